@@ -20,7 +20,7 @@ from jackfield_store.database import Database, Transaction, open_database
 from jackfield_store.database.statements import split
 from jackfield_store.database.table_shapes import without_triggers
 from jackfield_store.journal import Journal
-from jackfield_store.journal.upkeep import Upkeep
+from jackfield_store.journal.upkeep import JournalUpkeep
 from jackfield_store.resources.storage import Storage
 
 WORKSPACES = ("default", *(f"w{number:02}" for number in range(1, 50)))
@@ -110,7 +110,7 @@ def fill(url: str, environment: Mapping[str, str], count: int, *, seed: int = 1)
                 transaction.change(statement)
             _add_terms(transaction, database.dialect.name)
     with Jackfield(connections=[], database_url=url, environment=environment) as jackfield:
-        upkeep = Upkeep(jackfield.storage.database, jackfield.clock)
+        upkeep = JournalUpkeep(jackfield.storage.database, jackfield.clock)
         for name in WORKSPACES:
             while upkeep.merge(name):
                 pass

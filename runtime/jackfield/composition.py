@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog, EntryPoint
     from jackfield.catalog.live import StoredManifests
     from jackfield.catalog.offering import Audience
-    from jackfield.connections.ports import Leases, StoredConnections
+    from jackfield.connections.ports import SharedLeases, StoredConnections
     from jackfield.connector import Grants
     from jackfield.connector.context import Answer
     from jackfield.connector.lending import Lent
@@ -124,7 +124,7 @@ class Store(Protocol):
     def gates(self, policies: Policies) -> Sequence[Gate]:
         """Return the features that take part in calls, in order."""
 
-    def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> Leases | None:
+    def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
         """Return the leases that processes share for one version of a connection's values; None without a database."""
 
     def grants(self, identifier: str, name: str) -> Grants | None:

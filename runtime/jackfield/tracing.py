@@ -61,13 +61,13 @@ def _session(environment: Mapping[str, str]) -> requests.Session | None:
     return made
 
 
-def remarked(environment: Mapping[str, str]) -> Sequence[Remarks]:
+def remarked(environment: Mapping[str, str]) -> Sequence[ShownRemarks]:
     """Return the plugin that shows what is to be said about OpenTelemetry's variables; nothing if they need no word."""
     texts = remarks(environment)
-    return (Remarks(texts),) if texts else ()
+    return (ShownRemarks(texts),) if texts else ()
 
 
-class Remarks:
+class ShownRemarks:
     """Plugin that shows texts to operators, in ``/readyz`` of servers and workers."""
 
     def __init__(self, texts: Sequence[str]) -> None:

@@ -24,7 +24,7 @@ from unittest import mock
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.failures import Raised, attempt
 from jackfield_store.database import Database, open_database
-from jackfield_store.database.transaction import Mode, Session
+from jackfield_store.database.transaction import DatabaseSession, Mode
 from jackfield_store.resources.storage import Storage
 
 WORKSPACES = 40
@@ -131,13 +131,13 @@ def _timed(database: Database, path: Path) -> Iterator[None]:
     dialect, begun = database.dialect, dict[int, float]()
     begin, commit = dialect.begin, kind.commit
 
-    def timed_begin(mode: Mode, held: list[Any] | None = None) -> Session:
+    def timed_begin(mode: Mode, held: list[Any] | None = None) -> DatabaseSession:
         session = begin(mode, held)
         if mode is not Mode.READ:
             begun[id(session)] = time.perf_counter()
         return session
 
-    def timed_commit(session: Session) -> None:
+    def timed_commit(session: DatabaseSession) -> None:
         started = begun.pop(id(session), None)
         commit(session)
         if started is not None:

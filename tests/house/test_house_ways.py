@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -91,6 +93,8 @@ MOST_GROUPS, MOST_HOOKS = 11, 5
 LOOK_UP = ("groups.get", "entry_points", "self._groups.get", "declared", "chosen", "of_role")
 _GROUP = re.compile(r"(?:entry-points\.\"|`)(jackfield\.[a-z_]+)[\"`]")
 _NAME = re.compile(r"jackfield\.[a-z_]+")
+TWICE = {"": 2, "jackfield_store": 11, "aws-ses": 4, "mysql": 1, "redis": 1}
+"""Number of names of public classes that a distribution, by its folder, defines more than once; the framework has no folder of its own."""
 MOST_PARAMETERS = 8
 WIDE = {"Connector", "Jackfield", "Opener"}
 """An author's declarations and the public façade, whose parameters are keywords; and the stage of the pipe that needs its whole process."""
@@ -144,6 +148,20 @@ def _groups_read(path: Path) -> Iterator[str]:
             given = [*node.args[:1], *(one.value for one in node.keywords if one.arg == "group")]
             found = [texts.get(ast.unparse(one), one) for one in given]
             yield from (str(text.value) for text in found if isinstance(text, ast.Constant) and _NAME.fullmatch(str(text.value)))
+
+
+def test_a_class_name_means_one_thing_in_a_distribution() -> None:
+    """A public class has a name that no other class of its distribution has; the names that stand twice become fewer only."""
+    twice = {"" if project.parent == ROOT else project.parent.name: sorted(_twice(project)) for project in PROJECTS}
+    assert {name: found for name, found in twice.items() if len(found) > TWICE.get(name, 0)} == {}
+
+
+def _twice(project: Path) -> Iterator[str]:
+    """The names of public classes that the import packages of a project define more than once."""
+    folders = tomllib.loads(project.read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    paths = [path for folder in folders for path in (project.parent / folder).rglob("*.py")]
+    found = Counter(node.name for path in paths for node in nodes(path) if isinstance(node, ast.ClassDef) and node.name[0] != "_")
+    yield from (name for name, many in found.items() if many > 1)
 
 
 def test_secrets_are_kept_from_pickles_in_one_place() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.cli.arguments import read_inputs
-from jackfield.cli.local_files import Files
+from jackfield.cli.local_files import LocalFiles
 from jackfield.invocation import Invocation
 from jackfield_service.shell.pages.layout.components import json_text
 from jackfield_service.shell.pages.layout.snippets import as_command, as_curl, as_python
@@ -55,7 +55,7 @@ def test_every_language_says_the_same(inputs: dict[str, Any]) -> None:
     command = split(as_command(made))
     assert command[:6] == ["jackfield", "invoke", "echo", "say", "--connection", "hall"]
     assert command[6] == "--timeout=5"
-    assert read_inputs(command[7:], {}, Files()) == inputs
+    assert read_inputs(command[7:], {}, LocalFiles()) == inputs
 
 
 def test_the_token_is_never_in_a_snippet() -> None:

@@ -16,7 +16,7 @@ from console_rig import Console
 from jackfield.callers.actor import Actor
 from jackfield_service.shell.process.readiness import Readiness
 from jackfield_store.access import Tokens, Workspaces
-from jackfield_store.management.conditions import Condition, Finding
+from jackfield_store.management.conditions import Condition, FoundCondition
 from jackfield_store.management.shared_settings import SharedSettings
 
 pytest_plugins = ["browser"]
@@ -113,7 +113,9 @@ def test_the_operator_sees_whether_the_server_takes_calls(place: Place, monkeypa
     """With what is wrong in full, which a probe tells the operator alone."""
     operator = place.signed_in()
     assert "This server takes calls Nothing is wrong." in operator.get("/tenants").words
-    full = Condition(Finding("disk", "the disk of /data is full", "Free some."), (Finding("clock", "the clock is 70 s ahead"),))
+    full = Condition(
+        FoundCondition("disk", "the disk of /data is full", "Free some."), (FoundCondition("clock", "the clock is 70 s ahead"),)
+    )
     monkeypatch.setattr(Readiness, "look", lambda _self: full)
     words = operator.get("/tenants").words
     assert "This server takes no calls disk the disk of /data is full Free some. clock the clock is 70 s ahead" in words

@@ -10,12 +10,12 @@ from jackfield_store.access.tokens import COLUMNS
 from jackfield_store.keys.settings_seals import settings_seal
 
 if TYPE_CHECKING:
-    from jackfield_store.access.ports import Storage
+    from jackfield_store.access.ports import SealedStorage
     from jackfield_store.database import Database
     from jackfield_store.keys import Vault
 
 
-def set_token(storage: Storage, identifier: str, assignment: str) -> None:
+def set_token(storage: SealedStorage, identifier: str, assignment: str) -> None:
     """Change columns of a token of the workspace ``default``, and seal it again."""
     place = {"workspace": "default", "id": identifier}
     with storage.database.write() as transaction:

@@ -27,7 +27,7 @@ from jackfield_service.subjects.sealed_rows import SEALED_ROWS
 from jackfield_store.access import Audit, Workspaces
 from jackfield_store.database import open_database
 from jackfield_store.management.oauth_clients import ClientInUse, OAuthClients, oauth_clients
-from jackfield_store.resources.verify import Contents
+from jackfield_store.resources.verify import StoredContents
 from jackfield_store.runtime import Jackfield
 from oauth2_people import make_connector
 from postgres import database_url, postgres_database, postgres_server, postgres_url
@@ -376,11 +376,11 @@ def test_a_row_that_was_changed_is_refused(site: Site) -> None:
     acme = site.of("acme")
     acme.connections.add("app", "people/oauth2ClientCredentials", {"oauthClient": "shop", "server": site.server.url}, test=False)
     storage = site.default.storage
-    assert list(Contents(storage.database, lambda: storage.vault, SEALED_ROWS).problems()) == []
+    assert list(StoredContents(storage.database, lambda: storage.vault, SEALED_ROWS).problems()) == []
     with storage.database.write() as transaction:
         transaction.change("UPDATE oauth_clients SET hosts = '[\"evil.example\"]'")
     assert "changed in the database" in ask(acme)["error"]["message"]
-    assert list(Contents(storage.database, lambda: storage.vault, SEALED_ROWS).problems()) == [
+    assert list(StoredContents(storage.database, lambda: storage.vault, SEALED_ROWS).problems()) == [
         "damaged: the OAuth client 'shop' of the workspace 'default'"
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import JackfieldError, JobFailed, Progress, Provider, Rejected, Sent
-from jackfield.connector.jobs import NoOutput, Polled, Started, polled, polled_stored
+from jackfield.connector.jobs import NoOutput, PolledJob, Started, polled, polled_stored
 from jackfield_mcp.client import McpClient
 from jackfield_mcp.exchange import LONGEST_ID
 from jackfield_mcp.messages import amount, present
@@ -35,7 +35,7 @@ def started_or_output(result: Json) -> Started | ToolOutput:
     return Started({_IDENTIFIER: identifier})
 
 
-def poll(handle: Json, client: McpClient) -> Polled:
+def poll(handle: Json, client: McpClient) -> PolledJob:
     """Look at a task once; answer what it asks, where somebody answers.
 
     :raises JobFailed: if it has ended without success.

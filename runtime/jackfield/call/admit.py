@@ -43,7 +43,7 @@ _VERBATIM = ("password", "passphrase")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Target(SecretHolder):
+class CallTarget(SecretHolder):
     """Connection of an invocation.
 
     ``name`` is None for inline values. ``values`` are validated, with references unresolved. ``id`` is set for connections stored in the
@@ -75,7 +75,7 @@ def find_target(
     origin: Origin,
     authorizer: Authorizer,
     note: Callable[[str], object] | None,
-) -> Target | None:
+) -> CallTarget | None:
     """Find the connection of an invocation, and validate its values. ``origin`` applies to an inline connection.
 
     ``authorizer`` limits the connections that may be chosen or suggested, and ``note`` is called with the rule that forbids all of them.
@@ -99,7 +99,7 @@ def find_target(
     return inline_target(given, manifest, connections, targets, origin)
 
 
-def inline_target(given: Mapping[str, Any], manifest: Manifest, connections: Connections, targets: Targets, origin: Origin) -> Target:
+def inline_target(given: Mapping[str, Any], manifest: Manifest, connections: Connections, targets: Targets, origin: Origin) -> CallTarget:
     """Return the target of a connection whose values the call brings, validated.
 
     :raises InvalidInvocation: an unknown type.
@@ -113,7 +113,7 @@ def inline_target(given: Mapping[str, Any], manifest: Manifest, connections: Con
     own, client = targets.joined(kind, given.get("values") or {}, None)
     values = check_values(kind, own, manifest, targets.schemas)
     chosen = _chosen_external_ids(kind, values) if origin == "remote" else ()
-    return Target(None, kind, values, origin=_origin(origin, client), client=client, refers=_refers(values), chosen=chosen)
+    return CallTarget(None, kind, values, origin=_origin(origin, client), client=client, refers=_refers(values), chosen=chosen)
 
 
 def check_serves(manifest: Manifest, kind: ConnectionTypeManifest, action: str) -> None:
@@ -140,7 +140,7 @@ def _only_target(
     targets: Targets,
     authorizer: Authorizer,
     note: Callable[[str], object] | None,
-) -> Target | None:
+) -> CallTarget | None:
     action = invocation.action
     if not manifest.connection_types or not manifest.actions[action].needs_connection:
         return None
@@ -177,10 +177,10 @@ class Targets(ProcessLocal):
         self.schemas = schemas
         self._find_client = find_client
         self._limit = limit
-        self._cache: OrderedDict[tuple[str, str, str], tuple[NamedConnection, Target]] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str, str], tuple[NamedConnection, CallTarget]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, stored: NamedConnection, manifest: Manifest) -> Target:
+    def find(self, stored: NamedConnection, manifest: Manifest) -> CallTarget:
         """Return the target for a stored connection and a connector.
 
         :raises InvalidConnection: if the connector does not have its type, or its values break the type's schema.
@@ -208,10 +208,10 @@ class Targets(ProcessLocal):
         client = self._find_client(own[OAUTH_CLIENT])
         return client.join(kind, own, name), client
 
-    def _is_current(self, stored: NamedConnection, target: Target) -> bool:
+    def _is_current(self, stored: NamedConnection, target: CallTarget) -> bool:
         return target.client is None or target.client is self._find_client(stored.values[OAUTH_CLIENT])
 
-    def _judged(self, stored: NamedConnection, manifest: Manifest) -> Target:
+    def _judged(self, stored: NamedConnection, manifest: Manifest) -> CallTarget:
         kind = type_of(stored, manifest)
         try:
             own, client = self.joined(kind, stored.values, stored.name)
@@ -220,7 +220,7 @@ class Targets(ProcessLocal):
             raise stored.explain(error) from None
         inputs = stored.foreign.inputs if stored.foreign is not None else {}
         origin = _origin(stored.origin, client)
-        return Target(stored.name, kind, values, stored.folder, stored.version, stored.id, origin, inputs, client, _refers(values))
+        return CallTarget(stored.name, kind, values, stored.folder, stored.version, stored.id, origin, inputs, client, _refers(values))
 
 
 def _origin(origin: Origin, client: OAuthClient | None) -> Origin:
@@ -343,7 +343,7 @@ class Coded(Protocol):
     references: Places
 
 
-class Parts:
+class ActionParts:
     """Code and validators of an action with a connection type, each found at the first call that needs it.
 
     - ``inputs`` and ``judge``: validators of the inputs and of the output.
@@ -374,14 +374,14 @@ class PartsByType:
     """Parts of plans over inline values, by action and connection type. Limited in number: those made first are dropped first."""
 
     def __init__(self, limit: int) -> None:
-        self._known: BoundedCache[tuple[str, str, str, str], tuple[Manifest, ConnectionTypeManifest, Parts]] = BoundedCache(limit)
+        self._known: BoundedCache[tuple[str, str, str, str], tuple[Manifest, ConnectionTypeManifest, ActionParts]] = BoundedCache(limit)
 
-    def find(self, manifest: Manifest, action: ActionManifest, kind: ConnectionTypeManifest) -> Parts:
+    def find(self, manifest: Manifest, action: ActionManifest, kind: ConnectionTypeManifest) -> ActionParts:
         """Return those of an action: new ones if its manifest has been read anew."""
         key = (manifest.key, manifest.version, action.key, kind.key)
         found = self._known.get(key)
         if found is None or found[0] is not manifest or found[1] is not kind:
-            found = manifest, kind, Parts()
+            found = manifest, kind, ActionParts()
             self._known.put(key, found)
         return found[2]
 

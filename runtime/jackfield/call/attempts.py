@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.call.errors_map import AUTHORS, explained, in_doubt, judged, late, log_error, quoted, unproven, weigh
 from jackfield.call.filling import Outputs
-from jackfield.call.how import Progress
+from jackfield.call.how import ProgressWords
 from jackfield.call.masking import concealed, left
 from jackfield.call.on_time import GRACE
 from jackfield.call.reached import joined
@@ -18,9 +18,9 @@ from jackfield.call.tally import DONE_BEFORE, Remarks, Tally, done_before
 from jackfield.call.waiter import Until
 from jackfield.connector.context import Answered, Call, IdempotencyKey, entered, reset_current, set_current
 from jackfield.connector.conversion import dumped_or_fault
-from jackfield.connector.reading import Events
+from jackfield.connector.reading import AttemptEvents
 from jackfield.connector.streamed import store_files
-from jackfield.kernel.clock import Deadline, Share
+from jackfield.kernel.clock import Deadline, SharedDeadline
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.errors import Cancelled, Detail, InDoubt, InvalidOutput, JackfieldError, NotYet, RateLimited, Sent, Unavailable
 from jackfield.kernel.failures import CONTAINED, contained
@@ -378,7 +378,7 @@ class Attempts(SecretHolder):
         otherwise carry out each attempt, and answer none in time.
         """
         whole = self.asked.how.deadline
-        return whole if tries.is_last else Share.of(whole, _MIN_TRY)
+        return whole if tries.is_last else SharedDeadline.of(whole, _MIN_TRY)
 
     async def _acted(self, values: Inputs, client: Any, call: Call, began: float) -> Any:
         """Call the action's function, in time."""
@@ -487,10 +487,10 @@ class Attempts(SecretHolder):
             takes_unread=not reads and code.job is None,
             follows=self.tally.fetched,
             only_hosts=shared.only_hosts,
-            events=Events() if channel is None else channel.reader(self.opening, how.deadline, reads=reads, in_loop=code.is_async),
+            events=AttemptEvents() if channel is None else channel.reader(self.opening, how.deadline, reads=reads, in_loop=code.is_async),
             exchanges=self.tally.exchanges if stores else None,
             sees_bodies=self.tally.sees_bodies,
-            progress=None if how.follow is None or not stores or self.conceals else Progress(how.follow, lambda: self.redactor),
+            progress=None if how.follow is None or not stores or self.conceals else ProgressWords(how.follow, lambda: self.redactor),
             answer=shared.answers.get(self.plan.manifest.key),
             ask_caller=how.ask_caller,
             mark=None if marking is None else self.tally.marking(marking),

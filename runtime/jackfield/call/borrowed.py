@@ -20,7 +20,7 @@ from jackfield.kernel.errors import Detail, InvalidInput, UnknownConnection
 from jackfield.kernel.pointers import pointer
 
 if TYPE_CHECKING:
-    from jackfield.call.admit import Target, Targets
+    from jackfield.call.admit import CallTarget, Targets
     from jackfield.call.reached import Asked
     from jackfield.call.waiter import Waiter
     from jackfield.callers import Authorizer
@@ -189,7 +189,7 @@ def _readings(url: str) -> Iterator[str]:
 class Loan:
     """Connection that another connector lends to one call, and the request that the rules have judged."""
 
-    target: Target
+    target: CallTarget
     lender: Manifest
     judged: tuple[object, object]
     """Method and URL, as the call gives them."""

@@ -40,7 +40,7 @@ _LARGE = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class StoredSource:
     """Stored file that an action reads as a stream."""
 
     files: Files
@@ -94,10 +94,10 @@ class Outputs:
         self.files.renew(self.workspace, [stored.id])  # it must outlive the idempotency key that replays its id
         return (self.files.find(self.workspace, stored.id) or stored).to_json()
 
-    def find(self, identifier: str) -> Source | None:
+    def find(self, identifier: str) -> StoredSource | None:
         """Return a stored file of the workspace; None if there is none."""
         file = self.files.find(self.workspace, identifier)
-        return None if file is None else Source(self.files, file)
+        return None if file is None else StoredSource(self.files, file)
 
 
 async def compared(
@@ -144,7 +144,7 @@ async def fill(
         if stored := {place.identifier for place in places} - given.keys():
             files.renew(workspace, stored)
         filled = replaced(inputs, [(place.steps, contents[place.identifier]) for place in passed])
-        return filled, {**{name: Source(files, file) for name, file in found.items()}, **given}
+        return filled, {**{name: StoredSource(files, file) for name, file in found.items()}, **given}
 
     return await waiter.call(step)
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connector.reading import Events
+from jackfield.connector.reading import AttemptEvents
 from jackfield.kernel.errors import Cancelled, JackfieldError, Sent, TimedOut
 from jackfield.redaction.outputs import Joints
 from jackfield.schema.json_values import to_json
@@ -144,7 +144,7 @@ def _resolve(asked: asyncio.Future[None]) -> None:
         asked.set_result(None)
 
 
-class Handing(Events):
+class Handing(AttemptEvents):
     """Events of one attempt that somebody takes. He ends what only reads, and holds it up if it has a thread of its own."""
 
     def __init__(self, channel: Channel, mask: OutputMask | None, deadline: Deadline, *, reads: bool, in_loop: bool) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jackfield.call.waiter import Waiter
     from jackfield.callers import Caller
     from jackfield.connector.context import AskCaller
-    from jackfield.connector.reading import Events
+    from jackfield.connector.reading import AttemptEvents
     from jackfield.invocation.claimed import Claimed
     from jackfield.kernel.clock import Deadline
     from jackfield.redaction.redactor import Redactor
@@ -34,7 +34,7 @@ _TOLD = 1.0
 class Listener(Protocol):
     """Taker of the events of a call."""
 
-    def reader(self, opening: Any, deadline: Deadline, *, reads: bool, in_loop: bool) -> Events:
+    def reader(self, opening: Any, deadline: Deadline, *, reads: bool, in_loop: bool) -> AttemptEvents:
         """Return what hands on the events of one attempt."""
 
 
@@ -101,7 +101,7 @@ class How:
         await self.waiter.pause(seconds, self.cancelled)
 
 
-class Progress:
+class ProgressWords:
     """Words of an action about its progress, for who follows the call: without secrets, never less than before, ten times a second at most.
     A follower that fails changes nothing. ``redactor`` returns the redactor of the call's secrets."""
 

@@ -8,8 +8,8 @@ In between features act, each a gate (``gate``): ``jackfield_store/gates/order``
 
 Durable: the begin of a ``write``, and of any call with an idempotency key, is on the disk before the action's first byte. Opening may have
 reached a token endpoint by then. The outcome of a call that has a key or is in doubt is on the disk before the caller gets it. That of a
-``write`` that runs alone is committed by then (``Record.end``). All else is written with the next commit, a moment later. An outcome that
-cannot be written changes no Result: it is logged, and written once the database is back. Without a journal keys are refused.
+``write`` that runs alone is committed by then (``CallRecord.end``). All else is written with the next commit, a moment later. An outcome
+that cannot be written changes no Result: it is logged, and written once the database is back. Without a journal keys are refused.
 
 Killed: before its begin is on the disk, a call leaves no trace, and nothing of its action was sent. From then until its outcome is on the
 disk, it leaves a begin without an end: anything but a ``write`` may simply be run again, a ``write`` is in doubt. That includes a ``write``
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from jackfield.call.gate import Gate, Passing
     from jackfield.call.how import How
     from jackfield.call.reached import Asked
-    from jackfield.call.record import Record
+    from jackfield.call.record import CallRecord
     from jackfield.invocation import Result
     from jackfield.kernel.secrecy import Hidden
 
@@ -187,7 +187,7 @@ class Pipeline(Pipe):
         call.attempts = checked.attempts = Attempts(asked, plan, values, inputs, opening, self.dependencies, checked.conceals)
         return checked
 
-    async def _begun(self, checked: Checked, row: Record, call: Reached) -> Result | None:
+    async def _begun(self, checked: Checked, row: CallRecord, call: Reached) -> Result | None:
         """Wait for the rate limit, then record that the call begins: again, when another row was in the way and has gone. Return the Result
         of the call that has that row and answers this one.
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from jackfield.call.admit import Target, check_values
+from jackfield.call.admit import CallTarget, check_values
 from jackfield.connections.connection_cache import ConnectionCache, ConnectionCaches, OpeningSlots
 from jackfield.connections.host_access import HostAccess, ReferenceRules, credential_files, refuse_ambient, refused
 from jackfield.connections.secret_references import Secrets, reference_paths, references, refuse_references
@@ -30,7 +30,7 @@ from jackfield.schema.cache import Schemas
 from jackfield.wire.guard import ANYWHERE, Guard, OnlyHosts
 
 if TYPE_CHECKING:
-    from jackfield.connections.ports import Leases
+    from jackfield.connections.ports import SharedLeases
     from jackfield.connector.context import Call
     from jackfield.connector.grants import Grants
     from jackfield.connector.loaded import LoadedConnector
@@ -220,7 +220,7 @@ class Opener:
         environment: Mapping[str, str],
         secrets: Secrets,
         schemas: Schemas,
-        shared: Callable[[str, str, Mapping[str, Any]], Leases | None] = lambda *_: None,
+        shared: Callable[[str, str, Mapping[str, Any]], SharedLeases | None] = lambda *_: None,
         access: Callable[[], HostAccess] = HostAccess,
         guard: Guard = Guard(loopback=True),  # noqa: B008 (frozen)
         refuse_foreign: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = lambda *_: None,
@@ -254,7 +254,7 @@ class Opener:
         self._stored.release()
         self._inline.release()
 
-    def find(self, target: Target, manifest: Manifest, connector: LoadedConnector) -> OpenConnection:
+    def find(self, target: CallTarget, manifest: Manifest, connector: LoadedConnector) -> OpenConnection:
         """Resolve the target's secrets and find its cache.
 
         :raises InvalidConnection: if a reference cannot be read or is not allowed, or its value breaks the schema. Also if the External ID
@@ -303,15 +303,15 @@ class Opener:
             lasts=name is not None and not target.refers and not asks_host,
         )  # fmt: skip
 
-    def answers_locally(self, target: Target) -> bool:
+    def answers_locally(self, target: CallTarget) -> bool:
         """Return whether finding the target's secrets asks no other machine."""
         return self._secrets.answers_locally(target.values)
 
-    def slots_of_secrets(self, target: Target) -> OpeningSlots:
+    def slots_of_secrets(self, target: CallTarget) -> OpeningSlots:
         """Return the threads that read secrets at once in the stores that the target refers to."""
         return self._stored.slots(("secrets", *sorted({kind for _, kind, _ in references(target.values)})))
 
-    def forget_secrets(self, target: Target) -> None:
+    def forget_secrets(self, target: CallTarget) -> None:
         """Drop the target's cached secrets, so that the next opening reads them again."""
         self._secrets.forget(target.values)
 
@@ -323,7 +323,7 @@ class Opener:
         if any(reference_paths(values)):
             refuse_references(values, folder, self._rules())
 
-    def defaults(self, target: Target, action: ActionManifest, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    def defaults(self, target: CallTarget, action: ActionManifest, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the connection values that fill missing inputs; only references among these are resolved."""
         found: dict[str, Any] = {}
         for name, source in action.defaults:
@@ -331,12 +331,12 @@ class Opener:
                 found[source] = target.values[source]
         return self._resolved(target, found)
 
-    def host_defaults(self, target: Target, model: type[ConnectionType]) -> Mapping[str, Any]:
+    def host_defaults(self, target: CallTarget, model: type[ConnectionType]) -> Mapping[str, Any]:
         """Return what the machine brings for values that the target lacks."""
         ask = model.host_defaults
         return {} if ask is None else contained(ask, target.values, self._environment)
 
-    def _resolved(self, target: Target, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _resolved(self, target: CallTarget, values: Mapping[str, Any]) -> Mapping[str, Any]:
         if not target.refers:
             return values
         if target.origin == "remote":

@@ -15,14 +15,14 @@ from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import JackfieldError
 
 if TYPE_CHECKING:
-    from jackfield.call.admit import Target
+    from jackfield.call.admit import CallTarget
     from jackfield.call.how import Follow, How
     from jackfield.call.open import OpenConnection
     from jackfield.call.plan import Plan, Plans
-    from jackfield.call.policy_steps import Step
+    from jackfield.call.policy_steps import ReadStep
     from jackfield.call.ports import Access
     from jackfield.call.reached import Asked, Attempting, Ended, Terms
-    from jackfield.call.record import Record
+    from jackfield.call.record import CallRecord
     from jackfield.call.tally import Dependencies
     from jackfield.call.waiter import InThread, Waiter
     from jackfield.callers import Caller
@@ -60,7 +60,7 @@ class Pipe:
     dependencies: Dependencies
     gates: Sequence[Any]
     """Features that take part in calls, in order; the page has their type."""
-    policies: Policies
+    policies: StepPolicies
     """Policies of the calls, and of steps that are no calls."""
     in_thread: InThread
     """How a thread waits for the end of an invocation, for ``Result.wait``."""
@@ -97,7 +97,7 @@ class Pipe:
         except JackfieldError as error:
             raise masked_error(error, call.redactor) from None
 
-    def note_used(self, opening: OpenConnection, target: Target, moment: float) -> None:
+    def note_used(self, opening: OpenConnection, target: CallTarget, moment: float) -> None:
         """Note from time to time that a named connection works: another process may not know."""
         if target.name is not None:
             name, identifier, version = target.name, target.id, target.version
@@ -129,7 +129,7 @@ class Judged(Protocol):
         """Redactor of the secrets of the connection and the inputs; None if there are none."""
 
 
-class Policies(Protocol):
+class StepPolicies(Protocol):
     """Policies of a workspace, for steps of calls that are made elsewhere.
 
     - ``is_on``: True if this process has one.
@@ -141,7 +141,7 @@ class Policies(Protocol):
     def must_judge(self) -> bool:
         """True if a policy judges calls, or is to."""
 
-    def over(self, plugins: Any) -> Policies:
+    def over(self, plugins: Any) -> StepPolicies:
         """Return the policies as other plugins ask them."""
 
     async def judge(self, found: Judged) -> None:
@@ -153,10 +153,10 @@ class Policies(Protocol):
     def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
         """Return the choices of a form's field that they leave of those that ``fetch`` gets from the provider."""
 
-    def judge_step(self, step: Step, inputs: Mapping[str, Any]) -> None:
+    def judge_step(self, step: ReadStep, inputs: Mapping[str, Any]) -> None:
         """Ask whether a read may be made that is no call."""
 
-    def left_of(self, step: Step, output: Any) -> Any:
+    def left_of(self, step: ReadStep, output: Any) -> Any:
         """Return what they leave of what such a step has returned; None if that is nothing."""
 
     def seen_by(self, caller: Caller) -> Caller:
@@ -166,7 +166,7 @@ class Policies(Protocol):
 class Recording(Protocol):
     """Records the calls of a workspace."""
 
-    def drafted(self, asked: Asked, call: Reached) -> Awaitable[Record | None]:
+    def drafted(self, asked: Asked, call: Reached) -> Awaitable[CallRecord | None]:
         """Draft the record of a call; None if nothing records it.
 
         :raises InvalidInvocation: for an idempotency key, or a wish for an event, that nothing records.

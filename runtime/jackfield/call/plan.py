@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from jackfield.call.admit import Parts, PartsByType, bringable, check_serves, find_target, inline_target
+from jackfield.call.admit import ActionParts, PartsByType, bringable, check_serves, find_target, inline_target
 from jackfield.call.call_rules import (
     asked_for,
     find_called,
@@ -37,7 +37,7 @@ from jackfield.retry import Tries
 from jackfield.schema.steps import steps_of
 
 if TYPE_CHECKING:
-    from jackfield.call.admit import Target, Targets
+    from jackfield.call.admit import CallTarget, Targets
     from jackfield.call.borrowed import Lenders, Loan
     from jackfield.call.how import How
     from jackfield.call.open import OpenConnection, Opener
@@ -125,13 +125,13 @@ class Plan(SecretHolder):
         self,
         manifest: Manifest,
         action: ActionManifest,
-        target: Target | None,
+        target: CallTarget | None,
         schemas: Schemas,
         opener: Opener,
         loan: Loan | None = None,
-        parts: Parts | None = None,
+        parts: ActionParts | None = None,
     ) -> None:
-        self.loan, self._parts = loan, parts or Parts()
+        self.loan, self._parts = loan, parts or ActionParts()
         self.manifest, self.action, self.target = manifest, action, target
         self.key = (manifest.key, manifest.version)
         self.is_unconnected = target is None and action.needs_connection and bool(manifest.connection_types)
@@ -300,7 +300,7 @@ class Plan(SecretHolder):
             self._opening.judge.forget()
         self._moment = moment
 
-    def answers_locally(self, target: Target) -> bool:
+    def answers_locally(self, target: CallTarget) -> bool:
         """Return whether ``opening`` asks no other machine for a secret."""
         return self._opener.answers_locally(target)
 
@@ -534,7 +534,7 @@ class Plans(ProcessLocal):
         """Return whether a caller may see an entry of the journal."""
         return sees_entry(self._access.authorizer(caller), self._catalog, entry)
 
-    def _of(self, manifest: Manifest, action: ActionManifest, target: Target | None) -> Plan:
+    def _of(self, manifest: Manifest, action: ActionManifest, target: CallTarget | None) -> Plan:
         """Return the plan of an action over a connection; one over inline values serves one call.
 
         :raises InvalidConnection: if the connection's type cannot serve the action.

@@ -31,7 +31,7 @@ from jackfield.redaction.messages import masked_members
 if TYPE_CHECKING:
     from jackfield.call.how import How
     from jackfield.call.pipe import Judged
-    from jackfield.call.policy_steps import Step
+    from jackfield.call.policy_steps import ReadStep
     from jackfield.call.reached import Attempting
     from jackfield.call.tally import Dependencies
     from jackfield.callers import Caller
@@ -140,7 +140,7 @@ def judge_choices(
     return [] if left is None else [one for one in left.get("items", ()) if "value" in one]
 
 
-def judge_step(plugins: Plugins, workspace: str, step: Step, inputs: Mapping[str, Any]) -> None:
+def judge_step(plugins: Plugins, workspace: str, step: ReadStep, inputs: Mapping[str, Any]) -> None:
     """Ask whether a step may be made that is no call. It is a read: without a decision, it is made.
 
     :raises NotAllowed: if a policy refuses it, or wants a person to decide.
@@ -155,7 +155,7 @@ def judge_step(plugins: Plugins, workspace: str, step: Step, inputs: Mapping[str
     _require_allowed(verdicts)
 
 
-def left_of(plugins: Plugins, workspace: str, step: Step, output: Any) -> Any:
+def left_of(plugins: Plugins, workspace: str, step: ReadStep, output: Any) -> Any:
     """Return what policies leave of what a step has returned; None if that is nothing.
 
     :raises Unavailable: if there is no decision.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ReadStep:
     """Read that is no call: of events (``trigger``), or by an ``action`` for evidence."""
 
     caller: Caller

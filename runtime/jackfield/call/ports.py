@@ -82,7 +82,7 @@ class Journal(Protocol):
         """
 
 
-class Limits(Protocol):
+class WorkspaceLimits(Protocol):
     """Limits of the workspaces of a process."""
 
     def begins(self, workspace: str, most: float) -> bool:
@@ -174,7 +174,7 @@ class Storage(Readings, Protocol):
         """True if the database is open in this process."""
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> WorkspaceLimits:
         """Limits of the workspaces."""
 
     def require(self, workspace: str) -> None:

@@ -17,11 +17,11 @@ from jackfield.redaction.marks import hidden_values, leaves
 from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
-    from jackfield.call.admit import Target
+    from jackfield.call.admit import CallTarget
     from jackfield.call.how import How
     from jackfield.call.open import OpenConnection
     from jackfield.call.points import Points
-    from jackfield.call.record import Record
+    from jackfield.call.record import CallRecord
     from jackfield.call.tally import Tally
     from jackfield.connector import Call
     from jackfield.connector.reading import FileSource
@@ -59,7 +59,7 @@ class Planned(Protocol):
 
     manifest: Manifest
     action: ActionManifest
-    target: Target | None
+    target: CallTarget | None
 
     @property
     def secrets(self) -> tuple[bool, SecretPlaces | None]:
@@ -139,7 +139,7 @@ class Asked:
 
     def __init__(self, how: How, invocation: Invocation, given: Given) -> None:
         self.how, self.invocation, self.given = how, invocation, given
-        self.row: Record | None = None
+        self.row: CallRecord | None = None
         self.unfound: Callable[[], Redactor | None] | None = None
 
     @property
@@ -182,7 +182,7 @@ class Reached:
         self.points, self.parts = NO_POINTS, ()
 
     @property
-    def row(self) -> Record | None:
+    def row(self) -> CallRecord | None:
         """Record of it; None if nothing is recorded."""
         return None if self.asked is None else self.asked.row
 

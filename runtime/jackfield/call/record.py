@@ -14,7 +14,7 @@ Barred = Callable[[str], str | None]
 """Returns why the caller may not make a read himself, by the key of its action; None if he may."""
 
 
-class Record(Protocol):
+class CallRecord(Protocol):
     """Record of one call.
 
     - ``keeps``: True if the workspace keeps the inputs of its invocations.

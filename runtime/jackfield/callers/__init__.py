@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         Rules,
         Scope,
         Source,
-        Step,
+        TriedPattern,
         asks,
         decide,
         may,
@@ -56,7 +56,7 @@ __all__ = [
     "Scope",
     "SeenCatalog",
     "Source",
-    "Step",
+    "TriedPattern",
     "asks",
     "checked_grants",
     "decide",
@@ -74,8 +74,8 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".authorizer": "UNBOUND Authorizer",
             ".caller": "LIBRARY Caller seen_catalog",
             ".roles": "checked_grants",
-            ".rules": "APPROVE INLINE SCOPES TOKEN_SCOPES Decision PatternError Request Rule Rules Scope Source Step asks decide may rule"
-            " scope_of united",
+            ".rules": "APPROVE INLINE SCOPES TOKEN_SCOPES Decision PatternError Request Rule Rules Scope Source TriedPattern asks decide"
+            " may rule scope_of united",
             ".visible_catalog": "SeenCatalog",
         },
     )

@@ -59,7 +59,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class RoleGrant:
     """Role in a workspace, for a ``group`` of the provider or for the person with ``issuer`` and ``subject``."""
 
     role: str
@@ -90,7 +90,7 @@ class Rights:
     grants: bool = False
 
 
-def read_grants(text: str) -> tuple[Grant, ...]:
+def read_grants(text: str) -> tuple[RoleGrant, ...]:
     """Read the value of the setting ``roles``.
 
     :raises InvalidInvocation: if it is not valid, with the first fault.
@@ -104,7 +104,7 @@ def read_grants(text: str) -> tuple[Grant, ...]:
     return tuple(dict.fromkeys(_grant(place, one) for place, one in enumerate(found)))
 
 
-def write_grants(grants: Iterable[Grant]) -> str:
+def write_grants(grants: Iterable[RoleGrant]) -> str:
     """Return grants as the value of the setting ``roles``."""
     return json.dumps([one.to_json() for one in grants], ensure_ascii=False, separators=(",", ":"))
 
@@ -117,7 +117,7 @@ def checked_grants(text: str) -> str:
     return write_grants(read_grants(text)) if text.strip() else ""
 
 
-def rights_in(grants: Iterable[Grant], workspace: str, issuer: str, subject: str, groups: Iterable[str]) -> Rights | None:
+def rights_in(grants: Iterable[RoleGrant], workspace: str, issuer: str, subject: str, groups: Iterable[str]) -> Rights | None:
     """Return what a person may do in a workspace; None for nothing. Who is the operator is it in each workspace."""
     known = frozenset(groups)
     roles = [
@@ -137,13 +137,13 @@ def rights_in(grants: Iterable[Grant], workspace: str, issuer: str, subject: str
     )  # fmt: skip
 
 
-def workspaces_of(grants: Iterable[Grant], issuer: str, subject: str, groups: Iterable[str]) -> tuple[str, ...]:
+def workspaces_of(grants: Iterable[RoleGrant], issuer: str, subject: str, groups: Iterable[str]) -> tuple[str, ...]:
     """Return the workspaces in which a person has a role, in the order of the grants; ``*`` stands for all of them."""
     known = frozenset(groups)
     return tuple(dict.fromkeys(one.workspace for one in grants if one.holds_for(issuer, subject, known)))
 
 
-def made_grant(role: str, workspace: str, *, group: str = "", issuer: str = "", subject: str = "") -> Grant:
+def made_grant(role: str, workspace: str, *, group: str = "", issuer: str = "", subject: str = "") -> RoleGrant:
     """Return a grant. One of ``platform-admin`` holds in all workspaces.
 
     :raises InvalidInvocation: if it is not valid.
@@ -157,7 +157,7 @@ def _rank(scope: str) -> int:
     return tuple(map(str, SCOPES)).index(scope)
 
 
-def _grant(place: int, found: Any) -> Grant:
+def _grant(place: int, found: Any) -> RoleGrant:
     if not isinstance(found, Mapping) or not all(isinstance(value, str) and value for value in found.values()):
         raise _invalid(f"/{place} must be an object of texts that are not empty")
     unknown = next((name for name in found if name not in _MEMBERS), None)
@@ -174,7 +174,7 @@ def _grant(place: int, found: Any) -> Grant:
         raise _invalid(f"/{place} must name a 'group', or 'issuer' and 'subject'")
     if any(len(value) > _LONGEST or not value.isprintable() for value in found.values()):
         raise _invalid(f"/{place} has a member that is not printable, or longer than {_LONGEST:,} characters")
-    return Grant(role, workspace, found.get("group", ""), found.get("issuer", ""), found.get("subject", ""))
+    return RoleGrant(role, workspace, found.get("group", ""), found.get("issuer", ""), found.get("subject", ""))
 
 
 def _invalid(reason: str) -> InvalidInvocation:

@@ -223,7 +223,7 @@ def _faults(name: str, patterns: tuple[str, ...]) -> Iterator[Detail]:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TriedPattern:
     """One pattern that was tried on the way to a decision."""
 
     source: Source
@@ -244,7 +244,7 @@ class Decision:
     allowed: bool
     rule: str
     source: Source
-    trail: tuple[Step, ...] = ()
+    trail: tuple[TriedPattern, ...] = ()
     brief: str = field(default="", compare=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -300,7 +300,7 @@ def decide(workspace: Rules, token: Rules | None, scope: Scope | None, request: 
     if not workspace and not token:
         return _FREE
     layers: list[tuple[Source, Rules]] = [("workspace", workspace), ("token", token or Rules())]
-    trail: list[Step] = []
+    trail: list[TriedPattern] = []
     for source, rules in layers:
         fault = _first(source, "block", rules.block, request, trail)
         if fault is not None:
@@ -335,7 +335,7 @@ def _lets_wait(text: str, request: Request) -> bool:
         return True
 
 
-def _allowed(layers: list[tuple[Source, Rules]], request: Request, trail: list[Step]) -> Decision:
+def _allowed(layers: list[tuple[Source, Rules]], request: Request, trail: list[TriedPattern]) -> Decision:
     """Decide by the allow patterns; name the innermost match, since it is the narrowest."""
     last: tuple[Source, Rule] | None = None
     for source, rules in layers:
@@ -357,7 +357,9 @@ def _brief(source: Source, request: Request) -> str:
     return f"the rules of the {source} forbid {request}"
 
 
-def _first(source: Source, kind: Literal["allow", "block"], patterns: tuple[str, ...], request: Request, trail: list[Step]) -> Rule | None:
+def _first(
+    source: Source, kind: Literal["allow", "block"], patterns: tuple[str, ...], request: Request, trail: list[TriedPattern]
+) -> Rule | None:
     """Return the first pattern that matches; append every pattern tried to ``trail``."""
     for text in patterns:
         try:
@@ -365,7 +367,7 @@ def _first(source: Source, kind: Literal["allow", "block"], patterns: tuple[str,
             fits = found.fits(request)
         except PatternError:  # stored by a newer jackfield: an unreadable pattern blocks, and allows nothing
             found, fits = Rule(text, ()), kind == "block"
-        trail.append(Step(source, kind, text, fits))
+        trail.append(TriedPattern(source, kind, text, fits))
         if fits:
             return found
     return None

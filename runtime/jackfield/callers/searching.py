@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 
 from jackfield.callers import SeenCatalog
-from jackfield.catalog.found import Found, FoundTrigger
+from jackfield.catalog.found import FoundTrigger, Match
 from jackfield.catalog.index import ActionIndex, found_stored
-from jackfield.catalog.installed import Catalog, Entry
+from jackfield.catalog.installed import Catalog, CatalogRow
 from jackfield.catalog.offers import OfferedCatalog
 from jackfield.kernel.errors import UnknownName
 
 
-def listed_connectors(index: ActionIndex, catalog: Catalog, after: str = "", *, folded: bool = False) -> Iterable[Entry]:
+def listed_connectors(index: ActionIndex, catalog: Catalog, after: str = "", *, folded: bool = False) -> Iterable[CatalogRow]:
     """Return the rows of the connectors in ``catalog`` whose keys follow ``after``, sorted by key. Rules are applied row by row.
 
     ``folded`` leaves out the connectors of sources that are offered as a whole, which ``offered_whole`` of the catalog names.
@@ -31,7 +31,7 @@ def _names(index: ActionIndex, catalog: Catalog) -> Callable[[str], Iterable[tup
     return lambda key: stored[key] if key in stored else index.names(key)
 
 
-def _all(index: ActionIndex, catalog: Catalog, *, folded: bool) -> list[Entry]:
+def _all(index: ActionIndex, catalog: Catalog, *, folded: bool) -> list[CatalogRow]:
     if index.covers(catalog):
         return index.entries()
     if isinstance(catalog, OfferedCatalog) and index.covers(catalog.whole):
@@ -49,7 +49,7 @@ def found_actions(
     start: int,
     limit: int,
     tag: str | None = None,
-) -> tuple[list[Found], int | None]:
+) -> tuple[list[Match], int | None]:
     """Return at most ``limit`` matching actions in ``catalog``, best first, from position ``start`` of those; and the position to continue
     from, None at the end."""
     keep = None if index.covers(catalog.whole) and not index.has_offers else catalog.has

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.catalog.installed import Catalog, Entry
+from jackfield.catalog.installed import Catalog, CatalogRow
 from jackfield.catalog.loading import unknown_connector
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import UnknownConnector
@@ -32,11 +32,11 @@ class SeenCatalog(Catalog):
     def __iter__(self) -> Iterator[str]:
         return (key for key in self._whole if self._part(key) is not None)
 
-    def look(self, key: str, *, load: bool = False) -> tuple[Entry, Manifest | None]:
+    def look(self, key: str, *, load: bool = False) -> tuple[CatalogRow, Manifest | None]:
         """Return a connector's row and its manifest, limited to the visible actions."""
         part = self._part(key)
         if part is None:
-            return Entry(key, key, None, (), str(self._unknown(key))), None
+            return CatalogRow(key, key, None, (), str(self._unknown(key))), None
         entry, _ = self._whole.look(key, load=load)
         return replace(entry, actions=tuple(part.actions)), part
 
@@ -90,7 +90,7 @@ class SeenCatalog(Catalog):
         """The catalog that this is a part of."""
         return self._whole
 
-    def narrowed(self, entries: Iterable[Entry], names: Callable[[str], Iterable[tuple[str, str]]]) -> Iterator[Entry]:
+    def narrowed(self, entries: Iterable[CatalogRow], names: Callable[[str], Iterable[tuple[str, str]]]) -> Iterator[CatalogRow]:
         """Yield the visible part of the rows of ``base`` if ``by_names``, without reading manifests.
 
         ``names`` returns keys and effects of a connector's actions.

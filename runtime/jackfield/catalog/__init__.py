@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jackfield.catalog.discovery import EntryPoint, entry_points
-    from jackfield.catalog.found import Found
+    from jackfield.catalog.found import Match
     from jackfield.catalog.index import search
-    from jackfield.catalog.installed import Catalog, Entry
+    from jackfield.catalog.installed import Catalog, CatalogRow
     from jackfield.catalog.live import StoredManifests
 
-__all__ = ["Catalog", "Entry", "EntryPoint", "Found", "entry_points", "installed_here", "of_workspace", "search"]
+__all__ = ["Catalog", "CatalogRow", "EntryPoint", "Match", "entry_points", "installed_here", "of_workspace", "search"]
 
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
             ".discovery": "EntryPoint entry_points",
-            ".installed": "Catalog Entry",
-            ".found": "Found",
+            ".installed": "Catalog CatalogRow",
+            ".found": "Match",
             ".index": "search",
         },
     )

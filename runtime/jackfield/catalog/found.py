@@ -25,7 +25,7 @@ class FoundTrigger:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Match:
     """Matching action with its rank; higher is better. ``exact`` is False if only some words of the query match."""
 
     connector: str

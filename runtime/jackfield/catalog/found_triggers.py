@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from jackfield.catalog.found import FoundTrigger
-from jackfield.catalog.postings import Draft
+from jackfield.catalog.postings import PostingsDraft
 from jackfield.catalog.words import Words
 from jackfield.kernel.dataclass import dataclass
 from jackfield.manifest.manifest import ActionRow, Manifest
@@ -45,7 +45,7 @@ def matching_triggers(rows: Sequence[Row], words: str | None) -> list[FoundTrigg
     """Return the triggers that contain every word of the query, apart from stop words, best first; none without words, and all for None."""
     if words is None:
         return [_trigger_from(row) for row in rows]
-    draft = Draft()
+    draft = PostingsDraft()
     for key, several in groupby(rows, key=itemgetter(0)):
         triggers = tuple(several)
         draft.add(_Watched(key, triggers[0][1], triggers))

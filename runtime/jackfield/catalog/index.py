@@ -9,16 +9,16 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog.found_triggers import matching_triggers, trigger_rows
-from jackfield.catalog.postings import Draft, Table
+from jackfield.catalog.postings import PostingsDraft, Table
 from jackfield.catalog.words import Keep, Words
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.manifest.manifest import Manifest
 
 if TYPE_CHECKING:
-    from jackfield.catalog.found import Found, FoundTrigger
+    from jackfield.catalog.found import FoundTrigger, Match
     from jackfield.catalog.index_file import IndexFile
-    from jackfield.catalog.installed import Catalog, Entry
+    from jackfield.catalog.installed import Catalog, CatalogRow
 
 
 _MANY = 2_000
@@ -42,7 +42,7 @@ class ActionIndex(ProcessLocal):
         self.on_wait: Callable[[], None] = _nothing
         """Called when another process begins to make the index."""
         self._built: int | None = None
-        self._known: tuple[Words, list[Entry]] | None = None
+        self._known: tuple[Words, list[CatalogRow]] | None = None
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -60,7 +60,7 @@ class ActionIndex(ProcessLocal):
         limit: int | None = None,
         keep: Keep | None = None,
         tag: str | None = None,
-    ) -> tuple[list[Found], bool]:
+    ) -> tuple[list[Match], bool]:
         """Return at most ``limit`` matching actions from ``start`` on, best first, and whether there are more.
 
         ``connector``, ``effect``, ``keep`` and ``tag`` narrow the search. The index also has what is offered to any workspace.
@@ -81,7 +81,7 @@ class ActionIndex(ProcessLocal):
         """True if the index also has actions that only some workspaces are offered."""
         return self.catalog.offering is not None and self.catalog.offering.has_any(for_operator=self._for_operator)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CatalogRow]:
         """Return the rows of the installed connectors."""
         self.build()
         words, known = self._words, self._known
@@ -94,7 +94,7 @@ class ActionIndex(ProcessLocal):
         self.build()
         return matching_triggers(self._words.table.about["triggers"], words)
 
-    def found_for_operator(self, catalog: Catalog, words: str, connector: str | None, effect: str | None, tag: str | None) -> list[Found]:
+    def found_for_operator(self, catalog: Catalog, words: str, connector: str | None, effect: str | None, tag: str | None) -> list[Match]:
         """Return the matching actions, best first. With words, up to five are among them that exist and are not offered in ``catalog``."""
         missing: dict[tuple[str, str], str] = {}
 
@@ -170,7 +170,7 @@ def make(catalog: Catalog, file: IndexFile, *, for_operator: bool = False) -> Ta
 
 
 def _table(catalog: Catalog, *, for_operator: bool) -> Table:
-    draft, rows, kinds, triggers = Draft(), list[Any](), list[Any](), list[Any]()
+    draft, rows, kinds, triggers = PostingsDraft(), list[Any](), list[Any](), list[Any]()
     offered = catalog.offering.offered(for_operator=for_operator) if catalog.offering is not None else ()
     for _, manifest in merge(_installed(catalog, rows, kinds), ((one.key, one) for one in offered), key=itemgetter(0)):
         if manifest is not None:
@@ -189,14 +189,14 @@ def _installed(catalog: Catalog, rows: list[Any], kinds: list[Any]) -> Iterator[
         yield key, manifest
 
 
-def _entry(row: Any) -> Entry:
-    from jackfield.catalog.installed import Entry
+def _entry(row: Any) -> CatalogRow:
+    from jackfield.catalog.installed import CatalogRow
 
     key, title, version, actions, error, versions = row
-    return Entry(key, title, version, tuple(actions), error, tuple(versions))
+    return CatalogRow(key, title, version, tuple(actions), error, tuple(versions))
 
 
-def found_stored(catalog: Catalog, words: str, connector: str | None, effect: str | None, tag: str | None) -> list[Found]:
+def found_stored(catalog: Catalog, words: str, connector: str | None, effect: str | None, tag: str | None) -> list[Match]:
     """Return the actions of stored manifests that match all words, best first. Each workspace has its own, so no index has them."""
     stored = catalog.stored_manifests()
     if not stored:
@@ -207,7 +207,7 @@ def found_stored(catalog: Catalog, words: str, connector: str | None, effect: st
     return [row for row in index.find(words, connector, effect, tag=tag)[0] if row.exact]
 
 
-def search(manifests: Iterable[Manifest], words: str, *, effect: str | None = None) -> list[Found]:
+def search(manifests: Iterable[Manifest], words: str, *, effect: str | None = None) -> list[Match]:
     """Return the actions in which every word of the query occurs, best first; without words, all actions.
 
     Case, stop words ("to", "a") and endings ("sending", "emails") are ignored. A match at the beginning of a word weighs more, and words of

@@ -55,7 +55,7 @@ _REGENERATE = "In an editable install, generate connector.json from the code aga
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogRow:
     """Row of the catalog. ``error`` says why a broken connector cannot be used; ``versions`` are all that are installed side by side."""
 
     key: str
@@ -230,12 +230,12 @@ class Catalog(ProcessLocal):
         files = [(point.identity, _file_stamp(point, folders)) for key in sorted(self._points) for point in self._points[key]]
         return json.dumps([files, offered])
 
-    def entries(self, *, load: bool = False, folded: bool = False) -> list[Entry]:
+    def entries(self, *, load: bool = False, folded: bool = False) -> list[CatalogRow]:
         """Return one row per connector, sorted by key. ``load`` also imports each one, to check that it can be imported; ``folded`` leaves
         out those of the sources in ``offered_whole``."""
         return [self.look(key, load=load)[0] for key in self]
 
-    def look(self, key: str, *, load: bool = False) -> tuple[Entry, Manifest | None]:
+    def look(self, key: str, *, load: bool = False) -> tuple[CatalogRow, Manifest | None]:
         """Return a connector's row and its manifest. The manifest is None if the connector is broken; it is not cached."""
         try:
             point = self._default(key)
@@ -243,10 +243,10 @@ class Catalog(ProcessLocal):
             if load:
                 self._load_all(point)
         except (Unavailable, UnknownConnector) as error:
-            return Entry(key, key, None, (), str(error.message)), None
+            return CatalogRow(key, key, None, (), str(error.message)), None
         failure = next(iter(self._failures.get(point, {}).values()), None)
         versions = tuple(other.version for other in self._points[key])
-        entry = Entry(key, manifest.title, manifest.version, tuple(manifest.actions), failure, versions)
+        entry = CatalogRow(key, manifest.title, manifest.version, tuple(manifest.actions), failure, versions)
         return entry, manifest if entry.error is None else None
 
     def manifests(self) -> list[Manifest]:

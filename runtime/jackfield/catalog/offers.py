@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from jackfield.catalog.installed import Catalog, Entry
+from jackfield.catalog.installed import Catalog, CatalogRow
 from jackfield.catalog.loading import choose, unknown_connector
 from jackfield.catalog.offering import DEFAULT, Offer, Offering
 from jackfield.kernel.dataclass import dataclass, field
@@ -117,21 +117,21 @@ class OfferedCatalog(Catalog):
         """Number of changes of the data folder that the catalog has seen."""
         return self._whole.generation
 
-    def entries(self, *, load: bool = False, folded: bool = False) -> list[Entry]:
+    def entries(self, *, load: bool = False, folded: bool = False) -> list[CatalogRow]:
         """Return one row per connector, sorted by key."""
         offered = (key for key in self._virtual(folded=folded) if self._part(key) is not None)
         keys = sorted([*self._whole, *offered, *self._stored_keys()])
         return [self.look(key, load=load)[0] for key in keys]
 
-    def look(self, key: str, *, load: bool = False) -> tuple[Entry, Manifest | None]:
+    def look(self, key: str, *, load: bool = False) -> tuple[CatalogRow, Manifest | None]:
         """Return a connector's row and its manifest."""
         try:
             part = self._part(key)
         except UnknownConnector as error:
-            return Entry(key, key, None, (), error.message), None
+            return CatalogRow(key, key, None, (), error.message), None
         if part is None:
             return self._whole.look(key, load=load)
-        return Entry(key, part.title, part.version, part.actions, None, (part.version,)), part
+        return CatalogRow(key, part.title, part.version, part.actions, None, (part.version,)), part
 
     @property
     def whole(self) -> Catalog:
@@ -153,7 +153,7 @@ class OfferedCatalog(Catalog):
         """Names of the catalog sources of which every connector is offered: lists name them once."""
         return tuple(name for name, offers in self._now.offers.items() if any("*" in offer.services for offer in offers))
 
-    def offered_entries(self, *, folded: bool = False) -> list[Entry]:
+    def offered_entries(self, *, folded: bool = False) -> list[CatalogRow]:
         """Return the rows of virtual and stored connectors, sorted by key; ``folded`` leaves out the sources in ``offered_whole``."""
         offered = (key for key in self._virtual(folded=folded) if self._part(key) is not None)
         return [self.look(key)[0] for key in sorted([*offered, *self._stored_keys()])]

@@ -18,14 +18,14 @@ Named = Mapping[str, tuple[Offer, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class OfferPattern:
     """Pattern of an offer: a source, and its connectors (``s3``, ``*``) or actions of one (``sqs.send*``)."""
 
     source: str
     text: str
 
     @classmethod
-    def parse(cls, offering: Offering, text: str) -> Pattern:
+    def parse(cls, offering: Offering, text: str) -> OfferPattern:
         """Read ``s3``, ``sqs.send*``, ``aws.s3`` or ``aws.*``; the source may be left out if only one is installed.
 
         :raises InvalidInvocation: if no source is installed, or several are and none is named.
@@ -81,7 +81,7 @@ def rows(workspace: str, offers: Named) -> Iterator[dict[str, Any]]:
                 yield {"workspace": workspace, "pattern": f"{name}.{text}", **flags}
 
 
-def add(path: str, sources: Iterable[str], workspace: str, pattern: Pattern, offer: Offer) -> Named:
+def add(path: str, sources: Iterable[str], workspace: str, pattern: OfferPattern, offer: Offer) -> Named:
     """Offer a pattern to a workspace, as ``offer`` says, beside what it has; return all that it is offered then.
 
     :raises Unavailable: if the file cannot be used.
@@ -100,7 +100,7 @@ def add(path: str, sources: Iterable[str], workspace: str, pattern: Pattern, off
     return _changed(path, [*sources], workspace, change)
 
 
-def remove(path: str, sources: Iterable[str], workspace: str, pattern: Pattern, *, operator: bool) -> Named:
+def remove(path: str, sources: Iterable[str], workspace: str, pattern: OfferPattern, *, operator: bool) -> Named:
     """Withdraw a pattern from a workspace, or from the ``operator``'s own surfaces; return what is still offered.
 
     :raises Unavailable: if the file cannot be used.

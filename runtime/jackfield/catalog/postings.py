@@ -14,7 +14,7 @@ from functools import partial
 from itertools import accumulate, chain
 from typing import Any, Protocol
 
-from jackfield.catalog.found import Found
+from jackfield.catalog.found import Match
 from jackfield.catalog.query_words import parts_of, parts_of_key
 from jackfield.kernel.dataclass import dataclass
 from jackfield.manifest.manifest import EFFECTS, ActionRow
@@ -128,11 +128,11 @@ class Table:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def row(self, number: int, rank: int, *, exact: bool) -> Found:
+    def row(self, number: int, rank: int, *, exact: bool) -> Match:
         """Return a row with its rank."""
         action, title, summary = bytes(self.text[self.text_at[number] : self.text_at[number + 1]]).decode().split(_END)
         effect = EFFECTS[self.effects[number]]
-        return Found(self.connector_of(number), action, title, summary, effect, rank, exact)
+        return Match(self.connector_of(number), action, title, summary, effect, rank, exact)
 
     def name(self, number: int) -> tuple[str, str, str]:
         """Return the connector of a row, its action and the action's effect."""
@@ -228,7 +228,7 @@ class _Indexed(Protocol):
     def rows(self) -> Iterable[ActionRow]: ...
 
 
-class Draft:
+class PostingsDraft:
     """Table in the making: connectors are added in the order of their keys."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from heapq import heapify, heappop, nsmallest
 from itertools import chain, islice
 from math import log
 
-from jackfield.catalog.found import Found
+from jackfield.catalog.found import Match
 from jackfield.catalog.postings import (
     ABOUT,
     CONNECTOR,
@@ -20,8 +20,8 @@ from jackfield.catalog.postings import (
     OF_CONNECTORS,
     STEP,
     TITLE,
-    Draft,
     Lexicon,
+    PostingsDraft,
     Table,
 )
 from jackfield.catalog.query_words import STOP_WORDS, stem, words_of
@@ -169,7 +169,7 @@ class Words:
     def table(self) -> Table:
         """The index as data."""
         if self._table is None:
-            draft = Draft()
+            draft = PostingsDraft()
             for manifest in sorted(self._added, key=lambda manifest: manifest.key):
                 draft.add(manifest)
             self._table = draft.table()
@@ -189,7 +189,7 @@ class Words:
         limit: int | None = None,
         keep: Keep | None = None,
         tag: str | None = None,
-    ) -> tuple[list[Found], bool]:
+    ) -> tuple[list[Match], bool]:
         """Return at most ``limit`` rows from ``start`` on, best first, and whether there are more. ``keep`` chooses among them.
 
         A row matches if it contains every word of the query, apart from stop words. If no row that ``keep`` accepts does, the nearest few
@@ -213,7 +213,7 @@ class _Query:
         self._partial: set[int] = set()
         """Rows that lack a word of the query."""
 
-    def page(self, start: int, limit: int | None, keep: Keep | None) -> tuple[list[Found], bool]:
+    def page(self, start: int, limit: int | None, keep: Keep | None) -> tuple[list[Match], bool]:
         """Return a page of rows, and whether there are more."""
         table, width = self._table, max(1, len(self._table))
         if not self._wanted:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jackfield.cli.input_paths import Path, combined, path_of, schema_at
-from jackfield.cli.local_files import STDIN, Files
+from jackfield.cli.local_files import STDIN, LocalFiles
 from jackfield.invocation import decode
 from jackfield.invocation.file_references import form_of_files
 from jackfield.kernel.errors import Detail, InvalidInvocation
@@ -22,7 +22,7 @@ _FORMS = "Write key=value, key:=JSON or key=@file."
 _NONE: Mapping[str, Any] = {}
 
 
-def read_inputs(words: Iterable[str], schema: Mapping[str, Any], files: Files, base: Mapping[str, Any] = _NONE) -> dict[str, Any]:
+def read_inputs(words: Iterable[str], schema: Mapping[str, Any], files: LocalFiles, base: Mapping[str, Any] = _NONE) -> dict[str, Any]:
     """Parse ``words`` into the inputs of an action; ``schema`` decides what names with dots mean, and how files and repeated words are
     combined. ``base`` has inputs that the words override.
 
@@ -36,7 +36,7 @@ def read_inputs(words: Iterable[str], schema: Mapping[str, Any], files: Files, b
     return combined({path: _joined(".".join(path), values, schema_at(path, schema), schema) for path, values in given.items()}, base)
 
 
-def _parse_file_input(word: str, schema: Mapping[str, Any], files: Files) -> tuple[Path, Any]:
+def _parse_file_input(word: str, schema: Mapping[str, Any], files: LocalFiles) -> tuple[Path, Any]:
     left, equals, value = word.partition("=")
     as_json = left.endswith(":")
     name = left.removesuffix(":")
@@ -107,7 +107,7 @@ def _form(name: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
     return plain or f"{member}{name}:=JSON or {name}:=@FILE.json"
 
 
-def _json(value: str, name: str, at: str, files: Files) -> Any:
+def _json(value: str, name: str, at: str, files: LocalFiles) -> Any:
     text = files.read_text(value[1:], at) if value.startswith("@") else value
     try:
         return decode(text)
@@ -117,7 +117,7 @@ def _json(value: str, name: str, at: str, files: Files) -> Any:
         raise InvalidInvocation(reason, details=[Detail(at, reason)], hint=hint) from None
 
 
-def _file(path: str, name: str, at: str, schema: Mapping[str, Any], files: Files) -> Any:
+def _file(path: str, name: str, at: str, schema: Mapping[str, Any], files: LocalFiles) -> Any:
     if not path:
         raise InvalidInvocation(f"'{name[:80]}=@' has no file name", hint=f"{_FORMS} A value that starts with @ is written @@….")
     form = form_of_files({}, [schema])

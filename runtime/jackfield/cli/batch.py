@@ -122,7 +122,7 @@ def run_one(run: Callable[[threading.Event], R], cancelled: threading.Event) -> 
     return found[0]
 
 
-class Following:
+class ProgressWriter:
     """Writer of a job's progress: one line each time it changes, called with each one that a wait has seen."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 from contextlib import closing, contextmanager
 
-from jackfield.catalog import Catalog, Entry, installed_here
+from jackfield.catalog import Catalog, CatalogRow, installed_here
 from jackfield.catalog.installations import revocations
 from jackfield.catalog.loading import BINDINGS, LIVE, Isolated, of_role, part
 from jackfield.cli.output import Output
@@ -52,7 +52,7 @@ def _list(arguments: Namespace, output: Output) -> int:
     return _FAILED if arguments.check and any(row["status"] != "ok" for row in rows) else 0
 
 
-def _entries(catalog: Catalog, *, folded: bool) -> list[Entry]:
+def _entries(catalog: Catalog, *, folded: bool) -> list[CatalogRow]:
     """Return the rows of the connectors, from the search index if a process has kept one."""
     home = catalog.whole.home
     if home is not None and os.path.isdir(os.path.join(home, "cache")):
@@ -91,7 +91,7 @@ def _checked_rows() -> list[dict[str, Any]]:
         return [_checked(catalog, entry).to_json() for entry in catalog.entries(load=True)]
 
 
-def _checked(catalog: Catalog, entry: Entry) -> Entry:
+def _checked(catalog: Catalog, entry: CatalogRow) -> CatalogRow:
     if entry.error is not None:
         return entry
     try:
@@ -244,10 +244,10 @@ def _declare_options(parser: Parser) -> None:
 
 def _options(arguments: Namespace, output: Output) -> int:
     from jackfield.cli.arguments import read_inputs
-    from jackfield.cli.local_files import Files
+    from jackfield.cli.local_files import LocalFiles
 
     with _runtime(arguments) as jackfield:
-        inputs = read_inputs(arguments.words, {}, Files())
+        inputs = read_inputs(arguments.words, {}, LocalFiles())
         found = jackfield.options(arguments.connector, arguments.source, connection=arguments.connection, inputs=inputs)
     output.rows(found, ("value", "label"))
     return 0

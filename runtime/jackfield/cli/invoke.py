@@ -6,9 +6,9 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.cli.batch import Following, run_one
+from jackfield.cli.batch import ProgressWriter, run_one
 from jackfield.cli.interrupt import interruptible
-from jackfield.cli.local_files import STDIN, Files, changed, is_lines, read_inputs_file
+from jackfield.cli.local_files import STDIN, LocalFiles, changed, is_lines, read_inputs_file
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom
 from jackfield.cli.quantities import count, duration
@@ -121,7 +121,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     for given, option in ((arguments.resume is not None, "--resume"), (arguments.no_line_keys, "--no-line-keys")):
         if given:
             raise UsageError(f"'{option}' works only with JSON Lines", usage=arguments.usage, hint="Add '--lines'.")
-    content = Files().read_invocation(path)
+    content = LocalFiles().read_invocation(path)
     invocation = changed(content, changes)
     collect_seldom()
     with open_jackfield(arguments, migrates=True) as jackfield:
@@ -156,7 +156,7 @@ def _invocation(arguments: Namespace, schema: Mapping[str, Any] | None) -> dict[
     if schema is not None:  # otherwise the pipeline reports the unknown connector or action; inputs do not matter
         from jackfield.cli.arguments import read_inputs
 
-        files = Files()
+        files = LocalFiles()
         given = read_inputs_file(arguments.inputs, files) if arguments.inputs is not None else {}
         invocation["inputs"] = read_inputs(arguments.words, schema, files, given)
     return invocation | _changes(arguments)
@@ -195,7 +195,7 @@ def _run_single(
     cancelled, invoker = threading.Event(), caller()
     with interruptible(cancelled.set):
         how: dict[str, Any] = {"wait": arguments.wait, "caller": invoker, "on_time": True}
-        follow = Following() if arguments.follow else None
+        follow = ProgressWriter() if arguments.follow else None
         result = run_one(lambda left: jackfield.invoke(invocation, cancelled=left, follow=follow, **how), cancelled)
         if follow is not None and result.status == "running":
             identifier = result.meta.invocation_id

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from jackfield.cli.batch import Batch
 from jackfield.cli.interrupt import interruptible
-from jackfield.cli.local_files import STDIN, Files, changed, count_lines
+from jackfield.cli.local_files import STDIN, LocalFiles, changed, count_lines
 from jackfield.cli.session import caller, open_jackfield
 from jackfield.invocation import Enqueued, Meta, Result, decode, line_keys, new_invocation_id
 from jackfield.invocation.line_keys import LineKeys
@@ -133,7 +133,7 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
     :raises InvalidInvocation: if the file, or the Results to resume from, cannot be read.
     """
     skip = _Skip.read(arguments.resume)
-    numbered = Files().numbered(path)
+    numbered = LocalFiles().numbered(path)
     invoker, tally = caller(), _Tally()
     total = count_lines(path) if sys.stderr.isatty() and arguments.resume is None else None
     with open_jackfield(arguments, migrates=True) as jackfield, progress(output.stream, total) as tell:
@@ -216,7 +216,7 @@ def _report(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]],
         sys.stderr.write(f"jackfield: lines in doubt were skipped: {_listed(skip.doubtful)}. {worded(NextStep('skipped'), 'cli')}\n")
     total = count_lines(path) if not batch.complete else None
     if total is not None:
-        left = sum(1 for number, _ in Files().numbered(path) if number > tally.last and not skip.skips(number))
+        left = sum(1 for number, _ in LocalFiles().numbered(path) if number > tally.last and not skip.skips(number))
         say = f"jackfield: {left:,} of {total:,} invocations were not started"
         if tally.cancelled:
             say += f", and cancelled before they were sent: {_listed(tally.cancelled)}; continue with '--resume RESULTS', where RESULTS "
@@ -282,7 +282,7 @@ class _Skip:
             return cls(before=int(word))
         found: dict[int, str] = {}
         cut = False
-        for number, row in Files().numbered(word):
+        for number, row in LocalFiles().numbered(word):
             ended = dict(_ended(row, word, number))
             found |= ended
             cut = not ended and isinstance(row, bytes) and not row.endswith(b"\n")
@@ -317,7 +317,7 @@ def queue_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, out
     :raises InvalidInvocation: if the file cannot be read, or there is no journal.
     """
     worst = replayed = 0
-    numbered, start = Files().numbered(path), int(arguments.resume or 1)
+    numbered, start = LocalFiles().numbered(path), int(arguments.resume or 1)
     with open_jackfield(arguments, migrates=True) as jackfield:
         keys = _line_keys(jackfield, changes, wanted=not arguments.no_line_keys)
         lines = (line for line in _keyed(numbered, keys) if line.number >= start)

@@ -36,7 +36,7 @@ class LocalPath:
         return self._path
 
 
-class Files:
+class LocalFiles:
     """Files of one command: at most ``MAX_BYTES`` together, and stdin at most once."""
 
     def __init__(self) -> None:
@@ -174,7 +174,7 @@ def _refusal(message: str, at: str, hint: str | None = None) -> InvalidInvocatio
     return InvalidInvocation(message, details=[Detail(at, message)] if at else (), hint=hint)
 
 
-def read_inputs_file(path: str, files: Files) -> dict[str, Any]:
+def read_inputs_file(path: str, files: LocalFiles) -> dict[str, Any]:
     """Read inputs from the file ``path`` (``-`` = stdin).
 
     :raises InvalidInvocation: if it cannot be read, is neither JSON nor YAML, or is not a single object of JSON values.

@@ -76,7 +76,7 @@ def _member(value: object) -> object:
     return cut(text) if len(text) > LONGEST else value
 
 
-class Lines(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """Formatter that writes a line of text for each record: time (RFC 3339, UTC), level, logger and message.
 
     The lines of a traceback follow it, indented; so do those of a message of which a record says that it has some. What is long is cut.
@@ -125,7 +125,7 @@ def configure(*, serves: bool = False) -> None:
     logger = logging.getLogger("jackfield")
     logger.propagate = False
     form, level = os.environ.get("JACKFIELD_LOG", "console").lower(), os.environ.get("JACKFIELD_LOG_LEVEL", "WARNING").upper()
-    formatter = JsonLines() if form == "json" else Lines()
+    formatter = JsonLines() if form == "json" else LineFormatter()
     handler = _Stderr(formatter)
     for served in (logger, logging.getLogger(_WARNINGS)):
         for old in [known for known in served.handlers if isinstance(known, _Stderr)]:

@@ -9,7 +9,7 @@ from typing import Any
 from jackfield.callers.workspace_names import check_workspace_name
 from jackfield.catalog import Catalog, of_workspace
 from jackfield.catalog.offering import ALL, DEFAULT, EFFECT_WORDS, EFFECTS, Offer, Offering, effective, named_effects, offers_file
-from jackfield.catalog.offers_file import Pattern, add, remove, rows, sources_hint
+from jackfield.catalog.offers_file import OfferPattern, add, remove, rows, sources_hint
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.kernel.errors import InvalidInvocation
@@ -94,7 +94,7 @@ def _add(arguments: Namespace, output: Output) -> int:
     if audiences and arguments.operator:
         raise UsageError(f"--{audiences[0]} and --operator cannot be combined", usage=arguments.usage)
     offering, workspace, effects = _offering(), _workspace(arguments), _effects(arguments)
-    pattern = Pattern.parse(offering, arguments.pattern)
+    pattern = OfferPattern.parse(offering, arguments.pattern)
     if "write" not in effects and pattern.hands_out(offering):
         raise UsageError(f"'{pattern.text}' hands out credentials and counts as a write: leave '--effects' out", usage=arguments.usage)
     offer = Offer((pattern.text,), effects, audiences, arguments.operator)
@@ -104,7 +104,7 @@ def _add(arguments: Namespace, output: Output) -> int:
 
 def _remove(arguments: Namespace, output: Output) -> int:
     offering, workspace = _offering(), _workspace(arguments)
-    pattern = Pattern.parse(offering, arguments.pattern)
+    pattern = OfferPattern.parse(offering, arguments.pattern)
     left = remove(_path(), offering.names, workspace, pattern, operator=arguments.operator)
     output.rows([*rows(workspace, left)], _COLUMNS)
     return 0

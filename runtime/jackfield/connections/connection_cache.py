@@ -30,7 +30,7 @@ from jackfield.wire.guard import unseen
 if TYPE_CHECKING:
     import asyncio
 
-    from jackfield.connections.ports import Leases
+    from jackfield.connections.ports import SharedLeases
 
 AHEAD = 300.0
 """Seconds before expiry at which a lease is renewed; a quarter of its lifetime if that is shorter."""
@@ -66,7 +66,7 @@ class ConnectionCache(SecretHolder):
         clock: Clock,
         values: Mapping[str, Any],
         secrets: frozenset[str],
-        shared: Leases | None = None,
+        shared: SharedLeases | None = None,
         report: Callable[[str], None] = lambda _outcome: None,
     ) -> None:
         self.values = values
@@ -327,7 +327,7 @@ class ConnectionCaches(ProcessLocal):
         key: Hashable,
         values: Mapping[str, Any],
         secrets: Callable[[], frozenset[str]],
-        shared: Callable[[], Leases | None] = lambda: None,
+        shared: Callable[[], SharedLeases | None] = lambda: None,
     ) -> ConnectionCache:
         """Return the cache of the connection under ``key``, or a new one if its resolved ``values`` have changed."""
         with self._lock:

@@ -19,7 +19,7 @@ _MOST_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ConnectionKind:
     """Connection type under its full name, with the connectors that accept it; the first connector's schema validates the values."""
 
     full_name: str
@@ -43,9 +43,9 @@ class Kinds:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._found: dict[str, Kind] = {}
+        self._found: dict[str, ConnectionKind] = {}
 
-    def all(self) -> list[Kind]:
+    def all(self) -> list[ConnectionKind]:
         """Return all connection types, by full name."""
         found: dict[str, list[tuple[ConnectionTypeManifest, Manifest]]] = {}
         for manifest in sorted(self._catalog.manifests(), key=lambda manifest: manifest.isolated):
@@ -53,13 +53,13 @@ class Kinds:
                 found.setdefault(manifest.full_name(kind), []).append((kind, manifest))
         return [self._kind(name, pairs, [manifest for _, manifest in pairs]) for name, pairs in sorted(found.items())]
 
-    def _kind(self, name: str, pairs: Sequence[tuple[ConnectionTypeManifest, Manifest]], manifests: Sequence[Manifest]) -> Kind:
+    def _kind(self, name: str, pairs: Sequence[tuple[ConnectionTypeManifest, Manifest]], manifests: Sequence[Manifest]) -> ConnectionKind:
         """Return a type as the first connector declares it; the title is the one that most of ``pairs`` give it."""
         titles = Counter(kind.title for kind, _ in pairs)
         about = replace(pairs[0][0], title=titles.most_common(1)[0][0]) if len(titles) > 1 else pairs[0][0]
-        return Kind(name, about, tuple(manifests), tuple(self._catalog.chosen(manifests)))
+        return ConnectionKind(name, about, tuple(manifests), tuple(self._catalog.chosen(manifests)))
 
-    def find(self, name: str) -> Kind:
+    def find(self, name: str) -> ConnectionKind:
         """Return the type with this full name, in which a connector's key may replace the family's; a type's key alone works if it is
         unique.
 
@@ -70,14 +70,14 @@ class Kinds:
             found = self._found[name] = self._only(name)
         return found
 
-    def known(self, name: str) -> Kind | None:
+    def known(self, name: str) -> ConnectionKind | None:
         """Return the type called ``name``; None if it is not installed or ambiguous."""
         try:
             return self.find(name)
         except InvalidConnection:
             return None
 
-    def _only(self, name: str) -> Kind:
+    def _only(self, name: str) -> ConnectionKind:
         found: dict[str, list[tuple[ConnectionTypeManifest, Manifest]]] = {}
         for manifest in self._catalog.with_type(name):
             kind = manifest.connection_type(name)

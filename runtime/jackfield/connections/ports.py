@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jackfield.kernel.clock import Deadline
 
 
-class Leases(Protocol):
+class SharedLeases(Protocol):
     """Leases of one version of a connection, which all processes share."""
 
     def lease(self, key: str, mint: Callable[[], Minted], renew_at: Callable[[Minted], float], deadline: Deadline) -> Minted:

@@ -93,7 +93,7 @@ class Preview:
 class JobSteps:
     """Steps of a job after its start, as actions whose inputs are the handle (as JSON). ``cancel`` is None if the job has none.
 
-    ``poll`` returns a ``jackfield.connector.jobs.Polled``; what it raises, but for ``JobFailed``, does not end the job. With
+    ``poll`` returns a ``jackfield.connector.jobs.PolledJob``; what it raises, but for ``JobFailed``, does not end the job. With
     ``cancels_late``, a job whose time is over is cancelled: nobody would go on with its work, and what it has left would stay.
     """
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 from uuid import uuid4
 
 from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntries, shortened
-from jackfield.connector.reading import Events, FileStore, Unread
+from jackfield.connector.reading import AttemptEvents, FileStore, Unread
 from jackfield.connector.room import Share
 from jackfield.kernel.clock import Clock, Deadline
 from jackfield.kernel.dataclass import dataclass, field, replace
@@ -139,7 +139,7 @@ class Call:
     follows: bool = False
     open_end: bool = False
     only_hosts: OnlyHosts | None = None
-    events: Events = field(default_factory=Events)
+    events: AttemptEvents = field(default_factory=AttemptEvents)
     exchanges: list[Exchange] | None = None
     sees_bodies: bool = False
     progress: Callable[[float | None, str], object] | None = None

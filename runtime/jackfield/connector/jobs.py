@@ -54,7 +54,7 @@ class Started(Output):
         return self._handle
 
 
-class Polled(Output):
+class PolledJob(Output):
     """Answer of a poll as the runtime reads it: ``output`` once the job has succeeded, else ``progress``."""
 
     progress: dict[str, Any] | None = None
@@ -78,11 +78,11 @@ def steps_of(action: A, steps: Any, handle: type[Output], output: type[Output]) 
 
 
 def steps_with(action: A, poll: Callable[..., Any], cancel: Callable[..., Any] | None) -> tuple[A, A | None]:
-    """Return ``poll`` and ``cancel`` of a job as actions, from functions that take the handle as JSON and return a ``Polled`` and a
+    """Return ``poll`` and ``cancel`` of a job as actions, from functions that take the handle as JSON and return a ``PolledJob`` and a
     ``NoOutput``."""
     found: Any = action  # an Action, whose module imports this one
     plain = replace(
-        found, inputs=Inputs, output=Polled, pagination=None, rate_limit=None, idempotent_by=None, repeat_ok=(), budget=None,
+        found, inputs=Inputs, output=PolledJob, pagination=None, rate_limit=None, idempotent_by=None, repeat_ok=(), budget=None,
         preview=None, verify=None, effect_of=None, job=None, hands_out=False, returns_files=False,
     )  # fmt: skip
     is_async = inspect.iscoroutinefunction
@@ -92,15 +92,15 @@ def steps_with(action: A, poll: Callable[..., Any], cancel: Callable[..., Any] |
     return polls, replace(plain, key=f"{found.key} (cancel)", effect="idempotent", function=cancel, is_async=is_async(cancel))
 
 
-def polled(found: Progress | Output) -> Polled:
+def polled(found: Progress | Output) -> PolledJob:
     """Return the answer of an author's poll as the runtime reads it."""
     if not isinstance(found, Progress):
-        return Polled(output=dict(dumped(found)))
+        return PolledJob(output=dict(dumped(found)))
     told = {"fraction": found.fraction, "text": found.text, "retryAfter": found.retry_after}
-    return Polled(progress={name: value for name, value in told.items() if value is not None})
+    return PolledJob(progress={name: value for name, value in told.items() if value is not None})
 
 
-def polled_stored(found: Progress | Output) -> Polled:
+def polled_stored(found: Progress | Output) -> PolledJob:
     """Return the answer of a poll whose output has files, which are stored first."""
     call = current_call()
     if not isinstance(found, Progress) and call is not None:

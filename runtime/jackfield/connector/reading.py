@@ -9,7 +9,7 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import JackfieldError
 
 
-class Events:
+class AttemptEvents:
     """Events of one attempt. Nobody takes them, unless the caller asked for them."""
 
     __slots__ = ("count",)

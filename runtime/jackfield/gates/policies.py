@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield.call.call_records import Checked, Found
     from jackfield.call.pipe import Judged
     from jackfield.call.plan import Plan
-    from jackfield.call.policy_steps import Step
+    from jackfield.call.policy_steps import ReadStep
     from jackfield.call.ports import Access
     from jackfield.call.reached import Ended, Terms
     from jackfield.call.tally import Dependencies
@@ -118,14 +118,14 @@ class Policies:
         found: list[dict[str, str]] = self._judging().judge_choices(self._plugins, caller, known, fetch)
         return found
 
-    def judge_step(self, step: Step, inputs: Mapping[str, Any]) -> None:
+    def judge_step(self, step: ReadStep, inputs: Mapping[str, Any]) -> None:
         """Ask whether a read may be made that is no call: a poll of a trigger, or a look for evidence.
 
         :raises NotAllowed: if one refuses it.
         """
         self._judging().judge_step(self._plugins, self._dependencies.workspace, step, inputs)
 
-    def left_of(self, step: Step, output: Any) -> Any:
+    def left_of(self, step: ReadStep, output: Any) -> Any:
         """Return what they leave of what such a step has returned; None if that is nothing.
 
         :raises Unavailable: if there is no decision.

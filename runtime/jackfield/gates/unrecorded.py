@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def ordered(policies: Policies) -> Sequence[Gate]:
     """Return the gates in order, that of a runtime with a database without those that need one."""
-    return Judging(policies), Approvals(policies), Jobs(), Parts()
+    return Judging(policies), NoApprovals(policies), Jobs(), Parts()
 
 
 class _Refusal(Passing):
@@ -40,7 +40,7 @@ class _Refusal(Passing):
         return None
 
 
-class Approvals(Gate):
+class NoApprovals(Gate):
     """Refuses calls that need an approval."""
 
     part: ClassVar[type[Passing]] = _Refusal

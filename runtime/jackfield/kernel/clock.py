@@ -132,7 +132,7 @@ SHARE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Share(Deadline):
+class SharedDeadline(Deadline):
     """Deadline of an attempt that gets a share of the time until ``longest``, so that one that hangs leaves time for further, shorter ones.
 
     An attempt whose content arrives does not hang: each chunk gets such a share of the time that is left then.
@@ -141,7 +141,7 @@ class Share(Deadline):
     longest: float
 
     @classmethod
-    def of(cls, whole: Deadline, least: float) -> Share:
+    def of(cls, whole: Deadline, least: float) -> SharedDeadline:
         """Create one of the time left until ``whole``: at least ``least`` seconds, if there are so many."""
         now, longest = whole.clock.monotonic(), whole.at
         return cls(whole.clock, max(min(now + least, longest), now + (longest - now) / SHARE), whole.seconds, longest)

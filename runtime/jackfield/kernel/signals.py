@@ -24,7 +24,7 @@ _ENDING = (signal.SIGINT, *ENDS, *_OUTLASTED)
 """Signals that end a process which does not handle them."""
 
 
-class Deadline:
+class ForcedEnd:
     """Forced end of a process whose stop takes longer than ``within`` seconds and a few more: a database or a thread that hangs."""
 
     def __init__(self, within: float) -> None:
@@ -133,7 +133,7 @@ def _leave(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def begin_with_signals(deadline: Deadline, ask: Callable[[int, FrameType | None], object]) -> None:
+def begin_with_signals(deadline: ForcedEnd, ask: Callable[[int, FrameType | None], object]) -> None:
     """Let Ctrl-C and each signal of ``ENDS`` begin ``deadline``, and call ``ask`` as a handler is called. Only in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         return

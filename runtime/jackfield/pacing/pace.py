@@ -13,7 +13,7 @@ from jackfield.connector.context import Call, entered
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.fork import ProcessLocal, new_locks
 from jackfield.pacing.line import LEASE, Line
-from jackfield.pacing.state import HELD, UNANSWERED, Grant, Lease, MemoryRow, PaceRow, PaceState, Request
+from jackfield.pacing.state import HELD, UNANSWERED, Lease, MemoryRow, PaceRow, PaceState, PlaceGrant, PlaceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ class Pace(ProcessLocal):
         self._line: tuple[float, float, float | None] = (0.0, 0.0, None)
         self._ahead = 0.0
         self._seen_at = float("-inf")
-        self._pending: list[Request] = []
+        self._pending: list[PlaceRequest] = []
         self._mutex = threading.Lock()
         self._leader = threading.Lock()
         self._lease: Lease | None = None
@@ -79,7 +79,7 @@ class Pace(ProcessLocal):
         self._free += 1
         return True
 
-    def ask(self, request: Request) -> Grant:
+    def ask(self, request: PlaceRequest) -> PlaceGrant:
         """Ask for a place in the line."""
         if self.at_once(request):
             return request.grant
@@ -90,7 +90,7 @@ class Pace(ProcessLocal):
                 self._answer_pending()
         return request.grant
 
-    def at_once(self, request: Request) -> bool:
+    def at_once(self, request: PlaceRequest) -> bool:
         """Answer a request if that takes no transaction; return False otherwise."""
         if self.is_fast:
             self._change(lambda state, now: state.ask(request, now))
@@ -113,7 +113,7 @@ class Pace(ProcessLocal):
         if batch:
             self._settle(lambda state, now: state.ask_all(batch, now), wanted, min(request.cost for request in batch))
 
-    def _wanted(self, batch: Sequence[Request]) -> float:
+    def _wanted(self, batch: Sequence[PlaceRequest]) -> float:
         """Estimate what will be asked for during a lease: as much as since the last one, at least half the estimate then."""
         now = self._clock.monotonic()
         elapsed, asked = now - self._asked_since, self._asked + sum(request.cost for request in batch)
@@ -121,7 +121,7 @@ class Pace(ProcessLocal):
         self._demand = max(self._demand / 2, min(2 * asked, asked * LEASE / max(elapsed, _INSTANT)))
         return self._demand
 
-    def _granted(self, request: Request) -> bool:
+    def _granted(self, request: PlaceRequest) -> bool:
         """Grant a request from the lease, if it has a place that comes due in time."""
         lease, (base, base_at, rate) = self._lease, self._line
         monotonic = self._clock.monotonic()
@@ -139,7 +139,7 @@ class Pace(ProcessLocal):
             return False
         lease.start, lease.used = start + request.cost, lease.used + request.cost
         self._asked += request.cost
-        request.grant = Grant("granted", position)
+        request.grant = PlaceGrant("granted", position)
         return True
 
     def due_in(self, position: float) -> float:

@@ -40,7 +40,7 @@ _LOW = 0.9
 
 
 @dataclass(slots=True)
-class Quota:
+class AccountQuota:
     """Calls of one account, and what the provider has stated about them: ``used`` of ``per_day`` at ``read_at``, and ``since`` by us."""
 
     per_day: float | None = None
@@ -134,7 +134,7 @@ _POSTPONED = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class PlaceGrant:
     """Answer to a request.
 
     ``granted``: ``position`` is the place in the line, None if nothing is paced. ``read``: the caller is to read the limits, and to ask
@@ -147,12 +147,12 @@ class Grant:
     at: float | None = None
 
 
-UNANSWERED = Grant("wait")
+UNANSWERED = PlaceGrant("wait")
 """Answer of a request that nobody has answered yet."""
 
 
 @dataclass(slots=True, eq=False)
-class Request:
+class PlaceRequest:
     """Request for a place in the line that comes due ``within`` so many seconds; ``grant`` is the answer.
 
     ``again``: for a retry, which never makes the limits be read. ``queued``: for a queued invocation, which can wait in the queue.
@@ -164,7 +164,7 @@ class Request:
     again: bool = False
     queued: bool = False
     always: bool = False
-    grant: Grant = UNANSWERED
+    grant: PlaceGrant = UNANSWERED
 
 
 @dataclass(slots=True)
@@ -189,7 +189,7 @@ class PaceState:
     """State of one pace. All times are seconds since 1970, by the clock of the database."""
 
     line: Line = field(default_factory=Line)
-    quota: Quota = field(default_factory=Quota)
+    quota: AccountQuota = field(default_factory=AccountQuota)
     postponed_to: float = 0.0
     first_day: int | None = None
     """Day of the first call of a warm-up plan, in days since 1970."""
@@ -214,12 +214,12 @@ class PaceState:
         parts = (self.line, self.quota, self)
         return json.dumps({name: getattr(part, name) for part in parts for name in _MEMBERS[type(part)]}, separators=(",", ":"))
 
-    def ask_all(self, requests: Iterable[Request], now: float) -> None:
+    def ask_all(self, requests: Iterable[PlaceRequest], now: float) -> None:
         """Answer requests in their order."""
         for request in requests:
             self.ask(request, now)
 
-    def ask(self, request: Request, now: float) -> None:
+    def ask(self, request: PlaceRequest, now: float) -> None:
         """Answer a request: take the next free position, unless it comes due too late or the quota is used up."""
         self.line.grow(now)
         if request.always:
@@ -227,23 +227,23 @@ class PaceState:
         if not request.again and not self.line.learns:
             needs = self.quota.needs(request.cost, now)
             if needs is not None or self.quota.is_used_up(request.cost):
-                request.grant = Grant("used_up", at=self.quota.frees_at(now)) if needs is None else Grant(needs)
+                request.grant = PlaceGrant("used_up", at=self.quota.frees_at(now)) if needs is None else PlaceGrant(needs)
                 return
         request.grant = self._grant_turn(request, now)
 
-    def _grant_turn(self, request: Request, now: float) -> Grant:
+    def _grant_turn(self, request: PlaceRequest, now: float) -> PlaceGrant:
         position, line = None, self.line
         if line.rate is not None and line.is_paced(always=request.always):
             position = max(line.next, line.at(now))
             at = line.due(position)
             if request.queued and at > now + HELD:
-                return Grant("postponed", at=self._postponed(at, request.cost / line.rate, now))
+                return PlaceGrant("postponed", at=self._postponed(at, request.cost / line.rate, now))
             if at > now + request.within:
-                return Grant("late", at=at)
+                return PlaceGrant("late", at=at)
             line.next = position + request.cost
         self.quota.note(request.cost, now)
         self.quota.since += request.cost
-        return Grant("granted", position)
+        return PlaceGrant("granted", position)
 
     def _postponed(self, at: float, seconds: float, now: float) -> float:
         """Return the time at which a queued invocation asks again: one after another, so that they come as the rate takes them."""
@@ -310,7 +310,7 @@ class PaceState:
         return None
 
 
-_MEMBERS = {part: frozenset(part.__match_args__) - {"line", "quota"} for part in (Line, Quota, PaceState)}
+_MEMBERS = {part: frozenset(part.__match_args__) - {"line", "quota"} for part in (Line, AccountQuota, PaceState)}
 
 
 class PaceRow(Protocol):

@@ -12,7 +12,7 @@ from jackfield.kernel.clock import Deadline, iso
 from jackfield.kernel.errors import Cancelled, JackfieldError, QuotaExceeded, RateLimited, Sent
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.pacing.pace import REFRESH, Pace, note_unread
-from jackfield.pacing.state import UNANSWERED, Grant, Request
+from jackfield.pacing.state import UNANSWERED, PlaceGrant, PlaceRequest
 
 if TYPE_CHECKING:
     from jackfield.connector.actions import Action
@@ -49,7 +49,7 @@ class PostponedError(Exception):
         self.at = at
 
 
-class Waiter(Protocol):
+class TurnWaiter(Protocol):
     """How a call waits."""
 
     async def call(self, function: Callable[[], T], *, inline_ok: bool = False) -> T:
@@ -59,11 +59,11 @@ class Waiter(Protocol):
         """Wait for ``seconds``, or until ``cancelled`` is set."""
 
 
-class Caller(Protocol):
+class TurnCaller(Protocol):
     """Call whose turn it is."""
 
     @property
-    def waiter(self) -> Waiter:
+    def waiter(self) -> TurnWaiter:
         """How it waits."""
 
     @property
@@ -88,7 +88,7 @@ class Ride:
 
     __slots__ = ("_pace", "_request", "_turn", "is_undone", "late")
 
-    def __init__(self, turn: Turn, pace: Pace, request: Request) -> None:
+    def __init__(self, turn: Turn, pace: Pace, request: PlaceRequest) -> None:
         self._turn, self._pace, self._request = turn, pace, request
         self.is_undone, self.late = False, 0.0
 
@@ -105,7 +105,7 @@ class Ride:
         self._pace.join(transaction, lambda state, now: state.line.delayed(self.late, now))
 
 
-def _ask(request: Request, state: PaceState, now: float) -> None:
+def _ask(request: PlaceRequest, state: PaceState, now: float) -> None:
     state.ask(request, now)
 
 
@@ -133,7 +133,7 @@ class Turn:
 
     def __init__(
         self,
-        call: Caller,
+        call: TurnCaller,
         action: Action,
         connector: str,
         paces: Paces | None,
@@ -185,7 +185,7 @@ class Turn:
         is_account = self.account is not None and budget is not None
         self._cost = (_tried(self._action.cost, values) or 1.0) if is_account else 1.0
         queued = is_account and self._call.claimed is not None and not again
-        grant = await self._granted(pace, Request(self._cost, 0.0, again=again, queued=queued, always=always), client, last)
+        grant = await self._granted(pace, PlaceRequest(self._cost, 0.0, again=again, queued=queued, always=always), client, last)
         if is_account and budget is not None and not again and not self._is_planned:
             self._is_planned = True
             plan = _tried(budget.warmup, client)
@@ -213,7 +213,7 @@ class Turn:
             return None
         self._cost = _tried(self._action.cost, values) or 1.0
         self._is_planned = self.is_ready = True
-        self._ride = Ride(self, pace, Request(self._cost, self._call.deadline.remaining()))
+        self._ride = Ride(self, pace, PlaceRequest(self._cost, self._call.deadline.remaining()))
         return self._ride
 
     def rode(self, ride: Ride, place: float | None) -> None:
@@ -262,7 +262,7 @@ class Turn:
         if pace is None:
             return
         if place is None and deadline.clock.monotonic() - self._granted_at > _TOO_LATE:  # it was not paced when it asked, and may be now
-            place = pace.ask(Request(self._cost, deadline.remaining(), again=True)).position
+            place = pace.ask(PlaceRequest(self._cost, deadline.remaining(), again=True)).position
         while place is not None:
             while (seconds := pace.due_in(place)) > 0:
                 deadline.clock.sleep(min(seconds, deadline.remaining(), REFRESH), self._call.cancelled)
@@ -278,12 +278,12 @@ class Turn:
                 else:
                     ride.late = late
                 return
-            grant = pace.ask(Request(self._cost, deadline.remaining(), again=True))
+            grant = pace.ask(PlaceRequest(self._cost, deadline.remaining(), again=True))
             if grant.outcome != "granted":
                 raise self._late(pace, grant.at)
             place = grant.position
 
-    async def _granted(self, pace: Pace, request: Request, client: Any, last: JackfieldError | None) -> Grant:
+    async def _granted(self, pace: Pace, request: PlaceRequest, client: Any, last: JackfieldError | None) -> PlaceGrant:
         budget, deadline, waiter = self._action.budget, self._call.deadline, self._call.waiter
         while True:
             request.within = deadline.remaining()
@@ -309,7 +309,7 @@ class Turn:
             self._check()
             request.grant = UNANSWERED
 
-    async def _keep_to_plan(self, pace: Pace, row: Pace, plan: Warmup, grant: Grant) -> None:
+    async def _keep_to_plan(self, pace: Pace, row: Pace, plan: Warmup, grant: PlaceGrant) -> None:
         """Count the call in the warm-up plan of its connection, in that one's ``row``."""
         refused = await self._call.waiter.call(partial(row.plan, plan.per_day, self._cost), inline_ok=row.is_fast)
         if refused is not None:

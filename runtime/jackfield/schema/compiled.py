@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jackfield.schema.facts import SchemaFacts
     from jackfield.schema.json_types import Json
-    from jackfield.schema.plan import Plan
+    from jackfield.schema.plan import ValuePlan
 
 MAX_DETAILS = 100
 """Limit of faults reported for one value; one more Detail states how many were left out."""
@@ -32,7 +32,7 @@ _NO_DEFAULTS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedValue:
     """Result of a check: the prepared ``value``, usable if ``details`` is empty; otherwise ``details`` lists its faults.
 
     ``omitted`` is the number of faults that the last Detail summarises.
@@ -53,7 +53,7 @@ class CompiledSchema:
 
     __slots__ = ("_facts", "_is_valid", "_places", "_plan", "brief")
 
-    def __init__(self, facts: SchemaFacts, plan: Plan) -> None:
+    def __init__(self, facts: SchemaFacts, plan: ValuePlan) -> None:
         self._facts = facts
         self._plan = plan
         self._is_valid = (
@@ -72,7 +72,7 @@ class CompiledSchema:
             self._places = (found if found is not None and found.reaches else None,)
         return self._places[0]
 
-    def check(self, value: Mapping[str, Any], *, defaults: Mapping[str, Any] = _NO_DEFAULTS) -> Checked:
+    def check(self, value: Mapping[str, Any], *, defaults: Mapping[str, Any] = _NO_DEFAULTS) -> CheckedValue:
         """Prepare an object and validate it.
 
         ``defaults`` are the connection's values, which fill missing members marked ``fromConnection``. The caller's objects are never
@@ -90,7 +90,7 @@ class CompiledSchema:
             judged: Any = prepared if plain is value else to_json(prepared)[0]  # the engine takes no number with more digits
             is_valid = self._is_valid(judged)
             if is_valid and not faults:
-                return Checked(prepared, ())
+                return CheckedValue(prepared, ())
             return _checked(prepared, faults if is_valid else self._explained(judged, faults))
         except RecursionError:
             return _checked({}, (_STACK_IS_FULL,))
@@ -164,8 +164,8 @@ def _independent(found: Iterable[Detail], faults: tuple[Detail, ...]) -> Iterato
             yield detail
 
 
-def _checked(value: dict[str, Any], details: tuple[Detail, ...]) -> Checked:
-    return Checked(value, _limited(details), max(0, len(details) - MAX_DETAILS))
+def _checked(value: dict[str, Any], details: tuple[Detail, ...]) -> CheckedValue:
+    return CheckedValue(value, _limited(details), max(0, len(details) - MAX_DETAILS))
 
 
 def _limited(details: tuple[Detail, ...]) -> tuple[Detail, ...]:

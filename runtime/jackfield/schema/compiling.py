@@ -12,7 +12,7 @@ from jackfield.schema.engine import check_form, compile_validator, for_engine, m
 from jackfield.schema.facts import SchemaFacts, is_sensitive
 from jackfield.schema.json_types import SchemaError
 from jackfield.schema.json_values import to_json
-from jackfield.schema.plan import ABSENT, Items, Members, Plan, text_step
+from jackfield.schema.plan import ABSENT, Items, Members, ValuePlan, text_step
 from jackfield.schema.references import Outline, check_references
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ _MOST_PLANS = 10_000
 """Limit of the plans of one schema: n branches may combine in 2**n ways."""
 
 
-def plan_for(facts: SchemaFacts) -> Plan:
+def plan_for(facts: SchemaFacts) -> ValuePlan:
     """Return the plan of the whole schema."""
     planner = _Planner(facts)
     plan = planner.plan([facts.root])
@@ -109,11 +109,11 @@ def plan_for(facts: SchemaFacts) -> Plan:
 class _Planner:
     def __init__(self, facts: SchemaFacts) -> None:
         self._facts = facts
-        self._plans: dict[tuple[int, ...], Plan] = {}
-        self._empty: list[tuple[Plan, Parts]] = []
+        self._plans: dict[tuple[int, ...], ValuePlan] = {}
+        self._empty: list[tuple[ValuePlan, Parts]] = []
         """Plans to fill, with their schemas: a list instead of recursion, because chains of references may be long."""
 
-    def plan(self, nodes: Sequence[Node]) -> Plan:
+    def plan(self, nodes: Sequence[Node]) -> ValuePlan:
         """Return the plan for a value to which all these schemas apply. Equal schemas share one plan, so that recursion ends.
 
         A schema counts once: two branches of ``allOf`` that name the same recursive member would double its schemas at each level.
@@ -122,7 +122,7 @@ class _Planner:
         key = tuple(map(id, parts))
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = Plan()
+            plan = self._plans[key] = ValuePlan()
             self._hints(plan, list(self._always(parts)))
             self._empty.append((plan, parts))
         return plan
@@ -155,7 +155,7 @@ class _Planner:
                 if len(fitting) == 1 and not isinstance(fitting[0], bool):
                     yield from self._applied(fitting, kind)
 
-    def _hints(self, plan: Plan, parts: Parts) -> None:
+    def _hints(self, plan: ValuePlan, parts: Parts) -> None:
         for node in parts:
             hints = node.get("x-jackfield", {})
             plan.blank_is_absent = plan.blank_is_absent or hints.get("blank") == "absent"
@@ -193,13 +193,13 @@ class _Planner:
         found += [sub for pattern, sub in node.get("patternProperties", {}).items() if self._facts.matches(pattern, name)]
         yield from found or [node.get("additionalProperties", True)]
 
-    def _combined(self, nodes: Sequence[Node]) -> Plan | None:
+    def _combined(self, nodes: Sequence[Node]) -> ValuePlan | None:
         parts = [node for node in nodes if not isinstance(node, bool) and node]
         return self.plan(parts) if parts else None
 
     def forget_idle(self) -> None:
         """Drop plans with nothing to do in or below them, so that a call skips their values."""
-        above: dict[int, list[Plan]] = {}
+        above: dict[int, list[ValuePlan]] = {}
         for plan in self._plans.values():
             for sub in _below(plan):
                 above.setdefault(id(sub), []).append(plan)
@@ -216,7 +216,7 @@ class _Planner:
                     del plan.steps[kind]
 
 
-def _below(plan: Plan) -> list[Plan]:
+def _below(plan: ValuePlan) -> list[ValuePlan]:
     return [sub for step in plan.steps.values() if isinstance(step, Items | Members) for sub in step.plans()]
 
 

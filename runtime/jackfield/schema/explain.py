@@ -75,7 +75,7 @@ _DESCENT = MAX_STEPS >> 8
 """Least number of steps that the explanation of one branch counts as: it takes a fraction of a millisecond."""
 
 
-class Budget:
+class StepBudget:
     """Steps left to explain branches of one value, and ``whole``, the size up to which a part is searched for all its faults."""
 
     def __init__(self, cost: int, whole: int) -> None:
@@ -102,7 +102,7 @@ class Explainer:
         root_value: Json = None,
         errors: Sequence[Any] = (),
         odd: bool = False,
-        budget: Budget,
+        budget: StepBudget,
     ) -> None:
         self.facts = facts
         self._sentences = sentences

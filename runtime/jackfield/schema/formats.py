@@ -191,7 +191,7 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class StringFormat:
     """Format validated by jackfield. ``quick`` matches most valid strings.
 
     ``fault`` returns None for a valid string, otherwise the fault as a predicate ("is …") of the value. It may quote parts of the value;
@@ -223,12 +223,12 @@ def _is_base64(text: str) -> bool:
     return padding in (b"", b"=", b"==") and text.endswith(padding.decode("ascii"))
 
 
-JUDGED_HERE: Mapping[str, Format] = {
-    "email": Format(email_fault, PLAIN),
-    "mailbox": Format(mailbox_fault, PLAIN_MAILBOX),
-    "mailbox-list": Format(mailbox_list_fault, PLAIN_LIST),
-    "idn-email": Format(idn_email_fault, PLAIN),
-    "byte": Format(_byte_fault),
+JUDGED_HERE: Mapping[str, StringFormat] = {
+    "email": StringFormat(email_fault, PLAIN),
+    "mailbox": StringFormat(mailbox_fault, PLAIN_MAILBOX),
+    "mailbox-list": StringFormat(mailbox_list_fault, PLAIN_LIST),
+    "idn-email": StringFormat(idn_email_fault, PLAIN),
+    "byte": StringFormat(_byte_fault),
 }
 """Formats registered with the engine as jackfield's own."""
 

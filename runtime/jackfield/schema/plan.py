@@ -72,7 +72,7 @@ ABSENT = object()
 _BLANKS: tuple[Json, ...] = ("", None, [], {})
 
 
-class Plan:
+class ValuePlan:
     """Preparation of the values at one place. ``steps`` maps a value's type to its conversion; other types stay as they are."""
 
     __slots__ = ("blank_is_absent", "default", "source", "steps")
@@ -136,7 +136,7 @@ class Items:
 
     __slots__ = ("first", "rest")
 
-    def __init__(self, first: list[Plan | None], rest: Plan | None) -> None:
+    def __init__(self, first: list[ValuePlan | None], rest: ValuePlan | None) -> None:
         self.first = first
         self.rest = rest
 
@@ -154,11 +154,11 @@ class Items:
                 changed[index] = new
         return value if changed is None else changed
 
-    def plans(self) -> list[Plan]:
+    def plans(self) -> list[ValuePlan]:
         """Return the plans of all items."""
         return [plan for plan in (*self.first, self.rest) if plan is not None]
 
-    def keep(self, active: Callable[[Plan | None], Plan | None]) -> bool:
+    def keep(self, active: Callable[[ValuePlan | None], ValuePlan | None]) -> bool:
         """Drop idle plans; return False if none is left."""
         self.first = [active(plan) for plan in self.first]
         self.rest = active(self.rest)
@@ -171,7 +171,7 @@ class Members:
     __slots__ = ("by_name", "fills", "patterns", "rest")
 
     def __init__(
-        self, by_name: dict[str, Plan | None], patterns: list[tuple[Callable[[str], bool], Plan | None]], rest: Plan | None
+        self, by_name: dict[str, ValuePlan | None], patterns: list[tuple[Callable[[str], bool], ValuePlan | None]], rest: ValuePlan | None
     ) -> None:
         self.by_name = by_name
         self.patterns = patterns
@@ -202,7 +202,7 @@ class Members:
                     result[name] = new
         return result
 
-    def _find(self, name: str) -> Plan | None:
+    def _find(self, name: str) -> ValuePlan | None:
         if name in self.by_name:
             return self.by_name[name]
         for matches, plan in self.patterns:
@@ -210,12 +210,12 @@ class Members:
                 return plan
         return self.rest
 
-    def plans(self) -> list[Plan]:
+    def plans(self) -> list[ValuePlan]:
         """Return the plans of all members."""
         patterns = (plan for _, plan in self.patterns)
         return [plan for plan in (*self.by_name.values(), *patterns, self.rest) if plan is not None]
 
-    def keep(self, active: Callable[[Plan | None], Plan | None]) -> bool:
+    def keep(self, active: Callable[[ValuePlan | None], ValuePlan | None]) -> bool:
         """Drop idle plans; return False if none is left."""
         self.by_name = {name: active(plan) for name, plan in self.by_name.items()}
         self.patterns = [(matches, active(plan)) for matches, plan in self.patterns]

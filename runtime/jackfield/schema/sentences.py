@@ -9,7 +9,7 @@ from jackfield.kernel.errors import Detail, nearest
 from jackfield.kernel.patterns import SLOW, slow_is_spent, sorted_pattern
 from jackfield.kernel.pointers import MAX_NAME, child, cut, pointer, shown
 from jackfield.schema.engine import names_rule
-from jackfield.schema.explain import Budget, Explainer
+from jackfield.schema.explain import Explainer, StepBudget
 from jackfield.schema.facts import described, described_each, types_of
 from jackfield.schema.formats import FORMATS, JUDGED_HERE
 from jackfield.schema.json_types import first_twins, is_same, kind_of, type_words, value_word
@@ -180,7 +180,7 @@ MAX_SUGGESTED = 20
 def explain(facts: SchemaFacts, value: Json) -> Iterator[Detail]:
     """Explain every fault of a value, in the engine's order, with possible duplicates. A very large value gets its first faults only."""
     extent = _Extent(value)
-    explainer = Explainer(facts, SENTENCES, value, odd=extent.odd, budget=Budget(facts.cost, MAX_PARTS // facts.spread))
+    explainer = Explainer(facts, SENTENCES, value, odd=extent.odd, budget=StepBudget(facts.cost, MAX_PARTS // facts.spread))
     if extent.copied > MAX_COPIED:
         yield Detail("", "is not what the schema describes; it is too large to be told where")
     elif extent.parts * facts.spread <= MAX_PARTS and extent.text <= MAX_TEXT and extent.copied * facts.spread <= MAX_COPIED:

@@ -39,7 +39,7 @@ class Seen(Protocol):
     sees_bodies: bool
 
 
-class Content:
+class ExchangeBody:
     """Body of a message: its size as far as it went over the wire, and its beginning if that is kept."""
 
     __slots__ = ("_keeps", "_pieces", "size")
@@ -90,7 +90,7 @@ class Exchange(SecretHolder):
     def __init__(self, number: int, method: str, where: str | tuple[Target, bytes], given: Fields, *, keeps: bool) -> None:
         self.number, self.method, self._where, self.given = number, method, where, given
         self.started, self._begun, self.took = time.time(), time.perf_counter(), 0.0
-        self.request, self.answer = Content(keeps=keeps), Content(keeps=keeps)
+        self.request, self.answer = ExchangeBody(keeps=keeps), ExchangeBody(keeps=keeps)
         self.status: int | None = None
         self.fields: Fields = []
         self.fault = ""

@@ -25,7 +25,7 @@ from jackfield_celery.worker import BusyError, Worker
 from jackfield_store.database.blocked import LOOP_FAULTS
 from jackfield_store.journal import Queue
 from jackfield_store.journal.instance import Instance
-from jackfield_store.queue.upkeep import EVERY, SHORTAGES, Upkeep
+from jackfield_store.queue.upkeep import EVERY, SHORTAGES, QueueUpkeep
 from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _LOG = logging.getLogger("jackfield.queue")
@@ -57,7 +57,7 @@ class CeleryEngine(ProcessLocal):
         self._deliveries: set[Message] = set()
         self._running: dict[Message, Claimed] = {}
         self._queue: Queue | None = None
-        self._upkeep: Upkeep | None = None
+        self._upkeep: QueueUpkeep | None = None
 
     def start(self) -> None:
         """Start the dispatcher and the worker."""
@@ -103,7 +103,7 @@ class CeleryEngine(ProcessLocal):
                 if self._upkeep is None:
                     Instance.of(self._runtimes.storage.database).slots = self._slots
                     self._runtimes.watch()
-                    self._upkeep = Upkeep(self._runtimes, self._open_queue())
+                    self._upkeep = QueueUpkeep(self._runtimes, self._open_queue())
                 self._upkeep.check(list(self._running.values()))
             except LOOP_FAULTS as error:  # what nobody has foreseen, too, must not end the thread
                 self._log_failure(error)
@@ -150,7 +150,7 @@ class CeleryEngine(ProcessLocal):
             if isinstance(error, SHORTAGES):
                 self._stopped.wait(EVERY)
             try:
-                Upkeep(self._runtimes, self._open_queue()).settle(claimed, error)
+                QueueUpkeep(self._runtimes, self._open_queue()).settle(claimed, error)
             except (JackfieldError, RuntimeError, MemoryError) as second:
                 self._log_failure(second)
 

@@ -10,7 +10,7 @@ from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal import statements as sql
-from jackfield_store.journal.budgets import Budgets, Limits
+from jackfield_store.journal.budgets import Budgets, QueueLimits
 from jackfield_store.journal.fair_order import FairOrder
 from jackfield_store.journal.instance import LEASE
 from jackfield_store.journal.leadership import Leadership
@@ -30,7 +30,7 @@ class Outbox:
         self,
         database: Database,
         clock: Clock,
-        limits: Callable[[str], Limits | None] | None = None,
+        limits: Callable[[str], QueueLimits | None] | None = None,
         lost: Callable[[str], bool] = lambda _owner: False,
         blocked: BlockedWorkspaces | None = None,
     ) -> None:

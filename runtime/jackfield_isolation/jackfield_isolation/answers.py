@@ -22,7 +22,7 @@ from jackfield.connector.declare import Connector
 from jackfield.connector.grants import Grant
 from jackfield.connector.models import ConnectionType, Inputs, connection_values, model_faults
 from jackfield.connector.streamed import store_files
-from jackfield.kernel.clock import Share, SystemClock
+from jackfield.kernel.clock import SharedDeadline, SystemClock
 from jackfield.kernel.errors import Detail, Internal, InvalidConnection, InvalidInput, Sent
 from jackfield.kernel.failures import CONTAINED, Raised, attempt, attempt_foreign
 from jackfield.kernel.hints import NextStep
@@ -125,7 +125,7 @@ class _Question:
         self._connector = answers.connector
         about = asked.call
         now = answers.clock.monotonic()
-        deadline = Share(answers.clock, now + about.remaining, about.seconds, now + about.longest)
+        deadline = SharedDeadline(answers.clock, now + about.remaining, about.seconds, now + about.longest)
         part: Any = self.action if self._kind in questions.ACTS else None
         part = self._connector.triggers[self._given[0]] if self._kind in _WATCHING else part
         needed = {} if part is None else part.permissions

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jackfield.kernel.errors import Sent
-from jackfield.wire.exchanges import LARGEST_BODY, MOST, Content, Exchange
+from jackfield.wire.exchanges import LARGEST_BODY, MOST, Exchange, ExchangeBody
 
 _LONGEST, _MOST_FIELDS, _LARGEST_HEAD = 65_536, 1_000, 128 * 1024
 _LONGEST_FAULT = 300
@@ -39,7 +39,7 @@ def _fields(fields: Sequence[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     return found
 
 
-def _content(content: Content) -> Mapping[str, Any]:
+def _content(content: ExchangeBody) -> Mapping[str, Any]:
     kept = content.beginning
     return {"size": content.size, "beginning": None if kept is None else b64encode(kept).decode()}
 

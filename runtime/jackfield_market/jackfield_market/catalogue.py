@@ -25,7 +25,7 @@ from jackfield_market.releases import LIST, Release
 from jackfield_market.repository import CATALOGUE, Edit, Repository, create, require_catalogue, utc
 from jackfield_market.role_keys import RoleKeys
 from jackfield_market.site import pages, shelf, site_files
-from jackfield_market.site.reports import Report, read_reports
+from jackfield_market.site.reports import VersionReport, read_reports
 from jackfield_market.site.shelf import Shelved
 from jackfield_market.wheels import read_bounded
 
@@ -151,7 +151,7 @@ class _Work:
         self.published: Mapping[str, Any] = {}
         self._before = dict(self.shelves)
         self._attestations: dict[str, bytes] = {}
-        self._reports: dict[str, list[Report]] = {}
+        self._reports: dict[str, list[VersionReport]] = {}
 
     def require_keys(self) -> None:
         """Check the keys that publishing this needs; that of ``targets`` only for new connectors, publishers and keys.
@@ -180,7 +180,7 @@ class _Work:
             self.shelves[key] = self.shelves[key].without_key(key_id, at, reason)
         return gone
 
-    def grade(self, reports: Iterable[Report]) -> None:
+    def grade(self, reports: Iterable[VersionReport]) -> None:
         """Enter the grades of releases, and the reports that they come from."""
         offered = {(one.key, one.version) for shelved in self.shelves.values() for one in shelved.releases}
         for report in reports:

@@ -12,7 +12,7 @@ from jackfield.pacing.state import MemoryRow, PaceState
 
 if TYPE_CHECKING:
     from jackfield.kernel.clock import Clock
-    from jackfield.pacing.state import Quota
+    from jackfield.pacing.state import AccountQuota
     from jackfield_store.database import Database, Transaction
     from jackfield_store.database.shared_clock import SharedClock
 
@@ -105,7 +105,7 @@ class DatabaseRow:
         transaction.change(_STORE, {**self._key, "state": state.to_json()})
         return value, state, now_at
 
-    def _tell(self, transaction: Transaction, quota: Quota, now: float) -> None:
+    def _tell(self, transaction: Transaction, quota: AccountQuota, now: float) -> None:
         """Record the event that the quota runs low, in the transaction that used it up so far."""
         from jackfield_store.database.outbox import record
 

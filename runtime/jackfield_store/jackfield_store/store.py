@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from jackfield.pacing.pace import Paces
     from jackfield.pacing.state import PaceRow
     from jackfield_store.connections.connection_table import ConnectionTable
-    from jackfield_store.recording.decisions import Approvals
+    from jackfield_store.recording.decisions import WaitingCalls
 
 
 class _Manifests:
@@ -125,12 +125,12 @@ class DatabaseStore(Opening):
 
         return shared_row(self._workspace, lambda: self.storage.database, self._clock, key, about)
 
-    def approvals(self, pipeline: Pipe, caller: Caller, actor: Actor | None) -> Approvals:
+    def approvals(self, pipeline: Pipe, caller: Caller, actor: Actor | None) -> WaitingCalls:
         """Return the calls that wait for an approval, limited to what a caller may see."""
-        from jackfield_store.recording.decisions import Approvals
+        from jackfield_store.recording.decisions import WaitingCalls
 
         self.opened()
-        return Approvals(self.storage, pipeline, caller, actor)
+        return WaitingCalls(self.storage, pipeline, caller, actor)
 
     def management(self, pipeline: Pipe) -> WorkspaceManagement:
         """Return the management of the workspace."""

@@ -20,7 +20,7 @@ from jackfield import Result
 from jackfield.connector import Minted, OpenContext, RateLimit, RateLimited, Rejected, Sent
 from jackfield.kernel.clock import SystemClock
 from jackfield.pacing.line import Line
-from jackfield.pacing.state import PaceState, Request
+from jackfield.pacing.state import PaceState, PlaceRequest
 from jackfield.retry import TRIES
 from scripted import Answer, Client, Key, Panel, Reply, Script, invocation, runtime, scripted
 
@@ -236,7 +236,7 @@ def learned() -> PaceState:
 
 def ask(state: PaceState, now: float) -> float:
     """Take a place, and return the time at which it comes due."""
-    request = Request(1, 1000)
+    request = PlaceRequest(1, 1000)
     state.ask(request, now)
     assert request.grant.outcome == "granted"
     return now if request.grant.position is None else state.line.due(request.grant.position)

@@ -15,7 +15,7 @@ from forking import alone, fork
 from jackfield.connector import Limits
 from jackfield.kernel.clock import Deadline
 from jackfield.pacing.pace import Pace
-from jackfield.pacing.state import Grant, PaceState, Request
+from jackfield.pacing.state import PaceState, PlaceGrant, PlaceRequest
 from jackfield_store.database import open_database
 from jackfield_store.shared_paces import DatabaseRow
 
@@ -50,9 +50,9 @@ class Processes:
         """How many there were."""
         return sum(row.count for row in self.rows)
 
-    def ask(self, number: int, **members: object) -> Grant:
+    def ask(self, number: int, **members: object) -> PlaceGrant:
         """Ask in one of them."""
-        return self.paces[number].ask(Request(1, 60, **members))  # type: ignore[arg-type]  # a member of each type
+        return self.paces[number].ask(PlaceRequest(1, 60, **members))  # type: ignore[arg-type]  # a member of each type
 
     def sends(self, seconds: float, pauses: list[list[float]]) -> list[list[float]]:
         """Let each thread send for some time, as its places come due, with its pause in between; return the times of each process."""

@@ -17,7 +17,7 @@ from clocks import FakeClock, StillClock
 from jackfield import Result
 from jackfield.connector import Budget, Forbidden, Limits, QuotaExceeded, RateLimited, Sent, Warmup
 from jackfield.pacing.pace import Paces
-from jackfield.pacing.state import DAY, FREE, PaceState, Request
+from jackfield.pacing.state import DAY, FREE, PaceState, PlaceRequest
 from jackfield.pacing.turn import PostponedError
 from jackfield_store.database import Database, open_database
 from jackfield_store.journal import Queue
@@ -231,7 +231,7 @@ def test_processes_share_one_line(tmp_path: Path) -> None:
             Paces(clock, shared=partial(shared_row, "default", partial(_same, base), clock)).find("c", "b", "s") for base in (first, second)
         )
         one._change(lambda state, now: state.read(Limits(per_second=10), now))
-        places = [pace.ask(Request(1, 60)).position or 0.0 for pace in (one, two, one, two)]
+        places = [pace.ask(PlaceRequest(1, 60)).position or 0.0 for pace in (one, two, one, two)]
         assert [place - places[0] for place in places] == pytest.approx([0, 1, 2, 3])  # time has passed before the first
         one.throttled(clock.monotonic(), None)
         clock.advance(0.45)
@@ -271,7 +271,7 @@ def test_workspaces_do_not_share_a_row(tmp_path: Path) -> None:
         for workspace in ("acme", "other"):
             Paces(FakeClock(), shared=partial(shared_row, workspace, lambda: database, FakeClock())).find(
                 "aws-ses", "sending", "123456789012 eu-west-1"
-            ).ask(Request(1, 60))
+            ).ask(PlaceRequest(1, 60))
         with database.read() as transaction:
             rows = transaction.execute("SELECT workspace, pace_key, state FROM paces")
     assert sorted(row.workspace for row in rows) == ["acme", "other"]
@@ -293,7 +293,7 @@ def test_reserved_places_keep_their_order_when_the_rate_changes() -> None:
     """Places that were given out stretch with the rate, in their order; a hold moves them all."""
     state = PaceState()
     state.read(Limits(per_second=10), 100.0)
-    requests = [Request(1, 60) for _ in range(20)]
+    requests = [PlaceRequest(1, 60) for _ in range(20)]
     for request in requests:
         state.ask(request, 100.0)
     places = [request.grant.position or 0.0 for request in requests]
@@ -313,8 +313,8 @@ def test_a_pace_recovers_from_a_damaged_row_and_a_clock_set_back() -> None:
     assert PaceState.from_json('{"rate": 5, "unheard": 1}').line.rate == 5
     state = PaceState()
     state.read(Limits(per_second=10), 10_000.0)
-    state.ask(Request(1, 60), 10_000.0)
-    request = Request(1, 60)
+    state.ask(PlaceRequest(1, 60), 10_000.0)
+    request = PlaceRequest(1, 60)
     state.ask(request, 100.0)
     assert state.line.due(request.grant.position or 0.0) < 101
 
@@ -323,10 +323,10 @@ def test_the_quota_frees_up_when_the_oldest_calls_pass_a_day() -> None:
     """The time is the end of the oldest hour with calls, a day later; hours beyond a day are dropped."""
     state = PaceState()
     for hour in range(40):
-        state.ask(Request(1, 60), hour * 3600.0)
+        state.ask(PlaceRequest(1, 60), hour * 3600.0)
     assert len(state.quota.hours) <= 26
     state.read(Limits(per_day=1, used=1), 39 * 3600.0)
-    request = Request(1, 60)
+    request = PlaceRequest(1, 60)
     state.ask(request, 39 * 3600.0 + 1)
     assert (request.grant.outcome, request.grant.at) == ("used_up", 16 * 3600.0 + DAY)
     assert FREE == 3

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.cli.arguments import item_types_of, read_inputs, takes_list_only
-from jackfield.cli.local_files import Files
+from jackfield.cli.local_files import LocalFiles
 from jackfield.invocation import MAX_BYTES
 from jackfield.invocation.file_references import form_of_files
 from jackfield.invocation.given_files import GivenFile
@@ -51,7 +51,7 @@ schemas = st.recursive(
 
 def read(*words: str, schema: dict[str, Any] = SCHEMA) -> dict[str, Any]:
     """The inputs that the words give."""
-    return read_inputs(words, schema, Files())
+    return read_inputs(words, schema, LocalFiles())
 
 
 @given(names, texts)
@@ -228,7 +228,7 @@ def test_members_override_those_of_a_file(tmp_path: Path) -> None:
     base = {"a": {"c": {"list": [1], "d.e": 2}}, "labels": {"x": "y"}, "id": "1"}
     (tmp_path / "x.png").write_bytes(b"\x89")
     words = ["a.c.list=x", f"a.c.file=@{tmp_path}/x.png", 'labels:={"z": "z"}', "id.y=z"]
-    found = read_inputs(words, NESTED, Files(), base)
+    found = read_inputs(words, NESTED, LocalFiles(), base)
     file = found["a"]["c"]["file"]
     assert as_value(file) == {"data": "iQ==", "contentType": "image/png"}
     assert found == {"a": {"c": {"list": ["x"], "d.e": 2, "file": file}}, "labels": {"z": "z"}, "id": {"y": "z"}}
@@ -296,7 +296,7 @@ def test_stdin_has_no_name() -> None:
         read_inputs(["files=@-"], SCHEMA, _Empty())
 
 
-class _Empty(Files):
+class _Empty(LocalFiles):
     """Files that are all empty."""
 
     def read(self, path: str, at: str = "") -> bytes:
@@ -324,7 +324,7 @@ def test_files_together_are_bounded(tmp_path: Path) -> None:
     """All files together are at most as large as an invocation may be, and no file is read further."""
     with (tmp_path / "large.bin").open("wb") as file:
         file.truncate(MAX_BYTES - 10)
-    files = Files()
+    files = LocalFiles()
     assert len(files.read(str(tmp_path / "large.bin"))) == MAX_BYTES - 10
     with pytest.raises(InvalidInvocation, match="makes the invocation larger than 67,108,864 bytes"):
         files.read("/dev/zero")

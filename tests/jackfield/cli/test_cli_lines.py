@@ -10,7 +10,7 @@ from typing import Any, Self
 import pytest
 
 from jackfield.cli.batch import Batch
-from jackfield.cli.local_files import Files
+from jackfield.cli.local_files import LocalFiles
 from jackfield.invocation import MAX_BYTES
 from jackfield.kernel.errors import InvalidInvocation
 from plugboard import make_connector
@@ -88,7 +88,7 @@ def test_a_line_that_is_too_large(shell: Shell) -> None:
 def test_a_line_of_the_largest_size(shell: Shell) -> None:
     """A line of exactly the largest size, and its end, are not cut."""
     (shell.folder / "many.jsonl").write_bytes(b"x" * MAX_BYTES + b"\ny\n")
-    found = [len(item) for item in Files().lines("many.jsonl") if isinstance(item, bytes)]
+    found = [len(item) for item in LocalFiles().lines("many.jsonl") if isinstance(item, bytes)]
     assert found == [MAX_BYTES + 1, 2]
 
 
@@ -232,7 +232,7 @@ class _Broken:
 def test_a_file_that_breaks_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault while reading is the last item, after the lines that were read."""
     monkeypatch.setattr("builtins.open", lambda *_args, **_kwargs: _Broken())
-    first, last = Files().lines("disk.jsonl")
+    first, last = LocalFiles().lines("disk.jsonl")
     assert first == b"{}\n"
     assert isinstance(last, InvalidInvocation)
     assert last.message == "the file 'disk.jsonl' cannot be read: Input/output error"

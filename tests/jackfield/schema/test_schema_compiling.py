@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import jackfield.schema
-from jackfield.schema import Checked, CompiledSchema, SchemaError, compile_schema, compiling
+from jackfield.schema import CheckedValue, CompiledSchema, SchemaError, compile_schema, compiling
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_importing_the_package_imports_no_engine() -> None:
 
 def test_what_is_exported_is_what_is_promised() -> None:
     """``__all__`` names the public things and nothing else."""
-    assert set(jackfield.schema.__all__) == {"MAX_DETAILS", "Checked", "CompiledSchema", "SchemaError", "compile_schema"}
+    assert set(jackfield.schema.__all__) == {"MAX_DETAILS", "CheckedValue", "CompiledSchema", "SchemaError", "compile_schema"}
     assert all(hasattr(jackfield.schema, name) for name in jackfield.schema.__all__)
 
 
@@ -146,7 +146,7 @@ def test_one_compiled_schema_serves_many_threads() -> None:
     values = [{"n": str(number), "to": "ada" if number % 2 else "ada@x.io"} for number in range(100)]
     alone = [compiled.check(value) for value in values]
     with ThreadPoolExecutor(8) as pool:
-        together: list[Checked] = [
+        together: list[CheckedValue] = [
             checked for checks in pool.map(lambda _: [compiled.check(value) for value in values], range(8)) for checked in checks
         ]
     assert together == alone * 8

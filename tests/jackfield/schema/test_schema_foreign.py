@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from drawing import drawn
 from forking import alone
 from jackfield.kernel.errors import Detail
-from jackfield.schema import Checked, compile_schema
+from jackfield.schema import CheckedValue, compile_schema
 from uncollected import uncollected
 
 LONE = "contains a character that is not valid Unicode (a lone surrogate)"
@@ -143,7 +143,7 @@ def test_subclasses_of_json_types_are_what_they_extend() -> None:
     """Enumeration members, ordered dictionaries, tuples and other mappings are read as plain JSON."""
     value = OrderedDict(a=Colour.RED, b=Number.ONE, c=(1, Text("x")), d=UserDict({Text("k"): Half(1.5)}), e=10**30)
     checked = compile_schema({}).check(value)
-    assert checked == Checked({"a": "red", "b": 1, "c": [1, "x"], "d": {"k": 1.5}, "e": 10**30}, ())
+    assert checked == CheckedValue({"a": "red", "b": 1, "c": [1, "x"], "d": {"k": 1.5}, "e": 10**30}, ())
     assert [type(item) for item in checked.value.values()] == [str, int, list, dict, int]
     assert type(checked.value["c"][1]) is str
 

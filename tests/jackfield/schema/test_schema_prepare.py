@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drawing import drawn
 from jackfield.kernel.errors import Detail
-from jackfield.schema import Checked, compile_schema
+from jackfield.schema import CheckedValue, compile_schema
 
 REGION = {"type": "string", "pattern": "^[a-z-]+1$", "x-jackfield": {"trim": True, "lowercase": True, "fromConnection": "region"}}
 ADDRESSES = {
@@ -39,7 +39,7 @@ def test_texts_are_trimmed_and_lowered_where_the_schema_says_so() -> None:
     """``trim`` takes blanks off both ends, ``lowercase`` lowers; without them a string stays as it is."""
     schema = {"properties": {"region": REGION, "name": {"type": "string"}, "code": {"type": "string", "x-jackfield": {"lowercase": True}}}}
     value = {"region": " EU-West-1\n", "name": " Ada ", "code": " X "}
-    assert compile_schema(schema).check(value) == Checked({"region": "eu-west-1", "name": " Ada ", "code": " x "}, ())
+    assert compile_schema(schema).check(value) == CheckedValue({"region": "eu-west-1", "name": " Ada ", "code": " x "}, ())
 
 
 @pytest.mark.parametrize("blank", ["", "  ", None, [], {}])
@@ -60,7 +60,7 @@ def test_other_falsy_values_are_kept(value: Any) -> None:
 
 def test_the_last_member_may_be_dropped() -> None:
     """An object of nothing but blanks becomes an empty object."""
-    assert compile_schema({"properties": {"v": {"x-jackfield": {"blank": "absent"}}}}).check({"v": ""}) == Checked({}, ())
+    assert compile_schema({"properties": {"v": {"x-jackfield": {"blank": "absent"}}}}).check({"v": ""}) == CheckedValue({}, ())
 
 
 def test_a_blank_member_takes_its_default() -> None:
@@ -103,7 +103,7 @@ def test_strings_are_read_where_the_schema_takes_no_string(member: Any, value: A
 def test_numbers_never_become_strings() -> None:
     """The other way round nothing is read."""
     checked = compile_schema({"properties": {"v": {"type": "string"}}}).check({"v": 12})
-    assert checked == Checked({"v": 12}, (Detail("/v", "must be a string, not a number", "type"),))
+    assert checked == CheckedValue({"v": 12}, (Detail("/v", "must be a string, not a number", "type"),))
 
 
 def test_the_branch_for_the_type_of_the_value_is_followed() -> None:
@@ -122,7 +122,7 @@ def test_branches_for_the_same_type_are_left_alone() -> None:
 def test_missing_members_come_from_the_connection() -> None:
     """A missing member takes the connection's value of that name, prepared like one that was given; a given one stays."""
     compiled = compile_schema({"properties": {"awsRegion": REGION, "sender": {"x-jackfield": {"fromConnection": "sender"}}}})
-    assert compiled.check({}, defaults={"region": " EU-WEST-1 "}) == Checked({"awsRegion": "eu-west-1"}, ())
+    assert compiled.check({}, defaults={"region": " EU-WEST-1 "}) == CheckedValue({"awsRegion": "eu-west-1"}, ())
     assert compiled.check({"awsRegion": "us-1"}, defaults={"region": "eu-1"}).value == {"awsRegion": "us-1"}
     assert compiled.check({}).value == {}
     assert compiled.check({}, defaults={"sender": None, "region": "\ud800"}).value == {}
@@ -148,7 +148,7 @@ def test_defaults_are_filled_in_and_judged() -> None:
         "$defs": {"X": {"default": None}},
     }
     checked = compile_schema(schema).check({"o": {}})
-    assert checked == Checked({"o": {"x": None}, "n": 5}, (Detail("/n", "must be at most 3, not 5", "maximum"),))
+    assert checked == CheckedValue({"o": {"x": None}, "n": 5}, (Detail("/n", "must be at most 3, not 5", "maximum"),))
 
 
 def test_a_default_is_never_shared() -> None:
@@ -183,13 +183,13 @@ def test_what_does_not_change_is_not_copied() -> None:
 def test_any_mapping_may_be_checked() -> None:
     """A read-only view is a mapping too; tuples in it become arrays."""
     compiled = compile_schema({"properties": {"v": {"type": "array", "items": {"type": "integer"}}}})
-    assert compiled.check(MappingProxyType({"v": ("1", 2)})) == Checked({"v": [1, 2]}, ())
+    assert compiled.check(MappingProxyType({"v": ("1", 2)})) == CheckedValue({"v": [1, 2]}, ())
 
 
 def test_anything_else_is_told_to_be_an_object() -> None:
     """An array where the inputs should be is refused, whatever the schema allows."""
     value: Any = [1]
-    assert compile_schema({}).check(value) == Checked({}, (Detail("", "must be an object, not an array", "type"),))
+    assert compile_schema({}).check(value) == CheckedValue({}, (Detail("", "must be an object, not an array", "type"),))
 
 
 def test_judging_prepares_nothing() -> None:

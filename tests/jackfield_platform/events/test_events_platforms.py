@@ -26,7 +26,7 @@ from jackfield_store.access.platform_tokens import PlatformTokens, home_of
 from jackfield_store.database import Transaction
 from jackfield_store.database.outbox import record
 from jackfield_store.resources.storage import Storage
-from jackfield_store.resources.verify import Contents
+from jackfield_store.resources.verify import StoredContents
 from receiver import Receiver, receiving
 
 
@@ -365,7 +365,9 @@ def test_the_database_is_found_in_order(place: Place, shop: Shop, receiver: Rece
     happens(place, "shop-1", "a")
     place.dispatch()
     assert isinstance(place.jackfield.storage, Storage)
-    assert list(Contents(place.database, lambda: place.vault, SEALED_ROWS).problems()) == []
+    assert list(StoredContents(place.database, lambda: place.vault, SEALED_ROWS).problems()) == []
     with place.database.write() as transaction:
         transaction.change("UPDATE callbacks SET url = 'http://elsewhere.example/' WHERE workspace = 'platform:shop-*'")
-    assert any("the secrets of the callback" in text for text in Contents(place.database, lambda: place.vault, SEALED_ROWS).problems())
+    assert any(
+        "the secrets of the callback" in text for text in StoredContents(place.database, lambda: place.vault, SEALED_ROWS).problems()
+    )

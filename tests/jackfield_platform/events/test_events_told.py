@@ -12,7 +12,7 @@ from fake_aws import FakeAws
 from jackfield.connector import Limits
 from jackfield.kernel.clock import Deadline, SystemClock
 from jackfield.pacing.pace import Paces
-from jackfield.pacing.state import Quota, Request
+from jackfield.pacing.state import AccountQuota, PlaceRequest
 from jackfield_service.subjects.events import Event
 from jackfield_store.database import open_database
 from jackfield_store.runtime import Jackfield
@@ -79,7 +79,7 @@ def test_a_quota_that_runs_low_is_told_once_a_day(jackfield: Jackfield) -> None:
     pace.read(lambda: Limits(per_day=200.0, used=100.0), Deadline.after(60.0, clock))
     assert told(jackfield, "quota.low") == []
     for _ in range(3):
-        pace.ask(Request(40.0, 60.0, again=True))
+        pace.ask(PlaceRequest(40.0, 60.0, again=True))
     (event,) = told(jackfield, "quota.low")
     wanted: dict[str, Any] = {"connector": "aws-ses", "connection": "acme-ses", "budget": "sending", "perDay": 200.0, "used": 180.0}
     assert (event.subject, event.data) == ("acme-ses", wanted)
@@ -87,7 +87,7 @@ def test_a_quota_that_runs_low_is_told_once_a_day(jackfield: Jackfield) -> None:
 
 def test_a_quota_that_stays_low_is_told_once_a_day() -> None:
     """Who has heard of it hears of it again only after 24 hours, over which providers count; what is high again is not told."""
-    quota = Quota()
+    quota = AccountQuota()
     found = []
     for hours, used in ((0, 100.0), (1, 181.0), (2, 100.0), (3, 199.0), (24, 199.0), (25, 190.0), (50, 20.0)):
         quota.read(Limits(per_day=200.0, used=used), hours * 3600.0)

@@ -18,7 +18,7 @@ from jackfield_service.subjects.triggers.arrivals import ArrivalUnit, Sealer
 from jackfield_service.subjects.triggers.loop import TriggerLoop
 from jackfield_service.subjects.triggers.subscription import Subscription
 from jackfield_service.subjects.triggers.table import SubscriptionTable
-from jackfield_store.connections.connection_rows import Outcome
+from jackfield_store.connections.connection_rows import LastOutcome
 from jackfield_store.database import Transaction
 from jackfield_store.management.visible_connections import table_of
 from waiting import until
@@ -193,7 +193,7 @@ def test_another_account_may_have_the_same_keys(stage: TriggerStage) -> None:
     from jackfield_echo.watching import NOTES
 
     for account in ("acme", "globex"):
-        store.set_test_outcome(known.find("hall"), Outcome("ok", account, account))
+        store.set_test_outcome(known.find("hall"), LastOutcome("ok", account, account))
         if account == "acme":
             stage.add("notes")
         _pass(stage)

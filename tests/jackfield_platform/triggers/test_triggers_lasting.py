@@ -16,7 +16,7 @@ from jackfield_service.subjects.triggers.due import DueSubscriptions
 from jackfield_service.subjects.triggers.loop import TriggerLoop
 from jackfield_service.subjects.triggers.subscription import Subscription
 from jackfield_service.subjects.triggers.table import SubscriptionTable
-from jackfield_store.connections.connection_rows import Outcome
+from jackfield_store.connections.connection_rows import LastOutcome
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.management.visible_connections import table_of
 from waiting import until
@@ -110,7 +110,7 @@ def test_another_account_begins_anew(stage: TriggerStage) -> None:
     assert store is not None
 
     def belongs(account: str) -> None:
-        store.set_test_outcome(connections.find("hall"), Outcome("ok", account, account))
+        store.set_test_outcome(connections.find("hall"), LastOutcome("ok", account, account))
 
     belongs("acme")
     made = stage.add("kept")
@@ -142,7 +142,7 @@ def test_a_webhook_alone_follows_its_connection_to_another_account(stage: Trigge
     connections = stage.runtime.connections
     store = table_of(connections.known)
     assert store is not None
-    store.set_test_outcome(connections.known.find("hall"), Outcome("ok", "former", "former"))
+    store.set_test_outcome(connections.known.find("hall"), LastOutcome("ok", "former", "former"))
     made = stage.add("posted")
     stage.look()
     former = REGISTERED.pop(made["url"])

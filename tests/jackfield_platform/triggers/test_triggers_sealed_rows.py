@@ -31,7 +31,7 @@ from jackfield_store.journal.doubts import expect, sealed_facts
 from jackfield_store.journal.marks import keep, sealed_mark
 from jackfield_store.journal.outcomes import note, sealed_outcome
 from jackfield_store.resources.sealed_rows import STORE_ROWS
-from jackfield_store.resources.verify import Contents
+from jackfield_store.resources.verify import StoredContents
 
 SEALED_ROWS = (*STORE_ROWS, *PLATFORM_ROWS)
 _TICK = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "tick"}}
@@ -105,7 +105,7 @@ def _fill(stage: TriggerStage) -> None:
 
 def _problems(stage: TriggerStage) -> list[str]:
     storage = stage.runtime.storage
-    return list(Contents(storage.database, lambda: storage.vault, SEALED_ROWS).problems())
+    return list(StoredContents(storage.database, lambda: storage.vault, SEALED_ROWS).problems())
 
 
 def test_what_was_changed_in_the_database_is_named(stage: TriggerStage) -> None:

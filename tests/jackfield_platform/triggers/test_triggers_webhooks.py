@@ -28,7 +28,7 @@ from jackfield.kernel.errors import Unavailable
 from jackfield.kernel.rate_limiter import RateLimiter
 from jackfield.testing import Provider
 from jackfield_http.bindings.webhooks import webhook_of
-from jackfield_market.testing.registrations import Registry
+from jackfield_market.testing.registrations import RegistrationProvider
 from jackfield_service.shell.process.settings import Settings
 from jackfield_service.subjects.triggers import intake
 from jackfield_service.subjects.triggers.http.hooks import intake_of
@@ -373,7 +373,7 @@ def _is_ready(client: Client, name: str) -> bool:
 def test_providers_webhooks_are_registered_received_and_removed(stand: Stand) -> None:
     """GitHub and Stripe are asked to send; each one's signature is its own; what it signs becomes an event of its type, once; a pause
     removes the registration. Webhooks that a person registers are pending until their provider has sent something."""
-    client, registry = stand.client(), Registry("/data")
+    client, registry = stand.client(), RegistrationProvider("/data")
     registry.list_of = {"/repos/octocat/Hello-World/hooks": ""}
     with Provider(registry) as provider:
         for trigger, connection, inputs, body, headers, kind in _CURATED:

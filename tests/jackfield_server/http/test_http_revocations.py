@@ -12,7 +12,7 @@ import pytest
 
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.testing import Answer, Provider, Request
-from jackfield_market.testing.registrations import Registry
+from jackfield_market.testing.registrations import RegistrationProvider
 from jackfield_store.access.platform_tokens import PlatformTokens
 from oauth2_authority import Codes
 from oauth2_site import make_people
@@ -116,7 +116,7 @@ def test_a_removed_connection_is_revoked_when_the_provider_answers(stand: Stand,
 class Hub(Authority):
     """An authorization server whose API keeps webhooks, and asks for a token that was not revoked."""
 
-    hooks: Registry = field(default_factory=lambda: Registry("/data"))
+    hooks: RegistrationProvider = field(default_factory=lambda: RegistrationProvider("/data"))
 
     def __call__(self, number: int, request: Request) -> Any:
         """Answer a request."""

@@ -143,7 +143,7 @@ def start(*given):
 _thread.start_new_thread, signals._EXTRA = start, 0.0
 hangs = sys.argv[1:] == ["hangs"]
 seconds = 0.5 if hangs else 3.0
-deadline = signals.Deadline(seconds)
+deadline = signals.ForcedEnd(seconds)
 signals.begin_with_signals(deadline, lambda number, frame: print("asked", number, flush=True))
 os.kill(os.getpid(), signal.{0})
 pause = threading.Event()

@@ -38,7 +38,7 @@ from jackfield_store.journal.jobs import DueJobs
 from jackfield_store.journal.leadership import Leadership
 from jackfield_store.journal.queue import Queue
 from jackfield_store.journal.recovery import Recovery
-from jackfield_store.journal.upkeep import Upkeep
+from jackfield_store.journal.upkeep import JournalUpkeep
 
 STORES = (
     jackfield_store.access,
@@ -120,7 +120,7 @@ OF_ALL = {Leadership: "a process, which does something for every workspace",
           Workspaces: "the operator's list of them", PlatformTokens: "the operator's: each manages several workspaces",
           SignIns: "the operator's: people who sign in have roles in several workspaces",
           Queue: "what workers take from, for every workspace",
-          Upkeep: "what merges the counts of every workspace", Recovery: "what takes over from lost processes",
+          JournalUpkeep: "what merges the counts of every workspace", Recovery: "what takes over from lost processes",
           Instance: "this process",
           DueJobs: "what workers poll, for every workspace", Budgets: "what workers ask, for every workspace",
           DueDoubts: "what processes look for, for every workspace",

@@ -17,7 +17,7 @@ from jackfield_store.access import Tokens
 from jackfield_store.database.faults import RowDamaged
 from jackfield_store.files import FileLimits, Files
 from jackfield_store.resources.storage import Storage
-from jackfield_store.resources.verify import Contents
+from jackfield_store.resources.verify import StoredContents
 from jackfield_store.runtime import Jackfield
 
 pytest_plugins = ["tests.jackfield_store.connections.store_fixture", "warm"]
@@ -67,7 +67,7 @@ class Process:
 def damages(url: str) -> list[str]:
     """What somebody who has cached nothing cannot read."""
     with Storage(url, os.environ, SystemClock()) as storage:
-        return list(Contents(storage.database, lambda: storage.vault).problems())
+        return list(StoredContents(storage.database, lambda: storage.vault).problems())
 
 
 @pytest.fixture

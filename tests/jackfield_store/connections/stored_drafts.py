@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield_store.connections.connection_rows import Draft, Outcome
+from jackfield_store.connections.connection_rows import Draft, LastOutcome
 
 TOKEN_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -27,4 +27,4 @@ TOKEN_SCHEMA: dict[str, Any] = {
 def drafted(values: dict[str, Any] | None = None, **members: Any) -> Draft:
     """A draft of the type ``test/token``."""
     given = {"host": "example.com", "token": "s3cret-token"} if values is None else values
-    return Draft(**{"type": "test/token", "values": given, "schema": TOKEN_SCHEMA, "outcome": Outcome(), **members})
+    return Draft(**{"type": "test/token", "values": given, "schema": TOKEN_SCHEMA, "outcome": LastOutcome(), **members})

@@ -11,7 +11,7 @@ import pytest
 from tests.jackfield_store.connections.stored_drafts import drafted
 
 from jackfield.kernel.errors import InvalidConnection, UnknownConnection
-from jackfield_store.connections.connection_rows import LARGEST, Outcome
+from jackfield_store.connections.connection_rows import LARGEST, LastOutcome
 from jackfield_store.connections.connection_table import ConnectionTable, NameTaken, VersionConflict
 from jackfield_store.database import Database, UniqueViolation
 from sealed_rows import put_workspace
@@ -20,7 +20,7 @@ from together import at_once
 pytest_plugins = ["tests.jackfield_store.connections.store_fixture"]
 
 Opener = Callable[[str], ConnectionTable]
-OK = Outcome("ok", "123", "Acme's account", {"at": "2026-01-01T00:00:00Z", "steps": [{"key": "token", "passed": True}]})
+OK = LastOutcome("ok", "123", "Acme's account", {"at": "2026-01-01T00:00:00Z", "steps": [{"key": "token", "passed": True}]})
 
 
 def test_what_is_added_is_found(connection_store: ConnectionTable) -> None:
@@ -231,7 +231,7 @@ def test_outcomes_are_kept(connection_store: ConnectionTable, open_store: Opener
 
 def test_an_account_label_may_be_anything(connection_store: ConnectionTable) -> None:
     """A label with characters that databases refuse is kept without them."""
-    connection_store.add("hall", drafted(outcome=Outcome("ok", "1\0", "Gr\udce4\0n", {"at": "", "steps": [{"message": "\0\udce4"}]})))
+    connection_store.add("hall", drafted(outcome=LastOutcome("ok", "1\0", "Gr\udce4\0n", {"at": "", "steps": [{"message": "\0\udce4"}]})))
     shown = connection_store.show("hall")
     assert shown is not None
     assert (shown.outcome.account_id, shown.outcome.account_label) == ("1", "Gr?n")
@@ -240,7 +240,7 @@ def test_an_account_label_may_be_anything(connection_store: ConnectionTable) -> 
 def test_pages(connection_store: ConnectionTable) -> None:
     """A list comes in pages by name; type and text narrow it, in any case and without wildcards."""
     for name in ("b", "a", "d", "c_1", "c-1"):
-        connection_store.add(name, drafted(type="test/token" if name < "c" else "test/other", outcome=OK if name == "d" else Outcome()))
+        connection_store.add(name, drafted(type="test/token" if name < "c" else "test/other", outcome=OK if name == "d" else LastOutcome()))
     assert [item.name for item in connection_store.list(limit=2)] == ["a", "b"]
     assert [item.name for item in connection_store.list(after="b", limit=2)] == ["c-1", "c_1"]
     assert [item.name for item in connection_store.list(type="test/token")] == ["a", "b"]

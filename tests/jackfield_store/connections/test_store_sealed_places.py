@@ -14,7 +14,7 @@ from jackfield_store.connections.connection_table import ConnectionTable
 from jackfield_store.database import Database
 from jackfield_store.database.migrations import known_migrations
 from jackfield_store.keys import Vault
-from jackfield_store.resources.verify import Contents
+from jackfield_store.resources.verify import StoredContents
 
 pytest_plugins = ["tests.jackfield_store.connections.store_fixture"]
 
@@ -52,14 +52,14 @@ def test_s10_redirected_secrets_are_refused(open_store: Opener, kept_database: D
     store = open_store("acme")
     store.add("hall", drafted())
     store.add("room", drafted("https://other.example"))
-    assert list(Contents(kept_database, lambda: kept_vault).problems()) == []
+    assert list(StoredContents(kept_database, lambda: kept_vault).problems()) == []
     with kept_database.write() as transaction:
         for statement in TAMPERING[tampering].split(";"):
             assert transaction.change(statement)
     with pytest.raises(InvalidConnection, match="cannot be decrypted") as caught:
         open_store("acme").find("hall")
     assert (caught.value.details[0].path, "bound to" in caught.value.details[0].message) == ("/token", True)
-    problems = list(Contents(kept_database, lambda: kept_vault).problems())
+    problems = list(StoredContents(kept_database, lambda: kept_vault).problems())
     assert any("'/token' of the connection 'hall'" in text for text in problems)
     with pytest.raises(InvalidConnection, match="cannot be opened"):
         open_store("acme").rename("hall", "hallway")
@@ -102,7 +102,7 @@ def test_h2_a_connection_without_secrets_is_sealed(open_store: Opener, kept_data
     for name, region in (("hall", "eu-west-1"), ("room", "eu-west-2")):
         store.add(name, Draft("test/open", {"region": region}, OPEN, "remote"))
     open_store("other").add("hall", Draft("test/open", {"region": "us-west-1"}, OPEN, "remote"))
-    assert list(Contents(kept_database, lambda: kept_vault).problems()) == []
+    assert list(StoredContents(kept_database, lambda: kept_vault).problems()) == []
     with kept_database.write() as transaction:
         for statement in OPEN_TAMPERING[tampering].split(";"):
             assert transaction.change(statement)
@@ -111,7 +111,7 @@ def test_h2_a_connection_without_secrets_is_sealed(open_store: Opener, kept_data
             use()
         assert caught.value.code == "invalid_connection"
     text = "damaged: the values of the connection 'hall', which were changed, of the workspace 'acme'"
-    assert text in list(Contents(kept_database, lambda: kept_vault).problems())
+    assert text in list(StoredContents(kept_database, lambda: kept_vault).problems())
     version = open_store("acme").list()[0].version
     open_store("acme").replace("hall", Draft("test/open", {"region": "eu-west-3"}, OPEN), version)
     found = open_store("acme").find("hall")
@@ -127,7 +127,7 @@ def test_h2_a_secret_that_was_taken_away_is_missed(open_store: Opener, kept_data
         transaction.change("""UPDATE connections SET public_values = REPLACE(public_values, '["/token"]', '[]')""")
     with pytest.raises(InvalidConnection, match="its values in the database were changed"):
         open_store("acme").find("hall")
-    assert len(list(Contents(kept_database, lambda: kept_vault).problems())) == 1
+    assert len(list(StoredContents(kept_database, lambda: kept_vault).problems())) == 1
 
 
 def test_h2_a_seal_that_was_removed_stays_missing(open_store: Opener, kept_database: Database) -> None:

@@ -25,7 +25,7 @@ import psycopg
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import JackfieldError
 from jackfield_store.access import Tokens, Workspaces
-from jackfield_store.connections.connection_rows import Draft, Outcome
+from jackfield_store.connections.connection_rows import Draft, LastOutcome
 from jackfield_store.management.visible_connections import table_of
 from jackfield_store.resources.storage import Storage
 
@@ -35,7 +35,7 @@ OPEN: dict[str, Any] = {"type": "object", "properties": {"token": {"type": "stri
 
 def drafted(greeting: str) -> Draft:
     """A connection of the echo that says ``greeting``."""
-    return Draft("echo/token", {"token": "known", "greeting": greeting}, OPEN, outcome=Outcome())
+    return Draft("echo/token", {"token": "known", "greeting": greeting}, OPEN, outcome=LastOutcome())
 
 
 def change(storage: Storage, about: Mapping[str, Any]) -> str:

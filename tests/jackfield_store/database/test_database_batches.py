@@ -12,7 +12,7 @@ from tests.jackfield_store.database.workspace_rows import adding, names, session
 
 from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import CommitUnknown, Database, StatementInvalid, Transaction, UniqueViolation, open_database
-from jackfield_store.database.transaction import Session
+from jackfield_store.database.transaction import DatabaseSession
 from jackfield_store.journal.instance import Instance
 
 WAIT = 30.0
@@ -26,7 +26,7 @@ class Commits:
         kind = session_kind(database)
         original = kind.commit
 
-        def commit(session: Session) -> None:
+        def commit(session: DatabaseSession) -> None:
             self.count += 1
             original(session)
 
@@ -269,7 +269,7 @@ def test_ctrl_c_in_the_commit_is_told_as_doubt(database: Database, monkeypatch: 
     kind = session_kind(database)
     original = kind.commit
 
-    def interrupted(session: Session) -> None:
+    def interrupted(session: DatabaseSession) -> None:
         original(session)
         raise KeyboardInterrupt
 

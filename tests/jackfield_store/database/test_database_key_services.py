@@ -17,7 +17,7 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield_store.database import Database, DataKeyDamaged, SealBroken, WrongMasterKey, open_database
 from jackfield_store.database.faults import DatabaseUnfit, KeyServiceRefused, KeyServiceUnavailable, RowDamaged, UsageFault
 from jackfield_store.keys import MasterKey, Vault
-from jackfield_store.keys.key_ring import KeyRing, Part
+from jackfield_store.keys.key_ring import KeyRing, RingPart
 from jackfield_store.keys.key_usage import key_usage
 from jackfield_store.keys.key_wrappers import KeyService, KeyServices
 from jackfield_vault.transit import TransitKey
@@ -42,7 +42,7 @@ class Rig:
         """A key of the service."""
         return KeyService(TransitKey(uri(name), self.server.environment()), self.clock)
 
-    def vault(self, *parts: Part, database: Database | None = None) -> Vault:
+    def vault(self, *parts: RingPart, database: Database | None = None) -> Vault:
         """The vault of another process."""
         ring = KeyRing(parts or (self.part(),), KeyServices(self.server.environment(), self.clock).open)
         return Vault(database or self.database, ring, self.clock)
@@ -178,7 +178,7 @@ def test_keys_move_from_a_file_to_services(rig: Rig) -> None:
     master = MasterKey.generate()
     sealed = {name: Vault(rig.database, master).seal(name, PLACE, SECRET) for name in "abc"}
     digest = Vault(rig.database, master).hmac("a", SECRET)
-    rings: list[tuple[Part, ...]] = [(rig.part(), master), (rig.part("second"), rig.part()), (rig.part("second"),)]
+    rings: list[tuple[RingPart, ...]] = [(rig.part(), master), (rig.part("second"), rig.part()), (rig.part("second"),)]
     for ring in rings:
         assert rig.vault(*ring).rotate(data_keys=True).count >= 3
         assert {one for found in rig.wrappers().values() for one in found} == {ring[0].ids[0]}
@@ -438,7 +438,7 @@ def test_a_key_that_was_rolled_back_is_not_used(near: Rig) -> None:
 def test_rotation_to_services_while_calls_go_on(rig: Rig) -> None:
     """Threads that seal and open while the keys move between a file, two keys of a service and a workspace's own see no failure."""
     master = MasterKey.generate()
-    services: list[Part] = [rig.part(), rig.part("second")]
+    services: list[RingPart] = [rig.part(), rig.part("second")]
     vault = rig.vault(master, *services)
     ended = threading.Event()
 

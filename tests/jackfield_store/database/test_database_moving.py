@@ -64,7 +64,7 @@ def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
         return {table: sorted(map(tuple, transaction.execute(f"SELECT * FROM {table}")), key=repr) for table in sorted(tables)}
 
 
-def moved(source: str, target: str, progress: rows.Progress = lambda _table, _done, _count: None) -> rows.Moved:
+def moved(source: str, target: str, progress: rows.Progress = lambda _table, _done, _count: None) -> rows.CompletedMove:
     """Move one database to another."""
     with open_database(source) as reading, open_database(target, migrate=None) as writing:
         if not writing.version():

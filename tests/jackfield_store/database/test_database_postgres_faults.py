@@ -24,7 +24,7 @@ from jackfield_store.database import (
     UniqueViolation,
     open_database,
 )
-from jackfield_store.database.postgres_connections import Connection
+from jackfield_store.database.postgres_connections import PostgresConnection
 from jackfield_store.database.postgres_urls import options_of
 from jackfield_store.database.transaction import Mode
 from postgres import Server, missing, running_server
@@ -450,15 +450,15 @@ class _Deaf:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left = 0
-        waits = Connection.wait
+        waits = PostgresConnection.wait
 
-        def wait(connection: Connection, gen: Any, *more: Any, **options: Any) -> Any:
+        def wait(connection: PostgresConnection, gen: Any, *more: Any, **options: Any) -> Any:
             if self.left:
                 self.left -= 1
                 raise psycopg.OperationalError("flushing failed: could not send data to server")
             return waits(connection, gen, *more, **options)
 
-        monkeypatch.setattr(Connection, "wait", wait)
+        monkeypatch.setattr(PostgresConnection, "wait", wait)
 
 
 def test_a_connection_that_cannot_be_written_to_is_replaced(own_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,19 +8,19 @@ import pytest
 
 from clocks import FakeClock, time_passes
 from jackfield_store.database import Database
-from jackfield_store.database.shared_clock import TOLERATED, Agreed, Reading, SharedClock
+from jackfield_store.database.shared_clock import TOLERATED, Agreed, ClockReading, SharedClock
 
 LEASE = 6.0
 T = 1_900_000_000.0
 RIGHT = Agreed(T, 1000.0, "boot")
 
 
-def reading(since: float, off: float = 0.0, by: str = "a", boot: str = "boot") -> Reading:
+def reading(since: float, off: float = 0.0, by: str = "a", boot: str = "boot") -> ClockReading:
     """What a process reads so many seconds after ``RIGHT``; its clock is ``off``."""
-    return Reading(T + since + off, 1000.0 + since, boot, by)
+    return ClockReading(T + since + off, 1000.0 + since, boot, by)
 
 
-def after(*readings: Reading, agreed: Agreed = RIGHT) -> Agreed:
+def after(*readings: ClockReading, agreed: Agreed = RIGHT) -> Agreed:
     """What is agreed after the readings."""
     for one in readings:
         agreed = agreed.after(one)

@@ -12,12 +12,12 @@ from jackfield.callers import Caller
 from jackfield.kernel.clock import SystemClock
 from jackfield_store.database import Transaction
 from jackfield_store.journal import Queue
-from jackfield_store.recording.decisions import ApprovalClosed, Approvals
+from jackfield_store.recording.decisions import ApprovalClosed, WaitingCalls
 from jackfield_store.recording.single_use import audit_of, beginning, returning
 from jackfield_store.runtime import Jackfield
 
 
-def _approvals(jackfield: Jackfield) -> Approvals:
+def _approvals(jackfield: Jackfield) -> WaitingCalls:
     return jackfield.approvals_of(Caller("cli:bob", audience="operator"), BOB)
 
 

@@ -14,7 +14,7 @@ from jackfield.kernel.clock import SystemClock
 from jackfield_store.access import Tokens
 from jackfield_store.access.sign_ins import Person, SignIns
 from jackfield_store.management.roles import Roles
-from jackfield_store.recording.decisions import ApprovalClosed, Approvals
+from jackfield_store.recording.decisions import ApprovalClosed, WaitingCalls
 from jackfield_store.runtime import Jackfield
 
 _ISSUER = "https://id.example"
@@ -22,7 +22,7 @@ _ADA = Caller(f"{_ISSUER}#ada", "invoke", remote=True, person=(_ISSUER, "ada", (
 _SUPPORT, _ANOTHER = made_grant("operator", "default", group="support"), made_grant("viewer", "default", group="support")
 
 
-def _approvals(jackfield: Jackfield) -> Approvals:
+def _approvals(jackfield: Jackfield) -> WaitingCalls:
     return jackfield.approvals_of(Caller("cli:bob", audience="operator"), BOB)
 
 

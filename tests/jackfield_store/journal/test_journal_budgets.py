@@ -12,7 +12,7 @@ import pytest
 from fake_aws import FakeAws
 from jackfield_store.database import Database, open_database
 from jackfield_store.journal import Queue
-from jackfield_store.journal.budgets import Limit, Limits
+from jackfield_store.journal.budgets import Limit, QueueLimits
 from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 
@@ -30,7 +30,7 @@ def place(database_url: str) -> Iterator[SimpleNamespace]:
             with database.write() as transaction:
                 transaction.change("CREATE TABLE scripted_clock (at DOUBLE PRECISION NOT NULL)")
                 transaction.change("INSERT INTO scripted_clock VALUES (1000)")
-            limits: dict[str, Limits] = {}
+            limits: dict[str, QueueLimits] = {}
             with mock.patch.object(type(database.dialect), "now", SCRIPTED):
                 queues = [Queue(database, limits=limits.get) for _ in range(3)]
                 yield SimpleNamespace(jackfield=jackfield, database=database, limits=limits, queues=queues)
@@ -53,7 +53,7 @@ def fill(place: SimpleNamespace, count: int, **more: object) -> None:
 def test_a_rate_holds_over_processes_and_restarts(place: SimpleNamespace) -> None:
     """Ten a second over 15 s, three workers that poll in turn, one of which starts anew each second: 150 within 5 %."""
     fill(place, 200)
-    place.limits["default"] = Limits(Limit(rate=10))
+    place.limits["default"] = QueueLimits(Limit(rate=10))
     begun = 0
     for tick in range(15 * 12):
         at(place.database, tick / 12)
@@ -67,7 +67,7 @@ def test_a_rate_holds_over_processes_and_restarts(place: SimpleNamespace) -> Non
 def test_a_pause_earns_no_burst(place: SimpleNamespace) -> None:
     """After an hour without work, a bucket holds what half a second earns."""
     fill(place, 50)
-    place.limits["default"] = Limits(Limit(rate=10))
+    place.limits["default"] = QueueLimits(Limit(rate=10))
     assert len(place.queues[0].claim(16)) == 1
     at(place.database, 3600)
     assert len(place.queues[0].claim(16)) == 5
@@ -77,7 +77,7 @@ def test_a_pause_earns_no_burst(place: SimpleNamespace) -> None:
 def test_a_clock_set_back_stops_no_budget(place: SimpleNamespace) -> None:
     """A bucket that was charged an hour ahead earns from the moment that the clock is set back, not only an hour later."""
     fill(place, 100)
-    place.limits["default"] = Limits(Limit(rate=10), {"*": Limit(rate=10)})
+    place.limits["default"] = QueueLimits(Limit(rate=10), {"*": Limit(rate=10)})
     for second in (3600, 3601):
         at(place.database, second)
         while place.queues[0].claim(16):
@@ -93,7 +93,7 @@ def test_a_throttled_connection_holds_up_no_other(place: SimpleNamespace) -> Non
     """A connection's budget is its own: invocations over another one, queued later, are begun at once."""
     fill(place, 30)
     fill(place, 5, connection="other-ses")
-    place.limits["default"] = Limits(connections={"acme-ses": Limit(rate=2)})
+    place.limits["default"] = QueueLimits(connections={"acme-ses": Limit(rate=2)})
     claimed = place.queues[0].claim(16)
     with place.database.read() as transaction:
         names = {row.id: row.connection for row in transaction.execute("SELECT id, connection FROM invocations")}
@@ -103,7 +103,7 @@ def test_a_throttled_connection_holds_up_no_other(place: SimpleNamespace) -> Non
 def test_concurrency_is_counted_over_processes(place: SimpleNamespace) -> None:
     """No more are claimed than the budget has places for; one that returns makes room for one."""
     fill(place, 20)
-    place.limits["default"] = Limits(Limit(concurrency=3), {"*": Limit(concurrency=2)})
+    place.limits["default"] = QueueLimits(Limit(concurrency=3), {"*": Limit(concurrency=2)})
     first = place.queues[0].claim(16)
     assert len(first) == 2
     assert place.queues[1].claim(16) == []

@@ -22,7 +22,7 @@ from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import Transaction, open_database
 from jackfield_store.journal import Journal, Queue
 from jackfield_store.journal.counts import LIMITS, estimated, open_now, parts
-from jackfield_store.journal.upkeep import Upkeep
+from jackfield_store.journal.upkeep import JournalUpkeep
 from jackfield_store.runtime import Jackfield
 
 DAY = 86_400.0
@@ -184,14 +184,14 @@ def test_sums_are_those_of_a_full_count(jackfield: Jackfield, clock: FakeClock, 
             now[row[2]] += row[3]
         assert open_now(database, "default") == {**{status: now[status] for status in ("queued", "running", "in_doubt")}, "dead": 0}
         assert sum(Queue(database).depth().values()) == now["queued"]
-        upkeep = Upkeep(database, clock)
+        upkeep = JournalUpkeep(database, clock)
         time_passes(DAY, clock, database)
         while upkeep.merge("default"):
             assert known(journal) == expected
         assert known(journal) == expected
     time_passes(40 * DAY, clock, database)
     assert journal.purge() > 0
-    while Upkeep(database, clock).merge("default"):
+    while JournalUpkeep(database, clock).merge("default"):
         pass
     assert known(journal) == expected
     with database.read() as transaction:
@@ -204,7 +204,7 @@ import sys, time
 from jackfield import Jackfield
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
-from jackfield_store.journal.upkeep import Upkeep
+from jackfield_store.journal.upkeep import JournalUpkeep
 
 with Jackfield(connections=[], database_url=sys.argv[1]) as jackfield:
     journal, number = jackfield.journal, 0
@@ -214,7 +214,7 @@ with Jackfield(connections=[], database_url=sys.argv[1]) as jackfield:
         journal.database.record(journal.starting(draft))
         journal.database.record(journal.finishing(draft, Result("succeeded", Meta(draft.id), output={}), []))
         if number % 10 == 0:
-            Upkeep(journal.database, jackfield.clock).merge("default")
+            JournalUpkeep(journal.database, jackfield.clock).merge("default")
         print(number, flush=True)
 """
 
@@ -265,7 +265,7 @@ def test_writers_and_upkeep_do_not_deadlock(postgres_url: str) -> None:
 
         def merge(transaction: Transaction, _chance: random.Random) -> None:
             due = {"workspace": "default", "width": 60, "before": int(clock.time()) - 7200, "shard": 0, "limit": 50}
-            Upkeep(database, clock)._merged(transaction, due, 3600)
+            JournalUpkeep(database, clock)._merged(transaction, due, 3600)
 
         threads = [threading.Thread(target=work, args=(unit, seed)) for seed, unit in enumerate([insert] * 5 + [merge] * 2)]
         for thread in threads:

@@ -29,7 +29,7 @@ from jackfield_store.database import Database, StatementInvalid, Transaction, op
 from jackfield_store.journal import Journal, Queue
 from jackfield_store.journal.instance import Instance
 from jackfield_store.queue import LocalEngine, local
-from jackfield_store.queue.upkeep import Upkeep
+from jackfield_store.queue.upkeep import QueueUpkeep
 from jackfield_store.recording.drafting import draft_of
 from jackfield_store.runtime import Jackfield
 from jackfield_store.runtime.runtime_pool import RuntimePool
@@ -233,7 +233,7 @@ def test_a_worker_says_what_was_begun(
 
     monkeypatch.setattr(Jackfield, "arun", arun)
     monkeypatch.setattr(local, "EVERY", 0.0)
-    asyncio.run(LocalEngine(runtimes, 1)._run(claimed, Upkeep(runtimes, Queue(runtimes.storage.database))))
+    asyncio.run(LocalEngine(runtimes, 1)._run(claimed, QueueUpkeep(runtimes, Queue(runtimes.storage.database))))
     entry = journal.find(identifier)
     assert (entry.status, entry.owner is None) == (("in_doubt", False) if begun else ("queued", True))
     assert [said in record.getMessage() for record in caplog.records if record.name == "jackfield.queue"] == [True]

@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 
 from jackfield import Jackfield
-from jackfield.call.admit import Target
+from jackfield.call.admit import CallTarget
 from jackfield.call.plan import Plan
 from jackfield.catalog import Catalog
 from jackfield.connections.provenance import Provenance
@@ -147,7 +147,7 @@ def test_s10_nothing_that_holds_a_secret_pickles() -> None:
     """Targets, plans, and what looks for secrets refuse every protocol, and a deep copy."""
     manifest = Catalog.installed().find("aws-ses")
     kind = manifest.connection_types["apiKeySecret"]
-    target = Target(None, kind, {"secretAccessKey": "s3cret"})
+    target = CallTarget(None, kind, {"secretAccessKey": "s3cret"})
     plan = Plan(manifest, manifest.actions["sendEmail"], target, Schemas(), mock.Mock())
     for thing in (target, plan, Form("s3cret"), Needle("s3cret")):
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1):

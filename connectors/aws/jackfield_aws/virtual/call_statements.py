@@ -32,7 +32,7 @@ _MOST = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CallRow:
     """One line of the table."""
 
     operations: frozenset[str]
@@ -63,13 +63,13 @@ def _holds(condition: str, inputs: Mapping[str, Any]) -> bool:
 
 
 @functools.lru_cache(maxsize=1)
-def rows() -> Mapping[str, Sequence[Row]]:
+def rows() -> Mapping[str, Sequence[CallRow]]:
     """Return the table by service."""
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[CallRow]] = {}
     for line in _TABLE.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             service, operations, condition, actions, resources, page = line.split("\t")
-            row = Row(frozenset(operations.split(" ")), condition, tuple(actions.split(" ")), tuple(resources.split(" ")), page)
+            row = CallRow(frozenset(operations.split(" ")), condition, tuple(actions.split(" ")), tuple(resources.split(" ")), page)
             found.setdefault(service, []).append(row)
     return found
 

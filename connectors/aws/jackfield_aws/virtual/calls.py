@@ -82,7 +82,7 @@ class JsonOutput(Output):
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class CalledOperation:
     """Everything that a call needs to know of an operation; made once from its model."""
 
     service: str

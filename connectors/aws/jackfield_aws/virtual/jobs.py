@@ -7,27 +7,27 @@ from typing import Any
 
 from jackfield.connector import JobFailed, Progress, Sent
 from jackfield.connector.actions import Action, JobSteps
-from jackfield.connector.jobs import NoOutput, Polled, Started, polled, steps_with
+from jackfield.connector.jobs import NoOutput, PolledJob, Started, polled, steps_with
 from jackfield.kernel.dataclass import replace
 from jackfield_aws.clients import AwsClients
-from jackfield_aws.virtual.calls import Operation
+from jackfield_aws.virtual.calls import CalledOperation
 from jackfield_aws.virtual.inputs import VirtualInputs
 from jackfield_aws.virtual.operations import OWN, callable_of
 from jackfield_aws.virtual.waits import WAIT_UNTIL, can_cancel
 
 
-def as_job(action: Action, operation: Operation) -> Action:
+def as_job(action: Action, operation: CalledOperation) -> Action:
     """Return an action with the steps of the job that a call with ``waitUntil`` is; the action itself if there is nothing to wait for."""
     service, waiters = operation.service, operation.waiters
     if not waiters:
         return action
 
-    def poll(handle: Mapping[str, Any], aws: AwsClients) -> Polled:
+    def poll(handle: Mapping[str, Any], aws: AwsClients) -> PolledJob:
         waiter = waiters[handle["inputs"][WAIT_UNTIL]]
         found = _called(service, waiter.operation, handle["inputs"], aws)
         if isinstance(found, Started):
             return polled(Progress(None, found.model_dump()["state"], waiter.delay))
-        return Polled(output={**handle.get("started", {}), **found.model_dump()})
+        return PolledJob(output={**handle.get("started", {}), **found.model_dump()})
 
     def cancel(handle: Mapping[str, Any], aws: AwsClients) -> NoOutput:
         start = waiters[handle["inputs"][WAIT_UNTIL]].start

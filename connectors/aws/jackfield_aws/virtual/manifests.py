@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import Effect, Json
     from jackfield.manifest.pagination import Pagination
     from jackfield_aws.virtual.index import Head, Index
-    from jackfield_aws.virtual.operations import Described
+    from jackfield_aws.virtual.operations import DescribedOperation
 
 _REFERENCE = "https://boto3.amazonaws.com/v1/documentation/api/latest/reference/services"
 """Reference of all services by the names that botocore gives them, with the operations and members that actions have."""
@@ -169,7 +169,7 @@ class OperationContent:
     effect: str
 
     @property
-    def described(self) -> Described:
+    def described(self) -> DescribedOperation:
         """The converted operation."""
         from jackfield_aws.virtual.operations import described  # imports pydantic, which lists do not need
 

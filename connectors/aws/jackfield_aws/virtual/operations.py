@@ -15,7 +15,7 @@ from jackfield.manifest.manifest import Effect
 from jackfield_aws.regions import ANY_REGION_EXPECTED, ANY_REGION_PATTERN, REGION_EXPECTED, REGION_PATTERN
 from jackfield_aws.s3.names import PERMISSIONS as OWN_PERMISSIONS
 from jackfield_aws.virtual import models
-from jackfield_aws.virtual.calls import REGION, Operation
+from jackfield_aws.virtual.calls import REGION, CalledOperation
 from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.effects import effect_of
 from jackfield_aws.virtual.entry_errors import READS, entry_errors
@@ -63,7 +63,7 @@ def pace_by(service: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class DescribedOperation:
     """One operation, converted."""
 
     name: str
@@ -95,12 +95,12 @@ class Described:
         return row | ({"idempotentBy": "key"} if self.by_key else {})
 
 
-def described(service: str, name: str) -> Described:
+def described(service: str, name: str) -> DescribedOperation:
     """Return a converted operation, from the cache if it was used recently."""
     return _DESCRIBED.get((service, name), lambda: describe(service, name))
 
 
-def describe(service: str, name: str, *, texts: bool = True) -> Described:
+def describe(service: str, name: str, *, texts: bool = True) -> DescribedOperation:
     """Convert an operation.
 
     :raises UnknownAction: if the installed botocore does not have it.
@@ -117,7 +117,7 @@ def describe(service: str, name: str, *, texts: bool = True) -> Described:
     for token in tokens:
         member = inputs["properties"][token]
         member["description"] = f"{member.get('description', '')} {_FILLED}".strip()
-    return Described(
+    return DescribedOperation(
         name=name,
         title=title_of(name),
         description=markdown(operation.documentation) if texts else "",
@@ -175,7 +175,7 @@ def needed_permissions(service: str, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(permission for permissions in found for permission in permissions))
 
 
-def callable_of(service: str, name: str) -> tuple[Operation, Any]:
+def callable_of(service: str, name: str) -> tuple[CalledOperation, Any]:
     """Return the function that calls an operation, and the shape of its input.
 
     :raises UnknownAction: if the installed botocore does not have it.
@@ -186,7 +186,7 @@ def callable_of(service: str, name: str) -> tuple[Operation, Any]:
     is_blob = payload is not None and output.members[payload].type_name == "blob"
     effect = effect_of(service, operation)
     events = event_stream(service, operation, writes=effect == "write")
-    made = Operation(
+    made = CalledOperation(
         service=service,
         name=name,
         method=xform_name(name),

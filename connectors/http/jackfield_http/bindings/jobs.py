@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import Progress, Sent, Unavailable
-from jackfield.connector.jobs import NoOutput, Polled, Started, polled, polled_stored
+from jackfield.connector.jobs import NoOutput, PolledJob, Started, polled, polled_stored
 from jackfield_http.answers import Answer
 from jackfield_http.bindings.connection import BoundClient
 from jackfield_http.bindings.requests import Files, request_of
@@ -52,7 +52,7 @@ class BoundJob:
         wanted = {name for row in (self._poll, self._result, self._cancel or {}) for name in _wanted(row)}
         return Started({**{name: inputs[name] for name in wanted - found.keys() if name in inputs}, **found})
 
-    def poll(self, handle: Json, clients: BoundClient) -> Polled:
+    def poll(self, handle: Json, clients: BoundClient) -> PolledJob:
         """Ask for the state; of a job that is done, return the output."""
         client = clients.of(self._server)
         found = self._job.judged(self._asked(client, self._poll, handle, "poll"))

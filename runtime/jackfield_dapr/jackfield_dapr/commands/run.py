@@ -12,7 +12,7 @@ from jackfield.callers import Caller
 from jackfield.cli import logs
 from jackfield.cli.batch import run_one
 from jackfield.cli.interrupt import interruptible
-from jackfield.cli.local_files import STDIN, Files
+from jackfield.cli.local_files import STDIN, LocalFiles
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import duration
@@ -94,7 +94,7 @@ def _documents(path: str) -> tuple[list[Document], list[str]]:
     shown = "stdin" if path == STDIN else os.path.expanduser(path)
     found: list[Document] = []
     faults: list[str] = []
-    for where, content in split_documents(Files().read_text(path), name):
+    for where, content in split_documents(LocalFiles().read_text(path), name):
         if isinstance(content, DocumentError):
             faults.append(f"{shown}{where}: {content}")
         else:

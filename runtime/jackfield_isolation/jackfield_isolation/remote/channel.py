@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jackfield.kernel.clock import Deadline, Share, SystemClock
+from jackfield.kernel.clock import Deadline, SharedDeadline, SystemClock
 from jackfield.kernel.errors import InvalidInput
 from jackfield.wire.guard import Guard
 from jackfield.wire.head import Route
@@ -111,7 +111,7 @@ class Channel:
 
 
 def _call(call: Call | None, deadline: Deadline) -> CallFacts:
-    longest = deadline.longest if isinstance(deadline, Share) else deadline.at
+    longest = deadline.longest if isinstance(deadline, SharedDeadline) else deadline.at
     facts = CallFacts(deadline.remaining(), longest - deadline.clock.monotonic(), deadline.seconds)
     if call is None:
         return facts

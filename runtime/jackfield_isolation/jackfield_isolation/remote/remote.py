@@ -14,7 +14,7 @@ from jackfield.connector.connection_steps import Account, Step
 from jackfield.connector.context import Call, OpenContext, current_call
 from jackfield.connector.evidence_rows import read_evidence
 from jackfield.connector.grants import Grant
-from jackfield.connector.jobs import NoOutput, Polled, Started, steps_with
+from jackfield.connector.jobs import NoOutput, PolledJob, Started, steps_with
 from jackfield.connector.models import Output
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidOutput
@@ -238,8 +238,8 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
         given.workspace = workspace
         channel.ask(questions.CHECK, about.key, given.json, workspace=workspace)
 
-    def poll(handle: Mapping[str, Any], client: RemoteClient | None = None) -> Polled:
-        return _checked(Polled, _step(channel, questions.POLL, about.key, handle, client))
+    def poll(handle: Mapping[str, Any], client: RemoteClient | None = None) -> PolledJob:
+        return _checked(PolledJob, _step(channel, questions.POLL, about.key, handle, client))
 
     def cancel(handle: Mapping[str, Any], client: RemoteClient | None = None) -> NoOutput:
         return _checked(NoOutput, _step(channel, questions.CANCEL, about.key, handle, client))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import Manifest
     from jackfield_market.releases import Release
     from jackfield_market.schema_changes import Change
-    from jackfield_market.site.reports import Report
+    from jackfield_market.site.reports import VersionReport
     from jackfield_market.site.shelf import Shelved
 
 PUBLISHERS = "publishers/index.html"
@@ -180,7 +180,7 @@ def withdrawn(shelved: Shelved) -> str:
     return page(data["title"], "../../", *about_it, h.h2("Versions"), _versions(shelved, {}))
 
 
-def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Mapping[str, Step], report: Report | None) -> str:
+def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Mapping[str, Step], report: VersionReport | None) -> str:
     """Return the page of a connector; ``manifest`` is that of the newest release, ``steps`` are by version."""
     newest, raw = shelved.newest, completed(manifest.whole())
     return page(
@@ -225,7 +225,7 @@ def _icon(raw: Mapping[str, Any]) -> Markup | None:
     return h.img(class_="icon", alt="", src=icon) if shown else None
 
 
-def _facts(newest: Release, raw: Mapping[str, Any], package: Package, report: Report | None) -> Markup:
+def _facts(newest: Release, raw: Mapping[str, Any], package: Package, report: VersionReport | None) -> Markup:
     data, why = newest.data, h.a("why", href="#grade") if report else None
     return terms(
         [

@@ -21,7 +21,7 @@ _LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RuleResult:
     """Result of one rule: its tier, whether it holds, its sentence, and what was seen."""
 
     name: str
@@ -32,13 +32,13 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class VersionReport:
     """Grade of one version of a connector, and the rules that it rests on."""
 
     connector: str
     version: str
     grade: str
-    rules: tuple[Rule, ...]
+    rules: tuple[RuleResult, ...]
 
     @property
     def path(self) -> str:
@@ -55,7 +55,7 @@ def path_of(key: str, version: str) -> str:
     return f"{CONNECTORS}/{key}/checks/{version}.json"
 
 
-def read_reports(folder: str) -> list[Report]:
+def read_reports(folder: str) -> list[VersionReport]:
     """Read the reports in a folder.
 
     :raises InvalidInvocation: if the folder cannot be read, or a file in it is no report.
@@ -67,28 +67,28 @@ def read_reports(folder: str) -> list[Report]:
     return [_read(os.path.join(folder, name)) for name in names]
 
 
-def _read(path: str) -> Report:
+def _read(path: str) -> VersionReport:
     try:
         return _report(json.loads(read_bounded(path)))
     except (AttributeError, ValueError, KeyError, TypeError, RecursionError):
         raise InvalidInvocation(f"'{path}' is not a report of 'jackfield check --json'") from None
 
 
-def _report(raw: Any) -> Report:
+def _report(raw: Any) -> VersionReport:
     grade = str(raw["grade"])
     if grade not in _GRADES:
         raise ValueError("no grade")
-    return Report(str(raw["connector"]), str(raw["version"]), grade, tuple(map(_rule, raw.get("rules", ()))))
+    return VersionReport(str(raw["connector"]), str(raw["version"]), grade, tuple(map(_rule, raw.get("rules", ()))))
 
 
-def _rule(raw: Any) -> Rule:
+def _rule(raw: Any) -> RuleResult:
     evidence, tier = tuple(map(str, raw.get("evidence", ()))), str(raw["tier"])
     if tier not in _GRADES:
         raise ValueError("no tier")
-    return Rule(str(raw["name"]), tier, raw["passed"] is True, str(raw["reason"]), evidence)
+    return RuleResult(str(raw["name"]), tier, raw["passed"] is True, str(raw["reason"]), evidence)
 
 
-def published(site: str, key: str, version: str, grade: object) -> Report | None:
+def published(site: str, key: str, version: str, grade: object) -> VersionReport | None:
     """Return the report of a version in a site; None without one, without rules, or if it is of another grade than the signed one."""
     path = os.path.join(site, path_of(key, version))
     if not os.path.exists(path):
@@ -97,19 +97,19 @@ def published(site: str, key: str, version: str, grade: object) -> Report | None
     return report if report.rules and report.grade == grade else None
 
 
-def section(report: Report) -> Markup:
+def section(report: VersionReport) -> Markup:
     """Render the rules of a report by tier; a tier with a rule that fails is open."""
     tiers = groupby(sorted(report.rules, key=lambda rule: _GRADES.index(rule.tier)), key=lambda rule: rule.tier)
     return h.section(h.h2("Grade", id="grade"), [_tier(tier, list(rules)) for tier, rules in tiers])
 
 
-def _tier(tier: str, rules: list[Rule]) -> Markup:
+def _tier(tier: str, rules: list[RuleResult]) -> Markup:
     held = sum(rule.passed for rule in rules)
     heading = h.summary(f"{tier}: {held} of {len(rules)} rules hold")
     return h.details(heading, h.ul([h.li(*_shown(rule)) for rule in rules]), open=held < len(rules))
 
 
-def _shown(rule: Rule) -> Iterator[Markup | str]:
+def _shown(rule: RuleResult) -> Iterator[Markup | str]:
     yield h.span("holds" if rule.passed else "fails", class_="badge" if rule.passed else "breaking")
     yield from (" ", h.code(rule.name), f" {rule.reason}")
     for line in rule.evidence[:_LINES]:

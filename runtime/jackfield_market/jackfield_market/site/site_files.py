@@ -82,7 +82,7 @@ def _described(site: str, release: Release) -> Described:
         return Described(manifest, _package(archive.read(info)))
 
 
-def _report(site: str, release: Release) -> reports.Report | None:
+def _report(site: str, release: Release) -> reports.VersionReport | None:
     return reports.published(site, release.key, release.version, release.data.get("grade"))
 
 

@@ -43,7 +43,7 @@ class Chance:
 
 
 @dataclass
-class Source:
+class GrowingList:
     """Provider with a growing list. An example's ``source`` says how it looks.
 
     ``item`` is one item, with its ID at ``id`` and its time at ``at`` (seconds since 1970, or ISO 8601). ``items`` is the place of the list
@@ -123,7 +123,7 @@ class _Watching:
 
     subject: Subject
     trigger: Trigger
-    source: Source
+    source: GrowingList
     inputs: Mapping[str, Any]
     mark: Mapping[str, Any] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
@@ -171,7 +171,7 @@ def _watchings(subject: Subject, seed: int = 7, **about: Any) -> Iterator[_Watch
     for trigger in polls(subject):
         for example in trigger.examples:
             if "source" in example:
-                yield _Watching(subject, trigger, Source(example["source"], Chance(seed), **about), example.get("inputs", {}))
+                yield _Watching(subject, trigger, GrowingList(example["source"], Chance(seed), **about), example.get("inputs", {}))
 
 
 def _are_sampled(subject: Subject) -> Iterator[str]:
@@ -213,7 +213,7 @@ def _survive_failures(one: _Watching) -> Iterator[str]:
         broken = round_ % 3 + 1
         source = one.source
 
-        def play(number: int, request: Request, broken: int = broken, source: Source = source) -> Step:
+        def play(number: int, request: Request, broken: int = broken, source: GrowingList = source) -> Step:
             return RESET if number == broken else source(number, request)
 
         one.poll(play)

@@ -20,7 +20,7 @@ _MOST = 12
 _LISTED = " (the test's provider lists registrations as an array; 'registrations' of the first example is the JSON Pointer of yours)"
 
 
-class Registry:
+class RegistrationProvider:
     """Provider with a collection of registrations: POST adds one, GET lists, PATCH, PUT or POST to one changes it, DELETE removes it.
 
     ``items`` is the JSON Pointer of the list in a response, ``list_of`` that of some paths; "" is the whole response. ``identifier`` is the
@@ -84,7 +84,7 @@ class _Registering:
         example: Mapping[str, Any] = next(iter(trigger.examples), {})
         bound = trigger.key in subject.manifest.triggers and subject.manifest.triggers[trigger.key].row.get("http", {})
         own = bound["register"]["list"].get("items", "") if bound else example.get("registrations", "")
-        self.registry = Registry(own, bound["register"]["list"]["id"].rpartition("/")[2] if bound else "id")
+        self.registry = RegistrationProvider(own, bound["register"]["list"]["id"].rpartition("/")[2] if bound else "id")
         self._subject = subject
         self._trigger = trigger
         self._hook = hook_for(trigger, example)

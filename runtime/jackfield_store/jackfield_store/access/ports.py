@@ -9,7 +9,7 @@ from jackfield_store.database import Database
 from jackfield_store.keys.vault import Vault
 
 
-class Storage(Protocol):
+class SealedStorage(Protocol):
     """Database and vault of a process; both may be used only if ``enabled``."""
 
     @property

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jackfield.callers import Authorizer
     from jackfield.callers.caller import PersonKey
     from jackfield.kernel.clock import Clock
-    from jackfield_store.access.ports import Storage
+    from jackfield_store.access.ports import SealedStorage
     from jackfield_store.access.settings import Settings
     from jackfield_store.access.workspaces import Workspaces
 
@@ -54,7 +54,9 @@ def _check_settle(environment: Mapping[str, str]) -> None:
 class WorkspaceAccess:
     """Settings and access decisions of one workspace. ``names`` returns the names and types of its connections."""
 
-    def __init__(self, storage: Storage, workspace: str, clock: Clock, names: Callable[[], Iterable[tuple[str, str]]] = tuple) -> None:
+    def __init__(
+        self, storage: SealedStorage, workspace: str, clock: Clock, names: Callable[[], Iterable[tuple[str, str]]] = tuple
+    ) -> None:
         self._names = names
         self.storage = storage
         self._workspace = workspace

@@ -86,7 +86,7 @@ LARGEST = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class LastOutcome:
     """Outcome of a connection's last test; ``last_test`` has the time and the steps (``docs/reference/connections.md``)."""
 
     status: Status = "untested"
@@ -127,7 +127,7 @@ class ConnectionRow:
     origin: Origin
     public: Mapping[str, Any]
     sealed: tuple[str, ...]
-    outcome: Outcome
+    outcome: LastOutcome
     damage: str | None = None
     seal: bytes | None = None
 
@@ -137,9 +137,9 @@ class ConnectionRow:
         try:
             document, last_test = _documents(row)
         except (ValueError, TypeError, KeyError, AttributeError):
-            failing = Outcome("failing", row.account_id, row.account_label)
+            failing = LastOutcome("failing", row.account_id, row.account_label)
             return cls(row.id, row.name, row.type, row.version, "remote", {}, (), failing, _DAMAGED)
-        outcome = Outcome(row.status, row.account_id, row.account_label, last_test)
+        outcome = LastOutcome(row.status, row.account_id, row.account_label, last_test)
         origin: Origin = "operator" if document["origin"] == "operator" else "remote"
         sealed = tuple(document["sealed"])
         return cls(row.id, row.name, row.type, row.version, origin, document["values"], sealed, outcome, seal=row.seal)
@@ -178,7 +178,7 @@ class Draft(SecretHolder):
     values: Mapping[str, Any]
     schema: Mapping[str, Any]
     origin: Origin = "operator"
-    outcome: Outcome = field(default_factory=Outcome)
+    outcome: LastOutcome = field(default_factory=LastOutcome)
 
     def parts(self) -> Parts:
         """Return the values in two parts.

@@ -19,7 +19,7 @@ from jackfield.kernel.secrecy import SecretHolder
 from jackfield.kernel.stored_values import like_literal
 from jackfield_store.connections import authorizations, external_ids, grants
 from jackfield_store.connections.awaited import LISTED
-from jackfield_store.connections.connection_rows import COLUMNS, ConnectionRow, Draft, Outcome, Parts, join_secrets
+from jackfield_store.connections.connection_rows import COLUMNS, ConnectionRow, Draft, LastOutcome, Parts, join_secrets
 from jackfield_store.connections.connection_seals import (
     binding,
     check_seal,
@@ -348,7 +348,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         if not rows:
             raise _gone(name)
 
-    def set_test_outcome(self, stored: NamedConnection, outcome: Outcome, in_transaction: InTransaction = nothing) -> bool:
+    def set_test_outcome(self, stored: NamedConnection, outcome: LastOutcome, in_transaction: InTransaction = nothing) -> bool:
         """Store the outcome of a test of ``stored``; return False if that version has been replaced or removed. ``in_transaction``
         runs in the same transaction."""
         if stored.id is None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.stored_values import parsed_object
-from jackfield_store.connections.connection_rows import Outcome
+from jackfield_store.connections.connection_rows import LastOutcome
 from jackfield_store.database import Database, Row
 from jackfield_store.keys.vault import Vault
 
@@ -35,7 +35,7 @@ class FileTests:
         self._vault = vault
         self._workspace = workspace
 
-    def find(self, connections: Iterable[NamedConnection]) -> Mapping[str, Outcome]:
+    def find(self, connections: Iterable[NamedConnection]) -> Mapping[str, LastOutcome]:
         """Return the valid outcomes by name; none if the database is unavailable."""
         wanted = {item.name: item for item in connections}
         if not wanted:
@@ -49,7 +49,7 @@ class FileTests:
         except (JackfieldError, ValueError, TypeError):  # the key cannot be read, or a row is damaged
             return {}
 
-    def keep(self, connection: NamedConnection, outcome: Outcome) -> None:
+    def keep(self, connection: NamedConnection, outcome: LastOutcome) -> None:
         """Store the outcome of a test in place of the earlier one; without a writable database, it is shown once only."""
         with contextlib.suppress(JackfieldError):
             row = {"workspace": self._workspace, "name": connection.name, "fingerprint": self._fingerprint(connection)}
@@ -59,13 +59,13 @@ class FileTests:
     def note_used(self, connection: NamedConnection) -> None:
         """Mark a connection as working at the next commit, unless these values of it were tested."""
         row = {"workspace": self._workspace, "name": connection.name, "fingerprint": self._fingerprint(connection)}
-        self._database.defer(lambda transaction: transaction.change(_USED_FILE, {**row, **Outcome("ok").columns()}))
+        self._database.defer(lambda transaction: transaction.change(_USED_FILE, {**row, **LastOutcome("ok").columns()}))
 
     def _fingerprint(self, connection: NamedConnection) -> str:
         text = json.dumps({"type": connection.type, "values": connection.values}, sort_keys=True, separators=(",", ":"), default=str)
         return self._vault().hmac(self._workspace, text.encode("utf-8", "surrogatepass"))
 
 
-def _outcome(row: Row) -> Outcome:
+def _outcome(row: Row) -> LastOutcome:
     last_test = parsed_object(row.last_test) if row.last_test is not None else None
-    return Outcome(row.status, row.account_id, row.account_label, last_test)
+    return LastOutcome(row.status, row.account_id, row.account_label, last_test)

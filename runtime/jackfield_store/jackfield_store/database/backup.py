@@ -20,7 +20,7 @@ from jackfield.kernel.durable import sync
 from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.signals import started_whole
-from jackfield_store.database.check import Report, check
+from jackfield_store.database.check import CheckReport, check
 from jackfield_store.database.engine import Database
 from jackfield_store.database.faults import DatabaseUnfit, NoAnswer, Trouble, UsageFault, unavailable
 from jackfield_store.database.hold import Hold, script
@@ -29,7 +29,7 @@ from jackfield_store.database.postgres import PostgresDialect
 from jackfield_store.database.sqlite import SqliteDialect, trouble_of
 from jackfield_store.database.transaction import Dialect
 
-__all__ = ["Backup", "Report", "backup", "check", "dump", "restore", "restore_dump"]
+__all__ = ["Backup", "CheckReport", "backup", "check", "dump", "restore", "restore_dump"]
 
 _PLACES = "dispatchers"
 """Table in which a copy says that it is one; the oldest databases have none."""

@@ -35,7 +35,7 @@ from jackfield_store.database.faults import (
 
 if TYPE_CHECKING:
     from jackfield_store.database.engine import Database
-    from jackfield_store.database.ports import Keys
+    from jackfield_store.database.ports import VaultKeys
     from jackfield_store.database.transaction import Transaction
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ _ONE = "SELECT workspace, code, reason, since, until FROM blocked_workspaces WHE
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked:
+class BlockedWorkspace:
     """A blocked workspace as people see it: the code and the message of the error, since when, and the time of the next try."""
 
     workspace: str
@@ -104,7 +104,7 @@ class _States(ProcessLocal):
     def _begin_anew(self) -> None:
         self.changed = threading.Condition()
         self.found: dict[str, _State] = {}
-        self.unsaved: dict[str, Blocked | None] = {}
+        self.unsaved: dict[str, BlockedWorkspace | None] = {}
         """What is to be told of a workspace; None: that it is served again."""
         self.asking: set[str] = set()
         self.lanes: dict[str, deque[str]] = {}
@@ -122,14 +122,16 @@ class _States(ProcessLocal):
 class BlockedWorkspaces:
     """Blocked workspaces of one process and one database. Without a ``vault`` no keys are asked for."""
 
-    def __init__(self, database: Database, clock: Clock, vault: Callable[[], Keys] | None = None, states: _States | None = None) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, vault: Callable[[], VaultKeys] | None = None, states: _States | None = None
+    ) -> None:
         self._database = database
         self._vault = vault
         self._clock = clock
         self._states = _States() if states is None else states
 
     @classmethod
-    def of(cls, database: Database, clock: Clock, vault: Callable[[], Keys]) -> BlockedWorkspaces:
+    def of(cls, database: Database, clock: Clock, vault: Callable[[], VaultKeys]) -> BlockedWorkspaces:
         """Return this process's for a database: what one finds, all know."""
         return cls(database, clock, vault, database.attached(_States, _States))
 
@@ -263,7 +265,7 @@ class BlockedWorkspaces:
             pause = min(_LONGEST, _SHORTEST * 2.0 ** min(failures - 1, 10))
             self._states.found[workspace] = _State(now + pause, failures, error.message, isinstance(error, _KEYLESS))
             # shown until the try after the next one: a reader must not take the moment of a try for the end
-            self._states.unsaved[workspace] = Blocked(workspace, error.code, error.message, wall, wall + pause)
+            self._states.unsaved[workspace] = BlockedWorkspace(workspace, error.code, error.message, wall, wall + pause)
         if before is None or before.reason != error.message:
             _LOG.warning("what is due of the workspace '%s' waits: %s", workspace, error.message)
 
@@ -290,7 +292,7 @@ class BlockedWorkspaces:
             return {}
         return vault.services_of(missing[:_MOST])
 
-    def _uses_services(self, vault: Keys) -> bool:
+    def _uses_services(self, vault: VaultKeys) -> bool:
         """Return whether any key is wrapped by a key service, as it was a few seconds ago."""
         until, found = self._states.services
         now = self._clock.monotonic()
@@ -359,20 +361,20 @@ def _damaged(noun: str, workspace: str, error: Exception) -> RowDamaged:
     )
 
 
-def blocked_workspaces(database: Database, now: float, limit: int = _MOST) -> list[Blocked]:
+def blocked_workspaces(database: Database, now: float, limit: int = _MOST) -> list[BlockedWorkspace]:
     """Return the workspaces that a process has found blocked, by name."""
     with database.read(flush=False) as transaction:
         rows = transaction.execute(_LIST, {"now": now - _LONGEST, "limit": limit})
-    return [Blocked(**row.as_dict()) for row in rows]
+    return [BlockedWorkspace(**row.as_dict()) for row in rows]
 
 
-def blocked_workspace(database: Database, workspace: str, now: float) -> Blocked | None:
+def blocked_workspace(database: Database, workspace: str, now: float) -> BlockedWorkspace | None:
     """Return why a workspace is blocked; None if no process has found it so."""
     row = database.look_up(_ONE, {"now": now - _LONGEST, "workspace": workspace})
-    return None if row is None else Blocked(**row.as_dict())
+    return None if row is None else BlockedWorkspace(**row.as_dict())
 
 
-def _saving(transaction: Transaction, unsaved: dict[str, Blocked | None], before: float) -> None:
+def _saving(transaction: Transaction, unsaved: dict[str, BlockedWorkspace | None], before: float) -> None:
     for workspace, found in unsaved.items():
         if found is None:
             transaction.change(_REMOVE, {"workspace": workspace})

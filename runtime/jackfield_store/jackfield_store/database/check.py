@@ -16,7 +16,7 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CheckReport:
     """Result of ``check``. ``problems`` are sentences, empty for a sound database; ``not_checked`` lists what was skipped."""
 
     kind: str
@@ -41,13 +41,13 @@ class Report:
             **({"notChecked": list(self.not_checked)} if self.not_checked else {}),
         }
 
-    def and_more(self, problems: Iterable[str], not_checked: Iterable[str] = ()) -> Report:
+    def and_more(self, problems: Iterable[str], not_checked: Iterable[str] = ()) -> CheckReport:
         """Add the findings of another check, up to twenty problems in total."""
         more = tuple(islice(problems, max(0, _SHOWN - len(self.problems))))
         return replace(self, problems=(*self.problems, *more), not_checked=(*self.not_checked, *not_checked))
 
 
-def check(database: Database) -> Report:
+def check(database: Database) -> CheckReport:
     """Check the database's version, tables and indexes, and on SQLite every page and reference.
 
     Changes nothing, and reports faults of the database instead of raising them.
@@ -61,7 +61,7 @@ def check(database: Database) -> Report:
     if not problems:
         for look in (_migrations, _missing, _inside):
             problems += _problems(look, database)
-    return Report(database.dialect.name, database.location, version, tuple(dict.fromkeys(problems))[:_SHOWN])
+    return CheckReport(database.dialect.name, database.location, version, tuple(dict.fromkeys(problems))[:_SHOWN])
 
 
 def _problems(look: Callable[[Database], Iterable[str]], database: Database) -> list[str]:

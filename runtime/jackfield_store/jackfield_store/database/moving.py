@@ -42,7 +42,7 @@ class MovedTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class CompletedMove:
     """Completed move: tables by name, and whether an earlier one was continued."""
 
     tables: Mapping[str, MovedTable]
@@ -58,7 +58,7 @@ def moved_tables() -> list[str]:
     return [name for name in declared("TABLE", known_migrations()) if name not in NOT_MOVED]
 
 
-def move(source: Database, target: Database, progress: Progress, finish: Callable[[], object] = lambda: None) -> Moved:
+def move(source: Database, target: Database, progress: Progress, finish: Callable[[], object] = lambda: None) -> CompletedMove:
     """Copy all rows of ``source`` to ``target``, verify them, and open ``target`` for use. Nothing can be written to ``source`` meanwhile.
 
     After an interruption, call it again with the same databases. A table of which rows have changed since is copied anew. ``finish`` moves
@@ -85,7 +85,7 @@ def move(source: Database, target: Database, progress: Progress, finish: Callabl
             note_place(writing, target.dialect)
             writing.change(f"DROP TABLE {UNFINISHED}")
             writing.change(RAISE)
-    return Moved(tables, resumed)
+    return CompletedMove(tables, resumed)
 
 
 def _require_one_version(source: Database, target: Database) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 
-class Keys(Protocol):
+class VaultKeys(Protocol):
     """Keys of workspaces, as ``keys.Vault`` has them."""
 
     def attest(self, workspace: str, aad_parts: tuple[str, ...]) -> bytes:

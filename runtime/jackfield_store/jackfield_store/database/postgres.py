@@ -30,7 +30,7 @@ from jackfield_store.database.faults import (
     unavailable,
 )
 from jackfield_store.database.host_names import HostNames
-from jackfield_store.database.postgres_connections import SHORTEST_WAIT, Connection, Flag, Number, Unanswered, answers
+from jackfield_store.database.postgres_connections import SHORTEST_WAIT, Flag, Number, PostgresConnection, Unanswered, answers
 from jackfield_store.database.postgres_urls import options_of
 from jackfield_store.database.shared_looks import SharedLooks
 from jackfield_store.database.statements import Row, rows_from, translated
@@ -95,7 +95,7 @@ class PostgresSession:
 
     pool: Pool[Any]
 
-    def __init__(self, connect: Callable[[], Connection], lost: Callable[[], object], most: float) -> None:
+    def __init__(self, connect: Callable[[], PostgresConnection], lost: Callable[[], object], most: float) -> None:
         self.lost = lost
         self._reads = False
         self._begins: bytes | None = None
@@ -397,11 +397,11 @@ class PostgresDialect(Dialect):
         self._silent_until = monotonic() + _AGAIN
         self._pool.drop_idle()
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> PostgresConnection:
         seconds = patience(self.wait)
         options = self._connect_options(seconds)
         try:
-            return self._prepared(Connection.connect("", autocommit=True, **options))
+            return self._prepared(PostgresConnection.connect("", autocommit=True, **options))
         except psycopg.errors.ConnectionTimeout as fault:
             if seconds >= self.wait:
                 self._note_silence()
@@ -427,7 +427,7 @@ class PostgresDialect(Dialect):
         most = min(share, float(given) if given.isdigit() and int(given) else math.inf)
         return {**options, "connect_timeout": str(max(2, math.floor(most)))}
 
-    def _prepared(self, connection: Connection) -> Connection:
+    def _prepared(self, connection: PostgresConnection) -> PostgresConnection:
         connection.silence, connection.most = self.wait / 2, self._most + _ROUND
         self._place = place = (connection.info.hostaddr or connection.info.host, connection.info.port)
         connection.is_there = partial(self._is_there, place)
@@ -441,7 +441,7 @@ class PostgresDialect(Dialect):
             self._set_up(connection)
         return connection
 
-    def _set_up(self, connection: Connection) -> None:
+    def _set_up(self, connection: PostgresConnection) -> None:
         """Set a connection up, and read the server's timeline with the same statement; without it, where a server of another maker that
         speaks PostgreSQL's protocol has none."""
         settings = _SETTINGS.format(most=self._milliseconds, pid=0 if self._pooled else connection.info.backend_pid)
@@ -459,7 +459,7 @@ class PostgresDialect(Dialect):
                 return
         self._share(connection, connection.execute(settings.encode()).fetchone())
 
-    def _share(self, connection: Connection, row: Sequence[Any] | None) -> None:
+    def _share(self, connection: PostgresConnection, row: Sequence[Any] | None) -> None:
         """Keep nothing in the server's session if it is not this connection's alone: a pooler (PgBouncer, Supavisor, PgCat) gives each
         transaction another one. Its URL says so, or its answer to the start of a connection, which names a process of its own."""
         if self._pooled or (row is not None and row[0] != connection.info.backend_pid):

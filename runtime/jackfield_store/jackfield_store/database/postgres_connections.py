@@ -43,7 +43,7 @@ class Unanswered(psycopg.OperationalError):
     """A wait for the server that was given up, with its connection: what was sent may still be done."""
 
 
-class Connection(psycopg.Connection[Any]):
+class PostgresConnection(psycopg.Connection[Any]):
     """Connection of which no wait is longer than the caller's deadline allows, nor than ``silence`` seconds after the server last answered.
     A statement on which the server works may take ``most`` seconds."""
 

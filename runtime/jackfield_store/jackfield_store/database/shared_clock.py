@@ -53,7 +53,7 @@ _LOG = logging.getLogger("jackfield.database")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ClockReading:
     """Reading of one process's clocks: seconds since 1970, the monotonic clock with its boot, and the process."""
 
     seconds: float
@@ -79,11 +79,11 @@ class Agreed:
     proposed_boot: str = ""
     leap: float = 0.0
 
-    def at(self, reading: Reading) -> float:
+    def at(self, reading: ClockReading) -> float:
         """Return the agreed time at a reading."""
         return self.seconds + _since(reading, self.monotonic, self.boot)
 
-    def after(self, reading: Reading) -> Agreed:
+    def after(self, reading: ClockReading) -> Agreed:
         """Return what is agreed after a process has looked at its clock; the same object if there is nothing to store."""
         expected = self.at(reading)
         ahead = reading.seconds - expected
@@ -99,13 +99,13 @@ class Agreed:
             self, proposed=reading.seconds, proposed_by=reading.by, proposed_at=reading.monotonic, proposed_boot=reading.boot
         )  # fmt: skip
 
-    def _set(self, seconds: float, reading: Reading) -> Agreed:
+    def _set(self, seconds: float, reading: ClockReading) -> Agreed:
         """Return the time after it was set at a reading."""
         leap = max(0.0, self.leap + seconds - self.at(reading)) if reading.boot == self.boot else 0.0
         return Agreed(seconds, reading.monotonic, reading.boot, leap=leap)
 
 
-def _since(reading: Reading, monotonic: float, boot: str) -> float:
+def _since(reading: ClockReading, monotonic: float, boot: str) -> float:
     """Return the seconds from a monotonic time of a boot to a reading; 0 if the machine was started anew in between."""
     return max(0.0, reading.monotonic - monotonic) if reading.boot == boot else 0.0
 
@@ -230,7 +230,7 @@ class SharedClock(Part):
         return _Look(seconds, monotonic, own - monotonic, known=True)
 
     def _agreed(self) -> _Look:
-        reading = Reading(self._time(), self._monotonic(), _boot(), f"{socket.gethostname()}/{os.getpid()}")
+        reading = ClockReading(self._time(), self._monotonic(), _boot(), f"{socket.gethostname()}/{os.getpid()}")
         found = _agreed_from(self._database.look_up(_SELECT, {}), reading)
         if found.after(reading) is not found and not self._database.writing:  # a transaction of this thread has the only lock to write
             found = self._database.adjust(lambda transaction: _store_reading(transaction, reading))
@@ -256,14 +256,14 @@ class _Clocks:
         """Do nothing: clocks hold no resource."""
 
 
-def _agreed_from(row: Any, reading: Reading) -> Agreed:
+def _agreed_from(row: Any, reading: ClockReading) -> Agreed:
     """Return what is agreed; the first reading, not stored yet, if nothing is."""
     if row is None:
         return Agreed(reading.seconds, reading.monotonic, "")
     return Agreed(*row)
 
 
-def _store_reading(transaction: Transaction, reading: Reading) -> Agreed:
+def _store_reading(transaction: Transaction, reading: ClockReading) -> Agreed:
     agreed = _agreed_from(transaction.find(_SELECT), reading).after(reading)
     values = {
         "seconds": agreed.seconds, "monotonic": agreed.monotonic, "boot": agreed.boot, "proposed": agreed.proposed,

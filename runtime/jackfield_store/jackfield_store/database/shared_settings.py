@@ -22,7 +22,7 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.database.epoch import RAISE
 
 if TYPE_CHECKING:
-    from jackfield_store.database.ports import Keys
+    from jackfield_store.database.ports import VaultKeys
     from jackfield_store.database.statements import Row
     from jackfield_store.database.transaction import Transaction
 
@@ -244,7 +244,7 @@ def find_setting(name: str) -> SharedSetting:
     return found
 
 
-def stored_settings(transaction: Transaction, vault: Keys) -> tuple[dict[str, Stored], list[str]]:
+def stored_settings(transaction: Transaction, vault: VaultKeys) -> tuple[dict[str, Stored], list[str]]:
     """Return the stored settings, and the names of those that somebody has changed in the database: they do not hold."""
     found, damaged = dict[str, Stored](), list[str]()
     for row in transaction.execute(_ALL, {}):
@@ -257,7 +257,7 @@ def stored_settings(transaction: Transaction, vault: Keys) -> tuple[dict[str, St
     return found, damaged
 
 
-def store_setting(transaction: Transaction, vault: Keys, name: str, value: str, at: float) -> None:
+def store_setting(transaction: Transaction, vault: VaultKeys, name: str, value: str, at: float) -> None:
     """Store a checked value; the epoch moves, so that the next call of each process has it."""
     transaction.change(_SET, {"name": name, "value": value, "at": at, "seal": vault.attest(_DEFAULT, _place(name, value))})
     transaction.change(RAISE, {})

@@ -50,7 +50,7 @@ class Pooled(Protocol):
         """Close it; raises nothing."""
 
 
-class Session(Pooled, Protocol):
+class DatabaseSession(Pooled, Protocol):
     """One connection, used by one thread at a time. Its methods raise this package's errors, never a driver's."""
 
     @property
@@ -227,7 +227,7 @@ class Dialect(ABC):
     """Location for display, without password."""
 
     @abstractmethod
-    def begin(self, mode: Mode, held: list[Any] | None = None) -> Session:
+    def begin(self, mode: Mode, held: list[Any] | None = None) -> DatabaseSession:
         """Return a connection in a transaction. ``held`` is as for ``Pool.take``.
 
         :raises Unavailable: if no connection is available.
@@ -314,11 +314,11 @@ class Transaction:
         "mode",
     )
 
-    _session: Session
+    _session: DatabaseSession
 
     def __init__(self, dialect: Dialect, thread: ThreadState, mode: Mode, *afterwards: Callable[[], object]) -> None:
         self._dialect, self._thread, self.mode = dialect, thread, mode
-        self._held: list[Session] = []
+        self._held: list[DatabaseSession] = []
         self._outer: Transaction | None = None
         self.afterwards = self._since_mark = afterwards
         """Steps to take once it is committed, which raise nothing; those of a section that is rolled back are forgotten."""

@@ -57,7 +57,7 @@ class _Approval(Passing):
         return self.asked.how.claimed is not None and self.asked.how.claimed.approval is not None
 
 
-class Approvals(unrecorded.Approvals):
+class Approvals(unrecorded.NoApprovals):
     """Lets calls wait until a person approves them."""
 
     part = _Approval

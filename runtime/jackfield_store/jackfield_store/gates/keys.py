@@ -10,7 +10,7 @@ from jackfield.pacing.pace import pace_of
 
 if TYPE_CHECKING:
     from jackfield.call.call_records import Checked, Found
-    from jackfield.call.pipe import Policies
+    from jackfield.call.pipe import StepPolicies
     from jackfield.call.plan import Plan
     from jackfield.call.reached import Asked, Terms
     from jackfield.invocation import Result
@@ -23,7 +23,7 @@ class _Key(Passing):
 
     __slots__ = ("_policies", "_was_looked_for")
 
-    def __init__(self, found: Found, policies: Policies) -> None:
+    def __init__(self, found: Found, policies: StepPolicies) -> None:
         super().__init__(found)
         self._policies, self._was_looked_for = policies, False
 
@@ -73,7 +73,7 @@ class _Key(Passing):
 class Keys(Gate):
     """Answers repeats of calls with a key."""
 
-    def __init__(self, policies: Policies) -> None:
+    def __init__(self, policies: StepPolicies) -> None:
         self._policies = policies
 
     part = _Key

@@ -51,7 +51,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class QueueLimits:
     """Budgets of one workspace: of all its queued invocations together, and of its connections by name or ``*``."""
 
     whole: Limit = field(default_factory=Limit)
@@ -67,11 +67,11 @@ class Limits:
 class Budgets:
     """Budgets of all workspaces of a database. ``limits`` returns those of a workspace; None if it has none."""
 
-    def __init__(self, database: Database, limits: Callable[[str], Limits | None]) -> None:
+    def __init__(self, database: Database, limits: Callable[[str], QueueLimits | None]) -> None:
         self.limits = limits
         self._open = _OPEN.format(now=database.dialect.now) + database.dialect.skips_locked
 
-    def open(self, transaction: Transaction, workspace: str, limits: Limits) -> Budget:
+    def open(self, transaction: Transaction, workspace: str, limits: QueueLimits) -> Budget:
         """Open a workspace's budget and lock it until the transaction ends.
 
         A budget that another process has locked has no room: that process takes what is due, and this one may look again soon.
@@ -86,7 +86,7 @@ class Budgets:
 class Budget:
     """Rest of a workspace's budgets within one transaction. ``state`` is None if another process has them locked."""
 
-    def __init__(self, transaction: Transaction, workspace: str, limits: Limits, state: str | None, now: float) -> None:
+    def __init__(self, transaction: Transaction, workspace: str, limits: QueueLimits, state: str | None, now: float) -> None:
         self._transaction = transaction
         self._workspace = workspace
         self._limits = limits

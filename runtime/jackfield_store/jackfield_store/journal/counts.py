@@ -99,7 +99,7 @@ Sees = Callable[[Any], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PeriodPart:
     """Invocations of one connector in one part of a period. ``bucket`` is -1, or their place in a histogram (without status and code)."""
 
     connector: str
@@ -122,17 +122,17 @@ def sums(database: Database, workspace: str, since: float) -> list[dict[str, Any
     return sorted(rows, key=lambda row: (row["connector"], row["action"], row["status"]))
 
 
-def parts(database: Database, workspace: str, since: float, step: int) -> list[Part]:
+def parts(database: Database, workspace: str, since: float, step: int) -> list[PeriodPart]:
     """Return the invocations created since a time, counted by connector, status and error code in parts of ``step`` seconds."""
     values = {"workspace": workspace, "since": since, "slot": math.floor(since)}
     with database.read() as transaction:
         rows = transaction.execute(_PARTS, {**values, "step": step})
         running = transaction.execute(_RUNNING, values)
     found = [
-        Part(row.connector, row.status, row.error_code or None, row.bucket, max(float(row.part), since), int(row.invocations))
+        PeriodPart(row.connector, row.status, row.error_code or None, row.bucket, max(float(row.part), since), int(row.invocations))
         for row in rows
     ]
-    return found + [Part(row.connector, "running", None, -1, row.created_at, 1) for row in running]
+    return found + [PeriodPart(row.connector, "running", None, -1, row.created_at, 1) for row in running]
 
 
 def open_doubts(database: Database) -> tuple[int, float | None]:
@@ -169,7 +169,7 @@ def estimated(histogram: Mapping[int, int], share: int) -> float | None:
     return LIMITS[-1]
 
 
-def histogram(found: Iterable[Part]) -> dict[int, int]:
+def histogram(found: Iterable[PeriodPart]) -> dict[int, int]:
     """Return the number of invocations in each bucket."""
     counts: dict[int, int] = {}
     for part in found:

@@ -27,7 +27,7 @@ NOT_CAPTURED = "not captured: the connector sends by other means than HTTP, or a
 _NOT_KEPT = "<the body was not kept>"
 
 
-class Sealed(Protocol):
+class SealedJournal(Protocol):
     """Journal of a workspace, as far as its exchanges need it."""
 
     database: Database
@@ -71,7 +71,7 @@ def remove(transaction: Transaction, workspace: str, identifiers: Mapping[str, s
     transaction.change(_REMOVE.format(ids=ids), {"workspace": workspace, **identifiers})
 
 
-def exchanges_of(journal: Sealed, identifier: str) -> Mapping[str, Any] | None:
+def exchanges_of(journal: SealedJournal, identifier: str) -> Mapping[str, Any] | None:
     """Return what a call exchanged with its provider: ``captured``, ``dropped`` and ``exchanges``; None if nothing is kept of it."""
     row = journal.database.look_up(_SELECT, {"workspace": journal.workspace, "id": identifier}, flush=True)
     return None if row is None else journal.opened_inputs(identifier, row.sealed, "exchanges")

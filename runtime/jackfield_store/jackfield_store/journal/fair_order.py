@@ -15,7 +15,7 @@ from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.statements import without
 from jackfield_store.journal import statements as sql
-from jackfield_store.journal.budgets import Budget, Budgets, Limits
+from jackfield_store.journal.budgets import Budget, Budgets, QueueLimits
 
 
 class _Line(Protocol):
@@ -142,10 +142,12 @@ class FairOrder:
             self._last = found[-1].workspace
         return _apart(transaction, found)
 
-    def _limits_of(self, workspace: str) -> Limits | None:
+    def _limits_of(self, workspace: str) -> QueueLimits | None:
         return None if self._budgets is None else self._budgets.limits(workspace)
 
-    def _line(self, transaction: Transaction, workspace: str, room: int, moments: Mapping[str, float], limits: Limits | None) -> _Lanes:
+    def _line(
+        self, transaction: Transaction, workspace: str, room: int, moments: Mapping[str, float], limits: QueueLimits | None
+    ) -> _Lanes:
         budget = None if limits is None or self._budgets is None else self._budgets.open(transaction, workspace, limits)
         room = room if budget is None else min(room, budget.room)
         if room <= 0:

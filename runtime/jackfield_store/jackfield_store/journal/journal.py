@@ -30,9 +30,9 @@ from jackfield_store.journal.entry import bound_result, damaged_entry, read_entr
 from jackfield_store.journal.exchanges import ended
 from jackfield_store.journal.instance import Instance, Sharing
 from jackfield_store.journal.outcomes import with_outcomes
-from jackfield_store.journal.pages import EntryPosition, Pages, opened_cursor, sealed_cursor
+from jackfield_store.journal.pages import EntryPosition, EntrySearch, opened_cursor, sealed_cursor
 from jackfield_store.journal.room import insert_within, limit_of, require_room
-from jackfield_store.journal.upkeep import KEPT, START, Purged, Upkeep, free_key, purge_slice, resized
+from jackfield_store.journal.upkeep import KEPT, START, JournalUpkeep, Purged, free_key, purge_slice, resized
 from jackfield_store.journal.went_back import note_return
 from jackfield_store.keys import sealing
 
@@ -76,7 +76,7 @@ class Journal(ProcessLocal):
         """Vault that seals its entries."""
         self._clock = clock
         self._recovery: Recovery | None = None
-        self._upkeep: Upkeep | None = None
+        self._upkeep: JournalUpkeep | None = None
         self._found: Instance | None = None
         self._watches = False
         self._tell: Tell | None = None
@@ -124,10 +124,10 @@ class Journal(ProcessLocal):
         return self._recovery
 
     @property
-    def upkeep(self) -> Upkeep:
+    def upkeep(self) -> JournalUpkeep:
         """Upkeep of the statistics and of the file."""
         if self._upkeep is None:
-            self._upkeep = Upkeep(self.database, self._clock)
+            self._upkeep = JournalUpkeep(self.database, self._clock)
         return self._upkeep
 
     def watch(self, tell: Tell | None = None, settings: Sharing | None = None) -> None:
@@ -422,7 +422,7 @@ class Journal(ProcessLocal):
         """Return the entries of a page, and the place after which the next one begins, None if there is none."""
         self.record_owed()
         with self.database.read() as transaction:
-            pages = Pages(transaction, self.workspace, sees, self.database.dialect)
+            pages = EntrySearch(transaction, self.workspace, sees, self.database.dialect)
             found = pages.find(after, limit + 1, filters)
             rows = pages.rows(found.places[:limit])
         entries = [self._listed(row) for row in rows]

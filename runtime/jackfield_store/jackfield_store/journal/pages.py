@@ -95,7 +95,7 @@ class Found(NamedTuple):
     cut: EntryPosition | None = None
 
 
-class Pages:
+class EntrySearch:
     """Search in the entries of one workspace, within one transaction. ``sees`` decides which entries the caller may see; None: all."""
 
     def __init__(self, transaction: Transaction, workspace: str, sees: Callable[[Any], bool] | None, dialect: Dialect) -> None:

@@ -12,7 +12,7 @@ from jackfield_store.database import Database, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal import statements as sql
-from jackfield_store.journal.budgets import Budgets, Limits
+from jackfield_store.journal.budgets import Budgets, QueueLimits
 from jackfield_store.journal.fair_order import FairOrder
 from jackfield_store.journal.instance import Instance
 
@@ -34,7 +34,7 @@ class Queue:
         self,
         database: Database,
         clock: Clock | None = None,
-        limits: Callable[[str], Limits | None] | None = None,
+        limits: Callable[[str], QueueLimits | None] | None = None,
         blocked: BlockedWorkspaces | None = None,
         free: Callable[[str, int, int], int] = _rest,
     ) -> None:

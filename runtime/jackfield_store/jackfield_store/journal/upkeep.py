@@ -70,7 +70,7 @@ _REMOVE_DOUBTS = "DELETE FROM doubts WHERE workspace = :workspace AND id IN ({id
 _DELETE = "DELETE FROM invocations WHERE workspace = :workspace AND id IN ({ids}) AND status IN ('succeeded', 'failed')"
 
 
-class Upkeep:
+class JournalUpkeep:
     """Upkeep of one database for all workspaces. Every process may run it; a row lock elects one at a time."""
 
     def __init__(self, database: Database, clock: Clock, monotonic: Callable[[], float] = monotonic) -> None:

@@ -19,7 +19,7 @@ FILE = "file:"
 """URI of the master key that the other settings name; a path may follow."""
 
 
-class Part(Protocol):
+class RingPart(Protocol):
     """One or more wrappers: a master key or a key service."""
 
     @property
@@ -37,7 +37,7 @@ class Part(Protocol):
 class KeyRing(SecretHolder):
     """Wrappers in the order of ``parts``. ``services`` opens those that a workspace has of its own."""
 
-    def __init__(self, parts: Sequence[Part], services: Callable[[str], KeyService] | None = None) -> None:
+    def __init__(self, parts: Sequence[RingPart], services: Callable[[str], KeyService] | None = None) -> None:
         self.parts = tuple(parts)
         self._services = services
 
@@ -45,7 +45,7 @@ class KeyRing(SecretHolder):
         return f"<KeyRing {', '.join(self.ids)}>"
 
     @classmethod
-    def of(cls, given: KeyRing | Part) -> KeyRing:
+    def of(cls, given: KeyRing | RingPart) -> KeyRing:
         """Return ``given`` if it is one, else one of it alone."""
         return given if isinstance(given, KeyRing) else cls([given])
 
@@ -102,7 +102,7 @@ class KeyRing(SecretHolder):
             if isinstance(part, LiveKey):
                 part.check()
 
-    def behind(self, new: Part) -> KeyRing:
+    def behind(self, new: RingPart) -> KeyRing:
         """Return a ring in which ``new`` wraps."""
         return KeyRing([new, *self.parts], self._services)
 
@@ -132,7 +132,7 @@ def find_key_ring(environment: Mapping[str, str], home: str, sealed_by: Callable
             opened.append(KeyServices(environment))
         return opened[0].open(uri)
 
-    parts: list[Part] = []
+    parts: list[RingPart] = []
     for uri in uris(environment):
         if not uri.startswith(FILE):
             parts.append(service(uri))

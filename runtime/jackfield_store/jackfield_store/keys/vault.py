@@ -17,7 +17,7 @@ from jackfield_store.database.engine import Database
 from jackfield_store.database.faults import KEY_FAULTS, DatabaseUnfit, KeyServiceUnavailable, SealBroken, UsageFault
 from jackfield_store.keys import sealing
 from jackfield_store.keys.data_keys import CACHE_SECONDS, COLUMNS, INSTALLATION, DataKeys
-from jackfield_store.keys.key_ring import KeyRing, Part
+from jackfield_store.keys.key_ring import KeyRing, RingPart
 from jackfield_store.keys.workspace_wrappers import HOME, WorkspaceWrappers
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ class Vault(SecretHolder):
     Unwrapped data keys of the 10,000 most recently used workspaces are cached in memory, each for ``lifetime`` seconds.
     """
 
-    def __init__(self, database: Database, master: KeyRing | Part, clock: Clock | None = None, *, lifetime: float = CACHE_SECONDS) -> None:
+    def __init__(
+        self, database: Database, master: KeyRing | RingPart, clock: Clock | None = None, *, lifetime: float = CACHE_SECONDS
+    ) -> None:
         self._database = database
         self._clock = clock or SystemClock()
         me: Vault = proxy(self)  # parts that referred back to it would leave it, and its database, to the collector
@@ -195,7 +197,7 @@ class Vault(SecretHolder):
             except KEY_FAULTS as fault:
                 yield row.workspace, fault
 
-    def rotate(self, new_master: Part | None = None, *, data_keys: bool = False) -> Rotated:
+    def rotate(self, new_master: RingPart | None = None, *, data_keys: bool = False) -> Rotated:
         """Wrap all data keys again, with ``new_master`` or the first present wrapper, while calls go on.
 
         Those that the key service has wrapped already are wrapped with the newest version of its key. ``data_keys`` also creates new data

@@ -87,7 +87,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FoundCondition:
     """One thing that is wrong: its kind, and for people on the host the text and what to do."""
 
     kind: str
@@ -107,8 +107,8 @@ class Finding:
 class Condition:
     """Condition of a process: why it can serve no call, if so, and what an operator should know although it serves calls."""
 
-    fault: Finding | None = None
-    warnings: tuple[Finding, ...] = ()
+    fault: FoundCondition | None = None
+    warnings: tuple[FoundCondition, ...] = ()
 
 
 def examine(
@@ -121,7 +121,7 @@ def examine(
     """Examine what each call needs (database, tables, rights, a commit, disk, master key), then what some need.
 
     ``more`` are further looks at a database that can be used, by the kind of what they find. ``stage`` is told what is waited for: a
-    ``Finding`` of that kind stands for an examination that takes too long.
+    ``FoundCondition`` of that kind stands for an examination that takes too long.
     """
     step = "configuration"
     try:
@@ -140,13 +140,13 @@ def examine(
         fault, told = key_state(storage)
         stage("broker")
         step = "broker"
-        warnings += [Finding(kind, text) for kind, text in (("key_service", told), ("broker", broker())) if text is not None]
+        warnings += [FoundCondition(kind, text) for kind, text in (("key_service", told), ("broker", broker())) if text is not None]
     except JackfieldError as error:
         return Condition(_of_error(error, step))
     return Condition(fault or _full(getattr(database.dialect, "path", None)), tuple(warnings))
 
 
-def answer_of(findings: Iterable[Finding], *, full: bool) -> dict[str, Any]:
+def answer_of(findings: Iterable[FoundCondition], *, full: bool) -> dict[str, Any]:
     """Return what a process that is ready answers to a probe. The same sentence is said once."""
     found = tuple(findings)
     if not found:
@@ -155,12 +155,12 @@ def answer_of(findings: Iterable[Finding], *, full: bool) -> dict[str, Any]:
     return {"status": "ok", "warnings": [*texts], "kinds": [*dict.fromkeys(one.kind for one in found)]}
 
 
-def of_packages(texts: Iterable[str]) -> list[Finding]:
+def of_packages(texts: Iterable[str]) -> list[FoundCondition]:
     """Return what installed packages warn of as findings."""
-    return [Finding("packages", text) for text in texts]
+    return [FoundCondition("packages", text) for text in texts]
 
 
-def _of_error(error: JackfieldError, step: str) -> Finding:
+def _of_error(error: JackfieldError, step: str) -> FoundCondition:
     """Return the finding of an error that a step of the examination has met."""
     trouble = cause_of(error)
     if trouble is not None:
@@ -171,24 +171,28 @@ def _of_error(error: JackfieldError, step: str) -> Finding:
         kind = "key"
     else:
         kind = "schema" if isinstance(error, SchemaUnfit) else step
-    return Finding(kind, error.message, str(error.hint or ""))
+    return FoundCondition(kind, error.message, str(error.hint or ""))
 
 
-def _of_tables(database: Database) -> Finding | None:
+def _of_tables(database: Database) -> FoundCondition | None:
     """Return what is wrong with the tables: they are older or newer, incomplete, or the account may not use them."""
     pending = database.pending()
     if pending:
-        return Finding("schema", f"{len(pending)} migrations are pending: run 'jackfield db upgrade'")
+        return FoundCondition("schema", f"{len(pending)} migrations are pending: run 'jackfield db upgrade'")
     wanted, dialect = declared("TABLE", known_migrations()), database.dialect
     with database.read(flush=False) as transaction:
         present = {row.name for row in transaction.execute(dialect.tables)}
         missing = [name for name in wanted if name not in present]
         barred = {row.name for row in transaction.execute(dialect.barred)} if dialect.barred and not missing else set[str]()
     if missing:
-        return Finding("schema", f"the database has no table {_listed(missing)}", "Restore a backup; 'jackfield db check' shows more.")
+        return FoundCondition(
+            "schema", f"the database has no table {_listed(missing)}", "Restore a backup; 'jackfield db check' shows more."
+        )
     if barred.intersection(wanted):
         text, hint = Trouble.DENIED.value
-        return Finding("privilege", f"{text}: it may not read and change the table {_listed(sorted(barred.intersection(wanted)))}", hint)
+        return FoundCondition(
+            "privilege", f"{text}: it may not read and change the table {_listed(sorted(barred.intersection(wanted)))}", hint
+        )
     return None
 
 
@@ -197,7 +201,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(f"'{name}'" for name in names[:_SHOWN]) + more
 
 
-def _of_database(database: Database, clock: Clock, more: Mapping[str, Look]) -> Iterator[Finding]:
+def _of_database(database: Database, clock: Clock, more: Mapping[str, Look]) -> Iterator[FoundCondition]:
     """Yield what an operator should know of a database that can be used."""
     looks: Mapping[str, Callable[[], str | None]] = {
         "clock": lambda: clock_warning(database, clock),
@@ -209,10 +213,10 @@ def _of_database(database: Database, clock: Clock, more: Mapping[str, Look]) -> 
     for kind, look in looks.items():
         text = look()
         if text is not None:
-            yield Finding(kind, text)
+            yield FoundCondition(kind, text)
 
 
-def key_state(storage: Storage) -> tuple[Finding | None, str | None]:
+def key_state(storage: Storage) -> tuple[FoundCondition | None, str | None]:
     """Return why no workspace can be served for lack of its key, and what an operator should know although those with cached keys are.
 
     :raises JackfieldError: if the master key is missing, or does not decrypt this database: every call would be refused.
@@ -221,7 +225,11 @@ def key_state(storage: Storage) -> tuple[Finding | None, str | None]:
     try:
         vault.prepare(DEFAULT)
     except (KeyServiceUnavailable, KeyServiceRefused) as error:
-        return (None, f"{_NO_KEYS}; {_CACHED}") if vault.cached else (Finding("key_service", error.message, str(error.hint or "")), None)
+        return (
+            (None, f"{_NO_KEYS}; {_CACHED}")
+            if vault.cached
+            else (FoundCondition("key_service", error.message, str(error.hint or "")), None)
+        )
     return None, f"{_NO_KEYS}; {_CACHED}" if storage.asks_key_services and vault.trouble else None
 
 
@@ -245,7 +253,7 @@ def clock_warning(database: Database, clock: Clock) -> str | None:
     return shared.warning
 
 
-def _full(path: str | None) -> Finding | None:
+def _full(path: str | None) -> FoundCondition | None:
     if path is None or sys.platform == "win32":
         return None
     try:
@@ -254,4 +262,4 @@ def _full(path: str | None) -> Finding | None:
         return None  # the write has just succeeded
     if found.f_bavail * found.f_frsize >= _ROOM:
         return None
-    return Finding("disk", "the disk of the database is full", Trouble.FULL.value[1])
+    return FoundCondition("disk", "the disk of the database is full", Trouble.FULL.value[1])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from jackfield.call.admit import Target
+from jackfield.call.admit import CallTarget
 from jackfield.call.errors_map import recognised
 from jackfield.connector.connection_steps import Account, Step
 from jackfield.connector.context import Call, OpenContext, entered
@@ -16,7 +16,7 @@ from jackfield.kernel.errors import Detail, Internal, InvalidConnection, Jackfie
 from jackfield.kernel.failures import Raised, attempt_foreign
 from jackfield.kernel.hints import NextStep
 from jackfield.manifest.manifest import Manifest
-from jackfield_store.connections.connection_rows import Outcome
+from jackfield_store.connections.connection_rows import LastOutcome
 from jackfield_store.management.weak_secrets import weak_secrets
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class TargetSource(Protocol):
     """Finder of a connection's target. ``Targets`` does this for stored connections; a draft returns its own."""
 
-    def find(self, stored: NamedConnection, manifest: Manifest) -> Target:
+    def find(self, stored: NamedConnection, manifest: Manifest) -> CallTarget:
         """Return the target that the connection makes for a connector."""
 
 
@@ -55,10 +55,10 @@ class Trial:
         return "ok" if self.account is not None or any(step.passed for step in self.steps) else "untested"
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> LastOutcome:
         """Outcome to store with the connection."""
         identifier, label = (self.account.id, self.account.label) if self.account is not None else (None, None)
-        return Outcome(self.status, identifier, label, self._last_test())
+        return LastOutcome(self.status, identifier, label, self._last_test())
 
     def to_json(self) -> dict[str, Any]:
         """Return the members of a connection that its last test fills in."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.callers import INLINE, UNBOUND, Authorizer
 from jackfield.callers.actor import LIBRARY, Actor
 from jackfield.connections.connection_page import ConnectionPage
-from jackfield.connections.connection_types import Kind
+from jackfield.connections.connection_types import ConnectionKind
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, STORE, NamedConnection
 from jackfield.connections.provenance import Provenance
@@ -158,11 +158,11 @@ class ManagedConnections:
             shown["authorization"] = {"status": "none"} if state is None else state.to_json()
         return shown
 
-    def needs_host(self, kind: Kind) -> bool:
+    def needs_host(self, kind: ConnectionKind) -> bool:
         """Return whether a connection of this type can only authenticate with the server's own identity."""
         return needs_host(self._catalog, kind)
 
-    def has_policies(self, kind: Kind) -> bool:
+    def has_policies(self, kind: ConnectionKind) -> bool:
         """Return whether a type derives policies from the permissions of actions."""
         return has_policies(self._catalog, kind)
 
@@ -458,7 +458,7 @@ class ManagedConnections:
         return store
 
     def _validated(
-        self, name: str, kind: Kind, values: Mapping[str, Any], provenance: Provenance
+        self, name: str, kind: ConnectionKind, values: Mapping[str, Any], provenance: Provenance
     ) -> tuple[ConnectionTable, ConnectionDraft]:
         """Validate the name and the values of a new connection together.
 

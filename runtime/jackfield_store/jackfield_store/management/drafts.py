@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from jackfield.call.admit import Target, check_values, is_blank
+from jackfield.call.admit import CallTarget, check_values, is_blank
 from jackfield.connections.host_access import HostAccess, generate, generated_fields, refused
 from jackfield.connections.named_connection import NamedConnection, Origin
 from jackfield.connections.provenance import Provenance
@@ -23,7 +23,7 @@ from jackfield_store.connections.connection_rows import PLACEHOLDER, Draft, refu
 
 if TYPE_CHECKING:
     from jackfield.call.admit import Targets
-    from jackfield.connections.connection_types import Kind
+    from jackfield.connections.connection_types import ConnectionKind
     from jackfield.manifest.manifest import Manifest
 
 _HOSTS = frozenset({"uri", "uri-reference", "iri", "iri-reference", "hostname", "idn-hostname", "ipv4", "ipv6"})
@@ -112,12 +112,12 @@ def _at(values: Any, path: str) -> Any:
 class ConnectionDraft(SecretHolder):
     """Validated draft, and the fields for which an External ID was generated."""
 
-    kind: Kind
+    kind: ConnectionKind
     draft: Draft
     made: tuple[str, ...]
     targets: Targets
 
-    def find(self, _stored: NamedConnection, manifest: Manifest) -> Target:
+    def find(self, _stored: NamedConnection, manifest: Manifest) -> CallTarget:
         """Return the draft's target. It has no name, so that nothing of it is shared with the stored connection of that name.
 
         :raises InvalidConnection: if the values are not valid for another connector of the family.
@@ -125,7 +125,7 @@ class ConnectionDraft(SecretHolder):
         about = manifest.connection_type(self.draft.type) or self.kind.about
         own, client = self.targets.joined(about, self.draft.values, None)
         origin = "remote" if client is not None and client.origin == "remote" else self.draft.origin
-        return Target(None, about, check_values(about, own, manifest, self.targets.schemas, name=""), origin=origin, client=client)
+        return CallTarget(None, about, check_values(about, own, manifest, self.targets.schemas, name=""), origin=origin, client=client)
 
     def stored(self, name: str) -> NamedConnection:
         """Return the draft as a connection of this name."""
@@ -147,7 +147,7 @@ class Drafter:
         self._check_references = check_references
 
     def draft(
-        self, kind: Kind, given: object, provenance: Provenance, *, name: str | None = None, old: NamedConnection | None = None
+        self, kind: ConnectionKind, given: object, provenance: Provenance, *, name: str | None = None, old: NamedConnection | None = None
     ) -> ConnectionDraft:
         """Validate ``given`` as the values of a new connection, or as an edit of ``old``.
 
@@ -176,7 +176,7 @@ class Drafter:
         return ConnectionDraft(kind, Draft(kind.full_name, accepted, kind.schema, origin), made, self._targets)
 
     def _completed(
-        self, kind: Kind, values: Mapping[str, Any], provenance: Provenance, old: NamedConnection | None
+        self, kind: ConnectionKind, values: Mapping[str, Any], provenance: Provenance, old: NamedConnection | None
     ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         """Generate an External ID if the type needs one and it was neither given nor stored before."""
         completed, made, chosen = dict(values), [], []

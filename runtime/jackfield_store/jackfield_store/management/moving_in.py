@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jackfield.call.open import Opener
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
-    from jackfield.connections.connection_types import Kind, Kinds
+    from jackfield.connections.connection_types import ConnectionKind, Kinds
     from jackfield.connector import Grant
     from jackfield.kernel.clock import Clock
     from jackfield_store.connections.connection_rows import ConnectionRow
@@ -120,7 +120,7 @@ class MovingIn:
             except JackfieldError as error:
                 yield {**about, "result": "refused", "error": error.to_json()}
 
-    def _kind(self, name: str, type: str) -> Kind:
+    def _kind(self, name: str, type: str) -> ConnectionKind:
         self._visible.require_new(name, type)
         kinds: Kinds = self._visible.kinds_for(name)
         kind = kinds.find(type)
@@ -143,7 +143,7 @@ class MovingIn:
         raise InvalidConnection(text, details=[Detail("/type", text)], hint=hint)
 
     def _store(
-        self, name: str, kind: Kind, row: ForeignGrant, choices: Choices, provenance: Provenance, *, is_new: bool = False
+        self, name: str, kind: ConnectionKind, row: ForeignGrant, choices: Choices, provenance: Provenance, *, is_new: bool = False
     ) -> dict[str, Any]:
         own = {field: value for field, value in row.values.items() if field in kind.schema.get("properties", {}) or row.type is not None}
         client = choices.clients.get(row.provider)
@@ -174,7 +174,12 @@ class MovingIn:
         return self._into(store, there, kind, adoption_of, choices) if there is not None else {"result": "kept"}
 
     def _into(
-        self, store: ConnectionTable, there: ConnectionRow, kind: Kind, adoption_of: Callable[[ConnectionDraft], Adoption], choices: Choices
+        self,
+        store: ConnectionTable,
+        there: ConnectionRow,
+        kind: ConnectionKind,
+        adoption_of: Callable[[ConnectionDraft], Adoption],
+        choices: Choices,
     ) -> dict[str, Any]:
         """Store a grant for a connection that exists. Its values stay as they are."""
         self._visible.require(there.name)
@@ -195,7 +200,7 @@ class MovingIn:
         now = store.show(there.name)
         return {"result": result[-1], "status": there.outcome.status if now is None else now.outcome.status}
 
-    def _reader(self, row: ForeignGrant, choices: Choices, kind: Kind) -> Callable[[ConnectionDraft], Adoption]:
+    def _reader(self, row: ForeignGrant, choices: Choices, kind: ConnectionKind) -> Callable[[ConnectionDraft], Adoption]:
         """Return the function that has the connection type of a draft read the row's tokens."""
         tokens = checked(row.grant)
         about = {name: row.grant[name] for name in ("user", "metadata") if row.grant.get(name) is not None}
@@ -207,7 +212,7 @@ class MovingIn:
 
         return read
 
-    def _adopted(self, kind: Kind, drafted: ConnectionDraft, name: str, tokens: Mapping[str, Any]) -> Grant:
+    def _adopted(self, kind: ConnectionKind, drafted: ConnectionDraft, name: str, tokens: Mapping[str, Any]) -> Grant:
         manifest = kind.manifests[0]
         connector = self._catalog.load(manifest.key)
         opening = self._opener.find(drafted.find(drafted.stored(name), manifest), manifest, connector)
@@ -216,7 +221,7 @@ class MovingIn:
         return self._authorizing().adopted(opening, connector, tokens)
 
 
-def refuse_destinations(kind: Kind, values: Mapping[str, Any]) -> None:
+def refuse_destinations(kind: ConnectionKind, values: Mapping[str, Any]) -> None:
     """Refuse values, given with tokens, that decide where these are sent. Where there is an OAuth client, it refuses them itself.
 
     :raises InvalidConnection: with all faults at once.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jackfield.callers.actor import Actor
-from jackfield.callers.roles import Grant, read_grants, write_grants
+from jackfield.callers.roles import RoleGrant, read_grants, write_grants
 from jackfield.kernel.clock import Clock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access import DEFAULT, Audit
@@ -21,21 +21,21 @@ class Roles:
     def __init__(self, storage: Storage, clock: Clock, actor: Actor) -> None:
         self._storage, self._clock, self._actor = storage, clock, actor
 
-    def list(self) -> list[Grant]:
+    def list(self) -> list[RoleGrant]:
         """Return the grants that hold for this process, in their order.
 
         :raises InvalidInvocation: if a variable has roles that are not valid.
         """
         return [*read_grants(self._storage.shared_setting(ROLES))]
 
-    def add(self, grant: Grant) -> None:
+    def add(self, grant: RoleGrant) -> None:
         """Give a role; nothing changes if it was given before.
 
         :raises InvalidInvocation: if a variable of this process has the roles instead.
         """
         self._changed(lambda grants: grants if grant in grants else (*grants, grant), "role.granted", grant)
 
-    def remove(self, grant: Grant) -> None:
+    def remove(self, grant: RoleGrant) -> None:
         """Take a role away; it is lost with the next request of whoever has it.
 
         :raises InvalidInvocation: if it was not given, or a variable of this process has the roles instead.
@@ -44,7 +44,7 @@ class Roles:
             raise InvalidInvocation("nobody has this role so", hint="'jackfield roles list' shows who has which role.")
         self._changed(lambda grants: tuple(one for one in grants if one != grant), "role.revoked", grant)
 
-    def invite(self, grant: Grant) -> str:
+    def invite(self, grant: RoleGrant) -> str:
         """Create an invitation to the role and workspace of ``grant``, for whoever uses it first, and return its secret."""
         self._check_variable()
         storage = self._storage
@@ -58,7 +58,7 @@ class Roles:
         if self._storage.environment.get(variable):
             raise InvalidInvocation(f"the variable {variable} has the roles of this process", hint=f"Change it there, or unset {variable}.")
 
-    def _changed(self, change: Callable[[tuple[Grant, ...]], tuple[Grant, ...]], event: str, grant: Grant) -> None:
+    def _changed(self, change: Callable[[tuple[RoleGrant, ...]], tuple[RoleGrant, ...]], event: str, grant: RoleGrant) -> None:
         self._check_variable()
         storage = self._storage
         vault = storage.vault

@@ -5,12 +5,12 @@ from __future__ import annotations
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import Clock
 from jackfield_store.access import Audit
-from jackfield_store.access.ports import Storage
+from jackfield_store.access.ports import SealedStorage
 from jackfield_store.access.settings import Settings
 from jackfield_store.journal.suppressions import Suppressions
 
 
-def audited_suppressions(storage: Storage, workspace: str, clock: Clock, actor: Actor, settings: Settings) -> Suppressions:
+def audited_suppressions(storage: SealedStorage, workspace: str, clock: Clock, actor: Actor, settings: Settings) -> Suppressions:
     """Return the suppressed recipients of a workspace with these settings; the audit log attributes changes to ``actor``."""
     audit = Audit(storage.database, lambda: storage.vault, workspace, clock, actor)
     return Suppressions(

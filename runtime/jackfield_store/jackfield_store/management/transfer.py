@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kinds
     from jackfield.connections.provenance import Provenance
 
-    class Target(Protocol):
+    class ImportTarget(Protocol):
         """Connections of a workspace, as an import changes them."""
 
         known: Connections
@@ -117,7 +117,7 @@ Fill = Callable[[NamedConnection], Mapping[str, Any]]
 
 
 def imported(
-    connections: Target,
+    connections: ImportTarget,
     given: Hidden,
     *,
     replace: bool,
@@ -191,7 +191,7 @@ def _refuse_second(item: NamedConnection, first: NamedConnection) -> None:
         raise InvalidConnection(text, details=[Detail("/name", text)], hint="Rename or remove one of them.")
 
 
-def _warn_if_hidden(connections: Target, item: NamedConnection, source: str | None) -> None:
+def _warn_if_hidden(connections: ImportTarget, item: NamedConnection, source: str | None) -> None:
     file = connections.known.in_files(item.name)
     if file is not None and source is not None:
         text = "the connection '%s' of %s takes precedence over the stored one until the file is no longer read"
@@ -199,7 +199,7 @@ def _warn_if_hidden(connections: Target, item: NamedConnection, source: str | No
 
 
 def _store_one(
-    connections: Target, item: NamedConnection, provenance: Provenance, *, replace: bool, test: bool, force: bool
+    connections: ImportTarget, item: NamedConnection, provenance: Provenance, *, replace: bool, test: bool, force: bool
 ) -> dict[str, Any]:
     store = table_of(connections.known)
     there = store.show(item.name) if store is not None else None

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.connection_types import Kinds
     from jackfield.connections.named_connection import NamedConnection
-    from jackfield_store.connections.connection_rows import ConnectionRow, Outcome
+    from jackfield_store.connections.connection_rows import ConnectionRow, LastOutcome
 
 
-def shown_from_file(stored: NamedConnection, kinds: Kinds, outcome: Outcome | None = None) -> dict[str, Any]:
+def shown_from_file(stored: NamedConnection, kinds: Kinds, outcome: LastOutcome | None = None) -> dict[str, Any]:
     """Show a connection from a file with masked secrets and the outcome of its last test."""
     about = {"version": stored.version, "source": stored.source, **(outcome.to_json() if outcome else {"status": "untested"})}
     return {**_shown(stored.name, stored.type, stored.values, kinds), **about}

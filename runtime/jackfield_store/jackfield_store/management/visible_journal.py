@@ -11,7 +11,7 @@ from jackfield.kernel.dataclass import replace
 from jackfield.kernel.exports import late_hints
 from jackfield.kernel.frames import bordered
 from jackfield_store.journal.contents import Contents, containing, queued_connections
-from jackfield_store.journal.counts import Part, Sample, open_counts, parts, samples, sums
+from jackfield_store.journal.counts import PeriodPart, Sample, open_counts, parts, samples, sums
 from jackfield_store.journal.exchanges import exchanges_of, no_exchanges, with_curl, without_bodies
 from jackfield_store.journal.journal import unknown_entry
 
@@ -101,7 +101,7 @@ class SeenJournal:
             output = judged_output(self._manifest(entry.connector), entry, outcome, output)
         return self._shown(self._journal.resolve(identifier, outcome, by, note, because, output))
 
-    def parts(self, since: float, step: int) -> list[Part] | None:
+    def parts(self, since: float, step: int) -> list[PeriodPart] | None:
         """Return the invocations since a time, counted in parts of ``step`` seconds; None if the caller sees a part of the journal only."""
         return None if self._authorizer.token else parts(self._journal.database, self._workspace, since, step)
 

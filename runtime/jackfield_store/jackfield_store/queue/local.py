@@ -22,7 +22,7 @@ from jackfield.kernel.rate_limiter import Lines
 from jackfield.pacing.turn import PostponedError
 from jackfield_store.database.blocked import LOOP_FAULTS
 from jackfield_store.journal import Queue
-from jackfield_store.queue.upkeep import EVERY, SHORTAGES, Upkeep
+from jackfield_store.queue.upkeep import EVERY, SHORTAGES, QueueUpkeep
 
 if TYPE_CHECKING:
     from jackfield.invocation.claimed import Claimed
@@ -95,7 +95,7 @@ class LocalEngine:
         while (queue := await self._attempted(self._opened)) is None:
             pass
         await self._attempted(self._runtimes.watch)
-        upkeep = Upkeep(self._runtimes, queue)
+        upkeep = QueueUpkeep(self._runtimes, queue)
         while True:
             await self._check(upkeep)
             claimed = await self._claimed(queue)
@@ -113,7 +113,7 @@ class LocalEngine:
         runtimes = self._runtimes
         return Queue(runtimes.storage.database, runtimes.clock, runtimes.limits, runtimes.blocked, runtimes.storage.limits.free)
 
-    async def _check(self, upkeep: Upkeep) -> None:
+    async def _check(self, upkeep: QueueUpkeep) -> None:
         now = asyncio.get_running_loop().time()
         if now >= self._check_at:
             self._check_at = now + EVERY
@@ -141,7 +141,7 @@ class LocalEngine:
         self._running.pop(task, None)
         self._woken.set()
 
-    async def _run(self, claimed: Claimed, upkeep: Upkeep) -> None:
+    async def _run(self, claimed: Claimed, upkeep: QueueUpkeep) -> None:
         try:
             runtime = await asyncio.to_thread(self._runtimes.find, claimed.workspace)
             self._ended(await runtime.arun(claimed))

@@ -24,7 +24,7 @@ _OUTCOMES: dict[bool | None, str] = {
 }
 
 
-class Upkeep:
+class QueueUpkeep:
     """Upkeep of the queued invocations of one process."""
 
     def __init__(self, runtimes: RuntimePool, queue: Queue) -> None:

@@ -81,7 +81,7 @@ class ApprovalSpoiled(ApprovalClosed):
 
 
 @bordered
-class Approvals:
+class WaitingCalls:
     """Calls of one workspace that wait for an approval, or waited for one, as far as ``caller`` may see them. The audit log names
     ``actor``."""
 

@@ -14,7 +14,7 @@ from jackfield.redaction.redactor import Redactor
 if TYPE_CHECKING:
     from jackfield.call.reached import Reached
     from jackfield.invocation import Result
-    from jackfield.wire.exchanges import Content, Exchange
+    from jackfield.wire.exchanges import Exchange, ExchangeBody
     from jackfield.wire.head import Fields
 
 _LARGEST = 1024 * 1024
@@ -65,7 +65,7 @@ def _shown(exchange: Exchange, redactor: Redactor, room: int, *, shows_answers: 
     return shown
 
 
-def _message(fields: Fields, content: Content, redactor: Redactor, room: int) -> dict[str, Any]:
+def _message(fields: Fields, content: ExchangeBody, redactor: Redactor, room: int) -> dict[str, Any]:
     """Return a message's head, size and, if there is room for it and it was kept, body."""
     shown: dict[str, Any] = {"headers": masked_fields(fields, redactor), "bytes": content.size}
     kept = content.beginning

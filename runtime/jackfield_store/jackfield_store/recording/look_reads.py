@@ -9,7 +9,7 @@ from jackfield.call.attempts import Attempts
 from jackfield.call.call_rules import NEEDS_APPROVAL
 from jackfield.call.check import filled_inputs, typed_inputs
 from jackfield.call.how import How
-from jackfield.call.policy_steps import Step
+from jackfield.call.policy_steps import ReadStep
 from jackfield.call.waiter import run_in_thread
 from jackfield.callers import LIBRARY
 from jackfield.connector.proofs import PLAIN, Absent
@@ -138,7 +138,7 @@ class LookReads:
         if pipeline.policies.must_judge:
             name = None if target is None else target.name
             pipeline.policies.judge_step(
-                Step(self._caller, plan.manifest, name, action=plan.action.key), masked(plan.action.inputs, inputs)
+                ReadStep(self._caller, plan.manifest, name, action=plan.action.key), masked(plan.action.inputs, inputs)
             )
         opening = await plan.resolved(how, dependencies)
         if opening is not None and needs:

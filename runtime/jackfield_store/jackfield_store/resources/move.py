@@ -11,9 +11,9 @@ from typing import Any
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database import Database
-from jackfield_store.database.check import Report, check
+from jackfield_store.database.check import CheckReport, check
 from jackfield_store.database.faults import UsageFault
-from jackfield_store.database.moving import NOT_MOVED, Moved
+from jackfield_store.database.moving import NOT_MOVED, CompletedMove
 from jackfield_store.database.moving import move as move_rows
 from jackfield_store.journal.instance import LEASE
 from jackfield_store.journal.statements import LIVE_INSTANCE
@@ -49,9 +49,9 @@ class Move:
 
     source: str
     target: str
-    moved: Moved
+    moved: CompletedMove
     files: MovedFiles
-    report: Report
+    report: CheckReport
 
     def to_json(self) -> dict[str, Any]:
         """Return the move as a JSON object."""

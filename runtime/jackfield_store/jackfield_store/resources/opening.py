@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jackfield_store.connections.shared_leases import SharedLeases
     from jackfield_store.database import Transaction
     from jackfield_store.journal.journal import Journal
-    from jackfield_store.resources.shared_settings import Storage as SettingsStorage
+    from jackfield_store.resources.shared_settings import SettingsStorage
     from jackfield_store.resources.storage import Storage
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("jackfield.settings")
 
 
-class Storage(Protocol):
+class SettingsStorage(Protocol):
     """Database and vault of this process; both may be used only if ``enabled``."""
 
     @property
@@ -56,7 +56,7 @@ class ProcessSettings:
     ``own`` are values of variables and options, which win over the stored ones. Without a database there are no others.
     """
 
-    def __init__(self, storage: Storage, environment: Mapping[str, str]) -> None:
+    def __init__(self, storage: SettingsStorage, environment: Mapping[str, str]) -> None:
         self._owner = ref(storage)  # whose part it is, and which it must not keep alive
         given = {name: environment.get(one.variable, "") for name, one in SHARED.items()}
         given[ALLOW_HOSTS] = " ".join(allowed_hosts((), environment))
@@ -69,7 +69,7 @@ class ProcessSettings:
         self._lease: tuple[str, float] | None = None
         self._damaged: list[str] = []
         self._judged: tuple[int, bool] | None = None
-        self.note_policy: Callable[[Storage, str], None] | None = None
+        self.note_policy: Callable[[SettingsStorage, str], None] | None = None
         """Stores, for all processes, that the policy of this one judges."""
 
     def take(self, name: str, value: str) -> None:

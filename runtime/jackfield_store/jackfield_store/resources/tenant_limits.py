@@ -13,7 +13,7 @@ from jackfield.kernel.fork import ProcessLocal
 
 if TYPE_CHECKING:
     from jackfield.kernel.clock import Clock
-    from jackfield_store.access.ports import Storage
+    from jackfield_store.access.ports import SealedStorage
 
 _NONE: Mapping[str, float] = {}
 
@@ -24,7 +24,7 @@ class TenantLimits(ProcessLocal):
     The settings are read with the database's epoch, so asking costs no statement while nothing changes.
     """
 
-    def __init__(self, storage: Storage, clock: Clock) -> None:
+    def __init__(self, storage: SealedStorage, clock: Clock) -> None:
         self._storage, self._clock = ref(storage), clock  # whose part it is, and which it must not keep alive
         self._begin_anew()
 

@@ -26,7 +26,7 @@ from jackfield_store.journal.entry import opened_result, read_entry
 from jackfield_store.keys.vault import SealedRows, Vault
 
 if TYPE_CHECKING:
-    from jackfield_store.database.check import Report
+    from jackfield_store.database.check import CheckReport
     from jackfield_store.resources.storage import Storage
 
 _PAGE = 500
@@ -47,7 +47,7 @@ _EVENTS = SealedRows(
 )  # fmt: skip
 
 
-class Contents:
+class StoredContents:
     """Read-only check of all rows of ``database``. ``open_vault`` returns the vault that decrypts sealed values; ``more`` are rows besides
     those of access, connections, the journal and events."""
 
@@ -176,9 +176,9 @@ class Contents:
         return vault is None or _reads(lambda: read(vault.open(row.workspace, ("invocation", row.id, name), sealed)))
 
 
-def with_contents(storage: Storage, report: Report, more: Sequence[SealedRows] = ()) -> Report:
-    """Extend the report on a database by problems of individual rows (``Contents``)."""
-    contents = Contents(storage.database, lambda: storage.vault, more)
+def with_contents(storage: Storage, report: CheckReport, more: Sequence[SealedRows] = ()) -> CheckReport:
+    """Extend the report on a database by problems of individual rows (``StoredContents``)."""
+    contents = StoredContents(storage.database, lambda: storage.vault, more)
     problems = list(contents.problems())
     return report.and_more(problems, contents.not_checked)
 

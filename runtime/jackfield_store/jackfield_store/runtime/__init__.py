@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jackfield_store.journal import Journal
     from jackfield_store.management.connections import ManagedConnections
     from jackfield_store.management.visible_journal import SeenJournal
-    from jackfield_store.recording.decisions import Approvals
+    from jackfield_store.recording.decisions import WaitingCalls
     from jackfield_store.resources.storage import Storage
 
     class Jackfield(_Jackfield):
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         def connections_of(self, caller: Caller) -> ManagedConnections:
             """Return the connections that a caller may see and change."""
 
-        def approvals_of(self, caller: Caller, actor: Actor | None = None) -> Approvals:
+        def approvals_of(self, caller: Caller, actor: Actor | None = None) -> WaitingCalls:
             """Return the calls that wait for an approval, limited to what a caller may see."""
 
         def journal_of(self, caller: Caller = ...) -> SeenJournal:

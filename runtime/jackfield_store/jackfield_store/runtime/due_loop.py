@@ -41,7 +41,7 @@ class Due(Protocol):
         """Claim up to ``limit`` rows that are due."""
 
 
-class Work(Protocol):
+class DueWork(Protocol):
     """Work on one claimed row."""
 
     queued: bool
@@ -122,7 +122,7 @@ class DueLoop(Generic[D]):
     def _opened(self) -> D:
         raise NotImplementedError
 
-    def _work_on(self, due: D, claimed: Any) -> Work:
+    def _work_on(self, due: D, claimed: Any) -> DueWork:
         raise NotImplementedError
 
     def _work(self, due: D, claimed: Any) -> None:

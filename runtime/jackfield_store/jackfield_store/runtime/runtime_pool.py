@@ -22,7 +22,7 @@ from jackfield.kernel.fork import ProcessLocal
 from jackfield.wire.guard import Guard
 from jackfield_store.access.workspaces import DEFAULT, UnknownWorkspace, Workspaces
 from jackfield_store.files.store import FileLimits, Files
-from jackfield_store.journal.budgets import Limit, Limits
+from jackfield_store.journal.budgets import Limit, QueueLimits
 from jackfield_store.journal.instance import Instance
 from jackfield_store.journal.recovery import Recovery
 from jackfield_store.resources.opening import Opening
@@ -52,14 +52,14 @@ _RUNNING = _code()
 _REPLACED = "the files of jackfield were replaced since this process began: restart it, since what it has not loaded yet may fail"
 
 
-def _limits(settings: Settings) -> Limits | None:
+def _limits(settings: Settings) -> QueueLimits | None:
     """Return the budgets that a workspace's settings define; None if there are none."""
     whole = Limit(settings.queue_rate or None, settings.queue_concurrency or None)
     connections = {
         name: Limit(budget.get("rate") or None, int(budget.get("concurrency") or 0) or None)
         for name, budget in settings.connection_budgets.items()
     }
-    return Limits(whole, connections) if connections or whole != Limit() else None
+    return QueueLimits(whole, connections) if connections or whole != Limit() else None
 
 
 class RuntimePool(ProcessLocal):
@@ -149,7 +149,7 @@ class RuntimePool(ProcessLocal):
         """Return how many calls of actions still run in this process although their deadline has passed."""
         return sum(runtime.overdue for runtime in [*self._runtimes.values(), *self._beside])
 
-    def limits(self, workspace: str) -> Limits | None:
+    def limits(self, workspace: str) -> QueueLimits | None:
         """Return the present budgets of a workspace's queued invocations; None if it has none."""
         try:
             return _limits(Workspaces(self.storage.database, self.storage.vault, self.clock).settings(workspace))

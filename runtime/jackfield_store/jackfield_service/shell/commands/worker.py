@@ -20,7 +20,7 @@ from jackfield.cli.quantities import MOST_AT_ONCE, count
 from jackfield.connector.room import ANSWERS, ANSWERS_ROOM
 from jackfield.kernel.errors import InvalidInvocation, Unavailable, missing_extra
 from jackfield.kernel.notices import Notices
-from jackfield.kernel.signals import ENDS, HANGUPS, Deadline
+from jackfield.kernel.signals import ENDS, HANGUPS, ForcedEnd
 from jackfield.kernel.threads import Threads
 from jackfield.tracing import configured, remarked
 from jackfield.wire.guard import allowed_hosts
@@ -122,7 +122,7 @@ def _run(
     forked: bool = False,
 ) -> None:
     """Run one process until it is told to stop, and no longer than promised after that."""
-    deadline = Deadline(within)
+    deadline = ForcedEnd(within)
     try:
         asyncio.run(_run_until_signal(runtimes, concurrency, within, ready, metrics, deadline, forked=forked))
     finally:
@@ -196,7 +196,7 @@ async def _run_until_signal(
     within: float,
     ready: Callable[[], None],
     metrics: Metrics | None,
-    deadline: Deadline,
+    deadline: ForcedEnd,
     *,
     forked: bool,
 ) -> None:

@@ -19,7 +19,7 @@ from jackfield_service.shell.identity.identity import Identities, token_of
 from jackfield_service.shell.process.metrics import Metrics
 from jackfield_service.shell.process.readiness import Readiness
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_store.management.conditions import Condition, Finding, answer_of, of_packages
+from jackfield_store.management.conditions import Condition, FoundCondition, answer_of, of_packages
 from jackfield_store.queue import broker_warning
 from jackfield_store.queue.prefork import Board, State
 from jackfield_store.resources.renewal import renew
@@ -93,10 +93,10 @@ class Figures:
         """Return the condition of the worker: it stops, a process is starting, or what each call needs is missing."""
         states = self._board.states()
         if State.STOPPING in states:
-            return Condition(Finding("stopping", "the worker is stopping"))
+            return Condition(FoundCondition("stopping", "the worker is stopping"))
         ready = states.count(State.READY)
         if ready < len(states):
-            return Condition(Finding("starting", f"{ready} of {len(states)} processes are ready"))
+            return Condition(FoundCondition("starting", f"{ready} of {len(states)} processes are ready"))
         return self._readiness.look()
 
     def _is_operator(self, text: str) -> bool:

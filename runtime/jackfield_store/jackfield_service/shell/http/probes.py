@@ -14,11 +14,11 @@ from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.json_response import answer
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_store.access import DEFAULT
-from jackfield_store.management.conditions import Condition, Finding, answer_of, of_packages
+from jackfield_store.management.conditions import Condition, FoundCondition, answer_of, of_packages
 
 _PATIENCE = 0.3
 """Seconds that a probe waits for the look-up of its token after the examination."""
-_STOPPING = Finding("stopping", "the server is stopping")
+_STOPPING = FoundCondition("stopping", "the server is stopping")
 
 
 async def healthy(_request: Request, _server: ServerContext, _identity: Identity) -> Response:

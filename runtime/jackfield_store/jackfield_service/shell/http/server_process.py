@@ -28,7 +28,7 @@ from jackfield.kernel.clock import SystemClock, monotonic
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.local import keep_to_one_core
 from jackfield.kernel.notices import Notices
-from jackfield.kernel.signals import HANGUPS, Deadline, begin_with_signals
+from jackfield.kernel.signals import HANGUPS, ForcedEnd, begin_with_signals
 from jackfield_service.shell.browsers.origins import check_origins
 from jackfield_service.shell.http.certificates import Certificates, check_certificate
 from jackfield_service.shell.http.protocol import Bounded
@@ -61,7 +61,7 @@ class ServerConfig(uvicorn.Config):
     def __init__(self, settings: Settings, stopping: Stopping, app: Any, **rest: Any) -> None:
         self.settings = settings
         self._stopping = stopping
-        self.deadline: Deadline | None = None
+        self.deadline: ForcedEnd | None = None
         """Forced end of this process, once its application is built; the others have theirs."""
         self._certificates: Certificates | None = None
         self._upkeep: Upkeep | None = None
@@ -120,9 +120,9 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
     return app
 
 
-def _obey_signals(stop_within: float) -> Deadline:
+def _obey_signals(stop_within: float) -> ForcedEnd:
     """Let each signal to stop begin the deadline by which this process ends, beside what uvicorn does at it; outlast the others."""
-    deadline, asked = Deadline(stop_within), signal.getsignal(signal.SIGTERM)
+    deadline, asked = ForcedEnd(stop_within), signal.getsignal(signal.SIGTERM)
     if callable(asked):  # otherwise nothing of uvicorn's is running yet
         begin_with_signals(deadline, asked)
         HANGUPS.listen()
@@ -241,7 +241,7 @@ class _Workers(Multiprocess):
 
     def __init__(self, config: ServerConfig, sockets: list[socket.socket], within: float) -> None:
         super().__init__(config, sockets)
-        self._deadline, self._notices = Deadline(within), Notices()
+        self._deadline, self._notices = ForcedEnd(within), Notices()
         self._heard: dict[Process, float] = {}
         begin_with_signals(self._deadline, self._end)
         HANGUPS.listen()

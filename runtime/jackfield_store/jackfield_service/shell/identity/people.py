@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from jackfield.callers.actor import Actor
-from jackfield.callers.roles import Grant, Rights, made_grant, read_grants, rights_in, workspaces_of
+from jackfield.callers.roles import Rights, RoleGrant, made_grant, read_grants, rights_in, workspaces_of
 from jackfield.kernel.clock import Clock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.wire.guard import Guard
@@ -40,7 +40,7 @@ class People:
         self._storage = storage
         self._clock = clock
         self._away_until = 0.0
-        self._read: tuple[str, tuple[Grant, ...]] = ("", ())
+        self._read: tuple[str, tuple[RoleGrant, ...]] = ("", ())
 
     @property
     def sign_ins(self) -> SignIns:
@@ -48,7 +48,7 @@ class People:
         return SignIns(self._storage.database, self._storage.vault, self._clock)
 
     @property
-    def grants(self) -> tuple[Grant, ...]:
+    def grants(self) -> tuple[RoleGrant, ...]:
         """Grants that hold now; none if the setting cannot be read."""
         text = self._storage.shared_setting(ROLES)
         if text != self._read[0]:

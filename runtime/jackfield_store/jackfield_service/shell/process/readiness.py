@@ -14,7 +14,7 @@ from jackfield.kernel.failures import exhausted
 from jackfield.kernel.threads import Threads
 from jackfield_service.shell.finding import surfaces
 from jackfield_store.database import Database
-from jackfield_store.management.conditions import SAID, Condition, Finding, examine
+from jackfield_store.management.conditions import SAID, Condition, FoundCondition, examine
 from jackfield_store.resources.storage import Storage
 
 _LOG = logging.getLogger("jackfield.readiness")
@@ -22,7 +22,7 @@ _FRESH = 2.0
 """Seconds for which an outcome is cached: probes cost at most one commit in that time."""
 _PATIENCE = 2.5
 """Seconds that a probe waits, so that it answers within three."""
-_STARTING = Condition(Finding("starting", "the catalog is being loaded"))
+_STARTING = Condition(FoundCondition("starting", "the catalog is being loaded"))
 
 
 class Readiness:
@@ -110,12 +110,12 @@ class Readiness:
     def _late(self) -> Condition:
         """Return the condition of a process whose examination takes too long."""
         stage = self._stage
-        finding = Finding(stage, f"{SAID[stage]}: no answer within {_PATIENCE:g} seconds")
+        finding = FoundCondition(stage, f"{SAID[stage]}: no answer within {_PATIENCE:g} seconds")
         return Condition(None, (finding,)) if stage == "broker" and not self._needs_broker else Condition(finding)
 
 
 def _short(error: Exception) -> Condition:
-    return Condition(Finding("shortage", f"the database cannot be checked: {exhausted(error) or error}"))
+    return Condition(FoundCondition("shortage", f"the database cannot be checked: {exhausted(error) or error}"))
 
 
 def _report(before: Condition, now: Condition) -> None:

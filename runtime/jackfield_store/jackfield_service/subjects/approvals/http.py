@@ -17,12 +17,12 @@ from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import dumps
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_store.recording.decisions import STATUSES, Approvals
+from jackfield_store.recording.decisions import STATUSES, WaitingCalls
 
 T = TypeVar("T")
 
 
-async def _done(_request: Request, server: ServerContext, identity: Identity, step: Callable[[Approvals], T]) -> T:
+async def _done(_request: Request, server: ServerContext, identity: Identity, step: Callable[[WaitingCalls], T]) -> T:
     server.require_database("approvals")
     runtime = await server.opened(identity.workspace)
     return await server.slowly(lambda: step(runtime.approvals_of(identity.caller, identity.actor)))

@@ -23,7 +23,7 @@ from jackfield_store.management.served_actions import TooWide
 from jackfield_store.management.visible_connections import table_of
 
 if TYPE_CHECKING:
-    from jackfield.connections.connection_types import Kind
+    from jackfield.connections.connection_types import ConnectionKind
     from jackfield_service.subjects.connect.session import ConnectSession, Wanted
     from jackfield_store.keys import Vault
     from jackfield_store.management.connections import ManagedConnections
@@ -75,7 +75,7 @@ class Access:
         self._vault = vault
         self._workspace = workspace
 
-    def generated(self, wanted: Wanted, kind: Kind, connection: str) -> dict[str, str]:
+    def generated(self, wanted: Wanted, kind: ConnectionKind, connection: str) -> dict[str, str]:
         """Return the External IDs of a new connection: the platform's own, or those that every session for the name has. So a role that is
         made after its session, or for an earlier one, still fits."""
         return {
@@ -83,7 +83,7 @@ class Access:
             for field in generated_fields(kind.schema)
         }
 
-    def brought(self, wanted: Wanted, kind: Kind) -> dict[str, str]:
+    def brought(self, wanted: Wanted, kind: ConnectionKind) -> dict[str, str]:
         """Return the External IDs that the platform gives for a connection that is connected again, which keeps its own without them."""
         return {field: wanted.values[field] for field in generated_fields(kind.schema) if wanted.values.get(field)}
 
@@ -96,7 +96,7 @@ class Access:
         except JackfieldError:
             return None
 
-    def documents(self, found: ConnectSession, kind: Kind) -> Mapping[str, Any]:
+    def documents(self, found: ConnectSession, kind: ConnectionKind) -> Mapping[str, Any]:
         """Return the documents by which the owner of the account lets the connection in: empty if its type has none, or its approval is
         the provider's. Those of a role without a principal would trust nobody, and are left out."""
         if found.task not in ("add", "replace"):
@@ -109,7 +109,7 @@ class Access:
         return made if found.asked.principal else {name: value for name, value in made.items() if name not in trusting}
 
     def _made(
-        self, wanted: Wanted, kind: Kind, type_name: str, connection: str, generated: Mapping[str, str], *, stored: bool = False
+        self, wanted: Wanted, kind: ConnectionKind, type_name: str, connection: str, generated: Mapping[str, str], *, stored: bool = False
     ) -> dict[str, Any]:
         """Return the documents for what the platform will call. Without such a list, they are for what the rules of the workspace allow of
         the type's connector.
@@ -130,7 +130,7 @@ class Access:
         values, role = {**before, **platforms_values(wanted, kind), **generated}, role_name(wanted.theme.get("name", ""), connection)
         return self._connections.draft_policy(kind.full_name, values, connection, request, REMOTE, role=role)
 
-    def check(self, wanted: Wanted, offered: Sequence[tuple[str, Kind]], *, stored: bool = False) -> None:
+    def check(self, wanted: Wanted, offered: Sequence[tuple[str, ConnectionKind]], *, stored: bool = False) -> None:
         """Check that what the platform will call exists, and that documents can be made for it. ``offered`` are types by the names under
         which they are offered; ``stored`` is true for those of connections that exist.
 
@@ -145,7 +145,7 @@ class Access:
             how = NextStep("offer", pattern=f"{missing[0]} --workspace {store.workspace}") if missing and store is not None else None
             raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults, hint=how)
 
-    def _misfitting(self, wanted: Wanted, offered: Sequence[tuple[str, Kind]]) -> Iterator[Detail]:
+    def _misfitting(self, wanted: Wanted, offered: Sequence[tuple[str, ConnectionKind]]) -> Iterator[Detail]:
         """Yield what is wrong with the External ID that the platform gives, by the rule of each type that has one."""
         for _, kind in offered:
             brought = self.brought(wanted, kind)
@@ -158,7 +158,7 @@ class Access:
                 if wrong:
                     return
 
-    def _unknown(self, wanted: Wanted, offered: Sequence[tuple[str, Kind]], missing: list[str]) -> Iterator[Detail]:
+    def _unknown(self, wanted: Wanted, offered: Sequence[tuple[str, ConnectionKind]], missing: list[str]) -> Iterator[Detail]:
         """Yield a fault for each action that no offered type serves; ``missing`` gets the connectors that the workspace has not."""
         places = [(f"/actions/{place}", name) for place, name in enumerate(wanted.actions)]
         places += [(f"/calls/{place}/action", call["action"]) for place, call in enumerate(wanted.calls)]
@@ -178,13 +178,13 @@ class Access:
             tail = why or _nearest(name, offered)
             yield Detail(path, f"'{name[:80]}' fits no action or trigger that {types} can call{tail}", "enum")
 
-    def _lacks(self, wanted: Wanted, kind: Kind, type_name: str, name: str) -> str | None:
+    def _lacks(self, wanted: Wanted, kind: ConnectionKind, type_name: str, name: str) -> str | None:
         """Return the connector that a name is about and the workspace has not, or nothing; None if the type serves the name."""
         named = _of_connector(name, _connector_of(kind, type_name))
         found = self._connections.unserved(kind.full_name, wanted.connection or "new", [named])
         return next(iter(found.values()), None)
 
-    def _unmade(self, wanted: Wanted, offered: Sequence[tuple[str, Kind]], *, stored: bool) -> Iterator[Detail]:
+    def _unmade(self, wanted: Wanted, offered: Sequence[tuple[str, ConnectionKind]], *, stored: bool) -> Iterator[Detail]:
         """Yield what is wrong with the principal, or with the number of actions, for types that ask the owner of an account for a role.
         A connection that exists has a role already: whoever names nothing to call asks for no documents."""
         named = bool(wanted.actions or wanted.calls)
@@ -208,17 +208,17 @@ class Access:
             except JackfieldError:
                 continue
 
-    def trusts(self, kind: Kind) -> bool:
+    def trusts(self, kind: ConnectionKind) -> bool:
         """Return whether the owner of an account makes a role for connections of a type, which trusts the platform."""
         return bool(generated_fields(kind.schema)) and self._connections.has_policies(kind)
 
 
-def _connector_of(kind: Kind, type_name: str) -> str | None:
+def _connector_of(kind: ConnectionKind, type_name: str) -> str | None:
     """Return the connector that the name of a type is about; None if that is a family."""
     return next((one.key for one in kind.manifests if one.key == type_name.partition("/")[0]), None)
 
 
-def _nearest(name: str, offered: Sequence[tuple[str, Kind]]) -> str:
+def _nearest(name: str, offered: Sequence[tuple[str, ConnectionKind]]) -> str:
     """Return the end of a sentence about an action that no type serves: the name that it resembles."""
     connector, _, action = name.rpartition("/")
     wanted = {connector} if connector else {_connector_of(kind, type_name) for type_name, kind in offered}

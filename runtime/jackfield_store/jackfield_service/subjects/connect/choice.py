@@ -21,7 +21,7 @@ from jackfield_store.keys.sealing import new_secret
 from jackfield_store.management.visible_connections import table_of
 
 if TYPE_CHECKING:
-    from jackfield.connections.connection_types import Kind
+    from jackfield.connections.connection_types import ConnectionKind
     from jackfield_service.subjects.connect.access import Access
     from jackfield_service.subjects.connect.records import ConnectRecords
     from jackfield_service.subjects.connect.session import Wanted
@@ -41,7 +41,7 @@ class Choice:
         self._connections = connections
         self._access = access
 
-    def kinds(self, wanted: Wanted) -> list[Kind]:
+    def kinds(self, wanted: Wanted) -> list[ConnectionKind]:
         """Return the types that a request names.
 
         :raises InvalidInvocation: if one is not installed.
@@ -94,7 +94,7 @@ class Choice:
         kinds = self._connections.kinds.all()
         return {key for kind in kinds for key in (kind.full_name.partition("/")[0], *(manifest.key for manifest in kind.manifests))}
 
-    def offered(self, wanted: Wanted) -> list[tuple[str, Kind]]:
+    def offered(self, wanted: Wanted) -> list[tuple[str, ConnectionKind]]:
         """Return the types that the person may choose, under the names that the platform gave them. Without any, they are those that a
         person can connect with what he knows of his own account."""
         kinds = self._connections.kinds
@@ -132,7 +132,7 @@ class Choice:
         stored = (row for row in self._rows(wanted) if row.get("source") == "store")
         return [row for row in stored if not types or row["type"] in types]
 
-    def again(self, connection: str) -> tuple[Kind, dict[str, Any]]:
+    def again(self, connection: str) -> tuple[ConnectionKind, dict[str, Any]]:
         """Return the type of a stored connection, and the members of a session about it.
 
         :raises UnknownConnection: if there is none in the database.
@@ -162,7 +162,7 @@ class Choice:
     def _record(self, connection: str) -> ConnectRecord:
         return self._records.of(connection).get(connection, ConnectRecord())
 
-    def check_access(self, wanted: Wanted, kinds: Iterable[Kind], record: ConnectRecord) -> None:
+    def check_access(self, wanted: Wanted, kinds: Iterable[ConnectionKind], record: ConnectRecord) -> None:
         """Check what the platform will call, and its External ID, against the types that the person may choose, or those of stored
         connections. Of the one that the request names, ``record`` is what was left with it.
 

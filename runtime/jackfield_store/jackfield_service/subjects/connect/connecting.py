@@ -38,7 +38,7 @@ from jackfield_store.keys.sealing import digest, new_secret
 from jackfield_store.management.visible_connections import table_of
 
 if TYPE_CHECKING:
-    from jackfield.connections.connection_types import Kind
+    from jackfield.connections.connection_types import ConnectionKind
     from jackfield.kernel.clock import Clock
     from jackfield_store.database import Transaction
     from jackfield_store.management.authorizing import Authorizing
@@ -273,7 +273,7 @@ class Connecting:
             return self._table.change(found, opener="")
         return self._table.find(found.id)
 
-    def offered(self, found: ConnectSession) -> list[tuple[str, Kind]]:
+    def offered(self, found: ConnectSession) -> list[tuple[str, ConnectionKind]]:
         """Return the types that the person may choose, under the names that the platform gave them."""
         return self._choice.offered(found.wanted)
 
@@ -317,11 +317,11 @@ class Connecting:
         """Return the stored connections that the session is about."""
         return self._choice.managed(found.wanted)
 
-    def known_kind(self, name: str) -> Kind | None:
+    def known_kind(self, name: str) -> ConnectionKind | None:
         """Return a type by its name; None if it is not installed."""
         return self._connections.kinds.known(name)
 
-    def kind(self, found: ConnectSession) -> Kind:
+    def kind(self, found: ConnectSession) -> ConnectionKind:
         """Return the type of the connection that the session is about.
 
         :raises InvalidConnection: if it is not installed.

@@ -16,7 +16,7 @@ from jackfield_store.database import SealBroken
 from jackfield_store.keys.vault import SealedTable
 
 if TYPE_CHECKING:
-    from jackfield.connections.connection_types import Kind
+    from jackfield.connections.connection_types import ConnectionKind
     from jackfield_store.database import Transaction
 
 _MEMBERS = ("type", "labels", "actions", "calls", "principal", "user")
@@ -50,7 +50,7 @@ class ConnectRecord(SecretHolder):
         """Return the members that have a value."""
         return {name: value for name in _MEMBERS if (value := getattr(self, name))}
 
-    def type_of(self, kind: Kind) -> str:
+    def type_of(self, kind: ConnectionKind) -> str:
         """Return the name under which a type was offered, or its own: ``aws-ses/awsAssumeRole`` is one of ``aws/awsAssumeRole``."""
         return self.type if self.type.partition("/")[2] == kind.about.key else kind.full_name
 

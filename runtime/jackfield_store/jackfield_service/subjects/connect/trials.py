@@ -17,7 +17,7 @@ from jackfield_service.subjects.connect.table import SessionMoved
 from jackfield_service.subjects.connect.values import UnaskedValues, asked
 
 if TYPE_CHECKING:
-    from jackfield.connections.connection_types import Kind, Kinds
+    from jackfield.connections.connection_types import ConnectionKind, Kinds
     from jackfield.kernel.clock import Clock
     from jackfield_service.subjects.connect.table import ConnectTable
     from jackfield_store.management.connections import ManagedConnections
@@ -70,7 +70,7 @@ class Trials:
             self._table.change(held, busy_until=0.0, **after)
 
     def run(
-        self, found: ConnectSession, kind: Kind, values: Mapping[str, Any], acting: ManagedConnections,
+        self, found: ConnectSession, kind: ConnectionKind, values: Mapping[str, Any], acting: ManagedConnections,
         accept: Callable[[Mapping[str, Any] | None], None],
     ) -> ConnectSession:  # fmt: skip
         """Test values, and keep what was found out. ``accept`` refuses an account.
@@ -91,7 +91,7 @@ class Trials:
             _LOG.warning("connect session %s: %s", found.id, other.message)
         return tested
 
-    def _blocked_by(self, found: ConnectSession, kind: Kind, trial: Mapping[str, Any]) -> dict[str, Any]:
+    def _blocked_by(self, found: ConnectSession, kind: ConnectionKind, trial: Mapping[str, Any]) -> dict[str, Any]:
         step = failed_step((trial.get("lastTest") or {}).get("steps", ()))
         if step is None:
             return {}
@@ -129,7 +129,7 @@ class Trials:
         return dict(found.blocked) if made.is_like(before) else made.to_json()
 
 
-def _asked(found: ConnectSession, kind: Kind) -> Asked:
+def _asked(found: ConnectSession, kind: ConnectionKind) -> Asked:
     """Return the fields that a person was asked for: none if a connection is only approved again."""
     fills = found.task in ("add", "replace") or found.created
     return Asked.of(asked(found, kind)) if fills else Asked()

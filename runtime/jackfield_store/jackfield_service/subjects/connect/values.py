@@ -17,7 +17,7 @@ from jackfield_store.connections.connection_rows import secret_places
 from jackfield_store.management.drafts import edited, refuse_redirected
 
 if TYPE_CHECKING:
-    from jackfield.connections.connection_types import Kind
+    from jackfield.connections.connection_types import ConnectionKind
     from jackfield.manifest.manifest import ActionManifest
     from jackfield_service.subjects.connect.session import ConnectSession, Wanted
 
@@ -31,13 +31,13 @@ class UnaskedValues(InvalidConnection):
     """There are values of fields that the page has not shown."""
 
 
-def platforms_values(wanted: Wanted, kind: Kind) -> dict[str, Any]:
+def platforms_values(wanted: Wanted, kind: ConnectionKind) -> dict[str, Any]:
     """Return the platform's values for a type, without External IDs, which are a session's own."""
     known = kind.schema.get("properties", {}).keys() - set(generated_fields(kind.schema))
     return {name: value for name, value in wanted.values.items() if name in known}
 
 
-def can_be_filled(wanted: Wanted, kind: Kind) -> bool:
+def can_be_filled(wanted: Wanted, kind: ConnectionKind) -> bool:
     """Return whether a person who knows only his own account can connect one of a type. There is something of his, and what else the type
     requires, the platform has given."""
     own, names = platforms_values(wanted, kind), kind.schema.get("properties", {})
@@ -49,13 +49,13 @@ def can_be_filled(wanted: Wanted, kind: Kind) -> bool:
     )
 
 
-def asked(found: ConnectSession, kind: Kind) -> dict[str, Any]:
+def asked(found: ConnectSession, kind: ConnectionKind) -> dict[str, Any]:
     """Return the fields that the page shows: the person's own, and of the platform's those that the session names. The operator's are never
     among them."""
     return _asked(found.wanted, kind, found.closed(kind.schema))
 
 
-def _asked(wanted: Wanted, kind: Kind, closed: Collection[str]) -> dict[str, Any]:
+def _asked(wanted: Wanted, kind: ConnectionKind, closed: Collection[str]) -> dict[str, Any]:
     hidden = {*closed, *generated_fields(kind.schema)}
     if OAUTH_CLIENT in platforms_values(wanted, kind):  # the OAuth client's values are not asked for
         hidden |= {OAUTH_CLIENT} | VALUES - {*wanted.fields} | DESTINATIONS - {"server"} | SECRETS
@@ -64,13 +64,13 @@ def _asked(wanted: Wanted, kind: Kind, closed: Collection[str]) -> dict[str, Any
     return {name: field for name, field in fields if name not in hidden and shown.get(_audience(kind, name), name in wanted.fields)}
 
 
-def form_schema_of(found: ConnectSession, kind: Kind) -> dict[str, Any]:
+def form_schema_of(found: ConnectSession, kind: ConnectionKind) -> dict[str, Any]:
     """Return the schema of what the person enters."""
     fields, required = asked(found, kind), {*kind.schema.get("required", ()), *filling(found, kind)}
     return {**kind.schema, "properties": fields, "required": [name for name in fields if name in required]}
 
 
-def filling(found: ConnectSession, kind: Kind) -> set[str]:
+def filling(found: ConnectSession, kind: ConnectionKind) -> set[str]:
     """Return the values that most actions of the named connector take an input from, such as a region, and that have no default."""
     key = found.type.partition("/")[0]
     connector = next((one for one in kind.manifests if one.key == key), None)
@@ -87,7 +87,7 @@ def _required_sources(action: ActionManifest) -> set[str]:
     return {source for name, source in action.defaults if name in required}
 
 
-def refuse_missing(found: ConnectSession, kind: Kind, values: Mapping[str, Any], check: Check) -> None:
+def refuse_missing(found: ConnectSession, kind: ConnectionKind, values: Mapping[str, Any], check: Check) -> None:
     """Refuse values without those that the connector's actions need; ``check`` validates the values.
 
     :raises InvalidConnection: with each that is missing, and what else is wrong.
@@ -113,7 +113,7 @@ def refuse_unasked(schema: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         raise UnaskedValues("there are values that nobody has asked for", details=faults, hint="Reload the page, and enter them again.")
 
 
-def merged(found: ConnectSession, kind: Kind, entered: Mapping[str, Any], stored: Mapping[str, Any] | None) -> dict[str, Any]:
+def merged(found: ConnectSession, kind: ConnectionKind, entered: Mapping[str, Any], stored: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what is tested: the platform's values, what the person entered, secrets entered before, and the External ID. ``stored`` are
     the values of a connection that is connected again; of those, what the person is not shown stays.
 
@@ -133,7 +133,7 @@ def merged(found: ConnectSession, kind: Kind, entered: Mapping[str, Any], stored
     return {**after, **found.generated}
 
 
-def check_defaults(wanted: Wanted, kind: Kind) -> None:
+def check_defaults(wanted: Wanted, kind: ConnectionKind) -> None:
     """Check the platform's values and fields against the type, as far as that is known.
 
     :raises InvalidInvocation: if one is not a value of it, a field is the operator's, or an External ID is not a text.
@@ -162,7 +162,7 @@ def check_defaults(wanted: Wanted, kind: Kind) -> None:
         raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults)
 
 
-def widened(wanted: Wanted, kinds: Iterable[Kind]) -> Wanted:
+def widened(wanted: Wanted, kinds: Iterable[ConnectionKind]) -> Wanted:
     """Return a request that asks the person for what the types require and it brings no value for. So an operator's own link does, who has
     no other way to say it; a platform says which fields its users know."""
     if OAUTH_CLIENT in wanted.values:
@@ -176,7 +176,7 @@ def widened(wanted: Wanted, kinds: Iterable[Kind]) -> Wanted:
     return replace(wanted, fields=tuple(dict.fromkeys((*wanted.fields, *lacking))))
 
 
-def check_brought(wanted: Wanted, kind: Kind, place: int, check: Check) -> None:
+def check_brought(wanted: Wanted, kind: ConnectionKind, place: int, check: Check) -> None:
     """Check that what the platform brings is valid, and that with what the person enters nothing is missing. ``place`` is the type's in the
     session, ``check`` validates values of a new connection of it. What the person gets wrong is no fault yet.
 
@@ -193,19 +193,19 @@ def check_brought(wanted: Wanted, kind: Kind, place: int, check: Check) -> None:
             raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults, hint=_BRING) from None
 
 
-def _brought(fault: Detail, name: str, kind: Kind, place: int) -> Detail:
+def _brought(fault: Detail, name: str, kind: ConnectionKind, place: int) -> Detail:
     known = name in kind.schema.get("properties", {})
     return Detail(f"/defaults/values{fault.path}" if known else f"/types/{place}", fault.message, fault.keyword)
 
 
-def is_persons(kind: Kind, path: str) -> bool:
+def is_persons(kind: ConnectionKind, path: str) -> bool:
     """Return whether a pointer into a type's values leads to a field that the person fills in."""
     return _audience(kind, path.split("/")[1] if path else "") == "user"
 
 
-def _audience(kind: Kind, name: str) -> str:
+def _audience(kind: ConnectionKind, name: str) -> str:
     return audience_of(kind.schema, name, authorizes=bool(kind.about.authorizes))
 
 
-def _reason(kind: Kind, name: str) -> str:
+def _reason(kind: ConnectionKind, name: str) -> str:
     return "it is the operator's" if name in kind.schema.get("properties", {}) else "there is none of this name"

@@ -12,7 +12,7 @@ from typing import Any
 
 from jackfield.call.unstored import required
 from jackfield.catalog import entry_points
-from jackfield.cli.batch import Following, run_one
+from jackfield.cli.batch import ProgressWriter, run_one
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
@@ -114,7 +114,7 @@ def _declare_wait(parser: Parser) -> None:
 
 
 def _wait(arguments: Namespace, output: Output) -> int:
-    cancelled, follow = threading.Event(), Following()
+    cancelled, follow = threading.Event(), ProgressWriter()
     with _open_journal(arguments) as journal:
         identifier = _identified(journal, arguments.id)
     with open_jackfield(arguments) as jackfield, interruptible(cancelled.set):

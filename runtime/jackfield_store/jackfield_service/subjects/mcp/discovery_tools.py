@@ -12,7 +12,7 @@ from mcp_types import CallToolResult, Tool
 from jackfield.call.call_rules import find_action
 from jackfield.callers import Caller, Request
 from jackfield.callers.searching import found_actions
-from jackfield.catalog.found import Found
+from jackfield.catalog.found import Match
 from jackfield.kernel.errors import Detail
 from jackfield.manifest.manifest import Manifest
 from jackfield_service.subjects.connectors.action_guides import Over, guide, verdict_of
@@ -170,7 +170,7 @@ async def _search(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, st
     return {"items": items, "nextCursor": None if end is None else str(end)}, "\n".join(lines)
 
 
-def _row(found: Found, connections: Sequence[str] | None) -> Json:
+def _row(found: Match, connections: Sequence[str] | None) -> Json:
     """Return a row of a search, with what its connector's author has written apart; without connections if they are not known."""
     row = found.to_json()
     texts = {name: row.pop(name) for name in ("title", "description")}
@@ -178,14 +178,14 @@ def _row(found: Found, connections: Sequence[str] | None) -> Json:
     return {**row, **known, "thirdParty": texts}
 
 
-def _line(row: Found, connections: Sequence[str]) -> str:
+def _line(row: Match, connections: Sequence[str]) -> str:
     partial = "" if row.exact else ", a partial match"
     with_ = f", connections: {', '.join(connections)}" if connections else ""
     title = json.dumps(row.title, ensure_ascii=False)
     return f"{row.connector}.{row.action} ({row.effect}{partial}{with_}), titled by its author {title}"
 
 
-def _search_actions(call: CallContext, given: Mapping[str, Any], start: int) -> tuple[list[Found], int | None]:
+def _search_actions(call: CallContext, given: Mapping[str, Any], start: int) -> tuple[list[Match], int | None]:
     limit = int(given["limit"])  # 2.0 is an integer in JSON Schema
     return found_actions(
         call.index, call.catalog, given["query"], given.get("connector"), given.get("effect"), start, limit, given.get("tag")
@@ -246,7 +246,7 @@ def _rows(call: CallContext, given: Mapping[str, Any]) -> tuple[list[Json], str 
     return found, None
 
 
-def _connections_by_action(call: CallContext, rows: Sequence[Found]) -> dict[tuple[str, str], list[str]]:
+def _connections_by_action(call: CallContext, rows: Sequence[Match]) -> dict[tuple[str, str], list[str]]:
     """Return the names of the first few connections that can run each action."""
     found: dict[tuple[str, str], list[str]] = {}
     authorizer, wanted = call.runtime.access.authorizer(call.caller), {row.connector for row in rows}

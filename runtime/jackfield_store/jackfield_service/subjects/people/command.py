@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from jackfield.callers.roles import ROLES, Grant, made_grant
+from jackfield.callers.roles import ROLES, RoleGrant, made_grant
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.kernel.clock import SystemClock
@@ -74,7 +74,7 @@ def _revoke(arguments: Namespace, output: Output) -> int:
         return _changed(arguments, storage, output, roles.remove)
 
 
-def _changed(arguments: Namespace, storage: Storage, output: Output, change: Callable[[Grant], None]) -> int:
+def _changed(arguments: Namespace, storage: Storage, output: Output, change: Callable[[RoleGrant], None]) -> int:
     if (arguments.group is None) == (arguments.subject is None):
         raise UsageError("give --group, or --subject with --issuer, or (to grant) --link", usage=arguments.usage)
     issuer: str = (arguments.issuer or os.environ.get("JACKFIELD_OIDC_ISSUER", "")) if arguments.subject else ""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.call.call_rules import find_action
-from jackfield.call.policy_steps import Step
+from jackfield.call.policy_steps import ReadStep
 from jackfield.call.unstored import required
 from jackfield.callers import Request
 from jackfield.connections.formats import native_inputs
@@ -70,9 +70,9 @@ class EventCalls:
     def _left(self, payload: Any, _kind: str) -> Any:
         return self._runtime.pipeline.policies.left_of(self._step(), payload)
 
-    def _step(self) -> Step:
+    def _step(self) -> ReadStep:
         found = self._found
-        return Step(self._caller, self._runtime.catalog.find(found.connector), found.connection, trigger=found.trigger_key)
+        return ReadStep(self._caller, self._runtime.catalog.find(found.connector), found.connection, trigger=found.trigger_key)
 
     def _prepare(self, event: Mapping[str, Any], at: float) -> InTransaction:
         """Prepare the invocation of an event; return the statements that queue it, or that tell why it was refused.

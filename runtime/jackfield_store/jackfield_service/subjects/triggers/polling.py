@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jackfield_service.subjects.triggers.arrivals import InTransaction, Sealer
     from jackfield_service.subjects.triggers.due import DueSubscriptions
     from jackfield_service.subjects.triggers.subscription import Sealed, Subscription
-    from jackfield_store.access.ports import Storage
+    from jackfield_store.access.ports import SealedStorage
 
     Step = Callable[[Any, Any], Any]
 
@@ -28,7 +28,9 @@ _PAGES = 20
 class Polling:
     """Poll of one claimed subscription. ``over`` runs a step, which gets client and inputs, over its connection."""
 
-    def __init__(self, storage: Storage, found: Subscription, due: DueSubscriptions, sealer: Sealer, over: Callable[[Step], Any]) -> None:
+    def __init__(
+        self, storage: SealedStorage, found: Subscription, due: DueSubscriptions, sealer: Sealer, over: Callable[[Step], Any]
+    ) -> None:
         self._storage = storage
         self._vault = storage.vault
         self._found = found

@@ -19,7 +19,7 @@ from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.person import person
 from jackfield_service.shell.pages.layout.shell import redirect
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_store.recording.decisions import LONGEST_WHY, ApprovalClosed, Approvals, ApprovalSpoiled, UnknownApproval
+from jackfield_store.recording.decisions import LONGEST_WHY, ApprovalClosed, ApprovalSpoiled, UnknownApproval, WaitingCalls
 
 LIST = "/approvals"
 """Address of the list of approvals."""
@@ -224,6 +224,6 @@ def _values(found: Mapping[str, Any]) -> list[tuple[str, Node]]:
     return [(name, h.code(str(value))) for name, value in about.get("connection", {}).items() if value not in about["hosts"]]
 
 
-def approvals_of(request: PageRequest) -> Approvals:
+def approvals_of(request: PageRequest) -> WaitingCalls:
     """Return the approvals that the visitor may decide."""
     return request.runtime.approvals_of(request.identity.caller, request.identity.actor)

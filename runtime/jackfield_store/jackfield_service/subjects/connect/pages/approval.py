@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from jackfield.connections.connection_types import Kind
+from jackfield.connections.connection_types import ConnectionKind
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield_service.shell.pages.layout.components import h
@@ -76,7 +76,7 @@ class ApprovalPages(Pages):
         except JackfieldError:
             return self.say("account_title")
 
-    def _row_title(self, found: ConnectSession, row: Mapping[str, Any], kind: Kind, record: ConnectRecord) -> str:
+    def _row_title(self, found: ConnectSession, row: Mapping[str, Any], kind: ConnectionKind, record: ConnectRecord) -> str:
         """Name a connection that exists. In a list, its own title precedes the session's, which is for all connections of the type."""
         own = "" if found.wanted.connection else self._words.kept_title(record)
         return own or self._words.listed_title(record.type_of(kind), kind, row.get("values", {}), record)
@@ -100,7 +100,7 @@ class ApprovalPages(Pages):
         except JackfieldError:
             return None
 
-    def _icon(self, name: str, kind: Kind, found: ConnectSession) -> Markup:
+    def _icon(self, name: str, kind: ConnectionKind, found: ConnectSession) -> Markup:
         return icon(name, self._words.labelled(name, kind) or self._words.connector(name, kind), found.wanted.icons)
 
     def _same_account(self, sessions: Connecting, found: ConnectSession) -> Markup | None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 
-from jackfield.connections.connection_types import Kind
+from jackfield.connections.connection_types import ConnectionKind
 from jackfield.kernel.markup import Markup
 from jackfield_service.shell.pages.layout.components import h, line
 from jackfield_service.subjects.connect.pages.words import Words
 
-Offered = Sequence[tuple[str, Kind]]
+Offered = Sequence[tuple[str, ConnectionKind]]
 _HUES = 8
 """Colours of letters in the style sheet."""
 
 
-def grouped(words: Words, offered: Offered, wanted: str) -> list[list[tuple[str, Kind]]]:
+def grouped(words: Words, offered: Offered, wanted: str) -> list[list[tuple[str, ConnectionKind]]]:
     """Return the types of each connector that have all words of a search, in the order in which they are offered."""
-    parts, found = wanted.casefold().split(), dict[str, list[tuple[str, Kind]]]()
+    parts, found = wanted.casefold().split(), dict[str, list[tuple[str, ConnectionKind]]]()
     for name, kind in offered:
         searched = f"{kind.full_name} {words.connector(name, kind)} {words.title(name, kind)} {words.description(name, kind)}".casefold()
         if all(part in searched for part in parts):
@@ -25,12 +25,12 @@ def grouped(words: Words, offered: Offered, wanted: str) -> list[list[tuple[str,
     return [sorted(types, key=lambda pair: _is_connectors(*pair)) for types in found.values()]
 
 
-def _connector(name: str, kind: Kind) -> str:
+def _connector(name: str, kind: ConnectionKind) -> str:
     """Return the key of the connector that a type is for. Of a type of a family, that is the one to name, if there is one only."""
     return kind.chosen[0].key if len(kind.chosen) == 1 else name.partition("/")[0]
 
 
-def _is_connectors(name: str, kind: Kind) -> bool:
+def _is_connectors(name: str, kind: ConnectionKind) -> bool:
     """Return whether a connector, not its family, is named: the family's types come first, and give the card its title."""
     return any(manifest.key == name.partition("/")[0] for manifest in kind.manifests)
 
@@ -57,7 +57,7 @@ def icon(name: str, title: str, icons: Mapping[str, str]) -> Markup:
     return h.span(letter, class_=f"icon letters hue-{zlib.crc32(key.encode()) % _HUES}", aria_hidden="true")
 
 
-def _way(words: Words, connector: str, name: str, kind: Kind) -> Markup:
+def _way(words: Words, connector: str, name: str, kind: ConnectionKind) -> Markup:
     title = words.title(name, kind)
     button = h.button(title, name="type", value=name, aria_label=f"{connector}: {title}")
     return h.li(button, h.p(line(words.description(name, kind)), class_="muted small"))

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from jackfield.callers import may
 from jackfield.catalog import Catalog
-from jackfield.connections.connection_types import Kind
+from jackfield.connections.connection_types import ConnectionKind
 from jackfield.kernel.errors import JackfieldError, LimitReached
 from jackfield_service.shell.browsers.cookies import CookieJar, csrf_token, same_token
 from jackfield_service.shell.pages.layout.assets import content_of
@@ -348,7 +348,7 @@ def _to(found: ConnectSession, query: str = "") -> Response:
     return RedirectResponse(f"{SESSION}/{found.id}{query}", 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
 
-def _suggested(catalog: Catalog, name: str, kind: Kind) -> Choices:
+def _suggested(catalog: Catalog, name: str, kind: ConnectionKind) -> Choices:
     """Return the choices that a connector knows without asking its provider, such as regions."""
     key = next((one.key for one in kind.manifests if one.key == name.partition("/")[0]), kind.manifests[0].key)
     try:
@@ -382,7 +382,7 @@ def _place(request: Request, found: ConnectSession, *, began: bool) -> Place:
     return "window" if found.framed and request.headers.get("sec-fetch-dest") == "document" else "page"
 
 
-def _only_type(sessions: Connecting, found: ConnectSession) -> tuple[str, Kind] | None:
+def _only_type(sessions: Connecting, found: ConnectSession) -> tuple[str, ConnectionKind] | None:
     """Return the type of a session that is about one alone, under its name there."""
     if found.wanted.mode == "connect":
         offered = sessions.offered(found)
@@ -391,7 +391,7 @@ def _only_type(sessions: Connecting, found: ConnectSession) -> tuple[str, Kind] 
     return None if kind is None else (found.type, kind)
 
 
-def _leads_on(found: ConnectSession, kind: Kind) -> bool:
+def _leads_on(found: ConnectSession, kind: ConnectionKind) -> bool:
     """Return whether a session goes on to the provider as soon as it is begun, since there is nothing to enter before."""
     return bool(kind.about.authorizes) and (found.wanted.mode != "connect" or not asked(found, kind))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.connections.connection_types import Kind
+from jackfield.connections.connection_types import ConnectionKind
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_service.shell.pages.layout.components import (
@@ -139,7 +139,7 @@ def _new(request: PageRequest, workspace: str) -> Markup:
     return card("New connect session", made, h.div(id="made", aria_live="polite"))
 
 
-def _systems(kinds: Sequence[Kind]) -> list[Markup]:
+def _systems(kinds: Sequence[ConnectionKind]) -> list[Markup]:
     """Return what can be entered as the system: connectors, and their types."""
     connectors = {manifest.key: manifest.title for kind in kinds for manifest in kind.manifests}
     types = {kind.full_name: kind.about.title for kind in kinds}

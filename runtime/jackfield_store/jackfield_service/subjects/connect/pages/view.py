@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from starlette.responses import Response
 
-from jackfield.connections.connection_types import Kind
+from jackfield.connections.connection_types import ConnectionKind
 from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield_service.shell.pages.layout.components import badge, guide, h, json_text, line
@@ -76,12 +76,12 @@ class View(ApprovalPages):
 
     _typed: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, *about: Any, suggest: Callable[[str, Kind], Choices] | None = None, **more: Any) -> None:
+    def __init__(self, *about: Any, suggest: Callable[[str, ConnectionKind], Choices] | None = None, **more: Any) -> None:
         super().__init__(*about, **more)
         self._suggest = suggest or (lambda _name, _kind: {})
 
     def begin(
-        self, found: ConnectSession, address: str, only: tuple[str, Kind] | None = None, *, leads: bool = False, is_led: bool = False
+        self, found: ConnectSession, address: str, only: tuple[str, ConnectionKind] | None = None, *, leads: bool = False, is_led: bool = False
     ) -> Response:  # fmt: skip
         """Render what a link shows: opening it changes nothing, a press on the button does. It names the type if that is the ``only`` one;
         if the button ``leads`` to the provider, it says so, and a person presses it. Else the script does for whoever ``is_led`` here by the
@@ -306,7 +306,7 @@ class View(ApprovalPages):
             back, self._cancel(), picture=self._picture(sessions, found), follows="end",
         )  # fmt: skip
 
-    def _shown_again(self, kind: Kind, schema: Mapping[str, Any]) -> dict[str, str]:
+    def _shown_again(self, kind: ConnectionKind, schema: Mapping[str, Any]) -> dict[str, str]:
         """Return what the person has typed into the fields of a form, but no secret."""
         hidden = {path.split("/")[1] for path in secret_places(kind.schema, self._typed)}
         return {name: text for name, text in self._typed.items() if name in schema["properties"] and name not in hidden}

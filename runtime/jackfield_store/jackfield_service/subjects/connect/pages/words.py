@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from jackfield.connections.connection_types import Kind
+from jackfield.connections.connection_types import ConnectionKind
 from jackfield.connections.locales import LOCALES, texts_of
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.hints import worded
@@ -72,30 +72,30 @@ class Words:
         """Return the title that a session has left with a connection; empty if none has."""
         return str(in_language(record.labels, self.locale).get(_TITLE) or "")
 
-    def connector(self, name: str, kind: Kind) -> str:
+    def connector(self, name: str, kind: ConnectionKind) -> str:
         """Return the name of a type's connector: the one that the platform named, since a family serves several."""
         key = name.partition("/")[0]
         connector = next((one for one in kind.manifests if one.key == key), None)
         return self.of(connector.title) if connector is not None else self._texts.about(key, _TITLE, kind.manifests[0].title)
 
-    def labelled(self, name: str, kind: Kind, record: ConnectRecord | None = None) -> str:
+    def labelled(self, name: str, kind: ConnectionKind, record: ConnectRecord | None = None) -> str:
         """Return the title that the session gives to a type, or an earlier one to its connection (``record``); empty if none does."""
         return str(self._label(name, kind, record).get(_TITLE) or "")
 
-    def title(self, name: str, kind: Kind) -> str:
+    def title(self, name: str, kind: ConnectionKind) -> str:
         """Return the title of a type, as the platform or its author has it."""
         return self.labelled(name, kind) or self._texts.about(kind.full_name, _TITLE, kind.about.title)
 
-    def whole_title(self, name: str, kind: Kind) -> str:
+    def whole_title(self, name: str, kind: ConnectionKind) -> str:
         """Return the title of a type with its connector, unless it says that."""
         return self.listed_title(name, kind, {})
 
-    def provider(self, name: str, kind: Kind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
+    def provider(self, name: str, kind: ConnectionKind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
         """Return what a person calls the provider of a connection with these values: by the platform's word, by its server, or by its
         connector."""
         return self._server_named(name, kind, values, record) or self.connector(name, kind)
 
-    def listed_title(self, name: str, kind: Kind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
+    def listed_title(self, name: str, kind: ConnectionKind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
         """Return the title of a connection with these values. Where a type is for any server, and the platform has named one, the person
         knows its name."""
         if named := self._server_named(name, kind, values, record):
@@ -103,13 +103,13 @@ class Words:
         title, connector = self.title(name, kind), self.connector(name, kind)
         return title if connector.casefold() in title.casefold() else f"{connector}: {title}"
 
-    def _server_named(self, name: str, kind: Kind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
+    def _server_named(self, name: str, kind: ConnectionKind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
         if labelled := self.labelled(name, kind, record):
             return labelled
         server = self._brought.get("server", values.get("server"))
         return urlsplit(server).hostname or "" if "server" in kind.schema.get("required", ()) and isinstance(server, str) else ""
 
-    def description(self, name: str, kind: Kind) -> str:
+    def description(self, name: str, kind: ConnectionKind) -> str:
         """Return what a type is."""
         labelled = self._label(name, kind).get("description")
         return (
@@ -118,18 +118,18 @@ class Words:
             else str(labelled)
         )
 
-    def setup(self, name: str, kind: Kind) -> str:
+    def setup(self, name: str, kind: ConnectionKind) -> str:
         """Return where a person finds the values of a type, in Markdown: the platform's own text, else the type's."""
         labelled = self._label(name, kind).get("setup")
         return self._texts.about(kind.full_name, "setup", kind.about.setup) if labelled is None else str(labelled)
 
-    def schema(self, name: str, kind: Kind, schema: Mapping[str, Any]) -> dict[str, Any]:
+    def schema(self, name: str, kind: ConnectionKind, schema: Mapping[str, Any]) -> dict[str, Any]:
         """Return a form's schema with the labels and descriptions of its fields."""
         labels = self._label(name, kind).get("fields", {})
         found = self._texts.schema(schema)
         return {**found, "properties": {key: {**field, **labels.get(key, {})} for key, field in found["properties"].items()}}
 
-    def _label(self, name: str, kind: Kind, record: ConnectRecord | None = None) -> Mapping[str, Any]:
+    def _label(self, name: str, kind: ConnectionKind, record: ConnectRecord | None = None) -> Mapping[str, Any]:
         kept = self._kept if record is None else record.labels
         return in_language(self._labels.get(name) or self._labels.get(kind.full_name) or kept, self.locale)
 

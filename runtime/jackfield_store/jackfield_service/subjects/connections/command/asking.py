@@ -12,7 +12,7 @@ from jackfield.kernel.errors import Cancelled, Detail, InvalidConnection
 from jackfield.kernel.walk import extension
 
 if TYPE_CHECKING:
-    from jackfield.connections.connection_types import Kind
+    from jackfield.connections.connection_types import ConnectionKind
     from jackfield.connections.named_connection import NamedConnection
     from jackfield_store.runtime import Jackfield
 
@@ -54,7 +54,7 @@ def ask_missing(jackfield: Jackfield, item: NamedConnection) -> dict[str, Any]:
     return _asked(jackfield, kind, lacking)
 
 
-def _faults(jackfield: Jackfield, kind: Kind, values: Mapping[str, Any]) -> Iterable[Detail]:
+def _faults(jackfield: Jackfield, kind: ConnectionKind, values: Mapping[str, Any]) -> Iterable[Detail]:
     try:
         jackfield.connections.check(kind.full_name, values)
     except InvalidConnection as error:
@@ -62,13 +62,13 @@ def _faults(jackfield: Jackfield, kind: Kind, values: Mapping[str, Any]) -> Iter
     return ()
 
 
-def _asked(jackfield: Jackfield, kind: Kind, names: Iterable[str]) -> dict[str, Any]:
+def _asked(jackfield: Jackfield, kind: ConnectionKind, names: Iterable[str]) -> dict[str, Any]:
     fields, required = kind.schema.get("properties", {}), set(kind.schema.get("required", ()))
     answers = {name: _answer(jackfield, kind, name, fields[name], needed=name in required) for name in names}
     return {name: value for name, value in answers.items() if value is not None}
 
 
-def _answer(jackfield: Jackfield, kind: Kind, name: str, field: Mapping[str, Any], *, needed: bool) -> Any:
+def _answer(jackfield: Jackfield, kind: ConnectionKind, name: str, field: Mapping[str, Any], *, needed: bool) -> Any:
     _say(_introduction(jackfield, kind, name, field, needed=needed))
     is_secret = field.get("writeOnly") is True or field.get("format") == "password"
     while True:
@@ -78,7 +78,7 @@ def _answer(jackfield: Jackfield, kind: Kind, name: str, field: Mapping[str, Any
         _say("A value is required.\n")
 
 
-def _introduction(jackfield: Jackfield, kind: Kind, name: str, field: Mapping[str, Any], *, needed: bool) -> str:
+def _introduction(jackfield: Jackfield, kind: ConnectionKind, name: str, field: Mapping[str, Any], *, needed: bool) -> str:
     marks = field.get("x-jackfield", {})
     notes = ["required" if needed else "optional"]
     if "default" in field:
@@ -93,7 +93,7 @@ def _introduction(jackfield: Jackfield, kind: Kind, name: str, field: Mapping[st
     return "\n".join([*lines, *([f"  One of: {', '.join(choices)}"] if choices else ())]) + "\n"
 
 
-def _choices(jackfield: Jackfield, kind: Kind, field: Mapping[str, Any], marks: Mapping[str, Any]) -> list[str]:
+def _choices(jackfield: Jackfield, kind: ConnectionKind, field: Mapping[str, Any], marks: Mapping[str, Any]) -> list[str]:
     if field.get("type") == "boolean":
         return ["yes", "no"]
     if "enum" in field:

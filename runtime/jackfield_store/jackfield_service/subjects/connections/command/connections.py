@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.cli.local_files import STDIN, Files, read_document
+from jackfield.cli.local_files import STDIN, LocalFiles, read_document
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
@@ -148,7 +148,7 @@ def _import(arguments: Namespace, output: Output) -> int:
         return grants.import_grants(arguments, output, values_in)
     values = _from_file(arguments.values)[0] if arguments.values is not None else None
     if document == STDIN:
-        document = Files().read_text(STDIN) + "\n"
+        document = LocalFiles().read_text(STDIN) + "\n"
     with stored(open_jackfield(arguments)) as jackfield:
         asks = values is None and document is arguments.file and _is_terminal()
         given = partial(_missing, jackfield) if asks else values
@@ -201,7 +201,7 @@ def _from_file(path: str) -> tuple[Mapping[str, Any], Provenance]:
     """
     name = "stdin" if path == STDIN else f"the file '{path[:200]}'"
     try:
-        found = list(documents(Files().read_text(path), path))
+        found = list(documents(LocalFiles().read_text(path), path))
     except DocumentError as error:
         raise InvalidInvocation(f"{name}: {error}", hint="Write the values as JSON or YAML.") from None
     if len(found) != 1 or not isinstance(found[0], Mapping):

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from jackfield.catalog.discovery import entry_points
 from jackfield.catalog.loading import broken_parts
 from jackfield.cli.arguments import read_inputs
-from jackfield.cli.local_files import Files
+from jackfield.cli.local_files import LocalFiles
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import caller, in_workspace, open_jackfield
 from jackfield_store.commands.stored import actor
 from jackfield_store.keys.key_usage import key_faults
-from jackfield_store.management.conditions import Condition, Finding, examine
+from jackfield_store.management.conditions import Condition, FoundCondition, examine
 from jackfield_store.queue.engine import broker_warning
 from jackfield_store.runtime import stored
 
@@ -40,7 +40,7 @@ def _run(arguments: Namespace, output: Output) -> int:
         if arguments.connection is None:
             found = _installation(jackfield)
         else:
-            found = jackfield.diagnose(arguments.connection, read_inputs(arguments.words, {}, Files()), caller=caller(), actor=actor())
+            found = jackfield.diagnose(arguments.connection, read_inputs(arguments.words, {}, LocalFiles()), caller=caller(), actor=actor())
     output.value(found)
     return 0 if found["healthy"] else _FAILED
 
@@ -58,7 +58,7 @@ def _installation(jackfield: Jackfield) -> dict[str, Any]:
     return found | {name: rows for name, rows in (("broken", broken), ("keyServices", services)) if rows}
 
 
-def _shown(fault: Finding) -> dict[str, str]:
+def _shown(fault: FoundCondition) -> dict[str, str]:
     found = {"kind": fault.kind, "message": fault.text, "hint": fault.hint}
     return {name: text for name, text in found.items() if text}
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from jackfield.cli.local_files import Files
+from jackfield.cli.local_files import LocalFiles
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError
 from jackfield.cli.session import open_jackfield
@@ -46,7 +46,7 @@ def import_grants(arguments: Namespace, output: Output, values_in: Callable[[str
         text = "--from takes neither --replace nor --force"
         raise UsageError(text, usage=arguments.usage, hint="To replace grants, give --replace-grants.")
     values = values_in(arguments.values) if arguments.values is not None else {}
-    text = Files().read_text(arguments.file)
+    text = LocalFiles().read_text(arguments.file)
     chosen = _pairs(arguments, "map"), _pairs(arguments, "client"), arguments.names, values, arguments.form
     with stored(open_jackfield(arguments)) as jackfield:
         moving = jackfield.connections.acting_as(actor()).moving_in()

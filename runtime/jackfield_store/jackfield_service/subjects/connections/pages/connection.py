@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.connections.connection_types import Kind
+from jackfield.connections.connection_types import ConnectionKind
 from jackfield.connections.named_connection import STORE
 from jackfield.kernel.errors import JackfieldError, UnknownConnector
 from jackfield.kernel.markup import Markup, Node, codes, terms
@@ -169,7 +169,7 @@ def _title(row: Mapping[str, Any], *, anew: bool = False) -> Markup:
     return heading(row["name"], badge(str(row.get("status", "untested"))), lead=["Account: ", account_of(row)], anew=anew)
 
 
-def _serves(kind: Kind | None) -> Node:
+def _serves(kind: ConnectionKind | None) -> Node:
     if kind is None:
         return h.span("none: no installed connector uses this type", class_="muted")
     rest = len(kind.chosen) - _LINKS
@@ -268,7 +268,7 @@ def _document(made: Any) -> str:
     return made if isinstance(made, str) else json_text(made)
 
 
-def _values_card(request: PageRequest, row: Mapping[str, Any], kind: Kind, *, stored: bool, opened: bool) -> Markup:
+def _values_card(request: PageRequest, row: Mapping[str, Any], kind: ConnectionKind, *, stored: bool, opened: bool) -> Markup:
     if not stored or not request.may("manage"):
         reason = f"Defined in {row.get('source')}; edit it there." if not stored else "Your token is not allowed to edit connections."
         values = [(name, h.code(value if isinstance(value, str) else json_text(value))) for name, value in row["values"].items()]
@@ -292,7 +292,7 @@ def _values_card(request: PageRequest, row: Mapping[str, Any], kind: Kind, *, st
     return folded("Values", hint, edit, id="values", open=opened)
 
 
-def _guide(kind: Kind) -> Markup | None:
+def _guide(kind: ConnectionKind) -> Markup | None:
     if not kind.about.setup:
         return None
     return folded("Setup guide", guide(kind.about.setup))

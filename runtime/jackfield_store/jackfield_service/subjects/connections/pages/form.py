@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.connections.audience import AUDIENCES, audience_of
-from jackfield.connections.connection_types import Kind
+from jackfield.connections.connection_types import ConnectionKind
 from jackfield.connections.provenance import Provenance
 from jackfield.invocation import decode
 from jackfield.kernel.errors import InvalidConnection, JackfieldError
@@ -83,7 +83,7 @@ def changed(request: PageRequest) -> Response:
     return _saved(request, replace, f"/connections/{name}?done=changed")
 
 
-def editor_of(kind: Kind, values: Mapping[str, Any], *, own_external_id: bool, fresh: bool) -> Markup:
+def editor_of(kind: ConnectionKind, values: Mapping[str, Any], *, own_external_id: bool, fresh: bool) -> Markup:
     """Build the form of a type's values: first what a person reads at the provider, last what concerns the server's network. Stored secrets
     are never sent to the browser; an empty field keeps them."""
     secret = {path[1:] for path in secret_places(kind.schema, values)}
@@ -115,7 +115,7 @@ def _without_generated(schema: Mapping[str, Any], *, keep: bool) -> Mapping[str,
     return {**schema, "properties": {key: member for key, member in schema.get("properties", {}).items() if key not in made}}
 
 
-def _fitting(request: PageRequest) -> list[Kind]:
+def _fitting(request: PageRequest) -> list[ConnectionKind]:
     """List the types of one connector or of all, in their authors' order, without those that the workspace may not use."""
     kinds, connector, known = request.connections.kinds, request.query.get("connector"), request.connections
     if connector is None:
@@ -128,28 +128,28 @@ def _fitting(request: PageRequest) -> list[Kind]:
     return found if known.access().ambient else [kind for kind in found if not known.needs_host(kind)]
 
 
-def _used_first(request: PageRequest, kinds: list[Kind]) -> list[Kind]:
+def _used_first(request: PageRequest, kinds: list[ConnectionKind]) -> list[ConnectionKind]:
     """Sort the types: those of existing connections, then those of connectors that the workspace calls, then the others."""
     types = Counter(str(row["type"]) for row in request.connections.list(limit=_MOST).items)
     called = {key.partition(".")[0] for key, _ in request.uses}
 
-    def place(kind: Kind) -> tuple[int, bool]:
+    def place(kind: ConnectionKind) -> tuple[int, bool]:
         return -types[kind.full_name], called.isdisjoint([kind.full_name.partition("/")[0], *(one.key for one in kind.chosen)])
 
     return sorted(kinds, key=place)
 
 
-def _matching(kinds: list[Kind], words: str) -> list[Kind]:
+def _matching(kinds: list[ConnectionKind], words: str) -> list[ConnectionKind]:
     wanted = words.casefold().split()
     return [kind for kind in kinds if not wanted or all(word in _searched(kind) for word in wanted)]
 
 
-def _searched(kind: Kind) -> str:
+def _searched(kind: ConnectionKind) -> str:
     names = [f"{manifest.key} {manifest.title}" for manifest in kind.chosen]
     return f"{kind.full_name} {kind.about.title} {' '.join(names)}".casefold()
 
 
-def _title(kind: Kind) -> str:
+def _title(kind: ConnectionKind) -> str:
     """Name a type with its connector, since many are called "Token"."""
     connector, title = kind.manifests[0], kind.about.title
     if kind.full_name.partition("/")[0] != connector.key or connector.title.casefold() in title.casefold():
@@ -157,21 +157,21 @@ def _title(kind: Kind) -> str:
     return f"{connector.title}: {title}"
 
 
-def _is_recommended(kind: Kind) -> bool:
+def _is_recommended(kind: ConnectionKind) -> bool:
     """Return whether this is the first of several types, which is the author's recommendation."""
     manifest = kind.manifests[0]
     return len(manifest.connection_types) > 1 and next(iter(manifest.connection_types.values())).key == kind.about.key
 
 
-def _served(kind: Kind) -> str:
+def _served(kind: ConnectionKind) -> str:
     """Name the connectors that a type is for; of many, the first ones."""
     rest = len(kind.chosen) - _NAMED
     more = [f"{rest:,} more"] if rest > 0 else []
     return ", ".join([*(manifest.title for manifest in kind.chosen[:_NAMED]), *more])
 
 
-def _choice(request: PageRequest, kinds: list[Kind], *, inside: bool) -> Markup:
-    def link(kind: Kind) -> Markup:
+def _choice(request: PageRequest, kinds: list[ConnectionKind], *, inside: bool) -> Markup:
+    def link(kind: ConnectionKind) -> Markup:
         own = request.query.get("connector")
         address = f"/new-connection?type={f'{own}/{kind.about.key}' if own else kind.full_name}"
         if inside:
@@ -194,7 +194,7 @@ def _choice(request: PageRequest, kinds: list[Kind], *, inside: bool) -> Markup:
     return h.div(h.ul(cards, class_="cards"), more)
 
 
-def _form(request: PageRequest, kind: Kind, *, inside: bool) -> Markup:
+def _form(request: PageRequest, kind: ConnectionKind, *, inside: bool) -> Markup:
     own = request.connections.access().own_external_id
     made = _generated(kind.schema) if not own else []
     hint = f"{_NAME} Invocations refer to the connection by this name."
@@ -229,7 +229,7 @@ def _buttons(*, untested_first: bool) -> Markup:
     return h.div(untested, test, busy, class_="actions") if untested_first else h.div(test, untested, busy, class_="actions")
 
 
-def _guide(kind: Kind) -> Markup | None:
+def _guide(kind: ConnectionKind) -> Markup | None:
     if not kind.about.setup:
         return None
     return card("Setup guide", guide(kind.about.setup), class_="card beside-form")
@@ -274,7 +274,7 @@ def _inside(row: Mapping[str, Any]) -> Markup:
     )
 
 
-def _free_name(request: PageRequest, kind: Kind) -> str:
+def _free_name(request: PageRequest, kind: ConnectionKind) -> str:
     """Propose a name: that of the connector, with a number where it is taken."""
     taken = {str(row["name"]) for row in request.connections.list(limit=_NAMES).items}
     return free_name(kind.manifests[0].key.replace(".", "-"), taken.__contains__)

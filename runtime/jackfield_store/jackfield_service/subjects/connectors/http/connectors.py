@@ -15,10 +15,10 @@ from starlette.responses import Response
 from jackfield.call.call_rules import find_action
 from jackfield.callers import Request as Wish
 from jackfield.callers.searching import found_actions, found_triggers, listed_connectors
-from jackfield.catalog.found import Found, FoundTrigger
+from jackfield.catalog.found import FoundTrigger, Match
 from jackfield.catalog.installations import revocations
-from jackfield.catalog.installed import Entry
-from jackfield.connections.connection_types import Kind, Kinds
+from jackfield.catalog.installed import CatalogRow
+from jackfield.connections.connection_types import ConnectionKind, Kinds
 from jackfield.kernel.errors import did_you_mean
 from jackfield.kernel.stored_values import is_storable
 from jackfield.manifest.manifest import Manifest
@@ -73,7 +73,7 @@ def _fields(request: Request) -> Collection[str]:
     return {"key", *chosen}
 
 
-def _row(entry: Entry, manifest: Manifest | None, revoked: Any) -> dict[str, Any]:
+def _row(entry: CatalogRow, manifest: Manifest | None, revoked: Any) -> dict[str, Any]:
     found = {**entry.to_json(), **({} if revoked is None else {"revoked": revoked})}
     if manifest is None:  # it is broken, or nobody asked for more
         return found
@@ -112,7 +112,7 @@ async def actions(request: Request, server: ServerContext, identity: Identity) -
     given, limit = request.query_params, limit_of(request)
     cursor = given.get("cursor", "0")
 
-    def page() -> tuple[list[Found], int | None, list[FoundTrigger]]:
+    def page() -> tuple[list[Match], int | None, list[FoundTrigger]]:
         catalog, words, connector = (
             server.runtime(identity.workspace).catalog_of(identity.caller),
             given.get("q", ""),
@@ -146,7 +146,7 @@ async def connection_types(request: Request, server: ServerContext, identity: Id
     """Serve ``GET /v1/connection-types?connector=&cursor=&limit=``: the types by full name."""
     start, limit, connector = request.query_params.get("cursor", ""), limit_of(request), request.query_params.get("connector")
 
-    def found() -> list[Kind]:
+    def found() -> list[ConnectionKind]:
         kinds = Kinds(server.runtime(identity.workspace).catalog_of(identity.caller)).all()
         return [kind for kind in kinds if connector is None or any(manifest.key == connector for manifest in kind.manifests)]
 
@@ -155,7 +155,7 @@ async def connection_types(request: Request, server: ServerContext, identity: Id
     return answer({"items": items, "nextCursor": items[-1]["type"] if len(kinds) > limit else None})
 
 
-def _kind(kind: Kind) -> dict[str, Any]:
+def _kind(kind: ConnectionKind) -> dict[str, Any]:
     about = {"type": kind.full_name, "title": kind.about.title, "description": kind.about.description, "auth": kind.about.auth}
     return {**about, "connectors": [manifest.key for manifest in kind.chosen]}
 

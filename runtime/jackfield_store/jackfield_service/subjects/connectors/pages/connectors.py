@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from jackfield.callers.searching import found_actions, found_triggers, listed_connectors
-from jackfield.catalog import Entry
+from jackfield.catalog import CatalogRow
 from jackfield.catalog.loading import has_part
 from jackfield.kernel.markup import Markup, table, terms
 from jackfield.manifest.manifest import ActionManifest, Manifest
@@ -136,7 +136,7 @@ def _triggers(request: PageRequest, words: str) -> Markup | None:
     return h.div(h.h2("Triggers"), table("Matching triggers", ("Trigger", "Connector", "Kind", "Description"), cells), class_="stack")
 
 
-def _all(request: PageRequest, entries: list[Entry], revoked: Collection[str]) -> Markup:
+def _all(request: PageRequest, entries: list[CatalogRow], revoked: Collection[str]) -> Markup:
     """Render all connectors: those in use first, then the others, by category if they are few enough."""
     catalog, wanted = request.catalog, request.query.get("category", "")
     in_use = _in_use(request)
@@ -170,13 +170,13 @@ def _in_use(request: PageRequest) -> list[str]:
     return [key for key in dict.fromkeys([*(key for key, _ in calls.most_common()), *sorted(with_connection)]) if key in catalog]
 
 
-def _categories(request: PageRequest, entries: Iterable[Entry]) -> dict[str, list[str]]:
+def _categories(request: PageRequest, entries: Iterable[CatalogRow]) -> dict[str, list[str]]:
     """Return the categories of each connector that works."""
     manifests = [request.catalog.find(entry.key) for entry in entries if entry.error is None]
     return {manifest.key: [str(name) for name in manifest.raw.get("categories", ())] for manifest in manifests}
 
 
-def _card(request: PageRequest, entry: Entry, revoked: Collection[str]) -> Markup:
+def _card(request: PageRequest, entry: CatalogRow, revoked: Collection[str]) -> Markup:
     if entry.error is not None:
         return h.li(h.h2(_letters(entry.key), entry.key), h.p(badge("broken"), " ", entry.error), class_="card")
     manifest = request.catalog.find(entry.key)

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from jackfield.kernel.dataclass import replace
-from jackfield_store.journal.counts import Part, Sample, estimated, histogram
+from jackfield_store.journal.counts import PeriodPart, Sample, estimated, histogram
 
 STATUSES = ("succeeded", "failed", "in_doubt")
 """States of calls that have ended, and were not cancelled."""
-Counted = TypeVar("Counted", Sample, Part)
+Counted = TypeVar("Counted", Sample, PeriodPart)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def figures(found: Sequence[Sample], span: Span, now: float) -> Figures:
     )
 
 
-def counted(found: Sequence[Part], span: Span, now: float) -> Figures:
+def counted(found: Sequence[PeriodPart], span: Span, now: float) -> Figures:
     """Compute the figures of counts within the span that ends at ``now``. Percentiles are estimated from histograms."""
     buckets, first = _empty(span, now), span.begin(now)
     inside = [_told(part) for part in found if part.at >= first]
@@ -128,7 +128,7 @@ def _told(one: Counted) -> Counted:
     return replace(one, status="cancelled", error_code=None) if (one.status, one.error_code) == ("failed", "cancelled") else one
 
 
-def _counted_row(connector: str, found: Sequence[Part]) -> Row:
+def _counted_row(connector: str, found: Sequence[PeriodPart]) -> Row:
     counts, durations = [part for part in found if part.bucket < 0], histogram(found)
     codes = Counter[str]()
     for part in counts:
@@ -146,7 +146,7 @@ def _counted_row(connector: str, found: Sequence[Part]) -> Row:
     )
 
 
-def _total(counts: Iterable[Part], status: str | None = None) -> int:
+def _total(counts: Iterable[PeriodPart], status: str | None = None) -> int:
     return sum(part.invocations for part in counts if status in (None, part.status))
 
 

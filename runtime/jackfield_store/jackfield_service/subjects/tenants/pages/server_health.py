@@ -6,7 +6,7 @@ from jackfield.kernel.markup import Markup, Node
 from jackfield_service.shell.pages.layout.components import badge, card, h
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.subjects.overview.pages.attention import attention_card, workspaces_card
-from jackfield_store.management.conditions import Finding, of_packages
+from jackfield_store.management.conditions import FoundCondition, of_packages
 
 
 def server_cards(request: PageRequest) -> list[Node]:
@@ -25,5 +25,5 @@ def server_cards(request: PageRequest) -> list[Node]:
     return [card("This server", h.p(ready), h.ul(rows, class_="faults") if rows else fine, probe), workspaces]
 
 
-def _finding(found: Finding) -> Markup:
+def _finding(found: FoundCondition) -> Markup:
     return h.li(h.code(found.kind), " ", found.text, [" ", found.hint] if found.hint else None)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.arguments import read_inputs
-from jackfield.cli.local_files import Files, read_document
+from jackfield.cli.local_files import LocalFiles, read_document
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import duration
 from jackfield.cli.session import Noun, caller, declare_name, declare_pages, open_jackfield, pages, remove_named
@@ -75,7 +75,9 @@ def _add(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict[st
         **{name: read_document(arguments, name) for name in ("inputs", "then") if getattr(arguments, name)},
     }  # fmt: skip
     if arguments.words:
-        document["inputs"] = read_inputs(arguments.words, subscriptions.inputs_of(arguments.trigger), Files(), document.get("inputs", {}))
+        document["inputs"] = read_inputs(
+            arguments.words, subscriptions.inputs_of(arguments.trigger), LocalFiles(), document.get("inputs", {})
+        )
     return subscriptions.add({name: value for name, value in document.items() if value is not None})
 
 
@@ -84,7 +86,7 @@ def _update(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict
     if arguments.words:
         found = subscriptions.show(arguments.name)
         begun = document.get("inputs", found["inputs"])
-        document["inputs"] = read_inputs(arguments.words, subscriptions.inputs_of(found["trigger"]), Files(), begun)
+        document["inputs"] = read_inputs(arguments.words, subscriptions.inputs_of(found["trigger"]), LocalFiles(), begun)
     if arguments.every is not None:
         document["every"] = arguments.every
     return subscriptions.change(arguments.name, document)
