@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels single-file single-file-test docs bench awsindex iamactions corpus mocks costs audit shelf shelf-diff shelf-test shelf-try shelf-licences airflow generate fix clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP) ## make .venv with all packages of the repository (editable) and the tools
 
@@ -45,9 +45,10 @@ demo: setup ## run the main job on a local AWS simulator, and list the connector
 	@$(SHELF) list
 
 # The tests first, and beside them, two at a time, what takes longest: types and wheels would end after the tests otherwise.
-test: setup ## everything that CI runs
+test: setup ## everything that CI runs; ends with the slowest ten tests
 	@$(MAKE) --no-print-directory --jobs 3 unit wheels types bounds format lint layers drift
 	@echo "all checks passed"
+	@$(BIN)/python tests/runner/kept_durations.py
 
 format: setup
 	@echo "== format"
@@ -81,6 +82,7 @@ docs: setup
 unit: browser clients
 	@echo "== tests"
 	@$(BIN)/python -I .ci/children.py
+	@rm -f .cache/durations.json
 	@$(BIN)/python -m pytest --workers $(WORKERS) -q
 
 # What a call goes through without the store: declarations, schemas, the catalog, connections, the pipe and the wire. Commands, and hosts that
@@ -89,6 +91,11 @@ CORE := $(filter-out %/cli/ %/embedding/,$(wildcard tests/jackfield/*/))
 
 test-core: setup ## the tests of the framework alone: what to run after each change of runtime/jackfield
 	@$(BIN)/python -m pytest --workers $(shell getconf _NPROCESSORS_ONLN) -q $(CORE)
+
+# Tier 2 drives a browser and the clients in other languages.
+test-2: browser clients
+test-%: setup ## run the tests of one tier (test-1, test-2, test-3), or of one extra of tier 3, such as test-celery (.ci/tiers.toml)
+	@files=$$($(BIN)/python .ci/tiers.py $*) && $(BIN)/python -m pytest --workers $(WORKERS) -q $$files
 
 wheels: setup
 	@echo "== wheels"

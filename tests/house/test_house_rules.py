@@ -10,6 +10,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -478,3 +479,23 @@ def test_each_target_of_make_has_a_rule() -> None:
     asked = set(re.search(r"--jobs \d+ (.*)$", text, re.MULTILINE).group(1).split())  # type: ignore[union-attr]
     assert (declared | asked) - rules == set()
     assert {"unit", "wheels", "drift"} <= asked
+
+
+def test_each_test_belongs_to_one_tier() -> None:
+    """``make test-1``, ``test-2`` and ``test-3`` run all tests together, and none twice; each folder of code has a tier, and each extra a
+    target."""
+    ran = [name for tier in ("1", "2", "3") for name in _tests_of(tier)]
+    assert sorted(ran) == sorted(
+        path.relative_to(ROOT).as_posix() for folder in ("tests", "connectors/*/tests") for path in ROOT.glob(f"{folder}/**/test_*.py")
+    )
+    found = tomllib.loads((ROOT / ".ci" / "tiers.toml").read_text(encoding="utf-8"))
+    folders = {folder for part in (found["1"], found["2"], *found["3"].values()) for folder in part}
+    code = {path.parent.relative_to(ROOT).as_posix() for path in PYPROJECTS}
+    assert code - folders == {".", "runtime/jackfield_store", "tests/connectors/echo"}
+    by_name = [name for extra in found["3"] if extra != "hosts" for name in _tests_of(extra)]  # Airflow has an environment of its own
+    assert sorted(by_name) == sorted(_tests_of("3"))
+
+
+def _tests_of(name: str) -> list[str]:
+    done = subprocess.run([sys.executable, str(ROOT / ".ci" / "tiers.py"), name], capture_output=True, text=True, check=True)
+    return done.stdout.split()

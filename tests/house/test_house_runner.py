@@ -53,7 +53,8 @@ def _ran(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_results_of_children_are_those_of_the_run(tmp_path: Path) -> None:
-    """Passed and skipped tests are counted; what a session set up is torn down in its child, and its exit functions run."""
+    """Passed and skipped tests are counted, and their durations kept; what a session set up is torn down in its child, and its exit
+    functions run."""
     (tmp_path / "test_good.py").write_text(_GOOD, encoding="utf-8")
     done = _ran(tmp_path)
     assert done.returncode == 0, done.stdout
@@ -61,6 +62,10 @@ def test_results_of_children_are_those_of_the_run(tmp_path: Path) -> None:
     assert "not today" in done.stdout
     assert (tmp_path / "torn-down").exists()
     assert (tmp_path / "exited").exists()
+    command = [sys.executable, str(_SUPPORT / "kept_durations.py")]
+    slowest = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert slowest.startswith("slowest of 2 tests")
+    assert "  test_good.py::test_child\n" in slowest
 
 
 def test_failures_and_crashes_fail_the_run(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import selectors
 import signal
 import sys
 import tempfile
+import time
 import traceback
 import uuid
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,8 @@ from typing import Any, BinaryIO, NoReturn
 
 import pytest
 from hypothesis import strategies
+
+from kept_durations import keep
 
 _APART = "tests/jackfield_console/"
 _AWS = "connectors/aws/tests/test_aws_"
@@ -119,6 +122,7 @@ class Forked:
     workers: int
     children: dict[int, _Child] = field(default_factory=dict)
     started: int = 0
+    took: dict[str, float] = field(default_factory=dict)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -144,6 +148,7 @@ class Forked:
             finally:
                 for child in self.children.values():
                     os.kill(child.pid, signal.SIGKILL)
+                keep(session.config.rootpath, self.took)
         return True
 
     def _follow(self, session: pytest.Session, ready: selectors.BaseSelector, main: _Lane) -> None:
@@ -179,6 +184,8 @@ class Forked:
         child.rest += data
         while len(child.rest) >= 4 and len(child.rest) >= (end := 4 + int.from_bytes(child.rest[:4], "big")):
             message, child.rest = pickle.loads(child.rest[4:end]), child.rest[end:]
+            if "took" in message:
+                self.took[child.at] = message["took"]
             _hear(session, child, message)
         return bool(data)
 
@@ -264,8 +271,9 @@ class _Worker:
         for items in lane.take():
             for item, nextitem in zip(items, [*items[1:], self._session], strict=True):
                 self._say({"at": item.nodeid, "location": item.location})
+                began = time.perf_counter()
                 self._config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
-                self._say({"done": item.location})
+                self._say({"done": item.location, "took": time.perf_counter() - began})
         self._session._setupstate.teardown_exact(None)  # as pytest ends a session
 
     def end(self) -> None:
