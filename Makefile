@@ -74,7 +74,7 @@ drift: setup
 	@echo "== generated files"
 	@$(BIN)/python .ci/generate.py --check
 
-# Not asked for by 'make test': tests/jackfield_console/test_console_docs_site.py builds the site as strictly, and looks at it.
+# Not asked for by 'make test': tests/jackfield_service/shell/pages/test_console_docs_site.py builds the site as strictly, and looks at it.
 docs: setup
 	@echo "== docs"
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site

@@ -50,9 +50,9 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - half of the frames, numbers and attacks of a hostile connector: heads of frames and descriptions are judged directly
   (tests/jackfield_isolation/test_isolated_suspicion.py), one of each kind is sent by a process.
 - four of five shuffled lists with faults: each fault is tried by itself, and one list has them all.
-- vectors on all surfaces (tests/jackfield_server/surfaces): the first of each group and of each code is on all, each other one on one surface, three of
+- vectors on all surfaces (tests/jackfield_service/surfaces): the first of each group and of each code is on all, each other one on one surface, three of
   four of them on the cheapest, the fourth by turns.
-- axe in dark and on a phone, and at further pages of a kind (tests/jackfield_console): it looks at one page of each kind in light, and at the three
+- axe in dark and on a phone, and at further pages of a kind (tests/jackfield_service/shell/pages): it looks at one page of each kind in light, and at the three
   with the most kinds of parts in each way; no page is wider than a phone, asks anybody else or breaks its policy.
 - forms of all actions of shipped connectors, and of more generated ones: a tenth and a twenty-fourth are drawn.
 - the site with the frame of each page, and all of it in the index: its articles are built as strictly, the home page whole, tutorials are found.
@@ -139,7 +139,7 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "events-pending": ("memory of a dispatcher with a million pending deliveries", (*_EVENTS, "pending")),
     "events-readers": (
         "100,000 events of 16 writers that hold transactions for up to 2 s, three readers by cursor",
-        (*_PYTHON, "pytest", "-m", "campaign", "-q", "tests/jackfield_platform/events/test_events_feed.py"),
+        (*_PYTHON, "pytest", "-m", "campaign", "-q", "tests/jackfield_service/subjects/events/test_events_feed.py"),
     ),
     "events-ends": (
         "20,000 queued calls with kills and a locked database: each end told once, each resolved doubt once; PostgreSQL",
@@ -172,7 +172,7 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     ),
     "signals": (
         "40 SIGTERM and 40 SIGHUP at random moments of 50 calls, with one process and two, and commands as process 1 and not",
-        (*_PYTHON, "pytest", "-m", "campaign or not campaign", "-q", "tests/jackfield_server/http/test_http_signals.py"),
+        (*_PYTHON, "pytest", "-m", "campaign or not campaign", "-q", "tests/jackfield_service/shell/http/test_http_signals.py"),
     ),
     "pooler": (
         "2,000 calls by 12 callers, half of them queued, behind PgBouncer in transaction mode, then in session mode",
@@ -204,7 +204,7 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     ),
     "schedules": (
         "slots of 12 expressions beside each change of each time zone's clocks from 2020 to 2037, judged by a walk over the minutes",
-        (*_PYTHON, "pytest", "-m", "campaign", "-q", "tests/jackfield_platform/schedules/test_schedules_changes.py"),
+        (*_PYTHON, "pytest", "-m", "campaign", "-q", "tests/jackfield_service/subjects/schedules/test_schedules_changes.py"),
     ),
     "triggers": (
         "200 lists that change while they are read; 30 days with a provider that is down 20 % of the time; receipts a second",

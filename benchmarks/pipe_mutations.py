@@ -38,7 +38,7 @@ class Mutation(NamedTuple):
 
 _PIPE, _ACCESS = "tests/jackfield/call", "tests/jackfield_store/access"
 _FAULTS, _KEYS, _LISTING = (f"tests/jackfield_store/journal/test_journal_{name}.py" for name in ("faults", "keys", "listing"))
-_VERDICTS = "tests/jackfield_server/http/test_http_remembered_hosts.py"
+_VERDICTS = "tests/jackfield_service/shell/http/test_http_remembered_hosts.py"
 _LEASES = "tests/jackfield_store/journal/test_journal_leases.py tests/jackfield_store/queue/test_queue_zombies.py"
 _OUTPUTS, _MASKING = "redaction/outputs.py", "tests/jackfield/redaction/test_redaction_outputs.py"
 
@@ -103,7 +103,7 @@ MUTATIONS = (
         "if self.asked.how.cancelled.is_set():\n            raise error if", "if False:\n            raise error if", _PIPE,
     ),
     Mutation("a try that hangs takes all the time", "kernel/clock.py", "+ (longest - now) / SHARE", "+ (longest - now) / 1", _PIPE),
-    Mutation("calls that block are begun without limit", "call/on_time.py", "if self.overdue >= (self._most or MOST):", "if False:", "tests/jackfield_server/surfaces/test_surfaces_overdue.py"),
+    Mutation("calls that block are begun without limit", "call/on_time.py", "if self.overdue >= (self._most or MOST):", "if False:", "tests/jackfield_service/surfaces/test_surfaces_overdue.py"),
     Mutation("a dry run is sent", "call/invoke.py", "if asked.invocation.dry_run:\n", "if False:\n", _PIPE),
     # the record
     Mutation(
@@ -164,11 +164,11 @@ MUTATIONS = (
     ),
     Mutation(
         "a failure in part frees its key", "jackfield_store/journal/journal.py", '"key_held": int(answers),', '"key_held": int(result.status != "failed"),',
-        "tests/jackfield_server/surfaces/test_surfaces_partial.py",
+        "tests/jackfield_service/surfaces/test_surfaces_partial.py",
     ),
     Mutation(
         "what failed in part is a success", "call/settle.py", 'if asked.invocation.partial == "fail":', "if False:",
-        "tests/jackfield_server/surfaces/test_surfaces_partial.py",
+        "tests/jackfield_service/surfaces/test_surfaces_partial.py",
     ),
     # plans and rules
     Mutation(
@@ -297,11 +297,11 @@ MUTATIONS = (
         "if found is None or (found.values is not values and found.values != values):", "if found is None:",
         "tests/jackfield/connections tests/jackfield/call",
     ),
-    Mutation("hosts are not checked", "call/open.py", "if self.judge is not None:", "if False:", "tests/jackfield_server/http/test_http_author_guard.py"),
+    Mutation("hosts are not checked", "call/open.py", "if self.judge is not None:", "if False:", "tests/jackfield_service/subjects/connections/test_http_author_guard.py"),
     Mutation(
         "a tenant signs in as the server", "call/open.py",
         'if target.origin == "remote" and kind.reads_host and not self._access().ambient:', "if False:",
-        "tests/jackfield_server/http/test_http_connections.py tests/jackfield/connections tests/jackfield_store/connections/test_store_givers.py",
+        "tests/jackfield_service/subjects/connections/test_http_connections.py tests/jackfield/connections tests/jackfield_store/connections/test_store_givers.py",
     ),
 )  # fmt: skip
 

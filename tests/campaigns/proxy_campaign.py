@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.jackfield_server.http.connect_browser import Person
+from tests.jackfield_service.subjects.connect.connect_browser import Person
 from tests.jackfield_store.jobs.job_stage import Folder, furnace
 
 from database_proxy import DatabaseProxy

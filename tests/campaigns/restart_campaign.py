@@ -1,6 +1,6 @@
 """Restarts of one server under a constant rate of requests: a new process takes the listening socket over, then the old one stops.
 
-``make campaign`` runs it on SQLite and PostgreSQL (``tests/jackfield_server/http/test_http_restarts.py``). By hand::
+``make campaign`` runs it on SQLite and PostgreSQL (``tests/jackfield_service/shell/http/test_http_restarts.py``). By hand::
 
     PYTHONPATH=.:tests/support:tests/campaigns python tests/campaigns/restart_campaign.py seconds=60 restarts=6
     PYTHONPATH=.:tests/support:tests/campaigns python tests/campaigns/restart_campaign.py url=postgresql://… rate=200

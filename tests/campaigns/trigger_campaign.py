@@ -23,7 +23,7 @@ from statistics import median
 from typing import Any
 from unittest import mock
 
-from tests.jackfield_platform.triggers.trigger_stage import TriggerStage, trigger_stage
+from tests.jackfield_service.subjects.triggers.trigger_stage import TriggerStage, trigger_stage
 
 from jackfield.connector import TriggerEvent
 from jackfield_service.subjects.triggers.arrivals import ArrivalUnit, Sealer

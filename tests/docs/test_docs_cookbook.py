@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from tests.jackfield_console.console_client import Place, placed
+from tests.jackfield_service.shell.pages.console_client import Place, placed
 
 from doc_pages import ROOT, blocks
 from http_stand import Stand, standing

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.jackfield_server.http.connect_browser import Person
+from tests.jackfield_service.subjects.connect.connect_browser import Person
 
 from doc_pages import ROOT, Block, blocks
 from ports import free_port

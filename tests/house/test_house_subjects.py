@@ -27,8 +27,10 @@ def serves(path: Path) -> bool:
 
 def is_named(name: str, subject: Path) -> bool:
     """Whether a README's `http.approved`, `table.py` or `Tokens.create` exists in the subject or, named with its path, elsewhere."""
+    if name.startswith("tests/"):
+        return (ROOT / name).exists()
     if name.endswith(".py"):
-        return (ROOT / name if name.startswith("tests/") else subject / name).is_file()
+        return (subject / name).is_file()
     if re.match("_?[A-Z]", name):
         return is_member(name)
     return is_module(name, [path for path in SOURCES if subject in path.parents]) or ("/" in name and is_module(name, SOURCES))

@@ -3,8 +3,8 @@
 pytest-xdist collects in each of its workers, and each imports everything again, which takes 30 s of CPU time here. A fork has all of that.
 ``--workers 3`` runs three at once. Whatever a child reports, the parent counts and shows as if it had run the test itself.
 
-A process that drove a browser keeps an event loop for good, so the modules of ``tests/jackfield_console`` run in a child of their own,
-beside the others.
+A process that drove a browser keeps an event loop for good, so the modules ``test_console_*`` run in a child of their own, beside the
+others.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from hypothesis import strategies
 
 from kept_durations import keep
 
-_APART = "tests/jackfield_console/"
+_APART = "/test_console_"
 _AWS = "connectors/aws/tests/test_aws_"
 _TOGETHER = (
-    ("tests/jackfield_celery/", "tests/jackfield_store/queue/", "tests/jackfield_server/surfaces/test_surfaces_equal"),
+    ("tests/jackfield_celery/", "tests/jackfield_store/queue/", "tests/jackfield_service/surfaces/test_surfaces_equal"),
     ("tests/house/",),
     ("tests/jackfield_isolation/",),
     (
@@ -46,7 +46,7 @@ _GARBAGE = (10_000, 20, 50)
 """Objects, and collections of younger ones, before a search for garbage. With Python's own 700, 10 and 10, tests that read large documents
 spend half of their time in it."""
 _SLOW_FIRST = (
-    "tests/jackfield_server/surfaces/",
+    "tests/jackfield_service/surfaces/",
     "tests/jackfield_celery/",
     "tests/jackfield_store/queue/",
     "tests/jackfield_isolation/",
@@ -54,8 +54,7 @@ _SLOW_FIRST = (
     "tests/jackfield/faults/",
     "tests/jackfield_market/",
     "tests/jackfield/cli/",
-    "tests/jackfield_server/http/",
-    "tests/jackfield_mcp_server/",
+    "tests/jackfield_service/",
     "connectors/http/tests/test_http_new",
     "connectors/http/tests/test_http_oauth2",
     "connectors/http/tests/test_http_request",
@@ -129,8 +128,8 @@ class Forked:
         """Run all items; pytest's own loop is left out."""
         if session.testsfailed and not session.config.option.continue_on_collection_errors:
             raise session.Interrupted(f"{session.testsfailed} errors during collection")
-        together = [items for path, items in _modules(session.items) if not path.startswith(_APART)]
-        apart = [items for path, items in _modules(session.items) if path.startswith(_APART)]
+        together = [items for path, items in _modules(session.items) if _APART not in path]
+        apart = [items for path, items in _modules(session.items) if _APART in path]
         session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # made and removed by this process
         strategies.text().validate()  # reads a table of all characters, for all children at once
         gc.collect()

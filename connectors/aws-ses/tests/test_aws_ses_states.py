@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.jackfield_platform.triggers.trigger_stage import TriggerStage, trigger_stage
+from tests.jackfield_service.subjects.triggers.trigger_stage import TriggerStage, trigger_stage
 
 from fake_aws import FakeAws
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.auth import AUTH_TYPE_MAPS
-from tests.jackfield_platform.triggers.trigger_stage import TriggerStage, trigger_stage
+from tests.jackfield_service.subjects.triggers.trigger_stage import TriggerStage, trigger_stage
 
 from fake_aws import FakeAws
 from jackfield import Jackfield, Result

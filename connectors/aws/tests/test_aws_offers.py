@@ -189,7 +189,7 @@ def test_a_running_server_takes_offers_at_once(tmp_path: Path) -> None:
 
 def test_the_console_shows_all_of_aws_to_the_operator_alone(tmp_path: Path) -> None:
     """A session by the one-time link sees services in its pages, which name them once; one by a token does not."""
-    from tests.jackfield_console.console_client import placed, token
+    from tests.jackfield_service.shell.pages.console_client import placed, token
 
     with placed(tmp_path) as place:
         operator, tenant = place.signed_in(), place.signed_in(token(place, "manage"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.jackfield_console.console_client import placed
+from tests.jackfield_service.shell.pages.console_client import placed
 
 from http_stand import Stand, clean, standing
 from jackfield_store.access import Workspaces

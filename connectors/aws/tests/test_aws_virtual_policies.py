@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from tests.jackfield_console.console_client import Place, placed, token
+from tests.jackfield_service.shell.pages.console_client import Place, placed, token
 
 from jackfield import Jackfield
 from jackfield.callers import Caller, Rules

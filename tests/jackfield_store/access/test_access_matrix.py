@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.jackfield_console.console_client import Client as Browser
+from tests.jackfield_service.shell.pages.console_client import Client as Browser
 
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.callers import Rules

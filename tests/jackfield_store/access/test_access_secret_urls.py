@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from tests.jackfield_console.console_client import Client as Browser
+from tests.jackfield_service.shell.pages.console_client import Client as Browser
 
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers import Rules, Scope

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.jackfield_server.http.test_http_invocations import is_settled, until
+from tests.jackfield_service.subjects.invocations.test_http_invocations import is_settled, until
 
 from clocks import FakeClock
 from courier import SOURCE

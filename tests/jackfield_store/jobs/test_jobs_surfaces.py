@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from tests.jackfield_console.console_client import Place
+from tests.jackfield_service.shell.pages.console_client import Place
 from tests.jackfield_store.jobs.job_stage import Folder, furnace
 
 from clocks import FakeClock

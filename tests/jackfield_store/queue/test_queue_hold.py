@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.jackfield_platform.events.callback_stage import Place, place, receiver
-from tests.jackfield_platform.schedules.schedule_stage import schedule_stage
+from tests.jackfield_service.subjects.events.callback_stage import Place, place, receiver
+from tests.jackfield_service.subjects.schedules.schedule_stage import schedule_stage
 from tests.jackfield_store.jobs.job_stage import job_stage
 
 from jackfield.cli.main import main

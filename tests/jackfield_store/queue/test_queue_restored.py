@@ -14,7 +14,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from tests.jackfield_platform.events.callback_stage import Place
+from tests.jackfield_service.subjects.events.callback_stage import Place
 from tests.jackfield_store.jobs.job_stage import JobStage, furnace
 
 from clocks import StillClock

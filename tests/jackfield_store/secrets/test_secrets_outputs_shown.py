@@ -16,7 +16,7 @@ from unittest import mock
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from tests.jackfield_console.console_client import Client as Browser
+from tests.jackfield_service.shell.pages.console_client import Client as Browser
 
 from http_stand import SETTINGS, standing
 from jackfield.cli.logs import JsonLines

@@ -1,0 +1,62 @@
+"""The fixtures ``place`` and ``person``, for modules that name this one in ``pytest_plugins``."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext
+from tests.jackfield_service.subjects.connect.connect_site import Asking, Place, Platform, Shifted
+
+from http_stand import SETTINGS, standing
+from jackfield.testing import Provider
+from jackfield_store.access import Workspaces
+from jackfield_store.access.platform_tokens import PlatformTokens
+from oauth2_site import make_people
+from plugboard import plugged
+from ports import free_port
+from raw_server import make_certificate
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """One for all."""
+    folder: Path = tmp_path_factory.mktemp("approvals")
+    make_people(folder / "packages")
+    clock, port = Shifted(), free_port()
+    authority, certificate = Asking(), str(make_certificate(folder))
+    origin = f"https://localhost:{port}"
+    settings = replace(SETTINGS, port=port, public_url=origin, certificate=certificate, key=certificate)
+    with (
+        plugged(folder / "packages"), Provider(authority) as provider, ThreadingHTTPServer(("127.0.0.1", 0), Platform) as site,
+        ThreadingHTTPServer(("127.0.0.1", 0), Platform) as sister, standing(folder, settings, clock=clock) as stand,
+    ):  # fmt: skip
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        sister.socket = context.wrap_socket(sister.socket, server_side=True)
+        for one in (site, sister):
+            Thread(target=one.serve_forever, name="platform", daemon=True).start()
+        storage = stand.host.storage
+        Workspaces(storage.database, storage.vault, stand.host.clock).create("acme-1")
+        made = PlatformTokens(storage.database, storage.vault, stand.host.clock).create("acme-*", "The Shop")
+        shop = stand.host.identities.find(made.text)
+        assert shop is not None
+        urls = (f"http://127.0.0.1:{site.server_port}", f"https://localhost:{sister.server_port}")
+        yield Place(stand, provider, authority, *urls, origin, shop.actor, clock)
+        site.shutdown()
+        sister.shutdown()
+
+
+@pytest.fixture
+def person(browser: Browser, place: Place) -> Iterator[BrowserContext]:
+    """Somebody's browser, which believes the server's certificate."""
+    place.authority.asks = False
+    context = browser.new_context(ignore_https_errors=True, reduced_motion="reduce")
+    context.set_default_timeout(60_000)
+    yield context
+    context.close()
