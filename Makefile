@@ -30,6 +30,7 @@ $(STAMP): $(PROJECTS) constraints.txt Makefile
 		{ $(BIN)/python -m ensurepip > /dev/null && $(BIN)/python -m pip install -qq --disable-pip-version-check uv; }
 	@echo "setup: packages"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all,dev]' $(CONNECTORS:%=-e %)
+	@$(BIN)/python .ci/withdrawn.py | xargs -r $(BIN)/uv pip uninstall --quiet --python $(BIN)/python
 	@touch $@
 	@echo "setup: done; $(BIN)/jackfield is ready"
 
