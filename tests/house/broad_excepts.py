@@ -43,6 +43,7 @@ FOREIGN = {
     "runtime/jackfield_store/jackfield_store/journal/instance.py": "a look for abandoned invocations; the lease is renewed all the same",
     "runtime/jackfield_store/jackfield_service/shell/process/server_context.py": "a step of the sweep, since the others go on",
     "runtime/jackfield/wire/connection.py": "an attempt to connect, of which nothing was sent whatever it raises",
+    "runtime/jackfield/wire/addresses.py": "a look-up, whose failure all waiting callers get",
     "connectors/http/jackfield_http/http2.py": "an attempt to connect over HTTP/2, likewise",
     "runtime/jackfield_store/jackfield_store/database/flights.py": "a request, whose failure all waiting callers get",
     "runtime/jackfield_store/jackfield_store/keys/key_wrappers.py": "a package's key wrapper, whose failure is told by its kind",

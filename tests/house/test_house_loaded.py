@@ -9,7 +9,7 @@ from pathlib import Path
 
 from plugboard import make_echo
 
-MOST = 130
+MOST = 131
 """Modules of ours that a call over an inline connection loads when the database is ``none``."""
 ABSENT = tuple(f"jackfield.{name}" for name in ("access", "database", "files", "journal", "management", "recording", "resources", "store"))
 CALL = """

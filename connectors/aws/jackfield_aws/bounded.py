@@ -13,7 +13,6 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from http.client import HTTPResponse, RemoteDisconnected
-from ipaddress import ip_address
 from typing import Any
 
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
@@ -25,6 +24,7 @@ from jackfield.kernel.clock import elapsed, monotonic
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.interrupts import let_out
+from jackfield.wire.addresses import look_up
 from jackfield.wire.guard import OnlyHosts, require_reachable
 from jackfield_aws.limits import current_deadline
 from jackfield_aws.proxies import Proxies
@@ -260,7 +260,7 @@ class _Bounded:
             return made
         name, limit = self._dns_host, self.timeout
         try:
-            made = self._first(self._judged(_addresses(name, self.port)), deadline)
+            made = self._first(self._judged(self._addresses(name, deadline)), deadline)
         finally:
             self._dns_host, self.timeout = name, limit
         return made
@@ -271,13 +271,19 @@ class _Bounded:
         if self.only_hosts is not None:
             self.only_hosts.require(host, self.guard_path)
 
+    def _addresses(self: Any, name: str, deadline: Deadline | None) -> list[str]:
+        """Resolve a host's addresses beside this thread. urllib3 gets these alone: it would look up a name without a limit or guard."""
+        try:
+            found = look_up(name, self.port, None if deadline is None else deadline.remaining(), allowed_gai_family())
+        except (OSError, UnicodeError) as error:
+            let_out(error)
+            raise NewConnectionError(self, "the name does not resolve") from error
+        return [str(address[0]) for _, address in found]
+
     def _judged(self: Any, addresses: list[str]) -> list[str]:
         """Return the addresses if the guard allows all of them. A proxy is the operator's choice, and resolves names itself."""
         if self.guard.internal or getattr(self, "proxy", None) is not None:
             return addresses
-        if addresses == [self._dns_host] and not _is_address(addresses[0]):
-            # connecting by name would resolve it again, bypassing the guard
-            raise NewConnectionError(self, "the name does not resolve") from socket.gaierror(socket.EAI_NONAME, "no address")
         for address in addresses:
             self.guard.check_address(self._dns_host, address, self.guard_path)
         return addresses
@@ -483,21 +489,3 @@ def _guarded(guard: Guard, path: str, only_hosts: OnlyHosts | None) -> dict[str,
         "http": type("_GuardedPlainPool", (_PlainPool,), {"ConnectionCls": plain}),
         "https": type("_GuardedTlsPool", (_TlsPool,), {"ConnectionCls": tls}),
     }
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name.strip("[]").partition("%")[0])
-    except ValueError:
-        return False
-    return True
-
-
-def _addresses(name: str, port: int) -> list[str]:
-    """Resolve a host's addresses; on failure return its name, so that urllib3 reports the fault."""
-    try:
-        found = socket.getaddrinfo(name.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        let_out(error)
-        return [name]
-    return [str(address[4][0]) for address in found]

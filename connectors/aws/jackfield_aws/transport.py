@@ -308,7 +308,9 @@ def _sharpened(fault: _Fault, error: Exception) -> _Fault:
         at = urlsplit(str(getattr(error, "kwargs", {}).get("proxy_url") or ""))
         return _refused_by_proxy(_PROXY_LOGIN, f"'{at.netloc.rpartition('@')[2]}' answered 407")
     if fault is _UNREACHABLE:
-        return next((reason for kind, reason in _NOT_MADE.items() if any(isinstance(cause, kind) for cause in causes)), fault)
+        reason = next((reason for kind, reason in _NOT_MADE.items() if any(isinstance(cause, kind) for cause in causes)), fault)
+        silent = reason is _NO_ADDRESS and any(getattr(cause, "errno", None) == socket.EAI_AGAIN for cause in causes)
+        return _NO_RESOLVER if silent else reason
     if fault is not _CUT:
         return fault
     refused = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)

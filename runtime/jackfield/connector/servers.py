@@ -36,6 +36,7 @@ VERIFY, DISABLE = "verify", "disable"
 """Values of ``tls_field``; the third one is 'encrypt'."""
 _REASONS = {
     Kind.RESOLVE: "its name cannot be found", Kind.REFUSED: "it refuses connections", Kind.UNREACHABLE: "there is no way to it",
+    Kind.RESOLVER: "its name could not be looked up: the resolver did not answer",
     Kind.CONNECT_LATE: "it does not answer", Kind.EXHAUSTED: "this process has no descriptors left",
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import JackfieldError, Sent
 from jackfield.kernel.failures import OnFailure, Raised, attempt
 from jackfield.kernel.interrupts import let_out
+from jackfield.wire.addresses import Address, first_connected
 from jackfield.wire.faults import (
     Kind,
     WireFault,
@@ -27,14 +28,15 @@ from jackfield.wire.faults import (
     proxy_unreached,
     refuses_client,
 )
-from jackfield.wire.guard import ANYWHERE, Guard, connected
+from jackfield.wire.guard import ANYWHERE, Guard
 from jackfield.wire.head import Proxy, Route, Target, framing_of, head_end, read_head, write_head
 from jackfield.wire.tls import client_context
 
 Limit = Callable[[], float]
 """Returns the seconds left for a request; 0 or less once its deadline has passed."""
-Resolve = Callable[[str, int, str], list[tuple[int, tuple[Any, ...]]]]
-"""Returns the addresses of a host and port that are allowed; the last text points at the value that names it."""
+Resolve = Callable[[str, int, str, float], list[Address]]
+"""Returns the addresses of a host and port that are allowed; the last text points at the value that names it. The look-up gets so many
+seconds."""
 
 _READ = 65_536
 _RECORD = 16_384
@@ -277,7 +279,9 @@ def reached(target: Target, settings: WireSettings, limit: Limit) -> socket.sock
     proxy = None if settings.route is None else settings.route(target)
     if proxy is None:
         return _tcp(target, settings.guard.resolve, settings.guard_path, settings, limit)
-    onward = Target(target.scheme, settings.guard.at_proxy(target.host, settings.guard_path, resolves=proxy.resolves), target.port)
+    onward = Target(
+        target.scheme, settings.guard.at_proxy(target.host, settings.guard_path, resolves=proxy.resolves, seconds=limit()), target.port
+    )
     try:
         sock = _tcp(proxy.at, (settings.guard if proxy.guarded else ANYWHERE).addresses, "/proxy", settings, limit)
     except WireFault as fault:
@@ -286,19 +290,13 @@ def reached(target: Target, settings: WireSettings, limit: Limit) -> socket.sock
 
 
 def _tcp(target: Target, resolve: Resolve, path: str, settings: WireSettings, limit: Limit) -> socket.socket:
-    """Connect to the first address that accepts. One that swallows packets leaves time for the next."""
+    """Connect to the address that accepts first."""
     try:
-        addresses = resolve(target.host, target.port, path)
-        failure: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
-        for number, (family, address) in enumerate(addresses):
-            seconds = min(settings.connect_timeout, _seconds_left(limit)) / (len(addresses) - number)
-            try:
-                return connected(family, address, seconds)
-            except OSError as error:
-                let_out(error)
-                failure = error
-        raise failure
+        addresses = resolve(target.host, target.port, path, _seconds_left(limit))
+        return first_connected(addresses, min(settings.connect_timeout, _seconds_left(limit)))
     except (OSError, UnicodeError, MemoryError) as error:
+        if isinstance(error, OSError):
+            let_out(error)
         raise not_connected(error) from error
 
 

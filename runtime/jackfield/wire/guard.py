@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any, Protocol
+from typing import Protocol
 
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
-from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.hints import NextStep
+from jackfield.wire.addresses import Address, first_connected, literal, look_up
 
 _METADATA = frozenset(
     ip_address(text)
@@ -91,7 +91,7 @@ class OnlyHosts:
         :raises InvalidConnection: if it is not.
         """
         plain = host.strip("[]").rstrip(".").lower()
-        if not any(_matches(pattern, plain, _literal(plain)) for pattern in self.patterns):
+        if not any(_matches(pattern, plain, literal(plain)) for pattern in self.patterns):
             raise self._refused(host, path)
         if self.within is not None:
             self.within.require(host, path)
@@ -173,11 +173,11 @@ class Guard:
         if self.internal:
             return
         try:
-            found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
+            found = look_up(host)
         except (OSError, UnicodeError):
             return
-        for entry in found:
-            self.check_address(host, str(entry[4][0]), path)
+        for _, address in found:
+            self.check_address(host, str(address[0]), path)
 
     def permits(self, host: str) -> bool:
         """Return whether ``check`` permits a host."""
@@ -200,8 +200,9 @@ class Guard:
                 hint=NextStep("allow_host"),
             )
 
-    def resolve(self, host: str, port: int, path: str = "") -> list[tuple[int, tuple[Any, ...]]]:
-        """Resolve ``host`` once, check every address, and return pairs of address family and address for ``socket.connect``.
+    def resolve(self, host: str, port: int, path: str = "", seconds: float | None = None) -> list[Address]:
+        """Resolve ``host`` once, check every address, and return pairs of address family and address for ``socket.connect``. ``seconds``
+        bounds the look-up.
 
         Connect to these addresses, not to the name: by then it may resolve to others (DNS rebinding).
 
@@ -209,20 +210,20 @@ class Guard:
         :raises OSError: if the name does not resolve.
         """
         require_reachable(host, path)
-        return self.addresses(host, port, path)
+        return self.addresses(host, port, path, seconds)
 
-    def addresses(self, host: str, port: int, path: str = "") -> list[tuple[int, tuple[Any, ...]]]:
+    def addresses(self, host: str, port: int, path: str = "", seconds: float | None = None) -> list[Address]:
         """Resolve the host of a proxy: ``resolve``, also where the attempt is limited to some hosts, which the proxy is to reach.
 
         :raises InvalidConnection: if one of the addresses is not permitted.
         :raises OSError: if the name does not resolve.
         """
-        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-        for entry in found:
-            self.check_address(host, str(entry[4][0]), path)
-        return [(int(entry[0]), entry[4]) for entry in found]
+        found = look_up(host, port, seconds)
+        for _, address in found:
+            self.check_address(host, str(address[0]), path)
+        return found
 
-    def at_proxy(self, host: str, path: str = "", *, resolves: bool = False) -> str:
+    def at_proxy(self, host: str, path: str = "", *, resolves: bool = False, seconds: float | None = None) -> str:
         """Return where a proxy is to connect to: ``host`` itself if every address is permitted, else an address of it, which is checked.
 
         ``resolves``: a name that has no address here may be left to the proxy, unless it looks like one of an inner network.
@@ -233,7 +234,7 @@ class Guard:
         if self.internal:
             return host
         try:
-            found = [str(entry[4][0]) for entry in socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)]
+            found = [str(address[0]) for _, address in look_up(host, None, seconds)]
         except (OSError, UnicodeError):
             found = []
         for address in found:
@@ -256,18 +257,13 @@ class Guard:
         raise InvalidConnection("the connection is not allowed to reach this host", details=[Detail(path, text)], hint=hint)
 
     def connect(self, host: str, port: int, timeout: float | None = None, path: str = "") -> socket.socket:
-        """Open a TCP connection to ``host`` via ``resolve``: a checked ``socket.create_connection``.
+        """Open a TCP connection to ``host`` via ``resolve``: a checked ``socket.create_connection``. ``timeout`` bounds the look-up and
+        the connecting, each.
 
         :raises InvalidConnection: if the host is not permitted.
         :raises OSError: if none of its addresses accepts the connection.
         """
-        failure = OSError(f"'{host[:200]}' does not resolve to an address")
-        for family, address in self.resolve(host, port, path):
-            try:
-                return connected(family, address, timeout)
-            except OSError as error:
-                failure = error
-        raise failure
+        return first_connected(self.resolve(host, port, path, timeout), timeout)
 
     def _permits(self, host: str, address: IPv4Address | IPv6Address | None) -> bool:
         if address is None or not _METADATA.isdisjoint((address, *_nat64_targets(address))):
@@ -281,20 +277,6 @@ class Guard:
 
 ANYWHERE = Guard(internal=True)
 """Guard that permits every address, for the operator's own connections and for tests."""
-
-
-def connected(family: int, address: tuple[Any, ...], timeout: float | None) -> socket.socket:
-    """Open a TCP connection to an address that was checked. A failure is the address's own: where this machine has no IPv6, the next
-    address of a name may still be one of IPv4.
-
-    :raises OSError: if it is not accepted.
-    """
-    made = socket.socket(family, socket.SOCK_STREAM)
-    with OnFailure(made.close):
-        made.settimeout(timeout)
-        made.connect(address)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return made
 
 
 def _effective_address(address: str) -> IPv4Address | IPv6Address | None:
@@ -332,10 +314,3 @@ def _matches(pattern: str, host: str, address: IPv4Address | IPv6Address | None)
     except ValueError:
         return fnmatchcase(host, pattern.lower())
     return address is not None and address in network
-
-
-def _literal(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(host.partition("%")[0])
-    except ValueError:
-        return None

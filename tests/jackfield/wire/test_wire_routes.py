@@ -400,6 +400,28 @@ def test_an_address_that_swallows_packets(monkeypatch: pytest.MonkeyPatch) -> No
             assert ask(wire, Target("http", "many.example", port), b"/x").verdict == "200 next"
 
 
+def test_an_address_that_swallows_packets_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next address is tried beside it, one that refuses gives way at once, and the next connection begins with the one that worked."""
+    tried, made = list[tuple[str, bool]](), list[socket.socket]()
+
+    class Noted(socket.socket):
+        def connect(self, address: Any) -> None:
+            tried.append((address[0], bool(made) and made[0].fileno() >= 0))
+            made.append(self)
+            super().connect(address)
+
+    with socket.create_server(("127.0.0.2", 0), backlog=0) as full, filled(full):
+        resolving(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
+        port = full.getsockname()[1]
+        with socket.create_server(("127.0.0.1", port)) as second:
+            monkeypatch.setattr("socket.socket", Noted)
+            for _ in range(2):
+                threading.Thread(target=answer_one, args=(second,), daemon=True).start()
+                assert ask(Wire(WireSettings()), Target("http", "many.example", port), b"/x").verdict == "200 next"
+            monkeypatch.undo()
+    assert tried == [("127.0.0.2", False), ("127.0.0.3", True), ("127.0.0.1", True), ("127.0.0.1", False)]
+
+
 def answer_one(listener: socket.socket) -> None:
     """Answer one request."""
     connection, _ = listener.accept()

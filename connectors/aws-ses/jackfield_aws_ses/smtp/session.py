@@ -11,7 +11,7 @@ from typing import Any
 
 from jackfield.connector import Deadline, Sent, Unavailable
 from jackfield.kernel.interrupts import let_out
-from jackfield.wire.guard import connected
+from jackfield.wire.addresses import first_connected
 from jackfield_aws_ses.smtp.replies import Reply, refused
 from jackfield_aws_ses.smtp.server import Login, Server
 
@@ -186,18 +186,10 @@ class Session(smtplib.SMTP):
             rest = rest[sock.send(rest[:_PIECE]) :]
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ARG002 (smtplib's; the deadline is ours)
-        failure = OSError("no address")
-        for family, address in self.server.guard.resolve(host, port, "/hostname"):
-            try:
-                self._begin_step()
-                sock = connected(family, address, self._patience())
-                return self._encrypted(sock) if self.server.tls else sock
-            except OSError as error:
-                let_out(error)
-                failure = error
-                if isinstance(error, ssl.SSLError):
-                    break
-        raise failure
+        self._begin_step()
+        addresses = self.server.guard.resolve(host, port, "/hostname", self._patience())
+        sock = first_connected(addresses, self._patience())
+        return self._encrypted(sock) if self.server.tls else sock
 
     def _encrypted(self, sock: socket.socket) -> ssl.SSLSocket:
         self._begin_step()

@@ -1,0 +1,253 @@
+"""Addresses of names, and the one of them that accepts a connection first: both within what is left of a deadline."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import threading
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from queue import SimpleQueue
+from typing import Any
+
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.failures import OnFailure, Raised, attempt, value_of
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.interrupts import let_out
+
+Address = tuple[int, tuple[Any, ...]]
+"""Family and address, as ``socket.connect`` takes it."""
+_Question = tuple[str, int | None, int]
+
+_LONGEST = 15.0
+"""Seconds for a look-up whose caller names none."""
+_SPARE = 4
+"""Threads that wait for the next name."""
+_NEXT = 0.25
+"""Seconds after which the next address is tried beside those before (RFC 8305 §5)."""
+_REMEMBERED, _MOST = 600.0, 1_000
+"""Seconds for which an address that did not accept comes last, and number of such addresses."""
+_UNROUTED = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""Faults of this machine's network. What another address says is more telling: a name often has addresses of IPv6 for nothing."""
+
+
+class Asking:
+    """Question to the resolver, which several callers may wait for."""
+
+    __slots__ = ("_answer", "_done", "question")
+
+    def __init__(self, question: _Question) -> None:
+        self.question = question
+        self._done = threading.Event()
+        self._answer: list[Any] | Raised = []
+
+    def answered(self, answer: list[Any] | Raised) -> None:
+        """Give the answer to all who wait."""
+        self._answer = answer
+        self._done.set()
+
+    def wait(self, seconds: float) -> list[Address]:
+        """Return the addresses, each once.
+
+        :raises socket.gaierror: if there is none, or no answer within ``seconds``; ``EAI_AGAIN`` is the latter.
+        """
+        if not self._done.wait(min(seconds, threading.TIMEOUT_MAX)):
+            raise socket.gaierror(socket.EAI_AGAIN, "the resolver did not answer in time")
+        return list(dict.fromkeys((int(entry[0]), entry[4]) for entry in value_of(self._answer)))
+
+
+class LookUps(ProcessLocal):
+    """Look-ups of a process, in threads of their own: the system's resolver keeps no deadline. Each name has one at a time. A look-up whose
+    callers have given up goes on, and the next caller joins it: a resolver that is slower than they wait still answers."""
+
+    def __init__(self) -> None:
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._asked: dict[_Question, Asking] = {}
+        self._idle: list[SimpleQueue[Asking]] = []
+        self._lock = threading.Lock()
+
+    def ask(self, host: str, port: int | None = None, family: int = 0) -> Asking:
+        """Ask for the addresses of a name; do not wait for them."""
+        question = (host, port, family)
+        with self._lock:
+            asking = self._asked.get(question)
+            if asking is not None:
+                return asking
+            asking = self._asked[question] = Asking(question)
+            idle = self._idle.pop() if self._idle else None
+        if idle is not None:
+            idle.put(asking)
+        elif isinstance(attempt(threading.Thread(target=self._work, args=(asking,), name="jackfield-resolver", daemon=True).start), Raised):
+            self._look_up(asking)  # no thread can be started, as at the end of Python
+        return asking
+
+    def _work(self, asking: Asking) -> None:
+        own: SimpleQueue[Asking] = SimpleQueue()
+        while True:
+            self._look_up(asking)
+            del asking
+            with self._lock:
+                if len(self._idle) >= _SPARE:
+                    return
+                self._idle.append(own)
+            asking = own.get()
+
+    def _look_up(self, asking: Asking) -> None:
+        found: list[Any] | Raised = Raised(socket.gaierror(socket.EAI_FAIL, "the look-up was ended"))
+        try:
+            found = attempt(_resolved, *asking.question)
+        finally:
+            with self._lock:
+                self._asked.pop(asking.question, None)
+            asking.answered(found)
+
+
+LOOK_UPS = LookUps()
+"""Those of this process: names and addresses are no tenant's data."""
+
+
+def look_up(host: str, port: int | None = None, seconds: float | None = None, family: int = 0) -> list[Address]:
+    """Return the addresses of a host, within ``seconds``.
+
+    :raises OSError: if it has none, or the resolver does not answer in time.
+    :raises UnicodeError: if it is no name.
+    """
+    name = host.strip("[]")
+    if literal(name) is not None:
+        return [(int(entry[0]), entry[4]) for entry in _resolved(name, port, family)]
+    return LOOK_UPS.ask(name, port, family).wait(_LONGEST if seconds is None else seconds)
+
+
+def _resolved(name: str, port: int | None, family: int) -> list[Any]:
+    return socket.getaddrinfo(name, port, family, socket.SOCK_STREAM)
+
+
+def literal(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the address that a host is written as; None for a name."""
+    try:
+        return ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+_FAILED: dict[tuple[Any, ...], float] = {}
+"""Addresses that did not accept while another one did, and when."""
+
+
+def first_connected(addresses: Sequence[Address], seconds: float | None) -> socket.socket:
+    """Connect to the address that accepts first. Each gets its turn once the one before has failed, or after 250 ms beside it; those that
+    failed lately come last.
+
+    :raises OSError: if none accepts within ``seconds``.
+    """
+    if len(addresses) == 1:
+        return connected(*addresses[0], seconds)
+    now = monotonic()
+    race = _Race(sorted(addresses, key=lambda one: _failed_at(one[1], now)), None if seconds is None else now + seconds)
+    try:
+        found = race.winner()
+    finally:
+        race.close()
+    found.settimeout(seconds)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return found
+
+
+def _failed_at(address: tuple[Any, ...], now: float) -> float:
+    at = _FAILED.get(address, 0.0)
+    return at if at > now - _REMEMBERED else 0.0
+
+
+class _Race:
+    """Connections to several addresses that are being made, of which one is wanted."""
+
+    def __init__(self, addresses: list[Address], until: float | None) -> None:
+        self._waiting, self._until = addresses, until
+        self._begun: dict[int, tuple[socket.socket, tuple[Any, ...]]] = {}
+        self._poll = select.poll()
+        self._lost: list[tuple[Any, ...]] = []
+        self._failure: OSError | None = None
+
+    def winner(self) -> socket.socket:
+        """Return the connection that stands first."""
+        while self._waiting or self._begun:
+            found = self._begin() if self._waiting else None
+            if found is None and self._begun:
+                found = self._accepted(self._patience())
+            if found is not None:
+                return self._won(*found)
+        raise self._failure or socket.gaierror(socket.EAI_NONAME, "the name has no address")
+
+    def close(self) -> None:
+        """Close the connections that have not won."""
+        for sock, _ in self._begun.values():
+            sock.close()
+
+    def _patience(self) -> float:
+        """Return the seconds until the next address has its turn, or the deadline passes."""
+        left = float("inf") if self._until is None else self._until - monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return min(left, _NEXT) if self._waiting else left
+
+    def _begin(self) -> tuple[socket.socket, tuple[Any, ...]] | None:
+        family, address = self._waiting.pop(0)
+        number = None
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            number = sock.fileno()
+            self._begun[number] = sock, address
+            sock.setblocking(False)
+            sock.connect(address)
+        except BlockingIOError:
+            self._poll.register(sock, select.POLLOUT)
+            return None
+        except OSError as error:
+            if number is not None:
+                self._begun.pop(number)[0].close()
+            self._failed(address, error)
+            return None
+        return self._begun.pop(number)
+
+    def _accepted(self, seconds: float) -> tuple[socket.socket, tuple[Any, ...]] | None:
+        for number, _ in self._poll.poll(None if seconds == float("inf") else max(1.0, seconds * 1000)):
+            sock, address = self._begun.pop(number)
+            self._poll.unregister(number)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if not code:
+                return sock, address
+            sock.close()
+            self._failed(address, OSError(code, os.strerror(code)))
+        return None
+
+    def _failed(self, address: tuple[Any, ...], error: OSError) -> None:
+        let_out(error)
+        self._lost.append(address)
+        if self._failure is None or error.errno not in _UNROUTED:
+            self._failure = error
+
+    def _won(self, sock: socket.socket, address: tuple[Any, ...]) -> socket.socket:
+        """Remember which addresses an accepted one has overtaken."""
+        if len(_FAILED) > _MOST:
+            _FAILED.clear()
+        _FAILED.pop(address, None)
+        _FAILED.update(dict.fromkeys([*self._lost, *(one for _, one in self._begun.values())], monotonic()))
+        return sock
+
+
+def connected(family: int, address: tuple[Any, ...], timeout: float | None) -> socket.socket:
+    """Open a TCP connection to an address that was checked. A failure is the address's own: where this machine has no IPv6, the next
+    address of a name may still be one of IPv4.
+
+    :raises OSError: if it is not accepted.
+    """
+    made = socket.socket(family, socket.SOCK_STREAM)
+    with OnFailure(made.close):
+        made.settimeout(timeout)
+        made.connect(address)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made

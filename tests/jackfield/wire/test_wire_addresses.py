@@ -1,0 +1,99 @@
+"""Names and their addresses: a request ends with its deadline, whatever the resolver does, and says whose fault it is."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from jackfield.connector import Guard, Target, Wire, WireSettings
+from jackfield.wire.faults import WireFault
+from jackfield.wire.head import Proxy
+from ports import free_port
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A resolver that says nothing about names below ``.silent`` until the test has ended; which it was asked for."""
+    asked, real, ended = list[str](), socket.getaddrinfo, threading.Event()
+
+    def found(host: str, *rest: Any, **named: Any) -> Any:
+        if host.endswith(".silent"):
+            asked.append(host)
+            assert ended.wait(60)
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        return real(host, *rest, **named)
+
+    monkeypatch.setattr("socket.getaddrinfo", found)
+    yield asked
+    ended.set()
+
+
+def _fault(wire: Wire, host: str, seconds: float = 0.2, port: int = 9) -> WireFault:
+    end = time.monotonic() + seconds
+    with pytest.raises(WireFault) as found:
+        wire.send("GET", Target("https", host, port), b"/", [(b"Host", b"x")], None, lambda: end - time.monotonic(), lambda: None)
+    return found.value
+
+
+WAYS: dict[str, tuple[str, Callable[[], WireSettings], str]] = {
+    "a server": ("a.silent", WireSettings, "the host 'a.silent' could not be looked up: the resolver did not answer"),
+    "a server of a tenant": ("b.silent", lambda: WireSettings(guard=Guard()), "the host 'b.silent' could not be looked up"),
+    "a proxy": (
+        "127.0.0.1",
+        lambda: WireSettings(route=Proxy(Target("http", "c.silent", 9))),
+        "the proxy 'c.silent:9' could not be looked up",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_resolver_that_says_nothing(silent: list[str], way: str) -> None:
+    """The request ends with its deadline, names the resolver, and has sent nothing."""
+    host, settings, words = WAYS[way]
+    fault = _fault(Wire(settings()), host)
+    assert (fault.sent.value, len(silent)) == ("nothing", 1)
+    assert fault.said.startswith(words)
+    assert way == "a proxy" or "/etc/resolv.conf" in fault.words
+
+
+def test_a_tenants_name_that_only_a_proxy_may_know(silent: list[str]) -> None:
+    """The judgement of a name on the way to a proxy ends with the deadline, too; such a name is refused then."""
+    wire = Wire(WireSettings(guard=Guard(), route=Proxy(Target("http", "127.0.0.1", free_port()))))
+    with pytest.raises(Exception, match="not allowed to reach this host"):
+        wire.send("GET", Target("https", "d.silent", 9), b"/", [], None, lambda: 0.2, lambda: None)
+    assert silent == ["d.silent"]
+
+
+def test_a_look_up_is_shared(silent: list[str]) -> None:
+    """Requests to a name whose resolver says nothing ask once, however many there are."""
+    wire = Wire(WireSettings())
+    assert [_fault(wire, "e.silent", 0.05).kind for _ in range(3)] == ["resolver"] * 3
+    assert silent == ["e.silent"]
+
+
+def test_an_unrouted_address_does_not_hide_what_another_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a name with an address of IPv6 that no way leads to, the refusal of its other address is told."""
+
+    class Unrouted(socket.socket):
+        def connect(self, address: Any) -> None:
+            raise (
+                OSError(errno.ENETUNREACH, "Network is unreachable")
+                if ":" in address[0]
+                else ConnectionRefusedError(errno.ECONNREFUSED, "no")
+            )
+
+    def found(_host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
+        ]
+
+    monkeypatch.setattr("socket.getaddrinfo", found)
+    monkeypatch.setattr("socket.socket", Unrouted)
+    assert _fault(Wire(WireSettings()), "both.example", 30.0).said == "'both.example:9' refused the connection"
