@@ -69,7 +69,7 @@ def test_a_namespace(vault: VaultServer) -> None:
         ({"VAULT_ADDR": ""}, "VAULT_ADDR is not set"),
         ({"VAULT_ADDR": "vault.example.com"}, "VAULT_ADDR is not set"),
         ({"VAULT_ADDR": "ftp://127.0.0.1"}, "VAULT_ADDR is not set"),
-        ({"VAULT_ADDR": "http://127.0.0.1:9"}, "Vault cannot be reached: it refuses connections"),
+        ({"VAULT_ADDR": "http://127.0.0.1:9"}, "Vault cannot be reached: '127.0.0.1:9' refused the connection"),
         ({"VAULT_TOKEN": ""}, "neither VAULT_TOKEN nor VAULT_TOKEN_FILE is set"),
         ({"VAULT_TOKEN": "a\r\nX-Evil: 1"}, "the Vault token is malformed"),
     ],
@@ -224,7 +224,7 @@ def test_an_answer_that_trickles_ends_in_time(vault: VaultServer, start: bytes) 
         threading.Thread(target=lambda: trickle(server.accept()[0]), daemon=True).start()
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
         try:
-            with pytest.raises(VaultFault, match="cannot be reached: it did not answer in time") as raised:
+            with pytest.raises(VaultFault, match=r"cannot be reached: .* did not respond in time") as raised:
                 ask_vault("/v1/secret/data/a", vault.environment(VAULT_ADDR=address), timeout=0.3)
         finally:
             gone.set()

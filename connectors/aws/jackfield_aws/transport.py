@@ -27,7 +27,7 @@ from jackfield.connector import (
     exhausted,
 )
 from jackfield.kernel.dataclass import dataclass, replace
-from jackfield.wire.faults import no_handshake
+from jackfield.wire.faults import NAMES, no_handshake
 from jackfield_aws.limits import current_deadline
 
 
@@ -47,6 +47,11 @@ class _Fault:
     ended: bool = False
 
 
+_NAMES: Mapping[str, str] = {
+    **NAMES, "url": "the region, or the endpoint", "authority": "AWS_CA_BUNDLE", "login": "user name and password in HTTPS_PROXY",
+    "proxy": "JACKFIELD_OUTBOUND_PROXY, HTTPS_PROXY and NO_PROXY",
+}  # fmt: skip
+"""Names of the settings that the hints of the wire are about."""
 _NETWORK = "Check the region, the endpoint, DNS, proxy and firewall."
 _CONFIG = "Check the AWS configuration of this machine: AWS_PROFILE, ~/.aws/config and ~/.aws/credentials."
 _IDENTITY = "Give an access key, or set up AWS credentials on this machine (environment, profile, container or instance role)."
@@ -253,6 +258,8 @@ def raised_by_wire(fault: WireFault | JackfieldError, url: str) -> Exception:
         meaning = _refused_by_proxy(meaning, fault.reason)
     if meaning is _CERTIFICATE:
         meaning = _refused_certificate(fault)
+    elif meaning.hint == _NETWORK or name == "ProxyConnectionError":
+        meaning = replace(meaning, hint=fault.advice(_NAMES))
     meaning, place = replace(meaning, sent=fault.sent), urlsplit(url)
     short = exhausted(fault.__cause__, fault.sent) if fault.__cause__ is not None else None
     found = short or _late(meaning, fault.sent, place) or _error_from(meaning, place)
@@ -324,7 +331,7 @@ def _sharpened(fault: _Fault, error: Exception) -> _Fault:
 
 
 def _refused_certificate(fault: WireFault) -> _Fault:
-    return replace(_CERTIFICATE, says=f"{_CERTIFICATE.says}: {_written(fault.reason)}", hint=fault.hint_for("AWS_CA_BUNDLE"))
+    return replace(_CERTIFICATE, says=f"{_CERTIFICATE.says}: {_written(fault.reason)}", hint=fault.advice(_NAMES))
 
 
 def _written(text: str) -> str:

@@ -95,6 +95,11 @@ ROWS: Mapping[Key, Row] = {
     409: Row(Conflict),
     410: Row(NotFound),
     412: Row(Conflict),
+    421: Row(
+        Rejected,
+        "The machine that was reached does not serve this host, by a new connection either: look where its name leads, in DNS and behind "
+        "a load balancer.",
+    ),
     425: Row(Unavailable),
     429: _THROTTLE,
     **dict.fromkeys(("userRateLimitExceeded", "rateLimitExceeded", "RATE_LIMIT_EXCEEDED"), _THROTTLE),

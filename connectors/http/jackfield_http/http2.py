@@ -21,9 +21,9 @@ from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.connection import reached
-from jackfield.wire.faults import no_handshake, refuses_client
+from jackfield.wire.faults import NO_HANDSHAKE, Kind, no_handshake, printable, refuses_client
 from jackfield.wire.guard import require_reachable
-from jackfield_http.faults import Fault, explain_fault, explain_wire_fault, unprocessed
+from jackfield_http.faults import explain_wire_fault, unprocessed
 
 if TYPE_CHECKING:
     from jackfield_http.urls import Url
@@ -246,10 +246,12 @@ def _explained(error: Exception, url: Url, limit: Limit, *, begun: bool, written
     refused = next((cause for cause in found if isinstance(cause, ssl.SSLCertVerificationError)), None)
     if refused is not None and not begun:
         return explain_wire_fault(no_handshake(refused), url.host, url.port, late=limit() <= 0)
-    reason = type(error).__name__ if kind == "unsendable" else str(error)
+    reason = type(error).__name__ if kind == "unsendable" else NO_HANDSHAKE if kind == "connect-late" else str(error)
     if kind == "unreachable" and any(isinstance(cause, OSError) for cause in found):
         reason = ""  # the operating system's number says no more than the kind
-    return explain_fault(Fault(kind, sent, url.host, url.port, late=limit() <= 0, reason=reason, cause=short or error))
+    fault = WireFault(Kind(kind), sent, printable(reason))
+    fault.__cause__ = short or error
+    return explain_wire_fault(fault, url.host, url.port, late=limit() <= 0)
 
 
 def _kind_before(names: set[str], found: list[BaseException]) -> str:

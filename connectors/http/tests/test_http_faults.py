@@ -7,11 +7,14 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from authority import Authority
 from http_rig import attempt
 from jackfield.connector import InvalidConnection, JackfieldError, Sent, TimedOut
 from jackfield.testing import CLOSE, HANG, RESET, Answer, Provider
@@ -86,7 +89,7 @@ def test_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_authority(tmp_path: Path) -> None:
     """A certificate that cannot be verified: nothing was sent, and no retry can help."""
     certificate = make_certificate(tmp_path)
-    with serving(lambda connection: with_tls(certificate, connection)) as port:
+    with serving(lambda connection: with_tls(certificate, connection).close()) as port:
         assert outcome(failure(f"https://localhost:{port}")) == ("unavailable", Sent.NOTHING, False, True)
 
 
@@ -155,6 +158,74 @@ def test_an_answer_that_is_no_http() -> None:
         error = failure(f"http://127.0.0.1:{port}")
     assert f"'127.0.0.1:{port}' answered, but not in HTTP" in error.message
     assert "another service listens there" in str(error.hint)
+
+
+def test_another_protocol_that_goes_on_waiting() -> None:
+    """A server that greets in its own protocol, and waits, is told by its greeting; the deadline need not pass."""
+    stop = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(b"SSH-2.0-x\r\n")
+        stop.wait(30)
+
+    with serving(talk) as port:
+        error = failure(f"http://127.0.0.1:{port}", seconds=30)
+        stop.set()
+    assert error.code == "unavailable"
+    assert f"'127.0.0.1:{port}' answered, but not in HTTP" in error.message
+    assert "'SSH-2.0-x'" in error.message
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_connection_that_ends_without_an_answer(tmp_path: Path, scheme: str) -> None:
+    """It is told as such, and that the port may expect TLS, unless TLS is spoken."""
+    authority = Authority(tmp_path)
+    context = authority.serving("localhost")
+
+    def talk(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) if scheme == "https" else connection as stream:
+            read_request(stream)
+
+    with serving(talk) as port:
+        error = failure(f"{scheme}://localhost:{port}", caCertificate=authority.bundle.read_text())
+    assert error.message == f"'localhost:{port}' closed the connection before the first byte of an answer"
+    assert ("write https://" in str(error.hint)) == (scheme == "http")
+
+
+def test_whose_certificate_is_refused(tmp_path: Path) -> None:
+    """The hint says for whom it is, and who has issued it."""
+    authority = Authority(tmp_path, "Proxy of Example")
+    context = authority.serving("other.example")
+
+    def talk(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as stream:
+            read_request(stream)
+
+    with serving(talk) as port:
+        error = failure(f"https://localhost:{port}", caCertificate=authority.bundle.read_text())
+    assert "not valid for 'localhost'" in error.message
+    assert "'Proxy of Example' has issued it, for 'other.example'." in str(error.hint)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_request_that_was_misdirected(method: str) -> None:
+    """It goes to a new connection once, whatever its effect: it was not processed. No connection is kept that was answered so."""
+    answers, used = [200, 421, 200, 421, 421, 200], list[int]()
+
+    def talk(connection: socket.socket) -> None:
+        while read_request(connection):
+            used.append(connection.getpeername()[1])
+            connection.sendall(b"HTTP/1.1 %d x\r\nContent-Length: 2\r\n\r\n{}" % answers.pop(0))
+
+    with serving(talk) as port, attempt(f"http://127.0.0.1:{port}", values={"token": "t"}) as (api, _):
+        send = partial(api.request, method, "/x", json=None if method == "GET" else {"a": 1})
+        assert [send().status, send().status] == [200, 200]
+        with pytest.raises(JackfieldError) as found:
+            send()
+        assert send().status == 200
+    assert (found.value.code, found.value.provider and found.value.provider.http_status) == ("rejected", 421)
+    assert "does not serve this host" in str(found.value.hint)
+    assert [one == other for one, other in pairwise(used)] == [True, False, True, False, False]
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"HTTP/1.1 200 OK\r\nX"])

@@ -25,6 +25,8 @@ from jackfield.wire.reply import Reply
 _AT_ONCE = 65_536
 """Longest body that is written together with the head."""
 _FIRST_FINAL = 200
+_MISDIRECTED = 421
+"""Status of a server that was reached by mistake, and has not processed the request (RFC 9110 §15.5.20)."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods of requests that change nothing (RFC 9110 §9.2.1)."""
 _REDIRECTION = 300
@@ -183,14 +185,21 @@ class Wire(SecretHolder):
                 seen.sent = Sent.UNKNOWN
             if method not in _SAFE and connection.used and not connection.is_idle():
                 self._reopen(connection, target, limit)  # something came while the begin was recorded: it answers no request
-            whole = self._started(connection, target, first, limit)
-            if rest is not None:
-                whole = whole and all(connection.write_on(piece, limit) for piece in rest)
-            reply = self._reply(connection, target, method, limit, whole, proxy)
+            again = rest is None
+            while True:
+                whole = self._started(connection, target, first, limit)
+                whole = whole and (rest is None or all(connection.write_on(piece, limit) for piece in rest))
+                reply = self._reply(connection, target, method, limit, whole, proxy)
+                if reply.status != _MISDIRECTED or not again:
+                    return reply
+                again, reply = False, None  # another connection may lead to the server that was meant; this one has processed nothing
+                self._reopen(connection, target, limit)
+        except WireFault as fault:
+            fault.about(target.host, target.port)
+            raise
         finally:
             if reply is None:
                 connection.close()
-        return reply
 
     def _started(self, connection: Connection, target: Target, first: bytes, limit: Limit) -> bool:
         """Write the beginning of a request. A kept connection that takes none of it had ended, and is opened again."""
@@ -214,6 +223,8 @@ class Wire(SecretHolder):
             raise garbled("it speaks another protocol than was asked for")
         if proxy is not None and (fault := answered_by_proxy(proxy.place, reply.status, reply.fields)) is not None:
             raise fault
+        if reply.status == _MISDIRECTED:
+            reply.reusable = False
         if not whole and reply.status < _REDIRECTION:
             raise WireFault(Kind.CUT, Sent.UNKNOWN, "it answered before it had read the request")
         return reply

@@ -8,7 +8,6 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from jackfield.kernel.clock import monotonic
 from jackfield.kernel.dataclass import dataclass
@@ -17,6 +16,8 @@ from jackfield.kernel.failures import OnFailure, Raised, attempt
 from jackfield.kernel.interrupts import let_out
 from jackfield.wire.addresses import Address, first_connected
 from jackfield.wire.faults import (
+    NO_ANSWER,
+    NO_TLS_ANSWER,
     Kind,
     WireFault,
     broken,
@@ -29,8 +30,8 @@ from jackfield.wire.faults import (
     refuses_client,
 )
 from jackfield.wire.guard import ANYWHERE, Guard
-from jackfield.wire.head import Proxy, Route, Target, framing_of, head_end, read_head, write_head
-from jackfield.wire.tls import client_context
+from jackfield.wire.head import Proxy, Route, Target, framing_of, head_end, no_head, read_head, write_head
+from jackfield.wire.tls import client_context, described, unverified_context
 
 Limit = Callable[[], float]
 """Returns the seconds left for a request; 0 or less once its deadline has passed."""
@@ -42,6 +43,7 @@ _READ = 65_536
 _RECORD = 16_384
 """Longest piece that TLS seals in one record (RFC 8446 §5.1). Of a longer one, records may have left when it reports a failure."""
 _SUCCESS = range(200, 300)
+_HTTP = b"HTTP/"
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")
 """Beginning of a response that another one follows; 101 would end HTTP, which no request asks for."""
 _MOST_INTERIM = 1_000
@@ -238,9 +240,21 @@ class Connection:
         seen = 0
         while not (end := head_end(self.buffer, seen) if self.buffer else 0):
             seen = len(self.buffer)
-            if not self.fill(limit):
-                raise WireFault(Kind.CUT, Sent.UNKNOWN, "the connection ended within the head" if self.buffer else "")
+            if self.buffer[:5] != _HTTP[:seen]:  # it need not go on, nor end
+                raise no_head(self.buffer)
+            try:
+                goes_on = self.fill(limit)
+            except WireFault as fault:
+                if seen or fault.kind is not Kind.CUT:
+                    raise
+                raise WireFault(Kind.CUT, Sent.UNKNOWN, self._unanswered) from fault.__cause__
+            if not goes_on:
+                raise WireFault(Kind.CUT, Sent.UNKNOWN, "the connection ended within the head" if seen else self._unanswered)
         return self.take(end)
+
+    @property
+    def _unanswered(self) -> str:
+        return NO_TLS_ANSWER if isinstance(self.sock, ssl.SSLSocket) else NO_ANSWER
 
 
 def _bytes_taken(about: bytes) -> int | None:
@@ -258,16 +272,30 @@ def connect(target: Target, settings: WireSettings, limit: Limit) -> Connection:
     found = attempt(_connection, target, settings, limit)
     if not isinstance(found, Raised):
         return found
-    if isinstance(found.error, (WireFault, JackfieldError)):
+    if isinstance(found.error, JackfieldError):
         raise found.error
-    raise not_connected(found.error) from found.error
+    if isinstance(found.error, WireFault):
+        raise found.error.about(target.host, target.port)
+    raise not_connected(found.error).about(target.host, target.port) from found.error
 
 
 def _connection(target: Target, settings: WireSettings, limit: Limit) -> Connection:
     connection = Connection(reached(target, settings, limit))
     if target.scheme == "https":
-        connection.sock = _tls(connection.sock, target.host, settings, limit)
+        try:
+            connection.sock = _tls(connection.sock, target.host, settings.tls, settings, limit)
+        except WireFault as fault:
+            about = attempt(_presented, target, settings, limit) if fault.kind is Kind.CERTIFICATE else ""
+            if about and not isinstance(about, Raised):
+                fault.hint = f"{printable(about)} {fault.hint}"
+            raise
     return connection
+
+
+def _presented(target: Target, settings: WireSettings, limit: Limit) -> str:
+    """Describe the certificate that was refused: that handshake does not show it. One more is made for it, and no request is sent."""
+    with _tls(reached(target, settings, limit), target.host, unverified_context, settings, limit) as sock:
+        return described(sock.getpeercert(binary_form=True) or b"")
 
 
 def reached(target: Target, settings: WireSettings, limit: Limit) -> socket.socket:
@@ -322,12 +350,12 @@ def _tunnel(sock: socket.socket, proxy: Proxy, place: bytes, settings: WireSetti
     return sock
 
 
-def _tls(sock: socket.socket, host: str, settings: WireSettings, limit: Limit) -> socket.socket:
+def _tls(sock: socket.socket, host: str, context: Callable[[], ssl.SSLContext], settings: WireSettings, limit: Limit) -> ssl.SSLSocket:
     with OnFailure(sock.close):
         try:
             sock.settimeout(min(settings.connect_timeout, _seconds_left(limit)))
             sock.getpeername()  # wrap_socket takes a connection that was reset for one that is still to be made, and does no handshake
-            return settings.tls().wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
+            return context().wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
         except (OSError, ValueError, MemoryError) as error:
             raise no_handshake(error) from error
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Self
 
 from jackfield.kernel.errors import Sent
 from jackfield.kernel.failures import exhausted
@@ -49,6 +52,7 @@ class Kind(StrEnum):
     PROXY_LOGIN = "proxy-login"
     UNSENDABLE = "unsendable"
     EXHAUSTED = "exhausted"
+    BUSY = "busy"
     CLIENT_CERTIFICATE = "client-certificate"
     CUT = "cut"
     LATE = "late"
@@ -56,22 +60,64 @@ class Kind(StrEnum):
     LARGE = "large"
 
 
-_WORDS = {
-    Kind.RESOLVE: "its name does not resolve", Kind.RESOLVER: "its name could not be looked up: the resolver did not answer",
-    Kind.REFUSED: "it refuses connections", Kind.UNREACHABLE: "it cannot be reached",
-    Kind.CONNECT_LATE: "it does not accept connections in time", Kind.CERTIFICATE: "its certificate cannot be verified: {reason}",
-    Kind.TLS: "TLS failed", **dict.fromkeys((Kind.PROXY, Kind.PROXY_LATE, Kind.PROXY_DENIED, Kind.PROXY_LOGIN), "the proxy {reason}"),
-    Kind.UNSENDABLE: "the request cannot be written: {reason}", Kind.EXHAUSTED: "this process has no descriptors or no memory left",
-    Kind.CLIENT_CERTIFICATE: "it refuses the client certificate", Kind.CUT: "it closed the connection before it answered",
-    Kind.LATE: "it did not answer in time", Kind.GARBLED: "its answer is not HTTP: {reason}",
-    Kind.LARGE: "its answer is too large: {reason}",
+NO_ANSWER, NO_TLS_ANSWER = "no byte of an answer came", "no byte of an answer came over TLS"
+"""Reasons of a connection that was cut before the answer had begun."""
+NO_HANDSHAKE = "did not answer the TLS handshake in time"
+_NETWORK = "Check {url}, and whether this machine may reach it: DNS, proxy, firewall."
+_NOBODY = "Check the port in {url}, and whether the server runs: nothing listens there, or a firewall refuses in its place."
+_DROPPED = (
+    "The server is down, or a firewall on the way drops what is sent to it: try from another machine. Or its URL has another address."
+)
+_ROUTE = "Look at the network of this machine first: its interface, VPN and routes."
+_OTHER = "Check host, port and scheme in {url}: another service listens there, or one that speaks TLS. Trying again does not help."
+_PLAIN = (
+    "If that port expects TLS, write https:// in {url}. Otherwise look at the server, and at what stands before it: it ends connections."
+)
+_HANDSHAKE = "Check scheme and port in {url}: perhaps it does not speak TLS there. Otherwise the server hangs."
+_REACHED = "The server was reached. Try again later; if it goes on, find out whether it or a proxy before it is slow, or ends connections."
+_AT_PROXY = "the proxy {reason}: it passes nothing on to {server}"
+_FOR_SERVER = "the proxy {reason} in the place of {server}"
+_PROXY = "The server was not asked. Check {proxy}, and the proxy's log."
+_PROXY_WORKS = (
+    "The proxy answers: look at the server, and at name servers and network between the proxy and it; the proxy's log says which."
+)
+_NO_BASIC = (
+    "No {login} help: of all schemes, only Basic is spoken. Ask whoever runs the proxy to offer it, or to let this machine through without."
+)
+_ANSWERED, _OFFERS = " answered ", " offers "
+_UNROUTED = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
+_SAID: Mapping[Kind, tuple[str, str]] = {
+    Kind.RESOLVE: ("the host '{host}' does not resolve to an address", _NETWORK),
+    Kind.RESOLVER: (
+        "the host '{host}' could not be looked up: the resolver did not answer",
+        "Check the resolver of this machine (/etc/resolv.conf). The name may well exist.",
+    ),
+    Kind.BUSY: ("all connections to {server} are in use", "Try again later."),
+    Kind.REFUSED: ("{server} refused the connection", _NOBODY),
+    Kind.UNREACHABLE: ("{server} could not be reached", _NETWORK),
+    Kind.CONNECT_LATE: ("{server} did not accept a connection in time", _DROPPED),
+    Kind.CERTIFICATE: ("the certificate of {server} could not be verified: {reason}", "Check the server's certificate."),
+    Kind.TLS: ("the TLS handshake with {server} failed", "Check {url}: scheme, port, and a client certificate if it wants one."),
+    Kind.PROXY: (_AT_PROXY, _PROXY),
+    Kind.PROXY_LATE: (_AT_PROXY, _PROXY),
+    Kind.PROXY_DENIED: (_AT_PROXY, "Ask whoever runs the proxy whether it lets this machine, and its login, through to the server."),
+    Kind.PROXY_LOGIN: (_AT_PROXY, "Check {login}, or the login in JACKFIELD_OUTBOUND_PROXY. Of all schemes, only Basic is spoken."),
+    Kind.UNSENDABLE: ("the request to {server} could not be written: {reason}", ""),
+    Kind.EXHAUSTED: ("this process has no descriptors or no memory left", ""),
+    Kind.CLIENT_CERTIFICATE: (
+        "{server} refused the client certificate", "Check {certificate}, and whether the server knows their authority.",
+    ),
+    Kind.CUT: ("the connection to {server} was lost before the whole response had arrived", _NETWORK),
+    Kind.LATE: ("{server} did not respond in time", _NETWORK),
+    Kind.GARBLED: ("{server} answered, but not in HTTP: {reason}", _OTHER),
+    Kind.LARGE: ("the answer of {server} is too large: {reason}", ""),
 }  # fmt: skip
-_AT_PROXY = {
-    Kind.RESOLVE: "does not resolve to an address", Kind.RESOLVER: "could not be looked up: the resolver did not answer",
-    Kind.REFUSED: "refused the connection", Kind.CONNECT_LATE: "did not accept a connection in time", Kind.LATE: "did not answer in time",
-    Kind.CUT: "closed the connection before it answered", Kind.GARBLED: "does not answer as a proxy",
+"""What a person reads: whose machine it is, and what to look at there. A hint leaves open what the settings of a path are called."""
+NAMES: Mapping[str, str] = {
+    "url": "the URL", "authority": "SSL_CERT_FILE", "proxy": "JACKFIELD_OUTBOUND_PROXY", "login": "user name and password of the proxy",
+    "certificate": "the client's certificate and its key",
 }  # fmt: skip
-"""What is said of a proxy that is not reached."""
+"""Names of the settings of a path that has none of its own."""
 
 
 class WireFault(Exception):
@@ -84,16 +130,60 @@ class WireFault(Exception):
         self.sent = sent
         self.reason = reason
         self.hint = hint
+        self.place = self.host = ""
+        """Of the server that was asked, once it is known."""
+
+    def about(self, host: str, port: int) -> Self:
+        """Name the server that was asked, and return the fault."""
+        self.host, self.place = printable(host), printable(f"{host}:{port}")
+        return self
 
     @property
     def words(self) -> str:
-        """Sentence about the server, "it", or about the proxy on the way to it; with the hint, where there is one."""
-        said = _WORDS[self.kind].format(reason=self.reason or "nobody says why")
-        return f"{said}. {self.hint_for('SSL_CERT_FILE').rstrip('.')}" if self.hint else said
+        """Sentences about what has failed and where to look, for paths without settings of their own."""
+        hint = self.advice(NAMES).rstrip(".")
+        return f"{self.said}. {hint}" if hint else self.said
 
-    def hint_for(self, authority: str) -> str:
-        """Return the hint; ``authority`` is the setting by which a private certificate authority is named where the request came from."""
-        return self.hint.replace("{authority}", authority)
+    @property
+    def said(self) -> str:
+        """Sentence that says what has failed, and on whose machine."""
+        text, _ = self._meaning()
+        server = f"'{self.place}'" if self.place else "the server"
+        return text.format(server=server, host=self.host or "its name", reason=self.reason or "it did not say why")
+
+    def advice(self, names: Mapping[str, str]) -> str:
+        """Return the hint: where to look. ``names`` are those that the settings have where the request came from."""
+        _, hint = self._meaning()
+        hint = self.hint or (_REACHED if hint is _NETWORK and self.sent is Sent.UNKNOWN else hint)
+        for name, meant in names.items():
+            hint = hint.replace(f"{{{name}}}", meant)
+        return hint
+
+    def _meaning(self) -> tuple[str, str]:
+        """Return sentence and hint, as what is known beside the kind tells more about whose fault it is."""
+        text, hint = _SAID[self.kind]
+        cause = self.__cause__
+        if self.kind is Kind.CUT and self.reason in (NO_ANSWER, NO_TLS_ANSWER):
+            return "{server} closed the connection before the first byte of an answer", _PLAIN if self.reason == NO_ANSWER else hint
+        if self.kind is Kind.CONNECT_LATE and self.reason:
+            return "{server} accepted the connection, but {reason}", _HANDSHAKE
+        if self.kind is Kind.UNREACHABLE and isinstance(cause, OSError):
+            return (f"{text}: {os.strerror(cause.errno).lower()}", _ROUTE) if cause.errno in _UNROUTED else (text, hint)
+        if self.kind is Kind.UNREACHABLE and self.reason:
+            return f"{text}: {{reason}}", hint  # somebody's guard has refused it
+        if text is _AT_PROXY and self.sent is Sent.UNKNOWN:
+            text = _FOR_SERVER
+        if self.kind is Kind.PROXY_LOGIN and "basic" not in self.reason.rpartition(_OFFERS)[2].lower():
+            return text, _NO_BASIC
+        return text, _PROXY_WORKS if self.kind is Kind.PROXY and _ANSWERED in self.reason else hint
+
+
+_OF_PROXY = {
+    Kind.RESOLVE: "does not resolve to an address", Kind.RESOLVER: "could not be looked up: the resolver did not answer",
+    Kind.REFUSED: "refused the connection", Kind.CONNECT_LATE: "did not accept a connection in time", Kind.LATE: "did not answer in time",
+    Kind.CUT: "closed the connection before it answered", Kind.GARBLED: "does not answer as a proxy",
+}  # fmt: skip
+"""What is said of a proxy that is not reached."""
 
 
 def printable(text: bytes | str) -> str:
@@ -131,8 +221,8 @@ def proxy_unreached(proxy: str, fault: WireFault) -> WireFault:
     if fault.kind is Kind.EXHAUSTED:
         return WireFault(fault.kind, Sent.NOTHING, fault.reason)
     kind = Kind.PROXY_LATE if fault.kind in (Kind.CONNECT_LATE, Kind.LATE) else Kind.PROXY
-    said = _AT_PROXY.get(fault.kind, "cannot be reached")
-    return WireFault(kind, Sent.NOTHING, f"'{printable(proxy)}' {said}{f': {fault.reason}' if fault.reason else ''}")
+    said, reason = _OF_PROXY.get(fault.kind, "cannot be reached"), "" if fault.kind is Kind.CUT else fault.reason
+    return WireFault(kind, Sent.NOTHING, f"'{printable(proxy)}' {said}{f': {reason}' if reason else ''}")
 
 
 def not_connected(error: BaseException) -> WireFault:
@@ -159,7 +249,7 @@ def no_handshake(error: BaseException) -> WireFault:
         reason, hint = certificate_refusal(error)
         return WireFault(Kind.CERTIFICATE, Sent.NOTHING, printable(reason), hint)
     if isinstance(error, TimeoutError):
-        return WireFault(Kind.CONNECT_LATE, Sent.NOTHING, "did not answer the TLS handshake in time")
+        return WireFault(Kind.CONNECT_LATE, Sent.NOTHING, NO_HANDSHAKE)
     if exhausted(error) is not None:
         return not_connected(error)
     return WireFault(Kind.TLS, Sent.NOTHING)

@@ -27,6 +27,8 @@ _BLOCK = re.compile(rb"(?:" + _TOKEN + rb":" + VALUE_READ + rb"\r?\n)*\r?\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _END = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
+_SHOWN, _TLS_RECORDS = 40, (b"\x15\x03", b"\x16\x03")
+"""Bytes that are told of what is no head, and how an alert and a handshake of TLS begin (RFC 8446 §5.1)."""
 _REQUEST = re.compile(rb"[A-Z-]{1,32} [\x21-\x7e]+ HTTP/1\.1\r\n(?:" + _TOKEN + rb":" + _VALUE + rb"\r\n)*\r\n")
 
 
@@ -97,8 +99,14 @@ def read_head(head: bytes) -> tuple[int, int, Fields]:
     """
     first = _STATUS.match(head)
     if first is None:
-        raise garbled("its first line is no status line of HTTP/1")
+        raise no_head(head)
     return int(first[1]), int(first[2]), read_fields(head[first.end() :])
+
+
+def no_head(found: bytes | bytearray) -> WireFault:
+    """Return the fault for what is no head of a response; it tells the greeting of another protocol."""
+    line = found.split(b"\n", 1)[0][:_SHOWN].decode("latin-1").strip()
+    return garbled(f"its first line is no status line of HTTP/1, but {'a record of TLS' if found[:2] in _TLS_RECORDS else repr(line)}")
 
 
 def read_fields(block: bytes) -> Fields:

@@ -24,7 +24,7 @@ _UNTIL_CLOSE = -2
 class Reply:
     """Response whose body is still to be read, once. Close it: its connection then serves the next request, or is closed."""
 
-    __slots__ = ("_connection", "_framing", "_keep", "_limit", "_reusable", "_whole", "fields", "seen", "status", "version")
+    __slots__ = ("_connection", "_framing", "_keep", "_limit", "_whole", "fields", "reusable", "seen", "status", "version")
 
     def __init__(self, head: bytes, method: str, connection: Connection, limit: Limit, keep: Callable[[Connection], None] | None) -> None:
         """``keep`` takes the connection back once the whole response was read; None if it may not be used again.
@@ -41,7 +41,7 @@ class Reply:
         lengths, codings = framing_of(self.fields)
         self._framing = _framing(method, self.status, lengths, codings)
         certain = minor == 1 and self._framing != _UNTIL_CLOSE and not (lengths and codings)
-        self._reusable = certain and b"close" not in values_of(self.fields, b"connection")
+        self.reusable = certain and b"close" not in values_of(self.fields, b"connection")
         self._whole = self._framing == 0
 
     def raw(self) -> Iterator[bytes]:
@@ -95,7 +95,7 @@ class Reply:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._whole and self._reusable and self._keep is not None and not connection.buffer:
+        if self._whole and self.reusable and self._keep is not None and not connection.buffer:
             self._keep(connection)
         else:
             connection.close()

@@ -13,6 +13,9 @@ _ISSUERS = frozenset({2, 18, 19, 20, 21, 27, 33})
 _STRICT = range(80, 94)
 """Codes of OpenSSL's x509_vfy.h: dates, names, chains without an authority that is trusted, and what only its strict rules refuse."""
 
+_MOST_NAMES, _LONGEST_NAME = 2, 60
+"""Names of a refused certificate that are shown, and their length."""
+
 
 def client_context(cafile: str | None = None, capath: str | None = None, cadata: str | None = None) -> ssl.SSLContext:
     """Return a context that verifies the server's name and certificate, by the machine's authorities unless others are given.
@@ -42,6 +45,24 @@ def certificate_refusal(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
         broken = broken_authorities()
         return reason, f"{f'{broken}. ' if broken else ''}{private} Otherwise the server leaves out an intermediate certificate."
     return reason, "Look at the server's certificate, and at those of its authorities."
+
+
+def unverified_context() -> ssl.SSLContext:
+    """Return a context that takes any certificate: to look at one, and send nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def described(certificate: bytes) -> str:
+    """Return who has issued a certificate, and for which names, as a sentence. It is a stranger's: it may raise anything."""
+    from cryptography import x509  # only where a certificate is refused
+
+    found = x509.load_der_x509_certificate(certificate)
+    issuer, *_ = [str(part.value) for part in reversed(list(found.issuer))] or ["nobody"]
+    named = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    names = [f"'{str(one.value)[:_LONGEST_NAME]}'" for one in named][:_MOST_NAMES]
+    return f"'{issuer[:_LONGEST_NAME]}' has issued it, for {', '.join(names)}."
 
 
 def broken_authorities() -> str | None:

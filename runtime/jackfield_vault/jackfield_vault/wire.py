@@ -17,7 +17,7 @@ from jackfield.kernel.clock import monotonic
 from jackfield.kernel.errors import InvalidConnection
 from jackfield.wire.client import Wire
 from jackfield.wire.connection import WireSettings
-from jackfield.wire.faults import Kind, WireFault
+from jackfield.wire.faults import NAMES, Kind, WireFault
 from jackfield.wire.guard import unseen
 from jackfield.wire.outbound import way_out
 from jackfield.wire.reply import Reply
@@ -108,7 +108,8 @@ def _answer(url: str, headers: Mapping[str, str], content: bytes | None, environ
             status, location, body = _request(url, headers, content, environment, max(_SHORTEST, ends - monotonic()))
         except WireFault as fault:
             if fault.kind is Kind.CERTIFICATE:
-                raise VaultFault(f"Vault's certificate cannot be verified: {fault.reason}. {fault.hint_for('VAULT_CACERT')}") from None
+                hint = fault.advice({**NAMES, "authority": "VAULT_CACERT"})
+                raise VaultFault(f"Vault's certificate cannot be verified: {fault.reason}. {hint}") from None
             unreached = VaultFault(f"Vault cannot be reached: {fault.words}")
             unreached.is_outage = True
             raise unreached from None

@@ -306,7 +306,7 @@ def test_large_and_broken_answers(place: Place, receiver: Receiver) -> None:
     receiver.answer = hangs_up
     place.happens()
     place.dispatch()
-    assert place.all()[1].to_json()["lastError"] == "it closed the connection before it answered"
+    assert "closed the connection before the first byte of an answer" in place.all()[1].to_json()["lastError"]
 
 
 @pytest.mark.above_sql

@@ -92,7 +92,9 @@ class Sender:
             late = f"it did not answer within {WITHIN:g} s" if fault.kind is Kind.LATE else ""
             return Attempt(at, monotonic() - begun, error=late or fault.words)
         except (InvalidConnection, ValueError) as error:
-            text = error.details[0].message if isinstance(error, InvalidConnection) and error.details else str(error)
+            text = str(error)
+            if isinstance(error, InvalidConnection) and error.details:
+                text = ". ".join((error.details[0].message, *([error.hint.rstrip(".")] if error.hint else ())))
             return Attempt(at, monotonic() - begun, error=text)
         found = {name.lower(): value for name, value in reply.fields}
         wait = _wait(found.get(b"retry-after"), at)
