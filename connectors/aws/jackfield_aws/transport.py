@@ -70,6 +70,7 @@ _NO_RESOLVER = _Fault(
     Unavailable,
     "the host '{name}' could not be looked up: the resolver did not answer",
     "Check the resolver of this machine (/etc/resolv.conf). The name may well exist.",
+    ended=True,
 )
 _NOT_MADE: Mapping[type[OSError], _Fault] = {socket.gaierror: _NO_ADDRESS, ConnectionRefusedError: _REFUSED}
 _LATE = _Fault(Unavailable, "{host} could not be reached in time", _NETWORK, ended=True)
@@ -281,7 +282,8 @@ def _late(fault: _Fault, sent: Sent, place: SplitResult) -> JackfieldError | Non
     deadline = current_deadline()
     if not fault.ended or deadline is None or deadline.remaining() > 0:
         return None
-    return deadline.passed(sent, _error_from(_LATE if sent is Sent.NOTHING else _SLOW, place))
+    late = fault if fault is _NO_RESOLVER else _LATE if sent is Sent.NOTHING else _SLOW
+    return deadline.passed(sent, _error_from(late, place))
 
 
 def check_sendable(headers: Mapping[str, str | bytes]) -> None:

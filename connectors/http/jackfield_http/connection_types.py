@@ -206,9 +206,11 @@ def _proxy_at(text: str) -> Target:
     except UrlError as error:
         reason = f"the URL {error}"
     else:
-        if found.scheme == "http":
+        if found.scheme == "http" and found.target == "/":
             return Target(*found.origin)
         reason = "must begin with http://; connections to https servers are encrypted through it all the same"
+        if found.target != "/":
+            reason = "has a path, as a file of rules (PAC) has, which is not read: name the proxy itself"
     if text.strip().lower().startswith("socks"):
         reason = "is a SOCKS proxy, which is not spoken: it must begin with http://"
     raise InvalidConnection("the connection's proxy is not valid", details=[Detail("/proxy", reason)], hint=hint)

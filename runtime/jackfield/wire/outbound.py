@@ -178,6 +178,8 @@ def _proxy(named: str, text: str, *, resolves: bool) -> Proxy:
         raise _unusable(named, "is not a URL") from None
     if parts.scheme != "http" or not target.host:
         raise _unusable(named, "is not a URL")
+    if parts.path not in ("", "/"):
+        raise _unusable(named, "has a path, as a file of rules (PAC) has, which is not read: name the proxy itself")
     login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
     return Proxy(target, login, resolves=resolves)
 

@@ -186,6 +186,8 @@ class Sources:
             self._limit_processes(provider._profile_provider_builder)
             for source in provider._credential_sourcer._providers:
                 self._limit(source)
+        elif provider.METHOD in (SSO, LOGIN):
+            provider._client_creator = self._session.create_client  # a chain that was shortened was made before clients were limited
         elif provider.METHOD == CONTAINER and self.container is None:
             fetcher = provider._fetcher
             fetcher.RETRY_ATTEMPTS, fetcher._sleep = _CONTAINER_TRIES, _wait_for_nothing

@@ -8,12 +8,15 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from hashlib import sha1
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
+from botocore.credentials import SSOProvider
 
+from authority import Authority
 from company import Company, company
 from jackfield.call.policy_service import policy_of
 from jackfield.callers.actor import Actor
@@ -40,6 +43,7 @@ from jackfield_vault.wire import ask_vault
 
 SETTING = "JACKFIELD_OUTBOUND_PROXY"
 KEYS = {"region": "eu-west-1", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY"}
+ROLE = "arn:aws:iam::123456789012:role/x"
 TOKEN = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "RS256", "kid": "k"}, {}, 1))
 
 
@@ -63,8 +67,44 @@ def _aws(environment: dict[str, str]) -> None:
 
 
 def _aws_role(environment: dict[str, str]) -> None:
-    values = {**KEYS, "roleARN": "arn:aws:iam::123456789012:role/x", "stsEndpoint": "https://far.example"}
+    values = {**KEYS, "roleARN": ROLE, "stsEndpoint": "https://far.example"}
     _invoke(environment, "aws-ses", "getAccount", {"type": "aws/awsAssumeRole", "values": values}, {})
+
+
+def _machine(environment: dict[str, str], **variables: str) -> None:
+    with mock.patch.dict(os.environ, {**variables, "AWS_CONFIG_FILE": "config"}):
+        connection = {"type": "aws/awsDefault", "values": {"region": "eu-west-1", "disableImds": True}}
+        _invoke(environment, "aws-ses", "getAccount", connection, {})
+
+
+def _web_identity(environment: dict[str, str]) -> None:
+    Path("token").write_text("e30.e30.c2ln", encoding="utf-8")
+    at = {"AWS_ENDPOINT_URL_STS": "https://far.example", "AWS_ENDPOINT_URL_SESV2": "https://127.0.0.1:9"}
+    _machine(environment, AWS_WEB_IDENTITY_TOKEN_FILE="token", AWS_ROLE_ARN=ROLE, **at)
+
+
+def _single_sign_on(environment: dict[str, str]) -> None:
+    start = "https://x.example/start"
+    wanted = f"sso_account_id = 123456789012\nsso_role_name = r\nsso_region = eu-west-1\nsso_start_url = {start}\n"
+    Path("config").write_text(f"[default]\n{wanted}", encoding="utf-8")
+    cached = Path(f"{sha1(start.encode(), usedforsecurity=False).hexdigest()}.json")
+    token = {"accessToken": "a", "expiresAt": "2099-01-01T00:00:00Z", "startUrl": start, "region": "eu-west-1"}
+    cached.write_text(json.dumps(token), encoding="utf-8")
+    with mock.patch.object(SSOProvider, "_SSO_TOKEN_CACHE_DIR", str(Path.cwd())):
+        _machine(environment, AWS_ENDPOINT_URL_SSO="https://far.example", AWS_ENDPOINT_URL_SESV2="https://127.0.0.1:9")
+
+
+def _roles_anywhere(environment: dict[str, str]) -> None:
+    folder = Path("anywhere")
+    folder.mkdir()
+    key, _, certificate = Authority(folder).pem("mailer.example").decode().partition("-----BEGIN CERTIFICATE")
+    arn = "arn:aws:rolesanywhere:eu-west-1:123456789012:{}/11111111-2222-3333-4444-555555555555"
+    values = {
+        "region": "eu-west-1", "certificate": f"-----BEGIN CERTIFICATE{certificate}", "privateKey": key,
+        "trustAnchorArn": arn.format("trust-anchor"),
+        "profileArn": arn.format("profile"), "roleARN": ROLE, "rolesAnywhereEndpoint": "https://far.example",
+    }  # fmt: skip
+    _invoke(environment, "aws-ses", "getAccount", {"type": "aws/awsRolesAnywhere", "values": values}, {})
 
 
 def _callback(environment: dict[str, str]) -> None:
@@ -145,6 +185,7 @@ def _isolated(environment: dict[str, str]) -> None:
 Path_ = Callable[[dict[str, str]], None]
 PATHS: dict[str, tuple[Path_, bool]] = {
     "http.request": (_request, False), "token endpoint": (_token, False), "aws": (_aws, True), "aws role": (_aws_role, True),
+    "web identity": (_web_identity, True), "single sign-on": (_single_sign_on, True), "Roles Anywhere": (_roles_anywhere, True),
     "callback": (_callback, False), "tenant's callback": (_tenants_callback, False), "policy service": (_policy, False),
     "OpenAPI": (_openapi, False), "MCP": (_mcp, False), "KMS": (_key_service, True), "catalogue": (_catalogue, True),
     "OpenTelemetry": (_spans, True), "files in S3": (_files, True), "isolated": (_isolated, True),
@@ -276,7 +317,8 @@ def test_the_grammar_of_exceptions(exceptions: str, host: str, direct: bool) -> 
 
 
 @pytest.mark.parametrize(
-    "value", ["socks5://p.example:1080", "https://p.example", "ftp://p.example", "http://", "http://[", "http://p:99999"]
+    "value",
+    ["socks5://p.example:1080", "https://p.example", "ftp://p.example", "http://", "http://[", "http://p:99999", "http://p.example/p.pac"],
 )
 def test_a_proxy_that_cannot_be_used(value: str, place: Company) -> None:
     """The setting is refused at the start; a variable is named where it would be taken, with what it is, and nowhere else."""
