@@ -66,7 +66,8 @@ def page() -> str:
 
 
 def _named(metrics: Metrics) -> Iterator[str]:
-    for family in sorted(vars(metrics).values(), key=lambda value: str(getattr(value, "_name", ""))):
+    found = (*vars(metrics).values(), *(gauge for gauge, _ in metrics.of_subjects))
+    for family in sorted(found, key=lambda value: str(getattr(value, "_name", ""))):
         if hasattr(family, "_labelnames"):
             yield _metric(family)
 

@@ -26,7 +26,8 @@ INNER = {
 }  # fmt: skip
 """Classes to which annotations lead, and which have no border."""
 DATA = {
-    "Completed", "ConnectionPage", "Draft", "Enqueued", "Entry", "Event", "HostAccess", "Invocation", "NamedConnection", "Part", "Result",
+    "Completed", "ConnectionPage", "Draft", "Enqueued", "Entry", "Event", "HostAccess", "Invocation", "NamedConnection", "PeriodPart",
+    "Result",
     "Account", "Sample",
 }  # fmt: skip
 """Frozen data: their methods have nothing but the object, which shows no secret. What parses values into one is a border."""

@@ -278,7 +278,7 @@ _DIRECT, _RESOLVING = "jackfield_aws.direct.signing.Signer.sign", "jackfield.wir
         (_SIGNING, MemoryError()),
         (_SIGNING, OSError(errno.EMFILE, "Too many open files")),
         (_THREAD, RuntimeError("can't start new thread")),
-        ("jackfield_aws.bounded._addresses", MemoryError()),
+        ("jackfield.wire.addresses._resolved", MemoryError()),
     ],
 )
 def test_a_shortage_before_the_first_byte_is_not_a_doubt(

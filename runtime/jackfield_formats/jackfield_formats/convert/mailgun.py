@@ -36,7 +36,7 @@ _DROPPED = {
 _KNOWN = frozenset(
     {*_INPUTS, *_TEMPLATE, *_DROPPED, "attachment", "inline", "recipient-variables", "o:tag", "o:testmode", "o:deliverytime"}
 )
-_PERSON = re.compile(r'(?:"(?:[^"\\]|\\.)*"|<[^<>]*>|\([^()]*\)|[^,;\r\n])+')
+_PERSON = re.compile(r'(?:"(?:[^"\\]|\\.)*"|<[^<>]*>|\([^()]*\)|\\[^,;\r\n]|[^,;\r\n])+')
 """A recipient among others: what separates them counts for nothing in quotes, angle brackets and comments."""
 _YES = frozenset({"yes", "true", "True", "htmlonly"})
 

@@ -87,14 +87,14 @@ class Metrics:
             "jackfield_workspaces_blocked", "Workspaces of which nothing is begun at present: their key service or settings cannot be used."
         )
         self.went_back = latest("jackfield_database_went_back", "1 for an hour after the database went back to an earlier state, else 0.")
-        self._of_subjects = [(latest(name, about), read) for module in surfaces("gauges") for name, (about, read) in module.GAUGES.items()]
+        self.of_subjects = [(latest(name, about), read) for module in surfaces("gauges") for name, (about, read) in module.GAUGES.items()]
         self.revoked = latest(
             "jackfield_connectors_revoked", "Installed connectors of which the publisher's key or the release was revoked."
         )
 
     def note_queue(self, database: Database, clock: Clock) -> None:
         """Read the figures of the queue and the subjects, of all workspaces, from the database, and set them."""
-        for gauge, read in self._of_subjects:
+        for gauge, read in self.of_subjects:
             gauge.set(read(database, clock))
         self.blocked.set(len(blocked_workspaces(database, clock.time())))
         self.went_back.set(return_warning(database) is not None)
