@@ -32,12 +32,14 @@ def test_the_index_has_every_operation_of_the_installed_botocore() -> None:
 
 
 def test_a_part_of_the_shipped_index_is_what_the_models_make_of_it(tmp_path: Path) -> None:
-    """For thirty services, among them those of each protocol, the shipped index has what the installed models say."""
+    """For thirty services, among them those of each protocol, the shipped index has what the installed models say; and for all, the types
+    of connections that `jackfield_aws` declares."""
     some = ["s3", "ec2", "sqs", "sts", "dynamodb", "iam", "sesv2", "lambda", "route53", *random.Random(4711).sample(models.services(), 21)]
     part, shipped = tmp_path / "index.bin", Index()
     part.write_bytes(build(some))
     for service in some:
         assert list(Index(str(part)).rows(service)) == list(shipped.rows(service)), f"{service}: run 'make awsindex'"
+    assert Index(str(part)).connection_types == shipped.connection_types, "run 'make awsindex'"
 
 
 @pytest.mark.campaign  # 'make awsindex' is for new versions of botocore, whose number is compared at each commit
