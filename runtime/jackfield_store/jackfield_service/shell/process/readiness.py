@@ -40,6 +40,7 @@ class Readiness:
         self._clock = clock
         self._broker = broker
         self._needs_broker = needs_broker
+        self._warnings = {**_of_subjects(), "settings": lambda *_: self._storage.shared.warning()}
         self._threads: Threads | None = None
         self._lock = threading.Lock()
         self._examined: Future[Condition] | None = None
@@ -98,7 +99,7 @@ class Readiness:
             self._storage,
             self._clock,
             self._broker,
-            {**_of_subjects(), "settings": lambda *_: self._storage.shared.warning()},
+            self._warnings,
             self._enter,
         )
         broken = next((one for one in found.warnings if one.kind == "broker"), None) if self._needs_broker else None

@@ -125,7 +125,7 @@ class ServerContext:
         self.document: bytes | None = None
         """The OpenAPI document, cached by the endpoint that builds it."""
         self.sweeps = self._own_sweeps()
-        """Steps that are repeated every ten minutes, by what is said if one fails. Surfaces add theirs."""
+        """Steps that are repeated every ten minutes, by what is said if one fails; subjects have theirs."""
         self._engine: Engine | None = None
         self._loops = self._all_loops()
         self._sweeper: asyncio.Task[None] | None = None
