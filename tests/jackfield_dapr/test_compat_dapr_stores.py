@@ -13,7 +13,6 @@ from tests.jackfield_dapr.sidecars import bindings_of, component
 from tests.jackfield_formats.foreign_files import connection, problem, write
 from tests.jackfield_vault.vault_server import VaultServer
 
-import jackfield_aws.sessions
 from authority import Authority
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
@@ -197,9 +196,7 @@ def test_aws_secrets_may_be_read_as_the_machine(folder: Path, moto_url: str, mon
     """A store without keys reads as this machine, as in the sidecar."""
     for name, value in {"AWS_ACCESS_KEY_ID": "AKIAHOST", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "eu-west-1"}.items():
         monkeypatch.setenv(name, value)
-    jackfield_aws.sessions._shared.cache_clear()
     assert secret(folder, store("aws.secretmanager", endpoint=moto_url), "{name: plain}") == "sm-plain"
-    jackfield_aws.sessions._shared.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -14,7 +13,6 @@ from tests.jackfield_dapr.workflow_files import CONFIG, PROVIDER, Runner, notify
 from tests.jackfield_formats.foreign_files import write
 
 from fake_aws import FakeAws
-from jackfield_aws import sessions
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "tests.jackfield_dapr.workflow_fixture"]
@@ -409,14 +407,11 @@ def test_a_workflow_may_stand_alone_and_use_connections_of_our_own(flow: Runner,
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine with an identity of its own, and a profile beside it; nothing of an earlier identity is left."""
     config = write(tmp_path, "aws-config", "[profile rota]\naws_access_key_id = AKIROTA\naws_secret_access_key = s\n")
     for name, value in {"ACCESS_KEY_ID": "AKIMACHINE", "SECRET_ACCESS_KEY": "s", "CONFIG_FILE": str(config), "REGION": "eu-west-3"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
-    sessions._shared.cache_clear()
-    yield
-    sessions._shared.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from tests.jackfield_formats.foreign_files import connection, inputs, loaded, pr
 
 from jackfield import Jackfield
 from jackfield.cli.main import main
-from jackfield_aws import sessions
 
 MISSING = "missing email configuration field(s): "
 
@@ -209,13 +208,11 @@ def test_the_role_of_the_machine_goes_before_its_environment(
         variables = {"ACCESS_KEY_ID": "AKIENV", "SECRET_ACCESS_KEY": "s", "CONFIG_FILE": str(folder / "aws-config")}
         for name, value in {**variables, "CONTAINER_CREDENTIALS_FULL_URI": url}.items():
             monkeypatch.setenv(f"AWS_{name}", value)
-        sessions._shared.cache_clear()
         users = {name: {"secret": "s"} for name in ("AKIENV", "AKIROTA")}
         aws.configure(users={**users, "k1": {"secret": "s1"}, "AKIROLE": {"secret": "s", "session_token": "t"}})
         mail = {"connector": "aws-ses", "action": "sendEmail", "inputs": {"to": "kim@rcpt.test", "subject": "s", "text": "t"}}
         with Jackfield(connections=[str(provider(folder, config))], database_url="none") as jackfield:
             assert jackfield.invoke(mail).unwrap()
-        sessions._shared.cache_clear()
     assert aws.messages[0].access_key_id == key
 
 

@@ -7,6 +7,7 @@ import itertools
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,7 +98,10 @@ def tmp_path(folders_of_tests: Iterator[Path]) -> Path:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home, and none of the host's AWS or jackfield settings."""
+    """An empty home, and none of the host's AWS or jackfield settings; nor the machine's identity of an earlier test, which is kept for the
+    life of a process."""
+    if sessions := sys.modules.get("jackfield_aws.sessions"):
+        sessions._shared.forget_machines()
     for name in list(os.environ):
         if name.startswith(("AWS_", "JACKFIELD_", "BOTO_")):
             monkeypatch.delenv(name)

@@ -164,9 +164,11 @@ class _Sessions(ProcessLocal):
             self._made.move_to_end(wanted)
             return found
 
-    def cache_clear(self) -> None:
-        """Drop all Sessions and identities."""
-        self._begin_anew()
+    def forget_machines(self) -> None:
+        """Drop the machine's identities, so that each is looked for again at its next use."""
+        with self._lock:
+            for wanted in [wanted for wanted in self._made if wanted[0] is not None]:
+                del self._made[wanted]
 
 
 _shared = _Sessions()

@@ -15,7 +15,7 @@ from fake_aws import FakeAws, refused_url
 from jackfield.connector import InvalidConnection, JackfieldError, Sent, TimedOut
 from jackfield.connector.context import Call, entered
 from jackfield.kernel.errors import Cancelled
-from jackfield_aws import AWS_ERRORS, VERSION, ApiKeySecret, AwsClients, sessions
+from jackfield_aws import AWS_ERRORS, VERSION, ApiKeySecret, AwsClients
 from jackfield_aws.endpoints import service_endpoint, sts_endpoint
 
 pytestmark = pytest.mark.usefixtures("direct")
@@ -213,11 +213,9 @@ def test_a_bad_endpoint_is_refused_at_its_value(opener: Opener, endpoint: str) -
 def test_a_profile_of_the_environment_is_for_who_brings_no_keys(opener: Opener, aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection with keys of its own works where AWS_PROFILE names a profile that there is not."""
     monkeypatch.setenv("AWS_PROFILE", "nope")
-    sessions._shared.cache_clear()
     clients, call = _open(opener, endpoint=aws.url)
     with entered(call):
         assert clients.client("sesv2").send_email(**MAIL)["MessageId"]
-    sessions._shared.cache_clear()
 
 
 def test_a_region_that_makes_no_host_is_refused(opener: Opener) -> None:

@@ -244,9 +244,9 @@ def test_endpoints_are_those_of_botocore(monkeypatch: pytest.MonkeyPatch, variab
         monkeypatch.setenv(name, value)
     from jackfield_aws import sessions
 
-    sessions._shared.cache_clear()
+    sessions._shared._begin_anew()
     client = open_client(ClientSpec("sesv2", "eu-west-1", None, KEYS), begins=True)
-    sessions._shared.cache_clear()
+    sessions._shared._begin_anew()
     calls = client._calls
     request = calls._requests.build(calls._operation("GetAccount"), {}, calls._service.credentials)
     assert (request.target.host, request.url) == (host, f"https://{host}/v2/email/account")

@@ -34,7 +34,7 @@ def moto_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def host(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def host(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A machine with an identity and a region."""
     values = {
         "AWS_ACCESS_KEY_ID": "AKIAHOST",
@@ -44,9 +44,7 @@ def host(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Monk
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    jackfield_aws.sessions._shared.cache_clear()
-    yield monkeypatch
-    jackfield_aws.sessions._shared.cache_clear()
+    return monkeypatch
 
 
 @pytest.mark.parametrize(
@@ -99,11 +97,11 @@ def test_a_machine_that_cannot(host: pytest.MonkeyPatch) -> None:
     with pytest.raises(Unavailable, match="AWS could not be reached for 'acme/ses': EndpointConnectionError"):
         secrets_manager("acme/ses", {})
     host.delenv("AWS_REGION")
-    jackfield_aws.sessions._shared.cache_clear()
+    jackfield_aws.sessions._shared.forget_machines()
     with pytest.raises(ValueError, match="no AWS region is set"):
         secrets_manager("acme/ses", {})
     host.delenv("AWS_ACCESS_KEY_ID")
-    jackfield_aws.sessions._shared.cache_clear()
+    jackfield_aws.sessions._shared.forget_machines()
     with pytest.raises(ValueError, match="no AWS identity of its own"):
         secrets_manager({"secretId": "acme/ses", "region": "eu-west-1"}, {})
 

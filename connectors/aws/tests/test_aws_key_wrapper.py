@@ -12,7 +12,6 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-import jackfield_aws.sessions
 from jackfield.kernel.errors import Forbidden, JackfieldError, Rejected, Unavailable
 from jackfield_aws.key_wrapper import SCHEME, KmsKey
 from jackfield_store.database import Database, DataKeyDamaged, open_database
@@ -52,13 +51,10 @@ def kms() -> Iterator[Kms]:
 
 
 @pytest.fixture
-def _host(kms: Kms, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _host(kms: Kms, monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"AWS_ACCESS_KEY_ID": "AKIAHOST", "AWS_SECRET_ACCESS_KEY": "host-secret", "AWS_ENDPOINT_URL": kms.url}
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    jackfield_aws.sessions._shared.cache_clear()
-    yield
-    jackfield_aws.sessions._shared.cache_clear()
 
 
 @pytest.fixture

@@ -38,13 +38,11 @@ def _stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
         monkeypatch.delenv(name, raising=False)
     for kind in (SSOProvider, SSOTokenProvider):
         monkeypatch.setattr(kind, "_SSO_TOKEN_CACHE_DIR", str(tmp_path))
-    sessions._shared.cache_clear()
     if credentials.EC is None:  # botocore[crt] is not installed
         monkeypatch.setattr(credentials, "EC", CrtKeys)
     os.mkfifo(tmp_path / "silence")
     with identity_stand(tmp_path) as stand:
         yield stand
-    sessions._shared.cache_clear()
 
 
 @pytest.fixture(name="prepared")

@@ -9,7 +9,7 @@ import pytest
 from aws_opening import KEY_ID, ROLE_ARN, SECRET, Opener
 from fake_aws import FakeAws, Role, User
 from jackfield.connector import InvalidConnection, JackfieldError, Sent, Step, Unauthenticated
-from jackfield_aws import AwsDefault, sessions
+from jackfield_aws import AwsDefault
 from jackfield_aws.errors import AWS_ERRORS
 
 if TYPE_CHECKING:
@@ -29,16 +29,13 @@ def _aws() -> Iterator[FakeAws]:
 
 
 @pytest.fixture(autouse=True)
-def _bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, aws: FakeAws) -> Iterator[None]:
+def _bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, aws: FakeAws) -> None:
     for name in _VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
-    sessions._shared.cache_clear()
-    yield
-    sessions._shared.cache_clear()
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "us-west-2"])

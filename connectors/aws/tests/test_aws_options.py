@@ -11,7 +11,6 @@ import pytest
 
 from identity_sources import VARIABLES
 from jackfield import Jackfield
-from jackfield_aws import sessions
 from jackfield_aws.virtual.source import AwsSource
 from moto_rig import EVERYTHING, offer
 from options_rig import Seen, Wire, wired
@@ -98,10 +97,8 @@ def _jackfield(tmp_path: Path, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> I
     (tmp_path / "config").write_text(_PROFILES)
     monkeypatch.setenv("AWS_CONFIG_FILE", f"{tmp_path}/config")
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", wire.url)
-    sessions._shared.cache_clear()
     with Jackfield(database_url=f"sqlite:///{tmp_path}/j.db", environment=offer(tmp_path, {"default": EVERYTHING})) as found:
         yield found
-    sessions._shared.cache_clear()
 
 
 def _seen(jackfield: Jackfield, wire: Wire, kind: str, name: str, values: Values, *, stored: bool) -> list[Seen]:

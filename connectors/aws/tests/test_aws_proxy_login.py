@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from identity_sources import ROLE, VARIABLES, CrtKeys, Stand, environment_of
 from jackfield import Jackfield
-from jackfield_aws import sessions
 from moto_rig import EVERYTHING, offer
 from raw_server import read_request, serving
 from test_aws_roles_anywhere import ANCHOR, PROFILE, certificate, key_text, pem
@@ -147,7 +146,5 @@ def test_a_machine(asked: list[bytes], invoke: Invoke, source: str, endpoint: st
         monkeypatch.setattr(credentials, "EC", CrtKeys)
     for name, value in environment_of(source, Stand(tmp_path)).items():
         monkeypatch.setenv(name, endpoint if name == "AWS_ENDPOINT_URL" else value)
-    sessions._shared.cache_clear()
     result = invoke("mail", "awsDefault", {})
-    sessions._shared.cache_clear()
     _told(result, asked)

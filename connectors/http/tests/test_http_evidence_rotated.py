@@ -64,7 +64,6 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A home where evidence settles doubts, and an AWS identity of the host that nobody else sees."""
     with settling_home(tmp_path) as found, mock.patch.dict(os.environ):
         yield found
-    sessions._shared.cache_clear()
 
 
 def _approve(runtime: Jackfield) -> None:
@@ -88,7 +87,7 @@ def _connect(runtime: Jackfield, server: str, kind: str) -> None:
 
 def _signs_in(environment: dict[str, str], who: str) -> None:
     """Give a process the variable of the connection, and an AWS identity of the host, which it reads once."""
-    sessions._shared.cache_clear()
+    sessions._shared.forget_machines()
     environment["DEPOT"] = os.environ["AWS_ACCESS_KEY_ID"] = _TOKENS[who]
     os.environ["AWS_SECRET_ACCESS_KEY"] = "a-secret-of-the-host"
 

@@ -85,8 +85,9 @@ def over_tls(
 
 
 def answer(connection: ssl.SSLSocket) -> None:
-    """Answer one request with the name in the client's certificate."""
-    read_request(connection)
+    """Answer one request with whether the client has shown a certificate; a client that has left gets none."""
+    if not read_request(connection):
+        return
     body = b'{"seen": %s}' % (b"true" if connection.getpeercert() else b"false")
     connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
