@@ -181,6 +181,23 @@ def test_a_forged_token_signs_nobody_in(place: Place, provider: Provider, name: 
     assert not [one for one in client.cookies if one.startswith("jackfield_signin")]
 
 
+@pytest.mark.parametrize("claims", [{"iat": 1}, {"iat": 30}, {"nbf": 20}, {"exp": -30}])
+def test_a_provider_whose_clock_is_ahead_signs_people_in(place: Place, provider: Provider, claims: dict[str, int]) -> None:
+    """Less than a minute between the two clocks decides nothing."""
+    now = time.time()
+    provider.forge = lambda usual: provider.signed({**usual, **{name: now + off for name, off in claims.items()}})
+    assert is_in_after(place)
+
+
+def test_a_clock_that_is_wrong_is_named(place: Place, provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+    """The page and the log name the claim and the seconds where the clocks differ by more."""
+    provider.forge = lambda usual: provider.signed({**usual, "iat": time.time() + 3600})
+    answer = signed_in_at(place.client())
+    assert answer.status == 403
+    assert re.search(r"The token's 'iat' is 3[56]\d\d seconds ahead of this server's clock, and 60 are allowed\.", answer.words)
+    assert re.search(r"'iat' is 3[56]\d\d seconds ahead", caplog.text)
+
+
 def test_a_token_that_names_no_key_is_verified_with_the_only_one(place: Place, provider: Provider) -> None:
     """A provider with one key may leave its name out (OpenID Connect Core §10.1); with two, nobody guesses."""
     provider.forge = lambda claims: provider.signed(claims, kid=None)

@@ -17,7 +17,7 @@ from jackfield.kernel.clock import Clock, within
 from jackfield.kernel.stored_values import is_storable
 from jackfield.wire.outbound import ENVIRONMENT, way_out
 from jackfield_service.shell.identity.identity_providers import Jwt
-from jackfield_service.shell.identity.jwts import Jwts
+from jackfield_service.shell.identity.jwts import LEEWAY, Jwts
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_store.access import DEFAULT, Settings, Tokens, UnknownWorkspace, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
@@ -251,7 +251,7 @@ class Identities:
     def find(self, text: str) -> Identity | None:
         """Return the identity of a token; None if it is unknown.
 
-        :raises Problem: 503 if it is a JWT and no signing keys are available.
+        :raises Problem: 503 if it is a JWT and no signing keys are available; 401 if one is out of its time.
         """
         known = self._known.present()
         valid = self._valid(known, text)
@@ -302,7 +302,11 @@ class Identities:
     def insufficient(self, text: str) -> Problem | None:
         """Return why a JWT that the provider has issued for this resource lets nobody in; a new one from the same provider would be the
         same. None for any other token."""
-        if self._jwt is None or self._jwts is None or not _is_jwt(text) or (claims := self._jwts.claims(text)) is None:
+        try:
+            claims = self._jwts.claims(text) if self._jwts is not None and _is_jwt(text) else None
+        except Problem:
+            return None
+        if self._jwt is None or claims is None:
             return None
         workspace = claims.get(self._jwt.workspace_claim)
         if not isinstance(workspace, str):
@@ -324,7 +328,8 @@ class Identities:
         bounds = self._settings(workspace)
         if bounds is None:
             return None
-        return _Known(now, now + _FRESH, _bound(Identity(workspace, subject, scope, Rules(), name, "user"), bounds), float(claims["exp"]))
+        found = Identity(workspace, subject, scope, Rules(), name, "user")
+        return _Known(now, now + _FRESH, _bound(found, bounds), float(claims["exp"]) + LEEWAY)
 
 
 def _bound(identity: Identity, settings: Settings) -> Identity:

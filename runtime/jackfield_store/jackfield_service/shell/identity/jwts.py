@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import cache
@@ -49,6 +50,10 @@ _NOBODY = "-"
 """Subject of a token that needs none."""
 _PATIENCE = 5.0
 """Seconds that a fetch may take in total, and for which requests wait for it."""
+LEEWAY = 60
+"""Seconds by which the provider's clock and this server's may differ (RFC 7519 §4.1.4): two machines never agree to the second."""
+_TIMES = {"iat": 1, "nbf": 1, "exp": -1}
+"""Claims that are times, and the direction in which each is out of time."""
 _LEFT = 3
 """Abandoned fetches that may still run: a provider that sends a byte a second occupies at most that many threads, and no request."""
 _WAITING = 100
@@ -84,6 +89,7 @@ class Jwts(ProcessLocal):
         self._next: float | None = None
         self._fetched = 0.0
         self._failing = False
+        self._said = 0.0
 
     def _begin_anew(self) -> None:
         """Reset the fetch state for this process: a forked child does not have the parent's fetching thread."""
@@ -117,10 +123,9 @@ class Jwts(ProcessLocal):
                 self._give_up(fetching)
 
     def claims(self, text: str, needed: Sequence[str] = NEEDED) -> dict[str, Any] | None:
-        """Return a token's claims; None if the provider did not issue it for this server, it has expired, or a ``needed`` one is missing.
-        Makes no request.
+        """Return a token's claims; None if the provider did not issue it for this server, or a ``needed`` one is missing. Makes no request.
 
-        :raises Problem: 503 if no keys are known.
+        :raises Problem: 503 if no keys are known; 401 if the token has expired, or is not valid yet, by more than ``LEEWAY``.
         """
         kid = self._key_of(text)
         if kid is None:
@@ -135,10 +140,28 @@ class Jwts(ProcessLocal):
                 audience=self._audience(),
                 issuer=self._settings.issuer,
                 options={"require": [*needed]},
+                leeway=LEEWAY,
             )
+        except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError):
+            late: dict[str, Any] = jwt.decode(text, options={"verify_signature": False})  # it is verified already
+            if _is_fit(late):
+                raise self._mistimed(late) from None
+            return None
         except (jwt.PyJWTError, UnsupportedAlgorithm, *_FOREIGN):
             return None
         return found if _is_fit(found) else None
+
+    def _mistimed(self, claims: Mapping[str, Any]) -> Problem:
+        """Return the refusal of the provider's token for its times, and write it to the log, once for many tokens."""
+        now = time.time()
+        off = {name: way * (claims[name] - now) for name, way in _TIMES.items() if name in claims}
+        name = max(off, key=off.__getitem__)
+        where = "in the past" if _TIMES[name] < 0 else "ahead of this server's clock"
+        told = f"the token's '{name}' is {off[name]:.0f} seconds {where}, and {LEEWAY} are allowed"
+        if (at := self._clock.monotonic()) >= self._said:
+            self._said = at + _AGAIN
+            _LOG.warning("a token of the identity provider %s is refused: %s; compare the clocks of both", self._settings.issuer, told)
+        return Problem(401, told)
 
     def _key_of(self, text: str) -> str | None:
         """Return the ID of the key that verifies a token; None if no key can. It is empty where the token names none of several keys."""

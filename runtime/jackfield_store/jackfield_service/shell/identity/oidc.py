@@ -203,9 +203,9 @@ class OidcProvider:
         try:
             claims = jwts.claims(token) if needed is None else jwts.claims(token, needed)
         except Problem as refusal:
-            raise ProviderAway(refusal.detail) from None
+            raise (Refused if refusal.status == 401 else ProviderAway)(refusal.detail) from None
         if claims is None:
-            raise Refused("the token was not issued by this provider for this client, or has expired")
+            raise Refused("the token was not issued by this provider for this client")
         return claims
 
     def _described_by(self, claims: Mapping[str, Any], granted: Mapping[str, Any], nonce: str) -> Person:

@@ -21,6 +21,7 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup
 from jackfield_service.shell.browsers.cookies import CookieJar, csrf_token, same_token
 from jackfield_service.shell.identity.identity import MOMENT, REMEMBERED, Identity
+from jackfield_service.shell.identity.jwts import LEEWAY
 from jackfield_service.shell.identity.people import People
 from jackfield_service.shell.pages.invitation import START, invited, provider_part
 from jackfield_service.shell.pages.layout.components import csrf_field, fault_of, h, text_field
@@ -120,7 +121,7 @@ class ConsoleSessions:
         lasts = LASTS
         if text.count(".") == 2:
             noted = {"by": "jwt", "id": identity.id, "scope": identity.scope, "name": identity.name}
-            lasts = _expiry(text) - self._server.clock.time()
+            lasts = _expiry(text) + LEEWAY - self._server.clock.time()
         self._record(identity, "session.started")
         return identity.workspace, self._sessions(identity.workspace).begin(noted, lasts)
 
