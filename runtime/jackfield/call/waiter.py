@@ -171,10 +171,10 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that runs in this thread; None if there is none."""
-    asyncio = sys.modules.get("asyncio")
+    """Return the event loop that runs in this thread; None if there is none, as while another thread imports asyncio."""
+    find = getattr(sys.modules.get("asyncio"), "get_running_loop", None)
     try:
-        return None if asyncio is None else asyncio.get_running_loop()
+        return None if find is None else find()
     except RuntimeError:
         return None
 

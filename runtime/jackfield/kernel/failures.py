@@ -11,7 +11,7 @@ import sys
 import threading
 
 from jackfield.kernel.errors import Sent, Unavailable
-from jackfield.kernel.interrupts import comes_out, interrupt
+from jackfield.kernel.interrupts import comes_out, interrupt, is_cancelled
 
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
@@ -100,11 +100,10 @@ def _was_asked_for(error: BaseException) -> bool:
         return True
     if isinstance(error, KeyboardInterrupt):
         return threading.current_thread() is threading.main_thread()
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None or not isinstance(error, asyncio.CancelledError):
+    if not is_cancelled(error):
         return False
     try:
-        task = asyncio.current_task()
+        task = sys.modules["asyncio"].current_task()
     except RuntimeError:  # no loop runs in this thread
         return False
     return task is not None and task.cancelling() > 0

@@ -117,10 +117,13 @@ def _made_of(error: BaseException, handled: BaseException | None) -> Iterator[Ba
 
 
 def _is_exit(error: BaseException) -> bool:
-    asyncio = sys.modules.get("asyncio")
-    return isinstance(error, (SystemExit, KeyboardInterrupt, GeneratorExit)) or (
-        asyncio is not None and isinstance(error, asyncio.CancelledError)
-    )
+    return isinstance(error, (SystemExit, KeyboardInterrupt, GeneratorExit)) or is_cancelled(error)
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Return whether asyncio has cancelled a task. It is not imported for that; and while another thread imports it, it lacks names."""
+    kind = getattr(sys.modules.get("asyncio"), "CancelledError", None)
+    return kind is not None and isinstance(error, kind)
 
 
 def _end(error: BaseException) -> TracebackType | None:

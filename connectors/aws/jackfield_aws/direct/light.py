@@ -150,9 +150,9 @@ def _is_plain(spec: ClientSpec) -> bool:
 
     That is so if nobody has added a function to the events of all clients, as moto does when it is imported, and if neither a variable nor
     the AWS configuration has a setting."""
-    handlers, endpoint = sys.modules.get("botocore.handlers"), spec.endpoint
-    is_hooked = handlers is not None and len(handlers.BUILTIN_HANDLERS) != _stored()["handlers"]
-    if is_hooked or not _is_unset(has_endpoint=endpoint is not None):
+    # absent while another thread imports the module
+    handlers, endpoint = getattr(sys.modules.get("botocore.handlers"), "BUILTIN_HANDLERS", None), spec.endpoint
+    if (handlers is not None and len(handlers) != _stored()["handlers"]) or not _is_unset(has_endpoint=endpoint is not None):
         return False
     return endpoint is None or is_valid_endpoint_url(endpoint) or is_valid_ipv6_endpoint_url(endpoint)
 
