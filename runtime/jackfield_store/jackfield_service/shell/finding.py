@@ -13,10 +13,9 @@ import jackfield_service
 _FOLDER = "subjects"
 
 
-def surfaces(name: str) -> Iterator[ModuleType]:
-    """Yield each subject's module of a fixed name, such as ``http`` or ``page``, in the order of their folders."""
+def surfaces(*names: str) -> Iterator[ModuleType]:
+    """Yield each subject's modules of fixed names, such as ``http`` or ``page``, in the order of their folders."""
     folders = [f"{path}/{_FOLDER}" for path in jackfield_service.__path__]
     for found in iter_modules(folders, f"{jackfield_service.__name__}.{_FOLDER}."):
-        module = f"{found.name}.{name}"
-        if found.ispkg and find_spec(module) is not None:
-            yield import_module(module)
+        modules = [f"{found.name}.{name}" for name in names] if found.ispkg else []
+        yield from (import_module(module) for module in modules if find_spec(module) is not None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import ModuleType
 
 from jackfield_service.shell.finding import surfaces
 from jackfield_service.shell.http.shape_parts import ANY, STRING, Json, list_of, object_of
@@ -23,6 +24,10 @@ _OWN: dict[str, Json] = {
 }  # fmt: skip
 
 
+def _described(module: ModuleType) -> Iterable[Mapping[str, Json]]:
+    return (*(one.described() for one in getattr(module, "RESOURCES", ())), getattr(module, "SHAPES", {}))
+
+
 def shapes(operations: Iterable[Operation]) -> dict[str, Json]:
     """Return all schemas as OpenAPI components. Where an operation answers with a list that no subject describes, it is a page of the items
     of that name.
@@ -30,7 +35,7 @@ def shapes(operations: Iterable[Operation]) -> dict[str, Json]:
     :raises ValueError: if two subjects describe one name.
     """
     found: dict[str, Json] = {}
-    for described in (*(module.SHAPES for module in surfaces("shapes")), _OWN):
+    for described in (*(shape for module in surfaces("shapes", "subject") for shape in _described(module)), _OWN):
         if twice := found.keys() & described.keys():
             raise ValueError(f"described twice: {', '.join(sorted(twice))}")
         found |= described

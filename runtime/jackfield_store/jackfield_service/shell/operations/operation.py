@@ -21,6 +21,7 @@ Endpoint = Callable[["Request", "ServerContext", "Identity"], Awaitable[Response
 Mount = Callable[["ServerContext"], "Sequence[Operation | Route]"]
 """Factory of a surface's routes in one process. ``http/app._endpoint`` checks token and scope of an operation; a plain route checks its
 own."""
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 READING = "jackfield.reading"
 SURFACE = "jackfield.surface"
 """Members of a request's scope; ``SURFACE`` is the caller's, for whom hints are worded."""
@@ -38,7 +39,7 @@ class Operation:
     so for some requests: their caller may be known as of an earlier reading of the epoch, which the endpoint finds under ``READING`` in the
     request's scope. Callers ``over_mcp`` have tokens for that alone, and are told where to get one."""
 
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    method: Method
     path: str
     endpoint: Endpoint
     scope: Scope | None

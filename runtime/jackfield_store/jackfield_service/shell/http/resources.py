@@ -1,0 +1,121 @@
+"""Operations of the API made of a noun's declaration (``resource.resource``): what the common acts and those on one thing have alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jackfield.callers.actor import Actor
+from jackfield.kernel.errors import JackfieldError
+from jackfield_service.shell.http.endpoints import Endpoints
+from jackfield_service.shell.http.parameters import flag
+from jackfield_service.shell.http.query_parts import filters, paged
+from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.operations.operation import ON_BEHALF, Endpoint, Method, Operation
+from jackfield_service.shell.process.server_context import ServerContext
+from jackfield_service.shell.requests.body import members_of
+from jackfield_service.shell.requests.json_response import answer
+from jackfield_service.shell.requests.problem import Problem, of_error
+from jackfield_service.shell.resource.resource import Act, Judge, Resource, Visit, Waits
+from jackfield_store.access.platform_tokens import home_of
+
+T = TypeVar("T")
+R = TypeVar("R")
+_PRINTABLE = re.compile("[ -~]{1,200}")
+_COMMON: Mapping[str, tuple[Method, str, int]] = {
+    "list": ("GET", "", 200), "create": ("POST", "", 201), "show": ("GET", "/{}", 200), "change": ("PATCH", "/{}", 200),
+    "remove": ("DELETE", "/{}", 204),
+}  # fmt: skip
+"""Method, end of the path and status of the acts that most nouns have."""
+
+
+async def done(
+    resource: Resource[T], request: Request, server: ServerContext, identity: Identity, step: Callable[[T], R], *,
+    waits: Waits | None = None, judged: Judge | None = None,
+) -> R:  # fmt: skip
+    """Run a step on the things of the caller's workspace in a thread; ``waits`` and ``judged`` are those of the noun by default.
+
+    :raises Problem: 403 for a token with rules, if it has no part in them; 503 without a database.
+    """
+    if resource.unruled and identity.rules:
+        raise Problem(403, resource.unruled, code="not_allowed")
+    server.require_database(resource.kept or resource.path.rpartition("/")[2])
+    workspace = home_of(identity.workspaces) if identity.kind == "platform" else identity.workspace
+    visit = Visit(
+        server.storage, workspace, server.clock, identity.caller, actor_of(request, identity), "remote",
+        partial(server.runtime, workspace), server.runtimes.guard, server.runtimes.outgoing, partial(server.base, request),
+    )  # fmt: skip
+    lane = waits or resource.waits
+    run = partial(server.asking, identity.holder) if lane == "asking" else getattr(server, lane)
+    try:
+        return await run(lambda: step(resource.opens(visit)))
+    except JackfieldError as error:
+        raise of_error(error, (judged or resource.judged)(error)) from None
+
+
+def operations(resource: Resource[Any], **own: Endpoint) -> tuple[Operation, ...]:
+    """Return the operations of a noun; ``own`` are the endpoints of acts that answer otherwise."""
+    return tuple(_operation(resource, act, own.get(act.name)) for act in resource.acts)
+
+
+def _operation(resource: Resource[Any], act: Act, own: Endpoint | None) -> Operation:
+    method, place, status = _COMMON.get(act.name) or (
+        ("GET", f"/{{}}/{act.name}", 200) if act.reads else ("POST", f"/{{}}:{act.name}", 200)
+    )
+    body = act.body or {"create": f"New{resource.one}", "change": f"{resource.one}Change"}.get(act.name)
+    shape = {"list": f"{resource.one}List", "create": resource.created, "remove": ""}.get(act.name, resource.shown)
+    lists = act.name == "list"
+    query = {**filters(resource.filters, **resource.choices()), **paged(resource.cursor)} if lists and act.query is None else act.query
+    return Operation(
+        method, resource.path + place.replace("{}", f"{{{resource.key}}}"), own or _endpoint(resource, act, body), act.scope,
+        act.operation or f"{act.name}{resource.of}{resource.one}{'s' * lists}", act.summary, act.answers or {status: shape},
+        query=query or {}, headers=(ON_BEHALF,) if act.scope == "platform" and method != "GET" else (), body=body,
+        problems=tuple(sorted({*((404,) if place else ()), *((413, 415) if body else ()), *act.problems, 503})),
+    )  # fmt: skip
+
+
+def _endpoint(resource: Resource[Any], act: Act, body: str | None) -> Endpoint:
+    if act.name == "list":
+        return Endpoints(partial(done, resource)).page(act.does, resource.row, resource.filters)
+    creates = act.name == "create"
+
+    async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
+        given = [] if creates else [request.path_params[resource.key]]
+        if body is not None:
+            given.append(await members_of(request, *resource.members(body)))
+        asked = {name: _asked(request, name, schema) for name, schema in (act.query or {}).items()}
+        found = await done(resource, request, server, identity, lambda things: act.does(things, *given, **asked))
+        if found is None:
+            return Response(status_code=204)
+        row = resource.row(found)
+        status = next(iter(act.answers)) if act.answers else 201 if creates else 200
+        return answer(row, status, _headers(resource, row) if creates else None)
+
+    return endpoint
+
+
+def _headers(resource: Resource[Any], row: Mapping[str, Any]) -> dict[str, str]:
+    once = {"Cache-Control": "no-store"} if resource.created.startswith("Created") else {}
+    return {"Location": f"{resource.path}/{row[resource.argument[0]]}", **once}
+
+
+def actor_of(request: Request, identity: Identity) -> Actor:
+    """Return the caller as the audit log names it: a platform with the user whom it names.
+
+    :raises Problem: 400 if that is no name.
+    """
+    if identity.kind != "platform":
+        return identity.actor
+    behalf = request.headers.get(ON_BEHALF, "")
+    if behalf and not _PRINTABLE.fullmatch(behalf):
+        raise Problem(400, f"the header '{ON_BEHALF}' must have at most 200 printable ASCII characters")
+    return Actor("platform", identity.id, identity.name, behalf)
+
+
+def _asked(request: Request, name: str, schema: Mapping[str, Any]) -> Any:
+    return flag(request, name) if schema["type"] == "boolean" else request.query_params.get(name)

@@ -1,0 +1,1 @@
+"""Nouns that subjects declare once, for HTTP, the command line and pages."""

@@ -1,0 +1,188 @@
+"""Declaration of a noun: its members, what can be done with it, and how its things are opened for a caller.
+
+Operations with their shapes (``http.resources``), verbs (``resource.verbs``) and parts of pages (``layout.resources``) are made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Flag, auto
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError
+
+if TYPE_CHECKING:
+    from jackfield.callers import Caller, Scope
+    from jackfield.callers.actor import Actor
+    from jackfield.connections.named_connection import Origin
+    from jackfield.kernel.clock import Clock
+    from jackfield.wire.guard import Guard
+    from jackfield_store.resources.storage import Storage
+    from jackfield_store.runtime import Jackfield
+
+T = TypeVar("T")
+Json = dict[str, Any]
+Judge = Callable[[JackfieldError], int | None]
+Waits = Literal["briefly", "slowly", "asking"]
+
+
+class Is(Flag):
+    """Part that a member has in the documents of a noun."""
+
+    SHOWN = 0
+    ALWAYS = auto()
+    """Each row has it."""
+    NEEDED = auto()
+    """A new one must be given with it."""
+    GIVEN = auto()
+    """A new one may be given with it."""
+    CHANGED = auto()
+    """A change may have it."""
+    ONCE = auto()
+    """Only the answer of the creation has it."""
+    UNSEEN = auto()
+    """No answer has it."""
+    DETAIL = auto()
+    """Answers with a single one have it; rows of a list do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Member of a noun. ``given`` is the schema of what creates or changes one, if that differs from what is shown."""
+
+    name: str
+    schema: Json
+    part: Is = Is.SHOWN
+    given: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Operation on a noun: ``list``, ``show``, ``create``, ``change``, ``remove``, or under a name of its own with one of them.
+
+    ``does`` gets the opened things, the key of one unless it creates one, the members of the body if there is one, and ``query`` by name.
+    ``verb`` is the summary of the command's verb if that differs; empty: it has none, or one by hand. ``operation``, ``body`` and
+    ``answers`` are those of the HTTP API where they do not follow from the noun. One that ``reads`` is a GET.
+    """
+
+    name: str
+    does: Callable[..., Any]
+    summary: str
+    scope: Scope = "manage"
+    problems: tuple[int, ...] = ()
+    verb: str | None = None
+    operation: str = ""
+    body: str | None = None
+    answers: Mapping[int, str] | None = None
+    query: Mapping[str, Mapping[str, Any]] | None = None
+    reads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Caller who works with a workspace's things, over HTTP, on a page, or on the command line as the operator.
+
+    ``guard`` and ``outgoing`` limit the hosts that connections and callbacks reach; None: no limit.
+    """
+
+    storage: Storage
+    workspace: str
+    clock: Clock
+    caller: Caller
+    actor: Actor
+    origin: Origin
+    find: Callable[[], Jackfield]
+    guard: Guard | None = None
+    outgoing: Guard | None = None
+    base: Callable[[], str] = str
+
+    @property
+    def runtime(self) -> Jackfield:
+        """Runtime of the workspace."""
+        return self.find()
+
+
+@dataclass(frozen=True, slots=True)
+class Resource(Generic[T]):
+    """Noun of a subject. ``one`` names it in operations and shapes, ``kept`` in refusals, by default as the path does.
+
+    ``opens`` opens the things of a workspace, in a thread of the kind ``waits``. ``unruled`` is the refusal of a token with rules. ``row``
+    makes a document of what an act returns, which has further members unless it is ``closed``. ``judged`` returns the status of an error
+    where that is not the error's own. ``argument`` is the key on the command line, with its placeholder. ``of`` stands in the names of
+    operations before the noun's.
+    """
+
+    one: str
+    path: str
+    opens: Callable[[Visit], T]
+    fields: tuple[Field, ...]
+    acts: tuple[Act, ...]
+    cursor: str
+    key: str = "name"
+    argument: tuple[str, str] = ("name", "NAME")
+    filters: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    shapes: Mapping[str, Json] | None = None
+    row: Callable[[Any], Any] = lambda found: found
+    closed: bool = True
+    of: str = ""
+    kept: str = ""
+    unruled: str = ""
+    waits: Waits = "slowly"
+    judged: Judge = lambda _: None
+
+    def described(self) -> dict[str, Json]:
+        """Return the shapes of what operations take and answer with, by name."""
+        bodies = {act.name: act.body for act in self.acts}
+        seen = tuple(one for one in self.fields if not one.part & (Is.ONCE | Is.UNSEEN | Is.DETAIL))
+        found: dict[str, Json] = {}
+        if "create" in bodies:
+            found[f"New{self.one}"] = _object(self._of(Is.NEEDED | Is.GIVEN), Is.NEEDED, given=True)
+        if "change" in bodies:
+            found[bodies["change"] or f"{self.one}Change"] = _object(self._of(Is.CHANGED), given=True)
+        found[self.one] = {**_object(seen, Is.ALWAYS), "additionalProperties": not self.closed}
+        for name, part in ((self.shown, Is.DETAIL), (self.created, Is.ONCE)):
+            if further := self._of(part):
+                found[name] = _object((*seen, *further), Is.ALWAYS)
+        return {**found, **(self.shapes or {})}
+
+    @property
+    def shown(self) -> str:
+        """Name of the shape of a single one."""
+        return f"{self.one}Detail" if self._of(Is.DETAIL) else self.one
+
+    @property
+    def created(self) -> str:
+        """Name of the shape of a new one."""
+        return f"Created{self.one}" if self._of(Is.ONCE) else self.shown
+
+    def members(self, shape: str) -> tuple[set[str], set[str]]:
+        """Return the members that a body of a shape must have, and those that it may have."""
+        schema = self.described()[shape]
+        needed = set(schema["required"])
+        return needed, schema["properties"].keys() - needed
+
+    def choices(self) -> dict[str, list[str]]:
+        """Return the values of the filters that have a few."""
+        return {one.name: one.schema["enum"] for one in self.fields if one.name in self.filters and "enum" in one.schema}
+
+    def _of(self, part: Is) -> tuple[Field, ...]:
+        return tuple(one for one in self.fields if one.part & part)
+
+
+def document_of(found: Any) -> Any:
+    """Return a thing of a noun, which has ``to_json``, as a document."""
+    return found if isinstance(found, dict) else found.to_json()
+
+
+def invalid_or_unknown(error: JackfieldError) -> int | None:
+    """Return the status of what is not valid, which has details, and of a name that is unknown, which has none."""
+    is_plain = isinstance(error, InvalidInvocation) and error.http_status == InvalidInvocation.http_status
+    return (422 if error.details else 404) if is_plain else None
+
+
+def _object(fields: tuple[Field, ...], needed: Is = Is.SHOWN, *, given: bool = False) -> Json:
+    properties = {one.name: one.given if given and one.given is not None else one.schema for one in fields}
+    required = [one.name for one in fields if one.part & needed]
+    return {"type": "object", "required": required, "properties": properties, "additionalProperties": False}

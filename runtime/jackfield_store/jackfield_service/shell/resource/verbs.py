@@ -1,0 +1,68 @@
+"""Verbs of the command line made of a noun's declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.session import Noun, caller, declare_pages, open_jackfield, pages
+from jackfield_service.shell.resource.resource import Act, Resource, Visit
+from jackfield_store.commands.stored import actor
+from jackfield_store.runtime import stored
+
+T = TypeVar("T")
+_NAMES = {"create": "add", "change": "update", "enable": "resume", "disable": "pause"}
+"""Verbs of acts that have other names over HTTP."""
+_BY_HAND = ("create", "change")
+"""Acts of which a verb declares what it takes."""
+
+
+def noun(resource: Resource[T]) -> Noun[T]:
+    """Return the runs of a noun's verbs, for those that are written by hand, too."""
+
+    @contextmanager
+    def opened(arguments: Namespace) -> Iterator[T]:
+        with stored(open_jackfield(arguments if "workspace" in arguments else None)) as jackfield:
+            jackfield.storage.require(jackfield.workspace)
+            visit = Visit(
+                jackfield.storage, jackfield.workspace, jackfield.clock, caller(), actor(), "operator", lambda: jackfield,
+                base=partial(jackfield.storage.shared.value, "publicUrl"),
+            )  # fmt: skip
+            yield resource.opens(visit)
+
+    return Noun(opened)
+
+
+def verbs(resource: Resource[T], runs: Noun[T] | None = None, **own: Verb) -> dict[str, Verb]:
+    """Return the verbs of the acts in their order: of those that take nothing but a key, and ``own`` ones for others."""
+    runs = runs or noun(resource)
+    plain = (act for act in resource.acts if act.verb != "" and not (act.body or act.query or act.name in _BY_HAND))
+    found = {**{act.name: _verb(resource, act, runs) for act in plain}, **own}
+    return {_NAMES.get(act.name, act.name): found[act.name] for act in resource.acts if act.name in found}
+
+
+def declare_key(resource: Resource[Any]) -> Callable[[Parser], None]:
+    """Return the function that adds the key of one."""
+
+    def declare(parser: Parser) -> None:
+        parser.add_argument(resource.argument[0], metavar=resource.argument[1])
+
+    return declare
+
+
+def _verb(resource: Resource[T], act: Act, runs: Noun[T]) -> Verb:
+    def run(things: T, arguments: Namespace) -> Any:
+        key = getattr(arguments, resource.argument[0])
+        found = act.does(things, key)
+        return {"removed": key} if found is None else resource.row(found)
+
+    def rows(things: T, arguments: Namespace) -> list[Any]:
+        return [resource.row(item) for item in pages(arguments, partial(act.does, things))]
+
+    words = act.summary if act.verb is None else act.verb
+    if act.name == "list":
+        return Verb(words, declare_pages, runs.rows(rows, resource.columns))
+    return Verb(words, declare_key(resource), runs.value(run))
