@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from jackfield.cli.local_files import read_document
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import Noun, declare_name, declare_pages, in_workspace, open_jackfield, pages
+from jackfield.cli.session import declare_name, in_workspace
 from jackfield.manifest.manifest import EFFECTS
-from jackfield_store.commands.stored import actor
-from jackfield_store.management.mcp_servers import TRUST, McpServers, ServerWish, mcp_servers
-from jackfield_store.runtime import stored
+from jackfield_service.shell.resource.verbs import noun, verbs
+from jackfield_service.subjects.mcp_servers.subject import MCP_SERVERS
+from jackfield_store.management.mcp_servers import TRUST, McpServers, ServerWish
 
-_COLUMNS = ("name", "url", "actions", "version", "trust", "shared", "inherited", "acceptedAt")
 _DEFAULT = "default"
 _HEADER = re.compile(r"([A-Za-z0-9-]{1,64})=([A-Za-z_][A-Za-z0-9_]*)")
-
-
-@contextmanager
-def _opened(arguments: Namespace) -> Iterator[McpServers]:
-    with open_jackfield(arguments) as jackfield:
-        yield mcp_servers(stored(jackfield), actor(), "operator")
 
 
 def _declare_sign_in(parser: Parser) -> None:
@@ -116,27 +107,13 @@ def _variable(arguments: Namespace, name: str) -> str:
     return value
 
 
-def _listed(servers: McpServers, arguments: Namespace) -> list[dict[str, Any]]:
-    return pages(arguments, servers.page)
-
-
-def _shown(servers: McpServers, arguments: Namespace) -> dict[str, Any]:
-    return servers.show(arguments.name)
-
-
-def _removed(servers: McpServers, arguments: Namespace) -> dict[str, Any]:
-    return servers.remove(arguments.name)
-
-
-_NOUN = Noun(_opened)
-VERBS = in_workspace(
-    {
-        "add": Verb("Add a server, and accept its tools as they are.", _declare_add, _NOUN.value(_add)),
-        "list": Verb("List the servers that the workspace sees.", declare_pages, _NOUN.rows(_listed, _COLUMNS)),
-        "show": Verb("Print a server with the tools that were accepted.", declare_name, _NOUN.value(_shown)),
-        "review": Verb("Compare a server's tools with the accepted ones.", _declare_connection, _NOUN.value(_review)),
-        "accept": Verb("Accept tools as the server has them now.", _declare_accept, _NOUN.value(_accept)),
-        "overlay": Verb("Say what accepted tools do, which beats what the server says.", _declare_overlay, _NOUN.value(_overlay)),
-        "remove": Verb("Delete a server that no connection is for.", declare_name, _NOUN.value(_removed)),
-    }
-)  # fmt: skip
+_NOUN = noun(MCP_SERVERS)
+VERBS = in_workspace({
+    "add": Verb("Add a server, and accept its tools as they are.", _declare_add, _NOUN.value(_add)),
+    **verbs(
+        MCP_SERVERS,
+        review=Verb("Compare a server's tools with the accepted ones.", _declare_connection, _NOUN.value(_review)),
+        accept=Verb("Accept tools as the server has them now.", _declare_accept, _NOUN.value(_accept)),
+        overlay=Verb("Say what accepted tools do, which beats what the server says.", _declare_overlay, _NOUN.value(_overlay)),
+    ),
+})  # fmt: skip

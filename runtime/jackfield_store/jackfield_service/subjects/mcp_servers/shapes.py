@@ -1,12 +1,11 @@
-"""Shapes of MCP servers that are connectors of a workspace, and of what was accepted of them."""
+"""Shapes of what a workspace accepts and says of the tools of an MCP server."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from jackfield.manifest.manifest import EFFECTS
-from jackfield_service.shell.http.shape_parts import MOMENT, NAME, PROBLEM, STRING, Json, closed_with, object_of
-from jackfield_store.management.mcp_servers import TRUST
+from jackfield_service.shell.http.shape_parts import NAME, STRING, STRINGS, Json, closed_with, object_of
 
 _EFFECT: Json = {"enum": [*EFFECTS]}
 _TOOL: Mapping[str, Json] = {"tool": STRING, "action": STRING, "title": STRING, "effect": _EFFECT, "digest": STRING}
@@ -23,43 +22,28 @@ _OVERLAY: Mapping[str, Json] = {
     "pagination": closed_with(("tokenInput", "tokenOutput", "items"), _PAGINATION),
 }
 _BOTH: Json = {"type": "object", "description": "'was' and 'is'; absent if it is the same."}
-_LEFT_OUT: Json = {"type": "array", "items": object_of(("tool", "reason"), tool=STRING, reason=STRING)}
-_SIGN_IN: Json = {"type": "boolean", "description": "The server lists its tools for those who sign in only."}
-_HEADERS: Json = {
+LEFT_OUT: Json = {"type": "array", "items": object_of(("tool", "reason"), tool=STRING, reason=STRING)}
+SIGN_IN: Json = {"type": "boolean", "description": "The server lists its tools for those who sign in only."}
+HEADERS: Json = {
     "type": "object", "maxProperties": 1, "minProperties": 1, "additionalProperties": {**STRING, "maxLength": 20_000},
     "description": "Header field with which the server is asked for its tools, such as Authorization; it is not kept.",
 }  # fmt: skip
-_SERVER: Mapping[str, Json] = {
-    "name": NAME, "connector": STRING, "url": STRING, "trust": {"enum": [*TRUST]}, "shared": {"type": "boolean"},
-    "inherited": {"type": "boolean", "description": "It is the operator's, who shares it with all workspaces."},
-    "actions": {"type": "integer"}, "version": {"type": "integer"}, "createdAt": MOMENT, "acceptedAt": MOMENT,
-}  # fmt: skip
-_SHOWN: Mapping[str, Json] = {**_SERVER, "problem": PROBLEM}
 _SAID: Json = {**closed_with((), _OVERLAY), "description": "What the operator says of the tool, which beats what the server says."}
-_WORDS: Json = {"type": "array", "items": STRING}
 _CLIENT: Mapping[str, Json] = {
     **dict.fromkeys(("client_id", "client_name", "client_uri", "token_endpoint_auth_method", "application_type"), STRING),
-    **dict.fromkeys(("redirect_uris", "grant_types", "response_types"), _WORDS),
+    **dict.fromkeys(("redirect_uris", "grant_types", "response_types"), STRINGS),
 }
-_TOOLS: Json = {"type": "array", "items": closed_with((*_TOOL,), {**_TOOL, "overlay": _SAID})}
-
+TOOLS: Json = {"type": "array", "items": closed_with((*_TOOL,), {**_TOOL, "overlay": _SAID})}
 SHAPES: Mapping[str, Json] = {
-    "McpServer": closed_with((*_SERVER,), _SHOWN),
-    "McpServerDetail": closed_with((*_SERVER, "tools"), {**_SHOWN, "tools": _TOOLS, "leftOut": _LEFT_OUT, "needsSignIn": _SIGN_IN}),
-    "NewMcpServer": object_of(
-        ("name", "url"), name=NAME, url={**STRING, "maxLength": 2_000}, title={**STRING, "maxLength": 60},
-        trust={"enum": [*TRUST], "description": "'annotations': the server is believed about effects."},
-        shared={"type": "boolean", "description": "All workspaces see it; in the workspace 'default' only."}, headers=_HEADERS,
-    ),
     "McpAcceptance": object_of(
-        (), connection={**NAME, "description": "Connection of the server over which it is asked."}, headers=_HEADERS,
+        (), connection={**NAME, "description": "Connection of the server over which it is asked."}, headers=HEADERS,
         tools={
             "type": "object", "additionalProperties": STRING,
             "description": "Digests of tools as they were reviewed, by the tool's name; another one is refused. Left out: all.",
         },
     ),
     "McpServerReview": object_of(
-        ("name", "version", "changed", "new", "gone", "leftOut"), name=NAME, version={"type": "integer"}, new=_TOOLS, leftOut=_LEFT_OUT,
+        ("name", "version", "changed", "new", "gone", "leftOut"), name=NAME, version={"type": "integer"}, new=TOOLS, leftOut=LEFT_OUT,
         changed={
             "type": "array",
             "items": object_of(
@@ -68,7 +52,7 @@ SHAPES: Mapping[str, Json] = {
                 title=_BOTH, description=_BOTH, inputs=_BOTH, output=_BOTH,
             ),
         },
-        gone={"type": "array", "items": object_of(("tool", "action"), tool=STRING, action=STRING)}, needsSignIn=_SIGN_IN,
+        gone={"type": "array", "items": object_of(("tool", "action"), tool=STRING, action=STRING)}, needsSignIn=SIGN_IN,
     ),
     "McpOverlay": object_of(
         ("actions",),
@@ -79,5 +63,4 @@ SHAPES: Mapping[str, Json] = {
         },
     ),
     "ClientMetadata": closed_with((*_CLIENT,), _CLIENT),
-    "McpServerEnd": object_of(("removed",), removed=NAME),
 }  # fmt: skip
