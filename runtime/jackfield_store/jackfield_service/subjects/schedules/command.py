@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.cli.local_files import read_document
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import Noun, caller, declare_name, declare_pages, in_workspace, open_jackfield, pages, remove_named
+from jackfield.cli.session import declare_name, in_workspace, remove_named
 from jackfield.invocation import Result
 from jackfield.kernel.errors import InvalidInvocation
+from jackfield_service.shell.resource.verbs import noun, verbs
 from jackfield_service.subjects.schedules.policy import MISSED, OVERLAP
-from jackfield_store.commands.stored import actor
-from jackfield_store.runtime import stored
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.schedules.subject import SCHEDULES
 
-if TYPE_CHECKING:
-    from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
-
-_COLUMNS = ("name", "status", "connector", "action", "cron", "timezone", "every", "at", "nextAt", "reason")
 _NEXT = ("slot", "local")
 _MAX_NEXT = 1000
 
@@ -49,14 +44,6 @@ def _declare_next(parser: Parser) -> None:
     parser.add_argument("--count", type=count(1, _MAX_NEXT), default=5, metavar="N", help="number of slots (default 5)")
 
 
-@contextmanager
-def _open_schedules(arguments: Namespace) -> Iterator[WorkspaceSchedules]:
-    from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
-
-    with stored(open_jackfield(arguments)) as jackfield:
-        yield WorkspaceSchedules(jackfield, caller(), actor())
-
-
 def _add(schedules: WorkspaceSchedules, arguments: Namespace) -> dict[str, Any]:
     given = {name: getattr(arguments, name) for name in ("cron", "every", "at", "timezone", "anchor", "missed", "overlap")}
     document = {
@@ -75,16 +62,13 @@ def _run(schedules: WorkspaceSchedules, arguments: Namespace) -> dict[str, Any]:
     return {"invocationId": found, "status": "queued"}
 
 
-_NOUN = Noun(_open_schedules)
-VERBS = in_workspace(
-    {
-        "add": Verb("Run an invocation at given times; servers and workers queue it.", _declare_add, _NOUN.value(_add)),
-        "list": Verb("List the schedules.", declare_pages, _NOUN.rows(lambda all_, given: pages(given, all_.page), _COLUMNS)),
-        "show": Verb("Show a schedule and its last slots.", declare_name, _NOUN.value(lambda all_, given: all_.show(given.name))),
-        "pause": Verb("Run no slots until it is resumed.", declare_name, _NOUN.value(lambda all_, given: all_.pause(given.name))),
-        "resume": Verb("Run the slots that follow.", declare_name, _NOUN.value(lambda all_, given: all_.resume(given.name))),
-        "remove": Verb("Delete a schedule.", declare_name, _NOUN.value(remove_named)),
-        "next": Verb("Show the next slots.", _declare_next, _NOUN.rows(lambda all_, given: all_.next(given.name, given.count), _NEXT)),
-        "run": Verb("Queue its invocation now.", declare_name, _NOUN.value(_run)),
-    }
-)
+_NOUN = noun(SCHEDULES)
+VERBS = in_workspace({
+    "add": Verb("Run an invocation at given times; servers and workers queue it.", _declare_add, _NOUN.value(_add)),
+    **verbs(
+        SCHEDULES,
+        remove=Verb("Delete a schedule.", declare_name, _NOUN.value(remove_named)),
+        next=Verb("Show the next slots.", _declare_next, _NOUN.rows(lambda all_, given: all_.next(given.name, given.count), _NEXT)),
+        run=Verb("Queue its invocation now.", declare_name, _NOUN.value(_run)),
+    ),
+})  # fmt: skip
