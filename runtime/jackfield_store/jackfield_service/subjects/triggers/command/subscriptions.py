@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.cli.arguments import read_inputs
 from jackfield.cli.local_files import LocalFiles, read_document
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import duration
-from jackfield.cli.session import Noun, caller, declare_name, declare_pages, open_jackfield, pages, remove_named
-from jackfield_store.commands.stored import actor
-from jackfield_store.runtime import stored
+from jackfield.cli.session import declare_name, remove_named
+from jackfield_service.shell.resource.verbs import noun, verbs
+from jackfield_service.subjects.triggers.subject import SUBSCRIPTIONS
+from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
 
-if TYPE_CHECKING:
-    from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
-
-_COLUMNS = ("name", "status", "trigger", "connection", "lastEventAt", "reason")
 _DAY = 86_400.0
 
 
@@ -60,14 +55,6 @@ def _declare_reset(parser: Parser) -> None:
     )
 
 
-@contextmanager
-def _open_subscriptions(_arguments: Namespace) -> Iterator[WorkspaceSubscriptions]:
-    from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
-
-    with stored(open_jackfield()) as jackfield:
-        yield WorkspaceSubscriptions(jackfield, caller(), actor(), jackfield.storage.shared.value("publicUrl"))
-
-
 def _add(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict[str, Any]:
     document = {
         "name": arguments.name, "trigger": arguments.trigger, "connection": arguments.connection, "every": arguments.every,
@@ -92,17 +79,11 @@ def _update(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict
     return subscriptions.change(arguments.name, document)
 
 
-_NOUN = Noun(_open_subscriptions)
+_NOUN = noun(SUBSCRIPTIONS)
 VERBS = {
     "add": Verb("Switch a trigger on; servers and workers serve it.", _declare_add, _NOUN.value(_add)),
     "update": Verb("Change what its events start, its interval or its inputs; URL and secret stay.", _declare_update, _NOUN.value(_update)),
-    "list": Verb("List the subscriptions.", declare_pages, _NOUN.rows(lambda all_, given: pages(given, all_.page), _COLUMNS)),
-    "show": Verb("Show a subscription, its URL and its checkpoint.", declare_name, _NOUN.value(lambda all_, given: all_.show(given.name))),
-    "test": Verb("Show samples of its events.", declare_name, _NOUN.value(lambda all_, given: {"items": all_.samples(given.name)})),
-    "pause": Verb("Receive and poll nothing more, at once.", declare_name, _NOUN.value(lambda all_, given: all_.disable(given.name))),
-    "resume": Verb(
-        "Receive or poll again; a poll goes on where it was.", declare_name, _NOUN.value(lambda all_, given: all_.enable(given.name))
-    ),
+    **verbs(SUBSCRIPTIONS),
     "reset": Verb(
         "Let a poll begin again at a time.", _declare_reset, _NOUN.value(lambda all_, given: all_.reset(given.name, given.since))
     ),

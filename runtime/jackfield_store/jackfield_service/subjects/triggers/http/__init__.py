@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from jackfield_service.subjects.triggers.http import hooks, subscriptions
+from jackfield_service.shell.http.resources import operations
+from jackfield_service.subjects.triggers.http import hooks
+from jackfield_service.subjects.triggers.subject import SUBSCRIPTIONS
 
 __all__ = ["OPERATIONS"]
 
-OPERATIONS = (*subscriptions.OPERATIONS, *hooks.OPERATIONS)
+OPERATIONS = (*operations(SUBSCRIPTIONS), *hooks.OPERATIONS)
