@@ -69,6 +69,12 @@ _STOP = "UPDATE callbacks SET status = 'paused', reason = 'it is being removed' 
 _REMOVE_DELIVERIES = slice_of("deliveries", "workspace, callback, sequence", "workspace = :workspace AND callback = :id")
 
 
+class UnknownCallback(InvalidInvocation):
+    """No callback has this ID."""
+
+    http_status = 404
+
+
 class Created(NamedTuple):
     """A callback with its secret, which is shown once; of an Ed25519 key the public part."""
 
@@ -78,6 +84,10 @@ class Created(NamedTuple):
     def shown(self) -> dict[str, str]:
         """Return what the receiver needs, as a member of a JSON object."""
         return {"publicKey": public_key(self.secret)} if self.secret.startswith(PRIVATE) else {"secret": self.secret}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the callback as a JSON object, with what the receiver needs."""
+        return {**self.callback.to_json(), **self.shown()}
 
 
 def opened_secrets(vault: Vault, workspace: str, row: Row, now: float) -> list[dict[str, Any]]:
@@ -264,9 +274,9 @@ def failing_callbacks(database: Database, now: float) -> int:
     return 0 if found is None else int(found.failing)
 
 
-def unknown_callback(identifier: str) -> InvalidInvocation:
+def unknown_callback(identifier: str) -> UnknownCallback:
     """Return the error for a callback that does not exist."""
-    return InvalidInvocation(f"no callback has the ID '{identifier[:80]}'", hint=NextStep("callbacks"))
+    return UnknownCallback(f"no callback has the ID '{identifier[:80]}'", hint=NextStep("callbacks"))
 
 
 def damaged_callback(identifier: str) -> InvalidInvocation:

@@ -99,6 +99,12 @@ class Delivery:
         return {name: value for name, value in members.items() if value is not None}
 
 
+class UnknownDelivery(InvalidInvocation):
+    """No delivery has this ID."""
+
+    http_status = 404
+
+
 class Deliveries:
     """Deliveries of one workspace, or of the platform whose ``home_of`` is given."""
 
@@ -128,7 +134,7 @@ class Deliveries:
         with self._database.read() as transaction:
             row = transaction.find(_ONE, {"workspace": self._workspace, "id": identifier})
         if row is None:
-            raise InvalidInvocation(f"no delivery has the ID '{identifier[:80]}'", hint=NextStep("deliveries"))
+            raise UnknownDelivery(f"no delivery has the ID '{identifier[:80]}'", hint=NextStep("deliveries"))
         found = self._delivery_from(row)
         return replace(found, request=self._request(found))
 

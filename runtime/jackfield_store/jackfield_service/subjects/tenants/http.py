@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import moment
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_service.shell.http.endpoints import Endpoints, Row, filtered
 from jackfield_service.shell.http.parameters import flag, limit_of
 from jackfield_service.shell.http.query_parts import BY_KEY, FLAG, TEXT, WHEN, paged
+from jackfield_service.shell.http.resources import actor_of
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import ON_BEHALF, Operation
 from jackfield_service.shell.process.server_context import ServerContext
@@ -32,7 +31,6 @@ from jackfield_store.access.settings import IMAGES
 T = TypeVar("T")
 
 _LARGEST = 1024 * 1024
-_PRINTABLE = re.compile(r"[\x20-\x7e]{1,200}")
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -136,20 +134,9 @@ async def done(request: Request, server: ServerContext, identity: Identity, step
     :raises Problem: 503 if there is no database.
     """
     server.require_database("workspaces")
-    actor = platform_actor(request, identity)
+    actor = actor_of(request, identity)
     tenants = Tenants(server.storage, server.files, server.clock, identity.workspaces, actor, server.revoke_approvals)
     return await (server.slowly if slowly else server.briefly)(lambda: step(tenants))
-
-
-def platform_actor(request: Request, identity: Identity) -> Actor:
-    """Return a platform as the audit log names it, with the user whom it names.
-
-    :raises Problem: 400 if that is no name.
-    """
-    behalf = request.headers.get("jackfield-on-behalf-of", "")
-    if behalf and not _PRINTABLE.fullmatch(behalf):
-        raise Problem(400, "the header 'Jackfield-On-Behalf-Of' must have at most 200 printable ASCII characters")
-    return Actor("platform", identity.id, identity.name, behalf)
 
 
 async def object_of(request: Request) -> dict[str, Any]:
