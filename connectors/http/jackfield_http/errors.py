@@ -111,6 +111,9 @@ _THROTTLED = re.compile(
     r"secondary rate limit|abuse detection|rate limit exceeded|rate limit has been exceeded|too many requests", re.IGNORECASE
 )
 _SECONDARY = re.compile(r"secondary rate limit|abuse detection", re.IGNORECASE)
+_CLEAR = re.compile(rb"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server|speaking plain HTTP to an SSL-enabled")
+"""What nginx, Go's net/http and Apache answer to a request in clear text at a port that speaks TLS."""
+_OVER_TLS = Row(Rejected, "That port speaks TLS: write https:// in the server's URL.")
 _SECONDARY_WAIT = 60.0
 """Seconds that GitHub asks to wait at least after a secondary limit, where no header field says how long."""
 _ONLY_SAFE = frozenset({408, 425})
@@ -186,6 +189,8 @@ class HttpErrors:
 
     def _row(self, refusal: Refusal, code: str | None, message: str | None) -> Row:
         status, known = refusal.status, self.rows
+        if status == 400 and _CLEAR.search(refusal.content[:_LONGEST]):
+            return _OVER_TLS
         keys: tuple[Key, ...] = (status,) if code is None else ((status, code), code, status)
         found = next((known[key] for key in keys if key in known), None)
         if found is None:

@@ -49,7 +49,6 @@ _FAULTS: tuple[type[Exception], ...] = (
 )
 
 _KINDS: Mapping[str, tuple[type[Exception], ...]] = {
-    "tls": (ssl.SSLError,),
     "resolve": (socket.gaierror, UnicodeError),
     "refused": (ConnectionRefusedError,),
 }
@@ -243,7 +242,7 @@ def _explained(error: Exception, url: Url, limit: Limit, *, begun: bool, written
     else:
         kind = _kind_in_flight(names, found) if begun else _kind_before(names, found)
     sent = Sent.REFUSED if kind == "client-certificate" else Sent.UNKNOWN if begun else Sent.NOTHING
-    refused = next((cause for cause in found if isinstance(cause, ssl.SSLCertVerificationError)), None)
+    refused = next((cause for cause in found if isinstance(cause, ssl.SSLError)), None)
     if refused is not None and not begun:
         return explain_wire_fault(no_handshake(refused), url.host, url.port, late=limit() <= 0)
     reason = type(error).__name__ if kind == "unsendable" else NO_HANDSHAKE if kind == "connect-late" else str(error)

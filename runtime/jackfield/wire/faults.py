@@ -85,7 +85,32 @@ _NO_BASIC = (
     "No {login} help: of all schemes, only Basic is spoken. Ask whoever runs the proxy to offer it, or to let this machine through without."
 )
 _ANSWERED, _OFFERS = " answered ", " offers "
-_UNROUTED = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
+_BARRED = "This machine's own firewall, or a sandbox around this process, does not allow the connection."
+_SYSTEM: Mapping[int | None, str] = {
+    **dict.fromkeys((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN), _ROUTE),
+    **dict.fromkeys((errno.EPERM, errno.EACCES), _BARRED),
+}
+"""Where to look, by the operating system's reason for no connection."""
+_AT_ONCE = "Look at the server, and at a load balancer or firewall before it: its name and the way to it are right."
+_CLEAR = "Check scheme and port in {url}: the server does not speak TLS there."
+_OLD = "Have TLS 1.2 or 1.3 switched on at the server; {url} is right."
+_TERMS = (
+    "It may want a client certificate, and got none that it takes. Otherwise the two share no cipher: look at the server's TLS settings."
+)
+_ENDED = (
+    "Check that the port in {url} speaks TLS. Then look at the server, and at a load balancer or firewall before it: some end connections "
+    "by the name that is asked for."
+)
+_HANDSHAKES: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"), ("it answered in clear text", _CLEAR)),
+    **dict.fromkeys(("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL"), ("it speaks no version of TLS that this machine accepts", _OLD)),
+    **dict.fromkeys(("HANDSHAKE_FAILURE", "NO_SHARED_CIPHER", "INSUFFICIENT_SECURITY"), ("it refused", _TERMS)),
+    "EOF": ("it ended the connection", _ENDED),
+}
+"""What is said of a failed handshake, and where to look, by a part of OpenSSL's reason."""
+NO_CERTIFICATE = "none was given"
+"""Reason of a server that wants a client's certificate (RFC 8446 §6.2, certificate_required)."""
+_WANTED = "Use a type of connection that has one, and ask whoever runs the server for a certificate and its key."
 _SAID: Mapping[Kind, tuple[str, str]] = {
     Kind.RESOLVE: ("the host '{host}' does not resolve to an address", _NETWORK),
     Kind.RESOLVER: (
@@ -97,7 +122,7 @@ _SAID: Mapping[Kind, tuple[str, str]] = {
     Kind.UNREACHABLE: ("{server} could not be reached", _NETWORK),
     Kind.CONNECT_LATE: ("{server} did not accept a connection in time", _DROPPED),
     Kind.CERTIFICATE: ("the certificate of {server} could not be verified: {reason}", "Check the server's certificate."),
-    Kind.TLS: ("the TLS handshake with {server} failed", "Check {url}: scheme, port, and a client certificate if it wants one."),
+    Kind.TLS: ("the TLS handshake with {server} failed: {reason}", "Check {url}: scheme, port, and a client certificate if it wants one."),
     Kind.PROXY: (_AT_PROXY, _PROXY),
     Kind.PROXY_LATE: (_AT_PROXY, _PROXY),
     Kind.PROXY_DENIED: (_AT_PROXY, "Ask whoever runs the proxy whether it lets this machine, and its login, through to the server."),
@@ -162,20 +187,27 @@ class WireFault(Exception):
     def _meaning(self) -> tuple[str, str]:
         """Return sentence and hint, as what is known beside the kind tells more about whose fault it is."""
         text, hint = _SAID[self.kind]
-        cause = self.__cause__
         if self.kind is Kind.CUT and self.reason in (NO_ANSWER, NO_TLS_ANSWER):
             return "{server} closed the connection before the first byte of an answer", _PLAIN if self.reason == NO_ANSWER else hint
         if self.kind is Kind.CONNECT_LATE and self.reason:
             return "{server} accepted the connection, but {reason}", _HANDSHAKE
-        if self.kind is Kind.UNREACHABLE and isinstance(cause, OSError):
-            return (f"{text}: {os.strerror(cause.errno).lower()}", _ROUTE) if cause.errno in _UNROUTED else (text, hint)
-        if self.kind is Kind.UNREACHABLE and self.reason:
-            return f"{text}: {{reason}}", hint  # somebody's guard has refused it
+        if self.kind is Kind.CLIENT_CERTIFICATE and self.reason == NO_CERTIFICATE:
+            return "{server} wants a client certificate, and none was given", _WANTED
+        if self.kind is Kind.UNREACHABLE:
+            return self._unreachable(text, hint)
         if text is _AT_PROXY and self.sent is Sent.UNKNOWN:
             text = _FOR_SERVER
         if self.kind is Kind.PROXY_LOGIN and "basic" not in self.reason.rpartition(_OFFERS)[2].lower():
             return text, _NO_BASIC
         return text, _PROXY_WORKS if self.kind is Kind.PROXY and _ANSWERED in self.reason else hint
+
+    def _unreachable(self, text: str, hint: str) -> tuple[str, str]:
+        cause = self.__cause__
+        if isinstance(cause, ConnectionResetError):
+            return "{server} accepted the connection and reset it at once", _AT_ONCE
+        if isinstance(cause, OSError) and cause.errno is not None and cause.errno in _SYSTEM:
+            return f"{text}: {os.strerror(cause.errno).lower()}", _SYSTEM[cause.errno]
+        return (f"{text}: {{reason}}" if self.reason else text), hint  # the reason is of somebody's guard, who has refused it
 
 
 _OF_PROXY = {
@@ -252,7 +284,12 @@ def no_handshake(error: BaseException) -> WireFault:
         return WireFault(Kind.CONNECT_LATE, Sent.NOTHING, NO_HANDSHAKE)
     if exhausted(error) is not None:
         return not_connected(error)
-    return WireFault(Kind.TLS, Sent.NOTHING)
+    return WireFault(Kind.TLS, Sent.NOTHING, *_refusal(error))
+
+
+def _refusal(error: BaseException) -> tuple[str, str]:
+    said = str(error.reason or "") if isinstance(error, ssl.SSLError) else "EOF" if isinstance(error, OSError) else ""
+    return next((found for part, found in _HANDSHAKES.items() if part in said), ("", ""))
 
 
 def refuses_client(error: BaseException) -> bool:
@@ -266,8 +303,8 @@ def broken(error: BaseException) -> WireFault:
         return WireFault(Kind.LATE, Sent.UNKNOWN)
     if exhausted(error) is not None:
         return WireFault(Kind.EXHAUSTED, Sent.UNKNOWN)
-    if refuses_client(error):
-        return WireFault(Kind.CLIENT_CERTIFICATE, Sent.REFUSED)
+    if isinstance(error, ssl.SSLError) and refuses_client(error):
+        return WireFault(Kind.CLIENT_CERTIFICATE, Sent.REFUSED, NO_CERTIFICATE if "CERTIFICATE_REQUIRED" in (error.reason or "") else "")
     return WireFault(Kind.CUT, Sent.UNKNOWN)
 
 
