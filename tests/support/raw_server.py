@@ -76,3 +76,22 @@ def with_tls(certificate: Path, connection: socket.socket) -> ssl.SSLSocket:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=True)
+
+
+class filled:  # noqa: N801 (a context manager that reads as a word)
+    """A listener whose queue is full: it swallows what else wants to connect."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._address = listener.getsockname()
+        self._made: list[socket.socket] = []
+
+    def __enter__(self) -> None:
+        for _ in range(3):
+            made = socket.socket()
+            made.setblocking(False)
+            made.connect_ex(self._address)
+            self._made.append(made)
+
+    def __exit__(self, *_: object) -> None:
+        for made in self._made:
+            made.close()

@@ -17,14 +17,13 @@ from typing import Any
 
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError, ReadTimeoutError
-from urllib3.util.connection import allowed_gai_family
 
 from jackfield.connector import ANYWHERE, Deadline, Guard, JackfieldError, Sent, bounded_answer, exhausted
 from jackfield.kernel.clock import elapsed, monotonic
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.interrupts import let_out
-from jackfield.wire.addresses import look_up
+from jackfield.wire.addresses import Address, first_connected, look_up
 from jackfield.wire.guard import OnlyHosts, require_reachable
 from jackfield_aws.limits import current_deadline
 from jackfield_aws.proxies import Proxies
@@ -234,7 +233,7 @@ def _has_more(sock: socket.socket, stream: Any) -> bool:
 
 
 class _Bounded:
-    """Mixin for botocore's connections: each address gets the remaining time, and the watchdog enforces the deadline."""
+    """Mixin for botocore's connections: they are made as all others, and the watchdog enforces the deadline."""
 
     guard = ANYWHERE
     guard_path = ""
@@ -251,18 +250,22 @@ class _Bounded:
     """A duplicate descriptor of the connection, watched while the original may be replaced or closed by other code."""
 
     def _new_conn(self: Any) -> socket.socket:
-        """Connect within the deadline: urllib3 would give each address of a host the whole connect timeout."""
+        """Connect to the address that accepts first, within the deadline. urllib3 looks up a name without a limit or guard, and tries one
+        address after another, each for the whole connect timeout."""
         self._require_reachable()
         deadline = current_deadline()
-        made: socket.socket
-        if deadline is None and self.guard.internal:
-            made = super()._new_conn()  # type: ignore[misc]
-            return made
-        name, limit = self._dns_host, self.timeout
         try:
-            made = self._first(self._judged(self._addresses(name, deadline)), deadline)
-        finally:
-            self._dns_host, self.timeout = name, limit
+            found = look_up(self._dns_host, self.port, None if deadline is None else deadline.remaining())
+            self._judge(found)
+            left = self.timeout if deadline is None else min(self.timeout, max(_SHORTEST, deadline.remaining()))
+            made = first_connected(found, left)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"no connection within {self.timeout} seconds") from error
+        except (OSError, UnicodeError) as error:
+            let_out(error)
+            raise NewConnectionError(self, f"no connection: {error}") from error
+        for option in self.socket_options or ():
+            made.setsockopt(*option)
         return made
 
     def _require_reachable(self: Any) -> None:
@@ -271,38 +274,11 @@ class _Bounded:
         if self.only_hosts is not None:
             self.only_hosts.require(host, self.guard_path)
 
-    def _addresses(self: Any, name: str, deadline: Deadline | None) -> list[str]:
-        """Resolve a host's addresses beside this thread. urllib3 gets these alone: it would look up a name without a limit or guard."""
-        try:
-            found = look_up(name, self.port, None if deadline is None else deadline.remaining(), allowed_gai_family())
-        except (OSError, UnicodeError) as error:
-            let_out(error)
-            raise NewConnectionError(self, "the name does not resolve") from error
-        return [str(address[0]) for _, address in found]
-
-    def _judged(self: Any, addresses: list[str]) -> list[str]:
-        """Return the addresses if the guard allows all of them. A proxy is the operator's choice, and resolves names itself."""
-        if self.guard.internal or getattr(self, "proxy", None) is not None:
-            return addresses
-        for address in addresses:
-            self.guard.check_address(self._dns_host, address, self.guard_path)
-        return addresses
-
-    def _first(self: Any, addresses: list[str], deadline: Deadline | None) -> socket.socket:
-        limit = self.timeout
-        while True:
-            self._dns_host = addresses.pop(0)
-            if deadline is not None:
-                self.timeout = min(limit, max(_SHORTEST, deadline.remaining()))
-            try:
-                made: socket.socket = super()._new_conn()  # type: ignore[misc]
-            except (ConnectTimeoutError, NewConnectionError) as error:
-                if isinstance(error.__cause__, Exception):
-                    let_out(error.__cause__)  # no other address is tried
-                if not addresses or (deadline is not None and deadline.remaining() <= 0):
-                    raise
-            else:
-                return made
+    def _judge(self: Any, addresses: list[Address]) -> None:
+        """Ask the guard for all of them. A proxy is the operator's choice, and resolves names itself."""
+        if getattr(self, "proxy", None) is None:
+            for _, address in addresses:
+                self.guard.check_address(self._dns_host, str(address[0]), self.guard_path)
 
     @property
     def is_connected(self: Any) -> bool:

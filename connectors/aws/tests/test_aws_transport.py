@@ -218,9 +218,10 @@ def test_a_connection_in_time_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
     def silent(*_: object, **__: object) -> None:
         raise TimeoutError("timed out")
 
-    monkeypatch.setattr("urllib3.util.connection.create_connection", silent)
+    monkeypatch.setenv("JACKFIELD_AWS_DIRECT", "0")
+    monkeypatch.setattr("jackfield_aws.bounded.first_connected", silent)
     error = _failure("http://127.0.0.1:9")
-    assert (type(error), error.sent) == (Unavailable, Sent.NOTHING)
+    assert (type(error), error.sent, error.message) == (Unavailable, Sent.NOTHING, "127.0.0.1:9 could not be reached in time")
 
 
 @pytest.mark.parametrize(

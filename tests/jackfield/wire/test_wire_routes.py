@@ -37,7 +37,7 @@ from authority import Authority
 from jackfield.connector import Guard, InvalidConnection, Proxy, Target, Wire, WireFault, WireSettings
 from jackfield.wire.tls import client_context
 from ports import free_port
-from raw_server import serving
+from raw_server import filled, serving
 from tls_front import pump
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -427,25 +427,6 @@ def answer_one(listener: socket.socket) -> None:
     connection, _ = listener.accept()
     with connection:
         Stage(()).talk(1, connection)
-
-
-class filled:  # noqa: N801 (a context manager that reads as a word)
-    """A listener whose queue is full: it swallows what else wants to connect."""
-
-    def __init__(self, listener: socket.socket) -> None:
-        self._address = listener.getsockname()
-        self._made: list[socket.socket] = []
-
-    def __enter__(self) -> None:
-        for _ in range(3):
-            made = socket.socket()
-            made.setblocking(False)
-            made.connect_ex(self._address)
-            self._made.append(made)
-
-    def __exit__(self, *_: object) -> None:
-        for made in self._made:
-            made.close()
 
 
 def test_addresses_of_which_none_answers(monkeypatch: pytest.MonkeyPatch) -> None:
