@@ -306,7 +306,6 @@ OF_ONE_PROCESS = {
     "runtime/jackfield/kernel/fork.py": "renews the others",
     "runtime/jackfield_store/jackfield_store/database/batches.py": "made anew by engine",
     "runtime/jackfield_store/jackfield_store/database/postgres.py": "made anew by engine",
-    "runtime/jackfield_store/jackfield_store/database/host_names.py": "made anew by engine",
     "runtime/jackfield/call/on_loop.py": "made anew by runtime",
     "runtime/jackfield_store/jackfield_store/database/later_sync.py": "made anew by engine",
     "runtime/jackfield/call/closing.py": "the thread that ends a runtime, which is renewed itself",

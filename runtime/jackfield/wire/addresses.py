@@ -7,9 +7,9 @@ import os
 import select
 import socket
 import threading
+from collections import deque
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from queue import SimpleQueue
 from typing import Any
 
 from jackfield.kernel.clock import monotonic
@@ -19,12 +19,12 @@ from jackfield.kernel.interrupts import let_out
 
 Address = tuple[int, tuple[Any, ...]]
 """Family and address, as ``socket.connect`` takes it."""
-_Question = tuple[str, int | None, int]
+_Question = tuple[str, int | None]
 
 _LONGEST = 15.0
 """Seconds for a look-up whose caller names none."""
-_SPARE = 4
-"""Threads that wait for the next name."""
+_MOST_THREADS, _MOST_NAMES = 64, 1_000
+"""Names that are looked up at a time, and those that are asked for."""
 _NEXT = 0.25
 """Seconds after which the next address is tried beside those before (RFC 8305 §5)."""
 _REMEMBERED, _MOST = 600.0, 1_000
@@ -34,96 +34,114 @@ _UNROUTED = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, er
 
 
 class Asking:
-    """Question to the resolver, which several callers may wait for."""
+    """Question to the resolver, whose answer several callers may wait for."""
 
-    __slots__ = ("_answer", "_done", "question")
+    __slots__ = ("_answer", "_done")
 
-    def __init__(self, question: _Question) -> None:
-        self.question = question
+    def __init__(self) -> None:
         self._done = threading.Event()
-        self._answer: list[Any] | Raised = []
+        self._answer: list[Address] | Raised = []
 
-    def answered(self, answer: list[Any] | Raised) -> None:
+    def answered(self, answer: list[Address] | Raised) -> None:
         """Give the answer to all who wait."""
         self._answer = answer
         self._done.set()
 
     def wait(self, seconds: float) -> list[Address]:
-        """Return the addresses, each once.
+        """Return the addresses.
 
-        :raises socket.gaierror: if there is none, or no answer within ``seconds``; ``EAI_AGAIN`` is the latter.
+        :raises OSError: if there are none, or no answer within ``seconds``; ``TimeoutError`` is the latter.
+        :raises UnicodeError: if it is no name.
         """
         if not self._done.wait(min(seconds, threading.TIMEOUT_MAX)):
-            raise socket.gaierror(socket.EAI_AGAIN, "the resolver did not answer in time")
-        return list(dict.fromkeys((int(entry[0]), entry[4]) for entry in value_of(self._answer)))
+            raise TimeoutError("the resolver did not answer in time")
+        return value_of(self._answer)
 
 
 class LookUps(ProcessLocal):
-    """Look-ups of a process, in threads of their own: the system's resolver keeps no deadline. Each name has one at a time. A look-up whose
-    callers have given up goes on, and the next caller joins it: a resolver that is slower than they wait still answers."""
+    """Look-ups of a process, beside their callers: the system's resolver keeps no deadline. Each name and port has one at a time. A look-up
+    whose callers have given up goes on, and the next caller joins it: a resolver that is slower than they wait still answers.
+
+    Tenants choose names, so one look-up a name is no bound: 64 are looked up at a time, and 1,000 are asked for, at most.
+    """
 
     def __init__(self) -> None:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self._asked: dict[_Question, Asking] = {}
-        self._idle: list[SimpleQueue[Asking]] = []
+        self._waiting: deque[_Question] = deque()
+        self._threads = 0
         self._lock = threading.Lock()
 
-    def ask(self, host: str, port: int | None = None, family: int = 0) -> Asking:
+    def ask(self, host: str, port: int | None = None) -> Asking:
         """Ask for the addresses of a name; do not wait for them."""
-        question = (host, port, family)
+        question = (host, port)
         with self._lock:
-            asking = self._asked.get(question)
-            if asking is not None:
+            if question in self._asked:
+                return self._asked[question]
+            asking = Asking()
+            if len(self._asked) >= _MOST_NAMES:
+                asking.answered(Raised(TimeoutError("too many names wait for the resolver")))
                 return asking
-            asking = self._asked[question] = Asking(question)
-            idle = self._idle.pop() if self._idle else None
-        if idle is not None:
-            idle.put(asking)
-        elif isinstance(attempt(threading.Thread(target=self._work, args=(asking,), name="jackfield-resolver", daemon=True).start), Raised):
-            self._look_up(asking)  # no thread can be started, as at the end of Python
+            self._asked[question] = asking
+            self._waiting.append(question)
+            if self._threads >= _MOST_THREADS:
+                return asking
+            self._threads += 1
+        if isinstance(attempt(threading.Thread(target=self._work, name="jackfield-resolver", daemon=True).start), Raised):
+            self._work()  # no thread can be started, as at the end of Python
         return asking
 
-    def _work(self, asking: Asking) -> None:
-        own: SimpleQueue[Asking] = SimpleQueue()
-        while True:
-            self._look_up(asking)
-            del asking
-            with self._lock:
-                if len(self._idle) >= _SPARE:
-                    return
-                self._idle.append(own)
-            asking = own.get()
+    def _work(self) -> None:
+        """Look up names until none waits."""
+        with OnFailure(self._leave):
+            while (question := self._next()) is not None:
+                self._look_up(question)
 
-    def _look_up(self, asking: Asking) -> None:
-        found: list[Any] | Raised = Raised(socket.gaierror(socket.EAI_FAIL, "the look-up was ended"))
+    def _look_up(self, question: _Question) -> None:
+        found: list[Address] | Raised = Raised(socket.gaierror(socket.EAI_FAIL, "the look-up was ended"))
         try:
-            found = attempt(_resolved, *asking.question)
+            found = attempt(_resolved, *question)
         finally:
             with self._lock:
-                self._asked.pop(asking.question, None)
+                asking = self._asked.pop(question)
             asking.answered(found)
+
+    def _next(self) -> _Question | None:
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._threads -= 1
+            return None
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._threads -= 1
 
 
 LOOK_UPS = LookUps()
 """Those of this process: names and addresses are no tenant's data."""
 
 
-def look_up(host: str, port: int | None = None, seconds: float | None = None, family: int = 0) -> list[Address]:
+def look_up(host: str, port: int | None = None, seconds: float | None = None) -> list[Address]:
     """Return the addresses of a host, within ``seconds``.
 
-    :raises OSError: if it has none, or the resolver does not answer in time.
+    :raises OSError: if it has none, or the resolver does not answer in time, which is ``EAI_AGAIN``.
     :raises UnicodeError: if it is no name.
     """
     name = host.strip("[]")
-    if literal(name) is not None:
-        return [(int(entry[0]), entry[4]) for entry in _resolved(name, port, family)]
-    return LOOK_UPS.ask(name, port, family).wait(_LONGEST if seconds is None else seconds)
+    try:
+        if literal(name) is not None:
+            return _resolved(name, port)
+        return LOOK_UPS.ask(name, port).wait(_LONGEST if seconds is None else seconds)
+    except TimeoutError as error:
+        raise socket.gaierror(socket.EAI_AGAIN, "the resolver did not answer in time") from error
 
 
-def _resolved(name: str, port: int | None, family: int) -> list[Any]:
-    return socket.getaddrinfo(name, port, family, socket.SOCK_STREAM)
+def _resolved(name: str, port: int | None) -> list[Address]:
+    answers = socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM)
+    return list(dict.fromkeys((int(answer[0]), answer[4]) for answer in answers))
 
 
 def literal(host: str) -> IPv4Address | IPv6Address | None:

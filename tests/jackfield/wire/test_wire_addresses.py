@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,12 +31,17 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr("socket.getaddrinfo", found)
     yield asked
     ended.set()
+    for thread in _resolvers():
+        thread.join(60)
 
 
-def _fault(wire: Wire, host: str, seconds: float = 0.2, port: int = 9) -> WireFault:
-    end = time.monotonic() + seconds
-    with pytest.raises(WireFault) as found:
-        wire.send("GET", Target("https", host, port), b"/", [(b"Host", b"x")], None, lambda: end - time.monotonic(), lambda: None)
+def _resolvers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "jackfield-resolver"]
+
+
+def _fault(wire: Wire, host: str, seconds: float = 0.2) -> WireFault:
+    with pytest.raises(WireFault) as found:  # on a slow machine, too, there is time left for each step
+        wire.send("GET", Target("https", host, 9), b"/", [(b"Host", b"x")], None, lambda: seconds, lambda: None)
     return found.value
 
 
@@ -75,6 +79,16 @@ def test_a_look_up_is_shared(silent: list[str]) -> None:
     wire = Wire(WireSettings())
     assert [_fault(wire, "e.silent", 0.05).kind for _ in range(3)] == ["resolver"] * 3
     assert silent == ["e.silent"]
+
+
+def test_a_resolver_that_says_nothing_holds_few_threads(silent: list[str]) -> None:
+    """However many names are asked for, 64 are looked up at a time. Requests to the others end with their deadlines; behind 1,000, they end
+    at once. All say that the resolver did not answer, and have sent nothing."""
+    wire = Wire(WireSettings())
+    faults = [_fault(wire, f"{number}.silent", 0.001) for number in range(1_000)]
+    faults.append(_fault(wire, "one-more.silent", 3_600.0))
+    assert {(fault.kind.value, fault.sent.value) for fault in faults} == {("resolver", "nothing")}
+    assert (len(silent), len(_resolvers())) == (64, 64)
 
 
 def test_an_unrouted_address_does_not_hide_what_another_says(monkeypatch: pytest.MonkeyPatch) -> None:

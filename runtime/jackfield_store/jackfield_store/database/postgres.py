@@ -420,7 +420,7 @@ class PostgresDialect(Dialect):
             if seconds >= self.wait:
                 self._note_silence()
             raise unavailable(Trouble.SILENT, str(fault), NoAnswer) from None
-        except (OSError, RuntimeError) as fault:  # the latter if no thread is left
+        except OSError as fault:
             raise unavailable(Trouble.UNREACHABLE, f"the name of its host has no address: {fault}") from None
         given, left = options.get("connect_timeout", ""), seconds - (monotonic() - began)
         share = left / (1 + options.get("host", "").count(","))
