@@ -237,7 +237,8 @@ def test_what_the_provider_did_not_make_for_us_is_refused(tmp_path: Path, provid
 @pytest.mark.parametrize("claims", [{"iat": 45}, {"nbf": 45}, {"exp": -45}, {"iat": 45, "nbf": 45}])
 def test_clocks_of_two_machines_may_differ(stand: Stand, provider: Provider, claims: dict[str, int]) -> None:
     """A provider whose clock is less than a minute ahead, or behind, lets callers in."""
-    token = provider.token(**{name: time.time() + off for name, off in claims.items()})
+    moments: dict[str, Any] = {name: time.time() + off for name, off in claims.items()}
+    token = provider.token(**moments)
     assert Client(stand.port, token).get("/v1/connectors").status == 200
 
 
@@ -254,7 +255,8 @@ def test_a_token_out_of_its_time_names_claim_and_seconds(
 ) -> None:
     """A token that is a minute too old or too new is refused with its claim and the difference, which the log has once for many."""
     for _ in range(3):
-        refused = Client(stand.port, provider.token(**{claim: time.time() + off})).get("/v1/connectors")
+        moments: dict[str, Any] = {claim: time.time() + off}
+        refused = Client(stand.port, provider.token(**moments)).get("/v1/connectors")
         assert (refused.status, re.sub(r"\b(59\d|60[1-9])\b", "600", refused.json["detail"])) == (401, told)
     logged = [record.getMessage() for record in caplog.records if f"'{claim}'" in record.getMessage()]
     assert len(logged) == 1
