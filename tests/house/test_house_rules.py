@@ -323,7 +323,6 @@ OF_ONE_PROCESS = {
     "runtime/jackfield_isolation/jackfield_isolation/process.py": "left to the parent by supervisor",
     "runtime/jackfield_isolation/jackfield_isolation/wire.py": "part of a process, left to the parent by supervisor",
     "runtime/jackfield_store/jackfield_service/subjects/callbacks/dispatcher.py": "started by a server or worker itself, for itself",
-    "runtime/jackfield_store/jackfield_store/queue/prefork.py": "started by the child itself, for itself",
     "runtime/jackfield_store/jackfield_store/journal/instance.py": "attached to the database, made anew by engine",
     "runtime/jackfield/wire/sessions.py": "dropped with the connection by leases",
 }

@@ -57,13 +57,13 @@ LIBRARIES = {
 """Modules and folders that know a library; everybody else asks them."""
 MECHANISMS = {
     "os.register_at_fork": {"jackfield/kernel/fork.py"},
-    "os.fork": {"jackfield_store/queue/prefork.py", "jackfield_isolation/sandbox/probe.py"},
+    "os.fork": {"jackfield_isolation/sandbox/probe.py"},
     "html.escape": {"jackfield_dapr/workflow/notifying.py"},
     "argparse.ArgumentParser": {"jackfield/cli/parsing.py", "jackfield_aws/virtual/index_change.py"},
     "ssl.create_default_context": {"jackfield/wire/tls.py"},
     "time.monotonic": {
         *(f"jackfield/{name}" for name in ("kernel/clock.py", "catalog/installed.py", "cli")),
-        *(f"jackfield_store/{name}" for name in ("commands", "database/shared_clock.py", "queue/prefork.py", "resources/move.py")),
+        *(f"jackfield_store/{name}" for name in ("commands", "database/shared_clock.py", "resources/move.py")),
         *(
             "jackfield_celery",
             "jackfield_dapr",

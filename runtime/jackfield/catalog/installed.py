@@ -328,14 +328,6 @@ class Catalog(ProcessLocal):
         with self._lock:
             return self._locks.setdefault(point, threading.Lock())
 
-    def warm_up(self) -> None:
-        """Import the connectors that run in this process, for a process that forks next. A broken one is refused when it is called."""
-        for key in self:
-            with suppress(UnknownConnector, Unavailable):
-                point = self._default(key)
-                if not point.paths:  # others run in a child process of their own
-                    self._load_all(point)
-
     def has_loaded(self, key: str, action: str, version: str | None = None) -> bool:
         """Return whether ``load`` would find the code of the action imported."""
         point = self._versions.get((key, version)) if version is not None else None

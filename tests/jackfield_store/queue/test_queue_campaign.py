@@ -91,7 +91,7 @@ def test_a_poison_invocation_is_given_up(rabbitmq: Node, tmp_path: Path) -> None
         stack.callback(worker.stop)
         journal = jackfield.journal
         assert journal is not None
-        until = time.monotonic() + 90.0
+        until = time.monotonic() + 300.0
         while any(journal.find(str(identifier)).is_open for identifier in ids):
             assert time.monotonic() < until, (tmp_path / "worker.log").read_text(encoding="utf-8")
             threading.Event().wait(0.1)

@@ -86,11 +86,11 @@ def working(folder: Path, *options: str, **more: str) -> Iterator[Worker]:
 
 
 def test_processes_share_the_work_are_replaced_when_they_die_and_drained_on_sigterm(tmp_path: Path) -> None:
-    """All that is queued runs; a process that is killed is forked again, and probes and metrics cover all of them. After SIGTERM, what
+    """All that is queued runs; a process that is killed is started again, and probes and metrics cover all of them. After SIGTERM, what
     runs ends before the worker does, and it is not ready meanwhile. Probes whose clients leave write no traceback."""
     with working(tmp_path) as worker, Gatekeeper() as gate:
         before = worker.children()
-        assert len(before) == 3  # two processes and the probe
+        assert len(before) == 2
         ids = [worker.queue(str(number)) for number in range(8)]
         until(lambda: all(worker.status(identifier) == "succeeded" for identifier in ids))
         text = worker.probes.get("/metrics").body.decode()
@@ -104,7 +104,7 @@ def test_processes_share_the_work_are_replaced_when_they_die_and_drained_on_sigt
                 leaving.sendall(b"GET /metrics HTTP/1.1\r\n")
         victim = min(before)
         os.kill(victim, signal.SIGKILL)
-        until(lambda: len(worker.children()) == 3 and victim not in worker.children())
+        until(lambda: len(worker.children()) == 2 and victim not in worker.children())
         until(lambda: worker.probes.get("/readyz").status == 200)
         again = worker.queue("again")
         until(lambda: worker.status(again) == "succeeded")
@@ -144,6 +144,19 @@ def _ended(worker: Worker, ids: Sequence[str]) -> bool:
     found = {worker.status(identifier) for identifier in ids}
     assert found <= {"queued", "running", "succeeded"}
     return found == {"succeeded"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_signal_to_all_processes_at_once_is_one(tmp_path: Path, number: signal.Signals) -> None:
+    """A service manager and a terminal signal the master and its processes: what runs ends first, as if the master alone had heard it."""
+    with working(tmp_path) as worker, Gatekeeper() as gate:
+        running = worker.queue("slow", gate={"port": gate.port})
+        gate.wait()
+        os.killpg(worker.process.pid, number)
+        until(lambda: worker.probes.get("/readyz").status == 503)
+        gate.open()
+        assert worker.process.wait(30) == 0
+        assert worker.status(running) == "succeeded"
 
 
 def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ from jackfield_service.shell.commands.worker_probes import Figures
 from jackfield_service.shell.http import server_process
 from jackfield_service.shell.http.protocol import Bounded
 from jackfield_service.shell.process import readiness, server_context
+from jackfield_service.shell.process.master import Master
 from jackfield_store.database import open_database
 from jackfield_store.management import conditions
-from jackfield_store.queue.prefork import State
 from jackfield_store.resources import memory
 
 _LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")
@@ -272,8 +272,7 @@ def test_r5_a_server_whose_clock_is_off_is_ready_and_says_so(tmp_path: Path, mon
         found = client.get("/readyz")
         assert (found.status, found.json["status"], len(found.json["warnings"]), found.json["kinds"]) == (200, "ok", 1, ["clock"])
         assert " ahead of the database's" in found.json["warnings"][0]
-        board = mock.Mock(**{"states.return_value": [State.READY]})
-        status, _, body = Figures(board, stand.host.runtimes, mock.Mock()).answer("/readyz", f"Bearer {client.token}")
+        status, _, body = Figures(Master((), 0, 0.0), stand.host.runtimes, mock.Mock()).answer("/readyz", f"Bearer {client.token}")
         assert (status, "ahead of the database's" in json.loads(body)["warnings"][0]) == (200, True)
 
 
@@ -281,7 +280,7 @@ def test_r5_a_server_whose_clock_is_off_is_ready_and_says_so(tmp_path: Path, mon
 def test_a_process_says_what_its_packages_warn_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``/readyz`` of servers and workers and ``jackfield doctor`` have the warnings of installed packages: the direct way of AWS is off."""
     with standing(tmp_path) as stand:
-        figures = Figures(mock.Mock(**{"states.return_value": [State.READY]}), stand.host.runtimes, mock.Mock())
+        figures = Figures(Master((), 0, 0.0), stand.host.runtimes, mock.Mock())
         assert stand.client().get("/readyz").json == json.loads(figures.answer("/readyz")[2]) == {"status": "ok"}
         monkeypatch.setenv("JACKFIELD_AWS_DIRECT", "0")
         client = stand.client()

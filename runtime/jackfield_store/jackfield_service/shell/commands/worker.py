@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
-import gc
-import importlib
 import os
 import signal
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import MOST_AT_ONCE, count
 from jackfield.connector.room import ANSWERS, ANSWERS_ROOM
+from jackfield.kernel.database_urls import database_url, is_none
 from jackfield.kernel.errors import InvalidInvocation, Unavailable, missing_extra
 from jackfield.kernel.notices import Notices
 from jackfield.kernel.signals import ENDS, HANGUPS, ForcedEnd
@@ -25,6 +26,7 @@ from jackfield.kernel.threads import Threads
 from jackfield.tracing import configured, remarked
 from jackfield.wire.guard import allowed_hosts
 from jackfield_service.shell.process.listeners import forget, listen, place
+from jackfield_service.shell.process.master import Master, bind_to_master, command
 from jackfield_service.shell.process.metrics_folder import shared
 from jackfield_store.commands.starting import (
     check_connection_files,
@@ -44,17 +46,6 @@ if TYPE_CHECKING:
     from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _MOST_PROCESSES = 256
-_FIRST_CALL = (
-    "cryptography.hazmat.primitives.ciphers.aead",
-    "jackfield.connector.manifests",
-    "jackfield_store.journal.queue",
-    "jackfield.call.attempts",
-    "jackfield_store.queue.local",
-    "jackfield.schema.compiling",
-    "pydantic.main",
-    "pydantic.type_adapter",
-)
-"""Modules that a first call imports."""
 _LOOKS = 32
 """Threads for polling the queue."""
 
@@ -77,67 +68,66 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--health-host", default="127.0.0.1", metavar="HOST", help="the address of --health-port (default 127.0.0.1)")
     declare_stop_within(parser)
     declare_migrate(parser)
+    parser.add_argument("--of-master", action="store_true", help=argparse.SUPPRESS)  # one of several processes
 
 
 def _work(arguments: Namespace, _output: Output) -> int:
-
-    from jackfield_store.queue import check_queue, leave
+    from jackfield_store.queue import leave
     from jackfield_store.runtime.runtime_pool import RuntimePool
 
     HANGUPS.listen()
     prepare_process()
-    require_memory()
     save_memory()
     ANSWERS.size = room_within(memory_limit(arguments.processes), ANSWERS_ROOM)
-    require_connection_files(os.environ)
-    check_surroundings(os.environ)
-    policy_of(os.environ)
+    if not arguments.of_master:
+        _check(arguments)
     runtimes = RuntimePool(os.environ, plugins=remarked(os.environ))
     runtimes.storage.shared.take(ALLOW_HOSTS, " ".join(allowed_hosts(arguments.allow_host, os.environ)))
-    if not runtimes.storage.enabled:
-        raise InvalidInvocation(
-            "there is no queue: JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that 'jackfield serve' uses."
-        )
-    check_queue(os.environ)
+    if arguments.of_master:
+        _run(runtimes, arguments, bind_to_master(arguments.stop_within))
+        return leave(0)
     location = _location(runtimes, migrate=arguments.migrate)
     check_connection_files(os.environ, runtimes.catalog)
     announcement = f"jackfield worker runs up to {arguments.concurrency} queued invocations at once from {location}"
     if arguments.processes > 1 or arguments.health_port is not None:
-        return _preforked(runtimes, arguments, announcement)
-
-    def ready() -> None:
-        announce(announcement, concurrency=arguments.concurrency, database=location)
-
-    _run(runtimes, arguments.concurrency, arguments.stop_within, ready)
+        return _lead(runtimes, arguments, announcement)
+    _run(runtimes, arguments, partial(announce, announcement, concurrency=arguments.concurrency, database=location))
     return leave(0)
 
 
-def _run(
-    runtimes: RuntimePool,
-    concurrency: int,
-    within: float,
-    ready: Callable[[], None],
-    metrics: Metrics | None = None,
-    *,
-    forked: bool = False,
-) -> None:
+def _check(arguments: Namespace) -> None:
+    """Refuse a worker that could run nothing."""
+    from jackfield_store.queue import check_queue
+
+    require_memory()
+    require_connection_files(os.environ)
+    check_surroundings(os.environ)
+    policy_of(os.environ)
+    if is_none(database_url(os.environ)):
+        raise InvalidInvocation(
+            "there is no queue: JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that 'jackfield serve' uses."
+        )
+    check_queue(os.environ)
+    if sys.platform == "win32" and (arguments.processes > 1 or arguments.health_port is not None):
+        raise InvalidInvocation("--processes and --health-port do not work on Windows", hint="Start several workers instead.")
+
+
+def _run(runtimes: RuntimePool, arguments: Namespace, ready: Callable[[], None]) -> None:
     """Run one process until it is told to stop, and no longer than promised after that."""
-    deadline = ForcedEnd(within)
+    deadline = ForcedEnd(arguments.stop_within)
     try:
-        asyncio.run(_run_until_signal(runtimes, concurrency, within, ready, metrics, deadline, forked=forked))
+        asyncio.run(_run_until_signal(runtimes, arguments, ready, deadline))
     finally:
         deadline.cancel()
 
 
-def _preforked(runtimes: RuntimePool, arguments: Namespace, announcement: str) -> int:
-    """Import everything, then fork the processes: they share its memory, and start without importing."""
-    if not hasattr(os, "fork"):
-        raise InvalidInvocation("--processes and --health-port need a system that can fork", hint="Start several workers instead.")
-    from jackfield_store.queue.prefork import Board, Master
-
-    board, probe = Board(arguments.processes), None
+def _lead(runtimes: RuntimePool, arguments: Namespace, announcement: str) -> int:
+    """Start the processes and serve their probes beside them."""
+    number, words, probed = arguments.processes, _words(arguments), arguments.health_port is not None
+    text = f"in {number} {'process' if number == 1 else 'processes'}"
+    master = Master(command("worker", words), number, arguments.stop_within, partial(renew, runtimes.storage) if probed else bool)
     with contextlib.ExitStack() as stack:
-        if arguments.health_port is not None:
+        if probed:
             stack.enter_context(shared())
             try:
                 from jackfield_service.shell.commands import worker_probes
@@ -146,33 +136,27 @@ def _preforked(runtimes: RuntimePool, arguments: Namespace, announcement: str) -
             found = listen(arguments.health_host, arguments.health_port, "--health-port")
             listeners = [stack.enter_context(listener) for listener in found]
             stack.callback(forget, arguments.health_host)
-            probe = partial(worker_probes.serve, listeners, board, runtimes)
-            announcement += f"; health on {place(arguments.health_host, listeners[0])}"
-        _warm_up(runtimes)
-        processes = "process" if arguments.processes == 1 else "processes"
-        text = f"{announcement}, in {arguments.processes} {processes}"
-        began = partial(announce, text, concurrency=arguments.concurrency, processes=arguments.processes)
-        child = partial(_child, runtimes, arguments.concurrency, arguments.stop_within, measured=probe is not None)
-        return Master([child] * arguments.processes, arguments.stop_within, board, probe, partial(renew, runtimes.storage)).run(began)
+            worker_probes.serve(listeners, master, runtimes)
+            text = f"health on {place(arguments.health_host, listeners[0])}, {text}"
+            announcement += ";"
+        else:
+            announcement += ","
+            runtimes.storage.close()
+        return master.run(partial(announce, f"{announcement} {text}", concurrency=arguments.concurrency, processes=number))
 
 
-def _warm_up(runtimes: RuntimePool) -> None:
-    for name in _FIRST_CALL:
-        importlib.import_module(name)
-    runtimes.catalog.warm_up()
-    gc.collect()
-    gc.freeze()  # a collection in a child would copy the pages of all objects that it visits
+def _words(arguments: Namespace) -> list[str]:
+    """Return the words of the command that runs one process of several."""
+    words = [f"--concurrency={arguments.concurrency}", f"--processes={arguments.processes}", f"--stop-within={arguments.stop_within:f}"]
+    if arguments.health_port is not None:  # it counts what the master's probes show
+        words += [f"--health-port={arguments.health_port}", f"--health-host={arguments.health_host}"]
+    return [*words, *(f"--allow-host={host}" for host in arguments.allow_host), "--of-master"]
 
 
-def _child(runtimes: RuntimePool, concurrency: int, within: float, ready: Callable[[], None], *, measured: bool) -> int:
-    """Run one process of several until SIGTERM."""
-    metrics = None
-    if measured:
-        from jackfield_service.shell.process.metrics import Metrics
+def _metrics(runtimes: RuntimePool) -> Metrics:
+    from jackfield_service.shell.process.metrics import Metrics
 
-        metrics = Metrics(runtimes.catalog)
-    _run(runtimes, concurrency, within, ready, metrics, forked=True)
-    return 0
+    return Metrics(runtimes.catalog)
 
 
 def _ignore(_ended: object) -> None:
@@ -190,17 +174,8 @@ def _location(runtimes: RuntimePool, *, migrate: bool) -> str:
         return "the database, once it is reachable"
 
 
-async def _run_until_signal(
-    runtimes: RuntimePool,
-    concurrency: int,
-    within: float,
-    ready: Callable[[], None],
-    metrics: Metrics | None,
-    deadline: ForcedEnd,
-    *,
-    forked: bool,
-) -> None:
-    """Run the queue's engine until SIGTERM, SIGQUIT or Ctrl-C. A second signal ends a process at once that was not forked by a master."""
+async def _run_until_signal(runtimes: RuntimePool, arguments: Namespace, ready: Callable[[], None], deadline: ForcedEnd) -> None:
+    """Run the queue's engine until SIGTERM, SIGQUIT or Ctrl-C. A second signal ends a process at once that has no master."""
     from jackfield_service.shell.process.loops import Loop, Process, loops
     from jackfield_store.queue import look_each_second, open_engine, run
     from jackfield_store.runtime.evidence_loop import EvidenceLoop
@@ -210,17 +185,18 @@ async def _run_until_signal(
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))
 
     def on_signal(number: int) -> None:
-        if stop.is_set() and not forked:
+        if stop.is_set() and not arguments.of_master:
             os._exit(128 + number)  # the journal recovers what runs, by effect
         deadline.begin()
         stop.set()
 
-    for number in (signal.SIGTERM,) if forked else (signal.SIGINT, *ENDS):
+    for number in (signal.SIGINT, *ENDS):
         loop.add_signal_handler(number, on_signal, number)
     tracing = configured(runtimes.environment)
     runtimes.add(tracing)
+    metrics = _metrics(runtimes) if arguments.health_port is not None else None
     ended, settled = (_ignore, None) if metrics is None else (metrics.note, metrics.note_doubts)
-    engine = open_engine(runtimes, concurrency, ended)
+    engine = open_engine(runtimes, arguments.concurrency, ended)
     poller = Poller(runtimes, ended, stop.is_set)
     evidence = EvidenceLoop(runtimes, settled, stopping=stop.is_set)
     process = Process(runtimes, engine.submit, lambda: runtimes.storage.shared.known(PUBLIC_URL), stop.is_set)
@@ -228,8 +204,8 @@ async def _run_until_signal(
     for each in running:
         each.start()
     ready()
-    upkeep = asyncio.ensure_future(look_each_second(runtimes, Notices({} if forked else os.environ)))
-    await run(engine, stop, within)
+    upkeep = asyncio.ensure_future(look_each_second(runtimes, Notices()))
+    await run(engine, stop, arguments.stop_within)
     upkeep.cancel()
     for each in running:
         await each.stop()

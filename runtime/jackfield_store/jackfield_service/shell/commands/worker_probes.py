@@ -1,12 +1,11 @@
-"""Probes and metrics of ``jackfield worker``, served by a process of its own: ``/healthz``, ``/readyz`` and ``/metrics``."""
+"""Probes and metrics of ``jackfield worker``, served by its master: ``/healthz``, ``/readyz`` and ``/metrics``."""
 
 from __future__ import annotations
 
 import json
 import socket
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -14,15 +13,13 @@ from typing import TYPE_CHECKING, Any
 from jackfield.kernel.clock import within
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.failures import ClientsLeave
-from jackfield.kernel.signals import HANGUPS
 from jackfield_service.shell.identity.identity import Identities, token_of
+from jackfield_service.shell.process.master import Master
 from jackfield_service.shell.process.metrics import Metrics
 from jackfield_service.shell.process.readiness import Readiness
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_store.management.conditions import Condition, FoundCondition, answer_of, of_packages
 from jackfield_store.queue import broker_warning
-from jackfield_store.queue.prefork import Board, State
-from jackfield_store.resources.renewal import renew
 
 if TYPE_CHECKING:
     from jackfield_store.runtime.runtime_pool import RuntimePool
@@ -33,30 +30,14 @@ _MOMENT = 0.3
 """Seconds that a probe waits for the look-up of its token."""
 
 
-def serve(listeners: Sequence[socket.socket], board: Board, runtimes: RuntimePool) -> int:
-    """Serve probes until this process ends."""
-    answers = partial(_Probe, Figures(board, runtimes, Metrics(runtimes.catalog)))
-    HANGUPS.listen()
-    threading.Thread(target=_follow, args=(runtimes,), name="jackfield-renewal", daemon=True).start()
-    for listener in listeners[1:]:
-        threading.Thread(target=_serve, args=(listener, answers), name="jackfield-probes", daemon=True).start()
-    _serve(listeners[0], answers)
-    return 0
-
-
-def _serve(listener: socket.socket, answers: Callable[..., _Probe]) -> None:
-    server = _Server(listener.getsockname(), answers, bind_and_activate=False)
-    server.socket.close()
-    server.socket = listener
-    server.serve_forever()
-
-
-def _follow(runtimes: RuntimePool) -> None:
-    """Renew what SIGHUP asks for, in this process."""
-    while True:
-        time.sleep(1.0)
-        if HANGUPS.take():
-            renew(runtimes.storage)
+def serve(listeners: Sequence[socket.socket], master: Master, runtimes: RuntimePool) -> None:
+    """Serve probes, in threads that end with this process."""
+    answers = partial(_Probe, Figures(master, runtimes, Metrics(runtimes.catalog)))
+    for listener in listeners:
+        server = _Server(listener.getsockname(), answers, bind_and_activate=False)
+        server.socket.close()
+        server.socket = listener
+        threading.Thread(target=server.serve_forever, name="jackfield-probes", daemon=True).start()
 
 
 class _Server(ClientsLeave, ThreadingHTTPServer):
@@ -66,8 +47,8 @@ class _Server(ClientsLeave, ThreadingHTTPServer):
 class Figures:
     """Answers to probes: a status, a media type and a body."""
 
-    def __init__(self, board: Board, runtimes: RuntimePool, metrics: Metrics) -> None:
-        self._board = board
+    def __init__(self, master: Master, runtimes: RuntimePool, metrics: Metrics) -> None:
+        self._master = master
         self._runtimes = runtimes
         self._metrics = metrics
         self._readiness = Readiness(
@@ -91,12 +72,11 @@ class Figures:
 
     def _condition(self) -> Condition:
         """Return the condition of the worker: it stops, a process is starting, or what each call needs is missing."""
-        states = self._board.states()
-        if State.STOPPING in states:
+        ready, number = self._master.ready
+        if self._master.stopping:
             return Condition(FoundCondition("stopping", "the worker is stopping"))
-        ready = states.count(State.READY)
-        if ready < len(states):
-            return Condition(FoundCondition("starting", f"{ready} of {len(states)} processes are ready"))
+        if ready < number:
+            return Condition(FoundCondition("starting", f"{ready} of {number} processes are ready"))
         return self._readiness.look()
 
     def _is_operator(self, text: str) -> bool:

@@ -35,6 +35,7 @@ from jackfield_service.shell.http.protocol import Bounded
 from jackfield_service.shell.http.upkeep import Upkeep
 from jackfield_service.shell.operations.operation import Mount
 from jackfield_service.shell.process.listeners import adopt, forget, host_of, listen, origin, port_of
+from jackfield_service.shell.process.master import end_after
 from jackfield_service.shell.process.settings import Settings
 from jackfield_service.shell.process.stopping import GracefulServer, Stopping
 from jackfield_store.queue import leave
@@ -108,7 +109,9 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
     prepare()
     core = keep_to_one_core(os.environ)
     adopt_server_log()
-    stop_with_parent(settings.stop_within)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        end_after(parent.join, settings.stop_within)  # multiprocessing holds a pipe whose other end closes with the parent
     sys.setswitchinterval(_SWITCH)
     threading.stack_size(_STACK)
     save_memory()
@@ -286,29 +289,6 @@ class _Workers(Multiprocess):
             if process.pid is not None and process.process.is_alive():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, number)
-
-
-_EXTRA = 10.0
-"""Seconds beyond ``--stop-within`` after which a hanging orphan is ended by force."""
-
-
-def stop_with_parent(stop_within: float) -> None:
-    """Send this worker SIGTERM as soon as its parent exits; end it by force if it takes too long. Do nothing outside of a worker.
-
-    ``multiprocessing`` holds a pipe whose other end closes with the parent, however it ends. This works without Linux's PR_SET_PDEATHSIG,
-    which also fires when only the thread that started the child ends.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
-        threading.Event().wait(stop_within + _EXTRA)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="jackfield-parent", daemon=True).start()
 
 
 _LOG = logging.getLogger("jackfield.http")
