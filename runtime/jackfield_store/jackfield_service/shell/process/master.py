@@ -144,7 +144,7 @@ class Master:
         try:
             slot.line, theirs = socket.socketpair()
             with theirs:
-                slot.process = subprocess.Popen(self._command, env=environment, stdin=theirs)
+                slot.process = subprocess.Popen(self._command, env=environment, stdin=theirs.fileno())
         except OSError as error:
             _LOG.error("a worker process cannot be started: %s", error.strerror)
             self._end(slot, now, failed=True)
