@@ -46,7 +46,6 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - the journal's campaign on PostgreSQL: its claims run in tests/jackfield_store/queue, and kills at random instants in tests/jackfield_store/journal/test_journal_crash.py.
 - 20 writers that are killed: 3 are; 100 rotations of keys beside calls: 4 are; a move that is stopped five times: twice.
 - four fifths of the versions from which a database of SQLite is upgraded, and most of PostgreSQL's: each migration runs from version 1.
-- Ctrl-C at each place of a commit on PostgreSQL: group commits are above SQL, and all places are tried on SQLite.
 - half of the frames, numbers and attacks of a hostile connector: heads of frames and descriptions are judged directly
   (tests/jackfield_isolation/test_isolated_suspicion.py), one of each kind is sent by a process.
 - four of five shuffled lists with faults: each fault is tried by itself, and one list has them all.

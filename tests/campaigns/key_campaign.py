@@ -28,8 +28,6 @@ from jackfield_store.database.transaction import DatabaseSession, Mode
 from jackfield_store.resources.storage import Storage
 
 WORKSPACES = 40
-LONGEST = 0.02
-"""Seconds that a write transaction of a rotation may take."""
 _CALLS = "CREATE TABLE calls (w TEXT, text TEXT, sealed BYTEA)"
 _INSERT = "INSERT INTO calls (w, text, sealed) VALUES (:w, :text, :sealed)"
 _EXPIRE = 500

@@ -111,7 +111,7 @@ print(json.dumps([place, faults]))
 
 
 @pytest.mark.parametrize("role", ["leading", "waiting"])
-@pytest.mark.parametrize("database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.campaign)], indirect=True)
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 def test_ctrl_c_at_any_place_of_a_commit_holds_up_nobody_and_loses_nothing_unsaid(database_url: str, role: str) -> None:
     """Wherever it comes, the next caller commits, and what was put off is committed too, or its owner is told that it may not be."""
     command = [sys.executable, "-c", SCRIPT, database_url, role]

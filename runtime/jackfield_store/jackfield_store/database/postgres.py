@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.types.numeric import IntDumper
 
 from jackfield.kernel.clock import monotonic, patience
@@ -231,7 +231,11 @@ class PostgresSession:
         """Roll back the transaction; never raise."""
         self._begins = None
         with suppress(psycopg.Error):
-            if not self.connection.closed and self.connection.info.transaction_status != TransactionStatus.IDLE:
+            if self.connection.closed:
+                return
+            if self.connection.info.pipeline_status != PipelineStatus.OFF:  # an interrupt came while psycopg entered or left the pipeline
+                self.connection.close()
+            elif self.connection.info.transaction_status != TransactionStatus.IDLE:
                 self.connection.execute(b"ROLLBACK", prepare=False)
 
     def close(self) -> None:
