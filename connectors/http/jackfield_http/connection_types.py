@@ -11,7 +11,7 @@ from jackfield_http.accounts import account_of, body_of, usual_account
 from jackfield_http.client import HttpClient
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors
 from jackfield_http.settings import ClientSettings
-from jackfield_http.sign_in import ANONYMOUS, SignIn, basic, in_cookie, in_header, in_query, kept
+from jackfield_http.sign_in import ANONYMOUS, SignIn, basic, bearer, in_cookie, in_header, in_query, kept
 from jackfield_http.tls import tls_context
 from jackfield_http.urls import UrlError, parse_url, server_url
 
@@ -175,7 +175,7 @@ class BearerToken(HttpConnection):
 
     def sign_in(self, context: OpenContext) -> SignIn:
         """Return the header field with the token."""
-        return kept(context, in_header, "Authorization", f"Bearer {self.token.strip()}", "/token")
+        return kept(context, bearer, self.token, "/token")
 
 
 class MutualTls(HttpConnection):
@@ -233,11 +233,13 @@ class Certified(HttpConnection):
     """Connection with a client certificate in addition to its credentials."""
 
     certificate: str | None = Field(
-        None, title="Certificate", description="A client certificate as PEM, with its chain, if the server wants one, too.", multiline=True
-    )
+        None, title="Certificate", description="A client certificate as PEM, with its chain, if the server wants one, too.",
+        multiline=True, audience="operator",
+    )  # fmt: skip
     private_key: str | None = Field(
-        None, title="Private Key", description="The certificate's key as PEM, not encrypted.", secret=True, multiline=True
-    )
+        None, title="Private Key", description="The certificate's key as PEM, not encrypted.", secret=True, multiline=True,
+        audience="operator",
+    )  # fmt: skip
 
     def client_certificate(self) -> tuple[str | None, str | None]:
         """Return both, if there are any."""

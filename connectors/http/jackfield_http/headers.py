@@ -93,6 +93,11 @@ def field(name: str, value: str) -> tuple[bytes, bytes]:
         raise InvalidInput(f"the header '{name[:80]}' contains characters outside Latin-1", sent=Sent.NOTHING) from None
 
 
+def is_fit(text: str) -> bool:
+    """Return whether a text has no line break and no other control character."""
+    return _UNFIT.search(text) is None
+
+
 def is_token(text: str) -> bool:
     """Return whether a text can name a header field (RFC 9110 §5.6.2)."""
     return _NAME.fullmatch(text) is not None

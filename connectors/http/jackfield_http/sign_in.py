@@ -12,7 +12,11 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.dataclass import field as make_field
 from jackfield.kernel.hidden import trimmed
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield_http.headers import FRAMING, field, folded
+from jackfield_http.headers import FRAMING, field, folded, is_fit
+
+_LATIN = 0xFF
+_BULLETS = frozenset("\u2022\u25cf\u2219\u26ab\u2b24*")
+"""Characters that pages show in place of those of a secret."""
 
 
 class SignIn(Protocol):
@@ -34,11 +38,13 @@ class SignIn(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Fixed(SecretHolder):
-    """Credentials that do not change: header fields, cookies and a query. ``path`` points at the connection value that they hold."""
+    """Credentials that do not change: header fields, cookies and a query. ``path`` points at the connection value that they hold, which has
+    ``prefix`` before it."""
 
     headers: tuple[tuple[str, str], ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
     path: str = ""
+    prefix: str = ""
     _made: list[tuple[bytes, bytes]] = make_field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -48,15 +54,11 @@ class Fixed(SecretHolder):
         """
         for name, _ in self.headers:
             if folded(name) in FRAMING:
-                raise InvalidConnection("a credential cannot be sent", details=[Detail(self.path, f"must not be sent as '{name}'")])
+                raise _unfit(self.path, f"must not be sent as '{name}'", hint=None)
         try:
             object.__setattr__(self, "_made", [field(name, value) for name, value in self.headers])
         except InvalidInput:
-            text = "contains a line break or another character that a header cannot carry"
-            hint = "Store the value again, without line breaks or spaces around it."
-            raise InvalidConnection(
-                "a credential cannot be sent", details=[Detail(self.path, text)], hint=hint, sent=Sent.NOTHING
-            ) from None
+            raise _unfit(self.path, _reason(self.headers[0][1].removeprefix(self.prefix))) from None
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """Return the header fields to add."""
@@ -77,9 +79,35 @@ class Fixed(SecretHolder):
         """Do nothing."""
 
 
-def in_header(name: str, value: str, path: str = "") -> Fixed:
-    """Sign in by a header field."""
-    return Fixed(headers=((name, trimmed(value)),), path=path)
+def _unfit(path: str, reason: str, hint: str | None = "Copy the value again, and nothing around it.") -> InvalidConnection:
+    return InvalidConnection(f"the value cannot be sent: it {reason}", details=[Detail(path, reason)], hint=hint, sent=Sent.NOTHING)
+
+
+def _reason(value: str) -> str:
+    """Return why a header cannot carry a value, which its owner does not see in the field of a password."""
+    if set(value) <= _BULLETS:
+        return "is what is shown in place of the key: copy the key itself"
+    number, found = next((place, one) for place, one in enumerate(value, 1) if ord(one) > _LATIN or not is_fit(one))
+    shown = "a line break" if found in "\r\n" else f"'{found}'" if found.isprintable() else f"the invisible character U+{ord(found):04X}"
+    return f"has {shown} as its character {number}, which a key cannot have"
+
+
+def in_header(name: str, value: str, path: str = "", prefix: str = "") -> Fixed:
+    """Sign in by a header field, whose value has ``prefix`` before that of the connection."""
+    return Fixed(headers=((name, prefix + trimmed(value)),), path=path, prefix=prefix)
+
+
+def bearer(token: str, path: str = "", prefix: str = "Bearer ") -> Fixed:
+    """Sign in by a token behind its scheme (RFC 6750).
+
+    :raises InvalidConnection: if the token has a scheme already, or a space, which none has.
+    """
+    text, scheme = trimmed(token), prefix.strip()
+    if scheme and text.lower().startswith(f"{scheme.lower()} "):
+        raise _unfit(path, f"begins with '{scheme}', which is added when it is sent: leave it out")
+    if scheme == "Bearer" and " " in text:
+        raise _unfit(path, "has a space, which a token cannot have")
+    return in_header("Authorization", text, path, prefix)
 
 
 def in_query(name: str, value: str) -> Fixed:

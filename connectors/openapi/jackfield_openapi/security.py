@@ -38,8 +38,8 @@ def parts_of(scheme: Json, about: str) -> list[Part]:
         return [provider_part(scheme, about), bearer("Access token", about)]
     if kind == "mutualTLS":
         fields = {
-            "certificate": text_field("Certificate", "PEM, the chain included."),
-            "privateKey": text_field("Private key", "PEM.", secret=True),
+            "certificate": text_field("Certificate", "PEM, the chain included.", multiline=True),
+            "privateKey": text_field("Private key", "PEM.", secret=True, multiline=True),
         }
         return [Part("mutualTls", "Client certificate", "mutualTls", fields, ("certificate", "privateKey"))]
     return []

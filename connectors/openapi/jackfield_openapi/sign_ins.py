@@ -13,11 +13,12 @@ _DISCOVERY = "/.well-known/openid-configuration"
 Json = dict[str, Any]
 
 
-def text_field(title: str, about: str = "", *, secret: bool = False) -> Json:
-    """Return the schema of a required text of a connection."""
+def text_field(title: str, about: str = "", *, secret: bool = False, multiline: bool = False) -> Json:
+    """Return the schema of a required text of a connection, which may have several lines."""
     found: Json = {"type": "string", "minLength": 1, "title": title}
     if about:
         found["description"] = about
+    found |= {"x-jackfield": {"multiline": True}} if multiline else {}
     return found | ({"writeOnly": True, "format": "password"} if secret else {})
 
 

@@ -23,14 +23,13 @@ PLATFORMS = frozenset(
 )  # fmt: skip
 """Fields about a provider's API, which whoever integrates it knows."""
 _CLIENT = frozenset({"clientId", "clientSecret"})
-_OWN_CERTIFICATE = frozenset({"certificate", "privateKey"})
 
 
 def audience_of(schema: Mapping[str, Any], name: str, *, authorizes: bool = False) -> Audience:
     """Return the audience of a field of a type with this ``schema``: as its author says (``x-jackfield.audience``), or by what it is.
 
     ``authorizes`` is true for a type that a person approves at the provider. There, the client is registered by the platform; elsewhere a
-    person reads client ID and secret at the provider. A client certificate that a type does not require is the operator's.
+    person reads client ID and secret at the provider.
     """
     marks = extension(schema.get("properties", {}).get(name))
     declared = marks.get("audience")
@@ -38,7 +37,7 @@ def audience_of(schema: Mapping[str, Any], name: str, *, authorizes: bool = Fals
         found: Audience = declared
         return found
     optional = name not in schema.get("required", ())
-    if name in OPERATORS or (optional and (marks.get("hidden") or name in _OWN_CERTIFICATE)):
+    if name in OPERATORS or (optional and marks.get("hidden")):
         return "operator"
     if marks.get("destination") or marks.get("fixed") or name in PLATFORMS or (authorizes and name in _CLIENT):
         return "platform"

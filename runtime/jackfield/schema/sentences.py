@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from jackfield.schema.facts import SchemaFacts
     from jackfield.schema.json_types import Json, Node
 
+_MARKS = "[.'\u2019\\s]"
+"""Marks between groups of digits where a comma stands before the decimals."""
+_COMMA = f"([+-]?[0-9]+|[+-]?[0-9]{{1,3}}(?:{_MARKS}[0-9]{{3}})+),([0-9]+)"
+_GROUPED = "[+-]?[0-9]{1,3}(?:[,'\u2019\\s][0-9]{3})+(?:[.][0-9]+)?"
 _SAYS_NOTHING = frozenset({"title", "description", "$comment", "type", "properties", "required"})
 
 
@@ -220,8 +225,19 @@ class _Extent:
 
 def _type(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     types, fraction = types_of(fault.node), kind_of(fault.value) == "fraction" and "integer" in types_of(fault.node)
-    text = scope.shown_value(fault) if fraction else value_word(fault.value)
-    yield fault.detail(f"must be {either(type_words(types))}{f', not {text}' if text else ''}")
+    meant = None if scope.is_secret(fault.path) or not {"number", "integer"} & {*types} else _number_meant(fault.value)
+    text = scope.shown_value(fault) if fraction or meant else value_word(fault.value)
+    yield fault.detail(f"must be {either(type_words(types))}{f', not {text}' if text else ''}{f': write {meant}' if meant else ''}")
+
+
+def _number_meant(value: Json) -> str | None:
+    """Return how a number is written here that somebody wrote as another language does: with a comma, or with groups of digits."""
+    text = value.strip() if isinstance(value, str) and len(value) <= MAX_NAME else ""
+    if found := re.fullmatch(_COMMA, text):
+        whole, decimals = re.sub(_MARKS, "", found[1]), found[2]
+        is_group = len(decimals) == 3 and found[1].lstrip("+-").isdigit()
+        return f"{whole}{decimals}, or {whole}.{decimals} with a point" if is_group else f"{whole}.{decimals}"
+    return re.sub("[,'\u2019\\s]", "", text) if re.fullmatch(_GROUPED, text) else None
 
 
 def _enum(scope: Explainer, fault: Fault) -> Iterator[Detail]:

@@ -16,7 +16,7 @@ from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.oauth2 import TokenClient, fetch_token
 from jackfield_http.settings import ClientSettings
-from jackfield_http.sign_in import ANONYMOUS, LeasedToken, SignIn, Together, basic, in_cookie, in_header, in_query
+from jackfield_http.sign_in import ANONYMOUS, LeasedToken, SignIn, Together, basic, bearer, in_cookie, in_header, in_query
 from jackfield_http.signing import SignedRequests, find_signer
 from jackfield_http.urls import Url, server_url
 
@@ -218,10 +218,10 @@ def _api_key(row: Json, values: Json) -> SignIn:
     value, path = value_of(row, values, "value"), f"/{name_of(row, 'value')}"
     if row["in"] == "path":  # the actions put it there
         return ANONYMOUS
-    value = row.get("prefix", "") + value.strip()
-    if row["in"] == "query":
-        return in_query(row["name"], value)
-    return (in_cookie if row["in"] == "cookie" else in_header)(row["name"], value, path)
+    prefix = row.get("prefix", "")
+    if row["in"] == "header":
+        return in_header(row["name"], value, path, prefix)
+    return in_query(row["name"], prefix + value.strip()) if row["in"] == "query" else in_cookie(row["name"], prefix + value.strip(), path)
 
 
 def _basic(row: Json, values: Json) -> SignIn:
@@ -241,7 +241,7 @@ _VALUE = re.compile(r"\{([A-Za-z0-9]+)\}")
 
 
 def _bearer(row: Json, values: Json) -> SignIn:
-    return in_header("Authorization", row.get("prefix", "Bearer ") + value_of(row, values, "token").strip(), f"/{name_of(row, 'token')}")
+    return bearer(value_of(row, values, "token"), f"/{name_of(row, 'token')}", row.get("prefix", "Bearer "))
 
 
 _KINDS: Mapping[str, Callable[[Json, Json], SignIn]] = {"apiKey": _api_key, "basic": _basic, "bearer": _bearer}

@@ -38,6 +38,7 @@ class Story:
         )
         Platform.script = f"{self.place.origin}/connect.js"
         self.page = self.person.new_page()
+        self.page.on("dialog", lambda dialog: dialog.accept())  # who closes it with a key typed is asked
         self.open()
 
     @property

@@ -40,6 +40,7 @@ SHOWN = {
     "stripe/secretKey": {"token"},
     "aws-ses/awsAssumeRole": {"roleARN", "region"},
     "aws-ses/apiKeySecret": {"accessKeyId", "secretAccessKey", "region"},
+    "sftp/login": {"hostname", "port", "username", "hostKey", "password", "privateKey", "passphrase"},
     "aws-ses/smtp": {"hostname", "port", "username", "password", "security"},
 }
 
@@ -240,10 +241,9 @@ def test_the_default_is_decided_by_what_a_field_is() -> None:
     found = {name: audience_of(schema, name) for name in properties}
     assert found == {
         "site": "user", "url": "platform", "old": "operator", "seen": "user", "tenant": "platform", "limit": "operator", "wrong": "user",
-        "clientId": "user", "clientSecret": "user", "certificate": "operator", "proxy": "operator", "scopes": "platform", "token": "user",
+        "clientId": "user", "clientSecret": "user", "certificate": "user", "proxy": "operator", "scopes": "platform", "token": "user",
     }  # fmt: skip
     assert audience_of(schema, "clientId", authorizes=True) == audience_of(schema, "clientSecret", authorizes=True) == "platform"
-    assert audience_of({**schema, "required": ["certificate"]}, "certificate") == "user"
 
 
 def test_the_page_of_the_docs_has_all_names() -> None:

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -434,3 +435,36 @@ def test_a_wrong_clock_is_the_platforms(tmp_path: Path, locale: str, code: str, 
         assert ("clock" in blocked["hint"], told) == (True, [(shown[1], blocked["code"])])
         said = re.search(r"clock|Uhr|NTP|ignature|What to do|Was zu tun ist", person.said)
         assert (BLOCKED[locale] in person.said, said, fields_at_fault(person)) == (True, None, {})
+
+
+@pytest.mark.parametrize(
+    ("token", "told"),
+    [
+        ("key\u201317", "it has '\u2013' as its character 4, which a key cannot have."),
+        ("k\u200b-1", "it has the invisible character U+200B as its character 2, which a key cannot have."),
+        ("k\r\nX", "it has a line break as its character 2, which a key cannot have."),
+        ("\u2022" * 8, "it is what is shown in place of the key: copy the key itself."),
+        ("Bearer k-1", "it begins with 'Bearer', which is added when it is sent: leave it out."),
+        ("Authorization: k-1", "it has a space, which a token cannot have."),
+    ],
+)
+def test_a_key_that_cannot_be_sent_says_why_at_its_field(stand: Stand, token: str, told: str) -> None:
+    """A person cannot see it in the field of a password: the character, its place and what to do are named, in whole sentences."""
+    values = {"server": "http://127.0.0.1:9", "testPath": "/me"}
+    body = {"verify": "link", "types": ["http/bearer"], "defaults": {"values": values}}
+    page = Person(stand.port).go(stand.platform().post(BASE, body).json["url"]).begin().press("Continue", token=token)
+    fault = re.search(r'id="field-token-fault">([^<]*)', page.text)
+    assert fault is not None, page.said
+    assert unescape(fault[1]) == f"The value cannot be sent: {told} Copy the value again, and nothing around it."
+    assert "Store" not in page.said
+
+
+@pytest.mark.parametrize("token", ["\ufeffk-1\u200b", " k-1\r\n", "\u00a0k-1\u200e"])
+def test_what_is_copied_with_a_key_is_cut_off(stand: Stand, token: str) -> None:
+    """White space and invisible characters around a key and an address, whichever way they came in."""
+    with Provider([Answer({"id": "7"})] * 2) as provider:
+        values = {"server": f"\u200b{provider.url} ", "testPath": "/me"}
+        body = {"verify": "link", "types": ["http/bearer"], "defaults": {"values": values}}
+        page = Person(stand.port).go(stand.platform().post(BASE, body).json["url"]).begin().press("Continue", token=token)
+        assert "You are connecting" in page.said
+        assert provider.requests[0].headers["Authorization"] == "Bearer k-1"

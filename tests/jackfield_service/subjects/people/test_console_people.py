@@ -278,6 +278,20 @@ def test_an_answer_is_used_once(place: Place, clock: FakeClock, provider: Provid
     assert provider.asked.count("/token") == 1
 
 
+def test_an_answer_that_is_spent_leads_who_is_signed_in_on(place: Place) -> None:
+    """Allow, Back, Allow: the page leads to the console whoever is signed in; anybody else is told, and signs in again."""
+    client = place.client()
+    back = led_back(client.get("/login/start").headers["location"])
+    assert client.get(back, sec_fetch_site="cross-site").status == 200
+    again = client.get(back, sec_fetch_site="cross-site")
+    assert (again.status, "0;url=/login?why=spent" in again.text) == (403, True)
+    led = client.get("/login?why=spent")
+    assert (led.status, led.headers["location"], is_in(client)) == (303, "/", True)
+    stranger = place.client()
+    told = stranger.get("/login?why=spent")
+    assert (told.status, "was finished already" in told.words, is_in(stranger)) == (200, True, False)
+
+
 def test_a_provider_that_says_so_names_itself(place: Place, provider: Provider) -> None:
     """Where the provider says that it sends its issuer (RFC 9207), an answer without it is another's."""
     provider.described["authorization_response_iss_parameter_supported"] = True

@@ -228,9 +228,12 @@ def _expiry(jwt: str) -> float:
 
 _LONGEST_FORM = 16 * 1024
 _MOST_FIELDS = 10
+SPENT = "spent"
+"""Reason of a visit with an answer of the identity provider that was used already: who is signed in goes on."""
 _REASONS = {
     "expired": "Your session has expired. Sign in again.",
     "left": "You are signed out.",
+    SPENT: "This sign-in was finished already, or did not begin in this browser. Sign in again.",
 }
 _USED = "This link was already used, or is over ten minutes old. Restart the server to get a new one, or enter a token."
 _NOT_OPENED = "This link was opened by another page. It is still valid: click it, or paste it into the address bar."
@@ -291,6 +294,8 @@ class _SignInPages:
         if once is not None:
             return await self._by_link(request, once)
         why = request.query_params.get("why", "")
+        if why == SPENT and await asyncio.to_thread(self._sessions.find, request, touch=False) is not None:
+            return secured(RedirectResponse("/", 303))
         if (answer := await self._at_provider(request, why)) is not None:
             return answer
         if why == _KEPT_NOTHING:
@@ -386,9 +391,16 @@ class _SignInPages:
 def let_in(jar: CookieJar, workspace: str, secret: str, address: str) -> Response:
     """Render a page that refreshes to ``address``: a redirect of another site's link would not carry a SameSite=Strict cookie."""
     whole = document("Signed in", h.main(h.h1("Signed in"), h.p(h.a("Continue", href=address)), class_="alone"))
-    refresh = h.meta(http_equiv="refresh", content=f"0;url={below_prefix(address)}")
-    response = secured(HTMLResponse(whole.replace("</head>", f"{refresh}</head>", 1)))
+    response = led_on(secured(HTMLResponse(whole)), address)
     jar.begin(response, workspace, secret)
+    return response
+
+
+def led_on(response: Response, address: str) -> Response:
+    """Make a page refresh to ``address``, which has the cookies that another site's link has not brought."""
+    refresh = h.meta(http_equiv="refresh", content=f"0;url={below_prefix(address)}")
+    response.body = bytes(response.body).replace(b"</head>", f"{refresh}</head>".encode(), 1)
+    response.headers["content-length"] = str(len(response.body))
     return response
 
 

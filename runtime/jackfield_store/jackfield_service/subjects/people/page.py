@@ -22,7 +22,7 @@ from jackfield_service.shell.identity.people import People
 from jackfield_service.shell.pages.invitation import START
 from jackfield_service.shell.pages.layout.components import h
 from jackfield_service.shell.pages.layout.shell import document, secured
-from jackfield_service.shell.pages.sign_in import AHEAD, ConsoleSessions, let_in, safe_path, with_error_page
+from jackfield_service.shell.pages.sign_in import AHEAD, SPENT, ConsoleSessions, led_on, let_in, safe_path, with_error_page
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import read_form
 from jackfield_service.shell.requests.problem import Problem
@@ -35,6 +35,10 @@ _LONGEST_FORM = 64 * 1024
 _ANSWER = frozenset({"code", "state", "iss", "error"})
 _AWAY = "The identity provider cannot be reached, or is not set up as this server needs it. The server's log says why. Try again, or use a token."
 _FOREIGN = "This sign-in did not begin in this browser, was answered already, or began more than ten minutes ago. Sign in again."
+
+
+class _Spent(Refused):
+    """The answer was used already, or belongs to no sign-in of this browser, which may be signed in."""
 
 
 class _NoRole(Exception):
@@ -69,6 +73,8 @@ def _guarded(
         except Refused as refusal:
             server.guesses.note(request)
             response = _refused("Sign-in failed", _fault(str(refusal)), 403)
+            if isinstance(refusal, _Spent):
+                response = led_on(response, f"/login?why={SPENT}")
         except ProviderAway as fault:
             _LOG.warning("nobody can sign in at the identity provider: %s", fault)
             response = _refused("Service unavailable", _fault(_AWAY), 503)
@@ -114,7 +120,7 @@ class _ProviderPages:
         text = self._sessions.jar.beginning(request, state)
         kept = await self._server.briefly(lambda: self._people.sign_ins.unpacked(state, text)) if state else None
         if kept is None or len(pairs) != len(answer):
-            raise Refused(_FOREIGN)
+            raise _Spent(_FOREIGN)
         try:
             workspace, secret = await self._server.slowly(lambda: self._entered(answer, kept))
         except SignInNeededError:
@@ -133,7 +139,7 @@ class _ProviderPages:
         """Return workspace and secret of the session that an answer begins. The answer is used up, whatever comes of it."""
         people = self._people
         if not people.sign_ins.answered(answer["state"]):
-            raise Refused(_FOREIGN)
+            raise _Spent(_FOREIGN)
         person = people.provider.person(people.provider.check(answer), kept)
         if kept["invitation"]:
             self._accept(person, kept["invitation"])

@@ -154,6 +154,18 @@ def json_text(value: Any) -> str:
     return visible(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+_NO_FIELDS = "The fields are drawn by a script, which has not run: allow scripts on this page, and load it again."
+
+
+def schema_editor(form: str, schema: Mapping[str, Any], value: Any, connector: str, **about: Any) -> Markup:
+    """Render the place where the scripts draw the fields of a form's schema, for a ``value``, with the options of a ``connector``. Until they
+    have, and where they cannot, it says so."""
+    return h.div(
+        h.p(_NO_FIELDS, class_="notice warn undrawn"), class_="editor", role="group", data_form=form, data_schema=json.dumps(schema),
+        data_value=json.dumps(value), data_options=f"/connectors/{connector}/options/", **about,
+    )  # fmt: skip
+
+
 def code_block(text: str, label: str, *, short: bool = False) -> Markup:
     """Render verbatim text with a copy button; ``short`` is for a single line."""
     copy = h.button("Copy", type="button", class_="quiet copy", aria_label=f"Copy: {label}")

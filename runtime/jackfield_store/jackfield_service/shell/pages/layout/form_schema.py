@@ -5,6 +5,7 @@ The form does not validate. The runtime does, by the schema itself, and the page
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -21,29 +22,35 @@ _MOST = 1_000
 _MOST_BRANCHES = 6
 """Levels of branches within branches that are looked at."""
 _RANKS = (
-    "files", "file", "pairs", "list", "choices", "items", "entries", "choice", "text", "textarea", "password", "mixed", "boolean", "integer", "number",
-    "object", "json",
+    "files", "file", "pairs", "list", "choices", "items", "entries", "choice", "text", "textarea", "date", "moment", "password", "masked", "mixed",
+    "boolean", "integer", "number", "object", "json",
 )  # fmt: skip
 """Kinds of controls by precedence: when a schema allows several scalars, lists or files, the first one is used."""
 _MADE = frozenset({"object", "items", "entries", "union"})
 """Kinds of controls that are made of others."""
 _MADE_OR_FILE = _MADE | {"file"}
-_TEXTS = frozenset({"text", "textarea", "password"})
+_TEXTS = frozenset({"text", "textarea", "date", "moment", "password", "masked"})
+_LONG = 500
+"""Characters from which on an input that no format or pattern describes is a text of several lines."""
+_PROSE = frozenset({"body", "comment", "comments", "content", "description", "html", "markdown", "message", "note", "notes", "text"})
+"""Last words of the names of inputs that are such texts, whatever the document says: few say it."""
+_LAST_WORD = re.compile(r"[A-Z]?[a-z]+$")
 _TYPED = frozenset({"type", "$ref", "anyOf", "oneOf", "enum", "const"})
 _SCALARS = {"string": "text", "integer": "integer", "number": "number"}
 
 
 def form_schema(
     schema: Schema, *, stored: Collection[str] = (), fixed: Collection[str] = (), seldom: Collection[str] = (),
-    ranks: Mapping[str, int] = MappingProxyType({}), given: Collection[str] = (),
+    ranks: Mapping[str, int] = MappingProxyType({}), given: Collection[str] = (), auth: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Build json-editor's schema for an object. ``stored`` are secrets with a stored value, ``fixed`` are members that only the runtime sets,
     ``seldom`` are shown behind 'More fields', as deprecated ones are. ``given`` are members that have a value: hidden ones are shown, too,
-    since what the form does not have is not sent.
+    since what the form does not have is not sent. ``auth`` is how a connection with these values signs in. A form without it is one of inputs:
+    there, what reads like a text of several lines gets room for them.
 
     Members come by their ``ranks``, then in the author's order, where fields have one; others follow, required ones first.
     """
-    drawing = _Drawing(schema)
+    drawing = _Drawing(schema, auth)
     form = drawing.object(schema, 0, seldom, ranks, given)
     for name, member in form["properties"].items():
         if name in stored:
@@ -73,8 +80,9 @@ def _of_pages(action: ActionManifest) -> list[str]:
 class _Drawing:
     """Form of one schema, and the number of fields that it may still have."""
 
-    def __init__(self, root: Schema) -> None:
+    def __init__(self, root: Schema, auth: str) -> None:
         self._root = root
+        self._auth = auth
         self._left = _MOST
 
     def object(
@@ -99,13 +107,14 @@ class _Drawing:
         given = given if isinstance(given, Mapping) else {}
         self._left -= 1
         kind, node = self._kind(given, depth)
+        kind = "textarea" if not self._auth and kind == "text" and _is_prose(name, node) else kind
         about = {**node, **{key: given[key] for key in ("title", "description", "default", "examples", "x-jackfield") if key in given}}
         options: dict[str, Any] = {"kind": kind}
         if about.get("description"):
             options["hint"], rest = parted(str(about["description"]))
             options |= {} if rest is None else {"rest": rest}
         title = str(about.get("title") or name)
-        options |= self._control(kind, node, title, depth) | _hints(kind, about)
+        options |= self._control(kind, node, title, depth) | self._fitting(kind, node) | _hints(kind, about)
         if kind == "list" and "optionsFrom" not in options:  # choices for each of its values
             options |= {key: value for key, value in _hints(kind, _resolved(node["items"], self._root)).items() if key == "optionsFrom"}
         field: dict[str, Any] = {"title": title, "options": options}
@@ -134,6 +143,16 @@ class _Drawing:
         if kind == "union":
             return {"forms": [self._form(branch, depth) for branch in _variants(node, self._root)]}
         return {}
+
+    def _fitting(self, kind: str, node: Schema) -> dict[str, Any]:
+        """Return how ``static/typing.js`` makes what somebody types fit: an address has a scheme, a token has none, and an input may have
+        several lines, whatever room it has."""
+        if kind == "text" and not self._auth:
+            return {"lines": True} if {"format", "pattern"}.isdisjoint(node) else {}
+        takes = (
+            "address" if kind == "text" and node.get("format") == "uri" else "token" if (kind, self._auth) == ("password", "bearer") else ""
+        )
+        return {"takes": takes} if takes else {}
 
     def _form(self, branch: Schema, depth: int) -> dict[str, Any]:
         node = _resolved(branch, self._root)
@@ -242,9 +261,18 @@ def _plain_kind(node: Schema, root: Schema, depth: int) -> str:
 
 
 def _text_kind(node: Schema) -> str:
+    has_lines = extension(node).get("multiline")
     if is_secret(node) and (node.get("format") == "password" or not extension(node).get("sensitive")):
-        return "password"
-    return "textarea" if extension(node).get("multiline") else "text"
+        return "masked" if has_lines else "password"
+    return "textarea" if has_lines else {"date-time": "moment", "date": "date"}.get(str(node.get("format")), "text")
+
+
+def _is_prose(name: str, node: Schema) -> bool:
+    """Return whether a text of no known form is one of several lines, by its limit or its name."""
+    if not {"format", "pattern"}.isdisjoint(node) or not {"options", "values", "trim", "fromConnection"}.isdisjoint(extension(node)):
+        return False
+    last = _LAST_WORD.search(name)
+    return node.get("maxLength", 0) > _LONG or (last is not None and last[0].lower() in _PROSE)
 
 
 def _array_kind(node: Schema, root: Schema, depth: int) -> str:

@@ -18,17 +18,20 @@ from jackfield_service.shell.pages.layout.form_schema import form_schema
 Choices = Mapping[str, Sequence[tuple[str, str]]]
 """Values and their labels, by the key of an option source."""
 _PREFIX = "value."
-_TEXTS = ("text", "textarea", "password", "integer", "number", "choice")
+_LINE = ("text", "date", "moment", "integer", "number")
+"""Kinds of one line of text. Days and moments are written as the schema has them."""
+_SECRETS = ("password", "masked")
+_TEXTS = (*_LINE, *_SECRETS, "textarea", "choice")
 _LINES = 4
 
 
 def fields(
     schema: Mapping[str, Any], values: Mapping[str, Any], stored: frozenset[str], faults: Mapping[str, str], say: Callable[..., str],
-    choices: Choices = MappingProxyType({}),
+    choices: Choices = MappingProxyType({}), auth: str = "none",
 ) -> Markup:  # fmt: skip
-    """Render the fields of an object's schema; ``faults`` are sentences by JSON Pointer, ``stored`` the secrets that are there already,
+    """Render the fields of the schema of a connection that signs in by ``auth``; ``faults`` are sentences by JSON Pointer, ``stored`` the secrets that are there already,
     ``say`` translates. ``choices`` are suggestions by the source that a field names."""
-    drawn = form_schema(schema, stored=stored)["properties"]
+    drawn = form_schema(schema, stored=stored, auth=auth)["properties"]
     shown = [_field(item, values, faults, say, choices, kept=item[0] in stored) for item in drawn.items() if not item[1]["options"]["more"]]
     rest = [item for item in drawn.items() if item[1]["options"]["more"]]
     if not rest:
@@ -57,7 +60,8 @@ def read(schema: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, Any]:
         if kind == "boolean":
             if text or member["options"].get("default") is True:
                 found[name] = text == "on"
-        elif text.strip() or (kind == "password" and text):
+        elif text.strip() or (kind in _SECRETS and text):
+            text = text.replace("\r\n", "\n")  # as browsers send the line breaks of a text area
             found[name] = text if kind in _TEXTS else _parsed(name, kind, text)
     return found
 
@@ -95,7 +99,7 @@ def _field(
     described = " ".join(filter(None, (f"{identifier}-hint" if hint else "", f"{identifier}-fault" if wrong else ""))) or None
     about: dict[str, Any] = {
         "id": identifier, "name": f"{_PREFIX}{name}", "aria_describedby": described, "aria_invalid": "true" if wrong else None,
-        "required": bool(options.get("required")) and not kept and options["kind"] != "boolean", "autocomplete": "off", "spellcheck": "false",
+        "data_takes": options.get("takes"), "required": bool(options.get("required")) and not kept and options["kind"] != "boolean", "autocomplete": "off", "spellcheck": "false",
     }  # fmt: skip
     suggested = choices.get(options.get("optionsFrom", ""), ()) if options["kind"] == "text" else ()
     about.update({"list": f"{identifier}-choices"} if suggested else {})
@@ -130,8 +134,10 @@ def _control(options: Mapping[str, Any], value: Any, about: dict[str, Any], plac
         return h.select(list(_options(options, value)), **about)
     if kind == "password":
         return h.input(type="password", placeholder=placeholder, **{**about, "autocomplete": "new-password"})
-    if kind in ("text", "integer", "number"):
-        mode = None if kind == "text" else "decimal"
+    if kind == "masked":
+        return h.textarea(rows=_LINES, placeholder=placeholder, class_="masked mono", **about)
+    if kind in _LINE:
+        mode = "decimal" if kind in ("integer", "number") else None
         return h.input(type="text", value="" if value is None else str(value), placeholder=placeholder, inputmode=mode, **about)
     text = "\n".join(map(str, value)) if isinstance(value, list) and kind in ("list", "choices") else value
     shown = text if isinstance(text, str) else "" if text is None else json_text(text)

@@ -73,7 +73,7 @@ def page(
         _navigation(request, section),
         h.main(head or heading(title, lead=lead), _silence(request), _anew(request), *content, id="content", tabindex="-1"),
         _sign_in_again(),
-        scripts=("session.js", *scripts),
+        scripts=("session.js", "typing.js", *scripts),
     )
     return secured(HTMLResponse(whole, status))
 

@@ -152,7 +152,7 @@ def _differing(form: _Element, typed: Mapping[str, str], labels: Mapping[str, st
     secrets = {name for schema in drawn.values() for name in schema["options"].get("secrets", ())}
     other = "by-fields" if "as-json" in typed else "by-json"
     for one in form.inner:
-        if one.has("data-asks", "disabled") or other in one.within("class"):
+        if one.has("data-asks", "disabled") or other in one.within("class") or "masked" in one.get("class").split():
             continue
         label = labels.get(one.get("id"), one.get("name"))
         if one.has("data-form"):

@@ -27,12 +27,17 @@
     if (element) element.hidden = !shown;
   };
 
-  // Which session it is, before anything has happened to it.
+  // Which session it is, before anything has happened to it; and what to ask before it is closed, once somebody has typed.
   if (session) say({ jackfield: "connect-open", session });
+  document.addEventListener("typed", (event) => say({ jackfield: "connect-changed", question: event.detail }), { once: true });
 
   // How it goes, once for each page. Nobody has heard of a proof after a while: the platform's page takes it from its address.
   if (told) tell(JSON.parse(told));
-  const goOn = () => onward && location.replace(onward);
+  const goTo = (address) => {
+    document.dispatchEvent(new CustomEvent("leaving"));
+    location.replace(address);
+  };
+  const goOn = () => onward && goTo(onward);
   if (onward && listens) {
     const waiting = setTimeout(goOn, 1500);
     window.addEventListener("message", (event) => {
@@ -64,7 +69,7 @@
       looking = false;
       if (leaving) return;
       if (answer?.status === 404) lost();
-      else if (found.over || (follows === "all" && found.state && found.state !== state)) location.replace(page);
+      else if (found.over || (follows === "all" && found.state && found.state !== state)) goTo(page);
       else plan();
     };
     const plan = () => {

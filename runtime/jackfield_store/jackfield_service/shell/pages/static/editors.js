@@ -146,12 +146,20 @@
     buildControl() {
       const kind = this.hints.kind;
       const attributes = { ...this.common(), placeholder: this.hints.placeholder, autocomplete: "off", spellcheck: "false" };
-      if (kind === "textarea" || kind === "json" || kind === "mixed") {
-        this.input = make("textarea", { ...attributes, rows: kind === "json" ? 4 : 5, spellcheck: kind === "json" ? "false" : "true" });
-        if (kind === "json") this.input.classList.add("mono");
+      if (["textarea", "json", "mixed", "masked"].includes(kind)) {
+        const code = kind === "json" || kind === "masked";
+        this.input = make("textarea", { ...attributes, rows: code ? 4 : 5, spellcheck: code ? "false" : "true" });
+        if (code) this.input.classList.add("mono");
+        if (kind === "masked") this.input.classList.add("masked");
       } else {
         this.input = make("input", { ...attributes, type: kind === "password" ? "password" : "text" });
         if (kind === "password") this.input.setAttribute("autocomplete", "new-password");
+        if (this.hints.takes) this.input.dataset.takes = this.hints.takes;
+        if (this.hints.lines) this.input.dataset.lines = "";
+        this.input.addEventListener("widened", ({ detail: area }) => {
+          this.input = area;
+          area.addEventListener("input", () => this.changed());
+        });
         const words = this.hints.suggested?.some((value) => typeof value === "string"); // 'now' in place of a number needs letters
         if (kind === "integer" && !words) this.input.setAttribute("inputmode", "numeric");
         if (kind === "number" && !words) this.input.setAttribute("inputmode", "decimal");
@@ -182,6 +190,51 @@
         try { return JSON.parse(trimmed); } catch { return text; }
       }
       return text;
+    }
+  }
+
+  /** A day; or a moment, which is chosen in the zone of the browser and sent with its offset. A value that such a control cannot show is a text. */
+  class MomentField extends TextField {
+    buildControl() {
+      super.buildControl();
+      if (this.places) return; // a place of the event is a text
+      this.type = this.hints.kind === "date" ? "date" : "datetime-local";
+      this.input.type = this.type;
+      if (this.type === "date") return;
+      this.input.step = "1"; // with seconds
+      const zone = make("p", { class: "hint", id: `${this.id}-zone` }, `In ${Intl.DateTimeFormat().resolvedOptions().timeZone}`);
+      this.input.setAttribute("aria-describedby", `${this.input.getAttribute("aria-describedby") ?? ""} ${zone.id}`.trim());
+      this.input.before(zone);
+    }
+
+    write(value) {
+      this.kept = undefined;
+      const local = this.type && !isEmpty(value) ? MomentField.local(value, this.type) : "";
+      if (this.type) this.input.type = local === null ? "text" : this.type;
+      if (local === null || !this.type) super.write(value);
+      else this.input.value = local;
+      if (local) this.kept = [this.input.value, value];
+    }
+
+    read() {
+      const text = this.input.value;
+      if (this.kept?.[0] === text) return this.kept[1]; // to the fraction of a second, and with its own offset
+      return this.input.type === "datetime-local" ? text && MomentField.sent(text) || undefined : super.read();
+    }
+
+    /** Return what a control shows of a value; null if it cannot show it. */
+    static local(value, type) {
+      if (type === "date") return /^\d{4}-\d\d-\d\d$/.test(value) ? value : null;
+      const moment = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(value) ? new Date(value) : NaN;
+      return Number.isNaN(Number(moment)) ? null : new Date(moment - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+    }
+
+    /** Return a moment of the browser's zone with its offset, which may be another one in summer. */
+    static sent(text) {
+      const behind = new Date(text).getTimezoneOffset();
+      const two = (number) => String(Math.floor(number)).padStart(2, "0");
+      const offset = behind ? `${behind > 0 ? "-" : "+"}${two(Math.abs(behind) / 60)}:${two(Math.abs(behind) % 60)}` : "Z";
+      return `${text.length === 16 ? `${text}:00` : text.replace(/\.\d+$/, "")}${offset}`;
     }
   }
 
@@ -654,7 +707,7 @@
   }
 
   const editors = {
-    items: ItemsField, entries: ItemsField, union: UnionField, choices: ChoicesField, object: ObjectField, text: TextField, textarea: TextField, mixed: TextField, password: TextField, integer: TextField, number: TextField, json: TextField, fixed: FixedField,
+    items: ItemsField, entries: ItemsField, union: UnionField, choices: ChoicesField, object: ObjectField, text: TextField, textarea: TextField, mixed: TextField, password: TextField, masked: TextField, date: MomentField, moment: MomentField, integer: TextField, number: TextField, json: TextField, fixed: FixedField,
     choice: ChoiceField, boolean: BooleanField, "yes-no": YesNoField, list: ListField, pairs: PairsField, files: FilesField, file: FilesField,
   };
   for (const [kind, editor] of Object.entries(editors)) JSONEditor.defaults.editors[`console-${kind}`] = editor;

@@ -8,7 +8,7 @@
   const PASSING = ["declined", "pending"]; // the session goes on
   const SUCCEEDED = ["saved", "granted"];
 
-  const inModal = (url, title, closed) => {
+  const inModal = (url, title, closed, stays) => {
     const dialog = document.createElement("dialog");
     const frame = document.createElement("iframe");
     const button = document.createElement("button");
@@ -19,7 +19,8 @@
     button.setAttribute("aria-label", "Close");
     button.type = "button";
     button.textContent = "\u00d7";
-    button.addEventListener("click", () => dialog.close());
+    button.addEventListener("click", () => stays() || dialog.close());
+    dialog.addEventListener("cancel", (event) => stays() && event.preventDefault());
     dialog.addEventListener("close", closed);
     frame.title = title;
     frame.src = url;
@@ -63,7 +64,8 @@
   const open = (url, { mode = "modal", title = "Connect an account", on } = {}) => new Promise((resolve) => {
     const { origin } = new URL(url, location.href);
     const heard = new Set();
-    let last = null, session;
+    let last = null, session, question = "";
+    const stays = () => question !== "" && !confirm(question); // what is typed would be lost
     const leave = () => {
       removeEventListener("message", hear);
       shown.close();
@@ -73,9 +75,10 @@
     const hear = (event) => {
       if (event.origin !== origin || event.source !== shown.target()) return;
       const { jackfield, ...told } = event.data ?? {};
-      if (jackfield === "connect-open") session = told.session;
+      if (jackfield === "connect-open") [session, question] = [told.session, ""];
+      if (jackfield === "connect-changed") question = String(told.question);
       if (jackfield === "connect-size" && told.height > 0) shown.fit(told);
-      if (jackfield === "connect-close") leave();
+      if (jackfield === "connect-close" && !stays()) leave();
       if (jackfield !== "connect") return;
       event.source.postMessage({ jackfield: "taken" }, origin);
       const text = JSON.stringify(told);
@@ -89,7 +92,7 @@
       resolve(told); // who has not connected reads what to do next, and closes it
       if (SUCCEEDED.includes(told.status)) leave();
     };
-    const shown = mode === "window" ? inWindow(url, leave) : inModal(url, title, leave);
+    const shown = mode === "window" ? inWindow(url, leave) : inModal(url, title, leave, stays);
     if (!shown) return resolve({ status: "blocked" });
     addEventListener("message", hear);
   });

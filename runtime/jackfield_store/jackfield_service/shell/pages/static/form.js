@@ -160,6 +160,7 @@
   };
 
   const begin = (holder) => {
+    if (!globalThis.JSONEditor?.defaults.editors["console-text"]) return; // a script was lost, which the page says
     holder.dataset.ready = "1";
     const schema = JSON.parse(holder.dataset.schema);
     const form = holder.closest("form");
@@ -169,9 +170,11 @@
     }, 250);
     holder.editor = new JSONEditor(holder, { ...OPTIONS, schema, form_name_root: holder.dataset.form, startval: JSON.parse(holder.dataset.value), places: holder.dataset.places && JSON.parse(holder.dataset.places) });
     holder.editor.on("ready", () => {
+      holder.querySelector(".undrawn")?.remove();
       showBrought(holder, schema);
       if (holder.dataset.places && !holds(holder, schema, JSON.parse(holder.dataset.value))) asJson(form, true);
       holder.dataset.filled = "1";
+      holder.dispatchEvent(new CustomEvent("filled"));
     });
     holder.editor.on("change", () => {
       write(form, holder);

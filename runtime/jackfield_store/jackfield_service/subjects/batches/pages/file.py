@@ -22,7 +22,7 @@ MOST_ROWS = 10_000
 MOST_COLUMNS = 100
 _DELIMITERS = ",;\t|"
 _EQUAL = re.compile(r"[\W_]+")
-_TEXTS = frozenset({"text", "textarea", "password", "choice", "boolean", "integer", "number"})
+_TEXTS = frozenset({"text", "textarea", "date", "moment", "password", "masked", "choice", "boolean", "integer", "number"})
 """Kinds of fields whose value is the text of a cell: a call reads numbers and booleans from texts without loss."""
 _SEVERAL = frozenset({"list", "choices"})
 _WORD = re.compile(r"[A-Z]?[^\W_A-Z]+|[A-Z]+(?![a-z])")

@@ -31,6 +31,8 @@ _LOG = logging.getLogger("jackfield.connect")
 Follows = Literal["all", "end"]
 """After which changes of its session a page goes on: after all, or, where a person types or decides, after the end only. No
 question is replaced by another one under the finger that answers it."""
+_TYPED = ("scheme", "https", "lines", "leave")
+"""What the script says of what somebody types."""
 _POLICY = (
     "default-src 'none'; style-src 'self' {style}; img-src 'self' data:; script-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors {frames}"
@@ -87,7 +89,7 @@ class Pages:
         theme: Mapping[str, str] = wanted.theme if wanted is not None else {}
         style = style_of(theme.get("color", "").lower(), theme.get("scheme", ""))
         links = [h.link(rel="stylesheet", href=asset("console.css")), h.style(Markup(style)) if style else None]
-        links.append(h.script(src=asset("connect.js"), defer=True))
+        links += [h.script(src=asset(name), defer=True) for name in ("typing.js", "connect.js")]
         anew = h.p(self.say("moved"), class_="notice warn", role="alert", tabindex="-1") if self._anew else None
         brand = _brand(theme)
         head = h.head(metas, h.title(title), links)
@@ -106,8 +108,8 @@ class Pages:
     def _about(
         self, origins: tuple[str, ...], onward: str, tells: Mapping[str, str] | None, follows: Follows, patience: float
     ) -> dict[str, str]:
-        """Return what the script knows of a page."""
-        found, about = self._found, dict[str, str]()
+        """Return what the scripts know of a page."""
+        found, about = self._found, {"data_words": json.dumps({key: self.say(f"typed_{key}") for key in _TYPED})}
         if found is None:
             return about
         about["data_session"] = found.id

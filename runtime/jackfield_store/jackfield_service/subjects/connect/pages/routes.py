@@ -134,13 +134,9 @@ class _ConnectPages:
         view = self._view(request, sessions, found, secret, address, state=_link_state(found))
         is_own = self._is_own(request, found, opener) and view.is_current(parted(request.state.form.get("csrf", ""))[1], found.id)
         if found.is_over or not is_own:
-            return (
-                view.ended(found)
-                if found.is_over
-                else view.no_cookie(address)
-                if not opener and _is_frame(request)
-                else view.stale(address)
-            )
+            if found.is_over:
+                return view.ended(found)
+            return view.stale(address) if opener or _is_foreign(request) else view.no_cookie(address, framed=_is_frame(request))
         if (refused := self._turned_away(request, found, view, address)) is not None:
             return refused
         try:
@@ -330,12 +326,8 @@ class _ConnectPages:
     @staticmethod
     def _is_own(request: Request, found: ConnectSession, secret: str) -> bool:
         """Return whether a form is one of this browser's own pages."""
-        site = request.headers.get("sec-fetch-site", "same-origin")
-        return (
-            site in ("same-origin", "none")
-            and bool(secret)
-            and same_token(parted(request.state.form.get("csrf", ""))[0], f"{secret}.{found.id}")
-        )
+        own = same_token(parted(request.state.form.get("csrf", ""))[0], f"{secret}.{found.id}")
+        return own and bool(secret) and not _is_foreign(request)
 
 
 async def _script(_request: Request) -> Response:
@@ -366,6 +358,11 @@ def _link_state(found: ConnectSession) -> str:
 
 def _is_frame(request: Request) -> bool:
     return request.headers.get("sec-fetch-dest") in _FRAMES
+
+
+def _is_foreign(request: Request) -> bool:
+    """Return whether another site has sent a form."""
+    return request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
 
 
 def _is_whole(request: Request, found: ConnectSession) -> bool:

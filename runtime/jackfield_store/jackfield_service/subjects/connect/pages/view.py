@@ -98,8 +98,10 @@ class View(ApprovalPages):
         picture = self._icon(*only, found) if only else None
         return self.page(title, asked, who, lead, form, picture=picture)
 
-    def no_cookie(self, address: str) -> Response:
-        """Render in a frame whose browser keeps no cookie there that a window of its own does; the frame follows it."""
+    def no_cookie(self, address: str, *, framed: bool) -> Response:
+        """Render that a browser keeps no cookie here: in a frame, a window of its own does, which the frame follows."""
+        if not framed:
+            return self.refusal("no_cookies", 403, h.p(h.a(self.say("no_cookies_again"), href=address, class_="button primary")))
         link = h.a(self.say("own_window"), href=address, class_="button primary", target="_blank", rel="noopener")
         return self.page(self.say("title"), h.p(self.say("no_cookie"), role="alert"), h.p(link), status=403, follows="end")
 
@@ -289,7 +291,7 @@ class View(ApprovalPages):
         schema = schema if external is None else _with_role(schema, sessions.documents(found))
         form = self._formed(
             "submit",
-            fields(schema, values, stored, marked, self.say, self._suggest(found.type, kind)),
+            fields(schema, values, stored, marked, self.say, self._suggest(found.type, kind), kind.about.auth),
             h.div(h.button(button, class_="primary"), class_="actions"),
         )
         before = self._access(sessions, found, external)

@@ -149,7 +149,7 @@ class Words:
         message, said = str(step["message"]), (step.get("provider") or {}).get("message") or ""
         text = self._general(message, str(step.get("code") or "")) or self.of(message)
         before, found, _ = text.partition(f": {said}") if said else (text, "", "")
-        return f"{before}." if found else text
+        return _sentence(f"{before}." if found else text)
 
     def _general(self, message: str, code: str) -> str | None:
         """Return the text of an error's code in place of a message of ours that has none in the reader's language."""
@@ -170,6 +170,10 @@ class Words:
         said = error.provider.message if error.provider is not None else None
         told = self._told(error.message, message[:1].upper() + message[1:], error.code, said or "", "message")
         return h.div(told, self.advice(error.hint, error.code), class_="notice bad", role="alert", tabindex="-1")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
 def _quoted(text: str, said: str) -> Node:

@@ -96,7 +96,8 @@ async def answered(request: Request, server: ServerContext, _identity: Identity)
     try:
         found = await server.slowly(lambda: _answered(server, given, visitor))
     except JackfieldError:
-        return page(request, "stale", 400)
+        own = await server.slowly(lambda: _page_of_spent(request, server, jar, given.get("state", "")))
+        return handed_over(request, below_prefix(own)) if own else page(request, "stale", 400)
     if isinstance(found, str):
         return handed_over(request, f"{below_prefix(found)}?{urlencode(given)}")
     if found.return_to.startswith(SESSION):  # only this browser finishes
@@ -150,6 +151,21 @@ def _answered(server: ServerContext, given: dict[str, str], visitor: str) -> Com
     if own.startswith(SESSION):
         open_sessions(server.runtime(workspace), server.clock).approvals.answered(_session_in(own), done)
     return done
+
+
+def _page_of_spent(request: Request, server: ServerContext, jar: CookieJar, state: str) -> str:
+    """Return the page of the connect session of an answer that does not count any more. It is for a browser that has begun that session,
+    or come back for it before; any other gets an empty string."""
+    try:
+        _, authorizing, identifier = _begun(server, state)
+        own = authorizing.page_of(identifier)
+        session = _session_in(own) if own.startswith(SESSION) else ""
+        given = {"browser": jar.connecting(request, session), "returned": jar.returned(request, session)}
+        if session:
+            session_of(server, identifier=session, **given)
+    except JackfieldError:
+        return ""
+    return own if session else ""
 
 
 def _begun(server: ServerContext, state: str) -> tuple[str, Authorizing, str]:

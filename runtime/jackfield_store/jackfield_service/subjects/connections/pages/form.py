@@ -17,7 +17,7 @@ from jackfield.kernel.errors import InvalidConnection, JackfieldError
 from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Markup, Node
 from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
-from jackfield_service.shell.pages.layout.components import card, csrf_field, fault_of, guide, h, line, search, text_field
+from jackfield_service.shell.pages.layout.components import card, csrf_field, fault_of, guide, h, line, schema_editor, search, text_field
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.form_schema import form_schema
 from jackfield_service.shell.pages.layout.page_request import PageRequest
@@ -95,12 +95,8 @@ def editor_of(kind: ConnectionKind, values: Mapping[str, Any], *, own_external_i
     ranks = {name: AUDIENCES.index(audience) for name, audience in audiences.items()}
     seldom = [name for name, audience in audiences.items() if audience == "operator"]
     shown_values = {key: value for key, value in values.items() if key not in secret}
-    form = form_schema(schema, stored=secret, fixed=fixed, seldom=seldom, ranks=ranks, given=shown_values)
-    sources = kind.manifests[0].key
-    return h.div(
-        class_="editor", role="group", aria_label="Values", data_form="values", data_schema=json.dumps(form),
-        data_value=json.dumps(shown_values), data_options=f"/connectors/{sources}/options/",
-    )  # fmt: skip
+    form = form_schema(schema, stored=secret, fixed=fixed, seldom=seldom, ranks=ranks, given=shown_values, auth=kind.about.auth or "none")
+    return schema_editor("values", form, shown_values, kind.manifests[0].key, aria_label="Values")
 
 
 def _generated(schema: Mapping[str, Any]) -> list[str]:

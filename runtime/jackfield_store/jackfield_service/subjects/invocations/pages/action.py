@@ -32,6 +32,7 @@ from jackfield_service.shell.pages.layout.components import (
     json_text,
     notice,
     outside,
+    schema_editor,
     summary,
     text_field,
 )
@@ -95,16 +96,12 @@ def call_fields(
         h.button("Fill in example values", type="button", class_="quiet", data_example=json.dumps(example["inputs"]))
         if example.get("inputs") else None
     )  # fmt: skip
-    editor = h.div(
-        id="inputs", class_="editor", role="group", aria_labelledby="heading-of-inputs", data_form="inputs", data_schema=json.dumps(schema),
-        data_value=json.dumps(inputs), data_options=f"/connectors/{manifest.key}/options/",
-        data_depends=json.dumps(depends),
-    )  # fmt: skip
+    about = {"id": "inputs", "aria_labelledby": "heading-of-inputs", "data_depends": json.dumps(depends)}
     return [
         h.input(type="hidden", name="invocation", id="invocation", value="{}"),
         call_connection(request, manifest, choices, str(begin.get("connection") or "")),
         h.div(h.h2("Inputs", id="heading-of-inputs"), offered, class_="row"),
-        editor,
+        schema_editor("inputs", schema, inputs, manifest.key, **about),
     ]
 
 

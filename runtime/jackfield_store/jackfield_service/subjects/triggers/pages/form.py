@@ -28,6 +28,7 @@ from jackfield_service.shell.pages.layout.components import (
     guide,
     h,
     line,
+    schema_editor,
     summary,
     text_field,
 )
@@ -204,10 +205,7 @@ def _can_change(trigger: TriggerManifest) -> bool:
 def _own_inputs(name: str, trigger: TriggerManifest, inputs: Mapping[str, Any]) -> Node:
     """Render the inputs of the trigger, which begin with those that it has."""
     schema = form_schema(trigger.inputs, given=inputs)
-    editor = h.div(
-        class_="editor", role="group", aria_label="Inputs", data_form=_ROOT, data_schema=json.dumps(schema),
-        data_value=json.dumps(inputs), data_options=f"/connectors/{name.partition('/')[0]}/options/",
-    )  # fmt: skip
+    editor = schema_editor(_ROOT, schema, inputs, name.partition("/")[0], aria_label="Inputs")
     return [h.input(type="hidden", name="inputs", data_collected=_ROOT, value=json.dumps(inputs)), editor]
 
 

@@ -15,7 +15,7 @@ from jackfield.kernel.markup import Markup, Node, terms
 from jackfield.kernel.pointers import cut
 from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_service.shell.pages.layout.action_choice import action_field, chooser, chosen_action
-from jackfield_service.shell.pages.layout.components import card, check_field, code_block, h, json_text, lines_field
+from jackfield_service.shell.pages.layout.components import card, check_field, code_block, h, json_text, lines_field, schema_editor
 from jackfield_service.shell.pages.layout.connection_choice import connection_field, fitting_connections
 from jackfield_service.shell.pages.layout.form_schema import call_schema
 from jackfield_service.shell.pages.layout.page_request import PageRequest
@@ -55,9 +55,8 @@ def _inputs(manifest: Manifest, action: ActionManifest, places: Mapping[str, Any
     offered = json.dumps([[path, None if value is None else cut(str(value))] for path, value in shown])
     depends = {row["key"]: row["dependsOn"] for row in manifest.raw.get("optionSources", ()) if "dependsOn" in row}
     depends["*"] = [name for name, _ in action.content.defaults]
-    editor = h.div(
-        class_="editor", role="group", aria_labelledby="then-heading", data_form=FIELDS, data_schema=json.dumps(_drawn(action)),
-        data_value=json.dumps(given), data_places=offered, data_options=f"/connectors/{manifest.key}/options/", data_depends=json.dumps(depends),
+    editor = schema_editor(
+        FIELDS, _drawn(action), given, manifest.key, aria_labelledby="then-heading", data_places=offered, data_depends=json.dumps(depends),
         data_connection=_CONNECTION,
     )  # fmt: skip
     place = next(iter(places))
