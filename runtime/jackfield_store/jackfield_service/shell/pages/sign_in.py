@@ -121,7 +121,8 @@ class ConsoleSessions:
         lasts = LASTS
         if text.count(".") == 2:
             noted = {"by": "jwt", "id": identity.id, "scope": identity.scope, "name": identity.name}
-            lasts = _expiry(text) + LEEWAY - self._server.clock.time()
+            left = _expiry(text) - self._server.clock.time()
+            lasts = left if left > 0 else left + LEEWAY  # by the provider's clock, it has not expired
         self._record(identity, "session.started")
         return identity.workspace, self._sessions(identity.workspace).begin(noted, lasts)
 
