@@ -124,8 +124,8 @@ def test_a_frame_without_cookies_offers_a_window(site: Attacked) -> None:
     frame = Person(site.stand.port).go(begun["url"], **FRAME)
     assert "data-begins" in frame.text
     frame.cookies.clear()
-    frame.begin()  # a person without scripts has no such header, and is led to the page as it is
-    assert "changed since it was opened" in frame.said
+    frame.begin()  # a browser of before such headers, in which a frame is not told from a page of its own
+    assert "Your browser keeps no cookies of this page" in frame.said
     link = urlsplit(begun["url"]).path
     body = {"csrf": "0" * 64}
     kind = {"Content-Type": "application/x-www-form-urlencoded", **FRAME}
