@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from http_stand import Client, standing
 from jackfield.testing import Answer, Provider, Request
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from plugboard import plugged
 from shelved import manifest_of, shelve
 from waiting import until
@@ -29,7 +29,7 @@ from waiting import until
 _TOKEN = "auth-token-of-the-account"
 _PUBLIC = "https://hooks.example"
 _OTHER = "auth-token-of-another-account"
-_SETTINGS = Settings(port=0, guesses=0.0, stop_within=5.0, public_url=_PUBLIC)
+_SETTINGS = ServerSettings(port=0, guesses=0.0, stop_within=5.0, public_url=_PUBLIC)
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ import pytest
 
 from http_stand import Client, standing
 from jackfield.testing import Answer, Provider, Request
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from plugboard import plugged
 from shelved import manifest_of, shelve
 from waiting import until
 
-_SETTINGS = Settings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
+_SETTINGS = ServerSettings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
 _EVENT = {"user": {"gid": "12"}, "created_at": "2030-01-01T00:00:00.000Z", "action": "added", "resource": {"gid": "1337"}}
 
 

@@ -13,7 +13,7 @@ from http_stand import Client, Stand, standing
 from jackfield_http.bindings.connector import bound
 from jackfield_market.testing.fake_hooks import FakeHooks, HookCall, hook_faults
 from jackfield_openapi.shelf.services import read_shelf
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from plugboard import plugged
 from shelved import SHELF, manifest_of, shelve
 from waiting import until
@@ -25,7 +25,7 @@ _TRIGGERS = [(service.key, name) for service in read_shelf(SHELF) for name, abou
 @pytest.fixture(name="stand", scope="module")
 def _stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     folder = tmp_path_factory.mktemp("hooks")
-    settings = Settings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
+    settings = ServerSettings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
     folders = [shelve(folder / key, manifest_of(key)) for key in dict.fromkeys(key for key, _ in _TRIGGERS)]
     with plugged(*folders), standing(folder, settings) as stand:
         yield stand

@@ -93,7 +93,7 @@ MOST_GROUPS, MOST_HOOKS = 11, 5
 LOOK_UP = ("groups.get", "entry_points", "self._groups.get", "declared", "chosen", "of_role")
 _GROUP = re.compile(r"(?:entry-points\.\"|`)(jackfield\.[a-z_]+)[\"`]")
 _NAME = re.compile(r"jackfield\.[a-z_]+")
-TWICE = {"": 2, "jackfield_store": 11, "aws-ses": 4, "mysql": 1, "redis": 1}
+TWICE = {"": 1}
 """Number of names of public classes that a distribution, by its folder, defines more than once; the framework has no folder of its own."""
 MOST_PARAMETERS = 8
 WIDE = {"Connector", "Jackfield", "Opener"}

@@ -19,7 +19,7 @@ from jackfield_service.shell.commands.serve import mounts
 from jackfield_service.shell.http.app import build_app
 from jackfield_service.shell.pages.sign_in import one_time_link
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from plugboard import ECHO, declare, plugged
 
 _PATIENCE = 60.0
@@ -65,7 +65,7 @@ def served(
         port = _LAST[0] = listener.getsockname()[1]
         if named:
             settings["public_url"] = f"http://127.0.0.1:{port}"
-        host = ServerContext(Settings(port=port, **settings), {**os.environ, **known, **(environment or {})}, clock or SystemClock())  # type: ignore[arg-type]
+        host = ServerContext(ServerSettings(port=port, **settings), {**os.environ, **known, **(environment or {})}, clock or SystemClock())  # type: ignore[arg-type]
         server = uvicorn.Server(uvicorn.Config(build_app(host, mounts()), log_config=None, access_log=False, timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="console", daemon=True)
         thread.start()

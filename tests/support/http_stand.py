@@ -33,7 +33,7 @@ from jackfield_service.shell.commands.serve import mounts
 from jackfield_service.shell.http.app import build_app
 from jackfield_service.shell.http.server_process import config
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.resources.storage import Storage
 from plugboard import make_echo, plugged
@@ -48,7 +48,7 @@ say = lambda origin: print("jackfield listens on", origin, file=sys.stderr, flus
 sys.exit(run(Settings(**{"port": 0, **ast.literal_eval(sys.argv[1])}), configure, say))
 """
 _LISTENS = re.compile(r"listens on http://\[?(\S+?)\]?:(\d+)[\s\"]")
-SETTINGS = Settings(port=0, guesses=0.0, stop_within=5.0)
+SETTINGS = ServerSettings(port=0, guesses=0.0, stop_within=5.0)
 
 
 _compiled_path = functools.cache(routing.compile_path)
@@ -128,7 +128,7 @@ def clean(folder: Path, **more: str) -> dict[str, str]:
 @contextlib.contextmanager
 def standing(
     folder: Path,
-    settings: Settings = SETTINGS,
+    settings: ServerSettings = SETTINGS,
     *,
     clock: Clock | None = None,
     setup: Callable[[ServerContext], object] = lambda _host: None,
@@ -158,7 +158,7 @@ def standing(
 
 
 @contextlib.contextmanager
-def _running(server: uvicorn.Server, settings: Settings) -> Iterator[None]:
+def _running(server: uvicorn.Server, settings: ServerSettings) -> Iterator[None]:
     ready = threading.Event()
     startup = server.startup
 

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from http_stand import Stand, standing
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from moto_server import moto_server
 from replies import Reply
 from smtp_rig import authority
@@ -206,7 +206,7 @@ def publishing_aws(simulator: str = "") -> Iterator[PublishingAws]:
 @contextmanager
 def connected(aws: PublishingAws, folder: Path, settle: str = "show") -> Iterator[Stand]:
     """Run a server that AWS reaches, with the connection ``acme`` to it; ``settle`` is what becomes of evidence."""
-    settings = Settings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
+    settings = ServerSettings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
     with standing(folder, settings, JACKFIELD_SETTLE=settle, AWS_CA_BUNDLE=str(authority().bundle)) as opened:
         aws.hooks = opened.port
         values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-key", "endpoint": aws.url, "region": "eu-west-1"}

@@ -17,7 +17,7 @@ from jackfield.kernel.dataclass import replace
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_http.challenges import challenge_of
 from jackfield_http.request.webhooks import WebhookInputs
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from replies import Reply
 
 _SECRET = "8f742231b10e8888abcd99"
@@ -31,7 +31,7 @@ _TWITCH = {"header": "Twitch-Eventsub-Message-Type", "equals": "webhook_callback
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """A server."""
-    settings = Settings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
+    settings = ServerSettings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
     with standing(tmp_path_factory.mktemp("challenges"), settings) as opened:
         yield opened
 

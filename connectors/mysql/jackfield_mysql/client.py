@@ -26,7 +26,7 @@ _MOST_AHEAD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class Committed:
     """Outcome of a statement that was committed, and the first ID that it generated; 0 for none."""
 
     rows: Rows
@@ -57,7 +57,7 @@ class MysqlClient(SessionClient[Session]):
 
         return self.used("read", run, safe=True)
 
-    def change(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Changed:
+    def change(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Committed:
         """Run a statement in a transaction of its own, and commit it.
 
         :raises JackfieldError: with ``sent``: unknown if the answer to the statement or its commit is lost. Tables that know no
@@ -67,9 +67,9 @@ class MysqlClient(SessionClient[Session]):
         check_stays(statement)
         variables = _variables(statement, parameters)
 
-        def run(session: Session) -> Changed:
+        def run(session: Session) -> Committed:
             _begin(session, "READ WRITE")
-            changed = Changed(_run(session, variables, len(parameters), most, drains=True), session.last_id)
+            changed = Committed(_run(session, variables, len(parameters), most, drains=True), session.last_id)
             _commit(session)
             return changed
 

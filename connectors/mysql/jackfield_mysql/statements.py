@@ -30,7 +30,7 @@ class Changed(FoundRows):
     last_id: int | None = Field(None, title="Last ID", description="The first ID that was generated, if any.")
 
 
-def changed(outcome: client.Changed) -> Changed:
+def changed(outcome: client.Committed) -> Changed:
     """Return the outcome of a statement as an output."""
     return Changed(**found(outcome.rows), affected=outcome.rows.affected, last_id=outcome.last_id or None)
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from psycopg import OperationalError, pq
 
 from jackfield.connector import Deadline, Guard, Sent, current_call
-from jackfield.connector.servers import Address, Wire
+from jackfield.connector.servers import Address, LibraryConnection
 from jackfield.connector.sessions import Login, Refusal, ServerSession
 from jackfield.connector.timed_socket import TooMuchError
 from jackfield.kernel.dataclass import dataclass
@@ -76,7 +76,7 @@ class Session(ServerSession):
         self._connection.notice_handler = _ignore
 
     @property
-    def wire(self) -> Wire:
+    def wire(self) -> LibraryConnection:
         """Connection on which libpq works."""
         return self
 

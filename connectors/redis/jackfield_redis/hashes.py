@@ -37,7 +37,7 @@ class NewFields(Inputs):
     encoding: Encoding = encoding_field()
 
 
-class Stored(Output):
+class StoredFields(Output):
     """Outcome of storing fields."""
 
     stored: bool = Field(title="Stored", description="True: the fields have these values.")
@@ -64,7 +64,7 @@ def get_hash(asked: Hash, client: RedisClient) -> HashFields:
     effect="idempotent",
     examples=[("Mark an order as paid", {"key": "order:7", "fields": {"state": "paid"}}, {"stored": True})],
 )
-def set_hash_fields(new: NewFields, client: RedisClient) -> Stored:
+def set_hash_fields(new: NewFields, client: RedisClient) -> StoredFields:
     """Store fields of a hash (HSET). Its other fields stay."""
     client.change(answers.anything, "HSET", new.key, *pairs_of(new.fields, new.encoding))
-    return Stored(stored=True)
+    return StoredFields(stored=True)

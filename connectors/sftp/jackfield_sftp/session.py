@@ -39,7 +39,7 @@ from paramiko.sftp import (
 )
 
 from jackfield.connector import Deadline, Detail, Guard, InvalidConnection, JackfieldError, Sent, Unauthenticated, Unavailable
-from jackfield.connector.servers import Address, Reading, Wire, broken, lost, unreadable
+from jackfield.connector.servers import Address, LibraryConnection, Reading, broken, lost, unreadable
 from jackfield.connector.sessions import Refusal, ServerSession
 from jackfield.connector.timed_socket import CountedSocket, TimedSocket, TooMuchError
 from jackfield.kernel.dataclass import dataclass, field
@@ -243,7 +243,7 @@ class Session(ServerSession):
         self._client: _Files | None = None
 
     @property
-    def wire(self) -> Wire:
+    def wire(self) -> LibraryConnection:
         """Channel for files; the connection until it is open."""
         return self._counted if self._client is None else self._sock
 

@@ -16,7 +16,7 @@ import pytest
 
 from http_stand import Client, standing
 from jackfield.testing import Answer, Provider, Request
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from waiting import until
 
 SECRET = "signing-secret-of-the-app"
@@ -83,7 +83,7 @@ class Workspace:
 
 @pytest.fixture(name="slack", scope="module")
 def _slack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    settings = Settings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
+    settings = ServerSettings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
     with standing(tmp_path_factory.mktemp("slack"), settings, JACKFIELD_SETTLE="on") as stand:
         client = stand.client()
         workspace = Workspace(client)

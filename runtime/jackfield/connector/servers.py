@@ -22,7 +22,7 @@ from jackfield.wire.head import Target
 from jackfield.wire.tls import client_context
 
 
-class Wire(Protocol):
+class LibraryConnection(Protocol):
     """Connection on which a library works. ``failure`` is why it is of no use, if it is; ``ended`` is True once the server has ended it."""
 
     deadline: Deadline
@@ -182,8 +182,8 @@ class Reading:
     __slots__ = ("_ends", "_passes", "_place", "_refusal", "_sock", "sent")
 
     def __init__(
-        self, sock: Wire | None, place: str, sent: Sent, passes: tuple[type[Exception], ...] = (), ends: tuple[type[Exception], ...] = (),
-        refusal: Callable[[Exception], Exception | None] | None = None,
+        self, sock: LibraryConnection | None, place: str, sent: Sent, passes: tuple[type[Exception], ...] = (),
+        ends: tuple[type[Exception], ...] = (), refusal: Callable[[Exception], Exception | None] | None = None,
     ) -> None:  # fmt: skip
         self._sock, self._place, self.sent, self._refusal = sock, place, sent, refusal
         self._passes: tuple[type[Exception], ...] = (JackfieldError, *passes)
@@ -218,7 +218,7 @@ def tried_once(is_sent: Callable[[], object] | None = None) -> Iterator[None]:
         raise
 
 
-def broken(sock: Wire, place: str, sent: Sent) -> JackfieldError:
+def broken(sock: LibraryConnection, place: str, sent: Sent) -> JackfieldError:
     """Return the error for an open connection on which a library has failed; ``sent`` is the state of its request."""
     failure = sock.failure
     if isinstance(failure, TimeoutError):

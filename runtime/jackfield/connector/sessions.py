@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from jackfield.connector.connection_steps import Account, Step
 from jackfield.connector.context import Call, OpenContext, current_call
 from jackfield.connector.models import ConnectionType
-from jackfield.connector.servers import Address, Reading, Wire, tried_once
+from jackfield.connector.servers import Address, LibraryConnection, Reading, tried_once
 from jackfield.connector.timed_socket import TimedSocket
 from jackfield.kernel.clock import Deadline
 from jackfield.kernel.dataclass import dataclass, field
@@ -98,7 +98,7 @@ class ServerSession:
         return Reading(self.wire, self.address.place, sent, passes=(Refusal,), ends=self.ends, refusal=self.refusal)
 
     @property
-    def wire(self) -> Wire:
+    def wire(self) -> LibraryConnection:
         """Connection on which the library works."""
         return self._sock
 

@@ -21,7 +21,7 @@ from jackfield_service.shell.http.app import build_app
 from jackfield_service.shell.http.server_process import config
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from stage import Place
 
 _CALLER = Identity("default", "vectors", "manage", Rules())
@@ -53,7 +53,7 @@ def over_http(_vector: Vector, place: Place) -> dict[str, Any]:
 def posted(place: Place, path: str, text: str, **headers: str) -> tuple[int, dict[str, Any]]:
     """The status and the JSON of the answer to one request, of an application with the play's own clock."""
     server = _server()
-    host = server.host = ServerContext(Settings(queue_workers=0), os.environ, place.clock)
+    host = server.host = ServerContext(ServerSettings(queue_workers=0), os.environ, place.clock)
     setattr(host.identities, "cached", lambda _request: _CALLER)  # noqa: B010 (without a database there are no tokens)
     sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
@@ -74,9 +74,9 @@ class _Server:
     """Serves one application, since building its 80 routes takes a third of a play. For the application it is the play's ServerContext."""
 
     def __init__(self) -> None:
-        self.host = ServerContext(Settings(queue_workers=0), os.environ)
+        self.host = ServerContext(ServerSettings(queue_workers=0), os.environ)
         app: Any = build_app(cast("ServerContext", self), mounts())
-        found = config(Settings(port=0))
+        found = config(ServerSettings(port=0))
         found.app, found.factory, found.lifespan, found.interface = app, False, "off", "asgi3"
         server = uvicorn.Server(found)
         threading.Thread(target=server.run, name="vectors-server", daemon=True).start()

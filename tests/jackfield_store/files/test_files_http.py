@@ -19,7 +19,7 @@ from file_places import IN_A_FOLDER, Place, bucket
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers import Rules
 from jackfield_service.shell.pages.layout.results import output_shown
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from jackfield_store.files import Files
 from plugboard import make_connector, plugged
 
@@ -27,7 +27,7 @@ MEGA = 1024 * 1024
 
 
 @contextmanager
-def posting(place: Place, tmp_path: Path, settings: Settings = SETTINGS, **more: Any) -> Iterator[Stand]:
+def posting(place: Place, tmp_path: Path, settings: ServerSettings = SETTINGS, **more: Any) -> Iterator[Stand]:
     """Run a server with the courier, whose files lie in a place."""
     make_connector(tmp_path / "couriers", "courier", SOURCE)
     with plugged(tmp_path / "couriers"), standing(tmp_path, settings, **more, **dict[str, Any](place.environment)) as stand:

@@ -20,7 +20,7 @@ from jackfield.call.settle import failed, succeeded
 from jackfield.call.waiter import run_in_thread
 from jackfield.callers import LIBRARY
 from jackfield.kernel.errors import IdempotencyConflict, InDoubt, Rejected, Sent, Unavailable
-from jackfield_store.recording.rows import Row, Work
+from jackfield_store.recording.rows import JournalRow, Work
 from jackfield_store.runtime import Jackfield
 
 PATIENCE = 60.0
@@ -34,10 +34,10 @@ class Shop:
         assert jackfield.journal is not None
         self.jackfield, self.journal = jackfield, jackfield.journal
 
-    def row(self, key: str | None = "order-1", amount: int = 5, effect: str = "write", *, wait: bool = False) -> tuple[Row, How]:
+    def row(self, key: str | None = "order-1", amount: int = 5, effect: str = "write", *, wait: bool = False) -> tuple[JournalRow, How]:
         """A row that has not begun, and how."""
         how = How(self.jackfield.pipeline.in_thread, LIBRARY, wait=wait, settles=True)
-        return Row(self.journal, how, Work("host", "charge", key, {"amount": amount}, effect), self.jackfield.clock), how
+        return JournalRow(self.journal, how, Work("host", "charge", key, {"amount": amount}, effect), self.jackfield.clock), how
 
     def begins(self, *given: Any, **more: Any) -> Result | None:
         """What stands in the way of a new row; its work is lost if nothing does."""
@@ -153,7 +153,7 @@ def test_tasks_share_it_too(shop: Shop) -> None:
 
     async def done(number: int) -> Result | None:
         how = How(shop.jackfield._looping(), LIBRARY, wait=True, settles=True)
-        row = Row(shop.journal, how, Work("host", "charge", "order-1", {"amount": 5}), shop.jackfield.clock)
+        row = JournalRow(shop.journal, how, Work("host", "charge", "order-1", {"amount": 5}), shop.jackfield.clock)
         if (known := await row.begin()) is None:
             await asyncio.sleep(0)
             await row.end(succeeded(how.ended(), {"value": str(number)}))

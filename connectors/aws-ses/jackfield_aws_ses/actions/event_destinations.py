@@ -43,7 +43,7 @@ class Dimension(Inputs):
     default: str = Field(title="Default", schema=_WORD, expects=_WORDED, description="Value where the message has none.")
 
 
-class Destination(DestinationChosen):
+class DestinationSettings(DestinationChosen):
     """Event destination: exactly one of a topic, a bus, a stream or metrics."""
 
     matching_event_types: tuple[EventType, ...] = Field(
@@ -133,7 +133,7 @@ _EXAMPLE = {
         "cloudwatch metrics",
     ),
 )
-def create_event_destination(wanted: Destination, aws: AwsClients) -> Done:
+def create_event_destination(wanted: DestinationSettings, aws: AwsClients) -> Done:
     """Publish the events of a configuration set's messages to a topic, a bus, a stream or CloudWatch."""
     return read(Done, ask(aws, wanted.aws_region, "create_configuration_set_event_destination", wanted.parameters))
 
@@ -146,7 +146,7 @@ def create_event_destination(wanted: Destination, aws: AwsClients) -> Done:
     schema=_PAIR,
     examples=one_example("updateEventDestination", "Pause it", {**_EXAMPLE, "enabled": False}, {}),
 )
-def update_event_destination(wanted: Destination, aws: AwsClients) -> Done:
+def update_event_destination(wanted: DestinationSettings, aws: AwsClients) -> Done:
     """Replace an event destination."""
     return read(Done, ask(aws, wanted.aws_region, "update_configuration_set_event_destination", wanted.parameters))
 

@@ -63,7 +63,7 @@ def put_suppressed_recipient(recipient: Suppressed, aws: AwsClients) -> Done:
     return read(Done, ask(aws, recipient.aws_region, "put_suppressed_destination", parameters))
 
 
-class SuppressionAttributes(Answer):
+class SuppressionCause(Answer):
     """Message that caused the suppression."""
 
     message_id: str | None = Field(None, description="ID of the message that bounced or was reported.")
@@ -76,7 +76,7 @@ class SuppressedDestination(Answer):
     email_address: str = Field(description="The address.")
     reason: str = Field(description="BOUNCE or COMPLAINT.")
     last_update_time: Moment = Field(description="Time of the last change.")
-    attributes: SuppressionAttributes | None = Field(None, description="Cause, if Amazon SES added the address itself.")
+    attributes: SuppressionCause | None = Field(None, description="Cause, if Amazon SES added the address itself.")
     tenant_name: str | None = Field(None, description="Tenant whose list it is.")
 
 

@@ -87,7 +87,7 @@ class Reputation(Answer):
     reputation_impact: str | None = Field(None, description="Highest impact of an open finding: HIGH, LOW or NONE.")
 
 
-class Finding(Answer):
+class ReputationFinding(Answer):
     """Fault that Amazon SES finds."""
 
     type: str = Field(description="BOUNCE, COMPLAINT, FEEDBACK_3P, IP_LISTING and others.")
@@ -102,7 +102,7 @@ class Standing(Answer):
     """Reputation of a tenant, and its open findings."""
 
     reputation_entity: Reputation = Field(description="The reputation.")
-    recommendations: tuple[Finding, ...] = Field(description="Open findings.")
+    recommendations: tuple[ReputationFinding, ...] = Field(description="Open findings.")
 
 
 @connector.action(

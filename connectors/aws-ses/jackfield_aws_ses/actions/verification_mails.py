@@ -97,7 +97,7 @@ def update_custom_verification_template(wanted: NewTemplate, aws: AwsClients) ->
     return read(Done, ask(aws, wanted.aws_region, "update_custom_verification_email_template", wanted.parameters))
 
 
-class Template(Answer):
+class VerificationTemplate(Answer):
     """Template for verification emails."""
 
     template_name: str = Field(description="Name.")
@@ -120,10 +120,10 @@ class Template(Answer):
         {"TemplateName": "welcome", "FromEmailAddress": "noreply@example.com", "TemplateSubject": "Please confirm your address"},
     ),
 )
-def get_custom_verification_template(chosen: TemplateChosen, aws: AwsClients) -> Template:
+def get_custom_verification_template(chosen: TemplateChosen, aws: AwsClients) -> VerificationTemplate:
     """Read a template for verification emails."""
     parameters = {"TemplateName": chosen.template_name}
-    return read(Template, ask(aws, chosen.aws_region, "get_custom_verification_email_template", parameters, "TemplateName"))
+    return read(VerificationTemplate, ask(aws, chosen.aws_region, "get_custom_verification_email_template", parameters, "TemplateName"))
 
 
 @connector.action(
@@ -150,7 +150,7 @@ class TemplatesQuery(Paged):
 class Templates(Answer):
     """Page of templates, or all of them."""
 
-    custom_verification_email_templates: tuple[Template, ...] = Field(description="Templates without their content.")
+    custom_verification_email_templates: tuple[VerificationTemplate, ...] = Field(description="Templates without their content.")
     next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
 
 

@@ -49,7 +49,7 @@ class Work:
     context: Mapping[str, Any] | None = None
 
 
-class Row:
+class JournalRow:
     """Row of one piece of work in the journal. ``sees`` returns whether a conflict may name the row that has the key."""
 
     def __init__(self, journal: Journal, how: How, work: Work, clock: Clock, sees: Callable[[Entry], bool] = lambda _entry: True) -> None:

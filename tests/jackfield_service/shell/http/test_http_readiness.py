@@ -22,7 +22,7 @@ from tests.jackfield_store.database.pgbouncer import MISSING, pooled
 from database_proxy import DatabaseProxy
 from http_stand import Client, clean, mint, process, say, standing
 from jackfield.callers import Rules
-from jackfield_service.shell.commands.worker_probes import Figures
+from jackfield_service.shell.commands.worker_probes import WorkerProbes
 from jackfield_service.shell.process import readiness
 from jackfield_service.shell.process.master import Master
 from jackfield_store.database import open_database
@@ -111,7 +111,7 @@ def test_a_wrong_database_is_not_ready(tmp_path: Path, postgres_server: Server, 
         found = Client(stand.port).get("/readyz")
         assert (found.status, found.json["kind"], found.json["detail"]) == (503, kind, SAID[kind])
         assert f"not ready ({kind})" in caplog.text
-        status, _, body = Figures(Master((), 0, 0.0), stand.host.runtimes, mock.Mock()).answer("/readyz")
+        status, _, body = WorkerProbes(Master((), 0, 0.0), stand.host.runtimes, mock.Mock()).answer("/readyz")
         assert (status, json.loads(body)["kind"]) == (503, kind)
 
 
@@ -197,7 +197,7 @@ def test_a_worker_tells_the_operator_the_text(tmp_path: Path) -> None:
     """The probe of a worker has the same answers: the text for the operator's token, kinds for the others."""
     with standing(tmp_path) as stand, open_database(f"sqlite:///{tmp_path}/home/jackfield.db") as database:
         operator, reader = stand.client(), stand.client("read")
-        figures = Figures(Master((), 0, 0.0), stand.host.runtimes, mock.Mock())
+        figures = WorkerProbes(Master((), 0, 0.0), stand.host.runtimes, mock.Mock())
         with database.write() as transaction:
             transaction.change("INSERT INTO schema_migrations VALUES (9999, 'later', 0, 'x')")
         texts = [json.loads(figures.answer("/readyz", f"Bearer {client.token}")[2])["detail"] for client in (operator, reader)]
@@ -214,7 +214,7 @@ def test_a_broker_is_a_warning_of_a_server_and_a_fault_of_a_worker(tmp_path: Pat
         found = stand.client().get("/readyz")
         assert (found.status, found.json["warnings"], found.json["kinds"]) == (200, [gone], ["broker"])
         assert Client(stand.port).get("/readyz").json["warnings"] == [SAID["broker"]]
-        figures = Figures(Master((), 0, 0.0), stand.host.runtimes, mock.Mock())
+        figures = WorkerProbes(Master((), 0, 0.0), stand.host.runtimes, mock.Mock())
         status, _, body = figures.answer("/readyz")
         assert (status, json.loads(body)["kind"]) == (503, "broker")
 

@@ -30,7 +30,7 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.threads import Threads
-from jackfield_service.shell.commands.worker_probes import Figures
+from jackfield_service.shell.commands.worker_probes import WorkerProbes
 from jackfield_service.shell.http import server_process
 from jackfield_service.shell.http.protocol import Bounded
 from jackfield_service.shell.process import readiness, server_context
@@ -272,7 +272,7 @@ def test_r5_a_server_whose_clock_is_off_is_ready_and_says_so(tmp_path: Path, mon
         found = client.get("/readyz")
         assert (found.status, found.json["status"], len(found.json["warnings"]), found.json["kinds"]) == (200, "ok", 1, ["clock"])
         assert " ahead of the database's" in found.json["warnings"][0]
-        status, _, body = Figures(Master((), 0, 0.0), stand.host.runtimes, mock.Mock()).answer("/readyz", f"Bearer {client.token}")
+        status, _, body = WorkerProbes(Master((), 0, 0.0), stand.host.runtimes, mock.Mock()).answer("/readyz", f"Bearer {client.token}")
         assert (status, "ahead of the database's" in json.loads(body)["warnings"][0]) == (200, True)
 
 
@@ -280,7 +280,7 @@ def test_r5_a_server_whose_clock_is_off_is_ready_and_says_so(tmp_path: Path, mon
 def test_a_process_says_what_its_packages_warn_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``/readyz`` of servers and workers and ``jackfield doctor`` have the warnings of installed packages: the direct way of AWS is off."""
     with standing(tmp_path) as stand:
-        figures = Figures(Master((), 0, 0.0), stand.host.runtimes, mock.Mock())
+        figures = WorkerProbes(Master((), 0, 0.0), stand.host.runtimes, mock.Mock())
         assert stand.client().get("/readyz").json == json.loads(figures.answer("/readyz")[2]) == {"status": "ok"}
         monkeypatch.setenv("JACKFIELD_AWS_DIRECT", "0")
         client = stand.client()

@@ -19,7 +19,7 @@ from tests.jackfield_service.shell.http.two_ways import PAST, THROUGH, WAYS, goi
 
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield_service.shell.http.middleware import Limits
+from jackfield_service.shell.http.middleware import LimitsMiddleware
 from jackfield_store.database.shared_looks import SharedLooks
 from mcp_talk import call_of, message
 from replies import Reply
@@ -79,13 +79,13 @@ def test_a_plain_invocation_goes_past_starlette(client: Client, requests: list[s
 def test_a_call_over_mcp_goes_past_starlettes_application(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its endpoint gets a request, but no route and no middleware takes part."""
     seen: list[str] = []
-    serve = Limits.__call__
+    serve = LimitsMiddleware.__call__
 
-    async def noted(self: Limits, scope: Any, receive: Any, send: Any) -> None:
+    async def noted(self: LimitsMiddleware, scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope["path"])
         await serve(self, scope, receive, send)
 
-    monkeypatch.setattr(Limits, "__call__", noted)
+    monkeypatch.setattr(LimitsMiddleware, "__call__", noted)
     for way, expected in ((PAST, 0), (THROUGH, 1)):
         with going(way):
             assert client.post("/mcp", tool(say("say", "hall", text="x"))).json["result"]["isError"] is False

@@ -25,7 +25,7 @@ from jackfield_service.shell.commands.serve import mounts
 from jackfield_service.shell.http.app import build_app
 from jackfield_service.shell.pages.sign_in import one_time_link
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from plugboard import ECHO, declare, plugged
 
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
@@ -206,7 +206,7 @@ def placed(folder: Path, clock: Clock | None = None, *, environment: Mapping[str
     declare(site, "jackfield-echo", "jackfield.connectors", {"echo": "jackfield_echo:connector"})
     known = {"JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": f"sqlite:///{folder / 'console.db'}"}
     with plugged(site, ECHO):
-        host = ServerContext(Settings(**settings), {**os.environ, **known, **(environment or {})}, clock or SystemClock())
+        host = ServerContext(ServerSettings(**settings), {**os.environ, **known, **(environment or {})}, clock or SystemClock())
         try:
             yield Place(host, build_app(host, mounts()))
         finally:

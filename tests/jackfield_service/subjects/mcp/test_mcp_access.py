@@ -12,7 +12,7 @@ import pytest
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.callers import Rules
 from jackfield_service.shell.browsers.origins import check_origin
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.mcp.tool_names import RESERVED
 from jackfield_store.access import Tokens, Workspaces
@@ -173,14 +173,14 @@ def test_s3_pages_without_an_origin_may_not_call(client: Client, headers: dict[s
 @pytest.mark.parametrize(
     ("settings", "scheme", "host", "origin", "good"),
     [
-        (Settings(host="0.0.0.0", certificate="c"), "https", "api.example", "https://api.example", True),
-        (Settings(host="0.0.0.0", certificate="c"), "https", "api.example", "https://other.example", False),
-        (Settings(behind_proxy=True), "https", "api.example", "https://api.example", True),
-        (Settings(behind_proxy=True), "http", "evil.example", "http://evil.example", False),
-        (Settings(port=80), "http", "localhost", "http://localhost", True),
+        (ServerSettings(host="0.0.0.0", certificate="c"), "https", "api.example", "https://api.example", True),
+        (ServerSettings(host="0.0.0.0", certificate="c"), "https", "api.example", "https://other.example", False),
+        (ServerSettings(behind_proxy=True), "https", "api.example", "https://api.example", True),
+        (ServerSettings(behind_proxy=True), "http", "evil.example", "http://evil.example", False),
+        (ServerSettings(port=80), "http", "localhost", "http://localhost", True),
     ],
 )
-def test_own_origin_is_vouched_for_by_tls(settings: Settings, scheme: str, host: str, origin: str, good: bool) -> None:
+def test_own_origin_is_vouched_for_by_tls(settings: ServerSettings, scheme: str, host: str, origin: str, good: bool) -> None:
     """Where others reach the server, the request's host is believed over TLS only."""
     headers: Any = SimpleNamespace(getlist=lambda _name: [origin], get=lambda _name, _default: host)
     request: Any = SimpleNamespace(headers=headers, scope={"scheme": scheme, "server": ("127.0.0.1", settings.port)})

@@ -29,7 +29,7 @@ from jackfield.kernel.rate_limiter import RateLimiter
 from jackfield.testing import Provider
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_market.testing.registrations import RegistrationProvider
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from jackfield_service.subjects.triggers import intake
 from jackfield_service.subjects.triggers.http.hooks import intake_of
 from jackfield_service.subjects.triggers.subscription import Subscription
@@ -103,7 +103,7 @@ def test_a_subscription_ends_although_its_connection_is_gone(stage: TriggerStage
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """A server with a connection."""
-    settings = Settings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
+    settings = ServerSettings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
     with standing(tmp_path_factory.mktemp("hooks"), settings) as opened:
         assert opened.client().call("POST", "/v1/connections?test=false", _HALL).status == 201
         yield opened

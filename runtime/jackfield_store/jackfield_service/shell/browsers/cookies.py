@@ -11,7 +11,7 @@ from hashlib import sha256
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from jackfield_service.shell.requests.prefix import current_prefix
 
 _LONGEST = 1000
@@ -29,7 +29,7 @@ class CookieJar:
     is in the name, since browsers share cookies between the ports of a host. All are SameSite=Strict but those of browsers that approve a
     connection or sign in, which must come along when the provider's page leads back (Lax)."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self._secure = settings.behind_proxy or settings.certificate is not None
         self._suffix = "" if self._secure else f"_{settings.port}"
 

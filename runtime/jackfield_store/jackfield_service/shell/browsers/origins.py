@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.shell.requests.web_pages import page_fault
 
@@ -19,7 +19,7 @@ _NEVER_SENT = {"http": ":80", "https": ":443"}
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z")
 
 
-def check_origin(request: Request, settings: Settings, public_url: str) -> None:
+def check_origin(request: Request, settings: ServerSettings, public_url: str) -> None:
     """Refuse requests of web pages, except from the server's own and the operator's allowed origins; ``public_url`` is the server's own.
 
     :raises Problem: 403.
@@ -44,7 +44,7 @@ def check_origins(origins: Iterable[str]) -> None:
             )
 
 
-def foreign_host(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> str | None:
+def foreign_host(headers: Iterable[tuple[bytes, bytes]], settings: ServerSettings) -> str | None:
     """Explain why a page is not served under the requested host; return None if it is served.
 
     A server that only this machine can reach has no other name: a page under another name is DNS rebinding.
@@ -58,7 +58,7 @@ def _public(url: str) -> set[str]:
     return {f"{parts.scheme}://{parts.netloc}".lower()} if url else set()
 
 
-def _own(request: Request, settings: Settings) -> set[str]:
+def _own(request: Request, settings: ServerSettings) -> set[str]:
     """Return the origins of this server. The request's Host header is trusted over TLS only, where a certificate vouches for it; without
     TLS, an attacker who rebinds a name to this machine controls it."""
     scheme, server = request.scope["scheme"], request.scope.get("server")

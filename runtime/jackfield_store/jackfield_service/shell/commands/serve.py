@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from jackfield_service.shell.operations.operation import Mount, Operation
     from jackfield_service.shell.process.installer import Installer
     from jackfield_service.shell.process.server_context import ServerContext
-    from jackfield_service.shell.process.settings import Settings
+    from jackfield_service.shell.process.settings import ServerSettings
 
 _MOST_WORKERS = 256
 _MOST_FD = 2**20
@@ -143,7 +143,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     require_memory(arguments.workers)
     try:
         from jackfield_service.shell.http.server_process import check_settings, run
-        from jackfield_service.shell.process.settings import Settings
+        from jackfield_service.shell.process.settings import ServerSettings
         from jackfield_store.queue import check_queue
     except ImportError as error:
         raise missing_extra("the server needs", "server", error.name) from None
@@ -154,7 +154,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
                 "--jwks needs --jwt-issuer and --jwt-audience", hint="Without them, any token from the provider would be accepted."
             )
         jwt = Jwt(arguments.jwks, arguments.jwt_issuer, arguments.jwt_audience)
-    settings = Settings(
+    settings = ServerSettings(
         host=_reached_at(descriptors) if descriptors else arguments.host or _LOOPBACK,
         port=0 if descriptors else _port(arguments),
         descriptors=descriptors,
@@ -197,7 +197,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     return run(settings, prepare_process, ready, mounts(*bindings))
 
 
-def _bindings(arguments: Namespace, settings: Settings) -> tuple[Mount, ...]:
+def _bindings(arguments: Namespace, settings: ServerSettings) -> tuple[Mount, ...]:
     """Return the mount of Dapr's bindings API if there are components.
 
     :raises InvalidInvocation: if the package is missing that serves them, or they may not be served.
@@ -254,13 +254,13 @@ def _reached_at(descriptors: Sequence[int]) -> str:
     :raises InvalidInvocation: if one is no socket that listens.
     """
     from jackfield_service.shell.process.listeners import adopt, host_of
-    from jackfield_service.shell.process.settings import Settings
+    from jackfield_service.shell.process.settings import ServerSettings
 
     sockets = adopt(descriptors)
     hosts = [host_of(one) for one in sockets]
     for one in sockets:
         one.detach()
-    return next((host for host in hosts if not Settings(host=host).local), hosts[0])
+    return next((host for host in hosts if not ServerSettings(host=host).local), hosts[0])
 
 
 def _port(arguments: Namespace) -> int:

@@ -32,7 +32,7 @@ _MOMENT = 0.3
 
 def serve(listeners: Sequence[socket.socket], master: Master, runtimes: RuntimePool) -> None:
     """Serve probes, in threads that end with this process."""
-    answers = partial(_Probe, Figures(master, runtimes, Metrics(runtimes.catalog)))
+    answers = partial(_Probe, WorkerProbes(master, runtimes, Metrics(runtimes.catalog)))
     for listener in listeners:
         server = _Server(listener.getsockname(), answers, bind_and_activate=False)
         server.socket.close()
@@ -44,7 +44,7 @@ class _Server(ClientsLeave, ThreadingHTTPServer):
     daemon_threads = True
 
 
-class Figures:
+class WorkerProbes:
     """Answers to probes: a status, a media type and a body."""
 
     def __init__(self, master: Master, runtimes: RuntimePool, metrics: Metrics) -> None:
@@ -104,7 +104,7 @@ class _Probe(BaseHTTPRequestHandler):
     timeout = _PATIENCE
     server_version, sys_version = "jackfield", ""
 
-    def __init__(self, figures: Figures, *rest: Any) -> None:
+    def __init__(self, figures: WorkerProbes, *rest: Any) -> None:
         self._figures = figures
         super().__init__(*rest)
 

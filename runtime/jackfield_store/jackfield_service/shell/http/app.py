@@ -16,7 +16,7 @@ from jackfield.kernel.errors import JackfieldError, LimitReached
 from jackfield_service.shell.http.authentication import identified
 from jackfield_service.shell.http.direct import Direct
 from jackfield_service.shell.http.error_responses import EXPECTED, bug_response, expected_response, refused_status
-from jackfield_service.shell.http.middleware import Cors, Forwarded, Gzipped, Limits
+from jackfield_service.shell.http.middleware import Cors, Forwarded, Gzipped, LimitsMiddleware
 from jackfield_service.shell.http.near_paths import near_operation
 from jackfield_service.shell.http.outlasting import patiently
 from jackfield_service.shell.http.parameters import check_request
@@ -48,7 +48,7 @@ _EXPOSED = [*HEADERS, "Mcp-Session-Id", "WWW-Authenticate"]
 
 def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
     """Build one process's application with the mounted surfaces. Its lifespan starts and stops the queue workers."""
-    middleware = [Middleware(Limits, server=server), Middleware(Gzipped)]
+    middleware = [Middleware(LimitsMiddleware, server=server), Middleware(Gzipped)]
     if server.settings.origins:
         cors = Middleware(
             Cors, allow_origins=list(server.settings.origins), allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],

@@ -38,7 +38,7 @@ _LINKS = re.compile(r"(/(?:oauth2/start|connect|hooks)/).+")
 """Paths whose last part is a secret: whoever reads a log must not be able to open one."""
 
 
-class Limits:
+class LimitsMiddleware:
     """ASGI middleware that limits concurrency, counts bodies, assigns request ids and logs requests."""
 
     def __init__(self, app: ASGIApp, server: ServerContext) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jackfield_service.shell.http.exchange import Exchange
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from jackfield_service.shell.requests.correlation import request_id
 from jackfield_service.shell.requests.problem import raw_problem
 
@@ -53,7 +53,7 @@ class Bounded(HttpToolsProtocol):
 
     def __init__(self, config: Config, *rest: Any, **more: Any) -> None:
         super().__init__(config, *rest, **more)
-        self._limits: Settings = getattr(config, "settings", None) or Settings()
+        self._limits: ServerSettings = getattr(config, "settings", None) or ServerSettings()
         self._in_head = True
         self._begun = False
         self._received = 0

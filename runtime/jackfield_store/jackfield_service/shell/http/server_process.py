@@ -36,7 +36,7 @@ from jackfield_service.shell.http.upkeep import Upkeep
 from jackfield_service.shell.operations.operation import Mount
 from jackfield_service.shell.process.listeners import adopt, forget, host_of, listen, origin, port_of
 from jackfield_service.shell.process.master import end_after
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from jackfield_service.shell.process.stopping import GracefulServer, Stopping
 from jackfield_store.queue import leave
 from jackfield_store.resources.memory import memory_limit, room_within, save_memory
@@ -59,7 +59,7 @@ take a tenth of such calls' CPU time, since what survives one while it is in pro
 class ServerConfig(uvicorn.Config):
     """uvicorn's configuration plus the settings that its connections read. Worker processes receive it pickled."""
 
-    def __init__(self, settings: Settings, stopping: Stopping, app: Any, **rest: Any) -> None:
+    def __init__(self, settings: ServerSettings, stopping: Stopping, app: Any, **rest: Any) -> None:
         self.settings = settings
         self._stopping = stopping
         self.deadline: ForcedEnd | None = None
@@ -100,7 +100,9 @@ def _nothing() -> None:
     """Do nothing; the default of ``prepare``."""
 
 
-def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None] = _nothing, mounts: tuple[Mount, ...] = ()) -> Starlette:
+def make_app(
+    settings: ServerSettings, stopping: Stopping, prepare: Callable[[], None] = _nothing, mounts: tuple[Mount, ...] = ()
+) -> Starlette:
     """Build this process's application from its environment. ``prepare`` configures logging."""
     from jackfield.tracing import configured, remarked
     from jackfield_service.shell.http.app import build_app
@@ -144,7 +146,7 @@ def _keep_for_good() -> None:
     gc.set_threshold(_YOUNG)
 
 
-def check_settings(settings: Settings) -> None:
+def check_settings(settings: ServerSettings) -> None:
     """Check that the settings are usable and that it is safe to listen.
 
     :raises InvalidInvocation: if a setting is invalid, or tokens and secrets would cross a network unencrypted.
@@ -161,7 +163,7 @@ def check_settings(settings: Settings) -> None:
         )
 
 
-def _check_tls(settings: Settings) -> None:
+def _check_tls(settings: ServerSettings) -> None:
     if settings.certificate is None:
         if settings.key is not None:
             raise InvalidInvocation("--key needs --certificate", hint="Give both, or neither.")
@@ -169,7 +171,7 @@ def _check_tls(settings: Settings) -> None:
     check_certificate(settings.certificate, settings.key)
 
 
-def config(settings: Settings, prepare: Callable[[], None] = _nothing, mounts: tuple[Mount, ...] = ()) -> ServerConfig:
+def config(settings: ServerSettings, prepare: Callable[[], None] = _nothing, mounts: tuple[Mount, ...] = ()) -> ServerConfig:
     """Build uvicorn's configuration: limits on headers, idle connections and stopping."""
     stopping = Stopping(settings.stop_within, SystemClock())
     return ServerConfig(
@@ -198,7 +200,7 @@ def config(settings: Settings, prepare: Callable[[], None] = _nothing, mounts: t
 
 
 def run(
-    settings: Settings,
+    settings: ServerSettings,
     prepare: Callable[[], None] = _nothing,
     announce: Callable[[str], None] = lambda _origin: None,
     mounts: tuple[Mount, ...] = (),

@@ -31,7 +31,7 @@ from jackfield_service.shell.process.loops import Loop, Process, loops
 from jackfield_service.shell.process.metrics import Metrics
 from jackfield_service.shell.process.readiness import Readiness
 from jackfield_service.shell.process.request_shares import RequestShares
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 from jackfield_service.shell.process.stopping import Stopping
 from jackfield_service.shell.requests.body import BodyQuota
 from jackfield_service.shell.requests.problem import Problem
@@ -79,7 +79,7 @@ class ServerContext:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ServerSettings,
         environment: Mapping[str, str],
         clock: Clock | None = None,
         plugins: Iterable[object] = (),
@@ -133,12 +133,12 @@ class ServerContext:
         self._brief, self._slow = Threads(_BRIEF, "jackfield-http"), Threads(_SLOW, "jackfield-slow")
         self._lanes = Lanes(Threads(_ASKING, "jackfield-asking"), _OF_ONE)
 
-    def _over_mcp(self, settings: Settings) -> Identities:
+    def _over_mcp(self, settings: ServerSettings) -> Identities:
         if settings.jwt is None:
             return self.identities
         return Identities(self.storage, self.clock, settings.jwt, lambda: self.mcp_url, "invoke")
 
-    def _people(self, settings: Settings) -> People | None:
+    def _people(self, settings: ServerSettings) -> People | None:
         storage, oidc = self.storage, settings.oidc
         return People(oidc, storage, self.clock, self.runtimes.guard) if oidc is not None and storage.enabled else None
 

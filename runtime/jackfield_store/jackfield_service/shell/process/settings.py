@@ -17,7 +17,7 @@ McpTools = Literal["discovery", "all"]
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ServerSettings:
     """Settings of the server; limits are in bytes, seconds and counts.
 
     ``max_bodies`` covers the bodies of all running requests in one process; ``files_cap`` and ``files_count`` limit the files of one

@@ -56,7 +56,7 @@ _SLICE, _LAST = 500, 2**62
 _NEVER = 1e18
 
 
-class Asked(NamedTuple):
+class ClaimRequest(NamedTuple):
     """A callback for which deliveries are claimed: in up to ``room`` batches, of a kind of which only so many are free."""
 
     workspace: str
@@ -67,7 +67,7 @@ class Asked(NamedTuple):
 
 
 def claim(
-    database: Database, blocked: BlockedWorkspaces, asked: Sequence[Asked], free: Mapping[str, int], now: float, held: float
+    database: Database, blocked: BlockedWorkspaces, asked: Sequence[ClaimRequest], free: Mapping[str, int], now: float, held: float
 ) -> list[list[Row] | None]:
     """Claim due deliveries, the ones that are due longest first, until no batch is free; in one commit. Return None for those not asked.
 

@@ -368,7 +368,7 @@ class Dispatcher:
         asked = []
         for lane in due:
             room = min(lane.room, max(1, free[lane.kind] // many[lane.kind]))
-            asked.append(claims.Asked(lane.workspace, lane.callback, lane.kind, room, 1 if lane.kind == "suspect" else _BATCH))
+            asked.append(claims.ClaimRequest(lane.workspace, lane.callback, lane.kind, room, 1 if lane.kind == "suspect" else _BATCH))
         for lane, item, rows in zip(
             due, asked, claims.claim(self._database, self._blocked, asked, free, now, self._free(now)), strict=True
         ):

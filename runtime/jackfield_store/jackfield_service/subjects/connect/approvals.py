@@ -34,7 +34,7 @@ class WrongCode(InvalidInvocation):
     http_status = 403
 
 
-class Approvals:
+class SessionApprovals:
     """Approvals of one workspace's connect sessions. ``authorizing`` returns the authorizations that a session has begun, ``account`` the
     account that its connection is for."""
 

@@ -15,7 +15,7 @@ from jackfield.callers.actor import Actor
 from jackfield.connections.secret_references import reference_paths
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield_service.subjects.connect.access import REMOTE, Access
-from jackfield_service.subjects.connect.approvals import Approvals
+from jackfield_service.subjects.connect.approvals import SessionApprovals
 from jackfield_service.subjects.connect.choice import Choice
 from jackfield_service.subjects.connect.confirmation import ANOTHER, is_repeated, of_another_user, require_proof, require_texts
 from jackfield_service.subjects.connect.records import ConnectRecord, ConnectRecords
@@ -94,7 +94,7 @@ class Connecting:
         self._audit = audit
         self._choice = Choice(records, connections, access)
         self.trials = trials
-        self.approvals = Approvals(table, self._authorizing, self.account, trials)
+        self.approvals = SessionApprovals(table, self._authorizing, self.account, trials)
 
     def create(self, body: Mapping[str, Any] | Wanted, actor: Actor) -> tuple[ConnectSession, str]:
         """Begin a session for a platform, or for one person alone; return it with the secret of its link.

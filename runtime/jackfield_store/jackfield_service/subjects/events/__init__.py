@@ -11,6 +11,6 @@ from __future__ import annotations
 
 from jackfield.call.events import Event
 from jackfield_service.subjects.events.event import check_types
-from jackfield_service.subjects.events.feed import CursorExpired, Feed, FeedEvents, Page
+from jackfield_service.subjects.events.feed import CursorExpired, EventPage, Feed, FeedEvents
 
-__all__ = ["CursorExpired", "Event", "Feed", "FeedEvents", "Page", "check_types"]
+__all__ = ["CursorExpired", "Event", "EventPage", "Feed", "FeedEvents", "check_types"]

@@ -94,7 +94,7 @@ class Head(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class EventPage:
     """Events, and the cursor from which to go on. It moves past events of other types, so it is not that of the last one."""
 
     events: tuple[Event, ...]
@@ -125,7 +125,7 @@ class Feed:
         self._sees = sees
         self._numbering = Numbering(database, vault)
 
-    def page(self, after: str | int | None = None, types: Sequence[str] = (), limit: int = LIMIT) -> Page:
+    def page(self, after: str | int | None = None, types: Sequence[str] = (), limit: int = LIMIT) -> EventPage:
         """Return up to ``limit`` events after a cursor, oldest first; without a cursor from the oldest kept. A page of large events has
         fewer, and a cursor to go on from.
 
@@ -147,9 +147,9 @@ class Feed:
                 position, used = self._window(transaction, found, (position, head.last), wanted, limit, room)
                 room -= used
             if position == begin and (not start or start[0].digest is not None):
-                return Page((), head.oldest if after is None else str(after))
+                return EventPage((), head.oldest if after is None else str(after))
             row = transaction.find(_CURSOR, {"workspace": self._workspace, "number": position})
-        return Page(tuple(found), head.oldest if row is None else cursor_of(row.sequence, row.mark, row.earlier))
+        return EventPage(tuple(found), head.oldest if row is None else cursor_of(row.sequence, row.mark, row.earlier))
 
     def latest(self, types: Sequence[str], subject: str, limit: int) -> list[Event]:
         """Return the newest events of some types about a subject, the newest first: those among the workspace's last ``_RECENT`` events."""

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from jackfield.call.events import PAUSE
-from jackfield_service.subjects.events import Feed, Page
+from jackfield_service.subjects.events import EventPage, Feed
 
 _LOOKS = round(1 / PAUSE)  # in a second
 
@@ -28,7 +28,7 @@ class EventReader:
     briefly: Callable[[Callable[[], Any]], Awaitable[Any]]
     waits: Callable[[], AbstractContextManager[object]] = nullcontext
 
-    async def page(self, after: str | int | None, types: Sequence[str], limit: int, wait: float) -> Page:
+    async def page(self, after: str | int | None, types: Sequence[str], limit: int, wait: float) -> EventPage:
         """Return the first page that is not empty, or an empty one when ``wait`` seconds have passed or nobody waits any more.
 
         No thread waits: a look at the database takes two look-ups in indexes. Every second, and before a page is read, the client's
@@ -41,10 +41,10 @@ class EventReader:
         with self.waits() if wait else nullcontext():
             return await self._page(after, types, limit, wait)
 
-    async def _page(self, after: str | int | None, types: Sequence[str], limit: int, wait: float) -> Page:
+    async def _page(self, after: str | int | None, types: Sequence[str], limit: int, wait: float) -> EventPage:
         until, looks = time.monotonic() + wait, 0
         feed: Feed = await self.briefly(self.feed)
-        page: Page = await self.briefly(partial(feed.page, after, types, limit))
+        page: EventPage = await self.briefly(partial(feed.page, after, types, limit))
         while not page.events and time.monotonic() < until:
             await asyncio.sleep(PAUSE)
             if await self.left():

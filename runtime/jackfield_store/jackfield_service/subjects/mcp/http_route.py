@@ -43,7 +43,7 @@ from jackfield_store.runtime import Jackfield
 if TYPE_CHECKING:
     from jackfield.connector.context import AskCaller
     from jackfield_service.subjects.mcp.connect_requests import ConnectRequests
-    from jackfield_service.subjects.mcp.stateless_http import Answer, Exchange
+    from jackfield_service.subjects.mcp.stateless_http import StatelessExchange, StatelessResponse
     from jackfield_service.subjects.mcp.tool_call import Send
 
 _SILENCE = 15.0
@@ -86,7 +86,7 @@ class Door:
 
     def __init__(self, server: ServerContext) -> None:
         self._server = server
-        self._loading: asyncio.Future[Exchange] | None = None
+        self._loading: asyncio.Future[StatelessExchange] | None = None
         self._running: dict[Key, threading.Event] = {}
 
     async def serve(
@@ -127,7 +127,7 @@ class Door:
         identity.require("read")
         return await self.serve(request, server, identity, body)
 
-    async def _loaded(self) -> Exchange:
+    async def _loaded(self) -> StatelessExchange:
         """Return the exchange; import the SDK once.
 
         :raises Problem: 501 if it is not installed.
@@ -141,7 +141,7 @@ class Door:
                 501, f"MCP needs the extra 'mcp': the package '{error.name}' is not installed: pip install 'jackfield[mcp]'"
             ) from None
 
-    def _import(self) -> Exchange:
+    def _import(self) -> StatelessExchange:
         found = _load()(has_tasks=self._server.storage.enabled)
         self._server.imported()
         return found
@@ -192,7 +192,7 @@ class _Call:
         """Return whether the client takes a stream of events. The progress of a large request is not reported."""
         return not self._large and "text/event-stream" in self._request.headers.get("accept", "")
 
-    async def answered(self, exchange: Exchange, body: bytes, send: Send | None = None) -> Answer:
+    async def answered(self, exchange: StatelessExchange, body: bytes, send: Send | None = None) -> StatelessResponse:
         """Let the SDK answer the request. A large one is handled entirely in a thread, so as not to block the event loop."""
         server = self._server
 
@@ -210,7 +210,7 @@ class _Call:
             return await asyncio.shield(server.slowly(lambda: asyncio.run(exchange.answer(call, headers, body))))
         return await exchange.answer(call, headers, body, send)
 
-    def response(self, found: Answer) -> Response:
+    def response(self, found: StatelessResponse) -> Response:
         """Build the HTTP response. A call that a limit of the workspace has refused is one of status 429, as on every other route; its tool
         result says the same to the model."""
         if self.refusal is None:
@@ -232,7 +232,7 @@ class _Call:
     async def _left(self) -> bool:
         return self.cancelled.is_set() or self._server.stopping
 
-    def _connects(self, exchange: Exchange) -> ConnectRequests | None:
+    def _connects(self, exchange: StatelessExchange) -> ConnectRequests | None:
         """Return how the person who calls is asked to connect an account: one whom the console knows by the same provider's word."""
         server, identity, people, jwt = self._server, self._identity, self._server.people, self._server.settings.jwt
         if identity.kind != "user" or people is None or jwt is None or jwt.issuer != people.provider.issuer or not server.public_url:
@@ -303,10 +303,10 @@ class _Call:
             raise Unavailable(full.detail, hint="Try again in a moment.", retry_after=1.0) from None
 
 
-def _load() -> type[Exchange]:
-    from jackfield_service.subjects.mcp.stateless_http import Exchange
+def _load() -> type[StatelessExchange]:
+    from jackfield_service.subjects.mcp.stateless_http import StatelessExchange
 
-    return Exchange
+    return StatelessExchange
 
 
 def _peeked(body: bytes) -> Mapping[str, Any]:
@@ -366,7 +366,7 @@ def _key(request: Request, identity: Identity, identifier: object) -> Key | None
     return identity.workspace, identity.id, session, identifier
 
 
-async def _with_progress(request: Request, call: _Call, begin: Callable[[Send], Awaitable[Answer]]) -> Response:
+async def _with_progress(request: Request, call: _Call, begin: Callable[[Send], Awaitable[StatelessResponse]]) -> Response:
     """Return the answer that ``begin`` finds, or a stream that ends with it, if something is sent before, or nothing for 15 seconds. The
     call is cancelled when the client disconnects."""
     messages: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -384,7 +384,7 @@ async def _with_progress(request: Request, call: _Call, begin: Callable[[Send], 
 
 
 async def _events(
-    first: bytes, messages: asyncio.Queue[bytes | None], answering: asyncio.Future[Answer], watching: ExitStack
+    first: bytes, messages: asyncio.Queue[bytes | None], answering: asyncio.Future[StatelessResponse], watching: ExitStack
 ) -> AsyncGenerator[bytes]:
     message: bytes | None = first
     with watching:

@@ -35,7 +35,7 @@ _PASSED = (b"accept", b"mcp-")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StatelessResponse:
     """Response to send."""
 
     status: int
@@ -43,7 +43,7 @@ class Answer:
     body: bytes
 
 
-class Exchange:
+class StatelessExchange:
     """Answers requests through the SDK, which is imported with this module."""
 
     def __init__(self, *, has_tasks: bool) -> None:
@@ -57,13 +57,15 @@ class Exchange:
         """Return how a person who has signed in is asked to connect an account."""
         return ConnectRequests(runtime, caller, person, "oidc", base, actor, sessions, self._links)
 
-    async def answer(self, call: CallContext, headers: list[tuple[bytes, bytes]], body: bytes, tell: Send | None = None) -> Answer:
+    async def answer(
+        self, call: CallContext, headers: list[tuple[bytes, bytes]], body: bytes, tell: Send | None = None
+    ) -> StatelessResponse:
         """Answer one POST with JSON; ``tell`` gets what is said before. May run in any event loop, since it shares no state with another
         one."""
         asked = tool_call(_passed(headers), body)
         if asked is not None:
             status, answer = await tool_answer(self._server, call, asked, tell)
-            return Answer(status, {"content-type": "application/json"}, answer)
+            return StatelessResponse(status, {"content-type": "application/json"}, answer)
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/mcp",
             "raw_path": b"/mcp", "root_path": "", "query_string": b"", "headers": _passed(headers), _CALL: call,
@@ -101,10 +103,10 @@ def _passed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     return [_JSON, *found] if any(name == b"accept" for name, _ in found) else [_JSON, _ANYTHING, *found]
 
 
-def _answer(sent: list[dict[str, Any]]) -> Answer:
+def _answer(sent: list[dict[str, Any]]) -> StatelessResponse:
     start = next(message for message in sent if message["type"] == "http.response.start")
     body = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in start["headers"]}
     if start["status"] == _BAD and b'"id":null' in body and b'"code":%d' % _INVALID_PARAMS in body:
         body = _NO_MESSAGE
-    return Answer(start["status"], {name: value for name, value in headers.items() if name != "content-length"}, body)
+    return StatelessResponse(start["status"], {name: value for name, value in headers.items() if name != "content-length"}, body)

@@ -38,7 +38,7 @@ from jackfield_service.subjects.mcp.tasks import (
     RELATED,
     CutResults,
     Json,
-    Part,
+    OutputPart,
     Tasks,
     action_of,
     detailed_task,
@@ -122,13 +122,13 @@ class TaskMethods:
 
         :raises JackfieldError: if it is refused.
         """
-        part = Part.of(invocation)
+        part = OutputPart.of(invocation)
         found = await self._queue(call, invocation)
         if isinstance(found, Result) and found.status not in ("queued", "running", "waiting"):
             return answered(await call.briefly(partial(part_of, found, part, call)), structured=True)
         return await self.task(call, found.meta.invocation_id if isinstance(found, Result) else found, part)
 
-    async def task(self, call: CallContext, invocation_id: str, part: Part) -> Json:
+    async def task(self, call: CallContext, invocation_id: str, part: OutputPart) -> Json:
         """Return the task of an invocation that goes on, in place of a result.
 
         :raises MCPError: if it is not in the journal.
@@ -142,7 +142,7 @@ class TaskMethods:
         :raises MCPError: if it is refused.
         """
         try:
-            part = Part.of(invocation)
+            part = OutputPart.of(invocation)
             found = await self._queue(call, await call.briefly(lambda: self._tasks(call).labelled(invocation)))
         except JackfieldError as error:
             raise refused_task(error) from None
@@ -158,7 +158,7 @@ class TaskMethods:
                 return found
         return await _queue(call, invocation)
 
-    async def _made(self, call: CallContext, invocation_id: str, part: Part) -> tuple[Entry, str]:
+    async def _made(self, call: CallContext, invocation_id: str, part: OutputPart) -> tuple[Entry, str]:
         def step() -> tuple[Entry, str]:
             tasks = self._tasks(call)
             return tasks.made(invocation_id), tasks.identifier(invocation_id, part)

@@ -77,14 +77,14 @@ def action_of(call: CallContext, invocation: Mapping[str, Any]) -> ActionManifes
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class OutputPart:
     """Part of its output that a call asks for: what ``select`` selects, and no more than ``most`` bytes."""
 
     select: str | None = None
     most: int = DEFAULT_BYTES
 
     @classmethod
-    def of(cls, invocation: Mapping[str, Any]) -> Part:
+    def of(cls, invocation: Mapping[str, Any]) -> OutputPart:
         """Return the part that an invocation asks for.
 
         :raises InvalidInvocation: if it is not valid.
@@ -100,17 +100,17 @@ class Part:
         return {"select": self.select, "maxBytes": self.most}
 
 
-WHOLE = Part()
+WHOLE = OutputPart()
 
 
 class CutResults:
     """Results of tasks whose output was too large, with the files that have the whole."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str, str | None, Part], tuple[float, Result]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, str | None, OutputPart], tuple[float, Result]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, call: CallContext, entry: Entry, result: Result, part: Part, now: float) -> Result:
+    def find(self, call: CallContext, entry: Entry, result: Result, part: OutputPart, now: float) -> Result:
         """Return the part of a Result that was asked for, and fits into an answer."""
         key = (call.runtime.workspace, entry.id, call.caller.name, part)
         with self._lock:
@@ -126,7 +126,7 @@ class CutResults:
         return found
 
 
-def part_of(result: Result, part: Part, call: CallContext) -> Result:
+def part_of(result: Result, part: OutputPart, call: CallContext) -> Result:
     """Return a recorded Result with the part of its output that a call asks for."""
     found = result if part.select is None or result.output is None else selected(part.select, result)
     runtime = call.runtime
@@ -142,13 +142,13 @@ class Tasks:
         self._call = call
         self._cut = cut
 
-    def identifier(self, invocation_id: str, part: Part = WHOLE) -> str:
+    def identifier(self, invocation_id: str, part: OutputPart = WHOLE) -> str:
         """Return the id of an invocation's task; what is asked for of its output is sealed behind it, since nothing else keeps that."""
         plain = invocation_id.replace("-", "")
         behind = "" if part == WHOLE else f".{self._sealed((*_PART, plain), json.dumps(part.to_json(), ensure_ascii=False))}"
         return f"{plain}{self._digest(plain)}{behind}"
 
-    def part(self, task_id: str) -> Part:
+    def part(self, task_id: str) -> OutputPart:
         """Return what was asked for of a task's output.
 
         :raises MCPError: if the id is none of this server's.
@@ -160,7 +160,7 @@ class Tasks:
         if found is None:
             refuse_unknown()
         about = json.loads(found)
-        return Part(about["select"], about["maxBytes"])
+        return OutputPart(about["select"], about["maxBytes"])
 
     def find(self, task_id: str) -> Entry:
         """Return the journal's entry of a task.

@@ -23,7 +23,7 @@ from jackfield_service.subjects.mcp.forms import Forms
 from jackfield_service.subjects.mcp.media import may_have_media, media_of
 from jackfield_service.subjects.mcp.progress import Report, progress
 from jackfield_service.subjects.mcp.task_methods import LEGACY, TaskMethods, capabilities, goes_on, is_modern, takes_tasks
-from jackfield_service.subjects.mcp.tasks import Part
+from jackfield_service.subjects.mcp.tasks import OutputPart
 from jackfield_service.subjects.mcp.tool_names import LOOKING
 from jackfield_service.subjects.mcp.tool_results import DEFAULT_BYTES, answered, failed
 
@@ -170,7 +170,7 @@ async def _run(
         result = refused(error, invocation)
     if takes and result.status in ("queued", "running", "waiting"):
         with contextlib.suppress(MCPError):  # it is not in the journal, or not to be seen there
-            return await tasks.task(call, result.meta.invocation_id, Part.of(invocation))
+            return await tasks.task(call, result.meta.invocation_id, OutputPart.of(invocation))
     return result
 
 

@@ -42,7 +42,7 @@ _DELETE = "DELETE FROM subscription_items WHERE workspace = :workspace AND subsc
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class RoundProgress:
     """How far a round has come. ``after`` is where the next page begins; ``complete`` once the last one was read."""
 
     round: int = 1
@@ -80,7 +80,7 @@ class Comparison:
         self._types = types if len(types) == len(CHANGES) else [f"{found.trigger_key}{name}" for name in CHANGES]
         self._own = {"workspace": workspace, "id": found.id}
 
-    def seen(self, items: Iterable[tuple[str, Mapping[str, Any]]], mark: Mark) -> tuple[list[Change], InTransaction]:
+    def seen(self, items: Iterable[tuple[str, Mapping[str, Any]]], mark: RoundProgress) -> tuple[list[Change], InTransaction]:
         """Compare a page; return the changes, and the statements for the transaction that stores their events.
 
         :raises Unavailable: if an item has no ID: another one without would count as the same.
@@ -99,12 +99,12 @@ class Comparison:
             rows[place] = {**self._own, "item": place, "content": content, "round": mark.round, "sealed": sealed}
         return changes, lambda transaction: transaction.change_many(_SEEN, list(rows.values()))
 
-    def counts(self, mark: Mark) -> tuple[int, int]:
+    def counts(self, mark: RoundProgress) -> tuple[int, int]:
         """Return how many items the list had, and how many of them a complete round has not seen."""
         row = self._database.look_up(_COUNT, {**self._own, "round": mark.round})
         return (0, 0) if row is None else (int(row.items), int(row.gone))
 
-    def deleted(self, mark: Mark) -> tuple[list[Change], InTransaction]:
+    def deleted(self, mark: RoundProgress) -> tuple[list[Change], InTransaction]:
         """Return some of the items that a complete round has not seen, and the statements that forget them."""
         with self._database.read() as transaction:
             rows = list(transaction.execute(_GONE, {**self._own, "round": mark.round, "limit": _AT_ONCE}))

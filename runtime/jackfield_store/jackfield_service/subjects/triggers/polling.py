@@ -10,7 +10,7 @@ from jackfield.connector.conversion import payload
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Unavailable
 from jackfield_service.subjects.triggers.arrivals import in_parts
-from jackfield_service.subjects.triggers.comparison import Change, Comparison, Mark, is_too_much
+from jackfield_service.subjects.triggers.comparison import Change, Comparison, RoundProgress, is_too_much
 
 if TYPE_CHECKING:
     from jackfield.connector.triggers import Listed, Polled, Trigger
@@ -93,7 +93,7 @@ class Polling:
         """
         comparison = Comparison(self._storage.database, self._vault, self._found.workspace, self._found, trigger.types)
         stored = self._found.checkpoint(self._vault)
-        mark = Mark(**stored) if stored else Mark()
+        mark = RoundProgress(**stored) if stored else RoundProgress()
         begins = mark.after is None
         for _ in range(_PAGES):
             if mark.complete:
@@ -117,10 +117,10 @@ class Polling:
                 raise Unavailable(page.unknown)
         return True
 
-    def _ended(self, comparison: Comparison, mark: Mark) -> Mark:
+    def _ended(self, comparison: Comparison, mark: RoundProgress) -> RoundProgress:
         """Tell some of the items that a complete round has not seen; return the mark, of the next round after the last."""
         items, gone = comparison.counts(mark)
-        following = Mark(mark.round + 1)
+        following = RoundProgress(mark.round + 1)
         if is_too_much(items, gone) and not mark.deletes:
             withheld = replace(following, withheld=True)
             facts = {"items": items, "gone": gone}
@@ -131,7 +131,7 @@ class Polling:
         self._store(changes, mark, in_transaction)
         return mark
 
-    def _store(self, changes: Iterable[Change], mark: Mark, in_transaction: InTransaction | None) -> None:
+    def _store(self, changes: Iterable[Change], mark: RoundProgress, in_transaction: InTransaction | None) -> None:
         from jackfield.connector.triggers import TriggerEvent
 
         events = [TriggerEvent(_data(one), one.key, one.type) for one in changes]

@@ -66,7 +66,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FileRow:
     """A row: its number in the file, as spreadsheets count, and its values by column."""
 
     number: int
@@ -78,7 +78,7 @@ class Rows:
     """Content of a file: the names of its columns, and its rows without those that are blank."""
 
     columns: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[FileRow]
 
 
 def read_rows(text: str) -> Rows:
@@ -90,7 +90,7 @@ def read_rows(text: str) -> Rows:
     head = lines.lstrip("\r\n").partition("\n")[0]
     delimiter = max(_DELIMITERS, key=lambda one: len(next(csv.reader([head], delimiter=one), [])))
     try:
-        found = [Row(number, cells) for number, cells in enumerate(csv.reader(io.StringIO(lines), delimiter=delimiter, strict=True), 1)]
+        found = [FileRow(number, cells) for number, cells in enumerate(csv.reader(io.StringIO(lines), delimiter=delimiter, strict=True), 1)]
     except csv.Error as error:
         raise _invalid(f"is not CSV: {error}", "Put values with quotes or line breaks into double quotes.") from None
     found = [row for row in found if any(cell.strip() for cell in row.cells)]
@@ -172,7 +172,7 @@ def _plain(name: str) -> str:
     return _EQUAL.sub("", name.casefold())
 
 
-def row_inputs(row: Row, columns: Sequence[str], chosen: Sequence[Target | None], usual: Mapping[str, Any]) -> dict[str, Any]:
+def row_inputs(row: FileRow, columns: Sequence[str], chosen: Sequence[Target | None], usual: Mapping[str, Any]) -> dict[str, Any]:
     """Return the inputs of a row: those of all rows, and over them the values of its columns. Empty cells are left out.
 
     :raises InvalidInvocation: if it has more values than there are columns.

@@ -32,7 +32,7 @@ from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.selection import ONCE
 from jackfield_service.shell.pages.layout.shell import outcome, page
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_service.subjects.batches.pages.file import MOST_ROWS, Row, Rows, Target, alike, guessed, read_rows, row_inputs, targets
+from jackfield_service.subjects.batches.pages.file import MOST_ROWS, FileRow, Rows, Target, alike, guessed, read_rows, row_inputs, targets
 from jackfield_service.subjects.invocations.pages.action import call_fields, read_invocation
 
 BATCH = "batch"
@@ -69,7 +69,7 @@ class _Batch:
         columns = [None if target is None else target.pointer for target in self.chosen]
         return hashlib.sha256(json.dumps([self.text, columns, self.common, self.again], sort_keys=True).encode()).hexdigest()
 
-    def call(self, row: Row) -> dict[str, Any]:
+    def call(self, row: FileRow) -> dict[str, Any]:
         """Return the call of a row.
 
         :raises InvalidInvocation: if the row has more values than there are columns.
@@ -89,7 +89,7 @@ class _Batch:
 class _Fault:
     """Fault of a row: why its call was refused, and where in the row."""
 
-    row: Row
+    row: FileRow
     detail: Detail
 
     @property
@@ -213,7 +213,7 @@ def _check(request: PageRequest, batch: _Batch, *, late: bool) -> Node:
     ]
 
 
-def _faults(request: PageRequest, batch: _Batch, rows: Sequence[Row]) -> Iterator[_Fault]:
+def _faults(request: PageRequest, batch: _Batch, rows: Sequence[FileRow]) -> Iterator[_Fault]:
     """Judge rows as their calls would be, without queueing any.
 
     :raises JackfieldError: if it concerns all rows, such as a missing connection.
@@ -228,7 +228,7 @@ def _faults(request: PageRequest, batch: _Batch, rows: Sequence[Row]) -> Iterato
             yield from _told(row, error)
 
 
-def _told(row: Row, error: JackfieldError) -> Iterator[_Fault]:
+def _told(row: FileRow, error: JackfieldError) -> Iterator[_Fault]:
     return (_Fault(row, detail) for detail in error.details or [Detail("", error.message)])
 
 
@@ -265,7 +265,7 @@ def _preview(batch: _Batch) -> Markup:
     return h.div(h.h2(f"The first {len(rows)} rows" if len(rows) > 1 else "The row"), table("The first rows", ("Row", *titles), rows))
 
 
-def _cell(row: Row, place: int, target: Target) -> Node:
+def _cell(row: FileRow, place: int, target: Target) -> Node:
     text = row.cells[place].strip() if place < len(row.cells) else ""
     return h.span("empty", class_="muted") if not text else MASK if target.is_secret else cut(text)
 
@@ -313,7 +313,7 @@ def _queued(request: PageRequest, batch: _Batch) -> Node:
     ]
 
 
-def _outcomes(request: PageRequest, batch: _Batch) -> Iterator[tuple[Row, Enqueued | Result]]:
+def _outcomes(request: PageRequest, batch: _Batch) -> Iterator[tuple[FileRow, Enqueued | Result]]:
     """Queue the call of each row and yield what became of it. A row that cannot be one is left out: the check has named it."""
     journal = request.runtime.journal
     if journal is None:
@@ -326,7 +326,7 @@ def _outcomes(request: PageRequest, batch: _Batch) -> Iterator[tuple[Row, Enqueu
         request.server.wake()
 
 
-def _keyed(batch: _Batch, row: Row, keys: LineKeys) -> dict[str, Any]:
+def _keyed(batch: _Batch, row: FileRow, keys: LineKeys) -> dict[str, Any]:
     call = batch.call(row)
     named = {name: value for name, value in call.items() if name != "context"}
     line = json.dumps([named, batch.reference] if batch.again else named, sort_keys=True)

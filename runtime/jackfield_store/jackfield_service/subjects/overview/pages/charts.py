@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from jackfield.kernel.markup import Markup, Node
 from jackfield_service.shell.pages.layout.components import h, span_text
-from jackfield_service.subjects.overview.pages.statistics import Bucket, Row
+from jackfield_service.subjects.overview.pages.statistics import Bucket, ConnectorFigures
 
 _WIDTH = 640
 _BROAD = 1160
@@ -29,7 +29,7 @@ def rate_chart(buckets: Sequence[Bucket]) -> Markup:
     return _picture(_TOP + _PLOT + _FOOT, f"{total} invocations over time", drawn, _BROAD, "chart broad")
 
 
-def latency_chart(rows: Sequence[Row]) -> Markup:
+def latency_chart(rows: Sequence[ConnectorFigures]) -> Markup:
     """Draw p50 and p95 of each connector."""
     shown = [row for row in rows if row.p95 is not None][:_MOST_ROWS]
     longest = max((row.p95 or 0.0 for row in shown), default=0.0) or 1.0
@@ -45,7 +45,7 @@ def latency_chart(rows: Sequence[Row]) -> Markup:
     return _picture(len(shown) * _ROW + 4, "Latency by connector", drawn)
 
 
-def failure_chart(rows: Sequence[Row]) -> Markup:
+def failure_chart(rows: Sequence[ConnectorFigures]) -> Markup:
     """Draw the share of each connector's invocations that failed or are in doubt."""
     shown = rows[:_MOST_ROWS]
     drawn: list[Node] = []

@@ -53,7 +53,7 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ConnectorFigures:
     """Figures of one connector. Percentiles are in seconds, over ended invocations, None without any; ``codes`` are its most
     frequent errors."""
 
@@ -77,7 +77,7 @@ class Figures:
     p50: float | None
     p95: float | None
     buckets: Sequence[Bucket]
-    rows: Sequence[Row]
+    rows: Sequence[ConnectorFigures]
 
 
 def figures(found: Sequence[Sample], span: Span, now: float) -> Figures:
@@ -128,13 +128,13 @@ def _told(one: Counted) -> Counted:
     return replace(one, status="cancelled", error_code=None) if (one.status, one.error_code) == ("failed", "cancelled") else one
 
 
-def _counted_row(connector: str, found: Sequence[PeriodPart]) -> Row:
+def _counted_row(connector: str, found: Sequence[PeriodPart]) -> ConnectorFigures:
     counts, durations = [part for part in found if part.bucket < 0], histogram(found)
     codes = Counter[str]()
     for part in counts:
         if part.error_code is not None:
             codes[part.error_code] += part.invocations
-    return Row(
+    return ConnectorFigures(
         connector,
         _total(counts),
         _total(counts, "failed"),
@@ -164,10 +164,10 @@ def percentile(ordered: Sequence[float], share: int) -> float | None:
     return ordered[max(0, math.ceil(len(ordered) * share / 100) - 1)] if ordered else None
 
 
-def _row(connector: str, found: Sequence[Sample]) -> Row:
+def _row(connector: str, found: Sequence[Sample]) -> ConnectorFigures:
     durations = _durations(found)
     codes = Counter(sample.error_code for sample in found if sample.error_code is not None)
-    return Row(
+    return ConnectorFigures(
         connector,
         len(found),
         sum(sample.status == "failed" for sample in found),
