@@ -175,7 +175,7 @@ _OF_HTTP_ERRORS = {"AWS_HTTP_ERRORS", "HTTP_ERRORS", "HttpErrors", "Job", "Refus
 """What failures and jobs of an HTTP API are described by, on a page of their own."""
 
 _HIDDEN = {
-    "begin", "arun", "cancel_here", "drained", "connections_of", "catalog_of", "acting_as",
+    "begin", "function_calls", "arun", "cancel_here", "drained", "connections_of", "catalog_of", "acting_as",
     "pause", "play", "reading", "settle", "parts", "uses", "samples", "open_counts",
 }  # fmt: skip
 """What surfaces and workers use of the façade, and the loopback server of its provider; callers do not."""
@@ -191,7 +191,13 @@ def python_results() -> str:
     parts = [NOTICE, _RESULTS]
     for name in ("Invocation", "Result"):
         parts += _class(name, getattr(jackfield, name))
-    others = {"SeenJournal": SeenJournal, "ReturnedFile": ReturnedFile, "Meta": Meta, "InvocationFailed": jackfield.InvocationFailed}
+    others = {
+        "SeenJournal": SeenJournal,
+        "ReturnedFile": ReturnedFile,
+        "Meta": Meta,
+        "InvocationFailed": jackfield.InvocationFailed,
+        "once": jackfield.once,
+    }
     return _page([*parts, *(part for name, found in others.items() for part in _class(name, found))])
 
 

@@ -6,12 +6,16 @@ from jackfield.kernel.exports import exports
 
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
+    from jackfield.boundary.once import ABSENT, UNKNOWN, once
     from jackfield.invocation import Invocation, Result
     from jackfield.invocation.result import InvocationFailed, InvocationWaiting
     from jackfield.kernel.errors import JackfieldError
     from jackfield.runtime import Jackfield
 
-__all__ = ["Invocation", "InvocationFailed", "InvocationWaiting", "Jackfield", "JackfieldError", "Result", "__version__"]
+__all__ = [
+    "ABSENT", "UNKNOWN", "Invocation", "InvocationFailed", "InvocationWaiting", "Jackfield", "JackfieldError", "Result", "__version__",
+    "once",
+]  # fmt: skip
 
 __version__ = "0.1.0"
 
@@ -19,6 +23,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
+            ".boundary.once": "ABSENT UNKNOWN once",
             ".kernel.errors": "JackfieldError",
             ".invocation.result": "InvocationFailed InvocationWaiting",
             ".invocation": "Invocation Result",

@@ -20,9 +20,11 @@ from jackfield.kernel.failures import BrokenPart, Raised, attempt, contained
 if TYPE_CHECKING:
     from jackfield.call.events import Events
     from jackfield.call.gate import Gate
+    from jackfield.call.how import How
     from jackfield.call.pipe import Pipe, Recording
     from jackfield.call.ports import Access, Files, Journal, Storage
     from jackfield.call.tally import Dependencies
+    from jackfield.call.work import Work, WorkRow
     from jackfield.callers import Authorizer, Caller
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog, EntryPoint
@@ -132,6 +134,15 @@ class Store(Protocol):
 
     def refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Refuse values that contain the External ID of another workspace."""
+
+    def row(self, how: How, work: Work) -> WorkRow:
+        """Return the row of a program's own function, as ``WorkStore`` does."""
+
+    def settle(self, identifier: str, output: Mapping[str, Any] | None, absent_after: float) -> Result:
+        """Settle a doubt about one, as ``WorkStore`` does."""
+
+    def digest(self, value: Any) -> str:
+        """Return a keyed digest of a value."""
 
     def approvals(self, pipeline: Pipe, caller: Caller, actor: Actor | None) -> Approvals:
         """Return the calls that wait for an approval, limited to what a caller may see.
@@ -260,6 +271,15 @@ class NoStore:
 
     def refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Refuse nothing: no other workspace has an External ID."""
+
+    def _refuse(self, *_given: object) -> NoReturn:
+        """Refuse what needs a journal.
+
+        :raises InvalidInvocation: always.
+        """
+        raise no_database()
+
+    row = settle = digest = _refuse
 
     def approvals(self, pipeline: Pipe, caller: Caller, actor: Actor | None) -> NoReturn:
         """Refuse: nothing waits.

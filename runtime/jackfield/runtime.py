@@ -46,6 +46,8 @@ from jackfield.wire.guard import only_hosts as limit_of
 if TYPE_CHECKING:
     import asyncio
 
+    from jackfield.boundary.bound import Bound
+    from jackfield.boundary.once import once
     from jackfield.call.events import Events
     from jackfield.call.how import Follow
     from jackfield.call.on_loop import OnLoop
@@ -398,6 +400,19 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     def _streamed(self, given: Hidden, how: How) -> Result:
         with self.storage.one_state():
             return run_in_thread(self.pipeline.call(given, how))
+
+    @property
+    def function_calls(self) -> Bound:
+        """Where calls of functions are recorded that it runs once."""
+        from jackfield.boundary.bound import Within  # most programs call connectors alone
+
+        return Within(self._store, self.pipeline.calls, self._in_thread, self._looping)
+
+    def once(self, name: str, **options: Any) -> once:
+        """Make a call of a function once for a key, as ``jackfield.once`` does, in this workspace."""
+        from jackfield.boundary.once import once
+
+        return once(name, runtime=self, **options)
 
     def begin(
         self,

@@ -26,6 +26,7 @@ BROAD = {
 }
 """Modules with a broad ``except``: how many, and why."""
 FOREIGN = {
+    "runtime/jackfield/boundary/once.py": "a look of the program: one that fails says nothing about the doubt",
     "runtime/jackfield/catalog/installed.py": "importing a connector may raise anything, SystemExit included",
     "runtime/jackfield/connections/secret_references.py": "secret stores and plugins, whose texts may quote a secret",
     "runtime/jackfield/kernel/ends.py": "what objects do before a process ends, which must not fail that of the others",

@@ -354,7 +354,7 @@ def test_no_test_forks_a_worker_of_pytest() -> None:
     A child waited for has a limit there. The runner forks before the first test has begun, the hostile connector in its own process.
     """
     own = {"tests/support/forking.py", "tests/support/nursery.py", "tests/jackfield_isolation/connectors/hostile.py"}
-    own |= {"tests/campaigns/mcp_kills.py"}  # a program that kills the children that it forks, which call
+    own |= {"tests/campaigns/mcp_kills.py", "tests/jackfield/boundary/killing.py"}  # programs that kill the children that they fork
     own |= {"tests/runner/warm_server.py", "tests/runner/forked.py", "tests/jackfield_store/database/changing.py"}
     own |= {"tests/jackfield_store/database/killed_upgrades.py"}  # a program that kills its children at each statement
     # programs of hosts, whose ends and forks are what is tested

@@ -96,8 +96,9 @@ _NAME = re.compile(r"jackfield\.[a-z_]+")
 TWICE = {"": 1}
 """Number of names of public classes that a distribution, by its folder, defines more than once; the framework has no folder of its own."""
 MOST_PARAMETERS = 8
-WIDE = {"Connector", "Jackfield", "Opener"}
-"""An author's declarations and the public façade, whose parameters are keywords; and the stage of the pipe that needs its whole process."""
+WIDE = {"Connector", "Jackfield", "Opener", "once"}
+"""Declarations of authors and of programs, and the public façade, whose parameters are keywords; and the stage of the pipe that needs its
+whole process."""
 
 
 @cache

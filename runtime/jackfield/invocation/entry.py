@@ -9,6 +9,9 @@ from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.exports import late_hints
 
+HOST = "host"
+"""Connector, in entries, of the functions of a program that embeds jackfield. No connector has this key."""
+
 
 @dataclass(frozen=True, slots=True)
 class AskedApproval:
@@ -59,6 +62,8 @@ class Draft:
     """Output of its Result that no policy has decided on, sealed with that."""
     in_transaction: Callable[[Any], None] | None = None
     """More statements for the transaction of the database that queues the invocation."""
+    kept_for: float | None = None
+    """Seconds for which it holds its key once it has ended, and is kept at least; None: as the settings say."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -106,6 +111,8 @@ class Entry:
     """When the job counts as lost; None until its handle is stored, and for what is no job."""
     progress_fraction: float | None
     progress_text: str | None
+    kept_for: float | None = None
+    """As in ``Draft``."""
     inputs: Mapping[str, Any] | None = None
     outcomes: tuple[Mapping[str, Any], ...] = ()
     """What became of what it had sent, the most severe first; only of an entry that was looked up alone."""

@@ -105,6 +105,7 @@ DECLARED = {
         "management": ("jackfield-store", "store"),
         "market": ("jackfield-market", "market"),
         "mcp": ("jackfield-store", "mcp"),
+        "once": ("jackfield-store", "store"),
         "platform": ("jackfield-store", "store"),
         "store": ("jackfield-store", "store"),
         "stored-manifests": ("jackfield-store", "store"),

@@ -87,9 +87,10 @@ def schema(data: Json, name: str, where: str) -> Json:
 
 
 RESERVED = frozenset(
-    {"approval", "audit", "callback", "connect", "connection", "invocation", "quota", "schedule", "subscription", "workspace"}
+    {"approval", "audit", "callback", "connect", "connection", "host", "invocation", "quota", "schedule", "subscription", "workspace"}
 )
-"""Keys that no connector has: the types of jackfield's own events begin with them, and those of a connector with its key."""
+"""Keys that no connector has: the types of jackfield's own events begin with them, and those of a connector with its key. ``host`` is that
+of a program's own functions (``jackfield.once``)."""
 
 
 def kebab_key(data: Json) -> str:
@@ -99,7 +100,7 @@ def kebab_key(data: Json) -> str:
     if not is_plain or not all(part.isalnum() for part in key.split("-")):
         raise ManifestError(f"manifest: 'key' must be kebab-case, such as aws-ses, not '{key[:80]}'")
     if key in RESERVED:
-        raise ManifestError(f"manifest: the key '{key}' is reserved: jackfield's own events begin with it; choose another one")
+        raise ManifestError(f"manifest: the key '{key}' is reserved for jackfield itself; choose another one")
     return key
 
 

@@ -11,9 +11,9 @@ from jackfield_store.access import WorkspaceAccess
 from jackfield_store.database.shared_settings import LIVE_PREFIX
 from jackfield_store.files.store import FileLimits, Files
 from jackfield_store.gates.order import ordered
+from jackfield_store.host_rows import HostRows
 from jackfield_store.management.managed import WorkspaceManagement
 from jackfield_store.recording.recorder import Recorder
-from jackfield_store.resources.opening import Opening
 from jackfield_store.resources.storage import Storage
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class _Manifests:
         return self._table is not None and self._table.has_loaded(key, version)
 
 
-class DatabaseStore(Opening):
+class DatabaseStore(HostRows):
     """Store of one workspace in a database: that of ``storage``, else of ``url`` or the environment.
 
     No part that it makes refers back to it or to a runtime: each is freed with its last reference.

@@ -58,7 +58,7 @@ _VALUES: dict[str, Any] = {
     **_ROW, "owner": "me", "now": NOW, "at": NOW, "due": NOW, "until": LATER, "late": NOW, "before": NOW, "since": 0.0, "age": 10.0,
     "key": "k", "purged_after": NOW, "evidence": "evidence", "suspect": 2, "erase": 0, "was": "running", "dead": 0, "told": -1.0,
     "tried": 1, "fraction": None, "text": None, "not_after": LATER, "available_at": NOW, "settled_at": NOW, "started_at": NOW,
-    "expires_at": LATER, "result": b"new", "status": "succeeded", "job": b"j",
+    "expires_at": LATER, "result": b"new", "status": "succeeded", "job": b"j", "kept_for": None,
 }  # fmt: skip
 GIVEN: Mapping[str, dict[str, Any]] = {
     "statements.ASK_TO_CANCEL": {"owner": "other"},

@@ -181,13 +181,13 @@ from jackfield.kernel.clock import SystemClock
 from jackfield.call.how import How
 from jackfield.call.waiter import InThread, LoopThread, run_in_thread
 from jackfield_store.journal import Journal
-from jackfield_store.recording.rows import Row, Work
+from jackfield_store.recording.rows import JournalRow, Work
 from jackfield_store.resources.storage import Storage
 
 clock = SystemClock()
 storage = Storage(sys.argv[1], dict(os.environ), clock)
 journal = Journal(storage.database, storage.vault, "default", clock)
-row = Row(journal, How(InThread(clock, LoopThread()), LIBRARY), Work("host", "charge", "order-1", {"amount": 5}, sys.argv[2]), clock)
+row = JournalRow(journal, How(InThread(clock, LoopThread()), LIBRARY), Work("host", "charge", "order-1", {"amount": 5}, sys.argv[2]), clock)
 assert run_in_thread(row.begin()) is None
 modules = {name for name in sys.modules if name.startswith("jackfield")}
 print(row.id, *sorted(name for name in modules if name == "jackfield.call.invoke" or ".gates." in name), flush=True)

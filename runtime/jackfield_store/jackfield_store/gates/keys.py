@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from jackfield.call import endings
 from jackfield.call.gate import KEYED, QUEUED, RECORDED, REHEARSED, Gate, Passing
 from jackfield.call.reached import Ended
+from jackfield.kernel.errors import JackfieldError
 from jackfield.pacing.pace import pace_of
 
 if TYPE_CHECKING:
@@ -45,7 +47,10 @@ class _Key(Passing):
         if not record.is_unseen:
             return ended
         try:
-            late = await record.replay_late()
+            try:
+                late = await record.replay_late()
+            except (JackfieldError, MemoryError, RuntimeError, OSError) as error:
+                late = endings.ended(record.call, error, record.journal.workspace)
             is_over = True
         finally:
             if not is_over:

@@ -17,7 +17,7 @@ COLUMNS = (
     "fingerprint", "dry_run", "error_code", "attempts", "attempt_log", "request_id", "created_at", "started_at", "settled_at",
     "expires_at", "owner", "result", "context", "rule", "resolved_by",
     "delivery", "deliveries", "available_at", "not_after", "corrected_at", "cancel_requested_at", "priority", "dead_at",
-    "job_until", "progress_fraction", "progress_text",
+    "job_until", "progress_fraction", "progress_text", "kept_for",
 )  # fmt: skip
 
 EVIDENCE = "evidence"

@@ -525,7 +525,7 @@ class Journal(ProcessLocal):
             "created_at": draft.created_at, "started_at": draft.started_at, "settled_at": None, "expires_at": draft.expires_at,
             "owner": draft.owner, "inputs": draft.inputs, "result": None, "rule": draft.rule, "delivery": draft.delivery,
             "available_at": None, "not_after": None, "priority": draft.priority, "twin": draft.twin if status == "running" else None,
-            "context": json.dumps(draft.context) if draft.context else None,
+            "context": json.dumps(draft.context) if draft.context else None, "kept_for": draft.kept_for,
         }  # fmt: skip
 
     def _outcome(self, draft: Draft | Entry, result: Result, log: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from jackfield.invocation import Result
-from jackfield.invocation.entry import Entry
+from jackfield.invocation.entry import HOST, Entry
 from jackfield.kernel.clock import Clock, monotonic
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Internal
@@ -200,22 +200,24 @@ class Recovery:
         if entry.job_until is not None:  # the provider works on, and a poll may always be repeated
             return transaction.change(RETURNED, {**about, "now": self._time.now()})
         if entry.delivery == 0:
-            return self._ended(transaction, {**about, **self._outcome(workspace, entry, left_behind(entry)), "deliveries": None, "dead": 0})
+            return self._ended(
+                transaction, entry, {**about, **self._outcome(workspace, entry, left_behind(entry)), "deliveries": None, "dead": 0}
+            )
         begun = entry.status == "running"
         lost = {"delivery": entry.delivery, "host": host, "startedAt": entry.started_at, "endedAt": round(self._time.stamp(), 3),
                 "outcome": "lost" if begun else "not_begun"}  # fmt: skip
         deliveries = [*entry.deliveries, {name: value for name, value in lost.items() if value is not None}]
         about["deliveries"] = json.dumps(deliveries)
         if begun and entry.effect == "write" and not entry.dry_run:
-            return self._ended(transaction, {**about, **self._outcome(workspace, entry, left_behind(entry)), "dead": 0})
+            return self._ended(transaction, entry, {**about, **self._outcome(workspace, entry, left_behind(entry)), "dead": 0})
         if _count(deliveries, "lost") >= DELIVERIES or _count(deliveries, "not_begun") >= _UNBEGUN:
             return transaction.change(sql.RECOVERED, {**about, **self._outcome(workspace, entry, given_up(entry, deliveries)), "dead": 1})
         return transaction.change(sql.REDELIVER, {**about, "available_at": self._next(entry, deliveries)})
 
-    def _ended(self, transaction: Transaction, values: Mapping[str, Any]) -> int:
+    def _ended(self, transaction: Transaction, entry: Entry, values: Mapping[str, Any]) -> int:
         """Finish an entry that was running; a doubt waits for its first look, if its call had left what that needs."""
         changed = transaction.change(sql.RECOVERED, values)
-        if changed:
+        if changed and entry.connector != HOST:  # of the program's own functions, a repeat looks
             doubts.left(transaction, values["workspace"], values["id"], values["status"], values["settled_at"])
         return changed
 

@@ -11,10 +11,10 @@ from jackfield_store.journal.entry import COLUMNS, EVIDENCE
 INSERT = """
 INSERT INTO invocations (workspace, id, status, connector, connector_version, action, effect, connection, caller, idempotency_key, key_held,
     fingerprint, dry_run, error_code, attempts, attempt_log, request_id, created_at, started_at, settled_at, expires_at, owner, inputs,
-    result, context, rule, delivery, available_at, not_after, priority, twin)
+    result, context, rule, delivery, available_at, not_after, priority, twin, kept_for)
 VALUES (:workspace, :id, :status, :connector, :connector_version, :action, :effect, :connection, :caller, :idempotency_key, :key_held,
     :fingerprint, :dry_run, :error_code, :attempts, :attempt_log, :request_id, :created_at, :started_at, :settled_at, :expires_at, :owner,
-    :inputs, :result, :context, :rule, :delivery, :available_at, :not_after, :priority, :twin)
+    :inputs, :result, :context, :rule, :delivery, :available_at, :not_after, :priority, :twin, :kept_for)
 """
 INSERT_ONCE = f"{INSERT}ON CONFLICT (workspace, id) DO NOTHING"
 _OURS = "workspace = :workspace AND id = :id AND owner = :owner AND delivery = :delivery"
@@ -72,8 +72,8 @@ WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1 AND set
     AND (corrected_at IS NULL OR corrected_at < :before) AND (resolved_by IS NULL OR purge_after < :purged_after)
     AND status <> 'in_doubt'
 """
-"""A key is free a day after the last word about its entry: the outcome, a person's resolution (a year before ``purge_after``), or the late
-outcome that corrected either."""
+"""A key is free a day after the last word about its entry, or after what its row says (``kept_for``). That word is the outcome, a person's
+resolution (a year before ``purge_after``), or the late outcome that corrected either."""
 OPEN = f"{SELECT} AND status = 'running' AND (owner <> :owner OR owner IS NULL)"
 _WAITING = "status = 'queued' AND owner IS NULL AND available_at <= :now AND (not_after IS NULL OR not_after > :late)"
 _UNRELEASED = f"{_WAITING} AND released_at IS NULL"

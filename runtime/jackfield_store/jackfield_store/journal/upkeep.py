@@ -61,7 +61,9 @@ _LONG, _SHORT = 0.01, 0.004
 _OLDEST_PLACE = EntryPosition(float("-inf"), "")
 _OLDEST = """
 SELECT id, created_at, context, status IN ('succeeded', 'failed') AND settled_at < :before
-    AND (corrected_at IS NULL OR corrected_at < :before) AND (resolved_by IS NULL OR purge_after < :now) AS expired
+    AND (corrected_at IS NULL OR corrected_at < :before) AND (resolved_by IS NULL OR purge_after < :now)
+    AND (kept_for IS NULL OR key_held = 0 OR (settled_at < :now - kept_for AND COALESCE(corrected_at, settled_at) < :now - kept_for))
+    AS expired
 FROM invocations WHERE workspace = :workspace AND created_at < :before AND (created_at, id) > (:at, :after)
 ORDER BY created_at, id LIMIT :slice
 """
@@ -145,9 +147,10 @@ class JournalUpkeep:
 
 def free_key(database: Database, workspace: str, entry: Entry, now: float) -> bool:
     """Free the key of an entry that has ended, if it has been held for long enough; return whether it is free."""
-    if entry.settled_at is None or entry.settled_at >= now - KEY_KEPT:
+    before = now - (KEY_KEPT if entry.kept_for is None else entry.kept_for)
+    if entry.settled_at is None or entry.settled_at >= before:
         return False
-    values = {"workspace": workspace, "key": entry.idempotency_key, "before": now - KEY_KEPT, "purged_after": now - KEY_KEPT + DOUBT_KEPT}
+    values = {"workspace": workspace, "key": entry.idempotency_key, "before": before, "purged_after": before + DOUBT_KEPT}
     freed = database.record(lambda transaction: transaction.change(sql.FREE_EXPIRED_KEY, values))
     return bool(freed) or (entry.resolved_by is None and entry.corrected_at is None)  # else another process has freed it
 

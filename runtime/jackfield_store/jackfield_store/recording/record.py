@@ -11,7 +11,6 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.call import endings
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.request import FIRST_POLL
 from jackfield.kernel.clock import within
@@ -122,13 +121,13 @@ class Record:
 
     async def replay_late(self) -> Result | None:
         """Look for a key that was put off, as the call ends unbegun: no repeat is told why it would be refused, since the first call may
-        have sent."""
+        have sent.
+
+        :raises JackfieldError: as ``replay`` does, or if the journal does not answer.
+        """
         self._on(states.LOOKED_FOR)
-        try:
-            with within(self._patience(durable=False)):
-                return await self.replay()
-        except (JackfieldError, MemoryError, RuntimeError, OSError) as error:
-            return endings.ended(self._call, error, self._journal.workspace)
+        with within(self._patience(durable=False)):
+            return await self.replay()
 
     def holder(self) -> Entry | None:
         """Return the entry that holds this invocation's idempotency key, of the same request; None if the key is free.

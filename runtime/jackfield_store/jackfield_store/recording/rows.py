@@ -1,6 +1,6 @@
 """Rows of work that is no call of a connector: begun before it may take effect, ended by what became of it, once for a key.
 
-    row = Row(journal, how, Work("host", "charge", key="order-1", request={"amount": 5}), clock)
+    row = JournalRow(journal, how, Work("host", "charge", key="order-1", request={"amount": 5}), clock)
     if (known := await row.begin()) is None:  # from here on it may take effect
         ...
         await row.end(succeeded(how.ended(), {"value": "ch_1"}))
@@ -12,41 +12,26 @@ recovery, retention and a place in lists like that of any call, since it is one 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jackfield.call.reached import Asked, Given, Reached
-from jackfield.call.settle import failed
-from jackfield.invocation import Invocation
+from jackfield.call.work import Work
+from jackfield.invocation import Invocation, Result
 from jackfield.invocation.file_references import GivenFiles
 from jackfield.kernel.clock import Deadline
-from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import JackfieldError
 from jackfield_store.recording.drafting import draft_of
 from jackfield_store.recording.record import Record
 
+__all__ = ["JournalRow", "Work"]
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from jackfield.call.how import How
-    from jackfield.invocation import Result
     from jackfield.invocation.entry import Entry
     from jackfield.kernel.clock import Clock
     from jackfield_store.journal import Journal
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Subject of a row. Whoever has its ``key`` answers a repeat with an equal ``request``, and refuses any other. Work with the effect
-    ``write`` is in doubt if its process is lost; any other may simply be done again."""
-
-    connector: str
-    action: str
-    key: str | None = None
-    request: Any = None
-    effect: str = "write"
-    seconds: float = 60.0
-    """Deadline, until which a repeat waits for the row that has its key, if it ``How.wait``s."""
-    context: Mapping[str, Any] | None = None
 
 
 class JournalRow:
@@ -61,7 +46,7 @@ class JournalRow:
         request = {"connector": work.connector, "action": work.action, "request": work.request}
         fingerprint = None if work.key is None else journal.fingerprint(request)
         draft = draft_of(given, how.meta, fingerprint, how.caller.name, journal.time.stamp())
-        draft.effect = work.effect
+        draft.effect, draft.kept_for = work.effect, work.kept_for
         asked = Asked(how, given, Given(work.request, {}, GivenFiles()))
         self._how, self._record = how, Record(journal, draft, asked, Reached(how), clock)
         self._record.sees = sees
@@ -70,6 +55,11 @@ class JournalRow:
     def id(self) -> str:
         """Its ID in the journal."""
         return self._how.meta.invocation_id
+
+    @property
+    def call(self) -> Reached:
+        """The work as a call, for whoever counts those that run."""
+        return self._record.call
 
     async def held(self) -> Result | None:
         """Return the Result of the row that has the key, marked as replayed, once it has ended; None if the key is free.
@@ -89,7 +79,7 @@ class JournalRow:
             while known is None and not await self._record.begin():
                 known = await self.held()
         except JackfieldError as error:
-            await self.end(failed(self._how.ended(), error))
+            await self.end(Result("failed", self._how.ended(), error=error))
             raise
         return known
 

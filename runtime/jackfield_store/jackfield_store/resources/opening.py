@@ -26,12 +26,12 @@ class Opening(ProcessLocal):
     ``check`` refuses to open the journal where it raises.
     """
 
-    def __init__(self, storage: Storage, workspace: str, clock: Clock, check: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, storage: Storage, workspace: str, clock: Clock, check: Callable[[], object] = lambda: None, **about: Any) -> None:
         self._storage = storage
         self._workspace = workspace
         self._clock = clock
         self._check = check
-        self._about: dict[str, Any] = {}
+        self._about: dict[str, Any] = about
         """Options of the journal."""
         self._begin_anew()
 

@@ -41,16 +41,18 @@ def readable_inputs(request: PageRequest, calls: Sequence[Called]) -> dict[str, 
 
 
 def gists(request: PageRequest, calls: Sequence[Labelled]) -> dict[str, Node]:
-    """Return the line of each call that has one, by its ID: of its inputs, as far as the visitor may read them, else of its labels."""
+    """Return the line of each call that has one, by its ID: of its inputs, as far as the visitor may read them, else of its labels. A
+    call of a program's own function has its title first."""
     found = readable_inputs(request, calls)
     texts = {call.id: _gist(request, call, found.get(call.id)) for call in calls}
     return {identifier: h.span(text, class_="gist") for identifier, text in texts.items() if text}
 
 
 def _gist(request: PageRequest, call: Labelled, inputs: Any) -> str:
-    parts = list(_parts(_schema(request, call), inputs)) if isinstance(inputs, Mapping) else []
-    if not parts:
-        parts = [f"{name}={value}" for name, value in (call.context.get("labels") or {}).items()]
+    titles = [title] if isinstance(title := call.context.get("title"), str) else []  # of a function of the program
+    parts = [*titles, *(_parts(_schema(request, call), inputs) if isinstance(inputs, Mapping) else ())]
+    if len(parts) == len(titles):
+        parts += [f"{name}={value}" for name, value in (call.context.get("labels") or {}).items()]
     return " · ".join(cut(part, _LONGEST) for part in parts[:_PARTS])
 
 

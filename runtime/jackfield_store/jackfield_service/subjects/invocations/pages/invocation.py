@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.invocation.entry import Entry
+from jackfield.invocation.entry import HOST, Entry
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_service.shell.pages.layout.components import (
@@ -66,7 +66,8 @@ def shown(request: PageRequest) -> Response:
 
 def _title(request: PageRequest, entry: Entry, *, anew: bool = False) -> Markup:
     again = _again(entry) if _installed(request, entry) and entry.status != "in_doubt" else None
-    lead: Node = [at(entry.created_at, request.now), " · ", h.code(entry.id)]
+    title = [entry.context["title"], " · "] if "title" in entry.context else None
+    lead: Node = [title, at(entry.created_at, request.now), " · ", h.code(entry.id)]
     state = h.span(badge(status_of(entry)), role="status")
     return heading([f"{entry.connector} ", entry.action], state, again, lead=lead, anew=anew)
 
@@ -136,7 +137,7 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
         "Request",
         terms(
             [
-                ("Connector", [h.a(entry.connector, href=f"/connectors/{entry.connector}"), f" {entry.connector_version or ''}"]),
+                ("Connector", _connector(entry)),
                 ("Connection", connection_links(request, [entry]).get(entry.id, "none, or inline")),
                 ("Effect", badge(entry.effect) if entry.effect else None),
                 ("Dry run", "yes" if entry.dry_run else None),
@@ -154,6 +155,12 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
             ]
         ),
     )
+
+
+def _connector(entry: Entry) -> Node:
+    if entry.connector == HOST:
+        return "none: a function of a program that embeds jackfield"
+    return [h.a(entry.connector, href=f"/connectors/{entry.connector}"), f" {entry.connector_version or ''}"]
 
 
 def _marks(entry: Entry) -> list[tuple[str, Node]]:

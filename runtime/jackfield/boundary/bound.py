@@ -1,0 +1,64 @@
+"""Where calls of functions are recorded: the journal of a runtime, or that of the environment for programs that make none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from jackfield.catalog.loading import PARTS, package_of, part
+from jackfield.kernel.errors import InvalidInvocation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jackfield.call.calls import Calls
+    from jackfield.call.waiter import Waiter
+    from jackfield.call.work import WorkStore
+
+
+class Bound(Protocol):
+    """Runtime, as calls of functions need it."""
+
+    @property
+    def store(self) -> WorkStore:
+        """Store of their rows."""
+
+    @property
+    def calls(self) -> Calls:
+        """Calls that run."""
+
+    def waiter(self, *, loops: bool) -> Waiter:
+        """Return how a thread waits, or a task of the running loop."""
+
+
+class Within:
+    """Runtime of a program that has made one."""
+
+    __slots__ = ("_in_thread", "_looping", "calls", "store")
+
+    def __init__(self, store: WorkStore, calls: Calls, in_thread: Waiter, looping: Callable[[], Waiter]) -> None:
+        self.store, self.calls, self._in_thread, self._looping = store, calls, in_thread, looping
+
+    def waiter(self, *, loops: bool) -> Waiter:
+        """Return how a thread waits, or a task of the running loop."""
+        return self._looping() if loops else self._in_thread
+
+
+_FOUND: list[Bound] = []
+"""Runtime of this process's environment, once it is made."""
+
+
+def environment() -> Bound:
+    """Return the runtime of the environment; the first use makes it.
+
+    :raises InvalidInvocation: if no installed package keeps a journal.
+    """
+    if not _FOUND:
+        making: Callable[[], Bound] | None = part("once")
+        if making is None:
+            package, command = package_of(PARTS, "once")
+            text = f"'once' needs a journal, and the package {package}, which keeps one, is not installed"
+            raise InvalidInvocation(text, hint=f"Install it: {command}.")
+        made = making()
+        if not _FOUND:  # else another thread was faster, and this one has opened nothing
+            _FOUND.append(made)
+    return _FOUND[0]

@@ -1,0 +1,392 @@
+"""``once``: a function, or a block, whose effect happens once for a key. It is in doubt if nobody knows whether it happened."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial, wraps
+from inspect import Signature, signature
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar
+
+from jackfield.boundary.bound import environment
+from jackfield.boundary.values import decoded, encoded, is_async, key_of, request_of
+from jackfield.call.how import How
+from jackfield.call.waiter import Until, run_in_thread
+from jackfield.call.work import Work
+from jackfield.callers.caller import LIBRARY
+from jackfield.invocation.entry import HOST
+from jackfield.invocation.result import InvocationFailed, Result
+from jackfield.kernel.clock import within
+from jackfield.kernel.errors import Cancelled, InDoubt, InvalidInput, JackfieldError, Rejected, Sent, TimedOut
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.interrupts import interrupt
+
+if TYPE_CHECKING:
+    from jackfield.boundary.bound import Bound
+    from jackfield.call.waiter import Waiter
+    from jackfield.call.work import WorkRow
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_LOG = logging.getLogger("jackfield.once")
+_DAY = 86_400.0
+_LONGEST = 365 * _DAY
+_NAME, _TITLE = 64, 200
+
+
+class _Finding:
+    """Finding of a look without a value."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+ABSENT, UNKNOWN = _Finding("ABSENT"), _Finding("UNKNOWN")
+"""What a look returns if there is no effect, and if it cannot tell."""
+
+
+class Runtime(Protocol):
+    """``Jackfield``, as ``once`` needs it."""
+
+    @property
+    def function_calls(self) -> Bound:
+        """Where its calls of functions are recorded."""
+
+
+class _DoneBefore(BaseException):
+    """Leaves the block of a call that was made before; the end of the block holds it back."""
+
+
+class once:  # noqa: N801 (a decorator and a context manager, used like a function)
+    """Make a call once for a key, which is remembered for 30 days (``keep_for``, in seconds); after that the key is free. Without ``look``
+    a doubt waits for a person.
+
+    As a decorator, nothing of the function runs if it has run before: the caller gets its recorded value. ``with once(…) as call`` is for
+    code that cannot be a function: it calls ``call.sending()`` before what takes effect, and sets ``call.value`` after it.
+
+    Until then nothing has happened, and whatever is raised frees the key. From then on only ``refusals`` free it, exceptions that prove
+    that nothing took effect. Any other exception, a timeout too, leaves a doubt: ``InvocationFailed`` is raised from it, by repeats too.
+
+    - ``name``: name of the function in the journal.
+    - ``key``: what names the intent, such as an order's ID: a value, or for the decorator a function of the arguments. It must be the same
+      after a restart.
+    - ``look``: function of the key, as text, that returns the value, ``ABSENT`` or ``UNKNOWN``. It settles a doubt: ``ABSENT`` from
+      ``absent_after`` seconds after the doubt on, when the provider must know of the effect.
+    - ``keep``: False to record a digest of the value, and answer repeats with None.
+    - ``about``: what must be equal if the key is; for the decorator a function of the arguments. Default: all of them.
+    - ``timeout``: seconds for which a call waits for one with its key that still runs.
+    - ``title``: words for people. Default: the first line of the function's docstring.
+    - ``context``: as that of an invocation (``correlationId``, ``labels``, ``notify``).
+    - ``runtime``: the ``Jackfield`` that records. Default: the environment's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        key: Any,
+        refusals: tuple[type[Exception], ...] = (),
+        look: Callable[[str], Any] | None = None,
+        absent_after: float = 60.0,
+        keep: bool = True,
+        keep_for: float = 30 * _DAY,
+        about: Any = None,
+        timeout: float = 60.0,
+        title: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
+        if not (0 < len(name) <= _NAME and name.isascii() and name.replace("-", "_").replace(".", "_").isidentifier()):
+            raise ValueError(f"the name is {name[:80]!r}, and must have letters, digits, '-', '_' and '.', at most {_NAME} of them")
+        if not 0 < keep_for <= _LONGEST:
+            raise ValueError(f"'keep_for' is {keep_for!r}, and must be more than 0 and at most {_LONGEST:.0f} seconds (a year)")
+        self.name, self.look, self.absent_after = name, look, absent_after
+        self.refusals, self.keep, self.keep_for, self.timeout = tuple(refusals), keep, keep_for, timeout
+        self._key, self._about, self._runtime = key, about, runtime
+        self.context: dict[str, Any] = dict(context or {})
+        if title is not None:
+            self.context["title"] = title[:_TITLE]
+        self._block: OnceCall | None = None
+        self._signature = Signature()
+        self.looks_in_loop = look is not None and is_async(look)
+        self.returns: Callable[[Any], Any] = _as_it_is
+
+    @property
+    def function_calls(self) -> Bound:
+        """Where its calls are recorded."""
+        return environment() if self._runtime is None else self._runtime.function_calls
+
+    def __call__(self, function: F) -> F:
+        """Return the function that runs once for a key.
+
+        :raises TypeError: for a generator function, or a key that is no function of the arguments.
+        """
+        if not callable(self._key) or not (self._about is None or callable(self._about)):
+            raise TypeError(f"'{self.name}': of a function, 'key' and 'about' are functions of its arguments")
+        loops, self._signature = is_async(function), signature(function)
+        self.returns = partial(decoded, function)
+        if function.__doc__:
+            self.context.setdefault("title", function.__doc__.strip().partition("\n")[0][:_TITLE])
+        made = self._acalled(function) if loops else self._called(function)
+        return wraps(function)(made)  # type: ignore[return-value]
+
+    def _called(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*given: Any, **named: Any) -> Any:
+            call = self._call_of(given, named)
+            with call:
+                call.sending()
+                call.value = function(*given, **named)
+            return call.value
+
+        return called
+
+    def _acalled(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+        async def acalled(*given: Any, **named: Any) -> Any:
+            call = self._call_of(given, named)
+            async with call:
+                call.sending()
+                call.value = await function(*given, **named)
+            return call.value
+
+        return acalled
+
+    def _call_of(self, given: tuple[Any, ...], named: Mapping[str, Any]) -> OnceCall:
+        about = request_of(self._signature, given, named) if self._about is None else self._about(*given, **named)
+        return OnceCall(self, self._key(*given, **named), about)
+
+    def _opened(self) -> OnceCall:
+        if callable(self._key) or self._block is not None:
+            why = (
+                "its key is a function, so that it decorates one" if callable(self._key) else "its block was entered before: make a new one"
+            )
+            raise TypeError(f"'{self.name}' is no block: {why}")
+        self._block = OnceCall(self, self._key, self._about)
+        return self._block
+
+    def __enter__(self) -> OnceCall:
+        return self._opened().__enter__()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        return self._block is not None and self._block.__exit__(kind, error, trace)
+
+    async def __aenter__(self) -> OnceCall:
+        return await self._opened().__aenter__()
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        return self._block is not None and await self._block.__aexit__(kind, error, trace)
+
+
+class OnceCall:
+    """One call. ``value`` is what it has made, ``result`` its Result once it has ended, ``replayed`` is true if an earlier call made it."""
+
+    def __init__(self, declared: once, key: object, about: Any) -> None:
+        self._declared, self._bound, self._value, self._sent = declared, declared.function_calls, None, False
+        self.result: Result | None = None
+        try:
+            self._key = key_of(declared.name, key)
+            request = encoded(about)
+        except InvalidInput as error:
+            self._refuse(error)
+        self._work = Work(
+            HOST, declared.name, f"{HOST}/{declared.name}/{self._key}", request, seconds=declared.timeout, context=declared.context or None,
+            kept_for=declared.keep_for,
+        )  # fmt: skip
+        self._row: WorkRow
+        self._how: How
+
+    @property
+    def replayed(self) -> bool:
+        """True if an earlier call with the key has made the value."""
+        return self.result is not None and self.result.meta.replayed
+
+    @property
+    def value(self) -> Any:
+        """Value that the call has made. It is set after ``sending``."""
+        return self._value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        if not self._sent:
+            raise RuntimeError(
+                f"'{self._declared.name}' sets a value before it calls sending(): nothing would keep it from happening twice"
+            )
+        self._value = value
+
+    def sending(self) -> None:
+        """Say that from here on the call may take effect. If it did before, the block ends here."""
+        if self.result is not None:
+            raise _DoneBefore
+        self._sent = True
+
+    def __enter__(self) -> Self:
+        run_in_thread(self._begin(self._bound.waiter(loops=False)))
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        return run_in_thread(self._end(error))
+
+    async def __aenter__(self) -> Self:
+        await self._begin(self._bound.waiter(loops=True))
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        return await self._end(error)
+
+    async def _begin(self, waiter: Waiter) -> None:
+        """Begin, unless an earlier call with the key answers this one. A doubt of that is looked up first.
+
+        :raises InvocationFailed: if it is in doubt, or nothing has begun.
+        """
+        known: Result | None = None
+        self._bound.calls.check()
+        while True:
+            how = self._how = How(waiter, LIBRARY, wait=True, settles=True)
+            row, has_begun = self._bound.store.row(how, self._work), False
+            self._row = row
+            self._bound.calls.begin(row.call)
+            try:
+                with within(self._declared.timeout):
+                    known = await self._begun(row)
+                has_begun = known is None
+            finally:
+                if not has_begun:
+                    self._bound.calls.end(row.call)
+            if known is None:
+                return
+            if known.status == "in_doubt" and (known := await self._looked_up(waiter, known)).status == "failed":
+                continue  # the look has freed the key
+            break
+        self.result = known
+        if known.status != "succeeded":
+            raise InvocationFailed(known)
+        output = known.output or {}
+        self._value = self._declared.returns(output["value"]) if "value" in output else None
+
+    async def _begun(self, row: WorkRow) -> Result | None:
+        is_over = False
+        try:
+            found = await row.begin()
+            is_over = True
+        except JackfieldError as error:
+            is_over = True
+            self._refuse(error, self._how)
+        finally:
+            if not is_over:
+                row.interrupt(_ended(self._how, Cancelled("the caller has left before anything was sent")))
+        return found
+
+    def _refuse(self, error: JackfieldError, how: How | None = None) -> NoReturn:
+        """Raise the failure of a call that has not begun."""
+        declared = self._declared
+        how = How(declared.function_calls.waiter(loops=False), LIBRARY) if how is None else how
+        how.meta.connector, how.meta.action = HOST, declared.name
+        self.result = _ended(how, error)
+        raise InvocationFailed(self.result) from error
+
+    async def _looked_up(self, waiter: Waiter, known: Result) -> Result:
+        """Look for what a doubt has made; return the Result that it has from then on."""
+        look, declared = self._declared.look, self._declared
+        if look is None:
+            return known
+        tried = partial(_tried, look, self._key)
+        until = Until(self._how.deadline, _late)
+        found = await (waiter.finished(tried, until) if declared.looks_in_loop else waiter.call(partial(attempt, look, self._key)))
+        if found is UNKNOWN:
+            return known
+        output = None if found is ABSENT else found if isinstance(found, Raised) else attempt(self._output, found)
+        if isinstance(output, Raised):
+            _LOG.warning("the look for '%s' failed: %s", declared.name, type(output.error).__name__)
+            return known
+        settle = partial(self._bound.store.settle, known.meta.invocation_id, output, declared.absent_after)
+        return await waiter.ask(settle)
+
+    async def _end(self, error: BaseException | None) -> bool:
+        """Record what became of the call.
+
+        :raises InvocationFailed: from an exception that leaves a doubt.
+        :raises RuntimeError: if the block has not called ``sending``.
+        """
+        if self.result is not None:
+            if error is None:
+                raise self._unsent()
+            return isinstance(error, _DoneBefore)
+        try:
+            return await self._ended(error)
+        finally:
+            self._bound.calls.end(self._row.call)
+
+    async def _ended(self, error: BaseException | None) -> bool:
+        declared, how = self._declared, self._how
+        if error is None and self._sent:
+            self.result = _succeeded(how, *self._kept())
+            await self._row.end(self.result)
+            return False
+        if error is None:
+            error, is_unsent = self._unsent(), True
+        else:
+            is_unsent = False
+        kind = type(error).__name__
+        if not self._sent or isinstance(error, declared.refusals):
+            when = "was refused" if self._sent else "has ended before it was sent"
+            self.result = _ended(how, Rejected(f"'{declared.name}' {when}: {kind}", sent=Sent.REFUSED if self._sent else Sent.NOTHING))
+        else:
+            hint = NextStep("resolve", id=how.meta.invocation_id)
+            self.result = _ended(how, InDoubt(f"'{declared.name}' may have taken effect: {kind}", hint=hint, sent=Sent.UNKNOWN))
+        if not isinstance(error, Exception) or interrupt(error):
+            self._row.interrupt(self.result)
+            return False
+        await self._row.end(self.result)
+        if is_unsent:
+            raise error
+        if self.result.status == "in_doubt":
+            raise InvocationFailed(self.result) from error
+        return False
+
+    def _unsent(self) -> RuntimeError:
+        return RuntimeError(f"'{self._declared.name}' ended without sending(): nothing keeps it from happening twice")
+
+    def _kept(self) -> tuple[Mapping[str, Any] | None, str | None]:
+        """Return what is recorded of the value, and why it cannot be."""
+        found = attempt(self._output, self._value)
+        if not isinstance(found, Raised):
+            return found, None
+        faults = found.error.details if isinstance(found.error, InvalidInput) else ()
+        where = f" at {faults[0].path or '/'}, which {faults[0].message}" if faults else f" ({type(found.error).__name__})"
+        return None, f"the value is not recorded: it is not JSON{where}; repeats get None"
+
+    def _output(self, value: Any) -> Mapping[str, Any]:
+        found = encoded(value)
+        return {"value": found} if self._declared.keep else {"digest": self._bound.store.digest(found)}
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _ended(how: How, error: JackfieldError) -> Result:
+    return Result("in_doubt" if isinstance(error, InDoubt) else "failed", how.ended(), error=error)
+
+
+def _succeeded(how: How, output: Mapping[str, Any] | None, warning: str | None) -> Result:
+    found = Result("succeeded", how.ended(), output=output)
+    if warning is not None:
+        _LOG.warning("invocation %s of '%s': %s", found.meta.invocation_id, found.meta.action, warning)
+        found.meta.warnings = ({"path": "", "message": warning},)
+    return found
+
+
+async def _tried(look: Callable[[str], Awaitable[Any]], key: str) -> Any:
+    from asyncio import gather  # only programs with coroutines need it
+
+    found: Any = (await gather(look(key), return_exceptions=True))[0]
+    return Raised(found) if isinstance(found, Exception) else found
+
+
+def _late() -> JackfieldError:
+    return TimedOut("the look takes too long", sent=Sent.NOTHING)

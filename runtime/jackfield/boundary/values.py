@@ -1,0 +1,97 @@
+"""JSON of the arguments and the values of functions that are called once for a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from inspect import Signature, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from jackfield.kernel.errors import Detail, InvalidInput
+from jackfield.schema.json_values import is_json, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LONGEST = 180
+"""Characters of a key, so that it fits beside the name of its function."""
+_DEEPEST = 100
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+
+
+def key_of(name: str, given: object) -> str:
+    """Return the key of a call as text.
+
+    :raises InvalidInput: if it identifies nothing: it is no text, number or UUID, or is blank, too long or not printable ASCII.
+    """
+    kind = type(given)
+    text = str(given) if kind in {str, int} or kind.__name__ == "UUID" else ""
+    if not 1 <= len(text) <= _LONGEST or not text.isascii() or not text.isprintable() or text.isspace():
+        fault = f"must be text, a whole number or a UUID, of 1 to {_LONGEST} printable ASCII characters, not {kind.__name__}"
+        raise InvalidInput(
+            f"'{name}' has no valid key", details=[Detail("/key", fault)], hint="Use what names the intent, as an order's ID."
+        )
+    return text
+
+
+def encoded(value: Any) -> Any:
+    """Return a value as JSON: dates, decimals, enumerations, dataclasses and pydantic models as the inputs of actions take them.
+
+    :raises InvalidInput: with each part that is not JSON.
+    """
+    if is_json(value):
+        return value
+    found, faults = to_json(_plain(value, _DEEPEST))
+    if faults:
+        raise InvalidInput("the value is not JSON", details=faults)
+    return found
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """Return a value with JSON in place of Python's classes. What has none stays, to be refused."""
+    kind = type(value)
+    if kind in _ATOMS or depth <= 0:
+        return value
+    if hasattr(kind, "__pydantic_serializer__") and hasattr(kind, "model_dump"):
+        return value.model_dump(mode="json", by_alias=True)
+    if hasattr(kind, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name), depth - 1) for name in kind.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return {name: _plain(item, depth - 1) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, depth - 1) for item in value]
+    from jackfield.schema.python_values import as_json  # which imports what these classes are of
+
+    return as_json(value, {})
+
+
+def request_of(signature: Signature, given: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+    """Return the arguments of a call by name, with the defaults: equal calls are equal requests, however they are written.
+
+    :raises TypeError: if the function does not take them.
+    """
+    bound = signature.bind(*given, **named)
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def decoded(function: Callable[..., Any], value: Any) -> Any:
+    """Return a value as the annotation of its function says, since a repeat is answered from the journal; plain JSON if that names no type
+    of its own."""
+    if "return" not in getattr(function, "__annotations__", {}):
+        return value
+    kind = get_type_hints(function).get("return")
+    if kind in _ATOMS or kind is Any or kind is None:
+        return value
+    from pydantic import TypeAdapter  # a program whose values are plain JSON needs none
+
+    return TypeAdapter(kind).validate_python(value)
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Return whether calling a function makes a coroutine.
+
+    :raises TypeError: if it makes a generator, which runs only later.
+    """
+    if isgeneratorfunction(function) or isasyncgenfunction(function):
+        raise TypeError("'once' takes functions and coroutine functions: a generator runs only after it was called")
+    return iscoroutinefunction(function)

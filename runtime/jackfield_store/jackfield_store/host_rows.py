@@ -1,0 +1,74 @@
+"""Rows of a program's own functions in a workspace's journal, and the runtime of programs that make none."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from jackfield.call.calls import Calls
+from jackfield.call.on_time import OnTime
+from jackfield.call.waiter import InThread, LoopThread
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.variables import tidied
+from jackfield_store.access.workspace_access import WorkspaceAccess
+from jackfield_store.resources.opening import Opening
+from jackfield_store.resources.storage import Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jackfield.call.how import How
+    from jackfield.call.on_loop import OnLoop
+    from jackfield.call.waiter import Waiter
+    from jackfield.call.work import Work
+    from jackfield.invocation import Result
+    from jackfield_store.recording.rows import JournalRow
+
+
+class HostRows(Opening):
+    """Rows of functions in the journal of one workspace."""
+
+    def row(self, how: How, work: Work) -> JournalRow:
+        """Return the row of work that is no call of a connector, which has not begun."""
+        from jackfield_store.recording.rows import JournalRow  # most programs call connectors alone
+
+        return JournalRow(self.opened(), how, work, self._clock)
+
+    def settle(self, identifier: str, output: Mapping[str, Any] | None, absent_after: float) -> Result:
+        """Settle a doubt about work by what a look has found, and return the Result of a repeat."""
+        from jackfield_store.recording.host_looks import settled  # most programs have no doubts
+
+        return settled(self.opened(), self._clock, identifier, output, absent_after)
+
+    def digest(self, value: Any) -> str:
+        """Return a keyed digest of a value."""
+        return self.opened().fingerprint({"value": value})
+
+
+class Environment(ProcessLocal):
+    """Runtime of a program's functions alone, over the database of its environment: it opens no connection and finds no connector."""
+
+    def __init__(self) -> None:
+        clock, environment = SystemClock(), tidied(os.environ)
+        self.calls, storage = Calls(), Storage(None, environment, clock)
+        access = WorkspaceAccess(storage, "default", clock)
+        self.store = HostRows(storage, "default", clock, self.calls.check, retention=lambda: access.settings.retention)
+        self._clock, self._in_thread = clock, InThread(clock, LoopThread())
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._on_loop: OnLoop | None = None
+        self._lock = threading.Lock()
+
+    def waiter(self, *, loops: bool) -> Waiter:
+        """Return how a thread waits, or a task of the running loop."""
+        if not loops:
+            return self._in_thread
+        with self._lock:
+            if self._on_loop is None:
+                from jackfield.call.on_loop import OnLoop  # which imports asyncio
+
+                self._on_loop = OnLoop(self._clock, OnTime())
+            return self._on_loop

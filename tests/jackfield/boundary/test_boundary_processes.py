@@ -1,0 +1,73 @@
+"""``once`` in processes of a program: declared at module level, bound to the environment, killed at any point."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield_store.runtime import Jackfield
+
+PATIENCE = 600.0
+_HERE = Path(__file__).parent
+_ROUNDS = 70
+"""Of ten points and three functions, so that a campaign kills 2,100 times."""
+_PROGRAM = """
+import sys
+from jackfield import once
+
+@once("charge", key=lambda order: order)
+def charge(order: str) -> str:
+    "Charge a card."
+    print("effect", flush=True)
+    return f"ch_{order}"
+
+print(charge(sys.argv[1]))
+"""
+
+
+def start(url: str, *words: str) -> subprocess.Popen[str]:
+    """Start a program whose environment names the database."""
+    environment = {**os.environ, "JACKFIELD_DATABASE_URL": url}
+    return subprocess.Popen([sys.executable, *words], env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def said(program: subprocess.Popen[str]) -> list[str]:
+    """What a program has said, once it has ended well."""
+    out, _ = program.communicate(timeout=PATIENCE)
+    assert program.returncode == 0
+    return out.split("\n")[:-1]
+
+
+def killed(url: str, folder: Path, rounds: int) -> dict[str, Any]:
+    """Kill a program at each point."""
+    (line,) = said(start(url, str(_HERE / "killing.py"), str(folder), str(rounds)))
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def test_a_module_s_function_is_bound_to_the_environment(upgraded: str, jackfield: Jackfield) -> None:
+    """No runtime is made by the program; of processes that call at the same time one runs the function, and all have its value."""
+    programs = [start(upgraded, "-c", _PROGRAM, "a") for _ in range(3)]
+    found = [said(program) for program in programs]
+    assert sorted(map(len, found)) == [1, 1, 2]
+    assert {lines[-1] for lines in found} == {"ch_a"}
+    assert jackfield.journal is not None
+    (entry,), _ = jackfield.journal.entries(connector="host")
+    assert (entry.status, entry.action) == ("succeeded", "charge")
+
+
+def test_a_killed_process_leaves_the_truth(upgraded: str, tmp_path: Path) -> None:
+    """At each of ten points, nothing happens twice, no success is told without one, and what is lost is a doubt or settled by its look."""
+    assert killed(upgraded, tmp_path, 0) == {"calls": 10, "twice": [], "false": [], "other": []}
+
+
+@pytest.mark.campaign
+def test_many_killed_processes_leave_the_truth(upgraded: str, tmp_path: Path) -> None:
+    """The same, 2,100 times."""
+    assert killed(upgraded, tmp_path, _ROUNDS) == {"calls": 30 * _ROUNDS, "twice": [], "false": [], "other": []}
