@@ -21,8 +21,8 @@ from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
 from jackfield_service.shell.requests.problem import Problem, of_error
-from jackfield_service.shell.resource.resource import Act, Judge, Resource, Visit, Waits
-from jackfield_store.access.platform_tokens import home_of
+from jackfield_service.shell.resource.resource import Act, Judge, Resource, Waits
+from jackfield_service.shell.resource.visits import opening
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,18 +42,11 @@ async def done(
 
     :raises Problem: 403 for a token with rules, if it has no part in them; 503 without a database.
     """
-    if resource.unruled and identity.rules:
-        raise Problem(403, resource.unruled, code="not_allowed")
-    server.require_database(resource.kept or resource.path.rpartition("/")[2])
-    workspace = home_of(identity.workspaces) if identity.kind == "platform" else identity.workspace
-    visit = Visit(
-        server.storage, workspace, server.clock, identity.caller, actor_of(request, identity), "remote",
-        partial(server.runtime, workspace), server.runtimes.guard, server.runtimes.outgoing, partial(server.base, request),
-    )  # fmt: skip
+    opened = opening(resource, request, server, identity, actor=actor_of(request, identity))
     lane = waits or resource.waits
     run = partial(server.asking, identity.holder) if lane == "asking" else getattr(server, lane)
     try:
-        return await run(lambda: step(resource.opens(visit)))
+        return await run(lambda: step(opened()))
     except JackfieldError as error:
         raise of_error(error, (judged or resource.judged)(error)) from None
 

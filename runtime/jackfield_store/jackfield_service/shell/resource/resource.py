@@ -49,12 +49,15 @@ class Is(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Member of a noun. ``given`` is the schema of what creates or changes one, if that differs from what is shown."""
+    """Member of a noun. ``given`` is the schema of what creates or changes one, if that differs from what is shown; ``title`` is the head
+    of its column in lists of the console.
+    """
 
     name: str
     schema: Json
     part: Is = Is.SHOWN
     given: Json | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.connections.named_connection import Origin
-from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield_service.shell.pages.layout.components import (
     at,
@@ -18,25 +16,23 @@ from jackfield_service.shell.pages.layout.components import (
     choice_field,
     code_block,
     done_notice,
-    fault,
     folded,
     form,
     h,
     heading,
     json_text,
-    more,
     notice,
     text_field,
 )
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.pages import Page
+from jackfield_service.shell.pages.layout.resources import find_one, listing, things
 from jackfield_service.shell.pages.layout.shell import fragment, outcome, page, redirect
-from jackfield_service.shell.requests.problem import Problem
+from jackfield_service.subjects.mcp_servers.subject import MCP_SERVERS
 from jackfield_store.access import DEFAULT
-from jackfield_store.management.mcp_servers import TRUST, McpServers, ServerWish, mcp_servers
+from jackfield_store.management.mcp_servers import TRUST, ServerWish
 
-_PAGE = 50
 _AT = "/mcp-servers"
 _DONE = {
     "created": "Added. Its tools are actions of the workspace now.",
@@ -55,18 +51,13 @@ _EFFECT_TEXTS = {
 
 def listed(request: PageRequest) -> Response:
     """``GET /mcp-servers``: by name, shared ones among them."""
-    found, cursor = _servers(request).page(request.query.get("cursor") or None, _PAGE)
-    rows = [
-        (
-            h.a(h.strong(item["name"]), href=f"{_AT}/{item['name']}"), h.code(item["url"]), item["actions"],
-            "all workspaces" if item["shared"] else "this workspace", at(item["acceptedAt"], request.now),
-        )
-        for item in found
-    ]  # fmt: skip
+    shown = listing(
+        request, MCP_SERVERS, things(request, MCP_SERVERS), _AT, "MCP servers", empty="No MCP servers yet.",
+        url=lambda item: h.code(item["url"]), shared=lambda item: "all workspaces" if item["shared"] else "this workspace",
+    )  # fmt: skip
     lead = "Each tool of a server is an action, exactly as it was accepted. A tool that the server changes is refused until somebody accepts it."
-    shown = table("MCP servers", ("Name", "Server", "Tools", "For", "Accepted"), rows, empty="No MCP servers yet.")
     done = done_notice(request, _DONE)
-    return page(request, "connectors", "MCP servers", done, card("Servers", shown, more(_AT, cursor=cursor)), _new(request), lead=lead)
+    return page(request, "connectors", "MCP servers", done, card("Servers", shown), _new(request), lead=lead)
 
 
 def created(request: PageRequest) -> Response:
@@ -75,16 +66,13 @@ def created(request: PageRequest) -> Response:
     credentials = ("Authorization", f"Bearer {given['token']}") if given["token"] else None
     shared = request.form.get("shared") == "on"
     wish = ServerWish(given["name"], given["url"], given["title"], given["trust"] or TRUST[0], shared, credentials)
-    try:
-        made = _servers(request).add(wish)
-    except JackfieldError as error:
-        return outcome(request, "connectors", "MCP servers", fault(error), status=error.http_status)
+    made = things(request, MCP_SERVERS).add(wish)
     return redirect(request, f"{_AT}/{made['name']}?done={'signin' if made.get('needsSignIn') else 'created'}")
 
 
 def shown(request: PageRequest) -> Response:
     """``GET /mcp-servers/{server}``: its tools as they were accepted, and what can be done."""
-    found = _found(request)
+    found = find_one(request, MCP_SERVERS)
     about: list[tuple[str, Node]] = [
         ("Server", h.code(found["url"])),
         ("Connector", h.a(h.code(found["connector"]), href=f"/connectors/{found['connector']}")),
@@ -102,26 +90,20 @@ def shown(request: PageRequest) -> Response:
 
 def reviewed(request: PageRequest) -> Response:
     """``POST /mcp-servers/{server}/review``: ask the server, and show what differs, each with a box that accepts it."""
-    found, connection = _found(request), request.form.get("connection", "").strip() or None
-    try:
-        review = _servers(request).review(found["name"], connection=connection)
-    except JackfieldError as error:
-        return outcome(request, "connectors", str(found["name"]), fault(error), status=error.http_status)
+    found, connection = find_one(request, MCP_SERVERS), request.form.get("connection", "").strip() or None
+    review = things(request, MCP_SERVERS).review(found["name"], connection=connection)
     return fragment(_differences(request, found["name"], review, connection))
 
 
 def accepted(request: PageRequest) -> Response:
     """``POST /mcp-servers/{server}/acceptance``: accept the ticked tools, as they were reviewed."""
-    name, connection = str(_found(request)["name"]), request.form.get("connection", "").strip() or None
+    name, connection = str(find_one(request, MCP_SERVERS)["name"]), request.form.get("connection", "").strip() or None
     ticked = [field.partition(":")[2] for field, value in request.form.items() if field.startswith("accept:") and value == "on"]
     digests = {tool: digest for tool in ticked if (digest := request.form.get(f"digest:{tool}"))}
     if not ticked:
         return outcome(request, "connectors", name, notice("Tick what to accept.", tone="bad"), status=400)
     gone = [tool for tool in ticked if tool not in digests]
-    try:
-        _servers(request).accept(name, gone, connection=connection, digests=digests)
-    except JackfieldError as error:
-        return outcome(request, "connectors", name, fault(error), status=error.http_status)
+    things(request, MCP_SERVERS).accept(name, gone, connection=connection, digests=digests)
     return redirect(request, f"{_AT}/{name}?done=accepted")
 
 
@@ -131,52 +113,23 @@ def _state(found: Mapping[str, Any]) -> Any:
 
 
 def _present_state(request: PageRequest) -> Any:
-    return _state(_found(request))
+    return _state(find_one(request, MCP_SERVERS))
 
 
 @decides(_present_state)
 def overlaid(request: PageRequest) -> Response:
     """``POST /mcp-servers/{server}/overlay``: the effect of one tool, as the operator says."""
-    name, effect = str(_found(request)["name"]), request.form.get("effect", "")
-    try:
-        _servers(request).overlay(name, {request.form.get("tool", ""): {"effect": effect or None}})
-    except JackfieldError as error:
-        return outcome(request, "connectors", name, fault(error), status=error.http_status)
+    name, effect = str(find_one(request, MCP_SERVERS)["name"]), request.form.get("effect", "")
+    things(request, MCP_SERVERS).overlay(name, {request.form.get("tool", ""): {"effect": effect or None}})
     return redirect(request, f"{_AT}/{name}?done=overlaid")
 
 
 @decides(_present_state)
 def removed(request: PageRequest) -> Response:
     """``POST /mcp-servers/{server}/removal``: refused while there are connections of it."""
-    name = str(_found(request)["name"])
-    try:
-        _servers(request).remove(name)
-    except JackfieldError as error:
-        return outcome(request, "connectors", name, fault(error), status=error.http_status)
+    name = str(find_one(request, MCP_SERVERS)["name"])
+    things(request, MCP_SERVERS).remove(name)
     return redirect(request, f"{_AT}?done=removed")
-
-
-def _servers(request: PageRequest) -> McpServers:
-    """Return the workspace's servers.
-
-    :raises Problem: 403 without the scope ``manage``, or for a token with rules; 503 without a database or jackfield-mcp.
-    """
-    request.require("manage")
-    if request.identity.rules:
-        raise Problem(403, "a token with rules cannot manage MCP servers, of which it may see a part only", code="not_allowed")
-    request.server.require_database("MCP servers")
-    origin: Origin = "operator" if request.operator else "remote"
-    try:
-        return mcp_servers(request.runtime, request.identity.actor, origin, request.server.runtimes.guard)
-    except JackfieldError as error:
-        raise Problem(503, error.message) from None
-
-
-def _found(request: PageRequest) -> dict[str, Any]:
-    try:
-        return _servers(request).show(request.path("server"))
-    except JackfieldError as error:
-        raise Problem(404, error.message) from None
 
 
 def _new(request: PageRequest) -> Markup:

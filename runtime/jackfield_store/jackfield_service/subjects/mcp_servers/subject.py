@@ -24,8 +24,8 @@ def _status(error: JackfieldError) -> int | None:
 MCP_SERVERS = Resource(
     "McpServer", "/v1/mcp-servers", _open,
     fields=(
-        Field("name", NAME, Is.ALWAYS | Is.NEEDED), Field("connector", STRING, Is.ALWAYS),
-        Field("url", STRING, Is.ALWAYS | Is.NEEDED, {**STRING, "maxLength": 2_000}),
+        Field("name", NAME, Is.ALWAYS | Is.NEEDED, title="Name"), Field("connector", STRING, Is.ALWAYS),
+        Field("url", STRING, Is.ALWAYS | Is.NEEDED, {**STRING, "maxLength": 2_000}, "Server"),
         Field("title", {**STRING, "maxLength": 60}, Is.GIVEN | Is.UNSEEN),
         Field(
             "trust", {"enum": [*TRUST]}, Is.ALWAYS | Is.GIVEN,
@@ -33,12 +33,12 @@ MCP_SERVERS = Resource(
         ),
         Field(
             "shared", {"type": "boolean"}, Is.ALWAYS | Is.GIVEN,
-            {"type": "boolean", "description": "All workspaces see it; in the workspace 'default' only."},
+            {"type": "boolean", "description": "All workspaces see it; in the workspace 'default' only."}, "For",
         ),
         Field("headers", HEADERS, Is.GIVEN | Is.UNSEEN),
         Field("inherited", {"type": "boolean", "description": "It is the operator's, who shares it with all workspaces."}, Is.ALWAYS),
-        Field("actions", {"type": "integer"}, Is.ALWAYS), Field("version", {"type": "integer"}, Is.ALWAYS),
-        Field("createdAt", MOMENT, Is.ALWAYS), Field("acceptedAt", MOMENT, Is.ALWAYS), Field("problem", PROBLEM),
+        Field("actions", {"type": "integer"}, Is.ALWAYS, title="Tools"), Field("version", {"type": "integer"}, Is.ALWAYS),
+        Field("createdAt", MOMENT, Is.ALWAYS), Field("acceptedAt", MOMENT, Is.ALWAYS, title="Accepted"), Field("problem", PROBLEM),
         Field("tools", TOOLS, Is.ALWAYS | Is.DETAIL), Field("leftOut", LEFT_OUT, Is.DETAIL), Field("needsSignIn", SIGN_IN, Is.DETAIL),
     ),
     acts=(

@@ -7,7 +7,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.connections.named_connection import Origin
 from jackfield.connections.oauth_clients import SECRETS, VALUES
 from jackfield.invocation import decode
 from jackfield.kernel.errors import JackfieldError
@@ -18,7 +17,6 @@ from jackfield_service.shell.pages.layout.components import (
     card,
     check_field,
     done_notice,
-    fault,
     folded,
     form,
     h,
@@ -30,14 +28,13 @@ from jackfield_service.shell.pages.layout.components import (
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.pages import Page
-from jackfield_service.shell.pages.layout.shell import outcome, page, redirect
-from jackfield_service.shell.pages.layout.sorted_list import Sorts
+from jackfield_service.shell.pages.layout.resources import find_one, listing, things
+from jackfield_service.shell.pages.layout.shell import page, redirect
 from jackfield_service.shell.requests.problem import Problem
+from jackfield_service.subjects.oauth_clients.subject import OAUTH_CLIENTS
 from jackfield_store.access import DEFAULT
 from jackfield_store.connections.connection_rows import PLACEHOLDER
-from jackfield_store.management.oauth_clients import ClientInUse, OAuthClients, oauth_clients
 
-_PAGE = 50
 _AT = "/oauth-clients"
 _FIELDS = {
     "clientId": ("Client ID", "As the provider shows it."),
@@ -51,7 +48,6 @@ _FIELDS = {
 """Values with a field of their own; the others are given as JSON."""
 _FIRST = 4
 _REST = VALUES - {*_FIELDS, "scopes"}
-_SORTS = Sorts({"Name": "name", "Changed": "updatedAt"}, names="name")
 _DONE = {
     "created": "Registered. Connections name it as their OAuth client.",
     "changed": "Saved. Each process uses it from its next call on; approvals stay.",
@@ -61,35 +57,29 @@ _DONE = {
 
 def listed(request: PageRequest) -> Response:
     """``GET /oauth-clients``: by name, the server's among them."""
-    found = _SORTS.read(request, _clients(request).page, _PAGE)
-    rows = [
-        (
-            h.a(h.strong(item["name"]), href=f"{_AT}/{item['name']}"), ["the server" if item["inherited"] else "this workspace", badge("damaged") if "problem" in item else None],
-            codes(item["server"]) or h.span("those of its URLs" if not item["inherited"] else "not shown", class_="muted"),
-            at(item.get("updatedAt"), request.now) if "updatedAt" in item else h.span("not shown", class_="muted"),
-        )
-        for item in found.rows
-    ]  # fmt: skip
+    clients, unseen = things(request, OAUTH_CLIENTS), h.span("not shown", class_="muted")
+    shown = listing(
+        request, OAUTH_CLIENTS, clients, _AT, "OAuth clients", empty="No OAuth clients yet.",
+        inherited=lambda item: ["the server" if item["inherited"] else "this workspace", badge("damaged") if "problem" in item else None],
+        server=lambda item: codes(item["server"]) or (unseen if item["inherited"] else h.span("those of its URLs", class_="muted")),
+        updatedAt=lambda item: at(item["updatedAt"], request.now) if "updatedAt" in item else unseen,
+    )  # fmt: skip
     serves = "every workspace" if request.identity.workspace == DEFAULT else "this workspace, in place of the server's of the same name"
     lead = f"Clients of authorization servers, registered once. One that is made here serves {serves}. Its secret goes nowhere but to its own endpoints."
-    shown = found.table(_AT, "OAuth clients", ("Name", "Of", "Further hosts", "Changed"), rows, empty="No OAuth clients yet.")
     done = done_notice(request, _DONE)
     return page(request, "connections", "OAuth clients", done, card("Clients", shown), _new(request), lead=lead)
 
 
 def created(request: PageRequest) -> Response:
     """``POST /oauth-clients``."""
-    name = request.form.get("name", "").strip()
-    try:
-        made = _clients(request).add(name, _hosts(request), {key: item for key, item in _values(request).items() if item is not None})
-    except JackfieldError as error:
-        return outcome(request, "connections", "OAuth clients", fault(error), status=error.http_status)
+    name, values = request.form.get("name", "").strip(), {key: item for key, item in _values(request).items() if item is not None}
+    made = things(request, OAUTH_CLIENTS).add(name, _hosts(request), values)
     return redirect(request, f"{_AT}/{made['name']}?done=created")
 
 
 def shown(request: PageRequest) -> Response:
     """``GET /oauth-clients/{client}``: its values without secrets, and the form that changes them."""
-    found = _find_client(request)
+    found = find_one(request, OAUTH_CLIENTS)
     about: list[tuple[str, Node]] = [
         ("Of", "the server" if found["inherited"] else "this workspace"),
         ("Further hosts", codes(found["server"]) or "none: those of its URLs only"),
@@ -111,52 +101,25 @@ def _state(found: Mapping[str, Any]) -> Any:
 
 
 def _present_state(request: PageRequest) -> Any:
-    return _state(_find_client(request))
+    return _state(find_one(request, OAUTH_CLIENTS))
 
 
 @decides(_present_state)
 def changed(request: PageRequest) -> Response:
     """``POST /oauth-clients/{client}``: change values; a secret that is left empty stays."""
-    found = _find_client(request)
+    found = find_one(request, OAUTH_CLIENTS)
     given, present = _values(request), found["values"]
     names = {*given, *present} - (SECRETS - {*given})
     values = {name: given.get(name) for name in names if given.get(name) != present.get(name)}
-    try:
-        _clients(request).change(found["name"], {"server": _hosts(request), "values": values})
-    except JackfieldError as error:
-        return outcome(request, "connections", str(found["name"]), fault(error), status=error.http_status)
+    things(request, OAUTH_CLIENTS).change(found["name"], {"server": _hosts(request), "values": values})
     return redirect(request, f"{_AT}/{found['name']}?done=changed")
 
 
 @decides(_present_state)
 def removed(request: PageRequest) -> Response:
     """``POST /oauth-clients/{client}/removal``: refused while connections refer to it, unless ``force`` is ticked."""
-    name = str(_find_client(request)["name"])
-    try:
-        _clients(request).remove(name, force=request.form.get("force") == "on")
-    except ClientInUse as error:
-        return outcome(request, "connections", name, fault(error), status=error.http_status)
+    things(request, OAUTH_CLIENTS).remove(find_one(request, OAUTH_CLIENTS)["name"], force=request.form.get("force") == "on")
     return redirect(request, f"{_AT}?done=removed")
-
-
-def _clients(request: PageRequest) -> OAuthClients:
-    """Return the workspace's clients.
-
-    :raises Problem: 403 without the scope ``manage``, or for a token with rules.
-    """
-    request.require("manage")
-    if request.identity.rules:
-        raise Problem(403, "a token with rules cannot manage OAuth clients, to which all connections may refer", code="not_allowed")
-    request.server.require_database("OAuth clients")
-    origin: Origin = "operator" if request.operator else "remote"
-    return oauth_clients(request.server.storage, request.identity.workspace, request.server.clock, request.identity.actor, origin)
-
-
-def _find_client(request: PageRequest) -> dict[str, Any]:
-    try:
-        return _clients(request).show(request.path("client"))
-    except JackfieldError as error:
-        raise Problem(404, error.message) from None
 
 
 def _value(value: Any) -> Node:

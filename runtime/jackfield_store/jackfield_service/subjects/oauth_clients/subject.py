@@ -22,19 +22,20 @@ def _add(clients: OAuthClients, given: Mapping[str, Any]) -> dict[str, Any]:
 OAUTH_CLIENTS = Resource(
     "OAuthClient", "/v1/oauth-clients", _open,
     fields=(
-        Field("name", NAME, Is.ALWAYS | Is.NEEDED),
+        Field("name", NAME, Is.ALWAYS | Is.NEEDED, title="Name"),
         Field("server", {
             "type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 255},
             "description": "Hosts, and patterns such as *.example.com, that its connections reach beside those of its URLs.",
-        }, Is.ALWAYS | Is.GIVEN | Is.CHANGED),
+        }, Is.ALWAYS | Is.GIVEN | Is.CHANGED, title="Further hosts"),
         Field("inherited", {
             "type": "boolean", "description": "It is the server's: the workspace sees only what it needs to refer to it.",
-        }, Is.ALWAYS),
+        }, Is.ALWAYS, title="Of"),
         Field(
             "values", {"type": "object", "description": "Secrets are masked."}, Is.ALWAYS | Is.NEEDED | Is.CHANGED,
             {"type": "object", "description": "clientId, clientSecret, tokenUrl and so on; null removes one that is stored."},
         ),
-        Field("version", {"type": "integer"}), Field("createdAt", MOMENT), Field("updatedAt", MOMENT), Field("problem", PROBLEM),
+        Field("version", {"type": "integer"}), Field("createdAt", MOMENT), Field("updatedAt", MOMENT, title="Changed"),
+        Field("problem", PROBLEM),
     ),
     acts=(
         Act(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -13,15 +14,13 @@ from jackfield_service.shell.pages.layout.components import at, card, done_notic
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.pages import Page
+from jackfield_service.shell.pages.layout.resources import listing, things
 from jackfield_service.shell.pages.layout.shell import page, redirect
-from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.requests.problem import Problem
+from jackfield_service.subjects.suppressions.subject import SUPPRESSIONS
 from jackfield_store.access.settings import MESSAGES, RATES, Settings
-from jackfield_store.journal.suppressions import Suppressions, UnknownSuppression
-from jackfield_store.management.suppressions import audited_suppressions
+from jackfield_store.journal.suppressions import UnknownSuppression
 
-_PAGE = 50
-_SORTS = Sorts({"Recipient": "recipient", "Reason": "reason", "Since": "at", "Until": "expiresAt"}, names="recipient")
 _DONE = {"removed": "The recipient can be sent to again.", "gone": "Nothing suppressed this recipient any more."}
 
 
@@ -75,17 +74,10 @@ def resumed(request: PageRequest) -> Response:
 
 def suppressed(request: PageRequest) -> Response:
     """``GET /suppressions``: recipients to whom nothing more is sent, the latest first."""
-    request.require("read")
-    items = _SORTS.read(request, _suppressions(request).page, _PAGE)
-    rows = [
-        (
-            item["recipient"], ": ".join(item[name] for name in ("reason", "text") if name in item), _at(request, item["at"]),
-            _at(request, item["expiresAt"]), _removal(request, item),
-        )
-        for item in items.rows
-    ]  # fmt: skip
-    columns = ("Recipient", "Reason", "Since", "Until", "Actions")
-    found = items.table("/suppressions", "Suppressed recipients", columns, rows, empty="Nobody is suppressed.")
+    found = listing(
+        request, SUPPRESSIONS, things(request, SUPPRESSIONS, "read"), "/suppressions", "Suppressed recipients", empty="Nobody is suppressed.",
+        reason=lambda item: ": ".join(item[name] for name in ("reason", "text") if name in item), actions=partial(_removal, request),
+    )  # fmt: skip
     refusing = request.runtime.access.settings.refusing
     named = ", ".join("all others" if name == "*" else name for name in refusing)
     rest = f"Connections whose guard refuses to send to them: {named}." if refusing else "No connection has a guard that refuses them."
@@ -95,28 +87,19 @@ def suppressed(request: PageRequest) -> Response:
 
 
 def _suppressed_state(request: PageRequest) -> Any:
-    request.require("manage")
     recipient = request.form.get("recipient", "").strip()
-    reason = _suppressions(request).among([recipient]).get(recipient)
+    reason = things(request, SUPPRESSIONS).among([recipient]).get(recipient)
     return None if reason is None else [recipient, reason]
 
 
 @decides(_suppressed_state, lambda _: "/suppressions")
 def removed(request: PageRequest) -> Response:
     """``POST /suppressions/removal``."""
-    request.require("manage")
     try:
-        _suppressions(request).remove(request.form.get("recipient", "").strip())
+        things(request, SUPPRESSIONS).remove(request.form.get("recipient", "").strip())
     except UnknownSuppression:
         return redirect(request, "/suppressions?done=gone")
     return redirect(request, "/suppressions?done=removed")
-
-
-def _suppressions(request: PageRequest) -> Suppressions:
-    if request.identity.rules:
-        raise Problem(403, "this needs a token without rules", code="not_allowed")
-    runtime = request.runtime
-    return audited_suppressions(runtime.storage, request.identity.workspace, runtime.clock, request.identity.actor, runtime.access.settings)
 
 
 def _at(request: PageRequest, text: str) -> Node:

@@ -16,8 +16,9 @@ def _open(visit: Visit) -> Suppressions:
 SUPPRESSIONS = Resource(
     "Suppression", "/v1/suppressions", _open,
     fields=(
-        Field("recipient", STRING, Is.ALWAYS), Field("reason", {"enum": ["bounce", "complaint"]}, Is.ALWAYS), Field("text", STRING),
-        Field("at", MOMENT, Is.ALWAYS), Field("expiresAt", MOMENT, Is.ALWAYS),
+        Field("recipient", STRING, Is.ALWAYS, title="Recipient"),
+        Field("reason", {"enum": ["bounce", "complaint"]}, Is.ALWAYS, title="Reason"), Field("text", STRING),
+        Field("at", MOMENT, Is.ALWAYS, title="Since"), Field("expiresAt", MOMENT, Is.ALWAYS, title="Until"),
         Field("refusedBy", {
             "type": "array", "items": STRING, "description":
             "Connections whose guard refuses suppressed recipients, * for each without a guard of its own; empty: they are sent to.",
