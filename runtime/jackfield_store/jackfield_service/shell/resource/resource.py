@@ -45,6 +45,8 @@ class Is(Flag):
     """No answer has it."""
     DETAIL = auto()
     """Answers with a single one have it; rows of a list do not."""
+    UNSORTED = auto()
+    """Lists of the console are not sorted by its column."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,15 @@ def _open(visit: Visit) -> WorkspaceSchedules:
 SCHEDULES = Resource(
     "Schedule", "/v1/schedules", _open,
     fields=(
-        Field("id", STRING, Is.ALWAYS), Field("name", NAME, Is.ALWAYS | Is.NEEDED),
-        Field("status", {"enum": ["active", "paused", "ended", "stopped"]}, Is.ALWAYS), Field("reason", STRING), Field("fault", GONE),
+        Field("id", STRING, Is.ALWAYS), Field("name", NAME, Is.ALWAYS | Is.NEEDED, title="Name"),
+        Field("status", {"enum": ["active", "paused", "ended", "stopped"]}, Is.ALWAYS, title="Status"),
+        Field("reason", STRING), Field("fault", GONE),
         Field("problem", {**STRING, "description": "Why what is stored of it cannot be run: it is paused."}),
-        Field("connector", STRING, Is.ALWAYS), Field("action", STRING, Is.ALWAYS), Field("connection", STRING),
+        Field("connector", STRING, Is.ALWAYS), Field("action", STRING, Is.ALWAYS, title="Action"), Field("connection", STRING),
         Field("invocation", _SCHEDULED, Is.NEEDED | Is.CHANGED),
         Field("cron", {
             "type": "string", "maxLength": 200, "description": "Five fields, such as '*/5 * * * *', or @hourly, @daily, @weekly.",
-        }, _SET),
+        }, _SET | Is.UNSORTED, title="Runs"),
         Field("timezone", {"type": "string", "maxLength": 100, "description": "IANA name, such as Europe/Berlin (default UTC)."}, _SET),
         Field("every", {"type": ["string", "integer"], "description": "A duration such as 10s, 5m or 12h, or seconds."}, _SET),
         Field("anchor", {
@@ -44,7 +45,8 @@ SCHEDULES = Resource(
             "What becomes of a slot while an earlier invocation has not ended (default: skip; queue if all missed slots run).",
         }, Is.ALWAYS | _SET),
         Field("runsAs", object_of(("caller", "token"), caller=NULLABLE, token=NULLABLE), Is.ALWAYS),
-        Field("nextAt", {**NULLABLE, "format": "date-time"}, Is.ALWAYS), Field("silentUntil", MOMENT), Field("silentReason", STRING),
+        Field("nextAt", {**NULLABLE, "format": "date-time"}, Is.ALWAYS, title="Next"),
+        Field("silentUntil", MOMENT), Field("silentReason", STRING),
         Field("next", {
             "type": "array", "items": {"$ref": "#/components/schemas/NextSlot"},
             "description": "The next five slots, of a schedule that is added or changed.",

@@ -13,7 +13,7 @@ from jackfield_service.shell.pages.layout.components import at, badge, h
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_service.shell.resource.resource import Field, Resource
+from jackfield_service.shell.resource.resource import Field, Is, Resource
 from jackfield_service.shell.resource.visits import opening
 
 T = TypeVar("T")
@@ -69,6 +69,12 @@ def listing(
     return read.table(address, caption, [*heads, *("Actions" for _ in last)], rows, empty=empty)
 
 
+def edit_link(request: PageRequest, address: str, row: Mapping[str, Any]) -> Node:
+    """Render the link to the form that changes one, for those who may."""
+    name = row["name"]
+    return h.a("Edit", href=f"{address}/{name}/edit", aria_label=f"Edit {name}") if request.may("manage") else None
+
+
 def _cell(request: PageRequest, resource: Resource[Any], address: str, field: Field, row: Mapping[str, Any]) -> Node:
     value = row.get(field.name)
     if field.schema.get("format") == "date-time":
@@ -79,4 +85,6 @@ def _cell(request: PageRequest, resource: Resource[Any], address: str, field: Fi
 
 
 def _sorts(field: Field) -> bool:
-    return field.schema.get("type", "string" if "enum" in field.schema else None) in ("string", "integer", "number", "boolean")
+    kind = field.schema.get("type", "string" if "enum" in field.schema else "object")
+    kinds = {kind} if isinstance(kind, str) else {*kind}
+    return not field.part & Is.UNSORTED and kinds.isdisjoint(("object", "array"))

@@ -16,7 +16,6 @@ from jackfield_service.shell.pages.layout.components import (
     card,
     code_block,
     done_notice,
-    fault,
     final,
     folded,
     form,
@@ -61,10 +60,7 @@ def listed(request: PageRequest) -> Response:
 
 def created(request: PageRequest) -> Response:
     """``POST /callbacks``: create one; only this response contains its secret."""
-    try:
-        made = event_home(request).callbacks(request).create(read(request.form))
-    except JackfieldError as error:
-        return outcome(request, event_home(request).section, "Callbacks", fault(error), status=error.http_status)
+    made = event_home(request).callbacks(request).create(read(request.form))
     told = _secret(request, made, "The receiver verifies each request with it.")
     return outcome(request, event_home(request).section, "Callbacks", told, _list(request, again=True) if request.partial else None)
 
@@ -171,10 +167,7 @@ def _rotated(request: PageRequest, found: Callback) -> Response:
 
 
 def _changed(request: PageRequest, found: Callback) -> Response:
-    try:
-        event_home(request).callbacks(request).change(found.id, read(request.form))
-    except JackfieldError as error:
-        return outcome(request, event_home(request).section, "Change", fault(error), status=error.http_status)
+    event_home(request).callbacks(request).change(found.id, read(request.form))
     return redirect(request, f"{_at(request)}/{found.id}?done=changed")
 
 

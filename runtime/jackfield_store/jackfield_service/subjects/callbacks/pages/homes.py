@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.resources import things
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_service.subjects.callbacks.callback import Origin
 from jackfield_service.subjects.callbacks.callbacks import Callbacks
 from jackfield_service.subjects.callbacks.deliveries import Deliveries
-from jackfield_service.subjects.callbacks.operations import callbacks_of, deliveries_of
+from jackfield_service.subjects.callbacks.subject import CALLBACKS, DELIVERIES
 from jackfield_store.access.platform_tokens import checked_pattern, home_of
 
 
@@ -31,14 +31,11 @@ class EventHome:
 
     def callbacks(self, request: PageRequest) -> Callbacks:
         """Return the callbacks; what is changed is audited in the visitor's name."""
-        request.require("manage")
-        origin: Origin = "operator" if request.operator else "remote"
-        return callbacks_of(request.server, request.identity, origin, home=self._home)
+        return things(request, CALLBACKS, home=self._home)
 
     def deliveries(self, request: PageRequest) -> Deliveries:
         """Return the deliveries."""
-        request.require("manage")
-        return deliveries_of(request.server, request.identity, home=self._home)
+        return things(request, DELIVERIES, home=self._home)
 
     @property
     def _home(self) -> str | None:

@@ -11,9 +11,10 @@ from jackfield.connections.connection_page import ConnectionPage
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_service.shell.pages.layout.components import badge, card, h
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.resources import things
 from jackfield_service.subjects.callbacks.callbacks import MOST
-from jackfield_service.subjects.callbacks.operations import callbacks_of, deliveries_of
 from jackfield_service.subjects.callbacks.pages.homes import platform_base
+from jackfield_service.subjects.callbacks.subject import CALLBACKS, DELIVERIES
 from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
 from jackfield_service.subjects.tenants.health import TROUBLES, troubles
 from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
@@ -100,13 +101,13 @@ def _found(request: PageRequest) -> Iterator[_Trouble]:
 
 def _of_events(request: PageRequest) -> Iterator[_Trouble]:
     """Yield failing callbacks, and dead deliveries, which whoever manages the whole workspace sees."""
-    callbacks, _ = callbacks_of(request.server, request.identity).page(limit=MOST)
+    callbacks, _ = things(request, CALLBACKS).page(limit=MOST)
     named = [
         (one.options.description or one.url, f"/callbacks/{one.id}")
         for one in callbacks if one.status == "active" and one.failing_since is not None
     ]  # fmt: skip
     yield _Trouble("failing", len(named), "1 callback fails", "callbacks fail", "/callbacks", named)
-    dead = deliveries_of(request.server, request.identity).count_dead()
+    dead = things(request, DELIVERIES).count_dead()
     one, many = "1 delivery to a callback was given up", "deliveries to callbacks were given up"
     yield _Trouble("dead", dead, one, many, "/deliveries?status=dead")
 

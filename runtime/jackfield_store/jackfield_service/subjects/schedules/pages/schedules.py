@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -28,13 +29,14 @@ from jackfield_service.shell.pages.layout.components import (
 )
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.resources import edit_link, listing, things
 from jackfield_service.shell.pages.layout.shell import page, redirect
-from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.schedules.pages.times import MISSED, NEXT, OVERLAP, Times, slot_text
 from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.schedules.subject import SCHEDULES
 
-_PAGE = 50
+_SLOTS = 50
 _DONE = {
     "paused": "Paused: no slots run until it is resumed.",
     "resumed": "Resumed: the slots that follow run.",
@@ -43,7 +45,6 @@ _DONE = {
     "added": "Schedule added: it is active.",
     "saved": "Schedule saved.",
 }
-_SORTS = Sorts({"Name": "name", "Status": "status", "Action": "action", "Next": "nextAt"}, names="name")
 _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSchedules, str], Any]]] = {
     "pause": ("paused", WorkspaceSchedules.pause),
     "resume": ("resumed", WorkspaceSchedules.resume),
@@ -54,20 +55,13 @@ _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSchedules, str], Any]]] = {
 
 def listed(request: PageRequest) -> Response:
     """``GET /schedules``: all of them by name."""
-    request.require("read")
-    found = _SORTS.read(request, schedules_of(request).page, _PAGE)
-    rows = [
-        (
-            h.a(h.strong(item["name"]), href=f"/schedules/{item['name']}"), _status(item), h.code(f"{item['connector']}/{item['action']}"),
-            _when(item), at(item["nextAt"], request.now) if item["nextAt"] else _reason(item) or "never",
-            h.a("Edit", href=f"/schedules/{item['name']}/edit", aria_label=f"Edit {item['name']}") if request.may("manage") else None,
-        )
-        for item in found.rows
-    ]  # fmt: skip
-    shown = found.table("/schedules", "Schedules", ("Name", "Status", "Action", "Runs", "Next", "Actions"), rows, empty="No schedules yet.")
+    found = listing(
+        request, SCHEDULES, things(request, SCHEDULES, "read"), "/schedules", "Schedules", empty="No schedules yet.", status=_status, cron=_when,
+        action=lambda item: h.code(f"{item['connector']}/{item['action']}"),
+        nextAt=lambda item: at(item["nextAt"], request.now) if item["nextAt"] else _reason(item) or "never", actions=partial(edit_link, request, "/schedules"),
+    )  # fmt: skip
     new = offering("/new-schedule", "Schedule an action…", "New schedule") if request.may("manage") else None
-    lead = "Invocations that run at given times."
-    return page(request, "schedules", "Schedules", done_notice(request, _DONE), new, shown, lead=lead)
+    return page(request, "schedules", "Schedules", done_notice(request, _DONE), new, found, lead="Invocations that run at given times.")
 
 
 def shown(request: PageRequest) -> Response:
@@ -80,7 +74,7 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
     """Render the page of a schedule; ``refused``: it was not resumed, since something that it refers to is gone."""
     name, schedules = request.path("name"), schedules_of(request)
     found = schedules.show(name)
-    slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _PAGE)
+    slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _SLOTS)
     times = [slot_text(datetime.fromisoformat(item["local"])) for item in schedules.next(name, NEXT)] if found["status"] == "active" else []
     about: list[tuple[str, Node]] = [
         ("Status", [_status(found), " ", _reason(found)]), ("Runs", _when(found)), ("Next", [h.div(text) for text in times] or "none"),
@@ -133,8 +127,7 @@ def changed(request: PageRequest) -> Response:
 
 def schedules_of(request: PageRequest) -> WorkspaceSchedules:
     """Return the workspace's schedules, as the caller sees them."""
-    identity = request.identity
-    return WorkspaceSchedules(request.runtime, identity.caller, identity.actor)
+    return things(request, SCHEDULES, "read")
 
 
 def _status(found: Mapping[str, Any]) -> Node:

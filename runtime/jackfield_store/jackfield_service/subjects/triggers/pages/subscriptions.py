@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -35,14 +36,14 @@ from jackfield_service.shell.pages.layout.components import (
 )
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.resources import edit_link, listing, things
 from jackfield_service.shell.pages.layout.shell import fragment, page, redirect
-from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.events.visible import feed_of
 from jackfield_service.subjects.triggers.pages.start import start_card
+from jackfield_service.subjects.triggers.subject import SUBSCRIPTIONS
 from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
 
-_PAGE = 50
 _EVENTS = 10
 _REFRESH = 4
 """Seconds between two looks at the last events."""
@@ -54,9 +55,6 @@ _DONE = {
     "reset": "Reset: the poll begins again at that time. Events that were told within 14 days are not told again.",
     "removed": "Subscription removed. Its events stay.",
 }
-_SORTS = Sorts(
-    {"Name": "name", "Status": "status", "Trigger": "trigger", "Connection": "connection", "Last event": "lastEventAt"}, names="name"
-)
 _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSubscriptions, str], Any]]] = {
     "pause": ("paused", WorkspaceSubscriptions.disable),
     "resume": ("resumed", WorkspaceSubscriptions.enable),
@@ -66,23 +64,11 @@ _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSubscriptions, str], Any]]] =
 
 def listed(request: PageRequest) -> Response:
     """``GET /subscriptions``: all of them by name."""
-    request.require("read")
-    found = _SORTS.read(request, subscriptions_of(request).page, _PAGE)
-    rows = [
-        (
-            h.a(h.strong(item["name"]), href=f"/subscriptions/{item['name']}"), [badge(item["status"]), _reason(item)],
-            h.code(item["trigger"]), item.get("connection", "none"), at(item.get("lastEventAt"), request.now),
-            h.a("Edit", href=f"/subscriptions/{item['name']}/edit", aria_label=f"Edit {item['name']}") if request.may("manage") else None,
-        )
-        for item in found.rows
-    ]  # fmt: skip
-    shown = found.table(
-        "/subscriptions",
-        "Subscriptions",
-        ("Name", "Status", "Trigger", "Connection", "Last event", "Actions"),
-        rows,
-        empty="No subscriptions yet.",
-    )
+    shown = listing(
+        request, SUBSCRIPTIONS, things(request, SUBSCRIPTIONS, "read"), "/subscriptions", "Subscriptions", empty="No subscriptions yet.",
+        status=lambda item: [badge(item["status"]), _reason(item)], trigger=lambda item: h.code(item["trigger"]),
+        connection=lambda item: item.get("connection", "none"), actions=partial(edit_link, request, "/subscriptions"),
+    )  # fmt: skip
     new = offering("/new-subscription", "When this happens…", "New subscription") if request.may("manage") else None
     lead = "Webhooks and polls of connectors: what happens at providers becomes events of this workspace."
     return page(request, "subscriptions", "Subscriptions", done_notice(request, _DONE), new, shown, lead=lead)
@@ -166,8 +152,7 @@ def changed(request: PageRequest) -> Response:
 
 def subscriptions_of(request: PageRequest) -> WorkspaceSubscriptions:
     """Return the subscriptions that the visitor may see."""
-    identity = request.identity
-    return WorkspaceSubscriptions(request.runtime, identity.caller, identity.actor, request.server.base(request.http))
+    return things(request, SUBSCRIPTIONS, "read")
 
 
 def latest_events(request: PageRequest, trigger: str, name: str, limit: int, *further: str) -> list[Event]:
