@@ -69,7 +69,6 @@ def test_a_schedule_over_http(stand: Stand, client: Client) -> None:
     made = client.post("/v1/schedules", members).json
     assert made.items() >= {**members, "status": "active", "missed": "latest", "overlap": "skip"}.items()
     assert client.post("/v1/schedules", members).status == 409
-    assert [item["name"] for item in client.get("/v1/schedules").json["items"]] == ["nightly"]
     upcoming = client.get("/v1/schedules/nightly/next?limit=3").json["items"]
     assert [item["local"][10:16] for item in upcoming] == ["T02:30"] * 3
     assert upcoming[0]["slot"] == made["nextAt"]
@@ -83,7 +82,6 @@ def test_a_schedule_over_http(stand: Stand, client: Client) -> None:
     assert client.get(ran.headers["location"]).status == 200
     assert client.get("/v1/schedules/nightly/slots").json["items"][0]["invocationId"] == ran.json["invocationId"]
     assert client.call("DELETE", "/v1/schedules/nightly").status == 204
-    assert client.get("/v1/schedules/nightly").status == 404
     events = [item["event"] for item in client.get("/v1/audit?object=schedule:nightly").json["items"]]
     assert events == [f"schedule.{name}" for name in ("removed", "run", "changed", "resumed", "paused", "created")]
     (change,) = client.get("/v1/audit?event=schedule.changed&object=schedule:nightly").json["items"]

@@ -65,7 +65,8 @@ def _operation(resource: Resource[Any], act: Act, own: Endpoint | None) -> Opera
     lists = act.name == "list"
     query = {**filters(resource.filters, **resource.choices()), **paged(resource.cursor)} if lists and act.query is None else act.query
     return Operation(
-        method, resource.path + place.replace("{}", f"{{{resource.key}}}"), own or _endpoint(resource, act, body), act.scope,
+        method, resource.path + place.replace("{}", f"{{{resource.key}}}"), _ruled(own or _endpoint(resource, act, body), resource.unruled),
+        act.scope,
         act.operation or f"{act.name}{resource.of}{resource.one}{'s' * lists}", act.summary, act.answers or {status: shape},
         query=query or {}, headers=(ON_BEHALF,) if act.scope == "platform" and method != "GET" else (), body=body,
         problems=tuple(sorted({*((404,) if place else ()), *((413, 415) if body else ()), *act.problems, 503})),
@@ -87,14 +88,20 @@ def _endpoint(resource: Resource[Any], act: Act, body: str | None) -> Endpoint:
             return Response(status_code=204)
         row = resource.row(found)
         status = next(iter(act.answers)) if act.answers else 201 if creates else 200
-        return answer(row, status, _headers(resource, row) if creates else None)
+        return answer(row, status, {"Location": f"{resource.path}/{row[resource.argument[0]]}"} if creates else None)
 
     return endpoint
 
 
-def _headers(resource: Resource[Any], row: Mapping[str, Any]) -> dict[str, str]:
-    once = {"Cache-Control": "no-store"} if resource.created.startswith("Created") else {}
-    return {"Location": f"{resource.path}/{row[resource.argument[0]]}", **once}
+def _ruled(endpoint: Endpoint, refusal: str) -> Endpoint:
+    """Refuse a token with rules before what it asks for is read."""
+
+    async def ruled(request: Request, server: ServerContext, identity: Identity) -> Response:
+        if identity.rules:
+            raise Problem(403, refusal, code="not_allowed")
+        return await endpoint(request, server, identity)
+
+    return ruled if refusal else endpoint
 
 
 def actor_of(request: Request, identity: Identity) -> Actor:

@@ -31,7 +31,7 @@ async def rotated(request: Request, server: ServerContext, identity: Identity) -
         made, until = callbacks.rotate(identifier, overlap)
         return {"id": identifier, **made.shown(), "previousUntil": until}
 
-    return answer(await done(CALLBACKS, request, server, identity, rotate), headers={"Cache-Control": "no-store"})
+    return answer(await done(CALLBACKS, request, server, identity, rotate))
 
 
 async def tested(request: Request, server: ServerContext, identity: Identity) -> Response:

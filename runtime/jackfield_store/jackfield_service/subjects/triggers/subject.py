@@ -29,15 +29,15 @@ SUBSCRIPTIONS = Resource(
     fields=(
         Field("id", STRING, Is.ALWAYS), Field("name", NAME, Is.ALWAYS | Is.NEEDED, title="Name"),
         Field("trigger", {"type": "string", "description": "connector/trigger"}, Is.ALWAYS | Is.NEEDED, title="Trigger"),
-        Field("connection", STRING, Is.GIVEN, title="Connection"), Field("every", _EVERY, Is.GIVEN),
+        Field("connection", STRING, Is.GIVEN, title="Connection"), Field("every", _EVERY, Is.GIVEN | Is.CHANGED),
         Field("kind", {"enum": ["webhook", "poll"]}, Is.ALWAYS),
         Field("status", {"enum": ["pending", "active", "degraded", "failing", "paused"]}, Is.ALWAYS, title="Status"),
         Field("reason", STRING),
         Field("fault", GONE), Field("problem", PROBLEM),
-        Field("url", {"type": "string", "description": "Where the provider sends to."}), Field("inputs", ANY, Is.GIVEN),
+        Field("url", {"type": "string", "description": "Where the provider sends to."}), Field("inputs", ANY, Is.GIVEN | Is.CHANGED),
         Field("from", {"type": "string", "description": "When a poll begins; default: now."}, Is.GIVEN | Is.UNSEEN),
         Field("secret", {"type": "string", "description": "What the provider signs with, shown once."}), Field("checkpoint", ANY),
-        Field("then", ANY, Is.GIVEN, _THEN),
+        Field("then", ANY, Is.GIVEN | Is.CHANGED, _THEN),
         Field(
             "guard", {"type": ["object", "null"], "description": "Guard of the connection; null: it has none."}, Is.GIVEN,
             {"type": ["boolean", "object"], "description": "The guard that the connection gets: the operator alone may set it."},
