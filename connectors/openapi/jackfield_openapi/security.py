@@ -184,7 +184,7 @@ class Security:
         found: Json = {
             "key": key,
             "title": self._title(names, parts),
-            "description": self._about(names),
+            "description": self._about(names, parts),
             "auth": parts[0].auth if parts else "none",
             **({"authorizes": ["redirect", "device"]} if any(part.kind in ACCOUNTS for part in parts) else {}),
             "schema": schema,
@@ -203,12 +203,12 @@ class Security:
         titles = [_worded(name, part) if alike[part.title] > 1 else part.title for name, part in zip(names, parts, strict=True)]
         return " and ".join(titles)[:200] or "Without credentials"
 
-    def _about(self, names: Alternative) -> str:
-        """Return what the document says about the schemes, else their names."""
+    def _about(self, names: Alternative, parts: tuple[Part, ...]) -> str:
+        """Return what the document says about the schemes, else their kinds: a customer reads it, who does not know their names."""
         if not names:
             return "For actions that need no credentials."
         said = [self._descriptions.get(name, "") for name in names]
-        return "\n\n".join(said) if all(said) else f"Signs in by {' and '.join(names)}."
+        return "\n\n".join(said) if all(said) else f"Signs in by {' and '.join(part.title for part in parts)}."
 
     def _key(self, names: Alternative, parts: tuple[Part, ...], taken: set[str]) -> str:
         if not names:

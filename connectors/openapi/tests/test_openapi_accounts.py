@@ -78,6 +78,6 @@ def test_schemes_of_one_kind_are_told_apart() -> None:
     found = converted(document(paths, components={"securitySchemes": schemes}), Choices())
     assert [(row["title"], row["description"]) for row in found.manifest["connectionTypes"]] == [
         ("Client token, header", "A client's token."),
-        ("App token, query", "Signs in by appTokenQuery."),
-        ("User name and password", "Signs in by login."),
+        ("App token, query", "Signs in by API key."),
+        ("User name and password", "Signs in by User name and password."),
     ]

@@ -95,7 +95,7 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         assert page.get_by_text("What to do").count() > 0
         page.get_by_label("Role ARN").fill(aws.role_arn)
         page.get_by_role("button", name="Continue").click()
-        page.get_by_text(f"You are connecting {aws.role_arn}").wait_for()
+        page.get_by_text(f"This will connect {aws.role_arn}").wait_for()
         assert visitor.judged("connect-account", thoroughly=thoroughly) == []
         page.get_by_role("button", name="Connect", exact=True).click()
         page.wait_for_url("**/docs?session=*")
@@ -146,7 +146,7 @@ def test_a_refusal_takes_the_focus(browser: Browser, console: Console, platform:
             for label, text in values.items():
                 page.get_by_label(label).fill(text)
             page.get_by_role("button", name="Continue").click()
-            page.get_by_text("The test failed").wait_for()
+            page.locator(".field-error, .card [role=alert]").first.wait_for()
             assert page.evaluate(_FOCUSED) == [focused, True]
             assert visitor.axe() == []
             page.get_by_role("button", name="Cancel").click()
@@ -191,7 +191,7 @@ def test_only_the_sessions_origins_frame_the_page(browser: Browser, console: Con
         frame.get_by_text("More below").wait_for(state="hidden")
         frame.get_by_label("Token").fill("x")
         frame.get_by_role("button", name="Continue").click()
-        frame.get_by_text("You are connecting The echo in the hall").wait_for()
+        frame.get_by_text("This will connect The echo in the hall").wait_for()
         site.shutdown()
     context.close()
 

@@ -166,7 +166,7 @@ class Story:
         """Enter a key, and see whose it is."""
         self.frame.get_by_label("Token").fill("x")
         self.frame.get_by_role("button", name="Continue").click()
-        self.sees("You are connecting The echo in the hall")
+        self.sees("This will connect The echo in the hall")
 
     def typing(self) -> None:
         """Begin to enter a key."""

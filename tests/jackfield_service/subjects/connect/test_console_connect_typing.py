@@ -85,7 +85,7 @@ def test_a_key_of_several_lines_is_asked_for_with_room(place: Place, person: Bro
         page.get_by_label(label).fill(value)
     field.fill(PEM)
     page.get_by_role("button", name="Continue").click()
-    page.get_by_role("alert").first.wait_for()
+    page.locator(".field-error, .card [role=alert]").first.wait_for()
     assert connecting(place.stand.host, "acme-1").find(session).values["privateKey"] == PEM
     assert "c2VjcmV0" not in page.content()
 

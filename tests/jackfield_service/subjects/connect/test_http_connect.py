@@ -105,7 +105,7 @@ def test_a_person_connects_with_a_key(shop: Shop, caplog: pytest.LogCaptureFixtu
     ada.begin()
     assert shop.status(begun) == "opened"
     ada.press("Continue", token="a-very-secret-token")
-    assert ("You are connecting The echo in the hall." in ada.said, 'title="echo-1"' in ada.text) == (True, True)
+    assert ("This will connect The echo in the hall." in ada.said, 'title="echo-1"' in ada.text) == (True, True)
     assert (shop.status(begun), shop.connections()) == ("testing", {})
     ada.press("Connect")
     address = ada.onward()
@@ -134,9 +134,9 @@ def test_a_test_that_fails_says_what_to_do(shop: Shop) -> None:
     assert "The echo does not know the token." in ada.said
     assert "Make up another one." in ada.said
     ada.press("Continue", token="good", greeting="Hello")
-    assert "You are connecting" in ada.said
+    assert "This will connect" in ada.said
     ada.press("Change the values").press("Continue")
-    assert "You are connecting" in ada.said, "the secret that was entered is kept"
+    assert "This will connect" in ada.said, "the secret that was entered is kept"
     assert 'value="good"' not in ada.text
 
 

@@ -18,7 +18,7 @@ pytest_plugins = ["tests.jackfield_service.subjects.connect.connect_place"]
 
 OWNED: dict[str, Any] = {"types": ["owners/approved"]}
 FRAMED = {"origins": ["https://shop.example"]}
-ADA = "You are connecting ada."
+ADA = "This will connect ada."
 
 
 def leading(person: Person) -> int:
@@ -62,7 +62,7 @@ def test_only_the_device_that_approved_sees_whose_account_it_is(site: Attacked) 
         bob = site.answered(bob, state_at(bob), "bobs-code")
         bob.go(bob.onward())
         ada.go(f"/connect/session/{begun['id']}")
-        assert ("You are connecting bob." in bob.said, "bob" in ada.said, "Finish there" in ada.said) == (True, False, True), more
+        assert ("This will connect bob." in bob.said, "bob" in ada.said, "Finish there" in ada.said) == (True, False, True), more
         site.platform.call("DELETE", f"{BASE}/{begun['id']}")
 
 
@@ -72,7 +72,7 @@ def test_an_account_that_nobody_knows_is_not_named(site: Attacked) -> None:
     ada, state = site.at_provider(begun)
     ada = site.answered(ada, state, "adas-code")
     ada.go(ada.onward())
-    assert ("You are connecting" in ada.said, "Finish to connect" in ada.said) == (False, True)
+    assert ("This will connect" in ada.said, "Finish to connect" in ada.said) == (False, True)
 
 
 @pytest.mark.parametrize(("error", "side"), [("invalid_grant", "The approval failed"), ("invalid_client", "The Shop has a problem")])

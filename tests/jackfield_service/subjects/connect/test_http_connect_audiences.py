@@ -203,6 +203,9 @@ def test_types_that_a_person_cannot_fill_in_are_not_offered(stand: Stand, platfo
     offered = {name for name, _ in sessions.offered(sessions.find(begin(platform)["id"]))}
     assert {"github/accessToken", "slack/botToken"} <= offered
     assert "aws/awsAssumeRole" not in offered
+    servers = {"sftp/login", "imap/login", "postgresql/password"}
+    assert not servers & offered, "whose server the person would have to name"
+    assert {name for name, _ in sessions.offered(sessions.find(begin(platform, types=[*servers])["id"]))} == servers
     assumed = begin(platform, principal=USER, defaults={"values": KEYS})
     assert "aws/awsAssumeRole" in {name for name, _ in sessions.offered(sessions.find(assumed["id"]))}
     assert not {name for name in offered if name.startswith("http/")} | ({"github/oauth"} & offered)

@@ -16,7 +16,7 @@ from jackfield.kernel.errors import (
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.pointers import pointer
 from jackfield_service.subjects.connect.records import ConnectRecord
-from jackfield_service.subjects.connect.values import can_be_filled
+from jackfield_service.subjects.connect.values import asks_for_server, can_be_filled
 from jackfield_store.keys.sealing import new_secret
 from jackfield_store.management.visible_connections import table_of
 
@@ -96,7 +96,7 @@ class Choice:
 
     def offered(self, wanted: Wanted) -> list[tuple[str, ConnectionKind]]:
         """Return the types that the person may choose, under the names that the platform gave them. Without any, they are those that a
-        person can connect with what he knows of his own account."""
+        person can connect with what he knows of his own account, and none of servers that somebody runs himself."""
         kinds = self._connections.kinds
         if wanted.types:
             return [(name, kind) for name in wanted.types if (kind := kinds.known(name)) is not None]
@@ -105,7 +105,9 @@ class Choice:
         return [
             (kind.full_name, kind)
             for kind in usable
-            if can_be_filled(wanted, kind) and (wanted.principal or not self._access.trusts(kind))  # nobody could finish such a role
+            if can_be_filled(wanted, kind)
+            and not asks_for_server(wanted, kind)
+            and (wanted.principal or not self._access.trusts(kind))  # nobody could finish such a role
         ]
 
     def require_offer(self, wanted: Wanted) -> None:

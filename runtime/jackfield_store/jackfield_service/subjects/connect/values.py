@@ -12,6 +12,7 @@ from jackfield.connections.host_access import generated_fields
 from jackfield.connections.oauth_clients import DESTINATIONS, SECRETS, VALUES
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
+from jackfield.kernel.walk import extension
 from jackfield.manifest.manifest import OAUTH_CLIENT
 from jackfield_store.connections.connection_rows import secret_places
 from jackfield_store.management.drafts import edited, refuse_redirected
@@ -47,6 +48,13 @@ def can_be_filled(wanted: Wanted, kind: ConnectionKind) -> bool:
     return has_own and all(
         name in own or name in wanted.fields or _audience(kind, name) == "user" for name in kind.schema.get("required", ())
     )
+
+
+def asks_for_server(wanted: Wanted, kind: ConnectionKind) -> bool:
+    """Return whether a person has to name the server, as that of a database: such a type is offered where a session names it."""
+    fields, given = kind.schema.get("properties", {}), platforms_values(wanted, kind)
+    required = [name for name in kind.schema.get("required", ()) if name not in given]
+    return any(_audience(kind, name) == "user" and extension(fields.get(name)).get("destination") for name in required)
 
 
 def asked(found: ConnectSession, kind: ConnectionKind) -> dict[str, Any]:

@@ -154,6 +154,13 @@ def json_text(value: Any) -> str:
     return visible(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def picture(given: object, longest: int = 20_000) -> Markup | None:
+    """Render the icon of a manifest; None if it has none, a long one, or one of another host."""
+    if not isinstance(given, str) or not given.startswith("data:image/") or len(given) > longest:
+        return None
+    return h.img(src=given, alt="", class_="icon", width=32, height=32)
+
+
 _NO_FIELDS = "The fields are drawn by a script, which has not run: allow scripts on this page, and load it again."
 
 

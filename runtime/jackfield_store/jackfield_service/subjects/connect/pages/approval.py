@@ -101,7 +101,7 @@ class ApprovalPages(Pages):
             return None
 
     def _icon(self, name: str, kind: ConnectionKind, found: ConnectSession) -> Markup:
-        return icon(name, self._words.labelled(name, kind) or self._words.connector(name, kind), found.wanted.icons)
+        return icon(name, kind, self._words.labelled(name, kind) or self._words.connector(name, kind), found.wanted.icons)
 
     def _same_account(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
         """Name the account of the connection that is there already, and that the session is about."""
@@ -183,7 +183,7 @@ class ApprovalPages(Pages):
         if failed is not None or not found.start:
             again = self._step("approve", self.say("approve_again" if found.start else "approve_begin"))
             lead = h.p(self.say("approve_first"))
-            return self.page(title, account, failed or lead, again, self._cancel(), picture=picture)
+            return self.page(title, account, failed or lead, again, self._seconds(), picture=picture)
         link = h.a(
             self.say("approve", provider=provider), href=f"{START}/{found.start}", class_="button primary", data_nonce=found.nonce or None,
             target="_blank" if found.wanted.origins else None, rel="noopener" if found.wanted.origins else None,
@@ -192,7 +192,7 @@ class ApprovalPages(Pages):
         check = self._check(found) if found.wanted.origins or found.code else None
         lead = h.p(self.say("approve_lead", host=urlsplit(found.host).hostname or ""))
         return self.page(
-            title, account, lead, h.p(link), self._window_notes(provider), self._device(found), check, again, self._cancel(),
+            title, account, lead, h.p(link), self._window_notes(provider), self._device(found), check, self._seconds(again),
             onward=f"{START}/{found.start}" if at_once else "", picture=picture,
         )  # fmt: skip
 
@@ -214,7 +214,7 @@ class ApprovalPages(Pages):
         account, finish = self._connecting(found.met) or lead, self._step("finish", self.say("finish"))
         whom = [self._whom_in_short(found)] if self._is_own(found) else [self._whom(found), remains]
         return self.page(
-            self.say("approved_title"), failed, account, whom, finish, self._cancel(), picture=self._picture(sessions, found),
+            self.say("approved_title"), failed, account, whom, finish, self._seconds(), picture=self._picture(sessions, found),
             follows="end",
         )  # fmt: skip
 
@@ -238,7 +238,7 @@ class ApprovalPages(Pages):
         new = h.p(self.say("other_new", **about), class_="muted") if self._back and found.met else None
         again = self._step("approve", self.say("other_again", **about))
         return self.page(
-            self.say("other_title"), lead, h.p(self.say("other_next", **about)), again, new, self._cancel(), picture=picture
+            self.say("other_title"), lead, h.p(self.say("other_next", **about)), again, new, self._seconds(), picture=picture
         )  # fmt: skip
 
     def _other_allowed(self, sessions: Connecting, found: ConnectSession, failed: Markup | None, remains: Markup | None) -> Response:
@@ -248,7 +248,7 @@ class ApprovalPages(Pages):
         use = self._step("finish", self.say("other_use", **about))
         again = self._step("approve", self.say("other_again", **about), plain=True) if self._place != "window" else None
         return self.page(
-            self.say("other_title"), failed, lead, self._whom(found), remains, use, again, self._cancel(), picture=self._picture(sessions, found),
+            self.say("other_title"), failed, lead, self._whom(found), remains, use, self._seconds(again), picture=self._picture(sessions, found),
             follows="end",
         )  # fmt: skip
 
@@ -263,8 +263,8 @@ class ApprovalPages(Pages):
         here = self._step("finish", self.say("finish_here"), plain=True) if self._returned else None
         again = self._step("approve", self.say("approve_again"), plain=True) if self._place != "window" else None
         return self.page(
-            self.say("approved_title"), account, h.p(self.say("approved_elsewhere")), h.noscript(self._check(found)), here, again,
-            self._cancel() if self._place != "window" else None, picture=self._picture(sessions, found),
+            self.say("approved_title"), account, h.p(self.say("approved_elsewhere")), h.noscript(self._check(found)),
+            self._seconds(here, again) if self._place != "window" else here, picture=self._picture(sessions, found),
         )  # fmt: skip
 
     def _waiting(self) -> Response:
@@ -285,7 +285,7 @@ class ApprovalPages(Pages):
         lead = h.p(self.say("declined_lead", provider=provider), role="alert")
         again = self._step("approve", self.say("declined_again"))
         tells = {"status": "declined", "attempt": _attempt(found)}
-        return self.page(self.say("declined_title"), lead, again, self._cancel(), tells=tells)
+        return self.page(self.say("declined_title"), lead, again, self._seconds(), tells=tells)
 
     def _window_is_done(self, declined: str = "") -> Response:
         """Render in the window that was at the provider where to go on; the script closes it, if the browser lets it. ``declined`` names

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 
 from jackfield.connections.connection_types import ConnectionKind
 from jackfield.kernel.markup import Markup
-from jackfield_service.shell.pages.layout.components import h, line
+from jackfield_service.shell.pages.layout.components import h, line, picture
 from jackfield_service.subjects.connect.pages.words import Words
 
+_LIGHT = 1_000
+"""Characters of an icon, of which a page may have forty."""
 Offered = Sequence[tuple[str, ConnectionKind]]
-_HUES = 8
-"""Colours of letters in the style sheet."""
 
 
 def grouped(words: Words, offered: Offered, wanted: str) -> list[list[tuple[str, ConnectionKind]]]:
@@ -40,21 +39,24 @@ def card(words: Words, types: Offered, icons: Mapping[str, str]) -> Markup:
     name, kind = types[0]
     title = words.connector(name, kind)
     labelled = words.labelled(name, kind) if len(types) == 1 else ""
-    picture = icon(name, labelled or title, icons)
+    shown = icon(name, kind, labelled or title, icons)
     if len(types) == 1:
         button = h.button(labelled or title, name="type", value=name, class_="whole")
-        return h.li(h.h2(picture, button), h.p(line(words.description(name, kind))), class_="card")
+        return h.li(h.h2(shown, button), h.p(line(words.description(name, kind))), class_="card")
     ways = [_way(words, title, name, kind) for name, kind in types]
-    return h.li(h.h2(picture, title), h.ul(ways, class_="ways"), class_="card")
+    return h.li(h.h2(shown, title), h.ul(ways, class_="ways"), class_="card")
 
 
-def icon(name: str, title: str, icons: Mapping[str, str]) -> Markup:
-    """Render a connector's picture: the platform's own, or the first letter of its title in a colour that stays the same."""
+def icon(name: str, kind: ConnectionKind, title: str, icons: Mapping[str, str]) -> Markup:
+    """Render a connector's picture: the platform's, the connector's own unless it is for any server, or the first letter of its title."""
     key = name.partition("/")[0]
     if key in icons:
         return h.img(src=icons[key], alt="", class_="icon", width=32, height=32)
+    own = next((one for one in kind.manifests if one.key == key and "server" not in kind.schema.get("required", ())), None)
+    if own is not None and (found := picture(own.raw.get("icon"), _LIGHT)) is not None:
+        return found
     letter = next((character for character in title if character.isalnum()), "?").upper()
-    return h.span(letter, class_=f"icon letters hue-{zlib.crc32(key.encode()) % _HUES}", aria_hidden="true")
+    return h.span(letter, class_="icon letters", aria_hidden="true")
 
 
 def _way(words: Words, connector: str, name: str, kind: ConnectionKind) -> Markup:

@@ -73,9 +73,9 @@ class Pages:
 
     def page(
         self, title: str, *content: Node, status: int = 200, onward: str = "", framed: bool = True, picture: Node = None,
-        tells: Mapping[str, str] | None = None, follows: Follows = "all", patience: float = 0.0,
+        tells: Mapping[str, str] | None = None, follows: Follows = "all", patience: float = 0.0, wide: bool = False,
     ) -> Response:  # fmt: skip
-        """Render a page, which leads to the address ``onward`` by itself. Only the session's own origins may frame it, if it is ``framed``.
+        """Render a page, ``wide`` if there is more than one thing to do, which leads to the address ``onward`` by itself. Only the session's own origins may frame it, if it is ``framed``.
         A page of the platform that frames or has opened this one is told what it ``tells``, and is left to go on. After ``patience``
         seconds it is told that the confirmation is pending."""
         wanted = self._found.wanted if self._found is not None else None
@@ -96,7 +96,10 @@ class Pages:
         above = h.p(brand, class_="brand") if any(brand) else None
         lost = h.p(self._again("lost"), id="lost", class_="notice bad", role="alert", hidden=True) if "data_page" in about else None
         below = h.p(self.say("more_below"), id="below", aria_hidden="true", hidden=True) if origins else None
-        body = h.body(h.main(above, h.h1(picture, title), anew, lost, *content, class_="alone connect stack", id="content", **about), below)
+        body = h.body(
+            h.main(above, h.h1(picture, title), anew, lost, *content, class_=f"alone connect stack{' wide' * wide}", id="content", **about),
+            below,
+        )
         response = HTMLResponse(h.join([Markup("<!doctype html>"), h.html(head, body, lang=self._words.locale)]), status)
         frames = " ".join(origins) or "'none'"
         policy = _POLICY.format(frames=frames, style=source_of(style) if style else "").replace(" ;", ";")
@@ -192,3 +195,7 @@ class Pages:
 
     def _cancel(self) -> Markup:
         return self._step("cancel", self.say("cancel"), plain=True)
+
+    def _seconds(self, *steps: Node) -> Markup:
+        """Render what else a person may do: below the one button that leads on, with the way out last."""
+        return h.div(*steps, self._cancel(), class_="seconds")

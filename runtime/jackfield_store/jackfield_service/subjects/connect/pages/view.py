@@ -37,6 +37,11 @@ _SHORT_ADVICE = 120
 """Characters of what to do next that stand at a field, too: longer ones, such as a trust policy, stand above alone."""
 _GUIDES_POLICY = re.compile(r"^( *)```json$.*?^ *```$", re.MULTILINE | re.DOTALL)
 """Policy in a guide, for what most platforms call."""
+_DONE = Markup(
+    '<svg class="icon done" viewBox="0 0 32 32" aria-hidden="true"><circle cx="16" cy="16" r="16"/>'
+    '<path d="M9 16.5l5 5 9-10" fill="none" stroke-width="3"/></svg>'
+)
+_LINK = re.compile(r"(?<!!)\[([^\[\]]{1,100})\]\((https://[^\s()]{1,500})\)")
 _REGION = re.compile(r"[a-z]{2}[a-z0-9-]{1,30}")
 _ROLE = re.compile(r"(arn:[a-z-]+:iam::\d{12}:role/).*")
 _STACKS = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
@@ -64,6 +69,12 @@ def _with_role(schema: Mapping[str, Any], documents: Mapping[str, Any]) -> Mappi
     return {**schema, "properties": {**schema["properties"], **named}}
 
 
+def _where(about: str, label: str) -> Markup | None:
+    """Return the first link of a guide, which leads to where a person finds the values, to stand beside their fields."""
+    link = _LINK.search(about)
+    return h.p(label, " ", h.a(link[1], href=link[2], target="_blank", rel="noopener noreferrer"), class_="hint") if link else None
+
+
 def returning(found: ConnectSession, **members: str) -> str:
     """Return the address of the platform's page to which the browser goes."""
     parts = urlsplit(found.wanted.return_to)
@@ -87,16 +98,33 @@ class View(ApprovalPages):
         if the button ``leads`` to the provider, it says so, and a person presses it. Else the script does for whoever ``is_led`` here by the
         platform's own page."""
         platform, user = self._platform, found.wanted.user_name or found.wanted.user
-        asked = h.p(self.say("begin_asked", platform=platform)) if platform else None
+        provider = self._words.provider(*only, {}) if only else ""
+        key = "begin_asked_provider" if provider else "begin_asked"
+        asked = h.p(self.say(key, platform=platform, provider=provider)) if platform else None
         who = h.p(self.say("begin_user", user=user), class_="muted") if user and found.wanted.verify == "link" else None
-        lead = None if is_led and asked else h.p(self.say("begin_lead"))
-        label = self.say("approve", provider=self._words.provider(*only, {})) if leads and only else self.say("begin")
+        warned = self.say("begin_only", platform=platform) if platform else self.say("begin_lead")
+        lead = None if is_led and asked else h.p(warned)
+        label = self.say("approve", provider=provider) if leads and only else self.say("begin")
         button = h.div(h.button(label, class_="primary"), class_="actions")
         form = h.form(self.token(found.id), button, method="post", action=address, data_begins=is_led and not leads)
         key = "form_title" if found.wanted.mode == "connect" else "again_title"
         title = self.say(key, type=self._words.whole_title(*only)) if only else self.say("title")
         picture = self._icon(*only, found) if only else None
-        return self.page(title, asked, who, lead, form, picture=picture)
+        return self.page(title, asked, who, lead, form, self._facts(found, only[1]) if leads and only else None, picture=picture)
+
+    def _facts(self, found: ConnectSession, kind: ConnectionKind) -> Markup:
+        """Render what a person wants to know before he gives a key: what the platform will do with it, where it is kept, and how it ends."""
+        platform, host = self._platform or self.say("somebody"), urlsplit(self._starts).hostname
+        known = {f"{manifest.key}/{key}": action.title for manifest in kind.manifests for key, action in manifest.actions.items()}
+        titles = [title for name in found.asked.actions if (title := known.get(name))]
+        may = self.say("facts_actions", platform=platform, actions=", ".join(titles)) if 0 < len(titles) <= _FEW else ""
+        kept = "facts_granted" if kind.about.authorizes else "facts_kept"
+        told = [
+            may or self.say("facts_use", platform=platform),
+            self.say(kept, host=host or "here"),
+            self.say("facts_end", platform=platform),
+        ]
+        return h.ul([h.li(text[:1].upper() + text[1:]) for text in told], class_="facts muted small")
 
     def no_cookie(self, address: str, *, framed: bool) -> Response:
         """Render that a browser keeps no cookie here: in a frame, a window of its own does, which the frame follows."""
@@ -134,7 +162,7 @@ class View(ApprovalPages):
     def _busy(self, found: ConnectSession) -> Response:
         """Render that a test runs, whoever has begun it: another one would only take longer."""
         check = h.noscript(h.p(h.a(self.say("busy_check"), href=f"{SESSION}/{found.id}", class_="button")))
-        return self.page(self.say("busy_title"), h.p(self.say("busy_lead"), class_="notice running", role="status"), check, self._cancel())
+        return self.page(self.say("busy_title"), h.p(self.say("busy_lead"), class_="notice running", role="status"), check, self._seconds())
 
     def _at_task(self, sessions: Connecting, found: ConnectSession, words: str, error: JackfieldError | None) -> Response:
         failed = self._failed(sessions, found, error) if error is not None else None
@@ -147,7 +175,7 @@ class View(ApprovalPages):
                 self._step("finish", self.say("remove"), danger=True),
             )
             account, lead = self._same_account(sessions, found), h.p(self.say("remove_lead"))
-            return self.page(title, failed, account, lead, remove, self._cancel(), follows="end")
+            return self.page(title, failed, account, lead, remove, self._seconds(), follows="end")
         return self._account(sessions, found) if found.passed and error is None else self._form(sessions, found, error)
 
     def _now(self, sessions: Connecting, found: ConnectSession) -> None:
@@ -188,7 +216,7 @@ class View(ApprovalPages):
             told = self.say("done_account", account=account_named(account))
             whose = h.p(told, title=titled(account)) if account and title and not removed else None
             heading = self.say("removed_title" if removed else "done_title")
-            return self.page(heading, lead, whose, back, tells={"status": found.status}, status=status)
+            return self.page(heading, lead, whose, back, tells={"status": found.status}, status=status, picture=_DONE)
         if found.blocked and found.status == "failed" and title:
             tells = {"status": found.status, "reason": found.reason}
             return self.page(self.say("over_title"), self._blocked(found), h.p(self._again("over_next")), back, tells=tells, status=status)
@@ -216,9 +244,11 @@ class View(ApprovalPages):
         box = self._search(found, words, len({name.partition("/")[0] for name, _ in offered}))
         more = self._rest(len(groups))
         if not offered:
-            return self.page(self.say("choose_title"), h.p(self.say("choose_empty"), class_="empty"), self._way_back(found), self._cancel())
+            return self.page(
+                self.say("choose_title"), h.p(self.say("choose_empty"), class_="empty"), self._way_back(found), self._seconds()
+            )
         listed = self._formed("choose", h.ul(cards, class_="cards")) if cards else self._unfound(found)
-        return self.page(self.say("choose_title"), failed, h.p(self.say("choose_lead")), box, listed, more, self._cancel())
+        return self.page(self.say("choose_title"), failed, h.p(self.say("choose_lead")), box, listed, more, self._seconds(), wide=True)
 
     def _unfound(self, found: ConnectSession) -> list[Markup]:
         """Render that a search has found nothing, with the way back to all."""
@@ -247,7 +277,7 @@ class View(ApprovalPages):
             return self.page(self.say("manage_title"), failed, h.p(lead[:1].upper() + lead[1:], class_="empty"), self._done())
         listed = h.ul(rows, class_="cards") if rows else self._unfound(found)
         box, more = self._search(found, words, len(managed)), self._rest(len(fitting))
-        return self.page(self.say("manage_title"), failed, box, listed, more, self._done())
+        return self.page(self.say("manage_title"), failed, box, listed, more, self._done(), wide=True)
 
     def _named(self, sessions: Connecting, found: ConnectSession) -> Iterator[tuple[Mapping[str, Any], str, str]]:
         """Return each connection with what a customer calls it, and its account: its own name is the platform's. Equal ones are counted."""
@@ -289,23 +319,31 @@ class View(ApprovalPages):
         title = self.say("again_title" if again else "form_title", type=self._title(sessions, found))
         button, external = self.say("approve_begin"), sessions.external_id(found)
         schema = schema if external is None else _with_role(schema, sessions.documents(found))
-        form = self._formed(
-            "submit",
-            fields(schema, values, stored, marked, self.say, self._suggest(found.type, kind), kind.about.auth),
-            h.div(h.button(button, class_="primary"), class_="actions"),
-        )
         before = self._access(sessions, found, external)
         then = h.h2(self.say("external_then")) if external is not None else None
         about = self._words.setup(found.type, kind) if schema["properties"] else ""
         if external is None and (policy := self._needed(sessions, found)):
             about = _GUIDES_POLICY.sub(lambda block: indent(f"```json\n{policy}\n```", block[1]), about, count=1)
-        setup = h.details(h.summary(self.say("guide")), guide(about)) if about else None
+        form = self._formed(
+            "submit",
+            fields(schema, values, stored, marked, self.say, self._suggest(found.type, kind), kind.about.auth),
+            _where(about, self.say("guide_link")),
+            h.details(h.summary(self.say("guide")), guide(about)) if about else None,
+            h.div(h.button(button, class_="primary"), class_="actions"),
+        )
         several = not again and not found.wanted.connection and len(sessions.offered(found)) > 1
         back = self._step("back", self.say("back"), plain=True) if several else None
+        trial = self._trial(found, schema["properties"], external)
+        at_field = bool(marked) and not found.blocked and external is None
+        body = [self._faults(sessions, found, error, faults), None if at_field else trial, form]
+        described = self._words.description(found.type, kind)
+        said = [field.get("description") for field in schema["properties"].values()]
         return self.page(
-            title, h.p(line(self._words.description(found.type, kind))), self._same_account(sessions, found), before, then,
-            self._faults(sessions, found, error, faults), self._trial(found, schema["properties"], external), form, setup,
-            back, self._cancel(), picture=self._picture(sessions, found), follows="end",
+            title, h.p(line(described)) if described not in said else None, self._same_account(sessions, found), before,
+            body if then is None else h.section(then, body, class_="card stack"),
+            h.details(h.summary(self.say("details")), trial) if at_field and trial is not None else None,
+            self._facts(found, kind) if external is None and not marked else None, self._seconds(back),
+            picture=self._picture(sessions, found), follows="end", wide=before is not None,
         )  # fmt: skip
 
     def _shown_again(self, kind: ConnectionKind, schema: Mapping[str, Any]) -> dict[str, str]:
@@ -392,7 +430,7 @@ class View(ApprovalPages):
             for item in steps
         ]
         if all(step["passed"] for step in steps):
-            return h.details(h.summary(self.say("tested_title")), h.ul(rows, class_="stack")) if rows else None
+            return h.details(h.summary(self.say("details")), h.ul(rows, class_="stack")) if rows else None
         lead = None if found.passed else h.p(self.say("failed_lead"), class_="notice bad", role="alert", tabindex="-1")
         return h.section(h.h2(self.say("tested_title")), lead, h.ul(rows, class_="stack"), class_="card stack")
 
@@ -412,6 +450,6 @@ class View(ApprovalPages):
         again = self._step("change", self.say("change"), plain=True)
         title = self.say("again_title" if found.task == "replace" else "form_title", type=self._title(sessions, found))
         return self.page(
-            title, told, self._step("finish", self.say("connect")), self._trial(found, sessions.form(found)[0]["properties"], None), again, self._cancel(),
+            title, told, self._step("finish", self.say("connect")), self._seconds(again), self._trial(found, sessions.form(found)[0]["properties"], None),
             picture=self._picture(sessions, found), follows="end",
         )  # fmt: skip

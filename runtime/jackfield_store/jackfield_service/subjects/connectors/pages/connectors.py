@@ -24,6 +24,7 @@ from jackfield_service.shell.pages.layout.components import (
     more,
     notice,
     outside,
+    picture,
     search,
     summary,
 )
@@ -40,7 +41,6 @@ _CARDS = 200
 _USED = 24
 """Maximum number of connectors listed as in use."""
 _MOST = 1000
-_LONGEST_ICON = 20_000
 _PAGE = 200
 """Actions of one page; up to so many are listed without a search."""
 _FEW = 20
@@ -55,10 +55,7 @@ _DIGITS = 9
 
 def icon_of(manifest: Manifest) -> Markup:
     """Return the connector's icon, or two letters of its title if it has none or refers to another host."""
-    picture = manifest.raw.get("icon")
-    if isinstance(picture, str) and picture.startswith("data:image/") and len(picture) <= _LONGEST_ICON:
-        return h.img(src=picture, alt="", class_="icon", width=32, height=32)
-    return _letters(manifest.title)
+    return picture(manifest.raw.get("icon")) or _letters(manifest.title)
 
 
 def _letters(title: str) -> Markup:
