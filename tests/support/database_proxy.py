@@ -1,8 +1,9 @@
 """A TCP proxy before a server (PostgreSQL, MariaDB, Redis and others) that fails as networks do.
 
 It keeps bytes and delivers them later, or resets what it kept; delays each answer; drops bytes; lets a COMMIT (or what ``commit`` says)
-reach the server and keeps its acknowledgement; does each of these in one direction only; and points elsewhere, as a name does after a
-failover. ``accepted`` counts connections, and ``turns`` what a client waits for: how often one wrote after its server had answered.
+reach the server and keeps its acknowledgement; does each of these in one direction only; forgets its connections; and points elsewhere, as
+a name does after a failover. ``accepted`` counts connections, and ``turns`` what a client waits for: how often one wrote after its server
+had answered.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class _Pair:
     swallows: bool = False
     said: bytes = b""
     """What the client has sent since its last COMMIT."""
+    forgotten: bool = False
 
     def reset(self) -> None:
         """Close both with a reset."""
@@ -101,6 +103,15 @@ class DatabaseProxy:
 
         self._call(step)
         self.deliver()
+
+    def forget(self) -> None:
+        """Drop all bytes of the connections that are open now, as a firewall that has forgotten them; new ones pass."""
+
+        def step() -> None:
+            for pair in self._pairs:
+                pair.forgotten = True
+
+        self._call(step)
 
     def delay(self, seconds: float) -> None:
         """Deliver each answer of the server so much later."""
@@ -181,7 +192,7 @@ class DatabaseProxy:
         writer = pair.writers[towards]
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK):
-                if not await self._passes(towards):
+                if pair.forgotten or not await self._passes(towards):
                     continue
                 if towards == "server":
                     self._asked(pair, data)

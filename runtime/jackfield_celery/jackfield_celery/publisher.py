@@ -126,7 +126,9 @@ class CeleryPublisher:
                 self._connection, self._channel = connection, self._opened(connection)
             yield self._channel
         except self._errors(connection) as error:
-            self.close()
+            self._connection = self._channel = None
+            with suppress(*self._errors(connection)):
+                connection.collect()  # without a word that the broker would have to answer
             raise Unavailable(
                 f"the broker is unavailable ({type(error).__name__})", hint="Check JACKFIELD_QUEUE_URL and the broker."
             ) from None

@@ -18,6 +18,8 @@ from kombu.transport import pyamqp, redis, virtual
 _LOG = logging.getLogger("jackfield.queue")
 DEAD = "jackfield.dead"
 """The broker's queue of dead letters."""
+_ANSWER_WITHIN = 10.0
+"""Seconds that RabbitMQ may take to answer."""
 LONGEST_BODY = 4 * 1024
 """Bytes of a message's body: it has the name of a workspace and an ID."""
 _LONGEST_ENVELOPE = 64 * 1024
@@ -56,9 +58,14 @@ class AmqpChannel(pyamqp.Channel):
 
 
 class AmqpConnection(pyamqp.Connection):
-    """Connection to RabbitMQ, with such channels."""
+    """Connection to RabbitMQ, with such channels, whose answers are not waited for without end: where a network drops bytes and no
+    connection, or a node hangs, nothing else ends that wait. A worker that waits for messages notices it by their heartbeats."""
 
     Channel = AmqpChannel
+
+    def blocking_read(self, timeout: float | None = None) -> Any:
+        """Read a frame."""
+        return super().blocking_read(_ANSWER_WITHIN if timeout is None else timeout)
 
 
 class AmqpTransport(pyamqp.Transport):
