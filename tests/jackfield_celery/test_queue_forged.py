@@ -22,6 +22,7 @@ from jackfield_celery.broker import QUEUE, TASK, new_app
 from jackfield_celery.publisher import CeleryPublisher
 from jackfield_celery.transport import DEAD
 from jackfield_store.queue import Engine
+from ports import free_port
 from redis_server import Redis
 
 OURS = {"lang": "py", "task": TASK, "id": "1", "root_id": "1", "retries": 0, "timelimit": [None, None], "ignore_result": True}
@@ -77,9 +78,11 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_forged_messages_become_dead_letters(
     broker: str, tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Security-2, holes 6 and 7: Redis lost what was refused, while the log said that it was moved, and 400 kB filled 900 MB."""
-    found = request.getfixturevalue(broker)
-    with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", found if isinstance(found, str) else found.url) as stand:
+    """Security-2, holes 6 and 7: Redis lost what was refused, while the log said that it was moved, and 400 kB filled 900 MB. The broker is
+    the second of two: the first one does not answer."""
+    url = request.getfixturevalue(broker).url
+    urls = f"{url.partition(':')[0]}://127.0.0.1:{free_port()};{url}"
+    with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", urls) as stand:
 
         def step(_engine: Engine) -> int:
             first = stand.queue("first")

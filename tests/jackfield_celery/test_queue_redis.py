@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from jackfield_celery.broker import new_app
 from jackfield_celery.dispatcher import Dispatcher
 from jackfield_celery.outbox import Message, Outbox
 from jackfield_celery.publisher import CeleryPublisher
-from jackfield_store.queue import Engine
+from jackfield_store.queue import Engine, broker_warning
 from redis_server import Redis
 
 _WITHIN = 60.0
@@ -49,6 +50,28 @@ def test_redis_is_a_broker(tmp_path: Path, redis: Redis) -> None:
         stand.work(step)
         assert stand.calls == dict.fromkeys(stand.calls, 1)
         assert len(stand.calls) == 21
+
+
+def test_of_several_servers_a_replica_is_passed_over(tmp_path: Path, redis: Redis) -> None:
+    """A server and a worker whose first URLs name replicas work with the primary, also after the two have changed, as by Sentinel."""
+    other = Redis()
+    with closing(other):
+        other.client.execute_command("REPLICAOF", "127.0.0.1", redis.port)
+        urls = f"{other.url};{other.url};{redis.url}"
+        with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", urls) as stand:
+
+            def step(_engine: Engine) -> None:
+                stand.ended(stand.queue("before"), within=_WITHIN)
+                other.client.execute_command("REPLICAOF", "NO", "ONE")
+                redis.client.execute_command("REPLICAOF", "127.0.0.1", other.port)
+                stand.ended(stand.queue("afterwards"), within=_WITHIN)
+
+            try:
+                assert broker_warning({"JACKFIELD_QUEUE_URL": urls}) is None
+                stand.work(step)
+            finally:
+                redis.client.execute_command("REPLICAOF", "NO", "ONE")
+            assert stand.calls == {"before": 1, "afterwards": 1}
 
 
 @pytest.mark.parametrize("fault", _FAULTS)

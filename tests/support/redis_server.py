@@ -32,20 +32,20 @@ class Redis:
     """A server; ``stop`` and ``start`` keep its port."""
 
     def __init__(self) -> None:
-        self._port = free_port()
-        self.url = f"redis://127.0.0.1:{self._port}/0"
-        self.client: Client = Client(port=self._port)
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.client: Client = Client(port=self.port)
         self.start()
 
     def start(self) -> None:
         """Start the server, and wait until it accepts connections."""
         program = shutil.which("redis-server")
         assert program is not None
-        command = [program, "--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
         until = time.monotonic() + _WITHIN
         while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1.0):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1.0):
                 return
             assert self._process.poll() is None
             assert time.monotonic() < until

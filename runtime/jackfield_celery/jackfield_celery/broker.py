@@ -9,12 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 
 from amqp.exceptions import MessageNacked
 from celery import Celery
-from kombu import Connection, Exchange
+from kombu import Exchange
 from kombu import Queue as BrokerQueue
 from kombu.exceptions import KombuError
 
 from jackfield.kernel.errors import Unavailable
-from jackfield_celery.transport import DEAD, transport_of
+from jackfield_celery.transport import DEAD, TRIAL, Amqp, Broker, transport_of
 from jackfield_celery.urls import check
 
 TASK = "jackfield.run"
@@ -33,8 +33,6 @@ _LOOK_EVERY = 1.0
 bytes, and no connection, nothing else notices that. With the pauses between tries, all works five seconds after the network is back."""
 _PROBE = 1.0
 """Seconds that a probe waits for the broker."""
-_TRIAL = "jackfield.trial"
-"""Where probes publish: no queue of RabbitMQ, and a list of Redis that is deleted in the same step."""
 
 
 def queues(url: str) -> list[BrokerQueue]:
@@ -56,7 +54,7 @@ def new_app(url: str) -> Celery:
     """
     check(url)
     main, dead = queues(url)
-    app = Celery("jackfield", broker=url, set_as_current=False, fixups=[])
+    app = Celery("jackfield", broker=url, amqp=Amqp, set_as_current=False, fixups=[])
     app.conf.update(
         accept_content=["json"],
         broker_connection_max_retries=None,
@@ -106,10 +104,12 @@ def warning(url: str) -> str | None:
     """
     short = {**_transport_options(url), "socket_timeout": _PROBE, "socket_connect_timeout": _PROBE}
     options = {"transport": transport_of(url), "transport_options": short, "ssl": _tls(url), "connect_timeout": _PROBE}
-    connection = Connection(url, heartbeat=0, **options)
+    connection = Broker(url, heartbeat=0, **options)
     errors = (*connection.connection_errors, *connection.channel_errors, KombuError, OSError)
     try:
-        connection.ensure_connection(max_retries=1, interval_start=0, timeout=_PROBE / 2, reraise_as_library_errors=False)
+        connection.ensure_connection(
+            max_retries=max(1, len(connection.alt) - 1), interval_start=0, timeout=_PROBE / 2, reraise_as_library_errors=False
+        )
         refusal = _refusal(connection, url)
     except errors as error:
         return f"the broker is unavailable ({type(error).__name__}): queued invocations wait in the journal"
@@ -122,7 +122,7 @@ def warning(url: str) -> str | None:
     return None
 
 
-def _refusal(connection: Connection, url: str) -> str | None:
+def _refusal(connection: Broker, url: str) -> str | None:
     """Return why a broker takes no message, or gives none; None if it does both. What is published is dropped at once: it is for no
     queue, or taken."""
     channel = connection.channel()
@@ -130,7 +130,7 @@ def _refusal(connection: Connection, url: str) -> str | None:
         message = channel.prepare_message("", content_encoding="utf-8")
         try:
             for _ in range(2):  # with an alarm, a node still takes the first message of a connection
-                channel.basic_publish_confirm(message, exchange="", routing_key=_TRIAL, confirm_timeout=_PROBE)
+                channel.basic_publish_confirm(message, exchange="", routing_key=TRIAL, confirm_timeout=_PROBE)
         except MessageNacked:
             return "it refuses them"
         except connection.channel_errors as error:  # the user may not publish
@@ -139,7 +139,7 @@ def _refusal(connection: Connection, url: str) -> str | None:
             return "it blocks who publishes"
         return None
     try:
-        channel.client.pipeline().llen(QUEUE).lpush(_TRIAL, "").brpop(_TRIAL, 1).delete(_TRIAL).execute()  # takes it at once
+        channel.client.pipeline().llen(QUEUE).lpush(TRIAL, "").brpop(TRIAL, 1).delete(TRIAL).execute()  # takes it at once
     except channel.ResponseError as error:  # OOM, READONLY, MISCONF, NOREPLICAS, NOPERM; WRONGTYPE of what is no queue
         return str(error)[:200]
     return None

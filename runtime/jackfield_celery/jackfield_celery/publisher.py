@@ -134,7 +134,7 @@ class CeleryPublisher:
             ) from None
 
     def _opened(self, connection: Connection) -> Any:
-        connection.ensure_connection(max_retries=1, interval_start=0, timeout=5.0)
+        connection.ensure_connection(max_retries=max(1, len(connection.alt) - 1), interval_start=0, timeout=5.0)
         channel = connection.channel()
         for queue in self._queues:
             queue(channel).declare()

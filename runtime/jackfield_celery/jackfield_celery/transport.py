@@ -13,6 +13,8 @@ from json import loads
 from queue import Empty
 from typing import Any
 
+from celery.app.amqp import AMQP
+from kombu import Connection
 from kombu.transport import pyamqp, redis, virtual
 
 _LOG = logging.getLogger("jackfield.queue")
@@ -20,6 +22,8 @@ DEAD = "jackfield.dead"
 """The broker's queue of dead letters."""
 _ANSWER_WITHIN = 10.0
 """Seconds that RabbitMQ may take to answer."""
+TRIAL = "jackfield.trial"
+"""Where it is tried whether the broker takes messages: no queue of RabbitMQ, and a list of Redis that is deleted in the same step."""
 LONGEST_BODY = 4 * 1024
 """Bytes of a message's body: it has the name of a workspace and an ID."""
 _LONGEST_ENVELOPE = 64 * 1024
@@ -58,7 +62,7 @@ class AmqpChannel(pyamqp.Channel):
 
 
 class AmqpConnection(pyamqp.Connection):
-    """Connection to RabbitMQ, with such channels, whose answers are not waited for without end: where a network drops bytes and no
+    """Connection to RabbitMQ, with such channels, whose answers are not waited for without end. Where a network drops bytes and no
     connection, or a node hangs, nothing else ends that wait. A worker that waits for messages notices it by their heartbeats."""
 
     Channel = AmqpChannel
@@ -92,6 +96,20 @@ class RedisChannel(redis.Channel):
     """Channel to Redis that moves to the dead letters what is rejected, and what is no message."""
 
     Message = RedisMessage
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """Connect. Of several servers, a replica is passed over: it accepts connections, and refuses whatever is published or taken.
+
+        :raises ConnectionError: if it is one; Celery tries the next URL.
+        """
+        super().__init__(*given, **named)
+        if len(self.connection.client.alt) > 1:
+            try:
+                self.client.pipeline().lpush(TRIAL, "").delete(TRIAL).execute()
+            except self.ResponseError as error:
+                if "read only" in str(error):  # what else is refused concerns the primary, too
+                    self._disconnect_pools()
+                    raise ConnectionError("the server is a replica") from error
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Reject a message: it returns to its queue, or goes to the dead letters."""
@@ -181,6 +199,21 @@ def _wrapped(item: bytes) -> Mapping[str, Any]:
     body = base64.b64encode(bytes(item[:LONGEST_BODY])).decode()
     kind = {"content-type": "application/octet-stream", "content-encoding": "binary"}
     return {"body": body, **kind, "headers": {}, "properties": about}
+
+
+class Broker(Connection):
+    """Connection to one broker of several, which are tried in turn. Kombu leaves the guarded transport at the second one."""
+
+    def switch(self, conn_str: str) -> None:
+        """Go on to another URL."""
+        super().switch(conn_str)
+        self.transport_cls = transport_of(conn_str)
+
+
+class Amqp(AMQP):
+    """Celery's maker of connections, with such ones."""
+
+    Connection = Broker
 
 
 def transport_of(url: str) -> str:
