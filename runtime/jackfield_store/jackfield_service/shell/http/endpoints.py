@@ -1,10 +1,10 @@
-"""Endpoints that the kinds of things of a workspace have in common: a page of them, one of them, and the end of one."""
+"""Lists of things of a workspace, filtered by members of their rows."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,9 +16,6 @@ from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.json_response import answer
 from jackfield_store.access.visible_pages import visible_page
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-R = TypeVar("R")
 Item = TypeVar("Item")
 Row = Mapping[str, Any]
 
@@ -46,51 +43,18 @@ def filtered(
     return {"items": found, "nextCursor": cursor}
 
 
-class Run(Protocol[T_co]):
-    """Runner of a step in a thread, on the things of the caller's workspace."""
+def page_of(
+    run: Callable[[Request, ServerContext, Identity, Callable[[Any], Row]], Awaitable[Row]],
+    fetch: Callable[[Any, str | None, int], tuple[Sequence[Item], str | None]],
+    shown: Callable[[Item], Row],
+    filters: Sequence[str],
+) -> Endpoint:
+    """Make the endpoint of a list of things on which ``run`` runs a step; ``fetch`` gets these, a cursor and a limit."""
 
-    def __call__(self, request: Request, server: ServerContext, identity: Identity, step: Callable[[T_co], R], /) -> Awaitable[R]:
-        """Run ``step`` and return its result."""
+    async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
+        def step(things: Any) -> Row:
+            return filtered(partial(fetch, things), shown, request, filters)
 
+        return answer(await run(request, server, identity, step))
 
-class Endpoints(Generic[T]):
-    """Endpoints of the things on which ``run`` runs a step. A path names one of them by its parameter ``key``."""
-
-    def __init__(self, run: Run[T], key: str = "name") -> None:
-        self._run = run
-        self._key = key
-
-    def page(
-        self,
-        fetch: Callable[[T, str | None, int], tuple[Sequence[Item], str | None]],
-        shown: Callable[[Item], Row],
-        filters: Sequence[str],
-    ) -> Endpoint:
-        """Make the endpoint of a list; ``fetch`` gets a cursor and a limit, and returns the items and the next cursor. Parameters named as
-        ``filters`` choose the items of which these members are equal to them."""
-
-        async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
-            def step(things: T) -> Row:
-                return filtered(partial(fetch, things), shown, request, filters)
-
-            return answer(await self._run(request, server, identity, step))
-
-        return endpoint
-
-    def one(self, step: Callable[[T, str], object], status: int = 200) -> Endpoint:
-        """Make the endpoint that answers with what a step on one of them returns."""
-
-        async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
-            found = await self._run(request, server, identity, lambda things: step(things, request.path_params[self._key]))
-            return answer(found, status)
-
-        return endpoint
-
-    def removal(self, step: Callable[[T, str], object]) -> Endpoint:
-        """Make the endpoint that answers with nothing once a step has removed one of them."""
-
-        async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
-            await self._run(request, server, identity, lambda things: step(things, request.path_params[self._key]))
-            return Response(status_code=204)
-
-        return endpoint
+    return endpoint

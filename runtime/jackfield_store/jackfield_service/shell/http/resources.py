@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from jackfield.callers.actor import Actor
 from jackfield.kernel.errors import JackfieldError
-from jackfield_service.shell.http.endpoints import Endpoints
+from jackfield_service.shell.http.endpoints import page_of
 from jackfield_service.shell.http.parameters import flag
 from jackfield_service.shell.http.query_parts import filters, paged
 from jackfield_service.shell.identity.identity import Identity
@@ -75,7 +75,7 @@ def _operation(resource: Resource[Any], act: Act, own: Endpoint | None) -> Opera
 
 def _endpoint(resource: Resource[Any], act: Act, body: str | None) -> Endpoint:
     if act.name == "list":
-        return Endpoints(partial(done, resource)).page(act.does, resource.row, resource.filters)
+        return page_of(partial(done, resource), act.does, resource.row, resource.filters)
     creates = act.name == "create"
 
     async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:

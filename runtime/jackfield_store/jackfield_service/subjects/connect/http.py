@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import Deadline, SystemClock, iso
 from jackfield.kernel.errors import InvalidConnection, JackfieldError
-from jackfield_service.shell.http.endpoints import Endpoints
+from jackfield_service.shell.http.endpoints import page_of
 from jackfield_service.shell.http.query_parts import BY_MOMENT, filters, paged
+from jackfield_service.shell.http.resources import actor_of
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import ON_BEHALF, Operation
 from jackfield_service.shell.process.server_context import ServerContext
@@ -37,7 +37,7 @@ _PAUSE = 0.1
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/workspaces/{w}/connect-sessions``. Only this response contains the link."""
-    body, actor, page = await object_of(request), _actor(request, identity), server.link(request, PAGE)
+    body, actor, page = await object_of(request), actor_of(request, identity), server.link(request, PAGE)
     session, link = await _run(request, server, identity, lambda sessions: sessions.create(body, actor))
     headers = {"Location": f"/v1/workspaces/{request.path_params['w']}/connect-sessions/{session.id}", "Cache-Control": "no-store"}
     shown = {"id": session.id, "url": f"{page}/{link}", "expiresAt": iso(session.expires_at), **session.warnings}
@@ -46,7 +46,7 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
 
 async def confirmed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/workspaces/{w}/connect-sessions/{id}:confirm``."""
-    body, actor = await object_of(request), _actor(request, identity)
+    body, actor = await object_of(request), actor_of(request, identity)
     proof, user, state = body.get("proof"), body.get("user"), body.get("digest")
     is_known = body.keys() <= {"proof", "user", "digest"} and ("digest" not in body or isinstance(state, str))
     if not is_known or not isinstance(proof, str) or not isinstance(user, str):
@@ -92,16 +92,20 @@ async def _run(request: Request, server: ServerContext, identity: Identity, step
         raise of_error(error, _REFUSED) from None
 
 
-_SESSIONS = Endpoints(_run, "id")
 FILTERS = ("status", "user", "connection")
 """Members by which the list is filtered."""
-listed = _SESSIONS.page(Connecting.page, ConnectSession.to_json, FILTERS)
-shown = _SESSIONS.one(Connecting.show)
-cancelled = _SESSIONS.removal(Connecting.cancel)
+listed = page_of(_run, Connecting.page, ConnectSession.to_json, FILTERS)
 
 
-def _actor(request: Request, identity: Identity) -> Actor:
-    return Actor("platform", identity.id, identity.name, request.headers.get("jackfield-on-behalf-of", ""))
+async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/workspaces/{w}/connect-sessions/{id}``."""
+    return answer(await _run(request, server, identity, lambda sessions: sessions.show(request.path_params["id"])))
+
+
+async def cancelled(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``DELETE /v1/workspaces/{w}/connect-sessions/{id}``."""
+    await _run(request, server, identity, lambda sessions: sessions.cancel(request.path_params["id"]))
+    return Response(status_code=204)
 
 
 _SESSION_STATUS = ("pending", "opened", "testing", "saved", "granted", "failed", "expired")

@@ -18,7 +18,6 @@ from jackfield_service.shell.pages.layout.components import (
     check_field,
     choice_field,
     done_notice,
-    fault,
     fault_of,
     form,
     h,
@@ -79,10 +78,7 @@ def _present_state(request: PageRequest) -> Any:
 @decides(_present_state)
 def changed(request: PageRequest) -> Response:
     """``POST /workspace``: the operator may change all settings; the scope ``manage``, only input recording and retention."""
-    try:
-        found = request.runtime.access.workspaces.acting_as(request.identity.actor).set(request.identity.workspace, _changes(request))
-    except JackfieldError as error:
-        return outcome(request, "workspace", "Workspace", fault(error), status=error.http_status)
+    found = request.runtime.access.workspaces.acting_as(request.identity.actor).set(request.identity.workspace, _changes(request))
     if found.warnings:
         return outcome(request, "workspace", "Workspace", notice(_DONE["changed"], tone="good"), gaps_told(found.warnings))
     return redirect(request, "/workspace?done=changed")

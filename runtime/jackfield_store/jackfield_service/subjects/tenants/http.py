@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from jackfield.kernel.clock import moment
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_service.shell.http.endpoints import Endpoints, Row, filtered
+from jackfield_service.shell.http.endpoints import Row, filtered
 from jackfield_service.shell.http.parameters import flag, limit_of
 from jackfield_service.shell.http.query_parts import BY_KEY, FLAG, TEXT, WHEN, paged
 from jackfield_service.shell.http.resources import actor_of
@@ -148,7 +148,9 @@ async def object_of(request: Request) -> dict[str, Any]:
     return body
 
 
-shown = Endpoints(done, "w").one(lambda tenants, name: tenants.find(name).to_json())
+async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/workspaces/{w}``."""
+    return answer(await done(request, server, identity, lambda tenants: tenants.find(request.path_params["w"]).to_json()))
 
 
 OPERATIONS: tuple[Operation, ...] = (

@@ -19,7 +19,6 @@ from jackfield_service.shell.pages.layout.components import (
     choice_field,
     code_block,
     done_notice,
-    fault,
     final,
     form,
     h,
@@ -57,12 +56,9 @@ def created(request: PageRequest) -> Response:
     request.require("manage")
     _require_no_rules(request)
     given = request.form
-    try:
-        rules = Rules.checked(*(pattern_lines(given.get(name, "")) for name in LISTS))
-        expires = moment(given["expires"], request.now, 1, "the expiry") if given.get("expires") else None
-        made = request.tokens.create(given.get("scope", ""), given.get("name", "").strip(), rules, expires)
-    except JackfieldError as error:
-        return outcome(request, "tokens", "Tokens", fault(error), status=error.http_status)
+    rules = Rules.checked(*(pattern_lines(given.get(name, "")) for name in LISTS))
+    expires = moment(given["expires"], request.now, 1, "the expiry") if given.get("expires") else None
+    made = request.tokens.create(given.get("scope", ""), given.get("name", "").strip(), rules, expires)
     told = h.div(
         h.p("Copy the token now and store it securely. It is not shown again."),
         code_block(made.text, "The new token"),

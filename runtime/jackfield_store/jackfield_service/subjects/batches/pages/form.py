@@ -26,7 +26,7 @@ from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield.redaction.marks import MASK
 from jackfield_service.shell.pages.layout.action_choice import actions_offered, choosing, chosen_action
 from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
-from jackfield_service.shell.pages.layout.components import check_field, choice_field, fault, fault_of, field, form, h, notice
+from jackfield_service.shell.pages.layout.components import check_field, choice_field, fault_of, field, form, h, notice
 from jackfield_service.shell.pages.layout.connection_choice import connection_dialog, fitting_connections, refuse_unchosen
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.selection import ONCE
@@ -122,13 +122,10 @@ def sent(request: PageRequest) -> Response:
     common: dict[str, Any] = {name: given[name] for name in ("connector", "action", "connection", "inputs") if name in given}
     if "rows" not in request.form:
         return _form(request, called, common)
-    try:
-        refuse_unchosen(request.form, common)
-        batch = _read(request, called[1], common)
-        wants = request.form.get("queue") == "on"
-        content = _queued(request, batch) if wants and request.form.get("checked") == batch.digest else _check(request, batch, late=wants)
-    except JackfieldError as error:
-        return outcome(request, "invocations", _TITLE, fault(error), status=error.http_status)
+    refuse_unchosen(request.form, common)
+    batch = _read(request, called[1], common)
+    wants = request.form.get("queue") == "on"
+    content = _queued(request, batch) if wants and request.form.get("checked") == batch.digest else _check(request, batch, late=wants)
     return outcome(request, "invocations", _TITLE, content)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.connections.connection_types import ConnectionKind
-from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_service.shell.pages.layout.components import (
     at,
@@ -17,7 +16,6 @@ from jackfield_service.shell.pages.layout.components import (
     choice_field,
     code_block,
     done_notice,
-    fault,
     form,
     h,
     notice,
@@ -58,10 +56,7 @@ def created(request: PageRequest) -> Response:
     """``POST /tenants/{w}/connect-sessions``: only this response contains the link."""
     request.require_operator()
     name, address = workspaces_of(request).find(request.path("w")).name, request.server.link(request.http, PAGE)
-    try:
-        session, link = connecting(request.server, name).create(_wanted(request, name), request.identity.actor)
-    except JackfieldError as error:
-        return outcome(request, "tenants", "Connect sessions", fault(error), status=error.http_status)
+    session, link = connecting(request.server, name).create(_wanted(request, name), request.identity.actor)
     told = h.div(
         h.p("Send this link to one person only: whoever opens it first connects the account. It is not shown again."),
         code_block(f"{address}/{link}", "The link"),

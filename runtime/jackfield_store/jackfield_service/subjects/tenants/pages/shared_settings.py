@@ -8,11 +8,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_service.shell.pages.layout.components import at, card, fault, field, folded, form, h, json_text, notice
+from jackfield_service.shell.pages.layout.components import at, card, field, folded, form, h, json_text, notice
 from jackfield_service.shell.pages.layout.page_request import PageRequest
-from jackfield_service.shell.pages.layout.shell import outcome, redirect
+from jackfield_service.shell.pages.layout.shell import redirect
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.database.shared_settings import (
     ALLOW_HOSTS,
@@ -51,13 +50,10 @@ def changed(request: PageRequest) -> Response:
     is stored meanwhile, nothing is changed."""
     request.require_operator()
     name, value, before = request.form.get("setting", ""), request.form.get("value", "").strip(), request.form.get("before")
-    try:
-        if value:
-            _settings(request).set(name, value, before)
-        else:
-            _settings(request).unset(name, before)
-    except JackfieldError as error:
-        return outcome(request, "tenants", "Shared settings", fault(error), status=error.http_status)
+    if value:
+        _settings(request).set(name, value, before)
+    else:
+        _settings(request).unset(name, before)
     return redirect(request, f"/tenants?done={'set' if value else 'unset'}&setting={name}")
 
 

@@ -19,7 +19,6 @@ from jackfield_service.shell.pages.layout.components import (
     card,
     choices,
     done_notice,
-    fault,
     final,
     form,
     h,
@@ -100,10 +99,7 @@ def changed(request: PageRequest) -> Response:
     step, name = _STEPS.get(request.path("step")), request.path("w")
     if step is None:
         raise Problem(404, "no such page")
-    try:
-        return step(request, workspaces_of(request).find(name).name)
-    except JackfieldError as error:
-        return outcome(request, "tenants", name, fault(error), status=error.http_status)
+    return step(request, workspaces_of(request).find(name).name)
 
 
 def token_revoked(request: PageRequest) -> Response:

@@ -7,11 +7,10 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_service.shell.pages.layout.components import at, badge, card, done_notice, fault, filters, form, h, text_field
+from jackfield_service.shell.pages.layout.components import at, badge, card, done_notice, filters, form, h, text_field
 from jackfield_service.shell.pages.layout.page_request import PageRequest
-from jackfield_service.shell.pages.layout.shell import fragment, outcome, page, redirect
+from jackfield_service.shell.pages.layout.shell import fragment, page, redirect
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.pages.sign_in import ConsoleSessions
 from jackfield_service.subjects.tenants.health import health
@@ -63,10 +62,7 @@ def created(request: PageRequest) -> Response:
     """``POST /tenants``."""
     request.require_operator()
     name = request.form.get("name", "").strip()
-    try:
-        workspaces_of(request).create(name)
-    except JackfieldError as error:
-        return outcome(request, "tenants", "Tenants", fault(error), status=error.http_status)
+    workspaces_of(request).create(name)
     return redirect(request, f"/tenants/{name}?done=created")
 
 
