@@ -20,6 +20,7 @@ from inmemory import installed
 from jackfield import Jackfield
 from jackfield.catalog import Catalog, EntryPoint, entry_points
 from jackfield.connector import Connector
+from jackfield.invocation.entry import HOST
 from jackfield.kernel.errors import UnknownConnector
 from jackfield.manifest.reading import RESERVED
 from jackfield_service.subjects.events.event import OWN
@@ -279,10 +280,11 @@ def test_a_member_of_the_wrong_kind_is_named(plugs: Path, subtests: pytest.Subte
 
 
 def test_a_key_that_is_reserved(plugs: Path) -> None:
-    """The events of such a connector could not be told from jackfield's own: each of those families is reserved."""
+    """The events of such a connector could not be told from jackfield's own: each of those families is reserved. So is the key of a
+    program's own functions."""
     make_connector(plugs, "schedule", SOURCE, {**MANIFEST, "key": "schedule"})
     assert "reserved" in (rows(plugs)["schedule"] or "")
-    assert OWN | {"subscription"} == RESERVED
+    assert OWN | {"subscription", HOST} == RESERVED
 
 
 @pytest.mark.parametrize("key", ["Bad Key", "badKey", "bad_key", "bad--key", "-bad", "bad-", "7bad", "bäd", "bad.key", "²"])
