@@ -5,8 +5,8 @@ The form does not validate. The runtime does, by the schema itself, and the page
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
+from string import ascii_lowercase
 from types import MappingProxyType
 from typing import Any
 
@@ -34,7 +34,6 @@ _LONG = 500
 """Characters from which on an input that no format or pattern describes is a text of several lines."""
 _PROSE = frozenset({"body", "comment", "comments", "content", "description", "html", "markdown", "message", "note", "notes", "text"})
 """Last words of the names of inputs that are such texts, whatever the document says: few say it."""
-_LAST_WORD = re.compile(r"[A-Z]?[a-z]+$")
 _TYPED = frozenset({"type", "$ref", "anyOf", "oneOf", "enum", "const"})
 _SCALARS = {"string": "text", "integer": "integer", "number": "number"}
 
@@ -271,8 +270,9 @@ def _is_prose(name: str, node: Schema) -> bool:
     """Return whether a text of no known form is one of several lines, by its limit or its name."""
     if not {"format", "pattern"}.isdisjoint(node) or not {"options", "values", "trim", "fromConnection"}.isdisjoint(extension(node)):
         return False
-    last = _LAST_WORD.search(name)
-    return node.get("maxLength", 0) > _LONG or (last is not None and last[0].lower() in _PROSE)
+    before = name.rstrip(ascii_lowercase)
+    last = name[len(before) - before[-1:].isupper() :].lower()
+    return node.get("maxLength", 0) > _LONG or last in _PROSE
 
 
 def _array_kind(node: Schema, root: Schema, depth: int) -> str:
