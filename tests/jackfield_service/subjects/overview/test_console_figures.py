@@ -125,7 +125,8 @@ def entry(log: list[dict[str, object]], **given: object) -> object:
     row = dict.fromkeys(
         ("connector_version", "effect", "connection", "caller", "idempotency_key", "fingerprint", "error_code", "request_id", "started_at",
          "settled_at", "expires_at", "owner", "rule", "resolved_by", "context", "attempt_log", "deliveries", "available_at",
-         "not_after", "corrected_at", "cancel_requested_at", "dead_at", "job_until", "progress_fraction", "progress_text")
+         "not_after", "corrected_at", "cancel_requested_at", "dead_at", "job_until", "progress_fraction", "progress_text",
+         "kept_for")
     )  # fmt: skip
     found = read_entry(
         {**row, "id": new_invocation_id(), "status": "succeeded", "connector": "echo", "action": "say", "key_held": 0, "dry_run": 0,
