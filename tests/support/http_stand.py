@@ -43,9 +43,9 @@ _SERVE = """
 import ast, sys
 from jackfield.cli.logs import configure
 from jackfield_service.shell.http.server_process import run
-from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.settings import ServerSettings
 say = lambda origin: print("jackfield listens on", origin, file=sys.stderr, flush=True)
-sys.exit(run(Settings(**{"port": 0, **ast.literal_eval(sys.argv[1])}), configure, say))
+sys.exit(run(ServerSettings(**{"port": 0, **ast.literal_eval(sys.argv[1])}), configure, say))
 """
 _LISTENS = re.compile(r"listens on http://\[?(\S+?)\]?:(\d+)[\s\"]")
 SETTINGS = ServerSettings(port=0, guesses=0.0, stop_within=5.0)

@@ -309,9 +309,9 @@ def test_serving_does_not_import_the_sdk(client: Client) -> None:
         "import sys, os\nfrom jackfield_service.shell.commands.serve import mounts\n"
         "from jackfield_service.shell.http.app import build_app\n"
         "from jackfield_service.shell.process.server_context import ServerContext\n"
-        "from jackfield_service.shell.process.settings import Settings\n"
+        "from jackfield_service.shell.process.settings import ServerSettings\n"
         "import jackfield_service.shell.commands.serve, jackfield_service.subjects.mcp.command\n"
-        "build_app(ServerContext(Settings(), os.environ), mounts())\n"
+        "build_app(ServerContext(ServerSettings(), os.environ), mounts())\n"
         "print(*sorted({'mcp', 'mcp_types', 'sse_starlette', 'httpx2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

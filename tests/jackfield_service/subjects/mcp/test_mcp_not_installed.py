@@ -21,8 +21,8 @@ sys.modules.update({"mcp": None})
 from jackfield_service.shell.commands.serve import mounts
 from jackfield_service.shell.http.app import build_app
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.process.settings import Settings
-app = build_app(ServerContext(Settings(), os.environ), mounts())
+from jackfield_service.shell.process.settings import ServerSettings
+app = build_app(ServerContext(ServerSettings(), os.environ), mounts())
 print(*sorted(path for route in app.routes if (path := getattr(route, "path", "")) in {"/mcp", "/v1/connectors"}))
 """
 
