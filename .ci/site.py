@@ -18,11 +18,29 @@ _BOOSTS = (
     (r"tutorial|install|concepts", 3),
 )
 """Weights of pages in the search, by the beginning of their paths; the first that fits counts, and 0 leaves a page out."""
+_CONNECTORS, _SERVICES = "reference/connectors", "Services and databases"
 _PARTS = re.compile(r"Inputs|Output|Permissions|Example: .*|Values of .*")
 """Headings that each action or connection type has."""
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SENTENCE = re.compile(r".+?[.:](?= |$)")
 _LINK = re.compile(r"\[([^]]+)\]\([^)]*\)")
+
+
+def on_config(config: Any) -> Any:
+    """Add the pages of connectors that the navigation does not name: a new connector edits no list."""
+    named = {path for section in config["nav"] for pages in section.values() for _, path in _pages(pages)}
+    folder = Path(config["docs_dir"])
+    names = sorted((f"{_CONNECTORS}/{path.name}" for path in folder.glob(f"{_CONNECTORS}/*.md")), key=lambda name: name.removesuffix(".md"))
+    left = [name for name in names if name not in named]
+    services = next(pages for section in config["nav"] for pages in section.get("Connectors", ()) if _SERVICES in pages)[_SERVICES]
+    for first in (name for name in left if not any(name.startswith(f"{other[:-3]}-") for other in left)):
+        own = [name for name in left if name == first or name.startswith(f"{first[:-3]}-")]
+        services.append({_heading(folder / first): [{_heading(folder / name): name} for name in own]})
+    return config
+
+
+def _heading(path: Path) -> str:
+    return next(line[2:] for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# "))
 
 
 def on_files(files: Files, config: Any) -> Files:

@@ -11,10 +11,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def tiers() -> Mapping[str, str]:
-    """Return the tier or the extra of each folder, by its path."""
+    """Return the tier or the extra of each folder, by its path. A connector that has none is an extra of its own."""
     found = tomllib.loads(Path(__file__).with_name("tiers.toml").read_text(encoding="utf-8"))
     named = {**{name: found[name] for name in ("1", "2")}, **found["3"]}
-    return {folder: name for name, folders in named.items() for folder in folders}
+    connectors = {f"connectors/{path.parent.name}": path.parent.name for path in ROOT.glob("connectors/*/pyproject.toml")}
+    return connectors | {folder: name for name, folders in named.items() for folder in folders}
 
 
 def tier_of(path: str, folders: Mapping[str, str]) -> str:

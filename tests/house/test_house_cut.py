@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
+import shutil
+import subprocess
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,7 +17,7 @@ from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
-from tests.house.parsed import tree
+from tests.house.parsed import nodes, tree
 
 from jackfield.cli import commands
 
@@ -28,6 +32,8 @@ PARTS = (
 """Part of each module of ``jackfield`` by its name; the first that matches counts. A command belongs to the part that it shows."""
 _STORE = ("framework", "jackfield_store")
 _SERVICE = (*_STORE, "jackfield_service", "search")
+_INSIDE = re.compile(r"jackfield\.(call|connections|catalog|connector\.hooks|schema|redaction|invocation)(\.|\Z)")
+_LISTS = ("pyproject.toml", "constraints.txt", ".ci/run", ".ci/types", ".ci/wheels")
 ALLOWED = {
     "framework": ("framework",),
     "search": ("framework", "search"),
@@ -70,6 +76,8 @@ def imported(node: ast.AST) -> set[str]:
             found |= {name if name in modules() else base for name in names}
         if isinstance(child, ast.ImportFrom) and not child.level and (child.module or "").startswith("jackfield_"):
             found.add((child.module or "").partition(".")[0])
+        if isinstance(child, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in child.names if alias.name.startswith("jackfield_")}
         found |= imported(child)
     return found
 
@@ -84,7 +92,7 @@ def counted() -> Counter[tuple[str, str]]:
     sources = [(part_of(module), path) for module, path in modules().items()]
     packages = [folder for folder in RUNTIME.glob("jackfield_*/jackfield_*") if folder.is_dir()]
     sources += [(folder.name, path) for folder in packages for path in folder.rglob("*.py")]
-    known = modules().keys() | {folder.name for folder in packages}
+    known = modules().keys() | {folder.name for folder in packages} | {folder.name for folder in ROOT.glob("connectors/*/jackfield_*")}
     edges = ((part, part_imported(name)) for part, path in sources for name in imported(tree(path)) if name in known)
     return Counter((part, other) for part, other in edges if other not in {part, *ALLOWED[part]})
 
@@ -130,3 +138,91 @@ def test_a_project_asks_for_what_it_imports(project: Path) -> None:
     paths = [path for package in _packages(project) for path in (project.parent / package).rglob("*.py")]
     used = {name for path in paths for name in imported(tree(path)) if name.startswith("jackfield_")}
     assert used <= asked | _packages(project)
+
+
+def _named(path: Path) -> Iterator[str]:
+    """All that a module imports, for annotations, too."""
+    for node in nodes(path):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_connectors_use_the_authors_api_only() -> None:
+    """A connector imports nothing of the framework that authors elsewhere could not rely on, in whatever folder it is."""
+    paths = [path for path in ROOT.glob("connectors/*/jackfield_*/**/*.py") if any(map(_INSIDE.match, _named(path)))]
+    assert paths == []
+
+
+def test_a_connector_is_named_in_no_list() -> None:
+    """What checks, builds and runs the connectors finds them by their folders, and what one of them alone needs stands in its own
+    pyproject.toml: a new connector edits no file outside its folder."""
+    names = {path.parent.name for path in PROJECTS if path.parents[1].name == "connectors"}
+    named = re.compile(rf"connectors/({'|'.join(names)})\b|jackfield_({'|'.join(name.replace('-', '_') for name in names)})\b")
+    assert names
+    assert {name: found for name in _LISTS if (found := named.findall((ROOT / name).read_text(encoding="utf-8")))} == {}
+
+
+_ACME = {
+    "pyproject.toml": '[project]\nname = "jackfield-acme"\n',
+    "jackfield_acme/__init__.py": '"""Acme."""\n\nPORT = 4711\n',
+    "tests/acme_server.py": '"""The server for these tests."""\n\nPORT = 4711\n',
+    "tests/test_acme.py": '''"""Acme."""
+
+import pytest
+
+from acme_server import PORT
+from jackfield_acme import PORT as KNOWN
+
+
+@pytest.mark.parametrize("port", [PORT])
+def test_the_port_is_known(port: int) -> None:
+    """The server's port is the connector's."""
+    assert port == KNOWN
+''',
+}
+"""The files of a connector, the tests' shared module and ours and others' in two groups of imports."""
+
+
+@pytest.fixture
+def with_one_more(tmp_path: Path) -> Path:
+    """A checkout with one connector, which nothing outside its folder knows."""
+    for name in (*_LISTS, ".ci/tiers.py", ".ci/tiers.toml", "tests/runner/connector_paths.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name, text in _ACME.items():
+        (tmp_path / "connectors" / "acme" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "connectors" / "acme" / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_new_connector_is_checked_and_run(with_one_more: Path) -> None:
+    """Its code is linted as ours and typed, its tests run with the modules that they share, and its faults are of the third tier."""
+
+    def said(*words: str) -> list[str]:
+        done = subprocess.run([sys.executable, *words], cwd=with_one_more, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.split()
+
+    patterns = _about(with_one_more / "pyproject.toml")["tool"]["mypy"]["files"]
+    typed = {path.relative_to(with_one_more).as_posix() for pattern in patterns for path in with_one_more.glob(pattern)}
+    assert {"connectors/acme/jackfield_acme", "connectors/acme/tests"} <= typed
+    paths = [Path(path).relative_to(with_one_more).as_posix() for path in said("tests/runner/connector_paths.py")[0].split(":")]
+    assert paths == ["connectors/acme/tests", "connectors/acme"]
+    tests = ["connectors/acme/tests/test_acme.py"]
+    assert said(".ci/tiers.py", "acme") == said(".ci/tiers.py", "3") == tests
+    said("-m", "ruff", "check", "--no-cache", "connectors")
+
+
+def test_pages_of_a_new_connector_are_in_the_navigation(tmp_path: Path) -> None:
+    """The site leads to the pages that ``make generate`` writes for a connector, which the file of the navigation does not name."""
+    folder = tmp_path / "reference" / "connectors"
+    folder.mkdir(parents=True)
+    for name, title in (("acme", "Acme"), ("acme-actions-rows", "Acme: rows"), ("known", "Known")):
+        (folder / f"{name}.md").write_text(f"<!-- Made -->\n\n# {title}\n", encoding="utf-8")
+    services: list[Any] = [{"Known": "reference/connectors/known.md"}]
+    nav = [{"Connectors": [{"Services and databases": services}]}]
+    runpy.run_path(str(ROOT / ".ci" / "site.py"))["on_config"]({"nav": nav, "docs_dir": str(tmp_path)})
+    pages = [{"Acme": "reference/connectors/acme.md"}, {"Acme: rows": "reference/connectors/acme-actions-rows.md"}]
+    assert services[1:] == [{"Acme": pages}]

@@ -1,5 +1,6 @@
 """One connection to a server, signed in. IMAPClient writes commands and reads answers; the socket under it is ours."""
 
+# mypy: allow-subclassing-any
 from __future__ import annotations
 
 import imaplib

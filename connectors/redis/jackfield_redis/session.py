@@ -1,5 +1,6 @@
 """One connection to a server, signed in. redis-py writes commands and reads answers; the socket under it is ours."""
 
+# mypy: allow-subclassing-any
 from __future__ import annotations
 
 from collections.abc import Callable

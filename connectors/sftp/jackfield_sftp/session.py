@@ -1,5 +1,6 @@
 """One connection to a server, signed in, with a channel for files. paramiko speaks SSH; each wait ends at the deadline of its call."""
 
+# mypy: allow-subclassing-any
 from __future__ import annotations
 
 import base64
