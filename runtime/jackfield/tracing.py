@@ -53,6 +53,8 @@ def _session(environment: Mapping[str, str]) -> requests.Session | None:
         def send(self, request: requests.PreparedRequest, *given: Any, **named: Any) -> requests.Response:
             target, *_ = target_of(request.url or "")
             found = route.named(target)
+            if isinstance(made.verify, str):  # that of OpenTelemetry, before which requests takes its own variables
+                named["verify"] = made.verify
             return super().send(request, *given, **{**named, "proxies": {} if found is None else {target.scheme: found[1]}})
 
     made = Session()

@@ -46,6 +46,11 @@ class Company:
             assert self.came.wait_for(lambda: bool(self.asked), 60)
             return list(self.asked)
 
+    def wait_passed(self) -> bool:
+        """Return True once a request has come through, by a tunnel whose TLS was believed."""
+        with self.came:
+            return self.came.wait_for(lambda: bool(self.passed), 60)
+
     def talk(self, connection: socket.socket) -> None:
         """Answer one connection."""
         request = read_request(connection)
@@ -64,7 +69,9 @@ class Company:
         is_tls = connection.recv(1, socket.MSG_PEEK) == b"\x16"
         with self._serving(self.name_of.get(host, host)).wrap_socket(connection, server_side=True) if is_tls else connection as inside:
             request = read_request(inside)
-            self.passed.append(request)
+            with self.came:
+                self.passed.append(request)
+                self.came.notify_all()
             inside.sendall(self.answer(place.decode(), request))
 
     def __post_init__(self) -> None:

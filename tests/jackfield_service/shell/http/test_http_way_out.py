@@ -195,6 +195,7 @@ PATHS: dict[str, tuple[Path_, bool]] = {
 BY_ENVIRONMENT = {SETTING: ENVIRONMENT}
 VARIABLES: dict[str, tuple[dict[str, str], bool | None]] = {
     "setting": ({SETTING: "URL"}, True),
+    "setting beside the authorities of others": ({SETTING: "URL", "REQUESTS_CA_BUNDLE": "none.pem", "CURL_CA_BUNDLE": "none.pem"}, True),
     "setting before the environment": ({SETTING: "URL", "HTTPS_PROXY": "http://127.0.0.1:9"}, True),
     "none": ({SETTING: "none", "HTTPS_PROXY": "URL"}, False),
     "HTTPS_PROXY": ({**BY_ENVIRONMENT, "HTTPS_PROXY": "URL"}, True),
@@ -215,7 +216,7 @@ VARIABLES: dict[str, tuple[dict[str, str], bool | None]] = {
 
 @pytest.fixture(name="place")
 def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]:
-    for name in (*variables(), "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+    for name in (*variables(), "AWS_PROFILE", "AWS_ENDPOINT_URL", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JACKFIELD_HOME", str(tmp_path / "home"))
@@ -240,6 +241,7 @@ def test_each_path_by_each_variable(place: Company, path: str, variable: str, mo
         return
     assert set(place.wait()) == {"far.example:443"}
     assert set(place.logins) == {b"Basic YWRhOnBhc3NAd29yZA=="}
+    assert path == "isolated" or place.wait_passed()  # whose path ends with the tunnel
 
 
 @pytest.mark.parametrize("login", [True, False])
