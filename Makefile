@@ -13,7 +13,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels single-file single-file-test docs bench awsindex iamactions corpus mocks costs audit shelf shelf-diff shelf-test shelf-try shelf-licences airflow generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels single-file single-file-test docs bench awsindex iamactions corpus mocks costs audit shelf shelf-diff shelf-test shelf-try shelf-licences airflow interop generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -169,6 +169,11 @@ airflow: setup ## run hosts/airflow in a real Airflow, which gets .venv/airflow
 	@echo "== airflow"
 	@BIN=$(BIN) .ci/airflow
 	@$(BIN)/python -m pytest -q -p no:cacheprovider hosts/airflow/tests
+
+# As airflow: programs of others, which CI does without.
+interop: browser ## run beside squid, tinyproxy, mitmproxy, dnsmasq, RabbitMQ, Redis Sentinel and a standby of PostgreSQL
+	@BIN=$(BIN) .ci/interop
+	@$(BIN)/python -m pytest -q -p no:cacheprovider -rs -m interop tests/interop
 
 generate: setup ## write schemas, manifests and reference pages again
 	@$(BIN)/python .ci/generate.py

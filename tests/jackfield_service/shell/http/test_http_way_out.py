@@ -164,7 +164,7 @@ def _catalogue(environment: dict[str, str]) -> None:
 
 
 def _spans(environment: dict[str, str]) -> None:
-    with mock.patch.dict(os.environ, {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://far.example", "OTEL_EXPORTER_OTLP_TIMEOUT": "2"}):
+    with mock.patch.dict(os.environ, {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://far.example", "OTEL_EXPORTER_OTLP_TIMEOUT": "6"}):
         (tracing,) = configured(dict(os.environ))
         assert tracing._provider is not None
         tracing._provider.get_tracer("x").start_span("x").end()
@@ -220,6 +220,8 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JACKFIELD_HOME", str(tmp_path / "home"))
+    for limit in ("jackfield.call.policy_service.WITHIN", "jackfield_service.shell.identity.jwts._TIMEOUT"):
+        monkeypatch.setattr(limit, 60.0)  # a busy machine takes longer
     with company(tmp_path) as found:
         for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "OTEL_EXPORTER_OTLP_CERTIFICATE"):
             monkeypatch.setenv(name, str(found.authority.bundle))
