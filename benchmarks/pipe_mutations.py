@@ -176,7 +176,7 @@ MUTATIONS = (
     ),
     Mutation("a verdict on hosts is kept after an epoch", "call/plan.py", "if moment != self._moment and", "if False and", _VERDICTS),
     Mutation("a verdict of before a change is kept", "call/open.py", "if self._remembers and state is self._state:", "if self._remembers:", _VERDICTS),
-    Mutation("a proxy's hosts are judged once a second", "call/open.py", "remembers=kind.checks_addresses", "remembers=True", _VERDICTS),
+    Mutation("hosts to which a library connects are judged once a second", "call/open.py", "remembers=kind.checks_addresses", "remembers=True", _VERDICTS),
     Mutation("a verdict on hosts is kept for good", "call/open.py", "return self._clock.monotonic() < self._until", "return self._until > 0", _VERDICTS),
     Mutation("a plan serves another token's rules", "call/plan.py", "served.rules is caller.rules and", "True and", _ACCESS),
     Mutation(

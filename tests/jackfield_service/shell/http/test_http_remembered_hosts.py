@@ -42,11 +42,16 @@ class Upstream(BaseHTTPRequestHandler):
         self.seen.append(self.path)
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", "18")
         if self.path == "/close":
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(b'{"MessageId": "m"}')
+
+    def do_POST(self) -> None:
+        """Read the body, and answer as SES."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -172,6 +177,19 @@ def test_through_a_proxy_each_call_is_judged(stand: Stand, names: Names, port: i
     names.address = INTERNAL
     assert called(stand) == ("failed", "invalid_connection")
     assert names.asked == before + 1
+
+
+def test_where_a_library_connects_each_call_is_judged(stand: Stand, names: Names, port: int) -> None:
+    """A verdict on the host of a client that is not the wire's alone is not remembered, although its connection stays open."""
+    values = {**KEYS, "region": "eu-west-1", "endpoint": f"http://{NAME}:{port}"}
+    assert stand.client().post("/v1/connections?test=false", {"name": "aws", "type": "aws/apiKeySecret", "values": values}).status == 201
+    client = stand.client(rules=Rules(allow=("aws-ses/*",)))
+    mail = {"sender": "a@acme.example", "to": "b@acme.example", "subject": "s", "text": "t"}
+    body = {"connector": "aws-ses", "action": "sendEmail", "connection": "aws", "inputs": mail}
+    assert client.post("/v1/invocations", body).json["status"] == "succeeded"
+    names.asked = 0
+    assert [client.post("/v1/invocations", body).json["status"] for _ in range(3)] == ["succeeded"] * 3
+    assert names.asked == 3
 
 
 class Opens(BearerToken):
