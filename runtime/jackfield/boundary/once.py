@@ -19,6 +19,7 @@ from jackfield.invocation.result import InvocationFailed, Result
 from jackfield.kernel.clock import within
 from jackfield.kernel.errors import Cancelled, InDoubt, InvalidInput, JackfieldError, Rejected, Sent, TimedOut
 from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.interrupts import interrupt
 
@@ -63,6 +64,7 @@ class _DoneBefore(BaseException):
     """Leaves the block of a call that was made before; the end of the block holds it back."""
 
 
+@bordered
 class once:  # noqa: N801 (a decorator and a context manager, used like a function)
     """Make a call once for a key, which is remembered for 30 days (``keep_for``, in seconds); after that the key is free. Without ``look``
     a doubt waits for a person.
@@ -134,7 +136,7 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         if function.__doc__:
             self.context.setdefault("title", function.__doc__.strip().partition("\n")[0][:_TITLE])
         made = self._acalled(function) if loops else self._called(function)
-        return wraps(function)(made)  # type: ignore[return-value]
+        return wraps(function)(bordered(made))  # type: ignore[return-value]
 
     def _called(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def called(*given: Any, **named: Any) -> Any:
@@ -182,6 +184,7 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         return self._block is not None and await self._block.__aexit__(kind, error, trace)
 
 
+@bordered
 class OnceCall:
     """One call. ``value`` is what it has made, ``result`` its Result once it has ended, ``replayed`` is true if an earlier call made it."""
 

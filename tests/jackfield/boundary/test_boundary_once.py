@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +18,7 @@ import pytest
 
 from clocks import FakeClock, time_passes
 from jackfield import ABSENT, UNKNOWN, InvocationFailed, Result, once
+from jackfield.kernel import errors as errors_of_ours
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.interrupts import let_out_of_calls
 from jackfield.manifest.reading import RESERVED
@@ -490,3 +493,20 @@ def test_a_closed_runtime_begins_nothing(upgraded: str, provider: Provider) -> N
     with pytest.raises(Exception, match="closed"):
         charge("a")
     assert provider.effects == []
+
+
+def test_what_leaves_has_no_variable_of_ours(jackfield: Jackfield, provider: Provider) -> None:
+    """Frames of the program keep what they have; ours, which had the arguments, have lost theirs."""
+    provider.raises = TimeoutError("no answer")
+
+    @once("pay", key=lambda order, _card: order, runtime=jackfield)
+    def pay(order: str, _card: str) -> str:
+        return provider.make(order)
+
+    with pytest.raises(InvocationFailed) as caught:
+        pay("order-1", "4111-1111")
+    errors: list[BaseException] = [caught.value, *filter(None, [caught.value.__cause__, caught.value.__context__])]
+    shown = [(frame.f_code.co_filename, dict(frame.f_locals)) for error in errors for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = [values for place, values in shown if Path(place).is_relative_to(Path(errors_of_ours.__file__).parents[1])]
+    assert ours
+    assert [values for values in ours if "4111-1111" in repr(values)] == []

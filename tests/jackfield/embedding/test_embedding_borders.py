@@ -17,7 +17,7 @@ from jackfield_store.management.connections import ManagedConnections
 from jackfield_store.management.visible_journal import SeenJournal
 
 INNER = {
-    "Catalog": "it knows connectors, no values",
+    "Catalog": "it knows connectors, no values", "Bound": "what records calls of functions: `once` asks it, which is a border",
     "Events": "the class of the feed has it",
     "Stream": "its errors are in its Result, and its variables events that the reader gets",
     "Journal": "jackfield's own parts ask it, below a border; programs have SeenJournal",
