@@ -398,7 +398,9 @@ def _sendable(schema: Json, operation: Operation, shown: tuple[Example, ...], co
     }
     kept = {**schema, "properties": {name: sub for name, sub in members.items() if name not in hidden}}
     required = schema.get("required")
-    return kept | ({"required": [name for name in required if name not in hidden]} if isinstance(required, list) else {})
+    if not isinstance(required, list):
+        return kept
+    return kept | {"required": [name for name in required if not isinstance(name, str) or name not in hidden]}
 
 
 def _twin(operation: Operation, members: Json) -> str | None:

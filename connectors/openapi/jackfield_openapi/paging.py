@@ -360,7 +360,7 @@ class Pages:
         found: set[str] = set()
         for part in (part for sub in subs for part in self._composition.parts(sub)):
             kind = part.get("type", "object" if "properties" in part else None)
-            found |= {kind} if isinstance(kind, str) else set(kind) if isinstance(kind, list) else set()
+            found |= {one for one in (kind if isinstance(kind, list) else [kind]) if isinstance(one, str)}
         return found
 
     def _has_id(self, response: Response, items: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import random
@@ -121,6 +122,18 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
         yield path
     for name, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
         yield from _places(part, (*path, name))
+
+
+def test_lists_of_what_is_no_name() -> None:
+    """Where names or types are listed, no other value ends the conversion in an error of Python."""
+    for path in [path for path in _places(_OPENAPI) if path[-1] in {"required", "type"}]:
+        mutant = copy.deepcopy(_OPENAPI)
+        holder: Any = mutant
+        for name in path[:-1]:
+            holder = holder[name]
+        holder[path[-1]] = [{}, [], 1, "id"]
+        with contextlib.suppress(InvalidInput):
+            assert converted(mutant, Choices()) is not None
 
 
 def _refuse(name: str) -> None:
