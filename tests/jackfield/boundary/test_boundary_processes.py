@@ -37,16 +37,16 @@ def start(url: str, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, *words], env=environment, stdout=subprocess.PIPE, text=True)
 
 
-def said(program: subprocess.Popen[str]) -> list[str]:
+def said(program: subprocess.Popen[str], patience: float = PATIENCE) -> list[str]:
     """What a program has said, once it has ended well."""
-    out, _ = program.communicate(timeout=PATIENCE)
+    out, _ = program.communicate(timeout=patience)
     assert program.returncode == 0
     return out.split("\n")[:-1]
 
 
 def killed(url: str, folder: Path, rounds: int) -> dict[str, Any]:
     """Kill a program at each point."""
-    (line,) = said(start(url, str(_HERE / "killing.py"), str(folder), str(rounds)))
+    (line,) = said(start(url, str(_HERE / "killing.py"), str(folder), str(rounds)), 3600.0)
     found: dict[str, Any] = json.loads(line)
     return found
 
