@@ -397,10 +397,8 @@ def _sendable(schema: Json, operation: Operation, shown: tuple[Example, ...], co
         name for name, sub in members.items() if composition.is_marked(sub, "readOnly") and (name not in sent or input_name(name) in taken)
     }
     kept = {**schema, "properties": {name: sub for name, sub in members.items() if name not in hidden}}
-    required = schema.get("required")
-    if not isinstance(required, list):
-        return kept
-    return kept | {"required": [name for name in required if not isinstance(name, str) or name not in hidden]}
+    required = _required(schema)
+    return kept | {"required": [name for name in required if name not in hidden]} if required else kept
 
 
 def _twin(operation: Operation, members: Json) -> str | None:

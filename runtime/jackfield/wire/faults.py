@@ -108,7 +108,7 @@ _HANDSHAKES: Mapping[str, tuple[str, str]] = {
     "EOF": ("it ended the connection", _ENDED),
 }
 """What is said of a failed handshake, and where to look, by a part of OpenSSL's reason."""
-NO_CERTIFICATE = "none was given"
+_NO_CERTIFICATE = "none was given"
 """Reason of a server that wants a client's certificate (RFC 8446 §6.2, certificate_required)."""
 _WANTED = "Use a type of connection that has one, and ask whoever runs the server for a certificate and its key."
 _SAID: Mapping[Kind, tuple[str, str]] = {
@@ -191,7 +191,7 @@ class WireFault(Exception):
             return "{server} closed the connection before the first byte of an answer", _PLAIN if self.reason == NO_ANSWER else hint
         if self.kind is Kind.CONNECT_LATE and self.reason:
             return "{server} accepted the connection, but {reason}", _HANDSHAKE
-        if self.kind is Kind.CLIENT_CERTIFICATE and self.reason == NO_CERTIFICATE:
+        if self.kind is Kind.CLIENT_CERTIFICATE and self.reason == _NO_CERTIFICATE:
             return "{server} wants a client certificate, and none was given", _WANTED
         if self.kind is Kind.UNREACHABLE:
             return self._unreachable(text, hint)
@@ -304,7 +304,7 @@ def broken(error: BaseException) -> WireFault:
     if exhausted(error) is not None:
         return WireFault(Kind.EXHAUSTED, Sent.UNKNOWN)
     if isinstance(error, ssl.SSLError) and refuses_client(error):
-        return WireFault(Kind.CLIENT_CERTIFICATE, Sent.REFUSED, NO_CERTIFICATE if "CERTIFICATE_REQUIRED" in (error.reason or "") else "")
+        return WireFault(Kind.CLIENT_CERTIFICATE, Sent.REFUSED, _NO_CERTIFICATE if "CERTIFICATE_REQUIRED" in (error.reason or "") else "")
     return WireFault(Kind.CUT, Sent.UNKNOWN)
 
 

@@ -18,9 +18,10 @@ from jackfield import Result
 from jackfield.call.how import How
 from jackfield.call.settle import failed, succeeded
 from jackfield.call.waiter import run_in_thread
+from jackfield.call.work import Work
 from jackfield.callers import LIBRARY
 from jackfield.kernel.errors import IdempotencyConflict, InDoubt, Rejected, Sent, Unavailable
-from jackfield_store.recording.rows import JournalRow, Work
+from jackfield_store.recording.rows import JournalRow
 from jackfield_store.runtime import Jackfield
 
 PATIENCE = 60.0
@@ -181,7 +182,8 @@ from jackfield.kernel.clock import SystemClock
 from jackfield.call.how import How
 from jackfield.call.waiter import InThread, LoopThread, run_in_thread
 from jackfield_store.journal import Journal
-from jackfield_store.recording.rows import JournalRow, Work
+from jackfield.call.work import Work
+from jackfield_store.recording.rows import JournalRow
 from jackfield_store.resources.storage import Storage
 
 clock = SystemClock()

@@ -23,8 +23,6 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield_store.recording.drafting import draft_of
 from jackfield_store.recording.record import Record
 
-__all__ = ["JournalRow", "Work"]
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 

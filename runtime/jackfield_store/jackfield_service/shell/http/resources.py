@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -76,12 +76,12 @@ def _operation(resource: Resource[Any], act: Act, own: Endpoint | None) -> Opera
 def _endpoint(resource: Resource[Any], act: Act, body: str | None) -> Endpoint:
     if act.name == "list":
         return page_of(partial(done, resource), act.does, resource.row, resource.filters)
-    creates = act.name == "create"
+    creates, members = act.name == "create", cache(partial(resource.members, body or ""))
 
     async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
         given = [] if creates else [request.path_params[resource.key]]
         if body is not None:
-            given.append(await members_of(request, *resource.members(body)))
+            given.append(await members_of(request, *members()))
         asked = {name: _asked(request, name, schema) for name, schema in (act.query or {}).items()}
         found = await done(resource, request, server, identity, lambda things: act.does(things, *given, **asked))
         if found is None:
