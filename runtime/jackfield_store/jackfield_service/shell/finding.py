@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
-from pkgutil import iter_modules
 from types import ModuleType
 
 import jackfield_service
@@ -15,7 +15,7 @@ _FOLDER = "subjects"
 
 def surfaces(*names: str) -> Iterator[ModuleType]:
     """Yield each subject's modules of fixed names, such as ``http`` or ``page``, in the order of their folders."""
-    folders = [f"{path}/{_FOLDER}" for path in jackfield_service.__path__]
-    for found in iter_modules(folders, f"{jackfield_service.__name__}.{_FOLDER}."):
-        modules = [f"{found.name}.{name}" for name in names] if found.ispkg else []
-        yield from (import_module(module) for module in modules if find_spec(module) is not None)
+    for folder in jackfield_service.__path__:  # not by pkgutil, which finds no module in the single file: its importer lists none
+        for name in sorted(entry.name for entry in os.scandir(f"{folder}/{_FOLDER}") if entry.is_dir() and entry.name[0] != "_"):
+            modules = [f"{jackfield_service.__name__}.{_FOLDER}.{name}.{module}" for module in names]
+            yield from (import_module(module) for module in modules if find_spec(module) is not None)
