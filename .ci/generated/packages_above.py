@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 _DOCSTRING = """The packages that stand above the framework, which names them nowhere else: written by ``make generate`` from their
 ``pyproject.toml``."""
+_TOPICS = ("call", "connect", "serve", "operate", "make", "market", "ses", "aws")
+"""Topics of commands, in their order."""
 _LEFT_OUT = frozenset({"jackfield.connectors", "jackfield.plugins"})
 """Groups of which nobody looks for one by its name."""
 
@@ -25,9 +27,9 @@ def module(root: Path) -> str:
         for group, points in table["project"].get("entry-points", {}).items():
             if group.startswith("jackfield.") and group not in _LEFT_OUT:
                 declared.setdefault(group, {}).update({name: (package, own.get(name, extras.get(package, ""))) for name in points})
-    about = {name: text for table in projects.values() for name, text in _own(table).get("commands", {}).items()}
-    if {*about} != {*declared["jackfield.commands"]}:
-        raise SystemExit("each entry point of jackfield.commands needs its summary in tool.jackfield.commands")
+    topics = _topics(projects.values())
+    if {name for commands in topics.values() for name in commands} != {*declared["jackfield.commands"]}:
+        raise SystemExit("each entry point of jackfield.commands needs its summary in a topic of tool.jackfield.commands")
     ours = [table for package, table in projects.items() if _is_ours(package, table, extras)]
     imported = sorted(name for table in ours for name in table["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
     needs = {extra: name for table in ours for extra, name in _own(table).get("needs", {}).items()}
@@ -49,10 +51,10 @@ def module(root: Path) -> str:
         '"""Package and extra of each entry point, by group and name."""',
         f"NEEDS = {{{', '.join(f'{_text(extra)}: {_text(needs[extra])}' for extra in sorted(needs))}}}",
         '"""A module of another project that an extra brings, where the extra adds requirements to a package and no package."""',
-        "SUMMARIES = {",
-        *(f"    {_text(name)}: {_text(about[name])}," for name in sorted(about)),
+        "TOPICS = {",
+        *(line for topic, commands in topics.items() for line in _topic(topic, commands)),
         "}",
-        '"""Summary of each command, since an entry point cannot carry one."""',
+        '"""Summary of each command, by the topic under which ``--help`` has it, since an entry point can carry neither."""',
     ]
     return "\n".join(parts) + "\n"
 
@@ -64,8 +66,22 @@ def _group(group: str, points: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     yield "    },"
 
 
+def _topics(tables: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {topic: {} for topic in _TOPICS}
+    for table in tables:
+        for topic, commands in _own(table).get("commands", {}).items():
+            found[topic].update(commands)
+    return found
+
+
+def _topic(topic: str, commands: Mapping[str, str]) -> Iterator[str]:
+    yield f"    {_text(topic)}: {{"
+    yield from (f"        {_text(name)}: {_text(summary)}," for name, summary in commands.items())
+    yield "    },"
+
+
 def _projects(root: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted([*root.glob("runtime/*/pyproject.toml"), *root.glob("connectors/*/pyproject.toml")]):
+    for path in [*sorted(root.glob("runtime/*/pyproject.toml")), *sorted(root.glob("connectors/*/pyproject.toml"))]:
         yield tomllib.loads(path.read_text(encoding="utf-8"))
 
 

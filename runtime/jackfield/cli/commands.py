@@ -4,7 +4,7 @@ To add a command: a line in ``BUILT_IN``, and ``VERBS`` in the module ``cli/NAME
 no verbs). Its table stands in the module of its noun, with a line in ``_TABLES``, and its section in ``docs/reference/cli*.md``. Another
 package adds one with an entry point in the group ``jackfield.commands``: a function or ``VERBS``. The name of a command of two words has a
 dot between them (``generate.openapi``), so that several packages can add verbs to one noun. Packages of this repository have its summary in
-``tool.jackfield.commands`` of their ``pyproject.toml``, from which ``kernel/packages`` is made.
+a topic of ``tool.jackfield.commands`` of their ``pyproject.toml``, from which ``kernel/packages`` is made.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 BUILT_IN = {
     "invoke": "run an action from arguments or a file, or many from JSON Lines",
+    "search": "search actions",
     "connectors": "list and show the installed connectors",
     "schema": "print the JSON Schema of an action or a connection type",
-    "search": "search actions",
     "options": "list the choices for a form field",
     "offers": "offer services of AWS to workspaces",
     "completion": "print a completion script for bash, zsh or fish",
 }
 """Summary of each built-in command."""
+
+_ELSEWHERE = {"options": "make", "offers": "aws", "completion": "operate"}
+"""Topic of a built-in command that is not of ``call``."""
 
 _TABLES = {
     "options": ("connectors", "OPTIONS"),
@@ -37,11 +40,25 @@ _TABLES = {
 _GROUP = "jackfield.commands"
 
 
-def of_packages() -> tuple[Mapping[str, tuple[str, str]], Mapping[str, str]]:
-    """Return, of the commands of jackfield's other packages, package and extra, and the summary, by name."""
-    from jackfield.kernel.packages import DECLARED, SUMMARIES
+def of_packages() -> Mapping[str, tuple[str, str]]:
+    """Return package and extra of the commands of jackfield's other packages, by name."""
+    from jackfield.kernel.packages import DECLARED
 
-    return DECLARED[_GROUP], SUMMARIES
+    return DECLARED[_GROUP]
+
+
+def topics() -> dict[str, dict[str, str]]:
+    """Return the summaries of the commands that are here, by topic and name. Commands of others' packages are of the topic ``""``."""
+    from jackfield.kernel.packages import TOPICS
+
+    found: dict[str, dict[str, str]] = {topic: {} for topic in TOPICS}
+    for name, summary in BUILT_IN.items():
+        found[_ELSEWHERE.get(name, "call")][name] = summary
+    others = plugged()
+    for topic, commands in TOPICS.items():
+        found[topic].update({name: summary for name, summary in commands.items() if others.pop(name, None)})
+    found[""] = {name: f"(added by {points[0].distribution})" for name, points in sorted(others.items())}
+    return found
 
 
 def lacks_extra(name: str) -> bool:
@@ -65,7 +82,7 @@ def built_in(name: str) -> Mapping[str, Verb]:
     return verbs
 
 
-def plugged() -> Mapping[str, Sequence[EntryPoint]]:
+def plugged() -> dict[str, list[EntryPoint]]:
     """Return the commands of installed packages by name, with every package that declares them, without importing any."""
     from jackfield.catalog.discovery import entry_points
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, plugged
+from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, plugged, topics
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb, Verbs
 from jackfield.kernel.errors import JackfieldError
@@ -113,8 +113,7 @@ def _one_line(text: str) -> str:
 
 def _candidates(before: Sequence[str], current: str) -> Candidates:
     if not before:
-        yield from BUILT_IN.items()
-        yield from ((name.partition(".")[0], f"added by {points[0].distribution}") for name, points in sorted(plugged().items()))
+        yield from sorted((name.partition(".")[0], about) for commands in topics().values() for name, about in commands.items())
         return
     name, *words = before
     found = built_in(name) if name in BUILT_IN else load_plugged(plugged()[name]) if name in plugged() else {}

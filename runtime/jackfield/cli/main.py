@@ -10,7 +10,7 @@ import os
 import sys
 
 import jackfield
-from jackfield.cli.commands import BUILT_IN, built_in, lacks_extra, load_plugged, of_packages, plugged
+from jackfield.cli.commands import BUILT_IN, built_in, lacks_extra, load_plugged, of_packages, plugged, topics
 
 TYPE_CHECKING = False  # importing typing would double the time of a cold --help
 if TYPE_CHECKING:
@@ -22,6 +22,27 @@ if TYPE_CHECKING:
     from jackfield.kernel.errors import JackfieldError
 
 _USAGE = "usage: jackfield COMMAND …"
+_HEADS = {
+    "call": "Call",
+    "connect": "Connect",
+    "serve": "Run a server",
+    "operate": "Operate a server",
+    "make": "Make a connector",
+    "market": "Publish and install connectors",
+    "ses": "Amazon SES, and other systems' files for it",
+    "aws": "AWS",
+    "": "Commands of other packages",
+}
+"""Head of each topic of commands."""
+_FRONT = ("call", "connect", "serve")
+"""Topics of ``jackfield --help``."""
+_TOPICS = {
+    "operate": ("serve", "operate"),
+    **{topic: (topic,) for topic in ("call", "connect", "make", "market", "ses", "aws")},
+    "all": (*_HEADS,),
+}
+"""Topics that ``jackfield help TOPIC`` shows."""
+_NOTHING = "  nothing of it is installed:\n"
 _INTERRUPTED = 130
 """Exit code of a command ended by Ctrl-C, as shells expect it (128 + SIGINT)."""
 
@@ -82,9 +103,10 @@ def _dispatch(words: list[str], output: Output) -> int:
         if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
             raise _misuse(f"argument {place} is not valid text in this locale's encoding", usage=_USAGE, hint="Write it in UTF-8.")
     if words and words[0] == "help":
-        words = [*[word for word in words[1:] if word != "--json"], "--help"]
-        if words == ["--help"]:
-            return _print(_help())
+        words = [word for word in words[1:] if word != "--json"]
+        if not words or (words[0] in _TOPICS and not words[1:]):
+            return _print(_help_of(words[0]) if words else _help())
+        words.append("--help")
     if not words:
         raise _misuse("no command is given", usage=_help(), hint="See 'jackfield --help'.")
     name, *rest = words
@@ -94,11 +116,11 @@ def _dispatch(words: list[str], output: Output) -> int:
     found = plugged()
     if name in found and not lacks_extra(name):
         command = load_plugged(found[name])
-        return command(rest) or 0 if callable(command) else _of_table(name, _about(name, found[name]), command, rest, output)
+        return command(rest) or 0 if callable(command) else _of_table(name, _about(name), command, rest, output)
     verbs = {verb.partition(".")[2]: points for verb, points in found.items() if verb.startswith(f"{name}.")}
     if verbs:
         return _plugged_verb(name, rest, verbs)
-    package, extra = of_packages()[0].get(name, ("", ""))
+    package, extra = of_packages().get(name, ("", ""))
     if package:
         needed, named = (f"extra '{extra}'", f"'jackfield[{extra}]'") if extra else (f"package '{package}'", package)
         text = f"the command '{name}' needs the {needed}, which is not installed"
@@ -133,7 +155,7 @@ def _plugged_verb(name: str, words: list[str], verbs: Mapping[str, Sequence[Entr
             raise _misuse(f"'{name} {verb}' is declared as a table of verbs", usage=usage, hint="Declare a function.")
         return command(words[1:]) or 0
     if verb in {"-h", "--help"}:
-        rows = "".join(f"  {key:<8} {_about(f'{name}.{key}', points)}\n" for key, points in sorted(verbs.items()))
+        rows = "".join(f"  {key:<8} {_about(f'{name}.{key}')}\n" for key in sorted(verbs))
         return _print(f"{usage}\n\n{rows}")
     text = (
         f"'{name}' has no command '{verb[:80]}'{did_you_mean(verb, verbs)}"
@@ -183,27 +205,37 @@ def _refuse(command: str, error: JackfieldError, output: Output) -> int:
     return error.exit_code
 
 
-def _about(name: str, points: Sequence[EntryPoint]) -> str:
-    summary = of_packages()[1].get(name, "")
-    return f"{summary + ' ' if summary else ''}(added by {points[0].distribution})"
+def _about(name: str) -> str:
+    return next((commands[name] for commands in topics().values() if name in commands), "")
 
 
 def _help() -> str:
-    about = BUILT_IN | {name.replace(".", " "): _about(name, points) for name, points in sorted(plugged().items())}
-    width = max(map(len, about))
-    commands = "\n".join(f"  {name:<{width}} {summary}" for name, summary in about.items())
     return f"""{_USAGE}
 
 Run actions of installed connectors: JSON in, JSON out.
 
-{commands}
-
-  -h, --help    show this help; 'jackfield help COMMAND' describes a command
-  -V, --version
+{_sections(_FRONT)}
+More commands: jackfield help operate | make | market | ses | aws | all
+Of one command: jackfield help COMMAND. Version: jackfield --version
 
 Output goes to stdout as JSON, on one line with --json; everything else to stderr.
-Exit codes: 0 succeeded, 1 failed, 2 invalid, 3 in doubt; of many, the largest.
+Exit codes: 0 succeeded, 1 failed, 2 invalid, 3 in doubt, 4 waits for a person. Of many, the largest of 1 to 3, else 4.
 """
+
+
+def _help_of(asked: str) -> str:
+    return f"{_USAGE}\n\n{_sections(_TOPICS[asked])}"
+
+
+def _sections(asked: Sequence[str]) -> str:
+    commands = topics()
+    width = max(len(name) for topic in asked for name in ["", *commands[topic]])
+    found = []
+    for topic in asked:
+        rows = [f"  {name.replace('.', ' '):<{width}}  {about}\n" for name, about in commands[topic].items()]
+        if rows or topic == asked[-1] != "":
+            found.append(f"{_HEADS[topic]}\n{''.join(rows) or _NOTHING}")
+    return "\n".join(found)
 
 
 def _verbs_help(name: str, about: str, verbs: Mapping[str, Verb]) -> str:

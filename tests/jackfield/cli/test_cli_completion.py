@@ -26,8 +26,8 @@ def offered(shell: Shell, *words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["inv"], ["invoke", "invocations"]),
-        (["conne"], ["connectors", "connect-sessions", "connections"]),
+        (["inv"], ["invocations", "invoke"]),
+        (["conne"], ["connect-sessions", "connections", "connectors"]),
         (["connectors", ""], ["list", "show"]),
         (["connectors", "list", "--c"], ["--check"]),
         (["connectors", "show", ""], ["echo"]),
@@ -76,7 +76,7 @@ def test_plugged_commands_are_offered(shell: Shell) -> None:
 def test_meanings(shell: Shell) -> None:
     """A word comes with what it means, after a tab and on one line."""
     assert shell.run("__complete", "--", "invoke", "echo", "po").out == "post\tPost a Note\n"
-    assert shell.run("__complete").out.startswith("invoke\t")
+    assert "\ninvoke\t" in shell.run("__complete").out
 
 
 def test_broken_connectors_offer_nothing(shell: Shell) -> None:
@@ -118,7 +118,7 @@ def test_an_unknown_shell(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("words", "replies"),
     [
-        (["conne"], ["connectors", "connect-sessions", "connections"]),
+        (["conne"], ["connect-sessions", "connections", "connectors"]),
         (["invoke", "echo", "tex"], []),
         (["invoke", "echo", "say", "tex"], ["text="]),
         (["invoke", "echo", "say", "loud", "=", "t"], ["true"]),
@@ -126,7 +126,7 @@ def test_an_unknown_shell(shell: Shell) -> None:
         (["invoke", "echo", "say", "text", "=", "hi", "tim"], ["times="]),
         (["invoke", "echo", "say", "data", ":=", "{}", "voi"], ["voice="]),
         (["connections", "show", ""], ["hall"]),
-        ([""], [*BUILT_IN, *sorted(name for name, (_, extra) in DECLARED["jackfield.commands"].items() if extra)]),
+        ([""], sorted([*BUILT_IN, *(name for name, (_, extra) in DECLARED["jackfield.commands"].items() if extra)])),
     ],
 )
 def test_bash(shell: Shell, words: list[str], replies: list[str]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from jackfield.cli.commands import BUILT_IN, plugged
 from jackfield.cli.tables import heading as derived
 from shell import Shell
 
@@ -16,6 +19,33 @@ def test_b12_help_is_a_command(shell: Shell, words: list[str], said: str) -> Non
     answer = shell.run("help", *words)
     assert (answer.code, said in answer.out) == (0, True)
     assert answer.out == shell.run(*words, "--help").out
+
+
+def test_the_first_page_is_short(shell: Shell) -> None:
+    """``--help`` shows at most 16 commands in three groups, and where the others stand."""
+    said = shell.run("--help").out
+    assert re.findall(r"(?m)^(\S.*)\n  \w", said) == ["Call", "Connect", "Run a server"]
+    assert len(_commands(said)) <= 16
+    assert all(topic in said for topic in ("operate", "make", "market", "ses", "aws", "all"))
+
+
+@pytest.mark.parametrize(
+    ("topic", "command"),
+    [
+        ("call", "invoke"), ("connect", "connections"), ("operate", "worker"), ("operate", "db"), ("make", "new"), ("market", "sign"),
+        ("ses", "convert"), ("aws", "offers"),
+    ],
+)  # fmt: skip
+def test_help_of_a_topic(shell: Shell, topic: str, command: str) -> None:
+    """``help TOPIC`` shows the commands of one kind of reader, each with a line, and ``help all`` shows each command once."""
+    answer, all_of_them = shell.run("help", topic), _commands(shell.run("help", "all").out)
+    assert (answer.code, command in _commands(answer.out)) == (0, True)
+    assert {*_commands(answer.out)} < {*all_of_them}
+    assert sorted(all_of_them) == sorted({*all_of_them} | {name.replace(".", " ") for name in (*BUILT_IN, *plugged())})
+
+
+def _commands(said: str) -> list[str]:
+    return re.findall(r"(?m)^  (\S+(?: \S+)?) {2,}\S", said)
 
 
 def test_b12_a_misspelt_option(shell: Shell) -> None:

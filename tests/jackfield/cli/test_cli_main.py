@@ -24,8 +24,8 @@ def add_command(shell: Shell, name: str, source: str, distribution: str = "jackf
 
 
 def test_help_names_the_commands(shell: Shell) -> None:
-    """``--help`` goes to stdout and names every command."""
-    answer = shell.run("--help")
+    """Help goes to stdout, and ``help all`` names every command."""
+    answer = shell.run("help", "all")
     assert answer.code == 0
     assert answer.err == ""
     for name in ("invoke", "connectors", "schema", "search", "options", "connections", "completion"):
@@ -147,9 +147,9 @@ def test_utf8_whatever_the_locale(shell: Shell) -> None:
 
 
 def test_help_names_plugged_commands_without_importing_them(shell: Shell) -> None:
-    """A command that a package adds stands in ``--help``, and its module is not run for that."""
+    """A command that a package adds stands in ``help all``, and its module is not run for that."""
     add_command(shell, "hello", "raise RuntimeError('imported')")
-    answer = shell.run("--help")
+    answer = shell.run("help", "all")
     assert re.search(r"hello +\(added by jackfield-extra\)", answer.out)
 
 
