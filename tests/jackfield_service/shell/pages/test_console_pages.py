@@ -209,17 +209,30 @@ def seen(visitor: Visitor, name: str, *, thoroughly: bool, by_axe: bool = True) 
     ]
 
 
-def test_phones_show_an_invocation_in_three_lines_and_the_sections_in_three_rows(browser: Browser, busy: Console) -> None:
-    """On a phone, a call is at most three lines, the figures of a connector at most five, and the sections are in three rows."""
+def test_phones_show_an_invocation_in_three_lines_and_the_sections_on_request(browser: Browser, busy: Console) -> None:
+    """On a phone, a call is at most three lines, the figures of a connector at most five, and the sections are behind a button, which the
+    keyboard opens, and Escape closes."""
     visitor = Visitor(browser, busy)
     visitor.sign_in()
     visitor.look("light", phone=True)
     height = "(rows) => Math.max(...rows.map((row) => row.getBoundingClientRect().height))"
     visitor.go("/invocations")
     assert visitor.page.locator("#found tbody tr").evaluate_all(height) <= 3 * 24 + 20
-    tops = visitor.page.locator(".side nav li").evaluate_all("(items) => items.map((item) => item.getBoundingClientRect().top)")
-    assert len(set(tops)) == 3
-    visitor.go("/")
+    menu, sections = visitor.page.get_by_role("button", name="Menu"), visitor.page.get_by_role("navigation", name="Sections")
+    assert visitor.page.locator(".side").evaluate("(side) => side.getBoundingClientRect().height") <= 60
+    assert not sections.is_visible()
+    menu.press("Enter")
+    sections.wait_for()
+    visitor.page.keyboard.press("Tab")
+    assert visitor.page.evaluate("document.activeElement.textContent") == "Close"
+    assert visitor.axe() == []
+    visitor.page.keyboard.press("Escape")
+    sections.wait_for(state="hidden")
+    assert visitor.page.evaluate("document.activeElement.textContent") == "Menu"
+    menu.click()
+    sections.get_by_role("link", name="Overview").click()
+    visitor.settle()
+    assert not sections.is_visible()
     by_connector = visitor.page.get_by_role("table", name="By connector").locator("tbody tr")
     assert by_connector.evaluate_all(height) <= 5 * 24 + 20
     visitor.check()

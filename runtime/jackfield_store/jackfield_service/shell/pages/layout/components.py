@@ -19,6 +19,7 @@ from jackfield.kernel.hidden import visible
 from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Attribute, Markup, Node, Tags
 from jackfield.kernel.stored_values import problem_of_times
+from jackfield_service.shell.pages.layout.assets import asset
 from jackfield_service.shell.pages.layout.drawn import drawn_from
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.requests.prefix import below_prefix
@@ -52,6 +53,11 @@ _ITEM = re.compile(r"^-\n\n", re.MULTILINE)
 def badge(word: str, text: str | None = None) -> Markup:
     """Render a state as one word, or as ``text``; the colour adds nothing that the word does not say."""
     return h.span(text or _WORDS.get(word, word), class_=f"badge {_TONES.get(word, 'plain')}")
+
+
+def glyph(name: str) -> Markup:
+    """Render a small picture of ``icons.svg``, in the colour of the text beside it, which says the same."""
+    return h.svg(h.use(href=f"{asset('icons.svg')}#{name}"), class_="glyph", aria_hidden="true")
 
 
 def heading(title: Node, *beside: Node, lead: Node = None, anew: bool = False) -> Markup:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jackfield.kernel.markup import Markup, Node
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.pages.layout.assets import asset
-from jackfield_service.shell.pages.layout.components import form, h, heading, notice
+from jackfield_service.shell.pages.layout.components import form, glyph, h, heading, notice
 from jackfield_service.shell.pages.layout.drawn import ANEW, MOVED
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.requests.prefix import current_prefix
@@ -19,21 +21,36 @@ POLICY = (
 _HEADERS = {"Content-Security-Policy": POLICY, "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin", "Cache-Control": "no-store"}
 _HTMX = '{"includeIndicatorCSS": false, "history": "reload", "defaultTimeout": 0, "prefix": ""}'
 _SECTIONS = (
-    ("overview", "/", "Overview"),
-    ("connectors", "/connectors", "Connectors"),
-    ("connections", "/connections", "Connections"),
-    ("invocations", "/invocations", "Invocations"),
-    ("approvals", "/approvals", "Approvals"),
-    ("schedules", "/schedules", "Schedules"),
-    ("subscriptions", "/subscriptions", "Subscriptions"),
-    ("callbacks", "/callbacks", "Callbacks"),
-    ("queue", "/queue", "Queue"),
-    ("files", "/files", "Files"),
-    ("tokens", "/tokens", "Tokens"),
-    ("workspace", "/workspace", "Workspace"),
-    ("audit", "/audit", "Audit log"),
-    ("tenants", "/tenants", "Tenants"),
+    (None, (("overview", "/", "Overview"),)),
+    ("Integrations", (("connectors", "/connectors", "Connectors"), ("connections", "/connections", "Connections"))),
+    (
+        "Activity",
+        (
+            ("invocations", "/invocations", "Invocations"),
+            ("approvals", "/approvals", "Approvals"),
+            ("queue", "/queue", "Queue"),
+            ("files", "/files", "Files"),
+        ),
+    ),
+    (
+        "Automation",
+        (
+            ("schedules", "/schedules", "Schedules"),
+            ("subscriptions", "/subscriptions", "Subscriptions"),
+            ("callbacks", "/callbacks", "Callbacks"),
+        ),
+    ),
+    (
+        "Administration",
+        (
+            ("tokens", "/tokens", "Tokens"),
+            ("workspace", "/workspace", "Workspace"),
+            ("audit", "/audit", "Audit log"),
+            ("tenants", "/tenants", "Tenants"),
+        ),
+    ),
 )
+"""Sections by what they are about: key, which is also the name of its picture in ``icons.svg``, address and title."""
 _OF_MANAGERS = ("callbacks", "audit")
 """Sections that show what happens in the whole workspace."""
 _OF_OPERATORS = ("tenants",)
@@ -111,24 +128,35 @@ def secured(response: Response) -> Response:
 
 
 def _navigation(request: PageRequest, section: str) -> Markup:
+    who = request.identity.name or request.identity.id
+    return h.header(
+        h.a(LOGO, h.span("jackfield"), href="/", class_="brand"),
+        h.p(h.span("Workspace "), h.strong(request.identity.workspace), _switch(request), class_="where"),
+        h.button("Menu", type="button", popovertarget="menu"),
+        h.div(
+            h.button("Close", type="button", popovertarget="menu", class_="quiet"),
+            h.nav([_links(request, section, group, own) for group, own in _SECTIONS], aria_label="Sections"),
+            h.div(
+                h.p(who, " · ", request.identity.scope, class_="who"),
+                form(request, "/logout", h.button("Sign out", class_="quiet")),
+                h.a("API", href="/docs"),
+                class_="account",
+            ),
+            id="menu",
+            popover=True,
+        ),
+        class_="side",
+        data_session=session_of(request.identity),
+    )
+
+
+def _links(request: PageRequest, section: str, group: str | None, own: Iterable[tuple[str, str, str]]) -> list[Node]:
     links = [
-        h.li(h.a(title, href=address, aria_current="page" if key == section else None))
-        for key, address, title in _SECTIONS
+        h.li(h.a(glyph(key), title, href=address, aria_current="page" if key == section else None))
+        for key, address, title in own
         if _sees(request, key)
     ]  # fmt: skip
-    who = request.identity.name or request.identity.id
-    inner = h.div(
-        h.a(LOGO, h.span("jackfield"), href="/", class_="brand"),
-        h.nav(h.ul(links), aria_label="Sections"),
-        h.div(
-            h.p(h.span("Workspace "), h.strong(request.identity.workspace), _switch(request), class_="where"),
-            h.p(who, " · ", request.identity.scope, class_="who"),
-            form(request, "/logout", h.button("Sign out", class_="quiet")),
-            h.p(h.a("API", href="/docs")),
-            class_="account",
-        ),
-    )
-    return h.header(inner, class_="side", data_session=session_of(request.identity))
+    return [h.p(group, class_="group"), h.ul(links)] if group and links else [h.ul(links)] if links else []
 
 
 def session_of(identity: Identity) -> str:
