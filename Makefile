@@ -40,10 +40,8 @@ browser: setup
 clients: browser
 	@BIN=$(BIN) .ci/clients
 
-demo: setup ## run the main job on a local AWS simulator, and list the connectors that are ready
+demo: setup ## run the guided tour on a local AWS simulator
 	@$(BIN)/jackfield demo
-	@echo "Ready connectors, which 'make shelf' builds and 'jackfield try' calls without an account:"
-	@$(SHELF) list
 
 # The tests first, and beside them, two at a time, what takes longest: types and wheels would end after the tests otherwise.
 test: setup ## everything that CI runs; ends with the slowest ten tests

@@ -188,11 +188,10 @@ STEPS = (
 
 _NEXT = """
 What to try next
-  jackfield demo --serve                      keep the simulator running, for use from another terminal
-  jackfield connectors show aws-ses           the manifest: actions, connection types, schemas
-  jackfield schema aws-ses sendEmail          the inputs of an action, as JSON Schema
-  jackfield invoke --file examples/send-email.json
-                                              run one of the examples; see examples/README.md"""
+  jackfield new acme-crm      a connector of your own; docs/tutorial/first-connector.md
+  jackfield shelf list        100 ready services; 'jackfield try NAME' calls one without an account
+  jackfield demo --serve      keep the simulator running, for examples/ and your own calls from another terminal
+  jackfield serve             the console and the HTTP API"""
 
 
 def tour(show: Show, steps: tuple[Step, ...] = STEPS) -> int:

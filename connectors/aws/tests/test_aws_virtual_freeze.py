@@ -84,7 +84,7 @@ def test_actions_with_examples_are_run_by_check(shell: Shell) -> None:
         shown = {"awsRegion": "eu-west-1", **inputs[action["key"]]}
         action["examples"] = [example("aws-sqs", "0.1.0", action["key"], action["title"], shown, {})]
     path.write_text(json.dumps(manifest), encoding="utf-8")
-    rules = {rule["name"]: rule for rule in shell.run("check", "aws-sqs").json["rules"]}
+    rules = {rule["name"]: rule for rule in shell.run("check", "aws-sqs", "--json").json["rules"]}
     assert rules["effects-fit-methods"]["evidence"] == ["ran 2 of 2 actions against a loopback provider"]
     assert [name for name, rule in rules.items() if rule["tier"] in ("bronze", "silver") and rule["passed"] is False] == []
 

@@ -73,6 +73,15 @@ def test_the_authors_texts_lift_the_grade(shell: Shell) -> None:
     assert all(rule["evidence"] and rule["reason"] and rule["cure"] for rule in answer.json["rules"])
 
 
+def test_a_piped_check_says_what_failed(shell: Shell) -> None:
+    """Where its output is piped, only rules that failed have evidence and a cure; all have them with `--json`."""
+    shell.run("new", "acme-crm")
+    short, whole = shell.run("check", "acme-crm").json, shell.run("check", "acme-crm", "--json").json
+    assert [rule["name"] for rule in short["rules"]] == [rule["name"] for rule in whole["rules"]]
+    assert {rule["name"] for rule in short["rules"] if "cure" in rule} == {"placeholders-replaced", "listed-for-people"}
+    assert all("cure" in rule for rule in whole["rules"])
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

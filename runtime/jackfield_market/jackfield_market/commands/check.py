@@ -56,7 +56,8 @@ def _run(arguments: Namespace, output: Output) -> int:
     if output.for_people:
         _show(report, output)
     else:
-        output.value(report.to_json())
+        found = report.to_json()
+        output.value(found if arguments.json or arguments.rule else found | {"rules": [_short(rule) for rule in found["rules"]]})
     if report.grade is None:
         return _FAILED if any(rule.passed is False for rule in report.rules) else 0
     return 0 if at_least(report.grade, arguments.at_least) else _FAILED
@@ -100,6 +101,11 @@ def _require(path: str) -> None:
     if os.sep in path or path in {".", ".."}:
         raise InvalidInvocation(f"'{path[:200]}' is not a folder", hint="Give the folder of a connector's pyproject.toml.")
     Catalog.installed().find(path)
+
+
+def _short(rule: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a rule with its evidence and cure where it failed, else its name and verdict."""
+    return rule if rule["passed"] is False else {"name": rule["name"], "passed": rule["passed"]}
 
 
 def _row(rule: Mapping[str, Any]) -> dict[str, str]:
