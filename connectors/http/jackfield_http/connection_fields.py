@@ -6,27 +6,27 @@ from typing import Any, Literal
 
 from jackfield.connector import Field
 
+Audience = Literal["user", "platform", "operator"]
 _URL = {"format": "uri", "minLength": 1, "maxLength": 2000}
 _SECRET = {"minLength": 1, "maxLength": 10_000}
 _NAME = {"minLength": 1, "maxLength": 1000}
 _AWS_KEY = {"minLength": 1, "maxLength": 4000, "pattern": "^[^\\x00-\\x1f\\x7f]*$"}
 
 
-def url(title: str, description: str, example: str | None = None, *, default: Any = ...) -> Any:
+def url(title: str, description: str, example: str | None = None, *, default: Any = ..., audience: Audience | None = None) -> Any:
     """Define a URL that requests are sent to; ``default`` None: it may be left out."""
-    return Field(
-        default, title=title, description=description, examples=None if example is None else [example], destination=True, schema=_URL
-    )
+    examples = None if example is None else [example]
+    return Field(default, title=title, description=description, examples=examples, destination=True, audience=audience, schema=_URL)
 
 
-def name(title: str, description: str) -> Any:
+def name(title: str, description: str, audience: Audience | None = None) -> Any:
     """Define the public half of a login."""
-    return Field(title=title, description=description, schema=_NAME)
+    return Field(title=title, description=description, audience=audience, schema=_NAME)
 
 
-def secret(title: str, description: str, *, default: Any = ..., multiline: bool = False) -> Any:
+def secret(title: str, description: str, *, default: Any = ..., multiline: bool = False, audience: Audience | None = None) -> Any:
     """Define a secret; ``default`` None: it may be left out."""
-    return Field(default, title=title, description=description, secret=True, multiline=multiline, schema=_SECRET)
+    return Field(default, title=title, description=description, secret=True, multiline=multiline, audience=audience, schema=_SECRET)
 
 
 def token_url() -> Any:
@@ -34,17 +34,17 @@ def token_url() -> Any:
     return url("Token URL", "The endpoint that issues tokens.", "https://login.example.com/oauth2/token")
 
 
-def client_id() -> Any:
+def client_id(audience: Audience | None = None) -> Any:
     """Define the ID of an OAuth 2.0 client."""
-    return name("Client ID", "The ID of the application.")
+    return name("Client ID", "The ID of the application.", audience)
 
 
 def scopes() -> Any:
     """Define the scopes that an OAuth 2.0 client asks for."""
-    return Field((), title="Scopes", description="The permissions to ask for; by default the server decides.")
+    return Field((), title="Scopes", description="The permissions to ask for; by default the server decides.", audience="platform")
 
 
-def aws_key(title: str, description: str, *, public: bool = False, audience: Literal["platform"] | None = None) -> Any:
+def aws_key(title: str, description: str, *, public: bool = False, audience: Audience | None = None) -> Any:
     """Define a part of an AWS key pair, which may be left out.
 
     It is not jackfield-aws' own field: this library works without that package, and the published schemas differ.

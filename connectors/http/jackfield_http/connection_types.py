@@ -49,15 +49,20 @@ class HttpConnection(ConnectionType):
     own_wire: ClassVar[bool] = True
 
     server: str = fields.url("Server", "The URL that all paths are appended to.", "https://api.example.com/v1")
-    proxy: str | None = fields.url("Proxy", "The HTTP proxy to connect through, such as http://proxy.example.com:3128.", default=None)
-    proxy_username: str | None = Field(None, title="Proxy User Name", description="The user name for the proxy.")
-    proxy_password: str | None = Field(None, title="Proxy Password", description="The password for the proxy.", secret=True)
+    proxy: str | None = fields.url(
+        "Proxy", "The HTTP proxy to connect through, such as http://proxy.example.com:3128.", default=None, audience="operator"
+    )
+    proxy_username: str | None = Field(None, title="Proxy User Name", description="The user name for the proxy.", audience="operator")
+    proxy_password: str | None = Field(
+        None, title="Proxy Password", description="The password for the proxy.", secret=True, audience="operator"
+    )
     ca_certificate: str | None = Field(
         None,
         title="CA Certificate",
         description="The certificate authority of the server, as PEM, if it is a private one.",
         multiline=True,
         destination=True,
+        audience="operator",
     )
 
     @classmethod

@@ -108,8 +108,10 @@ class OAuth2AuthorizationCode(HttpConnection):
     device_url: str | None = fields.url("Device Authorization URL", "The endpoint that issues codes for devices.", default=None)
     revocation_url: str | None = fields.url("Revocation URL", "The endpoint that ends an approval.", default=None)
     issuer: str | None = fields.url("Issuer", "The provider's identifier, which its answers must carry.", default=None)
-    client_id: str = fields.client_id()
-    client_secret: str | None = fields.secret("Client Secret", "The secret of the application, unless it is a public one.", default=None)
+    client_id: str = fields.client_id("platform")
+    client_secret: str | None = fields.secret(
+        "Client Secret", "The secret of the application, unless it is a public one.", default=None, audience="platform"
+    )
     scopes: tuple[str, ...] = fields.scopes()
 
     def client(self) -> TokenClient:

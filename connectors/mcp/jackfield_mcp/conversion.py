@@ -169,6 +169,11 @@ _SERVER: Json = {
 _SECRET: Json = {"type": "string", "minLength": 1, "writeOnly": True, "format": "password"}
 
 
+def _platforms(title: str, description: str, **schema: Any) -> Json:
+    """Return a value that whoever integrates the server knows, not the person who signs in."""
+    return {**schema, "title": title, "description": description, "x-jackfield": {"audience": "platform"}}
+
+
 def _schema(required: Sequence[str], properties: Json) -> dict[str, Any]:
     made: dict[str, Any] = {"type": "object", "additionalProperties": False, "properties": {**properties, "server": _SERVER}}
     return {**made, "required": list(required)} if required else made
@@ -196,10 +201,10 @@ _TYPES: Mapping[str, Json] = {
         "key": "oauth2Discovered", "title": "Sign in", "description": "A person signs in at the server's provider.", "auth": "oauth2",
         "authorizes": ["redirect"], "setup": "Connect. Enter a client only if asked for one.",
         "schema": {**_schema((), {
-            "clientId": {"type": "string", "title": "Client ID", "description": "Empty: one is registered at the provider."},
-            "clientSecret": {**_SECRET, "title": "Client secret", "description": "The client's secret, if it has one."},
-            "scopes": {"type": "array", "items": {"type": "string"}, "title": "Scopes", "description": "Empty: what the server names."},
-            "resource": {"type": "string", "title": "Resource", "description": "Empty: what the server publishes; none: not sent."},
+            "clientId": _platforms("Client ID", "Empty: one is registered at the provider.", type="string"),
+            "clientSecret": _platforms("Client secret", "The client's secret, if it has one.", **_SECRET),
+            "scopes": _platforms("Scopes", "Empty: what the server names.", type="array", items={"type": "string"}),
+            "resource": _platforms("Resource", "Empty: what the server publishes; none: not sent.", type="string"),
         }), "dependentRequired": {"clientSecret": ["clientId"]}},
     },
 }  # fmt: skip

@@ -22,6 +22,10 @@ def text_field(title: str, about: str = "", *, secret: bool = False, multiline: 
     return found | ({"writeOnly": True, "format": "password"} if secret else {})
 
 
+_PLATFORMS: Json = {"x-jackfield": {"audience": "platform"}}
+"""Mark of what whoever integrates the provider fills in: no document says so, and it is known once a grant is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One credential of a connection type: its kind, the fields that hold its values, and what the binding adds to them."""
@@ -45,11 +49,11 @@ def signature(about: str) -> Part:
     fields: Json = {
         "accessKeyId": text_field("Access Key ID", about),
         "secretAccessKey": text_field("Secret Access Key", secret=True),
-        "sessionToken": text_field("Session Token", "Only for temporary keys.", secret=True),
+        "sessionToken": {**text_field("Session Token", "Only for temporary keys.", secret=True), **_PLATFORMS},
         "roleARN": text_field("Role ARN", "A role to assume and to sign with."),
         "externalId": text_field("External ID", "The External ID that the role's trust policy demands."),
-        "region": text_field("AWS Region", "The region of the server."),
-        "service": {**text_field("Service", "The name of the service in signatures."), "default": "execute-api"},
+        "region": {**text_field("AWS Region", "The region of the server."), **_PLATFORMS},
+        "service": {**text_field("Service", "The name of the service in signatures."), "default": "execute-api", **_PLATFORMS},
     }
     return Part("awsSigV4", "AWS signature", "aws", fields, ("accessKeyId", "secretAccessKey", "region"))
 
@@ -96,7 +100,7 @@ def provider_part(scheme: Json, about: str) -> Part:
 
 def _application(about: str) -> Json:
     secret = text_field("Client secret", "The secret of the application, unless it is a public one.", secret=True)
-    return {"clientId": text_field("Client ID", about), "clientSecret": secret}
+    return {"clientId": {**text_field("Client ID", about), **_PLATFORMS}, "clientSecret": {**secret, **_PLATFORMS}}
 
 
 def _further() -> Json:
@@ -127,4 +131,4 @@ def _scopes(flow: Json) -> Json:
     listed = flow.get("scopes")
     names = [name for name in listed if isinstance(name, str) and name] if isinstance(listed, dict) else []
     known = f" The document names {', '.join(names[:20])}{' and others' if len(names) > 20 else ''}." if names else ""
-    return {"type": "string", "title": "Scopes", "description": f"The permissions to ask for, separated by spaces.{known}"}
+    return {"type": "string", "title": "Scopes", "description": f"The permissions to ask for, separated by spaces.{known}", **_PLATFORMS}

@@ -175,6 +175,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         None,
         title="TLS Server Name",
         description="The name in the server's certificate, if it differs from the host name.",
+        audience="operator",
         examples=["email-smtp.eu-central-1.amazonaws.com"],
         trim=True,
         lowercase=True,

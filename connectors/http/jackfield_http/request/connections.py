@@ -40,12 +40,14 @@ class _Tested(HttpConnection):
     test_path: str | None = Field(
         None,
         title="Test Path",
+        audience="platform",
         description="A path that a connection test GETs, such as /me: one that needs the credentials.",
         schema={"pattern": "^/", "maxLength": 1000},
     )
     fresh_connections: bool = Field(
         default=False,
         title="New Connection for Each Write",
+        audience="operator",
         description="Set it for a server that sends responses nobody asked for: one could be taken for the answer to the next request.",
     )
 
@@ -70,23 +72,25 @@ class _Headed(_Tested):
     that want two credentials."""
 
     account_id_place: str | None = Field(
-        None, title="Place of the Account's ID", schema=_PLACE,
+        None, title="Place of the Account's ID", schema=_PLACE, audience="platform",
         description="A JSON Pointer to the ID of the account in the answer to the test path, such as /data/id. Without it, the answer of "
         "a path such as /me is searched for the usual members.",
     )  # fmt: skip
     account_label_place: str | None = Field(
-        None, title="Place of the Account's Name", schema=_PLACE,
+        None, title="Place of the Account's Name", schema=_PLACE, audience="platform",
         description="A JSON Pointer to what people know the account by, such as /data/email.",
     )  # fmt: skip
     header_name: str | None = Field(
         None,
         title="Further Header",
+        audience="platform",
         description="The name of one more header field for each request, such as a subscription key's.",
         schema={**_NAME, "minLength": 1},
     )
     header_value: str | None = Field(
         None,
         title="Further Header's Value",
+        audience="platform",
         description="The value of that field.",
         secret=True,
         schema={"minLength": 1, "maxLength": 10_000},
@@ -151,22 +155,24 @@ class _TokenSettings(HttpConnection):
     """How the authorization server wants to be asked for tokens, and how it answers."""
 
     authentication: ClientAuthentication = Field(
-        "basic", alias="clientAuthentication", title="Client Authentication",
+        "basic", alias="clientAuthentication", title="Client Authentication", audience="platform",
         description="Where the client secret is sent: in the header field Authorization (basic), in the body, or nowhere (none).",
     )  # fmt: skip
     audience: str | None = Field(
-        None, title="Audience", description="What the token is for, if the provider wants an audience, as Auth0 does.", schema=_VALUE
-    )
+        None, title="Audience", description="What the token is for, if the provider wants an audience, as Auth0 does.",
+        audience="platform", schema=_VALUE,
+    )  # fmt: skip
     resource: str | None = Field(
         None, title="Resource", description="The URI of the resource that the token is for, if the provider wants one (RFC 8707).",
-        schema=_VALUE,
+        audience="platform", schema=_VALUE,
     )  # fmt: skip
     further_parameters: dict[str, str] | None = Field(
-        None, alias="tokenParameters", title="Token Parameters", description="Further parameters of each token request, by name.",
+        None, alias="tokenParameters", title="Token Parameters", audience="platform",
+        description="Further parameters of each token request, by name.",
         schema={"maxProperties": 20, "additionalProperties": {"type": "string", "maxLength": 2000}},
     )  # fmt: skip
     answer_place: str | None = Field(
-        None, alias="tokenPlace", title="Token Place", schema=_PLACE,
+        None, alias="tokenPlace", title="Token Place", schema=_PLACE, audience="platform",
         description="A JSON Pointer to the object with the token in the answer, such as /authed_user, if it is not the whole answer.",
     )  # fmt: skip
 
@@ -255,8 +261,9 @@ class Anonymous(_Tested):
         default=None,
     )
     allowed_hosts: tuple[str, ...] = Field(
-        (), title="Allowed Hosts", description="Hosts, addresses or networks that are not public and may be reached all the same."
-    )
+        (), title="Allowed Hosts", description="Hosts, addresses or networks that are not public and may be reached all the same.",
+        audience="operator",
+    )  # fmt: skip
 
     def open(self, context: OpenContext) -> HttpClient:
         """Return a client. The caller names the host, so even an operator's connection reaches public addresses and listed hosts only."""

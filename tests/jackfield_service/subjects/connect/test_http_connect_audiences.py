@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from tests.jackfield_service.subjects.connect.connect_browser import Person
 
-from doc_pages import ROOT
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers.actor import Actor
-from jackfield.connections.audience import OPERATORS, PLATFORMS, audience_of
+from jackfield.connections.audience import audience_of
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_service.shell.http.shapes import shapes
@@ -22,6 +21,7 @@ from jackfield_service.shell.http.table import OPERATIONS
 from jackfield_service.subjects.connect.operations import connecting
 from jackfield_service.subjects.connect.session import MEMBERS
 from jackfield_store.management.oauth_clients import oauth_clients
+from plugboard import make_connector, plugged
 
 SERVER = {"server": "https://a.example"}
 CODE = "http/oauth2AuthorizationCode"
@@ -45,11 +45,33 @@ SHOWN = {
 }
 
 
+NAMED = '''
+"""A system whose accounts have values that are called as the settings of others are."""
+from jackfield.connector import ConnectionType, Connector, Field
+
+
+class Login(ConnectionType):
+    """An account."""
+    key = "login"
+    title = "Login"
+    test_path: str = Field(title="Test path", description="The path of your test, as the system shows it.")
+    proxy_username: str = Field(title="Proxy's user", description="Whom you sign in for.")
+    hall: str | None = Field(None, title="Hall", description="Where the system stands.", audience="operator")
+
+    def open(self, context):
+        return self
+
+
+connector = Connector("named", title="Named", version="1.0.0", description="Names.", connections=[Login])
+'''
+
+
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """A server with a tenant."""
     folder: Path = tmp_path_factory.mktemp("audiences")
-    with standing(folder, SETTINGS, clock=SystemClock()) as found:
+    make_connector(folder / "packages", "named", NAMED)
+    with plugged(folder / "packages"), standing(folder, SETTINGS, clock=SystemClock()) as found:
         yield found
 
 
@@ -138,9 +160,12 @@ def test_the_operators_fields_never_appear(stand: Stand, platform: Client) -> No
         answer = platform.post(BASE, {"verify": "link", "types": ["http/bearer"], "fields": ["server", "proxy", "nothing"]})
         refused = {item["path"] for item in answer.json["details"]}
         assert (answer.status, f"/fields/{place}" in refused) == (400, name != "server")
-    begun = begin(platform, types=["http/bearer", "http/basic"], fields=["server", *OPERATORS])
+    schema = stand.host.runtime("acme-1").connections.kinds.find("http/bearer").schema
+    operators = {name for name in schema["properties"] if audience_of(schema, name) == "operator"}
+    assert operators > {"proxy", "proxyUsername", "caCertificate", "certificate"}
+    begun = begin(platform, types=["http/bearer", "http/basic"], fields=["server", *operators])
     person = Person(stand.port).go(begun["url"]).begin().press("Bearer Token")
-    assert not fields_of(person) & OPERATORS
+    assert not fields_of(person) & operators
 
 
 @pytest.mark.parametrize("name", ["proxy", "testPath", "server", "unheard"])
@@ -232,27 +257,39 @@ def test_stored_values_that_are_not_shown_stay(stand: Stand, platform: Client) -
     assert connecting(stand.host, "acme-1").find(begun["id"]).values == {**values, "token": "new"}
 
 
-def test_the_default_is_decided_by_what_a_field_is() -> None:
-    """The rules of the page, each with a field that another rule would give to somebody else."""
+def test_a_field_without_a_declaration_is_read_by_its_marks() -> None:
+    """Each rule with a field that another one would give to somebody else; a name alone decides nothing."""
     marks: dict[str, dict[str, Any]] = {
         "site": {"destination": True, "audience": "user"}, "url": {"destination": True}, "old": {"hidden": True}, "seen": {"hidden": True},
         "tenant": {"fixed": True}, "limit": {"audience": "operator"}, "wrong": {"audience": "nobody"},
     }  # fmt: skip
-    plain = ("clientId", "clientSecret", "certificate", "proxy", "scopes", "token")
+    plain = ("clientId", "clientSecret", "certificate", "proxyUsername", "testPath", "scopes", "token")
     properties = {**{name: {"x-jackfield": mark} for name, mark in marks.items()}, **{name: {} for name in plain}}
     schema = {"properties": properties, "required": ["seen"]}
     found = {name: audience_of(schema, name) for name in properties}
     assert found == {
         "site": "user", "url": "platform", "old": "operator", "seen": "user", "tenant": "platform", "limit": "operator", "wrong": "user",
-        "clientId": "user", "clientSecret": "user", "certificate": "user", "proxy": "operator", "scopes": "platform", "token": "user",
+        **dict.fromkeys(plain, "user"),
     }  # fmt: skip
-    assert audience_of(schema, "clientId", authorizes=True) == audience_of(schema, "clientSecret", authorizes=True) == "platform"
+    approved = {name for name in plain if audience_of(schema, name, authorizes=True) == "platform"}
+    assert approved == {"clientId", "clientSecret", "scopes"}
 
 
-def test_the_page_of_the_docs_has_all_names() -> None:
-    """A name that decides, and that the table does not have, is one that nobody can know."""
-    table = (ROOT / "docs" / "reference" / "audiences.md").read_text(encoding="utf-8")
-    assert [name for name in sorted(OPERATORS | PLATFORMS) if f"`{name}`" not in table] == []
+def test_a_fields_name_decides_nothing(platform: Client, stand: Stand) -> None:
+    """A connector's own person is asked for a test path and a proxy's user where that is what its account has; what its author has declared
+    as the operator's, a session cannot ask for."""
+    sessions = connecting(stand.host, "acme-1")
+    found = sessions.choose(sessions.find(begin(platform, types=["named/login"])["id"]), "named/login")
+    assert sessions.form(found)[0]["properties"].keys() == {"testPath", "proxyUsername"}
+    refused = platform.post(BASE, {"verify": "link", "types": ["named/login"], "fields": ["hall"]})
+    assert [fault["path"] for fault in refused.json["details"]] == ["/fields/0"]
+
+
+def test_what_is_made_from_a_document_declares_who_fills_it_in(stand: Stand) -> None:
+    """GitHub's connector is made from its document: the client that a platform registers is marked, what a person has is not."""
+    fields = stand.host.runtime("acme-1").connections.kinds.find("github/oauth").schema["properties"]
+    declared = {name: (field.get("x-jackfield") or {}).get("audience") for name, field in fields.items()}
+    assert {declared[name] for name in ("clientId", "clientSecret", "scopes")} == {"platform"}
 
 
 def test_the_document_has_every_member_of_a_session() -> None:
