@@ -88,7 +88,8 @@ class Pages:
             metas.append(h.noscript(leads) if "data_onward" in about else leads)
         theme: Mapping[str, str] = wanted.theme if wanted is not None else {}
         style = style_of(theme.get("color", "").lower(), theme.get("scheme", ""))
-        links = [h.link(rel="stylesheet", href=asset("console.css")), h.style(Markup(style)) if style else None]
+        links: list[Node] = [h.link(rel="stylesheet", href=asset(name)) for name in ("console.css", "connect.css")]
+        links.append(h.style(Markup(style)) if style else None)
         links += [h.script(src=asset(name), defer=True) for name in ("typing.js", "connect.js")]
         anew = h.p(self.say("moved"), class_="notice warn", role="alert", tabindex="-1") if self._anew else None
         brand = _brand(theme)
