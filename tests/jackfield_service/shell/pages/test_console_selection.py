@@ -195,7 +195,8 @@ def test_a_list_is_saved_as_its_filters_have_it(place: Place, client: Client) ->
 
 
 def test_selecting_in_a_browser(browser: Browser, console: Console) -> None:
-    """All rows at once, a count, a live list that keeps what is ticked, the question, the outcome: accessible in every look."""
+    """Steps appear with the first tick; all rows at once, a count, a live list that keeps what is ticked, the question, the outcome:
+    accessible in every look."""
     runtime = console.host.runtime("default")
     runtime.access.workspaces.set("default", {"keepInputs": True})
     runtime.connections.add("hall", "echo/token", {"token": "sesame"})
@@ -203,10 +204,12 @@ def test_selecting_in_a_browser(browser: Browser, console: Console) -> None:
         runtime.invoke(SAY)
     visitor = Visitor(browser, console)
     visitor.sign_in()
-    visitor.go("/invocations")
+    visitor.go("/invocations?status=queued")
     page = visitor.page
+    assert not page.locator("form.selection").is_visible()  # there is no row
+    visitor.go("/invocations")
     button = page.get_by_role("button", name="Run again…")
-    assert button.is_disabled()
+    assert not button.is_visible()
     page.get_by_label("All on this page").check()
     page.get_by_text("3 selected").wait_for()
     page.get_by_label(re.compile("Select echo say")).first.uncheck()

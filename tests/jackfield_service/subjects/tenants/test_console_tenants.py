@@ -121,6 +121,23 @@ def test_the_operator_sees_whether_the_server_takes_calls(place: Place, monkeypa
     assert "This server takes no calls disk the disk of /data is full Free some. clock the clock is 70 s ahead" in words
 
 
+def changed(visitor: Visitor) -> list[str]:
+    """What axe finds where a setting is changed by the keyboard: a row's button opens its form, whose refusal stays there."""
+    page = visitor.page
+    page.get_by_role("button", name="Change publicUrl").press("Enter")
+    panel = page.get_by_role("dialog", name="Change publicUrl")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.type("ftp://x")
+    page.keyboard.press("Enter")
+    panel.get_by_text("is not the address of a server").wait_for()
+    found = visitor.axe()
+    page.keyboard.press("Escape")
+    panel.wait_for(state="hidden")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Change publicUrl"
+    return found
+
+
 def test_who_may_make_tokens_approves_nothing(place: Place) -> None:
     """The one-time link makes tokens, with which its holder could ask for what he approves: that takes a token or a role of its own."""
     operator = place.signed_in()
@@ -241,5 +258,7 @@ def test_everybody_can_use_the_pages_of_tenants(browser: Browser, console: Conso
         elif path:
             visitor.go(path)
         found += visitor.judged(f"tenants-{name}", thoroughly=thoroughly)
+        if name == "tenants":
+            found += changed(visitor)
     assert found == []
     visitor.close()

@@ -283,6 +283,18 @@ def final(request: PageRequest, address: str, title: str, told: Node, *content: 
     )
 
 
+def panel(identifier: str, button: str, title: str, *content: Node, tone: str = "quiet") -> list[Node]:
+    """Render a button, and the panel that it opens above the page, for a form that is seldom needed. It takes no script; Escape closes it."""
+    close = h.button("Close", type="button", class_="quiet", popovertarget=identifier)
+    return [
+        h.button(button, type="button", class_=tone, popovertarget=identifier, aria_label=title if title != button else None),
+        h.div(
+            h.div(h.h2(title), close, class_="row"), *content,
+            id=identifier, class_="card panel", popover=True, role="dialog", aria_label=title, tabindex="-1", autofocus=True,
+        ),
+    ]  # fmt: skip
+
+
 def field(name: str, label: str, control: Node, hint: Node = None) -> Markup:
     """Render a labelled control, which must have the id ``name`` and, with a hint, be described by ``name-hint``."""
     below = h.p(hint, class_="hint", id=f"{name}-hint") if hint is not None else None

@@ -71,15 +71,14 @@ class Selection:
     state: Callable[[PageRequest, str], Any]
 
     def bar(self, request: PageRequest) -> Markup | None:
-        """Render the buttons of the steps that the caller may take; None if there are none."""
+        """Render the buttons of the steps that the caller may take, which are seen once a row is ticked; None if there are none."""
         offered = [step for step in self.steps if request.may(step.scope)]
         if not offered:
             return None
         every = h.label(h.input(type="checkbox", data_pick_all=True), " All on this page", hidden=True, class_="all")
         buttons = [h.button(f"{step.title}…", name="step", value=step.key, class_="quiet") for step in offered]
         count = h.span(role="status", class_="muted", data_picked=True)
-        lead = h.span("Selected rows:", class_="muted")
-        return form(request, f"{self.address}/selection", every, lead, buttons, count, id=_FORM, class_="selection")
+        return form(request, f"{self.address}/selection", every, count, buttons, id=_FORM, class_="selection")
 
     def taken(self, request: PageRequest) -> Response:
         """Serve ``POST {address}/selection``: ask once more, or take the step where ``sure`` is sent."""

@@ -157,7 +157,6 @@
       const text = picked ? `${picked} selected` : "";
       const place = form.querySelector("[data-picked]");
       if (place.textContent !== text) place.textContent = text;
-      for (const button of form.querySelectorAll("button")) button.disabled = !picked;
     }
   };
 

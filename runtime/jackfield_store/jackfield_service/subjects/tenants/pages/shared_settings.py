@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_service.shell.pages.layout.components import at, card, field, folded, form, h, json_text, notice
+from jackfield_service.shell.pages.layout.components import at, card, field, form, h, json_text, notice, panel
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.shell import redirect
 from jackfield_store.access import DEFAULT, Audit
@@ -33,16 +33,19 @@ _MOST = 20_000
 
 
 def shared_card(request: PageRequest) -> Markup:
-    """Render the settings, and a form for each."""
+    """Render the settings, each with the form that changes it."""
     settings = _settings(request).list()
     rows = [
-        (h.code(one["name"]), one["value"] or "not set", one.get("problem") or one.get("differs") or "no process", one["description"])
+        (
+            h.code(one["name"]), one["value"] or "not set", one.get("problem") or one.get("differs") or "no process", one["description"],
+            panel(f"change-{one['name']}", "Change", f"Change {one['name']}", _form(request, one)),
+        )
         for one in settings
-    ]
+    ]  # fmt: skip
     lead = h.p("What all processes on this database share.", class_="muted")
-    shown = table("Shared settings", ("Setting", "Value", "Who differs", "Meaning"), rows, empty="")
-    forms = [folded(f"Change {one['name']}", _form(request, one)) for one in settings]
-    return card("Shared settings", lead, shown, h.div(forms, class_="stack"))
+    return card(
+        "Shared settings", lead, table("Shared settings", ("Setting", "Value", "Who differs", "Meaning", "Actions"), rows, empty="")
+    )
 
 
 def changed(request: PageRequest) -> Response:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_service.shell.pages.layout.components import at, badge, card, done_notice, filters, form, h, text_field
+from jackfield_service.shell.pages.layout.components import at, badge, card, done_notice, filters, form, h, heading, panel, text_field
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.shell import fragment, page, redirect
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
@@ -20,7 +20,7 @@ from jackfield_store.access import Workspace, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 
 _PAGE = 50
-_COLUMNS = ("Workspace", "Status", "Connections", "Calls, 24 h", "Failures, 24 h", "Limits", "Created")
+_COLUMNS = ("Workspace", "Status", "Connections", "Calls, 24 h", "Failures, 24 h", "Limits", "Created", "Actions")
 _SORTS = Sorts({"Workspace": "name", "Created": "createdAt"}, names="name")
 _DONE = {
     "created": "Workspace created.",
@@ -50,11 +50,10 @@ def listed(request: PageRequest) -> Response:
         overwritten(request),
         filters("/tenants", beginning),
         shown,
-        _new(request),
         *server_cards(request),
         _platforms(request),
         shared_card(request),
-        lead=lead,
+        head=heading("Tenants", _new(request), lead=lead),
     )
 
 
@@ -108,19 +107,26 @@ def _row(request: PageRequest, workspace: Workspace) -> tuple[Node, ...]:
     if workspace.name == request.identity.workspace:
         name.append(h.span(" (you are here)", class_="muted"))
     if workspace.damage is not None:
-        return name, badge("damaged"), workspace.damage, "", "", "", at(workspace.created_at, request.now)
+        return name, badge("damaged"), workspace.damage, "", "", "", at(workspace.created_at, request.now), ""
     found = health(request.server.storage.database, workspace.name, request.now)
-    failing = badge("failing") if found.failing else None
-    connections = [f"{found.connections:,} ", failing, f" {found.failing:,}" if found.failing else None]
+    connections = [f"{found.connections:,} ", badge("failing", f"{found.failing:,} failing") if found.failing else None]
     limits = ", ".join(f"{limit} {number:,.0f}" for limit, number in workspace.settings.limits.items()) or "none"
     counts = (f"{found.calls:,}", f"{found.failures:,}")
-    connect = h.a("Connect", href=f"/tenants/{workspace.name}/connect-sessions", aria_label=f"Connect an account for {workspace.name}")
-    created = at(workspace.created_at, request.now) if workspace.created_at is not None else "with the database"
-    last = [created, h.br(), connect] if status_of(workspace) == "active" else created
-    return name, badge(status_of(workspace)), connections, *counts, limits, last
+    created = at(workspace.created_at, request.now) if workspace.created_at is not None else h.span("with the server", class_="muted")
+    return name, badge(status_of(workspace)), connections, *counts, limits, created, _acts(request, workspace)
 
 
-def _new(request: PageRequest) -> Markup:
+def _acts(request: PageRequest, workspace: Workspace) -> list[Node]:
+    address = f"/tenants/{workspace.name}"
+    connect = h.a("Connect", href=f"{address}/connect-sessions", aria_label=f"Connect an account for {workspace.name}")
+    switch = h.button("Switch", class_="quiet", aria_label=f"Switch to {workspace.name}")
+    return [
+        connect if status_of(workspace) == "active" else None,
+        form(request, f"{address}/switch", switch) if workspace.name != request.identity.workspace else None,
+    ]
+
+
+def _new(request: PageRequest) -> list[Node]:
     hint = "Letters, digits, dots, underscores and hyphens, such as your own ID of the customer."
     made = form(
         request,
@@ -130,7 +136,7 @@ def _new(request: PageRequest) -> Markup:
         h.div(id="outcome", aria_live="polite"),
         into="#outcome",
     )
-    return card("New workspace", made)
+    return panel("new-workspace", "New workspace", "New workspace", made, tone="primary")
 
 
 def _platforms(request: PageRequest) -> Markup:
