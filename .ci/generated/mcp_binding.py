@@ -22,6 +22,11 @@ def server() -> Json:
             "trust": {"enum": _TRUST, "description": "Whether the effects of actions follow the server's annotations."},
             "serverInfo": closed(about, [], "What the server calls itself."),
             "extensions": {"type": "array", "items": {"type": "string"}, "description": "Extensions that the server declared."},
+            "leftOut": {
+                "type": "array",
+                "items": closed({"tool": _TEXT, "reason": _TEXT}, ["tool", "reason"]),
+                "description": "Tools of a live server that are no actions.",
+            },
         },
         ["protocolVersions", "trust"],
         "The actions are tools of an MCP server.",
@@ -54,6 +59,7 @@ def action() -> Json:
                 "additionalProperties": {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$"},
                 "description": "Header fields `Mcp-Param-…` by the JSON Pointer of the input that they repeat.",
             },
+            "notes": {"type": "array", "items": _TEXT, "description": "What was left off of its schemas, each with its place."},
             "idempotencyKey": {"type": "string", "minLength": 1, "description": "The input that takes the invocation's idempotency key."},
             "toolError": {"const": "inDoubt", "description": "An error that the tool reports does not say that it did nothing."},
             "overlay": closed(

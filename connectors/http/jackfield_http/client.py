@@ -56,6 +56,7 @@ _LOG = logging.getLogger("jackfield.http_client")
 _AGENT = f"jackfield/{VERSION}"
 _ERROR_BODY = 256 * 1024
 """Maximum size of an error's body that is read for its message."""
+_LONGEST_URL = 500
 _USUAL = {"User-Agent": _AGENT, "Accept-Encoding": ACCEPTED, "Accept": "application/json, */*;q=0.5"}
 _WRITTEN = {(name, value): field(name, value) for name, value in _USUAL.items()}
 """The usual header fields as they are sent: most requests leave them as they are."""
@@ -421,6 +422,8 @@ class HttpClient(SecretHolder):
             Refusal(exchange.step, reply.status, headers, body, safe=exchange.safe, content=content or b"")
         )
         error.stale_credentials = isinstance(error, Unauthenticated) and self.renewable
+        if isinstance(error, Rejected) and (moved := exchange.moved(reply.status, headers)) is not None:
+            error.hint = f"Check the server's URL: it redirects to {str(moved)[:_LONGEST_URL]}."
         if isinstance(error, NotFound) and (elsewhere or (exchange.safe and _is_foreign(body, content))):
             error.sent = Sent.NOTHING
         return error

@@ -57,6 +57,16 @@ class Exchange:
         """Return True if the status is a success."""
         return 200 <= status < 300 if self.expect is None else status in self.expect
 
+    def moved(self, status: int, headers: Headers) -> Url | None:
+        """Return the other address of the same origin to which a response redirects, without its query; None if there is none."""
+        if status not in _REDIRECTS or "location" not in headers:
+            return None
+        try:
+            url = self.url.joined(octets_encoded(headers["location"].partition("#")[0]))
+        except UrlError:
+            return None
+        return replace(url, query="") if url.origin == self.url.origin and url.path != self.url.path else None
+
     def after(self, status: int, headers: Headers, origin: tuple[str, str, int]) -> Exchange | None:
         """Return the request that follows a redirect, or None if the response is no redirect to follow: only safe requests are redirected.
 

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
-from jackfield.connector import InvalidConnection, JackfieldError, OpenContext, Rejected, Sent, TimedOut, Unavailable, current_call
+from jackfield.connector import (
+    Forbidden,
+    InvalidConnection,
+    JackfieldError,
+    OpenContext,
+    RateLimited,
+    Rejected,
+    Sent,
+    TimedOut,
+    Unauthenticated,
+    Unavailable,
+    current_call,
+)
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.errors import NotAllowed
 from jackfield.kernel.secrecy import SecretHolder
@@ -37,6 +51,13 @@ MOST_TOOLS, MOST_PAGES = 5_000, 200
 _LONGEST_CURSOR = 16 * 1024
 _LACKS = "-32021"
 """Code of a modern server that wants a capability of the client."""
+_UNKNOWN = "-32601"
+_DECISIVE = (Unauthenticated, Forbidden, RateLimited)
+"""Answers to the question what a server speaks that are the same for every other question."""
+PROBE_WITHIN = 5.0
+"""Seconds for that question: some servers never answer what they do not know."""
+_NO_POST = (400, 404, 405)
+_OTHER_TRANSPORT = "Give the address at which it speaks Streamable HTTP, often one that ends in /mcp, or put a bridge before it."
 
 _MOST_ROUNDS = 10
 """Times that a server may ask a person for something before it carries out a call."""
@@ -262,54 +283,107 @@ class McpClient(SecretHolder):
         seen: set[str] = set()
         cursor, size, seconds = None, 0, 0.0
         for number in range(MOST_PAGES):
-            page = self.ask("tools/list", {} if cursor is None else {"cursor": cursor})
+            try:
+                page = self.ask("tools/list", {} if cursor is None else {"cursor": cursor})
+            except JackfieldError as error:
+                if cursor == "" and _is_answer(error):
+                    return rows, seconds
+                raise
             listed = _tools_of(page)
+            if cursor == "" and {*map(str, rows)}.issuperset(map(str, listed)):
+                return rows, seconds  # an empty cursor leads back, or to nothing
             rows += listed
             size += len(str(listed))
             seconds = min(seconds, fresh_for(page)) if number else fresh_for(page)
             if len(rows) > MOST_TOOLS or size > LARGEST_LIST:
                 raise _bad_list(f"is larger than {MOST_TOOLS:,} tools or {LARGEST_LIST:,} bytes")
             cursor = page.get("nextCursor")
-            if not isinstance(cursor, str):
+            if cursor is None or (cursor == "" and '""' in seen):
                 return rows, seconds
-            if cursor in seen or len(cursor) > _LONGEST_CURSOR:
+            written = json.dumps(cursor, sort_keys=True)
+            if written in seen or len(written) > _LONGEST_CURSOR:
                 raise _bad_list("goes in circles, or has a cursor that is too long")
-            seen.add(cursor)
+            seen.add(written)
         raise _bad_list(f"has more than {MOST_PAGES} pages")
 
     def _negotiated(self) -> Session:
-        """Ask a modern server what it speaks; what refuses that is a legacy one. A tool is never called to find out."""
+        """Return a session by what the server was found to speak before, else by asking it. A tool is never called to find out."""
+        probe: JackfieldError | None = None
+        if not self._peer.is_older:
+            found, probe = self._probed()
+            if found is not None:
+                return found
+        try:
+            begun = self._initialized()
+        except Rejected as error:
+            if isinstance(probe, Rejected):
+                raise
+            return self._asked_again(error, probe)
+        self._peer.is_older = True
+        return begun
+
+    def _probed(self) -> tuple[Session | None, JackfieldError | None]:
+        """Return the session with a modern server; None for another one, with what that has answered. Only a sign-in, a limit and a code of
+        a modern server decide: servers that do not know the request fail in all ways, and some never answer it.
+
+        :raises JackfieldError: for what decides.
+        """
+        try:
+            return self._discovered(min(PROBE_WITHIN, self._wire.seconds_left() / 2)), None
+        except VersionRefused as error:
+            return (self._discovered(), None) if MODERN in error.supported else (None, error)
+        except JackfieldError as error:
+            is_unsent = error.sent is Sent.NOTHING and not isinstance(error, TimedOut)
+            is_modern = isinstance(error, HeaderMismatch) or (error.provider is not None and error.provider.code == _LACKS)
+            if is_unsent or is_modern or isinstance(error, _DECISIVE):
+                raise
+            return None, error
+
+    def _asked_again(self, refused: Rejected, probe: JackfieldError | None) -> Session:
+        """Return the session with a server that refuses ``initialize``, and was not asked, or not long enough, what it speaks.
+
+        :raises JackfieldError: if it does not say so: ``refused``, or ``probe`` if the server does not know ``initialize``.
+        """
+        self._peer.is_older = False
         try:
             found = self._discovered()
-        except VersionRefused as error:
-            if MODERN not in error.supported:
-                return self._initialized()
-            found = self._discovered()
-        except Rejected as error:
-            if isinstance(error, HeaderMismatch) or (error.provider is not None and error.provider.code == _LACKS):
-                raise
-            return self._initialized()
+        except JackfieldError as error:
+            is_unknown = isinstance(refused, VersionRefused) or (refused.provider is not None and refused.provider.code == _UNKNOWN)
+            raise (error if is_unknown and probe is not None else refused) from None
+        if found is None:
+            raise refused
+        return found
+
+    def _discovered(self, within: float | None = None) -> Session | None:
+        """Ask what the server speaks; None if that is not the modern revision."""
+        message = Message.request("server/discover", {}, self._offers(takes_tasks=False))
+        http = self._wire.quiet if within is None else self._wire.brief(within)
+        found = self._wire.exchange(http, Session(MODERN), message, _whole, safe=True)
         spoken = found.get("supportedVersions")
         if not isinstance(spoken, list) or MODERN not in spoken:
-            return self._initialized()
+            return None
         return Session(MODERN, None, _object(found, "capabilities"), _object(found, "serverInfo"))
-
-    def _discovered(self) -> Json:
-        message = Message.request("server/discover", {}, self._offers(takes_tasks=False))
-        return self._wire.exchange(self._wire.quiet, Session(MODERN), message, _whole, safe=True)
 
     def _initialized(self) -> Session:
         offers = offered(takes_tasks=False, answers=self._wire.answers_at_once)  # for a session, not for one call
         asked = {"protocolVersion": LEGACY[0], "capabilities": offers, "clientInfo": CLIENT}
-        found, identifier = self._wire.begun(Message.request("initialize", asked))
+        try:
+            found, identifier = self._wire.begun(Message.request("initialize", asked))
+        except Rejected as error:
+            if error.provider is not None and error.provider.http_status in _NO_POST and self._wire.names_endpoint():
+                text = "the server speaks HTTP+SSE, the transport of MCP's revision of 2024, which is not spoken here"
+                raise Rejected(text, hint=_OTHER_TRANSPORT, provider=error.provider, sent=Sent.REFUSED) from None
+            raise
         version = found.get("protocolVersion")
         if version not in LEGACY:
-            text = f"the server speaks the revision '{one_line(version, 40)}' of MCP, which is not known here"
+            why = "has no 'initialize'" if version == MODERN else "is not known here"
+            text = f"the server speaks the revision '{one_line(version, 40)}' of MCP, which {why}"
             raise Unavailable(text, hint="Upgrade jackfield-mcp, or the server.", repeatable=False)
         if identifier is not None and (len(identifier) > LONGEST_ID or not identifier.isprintable() or not identifier.isascii()):
             raise garbled("has a session ID that cannot be sent back")
         session = Session(str(version), identifier, _object(found, "capabilities"), _object(found, "serverInfo"))
-        self._wire.notify(session, "notifications/initialized", {})
+        with suppress(Rejected, Unavailable):  # some servers have no answer to a notification; one that waits for it says so next
+            self._wire.notify(session, "notifications/initialized", {})
         return session
 
 
@@ -320,6 +394,12 @@ def _whole(result: Json) -> Json:
 def _object(found: Json, name: str) -> Json:
     value = found.get(name)
     return value if isinstance(value, Mapping) else {}
+
+
+def _is_answer(error: JackfieldError) -> bool:
+    """Return True for an error of the request itself, and not of the way to the server."""
+    said = error.provider
+    return isinstance(error, Rejected) or (said is not None and said.http_status == 200 and not isinstance(error, Garbled))
 
 
 def _tools_of(page: Json) -> list[Json]:

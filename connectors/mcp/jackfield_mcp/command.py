@@ -11,9 +11,9 @@ from packaging.version import InvalidVersion, Version
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser
-from jackfield.connector import InvalidInput, Unauthenticated
+from jackfield.connector import Detail, InvalidInput, Unauthenticated
 from jackfield_http.sign_in import SignIn, in_header
-from jackfield_mcp.conversion import Choices, converted
+from jackfield_mcp.conversion import Choices, converted, unusable
 from jackfield_mcp.examples import with_examples
 from jackfield_mcp.naming import connector_key
 from jackfield_mcp.project import LOCK, OVERLAY, files_of, read_lock, read_overlay
@@ -49,7 +49,9 @@ def command(argv: list[str]) -> int:
     overlay, locked = read_overlay(folder / OVERLAY), read_lock(folder / LOCK)
     made = converted(tools, session, Choices(key, str(url), version, arguments.title, trusts, overlay, locked), _kinds(arguments))
     if not made.manifest["actions"]:
-        raise InvalidInput("the server lists no tool that can be used", hint="See its documentation, and whether it wants a sign-in.")
+        text, reasons = unusable(made.report)
+        details = [Detail("", reason) for reason in reasons]
+        raise InvalidInput(text, details=details, hint="See its documentation, and whether it wants a sign-in.")
     manifest = with_examples(made.manifest, overlay)
     files = files_of(replace(made, manifest=manifest), str(url))
     difference = changes(folder, manifest)
@@ -58,6 +60,7 @@ def command(argv: list[str]) -> int:
         {
             "key": key, "folder": str(folder), "protocolVersion": session.version, "actions": len(manifest["actions"]),
             "difference": difference, "files": changed, "leftOut": made.report["leftOut"],
+            "leftOff": made.report["leftOff"],
         }
     )  # fmt: skip
     return _DIFFERS if arguments.check and changed else 0

@@ -19,6 +19,7 @@ from jackfield_mcp.texts import has_hidden, one_line, plain
 _HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 _CONTENT = "mcp.content"
 _MOST_WORDS = 4_096
+_MOST_LEFT_OUT = 100
 TRUST = ("none", "annotations")
 
 Json = Mapping[str, Any]
@@ -75,8 +76,20 @@ def converted(tools: Sequence[Json], session: Session, choices: Choices, kinds: 
         locked[name] = {"key": keys[name], "digest": DIGESTS[name]}
         if choices.overlay.get(keys[name], {}).get("skip") is not True:
             actions = sorted([*actions, request_action(name, keys[name])], key=lambda row: str(row["key"]))
-    report = {"tools": len(tools), "actions": len(actions), "leftOut": left_out, "hiddenCharacters": cleaned}
-    return Converted(_manifest(actions, definitions, session, choices, kinds), dict(sorted(locked.items())), report)
+    noted = [{"tool": row["mcp"]["tool"], "notes": row["mcp"]["notes"]} for row in actions if "notes" in row["mcp"]]
+    report = {"tools": len(tools), "actions": len(actions), "leftOut": left_out, "leftOff": noted, "hiddenCharacters": cleaned}
+    manifest = _manifest(actions, definitions, session, choices, kinds)
+    if choices.is_live and left_out:  # a package has its report
+        manifest["mcp"]["leftOut"] = left_out[:_MOST_LEFT_OUT]
+    return Converted(manifest, dict(sorted(locked.items())), report)
+
+
+def unusable(report: Json) -> tuple[str, list[str]]:
+    """Return the words for a server of which no tool can be used, and the reason of each tool."""
+    reasons = [f"'{row['tool']}' is left out: {row['reason']}" for row in report["leftOut"][:_MOST_LEFT_OUT]]
+    if not reasons:
+        return "the server lists no tools", []
+    return f"none of the server's {report['tools']:,} tools can be used: {reasons[0]}", reasons
 
 
 def _named(tools: Sequence[Json], left_out: list[dict[str, str]]) -> Any:
@@ -107,6 +120,7 @@ def _action(tool: Json, key: str, said: Json, *, is_job: bool) -> tuple[dict[str
     about: dict[str, Any] = {"tool": tool["name"], "digest": digest_of(tool), "parts": parts_of(tool)}
     about |= {"annotations": hints} if hints else {}
     about |= {"headers": dict(made.headers)} if made.headers else {}
+    about |= {"notes": [*made.notes]} if made.notes else {}
     named = one_line(tool.get("title"), 60) or one_line(given.get("title") if isinstance(given, Mapping) else "", 60)
     row: dict[str, Any] = {
         "key": key,
@@ -209,4 +223,4 @@ _TYPES: Mapping[str, Json] = {
     },
 }  # fmt: skip
 
-__all__ = ["TRUST", "Choices", "Converted", "converted"]
+__all__ = ["TRUST", "Choices", "Converted", "converted", "unusable"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from jackfield.connector import (
@@ -48,6 +48,7 @@ _MOST_RETRY = 5.0
 """Seconds to wait at most before a stream is resumed."""
 _ABOUT_ITSELF = frozenset({"server/discover", "initialize"})
 _CANCEL_WITHIN = 1.0
+_ENDPOINT_WITHIN = 3.0
 LONGEST_ID = 1_024
 """Characters of an ID that a server gives: of a session, a request, a task."""
 _LONGEST_PROGRESS = 200
@@ -91,6 +92,10 @@ class Exchanges:
             self._quiet = HttpClient(self._context, replace(self._settings, announces=False), self._sign_in)
         return self._quiet
 
+    def brief(self, seconds: float) -> HttpClient:
+        """Return a client of requests that change nothing, which have so many seconds together."""
+        return HttpClient(self._context, replace(self._settings, announces=False, within=seconds), self._sign_in)
+
     def exchange(
         self,
         http: HttpClient,
@@ -131,9 +136,19 @@ class Exchanges:
 
     def cancel(self, session: Session, message: Message) -> None:
         """Tell a legacy server that nobody waits any more; a failure changes nothing."""
-        late = HttpClient(self._context, replace(self._settings, announces=False, within=_CANCEL_WITHIN), self._sign_in)
+        asked = {"requestId": message.id, "reason": "the deadline passed"}
         with suppress(JackfieldError):
-            self.notify(session, "notifications/cancelled", {"requestId": message.id, "reason": "the deadline passed"}, late)
+            self.notify(session, "notifications/cancelled", asked, self.brief(_CANCEL_WITHIN))
+
+    def names_endpoint(self) -> bool:
+        """Return True if the server's stream begins by the address for messages, as the transport of 2024 has it."""
+        http, reader = self.brief(min(_ENDPOINT_WITHIN, self.seconds_left())), EventReader()
+        headers = {"Accept": "text/event-stream"}
+        with suppress(JackfieldError), http.stream("GET", self._url, headers=headers, expect=(200,), largest=LARGEST) as answer:
+            if media_type(answer.headers) == "text/event-stream":
+                events = chain.from_iterable(map(reader.feed, bounded_answer(answer.chunks(), limit=LARGEST)))
+                return any(event.name == "endpoint" for event in islice(filter(_has_data, events), 1))
+        return False
 
     @property
     def answers_at_once(self) -> bool:

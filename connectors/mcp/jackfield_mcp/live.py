@@ -13,7 +13,7 @@ from jackfield.manifest.manifest import Manifest
 from jackfield_http.sign_in import ANONYMOUS, in_header
 from jackfield_mcp.binding import McpConnector
 from jackfield_mcp.client import McpClient
-from jackfield_mcp.conversion import TRUST, Choices, converted
+from jackfield_mcp.conversion import TRUST, Choices, converted, unusable
 from jackfield_mcp.messages import MODERN, Session
 from jackfield_mcp.overlays import LIVE_MEMBERS, apply_fitting, apply_overlay, check_overlay, without_overlay
 from jackfield_mcp.reaching import address, client_for
@@ -78,6 +78,10 @@ class McpServers:
         choices = Choices(key, str(at), title=title, trusts=trust == TRUST[1], overlay=overlay or {}, locked=locked or {}, is_live=True)
         found = converted(tools, session, choices, sorted(_KINDS, key=lambda kind: kind != first))
         return ServerDescription(found.manifest, found.report, needs_sign_in)
+
+    def unusable(self, report: Json) -> tuple[str, list[str]]:
+        """Return the words for a server of which no tool can be used, and the reason of each tool."""
+        return unusable(report)
 
     def accepted(self, stored: Json, now: Json, tools: Collection[str]) -> dict[str, Any]:
         """Return the stored manifest with ``tools`` as they are now; those that the server has no more are left out."""

@@ -16,7 +16,7 @@ from jackfield_mcp.version import VERSION
 
 MODERN = "2026-07-28"
 """Revision without sessions: each request carries what it needs."""
-LEGACY = ("2025-11-25", "2025-06-18", "2025-03-26")
+LEGACY = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """Revisions that begin with ``initialize``, newest first."""
 CLIENT = {"name": "jackfield", "version": VERSION}
 _META = "io.modelcontextprotocol/"

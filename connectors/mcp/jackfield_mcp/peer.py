@@ -46,6 +46,8 @@ class Peer(ProcessLocal):
 
     def _begin_anew(self) -> None:
         self.session: Session | None = None
+        self.is_older = False
+        """True if the server was found to speak a revision that begins with ``initialize``; that stays when a session ends."""
         self.tools: Tools | None = None
         self._lock = threading.RLock()
 

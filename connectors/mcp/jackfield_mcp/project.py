@@ -121,7 +121,7 @@ A connector for jackfield, generated from an MCP server; it contains no code.
 
 - `{package_of(manifest["key"])}/connector.json`: the manifest that jackfield runs.
 - `{LOCK}`: the key and the digest of each tool as it was accepted. Commit it.
-- `{REPORT}`: the tools that were left out, each with the reason.
+- `{REPORT}`: the tools that were left out, and what was left off of others, each with the reason.
 - `{OVERLAY}` (yours): titles and effects by action; it is applied at every generation.
 
     jackfield generate mcp {url} --out .

@@ -14,6 +14,8 @@ LONGEST_URI = 2_000
 """Characters of a URI."""
 _LONGEST_CURSOR = 16_384
 _TEXT: dict[str, Any] = {"type": "string"}
+_CURSOR: dict[str, Any] = {"type": ["string", "integer"]}
+"""A text by the standard; some servers give a number, and want it back as one."""
 
 
 def request_action(name: str, key: str) -> dict[str, Any]:
@@ -44,7 +46,8 @@ def _read() -> dict[str, Any]:
 
 def _list() -> dict[str, Any]:
     row = {"type": "object", "properties": {"uri": _TEXT, "name": _TEXT, "title": _TEXT, "mimeType": _TEXT, "size": {"type": "integer"}}}
-    cursor = {**_TEXT, "minLength": 1, "maxLength": _LONGEST_CURSOR, "title": "Cursor", "description": "The nextCursor of the page before."}
+    words = {"title": "Cursor", "description": "The nextCursor of the page before."}
+    cursor = {**_CURSOR, "minLength": 1, "maxLength": _LONGEST_CURSOR, **words}
     every = {"type": "boolean", "title": "Fetch all", "description": "Fetch every page, not only one."}
     return {
         "title": "List resources",
@@ -52,7 +55,7 @@ def _list() -> dict[str, Any]:
         "inputs": {"type": "object", "additionalProperties": False, "properties": {"cursor": cursor, "fetchAll": every}},
         "output": {
             "type": "object", "additionalProperties": True, "required": ["resources"],
-            "properties": {"resources": {"type": "array", "items": row}, "nextCursor": _TEXT},
+            "properties": {"resources": {"type": "array", "items": row}, "nextCursor": _CURSOR},
         },
         "pagination": {"tokenInput": "cursor", "tokenOutput": "nextCursor", "items": "resources", "allInput": "fetchAll"},
     }  # fmt: skip

@@ -97,7 +97,8 @@ def listed_of(result: Json) -> ToolOutput:
     """
     following = result.get("nextCursor")
     found: dict[str, Any] = {"resources": [_without(row, "_meta") for row in rows_of(result, "resources")]}
-    return ToolOutput.of(found if not isinstance(following, str) else {**found, "nextCursor": following}, [])
+    is_cursor = isinstance(following, str | int) and not isinstance(following, bool)
+    return ToolOutput.of({**found, "nextCursor": following} if is_cursor else found, [])
 
 
 def rows_of(result: Json, name: str) -> list[Json]:

@@ -1,6 +1,7 @@
 """Schemas of tools as a manifest has them: bounded before anything compiles them, and in JSON Schema 2020-12.
 
-Only keywords of JSON Schema are kept: a mark such as ``x-jackfield`` would fill an input from a value of the connection.
+Only keywords of JSON Schema are kept: a mark such as ``x-jackfield`` would fill an input from a value of the connection. A keyword that
+cannot be kept is left off with a note, since the server judges what it gets anyway. What is left is never stricter than the server's own.
 """
 
 from __future__ import annotations
@@ -9,16 +10,20 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from jackfield.kernel.dataclass import dataclass, field
-from jackfield.kernel.pointers import child
-from jackfield_mcp.texts import plain
-from jackfield_openapi.keywords import Patterns
+from jackfield.kernel.pointers import child, follow
+from jackfield_mcp.messages import present
+from jackfield_mcp.texts import one_line, plain
+from jackfield_openapi.keywords import PLAIN, Patterns, types_of
 
 LARGEST = 128 * 1024
 """Bytes of a tool at most."""
 MOST_SCHEMAS, DEEPEST = 4_000, 64
 """Subschemas of a tool at most, and the depth of its JSON."""
+_MOST_NOTES = 20
+"""Notes of a tool that are kept."""
 _MOST_DIGITS = 308
 """Digits of a number in a manifest."""
 _TOO_LARGE = 10**_MOST_DIGITS
@@ -30,12 +35,24 @@ _ONE = frozenset({
 })  # fmt: skip
 _MANY = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _MAPS = frozenset({"properties", "patternProperties", "dependentSchemas"})
-_NUMBERS = frozenset({"multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"})
-_COUNTS = frozenset({"maxLength", "minLength", "maxItems", "minItems", "maxContains", "minContains", "maxProperties", "minProperties"})
+_NUMBERS = frozenset({
+    "multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum",
+    "maxLength", "minLength", "maxItems", "minItems", "maxContains", "minContains", "maxProperties", "minProperties",
+})  # fmt: skip
 _VALUES = frozenset({"default", "examples", "enum", "const"})
 _FLAGS = frozenset({"uniqueItems", "deprecated", "readOnly", "writeOnly"})
-_WORDS = frozenset({"title", "description"})
-_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+_LISTS = frozenset({"enum", "examples"})
+_NULLS = frozenset({"const", "default"})
+"""Keywords for which null is a value, and not what was left out."""
+_NAMED_BY = {"$anchor": "#", "$dynamicAnchor": "#", "$id": "", "id": ""}
+"""Keywords that give a place a name, and what references have before it."""
+_SAME = {"$dynamicRef": "$ref", "$recursiveRef": "$ref"}
+"""Keywords that lead where a reference does, in one schema whose names are each one place's."""
+_INVERTS = frozenset({"not", "oneOf", "if", "contains"})
+"""Keywords that refuse more if what they hold refuses less."""
+_REMAINDERS = {"additionalProperties": "patternProperties", "items": "prefixItems"}
+"""Keywords that judge what another one does not name: they refuse more without it."""
+_UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 _IN_PLACE = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
 """Keywords whose schemas judge the same value: a reference that comes back through them alone never ends."""
 
@@ -49,12 +66,13 @@ class Unfit(ValueError):
 @dataclass(frozen=True, slots=True)
 class Schemas:
     """Schemas of one tool, converted: those of its inputs and its structured content, the definitions that they refer to, and the header
-    fields that repeat inputs, by JSON Pointer."""
+    fields that repeat inputs, by JSON Pointer. ``notes`` say what was left off, each with its place."""
 
     inputs: dict[str, Any]
     structured: dict[str, Any] | None
     definitions: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def schemas_of(tool: Json, prefix: str) -> Schemas:
@@ -64,21 +82,30 @@ def schemas_of(tool: Json, prefix: str) -> Schemas:
     """
     require_small(tool)
     given, out = tool.get("inputSchema"), tool.get("outputSchema")
-    if not isinstance(given, Mapping) or given.get("type") != "object":
+    given = present(given) if isinstance(given, Mapping) else {} if given in (None, []) else given
+    if not isinstance(given, Mapping) or "object" not in _alone(given.get("type", "object")):
         raise Unfit("the schema of its inputs is not that of an object")
     headers = _headers(given)
-    inputs = _Conversion(given, f"{prefix}.in")
+    inputs = _Conversion(given, f"{prefix}.in", "/inputSchema")
     made = {"type": "object", **inputs.root()}
+    made["type"] = "object"
     if "additionalProperties" not in made:
-        open_by = made.keys() & {"patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if"}
+        open_by = (made.keys() | given.keys()) & {"patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if", "additionalProperties"}
         made["additionalProperties"] = bool(open_by) or "properties" not in made
     if out is None:
-        return Schemas(made, None, inputs.definitions(), headers)
-    if not isinstance(out, Mapping):
-        raise Unfit("the schema of its output is no object")
-    output = _Conversion(out, f"{prefix}.out")
+        return Schemas(made, None, inputs.definitions(), headers, _bounded(inputs.notes))
+    output = _Conversion(out if isinstance(out, Mapping) else {}, f"{prefix}.out", "/outputSchema")
     structured = output.root()
-    return Schemas(made, structured, {**inputs.definitions(), **output.definitions()}, headers)
+    notes = [*inputs.notes, *output.notes]
+    if not isinstance(out, Mapping):
+        return Schemas(made, None, inputs.definitions(), headers, _bounded([*notes, "/outputSchema: is no object"]))
+    return Schemas(made, structured, {**inputs.definitions(), **output.definitions()}, headers, _bounded(notes))
+
+
+def _bounded(notes: list[str]) -> tuple[str, ...]:
+    """Return the first notes, each once and as a line, and how many others there are."""
+    found = list(dict.fromkeys(one_line(note, 300) for note in notes))
+    return (*found[:_MOST_NOTES], *([f"and {len(found) - _MOST_NOTES:,} more"] if len(found) > _MOST_NOTES else []))
 
 
 def require_small(tool: Json) -> None:
@@ -108,116 +135,201 @@ def require_small(tool: Json) -> None:
 
 
 class _Conversion:
-    """One schema of a tool: its root, and the definitions that are lifted out of it."""
+    """One schema of a tool: its root, and the definitions that are lifted out of it. ``notes`` say what was left off."""
 
-    def __init__(self, schema: Json, prefix: str) -> None:
-        self._schema, self._prefix = schema, prefix
+    def __init__(self, schema: Json, prefix: str, place: str) -> None:
+        self._schema, self._prefix, self._at = schema, prefix, place
         self._is_old = any(mark in str(schema.get("$schema", "")) for mark in ("draft-03", "draft-04", "draft-06", "draft-07"))
-        self._given = {child(f"#/{place}", name): body for place in ("definitions", "$defs") for name, body in _members(schema, place)}
-        self._names = self._named()
+        self._anchors: dict[str, str] | None = None
+        self._names: dict[str, str] = {}
         self._made: dict[str, Any] = {}
         self._patterns = Patterns()
+        self._looser: set[str] = set()
+        self._losses = self._parts = 0
+        self.notes: list[str] = []
 
     def root(self) -> dict[str, Any]:
         """Return the converted root."""
-        found = self._converted(self._schema)
-        self._require_end()
+        try:
+            found = self._converted(self._schema, self._at)
+            self._break_circles()
+        except RecursionError:
+            raise Unfit("its references are nested too deep") from None
         return found if isinstance(found, dict) else {}
 
     def definitions(self) -> dict[str, Any]:
         """Return the definitions in use, by their names in the manifest."""
         return {self._names[place]: body for place, body in self._made.items()}
 
-    def _named(self) -> dict[str, str]:
-        """Return the name of each definition in the manifest, by the reference to it."""
-        found, taken = {}, set[str]()
-        for place in ["#", *self._given]:
-            last = _NAME.sub("_", place.rpartition("/")[2])[:60].strip("._") or "Root"
-            name, number = f"{self._prefix}.{last}", 2
-            while name in taken:
-                name, number = f"{self._prefix}.{last}{number}", number + 1
-            taken.add(name)
-            found[place] = name
-        return found
+    def _left_off(self, place: str, reason: str) -> None:
+        self._losses += 1
+        self.notes.append(f"{place}: {reason}")
 
-    def _define(self, place: str) -> None:
-        self._made[place] = None  # it may refer to itself
-        self._made[place] = self._converted(self._schema if place == "#" else self._given[place])
+    def _reference(self, text: object, place: str) -> str | None:
+        """Return the reference to the definition that is made of a place of the schema."""
+        try:
+            target = self._target(text)
+            node = follow(self._schema, target)
+        except (LookupError, ValueError):
+            self._left_off(place, f"the reference '{one_line(text, 80)}' leads to no place of the schema")
+            return None
+        if target not in self._made:
+            self._names[target] = self._name(target)
+            self._made[target] = None  # it may refer to itself
+            before = self._losses
+            self._made[target] = self._converted(node, f"{self._at}{target}")
+            if self._losses > before:
+                self._looser.add(target)
+        elif target in self._looser:
+            self._losses += 1
+        return f"#/$defs/{self._names[target]}"
 
-    def _reference(self, text: object) -> str:
-        if not isinstance(text, str) or text not in self._names:
-            shown = plain(text, 80)
-            where = "outside of it" if not shown.startswith("#") else "to a place that is no definition"
-            raise Unfit(f"its schema has the reference '{shown}' {where}")
-        if text not in self._made:
-            self._define(text)
-        return f"#/$defs/{self._names[text]}"
+    def _target(self, text: object) -> str:
+        """Return the place that a reference names as a JSON Pointer.
 
-    def _converted(self, node: Any) -> Any:
+        :raises LookupError: if it is outside of the schema.
+        """
+        base, _, fragment = str(text).partition("#")
+        if self._anchors is None:
+            self._anchors = _anchors(self._schema)
+        start = "" if base in ("", str(self._schema.get("$id", "")).rstrip("#")) else self._anchors[base]
+        if fragment in ("", "/"):
+            return start
+        return f"{start}{fragment}" if fragment.startswith("/") else self._anchors[f"#{fragment}"]
+
+    def _name(self, place: str) -> str:
+        """Return a new name for the definition that is made of a place."""
+        last = _NAME.sub("_", place.rpartition("/")[2])[:60].strip("._") or "Root"
+        name, number = f"{self._prefix}.{last}", 2
+        while name in self._names.values():
+            name, number = f"{self._prefix}.{last}{number}", number + 1
+        return name
+
+    def _converted(self, node: Any, place: str) -> Any:
+        """Return a schema in 2020-12; an open one for what is none.
+
+        :raises Unfit: if references repeat too many parts.
+        """
+        self._parts += 1
+        if self._parts > 2 * MOST_SCHEMAS:
+            raise Unfit(f"it has more than {2 * MOST_SCHEMAS:,} subschemas, with those that its references repeat")
         if isinstance(node, bool):
             return node
         if not isinstance(node, Mapping):
-            raise Unfit("its schema has a part that is no schema")
+            if node not in (None, []):
+                self._left_off(place, "is no schema")
+            return {}
         found: dict[str, Any] = {}
+        start = self._losses
         for name, value in self._modern(node).items():
-            made = self._keyword(name, value)
-            if made is not None:
+            if value is None and name not in _NULLS:
+                continue
+            before, at = self._losses, child(place, name)
+            made = self._keyword(name, value, at)
+            if name in _INVERTS and self._losses > before:
+                self._left_off(at, "without what is left off of it, it would refuse more than the server does")
+            elif made is not None or name in _NULLS:
                 found[name] = made
+        self._open_remainders(node, found, place, is_looser=self._losses > start)
         return found
 
-    def _keyword(self, name: str, value: Any) -> Any:
+    def _open_remainders(self, node: Json, found: dict[str, Any], place: str, *, is_looser: bool) -> None:
+        """Leave off the keywords that would refuse more without what was left off beside them."""
+        lost = [rest for rest, named in _REMAINDERS.items() if rest in found and len(found.get(named, ())) < len(_sized(node.get(named)))]
+        lost += sorted(found.keys() & _UNEVALUATED) if is_looser else []
+        if "contains" in found and "minContains" not in found and node.get("minContains") is not None:
+            lost.append("contains")
+        for name in lost:
+            del found[name]
+            self._left_off(child(place, name), "without what is left off beside it, it would refuse more than the server does")
+
+    def _keyword(self, name: str, value: Any, place: str) -> Any:
         """Return the value of a keyword in 2020-12; None for one that is left out."""
         if name == "$ref":
-            return self._reference(value)
-        if name in ("$dynamicRef", "$recursiveRef"):
-            raise Unfit(f"its schema has '{name}', which a converted schema cannot keep")
+            return self._reference(value, place)
+        if name in _ONE and value != [] and not isinstance(value, Mapping | bool):
+            self._left_off(place, "is no schema")
+            return None
         if name in _ONE:
-            return self._converted(value)
+            return self._converted(value, place)
         if name in _MANY:
-            return [self._converted(one) for one in _listed(name, value)] or None
+            listed = [(number, one) for number, one in enumerate(self._listed(value, place)) if one is not None or name == "prefixItems"]
+            return [self._converted(one, child(place, number)) for number, one in listed] or None
         if name in _MAPS:
-            return {key: self._converted(one) for key, one in self._keyed(name, value)}
-        return self._plain_keyword(name, value)
+            return self._mapped(name, value, place)
+        return self._plain_keyword(name, value, place)
 
-    def _plain_keyword(self, name: str, value: Any) -> Any:
+    def _mapped(self, name: str, value: Any, place: str) -> Any:
+        rows = self._keyed(value, place)
+        if rows is None:
+            return None
+        kept = {key: (one, child(place, key)) for key, one in rows.items()}
+        if name == "patternProperties":
+            kept = {key: (one, at) for key, (one, at) in kept.items() if self._pattern(key, at) is not None}
+        return {key: self._converted(one, at) for key, (one, at) in kept.items()}
+
+    def _plain_keyword(self, name: str, value: Any, place: str) -> Any:
         found: Any = None
-        if name in _WORDS:
+        if name in ("title", "description"):
             found = plain(value, 1_000) or None
         elif name in _VALUES:
-            found = _listed(name, value) if name in ("enum", "examples") else value
-        elif name in _COUNTS or name in _NUMBERS:
-            found = _number(name, value)
+            found = (self._listed(value, place) or None) if name in _LISTS else value
+        elif name in _NUMBERS:
+            found = self._number(name, value, place)
         elif name in _FLAGS:
             found = value if isinstance(value, bool) else None
         elif name in ("format", "contentEncoding", "contentMediaType"):
             found = value if isinstance(value, str) and len(value) <= 100 and not value.startswith("jackfield:") else None
         elif name == "pattern":
-            found = self._pattern(value)
+            found = self._pattern(value, place)
         elif name == "type":
-            found = _type(value)
+            found = self._type(value, place)
         elif name == "required":
-            found = [one for one in _listed(name, value) if isinstance(one, str)]
+            found = self._texts(value, place)
         elif name == "dependentRequired":
-            found = {str(key): [one for one in _listed(name, names) if isinstance(one, str)] for key, names in self._keyed(name, value)}
+            found = {key: self._texts(names, child(place, key)) or [] for key, names in (self._keyed(value, place) or {}).items()}
         return found
 
-    def _pattern(self, value: Any) -> str:
-        if not isinstance(value, str) or not self._patterns.holds(value):
-            raise Unfit(f"its schema has the pattern '{plain(value, 80)}', which is none")
-        return value
+    def _number(self, name: str, value: Any, place: str) -> Any:
+        found = PLAIN[name](value)
+        if found is not None and abs(found) < _TOO_LARGE:
+            return found
+        self._left_off(place, f"is no number that fits: {one_line(str(value), 40)}")
+        return None
 
-    def _keyed(self, name: str, value: Any) -> Iterator[tuple[str, Any]]:
-        if not isinstance(value, Mapping):
-            raise Unfit(f"the keyword '{name}' of its schema is no object")
-        for key, one in value.items():
-            if name == "patternProperties":
-                self._pattern(key)
-            yield key, one
+    def _pattern(self, value: Any, place: str) -> str | None:
+        if isinstance(value, str) and self._patterns.holds(value):
+            return value
+        self._left_off(place, f"the pattern '{one_line(str(value), 80)}' is of another dialect")
+        return None
+
+    def _type(self, value: Any, place: str) -> Any:
+        types, others = types_of({"type": value})
+        if types and not others and "any" not in _alone(value):
+            return types if isinstance(value, list) else types[0]
+        self._left_off(place, f"is no type of JSON: {one_line(json.dumps(value), 80)}")
+        return None
+
+    def _listed(self, value: Any, place: str) -> list[Any]:
+        if not isinstance(value, list) or not value:
+            self._left_off(place, "is an empty list" if value == [] else "is no list")
+        return value if isinstance(value, list) else []
+
+    def _keyed(self, value: Any, place: str) -> Json | None:
+        if isinstance(value, Mapping) or value == []:  # PHP writes an empty list for an empty object
+            return value or {}
+        self._left_off(place, "is no object")
+        return None
+
+    def _texts(self, value: Any, place: str) -> list[str] | None:
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            self._left_off(place, "is no list of names")
+        return list(dict.fromkeys(one for one in value if isinstance(one, str))) if isinstance(value, list) else None
 
     def _modern(self, node: Json) -> Json:
         """Return a schema of an older draft with the keywords of 2020-12."""
-        found = dict(node)
-        if isinstance(found.get("items"), list) or (self._is_old and "additionalItems" in found):
+        found = {_SAME.get(name, name): value for name, value in node.items()}
+        if (isinstance(found.get("items"), list) and found["items"]) or (self._is_old and "additionalItems" in found):
             items = found.pop("items", None)
             if isinstance(items, list):
                 found["prefixItems"] = items
@@ -231,33 +343,71 @@ class _Conversion:
                 del found[strict]
                 if said and bound in found:
                     found[strict] = found.pop(bound)
-        dependencies = found.pop("dependencies", None)
-        if isinstance(dependencies, Mapping):
-            lists = {name: one for name, one in dependencies.items() if isinstance(one, list)}
-            others = {name: one for name, one in dependencies.items() if not isinstance(one, list)}
-            found |= {"dependentRequired": lists} if lists else {}
-            found |= {"dependentSchemas": others} if others else {}
+        found |= _dependent(found.pop("dependencies", None))
         if self._is_old and "$ref" in found:  # in these drafts, nothing beside a reference counts
             return {"$ref": found["$ref"]}
         return found
 
-    def _require_end(self) -> None:
-        """Refuse references that lead back to themselves without a step into the value: judging would never end."""
+    def _break_circles(self) -> None:
+        """Open the definitions that lead back to themselves without a step into the value: to judge by them would never end.
+
+        :raises Unfit: if what they open could make others refuse more.
+        """
         ends: dict[str, bool] = {}
+        names = {f"#/$defs/{name}": place for place, name in self._names.items()}
 
         def visit(name: str) -> None:
-            if ends.get(name) is False:
-                raise Unfit("its schema has references in a circle")
-            if name in ends:
-                return
             ends[name] = False
-            for other in _in_place(bodies.get(name, {})):
-                visit(other)
+            for other in _in_place(self._made[names[name]]):
+                if ends.get(other) is False:
+                    circles.append(other)
+                elif other not in ends:
+                    visit(other)
             ends[name] = True
 
-        bodies = {f"#/$defs/{name}": body for name, body in self.definitions().items()}
-        for name in bodies:
-            visit(name)
+        circles: list[str] = []
+        for name in names:
+            if name not in ends:
+                visit(name)
+        if circles and any(f'"{name}":' in json.dumps([*self._made.values()]) for name in _INVERTS):
+            raise Unfit("its schema has references in a circle")
+        for name in dict.fromkeys(circles):
+            self._made[names[name]] = {}
+            self._left_off(f"{self._at}{names[name]}", "its references lead back to it without a step into the value")
+
+
+def _dependent(dependencies: Any) -> dict[str, Any]:
+    """Return the keywords of 2020-12 for the one of older drafts that has lists of names and schemas."""
+    if not isinstance(dependencies, Mapping):
+        return {}
+    lists = {name: one for name, one in dependencies.items() if isinstance(one, list)}
+    others = {name: one for name, one in dependencies.items() if not isinstance(one, list)}
+    return {**({"dependentRequired": lists} if lists else {}), **({"dependentSchemas": others} if others else {})}
+
+
+def _sized(value: Any) -> Any:
+    """Return what has members; for what is there and is none, something with one."""
+    return () if value is None else value if isinstance(value, list | Mapping) else (value,)
+
+
+def _alone(value: Any) -> list[Any]:
+    """Return a list, or the one of what is none."""
+    return value if isinstance(value, list) else [value]
+
+
+def _anchors(schema: Json) -> dict[str, str]:
+    """Return the places that have a name of their own: ``#NAME`` of an anchor, and the ``$id`` itself."""
+    found: dict[str, list[str]] = {}
+    waiting: list[tuple[str, Any]] = [("", schema)]
+    while waiting:
+        place, node = waiting.pop()
+        if isinstance(node, Mapping):
+            for name in {f"{start}{node[name]}" for name, start in _NAMED_BY.items() if isinstance(node.get(name), str)}:
+                found.setdefault(name, []).append(place)
+            waiting += [(f"{place}{quote(child('', name), safe='/~')}", one) for name, one in node.items() if name not in _VALUES]
+        elif isinstance(node, list):
+            waiting += [(child(place, number), one) for number, one in enumerate(node)]
+    return {name: places[0] for name, places in found.items() if len(places) == 1}
 
 
 def _in_place(node: Any) -> Iterator[str]:
@@ -307,29 +457,3 @@ def _placed(schema: Json) -> Iterator[tuple[str | None, Json]]:
                 waiting += [(None if place is None else child(place, inner), one) for inner, one in value.items()]
             elif key not in _VALUES:
                 waiting.append((None, value))
-
-
-def _members(schema: Json, place: str) -> list[tuple[str, Any]]:
-    found = schema.get(place)
-    return list(found.items()) if isinstance(found, Mapping) else []
-
-
-def _listed(name: str, value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise Unfit(f"the keyword '{name}' of its schema is no list")
-    return value
-
-
-def _number(name: str, value: Any) -> Any:
-    is_count = name in _COUNTS
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and (not is_count or (value >= 0 and value == int(value)))
-    if not fits or (name == "multipleOf" and value <= 0):
-        raise Unfit(f"the keyword '{name}' of its schema is no number that fits")
-    return int(value) if is_count else value
-
-
-def _type(value: Any) -> Any:
-    names = value if isinstance(value, list) else [value]
-    if not names or not all(isinstance(one, str) and one in _TYPES for one in names) or len({*names}) < len(names):
-        raise Unfit("its schema has a type that JSON does not have")
-    return value

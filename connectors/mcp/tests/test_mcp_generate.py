@@ -75,26 +75,21 @@ def _deep(levels: int) -> dict[str, Any]:
     return {"type": "object", "properties": {"a": schema}}
 
 
-CIRCLE = {"a": {"$ref": "#/$defs/b"}, "b": {"allOf": [{"$ref": "#/$defs/a"}]}}
+TURNED = {"a": {"not": {"$ref": "#/$defs/b"}}, "b": {"allOf": [{"$ref": "#/$defs/a"}]}}
 BOMBS: dict[str, dict[str, Any]] = {
     "too large": tool(description="x" * 200_000),
     "many properties": tool(inputSchema={"type": "object", "properties": {f"p{n}": {} for n in range(5_000)}}),
     "wide": tool(inputSchema={"type": "object", "anyOf": [{"const": n} for n in range(20_000)]}),
     "deep": tool(inputSchema=_deep(200)),
-    "http": tool(inputSchema={"type": "object", "properties": {"a": {"$ref": "http://169.254.169.254/x"}}}),
-    "file": tool(inputSchema={"type": "object", "properties": {"a": {"$ref": "file:///etc/passwd"}}}),
-    "circle": tool(inputSchema={"type": "object", "$ref": "#/$defs/a", "$defs": CIRCLE}),
-    "dynamic": tool(inputSchema={"type": "object", "properties": {"a": {"$dynamicRef": "#x"}}}),
-    "no pattern": tool(inputSchema={"type": "object", "properties": {"a": {"pattern": "("}}}),
+    "a circle of opposites": tool(inputSchema={"type": "object", "$ref": "#/$defs/a", "$defs": TURNED}),
+    "a chain": tool(inputSchema={"$ref": "#/$defs/0", "$defs": {f"{n}": {"$ref": f"#/$defs/{n + 1}"} for n in range(2000)}}),
     "header": tool(inputSchema={"type": "object", "properties": {"a": {"type": "string", "x-mcp-header": "A\r\nB"}}}),
     "header in a list": tool(inputSchema={"type": "object", "properties": {"a": {"items": {"type": "string", "x-mcp-header": "A"}}}}),
     "header twice": tool(
         inputSchema={"type": "object", "properties": {name: {"type": "string", "x-mcp-header": "Same"} for name in ("a", "b")}}
     ),
     "no object": tool(inputSchema={"type": "string"}),
-    "no schema": tool(inputSchema=None),
-    "unknown type": tool(inputSchema={"type": "object", "properties": {"a": {"type": "poem"}}}),
-    "keyword": tool(inputSchema={"type": "object", "required": "all"}),
+    "text": tool(inputSchema="object"),
 }  # fmt: skip
 
 

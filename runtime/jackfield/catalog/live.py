@@ -67,6 +67,9 @@ class LiveKind(Protocol):
         :raises JackfieldError: if the server cannot be reached, or its list cannot be read. One that asks for a sign-in has no tools.
         """
 
+    def unusable(self, report: Json) -> tuple[str, Sequence[str]]:
+        """Return the words for a server of which nothing can be used, and the reasons."""
+
     def accepted(self, stored: Json, now: Json, tools: Collection[str]) -> dict[str, Any]:
         """Return the stored manifest with these tools as they are now; what the server has no more is left out."""
 

@@ -92,9 +92,9 @@ class McpServers:
         options: dict[str, Any] = {"title": wish.title, "trust": wish.trust, "credentials": wish.credentials, "guard": guard}
         found = kind().described(LIVE_PREFIX + wish.name, wish.url, **options)
         if not found.manifest["actions"] and not found.needs_sign_in:
-            raise InvalidInvocation(
-                "the server lists no tool that can be used", hint="See its documentation, and whether it wants a sign-in."
-            )
+            text, reasons = kind().unusable(found.report)
+            details = [Detail("/url", reason) for reason in reasons]
+            raise InvalidInvocation(text, details=details, hint="See its documentation, and whether it wants a sign-in.")
         manifest = _versioned(found.manifest, 1)
         self._table.prepare()
         with self._storage.database.write() as transaction:
@@ -128,7 +128,9 @@ class McpServers:
         if row is None:
             raise unknown(name)
         stored = opened(self._storage.vault, row)
-        return {**self._shown(row), "tools": _tools(kind().pins(stored.manifest), stored.manifest)}
+        left = stored.manifest["mcp"].get("leftOut")
+        found = {**self._shown(row), "tools": _tools(kind().pins(stored.manifest), stored.manifest)}
+        return {**found, "leftOut": left} if left else found
 
     def review(self, name: str, *, connection: str | None = None, credentials: tuple[str, str] | None = None) -> dict[str, Any]:
         """Compare a server's tools with the accepted ones: ``changed`` with the members that differ, ``new``, ``gone`` and ``leftOut``.
@@ -352,6 +354,7 @@ def _tools(pins: Mapping[str, Pin], manifest: Json) -> list[dict[str, Any]]:
     for tool, pin in sorted(pins.items()):
         row = rows[pin.action]
         shown = {"tool": tool, "action": pin.action, "title": row["title"], "effect": row["effect"], "digest": pin.digest}
+        shown |= {"notes": row["mcp"]["notes"]} if "notes" in row["mcp"] else {}
         found.append({**shown, "overlay": said[pin.action]} if pin.action in said else shown)
     return found
 

@@ -63,6 +63,16 @@ def test_a_server_is_added_reviewed_and_removed(place: Place, notes: ToolServer)
     assert client.get("/mcp-servers/notes").status == 404
 
 
+def test_what_is_missing_is_shown(place: Place, notes: ToolServer) -> None:
+    """Tools that were left out stay on the page, and so does what was left off of others."""
+    client = place.signed_in()
+    odd = tool("odd", inputSchema={"type": "object", "properties": {"x": {"type": "string", "pattern": "("}}})
+    notes.tools += [odd, tool("none", inputSchema={"type": "array"})]
+    client.change("/mcp-servers", "/mcp-servers", name="notes", url=notes.url)
+    words = client.get("/mcp-servers/notes").words
+    assert all(part in words for part in ("Not taken over", "The tool is left out: the schema of its inputs", "is of another dialect"))
+
+
 def test_faults_are_told_and_others_see_nothing(place: Place, notes: ToolServer) -> None:
     """What is not valid is named; a workspace sees a shared server and changes nothing of it; rules and smaller scopes see no page."""
     client = place.signed_in()

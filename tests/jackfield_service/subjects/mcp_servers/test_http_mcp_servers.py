@@ -9,7 +9,7 @@ import pytest
 
 from http_stand import Client, Stand, say, standing
 from jackfield.callers import Rules
-from mcp_rig import ToolServer, serving
+from mcp_rig import ToolServer, serving, tool
 
 
 @pytest.fixture
@@ -74,6 +74,21 @@ def test_a_server_is_added_called_reviewed_and_removed(stand: Stand, notes: Tool
     assert client.call("DELETE", "/v1/mcp-servers/notes").json == {"removed": "notes"}
     assert client.get("/v1/mcp-servers/notes").status == 404
     assert client.get("/v1/connectors/mcp.notes").status == 404
+
+
+def test_what_is_missing_is_shown(stand: Stand, notes: ToolServer) -> None:
+    """Tools that were left out stay in what is shown, and so do the notes of others; where none is left, the reasons come first."""
+    client = stand.client()
+    odd = tool("odd", inputSchema={"type": "object", "properties": {"x": {"type": "string", "pattern": "("}}})
+    notes.tools += [odd, tool("none", inputSchema={"type": "array"})]
+    made = client.post("/v1/mcp-servers", {"name": "notes", "url": notes.url}).json
+    shown = client.get("/v1/mcp-servers/notes").json
+    assert [row["tool"] for row in shown["leftOut"]] == [row["tool"] for row in made["leftOut"]] == ["none"]
+    assert {row["tool"]: len(row.get("notes", ())) for row in shown["tools"]} == {"add_note": 0, "odd": 1}
+    notes.tools = notes.tools[2:]
+    assert [row["tool"] for row in client.post("/v1/mcp-servers/notes:accept", {}).json["leftOut"]] == ["none"]
+    refused = client.post("/v1/mcp-servers", {"name": "none", "url": notes.url})
+    assert (refused.status, "'none' is left out: the schema" in refused.json["detail"]) == (422, True)
 
 
 def test_tenants_see_their_own_alone(stand: Stand, notes: ToolServer) -> None:

@@ -82,10 +82,15 @@ def shown(request: PageRequest) -> Response:
     ]
     rows = [(h.code(tool["tool"]), h.code(tool["action"]), tool["title"], badge(tool["effect"])) for tool in found["tools"]]
     tools = table("Tools", ("Tool", "Action", "Title", "Effect"), rows, empty="No tool was accepted yet.")
+    missing = [(h.code(row["tool"]), f"The tool is left out: {row['reason']}.") for row in found.get("leftOut", ())]
+    missing += [(h.code(tool["tool"]), f"Left off: {note}.") for tool in found["tools"] for note in tool.get("notes", ())]
+    left = folded("Not taken over", table("Not taken over", ("Tool", "What"), missing)) if missing else None
     own = None if found["inherited"] else [_effects(request, found), _review(request, found), _removal(request, found)]
     head = heading(found["name"], badge("inherited") if found["inherited"] else None, lead="MCP server")
     done = done_notice(request, _DONE)
-    return page(request, "connectors", str(found["name"]), done, card("MCP server", terms(about)), card("Tools", tools), own, head=head)
+    return page(
+        request, "connectors", str(found["name"]), done, card("MCP server", terms(about)), card("Tools", tools), left, own, head=head
+    )
 
 
 def reviewed(request: PageRequest) -> Response:

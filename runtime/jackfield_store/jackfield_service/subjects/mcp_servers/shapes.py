@@ -29,11 +29,12 @@ HEADERS: Json = {
     "description": "Header field with which the server is asked for its tools, such as Authorization; it is not kept.",
 }  # fmt: skip
 _SAID: Json = {**closed_with((), _OVERLAY), "description": "What the operator says of the tool, which beats what the server says."}
+_NOTES: Json = {**STRINGS, "description": "What was left off of its schemas, each with its place."}
 _CLIENT: Mapping[str, Json] = {
     **dict.fromkeys(("client_id", "client_name", "client_uri", "token_endpoint_auth_method", "application_type"), STRING),
     **dict.fromkeys(("redirect_uris", "grant_types", "response_types"), STRINGS),
 }
-TOOLS: Json = {"type": "array", "items": closed_with((*_TOOL,), {**_TOOL, "overlay": _SAID})}
+TOOLS: Json = {"type": "array", "items": closed_with((*_TOOL,), {**_TOOL, "notes": _NOTES, "overlay": _SAID})}
 SHAPES: Mapping[str, Json] = {
     "McpAcceptance": object_of(
         (), connection={**NAME, "description": "Connection of the server over which it is asked."}, headers=HEADERS,
