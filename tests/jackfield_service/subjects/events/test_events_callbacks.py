@@ -156,7 +156,7 @@ def test_retries_over_three_days(place: Place, receiver: Receiver) -> None:
     assert len(receiver.got) == len(PAUSES) + 1
     assert len({got.id for got in receiver.got}) == 1
     assert len({got.headers["webhook-timestamp"] for got in receiver.got}) == len(receiver.got)
-    (delivery,) = place.all(state="dead")
+    (delivery,) = place.all(status="dead")
     assert (delivery.attempts, delivery.to_json()["lastStatus"], delivery.log[-1]["answer"]) == (10, 500, "down")
     assert 3 * DAY < sum(PAUSES) < 3.5 * DAY
     assert [(event.data["delivery"], event.data["attempts"]) for event in place.told("callback.exhausted")] == [(delivery.id, 10)]
@@ -235,7 +235,7 @@ def test_a_dead_receiver_is_announced_paused_and_resumed(place: Place, receiver:
     assert place.callbacks.find(identifier).status == "active"
     assert len(place.told("callback.resumed")) == 1
     place.dispatch()
-    assert place.all(state="pending") == []
+    assert place.all(status="pending") == []
 
 
 @pytest.mark.above_sql
@@ -279,7 +279,7 @@ def test_a_callback_that_is_removed_or_paused_gets_no_more(ends: str, place: Pla
     while place.dispatcher._batches:
         threading.Event().wait(0.002)
     assert len(receiver.got) <= 1 + 4
-    assert len(place.all(state="pending")) == (0 if ends == "remove" else 60 - len(receiver.got))
+    assert len(place.all(status="pending")) == (0 if ends == "remove" else 60 - len(receiver.got))
 
 
 def test_redirects_are_not_followed(place: Place, receiver: Receiver) -> None:
@@ -371,7 +371,7 @@ def test_recover_sends_what_was_not_delivered(place: Place, receiver: Receiver) 
     place.happens(count=2)
     place.dispatch()
     place.database.record(lambda transaction: transaction.change("UPDATE deliveries SET state = 'dead' WHERE sequence % 2 = 0"))
-    dead = len(place.all(state="dead"))
+    dead = len(place.all(status="dead"))
     place.database.record(lambda transaction: transaction.change("DELETE FROM deliveries WHERE state = 'delivered'"))
     receiver.got.clear()
     assert place.deliveries.recover(identifier, place.time() - 60) == 2

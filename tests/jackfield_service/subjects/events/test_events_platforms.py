@@ -210,7 +210,7 @@ def test_a_failing_receiver_holds_no_other_platform(place: Place, shop: Shop, re
     happens(place, "shop-2", "after")
     place.dispatch()
     assert ("shop-2", "after") in told(receiver)
-    before, again = len(receiver.got), shop.all(state="delivered")[0]
+    before, again = len(receiver.got), shop.all(status="delivered")[0]
     shop.deliveries.resend(again.id)
     place.dispatch()
     assert [got.id for got in receiver.got[before:]] == [again.event]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield_service.shell.http.parameters import limit_of
+from jackfield_service.shell.http.parameters import asked, limit_of
+from jackfield_service.shell.http.query_parts import Schema
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import Endpoint
 from jackfield_service.shell.process.server_context import ServerContext
@@ -45,15 +47,17 @@ def filtered(
 
 def page_of(
     run: Callable[[Request, ServerContext, Identity, Callable[[Any], Row]], Awaitable[Row]],
-    fetch: Callable[[Any, str | None, int], tuple[Sequence[Item], str | None]],
+    fetch: Callable[..., tuple[Sequence[Item], str | None]],
     shown: Callable[[Item], Row],
     filters: Sequence[str],
+    query: Mapping[str, Schema] = MappingProxyType({}),
 ) -> Endpoint:
-    """Make the endpoint of a list of things on which ``run`` runs a step; ``fetch`` gets these, a cursor and a limit."""
+    """Make the endpoint of a list of things on which ``run`` runs a step; ``fetch`` gets these, a cursor and a limit, and by name the
+    parameters of ``query``."""
 
     async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
         def step(things: Any) -> Row:
-            return filtered(partial(fetch, things), shown, request, filters)
+            return filtered(partial(fetch, things, **asked(request, query)), shown, request, filters)
 
         return answer(await run(request, server, identity, step))
 

@@ -42,6 +42,12 @@ def flag(request: Request, name: str, *, default: bool = False) -> bool:
     return default if given is None else given == "true"
 
 
+def asked(request: Request, query: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the query parameters that have these schemas, by name; None for a text that is not given."""
+    given = request.query_params
+    return {name: flag(request, name) if schema["type"] == "boolean" else given.get(name) for name, schema in query.items()}
+
+
 def _check_query(request: Request, operation: Operation) -> None:
     seen = set()
     for name, value in request.query_params.multi_items():

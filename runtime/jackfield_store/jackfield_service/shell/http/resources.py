@@ -13,7 +13,7 @@ from starlette.responses import Response
 from jackfield.callers.actor import Actor
 from jackfield.kernel.errors import JackfieldError
 from jackfield_service.shell.http.endpoints import page_of
-from jackfield_service.shell.http.parameters import flag
+from jackfield_service.shell.http.parameters import asked
 from jackfield_service.shell.http.query_parts import filters, paged
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import ON_BEHALF, Endpoint, Method, Operation
@@ -62,28 +62,29 @@ def _operation(resource: Resource[Any], act: Act, own: Endpoint | None) -> Opera
     )
     body = act.body or {"create": f"New{resource.one}", "change": f"{resource.one}Change"}.get(act.name)
     shape = {"list": f"{resource.one}List", "create": resource.created, "remove": ""}.get(act.name, resource.shown)
-    lists = act.name == "list"
-    query = {**filters(resource.filters, **resource.choices()), **paged(resource.cursor)} if lists and act.query is None else act.query
+    lists, query = act.name == "list", act.query or {}
+    if lists:
+        query = {**filters(resource.filters, **resource.choices()), **query, **paged(resource.cursor)}
     return Operation(
         method, resource.path + place.replace("{}", f"{{{resource.key}}}"), _ruled(own or _endpoint(resource, act, body), resource.unruled),
         act.scope,
         act.operation or f"{act.name}{resource.of}{resource.one}{'s' * lists}", act.summary, act.answers or {status: shape},
-        query=query or {}, headers=(ON_BEHALF,) if act.scope == "platform" and method != "GET" else (), body=body,
+        query=query, headers=(ON_BEHALF,) if act.scope == "platform" and method != "GET" else (), body=body,
         problems=tuple(sorted({*((404,) if place else ()), *((413, 415) if body else ()), *act.problems, 503})),
     )  # fmt: skip
 
 
 def _endpoint(resource: Resource[Any], act: Act, body: str | None) -> Endpoint:
     if act.name == "list":
-        return page_of(partial(done, resource), act.does, resource.row, resource.filters)
+        return page_of(partial(done, resource), act.does, resource.row, resource.filters, act.query or {})
     creates, members = act.name == "create", cache(partial(resource.members, body or ""))
 
     async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
         given = [] if creates else [request.path_params[resource.key]]
         if body is not None:
             given.append(await members_of(request, *members()))
-        asked = {name: _asked(request, name, schema) for name, schema in (act.query or {}).items()}
-        found = await done(resource, request, server, identity, lambda things: act.does(things, *given, **asked))
+        further = asked(request, act.query or {})
+        found = await done(resource, request, server, identity, lambda things: act.does(things, *given, **further))
         if found is None:
             return Response(status_code=204)
         row = resource.row(found)
@@ -115,7 +116,3 @@ def actor_of(request: Request, identity: Identity) -> Actor:
     if behalf and not _PRINTABLE.fullmatch(behalf):
         raise Problem(400, f"the header '{ON_BEHALF}' must have at most 200 printable ASCII characters")
     return Actor("platform", identity.id, identity.name, behalf)
-
-
-def _asked(request: Request, name: str, schema: Mapping[str, Any]) -> Any:
-    return flag(request, name) if schema["type"] == "boolean" else request.query_params.get(name)

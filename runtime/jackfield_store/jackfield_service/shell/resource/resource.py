@@ -51,8 +51,8 @@ class Is(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Member of a noun. ``given`` is the schema of what creates or changes one, if that differs from what is shown; ``title`` is the head
-    of its column in lists of the console.
+    """Member of a noun. ``given`` is the schema of what creates or changes one, if that differs from what is shown; ``title`` names it in
+    the console.
     """
 
     name: str
@@ -68,7 +68,8 @@ class Act:
 
     ``does`` gets the opened things, the key of one unless it creates one, the members of the body if there is one, and ``query`` by name.
     ``verb`` is the summary of the command's verb if that differs; empty: it has none, or one by hand. ``operation``, ``body`` and
-    ``answers`` are those of the HTTP API where they do not follow from the noun. One that ``reads`` is a GET.
+    ``answers`` are those of the HTTP API where they do not follow from the noun. A list has its ``query`` beside the noun's filters. One
+    that ``reads`` is a GET.
     """
 
     name: str

@@ -39,7 +39,9 @@ def noun(resource: Resource[T]) -> Noun[T]:
 def verbs(resource: Resource[T], runs: Noun[T] | None = None, **own: Verb) -> dict[str, Verb]:
     """Return the verbs of the acts in their order: of those that take nothing but a key, and ``own`` ones for others."""
     runs = runs or noun(resource)
-    plain = (act for act in resource.acts if act.verb != "" and not (act.body or act.query or act.name in _BY_HAND))
+    plain = (
+        act for act in resource.acts if act.verb != "" and not (act.body or act.name in _BY_HAND or (act.query and act.name != "list"))
+    )
     found = {**{act.name: _verb(resource, act, runs) for act in plain}, **own}
     return {_NAMES.get(act.name, act.name): found[act.name] for act in resource.acts if act.name in found}
 
@@ -59,10 +61,18 @@ def _verb(resource: Resource[T], act: Act, runs: Noun[T]) -> Verb:
         found = act.does(things, key)
         return {"removed": key} if found is None else resource.row(found)
 
+    query = act.query or {}
+
     def rows(things: T, arguments: Namespace) -> list[Any]:
-        return [resource.row(item) for item in pages(arguments, partial(act.does, things))]
+        wanted = {name: getattr(arguments, name) for name in query}
+        return [resource.row(item) for item in pages(arguments, partial(act.does, things, **wanted))]
+
+    def declare(parser: Parser) -> None:
+        for name, schema in query.items():
+            parser.add_argument(f"--{name}", choices=schema.get("enum"), help=schema["description"])
+        declare_pages(parser)
 
     words = act.summary if act.verb is None else act.verb
     if act.name == "list":
-        return Verb(words, declare_pages, runs.rows(rows, resource.columns))
+        return Verb(words, declare, runs.rows(rows, resource.columns))
     return Verb(words, declare_key(resource), runs.value(run))

@@ -146,7 +146,7 @@ class Callbacks:
             self._note(transaction, "created", identifier, {"url": url, "types": list(options.types)})
         return Created(self.find(identifier), secret)
 
-    def page(self, *, cursor: str | None = None, limit: int = 50) -> tuple[list[Callback], str | None]:
+    def page(self, cursor: str | None = None, limit: int = 50) -> tuple[list[Callback], str | None]:
         """Return a page of callbacks, the oldest first, and the cursor of the next page."""
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_LIST, {"workspace": self._workspace, "after": cursor or "", "limit": limit + 1})

@@ -115,10 +115,10 @@ class Deliveries:
         self._workspace = workspace
 
     def page(
-        self, *, callback: str | None = None, state: str | None = None, cursor: str | None = None, limit: int = 50
+        self, cursor: str | None = None, limit: int = 50, *, callback: str | None = None, status: str | None = None
     ) -> tuple[list[Delivery], str | None]:
         """Return a page of deliveries, the newest first, and the cursor of the next page."""
-        given = {"callback": callback, "state": state}
+        given = {"callback": callback, "state": status}
         wanted = {name: value for name, value in given.items() if value is not None}
         more = "".join(f" AND d.{name} = :{name}" for name in wanted)
         values = {"workspace": self._workspace, "before": cursor or _LAST, "limit": limit + 1, **wanted}
@@ -158,7 +158,7 @@ class Deliveries:
         """Send all dead deliveries again, or those to a callback, with a fresh count of attempts; return their IDs."""
         sent, cursor, now = list[str](), None, self._time.now()
         while True:
-            page, cursor = self.page(callback=callback, state="dead", cursor=cursor, limit=_SLICE)
+            page, cursor = self.page(cursor, _SLICE, callback=callback, status="dead")
             rows = [{"workspace": self._workspace, "id": item.id, "now": now} for item in page]
             if rows:
                 self._database.record(partial(_renew_dead, rows=rows))

@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from jackfield.kernel.clock import moment
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError
-from jackfield_service.shell.http.parameters import limit_of
 from jackfield_service.shell.http.resources import done, operations
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.process.server_context import ServerContext
@@ -59,19 +58,8 @@ async def recovered(request: Request, server: ServerContext, identity: Identity)
     return answer({"recovered": found}, 202)
 
 
-async def listed_deliveries(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/deliveries``: the newest first."""
-    given, limit = request.query_params, limit_of(request)
-    wanted = {"callback": given.get("callback"), "state": given.get("status"), "cursor": given.get("cursor")}
-    found, after = await done(DELIVERIES, request, server, identity, lambda deliveries: deliveries.page(**wanted, limit=limit))
-    return answer({"items": [item.to_json() for item in found], "nextCursor": after})
-
-
 OPERATIONS = tuple(
     operation
     for callbacks, deliveries in ((CALLBACKS, DELIVERIES), (PLATFORM_CALLBACKS, PLATFORM_DELIVERIES))
-    for operation in (
-        *operations(callbacks, rotate=rotated, test=tested, recover=recovered),
-        *operations(deliveries, list=listed_deliveries),
-    )
+    for operation in (*operations(callbacks, rotate=rotated, test=tested, recover=recovered), *operations(deliveries))
 )

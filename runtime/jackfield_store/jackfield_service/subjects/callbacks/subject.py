@@ -7,7 +7,7 @@ from typing import Any
 
 from jackfield.callers import Scope
 from jackfield.kernel.errors import JackfieldError
-from jackfield_service.shell.http.query_parts import BY_ID, TEXT, filters, paged
+from jackfield_service.shell.http.query_parts import BY_ID, TEXT
 from jackfield_service.shell.http.shape_parts import MOMENT, PROBLEM, STRING, Json, closed_with, object_of
 from jackfield_service.shell.resource.resource import Act, Field, Is, Resource, Visit, document_of
 from jackfield_service.subjects.callbacks.callback import Callback
@@ -21,7 +21,6 @@ _ATTEMPT: Mapping[str, Json] = {
 _SECRET: Mapping[str, Json] = {
     "secret": {"type": "string", "description": "Shown once."}, "publicKey": {"type": "string", "description": "Of an Ed25519 key."},
 }  # fmt: skip
-_FILTERS = ("status", "url")
 _UNRULED = "a token with rules cannot manage callbacks, which get events of the whole workspace"
 _SET = Is.GIVEN | Is.CHANGED
 
@@ -33,10 +32,6 @@ def _open(visit: Visit) -> Callbacks:
 
 def _open_deliveries(visit: Visit) -> Deliveries:
     return Deliveries(visit.storage.database, visit.storage.vault, visit.workspace, visit.clock)
-
-
-def _page(callbacks: Callbacks, cursor: str | None, limit: int) -> tuple[list[Callback], str | None]:
-    return callbacks.page(cursor=cursor, limit=limit)
 
 
 def _changed(callbacks: Callbacks, identifier: str, given: Mapping[str, Any]) -> Callback:
@@ -73,7 +68,7 @@ def _callbacks(path: str, scope: Scope, of: str = "", whose: str = "") -> Resour
             *(Field(name, schema, Is.ONCE) for name, schema in _SECRET.items()),
         ),
         acts=(
-            Act("list", _page, "List the callbacks, without their secrets.", scope, query={**filters(_FILTERS), **paged(BY_ID)}),
+            Act("list", Callbacks.page, "List the callbacks, without their secrets.", scope),
             Act(
                 "create", Callbacks.create,
                 f"Send the events that happen from now on{whose} to a URL. Only this response contains the secret.", scope, problems=(422,),
@@ -108,7 +103,8 @@ def _callbacks(path: str, scope: Scope, of: str = "", whose: str = "") -> Resour
             ),
             "CallbackTest": closed_with(("delivered", "at", "durationMs"), {"delivered": {"type": "boolean"}, **_ATTEMPT}),
         },
-        cursor=BY_ID, key="id", argument=("id", "ID"), filters=_FILTERS, row=document_of, waits="briefly", judged=_invalid,
+        columns=("id", "url", "types", "status", "reason", "failingSince"),
+        cursor=BY_ID, key="id", argument=("id", "ID"), filters=("status", "url"), row=document_of, waits="briefly", judged=_invalid,
         unruled=_UNRULED, of=of,
     )  # fmt: skip
 
@@ -136,7 +132,13 @@ def _deliveries(path: str, scope: Scope, of: str = "") -> Resource[Deliveries]:
         acts=(
             Act(
                 "list", Deliveries.page, "List deliveries to callbacks, newest first.", scope, operation=f"list{of}Deliveries",
-                query={"callback": TEXT, "status": {"type": "string", "enum": [*STATES]}, **paged(BY_ID)},
+                verb="List deliveries, newest first.",
+                query={
+                    "callback": {**TEXT, "description": "only to this callback"},
+                    "status": {
+                        "type": "string", "enum": [*STATES], "description": "only this status; dead ones are not attempted any more",
+                    },
+                },
             ),
             Act("show", Deliveries.find, "Show a delivery with its last attempts.", scope, verb="Print a delivery with its last attempts."),
             Act(
@@ -145,6 +147,7 @@ def _deliveries(path: str, scope: Scope, of: str = "") -> Resource[Deliveries]:
             ),
         ),
         cursor=BY_ID, key="id", argument=("id", "ID"), row=document_of, waits="briefly", unruled=_UNRULED, kept="callbacks", of=of,
+        columns=("id", "type", "status", "attempts", "lastStatus", "lastError", "url", "createdAt", "nextAt"),
     )  # fmt: skip
 
 

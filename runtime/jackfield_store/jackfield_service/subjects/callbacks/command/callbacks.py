@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
-from jackfield.cli.session import Noun, declare_list, declare_one, of_platforms, pages, read_moment
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.session import Noun, declare_id, in_workspace, of_platforms, read_moment
 from jackfield.kernel.clock import SystemClock, seconds, unclear
+from jackfield_service.shell.resource.verbs import verbs
 from jackfield_service.subjects.callbacks.callbacks import Callbacks
 from jackfield_service.subjects.callbacks.deliveries import Deliveries
+from jackfield_service.subjects.callbacks.subject import CALLBACKS
 from jackfield_service.subjects.events.event import listed_types
 from jackfield_store.commands.stored import actor, open_events
 
 if TYPE_CHECKING:
     from jackfield.cli.output import Output
 
-_COLUMNS = ("id", "url", "types", "status", "reason", "failingSince")
 _SHOWN_ONCE = "jackfield: the secret is not shown again; give it to the receiver, which checks the signatures with it\n"
 _FAILED = 1
 
@@ -40,7 +41,6 @@ def _declare_add(parser: Parser) -> None:
     parser.add_argument("--thin", action="store_true", help="leave the data out: the receiver looks the event up by its ID")
     parser.add_argument("--signing", choices=("hmac", "ed25519"), default="hmac", help="how requests are signed (default hmac)")
     parser.add_argument("--description", default="", metavar="TEXT", help="a text for people")
-    declare_workspace(parser)
 
 
 def _add(arguments: Namespace, output: Output) -> int:
@@ -64,10 +64,6 @@ def _object(arguments: Namespace) -> Any:
         raise UsageError("--filter takes a JSON object", usage=arguments.usage) from None
 
 
-def _list(callbacks: Callbacks, arguments: Namespace) -> list[dict[str, Any]]:
-    return [item.to_json() for item in pages(arguments, lambda cursor, limit: callbacks.page(cursor=cursor, limit=limit))]
-
-
 def _test(arguments: Namespace, output: Output) -> int:
     with _open_callbacks(arguments) as callbacks:
         attempt = callbacks.test(arguments.id)
@@ -77,7 +73,7 @@ def _test(arguments: Namespace, output: Output) -> int:
 
 def _declare_rotate(parser: Parser) -> None:
     parser.add_argument("--overlap", default="24h", metavar="SPAN", help="how long the present secret stays valid (default 24h)")
-    declare_one(parser)
+    declare_id(parser)
 
 
 def _rotate(callbacks: Callbacks, arguments: Namespace) -> dict[str, Any]:
@@ -88,14 +84,9 @@ def _rotate(callbacks: Callbacks, arguments: Namespace) -> dict[str, Any]:
     return {"id": made.callback.id, **made.shown(), "previousUntil": until}
 
 
-def _remove(callbacks: Callbacks, arguments: Namespace) -> dict[str, Any]:
-    callbacks.remove(arguments.id)
-    return {"removed": arguments.id}
-
-
 def _declare_recover(parser: Parser) -> None:
     parser.add_argument("--since", required=True, metavar="WHEN", help="from a duration ago, such as 2d, or from a date")
-    declare_one(parser)
+    declare_id(parser)
 
 
 def _recover(arguments: Namespace, output: Output) -> int:
@@ -106,20 +97,20 @@ def _recover(arguments: Namespace, output: Output) -> int:
 
 
 _NOUN = Noun(_open_callbacks)
-VERBS = of_platforms({
+VERBS = of_platforms(in_workspace({
     "add": Verb("Send the events that happen from now on to a URL. The secret is shown only once.", _declare_add, _add),
-    "list": Verb("List the callbacks, without their secrets.", declare_list, _NOUN.rows(_list, _COLUMNS)),
-    "show": Verb("Print a callback.", declare_one, _NOUN.value(lambda all_, given: all_.find(given.id).to_json())),
-    "test": Verb("Send a test event now; exit code 1 if the receiver does not take it.", declare_one, _test),
-    "rotate": Verb("Make a new secret; the present one stays valid for a while.", _declare_rotate, _NOUN.value(_rotate)),
+    **verbs(
+        CALLBACKS, _NOUN,
+        rotate=Verb("Make a new secret; the present one stays valid for a while.", _declare_rotate, _NOUN.value(_rotate)),
+        test=Verb("Send a test event now; exit code 1 if the receiver does not take it.", declare_id, _test),
+        recover=Verb("Send all events since a time that were not delivered.", _declare_recover, _recover),
+    ),
     "pause": Verb(
-        "Send nothing until 'resume'. Events are kept.", declare_one,
+        "Send nothing until 'resume'. Events are kept.", declare_id,
         _NOUN.value(lambda all_, given: all_.change(given.id, {"status": "paused"}).to_json()),
     ),
     "resume": Verb(
-        "Send again, what has waited first.", declare_one,
+        "Send again, what has waited first.", declare_id,
         _NOUN.value(lambda all_, given: all_.change(given.id, {"status": "active"}).to_json()),
     ),
-    "recover": Verb("Send all events since a time that were not delivered.", _declare_recover, _recover),
-    "remove": Verb("Delete a callback and its deliveries.", declare_one, _NOUN.value(_remove)),
-})  # fmt: skip
+}))  # fmt: skip

@@ -6,19 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
-from jackfield.cli.session import Noun, declare_list, declare_one, of_platforms, pages
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.session import Noun, in_workspace, of_platforms
 from jackfield.kernel.clock import SystemClock
-from jackfield_service.subjects.callbacks.deliveries import STATES, Deliveries
+from jackfield_service.shell.resource.verbs import verbs
+from jackfield_service.subjects.callbacks.deliveries import Deliveries
+from jackfield_service.subjects.callbacks.subject import DELIVERIES
 from jackfield_store.commands.stored import open_events
-
-_COLUMNS = ("id", "type", "status", "attempts", "lastStatus", "lastError", "url", "createdAt", "nextAt")
-
-
-def _declare_list(parser: Parser) -> None:
-    parser.add_argument("--callback", metavar="ID", help="only to this callback")
-    parser.add_argument("--status", choices=STATES, help="only this status; dead ones are not attempted any more")
-    declare_list(parser)
 
 
 @contextmanager
@@ -27,16 +21,10 @@ def _open_deliveries(arguments: Namespace) -> Iterator[Deliveries]:
         yield Deliveries(*place, SystemClock())
 
 
-def _list(deliveries: Deliveries, arguments: Namespace) -> list[dict[str, Any]]:
-    wanted = {"callback": arguments.callback, "state": arguments.status}
-    return [item.to_json() for item in pages(arguments, lambda cursor, limit: deliveries.page(**wanted, cursor=cursor, limit=limit))]
-
-
 def _declare_resend(parser: Parser) -> None:
     parser.add_argument("ids", nargs="*", metavar="ID", help="a delivery; 'jackfield deliveries list' lists them")
     parser.add_argument("--dead", action="store_true", help="all dead deliveries, or those to --callback")
     parser.add_argument("--callback", metavar="ID", help="with --dead: only to this callback")
-    declare_workspace(parser)
 
 
 def _resend(deliveries: Deliveries, arguments: Namespace) -> dict[str, Any]:
@@ -49,8 +37,5 @@ def _resend(deliveries: Deliveries, arguments: Namespace) -> dict[str, Any]:
 
 
 _NOUN = Noun(_open_deliveries)
-VERBS = of_platforms({
-    "list": Verb("List deliveries, newest first.", _declare_list, _NOUN.rows(_list, _COLUMNS)),
-    "show": Verb("Print a delivery with its last attempts.", declare_one, _NOUN.value(lambda all_, given: all_.find(given.id).to_json())),
-    "resend": Verb("Send deliveries again, with a fresh count of attempts.", _declare_resend, _NOUN.value(_resend)),
-})  # fmt: skip
+_RESEND = Verb("Send deliveries again, with a fresh count of attempts.", _declare_resend, _NOUN.value(_resend))
+VERBS = of_platforms(in_workspace(verbs(DELIVERIES, _NOUN, resend=_RESEND)))

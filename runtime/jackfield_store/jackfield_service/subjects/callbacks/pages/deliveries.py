@@ -34,7 +34,7 @@ def listed(request: PageRequest) -> Response:
     """``GET /deliveries``, and ``/platforms/{platform}/deliveries``: the newest first; ``callback`` and ``status`` limit them."""
     callback, status = request.query.get("callback") or None, request.query.get("status") or None
     page_of = event_home(request).deliveries(request).page
-    found = _SORTS.read(request, lambda cursor, limit: page_of(callback=callback, state=status, cursor=cursor, limit=limit), _PAGE)
+    found = _SORTS.read(request, lambda cursor, limit: page_of(cursor, limit, callback=callback, status=status), _PAGE)
     links = [
         (title, _address(request, callback, state), state == status)
         for title, state in (("All", None), *((one.capitalize(), one) for one in STATES))
