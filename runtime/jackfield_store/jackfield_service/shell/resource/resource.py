@@ -52,7 +52,7 @@ class Is(Flag):
 @dataclass(frozen=True, slots=True)
 class Field:
     """Member of a noun. ``given`` is the schema of what creates or changes one, if that differs from what is shown; ``title`` names it in
-    the console.
+    the console, ``words`` its values.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Field:
     part: Is = Is.SHOWN
     given: Json | None = None
     title: str = ""
+    words: Mapping[Any, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ class Resource(Generic[T]):
     ``opens`` opens the things of a workspace, in a thread of the kind ``waits``. ``unruled`` is the refusal of a token with rules. ``row``
     makes a document of what an act returns, which has further members unless it is ``closed``. ``judged`` returns the status of an error
     where that is not the error's own. ``argument`` is the key on the command line, with its placeholder. ``of`` stands in the names of
-    operations before the noun's.
+    operations before the noun's. ``columns`` are those of the command line, ``listed`` those of the console, whose pages of a single one
+    show all members with a title in their order.
     """
 
     one: str
@@ -129,6 +131,7 @@ class Resource(Generic[T]):
     argument: tuple[str, str] = ("name", "NAME")
     filters: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
     shapes: Mapping[str, Json] | None = None
     row: Callable[[Any], Any] = lambda found: found
     closed: bool = True

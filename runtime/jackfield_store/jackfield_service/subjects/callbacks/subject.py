@@ -51,20 +51,22 @@ def _callbacks(path: str, scope: Scope, of: str = "", whose: str = "") -> Resour
             Field("workspaces", {**STRING, "description": "Of a platform's callback: the pattern of its workspaces."}),
             Field("url", {
                 "type": "string", "maxLength": 2000, "description": "https, and a public host unless the operator allows it.",
-            }, Is.ALWAYS | Is.NEEDED | Is.CHANGED),
+            }, Is.ALWAYS | Is.NEEDED | Is.CHANGED, title="URL"),
             Field("types", {
                 "type": "array", "items": STRING, "maxItems": 50,
                 "description": "Types and patterns such as invocation.*; none: all but those of the audit log.",
-            }, Is.ALWAYS | _SET),
+            }, Is.ALWAYS | _SET, title="Types"),
             Field("filter", {
                 "type": ["object", "null"], "description": "Values, or arrays of values, that members of the data must have: "
                 "connector, action, connection, status, errorCode, correlationId, labels.",
-            }, _SET),
+            }, _SET, title="Filter"),
             Field("include", {"type": "array", "items": {"enum": ["output"]}}, _SET),
-            Field("thin", {"type": "boolean", "description": "Leave the payload out."}, _SET),
-            Field("signing", {"enum": ["hmac", "ed25519"]}, _SET), Field("description", {"type": "string", "maxLength": 200}, _SET),
-            Field("status", {"enum": ["active", "paused"]}, Is.ALWAYS | Is.CHANGED), Field("reason", STRING), Field("failingSince", MOMENT),
-            Field("createdAt", MOMENT, Is.ALWAYS), Field("updatedAt", MOMENT), Field("problem", PROBLEM),
+            Field("thin", {"type": "boolean", "description": "Leave the payload out."}, _SET, title="Data"),
+            Field("signing", {"enum": ["hmac", "ed25519"]}, _SET, title="Signed with"),
+            Field("description", {"type": "string", "maxLength": 200}, _SET, title="Callback"),
+            Field("status", {"enum": ["active", "paused"]}, Is.ALWAYS | Is.CHANGED, title="Status"), Field("reason", STRING),
+            Field("failingSince", MOMENT, title="Failing since"), Field("createdAt", MOMENT, Is.ALWAYS, title="Created"),
+            Field("updatedAt", MOMENT), Field("problem", PROBLEM),
             *(Field(name, schema, Is.ONCE) for name, schema in _SECRET.items()),
         ),
         acts=(
@@ -104,6 +106,7 @@ def _callbacks(path: str, scope: Scope, of: str = "", whose: str = "") -> Resour
             "CallbackTest": closed_with(("delivered", "at", "durationMs"), {"delivered": {"type": "boolean"}, **_ATTEMPT}),
         },
         columns=("id", "url", "types", "status", "reason", "failingSince"),
+        listed=("description", "status", "types", "url", "failingSince"),
         cursor=BY_ID, key="id", argument=("id", "ID"), filters=("status", "url"), row=document_of, waits="briefly", judged=_invalid,
         unruled=_UNRULED, of=of,
     )  # fmt: skip
@@ -113,11 +116,14 @@ def _deliveries(path: str, scope: Scope, of: str = "") -> Resource[Deliveries]:
     return Resource(
         "Delivery", f"{path}/deliveries", _open_deliveries,
         fields=(
-            Field("id", STRING, Is.ALWAYS), Field("callback", STRING, Is.ALWAYS), Field("url", STRING), Field("eventId", STRING, Is.ALWAYS),
-            Field("sequence", {"type": "integer"}, Is.ALWAYS), Field("type", STRING, Is.ALWAYS),
-            Field("workspace", {**STRING, "description": "To a platform's callback: the workspace of the event."}),
-            Field("status", {"enum": [*STATES]}, Is.ALWAYS), Field("attempts", {"type": "integer"}, Is.ALWAYS), Field("nextAt", MOMENT),
-            Field("endedAt", MOMENT), Field("createdAt", MOMENT, Is.ALWAYS), Field("lastStatus", {"type": "integer"}),
+            Field("id", STRING, Is.ALWAYS), Field("callback", STRING, Is.ALWAYS), Field("url", STRING, title="Callback"),
+            Field("eventId", STRING, Is.ALWAYS), Field("sequence", {"type": "integer"}, Is.ALWAYS),
+            Field("type", STRING, Is.ALWAYS, title="Event"),
+            Field("workspace", {**STRING, "description": "To a platform's callback: the workspace of the event."}, title="Workspace"),
+            Field("status", {"enum": [*STATES]}, Is.ALWAYS, title="Status"),
+            Field("attempts", {"type": "integer"}, Is.ALWAYS, title="Attempts"),
+            Field("nextAt", MOMENT, Is.UNSORTED, title="Next or ended"), Field("endedAt", MOMENT), Field("createdAt", MOMENT, Is.ALWAYS),
+            Field("lastStatus", {"type": "integer"}, title="Last answer"),
             Field("lastError", STRING), Field("problem", PROBLEM),
             Field("log", {
                 "type": "array", "items": closed_with(("at", "durationMs"), _ATTEMPT),
@@ -147,6 +153,7 @@ def _deliveries(path: str, scope: Scope, of: str = "") -> Resource[Deliveries]:
             ),
         ),
         cursor=BY_ID, key="id", argument=("id", "ID"), row=document_of, waits="briefly", unruled=_UNRULED, kept="callbacks", of=of,
+        listed=("type", "url", "status", "attempts", "lastStatus", "nextAt"),
         columns=("id", "type", "status", "attempts", "lastStatus", "lastError", "url", "createdAt", "nextAt"),
     )  # fmt: skip
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.kernel.markup import Markup, Node, table, terms
+from jackfield.kernel.markup import Markup, Node, table
 from jackfield_service.shell.pages.layout.components import (
-    at,
     badge,
     card,
     check_field,
@@ -27,7 +26,7 @@ from jackfield_service.shell.pages.layout.components import (
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.pages import Page
-from jackfield_service.shell.pages.layout.resources import find_one, listing, things
+from jackfield_service.shell.pages.layout.resources import Cells, facts, find_one, listing, things
 from jackfield_service.shell.pages.layout.shell import fragment, outcome, page, redirect
 from jackfield_service.subjects.mcp_servers.subject import MCP_SERVERS
 from jackfield_store.access import DEFAULT
@@ -43,6 +42,10 @@ _DONE = {
 }
 _TRUST_TEXTS = {"none": "No: every tool is a write", "annotations": "Yes: the server says which tools only read"}
 
+_CELLS: Cells = {
+    "connector": lambda item: h.a(h.code(item["connector"]), href=f"/connectors/{item['connector']}"),
+    "url": lambda item: h.code(item["url"]),
+}
 _EFFECT_TEXTS = {
     "read": "read: it changes nothing", "idempotent": "idempotent: twice is as good as once", "write": "write: never repeat it",
     "": "What follows from the server's annotations, if they are believed",
@@ -51,10 +54,7 @@ _EFFECT_TEXTS = {
 
 def listed(request: PageRequest) -> Response:
     """``GET /mcp-servers``: by name, shared ones among them."""
-    shown = listing(
-        request, MCP_SERVERS, things(request, MCP_SERVERS), _AT, "MCP servers", empty="No MCP servers yet.",
-        url=lambda item: h.code(item["url"]), shared=lambda item: "all workspaces" if item["shared"] else "this workspace",
-    )  # fmt: skip
+    shown = listing(request, MCP_SERVERS, things(request, MCP_SERVERS), _AT, "MCP servers", _CELLS, empty="No MCP servers yet.")
     lead = "Each tool of a server is an action, exactly as it was accepted. A tool that the server changes is refused until somebody accepts it."
     done = done_notice(request, _DONE)
     return page(request, "connectors", "MCP servers", done, card("Servers", shown), _new(request), lead=lead)
@@ -73,13 +73,6 @@ def created(request: PageRequest) -> Response:
 def shown(request: PageRequest) -> Response:
     """``GET /mcp-servers/{server}``: its tools as they were accepted, and what can be done."""
     found = find_one(request, MCP_SERVERS)
-    about: list[tuple[str, Node]] = [
-        ("Server", h.code(found["url"])),
-        ("Connector", h.a(h.code(found["connector"]), href=f"/connectors/{found['connector']}")),
-        ("For", "all workspaces" if found["shared"] else "this workspace"),
-        ("Its annotations are believed", "yes" if found["trust"] == "annotations" else "no"),
-        ("Accepted", at(found["acceptedAt"], request.now)),
-    ]
     rows = [(h.code(tool["tool"]), h.code(tool["action"]), tool["title"], badge(tool["effect"])) for tool in found["tools"]]
     tools = table("Tools", ("Tool", "Action", "Title", "Effect"), rows, empty="No tool was accepted yet.")
     missing = [(h.code(row["tool"]), f"The tool is left out: {row['reason']}.") for row in found.get("leftOut", ())]
@@ -88,9 +81,8 @@ def shown(request: PageRequest) -> Response:
     own = None if found["inherited"] else [_effects(request, found), _review(request, found), _removal(request, found)]
     head = heading(found["name"], badge("inherited") if found["inherited"] else None, lead="MCP server")
     done = done_notice(request, _DONE)
-    return page(
-        request, "connectors", str(found["name"]), done, card("MCP server", terms(about)), card("Tools", tools), left, own, head=head
-    )
+    about = card("MCP server", facts(request, MCP_SERVERS, found, _CELLS))
+    return page(request, "connectors", str(found["name"]), done, about, card("Tools", tools), left, own, head=head)
 
 
 def reviewed(request: PageRequest) -> Response:

@@ -24,16 +24,18 @@ def _status(error: JackfieldError) -> int | None:
 MCP_SERVERS = Resource(
     "McpServer", "/v1/mcp-servers", _open,
     fields=(
-        Field("name", NAME, Is.ALWAYS | Is.NEEDED, title="Name"), Field("connector", STRING, Is.ALWAYS),
+        Field("name", NAME, Is.ALWAYS | Is.NEEDED, title="Name"), Field("connector", STRING, Is.ALWAYS, title="Connector"),
         Field("url", STRING, Is.ALWAYS | Is.NEEDED, {**STRING, "maxLength": 2_000}, "Server"),
         Field("title", {**STRING, "maxLength": 60}, Is.GIVEN | Is.UNSEEN),
         Field(
             "trust", {"enum": [*TRUST]}, Is.ALWAYS | Is.GIVEN,
-            {"enum": [*TRUST], "description": "'annotations': the server is believed about effects."},
+            {"enum": [*TRUST], "description": "'annotations': the server is believed about effects."}, "Its annotations are believed",
+            {"none": "no", "annotations": "yes"},
         ),
         Field(
             "shared", {"type": "boolean"}, Is.ALWAYS | Is.GIVEN,
             {"type": "boolean", "description": "All workspaces see it; in the workspace 'default' only."}, "For",
+            {True: "all workspaces", False: "this workspace"},
         ),
         Field("headers", HEADERS, Is.GIVEN | Is.UNSEEN),
         Field("inherited", {"type": "boolean", "description": "It is the operator's, who shares it with all workspaces."}, Is.ALWAYS),
@@ -74,6 +76,7 @@ MCP_SERVERS = Resource(
     ),
     shapes={"McpServerEnd": object_of(("removed",), removed=NAME)},
     cursor=BY_KEY, key="server", kept="MCP servers", judged=_status,
+    listed=("name", "url", "shared", "actions", "acceptedAt"),
     columns=("name", "url", "actions", "version", "trust", "shared", "inherited", "acceptedAt"),
     unruled="a token with rules cannot manage MCP servers, of which it may see a part only",
 )  # fmt: skip

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from jackfield.connections.oauth_clients import SECRETS, VALUES
 from jackfield.invocation import decode
 from jackfield.kernel.errors import JackfieldError
-from jackfield.kernel.markup import Markup, Node, codes, terms
+from jackfield.kernel.markup import Markup, Node, codes
 from jackfield_service.shell.pages.layout.components import (
     at,
     badge,
@@ -28,7 +28,7 @@ from jackfield_service.shell.pages.layout.components import (
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.pages import Page
-from jackfield_service.shell.pages.layout.resources import find_one, listing, things
+from jackfield_service.shell.pages.layout.resources import Cells, facts, find_one, listing, things
 from jackfield_service.shell.pages.layout.shell import page, redirect
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.oauth_clients.subject import OAUTH_CLIENTS
@@ -57,13 +57,8 @@ _DONE = {
 
 def listed(request: PageRequest) -> Response:
     """``GET /oauth-clients``: by name, the server's among them."""
-    clients, unseen = things(request, OAUTH_CLIENTS), h.span("not shown", class_="muted")
-    shown = listing(
-        request, OAUTH_CLIENTS, clients, _AT, "OAuth clients", empty="No OAuth clients yet.",
-        inherited=lambda item: ["the server" if item["inherited"] else "this workspace", badge("damaged") if "problem" in item else None],
-        server=lambda item: codes(item["server"]) or (unseen if item["inherited"] else h.span("those of its URLs", class_="muted")),
-        updatedAt=lambda item: at(item["updatedAt"], request.now) if "updatedAt" in item else unseen,
-    )  # fmt: skip
+    clients = things(request, OAUTH_CLIENTS)
+    shown = listing(request, OAUTH_CLIENTS, clients, _AT, "OAuth clients", _cells(request), empty="No OAuth clients yet.")
     serves = "every workspace" if request.identity.workspace == DEFAULT else "this workspace, in place of the server's of the same name"
     lead = f"Clients of authorization servers, registered once. One that is made here serves {serves}. Its secret goes nowhere but to its own endpoints."
     done = done_notice(request, _DONE)
@@ -80,19 +75,20 @@ def created(request: PageRequest) -> Response:
 def shown(request: PageRequest) -> Response:
     """``GET /oauth-clients/{client}``: its values without secrets, and the form that changes them."""
     found = find_one(request, OAUTH_CLIENTS)
-    about: list[tuple[str, Node]] = [
-        ("Of", "the server" if found["inherited"] else "this workspace"),
-        ("Further hosts", codes(found["server"]) or "none: those of its URLs only"),
-        *((name, _value(value)) for name, value in found["values"].items()),
-        ("Changed", at(found["updatedAt"], request.now) if "updatedAt" in found else None),
-    ]
+    about = facts(request, OAUTH_CLIENTS, found, _cells(request), *((name, _value(value)) for name, value in found["values"].items()))
     example = json_text({"oauthClient": found["name"]})
     use = h.p("A connection refers to it by the value ", h.code(example.replace("\n", " ").replace("  ", "")), ".", class_="muted")
     own = None if found["inherited"] else [_edit(request, found), _removal(request, found)]
     head = heading(found["name"], badge("active" if not found["inherited"] else "inherited"), lead="OAuth client")
-    return page(
-        request, "connections", str(found["name"]), done_notice(request, _DONE), card("OAuth client", terms(about), use), own, head=head
-    )
+    return page(request, "connections", str(found["name"]), done_notice(request, _DONE), card("OAuth client", about, use), own, head=head)
+
+
+def _cells(request: PageRequest) -> Cells:
+    unseen, urls = h.span("not shown", class_="muted"), h.span("those of its URLs", class_="muted")
+    return {
+        "server": lambda item: codes(item["server"]) or (unseen if item["inherited"] else urls),
+        "updatedAt": lambda item: at(item["updatedAt"], request.now) if "updatedAt" in item else badge("damaged") if "problem" in item else unseen,
+    }  # fmt: skip
 
 
 def _state(found: Mapping[str, Any]) -> Any:

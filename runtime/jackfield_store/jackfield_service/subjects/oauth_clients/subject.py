@@ -29,7 +29,7 @@ OAUTH_CLIENTS = Resource(
         }, Is.ALWAYS | Is.GIVEN | Is.CHANGED, title="Further hosts"),
         Field("inherited", {
             "type": "boolean", "description": "It is the server's: the workspace sees only what it needs to refer to it.",
-        }, Is.ALWAYS, title="Of"),
+        }, Is.ALWAYS, title="Of", words={True: "the server", False: "this workspace"}),
         Field(
             "values", {"type": "object", "description": "Secrets are masked."}, Is.ALWAYS | Is.NEEDED | Is.CHANGED,
             {"type": "object", "description": "clientId, clientSecret, tokenUrl and so on; null removes one that is stored."},
@@ -57,7 +57,8 @@ OAUTH_CLIENTS = Resource(
         ),
     ),
     shapes={"OAuthClientEnd": object_of(("removed", "connections"), removed=NAME, connections={"type": "integer"})},
-    cursor=BY_KEY, key="client", columns=("name", "server", "inherited", "updatedAt"), kept="OAuth clients", waits="briefly",
+    cursor=BY_KEY, key="client", columns=("name", "server", "inherited", "updatedAt"),
+    listed=("name", "server", "inherited", "updatedAt"), kept="OAuth clients", waits="briefly",
     unruled="a token with rules cannot manage OAuth clients, to which all connections may refer", judged=invalid_or_unknown,
 )  # fmt: skip
 RESOURCES = (OAUTH_CLIENTS,)

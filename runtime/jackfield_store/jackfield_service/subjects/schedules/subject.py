@@ -5,7 +5,6 @@ from __future__ import annotations
 from jackfield_service.shell.http.query_parts import BY_KEY, BY_SLOT, LIMIT, paged
 from jackfield_service.shell.http.shape_parts import GONE, MOMENT, NAME, NULLABLE, STRING, Json, object_of
 from jackfield_service.shell.resource.resource import Act, Field, Is, Resource, Visit
-from jackfield_service.subjects.schedules.policy import MISSED, OVERLAP
 from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
 
 _SCHEDULED: Json = {
@@ -13,6 +12,8 @@ _SCHEDULED: Json = {
     "description": 'An invocation without key. Inputs may contain {"$slot": "%Y-%m-%d"} for the slot\'s time.',
 }
 _SET = Is.GIVEN | Is.CHANGED
+MISSED = {"skip": "skip all", "latest": "run the latest", "all": "run all"}
+OVERLAP = {"skip": "skip the new one", "queue": "wait for the one before", "allow": "run at the same time"}
 
 
 def _open(visit: Visit) -> WorkspaceSchedules:
@@ -39,12 +40,12 @@ SCHEDULES = Resource(
         Field("at", {"type": "string", "maxLength": 40, "description": "Once: an RFC 3339 time, or a duration from now."}, _SET),
         Field("missed", {
             "enum": [*MISSED], "description": "Which slots run that no scheduler ran in time (default: latest).",
-        }, Is.ALWAYS | _SET),
+        }, Is.ALWAYS | _SET, title="Missed runs", words=MISSED),
         Field("overlap", {
             "enum": [*OVERLAP], "description":
             "What becomes of a slot while an earlier invocation has not ended (default: skip; queue if all missed slots run).",
-        }, Is.ALWAYS | _SET),
-        Field("runsAs", object_of(("caller", "token"), caller=NULLABLE, token=NULLABLE), Is.ALWAYS),
+        }, Is.ALWAYS | _SET, title="If the one before still runs", words=OVERLAP),
+        Field("runsAs", object_of(("caller", "token"), caller=NULLABLE, token=NULLABLE), Is.ALWAYS, title="Runs as"),
         Field("nextAt", {**NULLABLE, "format": "date-time"}, Is.ALWAYS, title="Next"),
         Field("silentUntil", MOMENT), Field("silentReason", STRING),
         Field("next", {
@@ -91,6 +92,7 @@ SCHEDULES = Resource(
         "NextSlot": object_of(("slot", "local"), slot=MOMENT, local={**MOMENT, "description": "In the schedule's time zone."}),
     },
     cursor=BY_KEY, filters=("status", "connector", "action", "connection"), closed=False,
+    listed=("name", "status", "action", "cron", "nextAt"),
     columns=("name", "status", "connector", "action", "cron", "timezone", "every", "at", "nextAt", "reason"),
 )  # fmt: skip
 RESOURCES = (SCHEDULES,)

@@ -75,8 +75,9 @@ def resumed(request: PageRequest) -> Response:
 def suppressed(request: PageRequest) -> Response:
     """``GET /suppressions``: recipients to whom nothing more is sent, the latest first."""
     found = listing(
-        request, SUPPRESSIONS, things(request, SUPPRESSIONS, "read"), "/suppressions", "Suppressed recipients", empty="Nobody is suppressed.",
-        reason=lambda item: ": ".join(item[name] for name in ("reason", "text") if name in item), actions=partial(_removal, request),
+        request, SUPPRESSIONS, things(request, SUPPRESSIONS, "read"), "/suppressions", "Suppressed recipients",
+        {"reason": lambda item: ": ".join(item[name] for name in ("reason", "text") if name in item)}, empty="Nobody is suppressed.",
+        actions=partial(_removal, request),
     )  # fmt: skip
     refusing = request.runtime.access.settings.refusing
     named = ", ".join("all others" if name == "*" else name for name in refusing)

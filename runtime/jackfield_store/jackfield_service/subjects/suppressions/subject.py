@@ -30,6 +30,7 @@ SUPPRESSIONS = Resource(
         Act("remove", Suppressions.remove, "Let a recipient be sent to again."),
     ),
     cursor=f"{BY_MOMENT}~{BY_KEY}", key="recipient", argument=("recipient", "ADDRESS"), filters=("reason",),
+    listed=("recipient", "reason", "at", "expiresAt"),
     columns=("recipient", "reason", "text", "at", "expiresAt", "refusedBy"), unruled="this needs a token without rules",
 )  # fmt: skip
 RESOURCES = (SUPPRESSIONS,)

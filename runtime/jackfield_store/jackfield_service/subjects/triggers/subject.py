@@ -29,7 +29,8 @@ SUBSCRIPTIONS = Resource(
     fields=(
         Field("id", STRING, Is.ALWAYS), Field("name", NAME, Is.ALWAYS | Is.NEEDED, title="Name"),
         Field("trigger", {"type": "string", "description": "connector/trigger"}, Is.ALWAYS | Is.NEEDED, title="Trigger"),
-        Field("connection", STRING, Is.GIVEN, title="Connection"), Field("every", _EVERY, Is.GIVEN | Is.CHANGED),
+        Field("connection", STRING, Is.GIVEN, title="Connection"),
+        Field("every", _EVERY, Is.GIVEN | Is.CHANGED, title="Polled every"),
         Field("kind", {"enum": ["webhook", "poll"]}, Is.ALWAYS),
         Field("status", {"enum": ["pending", "active", "degraded", "failing", "paused"]}, Is.ALWAYS, title="Status"),
         Field("reason", STRING),
@@ -40,10 +41,12 @@ SUBSCRIPTIONS = Resource(
         Field("then", ANY, Is.GIVEN | Is.CHANGED, _THEN),
         Field(
             "guard", {"type": ["object", "null"], "description": "Guard of the connection; null: it has none."}, Is.GIVEN,
-            {"type": ["boolean", "object"], "description": "The guard that the connection gets: the operator alone may set it."},
+            {"type": ["boolean", "object"], "description": "The guard that the connection gets: the operator alone may set it."}, "Guard",
         ),
-        Field("nextAt", MOMENT), Field("renewAt", MOMENT), Field("lastSuccessAt", MOMENT), Field("lastEventAt", MOMENT, title="Last event"),
-        Field("runsAs", object_of(("caller", "token"), caller=NULLABLE, token=NULLABLE), Is.ALWAYS), Field("createdAt", MOMENT, Is.ALWAYS),
+        Field("nextAt", MOMENT, title="Next poll"), Field("renewAt", MOMENT, title="Next renewal"),
+        Field("lastSuccessAt", MOMENT, title="Last success"), Field("lastEventAt", MOMENT, title="Last event"),
+        Field("runsAs", object_of(("caller", "token"), caller=NULLABLE, token=NULLABLE), Is.ALWAYS, title="Runs as"),
+        Field("createdAt", MOMENT, Is.ALWAYS),
         Field("changedAt", MOMENT, Is.ALWAYS),
     ),
     acts=(
@@ -76,5 +79,6 @@ SUBSCRIPTIONS = Resource(
     },
     cursor=BY_KEY, filters=("status", "kind", "trigger", "connection"), closed=False, waits="asking",
     columns=("name", "status", "trigger", "connection", "lastEventAt", "reason"),
+    listed=("name", "status", "trigger", "connection", "lastEventAt"),
 )  # fmt: skip
 RESOURCES = (SUBSCRIPTIONS,)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from jackfield.callers import Scope
 from jackfield.connections.named_connection import Origin
 from jackfield.kernel.errors import JackfieldError
-from jackfield.kernel.markup import Markup, Node, codes
+from jackfield.kernel.markup import Markup, Node, codes, terms
 from jackfield_service.shell.pages.layout.components import at, badge, h
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
@@ -18,6 +19,8 @@ from jackfield_service.shell.resource.visits import opening
 
 T = TypeVar("T")
 Cell = Callable[[Any], Node]
+Cells = Mapping[str, Cell]
+Row = Callable[[Any], Mapping[str, Any]]
 _PAGE = 50
 
 
@@ -32,13 +35,13 @@ def things(request: PageRequest, resource: Resource[T], scope: Scope = "manage",
 
 
 def find_one(request: PageRequest, resource: Resource[Any], scope: Scope = "manage", home: str | None = None) -> Any:
-    """Return the one that the path names, as the noun's act ``show`` does.
+    """Return the document of the one that the path names, as the noun's act ``show`` does.
 
     :raises Problem: 404 if there is none.
     """
     show = next(act.does for act in resource.acts if act.name == "show")
     try:
-        return show(things(request, resource, scope, home), request.path(resource.key))
+        return resource.row(show(things(request, resource, scope, home), request.path(resource.key)))
     except JackfieldError as error:
         raise Problem(resource.judged(error) or error.http_status, error.message) from None
 
@@ -49,24 +52,42 @@ def listing(
     of: T,
     address: str,
     caption: str,
+    cells: Cells,
     *,
     empty: str,
     actions: Cell | None = None,
-    **cells: Cell,
+    chosen: Mapping[str, str | None] = MappingProxyType({}),
+    row: Row | None = None,
 ) -> Markup:
-    """Render the list of the fields that have titles, a status beside the key, each by its ``cells`` or by its schema, with ``actions`` in a
-    last column."""
-    fields = sorted((one for one in resource.fields if one.title), key=lambda one: one.name not in (resource.argument[0], "status"))
-    page = next(act.does for act in resource.acts if act.name == "list")
+    """Render the list of a noun, of which ``chosen`` are its list's further parameters."""
+    page, row = next(act.does for act in resource.acts if act.name == "list"), row or resource.row
+
+    def rows(cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
+        found, following = page(of, cursor, limit, **chosen)
+        return [row(one) for one in found], following
+
+    fields = _listed(resource)
     sorts = Sorts({one.title: one.name for one in fields if _sorts(one)}, names=resource.argument[0])
-    read = sorts.read(request, lambda cursor, limit: page(of, cursor, limit), _PAGE)
+    read = sorts.read(request, rows, _PAGE)
+    heads, shown = columns(request, resource, address, read.rows, cells, actions)
+    return read.table(address, caption, heads, shown, empty=empty, kept=chosen)
 
-    def cell(field: Field, row: Mapping[str, Any]) -> Node:
-        return cells[field.name](row) if field.name in cells else _cell(request, resource, address, field, row)
 
-    heads, last = [one.title for one in fields], [actions] if actions else []
-    rows = [[*(cell(field, row) for field in fields), *(act(row) for act in last)] for row in read.rows]
-    return read.table(address, caption, [*heads, *("Actions" for _ in last)], rows, empty=empty)
+def columns(
+    request: PageRequest, resource: Resource[Any], address: str, rows: Iterable[Any], cells: Cells, actions: Cell | None = None
+) -> tuple[list[str], list[list[Node]]]:
+    """Return the heads and rows of a table of the listed members, each by its ``cells`` or by its schema, with ``actions`` in a last
+    column."""
+    fields, last = _listed(resource), [actions] if actions else []
+    heads = [*(one.title for one in fields), *("Actions" for _ in last)]
+    shown = [[*(_cell(request, resource, address, one, row, cells) for one in fields), *(act(row) for act in last)] for row in rows]
+    return heads, shown
+
+
+def facts(request: PageRequest, resource: Resource[Any], found: Mapping[str, Any], cells: Cells, *more: tuple[str, Node]) -> Markup:
+    """Render the members of a single one that have a title, but for its key, each by its ``cells`` or by its schema; then ``more``."""
+    fields = [one for one in resource.fields if one.title and one.name != resource.argument[0] and (one.name in found or one.name in cells)]
+    return terms([*((one.title, _cell(request, resource, "", one, found, cells)) for one in fields), *more])
 
 
 def edit_link(request: PageRequest, address: str, row: Mapping[str, Any]) -> Node:
@@ -75,8 +96,17 @@ def edit_link(request: PageRequest, address: str, row: Mapping[str, Any]) -> Nod
     return h.a("Edit", href=f"{address}/{name}/edit", aria_label=f"Edit {name}") if request.may("manage") else None
 
 
-def _cell(request: PageRequest, resource: Resource[Any], address: str, field: Field, row: Mapping[str, Any]) -> Node:
+def _listed(resource: Resource[Any]) -> list[Field]:
+    named = {one.name: one for one in resource.fields}
+    return [named[name] for name in resource.listed]
+
+
+def _cell(request: PageRequest, resource: Resource[Any], address: str, field: Field, row: Mapping[str, Any], cells: Cells) -> Node:
+    if field.name in cells:
+        return cells[field.name](row)
     value = row.get(field.name)
+    if field.words:
+        return field.words.get(value, value)
     if field.schema.get("format") == "date-time":
         return at(value, request.now)
     if field.name == resource.argument[0] and any(act.name == "show" for act in resource.acts):

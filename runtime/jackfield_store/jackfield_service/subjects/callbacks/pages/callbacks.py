@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
 from jackfield.kernel.clock import moment
-from jackfield.kernel.errors import JackfieldError
-from jackfield.kernel.markup import Markup, Node, codes, table, terms
+from jackfield.kernel.markup import Markup, Node, codes
 from jackfield_service.shell.pages.layout.components import (
-    at,
     badge,
     card,
     code_block,
@@ -26,21 +25,18 @@ from jackfield_service.shell.pages.layout.components import (
 )
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.resources import Cells, facts, find_one, listing
 from jackfield_service.shell.pages.layout.shell import outcome, page, redirect
-from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_service.subjects.callbacks.callback import Callback
 from jackfield_service.subjects.callbacks.callbacks import Created
-from jackfield_service.subjects.callbacks.pages.deliveries import COLUMNS, delivery_row
+from jackfield_service.subjects.callbacks.pages.deliveries import last_deliveries
 from jackfield_service.subjects.callbacks.pages.form import fields, read
 from jackfield_service.subjects.callbacks.pages.homes import event_home
+from jackfield_service.subjects.callbacks.subject import CALLBACKS
 
-_PAGE = 50
+Found = Mapping[str, Any]
+"""A callback as a document."""
 _LAST = 10
-_SORTS = Sorts(
-    {"Callback": "description", "Status": "status", "URL": "url", "Failing since": "failingSince"}, names="id",
-    value=lambda callback, member: _state(callback) if member == "status" else callback.to_json().get(member),
-)  # fmt: skip
 _DONE = {
     "paused": "Paused: nothing is sent until it is resumed. Its events are kept.",
     "resumed": "Resumed: what has waited is sent now.",
@@ -68,36 +64,28 @@ def created(request: PageRequest) -> Response:
 def shown(request: PageRequest) -> Response:
     """``GET /callbacks/{id}``: its settings, its last deliveries, and what can be done with it."""
     found = _find_callback(request)
-    deliveries, _ = event_home(request).deliveries(request).page(callback=found.id, limit=_LAST)
-    options = found.options
-    about: list[tuple[str, Node]] = [
-        ("Status", [badge(_state(found)), " ", found.reason]), ("URL", h.code(found.url)), ("Types", _types(found)),
-        ("Filter", h.code(json_text(dict(options.filter))) if options.filter else None), ("Signed with", options.signing),
-        ("Data", "left out" if options.thin else "with the output of invocations" if options.include else "in each request"),
-        ("Failing since", _since(request, found)), ("Created", at(found.created_at, request.now)),
-    ]  # fmt: skip
-    sent = f"{event_home(request).base}/deliveries"
-    every, dead = f"{sent}?callback={found.id}", f"{sent}?callback={found.id}&status=dead"
-    rows = [delivery_row(request, item) for item in deliveries]
+    about = facts(request, CALLBACKS, found, {**_CELLS, "status": lambda _: [badge(_state(found)), " ", found.get("reason")]})
+    every = f"{event_home(request).base}/deliveries?callback={found['id']}"
     return page(
         request,
         event_home(request).section,
-        options.description or "Callback",
+        found.get("description") or "Callback",
         done_notice(request, _DONE),
-        card("Callback", terms(about), _buttons(request, found), h.div(id="outcome", aria_live="polite")),
+        card("Callback", about, _buttons(request, found), h.div(id="outcome", aria_live="polite")),
         card(
             "Last deliveries",
-            table("Last deliveries", COLUMNS, rows, empty="Nothing was sent yet."),
-            h.p(h.a("All", href=every), " · ", h.a("Dead ones", href=dead)),
+            last_deliveries(request, found["id"], _LAST),
+            h.p(h.a("All", href=every), " · ", h.a("Dead ones", href=f"{every}&status=dead")),
         ),
         folded("Change", _change(request, found)),
         card("Catch up", _recovery(request, found)),
     )
 
 
-def _shown_state(found: Callback) -> Any:
+def _shown_state(found: Found) -> Any:
     """Return what is shown of a callback but for how its deliveries fare."""
-    return [found.id, found.url, found.options.to_json(), found.status]
+    changing = ("reason", "failingSince", "updatedAt")
+    return {name: value for name, value in found.items() if name not in changing}
 
 
 def _present_state(request: PageRequest) -> Any:
@@ -114,44 +102,39 @@ def changed(request: PageRequest) -> Response:
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
     """Render the list of callbacks; ``again`` replaces the one on the page."""
-    page_of = event_home(request).callbacks(request).page
-    found = _SORTS.read(request, lambda cursor, limit: page_of(cursor=cursor, limit=limit), _PAGE)
-    rows = [
-        (
-            h.a(h.strong(item.options.description or item.url), href=f"{_at(request)}/{item.id}"), badge(_state(item)), _types(item),
-            h.code(item.url, class_="small"), _since(request, item),
-        )
-        for item in found.rows
-    ]  # fmt: skip
-    shown = found.table(_at(request), "Callbacks", ("Callback", "Status", "Types", "URL", "Failing since"), rows, empty="No callbacks yet.")
+    shown = listing(
+        request, CALLBACKS, event_home(request).callbacks(request), _at(request), "Callbacks",
+        {**_CELLS, "description": partial(_name, request)}, empty="No callbacks yet.",
+        row=lambda item: {**item.to_json(), "status": _state(item.to_json())},
+    )  # fmt: skip
     sent = f"{event_home(request).base}/deliveries"
     links = h.p(h.a("Dead deliveries", href=f"{sent}?status=dead"), " · ", h.a("All deliveries", href=sent))
     return h.div(card("Callbacks", shown, links), id="list", hx_swap_oob="true" if again else None)
 
 
-def _paused(request: PageRequest, found: Callback) -> Response:
-    event_home(request).callbacks(request).change(found.id, {"status": "paused"})
-    return redirect(request, f"{_at(request)}/{found.id}?done=paused")
+def _paused(request: PageRequest, found: Found) -> Response:
+    event_home(request).callbacks(request).change(found["id"], {"status": "paused"})
+    return redirect(request, f"{_at(request)}/{found['id']}?done=paused")
 
 
-def _resumed(request: PageRequest, found: Callback) -> Response:
-    event_home(request).callbacks(request).change(found.id, {"status": "active"})
-    return redirect(request, f"{_at(request)}/{found.id}?done=resumed")
+def _resumed(request: PageRequest, found: Found) -> Response:
+    event_home(request).callbacks(request).change(found["id"], {"status": "active"})
+    return redirect(request, f"{_at(request)}/{found['id']}?done=resumed")
 
 
-def _removed(request: PageRequest, found: Callback) -> Response:
-    event_home(request).callbacks(request).remove(found.id)
+def _removed(request: PageRequest, found: Found) -> Response:
+    event_home(request).callbacks(request).remove(found["id"])
     return redirect(request, f"{_at(request)}?done=removed")
 
 
-def _recovered(request: PageRequest, found: Callback) -> Response:
+def _recovered(request: PageRequest, found: Found) -> Response:
     since = moment(request.form.get("since", "").strip(), request.now, -1, "the time")
-    event_home(request).deliveries(request).recover(found.id, since)
-    return redirect(request, f"{_at(request)}/{found.id}?done=recovered")
+    event_home(request).deliveries(request).recover(found["id"], since)
+    return redirect(request, f"{_at(request)}/{found['id']}?done=recovered")
 
 
-def _tested(request: PageRequest, found: Callback) -> Response:
-    attempt = event_home(request).callbacks(request).test(found.id)
+def _tested(request: PageRequest, found: Found) -> Response:
+    attempt = event_home(request).callbacks(request).test(found["id"])
     told = f"It answered {attempt.status} after {attempt.seconds * 1000:.0f} ms." if attempt.succeeded else f"Not taken: {attempt.error}."
     answer = code_block(attempt.answer, "The answer") if attempt.answer else None
     return outcome(
@@ -159,19 +142,19 @@ def _tested(request: PageRequest, found: Callback) -> Response:
     )
 
 
-def _rotated(request: PageRequest, found: Callback) -> Response:
-    made, until = event_home(request).callbacks(request).rotate(found.id)
+def _rotated(request: PageRequest, found: Found) -> Response:
+    made, until = event_home(request).callbacks(request).rotate(found["id"])
     return outcome(
         request, event_home(request).section, "New secret", _secret(request, made, f"The one before signs beside it until {until}.")
     )
 
 
-def _changed(request: PageRequest, found: Callback) -> Response:
-    event_home(request).callbacks(request).change(found.id, read(request.form))
-    return redirect(request, f"{_at(request)}/{found.id}?done=changed")
+def _changed(request: PageRequest, found: Found) -> Response:
+    event_home(request).callbacks(request).change(found["id"], read(request.form))
+    return redirect(request, f"{_at(request)}/{found['id']}?done=changed")
 
 
-_STEPS: Mapping[str, Callable[[PageRequest, Callback], Response]] = {
+_STEPS: Mapping[str, Callable[[PageRequest, Found], Response]] = {
     "pause": _paused, "resume": _resumed, "test": _tested, "rotation": _rotated, "recovery": _recovered, "removal": _removed, "change": _changed,
 }  # fmt: skip
 
@@ -180,11 +163,9 @@ def _at(request: PageRequest) -> str:
     return f"{event_home(request).base}/callbacks"
 
 
-def _find_callback(request: PageRequest) -> Callback:
-    try:
-        return event_home(request).callbacks(request).find(request.path("id"))
-    except JackfieldError as error:
-        raise Problem(404, error.message) from None
+def _find_callback(request: PageRequest) -> Found:
+    found: Found = find_one(request, CALLBACKS, home=event_home(request).home)
+    return found
 
 
 def _new(request: PageRequest) -> Node:
@@ -200,9 +181,9 @@ def _secret(request: PageRequest, made: Created, further: str) -> Node:
     return h.div(h.p(once, " ", further), code_block(value, "The new secret", short=True), back, class_="notice good", role="alert")
 
 
-def _buttons(request: PageRequest, found: Callback) -> Node:
-    toggle = ("resume", "Resume") if found.status == "paused" else ("pause", "Pause")
-    address, state = f"{_at(request)}/{found.id}", _shown_state(found)
+def _buttons(request: PageRequest, found: Found) -> Node:
+    toggle = ("resume", "Resume") if found["status"] == "paused" else ("pause", "Pause")
+    address, state = f"{_at(request)}/{found['id']}", _shown_state(found)
     shown = [form(request, f"{address}/{toggle[0]}", h.button(toggle[1], class_="quiet"), state=state)]
     shown += [
         form(request, f"{address}/{step}", h.button(title, class_="quiet"), into="#outcome", state=state)
@@ -212,27 +193,33 @@ def _buttons(request: PageRequest, found: Callback) -> Node:
     return h.div(shown, final(request, f"{address}/removal", "Remove", told, state=state), class_="actions")
 
 
-def _change(request: PageRequest, found: Callback) -> Node:
+def _change(request: PageRequest, found: Found) -> Node:
     """Render the form that changes where events are sent, and which: secret and position stay."""
     button = h.div(h.button("Save", class_="primary"), class_="actions")
-    place, address = h.div(id="changed", aria_live="polite"), f"{_at(request)}/{found.id}/change"
-    return form(request, address, fields(found.url, found.options), button, place, into="#changed", state=_shown_state(found))
+    place, address = h.div(id="changed", aria_live="polite"), f"{_at(request)}/{found['id']}/change"
+    return form(request, address, fields(found), button, place, into="#changed", state=_shown_state(found))
 
 
-def _recovery(request: PageRequest, found: Callback) -> Node:
+def _recovery(request: PageRequest, found: Found) -> Node:
     hint = ["Sends all events since then that were not delivered. A span such as ", h.code("2d"), ", or a date."]
     field = text_field("since", "Since", "2d", hint=hint, maxlength=40)
     button = h.div(h.button("Send again", class_="quiet"), class_="actions")
-    return form(request, f"{_at(request)}/{found.id}/recovery", field, button, state=_shown_state(found))
+    return form(request, f"{_at(request)}/{found['id']}/recovery", field, button, state=_shown_state(found))
 
 
-def _state(item: Callback) -> str:
-    return "failing" if item.status == "active" and item.failing_since is not None else item.status
+def _name(request: PageRequest, item: Found) -> Node:
+    return h.a(h.strong(item["description"] or item["url"]), href=f"{_at(request)}/{item['id']}")
 
 
-def _types(item: Callback) -> Node:
-    return codes(item.options.types) or "all but audit.*"
+def _state(item: Found) -> str:
+    return "failing" if item["status"] == "active" and "failingSince" in item else str(item["status"])
 
 
-def _since(request: PageRequest, item: Callback) -> Node:
-    return at(item.failing_since, request.now)
+_CELLS: Cells = {
+    "url": lambda item: h.code(item["url"], class_="small"),
+    "types": lambda item: codes(item["types"]) or "all but audit.*",
+    "signing": lambda item: item["signing"],
+    "description": lambda _: None,
+    "filter": lambda item: h.code(json_text(item["filter"])) if "filter" in item else None,
+    "thin": lambda item: "left out" if item["thin"] else "with the output of invocations" if item["include"] else "in each request",
+}

@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from jackfield.kernel.errors import JackfieldError
-from jackfield.kernel.markup import Node, table, terms
-from jackfield_service.shell.pages.layout.components import at, badge, card, choices, code_block, done_notice, final, form, h, json_text
+from jackfield.kernel.markup import Markup, Node, table
+from jackfield_service.shell.pages.layout.components import at, card, choices, code_block, done_notice, final, form, h, json_text
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.resources import Cells, columns, facts, find_one, listing
 from jackfield_service.shell.pages.layout.shell import page, redirect
-from jackfield_service.shell.pages.layout.sorted_list import Sorts
-from jackfield_service.shell.requests.problem import Problem
-from jackfield_service.subjects.callbacks.deliveries import STATES, Delivery
+from jackfield_service.subjects.callbacks.deliveries import STATES
 from jackfield_service.subjects.callbacks.pages.homes import event_home
+from jackfield_service.subjects.callbacks.subject import DELIVERIES
 
-_PAGE = 50
-_SORTS = Sorts(
-    {"Event": "type", "Status": "status", "Callback": "url", "Attempts": "attempts", "Last answer": "lastStatus"}, names="id",
-    value=lambda delivery, member: delivery.to_json().get(member),
-)  # fmt: skip
 _DONE = {
     "resent": "Sent again now, with a fresh count of attempts.",
     "all": "All dead ones are sent again now, with a fresh count of attempts. Their status says what becomes of them.",
 }
-COLUMNS = ("Event", "Status", "Attempts", "Last answer", "Next or ended", "Actions")
 
 
 def listed(request: PageRequest) -> Response:
     """``GET /deliveries``, and ``/platforms/{platform}/deliveries``: the newest first; ``callback`` and ``status`` limit them."""
     callback, status = request.query.get("callback") or None, request.query.get("status") or None
-    page_of = event_home(request).deliveries(request).page
-    found = _SORTS.read(request, lambda cursor, limit: page_of(cursor, limit, callback=callback, status=status), _PAGE)
     links = [
         (title, _address(request, callback, state), state == status)
         for title, state in (("All", None), *((one.capitalize(), one) for one in STATES))
     ]
-    rows = [(name, _receiver(request, item), *rest) for item, (name, *rest) in ((item, delivery_row(request, item)) for item in found.rows)]
-    columns = (COLUMNS[0], "Callback", *COLUMNS[1:])
-    shown = found.table(_at(request), "Deliveries", columns, rows, empty="No deliveries.", kept={"callback": callback, "status": status})
+    deliveries, chosen = event_home(request).deliveries(request), {"callback": callback, "status": status}
+    shown = listing(
+        request, DELIVERIES, deliveries, _at(request), "Deliveries", _cells(request), empty="No deliveries.", chosen=chosen,
+        actions=partial(_again, request),
+    )  # fmt: skip
     lead = "An event's way to a callback. A dead one had ten attempts in three days."
     again = _all_again(request, callback) if status in (None, "dead") else None
     done = done_notice(request, _DONE)
@@ -51,19 +46,14 @@ def listed(request: PageRequest) -> Response:
 def shown(request: PageRequest) -> Response:
     """``GET /deliveries/{id}``: its attempts, newest first, and the request of the last one."""
     found = _find_delivery(request)
-    about: list[tuple[str, Node]] = [
-        ("Status", badge(found.state)), ("Event", [h.code(found.type), " ", h.code(found.event, class_="small")]),
-        ("Workspace", h.a(found.workspace, href=f"/tenants/{found.workspace}") if found.workspace else None),
-        ("Callback", _receiver(request, found)), ("Attempts", found.attempts),
-        ("Next attempt", at(found.next_at, request.now) if found.next_at is not None else None),
-        ("Ended", at(found.ended_at, request.now) if found.ended_at is not None else None),
-    ]  # fmt: skip
+    event: Cells = {"type": lambda _: [h.code(found["type"]), " ", h.code(found["eventId"], class_="small")]}
+    about = facts(request, DELIVERIES, found, {**_cells(request), **event})
     rows = [
         (
             at(one["at"], request.now), one.get("error", "taken"), one.get("status", "none"),
             f"{one['durationMs']:,.0f} ms", h.code(one["answer"], class_="small") if "answer" in one else "none",
         )
-        for one in reversed(found.log)
+        for one in reversed(found.get("log", ()))
     ]  # fmt: skip
     attempts = table("Attempts", ("When", "Outcome", "Answer", "Took", "Body of the answer"), rows, empty="Not attempted yet.")
     return page(
@@ -71,23 +61,23 @@ def shown(request: PageRequest) -> Response:
         event_home(request).section,
         "Delivery",
         done_notice(request, _DONE),
-        card("Delivery", terms(about), h.div(_again(request, found), class_="actions")),
+        card("Delivery", about, h.div(_again(request, found), class_="actions")),
         card("Last attempts", attempts),
         card("Request of the last attempt", _request(found)),
     )
 
 
-def _state(found: Delivery) -> Any:
+def _state(found: Mapping[str, Any]) -> Any:
     """Return what is shown of a delivery: where it goes, and what became of it."""
-    return [found.id, found.url, found.state, found.attempts]
+    return [found.get(member) for member in ("id", "url", "status", "attempts")]
 
 
 @decides(lambda request: _state(_find_delivery(request)))
 def resent(request: PageRequest) -> Response:
     """``POST /deliveries/{id}/resend``: send it again, with a fresh count of attempts."""
     found = _find_delivery(request)
-    event_home(request).deliveries(request).resend(found.id)
-    return redirect(request, f"{_at(request)}/{found.id}?done=resent")
+    event_home(request).deliveries(request).resend(found["id"])
+    return redirect(request, f"{_at(request)}/{found['id']}?done=resent")
 
 
 def _at(request: PageRequest) -> str:
@@ -109,36 +99,31 @@ def all_resent(request: PageRequest) -> Response:
     return redirect(request, f"{_at(request)}?{query}")
 
 
-def delivery_row(request: PageRequest, item: Delivery) -> tuple[Node, ...]:
-    """Render a delivery as a row with ``COLUMNS``."""
-    last = item.log[-1] if item.log else {}
-    moment = item.next_at if item.next_at is not None else item.ended_at
-    name = h.a(
-        h.strong(item.type),
-        h.br(),
-        h.code(item.event, class_="small"),
-        [" ", item.workspace] if item.workspace else None,
-        href=f"{_at(request)}/{item.id}",
-    )
-    return (
-        name,
-        badge(item.state),
-        item.attempts,
-        last.get("error", last.get("status", "none")),
-        at(moment, request.now),
-        _again(request, item),
-    )
+def last_deliveries(request: PageRequest, callback: str, limit: int) -> Markup:
+    """Render the newest deliveries to a callback."""
+    found, _ = event_home(request).deliveries(request).page(None, limit, callback=callback)
+    rows = [item.to_json() for item in found]
+    heads, shown = columns(request, DELIVERIES, _at(request), rows, _cells(request), partial(_again, request))
+    return table("Last deliveries", heads, shown, empty="Nothing was sent yet.")
 
 
-def _receiver(request: PageRequest, item: Delivery) -> Node:
-    return h.a(item.url or item.callback, href=f"{event_home(request).base}/callbacks/{item.callback}")
+def _cells(request: PageRequest) -> Cells:
+    def event(item: Mapping[str, Any]) -> Node:
+        of = [" ", item["workspace"]] if "workspace" in item else None
+        return h.a(h.strong(item["type"]), h.br(), h.code(item["eventId"], class_="small"), of, href=f"{_at(request)}/{item['id']}")
+
+    return {
+        "type": event,
+        "url": lambda item: h.a(item.get("url", item["callback"]), href=f"{event_home(request).base}/callbacks/{item['callback']}"),
+        "lastStatus": lambda item: item.get("lastError", item.get("lastStatus", "none")),
+        "nextAt": lambda item: at(item.get("nextAt", item.get("endedAt")), request.now),
+        "workspace": lambda item: h.a(item["workspace"], href=f"/tenants/{item['workspace']}") if "workspace" in item else None,
+    }
 
 
-def _find_delivery(request: PageRequest) -> Delivery:
-    try:
-        return event_home(request).deliveries(request).find(request.path("id"))
-    except JackfieldError as error:
-        raise Problem(404, error.message) from None
+def _find_delivery(request: PageRequest) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = find_one(request, DELIVERIES, home=event_home(request).home)
+    return found
 
 
 def _address(request: PageRequest, callback: str | None, status: str | None) -> str:
@@ -146,9 +131,9 @@ def _address(request: PageRequest, callback: str | None, status: str | None) -> 
     return f"{_at(request)}?{urlencode(query)}" if query else _at(request)
 
 
-def _again(request: PageRequest, item: Delivery) -> Node:
-    button = h.button("Send again", class_="quiet", aria_label=f"Send again: {item.type} {item.event}")
-    return form(request, f"{_at(request)}/{item.id}/resend", button, state=_state(item))
+def _again(request: PageRequest, item: Mapping[str, Any]) -> Node:
+    button = h.button("Send again", class_="quiet", aria_label=f"Send again: {item['type']} {item['eventId']}")
+    return form(request, f"{_at(request)}/{item['id']}/resend", button, state=_state(item))
 
 
 def _all_again(request: PageRequest, callback: str | None) -> Node:
@@ -166,9 +151,9 @@ def _all_again(request: PageRequest, callback: str | None) -> Node:
     return final(request, f"{_at(request)}/dead/resend", title, told + receivers, field, state=state)
 
 
-def _request(found: Delivery) -> Node:
-    if found.request is None:
-        return h.p("There is none yet." if not found.log else "Its event or its callback is not kept any more.")
-    head = "\n".join([f"POST {found.url}", *(f"{name}: {value}" for name, value in found.request["headers"].items())])
+def _request(found: Mapping[str, Any]) -> Node:
+    if "request" not in found:
+        return h.p("Its event or its callback is not kept any more." if "log" in found else "There is none yet.")
+    head = "\n".join([f"POST {found.get('url')}", *(f"{name}: {value}" for name, value in found["request"]["headers"].items())])
     note = "Made again from the event and from the callback as it is now; the signature is left out."
-    return [code_block(f"{head}\n\n{json_text(found.request['body'])}", "The request"), h.p(note, class_="small")]
+    return [code_block(f"{head}\n\n{json_text(found['request']['body'])}", "The request"), h.p(note, class_="small")]

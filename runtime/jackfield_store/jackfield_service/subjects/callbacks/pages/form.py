@@ -10,7 +10,6 @@ from jackfield.invocation import decode
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.markup import Markup, Node
 from jackfield_service.shell.pages.layout.components import check_field, choice_field, h, json_text, lines_field, text_field
-from jackfield_service.subjects.callbacks.callback import Options
 
 _FAILED: Mapping[str, Any] = MappingProxyType({"types": ["invocation.finished"], "filter": {"status": ["failed", "in_doubt"]}})
 _CHOICES = (
@@ -66,30 +65,30 @@ def which_events() -> Markup:
     )  # fmt: skip
 
 
-def fields(url: str = "", options: Options | None = None) -> list[Node]:
+def fields(there: Mapping[str, Any] = MappingProxyType({})) -> list[Node]:
     """Render the fields, filled with those of a callback that there is."""
-    there = options or Options()
-    plain = {"types": list(there.types), "filter": dict(there.filter or {})}
-    choice = "failed" if options is None or plain == dict(_FAILED) else "chosen" if there.types or there.filter else "all"
-    ticks = [check_field(f"{_TICK}{name}", name, name in there.types, f"When {text}.") for name, text in EXPLAINED.items()]
+    types, wanted = there.get("types", []), there.get("filter") or {}
+    is_failed = not there or {"types": types, "filter": wanted} == dict(_FAILED)
+    choice = "failed" if is_failed else "chosen" if types or wanted else "all"
+    ticks = [check_field(f"{_TICK}{name}", name, name in types, f"When {text}.") for name, text in EXPLAINED.items()]
     hint = ["One per line: types of connectors such as ", h.code("github.pushed"), ", beginnings such as ", h.code("connection.*"), "."]
-    others = [name for name in there.types if name not in EXPLAINED]
+    others = [name for name in types if name not in EXPLAINED]
     filtered = [
         "JSON: members of the data with the value, or one of the values, that they must have, such as ",
         h.code('{"action": "sendEmail"}'),
         ".",
     ]
     return [
-        text_field("url", "URL", url, "An HTTPS URL that the internet can reach, unless the operator of this server allows its host."),
+        text_field("url", "URL", there.get("url"), "An HTTPS URL that the internet can reach, unless the operator allows its host."),
         choice_field("events", "Tell about", _CHOICES, choice),
         h.div(
             h.fieldset(h.legend("Events"), h.div(ticks, class_="pair")),
             lines_field("types", "Further types", others, hint, rows=2),
-            lines_field("filter", "Filter", json_text(plain["filter"]).splitlines() if plain["filter"] else (), filtered, rows=2),
+            lines_field("filter", "Filter", json_text(wanted).splitlines() if wanted else (), filtered, rows=2),
             class_="chosen-events stack",
         ),
         which_events(),
-        text_field("description", "Description", there.description, "For people.", maxlength=200),
+        text_field("description", "Description", there.get("description"), "For people.", maxlength=200),
     ]
 
 

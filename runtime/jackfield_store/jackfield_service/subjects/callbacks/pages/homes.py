@@ -31,14 +31,15 @@ class EventHome:
 
     def callbacks(self, request: PageRequest) -> Callbacks:
         """Return the callbacks; what is changed is audited in the visitor's name."""
-        return things(request, CALLBACKS, home=self._home)
+        return things(request, CALLBACKS, home=self.home)
 
     def deliveries(self, request: PageRequest) -> Deliveries:
         """Return the deliveries."""
-        return things(request, DELIVERIES, home=self._home)
+        return things(request, DELIVERIES, home=self.home)
 
     @property
-    def _home(self) -> str | None:
+    def home(self) -> str | None:
+        """Owner in the database; None for the visitor's own workspace."""
         return None if self.platform is None else home_of(self.platform)
 
 

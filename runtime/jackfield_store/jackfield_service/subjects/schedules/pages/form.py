@@ -32,7 +32,8 @@ from jackfield_service.shell.pages.layout.shell import fragment, outcome, page, 
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.invocations.pages.action import call_fields
 from jackfield_service.subjects.schedules.pages.schedules import present_schedule, schedule_state, schedules_of
-from jackfield_service.subjects.schedules.pages.times import MISSED, OVERLAP, Times, placed
+from jackfield_service.subjects.schedules.pages.times import Times, placed
+from jackfield_service.subjects.schedules.subject import MISSED, OVERLAP
 
 _WHAT = "Choose what is to run at given times."
 _SHOWN = frozenset({"connector", "action", "connection", "inputs"})
@@ -141,8 +142,8 @@ def _form(request: PageRequest, address: str, found: Mapping[str, Any], before: 
         before,
         times.fields(request),
         h.div(
-            placed("missed", choice_field("missed", "Missed runs", MISSED, found.get("missed", "latest"))),
-            placed("overlap", choice_field("overlap", "If the one before still runs", OVERLAP, found.get("overlap", "skip"))),
+            placed("missed", choice_field("missed", "Missed runs", MISSED.items(), found.get("missed", "latest"))),
+            placed("overlap", choice_field("overlap", "If the one before still runs", OVERLAP.items(), found.get("overlap", "skip"))),
             class_="pair",
         ),
         h.div(_call(request, found["invocation"]), id=STARTED, class_="stack"),

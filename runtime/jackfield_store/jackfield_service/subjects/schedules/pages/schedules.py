@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from jackfield.invocation import Result
 from jackfield.kernel.errors import UnknownName
-from jackfield.kernel.markup import Node, table, terms
+from jackfield.kernel.markup import Node, table
 from jackfield_service.shell.pages.layout.components import (
     at,
     badge,
@@ -29,10 +29,10 @@ from jackfield_service.shell.pages.layout.components import (
 )
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
-from jackfield_service.shell.pages.layout.resources import edit_link, listing, things
+from jackfield_service.shell.pages.layout.resources import Cells, edit_link, facts, listing, things
 from jackfield_service.shell.pages.layout.shell import page, redirect
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_service.subjects.schedules.pages.times import MISSED, NEXT, OVERLAP, Times, slot_text
+from jackfield_service.subjects.schedules.pages.times import NEXT, Times, slot_text
 from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
 from jackfield_service.subjects.schedules.subject import SCHEDULES
 
@@ -56,9 +56,9 @@ _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSchedules, str], Any]]] = {
 def listed(request: PageRequest) -> Response:
     """``GET /schedules``: all of them by name."""
     found = listing(
-        request, SCHEDULES, things(request, SCHEDULES, "read"), "/schedules", "Schedules", empty="No schedules yet.", status=_status, cron=_when,
-        action=lambda item: h.code(f"{item['connector']}/{item['action']}"),
-        nextAt=lambda item: at(item["nextAt"], request.now) if item["nextAt"] else _reason(item) or "never", actions=partial(edit_link, request, "/schedules"),
+        request, SCHEDULES, things(request, SCHEDULES, "read"), "/schedules", "Schedules",
+        {**_CELLS, "nextAt": lambda item: at(item["nextAt"], request.now) if item["nextAt"] else _reason(item) or "never"},
+        empty="No schedules yet.", actions=partial(edit_link, request, "/schedules"),
     )  # fmt: skip
     new = offering("/new-schedule", "Schedule an action…", "New schedule") if request.may("manage") else None
     return page(request, "schedules", "Schedules", done_notice(request, _DONE), new, found, lead="Invocations that run at given times.")
@@ -76,10 +76,7 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
     found = schedules.show(name)
     slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _SLOTS)
     times = [slot_text(datetime.fromisoformat(item["local"])) for item in schedules.next(name, NEXT)] if found["status"] == "active" else []
-    about: list[tuple[str, Node]] = [
-        ("Status", [_status(found), " ", _reason(found)]), ("Runs", _when(found)), ("Next", [h.div(text) for text in times] or "none"),
-        ("Missed runs", dict(MISSED).get(found["missed"], found["missed"])), ("If the one before still runs", dict(OVERLAP).get(found["overlap"], found["overlap"])), ("Runs as", found["runsAs"]["caller"] or "the operator"),
-    ]  # fmt: skip
+    own: Cells = {"status": lambda _: [_status(found), " ", _reason(found)], "nextAt": lambda _: [h.div(text) for text in times] or "none"}
     rows = [_slot(request, item) for item in slots]
     return page(
         request,
@@ -87,7 +84,7 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
         name,
         problem_notice(found),
         fault(refused) if refused else done_notice(request, _DONE),
-        card("Schedule", terms(about), _buttons(request, found), _edit(request, name)),
+        card("Schedule", facts(request, SCHEDULES, found, {**_CELLS, **own}), _buttons(request, found), _edit(request, name)),
         card("Slots", table("Slots", ("Slot", "Outcome", "Invocation"), rows, empty="No slot is past yet.")),
         more(f"/schedules/{name}", cursor=cursor),
         card("Invocation", code_block(json_text(found.get("invocation", {})), "The invocation")),
@@ -185,3 +182,9 @@ def _slot(request: PageRequest, item: Mapping[str, Any]) -> tuple[Node, ...]:
     identifier = item.get("invocationId")
     link = h.a(h.code(identifier, class_="small"), href=f"/invocations/{identifier}") if identifier else "none"
     return [at(item["slot"], request.now), several], [badge(item.get("status", item["outcome"])), reason], link
+
+
+_CELLS: Cells = {
+    "status": _status, "cron": _when, "action": lambda item: h.code(f"{item['connector']}/{item['action']}"),
+    "runsAs": lambda item: item["runsAs"]["caller"] or "the operator",
+}  # fmt: skip

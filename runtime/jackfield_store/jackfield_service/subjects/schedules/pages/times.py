@@ -28,10 +28,6 @@ _KINDS = (
 )  # fmt: skip
 _UNITS = (("s", "seconds"), ("m", "minutes"), ("h", "hours"), ("d", "days"))
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
-MISSED = (("latest", "run the latest"), ("skip", "skip all"), ("all", "run all"))
-"""Choices for runs that were missed."""
-OVERLAP = (("skip", "skip the new one"), ("queue", "wait for the one before"), ("allow", "run at the same time"))
-"""Choices for a run that is due while the one before still runs."""
 _WEEK = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _DAYS = [*((str(day), str(day)) for day in range(1, 32)), ("L", "the last day")]
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\Z")

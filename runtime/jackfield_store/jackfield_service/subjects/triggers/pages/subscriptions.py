@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from jackfield.call.events import Event
 from jackfield.kernel.errors import JackfieldError, UnknownName
-from jackfield.kernel.markup import Node, table, terms
+from jackfield.kernel.markup import Node, table
 from jackfield.manifest.triggers import TriggerManifest, event_type
 from jackfield_service.shell.pages.layout.components import (
     at,
@@ -36,7 +36,7 @@ from jackfield_service.shell.pages.layout.components import (
 )
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
-from jackfield_service.shell.pages.layout.resources import edit_link, listing, things
+from jackfield_service.shell.pages.layout.resources import Cells, edit_link, facts, listing, things
 from jackfield_service.shell.pages.layout.shell import fragment, page, redirect
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.events.visible import feed_of
@@ -65,9 +65,9 @@ _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSubscriptions, str], Any]]] =
 def listed(request: PageRequest) -> Response:
     """``GET /subscriptions``: all of them by name."""
     shown = listing(
-        request, SUBSCRIPTIONS, things(request, SUBSCRIPTIONS, "read"), "/subscriptions", "Subscriptions", empty="No subscriptions yet.",
-        status=lambda item: [badge(item["status"]), _reason(item)], trigger=lambda item: h.code(item["trigger"]),
-        connection=lambda item: item.get("connection", "none"), actions=partial(edit_link, request, "/subscriptions"),
+        request, SUBSCRIPTIONS, things(request, SUBSCRIPTIONS, "read"), "/subscriptions", "Subscriptions",
+        {**_cells(request), "status": lambda item: [badge(item["status"]), _reason(item)]}, empty="No subscriptions yet.",
+        actions=partial(edit_link, request, "/subscriptions"),
     )  # fmt: skip
     new = offering("/new-subscription", "When this happens…", "New subscription") if request.may("manage") else None
     lead = "Webhooks and polls of connectors: what happens at providers becomes events of this workspace."
@@ -85,17 +85,6 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
     name, subscriptions = request.path("name"), subscriptions_of(request)
     found = subscriptions.show(name)
     trigger = _trigger(request, found)
-    connection = found.get("connection")
-    about: list[tuple[str, Node]] = [
-        ("Status", badge(found["status"])), ("Last success", at(found.get("lastSuccessAt"), request.now)),
-        ("Last event", at(found.get("lastEventAt"), request.now)), ("Trigger", h.code(found["trigger"])),
-        ("Connection", h.a(connection, href=f"/connections/{connection}") if connection else "none"),
-        ("Polled every", f"{found['every']:g} s" if "every" in found else None),
-        ("Next poll", at(found["nextAt"], request.now) if "nextAt" in found else None),
-        ("Next renewal", at(found["renewAt"], request.now) if "renewAt" in found else None),
-        ("Guard", ("on" if found["guard"] else "off: suppressed recipients are sent to") if "guard" in found else None),
-        ("Runs as", found["runsAs"]["caller"] or "the operator"),
-    ]  # fmt: skip
     setup = trigger is not None and trigger.kind == "webhook" and not trigger.registers
     return page(
         request,
@@ -104,7 +93,7 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
         done_notice(request, _DONE),
         problem_notice(found),
         notice("Not resumed: see below what is gone, and what to do.", tone="warn") if refused else None,
-        card("Subscription", _cure(request, found), terms(about), _buttons(request, found)),
+        card("Subscription", _cure(request, found), facts(request, SUBSCRIPTIONS, found, _cells(request)), _buttons(request, found)),
         _url(found["url"], trigger) if "url" in found else None,
         card("Setup guide", guide(trigger.setup)) if setup and trigger is not None and trigger.setup else None,
         card("Last events", live(f"/subscriptions/{name}/events?live=1", _REFRESH, "last-events", _events(request, found))),
@@ -114,6 +103,21 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
         _checkpoint(request, found) if "checkpoint" in found else None,
         status=refused.http_status if refused else 200,
     )
+
+
+def _cells(request: PageRequest) -> Cells:
+    def over(item: Mapping[str, Any]) -> Node:
+        name = item.get("connection")
+        return h.a(name, href=f"/connections/{name}") if name else "none"
+
+    return {
+        "trigger": lambda item: h.code(item["trigger"]), "connection": over,
+        "lastSuccessAt": lambda item: at(item.get("lastSuccessAt"), request.now),
+        "lastEventAt": lambda item: at(item.get("lastEventAt"), request.now),
+        "every": lambda item: f"{item['every']:g} s" if "every" in item else None,
+        "guard": lambda item: ("on" if item["guard"] else "off: suppressed recipients are sent to") if "guard" in item else None,
+        "runsAs": lambda item: item["runsAs"]["caller"] or "the operator",
+    }  # fmt: skip
 
 
 def events(request: PageRequest) -> Response:
