@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jackfield.kernel.clock import iso
@@ -116,10 +116,8 @@ class Entry:
     inputs: Mapping[str, Any] | None = None
     outcomes: tuple[Mapping[str, Any], ...] = ()
     """What became of what it had sent, the most severe first; only of an entry that was looked up alone."""
-    looks: tuple[Mapping[str, Any], ...] = ()
-    """Looks for evidence of what became of a call in doubt, the newest last; only of an entry that was looked up alone."""
-    next_look_at: float | None = None
-    """When the next of these looks is due; None if nobody looks by himself any more."""
+    evidence: Mapping[str, Any] | None = None
+    """What was looked for of a call that is or was in doubt, as members of what is shown; only of an entry that was looked up alone."""
     blocked: Mapping[str, Any] | None = None
     """Why nothing queued of its workspace is begun at present; only of an entry that was looked up alone."""
     undecided: Mapping[str, Any] | None = None
@@ -134,6 +132,12 @@ class Entry:
     def is_open(self) -> bool:
         """True while the invocation is queued, runs, or waits for a person's approval."""
         return self.status in ("queued", "running", "waiting")
+
+    @property
+    def looks(self) -> Sequence[Mapping[str, Any]]:
+        """Looks for evidence, the newest last."""
+        found: Sequence[Mapping[str, Any]] = (self.evidence or {}).get("looks", ())
+        return found
 
     @property
     def progress(self) -> Mapping[str, Any] | None:
@@ -184,8 +188,7 @@ class Entry:
             "inputs": self.inputs,
             "outcome": _outcome(self.outcomes[0]) if self.outcomes else None,
             "outcomes": [dict(one) for one in self.outcomes] or None,
-            "looks": [dict(one) for one in self.looks] or None,
-            "nextLookAt": iso(self.next_look_at),
+            **(self.evidence or {}),
             "problem": self.problem,
         }
         known = {name: value for name, value in members.items() if value is not None}

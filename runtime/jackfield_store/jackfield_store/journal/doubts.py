@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass, replace
 from jackfield_store.database import outbox
 from jackfield_store.database.due_rows import DueRows, DueTable, OvertakenError, held
@@ -18,7 +19,7 @@ from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal import marks
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE
-from jackfield_store.journal.outcomes import log_place, refer
+from jackfield_store.journal.outcomes import refer
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
@@ -69,6 +70,11 @@ def facts_place(identifier: str) -> tuple[str, ...]:
     return ("doubt", identifier, "facts")
 
 
+def log_place(identifier: str) -> tuple[str, ...]:
+    """Return the place that the log of looks for evidence of a doubt is sealed for."""
+    return ("doubt", identifier, "log")
+
+
 def sealed_facts(vault: Vault, workspace: str, identifier: str, facts: Mapping[str, Any]) -> bytes:
     """Seal what looks need."""
     text = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
@@ -99,6 +105,20 @@ def left(transaction: Transaction, workspace: str, identifier: str, status: str,
             transaction.change(_ADOPT, {**values, "facts": UNKNOWN})
     else:
         dropped(transaction, workspace, identifier)
+
+
+def with_looks(entry: Entry, database: Database, vault: Vault, workspace: str) -> Entry:
+    """Return an entry that is or was in doubt with the looks for evidence of it, the newest last, and when the next one is due.
+
+    :raises SealBroken: if somebody has changed the row.
+    """
+    row = database.look_up(_ONE, {"workspace": workspace, "id": entry.id})
+    if row is None:
+        return entry
+    found = {} if row.log is None else json.loads(vault.open(workspace, log_place(entry.id), row.log))
+    looks = [{**one, "at": iso(one["at"])} for one in found.get("looks", ())]
+    shown = {"looks": looks or None, "nextLookAt": iso(row.look_at) if entry.status == "in_doubt" else None}
+    return replace(entry, evidence={name: value for name, value in shown.items() if value is not None})
 
 
 def spread(seconds: float) -> float:

@@ -19,6 +19,7 @@ from jackfield.kernel.exact import Exact, exact_json, read_float
 from jackfield.kernel.exports import late_hints
 from jackfield.kernel.fork import ProcessLocal, without_fork
 from jackfield.kernel.hints import NextStep
+from jackfield_store.database import SealBroken
 from jackfield_store.database.blocked import blocked_workspace
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.shared_clock import SharedClock
@@ -381,7 +382,12 @@ class Journal(ProcessLocal):
         found = self.entry_of(row, None if queued else self.opened_inputs(identifier, row.inputs))
         if found.is_open and (blocked := blocked_workspace(self.database, self.workspace, self._clock.time())) is not None:
             found = replace(found, blocked=blocked.to_json())
-        return with_outcomes(found, self.database, self.vault, self.workspace)
+        try:
+            if found.status == "in_doubt" or found.resolved_by is not None:
+                found = _seldom()[3].with_looks(found, self.database, self.vault, self.workspace)
+            return with_outcomes(found, self.database, self.vault, self.workspace)
+        except SealBroken:
+            return replace(found, damage="what is stored beside its row in the database is damaged")
 
     def has(self, identifier: str) -> bool:
         """Return whether an invocation is recorded."""
@@ -567,11 +573,12 @@ class Journal(ProcessLocal):
             return damaged_entry(row.as_dict())
 
 
-def _seldom() -> tuple[Any, Any, Any]:
-    """Return the modules that end what nobody runs, ask the policies again, and resolve doubts: few processes do any of it."""
-    from jackfield_store.journal import abandoned, resolving, undecided
+def _seldom() -> tuple[Any, ...]:
+    """Return the modules that end what nobody runs, ask the policies again, resolve doubts and read their looks: few processes do any of
+    it."""
+    from jackfield_store.journal import abandoned, doubts, resolving, undecided
 
-    return abandoned, undecided, resolving
+    return abandoned, undecided, resolving, doubts
 
 
 def unknown_entry(identifier: str) -> InvalidInvocation:

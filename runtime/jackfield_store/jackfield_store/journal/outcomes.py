@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass, replace
-from jackfield_store.database import Database, SealBroken, Transaction
+from jackfield_store.database import Database, Transaction
 from jackfield_store.keys.vault import Vault
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ SELECT outcomes.reference, outcomes.part, severity, at, sealed FROM invocation_r
 INNER JOIN outcomes ON outcomes.workspace = invocation_references.workspace AND outcomes.reference = invocation_references.reference
 WHERE invocation_references.workspace = :workspace AND invocation_references.id = :id ORDER BY severity DESC, at DESC LIMIT :limit
 """
-_LOG = "SELECT log, look_at FROM doubts WHERE workspace = :workspace AND id = :id"
 _REMOVE = """
 DELETE FROM outcomes WHERE workspace = :workspace AND blocks = 0
     AND reference IN (SELECT reference FROM invocation_references WHERE workspace = :workspace AND id IN ({ids}))
@@ -135,16 +134,10 @@ def purge(transaction: Transaction, workspace: str, now: float) -> None:
 
 
 def with_outcomes(entry: Entry, database: Database, vault: Vault, workspace: str) -> Entry:
-    """Return an entry with what became of what it had sent, the most severe first; with its damage, where somebody has changed a row."""
-    try:
-        return _with_outcomes(entry, database, vault, workspace)
-    except SealBroken:
-        return replace(entry, damage="what is stored beside its row in the database is damaged")
+    """Return an entry with what became of what it had sent, the most severe first.
 
-
-def _with_outcomes(entry: Entry, database: Database, vault: Vault, workspace: str) -> Entry:
-    if entry.status == "in_doubt" or entry.resolved_by is not None:
-        entry = _with_looks(entry, database, vault, workspace)
+    :raises SealBroken: if somebody has changed a row.
+    """
     if entry.status != "succeeded":
         return entry
     with database.read() as transaction:
@@ -153,21 +146,6 @@ def _with_outcomes(entry: Entry, database: Database, vault: Vault, workspace: st
         return entry
     opened = [(row, json.loads(vault.open(workspace, outcome_place(row.reference, row.part), row.sealed))) for row in rows]
     return replace(entry, outcomes=tuple({**shown, "at": iso(row.at)} for row, shown in opened))
-
-
-def log_place(identifier: str) -> tuple[str, ...]:
-    """Return the place that the log of looks for evidence of a doubt is sealed for."""
-    return ("doubt", identifier, "log")
-
-
-def _with_looks(entry: Entry, database: Database, vault: Vault, workspace: str) -> Entry:
-    """Return an entry that is or was in doubt with the looks for evidence of it, the newest last, and when the next one is due."""
-    row = database.look_up(_LOG, {"workspace": workspace, "id": entry.id})
-    if row is None:
-        return entry
-    found = {} if row.log is None else json.loads(vault.open(workspace, log_place(entry.id), row.log))
-    looks = tuple({**one, "at": iso(one["at"])} for one in found.get("looks", ()))
-    return replace(entry, looks=looks, next_look_at=row.look_at if entry.status == "in_doubt" else None)
 
 
 def remove(transaction: Transaction, workspace: str, ids: Mapping[str, str]) -> None:

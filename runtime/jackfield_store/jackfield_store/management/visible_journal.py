@@ -133,8 +133,9 @@ class SeenJournal:
         is_foreign = self._owner is not None and entry.caller != self._owner
         if not is_foreign:
             return replace(entry, rule=None)
-        looks = tuple({name: value for name, value in look.items() if name not in _FOUND} for look in entry.looks)
-        return replace(entry, rule=None, result=None if entry.result is None else _without_answers(entry.result), looks=looks)
+        looks = [{name: value for name, value in look.items() if name not in _FOUND} for look in entry.looks]
+        evidence = entry.evidence and {**entry.evidence, **({"looks": looks} if looks else {})}
+        return replace(entry, rule=None, result=None if entry.result is None else _without_answers(entry.result), evidence=evidence)
 
     def _manifest(self, key: str) -> Manifest | None:
         if key not in self._manifests:

@@ -8,9 +8,9 @@ from jackfield_store.connections.authorizations import authorization_place
 from jackfield_store.connections.revocations import revocation_place
 from jackfield_store.connections.shared_leases import lease_place
 from jackfield_store.database import Row
-from jackfield_store.journal.doubts import facts_place
+from jackfield_store.journal.doubts import facts_place, log_place
 from jackfield_store.journal.marks import marked_place
-from jackfield_store.journal.outcomes import log_place, outcome_place
+from jackfield_store.journal.outcomes import outcome_place
 from jackfield_store.keys.vault import SealedRows, Vault
 
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from jackfield.invocation import decode
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield_service.shell.pages.layout.components import at, badge, card, choice_field, field, form, h, notice, outside, text_field
@@ -114,7 +115,7 @@ def looked(request: PageRequest) -> Response:
 
 def looks_shown(request: PageRequest, entry: Entry) -> Markup | None:
     """Render the looks for evidence of an invocation that is or was in doubt, and the button that looks now."""
-    if not entry.looks and entry.next_look_at is None:
+    if not entry.evidence:
         return None
     rows = [
         (f"Look {one.get('number', place)}", at(str(one["at"]), request.now), h.code(one["source"]), _result(one), _found(one))
@@ -136,9 +137,13 @@ def looks_shown(request: PageRequest, entry: Entry) -> Markup | None:
 
 
 def _next(request: PageRequest, entry: Entry) -> Node:
-    if entry.next_look_at is None:
-        return "Nobody looks by himself any more; an event of the provider may still come."
-    return ["The next look is due ", at(max(entry.next_look_at, request.now), request.now), "."]
+    due = _next_at(request, entry)
+    return ["The next look is due ", due, "."] if due else "Nobody looks by himself any more; an event of the provider may still come."
+
+
+def _next_at(request: PageRequest, entry: Entry) -> Markup | None:
+    due = (entry.evidence or {}).get("nextLookAt")
+    return None if due is None else at(max(due, str(iso(request.now))), request.now)
 
 
 def _result(look: Mapping[str, Any]) -> Markup:
@@ -292,7 +297,7 @@ def open_doubts(request: PageRequest) -> Markup | None:
             [h.a(f"{entry.connector} ", h.strong(entry.action), href=f"/invocations/{entry.id}"), told.get(entry.id)],
             at(entry.settled_at, request.now),
             _result(entry.looks[-1]) if entry.looks else h.span("not looked for", class_="muted"),
-            at(max(entry.next_look_at, request.now), request.now) if entry.next_look_at is not None else "a person resolves it",
+            _next_at(request, entry) or "a person resolves it",
         )
         for entry in entries
     ]

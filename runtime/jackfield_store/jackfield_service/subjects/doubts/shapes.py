@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from jackfield_service.shell.http.shape_parts import MOMENT, STRING, Json, closed_with, object_of
 from jackfield_store.database.shared_settings import SETTLE_RULES, TWIN_RULES
 from jackfield_store.journal.doubts import LOOK_RESULTS
 from jackfield_store.journal.entry import LONGEST_NOTE
 
-LOOKS: Json = {
+_LOOKS: Json = {
     "type": "array",
     "description": "Looks for evidence of what became of a call in doubt, the newest last.",
     "items": object_of(
@@ -27,6 +28,10 @@ LOOKS: Json = {
         },
     ),
 }
+LOOKED: Any = {
+    "looks": _LOOKS, "nextLookAt": {**MOMENT, "description": "When the provider is asked next what became of a call in doubt."},
+}  # fmt: skip
+"""What an entry shows of a doubt (``journal.doubts.with_looks``)."""
 RESOLUTION: Json = closed_with(
     ("as",),
     {

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from jackfield.invocation.published import published_schema
 from jackfield_service.shell.http.shape_parts import ANY, COUNT, MOMENT, STRING, Json, object_of
-from jackfield_service.subjects.doubts.shapes import LOOKS
+from jackfield_service.subjects.doubts.shapes import LOOKED
 
 _PROGRESS: Json = {
     **object_of(
@@ -42,8 +42,7 @@ def _entry(result: Mapping[str, Any]) -> Json:
         context=ANY,
         rule=STRING,
         resolvedBy=STRING,
-        looks=LOOKS,
-        nextLookAt={**MOMENT, "description": "When the provider is asked next what became of a call in doubt."},
+        **LOOKED,
         cancelRequested={
             "type": "boolean",
             "description": "Cancellation was requested while it ran. A request already sent is not interrupted.",
