@@ -128,7 +128,7 @@ class McpServers:
         if row is None:
             raise unknown(name)
         stored = opened(self._storage.vault, row)
-        left = stored.manifest["mcp"].get("leftOut")
+        left = stored.manifest.get("mcp", {}).get("leftOut")
         found = {**self._shown(row), "tools": _tools(kind().pins(stored.manifest), stored.manifest)}
         return {**found, "leftOut": left} if left else found
 
