@@ -51,7 +51,7 @@ jackfield finds packages by entry points and does not import them before they ar
   `{"store": {…}, "name": …, "key": …}`, with the store's metadata under names in lower case.
 
 What one package does by name is an entry point; what many may do at once is a hook. Packages with entry points may also have data in
-folders: `locales/de.json` (texts of connectors in German) and `templates/http` (templates for `jackfield new --http`).
+folders: `locales/de.json` (texts of connectors in German) and `templates/http` (templates for `jackfield new`).
 
 A hook is a function with `@hookimpl` from `jackfield.connector`. It may leave out parameters that it does not need, and the hooks of all
 plugins are called. `Jackfield(plugins=[…])` takes plugin objects that are not installed.

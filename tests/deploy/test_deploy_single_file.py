@@ -254,7 +254,7 @@ def test_it_makes_publishes_installs_and_isolates_a_connector(room: Room) -> Non
         room.run(*words)
     path = room.json("install", "acme-crm", "--from", "site", "--root", "site/metadata/root.json")["path"]
     assert path.startswith(f"{_HOME}/.local/share/jackfield/connectors/acme-crm/")
-    connection = {"type": "acmeCrmKey", "values": {"url": "https://crm.example.com", "apiKey": "secret"}}
+    connection = {"type": "acmeCrmKey", "values": {"server": "https://crm.example.com", "apiKey": "secret"}}
     call = {"connector": "acme-crm", "action": "createItem", "inputs": {"name": "Ada"}, "connection": connection, "dryRun": True}
     room.write("call.json", call)
     assert room.json("invoke", "--file", "call.json")["status"] == "succeeded"

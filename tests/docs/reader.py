@@ -24,6 +24,25 @@ _PATIENCE = 120
 _STATE = '\n__code=$?; pwd > "$STATE/folder"; env -0 > "$STATE/environment"; exit $__code\n'
 
 
+_PIP = """
+import os, pathlib, sys, tomllib
+
+command, kind, folder = sys.argv[1:]
+assert (command, kind) == ("install", "--editable")
+project = pathlib.Path(folder).resolve()
+about = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+site = pathlib.Path(os.environ["STATE"], "site")
+info = site / f"{about['name'].replace('-', '_')}-{about['version']}.dist-info"
+info.mkdir(parents=True)
+(info / "METADATA").write_text(f"Metadata-Version: 2.1\\nName: {about['name']}\\nVersion: {about['version']}\\n")
+lines = [f"[{group}]\\n" + "".join(f"{name} = {at}\\n" for name, at in rows.items()) for group, rows in about["entry-points"].items()]
+(info / "entry_points.txt").write_text("".join(lines))
+for package in project.glob("jackfield_*"):
+    (site / package.name).symlink_to(package)
+"""
+"""What `pip install --editable` does where there is no package index: the folder's packages and entry points are installed."""
+
+
 class Reader:
     """Somebody who follows the page in ``folder``, in one terminal and, where the page says so, in another."""
 
@@ -34,8 +53,13 @@ class Reader:
         self._state = folder
         self._others: list[subprocess.Popen[bytes]] = []
         keep = {name: value for name, value in os.environ.items() if not name.startswith(("JACKFIELD_", "PYTHON"))}
-        path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
-        self._environment = {**keep, "PATH": path, "STATE": str(folder), "JACKFIELD_HOME": str(folder / "home")}
+        pip = folder / "bin" / "pip"
+        pip.parent.mkdir()
+        pip.write_text(f"#!{sys.executable}\n{_PIP}", encoding="utf-8")
+        pip.chmod(0o755)
+        path = os.pathsep.join([str(pip.parent), str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
+        state = {"STATE": str(folder), "JACKFIELD_HOME": str(folder / "home"), "PYTHONPATH": str(folder / "site")}
+        self._environment = {**keep, "PATH": path, **state}
         self._reserved = socket.socket()  # bound, not listening: the page's server may share it, and no other socket is given this port
         self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._reserved.bind(("127.0.0.1", 0))
@@ -66,6 +90,8 @@ class Reader:
             path.write_text(f"{path.read_text(encoding='utf-8')}\n\n{body}", encoding="utf-8")
         elif title == "in another terminal":
             self._start(body)
+        elif title == "excerpt":
+            pass
         elif title:
             (self.folder / title).write_text(body, encoding="utf-8")
         elif block.language == "shell":

@@ -86,7 +86,7 @@ def test_install_over_http_trusts_on_first_use(shell: Shell, shop: Storefront) -
 def test_the_whole_way(shell: Shell, home: Path) -> None:
     """From an empty folder to an invocation, with the commands that the documentation has; a tampered copy of the site is refused."""
     for words in (
-        ("new", "acme-crm"),
+        ("new", "acme-crm", "--python"),
         ("pack", "acme-crm", "--out", "dist"),
         ("publisher", "new", "acme-labs", "--out", "acme.key"),
         ("sign", "dist/jackfield_acme_crm-0.1.0-py3-none-any.whl", "--key", "acme.key"),
@@ -101,8 +101,8 @@ def test_the_whole_way(shell: Shell, home: Path) -> None:
     assert listed(shell) == {}
     assert shell.run("install", "acme-crm", "--from", "site", "--root", "site/metadata/root.json").code == 0
     assert listed(shell) == {"acme-crm": "0.1.0"}
-    connection = {"type": "acmeCrmKey", "values": {"url": "https://crm.example.com", "apiKey": "secret"}}
-    call = {"connector": "acme-crm", "action": "createItem", "inputs": {"name": "Ada"}, "connection": connection, "dryRun": True}
+    connection = {"type": "acmeCrmKey", "values": {"apiKey": "secret"}}
+    call = {"connector": "acme-crm", "action": "sign", "inputs": {"text": "Ada"}, "connection": connection, "dryRun": True}
     shell.write("call.json", json.dumps(call))
     assert shell.run("invoke", "--file", "call.json").json["status"] == "succeeded"
     assert shell.run("invoke", "--file", "call.json", "--connector-version", "<0.1").code == 2

@@ -1,4 +1,4 @@
-"""``jackfield new --http`` and ``--openapi`` write projects whose own tests pass and which ``jackfield check`` grades."""
+"""``jackfield new`` and ``--openapi`` write projects whose own tests pass and which ``jackfield check`` grades."""
 
 from __future__ import annotations
 
@@ -39,9 +39,10 @@ def _failed(folder: Path) -> tuple[str, set[str]]:
     return report["grade"], {rule["name"] for rule in report["rules"] if rule["passed"] is False}
 
 
-def test_a_new_http_connector_is_sound(tmp_path: Path) -> None:
-    """Its tests pass, the linter finds nothing, and only the author's texts are missing from a higher grade."""
-    _run(tmp_path, "jackfield", "new", "acme-crm", "--http")
+@pytest.mark.parametrize("words", [(), ("--http",)])
+def test_a_new_http_connector_is_sound(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Without an option it is one for a REST API: its tests pass, the linter finds nothing, and only the author's texts are missing."""
+    _run(tmp_path, "jackfield", "new", "acme-crm", *words)
     made = tmp_path / "acme-crm"
     _run(made, "pytest", "-q", "-p", "no:cacheprovider")
     for check in (["check"], ["format", "--check"]):

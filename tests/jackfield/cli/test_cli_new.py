@@ -21,6 +21,16 @@ pytest_plugins = ["shell_fixture", "warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")
 
 
+ICON = (
+    "ICON = \"data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'><circle cx='12' cy='12' r='9'/></svg>\""
+)
+TESTED = """@connector.test
+def test_key(client: hmac.HMAC) -> list[Step]:
+    return [Step("key", "The key can sign", passed=bool(client.digest()), message="It signed nothing.")]
+"""
+UNDONE = {"placeholders-replaced", "listed-for-people", "connection-test-present", "icon-present"}
+
+
 def _failed(answer: Answer) -> set[str]:
     return {rule["name"] for rule in answer.json["rules"] if rule["passed"] is False}
 
@@ -36,12 +46,12 @@ def test_a_new_connector_is_bronze_and_its_tests_pass(shell: Shell) -> None:
 
     `make types` has mypy read such a project with ours.
     """
-    made = shell.run("new", "acme-crm").json
+    made = shell.run("new", "acme-crm", "--python").json
     assert made["folder"] == "acme-crm"
     assert {"pyproject.toml", "LICENSE", "jackfield_acme_crm/connector.json", "jackfield_acme_crm/py.typed"} <= set(made["files"])
     answer = shell.run("check", "acme-crm")
     assert (answer.code, answer.json["grade"]) == (0, "bronze")
-    assert _failed(answer) == {"placeholders-replaced", "listed-for-people"}
+    assert _failed(answer) == UNDONE
     folder = shell.folder / "acme-crm"
     checks = ["pytest -q -p no:cacheprovider", "ruff check --no-cache .", "ruff format --no-cache --check ."]
     for command in map(str.split, checks):
@@ -51,7 +61,7 @@ def test_a_new_connector_is_bronze_and_its_tests_pass(shell: Shell) -> None:
 
 def test_a_long_key_keeps_the_form(shell: Shell) -> None:
     """A project whose key is as long as allowed is formatted too."""
-    shell.run("new", f"acme-{'x' * 55}")
+    shell.run("new", f"acme-{'x' * 55}", "--python")
     done = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=shell.folder, capture_output=True, check=False)
     assert done.returncode == 0
     assert shell.run("new", f"acme-{'x' * 56}").code == 2
@@ -59,12 +69,18 @@ def test_a_long_key_keeps_the_form(shell: Shell) -> None:
 
 def test_the_authors_texts_lift_the_grade(shell: Shell) -> None:
     """With its placeholders replaced and the manifest's texts given, the sample is platinum."""
-    shell.run("new", "acme-crm")
+    shell.run("new", "acme-crm", "--python")
     folder = shell.folder / "acme-crm"
     for name in ("README.md", "LICENSE", "pyproject.toml", "jackfield_acme_crm/__init__.py"):
         _replace(folder / name, "CHANGE ME", "Acme")
-    texts = 'categories=["crm"],\n    documentation_url="https://acme.example.com/docs",\n    license="MIT",\n    connections='
-    _replace(folder / "jackfield_acme_crm" / "__init__.py", "connections=", texts)
+    module = folder / "jackfield_acme_crm" / "__init__.py"
+    texts = (
+        'categories=["crm"],\n    documentation_url="https://acme.example.com/docs",\n    license="MIT",\n    icon=ICON,\n    connections='
+    )
+    _replace(module, "connections=", texts)
+    _replace(module, "connector = Connector(", f"{ICON}\nconnector = Connector(")
+    _replace(module, "class Text(Inputs)", f"{TESTED}\n\nclass Text(Inputs)")
+    _replace(module, "Rejected, Sent", "Rejected, Sent, Step")
     stale = shell.run("check", "acme-crm")
     assert (stale.code, stale.json["grade"]) == (1, "none")
     assert "manifest-matches-code" in _failed(stale)
@@ -75,10 +91,10 @@ def test_the_authors_texts_lift_the_grade(shell: Shell) -> None:
 
 def test_a_piped_check_says_what_failed(shell: Shell) -> None:
     """Where its output is piped, only rules that failed have evidence and a cure; all have them with `--json`."""
-    shell.run("new", "acme-crm")
+    shell.run("new", "acme-crm", "--python")
     short, whole = shell.run("check", "acme-crm").json, shell.run("check", "acme-crm", "--json").json
     assert [rule["name"] for rule in short["rules"]] == [rule["name"] for rule in whole["rules"]]
-    assert {rule["name"] for rule in short["rules"] if "cure" in rule} == {"placeholders-replaced", "listed-for-people"}
+    assert {rule["name"] for rule in short["rules"] if "cure" in rule} == UNDONE
     assert all("cure" in rule for rule in whole["rules"])
 
 
@@ -88,6 +104,7 @@ def test_a_piped_check_says_what_failed(shell: Shell) -> None:
         (["Acme"], "kebab-case"),
         (["a--b"], "kebab-case"),
         (["../x"], "kebab-case"),
+        (["acme"], "no installed package has templates"),
         (["acme", "--http"], "no installed package has templates"),
         (["acme", "--openapi", "x.json"], "no installed package generates"),
         (["acme", "--aws"], "no installed package has templates"),
@@ -114,7 +131,7 @@ def test_new_refuses(shell: Shell, words: list[str], says: str) -> None:
 )
 def test_a_broken_connector_breaks_no_check(shell: Shell, line: str, says: str) -> None:
     """Code that raises, exits or crashes on import gets no grade, and the command says how it ended; its prints stay out."""
-    shell.run("new", "acme")
+    shell.run("new", "acme", "--python")
     module = shell.folder / "acme" / "jackfield_acme" / "__init__.py"
     module.write_text(f"{module.read_text(encoding='utf-8')}\n{line}\n", encoding="utf-8")
     answer = shell.run("check", "acme")
@@ -137,7 +154,7 @@ _EXAMPLES = {
 @pytest.mark.parametrize("example", _EXAMPLES)
 def test_an_example_of_another_shape_is_named_with_its_cure(shell: Shell, example: str) -> None:
     """The message says which example lacks what, and how to write it."""
-    shell.run("new", "acme")
+    shell.run("new", "acme", "--python")
     module = shell.folder / "acme" / "jackfield_acme" / "__init__.py"
     action = f"""
 class Told(Output):
@@ -174,7 +191,7 @@ def test_a_sample_of_a_trigger_of_another_shape_is_named(sample: dict[str, Any],
 def test_the_child_has_no_keys(shell: Shell) -> None:
     """The author's code does not get jackfield's or AWS's variables."""
     shell.set(JACKFIELD_MASTER_KEY="k", AWS_SECRET_ACCESS_KEY="s")
-    shell.run("new", "acme")
+    shell.run("new", "acme", "--python")
     module = shell.folder / "acme" / "jackfield_acme" / "__init__.py"
     text = "import os\nassert not [name for name in os.environ if name.startswith(('JACKFIELD_', 'AWS_'))]\n"
     module.write_text(f"{module.read_text(encoding='utf-8')}\n{text}", encoding="utf-8")
@@ -183,7 +200,7 @@ def test_the_child_has_no_keys(shell: Shell) -> None:
 
 def test_reports(shell: Shell) -> None:
     """SARIF holds a result for each fault, the badge the grade, and a terminal gets a table."""
-    shell.run("new", "acme")
+    shell.run("new", "acme", "--python")
     answer = shell.run("check", "acme", "--sarif", "check.sarif", "--badge", "grade.svg", "--at-least", "silver")
     assert answer.code == 1
     log = json.loads((shell.folder / "check.sarif").read_text(encoding="utf-8"))
@@ -201,12 +218,12 @@ def test_reports(shell: Shell) -> None:
 
 def test_single_rules_are_judged(shell: Shell) -> None:
     """`--rule` judges these rules alone, without a grade, and says how long each took; a fault is exit code 1."""
-    shell.run("new", "acme")
-    answer = shell.run("check", "acme", "--rule", "tests-end", "--rule", "placeholders-replaced", "--at-least", "platinum")
+    shell.run("new", "acme", "--python")
+    answer = shell.run("check", "acme", "--rule", "import-changes-nothing", "--rule", "placeholders-replaced", "--at-least", "platinum")
     rules = {rule["name"]: rule for rule in answer.json["rules"]}
-    assert [*rules] == ["connector-loads", "tests-end", "placeholders-replaced"]
+    assert [*rules] == ["connector-loads", "import-changes-nothing", "placeholders-replaced"]
     assert (answer.code, answer.json["grade"], _failed(answer)) == (1, None, {"placeholders-replaced"})
-    assert rules["tests-end"]["seconds"] > 0
+    assert rules["import-changes-nothing"]["seconds"] > 0
     assert shell.run("check", "acme", "--rule", "secrets-marked", "--at-least", "platinum").code == 0
     table = shell.on_terminal("check", "acme", "--rule", "placeholders-replaced", "--rule", "secrets-marked")
     assert "Seconds" in table.out
@@ -218,14 +235,14 @@ def test_single_rules_are_judged(shell: Shell) -> None:
 )
 def test_rules_that_are_not_there_are_refused(shell: Shell, words: list[str], says: str) -> None:
     """A misspelt rule, and a badge of some rules, are mistakes of usage."""
-    shell.run("new", "acme")
+    shell.run("new", "acme", "--python")
     answer = shell.run("check", "acme", *words)
     assert (answer.code, says in answer.json["error"]["message"]) == (2, True)
 
 
 def test_progress_is_on_stderr(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal shows the rule that is judged, a log has a line when it takes long, and neither is in the answer."""
-    shell.run("new", "acme")
+    shell.run("new", "acme", "--python")
     words = ("check", "acme", "--rule", "tests-end", "--rule", "secrets-marked")
     assert shell.run(*words).err == ""
     monkeypatch.setattr("jackfield_market.commands.check._QUIET", 0.0)
@@ -238,7 +255,7 @@ def test_progress_is_on_stderr(shell: Shell, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_connector_that_cannot_be_loaded_has_a_short_table(shell: Shell) -> None:
     """A terminal shows the error, and not each rule that it leaves open."""
-    shell.run("new", "acme")
+    shell.run("new", "acme", "--python")
     shell.write("acme/jackfield_acme/__init__.py", "raise RuntimeError('broken')\n")
     table = shell.on_terminal("check", "acme")
     assert "broken" in table.out
@@ -256,7 +273,7 @@ def test_check_refuses_what_is_no_connector(shell: Shell, path: str) -> None:
 
 def test_an_unknown_option_of_check_is_refused(shell: Shell) -> None:
     """A misspelt member of tool.jackfield.check is named."""
-    shell.run("new", "acme")
+    shell.run("new", "acme", "--python")
     pyproject = shell.folder / "acme" / "pyproject.toml"
     pyproject.write_text(pyproject.read_text(encoding="utf-8") + '\n[tool.jackfield.check]\nvalue = "x"\n', encoding="utf-8")
     answer = shell.run("check", "acme")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import shlex
@@ -15,7 +16,6 @@ from typing import Any
 import pytest
 
 from jackfield.catalog.discovery import entry_points
-from jackfield.testing import Answer, Provider
 from jackfield_market.commands.dev import environment_of
 from jackfield_market.testing.project import Project
 from shell import Shell
@@ -24,17 +24,20 @@ pytest_plugins = ["shell_fixture", "warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")
 
 
+SIGNED = {"signature": hmac.new(b"k-1", b"Lamp", "sha256").hexdigest()}
+"""Output of the sample action for the text ``Lamp``."""
+
+
 class Session:
     """A running ``jackfield dev acme``, and what it says."""
 
-    def __init__(self, process: subprocess.Popen[bytes], module: Path, token: str, server: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], module: Path, token: str) -> None:
         assert process.stderr is not None
         self.process = process
         self.module = module
         self.sound = module.read_text(encoding="utf-8")
         self._said = process.stderr
         self.token = token
-        self.server = server
 
     def wait(self, *texts: str) -> str:
         """Read up to the line that has one of the texts."""
@@ -55,8 +58,8 @@ class Session:
 
     def call(self, url: str) -> Any:
         """Invoke the sample action over HTTP."""
-        connection = {"type": "acmeKey", "values": {"url": self.server, "apiKey": "k-1"}}
-        invocation = {"connector": "acme", "action": "createItem", "connection": connection, "inputs": {"name": "Lamp"}}
+        connection = {"type": "acmeKey", "values": {"apiKey": "k-1"}}
+        invocation = {"connector": "acme", "action": "sign", "connection": connection, "inputs": {"text": "Lamp"}}
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{url}/v1/invocations", json.dumps(invocation).encode(), headers)
         with urllib.request.urlopen(request, timeout=120) as response:
@@ -65,14 +68,13 @@ class Session:
 
 @pytest.fixture
 def session(shell: Shell, tmp_path: Path) -> Iterator[Session]:
-    """It, with a token and a provider."""
-    shell.run("new", "acme")
+    """It, with a token."""
+    shell.run("new", "acme", "--python")
     shell.set(JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path}/dev.db")
     token = shell.run("tokens", "create", "--scope", "invoke").json["token"]
     module = shell.folder / "acme" / "jackfield_acme" / "__init__.py"
-    with Provider(lambda _number, _request: Answer({"id": "i7"})) as provider:
-        process = shell.start("dev", "acme", "--port", "0")
-        yield Session(process, module, token, provider.url)
+    process = shell.start("dev", "acme", "--port", "0")
+    yield Session(process, module, token)
     process.send_signal(signal.SIGINT)
     assert shell.ended(process).code == 0
 
@@ -83,14 +85,14 @@ def test_dev_shows_calls_and_faults_and_recovers(session: Session) -> None:
     link = session.wait("console, for one sign-in").rpartition(" ")[2].strip()
     with urllib.request.urlopen(link, timeout=120) as page:
         assert b"console" in page.read().lower()
-    assert session.call(url)["output"] == {"id": "i7"}
-    session.wait("jackfield: acme createItem: succeeded in ")
+    assert session.call(url)["output"] == SIGNED
+    session.wait("jackfield: acme sign: succeeded in ")
 
     session.save(f"{session.sound}\nraise LookupError('broken')\n")
     line = session.wait("cannot be described")
     assert f"LookupError: broken (at jackfield_acme/__init__.py:{len(session.sound.splitlines()) + 2})" in line
 
-    session.save(session.sound.replace("    created = ", "    import os\n    os._exit(3)\n    created = "))
+    session.save(session.sound.replace("    signer = ", "    import os\n    os._exit(3)\n    signer = "))
     assert session.listening() == url
     with pytest.raises(OSError):  # noqa: PT011 (a reset or a closed connection)
         session.call(url)
@@ -100,14 +102,18 @@ def test_dev_shows_calls_and_faults_and_recovers(session: Session) -> None:
     text = pyproject.read_text(encoding="utf-8")
     pyproject.write_text(f"{text}[", encoding="utf-8")
     session.wait("is not TOML")
-    session.save(session.sound.replace("    created = ", "    _ = {}['shelf']\n    created = ").replace("Create an item.", "Make an item."))
+    session.save(
+        session.sound.replace("    signer = ", "    _ = {}['shelf']\n    signer = ")
+        .replace('"read"', '"write", no_evidence="None."')
+        .replace("Sign a text.", "Mark a text.")
+    )
     pyproject.write_text(text, encoding="utf-8")
     assert session.listening() == url
-    assert "Make an item." in session.module.with_name("connector.json").read_text(encoding="utf-8")
+    assert "Mark a text." in session.module.with_name("connector.json").read_text(encoding="utf-8")
     with pytest.raises(OSError, match="HTTP Error 5"):
         session.call(url)
-    session.wait("jackfield: acme createItem: in doubt in ")
-    session.wait("acme/createItem: KeyError: 'shelf' (at jackfield_acme/__init__.py:")
+    session.wait("jackfield: acme sign: in doubt in ")
+    session.wait("acme/sign: KeyError: 'shelf' (at jackfield_acme/__init__.py:")
     session.wait("Traceback (most recent call last):")
 
 
@@ -119,15 +125,15 @@ def test_m6_dev_says_how_to_call_it_and_names_an_import_that_hangs(session: Sess
     url, token, invocation = words[2], words[4].removeprefix("Authorization: Bearer "), json.loads(words[-1])
     line = session.wait("  export ")
     added = session.wait("  jackfield connections add acme --type acme/acmeKey")
-    command = session.wait("  jackfield invoke acme createItem ")
+    command = session.wait("  jackfield invoke acme sign ")
     served = session.listening()
     assert url == f"{served}/v1/invocations"
     session.token = token
-    assert session.call(served)["output"] == {"id": "i7"}
-    assert (invocation["connector"], invocation["action"]) == ("acme", "createItem")
-    assert invocation["connection"] == {"type": "acmeKey", "values": {"url": "URL", "apiKey": "APIKEY"}}
+    assert session.call(served)["output"] == SIGNED
+    assert (invocation["connector"], invocation["action"]) == ("acme", "sign")
+    assert invocation["connection"] == {"type": "acmeKey", "values": {"apiKey": "APIKEY"}}
     exported = dict(word.split("=", 1) for word in shlex.split(line)[1:])
-    values = shell.write("values.json", json.dumps({"url": session.server, "apiKey": "k-1"}))
+    values = shell.write("values.json", json.dumps({"apiKey": "k-1"}))
     assert shell.ended(shell.start(*shlex.split(added)[1:], "--values", str(values), "--no-test", **exported)).code == 0
     assert shell.ended(shell.start(*shlex.split(command)[1:], "--dry-run", **exported)).json["status"] == "succeeded"
 
@@ -145,7 +151,7 @@ def test_m6_dev_says_how_to_call_it_and_names_an_import_that_hangs(session: Sess
 
 def test_dev_of_a_connector_without_actions_shows_no_call(shell: Shell, tmp_path: Path) -> None:
     """No command is printed that could not work; the console still opens."""
-    shell.run("new", "acme")
+    shell.run("new", "acme", "--python")
     shell.set(JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path}/dev.db")
     module = shell.folder / "acme" / "jackfield_acme" / "__init__.py"
     module.write_text(module.read_text(encoding="utf-8").partition("@connector.action")[0], encoding="utf-8")
@@ -168,7 +174,7 @@ def test_dev_of_a_connector_without_actions_shows_no_call(shell: Shell, tmp_path
 @pytest.mark.parametrize("name", ["jackfield-acme", "Jackfield.Acme"])
 def test_dev_counts_instead_of_an_installation_of_the_project(shell: Shell, tmp_path: Path, name: str) -> None:
     """The project's README says how to install it in place: dev then serves it as before, and nothing is declared twice."""
-    shell.run("new", "acme")
+    shell.run("new", "acme", "--python")
     pyproject = shell.folder / "acme" / "pyproject.toml"
     pyproject.write_text(pyproject.read_text(encoding="utf-8").replace("jackfield-acme", name), encoding="utf-8")
     installed = tmp_path / "site" / "jackfield_acme-0.1.0.dist-info"

@@ -25,11 +25,11 @@ _CHECKED = "[tool.jackfield.check]"
 def _declare(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME", help="the connector's key in kebab-case, such as acme-crm; also the folder's name")
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--python", action="store_true", help="a client of your own on the standard library (default)")
+    kind.add_argument("--python", action="store_true", help="a library of Python")
     parser.flags["--python"] = kind._group_actions[0]  # noqa: SLF001 (argparse does not return a group's options)
     for flag, about in {
         "--aws": {"nargs": "?", "const": _SAMPLE, "metavar": "SERVICE", "help": "an AWS service, with jackfield-aws (default lambda)"},
-        "--http": {"action": "store_true", "help": "a REST API, with jackfield-http"},
+        "--http": {"action": "store_true", "help": "a REST API, with jackfield-http (default)"},
         "--openapi": {"metavar": "FILE", "help": "an OpenAPI document, a file or a URL, with jackfield-openapi"},
     }.items():
         parser.flags[flag] = kind.add_argument(flag, **about)  # type: ignore[arg-type]
@@ -48,7 +48,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     words = _words(arguments.name)
     if arguments.openapi:
         return _generated(arguments, words)
-    files = _write_templates(_templates("aws" if arguments.aws else "http" if arguments.http else "python"), folder, words)
+    files = _write_templates(_templates("aws" if arguments.aws else "python" if arguments.python else "http"), folder, words)
     from jackfield_market.testing.grading import write_manifest
 
     files.append(write_manifest(folder))
@@ -89,7 +89,7 @@ def _templates(kind: str) -> Path:
     found = next((folder for package in package_folders() if (folder := Path(package, "templates", kind)).is_dir()), None)
     if found is not None:
         return found
-    raise InvalidInvocation(f"no installed package has templates for '{kind}'", hint=f"Install jackfield-{kind}.")
+    raise InvalidInvocation(f"no installed package has templates for '{kind}'", hint=f"Install jackfield-{kind}, or use --python.")
 
 
 def _words(key: str) -> Mapping[str, str]:
