@@ -107,11 +107,11 @@ def test_rows_are_added_and_removed(form: Form) -> None:
     points, named = form.at("points"), form.at("named")
     for number in range(3):
         points.get_by_role("button", name="Add an item").click()
-        form.at(f"points.{number}").get_by_label("x", exact=True).fill(str(number))
+        form.at(f"points.{number}").get_by_label("X", exact=True).fill(str(number))
     points.get_by_role("button", name="Add an item").click()
     named.get_by_role("button", name="Add a member").click()
     named.get_by_placeholder("Name").fill("first")
-    named.get_by_label("label", exact=True).fill("hello")
+    named.get_by_label("Label", exact=True).fill("hello")
     assert form.value == {"points": [{"x": 0}, {"x": 1}, {"x": 2}], "named": {"first": {"label": "hello"}}}
     points.get_by_role("button", name="Remove points 2").click()
     assert form.value["points"] == [{"x": 0}, {"x": 2}]
@@ -125,7 +125,7 @@ def test_one_of_several_forms_is_chosen(form: Form) -> None:
     choose = form.page.get_by_label("either: form")
     assert choose.locator("option").all_text_contents() == ["Not set", "Point", "Whole number", "List", "JSON"]
     choose.select_option("Point")
-    form.at("either").get_by_label("x", exact=True).fill("8")
+    form.at("either").get_by_label("X", exact=True).fill("8")
     assert form.value == {"either": {"x": 8}}
     choose.select_option("JSON")
     form.at("either").locator("textarea").fill('{"y": [1]}')

@@ -245,3 +245,43 @@ def test_a_form_without_scripts_says_so(browser: Browser, console: Console) -> N
         expect(visitor.page.get_by_text("The fields are drawn by a script")).to_be_visible()
         visitor.page.unroute(script)
     visitor.close()
+
+
+_UNCOVERED = """() => {
+    const bar = document.querySelector(".bar");
+    if (bar.contains(document.activeElement)) return true;
+    const { top, bottom } = document.activeElement.getBoundingClientRect();
+    return bottom <= bar.getBoundingClientRect().top && top >= 0;
+}"""
+
+
+def test_changed_fields_are_marked_and_their_button_is_in_reach(visitor: Visitor) -> None:
+    """In a form longer than the window, Save is always seen and covers no field that the keyboard comes to; changed fields are marked and
+    counted, until they are as stored again, also those that a script makes."""
+    page = visitor.page
+    visitor.go("/workspace")
+    page.set_viewport_size({"width": 1280, "height": 400})
+    save, told = page.get_by_role("button", name="Save"), page.locator("[data-changes]")
+    visitor.field("Record inputs").focus()
+    for _ in range(7):
+        assert page.evaluate("document.querySelector('.bar').getBoundingClientRect().bottom <= innerHeight")
+        assert page.evaluate(_UNCOVERED), page.evaluate("document.activeElement.id")
+        page.keyboard.press("Tab")
+    visitor.field("Retention in days").fill("90")
+    visitor.field("Record inputs").check()
+    expect(told).to_have_text("2 unsaved changes")
+    assert page.locator(".field[data-changed]").count() == 2
+    visitor.look("dark")
+    assert visitor.axe() == []
+    visitor.field("Record inputs").uncheck()
+    expect(told).to_have_text("1 unsaved change")
+    save.click()
+    page.get_by_text("Settings saved.").wait_for()
+    assert (told.inner_text(), page.locator("[data-changed]").count()) == ("", 0)
+    visitor.console.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame"})
+    visitor.go("/connections/hall")
+    page.get_by_text("Values", exact=True).click()
+    visitor.field("Greeting").fill("Good evening")
+    expect(told).to_have_text("1 unsaved change")
+    visitor.field("Greeting").fill("")
+    expect(told).to_have_text("")

@@ -136,9 +136,18 @@ def test_rows_and_forms_have_fields_of_their_own() -> None:
     items = member({"type": "array", "items": {**_POINT, "title": "Point"}, "title": "Points"})
     assert (items["title"], items["options"]["part"]["title"]) == ("Points", "Point")
     assert items["options"]["part"]["properties"]["x"]["options"]["kind"] == "integer"
-    assert member({"type": "object", "additionalProperties": _POINT})["options"]["part"]["title"] == "one"
+    assert member({"type": "object", "additionalProperties": _POINT})["options"]["part"]["title"] == "One"
     forms = member({"anyOf": [_POINT, {"type": "integer"}, {"type": "null"}]})["options"]["forms"]
     assert [form["title"] for form in forms] == ["With x", "Whole number"]
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("at", "At"), ("bigId", "Big ID"), ("queue_url2", "Queue URL 2"), ("HTTPSProxy", "HTTPS Proxy"), ("_", "_"), ("@type", "@type")],
+)  # fmt: skip
+def test_a_member_without_a_title_is_called_by_the_words_of_its_name(name: str, title: str) -> None:
+    """Fields of members with and without titles look alike; what is no name of a program stays as it is."""
+    assert form_schema({"type": "object", "properties": {name: {"type": "string"}}})["properties"][name]["title"] == title
 
 
 def test_a_schema_with_very_many_fields_ends_as_json() -> None:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_service.shell.pages.layout.components import (
     badge,
+    bar,
     card,
     check_field,
     choice_field,
@@ -151,7 +152,7 @@ def _effects(request: PageRequest, found: Mapping[str, Any]) -> Markup | None:
         "What a tool does decides whether a call may be repeated. Yours beats what the server says, also after it was accepted anew."
     )
     fields = [choice_field("tool", "Tool", tools, tools[0][0]), choice_field("effect", "Effect", _EFFECT_TEXTS.items(), "read")]
-    button = h.div(h.button("Save", class_="primary"), class_="actions")
+    button = bar(h.button("Save", class_="primary"))
     told = h.div(id="overlaid", aria_live="polite")
     said = form(request, f"{_AT}/{found['name']}/overlay", text, *fields, told, button, into="#overlaid", state=_state(found))
     return folded("Say what a tool does", said)

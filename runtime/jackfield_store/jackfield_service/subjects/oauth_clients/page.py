@@ -14,6 +14,7 @@ from jackfield.kernel.markup import Markup, Node, codes
 from jackfield_service.shell.pages.layout.components import (
     at,
     badge,
+    bar,
     card,
     check_field,
     done_notice,
@@ -134,7 +135,7 @@ def _new(request: PageRequest) -> Markup:
 
 def _edit(request: PageRequest, found: Mapping[str, Any]) -> Markup:
     fields = _fields(found["values"], found["server"])
-    button = h.div(h.button("Save", class_="primary"), class_="actions")
+    button = bar(h.button("Save", class_="primary"))
     at_ = f"{_AT}/{found['name']}"
     return folded("Change it", form(request, at_, fields, h.div(id="made", aria_live="polite"), button, into="#made", state=_state(found)))
 

@@ -14,6 +14,7 @@ from jackfield.kernel.errors import JackfieldError, did_you_mean
 from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield_service.shell.pages.layout.components import (
     badge,
+    bar,
     card,
     check_field,
     choice_field,
@@ -23,6 +24,7 @@ from jackfield_service.shell.pages.layout.components import (
     h,
     lines_field,
     notice,
+    part,
     text_field,
 )
 from jackfield_service.shell.pages.layout.drawn import decides
@@ -130,18 +132,22 @@ def _settings(request: PageRequest, settings: Settings) -> Markup:
     save = form(
         request,
         "/workspace",
-        check_field("keepInputs", "Record inputs", settings.keep_inputs, recorded, changes=changes),
-        text_field("retentionDays", "Retention in days", settings.retention_days, kept, inputmode="numeric", disabled=not changes),
+        part(
+            "Journal",
+            "What is kept of each invocation, and for how long.",
+            check_field("keepInputs", "Record inputs", settings.keep_inputs, recorded, changes=changes),
+            text_field("retentionDays", "Retention in days", settings.retention_days, kept, inputmode="numeric", disabled=not changes),
+        ),
         _operator_settings(request, settings),
-        h.div(h.button("Save", class_="primary", disabled=not changes), class_="actions"),
         h.div(id="outcome", aria_live="polite"),
+        bar(h.button("Save", class_="primary", disabled=not changes)),
         into="#outcome",
         state=_state(request, settings),
     )
     return card("Settings", save)
 
 
-def _operator_settings(request: PageRequest, settings: Settings) -> Markup:
+def _operator_settings(request: PageRequest, settings: Settings) -> Node:
     """Render the rules and the access to the server. Only the operator may change them, so that no tenant can lift its own limits."""
     rules = settings.rules
     if request.identity.rules:
@@ -149,19 +155,19 @@ def _operator_settings(request: PageRequest, settings: Settings) -> Markup:
     if not request.operator:
         said: list[tuple[str, Node]] = [(_REFERENCES, ", ".join(_references(settings)) or "none")]
         said += [(title, "yes" if getattr(settings, name) else "no") for _, name, title in _OPERATOR_SWITCHES]
-        return h.div(
-            h.h3("Set by the operator"), h.p("Only the operator can change these, with ", h.code("jackfield workspaces set"), "."),
-            terms([("Rules", rules_shown(rules) or "none: everything is allowed"), *said]),
-        )  # fmt: skip
+        lead = ["Only the operator can change these, with ", h.code("jackfield workspaces set"), "."]
+        return part("Set by the operator", lead, terms([("Rules", rules_shown(rules) or "none: everything is allowed"), *said]))
     hint: Node = ["One pattern per line, such as ", h.code("env:ACME_*"), " or ", h.code("file:/etc/acme/*"), "; none by default."]
-    return h.div(
-        h.h3("Rules"),
-        rule_fields(rules, "everything is allowed"),
-        h.h3("Access to the server"),
-        lines_field("allowReferences", _REFERENCES, _references(settings), hint, rows=2),
-        [check_field(member, title, bool(getattr(settings, name))) for member, name, title in _OPERATOR_SWITCHES],
-        class_="stack",
-    )
+    switches = [check_field(member, title, bool(getattr(settings, name))) for member, name, title in _OPERATOR_SWITCHES]
+    return [
+        part("Rules", "Which calls are made, refused, or wait for a person.", rule_fields(rules, "everything is allowed")),
+        part(
+            "Access to the server",
+            "What connections of this workspace may use of the server itself.",
+            lines_field("allowReferences", _REFERENCES, _references(settings), hint, rows=2),
+            switches,
+        ),
+    ]
 
 
 def _references(settings: Settings) -> tuple[str, ...]:

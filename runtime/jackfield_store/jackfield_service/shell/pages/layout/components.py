@@ -283,6 +283,23 @@ def final(request: PageRequest, address: str, title: str, told: Node, *content: 
     )
 
 
+def bar(*buttons: Node, counts: bool = True) -> Markup:
+    """Render the buttons of a form of any length, which stay in reach. Where it changes what is stored, the page's script ``counts`` beside
+    them how many fields are changed, and marks these."""
+    return h.div(*buttons, h.span(role="status", class_="muted", data_changes=True) if counts else None, class_="actions bar")
+
+
+def part(title: str, lead: Node, *fields: Node) -> Markup:
+    """Render a group of a form's fields, with what they are about beside them."""
+    return h.div(
+        h.div(h.h3(title), h.p(lead, class_="muted") if lead else None),
+        h.div(*fields, class_="stack"),
+        role="group",
+        aria_label=title,
+        class_="part",
+    )
+
+
 def panel(identifier: str, button: str, title: str, *content: Node, tone: str = "quiet") -> list[Node]:
     """Render a button, and the panel that it opens above the page, for a form that is seldom needed. It takes no script; Escape closes it."""
     close = h.button("Close", type="button", class_="quiet", popovertarget=identifier)

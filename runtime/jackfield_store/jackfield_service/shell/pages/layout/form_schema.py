@@ -5,6 +5,7 @@ The form does not validate. The runtime does, by the schema itself, and the page
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from string import ascii_lowercase
 from types import MappingProxyType
@@ -34,6 +35,11 @@ _LONG = 500
 """Characters from which on an input that no format or pattern describes is a text of several lines."""
 _PROSE = frozenset({"body", "comment", "comments", "content", "description", "html", "markdown", "message", "note", "notes", "text"})
 """Last words of the names of inputs that are such texts, whatever the document says: few say it."""
+_INITIALS = frozenset(
+    {"api", "arn", "aws", "csv", "dns", "html", "http", "https", "id", "ip", "json", "pdf", "sms", "sql", "uri", "url", "uuid", "xml"}
+)
+"""Parts of names that are written in capitals."""
+_NAME_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _TYPED = frozenset({"type", "$ref", "anyOf", "oneOf", "enum", "const"})
 _SCALARS = {"string": "text", "integer": "integer", "number": "number"}
 
@@ -112,7 +118,7 @@ class _Drawing:
         if about.get("description"):
             options["hint"], rest = parted(str(about["description"]))
             options |= {} if rest is None else {"rest": rest}
-        title = str(about.get("title") or name)
+        title = str(about.get("title") or _spelled(name))
         options |= self._control(kind, node, title, depth) | self._fitting(kind, node) | _hints(kind, about)
         if kind == "list" and "optionsFrom" not in options:  # choices for each of its values
             options |= {key: value for key, value in _hints(kind, _resolved(node["items"], self._root)).items() if key == "optionsFrom"}
@@ -264,6 +270,14 @@ def _text_kind(node: Schema) -> str:
     if is_secret(node) and (node.get("format") == "password" or not extension(node).get("sensitive")):
         return "masked" if has_lines else "password"
     return "textarea" if has_lines else {"date-time": "moment", "date": "date"}.get(str(node.get("format")), "text")
+
+
+def _spelled(name: str) -> str:
+    """Return the name of a member without a title as words, ``bigId`` as "Big ID"; what is no name of a program stays as it is."""
+    if not (name.isascii() and name.isidentifier()):
+        return name
+    parts = _NAME_PARTS.findall(name)
+    return " ".join(part.upper() if part.lower() in _INITIALS else part[:1].upper() + part[1:] for part in parts) or name
 
 
 def _is_prose(name: str, node: Schema) -> bool:

@@ -165,6 +165,14 @@
     if (event.target.dataset.pickAll !== undefined || event.target.classList.contains("pick")) countPicked();
   });
 
+  /** Browsers take a field for seen that the bar of its form's buttons covers. */
+  document.addEventListener("focusin", ({ target }) => {
+    const bar = target.form?.querySelector(".bar");
+    if (!bar || bar.contains(target)) return;
+    const covered = target.getBoundingClientRect().bottom - bar.getBoundingClientRect().top;
+    if (covered > 0) scrollBy(0, covered + 8);
+  });
+
   const moveTab = (event) => {
     const group = event.target.closest?.('.tabs [role="tab"]')?.closest(".tabs");
     if (!group) return;

@@ -83,6 +83,29 @@
     if ([...changed].some((form) => form.isConnected)) event.preventDefault();
   });
 
+  // Fields that differ from what is stored are marked, in forms that change that. Those made by a script have it when somebody comes to them.
+  const begun = new WeakMap();
+  const isTick = (control) => control.type === "checkbox" || control.type === "radio";
+  const heldBy = (control) => (isTick(control) ? control.checked : control.value);
+  const storedIn = (control) => {
+    if (begun.has(control)) return begun.get(control);
+    if (control.closest("[data-form]")) return heldBy(control);
+    const chosen = control.options && ([...control.options].find((one) => one.defaultSelected) ?? control.options[0]);
+    return isTick(control) ? control.defaultChecked : chosen ? chosen.value : control.defaultValue;
+  };
+  document.addEventListener("focusin", ({ target }) => {
+    if (target.closest?.("[data-form]") && !begun.has(target)) begun.set(target, heldBy(target));
+  });
+  const mark = (form) => {
+    const told = form?.querySelector?.("[data-changes]");
+    if (!told) return;
+    const others = [...form.elements].filter((one) => one.matches('input:not([type="hidden"]), select, textarea') && heldBy(one) !== storedIn(one));
+    for (const field of form.querySelectorAll("[data-changed]")) field.removeAttribute("data-changed");
+    for (const one of others) one.closest(".field")?.setAttribute("data-changed", "");
+    told.textContent = others.length ? `${others.length} unsaved ${others.length === 1 ? "change" : "changes"}` : "";
+  };
+  document.addEventListener("input", ({ target }) => mark(formOf(target)));
+
   // The pages are not stored by the browser, which would otherwise fill a form again: what was typed is kept in this tab, without secrets.
   const UNKEPT = '[type="hidden"], [type="password"], [type="file"], [autocomplete="new-password"], .masked, [data-asks]';
   const place = `typed ${document.querySelector("[data-session]")?.dataset.session} ${location.pathname}${location.search} ${document.title}`;
@@ -95,8 +118,6 @@
     return [...form.elements].filter((one) => one.name && one.matches("input, select, textarea") && !one.matches(UNKEPT)
       && !one.dataset.secrets && !(isSecret && one.matches(".by-json *")));
   };
-  const isTick = (control) => control.type === "checkbox" || control.type === "radio";
-
   window.addEventListener("pagehide", () => {
     const kept = forms().map((form) => touched.has(form) && {
       drawn: drawn(form),

@@ -12,6 +12,7 @@ from jackfield.kernel.clock import moment
 from jackfield.kernel.markup import Markup, Node, codes
 from jackfield_service.shell.pages.layout.components import (
     badge,
+    bar,
     card,
     code_block,
     done_notice,
@@ -195,9 +196,9 @@ def _buttons(request: PageRequest, found: Found) -> Node:
 
 def _change(request: PageRequest, found: Found) -> Node:
     """Render the form that changes where events are sent, and which: secret and position stay."""
-    button = h.div(h.button("Save", class_="primary"), class_="actions")
+    button = bar(h.button("Save", class_="primary"))
     place, address = h.div(id="changed", aria_live="polite"), f"{_at(request)}/{found['id']}/change"
-    return form(request, address, fields(found), button, place, into="#changed", state=_shown_state(found))
+    return form(request, address, fields(found), place, button, into="#changed", state=_shown_state(found))
 
 
 def _recovery(request: PageRequest, found: Found) -> Node:

@@ -16,6 +16,7 @@ from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
 from jackfield_service.shell.pages.layout.components import (
     at,
     badge,
+    bar,
     card,
     code_block,
     csrf_field,
@@ -280,11 +281,10 @@ def _values_card(request: PageRequest, row: Mapping[str, Any], kind: ConnectionK
         h.input(type="hidden", name="values", data_collected="values", value="{}"),
         editor_of(kind, row["values"], own_external_id=own, fresh=False),
         h.div(id="outcome", aria_live="polite"),
-        h.div(
+        bar(
             h.button("Save and test", name="how", value="test", class_="primary"),
             h.button("Save without testing", name="how", value="untested"),
             h.span("Testing…", class_="busy-note", role="status"),
-            class_="actions",
         ),
         hx_post=f"/connections/{row['name']}/values", hx_target="#outcome", hx_swap="innerHTML", novalidate=True,
     )  # fmt: skip

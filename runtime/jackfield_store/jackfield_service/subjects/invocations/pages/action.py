@@ -21,6 +21,7 @@ from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
 from jackfield_service.shell.pages.layout.code_tabs import call_as_code
 from jackfield_service.shell.pages.layout.components import (
     badge,
+    bar,
     card,
     code_block,
     csrf_field,
@@ -76,7 +77,7 @@ def action_form(
         csrf_field(request.csrf),
         call_fields(request, (request.manifest(), action), begin, choices, example if not begin else EMPTY),
         _settings(request),
-        h.div(buttons, class_="actions"),
+        bar(buttons, counts=False),
         id="run", class_="card", hx_post=f"{address}/run", hx_target="#result", hx_swap="innerHTML", novalidate=True,
     )  # fmt: skip
 

@@ -23,7 +23,17 @@ from jackfield_service.shell.pages.layout.action_choice import (
     chosen_action,
 )
 from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
-from jackfield_service.shell.pages.layout.components import check_field, choice_field, fault_of, form, h, json_text, lines_field, text_field
+from jackfield_service.shell.pages.layout.components import (
+    bar,
+    check_field,
+    choice_field,
+    fault_of,
+    form,
+    h,
+    json_text,
+    lines_field,
+    text_field,
+)
 from jackfield_service.shell.pages.layout.connection_choice import connection_dialog, fitting_connections, refuse_unchosen, shown_at_choice
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.masked_inputs import refuse_masks
@@ -148,7 +158,7 @@ def _form(request: PageRequest, address: str, found: Mapping[str, Any], before: 
         ),
         h.div(_call(request, found["invocation"]), id=STARTED, class_="stack"),
         h.div(id="answered", aria_live="polite"),
-        h.div(h.button(button, class_="primary"), class_="actions"),
+        bar(h.button(button, class_="primary"), counts="status" in found),
         into="#answered", class_="card stack", novalidate=True, state=schedule_state(found) if "status" in found else None,
     )  # fmt: skip
 

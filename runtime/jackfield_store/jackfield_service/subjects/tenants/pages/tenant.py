@@ -16,6 +16,7 @@ from jackfield_service.shell.operations.entry_export import csv_text
 from jackfield_service.shell.pages.layout.components import (
     at,
     badge,
+    bar,
     card,
     choices,
     done_notice,
@@ -253,11 +254,11 @@ def _limits(request: PageRequest, found: Workspace) -> Markup:
                    used.get(name, "In each server process. Empty: no limit."), inputmode="numeric")
         for name in LIMITS
     ]  # fmt: skip
-    save = h.div(h.button("Save limits", class_="primary"), class_="actions")
+    save = bar(h.button("Save limits", class_="primary"))
     into = h.div(id="limits", aria_live="polite")
     return card(
         "Limits",
-        form(request, f"/tenants/{found.name}/limits", h.div(fields, class_="pair"), save, into, into="#limits", state=_state(found)),
+        form(request, f"/tenants/{found.name}/limits", h.div(fields, class_="pair"), into, save, into="#limits", state=_state(found)),
     )
 
 

@@ -20,6 +20,7 @@ from jackfield_service.shell.pages.layout.action_choice import STARTED, action_s
 from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
 from jackfield_service.shell.pages.layout.components import (
     badge,
+    bar,
     card,
     check_field,
     code_block,
@@ -139,7 +140,7 @@ def edited(request: PageRequest) -> Response:
         h.div(_placed(start_fields(request, places, address, then, kept)), id=STARTED, class_="stack"),
         check_field("stop", "Start nothing any more", False, asks=True) if begun else None,
         h.div(id="answered", aria_live="polite"),
-        h.div(h.button("Save", class_="primary"), class_="actions"),
+        bar(h.button("Save", class_="primary")),
         into="#answered", class_="card", novalidate=True, data_root=_ROOT, state=subscription_state(found),
     )  # fmt: skip
     dialogs = choice_dialog(), connection_dialog(), None if then else action_search(f"/subscriptions/{name}/edit", then="")
