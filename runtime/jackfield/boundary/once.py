@@ -17,7 +17,7 @@ from jackfield.callers.caller import LIBRARY
 from jackfield.invocation.entry import HOST
 from jackfield.invocation.result import InvocationFailed, Result
 from jackfield.kernel.clock import within
-from jackfield.kernel.errors import Cancelled, InDoubt, InvalidInput, JackfieldError, Rejected, Sent, TimedOut
+from jackfield.kernel.errors import Cancelled, InDoubt, InvalidInput, JackfieldError, Rejected, Sent, TimedOut, Unavailable
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
@@ -250,7 +250,10 @@ class OnceCall:
         self._bound.calls.check()
         while True:
             how = self._how = How(waiter, LIBRARY, wait=True, settles=True)
-            row, has_begun = self._bound.store.row(how, self._work), False
+            try:
+                row, has_begun = self._bound.store.row(how, self._work), False
+            except (TimedOut, Unavailable) as error:  # the database is opened by the first call
+                self._refuse(error, how)
             self._row = row
             self._bound.calls.begin(row.call)
             try:

@@ -19,7 +19,7 @@ import pytest
 from clocks import FakeClock, time_passes
 from jackfield import ABSENT, UNKNOWN, InvocationFailed, Result, once
 from jackfield.kernel import errors as errors_of_ours
-from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInput, InvalidInvocation
 from jackfield.kernel.interrupts import let_out_of_calls
 from jackfield.manifest.reading import RESERVED
 from jackfield_store.access import Workspaces
@@ -196,6 +196,26 @@ def test_without_a_look_a_doubt_waits_for_a_person(jackfield: Jackfield, provide
     jackfield.journal_of().resolve(doubt.meta.invocation_id, "failed", "ada", "the dashboard has none")
     provider.raises = None
     assert charge("a") == "ch_a"
+
+
+def test_a_person_gives_the_value_of_a_doubt(jackfield: Jackfield, provider: Provider) -> None:
+    """Whoever has seen the effect gives the value as the output's ``value``, and repeats get it; a function has no other output."""
+    charge = charging(jackfield, provider)
+    provider.raises = TimeoutError()
+    journal, identifier = jackfield.journal_of(), failure(lambda: charge("a")).result.meta.invocation_id
+    for output in ({}, {"value": 1, "more": 1}, {"id": "ch_1"}):
+        with pytest.raises(InvalidInput, match=r"the output is none of 'host/charge'"):
+            journal.resolve(identifier, "succeeded", by="ann", output=output)
+    journal.resolve(identifier, "succeeded", by="ann", output={"value": "ch_1"})
+    assert (charge("a"), provider.effects) == ("ch_1", ["a"])
+
+
+def test_a_database_that_cannot_be_opened_fails_as_any_call_that_has_not_begun(tmp_path: Path, provider: Provider) -> None:
+    """The first call opens it: its failure is told like that of a later one, and nothing runs."""
+    (tmp_path / "jackfield.db").write_bytes(b"no database" * 1_000)
+    with Jackfield(connections=[], database_url=f"sqlite:///{tmp_path}/jackfield.db") as runtime:
+        assert failure(lambda: charging(runtime, provider)("a")).result.meta.action == "charge"
+    assert provider.effects == []
 
 
 def test_a_look_settles_a_doubt(jackfield: Jackfield, other: Jackfield, provider: Provider) -> None:

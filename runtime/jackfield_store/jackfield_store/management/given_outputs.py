@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.call.masking import concealed
+from jackfield.invocation.entry import HOST
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import InvalidInput, InvalidInvocation
+from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation
 from jackfield.schema import compile_schema
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def judged_output(manifest: Manifest | None, entry: Entry, outcome: str, output:
     if outcome != "succeeded":
         raise InvalidInvocation("only what has succeeded has an output", hint="Leave the output out, and say in the note what you know.")
     action = None if manifest is None else manifest.actions.get(entry.action)
+    if action is None and entry.connector == HOST:
+        return _value_of_function(name, output)
     if manifest is None or action is None or entry.connector_version not in (None, manifest.version):
         text = f"the output cannot be judged: {name} is not here in the version '{entry.connector_version}' that made the call"
         raise InvalidInvocation(text, hint="Install that version, or leave the output out.")
@@ -38,3 +41,11 @@ def judged_output(manifest: Manifest | None, entry: Entry, outcome: str, output:
         raise InvalidInput(f"the output is none of {name}: it breaks the schema", details=faults, hint=_HINT)
     found: Mapping[str, Any] = concealed(output, (judge.secret_places is not None, judge.secret_places))
     return found
+
+
+def _value_of_function(name: str, output: Any) -> Mapping[str, Any]:
+    """Return the output of a function that ``once`` has called: whatever JSON it returns, which no schema declares."""
+    if isinstance(output, Mapping) and output.keys() == {"value"}:
+        return output
+    fault = Detail("/output", 'must be {"value": …}, with what the function returns')
+    raise InvalidInput(f"the output is none of {name}", details=[fault], hint=_HINT)
