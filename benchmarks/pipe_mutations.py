@@ -130,7 +130,7 @@ MUTATIONS = (
         "a key serves another request", "jackfield_store/recording/record.py",
         "entry is not None and entry.fingerprint != self._draft.fingerprint", "False", _KEYS,
     ),
-    Mutation("a key is compared without the inputs", "jackfield_store/recording/drafting.py", '        "inputs": invocation.inputs,\n', "", _KEYS),
+    Mutation("a key is compared without the inputs", "jackfield_store/recording/drafting.py", '        "inputs": invocation.inputs if invocation.about is None else invocation.about,\n', "", _KEYS),
     Mutation(
         "a key is compared without the connection", "jackfield_store/recording/drafting.py", '        "connection": invocation.connection,\n', "", _KEYS,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -38,7 +39,9 @@ from jackfield.kernel.frames import bordered, cleared
 from jackfield.kernel.interrupts import GROUP, let_out_of_calls
 from jackfield.kernel.secrecy import Hidden, SecretHolder
 from jackfield.kernel.variables import tidied
+from jackfield.manifest.reading import HOST
 from jackfield.pacing.pace import Paces
+from jackfield.pacing.turn import PostponedError
 from jackfield.schema.cache import Schemas
 from jackfield.wire.guard import Guard
 from jackfield.wire.guard import only_hosts as limit_of
@@ -64,6 +67,9 @@ if TYPE_CHECKING:
     from jackfield.invocation.claimed import Claimed
     from jackfield.ports import Approvals, ManagedConnections, SeenJournal, Turns
 
+_LOG = logging.getLogger("jackfield.call")
+_ELSEWHERE = 5.0
+"""Seconds after which a queued call of a function is looked at again that this process does not declare."""
 T = TypeVar("T")
 
 
@@ -406,7 +412,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         """Where calls of functions are recorded that it runs once."""
         from jackfield.boundary.bound import Within  # most programs call connectors alone
 
-        return Within(self._store, self.pipeline.calls, self._in_thread, self._looping)
+        return Within(self, self._store, self.pipeline.calls, self._in_thread, self._looping)
 
     def once(self, name: str, **options: Any) -> once:
         """Make a call of a function once for a key, as ``jackfield.once`` does, in this workspace."""
@@ -437,7 +443,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
     def run(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in this thread."""
-        stored = self._store.opened().opened_inputs(claimed.id, claimed.sealed)
+        stored = self._taken(claimed)
         how = How(self._in_time, self.access.queued_by(stored), claimed=claimed.of(stored), settles=True)
         given = Hidden(self.pipeline.known.followed(stored))
         del stored
@@ -449,8 +455,9 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in asyncio."""
-        stored = self._store.opened().opened_inputs(claimed.id, claimed.sealed)
         import asyncio
+
+        stored = self._taken(claimed)
 
         caller, given = await asyncio.to_thread(lambda: (self.access.queued_by(stored), Hidden(self.pipeline.known.followed(stored))))
         how = How(self._looping(), caller, claimed=claimed.of(stored))  # with the caller's current rights
@@ -459,6 +466,19 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         if isinstance(result.error, InvalidInvocation):
             await asyncio.to_thread(self._end_unread, result)
         return result
+
+    def _taken(self, claimed: Claimed) -> Any:
+        """Return what is stored of a call that was taken from the queue.
+
+        :raises PostponedError: if it calls a function that this process does not declare: it waits for one that does.
+        """
+        stored = self._store.opened().opened_inputs(claimed.id, claimed.sealed)
+        called = stored["invocation"]
+        if called["connector"] == HOST and not any(called["action"] in own.manifest.actions for own in Catalog.own):
+            text = "invocation %s waits for a process that declares the function '%s': --import names its module"
+            _LOG.warning(text, claimed.id, called["action"])
+            raise PostponedError(self.files.time.now() + _ELSEWHERE)
+        return stored
 
     def _end_unread(self, result: Result) -> None:
         """End the row of a queued call that is no valid invocation by now, so that nobody takes it again: an older version has taken it,

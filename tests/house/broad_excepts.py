@@ -26,6 +26,8 @@ BROAD = {
 }
 """Modules with a broad ``except``: how many, and why."""
 FOREIGN = {
+    "runtime/jackfield/boundary/actions.py": "functions of the program, which say by what they raise what they have sent",
+    "runtime/jackfield/call/plan.py": "a function of the program that makes a key of inputs, which are refused later if it makes none",
     "runtime/jackfield/boundary/once.py": "a look of the program: one that fails says nothing about the doubt",
     "runtime/jackfield/catalog/installed.py": "importing a connector may raise anything, SystemExit included",
     "runtime/jackfield/connections/secret_references.py": "secret stores and plugins, whose texts may quote a secret",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.catalog.loading import PARTS, package_of, part
 from jackfield.kernel.errors import InvalidInvocation
@@ -23,6 +23,10 @@ class Bound(Protocol):
         """Store of their rows."""
 
     @property
+    def runtime(self) -> Any:
+        """``Jackfield``, through which functions with an effect pass; the first use makes it."""
+
+    @property
     def calls(self) -> Calls:
         """Calls that run."""
 
@@ -33,10 +37,10 @@ class Bound(Protocol):
 class Within:
     """Runtime of a program that has made one."""
 
-    __slots__ = ("_in_thread", "_looping", "calls", "store")
+    __slots__ = ("_in_thread", "_looping", "calls", "runtime", "store")
 
-    def __init__(self, store: WorkStore, calls: Calls, in_thread: Waiter, looping: Callable[[], Waiter]) -> None:
-        self.store, self.calls, self._in_thread, self._looping = store, calls, in_thread, looping
+    def __init__(self, runtime: Any, store: WorkStore, calls: Calls, in_thread: Waiter, looping: Callable[[], Waiter]) -> None:
+        self.runtime, self.store, self.calls, self._in_thread, self._looping = runtime, store, calls, in_thread, looping
 
     def waiter(self, *, loops: bool) -> Waiter:
         """Return how a thread waits, or a task of the running loop."""

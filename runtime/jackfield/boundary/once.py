@@ -9,12 +9,11 @@ from inspect import Signature, signature
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar
 
 from jackfield.boundary.bound import environment
-from jackfield.boundary.values import decoded, encoded, is_async, key_of, request_of
+from jackfield.boundary.values import decoded, encoded, is_async, key_of, request_of, tried, unrecorded
 from jackfield.call.how import How
 from jackfield.call.waiter import Until, run_in_thread
 from jackfield.call.work import Work
 from jackfield.callers.caller import LIBRARY
-from jackfield.invocation.entry import HOST
 from jackfield.invocation.result import InvocationFailed, Result
 from jackfield.kernel.clock import within
 from jackfield.kernel.errors import Cancelled, InDoubt, InvalidInput, JackfieldError, Rejected, Sent, TimedOut, Unavailable
@@ -22,11 +21,14 @@ from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.interrupts import interrupt
+from jackfield.manifest.reading import HOST
 
 if TYPE_CHECKING:
     from jackfield.boundary.bound import Bound
     from jackfield.call.waiter import Waiter
     from jackfield.call.work import WorkRow
+    from jackfield.kernel.clock import Clock, Deadline
+    from jackfield.manifest.manifest import Effect
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,9 +57,17 @@ ABSENT, UNKNOWN = _Finding("ABSENT"), _Finding("UNKNOWN")
 class Runtime(Protocol):
     """``Jackfield``, as ``once`` needs it."""
 
+    clock: Clock
+
     @property
     def function_calls(self) -> Bound:
         """Where its calls of functions are recorded."""
+
+    def invoke(self, invocation: Mapping[str, Any], *, wait: bool) -> Result:
+        """Run a call in this thread."""
+
+    async def ainvoke(self, invocation: Mapping[str, Any], *, wait: bool) -> Result:
+        """Run a call in asyncio."""
 
 
 class _DoneBefore(BaseException):
@@ -78,6 +88,8 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
     - ``name``: name of the function in the journal.
     - ``key``: what names the intent, such as an order's ID: a value, or for the decorator a function of the arguments. It must be the same
       after a restart.
+    - ``effect``: ``read``, ``idempotent`` or ``write``. The function, whose arguments have types, is an action of the connector ``host``
+      then, and its calls are calls of that, direct ones too. What is no ``write`` needs no ``key``.
     - ``look``: function of the key, as text, that returns the value, ``ABSENT`` or ``UNKNOWN``. It settles a doubt: ``ABSENT`` from
       ``absent_after`` seconds after the doubt on, when the provider must know of the effect.
     - ``keep``: False to record a digest of the value, and answer repeats with None.
@@ -92,7 +104,8 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         self,
         name: str,
         *,
-        key: Any,
+        key: Any = None,
+        effect: Effect | None = None,
         refusals: tuple[type[Exception], ...] = (),
         look: Callable[[str], Any] | None = None,
         absent_after: float = 60.0,
@@ -110,7 +123,7 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
             raise ValueError(f"'keep_for' is {keep_for!r}, and must be more than 0 and at most {_LONGEST:.0f} seconds (a year)")
         self.name, self.look, self.absent_after = name, look, absent_after
         self.refusals, self.keep, self.keep_for, self.timeout = tuple(refusals), keep, keep_for, timeout
-        self._key, self._about, self._runtime = key, about, runtime
+        self.key, self.effect, self.about, self._runtime = key, effect, about, runtime
         self.context: dict[str, Any] = dict(context or {})
         if title is not None:
             self.context["title"] = title[:_TITLE]
@@ -124,19 +137,56 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         """Where its calls are recorded."""
         return environment() if self._runtime is None else self._runtime.function_calls
 
+    @property
+    def pages(self) -> Runtime:
+        """Runtime through which calls with an effect pass."""
+        return environment().runtime if self._runtime is None else self._runtime
+
+    async def looked_up(self, bound: Bound, waiter: Waiter, deadline: Deadline, key: str, known: Result) -> Result:
+        """Look for what a doubt has made; return the Result that it has from then on."""
+        look = self.look
+        if look is None:
+            return known
+        until = Until(deadline, _late)
+        found = await (
+            waiter.finished(partial(tried, look, key), until) if self.looks_in_loop else waiter.call(partial(attempt, look, key))
+        )
+        if found is UNKNOWN:
+            return known
+        output = None if found is ABSENT else found if isinstance(found, Raised) else attempt(self.output, bound, found)
+        if isinstance(output, Raised):
+            _LOG.warning("the look for '%s' failed: %s", self.name, type(output.error).__name__)
+            return known
+        return await waiter.ask(partial(bound.store.settle, known.meta.invocation_id, output, self.absent_after))
+
+    def output(self, bound: Bound, value: Any) -> Mapping[str, Any]:
+        """Return what is recorded of a value."""
+        found = encoded(value)
+        return {"value": found} if self.keep else {"digest": bound.store.digest(found)}
+
     def __call__(self, function: F) -> F:
         """Return the function that runs once for a key.
 
         :raises TypeError: for a generator function, or a key that is no function of the arguments.
         """
-        if not callable(self._key) or not (self._about is None or callable(self._about)):
+        keyless = self.key is None and self.effect in ("read", "idempotent")
+        if not (callable(self.key) or keyless) or not (self.about is None or callable(self.about)):
             raise TypeError(f"'{self.name}': of a function, 'key' and 'about' are functions of its arguments")
         loops, self._signature = is_async(function), signature(function)
         self.returns = partial(decoded, function)
         if function.__doc__:
             self.context.setdefault("title", function.__doc__.strip().partition("\n")[0][:_TITLE])
-        made = self._acalled(function) if loops else self._called(function)
+        if self.effect is not None:
+            made = self._with_effect(function, loops=loops)
+        else:
+            made = self._acalled(function) if loops else self._called(function)
         return wraps(function)(bordered(made))  # type: ignore[return-value]
+
+    def _with_effect(self, function: Callable[..., Any], *, loops: bool) -> Callable[..., Any]:
+        from jackfield.boundary.actions import Function  # which imports models and the catalog
+
+        made = Function(self, function, loops=loops)
+        return made.acalled if loops else made.called
 
     def _called(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def called(*given: Any, **named: Any) -> Any:
@@ -159,16 +209,19 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         return acalled
 
     def _call_of(self, given: tuple[Any, ...], named: Mapping[str, Any]) -> OnceCall:
-        about = request_of(self._signature, given, named) if self._about is None else self._about(*given, **named)
-        return OnceCall(self, self._key(*given, **named), about)
+        about = request_of(self._signature, given, named) if self.about is None else self.about(*given, **named)
+        return OnceCall(self, self.key(*given, **named), about)
 
     def _opened(self) -> OnceCall:
-        if callable(self._key) or self._block is not None:
+        if callable(self.key) or self.effect is not None or self._block is not None:
+            is_block = not callable(self.key) and self.effect is None
             why = (
-                "its key is a function, so that it decorates one" if callable(self._key) else "its block was entered before: make a new one"
+                "its block was entered before: make a new one"
+                if is_block
+                else "its key is a function, or it has an effect: it decorates one"
             )
             raise TypeError(f"'{self.name}' is no block: {why}")
-        self._block = OnceCall(self, self._key, self._about)
+        self._block = OnceCall(self, self.key, self.about)
         return self._block
 
     def __enter__(self) -> OnceCall:
@@ -265,8 +318,10 @@ class OnceCall:
                     self._bound.calls.end(row.call)
             if known is None:
                 return
-            if known.status == "in_doubt" and (known := await self._looked_up(waiter, known)).status == "failed":
-                continue  # the look has freed the key
+            if known.status == "in_doubt":
+                known = await self._declared.looked_up(self._bound, waiter, self._how.deadline, self._key, known)
+                if known.status == "failed":
+                    continue  # the look has freed the key
             break
         self.result = known
         if known.status != "succeeded":
@@ -294,23 +349,6 @@ class OnceCall:
         how.meta.connector, how.meta.action = HOST, declared.name
         self.result = _ended(how, error)
         raise InvocationFailed(self.result) from error
-
-    async def _looked_up(self, waiter: Waiter, known: Result) -> Result:
-        """Look for what a doubt has made; return the Result that it has from then on."""
-        look, declared = self._declared.look, self._declared
-        if look is None:
-            return known
-        tried = partial(_tried, look, self._key)
-        until = Until(self._how.deadline, _late)
-        found = await (waiter.finished(tried, until) if declared.looks_in_loop else waiter.call(partial(attempt, look, self._key)))
-        if found is UNKNOWN:
-            return known
-        output = None if found is ABSENT else found if isinstance(found, Raised) else attempt(self._output, found)
-        if isinstance(output, Raised):
-            _LOG.warning("the look for '%s' failed: %s", declared.name, type(output.error).__name__)
-            return known
-        settle = partial(self._bound.store.settle, known.meta.invocation_id, output, declared.absent_after)
-        return await waiter.ask(settle)
 
     async def _end(self, error: BaseException | None) -> bool:
         """Record what became of the call.
@@ -359,16 +397,8 @@ class OnceCall:
 
     def _kept(self) -> tuple[Mapping[str, Any] | None, str | None]:
         """Return what is recorded of the value, and why it cannot be."""
-        found = attempt(self._output, self._value)
-        if not isinstance(found, Raised):
-            return found, None
-        faults = found.error.details if isinstance(found.error, InvalidInput) else ()
-        where = f" at {faults[0].path or '/'}, which {faults[0].message}" if faults else f" ({type(found.error).__name__})"
-        return None, f"the value is not recorded: it is not JSON{where}; repeats get None"
-
-    def _output(self, value: Any) -> Mapping[str, Any]:
-        found = encoded(value)
-        return {"value": found} if self._declared.keep else {"digest": self._bound.store.digest(found)}
+        found = attempt(self._declared.output, self._bound, self._value)
+        return (None, unrecorded(found.error)) if isinstance(found, Raised) else (found, None)
 
 
 def _as_it_is(value: Any) -> Any:
@@ -385,13 +415,6 @@ def _succeeded(how: How, output: Mapping[str, Any] | None, warning: str | None) 
         _LOG.warning("invocation %s of '%s': %s", found.meta.invocation_id, found.meta.action, warning)
         found.meta.warnings = ({"path": "", "message": warning},)
     return found
-
-
-async def _tried(look: Callable[[str], Awaitable[Any]], key: str) -> Any:
-    from asyncio import gather  # only programs with coroutines need it
-
-    found: Any = (await gather(look(key), return_exceptions=True))[0]
-    return Raised(found) if isinstance(found, Exception) else found
 
 
 def _late() -> JackfieldError:

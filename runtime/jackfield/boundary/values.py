@@ -7,10 +7,12 @@ from inspect import Signature, isasyncgenfunction, iscoroutinefunction, isgenera
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from jackfield.kernel.errors import Detail, InvalidInput
+from jackfield.kernel.failures import Raised
+from jackfield.kernel.interrupts import interrupt
 from jackfield.schema.json_values import is_json, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 _LONGEST = 180
 """Characters of a key, so that it fits beside the name of its function."""
@@ -64,6 +66,13 @@ def _plain(value: Any, depth: int) -> Any:
     return as_json(value, {})
 
 
+def unrecorded(error: Exception) -> str:
+    """Return what is said of a value that is not JSON."""
+    faults = error.details if isinstance(error, InvalidInput) else ()
+    where = f" at {faults[0].path or '/'}, which {faults[0].message}" if faults else f" ({type(error).__name__})"
+    return f"the value is not recorded: it is not JSON{where}; repeats get None"
+
+
 def request_of(signature: Signature, given: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
     """Return the arguments of a call by name, with the defaults: equal calls are equal requests, however they are written.
 
@@ -85,6 +94,16 @@ def decoded(function: Callable[..., Any], value: Any) -> Any:
     from pydantic import TypeAdapter  # a program whose values are plain JSON needs none
 
     return TypeAdapter(kind).validate_python(value)
+
+
+async def tried(function: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
+    """Return what a coroutine function makes, or the ``Exception`` that it raises; what the host raises goes on."""
+    from asyncio import gather  # only programs with coroutines need it
+
+    found: Any = (await gather(function(*given, **named), return_exceptions=True))[0]
+    if isinstance(found, BaseException) and (not isinstance(found, Exception) or interrupt(found)):
+        raise found
+    return Raised(found) if isinstance(found, Exception) else found
 
 
 def is_async(function: Callable[..., Any]) -> bool:

@@ -29,8 +29,10 @@ from jackfield.invocation.wire import parse_json
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, Sent, Unavailable
+from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.secrecy import SecretHolder
+from jackfield.manifest.reading import HOST
 from jackfield.redaction.marks import secret_values
 from jackfield.redaction.redactor import Redactor
 from jackfield.retry import Tries
@@ -410,6 +412,8 @@ class Plans(ProcessLocal):
             if members is None:
                 raise
             found = parse_invocation(members)
+        if found.connector == HOST:
+            found = self._with_intent(found)
         files = GivenFiles()
         if has_objects:
             found = replace(found, inputs=files.lift(found.inputs))
@@ -417,6 +421,22 @@ class Plans(ProcessLocal):
         meta.connector, meta.action, meta.dry_run = found.connector, found.action, found.dry_run
         call.asked = asked
         return asked
+
+    def _with_intent(self, given: Invocation) -> Invocation:
+        """Return a call with the key that its action makes of its inputs, in place of the caller's. One of which it makes none stays as it
+        is: the check refuses it later, and says why."""
+        try:
+            manifest = self._catalog.find(given.connector, given.connector_version)
+            intent = self._catalog.load(manifest.key, given.action, manifest.version).actions[given.action].intent
+            place = (manifest.key, manifest.version, "inputs", given.action)
+            checked = self.targets.schemas.find(place, manifest.actions[given.action].inputs).check(given.inputs)
+        except (JackfieldError, LookupError):
+            return given
+        found = None if intent is None or checked.details else attempt(intent.of, checked.value)
+        if intent is None or found is None or isinstance(found, Raised):
+            return given
+        key, about = found
+        return replace(given, idempotency_key=key, about=about, kept_for=intent.kept_for)
 
     async def find(self, asked: Asked, call: Reached) -> Served:
         """Find connector, action and connection of a call, as far as the rules allow its caller, and the terms of the call.

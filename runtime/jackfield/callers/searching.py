@@ -26,18 +26,19 @@ def listed_connectors(index: ActionIndex, catalog: Catalog, after: str = "", *, 
 
 
 def _names(index: ActionIndex, catalog: Catalog) -> Callable[[str], Iterable[tuple[str, str]]]:
-    """Return the function that finds keys and effects of a connector's actions, stored ones included, which no index has."""
+    """Return the function that finds keys and effects of a connector's actions, also of those that no index has."""
     stored = {manifest.key: [(row.key, row.effect) for row in manifest.rows()] for manifest in catalog.stored_manifests()}
     return lambda key: stored[key] if key in stored else index.names(key)
 
 
 def _all(index: ActionIndex, catalog: Catalog, *, folded: bool) -> list[CatalogRow]:
-    if index.covers(catalog):
-        return index.entries()
-    if isinstance(catalog, OfferedCatalog) and index.covers(catalog.whole):
-        offered = catalog.offered_entries(folded=folded) if catalog.has_offers else []
-        return sorted([*index.entries(), *offered], key=attrgetter("key")) if offered else index.entries()
-    return catalog.entries()
+    offers = catalog if isinstance(catalog, OfferedCatalog) else None
+    if not index.covers(catalog if offers is None else offers.whole):
+        return catalog.entries()
+    more = [catalog.look(one.name)[0] for one in Catalog.own]
+    if offers is not None and offers.has_offers:
+        more += offers.offered_entries(folded=folded)
+    return sorted([*index.entries(), *more], key=attrgetter("key")) if more else index.entries()
 
 
 def found_actions(

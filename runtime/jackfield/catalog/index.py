@@ -181,7 +181,7 @@ def _table(catalog: Catalog, *, for_operator: bool) -> Table:
 
 def _installed(catalog: Catalog, rows: list[Any], kinds: list[Any]) -> Iterator[tuple[str, Manifest | None]]:
     """Yield the installed connectors by key, and note a row for each, also for those that are broken, and the connection types."""
-    for key in catalog:
+    for key in dict.fromkeys(point.name for point in catalog.packaged()):
         entry, manifest = catalog.look(key)
         rows.append([entry.key, entry.title, entry.version, list(entry.actions), entry.error, list(entry.versions)])
         if manifest is not None:
@@ -197,7 +197,7 @@ def _entry(row: Any) -> CatalogRow:
 
 
 def found_stored(catalog: Catalog, words: str, connector: str | None, effect: str | None, tag: str | None) -> list[Match]:
-    """Return the actions of stored manifests that match all words, best first. Each workspace has its own, so no index has them."""
+    """Return the actions of manifests that no index has and that match all words, best first: each workspace, or program, has its own."""
     stored = catalog.stored_manifests()
     if not stored:
         return []

@@ -79,6 +79,16 @@ class CatalogRow:
         return row if self.error is None else {**row, "error": self.error}
 
 
+class Own(EntryPoint):
+    """Connector that this program declares itself, with its manifest, and no package."""
+
+    __slots__ = ("connector", "manifest")
+
+    def __init__(self, manifest: Manifest, connector: Any) -> None:
+        super().__init__(manifest.key, "", "this program")
+        self.manifest, self.connector = manifest, connector
+
+
 class Catalog(ProcessLocal):
     """Installed connectors. Reading a manifest imports no connector code; a broken connector does not affect the others.
 
@@ -94,6 +104,8 @@ class Catalog(ProcessLocal):
     """Makes the index, which notes that; None for a process that has no index."""
     home: str | None = None
     """Data folder of the process; None for a catalog that was put together otherwise."""
+    own: tuple[Own, ...] = ()
+    """Connectors that the program declares itself, of all catalogs of the process: another tuple with each change."""
     takes_stored = False
     """True if an installed package makes connectors of servers whose manifests workspaces store."""
 
@@ -101,6 +113,7 @@ class Catalog(ProcessLocal):
         self._fixed = tuple(points)
         self._folder = folder
         self._points = _by_key([*self._fixed, *(folder.points() if folder is not None else ())])
+        self._own: tuple[Own, ...] = ()
         self._look_at = time.monotonic() + _LOOK_EVERY
         self._loader = loader
         self._generation = 0
@@ -153,8 +166,9 @@ class Catalog(ProcessLocal):
         return ()
 
     def stored_manifests(self) -> list[Manifest]:
-        """Return the manifests that the workspace has stored: those of servers that describe themselves."""
-        return []
+        """Return the manifests that no index has: the program's own, and those that the workspace has stored, of servers that describe
+        themselves."""
+        return [own.manifest for own in Catalog.own]
 
     def prepare(self, key: str) -> None:
         """Read what a call of this connector needs from the database, if anything."""
@@ -194,30 +208,36 @@ class Catalog(ProcessLocal):
         """Read the data folder again if it has changed. Connectors that stay remain loaded; calls that run are not disturbed."""
         if self.offering is not None and self.offering.refresh():
             self._generation += 1
-        if self._folder is None or not self._folder.has_changed():
+        folder, own = self._folder, Catalog.own
+        if (folder is None or not folder.has_changed()) and own is self._own:
             return
         known = {point.identity: point for points in self._points.values() for point in points}
         with self._lock:
-            self._points = _by_key([*self._fixed, *(known.get(point.identity, point) for point in self._folder.points())])
+            found = [known.get(point.identity, point) for point in folder.points()] if folder is not None else ()
+            self._points = _by_key([*self._fixed, *own, *found])
+            for point in own:
+                self._manifests[point], self._connectors[point] = point.manifest, point.connector
+                self._versions[point.name, point.manifest.version], self._compared[point] = point, {*point.manifest.actions}
+            self._own = own
             self._generation += 1
 
     @property
     def generation(self) -> int:
         """Number of changes of the data folder that this catalog has seen."""
-        if time.monotonic() >= self._look_at:
+        if time.monotonic() >= self._look_at or self._own is not Catalog.own:
             self._look_again()
         return self._generation
 
     def _look_again(self) -> None:
         """Refresh ten times a second at most: other processes install and remove connectors, too."""
         now = time.monotonic()
-        if now >= self._look_at:
+        if now >= self._look_at or self._own is not Catalog.own:
             self._look_at = now + _LOOK_EVERY
             self.refresh()
 
     def packages(self) -> set[str]:
         """Return the names of the packages that the import system finds."""
-        return {_package(point) for points in self._points.values() for point in points if not point.paths}
+        return {_package(point) for point in self.packaged() if not point.paths}
 
     def stamp(self, folders: Mapping[str, str], *, for_operator: bool = False) -> str | None:
         """Return a text that changes with any manifest of the catalog; None if one has failed on import, which its files do not show.
@@ -227,8 +247,12 @@ class Catalog(ProcessLocal):
         if any(self._failures.values()):
             return None
         offered = "" if self.offering is None else self.offering.stamp(for_operator=for_operator)
-        files = [(point.identity, _file_stamp(point, folders)) for key in sorted(self._points) for point in self._points[key]]
+        files = [(point.identity, _file_stamp(point, folders)) for point in self.packaged()]
         return json.dumps([files, offered])
+
+    def packaged(self) -> list[EntryPoint]:
+        """Return the entry points of the connectors of packages, by key: of these an index is made, that other processes read, too."""
+        return [point for key in sorted(self._points) for point in self._points[key] if not isinstance(point, Own)]
 
     def entries(self, *, load: bool = False, folded: bool = False) -> list[CatalogRow]:
         """Return one row per connector, sorted by key. ``load`` also imports each one, to check that it can be imported; ``folded`` leaves

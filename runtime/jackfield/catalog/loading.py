@@ -16,7 +16,7 @@ from jackfield.catalog.discovery import EntryPoint, entry_points, metadata_fault
 from jackfield.kernel.errors import InvalidInvocation, UnknownConnector, did_you_mean
 from jackfield.kernel.failures import BrokenPart, loaded
 from jackfield.kernel.hints import NextStep
-from jackfield.manifest.reading import MANIFEST
+from jackfield.manifest.reading import HOST, MANIFEST
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
@@ -277,6 +277,8 @@ def unknown_connector(
 
 def _cause(key: str) -> tuple[str, str] | None:
     """Return why a connector is not found although its package is there, and what to do; None if it is not there."""
+    if key == HOST:
+        return "this process declares no function with an effect", "Start it with '--import MODULE', the module that declares it."
     module, name = f"jackfield_{key.replace('-', '_')}", f"jackfield-{key}"
     found = _find_spec(module) if len(key) <= 80 and _NAME.fullmatch(key) else None
     if found is None:

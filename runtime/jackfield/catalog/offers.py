@@ -86,8 +86,9 @@ class OfferedCatalog(Catalog):
         return () if self._stored is None else self._stored.keys()
 
     def stored_manifests(self) -> list[Manifest]:
-        """Return the manifests that the workspace has stored, sorted by key, without broken ones."""
-        return [found for key in self._stored_keys() if (found := self._usable_part(key)) is not None]
+        """Return the program's own manifests, and those that the workspace has stored, sorted by key, without broken ones."""
+        own = self._whole.stored_manifests()
+        return own + [found for key in self._stored_keys() if (found := self._usable_part(key)) is not None]
 
     def prepare(self, key: str) -> None:
         """Read a stored manifest now, so that a call that needs it does not wait for the database."""

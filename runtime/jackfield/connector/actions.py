@@ -103,6 +103,15 @@ class JobSteps:
 
 
 @dataclass(frozen=True, slots=True)
+class Intent:
+    """Names the intent of a call: ``of`` returns its idempotency key by the inputs, as JSON, and what must be equal if the key is. The
+    caller's own key does not count. The key is held ``kept_for`` seconds once the call has ended."""
+
+    of: Callable[[Mapping[str, Any]], tuple[str, Any]]
+    kept_for: float
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """Declared action: its function, its models, and the properties that the runtime needs."""
 
@@ -151,6 +160,8 @@ class Action:
     """Reads that find out what became of an attempt in doubt."""
     no_evidence: str | None = None
     """Reason why there are none, if its author gives one."""
+    intent: Intent | None = None
+    """Makes the idempotency key of its calls; None if that is the caller's."""
     takes_streams: bool = True
     """False if stored files must be passed by value, because the action runs in another process."""
     request: Callable[[Any], Mapping[str, Any] | None] | None = None

@@ -9,9 +9,6 @@ from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.exports import late_hints
 
-HOST = "host"
-"""Connector, in entries, of the functions of a program that embeds jackfield. No connector has this key."""
-
 
 @dataclass(frozen=True, slots=True)
 class AskedApproval:

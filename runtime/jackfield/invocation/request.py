@@ -80,6 +80,10 @@ class Invocation(SecretHolder):
     """Seconds within which a job ends; None if not given."""
     trace: bool = False
     """Keep the bodies of the provider's exchanges, however the call ends."""
+    about: Any = None
+    """What is compared of calls with its key, in place of the inputs; None: these. It is the action's word, as what follows."""
+    kept_for: float | None = None
+    """Seconds for which it holds its key once it has ended; None: as the settings say."""
 
     def __repr__(self) -> str:  # inputs and inline values stay out of logs
         return f"Invocation({self.connector!r}, {self.action!r})"

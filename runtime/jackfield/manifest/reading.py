@@ -86,8 +86,10 @@ def schema(data: Json, name: str, where: str) -> Json:
     return found
 
 
+HOST = "host"
+"""Connector of functions of the host's program that are called once for a key."""
 RESERVED = frozenset(
-    {"approval", "audit", "callback", "connect", "connection", "host", "invocation", "quota", "schedule", "subscription", "workspace"}
+    {"approval", "audit", "callback", "connect", "connection", HOST, "invocation", "quota", "schedule", "subscription", "workspace"}
 )
 """Keys that no connector has: the types of jackfield's own events begin with them, and those of a connector with its key. ``host`` is that
 of a program's own functions (``jackfield.once``)."""

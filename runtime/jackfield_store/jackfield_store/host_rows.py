@@ -6,6 +6,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
+import jackfield as framework  # whose names are found when they are first used
 from jackfield.call.calls import Calls
 from jackfield.call.on_time import OnTime
 from jackfield.call.waiter import InThread, LoopThread
@@ -60,7 +61,16 @@ class Environment(ProcessLocal):
 
     def _begin_anew(self) -> None:
         self._on_loop: OnLoop | None = None
+        self._runtime: framework.Jackfield | None = None
         self._lock = threading.Lock()
+
+    @property
+    def runtime(self) -> framework.Jackfield:
+        """Runtime of the environment, for functions that are actions; the first use makes it."""
+        with self._lock:
+            if self._runtime is None:
+                self._runtime = framework.Jackfield()
+            return self._runtime
 
     def waiter(self, *, loops: bool) -> Waiter:
         """Return how a thread waits, or a task of the running loop."""

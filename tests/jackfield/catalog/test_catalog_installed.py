@@ -20,9 +20,8 @@ from inmemory import installed
 from jackfield import Jackfield
 from jackfield.catalog import Catalog, EntryPoint, entry_points
 from jackfield.connector import Connector
-from jackfield.invocation.entry import HOST
 from jackfield.kernel.errors import UnknownConnector
-from jackfield.manifest.reading import RESERVED
+from jackfield.manifest.reading import HOST, RESERVED
 from jackfield_service.subjects.events.event import OWN
 from plugboard import declare, make_connector, plugged
 from together import at_once

@@ -14,11 +14,12 @@ from functools import partial
 from typing import Any
 
 from jackfield.invocation import Result
-from jackfield.invocation.entry import HOST, Entry
+from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import Clock, monotonic
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Internal
 from jackfield.kernel.exact import result_json
+from jackfield.manifest.reading import HOST
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.due_rows import readable

@@ -49,7 +49,7 @@ def _fingerprinted(journal: Journal, invocation: Invocation) -> str:
         "connector": invocation.connector,
         "action": invocation.action,
         "connection": invocation.connection,
-        "inputs": invocation.inputs,
+        "inputs": invocation.inputs if invocation.about is None else invocation.about,
     }
     found = attempt(journal.fingerprint, request)
     return journal.fingerprint({"never": secrets.token_hex()}) if isinstance(found, Raised) else found
@@ -76,4 +76,5 @@ def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller
         not_before=invocation.not_before,
         not_after=invocation.not_after,
         priority=DEFAULT_PRIORITY if invocation.priority is None else invocation.priority,
+        kept_for=invocation.kept_for,
     )

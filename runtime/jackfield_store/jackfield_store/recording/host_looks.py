@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from jackfield.invocation.entry import HOST
+from jackfield.manifest.reading import HOST
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubt_reports import DoubtReports, Report
 from jackfield_store.journal.doubts import Doubts

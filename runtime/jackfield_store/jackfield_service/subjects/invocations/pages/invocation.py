@@ -6,9 +6,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.invocation.entry import HOST, Entry
+from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, terms
+from jackfield.manifest.reading import HOST
 from jackfield_service.shell.pages.layout.components import (
     at,
     badge,
@@ -158,7 +159,7 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
 
 
 def _connector(entry: Entry) -> Node:
-    if entry.connector == HOST:
+    if entry.connector == HOST and entry.connector_version is None:
         return "none: a function of a program that embeds jackfield"
     return [h.a(entry.connector, href=f"/connectors/{entry.connector}"), f" {entry.connector_version or ''}"]
 

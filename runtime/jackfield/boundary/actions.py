@@ -1,0 +1,341 @@
+"""Functions with an effect: actions of the connector ``host`` of this process, whose calls pass everything that calls of connectors do.
+
+A direct call is such a call, too: its arguments become inputs, of which the action makes the arguments again. What the function has made or
+raised stays with the caller (``_Direct``), who gets it as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from inspect import Parameter, getdoc, signature
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_args, get_type_hints
+
+from pydantic import create_model
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticUndefined
+
+from jackfield.boundary.values import encoded, key_of, tried, unrecorded
+from jackfield.call.waiter import run_in_thread
+from jackfield.catalog.installed import Catalog, Own
+from jackfield.connector.actions import Action, Intent
+from jackfield.connector.context import current_call
+from jackfield.connector.declare import Connector
+from jackfield.connector.manifests import describe
+from jackfield.connector.models import Field, Inputs, Output, spelt_out
+from jackfield.invocation.result import InvocationFailed
+from jackfield.kernel.clock import Deadline
+from jackfield.kernel.errors import Detail, InvalidInput, Rejected, Sent, Unavailable
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.manifest.manifest import Manifest
+from jackfield.manifest.reading import HOST
+
+if TYPE_CHECKING:
+    from jackfield.boundary.bound import Bound
+    from jackfield.call.waiter import Waiter
+    from jackfield.invocation.result import Result
+    from jackfield.kernel.clock import Clock
+    from jackfield.manifest.manifest import Effect
+
+_TITLE, _ABOUT = "Functions of this program", "What the program declares with 'once' and an effect."
+
+
+class Paged(Protocol):
+    """``Jackfield``, as functions with an effect need it."""
+
+    clock: Clock
+
+    @property
+    def function_calls(self) -> Bound:
+        """Where calls of functions are recorded."""
+
+    def invoke(self, invocation: Mapping[str, Any], *, wait: bool) -> Result:
+        """Run a call in this thread."""
+
+    async def ainvoke(self, invocation: Mapping[str, Any], *, wait: bool) -> Result:
+        """Run a call in asyncio."""
+
+
+class WithEffect(Protocol):
+    """``once`` of a function with an effect."""
+
+    name: str
+    key: Any
+    about: Any
+    effect: Effect | None
+    refusals: tuple[type[Exception], ...]
+    keep: bool
+    keep_for: float
+    timeout: float
+    context: dict[str, Any]
+    returns: Callable[[Any], Any]
+
+    @property
+    def pages(self) -> Paged:
+        """Runtime through which its calls pass."""
+
+    async def looked_up(self, bound: Bound, waiter: Waiter, deadline: Deadline, key: str, known: Result) -> Result:
+        """Look for what a doubt has made; return the Result that it has from then on."""
+
+
+class _Direct:
+    """Value of the function of a direct call, or what it has raised."""
+
+    __slots__ = ("error", "has_value", "value")
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self.has_value = False
+        self.error: Exception | None = None
+
+
+_DIRECT: ContextVar[_Direct | None] = ContextVar("_DIRECT", default=None)
+"""Direct call whose action is the next to run."""
+
+
+class _Arguments(Inputs):
+    function: ClassVar[Function]
+
+    def rules(self) -> Iterator[Detail]:
+        """Yield the fault of arguments of which no key can be made."""
+        found = attempt(self.function.named, self) if self.function.has_key else None
+        if isinstance(found, Raised):
+            faults = found.error.details if isinstance(found.error, InvalidInput) else ()
+            told = faults[0].message if faults else f"cannot be made: {type(found.error).__name__}"
+            yield Detail("", f"the key of '{self.function.name}' {told}")
+
+
+class _Value(Output):
+    value: Any = None
+
+
+class Function:
+    """Function with an effect, as an action, and as programs call it (``called``, ``acalled``)."""
+
+    def __init__(self, declared: WithEffect, function: Callable[..., Any], *, loops: bool) -> None:
+        self.name, self.place = declared.name, f"{function.__module__}.{function.__qualname__}"
+        self.has_key = declared.key is not None
+        self._declared, self._function, self._signature = declared, function, signature(function)
+        hints = get_type_hints(function, include_extras=True)
+        self._inputs = self._arguments_of(hints)
+        made = hints.get("return", Any)
+        value = Field(None, secret=None if declared.keep else True)
+        output = create_model("Made", __base__=Output, value=(Any if made is type(None) else made, value))
+        description = getdoc(function) or ""
+        self.action = Action(
+            key=self.name,
+            title=declared.context.get("title") or spelt_out(self.name.replace("-", "_").replace(".", "_")),
+            description=description,
+            effect=declared.effect or "write",
+            function=self._arun if loops else self._run,
+            inputs=self._inputs,
+            output=output,
+            takes_client=False,
+            is_async=loops,
+            permissions={},
+            needs_connection=False,
+            intent=Intent(lambda inputs: self.named(self._inputs.model_validate(inputs)), declared.keep_for) if self.has_key else None,
+        )
+        alone = Connector(HOST, title=_TITLE, version="1")
+        alone.actions = {self.name: self.action}
+        self.row = {**describe(alone)["actions"][0], "outputPolicy": "describe"}
+        self.edition = 0
+        _declare(self)
+
+    def _arguments_of(self, hints: Mapping[str, Any]) -> type[_Arguments]:
+        """Return the model of the arguments. Its fields have names of their own: those of arguments may be those of a model's methods.
+
+        :raises TypeError: for an argument without a type.
+        """
+        fields: dict[str, Any] = {}
+        for name, one in self._signature.parameters.items():
+            if one.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD) or name not in hints:
+                raise TypeError(f"'{self.name}': with 'effect' each argument has a type, and '{name}' has none")
+            default = one.default
+            if default is Parameter.empty:
+                default = None if type(None) in get_args(hints[name]) else PydanticUndefined
+            fields[f"argument_{len(fields)}"] = (hints[name], Field(default, alias=to_camel(name)))
+        made = create_model("Arguments", __base__=_Arguments, **fields)
+        made.function = self
+        return made
+
+    def named(self, inputs: Inputs) -> tuple[str, Any]:
+        """Return the idempotency key of a call, and what it is about.
+
+        :raises InvalidInput: if it is no key. What the author's functions raise is raised.
+        """
+        about = self._declared.about
+        said = inputs.model_dump(mode="json") if about is None else {"about": encoded(_asked(about, self._values(inputs)))}
+        return self._whole_key(inputs), said
+
+    def _whole_key(self, inputs: Inputs) -> str:
+        return f"{HOST}/{self.name}/{self._key_of(self._values(inputs))}"
+
+    def _key_of(self, values: Mapping[str, Any]) -> str:
+        return key_of(self.name, _asked(self._declared.key, values))
+
+    def _values(self, inputs: Inputs) -> dict[str, Any]:
+        """Return the arguments that inputs stand for, by name."""
+        return {name: getattr(inputs, f"argument_{number}") for number, name in enumerate(self._signature.parameters)}
+
+    def _given(self, inputs: Inputs) -> tuple[list[Any], dict[str, Any]]:
+        values, parameters = self._values(inputs), self._signature.parameters
+        named = {name: values.pop(name) for name in parameters if parameters[name].kind is Parameter.KEYWORD_ONLY}
+        return [*values.values()], named
+
+    def _run(self, inputs: Inputs) -> _Value:
+        self._require_key(inputs)
+        given, named = self._given(inputs)
+        with _handing(None) as direct:
+            found = attempt(self._function, *given, **named)
+        return self._made(found, direct or _Direct())
+
+    async def _arun(self, inputs: Inputs) -> _Value:
+        self._require_key(inputs)
+        given, named = self._given(inputs)
+        with _handing(None) as direct:
+            found = await tried(self._function, *given, **named)
+        return self._made(found, direct or _Direct())
+
+    def _require_key(self, inputs: Inputs) -> None:
+        """Require that the call has the key that its inputs make.
+
+        :raises InvalidInput: if it has another one: nothing would keep it from happening twice.
+        """
+        call = current_call()
+        if self.has_key and (call is None or call.key.value != self._whole_key(inputs)):
+            raise InvalidInput(f"the key of '{self.name}' is not the one that its call has: it must be the same whenever it is made")
+
+    def _made(self, found: Any, direct: _Direct) -> _Value:
+        """Return the output of a success. A value that is not JSON is not recorded, and the caller is told.
+
+        :raises JackfieldError: if an exception of the function is a refusal, or leaves a doubt.
+        """
+        if isinstance(found, Raised):
+            direct.error = found.error
+            self._explain(found.error)
+        direct.value, direct.has_value = found, True
+        output = attempt(encoded, found)
+        if not isinstance(output, Raised):
+            return _Value.model_construct(value=output)
+        if (call := current_call()) is not None:
+            call.warn(unrecorded(output.error))
+        return _Value()
+
+    def _explain(self, error: Exception) -> None:
+        kind = type(error).__name__  # it is no cause of what is raised: that loses its frames, and a direct caller gets it as it is
+        if isinstance(error, self._declared.refusals):
+            raise Rejected(f"'{self.name}' was refused: {kind}", sent=Sent.REFUSED)
+        if self.action.effect == "write":
+            raise Unavailable(f"it raised {kind}", sent=Sent.UNKNOWN, repeatable=False)
+        raise error
+
+    def called(self, *given: Any, **named: Any) -> Any:
+        """Call it in this thread, and return its value."""
+        runtime, call = self._declared.pages, self._call_of(given, named)
+        while True:
+            direct = _Direct()
+            with _handing(direct):
+                result = runtime.invoke(call, wait=True)
+            settled = run_in_thread(self._settled(runtime, result, given, named, loops=False))
+            if settled is result or settled.status != "failed":
+                return self._told(settled, direct)
+
+    async def acalled(self, *given: Any, **named: Any) -> Any:
+        """Call it in asyncio, and return its value."""
+        runtime, call = self._declared.pages, self._call_of(given, named)
+        while True:
+            direct = _Direct()
+            with _handing(direct):
+                result = await runtime.ainvoke(call, wait=True)
+            settled = await self._settled(runtime, result, given, named, loops=True)
+            if settled is result or settled.status != "failed":
+                return self._told(settled, direct)
+
+    def _call_of(self, given: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the invocation of a direct call.
+
+        :raises TypeError: if the function does not take the arguments, or was declared once more since.
+        """
+        if FUNCTIONS[self.name] is not self:
+            raise TypeError(f"'{self.name}' was declared again since, by {self.place}: with 'effect' a name has one function")
+        arguments = self._signature.bind(*given, **named).arguments
+        inputs = {to_camel(name): value for name, value in arguments.items() if value is not None}
+        context = {name: value for name, value in self._declared.context.items() if name != "title"}
+        call = {"connector": HOST, "action": self.name, "inputs": inputs, "timeoutSeconds": self._declared.timeout}
+        return {**call, "context": context} if context else call
+
+    async def _settled(self, runtime: Paged, known: Result, given: tuple[Any, ...], named: Mapping[str, Any], *, loops: bool) -> Result:
+        """Look for what an earlier call in doubt has made; return the Result that it has from then on, or what is ``known``."""
+        declared, bound = self._declared, runtime.function_calls
+        if known.status != "in_doubt" or not known.meta.replayed:
+            return known
+        arguments = self._signature.bind(*given, **named)
+        arguments.apply_defaults()
+        key, deadline = self._key_of(arguments.arguments), Deadline.after(declared.timeout, runtime.clock)
+        return await declared.looked_up(bound, bound.waiter(loops=loops), deadline, key, known)
+
+    def _told(self, result: Result, direct: _Direct) -> Any:
+        """Return the value of a call that has ended, or raise its end.
+
+        :raises InvocationFailed: if it is in doubt, waits for a person, or was refused before the function ran.
+        """
+        if result.status == "in_doubt":
+            raise InvocationFailed(result) from direct.error
+        if result.status == "failed" and direct.error is not None:
+            raise direct.error
+        if direct.has_value:
+            return direct.value
+        output = result.unwrap()
+        return self._declared.returns(output["value"]) if self._declared.keep and "value" in output else None
+
+
+def _asked(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    """Return what a function makes of arguments: it gets those that it has names for, or the first ones in order."""
+    taken = signature(function).parameters.values()
+    every = any(one.kind is Parameter.VAR_KEYWORD for one in taken)
+    names = [one.name for one in taken if one.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)]
+    if {*names} - values.keys() or any(one.kind is Parameter.POSITIONAL_ONLY for one in taken):
+        return function(*[*values.values()][: len(names)])
+    return function(**{name: value for name, value in values.items() if every or name in names})
+
+
+@contextmanager
+def _handing(direct: _Direct | None) -> Iterator[_Direct | None]:
+    """Hand an object on to the next action that runs in the block. Return what was handed on to this one."""
+    token = _DIRECT.set(direct)
+    try:
+        yield None if token.old_value is token.MISSING else token.old_value
+    finally:
+        _DIRECT.reset(token)
+
+
+FUNCTIONS: dict[str, Function] = {}
+"""Functions of this process with an effect, by name."""
+
+
+def _declare(function: Function) -> None:
+    """Declare a function as an action of the connector ``host``, in place of what was declared at the same place, such as by a module that
+    is imported again.
+
+    :raises TypeError: if another place has declared the name.
+    """
+    before = FUNCTIONS.get(function.name)
+    if before is not None and before.place != function.place:
+        raise TypeError(f"'{function.name}' is declared twice with 'effect': by {before.place} and by {function.place}")
+    function.edition = 0 if before is None else before.edition + 1
+    FUNCTIONS[function.name] = function
+    known: list[Function] = []
+    while known != [*FUNCTIONS.values()]:  # another thread may declare one meanwhile
+        known = [*FUNCTIONS.values()]
+        Catalog.own = (_connector_of(known),)
+
+
+def _connector_of(functions: Sequence[Function]) -> Own:
+    """Return the connector of functions. Its version is another one with each that was declared again, since what is made of a manifest is
+    kept by that."""
+    connector = Connector(HOST, title=_TITLE, version=f"1.{sum(one.edition for one in functions)}", description=_ABOUT)
+    connector.actions = {one.name: one.action for one in functions}
+    raw = {**describe(connector, ()), "actions": [one.row for one in functions]}
+    return Own(Manifest.from_json({**raw, "key": "own"}).part(key=HOST, raw=raw), connector)

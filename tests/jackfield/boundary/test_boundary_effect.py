@@ -1,0 +1,353 @@
+"""``once`` with an effect: the function is an action of the connector ``host``, and direct calls are calls of it, too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import pytest
+
+from clocks import FakeClock, time_passes
+from jackfield import ABSENT, InvocationFailed
+from jackfield_store.runtime import Jackfield
+from own_functions import own_functions
+
+__all__ = ["own_functions"]
+pytestmark = pytest.mark.usefixtures("own_functions")
+DAY = 86_400.0
+
+
+class Declined(Exception):
+    """A provider's word that nothing took effect."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order of the program."""
+
+    id: str
+    total: Decimal = Decimal(5)
+    placed: datetime | None = None
+
+
+class Provider:
+    """What functions call: it notes what took effect, and may raise afterwards."""
+
+    def __init__(self) -> None:
+        self.effects: list[tuple[Any, ...]] = []
+        self.raises: BaseException | None = None
+
+    def make(self, *made: Any) -> str:
+        """Take effect, unless it declines."""
+        if isinstance(self.raises, Declined):
+            raise self.raises
+        self.effects.append(made)
+        if self.raises is not None:
+            raise self.raises
+        return f"ch_{made[0]}"
+
+
+@pytest.fixture
+def provider() -> Provider:
+    """A provider."""
+    return Provider()
+
+
+def charging(jackfield: Jackfield, provider: Provider, **options: Any) -> Callable[..., Any]:
+    """A function of the program that charges once for an order."""
+
+    @jackfield.once("charge", **{"effect": "write", "key": lambda order, **_: order.id, "refusals": (Declined,), **options})
+    def charge(order: Order, amount: int = 5, *, with_note: str | None = None) -> str:
+        """Charge a card.
+
+        More words.
+        """
+        return provider.make(order.id, order, amount, with_note)
+
+    return charge
+
+
+def failure(call: Callable[[], object]) -> InvocationFailed:
+    """What a call raises."""
+    with pytest.raises(InvocationFailed) as raised:
+        call()
+    return raised.value
+
+
+def asked(order: object, **more: Any) -> dict[str, Any]:
+    """An invocation of the function."""
+    return {"connector": "host", "action": "charge", "inputs": {"order": order, **more}}
+
+
+def test_a_direct_call_is_a_call_of_the_action(jackfield: Jackfield, other: Jackfield, provider: Provider) -> None:
+    """Nothing of the function runs if it has run before, whoever calls; its inputs have the types of its arguments."""
+    charge = charging(jackfield, provider)
+    order = Order("a", Decimal("9.99"), datetime(2026, 11, 29, tzinfo=UTC))
+    assert charge(order, with_note="soon") == charge(order, 5, with_note="soon") == "ch_a"
+    assert provider.effects == [("a", order, 5, "soon")]
+    given = {"id": "a", "total": "9.99", "placed": "2026-11-29T00:00:00Z"}
+    result = other.invoke(asked(given, amount="5", withNote="soon"))
+    assert (result.status, result.output, result.meta.replayed) == ("succeeded", {"value": "ch_a"}, True)
+    assert other.invoke(asked({"id": "b"})).output == {"value": "ch_b"}
+    assert charge(Order("b")) == "ch_b"
+    assert jackfield.journal is not None
+    entry, _ = jackfield.journal.entries()[0]
+    assert (entry.connector, entry.action, entry.effect, entry.idempotency_key) == ("host", "charge", "write", "host/charge/b")
+
+
+def test_the_action_says_what_the_function_says(jackfield: Jackfield, provider: Provider) -> None:
+    """Its title is the docstring's first line, its effect and its schemas are the function's, it needs no connection, and is found."""
+    charging(jackfield, provider)
+    action = jackfield.catalog.find("host").actions["charge"]
+    assert (action.title, action.effect, action.needs_connection) == ("Charge a card.", "write", False)
+    properties = action.inputs["properties"]
+    assert [*properties] == ["order", "amount", "withNote"]
+    assert (properties["amount"]["type"], action.inputs["required"]) == ("integer", ["order"])
+    assert properties["order"]["required"] == ["id"]
+    assert action.output["properties"]["value"]["type"] == "string"
+    assert [(one["connector"], one["action"]) for one in jackfield.search("charge a card", connector="host")] == [("host", "charge")]
+
+
+def test_inputs_are_judged_as_those_of_any_action(jackfield: Jackfield, provider: Provider) -> None:
+    """All faults at once; arguments that make no key are refused, too. Nothing runs."""
+    charge = charging(jackfield, provider)
+    for call in (lambda: charge(object(), "many"), lambda: jackfield.invoke(asked(7, amount="many")).unwrap()):
+        error = failure(call).result.error
+        assert error is not None
+        assert [(detail.path, error.code) for detail in error.details] == [("/order", "invalid_input"), ("/amount", "invalid_input")]
+    for name in ("", "x" * 200):
+        error = failure(partial(charge, Order(name))).result.error
+        assert error is not None
+        assert "the key of 'charge' must be text" in error.details[0].message
+    with pytest.raises(TypeError, match="missing a required argument"):
+        charge()
+    assert provider.effects == []
+
+
+def test_a_key_of_the_caller_does_not_count(jackfield: Jackfield, provider: Provider) -> None:
+    """The function names the intent, by its arguments; another request under that key is refused."""
+    charging(jackfield, provider)
+    for key in ("k1", "k2"):
+        assert jackfield.invoke({**asked({"id": "a"}), "idempotencyKey": key}).output == {"value": "ch_a"}
+    refused = jackfield.invoke({**asked({"id": "a"}, amount=6), "idempotencyKey": "k3"}).error
+    assert refused is not None
+    assert refused.code == "idempotency_conflict"
+    assert len(provider.effects) == 1
+
+
+def test_a_key_that_cannot_be_made_lets_nothing_run(jackfield: Jackfield, provider: Provider) -> None:
+    """Nor one that changes from one moment to the next: nothing would keep the call from happening twice."""
+    numbers = iter(range(100))
+    charge = charging(jackfield, provider, key=lambda order: f"{order.id}{next(numbers)}")
+    error = failure(lambda: charge(Order("a"))).result.error
+    assert error is not None
+    assert (error.code, "not the one that its call has" in error.message) == ("invalid_input", True)
+
+    def breaks(order: Order) -> str:
+        raise LookupError(order)
+
+    charge = charging(jackfield, provider, key=breaks)
+    error = failure(lambda: charge(Order("a"))).result.error
+    assert error is not None
+    assert "cannot be made: LookupError" in error.details[0].message
+    assert provider.effects == []
+
+
+def test_what_a_call_is_about_may_be_less_than_its_arguments(jackfield: Jackfield, provider: Provider) -> None:
+    """``about`` says what must be equal; it and ``key`` take the arguments that they name, or the first ones."""
+    charge = charging(jackfield, provider, key=lambda one: one.id, about=lambda *, amount: amount > 100)
+    assert charge(Order("a"), 5) == charge(Order("a", Decimal(7)), 6) == "ch_a"
+    refused = failure(lambda: charge(Order("a"), 101)).result.error
+    assert refused is not None
+    assert refused.code == "idempotency_conflict"
+
+
+def test_a_refusal_frees_the_key(jackfield: Jackfield, provider: Provider) -> None:
+    """A direct caller gets it as it is."""
+    charge, provider.raises = charging(jackfield, provider), Declined("no money")
+    with pytest.raises(Declined, match="no money") as raised:
+        charge(Order("a"))
+    assert raised.value is provider.raises
+    error = jackfield.invoke(asked({"id": "a"})).error
+    assert error is not None
+    assert (error.code, error.message) == ("rejected", "'charge' was refused: Declined")
+    provider.raises = None
+    assert charge(Order("a"), 4) == "ch_a"
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), TimeoutError("late"), ConnectionResetError()], ids=lambda one: type(one).__name__)
+def test_any_other_exception_of_a_write_is_a_doubt(jackfield: Jackfield, other: Jackfield, provider: Provider, error: Exception) -> None:
+    """Nothing runs again; a direct caller gets ``InvocationFailed`` from it."""
+    charge, provider.raises = charging(jackfield, provider), error
+    doubt = failure(lambda: charge(Order("a")))
+    assert doubt.__cause__ is error
+    assert (doubt.result.status, doubt.result.meta.replayed) == ("in_doubt", False)
+    provider.raises = None
+    assert failure(lambda: charge(Order("a"))).result.meta.replayed
+    assert other.invoke({**asked({"id": "a"}), "onDoubt": "retry"}).status == "in_doubt"
+    assert len(provider.effects) == 1
+
+
+def test_a_look_settles_a_doubt(jackfield: Jackfield, other: Jackfield, provider: Provider, clock: FakeClock) -> None:
+    """It gets the key as text. What it finds is the value from then on; that it finds nothing counts ``absent_after`` seconds later."""
+    found: dict[str, str] = {}
+    charge = charging(jackfield, provider, look=lambda key: found.get(key, ABSENT), absent_after=30.0)
+    provider.raises = OSError()
+    for order in ("a", "b"):
+        failure(partial(charge, Order(order)))
+    provider.raises, found["a"] = None, "found a"
+    assert charge(Order("a")) == "found a"
+    assert other.invoke(asked({"id": "a"})).output == {"value": "found a"}
+    failure(lambda: charge(Order("b")))
+    for one in (jackfield, other):
+        time_passes(31.0 if one is jackfield else 0.0, clock, one.storage.database)
+    assert charge(Order("b")) == "ch_b"
+    assert [made[0] for made in provider.effects] == ["a", "b", "b"]
+
+
+def test_reads_and_what_may_be_repeated_need_no_key(jackfield: Jackfield) -> None:
+    """They run each time, raise what the function raises, and leave no doubt."""
+    ran: list[str] = []
+
+    def find(words: str) -> dict[str, Any]:
+        ran.append(words)
+        if words == "none":
+            raise LookupError(words)
+        return {"words": words, "more": None}
+
+    search = jackfield.once("find-orders", effect="read")(find)
+    assert search("a") == search("a") == {"words": "a", "more": None}
+    with pytest.raises(LookupError):
+        search("none")
+    result = jackfield.invoke({"connector": "host", "action": "find-orders", "inputs": {"words": "b"}})
+    assert result.output == {"value": {"words": "b", "more": None}}
+    assert ran == ["a", "a", "none", "b"]
+    for effect in ("write", None):
+        with pytest.raises(TypeError, match="'key' and 'about' are functions"):
+            jackfield.once("update", effect=effect)(find)
+
+
+def test_coroutine_functions_share_it(jackfield: Jackfield, provider: Provider) -> None:
+    """Of many tasks one runs; the others have its value."""
+
+    @jackfield.once("charge", effect="write", key=lambda order: order, look=lambda _key: "found")
+    async def charge(order: str) -> str:
+        await asyncio.sleep(0)
+        return provider.make(order)
+
+    async def all_at_once() -> list[str]:
+        return list(await asyncio.gather(*(charge("a") for _ in range(8))))
+
+    assert asyncio.run(all_at_once()) == ["ch_a"] * 8
+    assert len(provider.effects) == 1
+    provider.raises = OSError()
+    with pytest.raises(InvocationFailed):
+        asyncio.run(charge("b"))
+    assert asyncio.run(charge("b")) == "found"
+
+
+def test_threads_share_it(jackfield: Jackfield, provider: Provider) -> None:
+    """Of many threads one runs; the others wait and have its value."""
+    charge = charging(jackfield, provider)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _: charge(Order("a")), range(8))) == ["ch_a"] * 8
+    assert len(provider.effects) == 1
+
+
+def test_a_value_is_the_caller_s_own(jackfield: Jackfield, caplog: pytest.LogCaptureFixture) -> None:
+    """He gets the object, and a repeat one of its type. What is not JSON is not recorded, which the Result says; it is a success."""
+
+    @jackfield.once("ship", effect="write", key=lambda order: order.id)
+    def ship(order: Order) -> Order:
+        return order
+
+    order = Order("a", Decimal("1.5"))
+    assert ship(order) == ship(order) == order
+
+    made = object()
+
+    def made_wrongly(name: str) -> int:
+        return f"no number of {name}"  # type: ignore[return-value]
+
+    @jackfield.once("make", effect="write", key=lambda name: name)
+    def make(name: str) -> Any:
+        del name
+        return made
+
+    assert make("a") is made
+    assert make("a") is None
+    assert (
+        jackfield.invoke({"connector": "host", "action": "make", "inputs": {"name": "b"}})
+        .meta.warnings[0]["message"]
+        .startswith("the value is not recorded: it is not JSON")
+    )
+
+    @jackfield.once("count", effect="write", key=lambda name: name)
+    def count(name: str) -> int:
+        return made_wrongly(name)
+
+    assert repr(count("a")) == "'no number of a'"
+    assert jackfield.invoke({"connector": "host", "action": "count", "inputs": {"name": "b"}}).status == "succeeded"
+    assert not caplog.records
+
+
+def test_a_value_need_not_be_kept(jackfield: Jackfield, other: Jackfield, provider: Provider) -> None:
+    """The record has it masked, and repeats get None."""
+    charge = charging(jackfield, provider, keep=False)
+    assert (charge(Order("a")), charge(Order("a"))) == ("ch_a", None)
+    assert other.invoke(asked({"id": "a"})).output == {"value": "***"}
+
+
+def test_a_key_is_free_after_its_time(jackfield: Jackfield, provider: Provider, clock: FakeClock) -> None:
+    """``keep_for``, 30 days unless it says otherwise."""
+    charge = charging(jackfield, provider, keep_for=3 * DAY)
+    for days, effects in ((0, 1), (2, 1), (2, 2)):
+        time_passes(days * DAY, clock, jackfield.storage.database)
+        assert charge(Order("a")) == "ch_a"
+        assert len(provider.effects) == effects
+
+
+def test_a_call_within_a_call_is_its_own(jackfield: Jackfield, provider: Provider) -> None:
+    """What a function calls by name, or by its action, is not taken for the call that runs it."""
+    charge = charging(jackfield, provider)
+
+    @jackfield.once("order", effect="write", key=lambda name: name)
+    def order(name: str) -> str:
+        inner = jackfield.invoke(asked({"id": f"{name}1"})).unwrap()["value"]
+        return f"{inner} {charge(Order(f'{name}2'))}"
+
+    assert order("a") == "ch_a1 ch_a2"
+    assert order("a") == "ch_a1 ch_a2"
+    assert charge(Order("a1")) == "ch_a1"
+
+
+def test_a_dry_run_runs_nothing(jackfield: Jackfield, provider: Provider) -> None:
+    """It judges the inputs, and takes no key."""
+    charging(jackfield, provider)
+    assert jackfield.invoke({**asked({"id": "a"}), "dryRun": True}).status == "succeeded"
+    assert not provider.effects
+
+
+def test_it_is_declared_rightly_or_not_at_all(jackfield: Jackfield, provider: Provider) -> None:
+    """Each argument has a type, a name has one function, and one that is declared anew at its place takes the place of the former."""
+    first = charging(jackfield, provider)
+    second = charging(jackfield, provider)
+    assert second(Order("a")) == "ch_a"
+    with pytest.raises(TypeError, match="declared again"):
+        first(Order("a"))
+
+    def other(order: Order) -> None:
+        del order
+
+    with pytest.raises(TypeError, match="declared twice"):
+        jackfield.once("charge", effect="write", key=lambda order: order.id)(other)
+    with pytest.raises(TypeError, match="'order' has none"):
+        jackfield.once("more", effect="write", key=lambda order: order.id)(lambda order: order)
+    with pytest.raises(TypeError, match="no block"):
+        jackfield.once("more", effect="write", key="a").__enter__()
