@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.call.masking import concealed
-from jackfield.invocation.entry import HOST
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation
+from jackfield.manifest.reading import HOST
 from jackfield.schema import compile_schema
 
 if TYPE_CHECKING:
