@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from jackfield.call.admit import Targets
 from jackfield.call.calls import Calls
@@ -82,6 +82,7 @@ class Managed:
     _store: Store
     _made: Management | None = None
     invoke: Callable[..., Result]
+    wait: Callable[..., Result]
 
     @property
     def _management(self) -> Management:
@@ -110,6 +111,17 @@ class Managed:
         :raises InvalidInvocation: if this runtime has no journal.
         """
         return self._management.journal(self.access.authorizer(caller), caller.owner)
+
+    def resolve(
+        self, identifier: str, outcome: Literal["succeeded", "failed"], *, by: str, note: str = "", output: Mapping[str, Any] | None = None
+    ) -> Result:
+        """Say what became of an invocation in doubt, as the person ``by``, and return its Result; ``output`` is that of a success.
+
+        :raises InvalidInvocation: if it is not known or not in doubt, or takes no output.
+        :raises InvalidInput: if the output breaks the action's schema.
+        """
+        self.journal_of().resolve(identifier, outcome, by, note, output=output)
+        return self.wait(identifier, 0)
 
     @property
     def approvals(self) -> Approvals:

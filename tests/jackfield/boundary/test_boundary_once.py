@@ -193,7 +193,7 @@ def test_without_a_look_a_doubt_waits_for_a_person(jackfield: Jackfield, provide
     doubt = failure(lambda: charge("a")).result
     assert doubt.error is not None
     assert "resolve the invocation" in doubt.error.to_json()["hint"]
-    jackfield.journal_of().resolve(doubt.meta.invocation_id, "failed", "ada", "the dashboard has none")
+    assert jackfield.resolve(doubt.meta.invocation_id, "failed", by="ada", note="the dashboard has none").status == "failed"
     provider.raises = None
     assert charge("a") == "ch_a"
 
