@@ -35,6 +35,14 @@ def test_list(shell: Shell, files: dict[str, str] | None, code: int, rows: list[
     assert (told in answer.err, bool(answer.err)) == (True, code == 1)
 
 
+def test_a_misspelt_type_is_told(shell: Shell) -> None:
+    """A connection of a type that no installed connector has is listed, with the nearest name of one that is."""
+    shell.write("connections.yaml", "connections: {den: {type: echo/tokne, values: {token: t}}}")
+    answer = shell.run("connections", "list")
+    assert (answer.code, [row["name"] for row in answer.json]) == (0, ["den"])
+    assert "'echo/tokne' of the connection 'den'; did you mean 'echo/token'?" in answer.err
+
+
 def test_show(shell: Shell) -> None:
     """``show`` prints a connection with its secrets masked; one that is not there is refused with the nearest name."""
     answer = shell.run("connections", "show", "hall")

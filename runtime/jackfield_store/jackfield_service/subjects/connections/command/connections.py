@@ -17,13 +17,14 @@ from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
 from jackfield.cli.session import Noun, declare_name, declare_pages, in_workspace, open_jackfield, pages
 from jackfield.connections.documents import DocumentError, documents
-from jackfield.kernel.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
+from jackfield.kernel.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut, did_you_mean
 from jackfield_service.subjects.connections.command import grants
 from jackfield_store.commands.stored import actor
 from jackfield_store.connections.authorizations import UnknownAuthorizationError
 from jackfield_store.runtime import stored
 
 if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connections.provenance import Provenance
     from jackfield_store.management.authorizing import Authorizing
@@ -56,7 +57,7 @@ def _list(arguments: Namespace, output: Output) -> int:
         connections = jackfield.connections
         found = pages(arguments, lambda cursor, limit: _page(connections, arguments, cursor, limit))
         rows = [{name: item[name] for name in _MEMBERS if name in item} for item in found]
-        problems, warnings = connections.problems, connections.warnings
+        problems, warnings = connections.problems, [*connections.warnings, *_unknown_types(jackfield.catalog, rows)]
     if problems and not rows:
         raise InvalidConnection(
             "no connection can be read", details=[Detail("", problem) for problem in problems], hint="Correct the files."
@@ -66,6 +67,14 @@ def _list(arguments: Namespace, output: Output) -> int:
     for sentence in (*problems, *damaged, *warnings):
         sys.stderr.write(f"jackfield: {sentence}\n")
     return _FAILED if problems or damaged else 0
+
+
+def _unknown_types(catalog: Catalog, rows: list[dict[str, Any]]) -> Iterator[str]:
+    unknown = {row["type"]: row["name"] for row in rows if not catalog.with_type(row["type"])}
+    if unknown:
+        known = [f"{manifest.key}/{kind}" for manifest in catalog.manifests() for kind in manifest.connection_types]
+        for kind, name in unknown.items():
+            yield f"no installed connector has the type '{kind[:80]}' of the connection '{name}'{did_you_mean(kind, known)}"
 
 
 def _page(connections: ManagedConnections, arguments: Namespace, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
