@@ -6,7 +6,7 @@ raised stays with the caller (``_Direct``), who gets it as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from inspect import Parameter, getdoc, signature
@@ -117,6 +117,9 @@ class Function:
         self.name, self.place = declared.name, f"{function.__module__}.{function.__qualname__}"
         self.has_key = declared.key is not None
         self._declared, self._function, self._signature = declared, function, signature(function)
+        self._key, self._about = (
+            None if one is None else _taking(one, self._signature.parameters) for one in (declared.key, declared.about)
+        )
         hints = get_type_hints(function, include_extras=True)
         self._inputs = self._arguments_of(hints)
         made = hints.get("return", Any)
@@ -165,15 +168,15 @@ class Function:
 
         :raises InvalidInput: if it is no key. What the author's functions raise is raised.
         """
-        about = self._declared.about
-        said = inputs.model_dump(mode="json") if about is None else {"about": encoded(_asked(about, self._values(inputs)))}
+        about = self._about
+        said = inputs.model_dump(mode="json") if about is None else {"about": encoded(about(self._values(inputs)))}
         return self._whole_key(inputs), said
 
     def _whole_key(self, inputs: Inputs) -> str:
         return f"{HOST}/{self.name}/{self._key_of(self._values(inputs))}"
 
     def _key_of(self, values: Mapping[str, Any]) -> str:
-        return key_of(self.name, _asked(self._declared.key, values))
+        return key_of(self.name, None if self._key is None else self._key(values))
 
     def _values(self, inputs: Inputs) -> dict[str, Any]:
         """Return the arguments that inputs stand for, by name."""
@@ -291,14 +294,15 @@ class Function:
         return self._declared.returns(output["value"]) if self._declared.keep and "value" in output else None
 
 
-def _asked(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
-    """Return what a function makes of arguments: it gets those that it has names for, or the first ones in order."""
+def _taking(function: Callable[..., Any], known: Collection[str]) -> Callable[[Mapping[str, Any]], Any]:
+    """Return a function of all arguments, by the names that are ``known``: it gives another one those that it has names for, or the first
+    ones in order."""
     taken = signature(function).parameters.values()
     every = any(one.kind is Parameter.VAR_KEYWORD for one in taken)
     names = [one.name for one in taken if one.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)]
-    if {*names} - values.keys() or any(one.kind is Parameter.POSITIONAL_ONLY for one in taken):
-        return function(*[*values.values()][: len(names)])
-    return function(**{name: value for name, value in values.items() if every or name in names})
+    if {*names} - {*known} or any(one.kind is Parameter.POSITIONAL_ONLY for one in taken):
+        return lambda values: function(*[*values.values()][: len(names)])
+    return lambda values: function(**{name: value for name, value in values.items() if every or name in names})
 
 
 @contextmanager

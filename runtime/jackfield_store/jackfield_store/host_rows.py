@@ -11,6 +11,7 @@ from jackfield.call.calls import Calls
 from jackfield.call.on_time import OnTime
 from jackfield.call.waiter import InThread, LoopThread
 from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.ends import at_end
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.variables import tidied
 from jackfield_store.access.workspace_access import WorkspaceAccess
@@ -54,14 +55,15 @@ class Environment(ProcessLocal):
     def __init__(self) -> None:
         clock, environment = SystemClock(), tidied(os.environ)
         self.calls, storage = Calls(), Storage(None, environment, clock)
+        self._storage = storage
         access = WorkspaceAccess(storage, "default", clock)
         self.store = HostRows(storage, "default", clock, self.calls.check, retention=lambda: access.settings.retention)
         self._clock, self._in_thread = clock, InThread(clock, LoopThread())
+        self._runtime: framework.Jackfield | None = None
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self._on_loop: OnLoop | None = None
-        self._runtime: framework.Jackfield | None = None
         self._lock = threading.Lock()
 
     @property
@@ -69,8 +71,15 @@ class Environment(ProcessLocal):
         """Runtime of the environment, for functions that are actions; the first use makes it."""
         with self._lock:
             if self._runtime is None:
-                self._runtime = framework.Jackfield()
+                self._runtime = framework.Jackfield(storage=self._storage)
+                at_end(self, Environment.close)
             return self._runtime
+
+    def close(self) -> None:
+        """Close the runtime as a program ends, which has none to close."""
+        if self._runtime is not None:
+            self._runtime.close(0.0)
+        self._storage.close()
 
     def waiter(self, *, loops: bool) -> Waiter:
         """Return how a thread waits, or a task of the running loop."""

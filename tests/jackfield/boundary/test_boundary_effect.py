@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -332,6 +335,31 @@ def test_a_dry_run_runs_nothing(jackfield: Jackfield, provider: Provider) -> Non
     charging(jackfield, provider)
     assert jackfield.invoke({**asked({"id": "a"}), "dryRun": True}).status == "succeeded"
     assert not provider.effects
+
+
+_PROGRAM = """
+import sys
+from jackfield import once
+
+@once("charge", effect="write", key=lambda order: order)
+def charge(order: str) -> str:
+    print("effect", flush=True)
+    return f"ch_{order}"
+
+print(charge(sys.argv[1]))
+"""
+
+
+def test_a_module_s_function_is_bound_to_the_environment(upgraded: str, jackfield: Jackfield) -> None:
+    """A program makes no runtime, and ends without a word. Whoever shares its database finds its call."""
+    environment = {**os.environ, "JACKFIELD_DATABASE_URL": upgraded}
+    for lines in (["effect", "ch_a"], ["ch_a"]):
+        ended = subprocess.run(
+            [sys.executable, "-c", _PROGRAM, "a"], env=environment, capture_output=True, text=True, check=True, timeout=600.0
+        )
+        assert (ended.stdout.split(), ended.stderr) == (lines, "")
+    (entry,), _ = jackfield.journal_of().entries()
+    assert (entry.connector, entry.connector_version, entry.status) == ("host", "1.0", "succeeded")
 
 
 def test_it_is_declared_rightly_or_not_at_all(jackfield: Jackfield, provider: Provider) -> None:
