@@ -143,7 +143,7 @@ def table(
     """
     body = [h.tr(_cells(columns, row, hidden), role="row") for row in rows]
     if not body:
-        return h.p(empty, class_="empty")
+        return h.div(empty, class_="empty")
     links = sorts or {}
     head = h.tr([_head(*links.get(column, (column, None)), hidden=column in hidden) for column in columns], role="row")
     return h.table(

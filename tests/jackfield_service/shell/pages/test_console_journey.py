@@ -74,7 +74,7 @@ def test_from_the_sign_in_to_a_sent_email(visitor: Visitor, aws: EmbeddedAws, tm
     connect(visitor, aws)
     assert page.locator("#test .step.passed").count() >= 3
     assert page.locator("#test .step.failed").count() == 0
-    assert page.locator("#test").get_by_text("working").count() == 1
+    assert page.locator("main").get_by_text("working", exact=True).count() == 1
     visitor.picture("connection")
     visitor.check()
 

@@ -207,7 +207,6 @@ def _(person: Person) -> None:
 def _(person: Person) -> None:
     person.begin("Connections")
     person.follow("hall")
-    person.open("Values")
     person.fill(Greeting="Good evening")
     person.press("Save and test")
     person.sees("Saved")

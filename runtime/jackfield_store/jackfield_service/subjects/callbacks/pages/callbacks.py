@@ -105,7 +105,7 @@ def _list(request: PageRequest, *, again: bool = False) -> Markup:
     """Render the list of callbacks; ``again`` replaces the one on the page."""
     shown = listing(
         request, CALLBACKS, event_home(request).callbacks(request), _at(request), "Callbacks",
-        {**_CELLS, "description": partial(_name, request)}, empty="No callbacks yet.",
+        {**_CELLS, "description": partial(_name, request)}, empty="No callbacks yet. Name a URL below, and what it is told about.",
         row=lambda item: {**item.to_json(), "status": _state(item.to_json())},
     )  # fmt: skip
     sent = f"{event_home(request).base}/deliveries"

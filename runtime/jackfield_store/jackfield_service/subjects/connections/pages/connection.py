@@ -106,7 +106,6 @@ def shown(request: PageRequest) -> Response:
     row = request.connections.show(request.path("name"))
     kind = request.connections.kinds.known(row["type"])
     stored = row.get("source") == STORE
-    status = str(row.get("status", "untested"))
     external_id, unreadable = _external_id(request, row)
     used, calls = uses(request, [str(row["name"])]).get(str(row["name"]), []), calls_over(request, str(row["name"]))
     facts = terms(
@@ -114,7 +113,7 @@ def shown(request: PageRequest) -> Response:
             ("Type", [kind.about.title, " ", h.code(row["type"])] if kind else h.code(row["type"])),
             ("Connectors", _serves(kind)),
             ("Source", None if stored else h.code(row.get("source"))),
-            ("Version", row.get("version") if stored else None),
+            ("Version", [f"{row.get('version')} ", h.span("one more with each change of its values", class_="muted")] if stored else None),
             ("Used by", _listed(used, calls.queued, calls.waiting)),
             ("Last call", calls.last),
             ("External ID", f"cannot be read: {unreadable}" if unreadable else None),
@@ -127,11 +126,12 @@ def shown(request: PageRequest) -> Response:
     ]  # fmt: skip
     if kind is not None:
         content += [
+            _values_card(request, row, kind, stored=stored),
             _policies(request, row, external_id),
-            _values_card(request, row, kind, stored=stored, opened=status == "failing"),
             _guide(kind),
         ]
-    content += [_rename(request, row, used, calls), _remove(request, row, used, calls)] if stored and request.may("manage") else []
+    if stored and request.may("manage"):
+        content.append(h.div(_rename(request, row, used, calls), _remove(request, row, used, calls), class_="actions"))
     return page(request, "connections", str(row["name"]), *content, head=_title(row), scripts=FORM_SCRIPTS)
 
 
@@ -186,13 +186,12 @@ def _test_card(request: PageRequest, row: Mapping[str, Any], external_id: str | 
     status_line = h.p("Tested ", at(last.get("at"), request.now), class_="muted") if last else untested
     button = h.button("Test", class_="primary", disabled=not request.may("invoke"))
     busy = h.span("Testing…", class_="busy-note", role="status")
-    test = form(request, f"/connections/{row['name']}/test", button, busy, into="#test", swap="outerHTML")
-    top = h.div(h.h2("Test"), badge(str(row.get("status", "untested"))), class_="row")
-    examine = (
-        h.p(h.a("Run full diagnostics", href=f"/connections/{row['name']}/doctor")) if doctors(request.catalog, str(row["type"])) else None
-    )
+    address = f"/connections/{row['name']}"
+    test = form(request, f"{address}/test", h.div(busy, button, class_="beside"), into="#test", swap="outerHTML")
+    examine = h.a("Run full diagnostics", href=f"{address}/doctor") if doctors(request.catalog, str(row["type"])) else None
+    top = h.div(h.h2("Test"), h.div(examine, test, class_="beside"), class_="row")
     done = h.ol(steps, class_="steps") if steps else None
-    return h.section(top, status_line, done, test, examine, id="test", class_="card", aria_live="polite")
+    return h.section(top, status_line, done, id="test", class_="card", aria_live="polite")
 
 
 def _step(item: Mapping[str, Any], external_id: str | None) -> Markup:
@@ -269,7 +268,7 @@ def _document(made: Any) -> str:
     return made if isinstance(made, str) else json_text(made)
 
 
-def _values_card(request: PageRequest, row: Mapping[str, Any], kind: ConnectionKind, *, stored: bool, opened: bool) -> Markup:
+def _values_card(request: PageRequest, row: Mapping[str, Any], kind: ConnectionKind, *, stored: bool) -> Markup:
     if not stored or not request.may("manage"):
         reason = f"Defined in {row.get('source')}; edit it there." if not stored else "Your token is not allowed to edit connections."
         values = [(name, h.code(value if isinstance(value, str) else json_text(value))) for name, value in row["values"].items()]
@@ -289,7 +288,7 @@ def _values_card(request: PageRequest, row: Mapping[str, Any], kind: ConnectionK
         hx_post=f"/connections/{row['name']}/values", hx_target="#outcome", hx_swap="innerHTML", novalidate=True,
     )  # fmt: skip
     hint = h.p("Secrets are never shown. Leave a secret empty to keep it.", class_="muted")
-    return folded("Values", hint, edit, id="values", open=opened)
+    return card("Values", hint, edit, id="values")
 
 
 def _guide(kind: ConnectionKind) -> Markup | None:
@@ -311,7 +310,7 @@ def _rename(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Cal
     )
     refused = h.div(id="renamed", aria_live="polite")
     fields, address = (new, follow, h.button("Rename"), refused), f"/connections/{row['name']}/name"
-    return folded("Rename", form(request, address, *fields, into="#renamed", state=connection_state(request, row)))
+    return _asked("Rename", form(request, address, *fields, into="#renamed", state=connection_state(request, row)), "final plain")
 
 
 def _remove(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Calls) -> Markup:
@@ -321,7 +320,11 @@ def _remove(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Cal
     button = h.button(f"Remove {row['name']}", class_="danger")
     failed = _told("These fail: ", calls.queued) if calls.queued else None
     told = text, stopped, failed, _spoiled(calls), button
-    return folded("Remove", form(request, f"/connections/{row['name']}/removal", *told, state=connection_state(request, row)))
+    return _asked("Remove", form(request, f"/connections/{row['name']}/removal", *told, state=connection_state(request, row)), "final")
+
+
+def _asked(title: str, asked: Node, kind: str) -> Markup:
+    return h.details(h.summary(f"{title}…"), h.div(asked, class_="asked"), class_=kind)
 
 
 def _listed(*users: Node) -> Node:

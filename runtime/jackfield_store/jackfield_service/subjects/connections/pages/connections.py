@@ -92,7 +92,11 @@ def _render_results(request: PageRequest) -> Markup:
 
 
 def _first(request: PageRequest) -> Node:
-    make = "Search the system above" if request.may("manage") else "Ask an administrator of the workspace to create one"
+    make = (
+        "Search above for the system whose account is to be connected"
+        if request.may("manage")
+        else "Ask an administrator of the workspace to create one"
+    )
     return f"No connections yet. {make}."
 
 

@@ -243,7 +243,7 @@ def _within(request: PageRequest, given: Mapping[str, str], wanted: Mapping[str,
 def _empty(given: Mapping[str, str], *, is_partial: bool) -> Node:
     """Render what stands in place of a list without rows; a searched text may still be in inputs and errors, which are listed below."""
     if not given.keys() - {"timezone", _WITHIN}:
-        return ["No invocations yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
+        return [h.p("No invocations yet. Each call is listed here as soon as it begins."), h.a("Choose an action", href="/connectors")]
     if is_partial:
         return "No matches so far. Select Older to keep searching."
     if "q" not in given:

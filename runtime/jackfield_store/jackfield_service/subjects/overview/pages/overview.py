@@ -39,16 +39,17 @@ def shown(request: PageRequest) -> Response:
 def _content(request: PageRequest, span: Span) -> list[Node]:
     numbers, limited = _figures(request, span)
     connections = request.connections.list(limit=LOOKED_AT)
+    begun = bool(numbers.total or request.journal.entries(limit=1)[0])
     return [
         revoked_notices(request),
         _broken(request),
         attention_card(request, connections=connections),
-        _tiles(request, numbers, connections.items),
+        _tiles(request, numbers, connections.items) if begun else None,
         h.p(limited, class_="muted") if limited else None,
         h.div(
             _figure(f"Invocations per {_part(span)}", rate_chart(numbers.buckets), _legend(), _rate_table(numbers), wide=True)
             if numbers.total
-            else _nothing(request),
+            else _nothing(request, begun=begun),
             _figure(
                 "Latency by connector",
                 latency_chart(numbers.rows),
@@ -152,8 +153,8 @@ def _marks(marks: Iterable[tuple[str, str]], *further: Markup) -> Markup:
     return h.ul(rows, further, class_="legend")
 
 
-def _nothing(request: PageRequest) -> Markup:
-    if not request.journal.entries(limit=1)[0]:
+def _nothing(request: PageRequest, *, begun: bool) -> Markup:
+    if not begun:
         return first_steps(request)
     return card("No invocations in this period", h.p("Choose ", h.a("an action", href="/connectors"), " and run it."), class_="card wide")
 

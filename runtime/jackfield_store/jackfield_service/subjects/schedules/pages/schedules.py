@@ -58,7 +58,7 @@ def listed(request: PageRequest) -> Response:
     found = listing(
         request, SCHEDULES, things(request, SCHEDULES, "read"), "/schedules", "Schedules",
         {**_CELLS, "nextAt": lambda item: at(item["nextAt"], request.now) if item["nextAt"] else _reason(item) or "never"},
-        empty="No schedules yet.", actions=partial(edit_link, request, "/schedules"),
+        empty="No schedules yet. Search above for the action that is to run at given times.", actions=partial(edit_link, request, "/schedules"),
     )  # fmt: skip
     new = offering("/new-schedule", "Schedule an action…", "New schedule") if request.may("manage") else None
     return page(request, "schedules", "Schedules", done_notice(request, _DONE), new, found, lead="Invocations that run at given times.")

@@ -66,7 +66,7 @@ def listed(request: PageRequest) -> Response:
     """``GET /subscriptions``: all of them by name."""
     shown = listing(
         request, SUBSCRIPTIONS, things(request, SUBSCRIPTIONS, "read"), "/subscriptions", "Subscriptions",
-        {**_cells(request), "status": lambda item: [badge(item["status"]), _reason(item)]}, empty="No subscriptions yet.",
+        {**_cells(request), "status": lambda item: [badge(item["status"]), _reason(item)]}, empty="No subscriptions yet. Search above for what is to be watched.",
         actions=partial(edit_link, request, "/subscriptions"),
     )  # fmt: skip
     new = offering("/new-subscription", "When this happens…", "New subscription") if request.may("manage") else None
