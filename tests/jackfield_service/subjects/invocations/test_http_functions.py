@@ -112,6 +112,17 @@ def test_rules_bind_its_callers(stand: Stand, charge: Charge) -> None:
     assert "host" in [row["key"] for row in stand.client("invoke").get("/v1/connectors").json["items"]]
 
 
+def test_each_workspace_has_calls_of_its_own(stand: Stand, charge: Charge, effects: list[tuple[Any, ...]]) -> None:
+    """A key is one of a workspace; no other sees the call."""
+    Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme")
+    client = stand.client("invoke", "acme")
+    assert charge("a") == "ch_a"
+    found = client.post("/v1/invocations", asked("a")).json
+    assert (found["output"], found["meta"]["replayed"]) == ({"value": "ch_a"}, False)
+    assert [row["action"] for row in client.get("/v1/invocations").json["items"]] == ["charge"]
+    assert effects == [("a", 5), ("a", 5)]
+
+
 def test_a_limit_of_the_workspace_counts_it(stand: Stand, effects: list[tuple[Any, ...]]) -> None:
     """A call beside one that runs is refused, a direct one, too."""
     host = stand.host
