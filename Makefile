@@ -13,7 +13,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels single-file single-file-test docs bench awsindex iamactions corpus mocks costs audit shelf shelf-diff shelf-test shelf-try shelf-licences airflow interop generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels single-file single-file-test docs bench awsindex iamactions corpus mocks costs audit shelf shelf-diff shelf-test shelf-try shelf-licences airflow interop adapters generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -172,6 +172,13 @@ airflow: setup ## run hosts/airflow in a real Airflow, which gets .venv/airflow
 interop: browser ## run beside squid, tinyproxy, mitmproxy, dnsmasq, RabbitMQ, Redis Sentinel and a standby of PostgreSQL
 	@BIN=$(BIN) .ci/interop
 	@$(BIN)/python -m pytest -q -p no:cacheprovider -rs -m interop tests/interop
+
+# As airflow: an environment of its own. The comparison needs the packages that it compares.
+adapters: setup ## run the adapters of `once` in LangGraph, PydanticAI, OpenAI Agents, Temporal, Celery, Prefect, Airflow, FastAPI and FastMCP; print the comparison with other libraries
+	@echo "== adapters"
+	@BIN=$(BIN) .ci/adapters
+	@.venv/adapters/bin/python -m pytest -q -c /dev/null -p no:cacheprovider --rootdir examples/adapters/tests examples/adapters/tests
+	@.venv/adapters/bin/python -m benchmarks.boundaries
 
 generate: setup ## write schemas, manifests and reference pages again
 	@$(BIN)/python .ci/generate.py

@@ -123,6 +123,7 @@ WITH_CODE = [
     for path in pages()
     if path.name not in ("first-connector.md", "publish-openapi.md", "embed-platform.md")  # tests of their own run them in a real shell
     and path.name != "once.md"  # and this one beside a client of the reader
+    and path.parent.name != "adapters"  # and these beside their frameworks
     and path not in (_CALLERS, _AUTHORS)  # tests below run them, and look at what they did
     and any(block.language in ("python", "shell") for block in blocks(path))
 ]
