@@ -85,6 +85,8 @@ def test_dev_shows_calls_and_faults_and_recovers(session: Session) -> None:
     link = session.wait("console, for one sign-in").rpartition(" ")[2].strip()
     with urllib.request.urlopen(link, timeout=120) as page:
         assert b"console" in page.read().lower()
+    with urllib.request.urlopen(f"{url}/console/components", timeout=120) as page:
+        assert b"Sign in" in page.read()  # it is there, for who is signed in
     assert session.call(url)["output"] == SIGNED
     session.wait("jackfield: acme sign: succeeded in ")
 

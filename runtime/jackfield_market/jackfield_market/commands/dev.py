@@ -29,6 +29,8 @@ _POLL = 0.5
 _INVALID = 2
 """Exit code of a server whose arguments are not valid."""
 _CALLS = "jackfield_market.commands.dev_calls"
+COMPONENTS = "components = jackfield_service.shell.pages.all_components:routes"
+"""Page of the console's components, which is for those who work on them."""
 _HOOKS = "jackfield_market.commands.dev_hooks"
 _MOST_FILES = 2_000
 _SLOW = 10.0
@@ -92,7 +94,7 @@ def environment_of(project: Project, scratch: Path) -> Mapping[str, str]:
     info = scratch / "site" / f"{re.sub('[-_.]+', '_', name)}-0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0\n", encoding="utf-8")
-    points = {"connectors": f"{project.key} = {project.points[project.key]}", "plugins": f"dev.around = {_CALLS}"}
+    points = {"connectors": f"{project.key} = {project.points[project.key]}", "plugins": f"dev.around = {_CALLS}", "parts": COMPONENTS}
     text = "".join(f"[jackfield.{group}]\n{line}\n" for group, line in points.items())
     (info / "entry_points.txt").write_text(text, encoding="utf-8")
     paths = [str(info.parent), str(project.package.parent.resolve()), *filter(None, sys.path)]

@@ -416,6 +416,7 @@ def _(person: Person) -> None:
 @task("add a tenant")
 def _(person: Person) -> None:
     person.begin("Tenants")
+    person.press("New workspace")
     person._here()
     person.page.locator("main form[action='/tenants'] #name").fill("acme-1")
     person.press("Create workspace")

@@ -344,12 +344,18 @@ VERBS = {"": Verb("Serve the HTTP API, the console and MCP.", _declare, _serve)}
 
 
 def mounts(*added: Mount) -> tuple[Mount, ...]:
-    """Return the mounts in routing order: MCP, those of other packages, the console."""
-    return (_mcp, *added, _console)
+    """Return the mounts in routing order: MCP, those of other packages, the console's, and the console."""
+    return (_mcp, *added, _components, _console)
 
 
 def _mcp(server: ServerContext) -> Sequence[Operation | Route]:
     mount: Callable[[ServerContext], Sequence[Operation]] | None = chosen(PARTS, "mcp")
+    return () if mount is None else mount(server)
+
+
+def _components(server: ServerContext) -> Sequence[Operation | Route]:
+    """Return the page of the console's components, which only ``jackfield dev`` declares."""
+    mount: Callable[[ServerContext], Sequence[Route]] | None = chosen(PARTS, "components")
     return () if mount is None else mount(server)
 
 

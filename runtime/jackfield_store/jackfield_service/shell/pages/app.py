@@ -47,6 +47,11 @@ def routes(server: ServerContext) -> list[Route]:
     return [*pages, *own, assets_route()]
 
 
+def session_route(server: ServerContext, page: Page) -> Route:
+    """Return the route of a page that no subject declares."""
+    return Route(page.path, _page(server, ConsoleSessions(server), page), methods=[page.method])
+
+
 def _page(server: ServerContext, sessions: ConsoleSessions, page: Page) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         remembered = await sessions.remembered(request) if page.describes else None
