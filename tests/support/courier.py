@@ -18,6 +18,7 @@ class Parcel(Inputs):
 
     document: StreamedFile = Field(title="Document")
     fault: str | None = Field(None, title="Fault")
+    name: str = Field("copy of it.bin", title="Name")
 
 
 class Letter(Inputs):
@@ -48,7 +49,7 @@ def carry(parcel: Parcel) -> Delivered:
     digest = hashlib.sha256()
     for chunk in parcel.document:
         digest.update(chunk)
-    copy = OutputFile(_chunks(parcel.document, parcel.fault), parcel.document.content_type, "copy of it.bin")
+    copy = OutputFile(_chunks(parcel.document, parcel.fault), parcel.document.content_type, parcel.name)
     return Delivered(sha256=digest.hexdigest(), size=parcel.document.size, copies=[copy])
 
 

@@ -1,10 +1,12 @@
-"""Media types by file name, the same on every host."""
+"""Names of files, and media types by them, the same on every host."""
 
 from __future__ import annotations
 
 import mimetypes
 import os
 import re
+
+from jackfield.kernel.hidden import without_hidden
 
 OCTETS = "application/octet-stream"
 _ENCODED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz", "compress": "application/x-compress"}
@@ -20,6 +22,26 @@ _OFFICE = {
 _WORD = r"[A-Za-z0-9!#$&^_.+-]"
 _TYPE = re.compile(rf'{_WORD}{{1,60}}/{_WORD}{{1,100}}(?:; ?{_WORD}{{1,60}}=(?:{_WORD}{{1,100}}|"[ !#-\[\]-~]{{0,100}}")){{0,4}}\Z')
 """Type, subtype and a few parameters: RFC 6838 and 9110 without escapes in quotes."""
+
+_LONGEST = 200
+"""Bytes of a name: file systems take 255, and browsers add " (1)" and an ending of their own."""
+_LONGEST_ENDING = 32
+_JOINERS = "\u200c\u200d"
+"""Hidden characters that emoji and some scripts need."""
+
+
+def clean_name(name: str) -> str | None:
+    """Return the last part of a path as every host can save it; None if nothing is left.
+
+    Hidden characters go, such as those that reorder displayed text ("fdp.exe" for "exe.pdf"), and so do blanks and dots at the end, which
+    Windows drops and of which ``..`` consists. A longer one is cut before its ending.
+    """
+    last = without_hidden(re.split(r"[/\\]", name)[-1], _JOINERS).strip().rstrip(". ")
+    if len(last.encode()) > _LONGEST:
+        stem, dot, ending = last.rpartition(".")
+        kept = f".{ending}" if dot and stem and len(ending.encode()) < _LONGEST_ENDING else ""
+        last = last.encode()[: _LONGEST - len(kept.encode())].decode(errors="ignore").rstrip(". ") + kept
+    return last or None
 
 
 def media_type(given: str) -> str:

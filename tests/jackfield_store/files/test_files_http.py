@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 from tests.jackfield_service.subjects.invocations.test_http_invocations import is_settled, until
@@ -388,6 +390,57 @@ def test_a_file_keeps_its_name_in_other_languages(tmp_path: Path) -> None:
             shown = download(client, raw.json["file"]).headers["content-disposition"]
             assert shown == "attachment; filename=\"Gr__e _.pdf\"; filename*=UTF-8''Gr%C3%BC%C3%9Fe%20%E2%82%AC.pdf"
         assert "name" not in client.post("/v1/files", b"hello", Content_Type="application/pdf", Content_Disposition="inline").json
+
+
+_NAMES = {
+    'a"b; filename=x.txt': 'a"b; filename=x.txt',
+    "a\r\nX-Evil: 1.txt": "aX-Evil: 1.txt",
+    "../../etc/passwd": "passwd",
+    "C:\\Users\\ada\\CON.txt": "CON.txt",
+    "scan\u202efdp.exe": "scanfdp.exe",
+    "\ufeff\u200bone\u2028two.txt": "onetwo.txt",
+    "50%25 of it's.pdf": "50%25 of it's.pdf",
+    "\U0001f469\u200d\U0001f680.png": "\U0001f469\u200d\U0001f680.png",
+    "report.pdf. .": "report.pdf",
+    "..": None,
+    " . ": None,
+    "n" * 300 + ".pdf": "n" * 196 + ".pdf",
+    "\u00e9" * 150 + ".tar": "\u00e9" * 98 + ".tar",
+    "\U0001f600" * 70: "\U0001f600" * 50,
+}
+
+
+def test_each_way_in_names_a_file_so_that_it_can_be_saved(tmp_path: Path) -> None:
+    """The name of an upload, of an action's file and of the command line: the last part of a path, without what is not seen, and without
+    dots and blanks at its end; a long one keeps its ending. The download names it in both forms, on one line."""
+    with posting(Place({}), tmp_path) as stand:
+        client, head = stand.client(), "attachment; filename*=UTF-8''"
+        for given, kept in _NAMES.items():
+            raw = client.post("/v1/files", b"hello", Content_Type="text/html", Content_Disposition=head + quote(given, safe="")).json
+            copy = client.post("/v1/invocations", carrying(document="hello", name=given)).json["output"]["copies"][0]
+            assert [raw.get("name"), copy.get("name")] == [kept, kept]
+            for file in (raw["file"], copy["file"]):
+                reply = download(client, file)
+                assert (reply.status, reply.body, reply.headers.get("x-evil")) == (200, b"hello", None)
+                plain, extended = re.fullmatch(
+                    r"attachment; filename=\"([\w ._-]+)\"(?:; filename\*=UTF-8''(.*))?", reply.headers["content-disposition"], re.ASCII
+                ).groups()  # type: ignore[union-attr]
+                assert (unquote(extended) if extended else None, len(plain) <= 200) == (kept, True)
+
+
+def test_a_download_that_is_resumed_is_the_file(tmp_path: Path) -> None:
+    """A file of text is not compressed: whoever resumes it asks for what is missing after the bytes that came, and a range counts those of
+    the file. Its length is told, and nothing else loses its compression."""
+    content = b"a,b,c\r\n" * 50_000
+    with posting(Place({}), tmp_path) as stand:
+        client = stand.client()
+        file = client.post("/v1/files", content, Content_Type="text/csv").json["file"]
+        whole = download(client, file, Accept_Encoding="gzip")
+        assert (whole.headers.get("content-encoding"), whole.headers["content-length"], whole.body) == (None, str(len(content)), content)
+        assert whole.headers["x-accel-buffering"] == "no"  # nginx passes it on as it is read
+        rest = download(client, file, Accept_Encoding="gzip", Range="bytes=1000-", If_Range=whole.headers["etag"])
+        assert (rest.status, whole.body[:1000] + rest.body) == (206, content)
+        assert client.get("/openapi.json", Accept_Encoding="gzip").headers["content-encoding"] == "gzip"
 
 
 def test_the_console_links_files_of_an_output() -> None:

@@ -18,7 +18,7 @@ from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import JackfieldError, NotFound
 from jackfield.kernel.exports import late_hints
 from jackfield.kernel.failures import OnFailure
-from jackfield.kernel.media_types import media_type
+from jackfield.kernel.media_types import clean_name, media_type
 
 if TYPE_CHECKING:
     from jackfield.invocation.stored_file import StoredFile
@@ -184,9 +184,11 @@ class Files:
         invocation: str | None = None,
         kept: float | None = None,
     ) -> Incoming:
-        """Begin to store a file. Its content type becomes a header field of downloads: what is no media type is stored as octets."""
+        """Begin to store a file. Name and content type become header fields of downloads: a name is cleaned, whoever gives it, and what is
+        no media type is stored as octets."""
         from jackfield.invocation.stored_file import StoredFile
 
+        name = clean_name(name or "")
         identifier, now, kind = f"file_{secrets.token_urlsafe(16)}", self.time.stamp(), media_type(content_type)
         about = {"name": name, "content_type": kind, "caller": caller, "now": now, "until": now + _UNFINISHED_KEPT}
         quota = Quota(self.limits.cap) if returned else self.quota(workspace)

@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import GZipResponder, IdentityResponder
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -191,20 +191,31 @@ def compressed(body: bytes) -> bytes:
     return gzip.compress(body, _LEVEL)
 
 
-class Gzipped(GZipMiddleware):
-    """Starlette's compression, which only searches for the word ``gzip``: it is passed on if the caller accepts that."""
+class Gzipped:
+    """ASGI middleware that compresses, by Starlette's responders, what the caller accepts so."""
 
     def __init__(self, app: ASGIApp) -> None:
-        super().__init__(app, minimum_size=COMPRESS_FROM, compresslevel=_LEVEL)
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        app = self._app
         if scope["type"] == "http":
-            given = scope["headers"]
-            scope["headers"] = [
-                (name, value if name != b"accept-encoding" else b"gzip" if accepts_gzip(value) else b"") for name, value in given
-            ]
-        await super().__call__(scope, receive, send)
+            accepted = b",".join(value for name, value in scope["headers"] if name == b"accept-encoding")
+            app = _Packing(app, COMPRESS_FROM, _LEVEL) if accepts_gzip(accepted) else IdentityResponder(app, COMPRESS_FROM)
+        await app(scope, receive, send)
+
+
+class _Packing(GZipResponder):
+    """Compression of one response, unless it has ranges: whoever resumes it counts the bytes that came, and those of the file are meant."""
+
+    _has_ranges = False
+
+    async def send_with_compression(self, message: Message) -> None:
+        """Forward a message."""
+        if message["type"] == "http.response.start":
+            self._has_ranges = any(name == b"accept-ranges" for name, _ in message["headers"])
+        await (self.send(message) if self._has_ranges else super().send_with_compression(message))
 
 
 class Cors(CORSMiddleware):

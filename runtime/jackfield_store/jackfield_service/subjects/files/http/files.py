@@ -52,6 +52,7 @@ async def download(request: Request, server: ServerContext, identity: Identity) 
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "Cache-Control": "private, no-store",
         "Accept-Ranges": "bytes",
+        "X-Accel-Buffering": "no",  # nginx would take 1 GiB at once, then nothing until the client has read that
         "ETag": etag,
     }
     wanted = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
@@ -123,8 +124,8 @@ def _disposition(file: StoredFile) -> str:
     """Return the header that makes browsers save the file instead of showing it (RFC 6266)."""
     if file.name is None:
         return f'attachment; filename="{file.id}"'
-    plain = re.sub(r"[^A-Za-z0-9 ._-]", "_", file.name)[:100]
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file.name[:200], safe='')}"
+    plain = re.sub(r"[^A-Za-z0-9 ._-]", "_", file.name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file.name, safe='')}"
 
 
 OPERATIONS: tuple[Operation, ...] = (
