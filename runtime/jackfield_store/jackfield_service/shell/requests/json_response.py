@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import orjson
@@ -28,13 +29,21 @@ def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None)
     return Response(dumps(value), status, headers, "application/json")
 
 
+_CODED = re.compile(r'-(?:gzip|br|zstd|deflate)(?="\Z)')
+
+
+def tags_of(header: str) -> set[str]:
+    """Return the entity tags of ``If-Match`` or ``If-None-Match`` as this server gave them. A proxy that compresses changes a tag: nginx
+    makes it weak, Apache and Caddy add the coding."""
+    return {_CODED.sub("", part.strip().removeprefix("W/")) for part in header.split(",")}
+
+
 def tagged(request: Request, value: object, kind: str = "application/json") -> Response:
     """Answer ``value`` (an object, or encoded JSON) with a weak entity tag, since it may be compressed on its way; answer 304 if the caller
     has it (RFC 9110 §13.1.2)."""
     body = value if isinstance(value, bytes) else dumps(value)
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": f"W/{tag}", "Cache-Control": "private, no-cache"}
-    known = {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}
-    if tag in known or "*" in known:
+    if {tag, "*"} & tags_of(request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, kind)

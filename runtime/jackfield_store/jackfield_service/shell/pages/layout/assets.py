@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from jackfield_service.shell.requests.json_response import tags_of
 from jackfield_service.shell.requests.problem import Problem
 
 _FOLDER = Path(__file__).parents[1] / "static"
@@ -67,6 +68,6 @@ async def _serve(request: Request) -> Response:
         raise Problem(404, "file not found")
     current = request.path_params["digest"] == found.digest
     headers = {"Cache-Control": _IMMUTABLE if current else "no-cache", "ETag": f'"{found.digest}"'}
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    if headers["ETag"] in tags_of(request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
     return Response(found.content, headers=headers, media_type=found.media_type)

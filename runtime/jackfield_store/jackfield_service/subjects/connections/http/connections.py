@@ -17,7 +17,7 @@ from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import members_of
-from jackfield_service.shell.requests.json_response import answer
+from jackfield_service.shell.requests.json_response import answer, tags_of
 from jackfield_service.shell.requests.problem import Problem, of_error
 from jackfield_service.shell.requests.wording import reworded
 from jackfield_store.connections.connection_table import VersionConflict
@@ -64,7 +64,7 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/connections/{name}``."""
     found = await _done(server, identity, lambda known: known.show(request.path_params["name"]))
-    if {_etag(found), "*"} & _tags(request.headers.get("if-none-match", ""), weak=True):
+    if {_etag(found), "*"} & tags_of(request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers={"ETag": _etag(found)})
     return _with_version(found)
 
@@ -148,12 +148,6 @@ def _etag(found: dict[str, Any]) -> str:
     return f'"{found.get("version", 1)}"'
 
 
-def _tags(header: str, *, weak: bool = False) -> set[str]:
-    """Return the entity tags of a header (RFC 9110 §13.1). Weak tags count only in a weak comparison."""
-    tags = {part.strip() for part in header.split(",")}
-    return {tag.removeprefix("W/") for tag in tags} if weak else tags
-
-
 def _matched(request: Request, found: dict[str, Any]) -> int | None:
     """Return the version that the caller read; None if any version is accepted.
 
@@ -161,7 +155,7 @@ def _matched(request: Request, found: dict[str, Any]) -> int | None:
     """
     if not request.headers.get("if-match", "*").strip():
         raise Problem(400, "the header 'If-Match' is empty: send the ETag you last received, or omit the header")
-    tags = _tags(request.headers.get("if-match", "*"))
+    tags = tags_of(request.headers.get("if-match", "*"))
     if "*" in tags:
         return None
     if _etag(found) not in tags:
