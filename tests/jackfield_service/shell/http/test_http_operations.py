@@ -75,10 +75,12 @@ def test_l45_an_origin_for_all_is_warned_of(served: Process) -> None:
 
 
 def test_pages_of_a_rebound_name_are_not_shown(served: Process) -> None:
-    """A server on loopback shows console and docs under the names of this machine only; its API has bearer tokens."""
+    """A server on loopback shows console and docs under the names of this machine only; its API has bearer tokens. Whoever has put a proxy
+    in front of it is told what that needs."""
     client = served.client
     for path in ("/", "/login", "/docs", "/openapi.json"):
-        assert client.get(path, Host="evil.example").status == 403
+        refused = client.get(path, Host="evil.example")
+        assert (refused.status, "--behind-proxy and --public-url" in refused.json["detail"]) == (403, True)
         assert client.get(path, Host="LOCALHOST:1234").status in {200, 303}
     assert [client.get(path, Host="evil.example").status for path in ("/healthz", "/readyz", "/v1/actions")] == [200, 200, 200]
 

@@ -16,6 +16,7 @@ from jackfield_service.shell.requests.web_pages import page_fault
 
 _DEFAULT = {"http": 80, "https": 443}
 _NEVER_SENT = {"http": ":80", "https": ":443"}
+_PROXIED = "; behind a proxy, start the server with --behind-proxy and --public-url"
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z")
 
 
@@ -28,7 +29,7 @@ def check_origin(request: Request, settings: ServerSettings, public_url: str) ->
     allowed = {*settings.origins, *_own(request, settings), *_public(public_url)} if given else ()
     fault = page_fault(given, headers.get("sec-fetch-site", ""), headers.get("host", ""), allowed=allowed, local=settings.local)
     if fault is not None:
-        raise Problem(403, f"{fault}: 'jackfield serve --origin' allows them" if "pages" in fault else fault)
+        raise Problem(403, f"{fault}: 'jackfield serve --origin' allows them" if "pages" in fault else f"{fault}{_PROXIED}")
 
 
 def check_origins(origins: Iterable[str]) -> None:
@@ -50,7 +51,8 @@ def foreign_host(headers: Iterable[tuple[bytes, bytes]], settings: ServerSetting
     A server that only this machine can reach has no other name: a page under another name is DNS rebinding.
     """
     host = next((value.decode("latin-1") for name, value in headers if name == b"host"), "")
-    return page_fault((), "", host, allowed=(), local=settings.local)
+    fault = page_fault((), "", host, allowed=(), local=settings.local)
+    return fault and f"{fault}{_PROXIED}"
 
 
 def _public(url: str) -> set[str]:
