@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -197,6 +199,17 @@ def test_classes_that_entry_points_name_come_out(name: str, jackfield: Jackfield
     pytest.importorskip(module.partition(".")[0])
     with pytest.raises(getattr(import_module(module), attribute)):
         thrown_in(getattr(import_module(module), attribute), Case(jackfield, provider, "write"))
+    assert (provider.paths, _entry(jackfield)) == (["/slow"], ("in_doubt", "in_doubt"))
+
+
+def test_a_declared_cancellation_comes_out(monkeypatch: pytest.MonkeyPatch, jackfield: Jackfield, provider: Provider) -> None:
+    """Prefect's time limit for a task in a thread is a cancellation of asyncio's kind, which only its class tells from a connector's."""
+    kind = type("CancelledError", (asyncio.CancelledError,), {})
+    name = "prefect._internal.concurrency.cancellation"
+    monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setattr(sys.modules[name], "CancelledError", kind, raising=False)
+    with pytest.raises(kind):
+        thrown_in(kind, Case(jackfield, provider, "write"))
     assert (provider.paths, _entry(jackfield)) == (["/slow"], ("in_doubt", "in_doubt"))
 
 
