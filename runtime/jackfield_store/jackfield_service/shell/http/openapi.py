@@ -129,7 +129,8 @@ def _opened(value: Any) -> Any:
     if isinstance(members := opened.get("properties"), dict):
         required = opened.get("required", ())
         opened["properties"] = {name: one if name in required else _without_default(one) for name, one in members.items()}
-    return {**opened, "additionalProperties": True} if value.get("type") == "object" and not value.keys() & _SHAPED else opened
+    may_be_object = "object" in value.get("type", ())  # a type, or a list of types
+    return {**opened, "additionalProperties": True} if may_be_object and not value.keys() & _SHAPED else opened
 
 
 def _without_default(member: Any) -> Any:
