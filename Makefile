@@ -169,7 +169,7 @@ airflow: setup ## run hosts/airflow in a real Airflow, which gets .venv/airflow
 	@$(BIN)/python -m pytest -q -p no:cacheprovider hosts/airflow/tests
 
 # As airflow: programs of others, which CI does without.
-interop: browser ## run beside squid, tinyproxy, mitmproxy, dnsmasq, RabbitMQ, Redis Sentinel and a standby of PostgreSQL
+interop: browser ## run beside squid, tinyproxy, mitmproxy, nginx, Caddy, dnsmasq, Prefect, RabbitMQ, Redis Sentinel and a standby of PostgreSQL
 	@BIN=$(BIN) .ci/interop
 	@$(BIN)/python -m pytest -q -p no:cacheprovider -rs -m interop tests/interop
 

@@ -12,8 +12,10 @@ _LONGEST_HEADER = 4000
 
 
 def file_name(disposition: str) -> str | None:
-    """Return the file name of a ``Content-Disposition``, of ``filename*`` before ``filename``, as a browser would save it: without folders,
-    hidden characters, blanks and dots at its end, at most 200 bytes with its ending. None if there is none."""
+    """Return the file name of a ``Content-Disposition``, of ``filename*`` before ``filename``, as every host can save it.
+
+    It has no folders, no hidden characters, no blanks or dots at its end, and at most 200 bytes with its ending. None if there is none.
+    """
     message = Message()
     message["Content-Disposition"] = disposition[:_LONGEST_HEADER]
     named = [value for name, value in message.get_params([], "Content-Disposition") if name.lower() == "filename"]

@@ -129,7 +129,7 @@ def test_an_object_without_a_shape_has_any_members(document: Any) -> None:
 
 
 def test_a_queued_call_is_told_from_a_result(document: Any) -> None:
-    """Both are answered with 202, the latter of one that waits for a person: each has what it always has, for types that tell them apart."""
+    """Both are answered with 202, the latter of a call that waits for a person: types tell them apart by what each always has."""
     schemas = document["components"]["schemas"]
     assert [one["$ref"].rpartition("/")[2] for one in schemas["Queued"]["anyOf"]] == ["QueuedCall", "Result"]
     assert schemas["QueuedCall"]["required"] == ["invocationId", "status"]

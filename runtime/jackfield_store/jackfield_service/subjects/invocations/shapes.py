@@ -92,7 +92,8 @@ SHAPES: dict[str, Json] = {
         truncated={"type": "boolean", "description": "Whether there was more of the body."},
         omitted={"type": "string", "description": "Why a body that was kept is not shown: binary, several parts, secrets of the output."},
     ),
-    "Queued": {"anyOf": [{"$ref": "#/components/schemas/QueuedCall"}, {"$ref": "#/components/schemas/Result"}]},  # one that waits for a person
+    # a Result is that of a call which waits for a person
+    "Queued": {"anyOf": [{"$ref": "#/components/schemas/QueuedCall"}, {"$ref": "#/components/schemas/Result"}]},
     "QueuedCall": object_of(
         ("invocationId", "status"), invocationId=STRING, status={"enum": ["queued", "running", "waiting"]}, progress=_PROGRESS,
         replayed={"type": "boolean", "description": "True if an earlier request with its key had queued it."},
