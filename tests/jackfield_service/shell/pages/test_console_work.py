@@ -115,7 +115,6 @@ def test_a_doubt_is_settled(visitor: Visitor, console: Console) -> None:
     page.get_by_role("link", name="In doubt", exact=True).click()
     page.locator("#found tbody a").first.click()
     page.get_by_role("heading", name="In doubt").wait_for()
-    visitor.picture("in-doubt")
     assert not page.get_by_role("button", name="Mark as succeeded").is_visible()
     page.get_by_text("It took effect…").click()
     page.get_by_label("How do you know?").locator("visible=true").fill("Its order is in their list")
