@@ -239,7 +239,8 @@ def main() -> None:
         approver.enter("approve")
         if folder is None:
             document(console, aws, operator, approver)
-        for name, path in pages(console).items() if folder is not None else ():
+            return
+        for name, path in pages(console).items():
             if not only or name in only:
                 look(approver if name in ("approvals", "decision") else operator, folder, name, path)
 
