@@ -6,7 +6,8 @@ from jackfield.kernel.exports import exports
 
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
-    from jackfield.boundary.once import ABSENT, UNKNOWN, once
+    from jackfield.boundary.looks import ABSENT, UNKNOWN
+    from jackfield.boundary.once import once
     from jackfield.invocation import Invocation, Result
     from jackfield.invocation.result import InvocationFailed, InvocationWaiting
     from jackfield.kernel.errors import JackfieldError
@@ -23,7 +24,8 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
-            ".boundary.once": "ABSENT UNKNOWN once",
+            ".boundary.looks": "ABSENT UNKNOWN",
+            ".boundary.once": "once",
             ".kernel.errors": "JackfieldError",
             ".invocation.result": "InvocationFailed InvocationWaiting",
             ".invocation": "Invocation Result",

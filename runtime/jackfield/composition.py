@@ -13,7 +13,7 @@ from jackfield.call import unstored
 from jackfield.catalog.loading import PARTS, has_part, of_one, package_of, part
 from jackfield.connector.hooks import Plugins
 from jackfield.gates.unrecorded import ordered
-from jackfield.kernel.database_urls import is_none, named_url, no_database, own_file
+from jackfield.kernel.database_urls import NONE, is_none, named_url, no_database, own_file
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.failures import BrokenPart, Raised, attempt, contained
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jackfield.call.pipe import Pipe, Recording
     from jackfield.call.ports import Access, Files, Journal, Storage
     from jackfield.call.tally import Dependencies
-    from jackfield.call.work import Work, WorkRow
+    from jackfield.call.work import Looked, Work, WorkRow
     from jackfield.callers import Authorizer, Caller
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog, EntryPoint
@@ -138,8 +138,15 @@ class Store(Protocol):
     def row(self, how: How, work: Work) -> WorkRow:
         """Return the row of a program's own function, as ``WorkStore`` does."""
 
-    def settle(self, identifier: str, output: Mapping[str, Any] | None, absent_after: float) -> Result:
-        """Settle a doubt about one, as ``WorkStore`` does."""
+    @property
+    def place(self) -> tuple[str, str]:
+        """URL of the database, and the workspace."""
+
+    def looked(self, identifier: str, found: Looked) -> Result:
+        """Record what a look has found about one in doubt, as ``WorkStore`` does."""
+
+    def told(self, result: Result) -> Result:
+        """Return the Result of one in doubt, as ``WorkStore`` does."""
 
     def digest(self, value: Any) -> str:
         """Return a keyed digest of a value."""
@@ -232,6 +239,7 @@ class NoStore:
     """
 
     connection_table = current = manifests = None
+    place = NONE, ""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.storage: Storage = unstored.NoStorage(environment)
@@ -279,7 +287,7 @@ class NoStore:
         """
         raise no_database()
 
-    row = settle = digest = _refuse
+    row = looked = told = digest = _refuse
 
     def approvals(self, pipeline: Pipe, caller: Caller, actor: Actor | None) -> NoReturn:
         """Refuse: nothing waits.

@@ -17,6 +17,7 @@ from unittest import mock
 
 import pytest
 
+from jackfield_store.database import Transaction
 from jackfield_store.database.engine import open_database
 from jackfield_store.database.migrations import Migrations, known_migrations
 from jackfield_store.database.sqlite import SqliteDialect
@@ -96,3 +97,18 @@ def migrated_for_real() -> Iterator[None]:
     """Begin with empty databases and run the migrations, for tests of them."""
     with real_migrations():
         yield
+
+
+_UNDONE = (
+    "ALTER TABLE invocations DROP COLUMN kept_for",
+    "DROP INDEX doubts_of_functions",
+    "DROP INDEX doubts_due",
+    "ALTER TABLE doubts DROP COLUMN function",
+    "CREATE INDEX doubts_due ON doubts (look_at) WHERE look_at IS NOT NULL",
+)
+
+
+def take_back(transaction: Transaction) -> None:
+    """Take away what the changes since the baseline have added to its tables."""
+    for statement in _UNDONE:
+        transaction.change(statement)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
 
 from jackfield.catalog.loading import PARTS, package_of, part
 from jackfield.kernel.errors import InvalidInvocation
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
     from jackfield.call.calls import Calls
     from jackfield.call.waiter import Waiter
-    from jackfield.call.work import WorkStore
+    from jackfield.call.work import Looked, WorkStore
+    from jackfield.kernel.clock import Deadline
 
 
 class Bound(Protocol):
@@ -34,6 +36,19 @@ class Bound(Protocol):
         """Return how a thread waits, or a task of the running loop."""
 
 
+class DeclaredLook(Protocol):
+    """Look of a function that a program declares."""
+
+    name: str
+
+    @property
+    def function_calls(self) -> Bound:
+        """Where its calls are recorded."""
+
+    async def made(self, key: str, waiter: Waiter, deadline: Deadline, digest: Callable[[Any], str]) -> Looked:
+        """Return what it finds of the call with a key."""
+
+
 class Within:
     """Runtime of a program that has made one."""
 
@@ -45,6 +60,17 @@ class Within:
     def waiter(self, *, loops: bool) -> Waiter:
         """Return how a thread waits, or a task of the running loop."""
         return self._looping() if loops else self._in_thread
+
+
+LOOKING: WeakKeyDictionary[DeclaredLook, None] = WeakKeyDictionary()
+"""Looks of functions that this process declares, for as long as somebody refers to one."""
+
+
+def declared(url: str) -> dict[tuple[str, str], DeclaredLook]:
+    """Return the looks that this process declares over a database, by workspace and name of the function; the latest, of equal ones."""
+    living = [one for reference in LOOKING.keyrefs() if (one := reference()) is not None]
+    placed = [(one.function_calls.store.place, one) for one in living]
+    return {(workspace, one.name): one for (place, workspace), one in placed if place == url}
 
 
 _FOUND: list[Bound] = []

@@ -8,10 +8,11 @@ from functools import partial, wraps
 from inspect import Signature, signature
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar
 
-from jackfield.boundary.bound import environment
-from jackfield.boundary.values import decoded, encoded, is_async, key_of, request_of, tried, unrecorded
+from jackfield.boundary.bound import LOOKING, environment
+from jackfield.boundary.looks import FunctionLook
+from jackfield.boundary.values import decoded, encoded, is_async, key_of, request_of, unrecorded
 from jackfield.call.how import How
-from jackfield.call.waiter import Until, run_in_thread
+from jackfield.call.waiter import run_in_thread
 from jackfield.call.work import Work
 from jackfield.callers.caller import LIBRARY
 from jackfield.invocation.result import InvocationFailed, Result
@@ -36,22 +37,6 @@ _LOG = logging.getLogger("jackfield.once")
 _DAY = 86_400.0
 _LONGEST = 365 * _DAY
 _NAME, _TITLE = 64, 200
-
-
-class _Finding:
-    """Finding of a look without a value."""
-
-    __slots__ = ("_name",)
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __repr__(self) -> str:
-        return self._name
-
-
-ABSENT, UNKNOWN = _Finding("ABSENT"), _Finding("UNKNOWN")
-"""What a look returns if there is no effect, and if it cannot tell."""
 
 
 class Runtime(Protocol):
@@ -121,7 +106,7 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
             raise ValueError(f"the name is {name[:80]!r}, and must have letters, digits, '-', '_' and '.', at most {_NAME} of them")
         if not 0 < keep_for <= _LONGEST:
             raise ValueError(f"'keep_for' is {keep_for!r}, and must be more than 0 and at most {_LONGEST:.0f} seconds (a year)")
-        self.name, self.look, self.absent_after = name, look, absent_after
+        self.name, self.look = name, FunctionLook(name, look, absent_after, runtime, keeps=keep)
         self.refusals, self.keep, self.keep_for, self.timeout = tuple(refusals), keep, keep_for, timeout
         self.key, self.effect, self.about, self._runtime = key, effect, about, runtime
         self.context: dict[str, Any] = dict(context or {})
@@ -129,13 +114,12 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
             self.context["title"] = title[:_TITLE]
         self._block: OnceCall | None = None
         self._signature = Signature()
-        self.looks_in_loop = look is not None and is_async(look)
         self.returns: Callable[[Any], Any] = _as_it_is
 
     @property
     def function_calls(self) -> Bound:
         """Where its calls are recorded."""
-        return environment() if self._runtime is None else self._runtime.function_calls
+        return self.look.function_calls
 
     @property
     def pages(self) -> Runtime:
@@ -144,25 +128,10 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
 
     async def looked_up(self, bound: Bound, waiter: Waiter, deadline: Deadline, key: str, known: Result) -> Result:
         """Look for what a doubt has made; return the Result that it has from then on."""
-        look = self.look
-        if look is None:
+        if not self.look.is_declared:
             return known
-        until = Until(deadline, _late)
-        found = await (
-            waiter.finished(partial(tried, look, key), until) if self.looks_in_loop else waiter.call(partial(attempt, look, key))
-        )
-        if found is UNKNOWN:
-            return known
-        output = None if found is ABSENT else found if isinstance(found, Raised) else attempt(self.output, bound, found)
-        if isinstance(output, Raised):
-            _LOG.warning("the look for '%s' failed: %s", self.name, type(output.error).__name__)
-            return known
-        return await waiter.ask(partial(bound.store.settle, known.meta.invocation_id, output, self.absent_after))
-
-    def output(self, bound: Bound, value: Any) -> Mapping[str, Any]:
-        """Return what is recorded of a value."""
-        found = encoded(value)
-        return {"value": found} if self.keep else {"digest": bound.store.digest(found)}
+        found = await self.look.made(key, waiter, deadline, bound.store.digest)
+        return await waiter.ask(partial(bound.store.looked, known.meta.invocation_id, found))
 
     def __call__(self, function: F) -> F:
         """Return the function that runs once for a key.
@@ -176,6 +145,8 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         self.returns = partial(decoded, function)
         if function.__doc__:
             self.context.setdefault("title", function.__doc__.strip().partition("\n")[0][:_TITLE])
+        if self.look.is_declared:
+            LOOKING[self.look] = None
         if self.effect is not None:
             made = self._with_effect(function, loops=loops)
         else:
@@ -323,7 +294,7 @@ class OnceCall:
                 if known.status == "failed":
                     continue  # the look has freed the key
             break
-        self.result = known
+        self.result = known = await self._told(known)
         if known.status != "succeeded":
             raise InvocationFailed(known)
         output = known.output or {}
@@ -349,6 +320,12 @@ class OnceCall:
         how.meta.connector, how.meta.action = HOST, declared.name
         self.result = _ended(how, error)
         raise InvocationFailed(self.result) from error
+
+    async def _told(self, result: Result) -> Result:
+        """Return a Result; of a doubt that processes look up, with when they do."""
+        if result.status != "in_doubt" or self._declared.look not in LOOKING:
+            return result
+        return await self._how.waiter.ask(partial(self._bound.store.told, result))
 
     async def _end(self, error: BaseException | None) -> bool:
         """Record what became of the call.
@@ -389,6 +366,7 @@ class OnceCall:
         if is_unsent:
             raise error
         if self.result.status == "in_doubt":
+            self.result = await self._told(self.result)
             raise InvocationFailed(self.result) from error
         return False
 
@@ -397,7 +375,7 @@ class OnceCall:
 
     def _kept(self) -> tuple[Mapping[str, Any] | None, str | None]:
         """Return what is recorded of the value, and why it cannot be."""
-        found = attempt(self._declared.output, self._bound, self._value)
+        found = attempt(self._declared.look.output, self._value, self._bound.store.digest)
         return (None, unrecorded(found.error)) if isinstance(found, Raised) else (found, None)
 
 
@@ -415,7 +393,3 @@ def _succeeded(how: How, output: Mapping[str, Any] | None, warning: str | None) 
         _LOG.warning("invocation %s of '%s': %s", found.meta.invocation_id, found.meta.action, warning)
         found.meta.warnings = ({"path": "", "message": warning},)
     return found
-
-
-def _late() -> JackfieldError:
-    return TimedOut("the look takes too long", sent=Sent.NOTHING)

@@ -31,6 +31,17 @@ class Work:
     """Seconds for which the row holds the key once it has ended; None: as long as those of calls do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Finding of a look at work in doubt: its ``output``, that it did not take effect, which counts ``absent_after`` seconds after the
+    doubt, or neither, and why."""
+
+    absent_after: float
+    output: Mapping[str, Any] | None = None
+    is_absent: bool = False
+    told: str = ""
+
+
 class WorkRow(Protocol):
     """Row of one piece of work."""
 
@@ -61,9 +72,15 @@ class WorkStore(Protocol):
         :raises Unavailable: if it cannot be opened.
         """
 
-    def settle(self, identifier: str, output: Mapping[str, Any] | None, absent_after: float) -> Result:
-        """Settle a doubt about work by what a look has found: its ``output`` or, None, that it did not take effect, which counts that many
-        seconds after the doubt. Return the Result of a repeat."""
+    @property
+    def place(self) -> tuple[str, str]:
+        """URL of the database, and the workspace."""
+
+    def looked(self, identifier: str, found: Looked) -> Result:
+        """Record what a look has found about work in doubt, which may settle that. Return the Result of a repeat."""
+
+    def told(self, result: Result) -> Result:
+        """Return the Result of work in doubt that is looked up, with when that is."""
 
     def digest(self, value: Any) -> str:
         """Return a keyed digest of a value."""

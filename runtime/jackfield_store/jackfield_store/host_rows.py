@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -12,25 +13,30 @@ from jackfield.call.on_time import OnTime
 from jackfield.call.waiter import InThread, LoopThread
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.ends import at_end
-from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.fork import ProcessLocal, without_fork
 from jackfield.kernel.variables import tidied
 from jackfield_store.access.workspace_access import WorkspaceAccess
 from jackfield_store.resources.opening import Opening
 from jackfield_store.resources.storage import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from jackfield.call.how import How
     from jackfield.call.on_loop import OnLoop
     from jackfield.call.waiter import Waiter
-    from jackfield.call.work import Work
+    from jackfield.call.work import Looked, Work
     from jackfield.invocation import Result
+    from jackfield.kernel.clock import Clock
     from jackfield_store.recording.rows import JournalRow
 
 
 class HostRows(Opening):
     """Rows of functions in the journal of one workspace."""
+
+    def __init__(self, storage: Storage, workspace: str, clock: Clock, check: Callable[[], object] = lambda: None, **about: Any) -> None:
+        super().__init__(storage, workspace, clock, check, **about)
+        storage.look_due = _look_due
 
     def row(self, how: How, work: Work) -> JournalRow:
         """Return the row of work that is no call of a connector, which has not begun."""
@@ -38,11 +44,20 @@ class HostRows(Opening):
 
         return JournalRow(self.opened(), how, work, self._clock)
 
-    def settle(self, identifier: str, output: Mapping[str, Any] | None, absent_after: float) -> Result:
-        """Settle a doubt about work by what a look has found, and return the Result of a repeat."""
-        from jackfield_store.recording.host_looks import settled  # most programs have no doubts
+    @property
+    def place(self) -> tuple[str, str]:
+        """URL of the database, and the workspace."""
+        return self._storage.url, self._workspace
 
-        return settled(self.opened(), self._clock, identifier, output, absent_after)
+    def looked(self, identifier: str, found: Looked) -> Result:
+        """Record what a look has found about a doubt, and return the Result of a repeat."""
+        result: Result = _looks().looked(self.opened(), self._clock, identifier, found)
+        return result
+
+    def told(self, result: Result) -> Result:
+        """Return the Result of a doubt with when it is looked up."""
+        found: Result = _looks().told(self.opened(), self._clock, result)
+        return found
 
     def digest(self, value: Any) -> str:
         """Return a keyed digest of a value."""
@@ -91,3 +106,18 @@ class Environment(ProcessLocal):
 
                 self._on_loop = OnLoop(self._clock, OnTime())
             return self._on_loop
+
+
+def _looks() -> Any:
+    """Return the module of looks: most programs have no doubts."""
+    with without_fork():  # the thread of the lease imports it
+        from jackfield_store.recording import host_looks
+
+    return host_looks
+
+
+def _look_due(storage: Storage, clock: Clock) -> None:
+    """Let looks of functions be made that are due, if this process declares any."""
+    bound = sys.modules.get("jackfield.boundary.bound")  # most programs declare no function
+    if bound is not None and bound.LOOKING:
+        _looks().begin(storage, clock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from jackfield_store.runtime import Jackfield
+from waiting import until
 
 PATIENCE = 600.0
 _HERE = Path(__file__).parent
@@ -31,10 +33,28 @@ print(charge(sys.argv[1]))
 """
 
 
-def start(url: str, *words: str) -> subprocess.Popen[str]:
+_COMMAND = "import sys; sys.path.pop(0); from jackfield.cli.main import main; sys.exit(main())"
+"""The command as it is installed: its folder of modules is not the present one."""
+_SHOP = """
+import os, signal
+from jackfield import once
+
+def find(key: str) -> str:
+    return f"found {key}"
+
+@once("charge", key=lambda order: order, look=find)
+def charge(order: str) -> str:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    charge("a")
+"""
+
+
+def start(url: str, *words: str, folder: Path | None = None) -> subprocess.Popen[str]:
     """Start a program whose environment names the database."""
     environment = {**os.environ, "JACKFIELD_DATABASE_URL": url}
-    return subprocess.Popen([sys.executable, *words], env=environment, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, *words], env=environment, cwd=folder, stdout=subprocess.PIPE, text=True)
 
 
 def said(program: subprocess.Popen[str], patience: float = PATIENCE) -> list[str]:
@@ -60,6 +80,37 @@ def test_a_module_s_function_is_bound_to_the_environment(upgraded: str, jackfiel
     assert jackfield.journal is not None
     (entry,), _ = jackfield.journal.entries(connector="host")
     assert (entry.status, entry.action) == ("succeeded", "charge")
+
+
+@pytest.mark.parametrize("command", ["worker --processes 2", "serve --port 0"])
+def test_a_worker_that_imports_the_module_looks(upgraded: str, jackfield: Jackfield, tmp_path: Path, command: str) -> None:
+    """The program was killed and never comes back. What its function's look finds is the value from then on."""
+    (tmp_path / "shop.py").write_text(_SHOP, encoding="utf-8")
+    program = start(upgraded, "shop.py", folder=tmp_path)
+    program.communicate(timeout=PATIENCE)
+    assert program.returncode == -signal.SIGKILL
+    assert jackfield.journal is not None
+    working = start(upgraded, "-c", _COMMAND, *command.split(), "--import", "shop", folder=tmp_path)
+    try:
+        entry = until(lambda: next(iter(jackfield.journal_of().entries(status="succeeded")[0]), None))
+    finally:
+        working.terminate()
+        working.communicate(timeout=PATIENCE)
+    assert entry is not None
+    entry = jackfield.journal.find(entry.id)
+    assert (entry.resolved_by, entry.to_json()["output"]) == ("evidence", {"value": "found a"})
+    assert [look["result"] for look in entry.looks] == ["matched"]
+
+
+def test_a_module_that_cannot_be_imported_is_named(upgraded: str, tmp_path: Path) -> None:
+    """A worker does not start without it."""
+    words = ["-c", _COMMAND, "worker", "--import", "shop"]
+    environment = {**os.environ, "JACKFIELD_DATABASE_URL": upgraded}
+    found = subprocess.run(
+        [sys.executable, *words], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert found.returncode == 2
+    assert "--import shop failed" in found.stdout
 
 
 def test_a_killed_process_leaves_the_truth(upgraded: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from jackfield_store.database.migrations import BASELINE, known_migrations
 from operating import storage
+from ready_database import take_back
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "postgres", "operating"]
@@ -86,7 +87,7 @@ def _make_older() -> None:
     """Make the database one of the version before the baseline, which has the same tables."""
     with storage() as opened, opened.database.write() as transaction:
         transaction.change("DELETE FROM schema_migrations WHERE version > :baseline", {"baseline": BASELINE})
-        transaction.change("ALTER TABLE invocations DROP COLUMN kept_for")
+        take_back(transaction)
         transaction.change("UPDATE schema_migrations SET version = version - 1")
 
 

@@ -32,8 +32,8 @@ pytest_plugins = ["shell_fixture"]
 
 LAST = known_migrations()[-1].version
 NEW = [one.version for one in known_migrations()]
-ADDED = {"invocations": ", None"}
-"""Ends of the rows of a table that have new columns: ``kept_for``."""
+ADDED = {"invocations": ", None", "doubts": ", None"}
+"""Ends of the rows of a table that have new columns: ``kept_for``, ``function``."""
 
 _BELL = '''
 """Rings, and notes it."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from jackfield.cli.logs import configure
 from jackfield.cli.quantities import DAY, duration
 from jackfield.connections.connection_lookup import Connections, sources_from
-from jackfield.kernel.errors import InvalidInvocation, Unavailable
+from jackfield.kernel.errors import InvalidInvocation, Unavailable, brief
+from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.local import keep_memory_private
 from jackfield.kernel.tracing_variables import remarks
 from jackfield.wire.outbound import check_outbound, ignored_proxy
@@ -26,10 +29,28 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("jackfield.connections")
 
 
-def prepare_process() -> None:
-    """Configure the log of a process that runs for long, and keep its memory private."""
+def prepare_process(modules: Iterable[str] = ()) -> None:
+    """Configure the log of a process that runs for long, keep its memory private, and import the modules of ``--import``.
+
+    :raises InvalidInvocation: if one cannot be imported.
+    """
     configure(serves=True)
     keep_memory_private()
+    for name in modules:
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        found = attempt(importlib.import_module, name)
+        if isinstance(found, Raised):
+            hint = "Give its name as the program imports it, and start in the folder of the program, or set PYTHONPATH."
+            raise InvalidInvocation(f"--import {name[:200]} failed: {brief(found.error)}", hint=hint) from found.error
+
+
+def declare_import(parser: Parser) -> None:
+    """Add ``--import``."""
+    parser.add_argument(
+        "--import", action="append", default=[], dest="modules", metavar="MODULE",
+        help="import this module of a program, and look for doubts of its functions; repeatable",
+    )  # fmt: skip
 
 
 def check_surroundings(environment: Mapping[str, str]) -> None:

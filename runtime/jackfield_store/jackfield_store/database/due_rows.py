@@ -88,7 +88,7 @@ class DueTable:
     """Table ``name`` whose rows become due at the time in the column ``at``, by the database's clock; NULL for those that wait for nothing.
 
     Each row has ``workspace``, ``id`` and ``claim``, which counts its claims and changes. A claim reads ``columns`` and holds for ``lasts``
-    seconds; ``also`` are further columns that it sets.
+    seconds; ``also`` are further columns that it sets. ``where`` is a further condition of the rows that are meant.
     """
 
     name: str
@@ -96,16 +96,17 @@ class DueTable:
     lasts: float
     at: str = "wake_at"
     also: str = ""
+    where: str = ""
 
     @property
     def next(self) -> str:
         """Statement that finds when the next row is due."""
-        return f"SELECT {self.at} AS due_at FROM {self.name} WHERE {self.at} IS NOT NULL{{without}} ORDER BY {self.at} LIMIT 1"
+        return f"SELECT {self.at} AS due_at FROM {self.name} WHERE {self.at} IS NOT NULL{self.where}{{without}} ORDER BY {self.at} LIMIT 1"
 
     @property
     def due(self) -> str:
         """Statement that finds rows that are due, the longest overdue first."""
-        ready = f"{self.at} IS NOT NULL AND {self.at} <= :now"
+        ready = f"{self.at} IS NOT NULL{self.where} AND {self.at} <= :now"
         return f"SELECT {self.columns} FROM {self.name} WHERE {ready}{{without}} ORDER BY {self.at} LIMIT :limit"
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.kernel.clock import iso
@@ -22,9 +22,10 @@ from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE
 from jackfield_store.journal.outcomes import refer
 
 if TYPE_CHECKING:
-    from jackfield.invocation.entry import Entry
+    from jackfield.invocation.entry import Draft, Entry
     from jackfield.kernel.clock import Clock
     from jackfield_store.database import Database, Row, Transaction
+    from jackfield_store.database.blocked import BlockedWorkspaces
     from jackfield_store.keys.vault import Vault
 
     Verdict = Literal["took", "refused", "absent"]
@@ -35,6 +36,8 @@ SHOWN = 20
 """Looks that are kept of one doubt, the newest."""
 UNKNOWN = b""
 """Facts of a call whose process has died and left none: its first look finds them out."""
+_OVERDUE = 15.0
+"""Seconds after which a look at the doubt of a function is overdue: no process that runs declares one."""
 LASTS = 60.0
 """Seconds for which a claim of a doubt lasts: longer than a look."""
 _LOG = logging.getLogger("jackfield.doubts")
@@ -44,7 +47,7 @@ INSERT INTO doubts (workspace, id, facts) VALUES (:workspace, :id, :facts)
 ON CONFLICT (workspace, id) DO UPDATE SET facts = excluded.facts, log = NULL, since = NULL, look_at = NULL, looks = 0
 """
 _ADOPT = """
-INSERT INTO doubts (workspace, id, facts, since, look_at) VALUES (:workspace, :id, :facts, :now, :look_at)
+INSERT INTO doubts (workspace, id, facts, since, look_at, function) VALUES (:workspace, :id, :facts, :now, :look_at, :function)
 ON CONFLICT (workspace, id) DO NOTHING
 """
 _FOUND_OUT = f"UPDATE doubts SET facts = :facts WHERE {_PLACE} AND claim = :claim"
@@ -52,7 +55,7 @@ _FORGET = f"DELETE FROM doubts WHERE {_PLACE} AND claim = :claim"
 _OPEN = f"UPDATE doubts SET facts = :facts, since = :now, look_at = :look_at WHERE {_PLACE}"
 _LEFT = f"UPDATE doubts SET since = :now, look_at = :look_at WHERE {_PLACE} AND since IS NULL"
 _DROP = f"DELETE FROM doubts WHERE {_PLACE} AND since IS NULL"
-_COLUMNS = "workspace, id, facts, log, since, look_at, claim, looks, contradicted_at"
+_COLUMNS = "workspace, id, facts, log, since, look_at, claim, looks, contradicted_at, function"
 _ONE = f"SELECT {_COLUMNS} FROM doubts WHERE {_PLACE}"
 _LOOKED = f"UPDATE doubts SET log = :log, looks = :looks, look_at = :look_at, claim = claim + 1 WHERE {_PLACE} AND claim = :claim"
 _PUT_OFF = f"UPDATE doubts SET look_at = :look_at, claim = claim + 1 WHERE {_PLACE} AND claim = :claim"
@@ -96,10 +99,10 @@ def dropped(transaction: Transaction, workspace: str, identifier: str) -> None:
     transaction.change(_DROP, {"workspace": workspace, "id": identifier})
 
 
-def left(transaction: Transaction, workspace: str, identifier: str, status: str, now: float) -> None:
+def left(transaction: Transaction, workspace: str, identifier: str, status: str, now: float, function: str | None = None) -> None:
     """Let a call that recovery has put in doubt wait for its first look, or forget what its process has left. If that is nothing, the look
-    finds out whether events may be evidence."""
-    values: dict[str, Any] = {"workspace": workspace, "id": identifier, "now": now, "look_at": now + spread(5.0)}
+    finds out whether events may be evidence. The call of a ``function`` leaves nothing: its look needs no more than its key."""
+    values: dict[str, Any] = {"workspace": workspace, "id": identifier, "now": now, "look_at": now + spread(5.0), "function": function}
     if status == "in_doubt":
         if not transaction.change(_LEFT, values):
             transaction.change(_ADOPT, {**values, "facts": UNKNOWN})
@@ -107,8 +110,17 @@ def left(transaction: Transaction, workspace: str, identifier: str, status: str,
         dropped(transaction, workspace, identifier)
 
 
-def with_looks(entry: Entry, database: Database, vault: Vault, workspace: str) -> Entry:
-    """Return an entry that is or was in doubt with the looks for evidence of it, the newest last, and when the next one is due.
+def waiting(end: Callable[[Transaction], int], workspace: str, draft: Draft | Entry, now: float, transaction: Transaction) -> int:
+    """End the call of a function in doubt, which waits for its first look."""
+    ended = end(transaction)
+    if ended:
+        left(transaction, workspace, draft.id, "in_doubt", now, draft.action)
+    return ended
+
+
+def with_looks(entry: Entry, database: Database, vault: Vault, workspace: str, now: float) -> Entry:
+    """Return an entry that is or was in doubt with the looks for evidence of it, the newest last, and when the next one is due. Where that
+    is overdue, return for what it waits.
 
     :raises SealBroken: if somebody has changed the row.
     """
@@ -117,7 +129,12 @@ def with_looks(entry: Entry, database: Database, vault: Vault, workspace: str) -
         return entry
     found = {} if row.log is None else json.loads(vault.open(workspace, log_place(entry.id), row.log))
     looks = [{**one, "at": iso(one["at"])} for one in found.get("looks", ())]
-    shown = {"looks": looks or None, "nextLookAt": iso(row.look_at) if entry.status == "in_doubt" else None}
+    at = row.look_at if entry.status == "in_doubt" else None
+    is_overdue = row.function is not None and at is not None and at < now - _OVERDUE
+    shown = {
+        "looks": looks or None, "nextLookAt": None if is_overdue else iso(at),
+        "waitsFor": f"a process that declares a look for '{row.function}', its next call, or a person" if is_overdue else None,
+    }  # fmt: skip
     return replace(entry, evidence={name: value for name, value in shown.items() if value is not None})
 
 
@@ -141,6 +158,8 @@ class Doubt:
     look_at: float | None = None
     """When the next look is due; None if nobody looks by himself any more."""
     sealed: Row | None = None
+    function: str | None = None
+    """Function of a program whose call it is; None: a connector's."""
 
     @property
     def name(self) -> str:
@@ -164,7 +183,7 @@ class Doubts:
         """Decrypt a row."""
         facts = json.loads(self.vault.open(row.workspace, facts_place(row.id), row.facts)) if row.facts else {}
         log = {} if row.log is None else json.loads(self.vault.open(row.workspace, log_place(row.id), row.log))
-        return Doubt(row.workspace, row.id, facts, log, row.since, row.claim, row.looks, row.look_at)
+        return Doubt(row.workspace, row.id, facts, log, row.since, row.claim, row.looks, row.look_at, function=row.function)
 
     def present(self, doubt: Doubt) -> Doubt | None:
         """Return a doubt as it was when it was claimed, decrypted; or as it is now. What is recorded of it holds only under its claim."""
@@ -263,9 +282,9 @@ class Doubts:
 
 
 class DueDoubts(DueRows):
-    """Doubts of all workspaces of a database that are due for a look."""
+    """Doubts of all workspaces of a database that are due for a look: of calls of connectors."""
 
-    table = DueTable("doubts", _COLUMNS, LASTS, at="look_at")
+    table = DueTable("doubts", _COLUMNS, LASTS, at="look_at", where=" AND function IS NULL")
 
     def claim(self, limit: int) -> Sequence[Doubt]:
         """Claim up to ``limit`` doubts that are due."""
@@ -273,4 +292,13 @@ class DueDoubts(DueRows):
 
     def _claimed(self, row: Row) -> Doubt:
         """Leave the facts to whoever looks: a row that cannot be decrypted is its workspace's trouble alone."""
-        return Doubt(row.workspace, row.id, {}, {}, row.since or 0.0, row.claim + 1, row.looks, sealed=row)
+        return Doubt(row.workspace, row.id, {}, {}, row.since or 0.0, row.claim + 1, row.looks, sealed=row, function=row.function)
+
+
+class DueOfFunctions(DueDoubts):
+    """Doubts of calls of ``functions``, of which each is a workspace and a name that needs no quoting."""
+
+    def __init__(self, database: Database, clock: Clock, blocked: BlockedWorkspaces, functions: Iterable[tuple[str, str]]) -> None:
+        super().__init__(database, clock, blocked)
+        named = ", ".join(f"('{workspace}', '{name}')" for workspace, name in functions)
+        self.table = replace(DueDoubts.table, where=f" AND function IS NOT NULL AND (workspace, function) IN (VALUES {named})")

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.invocation.entry import Draft, Entry
@@ -19,6 +20,7 @@ from jackfield.kernel.exact import Exact, exact_json, read_float
 from jackfield.kernel.exports import late_hints
 from jackfield.kernel.fork import ProcessLocal, without_fork
 from jackfield.kernel.hints import NextStep
+from jackfield.manifest.reading import HOST
 from jackfield_store.database import SealBroken
 from jackfield_store.database.blocked import blocked_workspace
 from jackfield_store.database.cursors import cursor_after, place_after
@@ -81,6 +83,8 @@ class Journal(ProcessLocal):
         self._found: Instance | None = None
         self._watches = False
         self._tell: Tell | None = None
+        self.also: Callable[[], object] = _nothing
+        """What else is looked for after a renewal of the lease."""
         self._judge = judge
         self.workspace = workspace
         self.keys = vault.keys_of(workspace)
@@ -145,6 +149,7 @@ class Journal(ProcessLocal):
             self.recovery.look()  # created only when first needed
         finally:
             self.upkeep.run_if_due()
+        self.also()
 
     def note_return(self, why: str, since: float) -> float:
         """Note that the database went back; return when, by the database's clock."""
@@ -197,7 +202,10 @@ class Journal(ProcessLocal):
         instance.tasks.pop(draft.id, None)
         outcome = self._outcome(draft, result, log)
         values = {"workspace": self.workspace, "id": draft.id, "inputs": inputs, "owner": instance.owner, "delivery": delivery, **outcome}
-        return ended((sql.FINISH, sql.CORRECT), values, references, exchanges, draft.connection, instance.report_late)
+        unit = ended((sql.FINISH, sql.CORRECT), values, references, exchanges, draft.connection, instance.report_late)
+        if result.status != "in_doubt" or draft.connector != HOST:
+            return unit
+        return partial(_seldom()[3].waiting, unit, self.workspace, draft, self.time.stamp())
 
     def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]], exchanges: bytes | None = None) -> Unit:
         """Return the unit that records a whole invocation: one that was refused, or that ended before its start was written.
@@ -384,7 +392,7 @@ class Journal(ProcessLocal):
             found = replace(found, blocked=blocked.to_json())
         try:
             if found.status == "in_doubt" or found.resolved_by is not None:
-                found = _seldom()[3].with_looks(found, self.database, self.vault, self.workspace)
+                found = _seldom()[3].with_looks(found, self.database, self.vault, self.workspace, self.time.now())
             return with_outcomes(found, self.database, self.vault, self.workspace)
         except SealBroken:
             return replace(found, damage="what is stored beside its row in the database is damaged")
@@ -571,6 +579,10 @@ class Journal(ProcessLocal):
             return self.entry_of(row, asks=False)
         except Internal:
             return damaged_entry(row.as_dict())
+
+
+def _nothing() -> None:
+    """Look for nothing else."""
 
 
 def _seldom() -> tuple[Any, ...]:

@@ -218,8 +218,9 @@ class Recovery:
     def _ended(self, transaction: Transaction, entry: Entry, values: Mapping[str, Any]) -> int:
         """Finish an entry that was running; a doubt waits for its first look, if its call had left what that needs."""
         changed = transaction.change(sql.RECOVERED, values)
-        if changed and entry.connector != HOST:  # of the program's own functions, a repeat looks
-            doubts.left(transaction, values["workspace"], values["id"], values["status"], values["settled_at"])
+        if changed:
+            function = entry.action if entry.connector == HOST else None
+            doubts.left(transaction, values["workspace"], values["id"], values["status"], values["settled_at"], function)
         return changed
 
     def _next(self, entry: Entry, deliveries: list[Mapping[str, Any]]) -> float:

@@ -37,6 +37,8 @@ class Finding:
     ``message``, and whether it ``exists``."""
     exists: bool = False
     """True if there is, or was, such a thing, although that proves nothing."""
+    verdict: str | None = None
+    """What it proves by the word of a function's author."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what is kept of it."""

@@ -1,49 +1,205 @@
-"""Looks of a program's own functions: what they have found settles a doubt about one, as evidence does, on the word of their author."""
+"""Looks of a program's own functions. What one finds settles a doubt as evidence does, on the word of its author.
+
+A doubt of a function is due like any other, but only a process that declares the function with a look can claim it. It does so wherever
+jackfield keeps its lease: in a program, a worker or a server, in a thread of its own, since a look is code of the program.
+"""
 
 from __future__ import annotations
 
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jackfield.boundary.bound import declared
+from jackfield.call.waiter import run_in_thread
+from jackfield.connector.evidence import LOOKS
+from jackfield.kernel.clock import Deadline, iso
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield.manifest.reading import HOST
 from jackfield_store.database.due_rows import OvertakenError
-from jackfield_store.journal.doubt_reports import DoubtReports, Report
-from jackfield_store.journal.doubts import Doubts
-from jackfield_store.journal.entry import EVIDENCE, bound_result
-from jackfield_store.journal.settlement import settled as settled_by
+from jackfield_store.database.part import Part
+from jackfield_store.journal.doubt_reports import DoubtReports
+from jackfield_store.journal.doubts import LASTS, Doubts, DueOfFunctions, left
+from jackfield_store.journal.journal import Journal
+from jackfield_store.recording.findings import Finding
+from jackfield_store.recording.look_log import LookLog
+from jackfield_store.recording.looks import judged
 from jackfield_store.recording.replays import replay_of
+from jackfield_store.recording.settling import awaitable, settling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from jackfield.boundary.bound import DeclaredLook
+    from jackfield.call.work import Looked
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Entry
     from jackfield.kernel.clock import Clock
-    from jackfield_store.journal.journal import Journal
+    from jackfield_store.database import Database
+    from jackfield_store.database.blocked import BlockedWorkspaces
+    from jackfield_store.journal.doubts import Doubt
+    from jackfield_store.keys.vault import Vault
+    from jackfield_store.resources.storage import Storage
+
+    Functions = Mapping[tuple[str, str], DeclaredLook]
+
+_MOST = 4
+"""Threads of a process that look for doubts of functions: a look that hangs keeps no other waiting."""
+_PAUSE = 1.0
+"""Seconds between two looks at an entry that its caller waits for."""
+_PARTING = 1.0
+"""Seconds for which the end of a process waits for looks. One that goes on is made again when its claim has run out."""
+_WITHIN = 0.5 * LASTS
+"""Seconds that a look may take which is a coroutine."""
 
 
-def settled(journal: Journal, clock: Clock, identifier: str, output: Mapping[str, Any] | None, absent_after: float) -> Result:
-    """Settle a doubt by what a look has found: the ``output``, or nothing, which counts ``absent_after`` seconds after the doubt. Return
-    the Result of a repeat."""
-    entry = journal.find(identifier, alone=True)
-    if entry.status == "in_doubt" and (output is not None or _is_absent(journal, entry, absent_after)):
-        with suppress(OvertakenError):  # another process was faster, or a person
-            _settle(journal, clock, entry, output)
-        entry = journal.find(identifier, alone=True)
-    return replay_of(entry)
+def begin(storage: Storage, clock: Clock) -> None:
+    """Let looks of functions be made that are due."""
+    database = storage.database
+    database.attached(FunctionLooks, lambda: FunctionLooks(database)).begin(storage, clock)
 
 
-def _is_absent(journal: Journal, entry: Entry, absent_after: float) -> bool:
-    now = journal.time.sure()
-    return now is not None and entry.settled_at is not None and now >= entry.settled_at + absent_after
+class FunctionLooks(Part):
+    """Looks of this process at the doubts of one database that are of functions which it declares."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._threads: tuple[threading.Thread, ...] = ()
+
+    def begin(self, storage: Storage, clock: Clock) -> None:
+        """Let a thread make the looks that are due. The thread of the lease asks for it after each renewal."""
+        functions, database = declared(storage.url), self._database
+        if not functions or storage.shared.rests():
+            return
+        due = DueOfFunctions(database, clock, storage.blocked, functions)
+        self._threads = tuple(one for one in self._threads if one.is_alive())
+        if len(self._threads) < _MOST and due.wait() == 0.0:
+            make = partial(_make, database, storage.vault, clock, functions)
+            thread = threading.Thread(target=_make_due, args=(due, storage.blocked, make), name="jackfield-functions", daemon=True)
+            thread.start()
+            self._threads = (*self._threads, thread)
+
+    def close(self) -> None:
+        """Wait for looks that are about to end."""
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(_PARTING)
 
 
-def _settle(journal: Journal, clock: Clock, entry: Entry, output: Mapping[str, Any] | None) -> None:
-    now, verdict = journal.time.stamp(), "absent" if output is None else "took"
-    evidence = {"verdict": verdict, "kind": "object", "source": f"{HOST}/{entry.action}"}
-    result, code = settled_by(entry, verdict, now, evidence, output)
-    sealed = journal.sealed_result(entry.id, bound_result(result, entry, answers=output is not None))
+def _make_due(due: DueOfFunctions, blocked: BlockedWorkspaces, make: Callable[[Doubt], object]) -> None:
+    """Make looks until none is due."""
+    with suppress(Unavailable):
+        while claimed := due.claim(1):
+            for doubt in claimed:
+                blocked.apart(doubt.workspace, f"the look for the doubt '{doubt.id}'", partial(make, doubt))
+
+
+def _make(database: Database, vault: Vault, clock: Clock, functions: Functions, doubt: Doubt) -> None:
+    with suppress(OvertakenError):
+        look(Journal(database, vault, doubt.workspace, clock), clock, doubt, functions)
+
+
+def look(journal: Journal, clock: Clock, doubt: Doubt, functions: Functions, *, by_person: bool = False) -> str | None:
+    """Look once for a doubt of a function; return the verdict that has settled it, if one has.
+
+    :raises InvalidInvocation: if this process does not declare the function with a look.
+    :raises OvertakenError: if another process has looked meanwhile.
+    """
+    function = functions.get((doubt.workspace, doubt.function or ""))
+    if function is None:
+        hint = "A process that declares it does: a program that calls it, or 'jackfield worker --import MODULE'. Or a person resolves it."
+        raise InvalidInvocation(f"this process declares no look for the function '{doubt.function}'", hint=hint)
+    entry, found = journal.find(doubt.id, alone=True), None
+    if entry.status == "in_doubt":
+        waiter, key = function.function_calls.waiter(loops=False), (entry.idempotency_key or "").removeprefix(f"{HOST}/{entry.action}/")
+        deadline = Deadline.after(_WITHIN, clock)
+        found = run_in_thread(function.made(key, waiter, deadline, lambda value: journal.fingerprint({"value": value})))
+    return noted(journal, clock, doubt, entry, found, by_person=by_person)
+
+
+def noted(journal: Journal, clock: Clock, doubt: Doubt, entry: Entry, found: Looked | None, *, by_person: bool) -> str | None:
+    """Record what a look has found, and settle the doubt by it; return the verdict that has, if one has.
+
+    :raises OvertakenError: if another process has looked meanwhile.
+    """
     doubts = Doubts(journal.database, journal.vault, journal.workspace, clock)
-    journal.database.record(lambda transaction: doubts.settle(transaction, entry, result["status"], code, sealed))
-    since = now if entry.settled_at is None else entry.settled_at
-    DoubtReports.of(journal.database).tell(Report(by=EVIDENCE, verdict=verdict, seconds=max(0.0, now - since)))
+    known = doubts.present(doubt)
+    if known is None or (not by_person and known.claim != doubt.claim):
+        raise OvertakenError
+    if found is None:
+        doubts.looked(known, LookLog(known, doubts.time.now()).to_json(), None, looks=0)
+        return None
+    late = found.absent_after / 0.8 + 1.0  # as the time of a look is spread
+    row = {"key": "look", "action": entry.action, "looks": sorted({*LOOKS, late}), "counts": int(not by_person)}
+    known = replace(known, facts={"looks": [row], "partial": False, "markers": []})
+    log = LookLog(known, doubts.time.now())
+    report = judged(doubts, _Looking(journal, known, entry, found), log, by_person=by_person, settles=True, absent=True)
+    DoubtReports.of(journal.database).tell(report)
+    return report.verdict or None
+
+
+def looked(journal: Journal, clock: Clock, identifier: str, found: Looked) -> Result:
+    """Record what the look of a repeat has found about a doubt; return the Result that the repeat has."""
+    doubts, entry = Doubts(journal.database, journal.vault, journal.workspace, clock), journal.find(identifier, alone=True)
+    if (doubt := doubts.find(identifier)) is None:  # of a process that did not keep any of functions
+        waiting = partial(left, workspace=journal.workspace, identifier=identifier, status=entry.status, now=journal.time.stamp())
+        journal.database.record(partial(waiting, function=entry.action))
+        doubt = doubts.find(identifier)
+    if doubt is not None:
+        with suppress(OvertakenError):  # another process looks at this moment
+            noted(journal, clock, doubt, entry, found, by_person=True)
+    return replay_of(journal.find(identifier, alone=True))
+
+
+def told(journal: Journal, clock: Clock, result: Result) -> Result:
+    """Return the Result of a doubt with when it is looked up, which can wait for that."""
+    doubts = Doubts(journal.database, journal.vault, journal.workspace, clock)
+    doubt = doubts.find(result.meta.invocation_id)
+    about = None if doubt is None else settling(doubt, doubts.time.now())
+    return result if about is None else awaitable(result, about, partial(_awaited, journal, clock))
+
+
+def _awaited(journal: Journal, clock: Clock, identifier: str, timeout: float | None = None) -> Result:
+    """Wait until a doubt is settled, while it is looked up."""
+    until = clock.monotonic() + (math.inf if timeout is None else timeout)
+    while True:
+        found = told(journal, clock, replay_of(journal.find(identifier, alone=True)))
+        left = until - clock.monotonic()
+        if found.status != "in_doubt" or found.meta.settling is None or left <= 0:
+            return found
+        clock.sleep(min(_PAUSE, left))
+
+
+class _Looking:
+    """Look of a function at a doubt, which was made."""
+
+    judges = False
+    account: str | None = None
+    other_version: str | None = None
+
+    def __init__(self, journal: Journal, doubt: Doubt, entry: Entry, found: Looked) -> None:
+        self.journal, self.doubt, self.entry, self._found = journal, doubt, entry, found
+
+    def source(self, row: Mapping[str, Any]) -> str:
+        """Return the function."""
+        return f"{HOST}/{row['action']}"
+
+    def made(self, row: Mapping[str, Any], due: float | None) -> Finding:
+        """Judge what it has found. That nothing took effect counts a while after the doubt, by the author's word."""
+        del row, due
+        found, at = self._found, self.doubt.since + self._found.absent_after
+        if found.output is not None:
+            return Finding("matched")
+        if not found.is_absent:
+            return Finding("failed", found.told)
+        now = self.journal.time.sure()
+        if now is None or now < at:
+            return Finding("nothing", f"absent, which counts from {iso(at)} on")
+        return Finding("nothing", "absent", missing=True, verdict="absent")
+
+    def output(self, row: Mapping[str, Any], item: Any) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
+        """Return the value."""
+        del row, item
+        return self._found.output, ()

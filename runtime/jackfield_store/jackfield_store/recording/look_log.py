@@ -71,13 +71,13 @@ class LookLog:
         return bool(made < len(row["looks"]) and row["looks"][made] * 0.79 <= self.now - self._doubt.since)
 
     def add(self, row: Mapping[str, Any], finding: Finding) -> None:
-        """Add what a look has found."""
+        """Add what a look has found. It ``counts`` as one of those that are due, unless its row says otherwise."""
         key = row["key"]
         number = self._looks[-1].get("number", len(self._looks)) + 1 if self._looks else 1
         one = {"number": number, "at": self.now, "source": source_of(row), **finding.to_json()}
         self._looks = [*self._looks, one][-SHOWN:]
         self.found = (*self.found, (source_of(row), finding.result))
-        self._made[key] = len(row["looks"]) if finding.is_final else self._made.get(key, 0) + 1
+        self._made[key] = len(row["looks"]) if finding.is_final else self._made.get(key, 0) + row.get("counts", 1)
         self._told |= {finding.result} & _TELLING
         self._seen = self._seen or finding.exists
         if not finding.missing:

@@ -6,8 +6,8 @@ finds settles the doubt if the workspace and its operator want that; it never le
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.connector.evidence import LEAST_ABSENT
 from jackfield.kernel.dataclass import replace
@@ -32,6 +32,31 @@ _AGAIN = 60.0
 """Least seconds between two looks that must agree that something is absent."""
 _SETTLED, _CONTRADICTED = "settled", "contradicted"
 _PROVED = {"matched": "took", "refused": "refused"}
+
+
+class Judged(Protocol):
+    """Looks of one doubt, as they are judged.
+
+    - ``judges``: a policy judges what a caller is shown.
+    - ``account``: of the call, as far as the looks know it.
+    - ``other_version``: why this process leaves its reads to others; None if it makes them.
+    """
+
+    journal: Journal
+    doubt: Doubt
+    entry: Entry
+    judges: bool
+    account: str | None
+    other_version: str | None
+
+    def source(self, row: Mapping[str, Any]) -> str:
+        """Return what has told, with its connector."""
+
+    def made(self, row: Mapping[str, Any], due: float | None) -> Finding:
+        """Make one look, and judge what it finds."""
+
+    def output(self, row: Mapping[str, Any], item: Any) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
+        """Return the output that a look has found, and the references by which further events name it."""
 
 
 def look(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent: bool, by_person: bool = False) -> str | None:
@@ -62,12 +87,21 @@ def _looked(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, abse
     elif known.facts["markers"] is None and "known" not in known.facts:
         known = made_known(journal, doubts, known, now)
         log = LookLog(known, now)
-    looking, is_open = Looking(pipeline, journal, known, entry), entry.status == "in_doubt"
-    report = _round(doubts, looking, log, is_open=is_open, by_person=by_person, settles=settle == "on", absent=absent)
-    return report or _recorded(doubts, known, log, is_open=is_open, by_person=by_person)
+    looking = Looking(pipeline, journal, known, entry)
+    return judged(doubts, looking, log, by_person=by_person, settles=settle == "on", absent=absent)
 
 
-def _round(doubts: Doubts, looking: Looking, log: LookLog, *, is_open: bool, by_person: bool, settles: bool, absent: bool) -> Report | None:
+def judged(doubts: Doubts, looking: Judged, log: LookLog, *, by_person: bool, settles: bool, absent: bool) -> Report:
+    """Make one round of looks, and record what it has found.
+
+    :raises OvertakenError: if another process has looked meanwhile.
+    """
+    is_open = looking.entry.status == "in_doubt"
+    report = _round(doubts, looking, log, is_open=is_open, by_person=by_person, settles=settles, absent=absent)
+    return report or _recorded(doubts, looking.doubt, log, is_open=is_open, by_person=by_person)
+
+
+def _round(doubts: Doubts, looking: Judged, log: LookLog, *, is_open: bool, by_person: bool, settles: bool, absent: bool) -> Report | None:
     """Make one round of looks; return the report of what it has decided, None if nothing."""
     for row in log.rows(everything=by_person, is_open=is_open):
         if "trigger" not in row and looking.other_version is not None:
@@ -102,6 +136,8 @@ def _recorded(doubts: Doubts, doubt: Doubt, log: LookLog, *, is_open: bool, by_p
 
 def _verdict(doubt: Doubt, row: Mapping[str, Any], finding: Finding, log: LookLog, now: float, *, allowed: bool) -> str | None:
     """Return what a finding proves: that the call took effect, or, if the operator allows it, that it did not. None: nothing."""
+    if finding.verdict is not None:
+        return finding.verdict
     if doubt.facts["partial"]:
         return None  # a call of several requests: one of them proves nothing about the others
     if not log.agrees(finding):
@@ -127,7 +163,7 @@ def waits_for_events(doubt: Doubt) -> bool:
 
 
 def decided(
-    doubts: Doubts, looking: Looking, log: LookLog, row: Mapping[str, Any], finding: Finding, verdict: str, *, settles: bool
+    doubts: Doubts, looking: Judged, log: LookLog, row: Mapping[str, Any], finding: Finding, verdict: str, *, settles: bool
 ) -> Report:
     """Decide by a verdict, once, and record the round of looks with it. ``settles`` if the settings want doubts to be settled.
 

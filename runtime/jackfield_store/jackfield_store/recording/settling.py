@@ -25,7 +25,7 @@ from jackfield_store.recording.replays import replay_of
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from jackfield.call.call_records import Found
     from jackfield.call.how import Follow
@@ -105,7 +105,7 @@ async def watched(
     while (seconds := left()) > 0 and not (cancelled is not None and cancelled.is_set()):
         entry = await waiter.ask(partial(journal.find, identifier))
         doubt = await waiter.ask(partial(doubts.find, identifier)) if entry.status == "in_doubt" else None
-        if doubt is None:
+        if doubt is None or doubt.function is not None:  # of a function others look, or the next direct call
             break
         if settling(doubt, now := doubts.time.now()) is None:  # which it may be since its entry was read
             return await waiter.ask(partial(journal.find, identifier))
@@ -157,12 +157,18 @@ def _told(pipeline: Pipe, result: Result, settle: str) -> Result:
     about = None if doubt is None else settling(doubt, doubts.time.now())
     if about is None:
         return result
+    found = awaitable(result, about, _Settlement(pipeline, result.meta))
+    object.__setattr__(found, "opener", pipeline.opener)
+    return found
+
+
+def awaitable(result: Result, about: Mapping[str, Any], wait: Callable[[str, float | None], Result]) -> Result:
+    """Return a Result in doubt that says what looks at it, and by which its caller can ``wait`` for that."""
     error = copy.copy(result.error)
     if error is not None:
         error.hint = NextStep("settling", id=result.meta.invocation_id)
     found = replace(result, error=error, meta=replace(result.meta, settling=about))
-    object.__setattr__(found, "opener", pipeline.opener)
-    object.__setattr__(found, "waiter", _Settlement(pipeline, result.meta))
+    object.__setattr__(found, "waiter", wait)
     return found
 
 

@@ -76,6 +76,7 @@ class Opening(ProcessLocal):
         shared.note_policy = partial(_note_policy, self._clock)
         if POLICY in shared.own:
             shared.note_policy(self._storage, shared.own[POLICY])
+        journal.also = partial(_look_due, self._storage, self._clock)
         journal.watch(partial(_tell_return, self._storage, self._clock), shared)
         return journal
 
@@ -103,6 +104,12 @@ class Opening(ProcessLocal):
             from jackfield_store.connections.external_ids import refuse_foreign_ids
 
             refuse_foreign_ids(self._storage.database, lambda: self._storage.vault, self._workspace, schema, values)
+
+
+def _look_due(storage: Storage, clock: Clock) -> None:
+    """Let looks at doubts be made that are due, of functions of the program."""
+    if storage.look_due is not None:
+        storage.look_due(storage, clock)
 
 
 def _tell_return(storage: Storage, clock: Clock, transaction: Transaction, details: Mapping[str, Any]) -> None:

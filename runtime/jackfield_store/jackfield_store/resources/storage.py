@@ -131,6 +131,8 @@ class Storage(ProcessLocal):
         self.url = database_url(environment) if url is None else url
         self._follows = url is None
         self.enabled = not is_none(self.url)
+        self.look_due: Callable[[Storage, Clock], object] | None = None
+        """Lets looks at doubts be made that are due, after each renewal of this process's lease; None: there are none."""
         """True if there is a database."""
         self.environment = environment
         self.limits = TenantLimits(self, clock)

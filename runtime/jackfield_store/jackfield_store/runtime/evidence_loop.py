@@ -6,12 +6,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from jackfield.boundary.bound import declared
 from jackfield.call.unstored import required
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.exports import late_hints
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubt_reports import DoubtReports
 from jackfield_store.journal.doubts import Doubts, DueDoubts
+from jackfield_store.recording.host_looks import look as look_for
 from jackfield_store.recording.looks import look
 from jackfield_store.runtime.due_loop import DueLoop
 
@@ -74,7 +76,7 @@ def look_now(runtime: Jackfield, identifier: str) -> None:
     if doubt is None:
         hint = "Compare with the provider, then resolve it. Actions that declare evidence are looked up, over stored connections."
         raise InvalidInvocation(f"nothing can be looked up for the invocation '{identifier[:80]}'", hint=hint)
-    if runtime.access.settle == "off":
+    if runtime.access.settle == "off" and doubt.function is None:
         hint = "Set 'settle' to 'show' or 'on', for the installation and for the workspace."
         raise InvalidInvocation("looks for evidence are switched off here", hint=hint)
     with suppress(OvertakenError):  # another process looks at this moment
@@ -86,6 +88,8 @@ def look_once(runtime: Jackfield, doubt: Doubt, *, by_person: bool) -> str | Non
     journal = runtime.journal
     if journal is None:
         return None
+    if doubt.function is not None:
+        return look_for(journal, runtime.clock, doubt, declared(runtime.storage.url), by_person=by_person)
     with runtime.storage.one_state():
         access = runtime.access
         absent = access.settings.settle_absent

@@ -163,6 +163,7 @@ class RuntimePool(ProcessLocal):
 
     def watch(self) -> None:
         """Renew this process's lease and recover entries of lost processes, now and every few seconds from then on."""
+        self.find(DEFAULT)  # whose store looks for doubts, too
         self._watching = Opening(self.storage, DEFAULT, self.clock).watched()  # it does so while somebody refers to it
         Instance.of(self.storage.database).renew()
 

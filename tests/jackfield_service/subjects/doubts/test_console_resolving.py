@@ -21,6 +21,7 @@ from tests.jackfield_store.doubts.doubt_stage import Bureau, bureau
 
 from clocks import StillClock, look_while_due
 from http_stand import clean
+from jackfield import UNKNOWN, InvocationFailed
 from jackfield.cli.main import main
 from jackfield_store.journal import Journal
 from jackfield_store.runtime.evidence_loop import EvidenceLoop
@@ -241,3 +242,77 @@ def test_switched_off_nothing_differs_from_an_action_without_evidence(office: Of
     assert {one["external_id"] for one in office.provider.noted("tickets")} == {None}
     with office.journal.database.read() as transaction:
         assert transaction.execute("SELECT id FROM doubts", {}) == []
+
+
+def _function(office: Office, look: Callable[[str], Any] | None) -> Callable[[str], Any]:
+    """A function of a program in the server's process, which loses its answer."""
+
+    @office.place.host.runtime("default").once("charge", key=lambda order: order, look=look)
+    def charge(order: str) -> str:
+        raise TimeoutError(order)
+
+    return charge
+
+
+def _lost(charge: Callable[[str], Any], order: str) -> str:
+    """The invocation of a call in doubt."""
+    with pytest.raises(InvocationFailed) as raised:
+        charge(order)
+    return raised.value.result.meta.invocation_id
+
+
+_OUTPUT = {"value": "ch_1"}
+
+
+def _given_by_cli(office: Office, identifier: str) -> bool:
+    return office.cli("invocations", "resolve", identifier, "--as", "succeeded", "--output", json.dumps(_OUTPUT))[0] == 0
+
+
+def _given_by_http(office: Office, identifier: str) -> bool:
+    return office.http("POST", f"/v1/invocations/{identifier}/resolve", {"as": "succeeded", "output": _OUTPUT})[0] == 200
+
+
+def _given_by_console(office: Office, identifier: str) -> bool:
+    fields = {"as": "succeeded", "output-succeeded": json.dumps(_OUTPUT)}
+    answer = office.client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/resolve", **fields)
+    return answer.headers["location"].endswith("?done=resolved")
+
+
+_OUTPUTS: dict[str, Callable[[Office, str], bool]] = {"cli": _given_by_cli, "http": _given_by_http, "console": _given_by_console}
+
+
+@pytest.mark.parametrize("surface", _OUTPUTS)
+def test_a_person_resolves_the_doubt_of_a_function(office: Office, surface: str) -> None:
+    """Where no process declares a look, each surface says so; the person's output is the value of repeats."""
+    charge = _function(office, None)
+    identifier = _lost(charge, surface)
+    office.look(60.0)
+    told = office.http("GET", f"/v1/invocations/{identifier}")[1]["waitsFor"]
+    assert told == "a process that declares a look for 'charge', its next call, or a person"
+    assert told in office.client.get(f"/invocations/{identifier}").words
+    assert told in office.client.get("/").words
+    assert _OUTPUTS[surface](office, identifier)
+    assert office.shown(identifier)["output"] == _OUTPUT
+    assert charge(surface) == "ch_1"
+
+
+_LOOKS: dict[str, Callable[[Office, str], object]] = {
+    "cli": lambda office, identifier: office.cli("invocations", "look", identifier),
+    "http": lambda office, identifier: office.http("POST", f"/v1/invocations/{identifier}/look"),
+    "console": lambda office, identifier: office.client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/look"),
+}
+
+
+@pytest.mark.parametrize("surface", _LOOKS)
+def test_a_person_has_the_doubt_of_a_function_looked_up(office: Office, surface: str) -> None:
+    """A process that declares the function asks its look at once, as it asks a provider."""
+    found: list[Any] = [UNKNOWN, "ch_1"]
+    charge = _function(office, lambda _key: found.pop(0))
+    identifier = _lost(charge, surface)
+    _LOOKS[surface](office, identifier)
+    (look,) = office.shown(identifier)["looks"]
+    assert (look["result"], look["source"], look["text"]) == ("failed", "charge", "it cannot tell")
+    _LOOKS[surface](office, identifier)
+    entry = office.shown(identifier)
+    assert (entry["status"], entry["resolvedBy"], entry["output"]) == ("succeeded", "evidence", _OUTPUT)
+    assert charge(surface) == "ch_1"

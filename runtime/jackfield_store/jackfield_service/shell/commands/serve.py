@@ -25,6 +25,7 @@ from jackfield_store.commands.starting import (
     check_connection_files,
     check_key,
     check_surroundings,
+    declare_import,
     declare_migrate,
     declare_stop_within,
     prepare_database,
@@ -101,6 +102,7 @@ def _declare(parser: Parser) -> None:
         metavar="N",
         help="concurrent queued invocations per process (default 16, or 0 with JACKFIELD_QUEUE_URL); 0 = none",
     )
+    declare_import(parser)
     declare_stop_within(parser)
     parser.add_argument("--components", metavar="DIR", help="also serve Dapr's bindings API for these components, under /v1.0")
     declare_components(parser)
@@ -139,7 +141,8 @@ def declare_components(parser: Parser, *short: str) -> None:
 
 def _serve(arguments: Namespace, _output: Output) -> int:
     HANGUPS.listen()
-    prepare_process()
+    prepare = functools.partial(prepare_process, tuple(arguments.modules))
+    prepare()
     require_memory(arguments.workers)
     try:
         from jackfield_service.shell.http.server_process import check_settings, run
@@ -194,7 +197,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     local = settings.local and not writes_json()
     link = arguments.console_link == "always" or (arguments.console_link == "auto" and local)
     ready = functools.partial(_announce, link=link, root_path=settings.root_path, public_url=settings.public_url)
-    return run(settings, prepare_process, ready, mounts(*bindings))
+    return run(settings, prepare, ready, mounts(*bindings))
 
 
 def _bindings(arguments: Namespace, settings: ServerSettings) -> tuple[Mount, ...]:

@@ -31,6 +31,7 @@ from jackfield_service.shell.process.metrics_folder import shared
 from jackfield_store.commands.starting import (
     check_connection_files,
     check_surroundings,
+    declare_import,
     declare_migrate,
     declare_stop_within,
     prepare_database,
@@ -66,6 +67,7 @@ def _declare(parser: Parser) -> None:
     )
     parser.add_argument("--health-port", type=count(0, 65_535), metavar="PORT", help="serve /healthz, /readyz and /metrics there")
     parser.add_argument("--health-host", default="127.0.0.1", metavar="HOST", help="the address of --health-port (default 127.0.0.1)")
+    declare_import(parser)
     declare_stop_within(parser)
     declare_migrate(parser)
     parser.add_argument("--of-master", action="store_true", help=argparse.SUPPRESS)  # one of several processes
@@ -76,7 +78,7 @@ def _work(arguments: Namespace, _output: Output) -> int:
     from jackfield_store.runtime.runtime_pool import RuntimePool
 
     HANGUPS.listen()
-    prepare_process()
+    prepare_process(arguments.modules)
     save_memory()
     ANSWERS.size = room_within(memory_limit(arguments.processes), ANSWERS_ROOM)
     if not arguments.of_master:
@@ -150,6 +152,7 @@ def _words(arguments: Namespace) -> list[str]:
     words = [f"--concurrency={arguments.concurrency}", f"--processes={arguments.processes}", f"--stop-within={arguments.stop_within:f}"]
     if arguments.health_port is not None:  # it counts what the master's probes show
         words += [f"--health-port={arguments.health_port}", f"--health-host={arguments.health_host}"]
+    words += [f"--import={module}" for module in arguments.modules]
     return [*words, *(f"--allow-host={host}" for host in arguments.allow_host), "--of-master"]
 
 

@@ -31,7 +31,10 @@ DONE = {
     "resolved": "Marked as resolved.",
     "settled": "It was no longer in doubt, so nothing was changed.",
     "looked": "The provider was asked. What was found is below.",
-    "unlookable": "Nothing can be looked up: the action declares no evidence, its connection was given inline, or looks are switched off.",
+    "unlookable": (
+        "Nothing can be looked up: the action declares no evidence, its connection was given inline, looks are switched off, or another "
+        "process has the function."
+    ),
 }
 """What a step came to; the page says so."""
 _OUTPUT_ROWS = 4
@@ -43,7 +46,7 @@ _WORDS = {
 }  # fmt: skip
 _MEANS = {
     "nothing": "That nothing was found proves nothing by itself: what providers list may lag.",
-    "matched": "It took effect: exactly one thing at the provider has the marker of this call.",
+    "matched": "It took effect: exactly one thing at the provider is of this call.",
     "refused": "It has failed: the provider's own log says that it refused the call, or what the call has made says that it failed.",
     "pending": "What the call has made is there, and says neither success nor failure yet: look again, or open it and compare.",
     "similar": "There is something similar without the marker of this call. It may be older, or somebody else's: compare it with what was sent.",
@@ -137,6 +140,8 @@ def looks_shown(request: PageRequest, entry: Entry) -> Markup | None:
 
 
 def _next(request: PageRequest, entry: Entry) -> Node:
+    if waits := (entry.evidence or {}).get("waitsFor"):
+        return f"Nobody looks: it waits for {waits}."
     due = _next_at(request, entry)
     return ["The next look is due ", due, "."] if due else "Nobody looks by himself any more; an event of the provider may still come."
 
@@ -297,7 +302,7 @@ def open_doubts(request: PageRequest) -> Markup | None:
             [h.a(f"{entry.connector} ", h.strong(entry.action), href=f"/invocations/{entry.id}"), told.get(entry.id)],
             at(entry.settled_at, request.now),
             _result(entry.looks[-1]) if entry.looks else h.span("not looked for", class_="muted"),
-            _next_at(request, entry) or "a person resolves it",
+            _next_at(request, entry) or (entry.evidence or {}).get("waitsFor", "a person resolves it"),
         )
         for entry in entries
     ]

@@ -30,6 +30,7 @@ _LOOKS: Json = {
 }
 LOOKED: Any = {
     "looks": _LOOKS, "nextLookAt": {**MOMENT, "description": "When the provider is asked next what became of a call in doubt."},
+    "waitsFor": {**STRING, "description": "Of a program's function that nobody looks up at present: by what its doubt may be settled."},
 }  # fmt: skip
 """What an entry shows of a doubt (``journal.doubts.with_looks``)."""
 RESOLUTION: Json = closed_with(

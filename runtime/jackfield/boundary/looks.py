@@ -1,0 +1,96 @@
+"""Look of a function at what became of one of its calls, and what is kept of the value that the call or the look has."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jackfield.boundary.bound import environment
+from jackfield.boundary.values import encoded, is_async, tried
+from jackfield.call.waiter import Until
+from jackfield.call.work import Looked
+from jackfield.kernel.errors import JackfieldError, Sent, TimedOut
+from jackfield.kernel.failures import Raised, attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jackfield.boundary.bound import Bound
+    from jackfield.call.waiter import Waiter
+    from jackfield.kernel.clock import Deadline
+
+_LOG = logging.getLogger("jackfield.once")
+
+
+class _Finding:
+    """Finding of a look without a value."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+ABSENT, UNKNOWN = _Finding("ABSENT"), _Finding("UNKNOWN")
+"""What a look returns if there is no effect, and if it cannot tell."""
+
+
+class CallsFunctions(Protocol):
+    """``Jackfield``, as functions need it."""
+
+    @property
+    def function_calls(self) -> Bound:
+        """Where its calls of functions are recorded."""
+
+
+class FunctionLook:
+    """Look of the function ``name``, if it ``is_declared``. ``keeps``: values are recorded, and not their digests."""
+
+    def __init__(
+        self, name: str, look: Callable[[str], Any] | None, absent_after: float, runtime: CallsFunctions | None, *, keeps: bool
+    ) -> None:
+        self.name, self._look, self._absent_after, self._runtime, self._keeps = name, look, absent_after, runtime, keeps
+        self.is_declared = look is not None
+        self._loops = look is not None and is_async(look)
+
+    @property
+    def function_calls(self) -> Bound:
+        """Where calls of the function are recorded."""
+        return environment() if self._runtime is None else self._runtime.function_calls
+
+    async def made(self, key: str, waiter: Waiter, deadline: Deadline, digest: Callable[[Any], str]) -> Looked:
+        """Return what it finds of the call with a key."""
+        look = self._look or _cannot_tell
+        try:
+            looking, until = partial(tried, look, key), Until(deadline, _late)
+            found = await (waiter.finished(looking, until) if self._loops else waiter.call(partial(attempt, look, key)))
+        except TimedOut as error:
+            found = Raised(error)
+        if found is ABSENT or found is UNKNOWN:
+            return Looked(self._absent_after, is_absent=found is ABSENT, told="it cannot tell")
+        output = found if isinstance(found, Raised) else attempt(self.output, found, digest)
+        if not isinstance(output, Raised):
+            return Looked(self._absent_after, output)
+        kind = type(output.error).__name__
+        _LOG.warning("the look for '%s' failed: %s", self.name, kind)
+        return Looked(self._absent_after, told=f"it failed: {kind}")
+
+    def output(self, value: Any, digest: Callable[[Any], str]) -> Mapping[str, Any]:
+        """Return what is recorded of a value.
+
+        :raises InvalidInput: if it is not JSON.
+        """
+        found = encoded(value)
+        return {"value": found} if self._keeps else {"digest": digest(found)}
+
+
+def _cannot_tell(_key: str) -> Any:
+    return UNKNOWN
+
+
+def _late() -> JackfieldError:
+    return TimedOut("the look takes too long", sent=Sent.NOTHING)
