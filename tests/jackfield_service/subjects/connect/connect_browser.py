@@ -80,10 +80,15 @@ class Person:
         return self._follow("GET", url, None, headers)
 
     def begin(self) -> Person:
-        """Press the button of a link's page: Begin, or the one that leads to the provider."""
-        labels = [text.strip() for form in self._forms() for text, _, _ in form.buttons]
-        assert len(labels) == 1, self.said
-        return self.press(labels[0])
+        """Press the button of a link's page: Begin, or the one that leads to the provider. Where the page asks for a value at once, nothing
+        is entered yet."""
+        forms = self._forms()
+        assert len(forms) == 1, self.said
+        ((label, _, _),) = forms[0].buttons
+        if not any(name.startswith("value.") for name in forms[0].fields):
+            return self.press(label.strip())
+        self.clicks += 1
+        return self.send(forms[0].action, {"csrf": forms[0].fields["csrf"]})
 
     def _forms(self) -> list[Form]:
         reader = _Forms()

@@ -142,7 +142,8 @@ def test_a_refusal_takes_the_focus(browser: Browser, console: Console, platform:
         ):
             defaults = {"values": {"server": provider.url, "testPath": "/me"}}
             page.goto(begin(console, platform, types=[kind], defaults=defaults)["url"])
-            page.get_by_role("button", name="Begin").click()
+            if len(values) > 1:  # one is asked for at once
+                page.get_by_role("button", name="Begin").click()
             for label, text in values.items():
                 page.get_by_label(label).fill(text)
             page.get_by_role("button", name="Continue").click()

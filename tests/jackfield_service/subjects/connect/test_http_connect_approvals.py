@@ -69,7 +69,7 @@ def test_one_button_leads_to_the_provider(site: Attacked, locale: str, words: tu
     ada = Person(site.stand.port).go(begun["url"], **({"Referer": "https://shop.example/"} if led else {}))
     assert site.status(begun) == "pending", "opening it changes nothing"
     assert (ada.text.count("<button"), all(text in ada.said for text in words), 'class="icon' in ada.text) == (1, True, True)
-    asks, warns = ("Lowly asks you", "Begin only if") if locale == "en" else ("Lowly bittet Sie", "Fahren Sie nur fort")
+    asks, warns = ("Lowly asks you", "Go on only if") if locale == "en" else ("Lowly bittet Sie", "Fahren Sie nur fort")
     assert ('alt="Lowly"' in ada.text, ">Lowly<" in ada.text) == (True, False), "the picture has the name"
     assert (ada.said.count(asks), warns in ada.said) == (1, not led), "who is led here by the platform need not be told"
     ada.press(words[1])

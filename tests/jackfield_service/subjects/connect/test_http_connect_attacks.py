@@ -89,7 +89,7 @@ def test_a_planted_secret_opens_nothing(site: Attacked) -> None:
     begun = site.begin()
     planted = {f"jackfield_connect_{begun['id']}_{SETTINGS.port}": "A" * 43}
     ada = Person(site.stand.port, dict(planted)).go(begun["url"]).begin()
-    assert "Begin" not in ada.said
+    assert "Go on only if" not in ada.said
     assert ada.cookies.keys() == planted.keys()
     assert ada.cookies != planted
     eve = Person(site.stand.port, dict(planted))
@@ -111,11 +111,11 @@ def test_an_answer_to_the_first_press_is_lost(site: Attacked) -> None:
     before, page = dict(ada.cookies), ada.page
     for _ in range(2):
         assert site.pressed(begun, ada).page.status == 303  # type: ignore[union-attr]
-    assert "Begin" in ada.go(begun["url"]).said, "the link shows the button again"
+    assert "Go on only if" in ada.go(begun["url"]).said, "the link shows the button again"
     assert "set-cookie" not in ada.page.headers  # type: ignore[union-attr]
     assert "opened in another browser" in Person(site.stand.port).go(begun["url"]).said
     ada.begin()
-    assert "Begin" not in ada.said
+    assert "Go on only if" not in ada.said
     again = Person(site.stand.port, dict(before), page).begin()
     assert (again.page and again.page.status, "opened in another browser" in again.said) == (409, True)
     other_tab = Person(site.stand.port, dict(ada.cookies), page).begin()

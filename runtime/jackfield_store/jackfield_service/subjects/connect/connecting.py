@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
+from jackfield.connections.host_access import generated_fields
 from jackfield.connections.secret_references import reference_paths
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield_service.subjects.connect.access import REMOTE, Access
 from jackfield_service.subjects.connect.approvals import SessionApprovals
@@ -23,6 +25,7 @@ from jackfield_service.subjects.connect.session import CANCELLED, ConnectSession
 from jackfield_service.subjects.connect.table import ConnectTable, Overtaken, SessionChanged, SessionMoved, same, unknown
 from jackfield_service.subjects.connect.trials import SECONDS, Trials
 from jackfield_service.subjects.connect.values import (
+    Check,
     check_brought,
     check_defaults,
     form_schema_of,
@@ -120,7 +123,7 @@ class Connecting:
         if len(kinds) == 1:
             check_defaults(wanted, kinds[0])
         for place, kind in enumerate(kinds if wanted.mode == "connect" else ()):
-            check_brought(wanted, kind, place, partial(self._connections.check, kind.full_name, provenance=REMOTE))
+            check_brought(wanted, kind, place, self._check(kind))
         self._choice.check_access(wanted, kinds, ConnectRecord.from_json(about.get("recalled", {})))
         audit = self._audit(actor)
         facts = {"mode": wanted.mode, "verify": wanted.verify, "user": wanted.user, "types": list(wanted.types)}
@@ -339,6 +342,23 @@ class Connecting:
         secret = frozenset(path[1:] for path in secret_places(kind.schema, values))
         return schema, {name: value for name, value in values.items() if name in fields and name not in secret}, secret
 
+    def first(self, found: ConnectSession, name: str, kind: ConnectionKind) -> ConnectSession | None:
+        """Return a session that nobody has begun as it is when its person enters the only value of a new connection of the type ``name``;
+        None if there is more to do or to read, or the person has to sign in before."""
+        begun = replace(found, task="add", type=name, connection=found.wanted.connection or "new")
+        is_alone = len(form_schema_of(begun, kind)["properties"]) == 1 and not generated_fields(kind.schema)
+        return begun if is_alone and found.wanted.mode == "connect" and found.wanted.verify != "oidc" else None
+
+    def enter(self, found: ConnectSession, given: Mapping[str, Any], **members: Any) -> ConnectSession:
+        """Keep what the person has entered, without a test, and further members of the session.
+
+        :raises InvalidConnection: if a value is not valid, with all faults.
+        """
+        kind = self.kind(found)
+        values = self._taken(found, kind, given)
+        self._check(kind)(values)
+        return self._table.change(found, values=values, **members)
+
     def submit(self, found: ConnectSession, given: Mapping[str, Any]) -> ConnectSession:
         """Take what the person has entered, and test it; a type that a provider approves is only validated.
 
@@ -346,18 +366,22 @@ class Connecting:
         :raises TestRunning: if a test runs already.
         """
         kind = self.kind(found)
+        if kind.about.authorizes:
+            return self.enter(found, given, trial={}, status="testing")
+        values, acting = self._taken(found, kind, given), self._connections.acting_as(_actor(found))
+        return self.trials.run(found, kind, values, acting, partial(self._require_account, found))
+
+    def _check(self, kind: ConnectionKind) -> Check:
+        return partial(self._connections.check, kind.full_name, provenance=REMOTE)
+
+    def _taken(self, found: ConnectSession, kind: ConnectionKind, given: Mapping[str, Any]) -> dict[str, Any]:
         if any(reference_paths(given)):
             raise InvalidConnection("references to secrets cannot be entered here", hint="Enter the secret itself.")
         refuse_unasked(form_schema_of(found, kind), given)
         stored = self._connections.find(found.connection).values if found.task == "replace" else None
         values = merged(found, kind, given, stored)
-        check = partial(self._connections.check, kind.full_name, provenance=REMOTE)
-        refuse_missing(found, kind, values, check)
-        if kind.about.authorizes:
-            check(values)
-            return self._table.change(found, values=values, trial={}, status="testing")
-        acting = self._connections.acting_as(_actor(found))
-        return self.trials.run(found, kind, values, acting, partial(self._require_account, found))
+        refuse_missing(found, kind, values, self._check(kind))
+        return values
 
     def authorize(self, found: ConnectSession, redirect_uri: str, return_to: str) -> ConnectSession:
         """Begin the approval at the provider, for a connection that is stored first, without any approval.

@@ -182,13 +182,16 @@ class Pages:
         """Render an error for whoever can mend it."""
         return self._blocked(found) if sessions.trials.is_platforms(found, error) else self._fault(error)
 
-    def _formed(self, step: str, *content: Node, of: object = None) -> Markup:
-        """Render a form that takes a step; ``of`` is the state of a connection that it names."""
+    def _formed(self, step: str, *content: Node, of: object = None, address: str = "", begins: bool = False) -> Markup:
+        """Render a form that takes a step, at an ``address`` of its own or the session's; ``of`` is the state of what it names. The script
+        sends one that ``begins``."""
         own = h.input(type="hidden", name="step", value=step) if step else None
-        address = f"{SESSION}/{self._found.id}" if self._found is not None else ""
+        address = address or (f"{SESSION}/{self._found.id}" if self._found is not None else "")
         works = self.say("testing" if step == "submit" else "working")
         told = h.p(class_="working", role="status", data_working=works)
-        return h.form(self.token(of), own, *content, told, method="post", action=address, novalidate=True, class_="stack")
+        return h.form(
+            self.token(of), own, *content, told, method="post", action=address, novalidate=True, class_="stack", data_begins=begins
+        )
 
     def _step(self, step: str, label: str, *, plain: bool = False, danger: bool = False) -> Markup:
         button = h.button(label, class_="quiet" if plain else "danger" if danger else "primary")

@@ -120,8 +120,9 @@ class _ConnectPages:
         if found.wanted.verify == "browser" and not (again or _came_from(request, found.wanted.pages)):
             return view.refusal("elsewhere", 403, tells="lost")
         only = _only_type(sessions, found)
-        leads = only is not None and _is_whole(request, found) and _leads_on(found, only[1])
-        page = view.begin(found, address, only, leads=leads, is_led=_is_led(request, found))
+        leads, is_led = only is not None and _is_whole(request, found) and _leads_on(found, only[1]), _is_led(request, found)
+        first = sessions.first(found, *only) if only is not None and not leads and not is_led else None
+        page = view.begin(found, address, only, leads=leads, is_led=is_led) if first is None else view.at_once(sessions, first, address)
         return page if given else self._noted(page, found, secret)
 
     def begun(self, request: Request) -> Response:
@@ -149,13 +150,25 @@ class _ConnectPages:
     def _opened(self, request: Request, sessions: Connecting, opened: ConnectSession, secret: str) -> Response:
         """Render the first page of a session, or lead to the provider, and give the browser its secret."""
         try:
-            response = self._led(request, self._authorized(request, sessions, opened, only_if_empty=True) if opened.task else opened)
+            response = self._first(request, sessions, opened)
         except JackfieldError as error:
             now = sessions.trials.noted(sessions.find(opened.id), error)
             if not same(now.browser, secret):  # a later press has overtaken this one: the browser has, or gets, that one's secret
                 return RedirectResponse(f"{PAGE}/{request.path_params['link']}", 303, {"Cache-Control": "no-store"})
-            response = self._view(request, sessions, now, secret, began=True).shown(sessions, now, error=error)
+            view = self._view(request, sessions, now, secret, began=True)
+            response = view.shown(sessions, now, error=error, typed=sent(request.state.form))
         return self._noted(response, opened, secret)
+
+    def _first(self, request: Request, sessions: Connecting, opened: ConnectSession) -> Response:
+        """Take the first step of a session. What was entered at once is kept, and tested by the browser that has come with its secret: until
+        then, another one may have planted what it came with."""
+        form = request.state.form
+        if form.get("step") != "submit" or opened.task != "add":
+            return self._led(request, self._authorized(request, sessions, opened, only_if_empty=True) if opened.task else opened)
+        given = read(sessions.form(opened)[0], form)
+        if sessions.kind(opened).about.authorizes:
+            return self._led(request, self._authorized(request, sessions, sessions.submit(opened, given)))
+        return _to(sessions.enter(opened, given), f"?{_ONWARD}=1")
 
     def _noted(self, response: Response, found: ConnectSession, secret: str) -> Response:
         """Give the browser its secret with a response."""

@@ -97,20 +97,32 @@ class View(ApprovalPages):
         """Render what a link shows: opening it changes nothing, a press on the button does. It names the type if that is the ``only`` one;
         if the button ``leads`` to the provider, it says so, and a person presses it. Else the script does for whoever ``is_led`` here by the
         platform's own page."""
-        platform, user = self._platform, found.wanted.user_name or found.wanted.user
         provider = self._words.provider(*only, {}) if only else ""
-        key = "begin_asked_provider" if provider else "begin_asked"
-        asked = h.p(self.say(key, platform=platform, provider=provider)) if platform else None
-        who = h.p(self.say("begin_user", user=user), class_="muted") if user and found.wanted.verify == "link" else None
-        warned = self.say("begin_only", platform=platform) if platform else self.say("begin_lead")
-        lead = None if is_led and asked else h.p(warned)
+        asked = self._asked(found, provider, is_led=is_led)
         label = self.say("approve", provider=provider) if leads and only else self.say("begin")
         button = h.div(h.button(label, class_="primary"), class_="actions")
         form = h.form(self.token(found.id), button, method="post", action=address, data_begins=is_led and not leads)
         key = "form_title" if found.wanted.mode == "connect" else "again_title"
         title = self.say(key, type=self._words.whole_title(*only)) if only else self.say("title")
         picture = self._icon(*only, found) if only else None
-        return self.page(title, asked, who, lead, form, self._facts(found, only[1]) if leads and only else None, picture=picture)
+        return self.page(title, asked, form, self._facts(found, only[1]) if leads and only else None, picture=picture)
+
+    def at_once(self, sessions: Connecting, found: ConnectSession, address: str) -> Response:
+        """Render what the link shows of a session whose person enters one value: the press that begins it brings that, too."""
+        kind = sessions.kind(found)
+        form, facts = self._entry(sessions, found, kind, {}, address=address), self._facts(found, kind)
+        asked = self._asked(found, self._words.provider(found.type, kind, {}))
+        title = self.say("form_title", type=self._words.whole_title(found.type, kind))
+        return self.page(title, asked, form, facts, picture=self._icon(found.type, kind, found), follows="end")
+
+    def _asked(self, found: ConnectSession, provider: str, *, is_led: bool = False) -> list[Node]:
+        """Render who asks, for whom, and what a person is to look at who has not come from there as far as is known."""
+        platform, user = self._platform, found.wanted.user_name or found.wanted.user
+        key = "begin_asked_provider" if provider else "begin_asked"
+        asked = h.p(self.say(key, platform=platform, provider=provider)) if platform else None
+        who = h.p(self.say("begin_user", user=user), class_="muted") if user and found.wanted.verify == "link" else None
+        warned = self.say("begin_only", platform=platform) if platform else self.say("begin_lead")
+        return [asked, who, None if is_led and asked else h.p(warned)]
 
     def _facts(self, found: ConnectSession, kind: ConnectionKind) -> Markup:
         """Render what a person wants to know before he gives a key: what the platform will do with it, where it is kept, and how it ends."""
@@ -142,8 +154,8 @@ class View(ApprovalPages):
         self, sessions: Connecting, found: ConnectSession, words: str = "", error: JackfieldError | None = None, *, at_once: bool = False,
         typed: Mapping[str, str] | None = None, anew: bool = False,
     ) -> Response:  # fmt: skip
-        """Render where the session is, ``anew`` in place of what was asked for; ``at_once``, the browser goes to the provider by itself. What was ``typed``, and refused with an
-        ``error``, is still in the form."""
+        """Render where the session is, ``anew`` in place of what was asked for; ``at_once``, the browser goes on by itself: to the provider,
+        or to the test of what was entered. What was ``typed``, and refused with an ``error``, is still in the form."""
         self._now(sessions, found)
         self._typed, self._anew = typed or {}, anew
         if sessions.trials.is_busy(found) and not found.is_over:
@@ -157,14 +169,14 @@ class View(ApprovalPages):
             return self.page(self.say("return_title"), h.p(self.say("return_lead")), back, late, patience=self.patience)
         if self._place == "window":
             return self._window_is_done()
-        return self._at_task(sessions, found, words, error)
+        return self._at_task(sessions, found, words, error, at_once=at_once)
 
     def _busy(self, found: ConnectSession) -> Response:
         """Render that a test runs, whoever has begun it: another one would only take longer."""
         check = h.noscript(h.p(h.a(self.say("busy_check"), href=f"{SESSION}/{found.id}", class_="button")))
         return self.page(self.say("busy_title"), h.p(self.say("busy_lead"), class_="notice running", role="status"), check, self._seconds())
 
-    def _at_task(self, sessions: Connecting, found: ConnectSession, words: str, error: JackfieldError | None) -> Response:
+    def _at_task(self, sessions: Connecting, found: ConnectSession, words: str, error: JackfieldError | None, *, at_once: bool) -> Response:
         failed = self._failed(sessions, found, error) if error is not None else None
         if not found.task:
             listed = self._choose if found.wanted.mode == "connect" else self._manage
@@ -176,7 +188,7 @@ class View(ApprovalPages):
             )
             account, lead = self._same_account(sessions, found), h.p(self.say("remove_lead"))
             return self.page(title, failed, account, lead, remove, self._seconds(), follows="end")
-        return self._account(sessions, found) if found.passed and error is None else self._form(sessions, found, error)
+        return self._account(sessions, found) if found.passed and error is None else self._form(sessions, found, error, at_once=at_once)
 
     def _now(self, sessions: Connecting, found: ConnectSession) -> None:
         """Take what a step has made of the session: the page follows what changes from then on."""
@@ -308,29 +320,18 @@ class View(ApprovalPages):
         heading = h.h2(title, " ", self._status(str(row.get("status", "untested"))))
         return h.li(heading, h.p(account, title=titled(whose)) if account else None, form, class_="card")
 
-    def _form(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
+    def _form(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, *, at_once: bool = False) -> Response:
         kind = sessions.kind(found)
         schema, values, stored = sessions.form(found)
-        values = {**values, **self._shown_again(kind, schema)}
         schema = self._words.schema(found.type, kind, schema)
         faults = {item.path: self._fault_of(item) for item in error.details if item.path} if isinstance(error, InvalidConnection) else {}
         marked = faults or self._refused(found, schema["properties"], {*values, *stored})
         again = found.task == "replace"
         title = self.say("again_title" if again else "form_title", type=self._title(sessions, found))
-        button, external = self.say("approve_begin"), sessions.external_id(found)
-        schema = schema if external is None else _with_role(schema, sessions.documents(found))
+        external = sessions.external_id(found)
         before = self._access(sessions, found, external)
         then = h.h2(self.say("external_then")) if external is not None else None
-        about = self._words.setup(found.type, kind) if schema["properties"] else ""
-        if external is None and (policy := self._needed(sessions, found)):
-            about = _GUIDES_POLICY.sub(lambda block: indent(f"```json\n{policy}\n```", block[1]), about, count=1)
-        form = self._formed(
-            "submit",
-            fields(schema, values, stored, marked, self.say, self._suggest(found.type, kind), kind.about.auth),
-            _where(about, self.say("guide_link")),
-            h.details(h.summary(self.say("guide")), guide(about)) if about else None,
-            h.div(h.button(button, class_="primary"), class_="actions"),
-        )
+        form = self._entry(sessions, found, kind, marked, begins=at_once and not found.trial and error is None and bool(found.values))
         several = not again and not found.wanted.connection and len(sessions.offered(found)) > 1
         back = self._step("back", self.say("back"), plain=True) if several else None
         trial = self._trial(found, schema["properties"], external)
@@ -344,6 +345,29 @@ class View(ApprovalPages):
             h.details(h.summary(self.say("details")), trial) if at_field and trial is not None else None,
             self._facts(found, kind) if external is None and not marked else None, self._seconds(back),
             picture=self._picture(sessions, found), follows="end", wide=before is not None,
+        )  # fmt: skip
+
+    def _entry(
+        self, sessions: Connecting, found: ConnectSession, kind: ConnectionKind, marked: Mapping[str, str], *, address: str = "",
+        begins: bool = False,
+    ) -> Markup:  # fmt: skip
+        """Render the form of what the person enters, with what was refused ``marked``; at the ``address`` of a link, which nobody has begun,
+        it begins the session, too."""
+        schema, values, stored = sessions.form(found)
+        values = {**values, **self._shown_again(kind, schema)}
+        schema = self._words.schema(found.type, kind, schema)
+        external = None if address else sessions.external_id(found)
+        schema = schema if external is None else _with_role(schema, sessions.documents(found))
+        about = self._words.setup(found.type, kind) if schema["properties"] else ""
+        if external is None and (policy := self._needed(sessions, found)):
+            about = _GUIDES_POLICY.sub(lambda block: indent(f"```json\n{policy}\n```", block[1]), about, count=1)
+        return self._formed(
+            "submit",
+            fields(schema, values, stored, marked, self.say, self._suggest(found.type, kind), kind.about.auth),
+            _where(about, self.say("guide_link")),
+            h.details(h.summary(self.say("guide")), guide(about)) if about else None,
+            h.div(h.button(self.say("approve_begin"), class_="primary"), class_="actions"),
+            of=found.id if address else None, address=address, begins=begins,
         )  # fmt: skip
 
     def _shown_again(self, kind: ConnectionKind, schema: Mapping[str, Any]) -> dict[str, str]:
