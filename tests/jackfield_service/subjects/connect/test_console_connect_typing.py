@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import BrowserContext, Dialog, Page, expect
 from tests.jackfield_service.subjects.connect.connect_site import Place, in_modal, result_of
@@ -23,19 +25,25 @@ def opened(place: Place, person: BrowserContext, **body: object) -> tuple[str, P
     return session, page
 
 
-@pytest.mark.parametrize("way", ["button", "key in the page", "key beside it"])
-def test_a_modal_asks_once(place: Place, person: BrowserContext, way: str) -> None:
-    """Who has typed a key is asked before the modal closes: after a no it is as it was, after a yes it is closed."""
-    session, page = in_modal(place, person, types=["echo/token"], connection="modal-typed", defaults={})
-    field = page.frame_locator("iframe").get_by_label("Token")
-    field.fill(KEY)
+def questions(page: Page, *answers: str) -> list[str]:
+    """Answer the questions of a page in their order, and those after that with the last answer; what they were is noted."""
     asked: list[str] = []
 
     def answer(dialog: Dialog) -> None:
         asked.append(dialog.message)
-        dialog.dismiss() if len(asked) == 1 else dialog.accept()
+        dialog.accept() if answers[min(len(asked), len(answers)) - 1] == "accept" else dialog.dismiss()
 
     page.on("dialog", answer)
+    return asked
+
+
+@pytest.mark.parametrize("way", ["button", "key in the page", "key beside it"])
+def test_a_modal_asks_once(place: Place, person: BrowserContext, way: str) -> None:
+    """Who has typed a key is asked before the modal closes: after a no it is as it was, and the next try closes it without a word."""
+    session, page = in_modal(place, person, types=["echo/token"], connection="modal-typed", defaults={})
+    field = page.frame_locator("iframe").get_by_label("Token")
+    field.fill(KEY)
+    asked = questions(page, "dismiss")
     for number in (1, 2):
         if way == "button":
             page.get_by_role("button", name="Close").click()
@@ -44,7 +52,60 @@ def test_a_modal_asks_once(place: Place, person: BrowserContext, way: str) -> No
         if number == 1:
             expect(field).to_have_value(KEY)
     assert result_of(page) == {"status": "closed", "session": session}
-    assert asked == ["Leave, and lose what you have typed?"] * 2
+    assert asked == ["Leave, and lose what you have typed?"]
+
+
+def test_a_modal_asks_again_once_more_is_typed(place: Place, person: BrowserContext) -> None:
+    """A no is not an answer for what is typed later; a yes closes."""
+    session, page = in_modal(place, person, types=["echo/token"], connection="modal-again", defaults={})
+    field, close = page.frame_locator("iframe").get_by_label("Token"), page.get_by_role("button", name="Close")
+    asked = questions(page, "dismiss", "accept")
+    for number in (1, 2):
+        field.press_sequentially(str(number))
+        close.click()
+        assert len(asked) == number
+    assert result_of(page) == {"status": "closed", "session": session}
+
+
+def test_what_was_pasted_can_be_seen(place: Place, person: BrowserContext) -> None:
+    """By a button beside the secret, with the keyboard alone; it is masked again once it is sent, kept nowhere, and no answer has it."""
+    values = {"server": place.provider.url}
+    session, link = place.begin(types=["http/apiKey"], connection="seen", defaults={"values": values})
+    page = person.new_page()
+    page.goto(link)
+    field = page.get_by_label("API Key", exact=True)
+    field.fill(KEY)
+    assert field.get_attribute("type") == "password"
+    field.press("Tab")
+    page.keyboard.press("Enter")
+    hides = page.get_by_role("button", name=re.compile("^Hide ?: API Key"))
+    expect(hides).to_be_focused()
+    assert (field.get_attribute("type"), hides.get_attribute("aria-controls")) == ("text", field.get_attribute("id"))
+    page.keyboard.press("Enter")
+    shows = page.get_by_role("button", name=re.compile("^Show ?: API Key"))
+    assert (field.get_attribute("type"), field.input_value()) == ("password", KEY)
+    shows.click()
+    page.reload()
+    assert KEY not in str(page.evaluate("() => JSON.stringify(sessionStorage)"))
+    field.fill(KEY)
+    shows.click()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Connect", exact=True).wait_for()
+    assert KEY not in page.content()
+    assert connecting(place.stand.host, "acme-1").find(session).values["apiKey"] == KEY
+
+
+def test_lines_that_were_pasted_can_be_seen(place: Place, person: BrowserContext) -> None:
+    """A key of several lines is masked by the page's style alone."""
+    _, page = opened(place, person, types=["sftp/login"], connection="seen-lines")
+    field = page.get_by_label("Private Key")
+    field.fill(PEM)
+    security = "field => getComputedStyle(field).webkitTextSecurity"
+    assert field.evaluate(security) == "disc"
+    page.get_by_role("button", name=re.compile("^Show ?: Private Key")).click()
+    assert (field.evaluate(security), field.input_value()) == ("none", PEM)
+    page.reload()
+    assert PEM not in str(page.evaluate("() => JSON.stringify(sessionStorage)"))
 
 
 def test_what_was_typed_is_found_again(place: Place, person: BrowserContext) -> None:

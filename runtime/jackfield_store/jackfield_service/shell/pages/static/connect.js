@@ -29,7 +29,7 @@
 
   // Which session it is, before anything has happened to it; and what to ask before it is closed, once somebody has typed.
   if (session) say({ jackfield: "connect-open", session });
-  document.addEventListener("typed", (event) => say({ jackfield: "connect-changed", question: event.detail }), { once: true });
+  document.addEventListener("typed", (event) => say({ jackfield: "connect-changed", question: event.detail }));
 
   // How it goes, once for each page. Nobody has heard of a proof after a while: the platform's page takes it from its address.
   if (told) tell(JSON.parse(told));

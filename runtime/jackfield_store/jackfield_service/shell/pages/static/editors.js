@@ -167,6 +167,7 @@
       this.suggest(this.input);
       this.input.addEventListener("input", () => this.changed());
       this.box.append(this.input);
+      if (kind === "password" || kind === "masked") document.dispatchEvent(new CustomEvent("secret", { detail: this.input }));
     }
 
     takesPlaces() { return true; }

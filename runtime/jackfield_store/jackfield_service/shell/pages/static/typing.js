@@ -7,6 +7,8 @@
     https: "https:// was added.",
     lines: "This field takes one line: the line breaks were left out.",
     leave: "Leave, and lose what you have typed?",
+    show: "Show",
+    hide: "Hide",
     ...JSON.parse(main?.dataset.words ?? "{}"),
   };
   const isSteps = main?.classList.contains("connect"); // each form of such a page is a step away from it
@@ -22,7 +24,7 @@
     if (!note) {
       note = Object.assign(document.createElement("p"), { id, className: "hint" });
       note.setAttribute("role", "status");
-      control.after(note);
+      (control.closest(".secret") ?? control).after(note);
     }
     note.textContent = text;
   };
@@ -64,6 +66,34 @@
     area.setRangeText(text, start, end, "end");
     area.focus();
     area.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+
+  // A secret is seen while whoever pastes it wants to: until it is sent, or the page is left.
+  const seen = (control) => control.type === "text" || control.classList.contains("seen");
+  const see = (control, is) => {
+    if (control.tagName === "INPUT") control.type = is ? "text" : "password";
+    else control.classList.toggle("seen", is);
+    const button = control.parentElement.querySelector("button");
+    const of = Object.assign(document.createElement("span"), { className: "unseen", textContent: `: ${control.labels[0]?.firstChild.textContent.trim() ?? ""}` });
+    button.replaceChildren(is ? WORDS.hide : WORDS.show, of);
+  };
+  const reveal = (control) => {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "quiet" });
+    button.setAttribute("aria-controls", control.id);
+    button.addEventListener("click", () => see(control, !seen(control)));
+    const box = Object.assign(document.createElement("div"), { className: "secret" });
+    control.replaceWith(box);
+    box.append(control, button);
+    see(control, false);
+  };
+  const hide = () => {
+    for (const control of document.querySelectorAll(".secret > :first-child")) if (seen(control)) see(control, false);
+  };
+  document.addEventListener("secret", ({ detail: control }) => reveal(control)); // one that a script has drawn
+  window.addEventListener("submit", hide);
+  window.addEventListener("pagehide", hide);
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const control of document.querySelectorAll('input[type="password"][id], textarea.masked[id]')) if (!control.closest(".secret")) reveal(control);
   });
 
   // A changed form asks before it goes.

@@ -31,7 +31,7 @@ _LOG = logging.getLogger("jackfield.connect")
 Follows = Literal["all", "end"]
 """After which changes of its session a page goes on: after all, or, where a person types or decides, after the end only. No
 question is replaced by another one under the finger that answers it."""
-_TYPED = ("scheme", "https", "lines", "leave")
+_TYPED = ("scheme", "https", "lines", "leave", "show", "hide")
 """What the script says of what somebody types."""
 _POLICY = (
     "default-src 'none'; style-src 'self' {style}; img-src 'self' data:; script-src 'self'; connect-src 'self'; form-action 'self'; "
