@@ -65,7 +65,11 @@
     const { origin } = new URL(url, location.href);
     const heard = new Set();
     let last = null, session, question = "";
-    const stays = () => question !== "" && !confirm(question); // what is typed would be lost
+    const stays = () => { // what is typed would be lost: it is asked once, and again after more is typed
+      const asked = question;
+      question = "";
+      return asked !== "" && !confirm(asked);
+    };
     const leave = () => {
       removeEventListener("message", hear);
       shown.close();

@@ -7,6 +7,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -19,6 +20,7 @@ from jackfield_market.testing.fake_proof import action_faults, sign_in_faults, t
 from jackfield_market.testing.fake_runtime import connect, fake_runtime, first_read
 from jackfield_openapi.shelf.projects import built, project_files
 from jackfield_openapi.shelf.services import Service, read_shelf
+from jackfield_store.access.images import image_fault
 
 SHELF = Path(__file__).parent.parent
 SERVICES = read_shelf(SHELF)
@@ -47,6 +49,18 @@ def test_credentials(key: str, kind: str) -> None:
     An approval that has expired is refreshed once, and the refresh token rotates; one that was ended and a wrong client secret are refused.
     """
     assert list(sign_in_faults(_manifest(key), kind)) == []
+
+
+@pytest.mark.parametrize("file", sorted((SHELF / "icons").glob("*.svg")), ids=lambda file: file.stem)
+def test_an_icon_is_its_services_and_only_draws(file: Path) -> None:
+    """A tile and one path, of at most 5,000 characters, in the manifest of the service that is called as its file; nothing that runs or
+    loads."""
+    text = file.read_text(encoding="utf-8").strip()
+    shown = _manifest(file.stem)["icon"]
+    assert unquote(shown) == f"data:image/svg+xml;utf8,{text}"
+    assert ([*map(text.count, ("<rect ", "<path ", "<"))], image_fault(shown, 5_000)) == ([1, 1, 4], None)
+    service = next(one for one in SERVICES if one.key == file.stem)
+    assert "Simple Icons" in project_files(service, LICENCE)["README.md"].decode()
 
 
 @pytest.mark.parametrize(("key", "kind"), _types())

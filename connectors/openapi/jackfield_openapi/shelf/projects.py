@@ -15,6 +15,7 @@ from jackfield_openapi.project import write as write_files
 from jackfield_openapi.shelf.services import Service, facts
 
 _DESCRIPTION = re.compile(r"(?m)^description = .*$")
+_ICON = "The icon's drawing is from Simple Icons (<https://simpleicons.org>), under CC0 1.0; the mark it shows is the provider's."
 _FIRST = {"version": "0.1.0", "text": "The first version."}
 
 
@@ -66,6 +67,7 @@ def write_project(folder: Path, files: dict[str, bytes]) -> list[str]:
 def _readme(service: Service, manifest: dict[str, Any]) -> str:
     actions = "\n".join(f"- `{action['key']}`: {action['title']}." for action in manifest["actions"])
     types = "\n".join(f"- `{service.key}/{row['key']}`: {row['title']}." for row in manifest["connectionTypes"])
+    icon = f"\n{_ICON}\n" if "icon" in service.document["x-jackfield"] else ""
     review = f"\n{service.about['review']}\n" if "review" in service.about else ""
     first = service.about.get("first") or manifest["actions"][0]["key"]
     return f"""# {service.title} for jackfield
@@ -92,7 +94,7 @@ What the file says about the provider:
 {chr(10).join(facts(service))}
 
 It is not made or endorsed by the provider, whose names belong to their owners.
-"""
+{icon}"""
 
 
 def _triggers(manifest: dict[str, Any]) -> str:

@@ -85,6 +85,15 @@ def read_shelf(folder: Path) -> list[Service]:
     return [read_service(file, shared) for file in files]
 
 
+def _icon(file: Path) -> Json:
+    """Return the icon that a shelf has for a service, as manifests have it; empty if it has none."""
+    try:
+        text = (file.parents[1] / "icons" / f"{file.stem}.svg").read_text(encoding="utf-8")
+    except OSError:
+        return {}
+    return {"icon": "data:image/svg+xml;utf8," + text.strip().replace('"', "'").replace("#", "%23")}
+
+
 def _table(file: Path) -> Json:
     try:
         found = parsed(file.read_bytes(), str(file))
@@ -120,6 +129,7 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
         "connections": {name: _curation(name, one) for name, one in sign_ins.items()},
         "license": "Apache-2.0",
         "documentationUrl": about["docs"],
+        **_icon(file),
         **{name: about[name] for name in _MOVED if name in about},
     }
     source = shared["sources.lock"].get(file.stem)

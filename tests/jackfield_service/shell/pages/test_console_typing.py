@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,22 @@ def test_a_key_of_several_lines_arrives_as_it_is(visitor: Visitor) -> None:
     visitor.page.wait_for_url("**/connections/depot?done=created")
     assert visitor.console.host.runtime("default").connections.find("depot").values["privateKey"] == KEY
     assert "c2VjcmV0" not in str(visitor.page.evaluate("() => JSON.stringify(sessionStorage)"))
+
+
+def test_what_was_pasted_can_be_seen(visitor: Visitor) -> None:
+    """A secret of one line and one of several have a button that shows what is in them, and hides it again; it passes axe."""
+    page = visitor.page
+    visitor.go("/new-connection?type=sftp/login")
+    for label, text in (("Password", "sesame-4711"), ("Private Key", KEY)):
+        field = visitor.field(label)
+        field.fill(text)
+        looks = "field => field.type === 'text' || getComputedStyle(field).webkitTextSecurity === 'none' && field.type !== 'password'"
+        assert not field.evaluate(looks)
+        page.get_by_role("button", name=re.compile(f"^Show ?: {label}")).click()
+        assert (field.evaluate(looks), field.input_value()) == (True, text)
+        page.get_by_role("button", name=re.compile(f"^Hide ?: {label}")).click()
+        assert not field.evaluate(looks)
+    assert visitor.axe() == []
 
 
 def test_text_of_any_document_has_room(visitor: Visitor) -> None:

@@ -90,7 +90,7 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         assert aws.secret_access_key not in page.content()
         page.get_by_label("Role ARN").fill("arn:aws:iam::123456789012:role/another")
         page.get_by_role("button", name="Continue").click()
-        page.get_by_text("The test failed").wait_for()
+        page.locator(".field-error").wait_for()
         assert visitor.judged("connect-failed", thoroughly=thoroughly) == []
         assert page.get_by_text("What to do").count() > 0
         page.get_by_label("Role ARN").fill(aws.role_arn)
@@ -122,7 +122,7 @@ def test_a_refused_role_is_mended_where_it_was_entered(browser: Browser, console
         before = heading.evaluate(_TOP)
         role.fill("arn:aws:iam::123456789012:role/another")
         page.get_by_role("button", name="Continue").click()
-        page.get_by_text("The test failed").wait_for()
+        page.locator(".field-error").wait_for()
         assert (ways, heading.evaluate(_TOP)) == (sorted(ways), before)
         assert (page.evaluate(_FOCUSED), role.get_attribute("aria-invalid")) == (["field-roleARN", True], "true")
         fault = (role.get_attribute("aria-describedby") or "").split()[-1]

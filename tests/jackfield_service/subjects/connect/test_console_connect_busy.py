@@ -69,7 +69,6 @@ def test_a_press_is_answered_at_once_and_counts_once(browser: Browser, console: 
         answer = platform.post(BASE, asked)
         assert answer.status == 201, answer.body
         page.goto(answer.json["url"])
-        page.get_by_role("button", name="Beginnen").click()
         page.get_by_label("API-Schlüssel").fill("k-4711")
         button = page.get_by_role("button", name="Weiter")
         with page.expect_console_message(lambda message: "[" in message.text) as shown:

@@ -18,11 +18,12 @@ from jackfield_store.access.images import image_fault
 from plugboard import plugged
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
+PICTURE = "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'>"
 MANY = [f"made{letter}" for letter in "abcdefgh"]
 
 
-def _make(packages: Path, key: str) -> None:
-    """Write a connector without code, which has a type with one field."""
+def _make(packages: Path, key: str, **more: Any) -> None:
+    """Write a connector without code, which has a type with one field, and ``more`` in its manifest."""
     package = packages / f"jackfield_{key}"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
@@ -33,7 +34,7 @@ def _make(packages: Path, key: str) -> None:
     kind = {"key": "token", "title": "Token", "description": "A token.", "auth": "bearer", "schema": schema, "setup": ""}
     manifest = {
         "manifestVersion": 1, "key": key, "title": f"System {key[-1].upper()}", "description": "A system.", "version": "1.0.0",
-        "connectionTypes": [kind], "actions": [], "optionSources": [],
+        "connectionTypes": [kind], "actions": [], "optionSources": [], **more,
     }  # fmt: skip
     (package / "connector.json").write_text(json.dumps(manifest))
     about = packages / f"jackfield_{key}-1.0.0.dist-info"
@@ -48,6 +49,8 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     folder: Path = tmp_path_factory.mktemp("cards")
     for key in MANY:
         _make(folder / "packages", key)
+    for key, length in (("smalli", 1_400), ("largej", 2_000)):
+        _make(folder / "packages", key, icon=f"{PICTURE}<path d='{'M0 0h8'.ljust(length)}'/></svg>")
     with plugged(folder / "packages"), standing(folder, SETTINGS, clock=SystemClock()) as found:
         yield found
 
@@ -76,7 +79,7 @@ def test_a_connector_is_one_card(stand: Stand, platform: Client) -> None:
     assert cards_of(person) == ["GitHub", "Slack"]
     assert person.text.count('<img src="data:image/svg+xml') == 2
     assert ('aria-label="GitHub: Access token"' in person.text, 'aria-label="GitHub: Sign in to GitHub"' in person.text) == (True, True)
-    assert "Connect Slack: Bot token" in person.press("Slack").said
+    assert "Connect Slack" in person.press("Slack").said
 
 
 def test_a_connector_and_its_family_are_one_card(stand: Stand, platform: Client) -> None:
@@ -84,6 +87,14 @@ def test_a_connector_and_its_family_are_one_card(stand: Stand, platform: Client)
     for types in (["aws-ses/smtp", "aws/apiKeySecret"], ["aws/awsRolesAnywhere", "aws-ses/smtp"]):
         assert cards_of(chosen(stand, platform, types=types)) == ["AAmazon Web Services"]
     assert cards_of(chosen(stand, platform, types=["aws-ses/smtp", "aws-ses/apiKeySecret"])) == ["Amazon SES"]
+
+
+def test_a_heavy_icon_stands_alone(stand: Stand, platform: Client) -> None:
+    """Among many cards a connector with one has its letter; its own page has the icon."""
+    for key, letter in (("smalli", ""), ("largej", "S")):
+        person = chosen(stand, platform, types=[f"{key}/token", "echo/token"])
+        assert cards_of(person)[0] == f"{letter}System {key[-1].upper()}"
+        assert 'src="data:image/svg+xml' in person.press(f"System {key[-1].upper()}").text
 
 
 def test_many_systems_are_searched(stand: Stand, platform: Client) -> None:

@@ -410,7 +410,11 @@ def test_a_refused_field_is_marked(stand: Stand, platform: Client, locale: str) 
         submit(person, locale, roleARN=ROLE, region="eu-west-1")
         assert [*fields_at_fault(person)] == ["roleARN"]
         heading = {"en": "2. Enter the role", "de": "2. Die Rolle eingeben"}[locale]
-        assert person.text.index(heading) < person.text.index(summary) < person.text.index("value.roleARN"), "what was above stays there"
+        cured = person.text.index('class="notice warn"')
+        assert person.text.index(heading) < cured < person.text.index("value.roleARN"), "what was above stays there"
+        assert person.text.index("value.roleARN") < person.text.index("</form>", cured) < person.text.index(summary), (
+            "told once, and folded"
+        )
 
 
 @pytest.mark.parametrize("locale", ["en", "de"])

@@ -343,8 +343,8 @@ class Connecting:
         return schema, {name: value for name, value in values.items() if name in fields and name not in secret}, secret
 
     def first(self, found: ConnectSession, name: str, kind: ConnectionKind) -> ConnectSession | None:
-        """Return a session that nobody has begun as it is when its person enters the only value of a new connection of the type ``name``;
-        None if there is more to do or to read, or the person has to sign in before."""
+        """Return a session that nobody has begun as it is when its person enters the only value of a new connection of the type ``name``.
+        None: there is more to do or to read, or the person has to sign in before."""
         begun = replace(found, task="add", type=name, connection=found.wanted.connection or "new")
         is_alone = len(form_schema_of(begun, kind)["properties"]) == 1 and not generated_fields(kind.schema)
         return begun if is_alone and found.wanted.mode == "connect" and found.wanted.verify != "oidc" else None

@@ -74,7 +74,8 @@
     if (control.tagName === "INPUT") control.type = is ? "text" : "password";
     else control.classList.toggle("seen", is);
     const button = control.parentElement.querySelector("button");
-    const of = Object.assign(document.createElement("span"), { className: "unseen", textContent: `: ${control.labels[0]?.firstChild.textContent.trim() ?? ""}` });
+    const label = control.labels[0] ?? control.closest(".field")?.querySelector("label"); // a field that is being drawn is in no page yet
+    const of = Object.assign(document.createElement("span"), { className: "unseen", textContent: `: ${label?.firstChild.textContent.trim() ?? ""}` });
     button.replaceChildren(is ? WORDS.hide : WORDS.show, of);
   };
   const reveal = (control) => {
@@ -92,9 +93,7 @@
   document.addEventListener("secret", ({ detail: control }) => reveal(control)); // one that a script has drawn
   window.addEventListener("submit", hide);
   window.addEventListener("pagehide", hide);
-  document.addEventListener("DOMContentLoaded", () => {
-    for (const control of document.querySelectorAll('input[type="password"][id], textarea.masked[id]')) if (!control.closest(".secret")) reveal(control);
-  });
+  for (const control of document.querySelectorAll('input[type="password"][id], textarea.masked[id]')) reveal(control);
 
   // A changed form asks before it goes.
   const changed = new Set();

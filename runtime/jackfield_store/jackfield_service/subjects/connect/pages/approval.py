@@ -21,7 +21,7 @@ from jackfield_service.shell.requests.prefix import START
 from jackfield_service.subjects.connect.approvals import OTHER_ACCOUNT
 from jackfield_service.subjects.connect.connecting import Connecting
 from jackfield_service.subjects.connect.operations import SESSION
-from jackfield_service.subjects.connect.pages.cards import icon
+from jackfield_service.subjects.connect.pages.cards import HEAVY, icon
 from jackfield_service.subjects.connect.pages.frame import Pages
 from jackfield_service.subjects.connect.records import ConnectRecord
 from jackfield_service.subjects.connect.session import ConnectSession, account_named, is_another, told_apart
@@ -100,8 +100,9 @@ class ApprovalPages(Pages):
         except JackfieldError:
             return None
 
-    def _icon(self, name: str, kind: ConnectionKind, found: ConnectSession) -> Markup:
-        return icon(name, kind, self._words.labelled(name, kind) or self._words.connector(name, kind), found.wanted.icons)
+    def _icon(self, name: str, kind: ConnectionKind, found: ConnectSession, *, longest: int = HEAVY) -> Markup:
+        title = self._words.labelled(name, kind) or self._words.connector(name, kind)
+        return icon(name, kind, title, found.wanted.icons, longest)
 
     def _same_account(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
         """Name the account of the connection that is there already, and that the session is about."""

@@ -9,8 +9,8 @@ from jackfield.kernel.markup import Markup
 from jackfield_service.shell.pages.layout.components import h, line, picture
 from jackfield_service.subjects.connect.pages.words import Words
 
-_LIGHT = 1_000
-"""Characters of an icon, of which a page may have forty."""
+LIGHT, HEAVY = 1_500, 8_000
+"""Characters of an icon, of which a page may have forty, and of the only one."""
 Offered = Sequence[tuple[str, ConnectionKind]]
 
 
@@ -39,7 +39,7 @@ def card(words: Words, types: Offered, icons: Mapping[str, str]) -> Markup:
     name, kind = types[0]
     title = words.connector(name, kind)
     labelled = words.labelled(name, kind) if len(types) == 1 else ""
-    shown = icon(name, kind, labelled or title, icons)
+    shown = icon(name, kind, labelled or title, icons, LIGHT)
     if len(types) == 1:
         button = h.button(labelled or title, name="type", value=name, class_="whole")
         return h.li(h.h2(shown, button), h.p(line(words.description(name, kind))), class_="card")
@@ -47,15 +47,17 @@ def card(words: Words, types: Offered, icons: Mapping[str, str]) -> Markup:
     return h.li(h.h2(shown, title), h.ul(ways, class_="ways"), class_="card")
 
 
-def icon(name: str, kind: ConnectionKind, title: str, icons: Mapping[str, str]) -> Markup:
-    """Render a connector's picture: the platform's, the connector's own unless it is for any server, or the first letter of its title."""
+def icon(name: str, kind: ConnectionKind, title: str, icons: Mapping[str, str], longest: int) -> Markup:
+    """Render a connector's picture: the platform's, the connector's own unless it is for any server, or the first letter of its title.
+    Those of a family, such as ``aws.s3``, share a letter."""
     key = name.partition("/")[0]
     if key in icons:
         return h.img(src=icons[key], alt="", class_="icon", width=32, height=32)
     own = next((one for one in kind.manifests if one.key == key and "server" not in kind.schema.get("required", ())), None)
-    if own is not None and (found := picture(own.raw.get("icon"), _LIGHT)) is not None:
+    if own is not None and (found := picture(own.raw.get("icon"), longest)) is not None:
         return found
-    letter = next((character for character in title if character.isalnum()), "?").upper()
+    family, _, service = key.partition(".")
+    letter = next((character for character in (family if service else title) if character.isalnum()), "?").upper()
     return h.span(letter, class_="icon letters", aria_hidden="true")
 
 

@@ -24,7 +24,7 @@ from jackfield_service.subjects.connect.drawn import named_state, row_state, ses
 from jackfield_service.subjects.connect.faults import concerns, failed_step, refused
 from jackfield_service.subjects.connect.operations import SESSION
 from jackfield_service.subjects.connect.pages.approval import ApprovalPages, progress, titled
-from jackfield_service.subjects.connect.pages.cards import card, grouped
+from jackfield_service.subjects.connect.pages.cards import LIGHT, card, grouped
 from jackfield_service.subjects.connect.records import ConnectRecord
 from jackfield_service.subjects.connect.session import CANCELLED, ConnectSession, Wanted, account_in_full, account_named
 from jackfield_service.subjects.connections.pages.connection import cure
@@ -130,11 +130,11 @@ class View(ApprovalPages):
         known = {f"{manifest.key}/{key}": action.title for manifest in kind.manifests for key, action in manifest.actions.items()}
         titles = [title for name in found.asked.actions if (title := known.get(name))]
         may = self.say("facts_actions", platform=platform, actions=", ".join(titles)) if 0 < len(titles) <= _FEW else ""
-        kept = "facts_granted" if kind.about.authorizes else "facts_kept"
+        kept, end = ("facts_granted", "facts_withdraw") if kind.about.authorizes else ("facts_kept", "facts_end")
         told = [
             may or self.say("facts_use", platform=platform),
             self.say(kept, host=host or "here"),
-            self.say("facts_end", platform=platform),
+            self.say(end, platform=platform),
         ]
         return h.ul([h.li(text[:1].upper() + text[1:]) for text in told], class_="facts muted small")
 
@@ -154,8 +154,8 @@ class View(ApprovalPages):
         self, sessions: Connecting, found: ConnectSession, words: str = "", error: JackfieldError | None = None, *, at_once: bool = False,
         typed: Mapping[str, str] | None = None, anew: bool = False,
     ) -> Response:  # fmt: skip
-        """Render where the session is, ``anew`` in place of what was asked for; ``at_once``, the browser goes on by itself: to the provider,
-        or to the test of what was entered. What was ``typed``, and refused with an ``error``, is still in the form."""
+        """Render where the session is, ``anew`` in place of what was asked for; ``at_once``, the browser goes on by itself. It goes to the
+        provider, or to the test of what was entered. What was ``typed``, and refused with an ``error``, is still in the form."""
         self._now(sessions, found)
         self._typed, self._anew = typed or {}, anew
         if sessions.trials.is_busy(found) and not found.is_over:
@@ -269,7 +269,7 @@ class View(ApprovalPages):
 
     def _done(self) -> Markup:
         """Return the button of whoever has seen the list, and changes nothing more."""
-        return self._step("cancel", self.say("manage_done"), plain=True)
+        return h.div(self._step("cancel", self.say("manage_done"), plain=True), class_="seconds")
 
     def _search(self, found: ConnectSession, words: str, count: int) -> Markup | None:
         field = h.input(type="search", id="q", name="q", value=words)
@@ -283,13 +283,19 @@ class View(ApprovalPages):
         managed, wanted = list(self._named(sessions, found)), words.casefold().split()
         fitting = [one for one in managed if all(word in f"{one[1]} {one[2]}".casefold() for word in wanted)]
         labels = Counter(label for label, _ in {(account, account_in_full(row.get("account"))) for row, _, account in managed})
-        rows = [self._managed_card(found, *one, several=labels[one[2]] > 1) for one in fitting[:_MOST]]
+        rows = [
+            self._managed_card(found, self._row_icon(sessions, found, one[0]), *one, several=labels[one[2]] > 1) for one in fitting[:_MOST]
+        ]
         if not managed:
             lead = self.say("manage_empty", platform=self._platform or self.say("somebody"))
             return self.page(self.say("manage_title"), failed, h.p(lead[:1].upper() + lead[1:], class_="empty"), self._done())
         listed = h.ul(rows, class_="cards") if rows else self._unfound(found)
         box, more = self._search(found, words, len(managed)), self._rest(len(fitting))
         return self.page(self.say("manage_title"), failed, box, listed, more, self._done(), wide=True)
+
+    def _row_icon(self, sessions: Connecting, found: ConnectSession, row: Mapping[str, Any]) -> Markup | None:
+        kind = sessions.known_kind(str(row["type"]))
+        return None if kind is None else self._icon(str(row["type"]), kind, found, longest=LIGHT)
 
     def _named(self, sessions: Connecting, found: ConnectSession) -> Iterator[tuple[Mapping[str, Any], str, str]]:
         """Return each connection with what a customer calls it, and its account: its own name is the platform's. Equal ones are counted."""
@@ -308,8 +314,10 @@ class View(ApprovalPages):
         titles = (title for row, title, _ in self._named(sessions, found) if row["name"] == found.connection)
         return next(titles, None) or self._title(sessions, found)
 
-    def _managed_card(self, found: ConnectSession, row: Mapping[str, Any], title: str, account: str, *, several: bool) -> Markup:
-        """Render a connection; an account has its ID where ``several`` have its label."""
+    def _managed_card(
+        self, found: ConnectSession, shown: Markup | None, row: Mapping[str, Any], title: str, account: str, *, several: bool
+    ) -> Markup:
+        """Render a connection, with the picture that is ``shown``; an account has its ID where ``several`` have its label."""
         whose = row.get("account")
         account = account_in_full(whose) if several else account
         name = ", ".join(filter(None, (title, account)))
@@ -317,7 +325,7 @@ class View(ApprovalPages):
         remove = h.button(self.say("remove"), name="step", value="remove", class_="danger", aria_label=f"{self.say('remove')}: {name}")
         buttons = h.div(again, remove if found.wanted.mode == "manage" else None, class_="actions")
         form = self._formed("", h.input(type="hidden", name="connection", value=str(row["name"])), buttons, of=row_state(row))
-        heading = h.h2(title, " ", self._status(str(row.get("status", "untested"))))
+        heading = h.h2(shown, title, " ", self._status(str(row.get("status", "untested"))))
         return h.li(heading, h.p(account, title=titled(whose)) if account else None, form, class_="card")
 
     def _form(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, *, at_once: bool = False) -> Response:
@@ -334,9 +342,10 @@ class View(ApprovalPages):
         form = self._entry(sessions, found, kind, marked, begins=at_once and not found.trial and error is None and bool(found.values))
         several = not again and not found.wanted.connection and len(sessions.offered(found)) > 1
         back = self._step("back", self.say("back"), plain=True) if several else None
-        trial = self._trial(found, schema["properties"], external)
-        at_field = bool(marked) and not found.blocked and external is None
-        body = [self._faults(sessions, found, error, faults), None if at_field else trial, form]
+        at_field = bool(marked) and not found.blocked
+        trial = self._trial(found, schema["properties"], external, is_cured=at_field)
+        cures = self._cures(found, schema["properties"], external) if at_field else None
+        body = [self._faults(sessions, found, error, faults), cures if at_field else trial, form]
         described = self._words.description(found.type, kind)
         said = [field.get("description") for field in schema["properties"].values()]
         return self.page(
@@ -396,6 +405,8 @@ class View(ApprovalPages):
             return self._failed(sessions, found, error)
         entered = sessions.form(found)[0]["properties"]
         hidden = [f"{path[1:]}: {text}" for path, text in faults.items() if path.split("/")[1] not in entered]
+        if not hidden:
+            return None
         return h.p(self.say("wrong"), [[h.br(), text] for text in hidden], class_="notice bad", role="alert", tabindex="-1")
 
     def _access(self, sessions: Connecting, found: ConnectSession, external: str | None) -> Markup | None:
@@ -434,22 +445,32 @@ class View(ApprovalPages):
         made = sessions.documents(found) if asked.actions or asked.calls else {}
         return json_text(made["identityPolicy"]) if "identityPolicy" in made else ""
 
-    def _trial(self, found: ConnectSession, fields: Collection[str], external: str | None) -> Markup | None:
-        """Render what the test has found out, of what the person can see: ``fields`` are those of the form."""
+    def _cures(self, found: ConnectSession, fields: Collection[str], external: str | None) -> Node:
+        """Render what to do about what was refused, as far as it is too long for a field."""
+        shown = [self._cure(step, external) for step in self._steps(found, fields) if len(self._advice(step)) > _SHORT_ADVICE]
+        return h.div(shown, class_="notice warn") if shown else None
+
+    def _cure(self, step: Mapping[str, Any], external: str | None) -> Markup | None:
+        advice, label = self._advice(step), self.say("cure_needed")
+        return cure(advice, external, self.say("cure", hint="{}"), lambda text: self._code(text, label)) if advice else None
+
+    @staticmethod
+    def _steps(found: ConnectSession, fields: Collection[str]) -> list[Mapping[str, Any]]:
+        return [step for step in (found.trial.get("lastTest") or {}).get("steps", ()) if concerns(step, fields)]
+
+    def _trial(self, found: ConnectSession, fields: Collection[str], external: str | None, *, is_cured: bool = False) -> Markup | None:
+        """Render what the test has found out, of what the person can see: ``fields`` are those of the form. What to do that is long
+        is not told twice where it ``is_cured`` above."""
         if not found.trial:
             return None
         if found.blocked and not found.passed:
             return self._blocked(found)
-        steps = [step for step in (found.trial.get("lastTest") or {}).get("steps", ()) if concerns(step, fields)]
-
-        def needed(text: str) -> Markup:
-            return self._code(text, self.say("cure_needed"))
-
+        steps = self._steps(found, fields)
         rows = [
             h.li(
                 h.p(h.strong(self._words.of(str(item["title"]))), ": ", self.say(self._outcome(item))),
                 self._words.told(item),
-                cure(advice, external, self.say("cure", hint="{}"), needed) if (advice := self._advice(item)) else None,
+                None if is_cured and len(self._advice(item)) > _SHORT_ADVICE else self._cure(item, external),
             )
             for item in steps
         ]

@@ -45,6 +45,7 @@ class Words:
         self._texts = texts_of(locale)
         self._labels: Mapping[str, Any] = found.wanted.labels if found is not None else {}
         self._brought: Mapping[str, Any] = found.wanted.values if found is not None else {}
+        self._types = found.wanted.types if found is not None else ()
         self._kept: Mapping[str, Any] = found.record.labels if found is not None else {}
 
     def say(self, key: str, **values: object) -> str:
@@ -97,10 +98,12 @@ class Words:
 
     def listed_title(self, name: str, kind: ConnectionKind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
         """Return the title of a connection with these values. Where a type is for any server, and the platform has named one, the person
-        knows its name."""
+        knows its name. Where it is the session's only way to a connector, that is named alone."""
         if named := self._server_named(name, kind, values, record):
             return named
         title, connector = self.title(name, kind), self.connector(name, kind)
+        if [one for one in self._types if one.partition("/")[0] == name.partition("/")[0]] == [name]:
+            return connector
         return title if connector.casefold() in title.casefold() else f"{connector}: {title}"
 
     def _server_named(self, name: str, kind: ConnectionKind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
