@@ -379,10 +379,19 @@ def _at_once(play: Play, threads: int, seconds: float = 0.5) -> None:
 
 def _waits(play: Play, after: Callable[[], Any]) -> None:
     """A second process calls while the first one runs."""
+    ready = play.folder / "ready"
+
+    def calls(library: Nothing) -> Any:
+        ready.touch()
+        while not play.count():
+            time.sleep(0.01)
+        return library.call(Asked(play.effect))
+
+    second = play.begin(calls)
+    while not ready.exists():
+        time.sleep(0.01)
     first = play.begin(lambda library: library.call(Asked(play.then(after))))
-    while not play.count():
-        time.sleep(0.02)
-    play.calls()
+    play.said = second()
     first()
 
 
@@ -396,12 +405,14 @@ def _coroutines(play: Play) -> None:
 
 def _late(play: Play) -> None:
     """The effect is seen only after the look has said that there is none."""
+    looked = play.folder / "looked"
 
     def sent() -> Any:
         if os.fork() == 0:
             os.closerange(3, 256)  # else who waits for this child's caller waits for it
             try:
-                time.sleep(2.0)
+                while not looked.exists():
+                    time.sleep(0.01)
                 play.effect()
             finally:
                 os._exit(0)
@@ -409,7 +420,8 @@ def _late(play: Play) -> None:
 
     play.calls(sent, look=play.look, waits=True)
     play.calls(look=play.look, waits=True)
-    time.sleep(4.0)
+    looked.touch()
+    time.sleep(2.0)
 
 
 def _at(play: Play, seconds: float) -> None:
