@@ -10,12 +10,14 @@ from playwright.sync_api import Browser
 from browsing import LOOKS, Visitor
 from console_rig import served
 from jackfield_market.commands.dev import COMPONENTS
+from jackfield_service.shell.pages.layout.assets import content_of
 from plugboard import declare
 
 pytest_plugins = ["browser"]
 
 _PAGE = "/console/components"
 _NARROW = 320
+_MOST = 32 * 1024
 
 
 def test_everybody_can_use_every_component(browser: Browser, tmp_path: Path) -> None:
@@ -52,3 +54,8 @@ def test_a_server_has_no_page_of_components(browser: Browser, tmp_path: Path, si
         assert answer is not None
         assert answer.status == 404
         visitor.close()
+
+
+def test_the_style_sheet_is_small_as_it_is_written() -> None:
+    """Nothing makes it smaller before it is sent, and people read it whole."""
+    assert len(content_of("console.css")) <= _MOST
