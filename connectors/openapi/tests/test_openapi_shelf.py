@@ -13,6 +13,8 @@ from jackfield.connector import InvalidInput
 from jackfield_openapi.shelf.projects import project_files, write_project
 from jackfield_openapi.shelf.services import read_shelf
 
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 _SERVICE = """openapi: 3.1.0
 info: {title: Acme, version: "1", description: Things of Acme., license: {name: Apache-2.0, identifier: Apache-2.0}}
 servers: [{url: "https://api.acme.example/v1"}]
