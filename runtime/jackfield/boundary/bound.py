@@ -40,6 +40,7 @@ class DeclaredLook(Protocol):
     """Look of a function that a program declares."""
 
     name: str
+    is_action: bool
 
     @property
     def function_calls(self) -> Bound:
@@ -66,10 +67,14 @@ LOOKING: WeakKeyDictionary[DeclaredLook, None] = WeakKeyDictionary()
 """Looks of functions that this process declares, for as long as somebody refers to one."""
 
 
+ANY = ""
+"""Stands for each workspace: functions that are actions are called in all that their process serves."""
+
+
 def declared(url: str) -> dict[tuple[str, str], DeclaredLook]:
     """Return the looks that this process declares over a database, by workspace and name of the function; the latest, of equal ones."""
     living = [one for reference in LOOKING.keyrefs() if (one := reference()) is not None]
-    placed = [(one.function_calls.store.place, one) for one in living]
+    placed = [((url, ANY) if one.is_action else one.function_calls.store.place, one) for one in living]
     return {(workspace, one.name): one for (place, workspace), one in placed if place == url}
 
 

@@ -48,12 +48,21 @@ class CallsFunctions(Protocol):
 
 
 class FunctionLook:
-    """Look of the function ``name``, if it ``is_declared``. ``keeps``: values are recorded, and not their digests."""
+    """Look of the function ``name``, if it ``is_declared``. ``keeps``: values are recorded, and not their digests. If the function
+    ``is_action``, it is called in all workspaces that its process serves."""
 
     def __init__(
-        self, name: str, look: Callable[[str], Any] | None, absent_after: float, runtime: CallsFunctions | None, *, keeps: bool
+        self,
+        name: str,
+        look: Callable[[str], Any] | None,
+        absent_after: float,
+        runtime: CallsFunctions | None,
+        *,
+        keeps: bool,
+        is_action: bool,
     ) -> None:
         self.name, self._look, self._absent_after, self._runtime, self._keeps = name, look, absent_after, runtime, keeps
+        self.is_action = is_action
         self.is_declared = look is not None
         self._loops = look is not None and is_async(look)
 

@@ -106,7 +106,7 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
             raise ValueError(f"the name is {name[:80]!r}, and must have letters, digits, '-', '_' and '.', at most {_NAME} of them")
         if not 0 < keep_for <= _LONGEST:
             raise ValueError(f"'keep_for' is {keep_for!r}, and must be more than 0 and at most {_LONGEST:.0f} seconds (a year)")
-        self.name, self.look = name, FunctionLook(name, look, absent_after, runtime, keeps=keep)
+        self.name, self.look = name, FunctionLook(name, look, absent_after, runtime, keeps=keep, is_action=effect is not None)
         self.refusals, self.keep, self.keep_for, self.timeout = tuple(refusals), keep, keep_for, timeout
         self.key, self.effect, self.about, self._runtime = key, effect, about, runtime
         self.context: dict[str, Any] = dict(context or {})

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from clocks import FakeClock, time_passes
 from jackfield import ABSENT, InvocationFailed
 from jackfield_store.runtime import Jackfield
 from own_functions import own_functions
+from waiting import until
 
 __all__ = ["own_functions"]
 pytestmark = pytest.mark.usefixtures("own_functions")
@@ -214,6 +216,29 @@ def test_a_look_settles_a_doubt(jackfield: Jackfield, other: Jackfield, provider
     assert [made[0] for made in provider.effects] == ["a", "b", "b"]
 
 
+def test_the_process_looks_by_itself_in_each_workspace(jackfield: Jackfield, upgraded: str, provider: Provider, clock: FakeClock) -> None:
+    """A call by its action may be of any workspace that the process serves. What the look finds is the value from then on."""
+    jackfield.access.workspaces.create("acme")
+    charge = charging(jackfield, provider, look=lambda key: f"found {key}")
+    provider.raises = OSError()
+    with Jackfield("acme", connections=[], database_url=upgraded, clock=clock) as acme:
+        doubts = [(one, one.invoke(asked({"id": order}))) for one, order in ((jackfield, "a"), (acme, "b"))]
+        assert [result.status for _, result in doubts] == ["in_doubt", "in_doubt"]
+        for one in (jackfield, acme):
+            time_passes(10.0 if one is acme else 0.0, clock, one.storage.database)
+        for one, result in doubts:
+            until(partial(is_settled, one, result.meta.invocation_id))
+        assert acme.invoke(asked({"id": "b"})).output == {"value": "found b"}
+        assert charge(Order("a")) == "found a"
+    assert len(provider.effects) == 2
+
+
+def is_settled(jackfield: Jackfield, identifier: str) -> bool:
+    """Whether a call is in doubt no more."""
+    assert jackfield.journal is not None
+    return jackfield.journal.find(identifier).status == "succeeded"
+
+
 def test_reads_and_what_may_be_repeated_need_no_key(jackfield: Jackfield) -> None:
     """They run each time, raise what the function raises, and leave no doubt."""
     ran: list[str] = []
@@ -360,6 +385,40 @@ def test_a_module_s_function_is_bound_to_the_environment(upgraded: str, jackfiel
         assert (ended.stdout.split(), ended.stderr) == (lines, "")
     (entry,), _ = jackfield.journal_of().entries()
     assert (entry.connector, entry.connector_version, entry.status) == ("host", "1.0", "succeeded")
+
+
+_SHOP = """
+import sys
+from jackfield import Jackfield, once
+
+@once("charge", effect="write", key=lambda order: order)
+def charge(order: str) -> str:
+    return f"ch_{order}"
+
+if __name__ == "__main__":
+    with Jackfield() as jackfield:
+        jackfield.enqueue({"connector": "host", "action": "charge", "inputs": {"order": "a"}})
+"""
+_COMMAND = "import sys; sys.path.pop(0); from jackfield.cli.main import main; sys.exit(main())"
+"""The command as it is installed: its folder of modules is not the present one."""
+
+
+@pytest.mark.parametrize("command", ["worker", "serve --port 0"])
+def test_a_process_that_imports_the_module_runs_what_is_queued(upgraded: str, jackfield: Jackfield, tmp_path: Path, command: str) -> None:
+    """The program that has queued it has ended."""
+    (tmp_path / "shop.py").write_text(_SHOP, encoding="utf-8")
+    environment = {**os.environ, "JACKFIELD_DATABASE_URL": upgraded}
+    subprocess.run([sys.executable, "shop.py"], env=environment, cwd=tmp_path, check=True, timeout=600.0)
+    words = [sys.executable, "-c", _COMMAND, *command.split(), "--import", "shop"]
+    with subprocess.Popen(words, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL) as working:
+        try:
+            entry = until(lambda: next(iter(jackfield.journal_of().entries(status="succeeded")[0]), None))
+        finally:
+            working.terminate()
+    assert entry is not None
+    assert (entry.connector, entry.action, entry.idempotency_key) == ("host", "charge", "host/charge/a")
+    assert jackfield.journal is not None
+    assert jackfield.journal.find(entry.id).to_json()["output"] == {"value": "ch_a"}
 
 
 def test_it_is_declared_rightly_or_not_at_all(jackfield: Jackfield, provider: Provider) -> None:

@@ -49,7 +49,7 @@ def declare_import(parser: Parser) -> None:
     """Add ``--import``."""
     parser.add_argument(
         "--import", action="append", default=[], dest="modules", metavar="MODULE",
-        help="import this module of a program, and look for doubts of its functions; repeatable",
+        help="import this module of a program: offer its functions, and look for their doubts; repeatable",
     )  # fmt: skip
 
 

@@ -296,9 +296,10 @@ class DueDoubts(DueRows):
 
 
 class DueOfFunctions(DueDoubts):
-    """Doubts of calls of ``functions``, of which each is a workspace and a name that needs no quoting."""
+    """Doubts of calls of ``functions``, of which each is a workspace, empty for any, and a name that needs no quoting."""
 
     def __init__(self, database: Database, clock: Clock, blocked: BlockedWorkspaces, functions: Iterable[tuple[str, str]]) -> None:
         super().__init__(database, clock, blocked)
         named = ", ".join(f"('{workspace}', '{name}')" for workspace, name in functions)
-        self.table = replace(DueDoubts.table, where=f" AND function IS NOT NULL AND (workspace, function) IN (VALUES {named})")
+        of_any = f" OR ('', function) IN (VALUES {named})"
+        self.table = replace(DueDoubts.table, where=f" AND function IS NOT NULL AND ((workspace, function) IN (VALUES {named}){of_any})")

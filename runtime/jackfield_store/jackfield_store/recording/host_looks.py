@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.boundary.bound import declared
+from jackfield.boundary.bound import ANY, declared
 from jackfield.call.waiter import run_in_thread
 from jackfield.connector.evidence import LOOKS
 from jackfield.kernel.clock import Deadline, iso
@@ -107,7 +107,8 @@ def look(journal: Journal, clock: Clock, doubt: Doubt, functions: Functions, *, 
     :raises InvalidInvocation: if this process does not declare the function with a look.
     :raises OvertakenError: if another process has looked meanwhile.
     """
-    function = functions.get((doubt.workspace, doubt.function or ""))
+    name = doubt.function or ""
+    function = functions.get((doubt.workspace, name)) or functions.get((ANY, name))
     if function is None:
         hint = "A process that declares it does: a program that calls it, or 'jackfield worker --import MODULE'. Or a person resolves it."
         raise InvalidInvocation(f"this process declares no look for the function '{doubt.function}'", hint=hint)
