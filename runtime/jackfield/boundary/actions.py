@@ -10,13 +10,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from inspect import Parameter, getdoc, signature
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args, get_type_hints
 
 from pydantic import create_model
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticUndefined
 
-from jackfield.boundary.values import encoded, key_of, tried, unrecorded
+from jackfield.boundary.values import encoded, key_of, request_of, tried, unrecorded
 from jackfield.call.waiter import run_in_thread
 from jackfield.catalog.installed import Catalog, Own
 from jackfield.connector.actions import Action, Intent
@@ -32,51 +32,10 @@ from jackfield.manifest.manifest import Manifest
 from jackfield.manifest.reading import HOST
 
 if TYPE_CHECKING:
-    from jackfield.boundary.bound import Bound
-    from jackfield.call.waiter import Waiter
+    from jackfield.boundary.bound import Runtime
     from jackfield.invocation.result import Result
-    from jackfield.kernel.clock import Clock
-    from jackfield.manifest.manifest import Effect
 
 _TITLE, _ABOUT = "Functions of this program", "What the program declares with 'once' and an effect."
-
-
-class Paged(Protocol):
-    """``Jackfield``, as functions with an effect need it."""
-
-    clock: Clock
-
-    @property
-    def function_calls(self) -> Bound:
-        """Where calls of functions are recorded."""
-
-    def invoke(self, invocation: Mapping[str, Any], *, wait: bool) -> Result:
-        """Run a call in this thread."""
-
-    async def ainvoke(self, invocation: Mapping[str, Any], *, wait: bool) -> Result:
-        """Run a call in asyncio."""
-
-
-class WithEffect(Protocol):
-    """``once`` of a function with an effect."""
-
-    name: str
-    key: Any
-    about: Any
-    effect: Effect | None
-    refusals: tuple[type[Exception], ...]
-    keep: bool
-    keep_for: float
-    timeout: float
-    context: dict[str, Any]
-    returns: Callable[[Any], Any]
-
-    @property
-    def pages(self) -> Paged:
-        """Runtime through which its calls pass."""
-
-    async def looked_up(self, bound: Bound, waiter: Waiter, deadline: Deadline, key: str, known: Result) -> Result:
-        """Look for what a doubt has made; return the Result that it has from then on."""
 
 
 class _Direct:
@@ -111,25 +70,22 @@ class _Value(Output):
 
 
 class Function:
-    """Function with an effect, as an action, and as programs call it (``called``, ``acalled``)."""
+    """Function with an effect, as an action, and as programs call it (``called``, ``acalled``). ``declared`` is its ``once``."""
 
-    def __init__(self, declared: WithEffect, function: Callable[..., Any], *, loops: bool) -> None:
+    def __init__(self, declared: Any, function: Callable[..., Any], *, loops: bool) -> None:
         self.name, self.place = declared.name, f"{function.__module__}.{function.__qualname__}"
-        self.has_key = declared.key is not None
+        self.has_key, self._prefix = declared.key is not None, f"{HOST}/{declared.name}/"
         self._declared, self._function, self._signature = declared, function, signature(function)
-        self._key, self._about = (
-            None if one is None else _taking(one, self._signature.parameters) for one in (declared.key, declared.about)
-        )
+        self._key, self._about = (one and _taking(one, self._signature.parameters) for one in (declared.key, declared.about))
         hints = get_type_hints(function, include_extras=True)
         self._inputs = self._arguments_of(hints)
         made = hints.get("return", Any)
         value = Field(None, secret=None if declared.keep else True)
         output = create_model("Made", __base__=Output, value=(Any if made is type(None) else made, value))
-        description = getdoc(function) or ""
         self.action = Action(
             key=self.name,
             title=declared.context.get("title") or spelt_out(self.name.replace("-", "_").replace(".", "_")),
-            description=description,
+            description=getdoc(function) or "",
             effect=declared.effect or "write",
             function=self._arun if loops else self._run,
             inputs=self._inputs,
@@ -147,10 +103,7 @@ class Function:
         _declare(self)
 
     def _arguments_of(self, hints: Mapping[str, Any]) -> type[_Arguments]:
-        """Return the model of the arguments. Its fields have names of their own: those of arguments may be those of a model's methods.
-
-        :raises TypeError: for an argument without a type.
-        """
+        """Return the model of the arguments. Its fields have names of their own: those of arguments may be those of a model's methods."""
         fields: dict[str, Any] = {}
         for name, one in self._signature.parameters.items():
             if one.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD) or name not in hints:
@@ -164,16 +117,9 @@ class Function:
         return made
 
     def named(self, inputs: Inputs) -> tuple[str, Any]:
-        """Return the idempotency key of a call, and what it is about.
-
-        :raises InvalidInput: if it is no key. What the author's functions raise is raised.
-        """
-        about = self._about
-        said = inputs.model_dump(mode="json") if about is None else {"about": encoded(about(self._values(inputs)))}
-        return self._whole_key(inputs), said
-
-    def _whole_key(self, inputs: Inputs) -> str:
-        return f"{HOST}/{self.name}/{self._key_of(self._values(inputs))}"
+        """Return the idempotency key of a call, and what it is about; what the author's functions raise is raised."""
+        values, about = self._values(inputs), self._about
+        return self._prefix + self._key_of(values), inputs.model_dump(mode="json") if about is None else {"about": encoded(about(values))}
 
     def _key_of(self, values: Mapping[str, Any]) -> str:
         return key_of(self.name, None if self._key is None else self._key(values))
@@ -183,32 +129,27 @@ class Function:
         return {name: getattr(inputs, f"argument_{number}") for number, name in enumerate(self._signature.parameters)}
 
     def _given(self, inputs: Inputs) -> tuple[list[Any], dict[str, Any]]:
-        values, parameters = self._values(inputs), self._signature.parameters
+        """Return the arguments, once the call has the key that they make: nothing else would keep it from happening twice.
+
+        :raises InvalidInput: if it has another key.
+        """
+        call, values, parameters = current_call(), self._values(inputs), self._signature.parameters
+        if self.has_key and (call is None or call.key.value != self._prefix + self._key_of(values)):
+            raise InvalidInput(f"the key of '{self.name}' is not the one that its call has: it must be the same whenever it is made")
         named = {name: values.pop(name) for name in parameters if parameters[name].kind is Parameter.KEYWORD_ONLY}
         return [*values.values()], named
 
     def _run(self, inputs: Inputs) -> _Value:
-        self._require_key(inputs)
         given, named = self._given(inputs)
         with _handing(None) as direct:
             found = attempt(self._function, *given, **named)
         return self._made(found, direct or _Direct())
 
     async def _arun(self, inputs: Inputs) -> _Value:
-        self._require_key(inputs)
         given, named = self._given(inputs)
         with _handing(None) as direct:
             found = await tried(self._function, *given, **named)
         return self._made(found, direct or _Direct())
-
-    def _require_key(self, inputs: Inputs) -> None:
-        """Require that the call has the key that its inputs make.
-
-        :raises InvalidInput: if it has another one: nothing would keep it from happening twice.
-        """
-        call = current_call()
-        if self.has_key and (call is None or call.key.value != self._whole_key(inputs)):
-            raise InvalidInput(f"the key of '{self.name}' is not the one that its call has: it must be the same whenever it is made")
 
     def _made(self, found: Any, direct: _Direct) -> _Value:
         """Return the output of a success. A value that is not JSON is not recorded, and the caller is told.
@@ -217,7 +158,7 @@ class Function:
         """
         if isinstance(found, Raised):
             direct.error = found.error
-            self._explain(found.error)
+            raise self._explained(found.error)
         direct.value, direct.has_value = found, True
         output = attempt(encoded, found)
         if not isinstance(output, Raised):
@@ -226,13 +167,11 @@ class Function:
             call.warn(unrecorded(output.error))
         return _Value()
 
-    def _explain(self, error: Exception) -> None:
-        kind = type(error).__name__  # it is no cause of what is raised: that loses its frames, and a direct caller gets it as it is
+    def _explained(self, error: Exception) -> Exception:
+        kind = type(error).__name__  # it is no cause of the other: that loses its frames, and a direct caller gets it as it is
         if isinstance(error, self._declared.refusals):
-            raise Rejected(f"'{self.name}' was refused: {kind}", sent=Sent.REFUSED)
-        if self.action.effect == "write":
-            raise Unavailable(f"it raised {kind}", sent=Sent.UNKNOWN, repeatable=False)
-        raise error
+            return Rejected(f"'{self.name}' was refused: {kind}", sent=Sent.REFUSED)
+        return Unavailable(f"it raised {kind}", sent=Sent.UNKNOWN, repeatable=False) if self.action.effect == "write" else error
 
     def called(self, *given: Any, **named: Any) -> Any:
         """Call it in this thread, and return its value."""
@@ -269,15 +208,13 @@ class Function:
         call = {"connector": HOST, "action": self.name, "inputs": inputs, "timeoutSeconds": self._declared.timeout}
         return {**call, "context": context} if context else call
 
-    async def _settled(self, runtime: Paged, known: Result, given: tuple[Any, ...], named: Mapping[str, Any], *, loops: bool) -> Result:
+    async def _settled(self, runtime: Runtime, known: Result, given: tuple[Any, ...], named: Mapping[str, Any], *, loops: bool) -> Result:
         """Look for what an earlier call in doubt has made; return the Result that it has from then on, or what is ``known``."""
         declared, bound = self._declared, runtime.function_calls
         if known.status != "in_doubt" or not known.meta.replayed:
             return known
-        arguments = self._signature.bind(*given, **named)
-        arguments.apply_defaults()
-        key, deadline = self._key_of(arguments.arguments), Deadline.after(declared.timeout, runtime.clock)
-        return await declared.looked_up(bound, bound.waiter(loops=loops), deadline, key, known)
+        key, deadline = self._key_of(request_of(self._signature, given, named)), Deadline.after(declared.timeout, runtime.clock)
+        return cast("Result", await declared.looked_up(bound, bound.waiter(loops=loops), deadline, key, known))
 
     def _told(self, result: Result, direct: _Direct) -> Any:
         """Return the value of a call that has ended, or raise its end.
@@ -307,7 +244,7 @@ def _taking(function: Callable[..., Any], known: Collection[str]) -> Callable[[M
 
 @contextmanager
 def _handing(direct: _Direct | None) -> Iterator[_Direct | None]:
-    """Hand an object on to the next action that runs in the block. Return what was handed on to this one."""
+    """Hand an object on to the next action in the block. Return what was handed on to this one."""
     token = _DIRECT.set(direct)
     try:
         yield None if token.old_value is token.MISSING else token.old_value

@@ -9,12 +9,29 @@ from jackfield.catalog.loading import PARTS, package_of, part
 from jackfield.kernel.errors import InvalidInvocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from jackfield.call.calls import Calls
     from jackfield.call.waiter import Waiter
     from jackfield.call.work import Looked, WorkStore
-    from jackfield.kernel.clock import Deadline
+    from jackfield.invocation.result import Result
+    from jackfield.kernel.clock import Clock, Deadline
+
+
+class Runtime(Protocol):
+    """``Jackfield``, as functions need it."""
+
+    clock: Clock
+
+    @property
+    def function_calls(self) -> Bound:
+        """Where its calls of functions are recorded."""
+
+    def invoke(self, invocation: Mapping[str, Any], *, wait: bool) -> Result:
+        """Run a call in this thread."""
+
+    async def ainvoke(self, invocation: Mapping[str, Any], *, wait: bool) -> Result:
+        """Run a call in asyncio."""
 
 
 class Bound(Protocol):
@@ -25,7 +42,7 @@ class Bound(Protocol):
         """Store of their rows."""
 
     @property
-    def runtime(self) -> Any:
+    def runtime(self) -> Runtime:
         """``Jackfield``, through which functions with an effect pass; the first use makes it."""
 
     @property
@@ -55,7 +72,7 @@ class Within:
 
     __slots__ = ("_in_thread", "_looping", "calls", "runtime", "store")
 
-    def __init__(self, runtime: Any, store: WorkStore, calls: Calls, in_thread: Waiter, looping: Callable[[], Waiter]) -> None:
+    def __init__(self, runtime: Runtime, store: WorkStore, calls: Calls, in_thread: Waiter, looping: Callable[[], Waiter]) -> None:
         self.runtime, self.store, self.calls, self._in_thread, self._looping = runtime, store, calls, in_thread, looping
 
     def waiter(self, *, loops: bool) -> Waiter:

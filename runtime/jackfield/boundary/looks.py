@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from jackfield.boundary.bound import environment
 from jackfield.boundary.values import encoded, is_async, tried
@@ -16,7 +16,7 @@ from jackfield.kernel.failures import Raised, attempt
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from jackfield.boundary.bound import Bound
+    from jackfield.boundary.bound import Bound, Runtime
     from jackfield.call.waiter import Waiter
     from jackfield.kernel.clock import Deadline
 
@@ -39,14 +39,6 @@ ABSENT, UNKNOWN = _Finding("ABSENT"), _Finding("UNKNOWN")
 """What a look returns if there is no effect, and if it cannot tell."""
 
 
-class CallsFunctions(Protocol):
-    """``Jackfield``, as functions need it."""
-
-    @property
-    def function_calls(self) -> Bound:
-        """Where its calls of functions are recorded."""
-
-
 class FunctionLook:
     """Look of the function ``name``, if it ``is_declared``. ``keeps``: values are recorded, and not their digests. If the function
     ``is_action``, it is called in all workspaces that its process serves."""
@@ -56,7 +48,7 @@ class FunctionLook:
         name: str,
         look: Callable[[str], Any] | None,
         absent_after: float,
-        runtime: CallsFunctions | None,
+        runtime: Runtime | None,
         *,
         keeps: bool,
         is_action: bool,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial, wraps
 from inspect import Signature, signature
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from jackfield.boundary.bound import LOOKING, environment
 from jackfield.boundary.looks import FunctionLook
@@ -25,10 +25,10 @@ from jackfield.kernel.interrupts import interrupt
 from jackfield.manifest.reading import HOST
 
 if TYPE_CHECKING:
-    from jackfield.boundary.bound import Bound
+    from jackfield.boundary.bound import Bound, Runtime
     from jackfield.call.waiter import Waiter
     from jackfield.call.work import WorkRow
-    from jackfield.kernel.clock import Clock, Deadline
+    from jackfield.kernel.clock import Deadline
     from jackfield.manifest.manifest import Effect
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,22 +37,6 @@ _LOG = logging.getLogger("jackfield.once")
 _DAY = 86_400.0
 _LONGEST = 365 * _DAY
 _NAME, _TITLE = 64, 200
-
-
-class Runtime(Protocol):
-    """``Jackfield``, as ``once`` needs it."""
-
-    clock: Clock
-
-    @property
-    def function_calls(self) -> Bound:
-        """Where its calls of functions are recorded."""
-
-    def invoke(self, invocation: Mapping[str, Any], *, wait: bool) -> Result:
-        """Run a call in this thread."""
-
-    async def ainvoke(self, invocation: Mapping[str, Any], *, wait: bool) -> Result:
-        """Run a call in asyncio."""
 
 
 class _DoneBefore(BaseException):
@@ -148,16 +132,13 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         if self.look.is_declared:
             LOOKING[self.look] = None
         if self.effect is not None:
-            made = self._with_effect(function, loops=loops)
+            from jackfield.boundary.actions import Function  # which imports models and the catalog
+
+            action = Function(self, function, loops=loops)
+            made = action.acalled if loops else action.called
         else:
             made = self._acalled(function) if loops else self._called(function)
         return wraps(function)(bordered(made))  # type: ignore[return-value]
-
-    def _with_effect(self, function: Callable[..., Any], *, loops: bool) -> Callable[..., Any]:
-        from jackfield.boundary.actions import Function  # which imports models and the catalog
-
-        made = Function(self, function, loops=loops)
-        return made.acalled if loops else made.called
 
     def _called(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def called(*given: Any, **named: Any) -> Any:
@@ -184,14 +165,10 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         return OnceCall(self, self.key(*given, **named), about)
 
     def _opened(self) -> OnceCall:
-        if callable(self.key) or self.effect is not None or self._block is not None:
-            is_block = not callable(self.key) and self.effect is None
-            why = (
-                "its block was entered before: make a new one"
-                if is_block
-                else "its key is a function, or it has an effect: it decorates one"
-            )
-            raise TypeError(f"'{self.name}' is no block: {why}")
+        if callable(self.key) or self.effect is not None:
+            raise TypeError(f"'{self.name}' is no block: its key is a function, or it has an effect, so that it decorates one")
+        if self._block is not None:
+            raise TypeError(f"'{self.name}' is no block: its block was entered before: make a new one")
         self._block = OnceCall(self, self.key, self.about)
         return self._block
 

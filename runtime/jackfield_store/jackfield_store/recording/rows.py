@@ -39,13 +39,12 @@ class JournalRow:
         how.deadline = Deadline.after(work.seconds, clock, how.arrived)
         how.meta.connector, how.meta.action = work.connector, work.action
         given = Invocation(
-            work.connector, work.action, {}, idempotency_key=work.key, timeout_seconds=work.seconds, context=dict(work.context or {}),
-            kept_for=work.kept_for,
-        )  # fmt: skip
+            work.connector, work.action, {}, idempotency_key=work.key, timeout_seconds=work.seconds, context=dict(work.context or {})
+        )
         request = {"connector": work.connector, "action": work.action, "request": work.request}
         fingerprint = None if work.key is None else journal.fingerprint(request)
         draft = draft_of(given, how.meta, fingerprint, how.caller.name, journal.time.stamp())
-        draft.effect = work.effect
+        draft.effect, draft.kept_for = work.effect, work.kept_for
         asked = Asked(how, given, Given(work.request, {}, GivenFiles()))
         self._how, self._record = how, Record(journal, draft, asked, Reached(how), clock)
         self._record.sees = sees
