@@ -33,10 +33,10 @@ def at_end(owner: T, hook: Callable[[T], object]) -> None:
     _OWNERS[owner] = hook
     process = os.getpid()
     for name in _POOLS:
-        package = sys.modules.get(name)
-        if package is not None and _REGISTERED.get(name) != process:
+        finalize = getattr(sys.modules.get(name), "Finalize", None)  # one that is being imported lacks names
+        if finalize is not None and _REGISTERED.get(name) != process:
             _REGISTERED[name] = process
-            package.Finalize(None, _end, exitpriority=0)
+            finalize(None, _end, exitpriority=0)
 
 
 def is_ending() -> bool:
