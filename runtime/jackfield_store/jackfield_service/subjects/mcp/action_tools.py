@@ -163,4 +163,5 @@ def invocation_of(catalog: Catalog, name: str, arguments: Mapping[str, Any]) -> 
     own = action.inputs.get("properties", {})
     ours = {member: arguments[member] for member in _OURS if member in arguments and member not in own}
     inputs = {member: value for member, value in arguments.items() if member not in ours}
+    ours = {member: value for member, value in ours.items() if value is not None}
     return {"connector": connector, "action": action.key, "inputs": inputs, **ours}

@@ -66,10 +66,13 @@ Key = tuple[str, str, str, str | int]
 
 def mcp_operations(server: ServerContext) -> list[Operation]:
     """List the operation, guarded like those of the route table. It is not in OpenAPI, which cannot describe its messages."""
-    summary, answers = "The Model Context Protocol.", {200: "Message", 202: ""}
+    serve, summary, answers = Door(server).serve, "The Model Context Protocol.", {200: "Message", 202: ""}
     about = "Where clients of MCP get a token (RFC 9728)."
     return [
-        Operation("POST", "/mcp", Door(server).serve, "read", "mcp", summary, answers, body="Message", describes="partly", over_mcp=True),
+        *(  # many clients write the address with a slash at its end
+            Operation("POST", path, serve, "read", "mcp", summary, answers, body="Message", describes="partly", over_mcp=True)
+            for path in ("/mcp", "/mcp/")
+        ),
         *(Operation("GET", path, _metadata, None, "resourceMetadata", about, {200: "Message"}) for path in (METADATA, f"{METADATA}/mcp")),
     ]
 

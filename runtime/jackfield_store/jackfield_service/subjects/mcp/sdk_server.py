@@ -23,6 +23,7 @@ from jackfield.callers import may
 from jackfield_service.subjects.mcp.action_tools import action_tools
 from jackfield_service.subjects.mcp.call_context import CallContext
 from jackfield_service.subjects.mcp.discovery_tools import DISCOVERY, EXECUTE
+from jackfield_service.subjects.mcp.envelope import telling
 from jackfield_service.subjects.mcp.progress import Report
 from jackfield_service.subjects.mcp.resources import ResourceMethods
 from jackfield_service.subjects.mcp.task_methods import CAPABILITY, LEGACY, TaskMethods, tool_params
@@ -58,6 +59,7 @@ class McpServer(Server[Any]):
         self._find = find
         self._has_tasks = has_tasks
         self.tasks = TaskMethods(find)
+        self.middleware.append(telling)
         if has_tasks:
             self.tasks.serve(self)
             self.middleware.append(self._call_as_task)

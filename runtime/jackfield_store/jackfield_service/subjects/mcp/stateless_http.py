@@ -15,6 +15,7 @@ from jackfield.callers.actor import Actor
 from jackfield_service.subjects.connect.connecting import Connecting
 from jackfield_service.subjects.mcp.call_context import CallContext
 from jackfield_service.subjects.mcp.connect_requests import ConnectRequests, OpenLinks
+from jackfield_service.subjects.mcp.envelope import refusal_of
 from jackfield_service.subjects.mcp.instructions import instructions
 from jackfield_service.subjects.mcp.sdk_server import build_server
 from jackfield_service.subjects.mcp.tool_call import Send, tool_answer, tool_call
@@ -66,6 +67,10 @@ class StatelessExchange:
         if asked is not None:
             status, answer = await tool_answer(self._server, call, asked, tell)
             return StatelessResponse(status, {"content-type": "application/json"}, answer)
+        given = dict(headers).get(b"mcp-protocol-version")
+        refusal = refusal_of(body, None if given is None else given.decode("latin-1").strip())
+        if refusal is not None:
+            return StatelessResponse(_BAD, {"content-type": "application/json"}, refusal)
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/mcp",
             "raw_path": b"/mcp", "root_path": "", "query_string": b"", "headers": _passed(headers), _CALL: call,

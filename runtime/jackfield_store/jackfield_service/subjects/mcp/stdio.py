@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import json
 import logging
@@ -32,6 +33,7 @@ from jackfield_service.shell.process.settings import McpTools
 from jackfield_service.subjects.connect.connecting import open_sessions
 from jackfield_service.subjects.mcp.call_context import CallContext
 from jackfield_service.subjects.mcp.connect_requests import ConnectRequests, OpenLinks
+from jackfield_service.subjects.mcp.envelope import fault_of, known_id
 from jackfield_service.subjects.mcp.instructions import instructions
 from jackfield_service.subjects.mcp.queued_here import run_to_end
 from jackfield_service.subjects.mcp.sdk_server import build_server
@@ -68,7 +70,7 @@ class Wire:
             with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # the server has ended
                 while (line := await asyncio.to_thread(self._line)) is not None:
                     if line.strip():
-                        await self._received(line)
+                        await self._received(line.removeprefix(codecs.BOM_UTF8))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._idle.wait(), self._grace)
 
@@ -89,6 +91,9 @@ class Wire:
         except ValueError:  # pydantic's error; its text quotes the input
             await self._refuse_line(line)
             return
+        if isinstance(message, JSONRPCNotification) and b'"id"' in line and fault_of(json.loads(line)) is not None:
+            await self._refuse_line(line)  # a request whose ID is none
+            return
         if isinstance(message, JSONRPCRequest):
             self._open.add(message.id)
             self._idle.clear()
@@ -102,12 +107,8 @@ class Wire:
         except (ValueError, RecursionError):
             await self._refuse(PARSE_ERROR, "the line is not JSON")
             return
-        identifier = found.get("id") if isinstance(found, dict) else None
-        known = identifier if isinstance(identifier, str | int) and not isinstance(identifier, bool) else None
-        text = "the line is not a JSON-RPC 2.0 message: one object with 'jsonrpc', 'method' and, in a request, 'id'"
-        if isinstance(found, dict) and found.get("jsonrpc") == "2.0" and isinstance(found.get("method"), str):
-            text = "the message is invalid: it is nested too deeply, or its members have the wrong types for JSON-RPC 2.0"
-        await self._refuse(INVALID_REQUEST, text, known)
+        fault = fault_of(found) or "it is nested too deeply, or its members have the wrong types"
+        await self._refuse(INVALID_REQUEST, f"the line is not a JSON-RPC 2.0 message: {fault}", known_id(found))
 
     async def _refuse(self, code: int, text: str, identifier: str | int | None = None) -> None:
         error = ErrorData(code=code, message=text)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,11 +27,12 @@ from mcp_types import (
     ServerTasksCapability,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from jackfield.invocation import Result
 from jackfield.kernel.errors import JackfieldError
 from jackfield_service.subjects.mcp.call_context import CallContext
+from jackfield_service.subjects.mcp.envelope import named
 from jackfield_service.subjects.mcp.tasks import (
     EXTENSION,
     RELATED,
@@ -276,6 +276,7 @@ def tool_params(params: Mapping[str, Any]) -> CallToolRequestParams:
 
     :raises MCPError: if they are not valid.
     """
-    with suppress(ValueError):
+    try:
         return CallToolRequestParams.model_validate(params, by_name=False)
-    raise MCPError(INVALID_PARAMS, "Invalid request parameters")
+    except ValidationError as error:
+        raise named(error) from None

@@ -12,7 +12,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, CallToolRequestParams, CallToolResult
 
 from jackfield.invocation import Result, check_depth, decode
-from jackfield.kernel.errors import JackfieldError, did_you_mean
+from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, did_you_mean
 from jackfield_service.shell.requests.correlation import traced
 from jackfield_service.shell.requests.refusals import refused
 from jackfield_service.subjects.mcp.action_tools import invocation_of
@@ -30,6 +30,8 @@ from jackfield_service.subjects.mcp.tool_results import DEFAULT_BYTES, answered,
 _LOG = logging.getLogger("jackfield.mcp")
 _OBJECTS = ("inputs", "connection", "context")
 """Members of an invocation that may arrive as JSON text."""
+_KEY = "idempotencyKey"
+_OWN = frozenset(tool.name for tool in DISCOVERY)
 _STRUCTURED_SINCE = "2025-06-18"
 """Protocol version that introduced structured content, and links to resources."""
 
@@ -45,6 +47,11 @@ class ToolContext(Protocol):
     @property
     def meta(self) -> Mapping[str, Any] | None:
         """Metadata that the client has sent."""
+        ...
+
+    @property
+    def params(self) -> Mapping[str, Any] | None:
+        """Parameters of the request, as they came."""
         ...
 
     @property
@@ -86,6 +93,8 @@ async def _called(
     call: CallContext, context: ToolContext, params: CallToolRequestParams, report: Report | None, tasks: TaskMethods
 ) -> Answer:
     arguments, structured = params.arguments or {}, context.protocol_version >= _STRUCTURED_SINCE
+    if params.name in _OWN:  # typed clients and models in strict mode write null for what they leave out
+        arguments = {name: value for name, value in arguments.items() if value is not None}
     as_task = params.task is not None and context.protocol_version == LEGACY and call.queue is not None
     if as_task and params.name in LOOKING:
         raise MCPError(METHOD_NOT_FOUND, f"The tool '{params.name}' cannot be called as a task")
@@ -101,6 +110,7 @@ async def _called(
         return resumed
     invocation = traced(_invocation(call, params.name, arguments), (context.meta or {}).get("traceparent"))
     try:
+        invocation = _keyed(invocation, context)
         check_depth(invocation)  # before it is searched for files or names
     except JackfieldError as error:
         return answered(refused(error, None), structured=structured)
@@ -227,6 +237,20 @@ def _invocation(call: CallContext, name: str, arguments: Mapping[str, Any]) -> M
     if found is None:
         raise MCPError(INVALID_PARAMS, f"Unknown tool: {name[:80]}{did_you_mean(name, [tool.name for tool in DISCOVERY])}")
     return found
+
+
+def _keyed(invocation: Mapping[str, Any], context: ToolContext) -> Mapping[str, Any]:
+    """Return the invocation with the key that stands beside the arguments, where a proposal (SEP-3182) had put it.
+
+    :raises InvalidInvocation: if the arguments have another key.
+    """
+    beside = (context.params or {}).get(_KEY)
+    if beside is None:
+        return invocation
+    if invocation.get(_KEY, beside) != beside:
+        details = [Detail(f"/{_KEY}", "is another one in the call's arguments than beside them")]
+        raise InvalidInvocation("the call has two idempotency keys", details=details, hint="Give one, in the arguments.")
+    return {**invocation, _KEY: beside}
 
 
 def _unpacked(value: object) -> object:

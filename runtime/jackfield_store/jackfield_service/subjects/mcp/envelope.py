@@ -1,0 +1,108 @@
+"""Faults of messages, in words that name the member and the reason: the SDK takes what its types let pass for something else, and says no
+more than that something is not valid. No value is quoted, since it may hold a secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, INVALID_REQUEST, PROTOCOL_VERSION_META_KEY, UNSUPPORTED_PROTOCOL_VERSION
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+from jackfield.kernel.pointers import pointer
+
+_KNOWN = (*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS)
+_INVALID = "Invalid request parameters"
+_NOTIFICATIONS = "notifications/"
+_KINDS = {type(None): "null", bool: "true or false", list: "a list", dict: "an object", float: "a fraction", int: "a number", str: "a text"}
+_EXPECTED = {
+    "missing": "is missing", "string_type": "must be a text", "dict_type": "must be an object", "list_type": "must be a list",
+    "model_type": "must be an object", "model_attributes_type": "must be an object", "bool_type": "must be true or false",
+    "int_type": "must be a whole number", "mapping_type": "must be an object",
+}  # fmt: skip
+_LONGEST = 40
+
+
+def fault_of(message: object) -> str | None:
+    """Return why what was received is no message of JSON-RPC 2.0; None for one that is."""
+    if not isinstance(message, Mapping):
+        return f"it is {_KINDS[type(message)]}, and must be one object"
+    method, params = message.get("method"), message.get("params")
+    if message.get("jsonrpc") != "2.0":
+        return "the member 'jsonrpc' must be '2.0'"
+    if "method" not in message and not {"result", "error"}.isdisjoint(message):
+        return None  # an answer of the client
+    identifier = message.get("id", "")
+    found = [
+        None if isinstance(method, str) else ("method", "a text", method),
+        None if params is None or isinstance(params, dict) else ("params", "an object", params),
+        None if _is_id(identifier, method) else ("id", "a text or a whole number", identifier),
+    ]
+    return next((f"the member '{row[0]}' must be {row[1]}, not {_KINDS[type(row[2])]}" for row in found if row is not None), None)
+
+
+def _is_id(identifier: object, method: object) -> bool:
+    """Return False for an ID that is there and is none: whoever sends it waits for the answer. Typed clients give notifications null."""
+    return type(identifier) in (str, int) or (identifier is None and str(method).startswith(_NOTIFICATIONS))
+
+
+def known_id(message: object) -> str | int | None:
+    """Return the ID with which a message that is not valid is answered; None if it has none that an answer may have."""
+    identifier = message.get("id") if isinstance(message, Mapping) else None
+    if isinstance(identifier, float) and identifier.is_integer():
+        return int(identifier)
+    return identifier if isinstance(identifier, str | int) and not isinstance(identifier, bool) else None
+
+
+def refusal_of(body: bytes, version: str | None) -> bytes | None:
+    """Return the error for a body, with the revision of its header field, that the SDK is not to read; None for any other.
+
+    What is no JSON at all is the SDK's to refuse."""
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    fault = fault_of(message)
+    if fault is not None:
+        return _error(known_id(message), INVALID_REQUEST, fault)
+    if version is None or version in _KNOWN or _names_version(message):
+        return None
+    shown = version[:_LONGEST] if version.isprintable() else "…"
+    text = f"the header field MCP-Protocol-Version has '{shown}', which is no revision that is known here"
+    return _error(known_id(message), UNSUPPORTED_PROTOCOL_VERSION, text, {"supported": [*_KNOWN], "requested": shown})
+
+
+def _names_version(message: Mapping[str, Any]) -> bool:
+    """Return whether the message itself names its revision, beside which the SDK judges that of the header field."""
+    params = message.get("params")
+    meta = params.get("_meta") if isinstance(params, Mapping) else None
+    return isinstance(meta, Mapping) and PROTOCOL_VERSION_META_KEY in meta
+
+
+def _error(identifier: str | int | None, code: int, text: str, data: Any = None) -> bytes:
+    error = {"code": code, "message": text} | ({} if data is None else {"data": data})
+    return json.dumps({"jsonrpc": "2.0", "id": identifier, "error": error}).encode()
+
+
+def named(error: ValidationError) -> MCPError:
+    """Return the error for parameters that are not valid, which names the first that is not, and why."""
+    rows = error.errors(include_url=False, include_context=False, include_input=False)
+    row = rows[0] if rows else {"loc": (), "type": "", "msg": ""}
+    steps = [step for step in row["loc"] if step != "params"]
+    reason = _EXPECTED.get(str(row["type"])) or "is not valid"
+    return MCPError(INVALID_PARAMS, f"{_INVALID}: params{pointer(*steps)} {reason}")
+
+
+async def telling(ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+    """Answer a request, and name what is wrong with its parameters (a middleware of the SDK)."""
+    try:
+        return await call_next(ctx)
+    except ValidationError as error:
+        raise named(error) from None
+    except MCPError as error:
+        if error.error.message == _INVALID and not error.error.data:
+            raise MCPError(INVALID_PARAMS, f"{_INVALID}: the session has not begun: send 'initialize' first") from None
+        raise

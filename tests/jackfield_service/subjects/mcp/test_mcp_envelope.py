@@ -1,0 +1,152 @@
+"""What is wrong with a message is told by member and reason, over HTTP and stdio; null is an absent option, and ``/mcp/`` is served."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from http_stand import SETTINGS, Client, Stand, say, standing
+from mcp_talk import Lines, call_of, message
+
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """One server for all of them."""
+    with standing(tmp_path_factory.mktemp("envelope"), replace(SETTINGS, mcp_tools="all")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(stand: Stand) -> Client:
+    """May do everything."""
+    found = stand.client()
+    assert found.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+    return found
+
+
+IDS: dict[str, tuple[Any, Any, str]] = {
+    "null": (None, None, "null"),
+    "a fraction": (1.5, None, "a fraction"),
+    "a whole number with a point": (1.0, 1, "a fraction"),
+    "an object": ({"a": 1}, None, "an object"),
+    "a list": ([], None, "a list"),
+    "true": (True, None, "true or false"),
+}
+"""IDs that are none, the one of the answer, and the reason."""
+
+
+@pytest.mark.parametrize("method", ["tools/list", "ping", "initialize", "tools/call", "no/such"])
+@pytest.mark.parametrize("name", IDS)
+def test_an_id_that_is_none_over_http(client: Client, name: str, method: str) -> None:
+    """It is that of a request, which gets its error: its client would wait for ever."""
+    given, known, reason = IDS[name]
+    answer = client.post("/mcp", {"jsonrpc": "2.0", "id": given, "method": method})
+    error = {"code": -32600, "message": f"the member 'id' must be a text or a whole number, not {reason}"}
+    assert (answer.status, answer.json) == (400, {"jsonrpc": "2.0", "id": known, "error": error})
+
+
+def test_an_id_that_is_none_over_stdio(tmp_path: Path) -> None:
+    """So it is there; a byte order mark is passed over, and a notification with null is one."""
+    rows = [{"jsonrpc": "2.0", "id": given, "method": "ping"} for given, _, _ in IDS.values()]
+    broken = [[1], 5, {"jsonrpc": "2.0", "id": 7, "method": 5}, {"jsonrpc": "2.0", "id": 8, "method": "ping", "params": [1]}]
+    lines = [json.dumps(row) for row in [*rows, *broken, {"jsonrpc": "2.0", "id": None, "method": "notifications/initialized"}]]
+    with Lines(tmp_path) as client:
+        for line in [*lines, "\ufeff" + json.dumps({"jsonrpc": "2.0", "id": "last", "method": "ping"})]:
+            client.say(line.encode())
+        answers = [client.hear() for _ in range(len(lines))]
+    assert [row["id"] for row in answers[:-1]] == [known for _, known, _ in IDS.values()] + [None, None, 7, 8]
+    assert all(reason in row["error"]["message"] for row, (_, _, reason) in zip(answers, IDS.values(), strict=False))
+    assert [row["error"]["message"].partition(": ")[2] for row in answers[len(IDS) : -1]] == [
+        "it is a list, and must be one object",
+        "it is a number, and must be one object",
+        "the member 'method' must be a text, not a number",
+        "the member 'params' must be an object, not a list",
+    ]
+    assert answers[-1] == {"jsonrpc": "2.0", "id": "last", "result": {}}
+
+
+def test_a_notification_with_null_as_id(client: Client) -> None:
+    """Typed clients write one."""
+    answer = client.post("/mcp", {"jsonrpc": "2.0", "id": None, "method": "notifications/initialized"})
+    assert (answer.status, answer.body) == (202, b"")
+
+
+PARAMS: dict[str, tuple[str, Any, str]] = {
+    "arguments as text": ("tools/call", {"name": "search_actions", "arguments": "{}"}, "params/arguments must be an object"),
+    "arguments as list": ("tools/call", {"name": "search_actions", "arguments": []}, "params/arguments must be an object"),
+    "no name": ("tools/call", {"arguments": {}}, "params/name is missing"),
+    "a number as name": ("tools/call", {"name": 5}, "params/name must be a text"),
+    "a number as cursor": ("tools/list", {"cursor": 5}, "params/cursor must be a text"),
+    "no URI": ("resources/read", {}, "params/uri is missing"),
+    "a bad task": ("tools/call", {"name": "search_actions", "task": 5}, "params/task must be an object"),
+}
+
+
+@pytest.mark.parametrize("name", PARAMS)
+def test_parameters(client: Client, name: str) -> None:
+    """What is not valid is named, with the reason, and not quoted."""
+    method, params, words = PARAMS[name]
+    error = client.post("/mcp", message(method, **params), Mcp_Protocol_Version="2025-11-25").json["error"]
+    assert (error["code"], error["message"]) == (-32602, f"Invalid request parameters: {words}")
+
+
+def test_a_revision_that_is_none(client: Client) -> None:
+    """The header field is named, and what is known here."""
+    answer = client.post("/mcp", message("tools/list"), Mcp_Protocol_Version="bogus")
+    error = answer.json["error"]
+    assert (answer.status, error["code"], error["data"]["requested"]) == (400, -32022, "bogus")
+    assert "the header field MCP-Protocol-Version has 'bogus'" in error["message"]
+    assert {"2025-11-25", "2026-07-28"} <= {*error["data"]["supported"]}
+
+
+def test_a_slash_at_the_end(client: Client) -> None:
+    """The same is served there."""
+    assert client.post("/mcp/", message("tools/list")).json == client.post("/mcp", message("tools/list")).json
+    assert b"succeeded" in client.post("/mcp/", call_of("execute_action", **say("say", text="x"))).body
+    assert (client.get("/mcp/").status, client.get("/mcp/").headers["allow"]) == (405, client.get("/mcp").headers["allow"])
+
+
+def _said(client: Client, tool: str, **arguments: Any) -> Any:
+    return json.loads(client.post("/mcp", call_of(tool, **arguments)).json["result"]["content"][-1]["text"])
+
+
+def test_null_is_an_absent_option(client: Client) -> None:
+    """Clients with typed models always send it; an input of an action keeps its null."""
+    assert not client.post("/mcp", call_of("search_actions", query="say", connector=None, effect=None, cursor=None, limit=None)).json["result"].get("isError")
+    assert not client.post("/mcp", call_of("list_connections", connector=None, cursor=None)).json["result"].get("isError")
+    assert not client.post("/mcp", call_of("read_events", after=None, types=None, wait=None)).json["result"].get("isError")
+    options = dict.fromkeys(("idempotencyKey", "timeoutSeconds", "notBefore", "dryRun", "repeat", "onDoubt", "context", "select"))
+    assert _said(client, "execute_action", **say("say", text="x"), **options)["status"] == "succeeded"
+    assert _said(client, "echo_say", text="x", idempotencyKey=None, connection=None)["status"] == "succeeded"
+    refused = _said(client, "execute_action", **say("say", text=None))["error"]
+    assert [row["path"] for row in refused["details"]] == ["/text"]
+    missing = _said(client, "execute_action", **{**say("say", text="x"), "action": None})["error"]
+    assert [row["path"] for row in missing["details"]] == ["/action"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Mcp_Protocol_Version": "2025-11-25"}])
+def test_a_key_beside_the_arguments(client: Client, headers: dict[str, str]) -> None:
+    """It counts where the arguments have none; two different ones are refused, and nothing is run."""
+
+    def called(key: Any, tool: str = "execute_action", **arguments: Any) -> Any:
+        given = arguments or say("post", text=f"hello {headers}")
+        body = message("tools/call", name=tool, arguments=given, idempotencyKey=key)
+        return json.loads(client.post("/mcp", body, **headers).json["result"]["content"][-1]["text"])
+
+    name = f"beside-{len(headers)}"
+    assert [called(name)["meta"]["replayed"] for _ in range(2)] == [False, True]
+    within = {**say("post", text=f"hello {headers}"), "idempotencyKey": name}
+    assert called(name, **within)["meta"]["replayed"] is True
+    error = called("another", **within)["error"]
+    assert (error["code"], error["details"][0]["path"]) == ("invalid_invocation", "/idempotencyKey")
+    assert called(5)["error"]["code"] == "invalid_invocation"
+    assert called(None, **within)["meta"]["replayed"] is True
+    assert [called(f"{name}-tool", "echo_post", text="x")["meta"]["replayed"] for _ in range(2)] == [False, True]
