@@ -1,5 +1,7 @@
-"""Faults of messages, in words that name the member and the reason: the SDK takes what its types let pass for something else, and says no
-more than that something is not valid. No value is quoted, since it may hold a secret."""
+"""Faults of messages, in words that name the member and the reason. No value is quoted, since it may hold a secret.
+
+The SDK takes what its types let pass for something else, and says no more than that something is not valid.
+"""
 
 from __future__ import annotations
 
