@@ -17,6 +17,21 @@ def errors(failed: Json) -> Json:
             "status": {"type": "integer", "minimum": 100, "maximum": 599},
             "codes": {**_TEXTS, "minItems": 1, "description": "Codes of the provider; left out, the row is for the status."},
             "error": {"enum": list(KINDS), "description": "Code of the error."},
+            "when": closed(
+                {"member": _POINTER, "equals": {"description": "Its value."}},
+                ["member", "equals"],
+                "Member of the body by which this refusal differs from others of the status or the codes.",
+            ),
+            "message": {**_TEXT, "description": "Text that its message has, in whatever case, where others of the status have another."},
+            "wait": closed(
+                {
+                    "member": {**_POINTER, "description": "Place of the seconds to wait in the body."},
+                    "seconds": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds to wait where nothing says how many."},
+                },
+                [],
+                "Wait before a repeat, where no header field says it.",
+                anyOf=[{"required": [name]} for name in ("member", "seconds")],
+            ),
             "hint": {**_TEXT, "description": "What to do next."},
             "sent": {"enum": list(SENT), "description": "What the refusal implies, where its status does not: 'unknown' is in doubt."},
         },
@@ -38,7 +53,10 @@ def errors(failed: Json) -> Json:
     return closed(
         {
             "code": {**_POINTER, "description": "Place of the provider's code in the body of an error."},
-            "message": {**_POINTER, "description": "Place of its message."},
+            "message": {
+                "anyOf": [_POINTER, {"type": "array", "items": _POINTER, "minItems": 1}],
+                "description": "Place of its message, or places whose texts together are it.",
+            },
             "requestId": {**_TEXTS, "description": "Header fields with the provider's request ID."},
             "failed": failed,
             "rows": {"type": "array", "items": row},

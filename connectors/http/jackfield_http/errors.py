@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from jackfield.connector import (
@@ -20,6 +21,7 @@ from jackfield.connector import (
     Unavailable,
 )
 from jackfield.kernel.dataclass import dataclass, field, replace
+from jackfield_http import rate_limits
 from jackfield_http.headers import Headers
 from jackfield_http.outcomes import Refused
 from jackfield_http.parsing import WORDS, plain_name
@@ -37,13 +39,38 @@ _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-reques
 class Row:
     """Meaning of a status or a code: the error, a hint, and what had been sent if the status does not imply it.
 
-    ``repeatable`` is False if a retry cannot help.
+    ``repeatable`` is False if a retry cannot help. ``wait_at`` is the JSON Pointer of the seconds to wait in the body, ``wait`` how many it
+    is where neither the body nor a header field says so.
     """
 
     kind: type[JackfieldError]
     hint: str | None = None
     sent: Sent | None = None
     repeatable: bool = True
+    wait_at: str | None = None
+    wait: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Row for some of the refusals of a status or a code. Their body has at ``member`` the value ``equals``, and their message has the text
+    ``message``, in whatever case. What is left out is not asked."""
+
+    row: Row
+    status: int | None = None
+    codes: tuple[str, ...] = ()
+    member: str | None = None
+    equals: Any = None
+    message: str = ""
+
+    def fits(self, refusal: Refusal, status: int, code: str | None, message: str | None) -> bool:
+        """Return whether a refusal, with the provider's code and message, is this one."""
+        return (
+            self.status in (None, status)
+            and (not self.codes or code in self.codes)
+            and self.message.casefold() in (message or "").casefold()
+            and (self.member is None or _is_same(find(refusal.body, self.member), self.equals))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +134,15 @@ ROWS: Mapping[Key, Row] = {
     501: Row(Rejected, "The server does not implement this request."),
     505: Row(Rejected, "The server does not support this version of HTTP."),
 }
+_OF_GRAPHQL: Mapping[str, Row] = {
+    **dict.fromkeys(("THROTTLED", "RATE_LIMITED", "RATELIMITED", "TOO_MANY_REQUESTS"), _THROTTLE),
+    **dict.fromkeys(("UNAUTHENTICATED", "AUTHENTICATION_ERROR"), _CREDENTIALS),
+    "FORBIDDEN": Row(Forbidden, "Give the account of the connection the permission that this action needs."),
+    "NOT_FOUND": Row(NotFound),
+}
+"""Codes that servers of GraphQL use alike (Apollo, Shopify, Linear, GitHub)."""
+_STATUSES = ("status_code", "statusCode", "status", "http/status")
+_MOST_TEXTS = 5
 _THROTTLED = re.compile(
     r"secondary rate limit|abuse detection|rate limit exceeded|rate limit has been exceeded|too many requests", re.IGNORECASE
 )
@@ -141,8 +177,9 @@ class HttpErrors:
     """Error map of an HTTP API. Immutable; a connector extends it: ``HTTP_ERRORS.extended({"card_declined": Row(Rejected)})``.
 
     - ``rows``: by status, by the provider's code, or by both.
+    - ``cases``: rows for some of the refusals of a status or a code; they come first.
     - ``code``, ``message``: JSON Pointers to them in an error's body; by default, or if there is no message, the usual members
-      are searched.
+      are searched. Several make one message of all texts that are there: those of a list, and of an object with their names.
     - ``request_id``: names of the header fields with the provider's request ID.
     - ``failed``: for an API that reports failures with status 200; takes the body as JSON and returns True if it is one. Nothing was
       carried out then, unless the row of its code says otherwise.
@@ -155,13 +192,14 @@ class HttpErrors:
 
     rows: Mapping[Key, Row] = field(default_factory=lambda: ROWS)
     code: str | None = None
-    message: str | None = None
+    message: str | tuple[str, ...] | None = None
     request_id: tuple[str, ...] = _REQUEST_IDS
     failed: Failed | None = None
     details: bool = True
     proves_success: bool = True
     read: Callable[[bytes, str], Any] | None = None
     done_before: tuple[DoneBefore, ...] = ()
+    cases: tuple[Case, ...] = ()
 
     def extended(self, rows: Mapping[Key, Row], **changes: Any) -> HttpErrors:
         """Return this map with more rows, which replace those with the same key, and other ``changes`` of its fields."""
@@ -188,13 +226,18 @@ class HttpErrors:
         return error
 
     def _row(self, refusal: Refusal, code: str | None, message: str | None) -> Row:
-        status, known = refusal.status, self.rows
+        status, known = _status_of(refusal), self.rows
+        case = next((one for one in self.cases if one.fits(refusal, status, code, message)), None)
+        if case is not None:
+            return case.row
         if status == 400 and _CLEAR.search(refusal.content[:_LONGEST]):
             return _OVER_TLS
         keys: tuple[Key, ...] = (status,) if code is None else ((status, code), code, status)
         found = next((known[key] for key in keys if key in known), None)
+        if found is None and is_graphql_error(refusal.body):
+            found = _OF_GRAPHQL.get(code or "")
         if found is None:
-            return Row(Rejected) if status < 500 else _SERVER
+            return Row(Rejected) if refusal.status < 500 else _SERVER
         if found is known.get(403) and (
             refusal.headers.rate_limit_remaining == 0 or "retry-after" in refusal.headers or _is_throttle(message)
         ):
@@ -205,8 +248,11 @@ class HttpErrors:
         """Return the provider's code and message."""
         body, (code, message) = _one(refusal.body), map(_text, refusal.said)
         found = find(refusal.body, self.code) if self.code is not None else _google_reason(body) or _usual_code(body)
-        told = (find(refusal.body, self.message) if self.message is not None else None) or _usual(body, WORDS)
-        return code or _text(found), message or _text(told)
+        if found is None and self.code is None:
+            found = find(refusal.body, "/errors/0/extensions/code")  # GraphQL
+        places = (self.message,) if isinstance(self.message, str) else self.message or ()
+        told = "; ".join(dict.fromkeys(islice((text for place in places for text in _texts(find(refusal.body, place))), _MOST_TEXTS)))
+        return code or _text(found), message or _text(told) or _text(_usual(body, WORDS))
 
 
 HTTP_ERRORS = HttpErrors()
@@ -229,10 +275,47 @@ def _is_throttle(message: str | None) -> bool:
 def _wait(refusal: Refusal, row: Row, message: str | None) -> float | None:
     """Return the seconds to wait before a retry; of a secondary limit that says no time, a minute."""
     headers = refusal.headers
+    said = None if row.wait_at is None else rate_limits.told(find(refusal.body, row.wait_at), headers.get("date"))
     if row.kind is not RateLimited:
-        return headers.retry_after
-    found = headers.retry_after_throttle
+        stated = headers.retry_after if said is None else said
+        return row.wait if stated is None else stated
+    found = headers.retry_after_throttle if said is None else said
+    found = row.wait if found is None else found
     return _SECONDARY_WAIT if found is None and message is not None and _SECONDARY.search(message[:_LONGEST]) else found
+
+
+def _is_same(found: Any, value: Any) -> bool:
+    """Return whether two values of JSON are one: true is not 1."""
+    return isinstance(found, bool) is isinstance(value, bool) and bool(found == value)
+
+
+def is_graphql_error(body: Any) -> bool:
+    """Return whether a body has errors as GraphQL has them: objects with a message, and what is not of the standard in ``extensions``."""
+    return isinstance(find(body, "/errors/0/message"), str) and isinstance(find(body, "/errors/0/extensions"), Mapping)
+
+
+def _status_of(refusal: Refusal) -> int:
+    """Return the status of a refusal; of a success with errors of GraphQL, the one that the first of them names."""
+    if refusal.status >= 300 or not is_graphql_error(refusal.body):
+        return refusal.status
+    said = (find(refusal.body, f"/errors/0/extensions/{place}") for place in _STATUSES)
+    return next((one for one in said if type(one) is int and 400 <= one < 600), refusal.status)
+
+
+def _texts(value: Any, name: str = "") -> Iterator[str]:
+    """Yield the texts of a member: of a list those of its items, of an object its words or, without any, all with their names."""
+    if isinstance(value, Mapping):
+        words = _worded([value])
+        rows = [("", words)] if words is not None else value.items()
+    elif isinstance(value, list):
+        rows = [(name, one) for one in value]
+    else:
+        text = _text(value)
+        if text is not None:
+            yield f"{name}: {text}" if name else text
+        return
+    for key, one in rows:
+        yield from _texts(one, str(key))
 
 
 def _google_reason(body: Any) -> str | None:

@@ -68,6 +68,8 @@ def judge(answer: Answer, step: str, effect: Effect, errors: HttpErrors = HTTP_E
     failure = {name: value for name, value in body.items() if name != "data"}
     known = errors.explain(Refusal(step, answer.status, answer.headers, failure, safe=effect == "read"))
     said = known.provider or Provider(None, None, answer.status)
+    if effect == "read" and not isinstance(known, Rejected):
+        raise known
     if effect == "read":
         hint = "Correct the query, or accept partial data."
         raise Rejected(known.message, hint=known.hint or hint, provider=said, sent=Sent.REFUSED)

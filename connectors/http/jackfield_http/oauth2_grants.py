@@ -78,6 +78,7 @@ class OAuth2AuthorizationCode(HttpConnection):
     here.
     ``asks_in_json`` is for providers that want token requests as JSON. ``separator`` is what scopes are joined by. ``pkce`` is
     False for providers that refuse parameters that they do not know. ``learned`` says which public values the provider's answers have.
+    ``refused_grants`` are codes of the provider by which it no longer accepts a refresh token, beside the usual ones.
     ``prefix`` stands before the token in requests. ``refresh_url`` is the endpoint that renews tokens, where that is not the one that
     issues them.
     """
@@ -98,6 +99,7 @@ class OAuth2AuthorizationCode(HttpConnection):
     separator: ClassVar[str] = " "
     prefix: ClassVar[str] = "Bearer "
     refresh_url: ClassVar[str | None] = None
+    refused_grants: ClassVar[frozenset[str]] = frozenset()
     pkce: ClassVar[bool] = True
     learned: ClassVar[Learned] = NOTHING_LEARNED
 
@@ -263,17 +265,18 @@ class OAuth2AuthorizationCode(HttpConnection):
 
         A code that is known to mean it ends the approval at once; any other explicit refusal does so when it comes twice in a row.
         """
-        if not _refuses_grant(error):
+        code = error.provider.code if error.provider is not None else None
+        is_known = code in REFUSED_GRANT or code in self.refused_grants
+        if not is_known and not _refuses_grant(error):
             if error.sent is not Sent.UNKNOWN:
                 grants.replace(used, used)
             raise error
-        code = error.provider.code if error.provider is not None else None
-        if code not in REFUSED_GRANT and "refused" not in used.value:
+        if not is_known and "refused" not in used.value:
             grants.replace(used, replace(used, value={**used.value, "refused": True}))
             raise error
         if grants.find().value != used.value:
             raise Unavailable("the access token was refreshed by another process meanwhile", hint="Try again.") from None
-        reason = _REFUSED if code in REFUSED_GRANT else _REFUSED_TWICE + shown_code(code, used.secrets)
+        reason = _REFUSED if is_known else _REFUSED_TWICE + shown_code(code, used.secrets)
         grants.end(used, reason if used.begun_at is None else _INTERRUPTED)
         grants.find()
         raise error
@@ -375,8 +378,6 @@ def _refuses_grant(error: JackfieldError) -> bool:
     said = error.provider
     if said is None or said.code in _PASSING_CODES or isinstance(error, RateLimited):
         return False
-    if said.code in REFUSED_GRANT:
-        return True
     status = said.http_status or 0
     is_explicit = 400 <= status < 500 or 200 <= status < 300
     return is_explicit and status not in _PASSING and not _PASSING_WORDS.search(said.message or "")

@@ -62,8 +62,16 @@ class Declared(Protocol):
         """JSON Pointer of the number of items of the whole list."""
 
     @property
+    def total_ends(self) -> bool:
+        """True if a list by offset ends once so many items were read as ``total`` says."""
+
+    @property
     def most(self) -> int | None:
         """Number of items that the provider shows of a list at most."""
+
+    @property
+    def first(self) -> int:
+        """Number or offset of the first page."""
 
     @property
     def is_assumed(self) -> bool:
@@ -190,6 +198,8 @@ def _named(pages: Declared, body: Any, more: bool | None) -> Following:
 def _counted(pages: Declared, body: Any, position: int, more: bool | None) -> Following:
     """Read a page that is counted or followed by its last ID: an empty one ends the list, a short one may only be the server's limit."""
     items, flag = find(body, pages.items), _flag(pages)
+    if pages.total_ends and _has_all(pages, body, position + (len(items) if isinstance(items, list) else 0)):
+        return END
     if not isinstance(items, list) and (items is not None or is_absent(pages.items, body)):
         return _no_list(pages)
     if not items:
@@ -199,6 +209,14 @@ def _counted(pages: Declared, body: Any, position: int, more: bool | None) -> Fo
     if pages.kind == "lastId":
         return Following(last_id(find(items[-1], pages.next)))
     return Following(str(position + (1 if pages.kind == "page" else len(items))))
+
+
+def _has_all(pages: Declared, body: Any, count: int) -> bool:
+    """Return whether so many items are all that the list has, as the response says by a number or by its text."""
+    said = find(body, pages.total or "")
+    is_number = isinstance(said, int) and not isinstance(said, bool)
+    total = int(said) if is_number or (isinstance(said, str) and said.isascii() and said.isdigit()) else None
+    return total is not None and count - pages.first >= total
 
 
 def _nothing_named(pages: Declared, more: bool | None) -> Following | None:

@@ -63,7 +63,8 @@ class Pages:
     list has ended, with the provider's code where a status has other reasons: ``(404, (400, "no_such_page"))``. ``cuts`` are those by
     which a provider shows no more of it: it is not complete then. ``empty_ends``: an empty page is
     the last, although it names a next one. ``partial`` points at a member that is true, or has a reason, if a page lacks items.
-    ``total`` points at the number of items of the whole list, of which the provider shows ``most``.
+    ``total`` points at the number of items of the whole list, of which the provider shows ``most``; with ``total_ends``, a list by offset
+    ends once so many were read.
     ``under`` is the path below which pages may be, if not at the list's own.
     ``is_assumed``: nobody has declared that the API sends ``Link``, so a response without it says nothing.
     """
@@ -86,6 +87,7 @@ class Pages:
     partial: str | None = None
     total: str | None = None
     most: int | None = None
+    total_ends: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would end a list after its first page, or never."""
@@ -113,6 +115,7 @@ class Pages:
         ends = {"ends": ends_of(row.get("ends", ())), "cuts": ends_of(row.get("cuts", ())), "empty_ends": row.get("emptyEnds", False)}
         following = "" if "header" in row else row.get("response", usual)
         told = {**{name: row.get(name) for name in ("last", "partial", "total", "most")}, "header": row.get("header", "")}
+        ends["total_ends"] = row.get("totalEnds", False)
         options = {"first": first, **ends, "is_assumed": row.get("confidence", "high") != "high", **told}
         return cls(kind, row.get("items", ""), parameter, following, row.get("more"), row.get("size"), **options)
 

@@ -48,6 +48,14 @@ def retry_after(find: Find) -> float | None:
     return next((found for name in _RETRY_AFTER if (found := _latest(find(name), find("date"))) is not None), None)
 
 
+def told(value: object, now: str | None) -> float | None:
+    """Return the seconds that a member of a body says to wait, in the forms of the header fields; None if it says none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    found = _seconds(str(value).strip()[:_LONGEST_FIELD], now)
+    return None if found is None else min(found, LONGEST)
+
+
 def remaining(find: Find) -> float | None:
     """Return the requests that are left, of the policy that has the fewest; None if nothing says so."""
     counts = [left for left, _ in _policies(find) if left is not None]

@@ -26,10 +26,20 @@ _OF_TYPES = ("key", "title", "description", "setup")
 _TEXT: Json = {"type": "string"}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
 _POINTER: Json = {"type": "string", "pattern": "^/"}
-_ROW: Json = {"status": {"type": "integer"}, "codes": _TEXTS, "error": _TEXT, "hint": _TEXT, "sent": _TEXT}
+_ROW: Json = {
+    "status": {"type": "integer"}, "codes": _TEXTS, "error": _TEXT, "hint": _TEXT, "sent": _TEXT, "message": {**_TEXT, "minLength": 1},
+    "when": {
+        "type": "object", "properties": {"member": _POINTER, "equals": {}}, "required": ["member", "equals"], "additionalProperties": False,
+    },
+    "wait": {
+        "type": "object", "properties": {"member": _POINTER, "seconds": {"type": "number", "exclusiveMinimum": 0}}, "minProperties": 1,
+        "additionalProperties": False,
+    },
+}  # fmt: skip
 _FAILED: Json = {"type": "object", "properties": {"member": _POINTER, "equals": {}}, "required": ["member"]}
 _ERRORS: Json = {
-    "code": _POINTER, "message": _POINTER, "requestId": _TEXTS, "failed": _FAILED,
+    "code": _POINTER, "message": {"anyOf": [_POINTER, {"type": "array", "items": _POINTER, "minItems": 1}]}, "requestId": _TEXTS,
+    "failed": _FAILED,
     "rows": {"type": "array", "items": {"type": "object", "properties": _ROW, "additionalProperties": False}},
     "doneBefore": {
         "type": "array",
@@ -77,6 +87,7 @@ _TYPE: Json = {
     "hosts": _TEXTS,
     "revocationUrl": {"type": "string", "pattern": "^https?://"},
     "refreshUrl": {"type": "string", "pattern": "^https?://"},
+    "refusedGrants": {**_TEXTS, "minItems": 1},
     "prefix": {"type": "string", "maxLength": 40},
     "fixed": {"type": "object", "properties": {"username": _TEXT, "password": _TEXT}, "additionalProperties": False},
 }

@@ -15,7 +15,7 @@ from jackfield_openapi.parameters import Drawn
 
 _KINDS = get_args(Kind)
 _POINTERS = ("response", "items", "more", "last", "partial", "total")
-_NAMES = ("input", *_POINTERS, "header", "first", "ends", "cuts", "emptyEnds", "most", "continue")
+_NAMES = ("input", *_POINTERS, "header", "first", "ends", "cuts", "emptyEnds", "most", "totalEnds", "continue")
 
 Json = dict[str, Any]
 
@@ -75,9 +75,11 @@ def _end_fault(kind: object, pages: Json) -> str | None:
             return f"'{name}' must be a list of statuses from 300 to 599, such as [404], or of objects with 'status' and 'codes'"
         if name == "ends" and any(map(is_vague, ends_of(given))):
             return f"'ends' has a status alone: {NEEDS_CODE}"
-    most = pages.get("most", 1)
-    if ("most" in pages) is not ("total" in pages) or type(most) is not int or most < 1:
-        return "'most' is a number of items, and needs 'total', the place of the number of all items; 'total' needs 'most'"
+    most, has_use = pages.get("most", 1), not pages.keys().isdisjoint(("most", "totalEnds"))
+    if has_use is not ("total" in pages) or type(most) is not int or most < 1:
+        return "'most' is a number of items, and needs 'total', the place of the number of all items; 'total' needs 'most' or 'totalEnds'"
+    if "totalEnds" in pages and not (pages["totalEnds"] is True and kind == "offset"):
+        return "'totalEnds' may be true, for the kind 'offset': of the others, nobody knows how many items were read"
     if "emptyEnds" in pages and not (pages["emptyEnds"] is True and kind in ("url", "linkHeader")):
         return "'emptyEnds' may be true, for the kinds 'url' and 'linkHeader'; pages that are counted end so without it"
     return None

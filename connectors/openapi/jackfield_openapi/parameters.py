@@ -180,7 +180,7 @@ def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Repo
         found.examples[key] = example
     found.shown += [(key, one) for one in _shown(parameter, at, schemas)]
     _style(parameter, row, at, report)
-    found.rows.append(row)
+    found.rows.append(row | _twice(parameter))
 
 
 def _spread(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Report) -> None:
@@ -197,6 +197,12 @@ def _spread(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Re
         required = member in schema.get("required", ())
         _draw(found, {"name": member, "in": "header", "schema": sub, "required": required}, at, schemas, report)
         found.rows[-1] |= {"name": name, "encode": "json", "member": member}
+
+
+def _twice(parameter: Json) -> Json:
+    """Return the mark of a parameter of the path whose values with certain slashes are encoded twice."""
+    own = parameter.get("x-jackfield")
+    return {"encode": "twice"} if isinstance(own, dict) and own.get("encode") == "twice" and parameter["in"] == "path" else {}
 
 
 def _joined(about: str, more: object) -> str:

@@ -33,7 +33,7 @@ def _kind(is_openid: bool, places: tuple[tuple[str, str], ...], settings: str) -
         "token_parameters": row.get("tokenParameters", {}), "token_place": row.get("tokenPlace", ""), "token_targets": targets_of(row),
         "parameters": row.get("authorize", {}), "asks_in_json": row.get("tokenRequest") == "json", "separator": row.get("separator", " "),
         "pkce": row.get("pkce", True), "learned": _learned(row), "prefix": row.get("prefix", "Bearer "),
-        "refresh_url": row.get("refreshUrl"),
+        "refresh_url": row.get("refreshUrl"), "refused_grants": frozenset(row.get("refusedGrants", ())),
     }  # fmt: skip
     return type(base.__name__, (Certified, base), about)
 

@@ -197,7 +197,7 @@ def value_of(row: Json, values: Json, name: str) -> str:
 
 TOKEN_SETTINGS = (
     "clientAuthentication", "tokenParameters", "tokenPlace", "audience", "resource", "authorize", "tokenRequest", "separator", "pkce",
-    "answer", "callback", "after", "hosts", "prefix", "refreshUrl",
+    "answer", "callback", "after", "hosts", "prefix", "refreshUrl", "refusedGrants",
 )  # fmt: skip
 """Members of a credential that say how tokens are requested, and what their answers have."""
 

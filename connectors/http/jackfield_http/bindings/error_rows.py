@@ -17,7 +17,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
-from jackfield_http.errors import HTTP_ERRORS, DoneBefore, Failed, HttpErrors, Key, Row
+from jackfield_http.errors import HTTP_ERRORS, Case, DoneBefore, Failed, HttpErrors, Key, Row
 from jackfield_http.pointers import find
 
 KINDS: Mapping[str, type[JackfieldError]] = {
@@ -27,13 +27,20 @@ KINDS: Mapping[str, type[JackfieldError]] = {
 SENT: Mapping[str, Sent] = {"nothing": Sent.NOTHING, "refused": Sent.REFUSED, "unknown": Sent.UNKNOWN}
 """Consequences of a refusal that a row can name."""
 
+_PLACES = {"code", "message"}
+
 Json = Mapping[str, Any]
 
 
 def errors_of(given: Json, base: HttpErrors = HTTP_ERRORS) -> HttpErrors:
     """Return the error map that the member ``errors`` of a manifest describes; what it leaves out is as in ``base``."""
-    rows = {key: row for each in given.get("rows", ()) for key, row in _rows(each)}
-    changes: dict[str, Any] = {name: given[name] for name in ("code", "message") if name in given}
+    plain = [each for each in given.get("rows", ()) if not _is_case(each)]
+    rows = {key: row for each in plain for key, row in _rows(each)}
+    changes: dict[str, Any] = {
+        name: tuple(given[name]) if isinstance(given[name], list) else given[name] for name in _PLACES & given.keys()
+    }
+    if len(plain) < len(given.get("rows", ())):
+        changes["cases"] = tuple(_case(each) for each in given["rows"] if _is_case(each))
     if "requestId" in given:
         changes["request_id"] = tuple(given["requestId"])
     if "failed" in given:
@@ -48,11 +55,27 @@ def _done_before(given: Json) -> DoneBefore:
 
 
 def _rows(given: Json) -> list[tuple[Key, Row]]:
-    row = Row(KINDS[given["error"]], given.get("hint"), SENT.get(given.get("sent", "")))
+    row = _row(given)
     status, codes = given.get("status"), given.get("codes", ())
     if not codes:
         return [] if status is None else [(status, row)]
     return [(code if status is None else (status, code), row) for code in codes]
+
+
+def _row(given: Json) -> Row:
+    wait = given.get("wait", {})
+    kind, hint, sent = KINDS[given["error"]], given.get("hint"), SENT.get(given.get("sent", ""))
+    return Row(kind, hint, sent, wait_at=wait.get("member"), wait=wait.get("seconds"))
+
+
+def _is_case(given: Json) -> bool:
+    return not given.keys().isdisjoint(("when", "message"))
+
+
+def _case(given: Json) -> Case:
+    when = given.get("when", {})
+    codes = tuple(given.get("codes", ()))
+    return Case(_row(given), given.get("status"), codes, when.get("member"), when.get("equals"), given.get("message", ""))
 
 
 def failing(given: Json) -> Failed:

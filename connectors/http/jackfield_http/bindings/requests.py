@@ -19,6 +19,8 @@ from jackfield_http.shown_requests import ShownFile, request_shown
 from jackfield_http.urls import climbs, compact
 
 _TEMPLATE = re.compile(r"\{([^{}/]+)\}")
+_SPLIT = re.compile(r"^/|//")
+"""Slashes at which servers split a path although they are encoded: a value with one is encoded twice where the provider says so."""
 _SEVERAL = re.compile(r"[,*]")
 """In a media type: it names several, or any."""
 
@@ -178,6 +180,8 @@ class _Placed:
         if "member" in row:
             self.objects.setdefault(name, {})[row["member"]] = value
             value = self.objects[name]
+        if row.get("encode") == "twice" and _SPLIT.search(text(value)):
+            value = encoded(text(value))
         if row.get("encode") == "json":
             value = compact(value) if place != "header" else in_ascii(compact(value))
         style = row.get("style", "form" if place in ("query", "cookie") else "simple")

@@ -28,7 +28,7 @@ _SHARED = ("sign-ins", "errors", "paging", "sources.lock")
 _MOVED = ("account", "headers", "optionSources", "categories", "noEvidence", "triggers")
 _OF_TYPE = (
     "title", "description", "setup", "fields", "authorize", "tokenParameters", "tokenPlace", "tokenRequest", "separator", "pkce", "answer",
-    "callback", "after", "hosts", "prefix", "fixed", "revocationUrl", "refreshUrl", "audience",
+    "callback", "after", "hosts", "prefix", "fixed", "revocationUrl", "refreshUrl", "refusedGrants", "audience",
 )  # fmt: skip
 _NEEDED = {"key": ("name",), "oauth2": ("authorizationUrl", "tokenUrl"), "oauth2Client": ("tokenUrl",)}
 _KINDS = ("bearer", "key", "basic", "oauth2", "oauth2Client")

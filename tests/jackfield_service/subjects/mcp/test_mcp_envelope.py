@@ -120,7 +120,11 @@ def _said(client: Client, tool: str, **arguments: Any) -> Any:
 
 def test_null_is_an_absent_option(client: Client) -> None:
     """Clients with typed models always send it; an input of an action keeps its null."""
-    assert not client.post("/mcp", call_of("search_actions", query="say", connector=None, effect=None, cursor=None, limit=None)).json["result"].get("isError")
+    assert (
+        not client.post("/mcp", call_of("search_actions", query="say", connector=None, effect=None, cursor=None, limit=None))
+        .json["result"]
+        .get("isError")
+    )
     assert not client.post("/mcp", call_of("list_connections", connector=None, cursor=None)).json["result"].get("isError")
     assert not client.post("/mcp", call_of("read_events", after=None, types=None, wait=None)).json["result"].get("isError")
     options = dict.fromkeys(("idempotencyKey", "timeoutSeconds", "notBefore", "dryRun", "repeat", "onDoubt", "context", "select"))
