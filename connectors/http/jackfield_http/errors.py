@@ -138,10 +138,11 @@ _OF_GRAPHQL: Mapping[str, Row] = {
     **dict.fromkeys(("THROTTLED", "RATE_LIMITED", "RATELIMITED", "TOO_MANY_REQUESTS"), _THROTTLE),
     **dict.fromkeys(("UNAUTHENTICATED", "AUTHENTICATION_ERROR"), _CREDENTIALS),
     "FORBIDDEN": Row(Forbidden, "Give the account of the connection the permission that this action needs."),
-    "NOT_FOUND": Row(NotFound),
 }
 """Codes that servers of GraphQL use alike (Apollo, Shopify, Linear, GitHub)."""
 _STATUSES = ("status_code", "statusCode", "status", "http/status")
+_OF_ACCESS = frozenset({401, 403, 429})
+"""Statuses that an error of GraphQL may have in words of its own. That a part of the data was not found says nothing of the whole."""
 _MOST_TEXTS = 5
 _THROTTLED = re.compile(
     r"secondary rate limit|abuse detection|rate limit exceeded|rate limit has been exceeded|too many requests", re.IGNORECASE
@@ -299,7 +300,7 @@ def _status_of(refusal: Refusal) -> int:
     if refusal.status >= 300 or not is_graphql_error(refusal.body):
         return refusal.status
     said = (find(refusal.body, f"/errors/0/extensions/{place}") for place in _STATUSES)
-    return next((one for one in said if type(one) is int and 400 <= one < 600), refusal.status)
+    return next((one for one in said if type(one) is int and one in _OF_ACCESS), refusal.status)
 
 
 def _texts(value: Any, name: str = "") -> Iterator[str]:

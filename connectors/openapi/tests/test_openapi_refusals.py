@@ -184,12 +184,13 @@ def _graphql(query: str, **more: Any) -> dict[str, Any]:
 CODES: dict[str, tuple[Json, str]] = {
     "UNAUTHENTICATED": ({"code": "UNAUTHENTICATED"}, "unauthenticated"),
     "FORBIDDEN": ({"code": "FORBIDDEN"}, "forbidden"),
-    "NOT_FOUND": ({"code": "NOT_FOUND"}, "not_found"),
+    "NOT_FOUND": ({"code": "NOT_FOUND"}, "rejected"),
+    "a status of what was asked for": ({"code": "X", "status": 404}, "rejected"),
     "THROTTLED": ({"code": "THROTTLED"}, "rate_limited"),
     "RATELIMITED": ({"code": "RATELIMITED"}, "rate_limited"),
     "a status": ({"code": "X", "status_code": 429}, "rate_limited"),
     "a status in another form": ({"statusCode": 403}, "forbidden"),
-    "a status of Apollo": ({"code": "X", "http": {"status": 404}}, "not_found"),
+    "a status of Apollo": ({"code": "X", "http": {"status": 401}}, "unauthenticated"),
     "a status that is none": ({"code": "X", "status": 200}, "rejected"),
     "a word as status": ({"status": "429"}, "rejected"),
     "another code": ({"code": "BAD_USER_INPUT"}, "rejected"),
@@ -216,7 +217,8 @@ def test_a_wait_of_graphql(tmp_path: Path) -> None:
     assert (result.status, 20 <= clock.waited < 21) == ("succeeded", True)
 
 
-def test_an_approval_that_has_ended(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("code", "status"), [("GONE", "ended"), ("OTHER", "granted")])
+def test_an_approval_that_has_ended(tmp_path: Path, code: str, status: str) -> None:
     """A code of the provider ends it at once, and the connection says so; another one does when it comes twice."""
     flow = {"authorizationUrl": "/auth", "tokenUrl": "/token", "scopes": {}}
     schemes = {"login": {"type": "oauth2", "flows": {"authorizationCode": flow}}}
@@ -228,21 +230,20 @@ def test_an_approval_that_has_ended(tmp_path: Path) -> None:
     kind = generate(tmp_path, source, "--key", "acme")["connectionTypes"][0]
     tokens = Answer({"access_token": "at-1", "refresh_token": "rt-1", "expires_in": 30})
     names = {name.lower().removeprefix("login"): name for name in kind["schema"]["properties"]}
-    for code, status in (("GONE", "ended"), ("OTHER", "granted")):
-        script = [tokens, Answer({"status": code, "message": "no"}, 400)]
-        with Provider(script) as provider, _running(tmp_path, FakeClock(), f"sqlite:///{tmp_path}/j.db") as jackfield:
-            given = {"clientid": "c", "clientsecret": "s", "server": provider.url}
-            given |= {"tokenurl": f"{provider.url}/token", "authorizationurl": f"{provider.url}/auth"}
-            values = {names[name]: value for name, value in given.items() if name in names}
-            jackfield.connections.add(code, f"acme/{kind['key']}", values, test=False)
-            begun = jackfield.connections.authorizing().begin(code, "http://127.0.0.1/cb")
-            state = parse_qs(urlsplit(begun["url"]).query)["state"][0]
-            jackfield.connections.authorizing().complete(begun["id"], {"state": state, "code": "x"})
-            error = jackfield.invoke({"connector": "acme", "action": "whoAmI", "connection": code, "inputs": {}}).error
-            shown = jackfield.connections.show(code)["authorization"]
-        assert error is not None
-        assert (shown["status"], error.code == "invalid_connection") == (status, status == "ended")
-        assert ("Connect it: " in str(error)) is (status == "ended")
+    script = [tokens, Answer({"status": code, "message": "no"}, 400)]
+    with Provider(script) as provider, _running(tmp_path, FakeClock(), f"sqlite:///{tmp_path}/j.db") as jackfield:
+        given = {"clientid": "c", "clientsecret": "s", "server": provider.url}
+        given |= {"tokenurl": f"{provider.url}/token", "authorizationurl": f"{provider.url}/auth"}
+        values = {names[name]: value for name, value in given.items() if name in names}
+        jackfield.connections.add(code, f"acme/{kind['key']}", values, test=False)
+        begun = jackfield.connections.authorizing().begin(code, "http://127.0.0.1/cb")
+        state = parse_qs(urlsplit(begun["url"]).query)["state"][0]
+        jackfield.connections.authorizing().complete(begun["id"], {"state": state, "code": "x"})
+        error = jackfield.invoke({"connector": "acme", "action": "whoAmI", "connection": code, "inputs": {}}).error
+        shown = jackfield.connections.show(code)["authorization"]
+    assert error is not None
+    assert (shown["status"], error.code == "invalid_connection") == (status, status == "ended")
+    assert ("Connect it: " in str(error)) is (status == "ended")
 
 
 FAULTS: dict[str, Json] = {
