@@ -125,7 +125,7 @@ class Exchanges:
         """Send the request that begins a session; return its result, and the session's ID if the server gives one."""
         try:
             with self._sent(self.quiet, None, message, {}, safe=True) as answer:
-                return result_of(self._read_reply(answer, None, message), message), answer.headers.get("mcp-session-id")
+                return result_of(self._read_reply(answer, None, message), message), answer.headers.get("mcp-session-id") or None
         except _Cut as cut:
             raise cut.error from None
 
@@ -197,9 +197,13 @@ class Exchanges:
         media = media_type(answer.headers)
         if media == "text/event-stream":
             return self._streamed(answer, session, message)
-        if media and "json" not in media:
-            raise garbled(f"is neither JSON nor a stream of events ({media[:80]})")
-        return _parsed(whole_answer(answer.chunks(), limit=LARGEST, media_type="application/json"))
+        content = whole_answer(answer.chunks(), limit=LARGEST, media_type="application/json")
+        try:
+            return _parsed(content)
+        except Garbled:
+            if media and "json" not in media:  # some servers send JSON as text: what is an answer says so itself
+                raise garbled(f"is neither JSON nor a stream of events ({media[:80]})") from None
+            raise
 
     def _streamed(self, answer: StreamedAnswer, session: Session | None, message: Message) -> Any:
         reader, count, replies = EventReader(), 0, 0

@@ -51,6 +51,7 @@ _NO_SESSION = re.compile(
 _SCOPES = re.compile(r'scope="([^"\\]{1,1000})"')
 _AGAIN = "Connect it again: a person has to approve the further scopes."
 
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _CLEAR = (Unauthenticated, Forbidden, NotFound)
 """Refusals that have a meaning of their own, whatever their code."""
 
@@ -97,7 +98,7 @@ class McpErrors(HttpErrors):
     def explain(self, refusal: Refusal) -> JackfieldError:
         """Return the error for a response that is no success."""
         error, status = refusal.body.get("error") if isinstance(refusal.body, Mapping) else None, refusal.status
-        if isinstance(error, Mapping) and isinstance(error.get("code"), int) and status in (400, 404):
+        if isinstance(error, Mapping) and isinstance(_code_of(error), int) and status in (400, 404):
             return explained(error, status)
         found = HttpErrors.explain(self, refusal)
         found.provider = _shortened(found.provider, refusal)
@@ -135,7 +136,7 @@ def _forbidden(found: JackfieldError, refusal: Refusal) -> JackfieldError:
 
 def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldError:
     """Return the error for one of JSON-RPC's, which answers a request for ``method``."""
-    code, words = error.get("code"), plain(error.get("message"), 1000)
+    code, words = _code_of(error), plain(error.get("message"), 1000)
     said = Provider(str(code), words or None, status)
     text = f"the server refused the call: {words or code}"
     if code == _MISMATCH:
@@ -152,6 +153,12 @@ def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldE
         return Rejected(text, provider=said, sent=Sent.REFUSED)
     hint = "The server did not say whether it had done it: look there."
     return Unavailable(f"the server failed: {words or code}", hint=hint, provider=said, sent=Sent.UNKNOWN)
+
+
+def _code_of(error: Json) -> Any:
+    """Return the code of an error; as a number, too, where a server has written it as text."""
+    code = error.get("code")
+    return int(code) if isinstance(code, str) and _NUMBER.fullmatch(code) else code
 
 
 class Garbled(Unavailable):

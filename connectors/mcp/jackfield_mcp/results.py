@@ -70,7 +70,7 @@ def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
     if kind != "complete":
         raise garbled(f"has the unknown type '{plain(kind, 80)}'")
     content = _content(result)
-    if result.get("isError") is True:
+    if result.get("isError") in (True, "true", "True"):
         raise _failed(content, is_unclear=is_unclear)
     structured, files = result.get("structuredContent"), list[OutputFile]()
     parts = [_part(part, files) for part in content if not _repeats(part, structured)]

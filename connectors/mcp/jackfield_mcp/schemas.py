@@ -83,7 +83,7 @@ def schemas_of(tool: Json, prefix: str) -> Schemas:
     require_small(tool)
     given, out = tool.get("inputSchema"), tool.get("outputSchema")
     given = present(given) if isinstance(given, Mapping) else {} if given in (None, []) else given
-    if not isinstance(given, Mapping) or "object" not in _alone(given.get("type", "object")):
+    if not isinstance(given, Mapping) or "object" not in map(_lower, _alone(given.get("type", "object"))):
         raise Unfit("the schema of its inputs is not that of an object")
     headers = _headers(given)
     inputs = _Conversion(given, f"{prefix}.in", "/inputSchema")
@@ -304,8 +304,8 @@ class _Conversion:
         return None
 
     def _type(self, value: Any, place: str) -> Any:
-        types, others = types_of({"type": value})
-        if types and not others and "any" not in _alone(value):
+        types, others = types_of({"type": [_lower(one) for one in _alone(value)]})
+        if types and not others and "any" not in map(_lower, _alone(value)):
             return types if isinstance(value, list) else types[0]
         self._left_off(place, f"is no type of JSON: {one_line(json.dumps(value), 80)}")
         return None
@@ -388,6 +388,11 @@ def _dependent(dependencies: Any) -> dict[str, Any]:
 def _sized(value: Any) -> Any:
     """Return what has members; for what is there and is none, something with one."""
     return () if value is None else value if isinstance(value, list | Mapping) else (value,)
+
+
+def _lower(value: Any) -> Any:
+    """Return a type in small letters: schemas for Gemini have capital ones."""
+    return value.lower() if isinstance(value, str) else value
 
 
 def _alone(value: Any) -> list[Any]:

@@ -68,8 +68,9 @@ class Talk(BaseHTTPRequestHandler):
         """Answer with JSON, or with bytes."""
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
-        for name, content in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name.replace("_", "-"), content)
+        given = {name.replace("_", "-"): content for name, content in headers.items()}
+        for name, content in {"Content-Type": "application/json", "Content-Length": str(len(body)), **given}.items():
+            self.send_header(name, content)
         self.end_headers()
         self.wfile.write(body)
 
