@@ -189,6 +189,7 @@ generate: setup ## write schemas, manifests and reference pages again
 
 fix: setup ## format and repair what can be repaired
 	@$(BIN)/ruff check --quiet --fix $(CODE); $(BIN)/ruff format --quiet $(CODE)
+	@$(SHELF) format > /dev/null
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) $(VENV)-wheels site .cache .coverage

@@ -37,7 +37,7 @@ _ROW: Json = {
     },
 }  # fmt: skip
 _FAILED: Json = {"type": "object", "properties": {"member": _POINTER, "equals": {}}, "required": ["member"]}
-_ERRORS: Json = {
+ERRORS: Json = {
     "code": _POINTER, "message": {"anyOf": [_POINTER, {"type": "array", "items": _POINTER, "minItems": 1}]}, "requestId": _TEXTS,
     "failed": _FAILED,
     "rows": {"type": "array", "items": {"type": "object", "properties": _ROW, "additionalProperties": False}},
@@ -63,13 +63,13 @@ _AFTER: Json = {
     "required": ["get", "values"],
     "additionalProperties": False,
 }  # fmt: skip
-_ACCOUNT: Json = {
+ACCOUNT: Json = {
     "type": "object",
     "properties": {"path": _POINTER, "id": _POINTER, "label": {"type": "array", "items": _POINTER}, "header": _TEXT},
     "anyOf": [{"required": ["id"]}, {"required": ["header"]}],
     "additionalProperties": False,
 }
-_TYPE: Json = {
+TYPE: Json = {
     **dict.fromkeys(_OF_TYPES, _TEXT),
     "fields": {"type": "object", "additionalProperties": {"type": "object"}},
     "clientAuthentication": {"enum": ["basic", "body", "none"]},
@@ -91,14 +91,14 @@ _TYPE: Json = {
     "prefix": {"type": "string", "maxLength": 40},
     "fixed": {"type": "object", "properties": {"username": _TEXT, "password": _TEXT}, "additionalProperties": False},
 }
-_FACT: Json = {
+FACT: Json = {
     "type": "object", "properties": {"about": _TEXT, "url": {"type": "string", "pattern": "^https?://"}, "on": _TEXT},
     "required": ["about", "url", "on"], "additionalProperties": False,
 }  # fmt: skip
 _PROOF: Json = {
     "type": "object",
     "properties": {
-        "tier": {"enum": list(PROOFS)}, "on": _TEXT, "document": _TEXT, "facts": {"type": "array", "items": _FACT}, "known": _TEXTS,
+        "tier": {"enum": list(PROOFS)}, "on": _TEXT, "document": _TEXT, "facts": {"type": "array", "items": FACT}, "known": _TEXTS,
     },
     "required": ["tier"],
     "additionalProperties": False,
@@ -108,7 +108,7 @@ _LISTING: Json = {
     "properties": {"tasks": {**_TABLE, "maxProperties": 20}, "review": _TEXT, "noAccount": _TEXT, "proof": _PROOF},
     "additionalProperties": False,
 }
-_SOURCE: Json = {
+SOURCE: Json = {
     "type": "object",
     "properties": {
         "title": _TEXT, "description": _TEXT, "action": _TEXT, "inputs": {"type": "object"}, "dependsOn": _TEXTS, "items": _POINTER,
@@ -126,14 +126,14 @@ _JUDGE = jsonschema_rs.Draft202012Validator(
             "categories": _TEXTS,
             "listing": _LISTING,
             "headers": {"type": "object", "additionalProperties": _TEXT},
-            "errors": {"type": "object", "properties": _ERRORS, "additionalProperties": False},
-            "optionSources": {"type": "object", "additionalProperties": _SOURCE},
+            "errors": {"type": "object", "properties": ERRORS, "additionalProperties": False},
+            "optionSources": {"type": "object", "additionalProperties": SOURCE},
             "recipients": _TEXTS,
             "connections": {
                 "type": "object",
-                "additionalProperties": {"type": "object", "properties": _TYPE, "additionalProperties": False},
+                "additionalProperties": {"type": "object", "properties": TYPE, "additionalProperties": False},
             },
-            "account": _ACCOUNT,
+            "account": ACCOUNT,
         }
     }
 )

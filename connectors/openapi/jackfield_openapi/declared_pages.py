@@ -15,7 +15,7 @@ from jackfield_openapi.parameters import Drawn
 
 _KINDS = get_args(Kind)
 _POINTERS = ("response", "items", "more", "last", "partial", "total")
-_NAMES = ("input", *_POINTERS, "header", "first", "ends", "cuts", "emptyEnds", "most", "totalEnds", "continue")
+NAMES = ("input", *_POINTERS, "header", "first", "ends", "cuts", "emptyEnds", "most", "totalEnds", "continue")
 
 Json = dict[str, Any]
 
@@ -25,7 +25,7 @@ def declared_pages(operation: Operation, given: Mapping[str, Any], drawn: Drawn)
 
     :raises InvalidInput: if it is not valid: a list would end after its first page.
     """
-    kind, pages = given.get("kind"), {name: given[name] for name in _NAMES if name in given}
+    kind, pages = given.get("kind"), {name: given[name] for name in NAMES if name in given}
     fault = None
     if pages.get("items") == "":  # the answer itself is the list
         del pages["items"]

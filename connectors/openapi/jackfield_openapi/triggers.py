@@ -45,14 +45,14 @@ _POLL = _closed(
     since=_closed(["input"], input=_TEXT, form=_FORM), lookbackSeconds={"type": "number", "minimum": 0},
     cursor=_closed(["input", "output"], input=_TEXT, output=_POINTER, more=_POINTER),
 )  # fmt: skip
-_TRIGGER = _closed(
+TRIGGER = _closed(
     ["title", "description"],
     title=_TEXT, description=_TEXT, inputs={"type": ["object", "array"], "items": _TEXT}, event=_OBJECT, types=_TEXTS, signature=_OBJECT,
     http={"type": "object", "properties": {"poll": _POLL}}, setup=_TEXT, permissions=_OBJECT, examples={"type": "array", "items": _OBJECT},
     interval=_closed([], defaultSeconds=_SECONDS, minSeconds=_SECONDS),
     **{"from": _POINTERS},
 )  # fmt: skip
-_JUDGE = jsonschema_rs.Draft202012Validator({"type": "object", "additionalProperties": _TRIGGER})
+_JUDGE = jsonschema_rs.Draft202012Validator({"type": "object", "additionalProperties": TRIGGER})
 _METHODS = ("post", "put")
 _OTHERS = re.compile("[^A-Za-z0-9]")
 _COMBINING = ("allOf", "anyOf", "oneOf")

@@ -16,6 +16,7 @@ from jackfield_market.publishers import SigningKey, read_signing_key
 from jackfield_market.testing.grading import at_least, check
 from jackfield_market.testing.listing_rules import WARNED, aged_facts
 from jackfield_openapi.shelf.comparison import differences
+from jackfield_openapi.shelf.layout import formatted
 from jackfield_openapi.shelf.projects import built, project_files, write_project
 from jackfield_openapi.shelf.services import Service, read_shelf
 from jackfield_openapi.shelf.sources import documents, row_faults
@@ -148,6 +149,29 @@ def _diff(arguments: Namespace, output: Output) -> int:
     return _FAILED if any(row["differences"] for row in rows) else 0
 
 
+def _declare_format(parser: Parser) -> None:
+    parser.add_argument("keys", metavar="KEY", nargs="*", help="the services to format (default: all)")
+    _shelf(parser)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file would change")
+
+
+def _format(arguments: Namespace, output: Output) -> int:
+    files = sorted((Path(arguments.shelf) / "services").glob("*.yaml"))
+    known = {file.stem for file in files}
+    if unknown := set(arguments.keys) - known:
+        raise InvalidInput(f"the shelf has no service '{min(unknown)[:80]}'", hint="'jackfield shelf list' shows those that there are.")
+    changed = []
+    for file in files:
+        before = file.read_bytes()
+        if file.stem not in (arguments.keys or known) or (made := formatted(before, str(file))) == before:
+            continue
+        changed.append(file.stem)
+        if not arguments.check:
+            file.write_bytes(made)
+    output.value({"changed": changed})
+    return _FAILED if arguments.check and changed else 0
+
+
 _TEMPLATE = """openapi: 3.1.0
 info:
   title: {title}
@@ -221,7 +245,8 @@ def _new(arguments: Namespace, output: Output) -> int:
         raise InvalidInput(f"'{file}' exists", hint="Choose another key.")
     file.parent.mkdir(parents=True, exist_ok=True)
     title = " ".join(part.capitalize() for part in arguments.key.split("-"))
-    file.write_text(_TEMPLATE.format(key=arguments.key, title=title, words=title.lower()), encoding="utf-8")
+    text = _TEMPLATE.format(key=arguments.key, title=title, words=title.lower())
+    file.write_bytes(formatted(text.encode(), str(file)))
     output.value({"file": str(file)})
     return 0
 
@@ -230,6 +255,7 @@ VERBS = {
     "diff": Verb("Compare services with documents of their providers.", _declare_diff, _diff),
     "list": Verb("List the services of a shelf.", _declare_list, _list),
     "build": Verb("Build the projects of a shelf's services, and check and pack them.", _declare_build, _build),
+    "format": Verb("Lay the files of services out: lines of at most 140 characters, long texts folded.", _declare_format, _format),
     "licences": Verb("Check that each service is under our licence.", _declare_list, _licences),
     "new": Verb("Begin the file of a new service.", _declare_new, _new),
 }

@@ -20,18 +20,20 @@ from jackfield.kernel.walk import may_hold
 from jackfield_openapi.reading import parsed
 
 METHODS = ("get", "put", "post", "delete", "patch")
-_MEMBERS = frozenset(
+MEMBERS = frozenset(
     {"key", "categories", "docs", "signIns", "account", "errors", "paging", "limit", "headers", "optionSources", "seen", "known", "tasks",
      "review", "changes", "first", "recorded", "noEvidence", "noAccount", "triggers"}
 )  # fmt: skip
 _SHARED = ("sign-ins", "errors", "paging", "sources.lock")
 _MOVED = ("account", "headers", "optionSources", "categories", "noEvidence", "triggers")
-_OF_TYPE = (
+OF_TYPE = (
     "title", "description", "setup", "fields", "authorize", "tokenParameters", "tokenPlace", "tokenRequest", "separator", "pkce", "answer",
     "callback", "after", "hosts", "prefix", "fixed", "revocationUrl", "refreshUrl", "refusedGrants", "audience",
 )  # fmt: skip
-_NEEDED = {"key": ("name",), "oauth2": ("authorizationUrl", "tokenUrl"), "oauth2Client": ("tokenUrl",)}
-_KINDS = ("bearer", "key", "basic", "oauth2", "oauth2Client")
+OF_SIGN_IN = ("kind", "family", "in", "name", "authorizationUrl", "tokenUrl", "scopes", "client", "seen")
+"""Members of a sign-in that are no curation of its connection type."""
+NEEDED = {"key": ("name",), "oauth2": ("authorizationUrl", "tokenUrl"), "oauth2Client": ("tokenUrl",)}
+KINDS = ("bearer", "key", "basic", "oauth2", "oauth2Client")
 _OPPOSITE = {"before": "after", "after": "before", "starting_after": "ending_before", "since_id": "max_id", "max_id": "since_id"}
 _REFUSALS = re.compile(r"error|fail|reject|refus|unprocessed", re.IGNORECASE)
 _OF_ONE = re.compile(r"^_?id$|Id$|_id$", re.IGNORECASE)
@@ -111,7 +113,7 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
     about = document.get("x-shelf") if isinstance(document, dict) else None
     if not isinstance(about, dict) or not isinstance(about.get("signIns"), dict):
         raise _refused(file, "it needs 'x-shelf' with 'signIns'")
-    if unknown := about.keys() - _MEMBERS:
+    if unknown := about.keys() - MEMBERS:
         raise _refused(file, f"'x-shelf' has no member '{min(unknown)}'")
     if "docs" not in about:
         raise _refused(file, "'x-shelf' needs 'docs', the address of the provider's documentation")
@@ -315,11 +317,11 @@ def _sign_in(file: Path, given: Any, families: Json) -> Json:
     if family is not None and family not in families:
         raise _refused(file, f"there is no family '{family}' in sign-ins.yaml")
     whole = {**families.get(str(family), {}), **found}
-    if whole.get("kind") not in _KINDS:
-        raise _refused(file, f"a sign-in is of the kind {', '.join(_KINDS)}")
-    if unknown := whole.keys() - {"kind", "family", "in", "name", "authorizationUrl", "tokenUrl", "scopes", "client", "seen", *_OF_TYPE}:
+    if whole.get("kind") not in KINDS:
+        raise _refused(file, f"a sign-in is of the kind {', '.join(KINDS)}")
+    if unknown := whole.keys() - {*OF_SIGN_IN, *OF_TYPE}:
         raise _refused(file, f"a sign-in has no member '{min(unknown)}'")
-    if missing := [name for name in _NEEDED.get(whole["kind"], ()) if not isinstance(whole.get(name), str)]:
+    if missing := [name for name in NEEDED.get(whole["kind"], ()) if not isinstance(whole.get(name), str)]:
         raise _refused(file, f"a sign-in of the kind '{whole['kind']}' needs '{missing[0]}'")
     return whole
 
@@ -358,7 +360,7 @@ def _scheme(one: Json) -> Json:
 
 
 def _curation(name: str, one: Json) -> Json:
-    found = {member: one[member] for member in _OF_TYPE if member in one}
+    found = {member: one[member] for member in OF_TYPE if member in one}
     found["key"] = name
     if one["kind"] in ("oauth2", "oauth2Client"):
         found["clientAuthentication"] = one.get("client", "basic")
