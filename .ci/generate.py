@@ -38,7 +38,6 @@ from generated import (  # noqa: E402 (after the path is set)
 )
 
 from jackfield.connector import describe  # noqa: E402 (as above)
-from jackfield_openapi.shelf import file_schema  # noqa: E402 (as above)
 
 _SERVED = ("invocation", "result")
 """Schemas that the server's OpenAPI document has, from inside its package."""
@@ -95,7 +94,7 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
         yield root / "schemas" / f"{name}.schema.json", _json(schema())
         if name in _SERVED:
             yield root / "runtime/jackfield/invocation/schemas" / f"{name}.schema.json", _json(schema())
-    yield root / "shelf" / "service.schema.json", _json(file_schema.schema())
+    yield root / "shelf" / "service.schema.json", _json(shelf_tasks.schema())
     shown = []
     for package, connector in connectors.declared(root):
         described = describe(connector)

@@ -1,11 +1,14 @@
-"""``shelf/tasks.txt``: everyday tasks in words, each with the action that does it, from the files of the shelf's services."""
+"""What is made beside the files of the shelf: ``tasks.txt``, everyday tasks in words, and the schema of the files for editors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from jackfield_openapi.shelf.file_schema import schema
 from jackfield_openapi.shelf.services import read_shelf
+
+__all__ = ["files", "schema"]
 
 
 def files(shelf: Path) -> Iterator[tuple[Path, str]]:

@@ -24,18 +24,18 @@ _NESTED = re.compile(r"(?:[-?] +){200}")
 _HALF = re.compile("[\ud800-\udfff]")
 
 
-class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml where the wheel has it
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml where the wheel has it
     """YAML with the types of JSON only: ``no``, ``on`` and dates stay text."""
 
 
-Loader.yaml_implicit_resolvers = {}
+_Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
     ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
     ("int", r"^[-+]?[0-9]+$", "-+0123456789"),
     ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
 ):
-    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
 
 def _decimal(loader: Any, node: Any) -> int:
@@ -43,7 +43,7 @@ def _decimal(loader: Any, node: Any) -> int:
     return int(loader.construct_scalar(node))
 
 
-Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
+_Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
 
 
 def parsed(content: bytes, name: str, *, part: bool = False) -> Any:
@@ -108,7 +108,12 @@ def _parse_text(text: str, name: str) -> Any:
 def _yaml(text: str) -> Any:
     if _overflows(text):
         raise RecursionError
-    return yaml.load(text, Loader)  # noqa: S506 (a subclass of the safe loader)
+    return yaml.load(text, _Loader)  # noqa: S506 (a subclass of the safe loader)
+
+
+def composed(content: bytes) -> Any:
+    """Return the nodes of a document that ``parsed`` has read: each with its place in the text, and how it is written there."""
+    return yaml.compose(content.decode("utf-8-sig"), _Loader)
 
 
 def _overflows(text: str) -> bool:

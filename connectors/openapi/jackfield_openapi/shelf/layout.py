@@ -8,10 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from jackfield.connector import InvalidInput
-from jackfield_openapi.reading import Loader, parsed
+from jackfield_openapi.reading import composed, parsed
 
 LONGEST = 140
 """Characters of a line at most. A word of an address or of a pattern cannot be folded."""
@@ -32,7 +30,7 @@ def formatted(content: bytes, name: str) -> bytes:
     """
     before = parsed(content, name)
     text = content.decode("utf-8-sig")
-    root = yaml.compose(text, Loader)
+    root = composed(content)
     writer = _Writer(name, text, root)
     made = writer.written(root).encode()
     if parsed(made, name) != before:
@@ -62,7 +60,7 @@ class _Writer:
 
     def _members(self, node: Any, indent: int, lead: str = "") -> None:
         """Write the members of a mapping, or the items of a sequence, one a line; ``lead`` stands before the first."""
-        is_list = isinstance(node, yaml.SequenceNode)
+        is_list = node.id == "sequence"
         for key, value in [(None, item) for item in node.value] if is_list else node.value:
             self._flush((value if key is None else key).start_mark.line, indent)
             start = f"{lead or ' ' * indent}{'-' if key is None else f'{_scalar(key)}:'}"
@@ -74,9 +72,9 @@ class _Writer:
         if inline is not None and len(start) + 1 + len(inline) <= LONGEST:
             self._flush(node.end_mark.line, indent)
             self._lines.append(f"{start} {inline}")
-        elif isinstance(node, yaml.ScalarNode):
+        elif node.id == "scalar":
             self._lines += _folded(node, start, indent + _STEP)
-        elif start.endswith("-") and isinstance(node, yaml.MappingNode):
+        elif start.endswith("-") and node.id == "mapping":
             self._members(node, indent + _STEP, f"{start} ")
         else:
             self._lines.append(start)
@@ -86,7 +84,7 @@ class _Writer:
 def _comments(text: str, nodes: list[Any]) -> Iterator[tuple[int, str]]:
     """Yield the comments of a document, each with its line."""
     taken: dict[int, list[tuple[int, int]]] = {}
-    for node in (one for one in nodes if isinstance(one, yaml.ScalarNode)):
+    for node in (one for one in nodes if one.id == "scalar"):
         first, last = node.start_mark, node.end_mark
         for line in range(first.line, last.line + 1):
             begin = first.column if line == first.line else 0
@@ -100,14 +98,14 @@ def _comments(text: str, nodes: list[Any]) -> Iterator[tuple[int, str]]:
 
 def _nodes(node: Any) -> Iterator[Any]:
     yield node
-    for one in () if isinstance(node, yaml.ScalarNode) else node.value:
+    for one in () if node.id == "scalar" else node.value:
         for part in one if isinstance(one, tuple) else (one,):
             yield from _nodes(part)
 
 
 def _inline(node: Any) -> str | None:
     """Return a node as it is written within a line; None for one that has lines of its own."""
-    if isinstance(node, yaml.ScalarNode):
+    if node.id == "scalar":
         return None if "\n" in node.value else _scalar(node)
     if node.value and (node.flow_style is False or _is_wide(node)):
         return None
@@ -117,13 +115,13 @@ def _inline(node: Any) -> str | None:
         if value is None:
             return None
         parts.append(f"{_scalar(one[0])}: {value}" if isinstance(one, tuple) else value)
-    return f"{{{', '.join(parts)}}}" if isinstance(node, yaml.MappingNode) else f"[{', '.join(parts)}]"
+    return f"{{{', '.join(parts)}}}" if node.id == "mapping" else f"[{', '.join(parts)}]"
 
 
 def _is_wide(node: Any) -> bool:
     """Return whether a node has several members with members of their own."""
     values = [one[1] if isinstance(one, tuple) else one for one in node.value]
-    return sum(isinstance(one, yaml.MappingNode) and bool(one.value) for one in values) > 1
+    return sum(1 for one in values if one.id == "mapping" and one.value) > 1
 
 
 def _scalar(node: Any) -> str:

@@ -303,7 +303,8 @@ class FakeService:
         about = self._given.get("http", {}).get("errors", {})
         row: Json = next((one for one in about.get("rows", ()) if one["error"] == "unauthenticated" and one.get("codes")), {})
         body: dict[str, Any] = {}
-        put(body, about.get("message", "/message"), "the credentials are wrong")
+        place = about.get("message", "/message")
+        put(body, place if isinstance(place, str) else place[0], "the credentials are wrong")
         put(body, about.get("code", "/code"), row.get("codes", ["unauthorized"])[0])
         if "failed" in about and about["failed"].get("equals") is False:
             put(body, about["failed"]["member"], False)
