@@ -31,6 +31,7 @@ _LOG = logging.getLogger("jackfield.mcp")
 _OBJECTS = ("inputs", "connection", "context")
 """Members of an invocation that may arrive as JSON text."""
 _KEY = "idempotencyKey"
+_NOTHING: Mapping[str, Any] = {}
 _OWN = frozenset(tool.name for tool in DISCOVERY)
 _STRUCTURED_SINCE = "2025-06-18"
 """Protocol version that introduced structured content, and links to resources."""
@@ -110,7 +111,8 @@ async def _called(
         return resumed
     invocation = traced(_invocation(call, params.name, arguments), (context.meta or {}).get("traceparent"))
     try:
-        invocation = _keyed(invocation, context)
+        if (beside := (context.params or _NOTHING).get(_KEY)) is not None:
+            invocation = _keyed(invocation, beside)
         check_depth(invocation)  # before it is searched for files or names
     except JackfieldError as error:
         return answered(refused(error, None), structured=structured)
@@ -239,14 +241,11 @@ def _invocation(call: CallContext, name: str, arguments: Mapping[str, Any]) -> M
     return found
 
 
-def _keyed(invocation: Mapping[str, Any], context: ToolContext) -> Mapping[str, Any]:
+def _keyed(invocation: Mapping[str, Any], beside: object) -> Mapping[str, Any]:
     """Return the invocation with the key that stands beside the arguments, where a proposal (SEP-3182) had put it.
 
     :raises InvalidInvocation: if the arguments have another key.
     """
-    beside = (context.params or {}).get(_KEY)
-    if beside is None:
-        return invocation
     if invocation.get(_KEY, beside) != beside:
         details = [Detail(f"/{_KEY}", "is another one in the call's arguments than beside them")]
         raise InvalidInvocation("the call has two idempotency keys", details=details, hint="Give one, in the arguments.")
