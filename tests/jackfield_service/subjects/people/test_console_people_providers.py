@@ -128,6 +128,8 @@ def test_a_person_signs_in_with_a_browser(tmp_path: Path, browser: Browser) -> N
             visitor.faults = [one for one in visitor.faults if provider.issuer not in one]
             visitor.check()
             assert visitor.page.evaluate("document.cookie") == ""
+            if phone:
+                visitor.page.get_by_role("button", name="Menu").click()
             visitor.page.get_by_role("button", name="Sign out").first.click()
             visitor.page.wait_for_url(re.compile("why=left"))
             provider.claims = {"sub": "eve", "name": "Eve"}
