@@ -30,6 +30,8 @@ from jackfield_store.management.oauth_clients import oauth_clients
 from jackfield_store.runtime import stored
 from postgres import database_url, postgres_database, postgres_server, postgres_url
 
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 CLIENT_SECRET = "client-secret-4711-of-the-operator"
 
 
