@@ -23,6 +23,8 @@ from jackfield_mcp.schemas import Unfit, schemas_of
 from mcp_rig import ToolServer, call, generate, serving, stage, tool
 from waiting import until
 
+pytest_plugins = ["warm"]
+
 
 def made(*tools: dict[str, Any], **choices: Any) -> Converted:
     """A connector of some tools."""
@@ -159,6 +161,7 @@ def test_many_tools() -> None:
     assert time.process_time() - began < 6
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_names_of_the_server_pass_the_check(tmp_path: Path) -> None:
     """A tool's inputs keep their names, and the connector has a grade."""
     schema = {"type": "object", "properties": {"source_timezone": {"type": "string"}}}
@@ -177,6 +180,7 @@ _SILVER = """actions:
 """
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_a_described_server_becomes_a_silver_connector(tmp_path: Path) -> None:
     """Examples are made from the schemas, or are the overlay's; the overlay describes inputs that the server does not."""
     described = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "description": "Which."}}}
