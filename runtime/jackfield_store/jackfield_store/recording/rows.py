@@ -73,7 +73,8 @@ class JournalRow:
         :raises JackfieldError: as ``held``; or if the journal cannot be written. Nothing has begun, and the row says so.
         """
         try:
-            known = await self.held()
+            is_new = self._record.may_meet_another and self._record.put_off_key()  # a row in the way is told of by the begin
+            known = None if is_new else await self.held()
             while known is None and not await self._record.begin():
                 known = await self.held()
         except JackfieldError as error:
