@@ -42,7 +42,7 @@ from jackfield import once
 def find(key: str) -> str:
     return f"found {key}"
 
-@once("charge", key=lambda order: order, look=find)
+@once("charge-in-shop", key=lambda order: order, look=find)
 def charge(order: str) -> str:
     os.kill(os.getpid(), signal.SIGKILL)
 
