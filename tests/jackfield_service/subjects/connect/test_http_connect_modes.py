@@ -146,7 +146,7 @@ def test_two_providers_of_one_type_have_names_of_their_own(site: Attacked) -> No
         session = site.begin(mode="manage", types=[], defaults={}, connection="", labels=labels)
         listed = Person(site.stand.port).go(session["url"]).begin()
         cards = re.findall(r'<li class="card">.*?</li>', listed.text, re.DOTALL)
-        assert [re.sub(r"<[^>]*>", " ", card).split()[:2] for card in cards] == [["Acme", "CRM"], ["Zed", "Mail"]]
+        assert [re.sub(r"<[^>]*>", " ", card).split()[:3] for card in cards] == [["A", "Acme", "CRM"], ["Z", "Zed", "Mail"]]
         assert all("<p>adas</p>" in card and "(2)" not in card for card in cards)
         again = listed.press("Connect again")
         assert "Connect Acme CRM again" in again.said

@@ -100,9 +100,8 @@ class ApprovalPages(Pages):
         except JackfieldError:
             return None
 
-    def _icon(self, name: str, kind: ConnectionKind, found: ConnectSession, *, longest: int = HEAVY) -> Markup:
-        title = self._words.labelled(name, kind) or self._words.connector(name, kind)
-        return icon(name, kind, title, found.wanted.icons, longest)
+    def _icon(self, name: str, kind: ConnectionKind, found: ConnectSession) -> Markup:
+        return icon(name, kind, self._words.provider(name, kind, {}), found.wanted.icons, HEAVY)
 
     def _same_account(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
         """Name the account of the connection that is there already, and that the session is about."""

@@ -24,7 +24,7 @@ from jackfield_service.subjects.connect.drawn import named_state, row_state, ses
 from jackfield_service.subjects.connect.faults import concerns, failed_step, refused
 from jackfield_service.subjects.connect.operations import SESSION
 from jackfield_service.subjects.connect.pages.approval import ApprovalPages, progress, titled
-from jackfield_service.subjects.connect.pages.cards import LIGHT, card, grouped
+from jackfield_service.subjects.connect.pages.cards import LIGHT, card, grouped, icon
 from jackfield_service.subjects.connect.records import ConnectRecord
 from jackfield_service.subjects.connect.session import CANCELLED, ConnectSession, Wanted, account_in_full, account_named
 from jackfield_service.subjects.connections.pages.connection import cure
@@ -284,7 +284,8 @@ class View(ApprovalPages):
         fitting = [one for one in managed if all(word in f"{one[1]} {one[2]}".casefold() for word in wanted)]
         labels = Counter(label for label, _ in {(account, account_in_full(row.get("account"))) for row, _, account in managed})
         rows = [
-            self._managed_card(found, self._row_icon(sessions, found, one[0]), *one, several=labels[one[2]] > 1) for one in fitting[:_MOST]
+            self._managed_card(found, self._row_icon(sessions, found, *one[:2]), *one, several=labels[one[2]] > 1)
+            for one in fitting[:_MOST]
         ]
         if not managed:
             lead = self.say("manage_empty", platform=self._platform or self.say("somebody"))
@@ -293,9 +294,11 @@ class View(ApprovalPages):
         box, more = self._search(found, words, len(managed)), self._rest(len(fitting))
         return self.page(self.say("manage_title"), failed, box, listed, more, self._done(), wide=True)
 
-    def _row_icon(self, sessions: Connecting, found: ConnectSession, row: Mapping[str, Any]) -> Markup | None:
-        kind = sessions.known_kind(str(row["type"]))
-        return None if kind is None else self._icon(str(row["type"]), kind, found, longest=LIGHT)
+    @staticmethod
+    def _row_icon(sessions: Connecting, found: ConnectSession, row: Mapping[str, Any], title: str) -> Markup | None:
+        name = str(row["type"])
+        kind = sessions.known_kind(name)
+        return None if kind is None else icon(name, kind, title, found.wanted.icons, LIGHT)
 
     def _named(self, sessions: Connecting, found: ConnectSession) -> Iterator[tuple[Mapping[str, Any], str, str]]:
         """Return each connection with what a customer calls it, and its account: its own name is the platform's. Equal ones are counted."""
