@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
+from tempfile import gettempdir
 
 import pytest
 from redis import Redis as Client
@@ -41,7 +42,7 @@ class Redis:
         """Start the server, and wait until it accepts connections."""
         program = shutil.which("redis-server")
         assert program is not None
-        command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", gettempdir()]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
         until = time.monotonic() + _WITHIN
         while True:

@@ -14,7 +14,7 @@ STEPS: Mapping[str, str] = {
     "resolve": "Check with the provider whether it took effect, then resolve the invocation.",
     "settling": (
         "The provider is being asked whether it took effect: Result.wait() waits for the outcome of {id}, as does the same call with its "
-        "key and wait=True."
+        "key and wait=True. Without a key, do not send it again."
     ),
     "invocations": "The journal lists the invocations of this workspace.",
     "save_anyway": "{first}To save it anyway, pass force=True; to save it without a test, test=False.",
@@ -40,8 +40,8 @@ COMMANDS: Mapping[str, str] = {
         "resolve'; '--on-doubt retry' (onDoubt) is for callers who would rather send it twice than not at all."
     ),
     "settling": (
-        "The provider is being asked whether it took effect: 'jackfield invocations show {id}' has the outcome; the same command with "
-        "its key and '--wait' waits for it."
+        "The provider is being asked whether it took effect: 'jackfield invocations show {id}' has the outcome. If it has an idempotency "
+        "key, the same command with '--wait' waits for that; without one, do not send it again."
     ),
     "may_be_queued": "'jackfield invocations show {id}' tells whether it is there; repeat it only if it is not, or under its key.",
     "invocations": "'jackfield invocations list' shows those of the workspace; '--workspace' selects another.",

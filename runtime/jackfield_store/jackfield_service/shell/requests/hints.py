@@ -36,8 +36,8 @@ WORDS: Mapping[str, str] = {
         "/v1/invocations/{id}/resolve; 'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
     ),
     "settling": (
-        "The provider is being asked whether it took effect: GET /v1/invocations/{id} has the outcome; the same request with its key and "
-        "'Prefer: wait=N' waits for it."
+        "The provider is being asked whether it took effect: GET /v1/invocations/{id} has the outcome. If it has an idempotency key, the "
+        "same request with 'Prefer: wait=N' waits for that; without one, do not send it again."
     ),
     "may_be_queued": "GET /v1/invocations/{id} tells whether it is there; repeat it only if it is not, or under its Idempotency-Key.",
     "invocations": "GET /v1/invocations lists them.",

@@ -30,8 +30,8 @@ WORDS: Mapping[str, str] = {
         "Do not run it again unasked: 'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
     ),
     "settling": (
-        "Tell the person that the provider is being asked whether it took effect. The same call with the same idempotencyKey has the "
-        "outcome once that is known. Do not send it under another key."
+        "Tell the person that the provider is being asked whether it took effect in the invocation {id}. If you gave an idempotencyKey, "
+        "the same call with it has the outcome once that is known. Without one, or under another, do not send it again."
     ),
     "may_be_queued": "Tell the person that the invocation {id} may be queued. Do not run it again unasked.",
     "invocations": "The meta of each Result has its invocationId.",
