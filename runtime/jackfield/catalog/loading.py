@@ -60,8 +60,8 @@ PARTS = "jackfield.parts"
 _ISOLATION = "isolation"
 _FOUND: dict[str, Any] = {}
 """Parts of this process's runtimes."""
-_APART = frozenset({"jackfield.connectors", "jackfield.plugins"})
-"""Groups of entry points that have their own way to be examined."""
+_APART = frozenset({"jackfield.connectors", "jackfield.plugins", "jackfield.lets_out"})
+"""Groups of entry points that have their own way to be examined, or name classes of libraries that need not be installed."""
 _SLOW = 2.0
 """Seconds."""
 _DEBUG = 10

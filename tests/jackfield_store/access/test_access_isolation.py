@@ -32,7 +32,7 @@ from jackfield_store.database import open_database
 from jackfield_store.database.migrations import known_migrations
 from jackfield_store.journal import Journal
 from jackfield_store.journal.budgets import Budgets
-from jackfield_store.journal.doubts import DueDoubts
+from jackfield_store.journal.doubts import DueDoubts, DueOfFunctions
 from jackfield_store.journal.instance import Instance
 from jackfield_store.journal.jobs import DueJobs
 from jackfield_store.journal.leadership import Leadership
@@ -124,6 +124,7 @@ OF_ALL = {Leadership: "a process, which does something for every workspace",
           Instance: "this process",
           DueJobs: "what workers poll, for every workspace", Budgets: "what workers ask, for every workspace",
           DueDoubts: "what processes look for, for every workspace",
+          DueOfFunctions: "those of the functions that a process declares, for each workspace that it serves",
           DueRevocations: "what processes tell providers, for every workspace",
           DueSubscriptions: "what processes share, for every workspace"}  # fmt: skip
 """Classes that stand above workspaces, and what they are."""
