@@ -355,7 +355,7 @@ class View(ApprovalPages):
             title, h.p(line(described)) if described not in said else None, self._same_account(sessions, found), before,
             body if then is None else h.section(then, body, class_="card stack"),
             h.details(h.summary(self.say("details")), trial) if at_field and trial is not None else None,
-            self._facts(found, kind) if external is None and not marked else None, self._seconds(back),
+            None if marked else self._facts(found, kind), self._seconds(back),
             picture=self._picture(sessions, found), follows="end", wide=before is not None,
         )  # fmt: skip
 

@@ -38,9 +38,9 @@ def latency_chart(rows: Sequence[ConnectorFigures]) -> Markup:
         y = place * _ROW + 4
         drawn.append(_name(row.connector, y))
         for value, tone, below in ((row.p95, "soft", 0), (row.p50, "accent", 8)):
-            width = max((value or 0.0) / longest * (_WIDTH - _NAME - 160), 2.0)
+            width = max((value or 0.0) / longest * (_WIDTH - _NAME - 200), 2.0)
             drawn.append(h.rect(x=_NAME, y=y + below // 2 + 2, width=f"{width:.1f}", height=20 - below, rx=3, class_=f"bar {tone}"))
-        end = _NAME + (row.p95 or 0.0) / longest * (_WIDTH - _NAME - 160) + 8
+        end = _NAME + (row.p95 or 0.0) / longest * (_WIDTH - _NAME - 200) + 8
         drawn.append(h.text(f"{span_text(row.p50)} · {span_text(row.p95)}", x=f"{end:.1f}", y=y + 16, class_="label"))
     return _picture(len(shown) * _ROW + 4, "Latency by connector", drawn)
 
