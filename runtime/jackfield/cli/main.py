@@ -42,7 +42,6 @@ _TOPICS = {
     "all": (*_HEADS,),
 }
 """Topics that ``jackfield help TOPIC`` shows."""
-_NOTHING = "  nothing of it is installed:\n"
 _INTERRUPTED = 130
 """Exit code of a command ended by Ctrl-C, as shells expect it (128 + SIGINT)."""
 
@@ -116,7 +115,7 @@ def _dispatch(words: list[str], output: Output) -> int:
     found = plugged()
     if name in found and not lacks_extra(name):
         command = load_plugged(found[name])
-        return command(rest) or 0 if callable(command) else _of_table(name, _about(name), command, rest, output)
+        return command(rest) or 0 if callable(command) else _of_table(name, _summaries()[name], command, rest, output)
     verbs = {verb.partition(".")[2]: points for verb, points in found.items() if verb.startswith(f"{name}.")}
     if verbs:
         return _plugged_verb(name, rest, verbs)
@@ -155,7 +154,8 @@ def _plugged_verb(name: str, words: list[str], verbs: Mapping[str, Sequence[Entr
             raise _misuse(f"'{name} {verb}' is declared as a table of verbs", usage=usage, hint="Declare a function.")
         return command(words[1:]) or 0
     if verb in {"-h", "--help"}:
-        rows = "".join(f"  {key:<8} {_about(f'{name}.{key}')}\n" for key in sorted(verbs))
+        about = _summaries()
+        rows = "".join(f"  {key:<8} {about[f'{name}.{key}']}\n" for key in sorted(verbs))
         return _print(f"{usage}\n\n{rows}")
     text = (
         f"'{name}' has no command '{verb[:80]}'{did_you_mean(verb, verbs)}"
@@ -205,8 +205,8 @@ def _refuse(command: str, error: JackfieldError, output: Output) -> int:
     return error.exit_code
 
 
-def _about(name: str) -> str:
-    return next((commands[name] for commands in topics().values() if name in commands), "")
+def _summaries() -> dict[str, str]:
+    return {name: about for commands in topics().values() for name, about in commands.items()}
 
 
 def _help() -> str:
@@ -228,14 +228,15 @@ def _help_of(asked: str) -> str:
 
 
 def _sections(asked: Sequence[str]) -> str:
-    commands = topics()
-    width = max(len(name) for topic in asked for name in ["", *commands[topic]])
-    found = []
-    for topic in asked:
-        rows = [f"  {name.replace('.', ' '):<{width}}  {about}\n" for name, about in commands[topic].items()]
-        if rows or topic == asked[-1] != "":
-            found.append(f"{_HEADS[topic]}\n{''.join(rows) or _NOTHING}")
-    return "\n".join(found)
+    here = topics()
+    found = {topic: here[topic] for topic in asked if here[topic]}
+    if not found:
+        return f"{_HEADS[asked[0]]}\n  nothing of it is installed\n"
+    width = max(len(name) for commands in found.values() for name in commands)
+    return "\n".join(
+        "".join([f"{_HEADS[topic]}\n", *(f"  {name.replace('.', ' '):<{width}}  {about}\n" for name, about in commands.items())])
+        for topic, commands in found.items()
+    )
 
 
 def _verbs_help(name: str, about: str, verbs: Mapping[str, Verb]) -> str:

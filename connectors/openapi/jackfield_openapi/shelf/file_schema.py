@@ -46,7 +46,7 @@ def schema() -> Json:
 def _about() -> Json:
     errors = {**_OBJECT, "properties": {"like": _TEXT, **ERRORS}, "additionalProperties": False}
     known: Json = {
-        **dict.fromkeys(("docs",), _URL), **dict.fromkeys(("key", "first", "review", "noAccount", "noEvidence", "recorded"), _TEXT),
+        "docs": _URL, **dict.fromkeys(("key", "first", "review", "noAccount", "noEvidence", "recorded"), _TEXT),
         **dict.fromkeys(("categories", "known", "changes"), _TEXTS), **dict.fromkeys(("tasks", "headers"), _mapped(_TEXT)),
         "signIns": _mapped(_sign_in()), "account": ACCOUNT, "errors": {"anyOf": [_TEXT, errors]}, "paging": _mapped(_PAGING),
         "limit": {**_OBJECT, "properties": {"perSecond": {"type": "number"}}, "required": ["perSecond"]},

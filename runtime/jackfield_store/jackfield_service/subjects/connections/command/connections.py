@@ -70,7 +70,8 @@ def _list(arguments: Namespace, output: Output) -> int:
 
 
 def _unknown_types(catalog: Catalog, rows: list[dict[str, Any]]) -> Iterator[str]:
-    unknown = {row["type"]: row["name"] for row in rows if not catalog.with_type(row["type"])}
+    names = {row["type"]: row["name"] for row in rows}
+    unknown = {kind: name for kind, name in names.items() if not catalog.with_type(kind)}
     if unknown:
         known = [f"{manifest.key}/{kind}" for manifest in catalog.manifests() for kind in manifest.connection_types]
         for kind, name in unknown.items():

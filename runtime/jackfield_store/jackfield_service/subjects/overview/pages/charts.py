@@ -13,7 +13,7 @@ from jackfield_service.subjects.overview.pages.statistics import Bucket, Connect
 _WIDTH = 640
 _BROAD = 1160
 _LEFT, _TOP, _PLOT, _FOOT = 48, 22, 170, 34
-_ROW, _NAME = 34, 200
+_ROW, _NAME, _SPANS = 34, 200, 200
 _STACK = (("succeeded", "good"), ("failed", "bad"), ("in_doubt", "warn"), ("cancelled", "idle"), ("running", "busy"), ("queued", "busy"))
 _MOST_ROWS = 12
 _DAY = 86_400.0
@@ -38,9 +38,9 @@ def latency_chart(rows: Sequence[ConnectorFigures]) -> Markup:
         y = place * _ROW + 4
         drawn.append(_name(row.connector, y))
         for value, tone, below in ((row.p95, "soft", 0), (row.p50, "accent", 8)):
-            width = max((value or 0.0) / longest * (_WIDTH - _NAME - 200), 2.0)
+            width = max((value or 0.0) / longest * (_WIDTH - _NAME - _SPANS), 2.0)
             drawn.append(h.rect(x=_NAME, y=y + below // 2 + 2, width=f"{width:.1f}", height=20 - below, rx=3, class_=f"bar {tone}"))
-        end = _NAME + (row.p95 or 0.0) / longest * (_WIDTH - _NAME - 200) + 8
+        end = _NAME + (row.p95 or 0.0) / longest * (_WIDTH - _NAME - _SPANS) + 8
         drawn.append(h.text(f"{span_text(row.p50)} · {span_text(row.p95)}", x=f"{end:.1f}", y=y + 16, class_="label"))
     return _picture(len(shown) * _ROW + 4, "Latency by connector", drawn)
 
