@@ -101,13 +101,8 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
         yield package / "connector.json", _json(described)
         if package.parent.parent == root / "connectors":  # those of the tests have no page
             shown.append(described)
-            subjects = {key: action.function.__module__ for key, action in connector.actions.items()}
-            for name, text in connector_page.pages(described, subjects):
-                yield root / "docs" / "reference" / "connectors" / f"{name}.md", text
     for folder in curated.projects(root):
         yield from curated.files(folder)
-        for name, text in connector_page.summary(curated.manifest(folder)):
-            yield root / "docs" / "reference" / "connectors" / f"{name}.md", text
     yield root / "deploy" / "grafana" / "dashboards" / "jackfield.json", _json(grafana_dashboard.dashboard())
     yield from shelf_tasks.files(root / "shelf")
     yield root / "runtime/jackfield/kernel/packages.py", packages_above.module(root)
@@ -118,6 +113,17 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
         yield root / "docs" / "tutorial" / f"{name}.md", cookbook.page(name)
     for name, page in _PAGES.items():
         yield root / "docs" / "reference" / f"{name}.md", page()
+
+
+def connector_pages(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield each page of a connector with its name below ``docs/reference/connectors``: the site is built with them, none is committed."""
+    for package, connector in connectors.declared(root):
+        if package.parent.parent == root / "connectors":
+            yield from connector_page.pages(
+                describe(connector), {key: action.function.__module__ for key, action in connector.actions.items()}
+            )
+    for folder in curated.projects(root):
+        yield from connector_page.summary(curated.manifest(folder))
 
 
 def _json(value: object) -> str:

@@ -1,16 +1,18 @@
-"""Hooks of mkdocs: the changelog as a page, what the search finds first, and tables of contents that name what differs."""
+"""Hooks of mkdocs: pages of connectors and the changelog, weights of the search, and tables of contents that name what differs."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
 _BOOSTS = (
-    (r"index|decisions/|performance|architecture|paths|changelog", 0),
+    (r"index|changelog", 0),
     (r"reference/connectors/.*-connections", 0.3),
     (r"reference/(connectors/.*-actions|connector-|http-library|testing|conformance|hooks)", 0.6),
     (r"tutorial/callers|reference/errors", 5),
@@ -26,25 +28,35 @@ _SENTENCE = re.compile(r".+?[.:](?= |$)")
 _LINK = re.compile(r"\[([^]]+)\]\([^)]*\)")
 
 
+@cache
+def _connector_pages() -> dict[str, str]:
+    """Make the pages of connectors from their manifests, each by its path: they are in no folder."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    import generate
+
+    return {f"{_CONNECTORS}/{name}.md": text for name, text in generate.connector_pages(generate.ROOT)}
+
+
 def on_config(config: Any) -> Any:
     """Add the pages of connectors that the navigation does not name: a new connector edits no list."""
     named = {path for section in config["nav"] for pages in section.values() for _, path in _pages(pages)}
-    folder = Path(config["docs_dir"])
-    names = sorted((f"{_CONNECTORS}/{path.name}" for path in folder.glob(f"{_CONNECTORS}/*.md")), key=lambda name: name.removesuffix(".md"))
-    left = [name for name in names if name not in named]
+    made = _connector_pages()
+    left = [name for name in sorted(made, key=lambda name: name.removesuffix(".md")) if name not in named]
     services = next(pages for section in config["nav"] for pages in section.get("Connectors", ()) if _SERVICES in pages)[_SERVICES]
     for first in (name for name in left if not any(name.startswith(f"{other[:-3]}-") for other in left)):
         own = [name for name in left if name == first or name.startswith(f"{first[:-3]}-")]
-        services.append({_heading(folder / first): [{_heading(folder / name): name} for name in own]})
+        services.append({_heading(made[first]): [{_heading(made[name]): name} for name in own]})
     return config
 
 
-def _heading(path: Path) -> str:
-    return next(line[2:] for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# "))
+def _heading(text: str) -> str:
+    return next(line[2:] for line in text.splitlines() if line.startswith("# "))
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the changelog, whose links are those of the repository."""
+    """Add the pages of connectors, and the changelog, whose links are those of the repository."""
+    for path, text in _connector_pages().items():
+        files.append(File.generated(config, path, content=text))
     text = (Path(config.config_file_path).parent / "CHANGELOG.md").read_text(encoding="utf-8")
     files.append(File.generated(config, "changelog.md", content=text.replace("](docs/", "](")))
     files.append(File.generated(config, "llms.txt", content=_index(files, config["nav"], config["site_name"])))

@@ -76,7 +76,7 @@ input refers to its source in its schema, as `x-jackfield.options`."""
 _PACKAGES = """# Packages
 
 The packages of `runtime/jackfield`, from the top layer down. A module imports only from the rows below its own, and packages on one row do
-not import each other; `make test` checks both. [Architecture](../architecture.md) explains how they work together."""
+not import each other; `make test` checks both."""
 
 
 def hooks() -> str:

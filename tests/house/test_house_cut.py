@@ -215,14 +215,14 @@ def test_a_new_connector_is_checked_and_run(with_one_more: Path) -> None:
     said("-m", "ruff", "check", "--no-cache", "connectors")
 
 
-def test_pages_of_a_new_connector_are_in_the_navigation(tmp_path: Path) -> None:
-    """The site leads to the pages that ``make generate`` writes for a connector, which the file of the navigation does not name."""
-    folder = tmp_path / "reference" / "connectors"
-    folder.mkdir(parents=True)
-    for name, title in (("acme", "Acme"), ("acme-actions-rows", "Acme: rows"), ("known", "Known")):
-        (folder / f"{name}.md").write_text(f"<!-- Made -->\n\n# {title}\n", encoding="utf-8")
+def test_pages_of_a_new_connector_are_in_the_navigation() -> None:
+    """The site leads to the pages that are made for a connector, which the file of the navigation does not name."""
+    titles = (("acme", "Acme"), ("acme-actions-rows", "Acme: rows"), ("known", "Known"))
     services: list[Any] = [{"Known": "reference/connectors/known.md"}]
     nav = [{"Connectors": [{"Services and databases": services}]}]
-    runpy.run_path(str(ROOT / ".ci" / "site.py"))["on_config"]({"nav": nav, "docs_dir": str(tmp_path)})
+    on_config = runpy.run_path(str(ROOT / ".ci" / "site.py"))["on_config"]
+    made = {f"reference/connectors/{name}.md": f"<!-- Made -->\n\n# {title}\n" for name, title in titles}
+    on_config.__globals__["_connector_pages"] = lambda: made
+    on_config({"nav": nav})
     pages = [{"Acme": "reference/connectors/acme.md"}, {"Acme: rows": "reference/connectors/acme-actions-rows.md"}]
     assert services[1:] == [{"Acme": pages}]
