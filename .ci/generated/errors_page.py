@@ -73,7 +73,7 @@ A more specific case of a code can have a status of its own:
 
 {cases}
 
-Requests that the API refuses before an invocation exists have [statuses of their own](http.md#error-responses).
+Requests that the API refuses before an invocation exists have [statuses of their own](http-errors.md#error-responses).
 """
 _RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
 

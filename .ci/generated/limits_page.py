@@ -270,7 +270,7 @@ as much as is still free for the others: alone at most half, two a third each. A
 (`unavailable`, retryable, and repeated within its deadline). A response without room is refused after its request was sent, so that a
 write is `in_doubt`."""
 _ELSEWHERE = """Other limits are documented elsewhere: those on HTTP requests (bodies, headers, connections, rates) in [HTTP
-API](http.md#error-responses), those on files in [Files](http.md#files), and those that depend on a process's memory in
+API](http-errors.md#error-responses), those on files in [Files](http.md#files), and those that depend on a process's memory in
 [When a process runs out of something](../tutorial/shortage.md#when-a-process-runs-out-of-something)."""
 
 

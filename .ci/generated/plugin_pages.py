@@ -46,7 +46,7 @@ jackfield finds packages by entry points and does not import them before they ar
   first read at a fake), `webhook-samples`, and what `jackfield serve` mounts: `console`, `dapr`, `market` (installing over HTTP) and `mcp`.
   They are jackfield's own packages'; without `store`, nothing is kept.
 - `jackfield.secret_stores`: a function that takes a reference and the environment variables, and returns the secret of
-  `{"$name": reference}`. The name is the one after `$`: `vault` is of jackfield-vault. See [References](connections.md#references). It may
+  `{"$name": reference}`. The name is the one after `$`: `vault` is of jackfield-vault. See [References](references.md#references). It may
   also be the type of a Dapr secret store (`secretstores.acme.vault`), for a component's `secretKeyRef`. The reference is then
   `{"store": {…}, "name": …, "key": …}`, with the store's metadata under names in lower case.
 

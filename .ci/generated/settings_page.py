@@ -231,7 +231,7 @@ the [settings of each workspace](workspace-settings.md). A connection's own valu
 _WORKSPACE = """# Workspace settings
 
 `jackfield workspaces set NAME` changes them; every call that begins after the change was answered follows it, in all running
-processes. [Access](access.md) explains the rules, [Connections](connections.md#access-to-the-server) the settings for connections made
+processes. [Access](access.md) explains the rules, [Connections](references.md#access-to-the-server) the settings for connections made
 over HTTP or MCP.
 
 - **`rules`** (`--allow`, `--block`): patterns of allowed and blocked calls. Default: everything is allowed.

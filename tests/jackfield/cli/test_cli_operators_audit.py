@@ -203,7 +203,7 @@ def test_an_export_begins_where_the_last_one_ended(operator: Shell) -> None:
 
 def test_each_act_that_is_recorded_has_an_activity() -> None:
     """No event in the reference's table of the audit log is Other to a SIEM."""
-    text = (Path(__file__).parents[3] / "docs" / "reference" / "access.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "audit-log.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1] for line in text.partition("## Audit log")[2].partition("\n## ")[0].splitlines() if line.startswith("| `")]
     names = [name for row in rows for name in re.findall(r"`([a-z_]+\.[a-z_]+)`", row)]
     assert len(names) > 30

@@ -12,7 +12,7 @@ from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, plugged
 _REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 PAGE = "".join(
     (_REFERENCE / name).read_text(encoding="utf-8")
-    for name in ("cli.md", "cli-manage.md", "cli-database.md", "cli-serve.md", "configuration.md")
+    for name in ("cli.md", "cli-manage.md", "cli-workspaces.md", "cli-database.md", "cli-serve.md", "configuration.md")
 )
 NOUNS = ("db", "invocations", "keys", "tokens", "workspaces")
 
