@@ -163,8 +163,13 @@ MUTATIONS = (
         "tests/jackfield_store/journal/test_journal_dead.py",
     ),
     Mutation(
-        "a failure in part frees its key", "jackfield_store/journal/journal.py", '"key_held": int(answers),', '"key_held": int(result.status != "failed"),',
+        "a failure in part frees its key", "jackfield_store/journal/journal.py", '"key_held": int(answers or binds),', '"key_held": int(result.status != "failed"),',
         "tests/jackfield_service/surfaces/test_surfaces_partial.py",
+    ),
+    Mutation(
+        "a call whose answers were lost frees its key", "jackfield_store/journal/journal.py",
+        "binds = not answers and error is not None and error.binds_key", "binds = False",
+        "tests/jackfield_store/journal/test_journal_lost_keys.py",
     ),
     Mutation(
         "what failed in part is a success", "call/settle.py", 'if asked.invocation.partial == "fail":', "if False:",

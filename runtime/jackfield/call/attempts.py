@@ -88,8 +88,8 @@ class Attempts(SecretHolder):
         asked, plan, tally, code = self.asked, self.plan, self.tally, self.plan.code
         self.declared = code.effect if code.effect_of is None else contained(code.effect_of, self.values)
         self.key = IdempotencyKey(asked.invocation.idempotency_key or asked.how.meta.invocation_id)
-        # an earlier delivery, whose process was lost, may have taken effect
-        tally.unclear = asked.how.claimed is not None and asked.how.claimed.delivery > 1 and code.effect == "idempotent"
+        claimed = asked.how.claimed
+        tally.unclear = claimed is not None and (claimed.delivery > 1 or claimed.is_again) and code.effect == "idempotent"
         tally.doubtful = tally.unclear and self._has_derived_key
         pace, limit = None, plan.action.rate_limit
         if self.opening is not None:

@@ -10,7 +10,7 @@ from jackfield.call.masking import mask_names, masked_error
 from jackfield.call.settle import failed
 from jackfield.call.tally import repeated
 from jackfield.connector.hooks import PluginFailed
-from jackfield.kernel.errors import InDoubt, Internal, InvalidConnection, JackfieldError, Unauthenticated
+from jackfield.kernel.errors import InDoubt, Internal, InvalidConnection, JackfieldError, JobFailed, Unauthenticated
 from jackfield.kernel.failures import exhausted
 from jackfield.kernel.hints import OF_PROVIDERS
 from jackfield.kernel.interrupts import drop_frames
@@ -42,13 +42,15 @@ def ended(call: Reached, error: Exception, workspace: str) -> Result:
 
 def refused(call: Reached, error: JackfieldError, workspace: str) -> Result:
     """End a call with an error."""
-    attempts, plan = call.attempts, call.plan
+    attempts, plan, claimed = call.attempts, call.plan, call.how.claimed
     if attempts is not None:
         error = attempts.final(error)
         if isinstance(error, Unauthenticated) and attempts.opening is not None:
             attempts.opening.forget_secrets()
-    elif plan is not None and call.how.claimed is not None and call.how.claimed.delivery > 1 and plan.action.effect == "idempotent":
-        error = repeated(error)  # an earlier delivery, whose process was lost, may have taken effect
+    elif claimed is not None and (claimed.delivery > 1 or claimed.is_again) and (plan is None or plan.action.effect == "idempotent"):
+        error = error if plan is None else repeated(error)
+        is_keyed = call.asked is not None and call.asked.invocation.idempotency_key is not None
+        error.binds_key = is_keyed and not isinstance(error, JobFailed)
     judged = plan is None and isinstance(error, InvalidConnection)  # the validation has redacted these values by their schema
     redactor = None if judged else call.redactor
     if redactor is not None and call.asked is not None and call.asked.unfound is not None:

@@ -65,7 +65,7 @@ def repeated(error: JackfieldError, *, is_doubt: bool = False, has_key: bool = F
     if isinstance(error, InDoubt) or (is_last and is_doubt) or {_EARLIER, _LAST} & {*error.details}:
         return error
     found = _copied(error, error.message + (" (it may have taken effect)" if is_last else " (an earlier attempt may have taken effect)"))
-    found.details = (*error.details, _LAST if is_last else _EARLIER)
+    found.details, found.binds_key = (*error.details, _LAST if is_last else _EARLIER), has_key
     if error.retryable or isinstance(error, Cancelled):
         found.hint = NextStep("send_again_keyed" if has_key else "send_again")
     else:

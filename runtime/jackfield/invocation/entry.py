@@ -59,6 +59,8 @@ class Draft:
     """Output of its Result that no policy has decided on, sealed with that."""
     in_transaction: Callable[[Any], None] | None = None
     """More statements for the transaction of the database that queues the invocation."""
+    repeats: str | None = None
+    """ID of the failed call of the same request that lets go of their key as this one begins: that may have taken effect."""
     kept_for: float | None = None
     """Seconds for which it holds its key once it has ended, and is kept at least; None: as the settings say."""
 
@@ -119,6 +121,8 @@ class Entry:
     """Why nothing queued of its workspace is begun at present; only of an entry that was looked up alone."""
     undecided: Mapping[str, Any] | None = None
     """As in ``Draft``, of a job that ends; no entry that was read has it."""
+    binds_key: bool = False
+    """True of a failure that may have taken effect under its key: only the same request may be sent under it, and is sent again."""
     damage: str | None = None
     """Description of the damage if the row cannot be read in full; what is damaged is left out."""
 

@@ -154,6 +154,8 @@ class JackfieldError(Exception):
     done_before: bool = False
     keeps_key: bool = False
     """True if the failure is as final as a success: it keeps its idempotency key, and is replayed."""
+    binds_key: bool = False
+    """True if the provider may have taken the request under its caller's key: the same request may be sent under it again, and no other."""
     http_status: int = 500
     problem: ClassVar[str | None] = None
     """Code of a problem document, where it has one that is finer than ``code``."""

@@ -38,8 +38,10 @@ class _Key(Passing):
 
     async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
         """Answer a repeat whose first call was faster."""
-        del checked
-        return await self._held() if again and not (self._record.is_undone and self._was_looked_for) else None
+        found = await self._held() if again and not (self._record.is_undone and self._was_looked_for) else None
+        if self._record.repeats and checked.found.plan.code.effect == "idempotent":
+            checked.attempts.tally.unclear = True
+        return found
 
     async def output(self, ended: Ended) -> Ended:
         """Answer a repeat that ends before its key was looked for."""

@@ -11,7 +11,7 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database.batches import JointUnit
 from jackfield_store.database.faults import UniqueViolation
 from jackfield_store.journal import terms
-from jackfield_store.journal.statements import INSERT
+from jackfield_store.journal.statements import INSERT, LET_GO_OF_KEY
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Draft
@@ -41,7 +41,10 @@ class Begins(JointUnit):
 
     def __call__(self, transaction: Transaction) -> int:
         """Run it alone."""
-        begun = terms.insert(transaction, INSERT, self.row(), self.draft)
+        row = self.row()
+        if self.draft.repeats is not None:
+            let_go(transaction, row["workspace"], self.draft.repeats)
+        begun = terms.insert(transaction, INSERT, row, self.draft)
         if self.also is not None:
             self.also(transaction)
         return begun
@@ -49,6 +52,9 @@ class Begins(JointUnit):
     def run_all(self, units: Sequence[Begins], transaction: Transaction) -> None:
         """Add the rows of several."""
         rows = [unit.row() for unit in units]
+        for unit, row in zip(units, rows, strict=True):
+            if unit.draft.repeats is not None:
+                let_go(transaction, row["workspace"], unit.draft.repeats)
         transaction.change_many(INSERT, rows)
         found = sorted((row["workspace"], place) for place, row in enumerate(rows) if units[place].draft.context)
         for workspace, places in groupby(found, key=lambda one: one[0]):
@@ -56,6 +62,11 @@ class Begins(JointUnit):
         for unit in units:
             if unit.also is not None:
                 unit.also(transaction)
+
+
+def let_go(transaction: Transaction, workspace: str, repeated: str) -> None:
+    """Take the key from the failure that is repeated; if another row has it meanwhile, that is in the way."""
+    transaction.change(LET_GO_OF_KEY, {"workspace": workspace, "id": repeated})
 
 
 def beginning(begins: Begins, workspace: str) -> Callable[[Transaction], int]:

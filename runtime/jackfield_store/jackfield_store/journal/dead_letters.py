@@ -22,7 +22,7 @@ ORDER BY dead_at DESC, id DESC LIMIT :limit
 """
 _FIND = f"SELECT {_COLUMNS}, status FROM invocations WHERE workspace = :workspace AND id = :id"
 _IS_APPROVED = "SELECT id FROM approvals WHERE workspace = :workspace AND id = :id"
-_KEY_HOLDER = "SELECT id FROM invocations WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1"
+_KEY_HOLDER = "SELECT id FROM invocations WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1 AND id <> :id"
 _REDRIVE = """
 UPDATE invocations SET status = 'queued', dead_at = NULL, error_code = NULL, result = NULL, attempts = 0, attempt_log = NULL,
     request_id = NULL, started_at = NULL, settled_at = NULL, expires_at = NULL, owner = NULL, recovered_at = NULL, deliveries = NULL,
@@ -102,7 +102,7 @@ class DeadLetters:
             text = f"the invocation '{identifier[:80]}' was approved by a person, for one run"
             raise InvalidInvocation(text, hint="Submit it as a new invocation.")
         if row.idempotency_key is not None:
-            holder = transaction.find(_KEY_HOLDER, {"workspace": self._workspace, "key": row.idempotency_key})
+            holder = transaction.find(_KEY_HOLDER, {**place, "key": row.idempotency_key})
             if holder is not None:
                 raise _key_is_held(identifier, f"invocation {holder.id}")
         require_room(transaction, self._workspace, most)

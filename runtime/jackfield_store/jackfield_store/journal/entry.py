@@ -30,16 +30,20 @@ _BOUND = "bound"
 """Member of a stored Result, beside those of its JSON: the digest of the columns below."""
 _UNDECIDED = "undecided"
 """Member of a stored Result: the output that no policy has decided on, which nobody reads before one has (``journal/undecided``)."""
+_AGAIN = "again"
+"""Member of a stored failure: the same request may be sent under its key again, and no other."""
 _BINDING = ("connector", "action", "connection", "caller", "idempotency_key", "fingerprint")
 """Columns that decide who sees a Result, and which request it answers."""
 
 
-def bound_result(result: Mapping[str, Any], about: Any, *, answers: bool) -> Mapping[str, Any]:
+def bound_result(result: Mapping[str, Any], about: Any, *, answers: bool, binds: bool = False) -> Mapping[str, Any]:
     """Return a Result's JSON as it is stored, with a digest of the columns of its entry: nobody else's may be put beside it.
 
-    A failure that ``answers`` no other request has no output, and may be recorded before the entry's connection is known. ``about`` has the
-    output of a success that no policy has decided on.
+    A failure that ``answers`` no other request has no output, and may be recorded before the entry's connection is known. It says whether
+    it ``binds`` its key. ``about`` has the output of a success that no policy has decided on.
     """
+    if binds:
+        return {**result, _AGAIN: True}
     if not answers:
         return result
     undecided = about.undecided
@@ -54,13 +58,13 @@ def opened_result(text: bytes, row: Any) -> Mapping[str, Any]:
     return read_result(text, row)[0]
 
 
-def read_result(text: bytes, row: Any) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
-    """Parse a Result as ``opened_result`` does; return it with what no policy has decided on yet."""
+def read_result(text: bytes, row: Any) -> tuple[Mapping[str, Any], Mapping[str, Any] | None, bool]:
+    """Parse a Result as ``opened_result`` does; return it with what no policy has decided on yet, and whether it binds its key."""
     result: dict[str, Any] = json.loads(text, parse_float=read_float)
     if result.pop(_BOUND, None) not in (None, _binding(row)):
         raise ValueError("it belongs to another request or caller")
-    undecided = result.pop(_UNDECIDED, None)
-    return result, undecided
+    undecided, binds = result.pop(_UNDECIDED, None), result.pop(_AGAIN, None) is True
+    return result, undecided, binds
 
 
 def _binding(about: Any) -> str:

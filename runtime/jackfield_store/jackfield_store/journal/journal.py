@@ -27,7 +27,7 @@ from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal import terms
-from jackfield_store.journal.begins import Begins, beginning
+from jackfield_store.journal.begins import Begins, beginning, let_go
 from jackfield_store.journal.counts import sums
 from jackfield_store.journal.entry import bound_result, damaged_entry, read_entry, read_result
 from jackfield_store.journal.exchanges import ended
@@ -239,6 +239,8 @@ class Journal(ProcessLocal):
 
         def unit(transaction: Transaction) -> int:
             require_room(transaction, self.workspace, most, limit_of(draft))
+            if draft.repeats is not None:
+                let_go(transaction, self.workspace, draft.repeats)
             count = terms.insert(transaction, sql.INSERT, self._queued(draft), draft)
             if draft.in_transaction is not None:
                 draft.in_transaction(transaction)
@@ -538,12 +540,15 @@ class Journal(ProcessLocal):
             "dry_run": int(draft.dry_run), "error_code": None, "attempts": 0, "attempt_log": None, "request_id": None,
             "created_at": draft.created_at, "started_at": draft.started_at, "settled_at": None, "expires_at": draft.expires_at,
             "owner": draft.owner, "inputs": draft.inputs, "result": None, "rule": draft.rule, "delivery": draft.delivery,
+            "deliveries": None if draft.repeats is None else "[]",
             "available_at": None, "not_after": None, "priority": draft.priority, "twin": draft.twin if status == "running" else None,
             "context": json.dumps(draft.context) if draft.context else None, "kept_for": draft.kept_for,
         }  # fmt: skip
 
     def _outcome(self, draft: Draft | Entry, result: Result, log: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        answers = result.status != "failed" or (result.error is not None and result.error.keeps_key)
+        error = result.error
+        answers = result.status != "failed" or (error is not None and error.keeps_key)
+        binds = not answers and error is not None and error.binds_key
         return {
             "status": result.status,
             "error_code": result.error.code if result.error is not None else None,
@@ -551,8 +556,8 @@ class Journal(ProcessLocal):
             "attempt_log": json.dumps(log) if log else None,
             "request_id": result.meta.request_id,
             "settled_at": self.time.stamp(),
-            "result": self.sealed_result(draft.id, bound_result(result.to_json(), draft, answers=answers)),
-            "key_held": int(answers),
+            "result": self.sealed_result(draft.id, bound_result(result.to_json(), draft, answers=answers, binds=binds)),
+            "key_held": int(answers or binds),
         }
 
     def sealed_result(self, identifier: str, result: Mapping[str, Any]) -> bytes:
@@ -562,15 +567,15 @@ class Journal(ProcessLocal):
 
     def entry_of(self, row: Row, inputs: Mapping[str, Any] | None = None, *, asks: bool = True) -> Entry:
         """Read an entry from its row, as the policies of who ``asks`` judge it."""
-        result = undecided = None
+        result, undecided, binds = None, None, False
         try:
             if row.result is not None:
-                result, undecided = read_result(self.vault.open(self.workspace, ("invocation", row.id, "result"), row.result), row)
+                result, undecided, binds = read_result(self.vault.open(self.workspace, ("invocation", row.id, "result"), row.result), row)
             found = read_entry(row.as_dict(), result, None if inputs is None else inputs.get("inputs"))
         except (ValueError, TypeError, AttributeError):
             raise sealing.broken() from None
         if undecided is None or self._judge is None or not asks:
-            return replace(found, undecided=undecided)
+            return replace(found, undecided=undecided, binds_key=binds)
         return _seldom()[1].decided(self, found, row.result, undecided, self._judge)  # type: ignore[no-any-return]
 
     def _listed(self, row: Row) -> Entry:

@@ -143,7 +143,7 @@ class Recovery:
         return {
             "approval": approval,
             "workspace": workspace, "id": identifier, "settled_at": self._time.stamp(),
-            "result": self._sealed(workspace, identifier, result.to_json()),
+            "result": self._sealed(workspace, identifier, bound_result(result.to_json(), None, answers=False, binds=True)),
             "error_code": result.error.code if result.error is not None else None,
         }  # fmt: skip
 
@@ -234,6 +234,8 @@ class Recovery:
         return self._time.now() + self._jitter.uniform(0.0, min(_LONGEST_PAUSE, 2.0**suspicion))
 
     def _outcome(self, workspace: str, entry: Entry, result: Result) -> dict[str, Any]:
+        is_failed = result.status == "failed"
+        binds = is_failed and entry.effect == "idempotent" and entry.key_held  # nobody knows here who knows the key
         return {
             "status": result.status,
             "error_code": result.error.code if result.error is not None else None,
@@ -241,8 +243,8 @@ class Recovery:
             "attempt_log": json.dumps(tries_left(entry)) if entry.attempt_log else None,
             "request_id": result.meta.request_id,
             "settled_at": self._time.stamp(),
-            "result": self._sealed(workspace, entry.id, bound_result(result.to_json(), entry, answers=result.status != "failed")),
-            "key_held": int(result.status != "failed" and entry.key_held),
+            "result": self._sealed(workspace, entry.id, bound_result(result.to_json(), entry, answers=not is_failed, binds=binds)),
+            "key_held": int(binds or (not is_failed and entry.key_held)),
         }
 
     def _sealed(self, workspace: str, identifier: str, result: Mapping[str, Any]) -> bytes | None:

@@ -75,6 +75,7 @@ TABLE: Mapping[tuple[str, str], tuple[str, str]] = {
     (ENDED, "late end in doubt"): (DOUBT, "statements.CORRECT"),
     (ENDED, "a person overrules evidence"): (ENDED, "statements.OVERRULE"),
     (ENDED, "its key is a day old"): (ENDED, "statements.FREE_EXPIRED_KEY"),
+    (ENDED, "its request begins again under its key"): (ENDED, "statements.LET_GO_OF_KEY"),
     (ENDED, "a policy decides on its output"): (ENDED, "undecided._DECIDE"),
     (ENDED, "revive"): (QUEUED, "dead_letters._REDRIVE"),
     (ENDED, "retention"): (NONE, "upkeep._DELETE"),

@@ -11,10 +11,10 @@ from jackfield_store.journal.entry import COLUMNS, EVIDENCE
 INSERT = """
 INSERT INTO invocations (workspace, id, status, connector, connector_version, action, effect, connection, caller, idempotency_key, key_held,
     fingerprint, dry_run, error_code, attempts, attempt_log, request_id, created_at, started_at, settled_at, expires_at, owner, inputs,
-    result, context, rule, delivery, available_at, not_after, priority, twin, kept_for)
+    result, context, rule, delivery, deliveries, available_at, not_after, priority, twin, kept_for)
 VALUES (:workspace, :id, :status, :connector, :connector_version, :action, :effect, :connection, :caller, :idempotency_key, :key_held,
     :fingerprint, :dry_run, :error_code, :attempts, :attempt_log, :request_id, :created_at, :started_at, :settled_at, :expires_at, :owner,
-    :inputs, :result, :context, :rule, :delivery, :available_at, :not_after, :priority, :twin, :kept_for)
+    :inputs, :result, :context, :rule, :delivery, :deliveries, :available_at, :not_after, :priority, :twin, :kept_for)
 """
 INSERT_ONCE = f"{INSERT}ON CONFLICT (workspace, id) DO NOTHING"
 _OURS = "workspace = :workspace AND id = :id AND owner = :owner AND delivery = :delivery"
@@ -35,7 +35,7 @@ UPDATE invocations SET status = :status, error_code = :error_code, attempts = :a
     inputs = CASE WHEN dead_at IS NOT NULL THEN NULL ELSE inputs END,
     corrected_at = CASE WHEN status <> :status OR COALESCE(error_code, '') <> COALESCE(:error_code, '') THEN :settled_at
         ELSE corrected_at END,
-    key_held = CASE WHEN key_held = 1 AND (status = 'in_doubt' OR resolved_by IS NOT NULL) THEN :key_held
+    key_held = CASE WHEN key_held = 1 THEN :key_held
         WHEN resolved_by IS NOT NULL AND idempotency_key IS NOT NULL AND {_KEY_IS_FREE} THEN :key_held ELSE 0 END
 WHERE {_OURS} AND recovered_at IS NOT NULL
     AND ((status IN ('in_doubt', 'failed') AND resolved_by IS NULL) OR (resolved_by IS NOT NULL AND :status <> 'in_doubt'))
@@ -66,6 +66,10 @@ DUE_BEFORE = " AND created_at < :before AND available_at < :before"
 SELECT_ID = "SELECT id FROM invocations WHERE workspace = :workspace AND id = :id"
 COMPLETIONS = "SELECT id FROM invocations WHERE workspace = :workspace AND id >= :low AND id < :high ORDER BY id LIMIT 2"
 HELD_KEY = f"{SELECT} AND idempotency_key = :key AND key_held = 1"
+LET_GO_OF_KEY = """
+UPDATE invocations SET key_held = 0 WHERE workspace = :workspace AND id = :id AND key_held = 1 AND status = 'failed'
+"""
+"""A failure that may have taken effect holds its key until the same request begins again."""
 FREE_EXPIRED_KEY = """
 UPDATE invocations SET key_held = 0
 WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1 AND settled_at IS NOT NULL AND settled_at < :before
@@ -144,7 +148,7 @@ CLAIM_ONE = f"""{CLAIM}    AND (not_after IS NULL OR not_after > :late) AND (rel
         SELECT 1 FROM invocations other WHERE other.workspace = :workspace AND other.status = 'queued' AND other.owner IS NOT NULL
             AND other.delivery > :suspect AND other.deliveries IS NOT NULL
     ))
-RETURNING inputs, delivery
+RETURNING inputs, delivery, deliveries IS NOT NULL AS lost
 """
 """An invocation that was released is due by the clock of the process that released it. Its message may arrive before the mark. A broker
 returns the messages of a lost worker all at once: of those that were lost twice, one runs at a time here, too."""
@@ -192,9 +196,11 @@ UPDATE invocations SET status = 'running', started_at = :started_at, connector_v
     connection = :connection, expires_at = :expires_at, inputs = CASE WHEN :erase = 1 THEN :inputs ELSE inputs END
 WHERE {_OURS} AND {_QUEUED} AND (not_after IS NULL OR not_after > :late)
 """
+MAY_HAVE_SENT = "deliveries IS NOT NULL AND effect = 'idempotent'"
+"""True of one in the queue that may have taken effect before: a delivery was lost, or an earlier call had its request and its key."""
 END_QUEUED = f"""
-UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at = :settled_at, result = :result, key_held = 0, inputs = NULL,
-    available_at = COALESCE(available_at, :settled_at)
+UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at = :settled_at, result = :result, inputs = NULL,
+    key_held = CASE WHEN {MAY_HAVE_SENT} THEN key_held ELSE 0 END, available_at = COALESCE(available_at, :settled_at)
 WHERE workspace = :workspace AND id = :id AND {_QUEUED}
 """
 """One that waits for an approval is never due; its end is told like that of others."""

@@ -22,6 +22,7 @@ from jackfield.kernel.stored_values import is_storable
 from jackfield_store.access import Audit
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.journal.approvals import NotWaitingError
+from jackfield_store.journal.entry import bound_result
 from jackfield_store.recording.approvals import changed, rows_of, shown, spoiled
 from jackfield_store.recording.own_calls import OwnCalls
 from jackfield_store.recording.record import LARGEST_STORED
@@ -363,7 +364,7 @@ class WaitingCalls:
         journal = self._journal
         reason = f"it was declined{f': {why}' if why else ''}" if status == "declined" else why
         result = spoiled(row.id, row, reason)
-        sealed = journal.sealed_inputs(row.id, result.to_json(), "result")
+        sealed = journal.sealed_inputs(row.id, bound_result(result.to_json(), row, answers=False, binds=True), "result")
         by = self._actor.to_json() if status == "declined" else None
         digest = self._sealed_approval(row).get("digest", "")
         unit = rows_of(journal).ending(row.id, digest, status, sealed, by, why, journal.time.now(), inputs)

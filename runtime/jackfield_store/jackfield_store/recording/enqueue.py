@@ -307,9 +307,9 @@ def _outcome(record: Record, queued: frozenset[str] | JackfieldError, limits: Ma
         return Enqueued(draft.id, "queued" if draft.approval is None else "waiting")
     try:
         entry = None if draft.idempotency_key is None else record.holder()
-        if entry is None and most is not None:
+        if entry is None and most is not None and not record.repeats:
             raise limit_reached(limit_of(draft), most)
-        if entry is None:  # the key had expired, and is free now
+        if entry is None:  # the key had expired, and is free now; or its failure lets go of it
             replayed: Result | None = run_in_thread(queued_once(record))
             return (
                 Enqueued(draft.id, "queued" if draft.approval is None else "waiting")

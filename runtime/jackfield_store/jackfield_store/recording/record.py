@@ -130,7 +130,8 @@ class Record:
             return await self.replay()
 
     def holder(self) -> Entry | None:
-        """Return the entry that holds this invocation's idempotency key, of the same request; None if the key is free.
+        """Return the entry that holds this invocation's idempotency key, of the same request. None if the key is free, or held by a failure
+        that lets the same request begin again.
 
         :raises IdempotencyConflict: if the key belongs to another request.
         """
@@ -141,7 +142,15 @@ class Record:
                 f"the idempotency key belongs to another request{named}",
                 hint="Use a new key for a new request, or repeat the original request unchanged.",
             )
-        return entry
+        if entry is None or not entry.binds_key:
+            return entry
+        self._draft.repeats = entry.id
+        return None
+
+    @property
+    def repeats(self) -> bool:
+        """True if an earlier call of the same request, with its key, may have taken effect."""
+        return self._draft.repeats is not None
 
     @property
     def may_meet_another(self) -> bool:
@@ -507,7 +516,7 @@ class Record:
         body = result.to_json()
         shown = Result.from_json({**body, "error": Redactor(leaves(inline)).clean_json(body["error"])})
         if shown.error is not None and result.error is not None:
-            shown.error.keeps_key = result.error.keeps_key
+            shown.error.keeps_key, shown.error.binds_key = result.error.keeps_key, result.error.binds_key
         return shown
 
     def _must_be_durable(self, result: Result) -> bool:
