@@ -7,7 +7,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -18,6 +18,7 @@ from jackfield_http.errors import Refusal
 from jackfield_http.headers import Headers
 from jackfield_market.testing.fake_proof import action_faults, sign_in_faults, throttling_faults
 from jackfield_market.testing.fake_runtime import connect, fake_runtime, first_read
+from jackfield_openapi.shelf.answers import NONE, QUESTIONS, UNKNOWN
 from jackfield_openapi.shelf.projects import built, project_files
 from jackfield_openapi.shelf.services import Service, read_shelf
 from jackfield_store.access.images import image_fault
@@ -94,6 +95,20 @@ def test_each_doubt_has_evidence_or_the_reason_why_there_is_none(key: str) -> No
     assert list(unfit_looks(manifest)) == []
     writes = [row for row in manifest["actions"] if row["effect"] == "write" or row.get("idempotentBy") == "key"]
     assert [row["key"] for row in writes if not row.keys() & {"evidence", "noEvidence"}] == []
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=KEYS)
+def test_eight_questions_are_answered(service: Service) -> None:
+    """Each answer has its page or is unknown, which the proof shows; none is said of what the connector does not do alone."""
+    answers = service.about["answers"]
+    given = {name: answers[name] for name in QUESTIONS}
+    assert all(row in (UNKNOWN, NONE) or (row["says"] and urlsplit(row["url"]).scheme == "https") for row in given.values())
+    unknown = [title for name, title in QUESTIONS.items() if given[name] == UNKNOWN]
+    assert [text for text in service.proof.get("known", ()) if text in QUESTIONS.values()] == unknown
+    is_approved = any(kind == "oauth2" for kind in service.signs_in_by)
+    has_lists = any("pagination" in action for action in _manifest(service.key)["actions"])
+    assert (given["approvals"] == NONE) is not is_approved
+    assert (given["ends"] == NONE) is (given["empty"] == NONE) is not has_lists
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=KEYS)

@@ -10,6 +10,7 @@ import pytest
 
 from jackfield.cli.main import main
 from jackfield.connector import InvalidInput
+from jackfield_openapi.shelf.answers import QUESTIONS, REASONS
 from jackfield_openapi.shelf.projects import project_files, write_project
 from jackfield_openapi.shelf.services import read_shelf
 
@@ -50,6 +51,7 @@ paths:
       responses: {"200": {description: They., content: {application/json: {schema: {$ref: "#/components/schemas/Page"}}}}}
       x-jackfield: {pagination: {like: cursor, items: /items}}
 """
+_ANSWERS = ", ".join(f"{name}: none" for name in QUESTIONS if name != "empty")
 _FAMILY = """acme:
   {kind: oauth2, authorizationUrl: "https://acme.example/auth", tokenUrl: "https://acme.example/token", client: body, title: Acme account}
 google: {kind: oauth2, authorizationUrl: "https://accounts.example/auth", tokenUrl: "https://accounts.example/token"}
@@ -92,7 +94,8 @@ def test_a_file_is_expanded(shelf: Path) -> None:
     assert "seen on <https://acme.example/docs> on 2026-11-26" in readme
     assert "not made or endorsed by" in readme
     fact = {"about": "The address", "url": "https://acme.example/docs", "on": "2026-11-26"}
-    assert manifest["listing"] == {"tasks": {"show acme things": "listThings"}, "proof": {"tier": "written", "facts": [fact]}}
+    proof = {"tier": "written", "facts": [fact], "known": [*QUESTIONS.values()]}
+    assert manifest["listing"] == {"tasks": {"show acme things": "listThings"}, "proof": proof}
 
 
 _HOST = """servers: [{url: "https://{host}/v1", variables: {host: {default: %s}}}]"""
@@ -169,14 +172,37 @@ def test_a_service_says_how_far_it_is_proven(shelf: Path, line: str, tier: dict[
         ("family: acme, ", "kind: oauth2, authorizationUrl: 'https://a.example', ", "of the kind 'oauth2' needs 'tokenUrl'"),
         ("  docs: https://acme.example/docs\n", "", "needs 'docs'"),
         ("family: acme", "family: google", "of the table 'google'"),
+        ("  limit:", "  noEvidence: People see it.\n  limit:", "'noEvidence' is one of seen, "),
+        ("x-jackfield: {pagination:", "x-jackfield: {noEvidence: secret, pagination:", "not 'secret'"),
+        ("  limit:", "  answers: {on: 2026-11-26, ends: none}\n  limit:", "'answers' has 'on' and outcomes, "),
+        ("  limit:", "  answers: {ANSWERS, empty: yes, on: 2026-11-26}\n  limit:", "'empty' in 'answers' has 'says' and 'url'"),
+        ("  limit:", "  answers: {ANSWERS, empty: none, on: 2026-11-26}\n  evidence: {listThings: {}}\n  limit:", "see 'listThings'"),
     ],
 )
 def test_a_slip_in_a_service_is_refused(shelf: Path, old: str, new: str, reason: str) -> None:
     """The message names the file and what is wrong with it."""
     file = shelf / "services" / "acme.yaml"
-    file.write_text(_SERVICE.replace(old, new))
+    file.write_text(_SERVICE.replace(old, new).replace("ANSWERS", _ANSWERS))
     with pytest.raises(InvalidInput, match=reason):
         read_shelf(shelf)
+
+
+def test_answers_are_facts_with_their_pages_and_unknown_ones_are_told(shelf: Path) -> None:
+    """What has a page is seen there, what is unknown is told as not seen, and what does not arise is neither; a word is a sentence."""
+    file = shelf / "services" / "acme.yaml"
+    page = "https://acme.example/limits"
+    given = _ANSWERS.replace("ends: none", "ends: unknown")
+    answers = f"  answers: {{{given}, empty: {{says: An empty list, url: '{page}'}}, on: 2026-11-27}}\n"
+    facts = f"  evidence: {{createThing: {{takes: '{page}', returns: '{page}', finds: unknown}}}}\n"
+    text = _SERVICE.replace("  limit:", f"{answers}{facts}  limit:") + _WRITE.replace("LOOK", _LOOK.replace("WHEN", "when: [{}], "))
+    file.write_text(text.replace("items: {type: object}", "items: {type: object, properties: {reference: {type: string}}}"))
+    proof = read_shelf(shelf)[0].proof
+    told = [(fact["about"], fact["url"]) for fact in proof["facts"] if fact["on"] == "2026-11-27"]
+    assert ("Empty pages: An empty list", page) in told
+    assert ("Evidence of createThing: the write takes the member", page) in told
+    assert proof["known"] == ["Ends of lists", "Evidence of createThing: that read finds it"]
+    file.write_text(_SERVICE.replace("  limit:", "  noEvidence: seen\n  limit:") + _WRITE.partition("      x-jackfield")[0])
+    assert REASONS["seen"] in project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"].decode()
 
 
 @pytest.mark.parametrize(

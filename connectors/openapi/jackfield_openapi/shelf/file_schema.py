@@ -9,6 +9,7 @@ from jackfield_http.paging import Kind
 from jackfield_openapi.curation import ACCOUNT, ERRORS, FACT, SOURCE, TYPE
 from jackfield_openapi.declared_pages import NAMES
 from jackfield_openapi.operations import CURATED
+from jackfield_openapi.shelf.answers import FACTS, NONE, QUESTIONS, REASONS, UNKNOWN
 from jackfield_openapi.shelf.services import KINDS, MEMBERS, METHODS, NEEDED, OF_SIGN_IN, OF_TYPE
 from jackfield_openapi.triggers import TRIGGER
 
@@ -23,6 +24,22 @@ _PAGING: Json = {
     "properties": {**dict.fromkeys(("like", "size", *NAMES), True), "kind": {"enum": [*get_args(Kind)]}},
     "additionalProperties": False,
 }
+_REASON: Json = {"enum": [*REASONS]}
+_ANSWER: Json = {
+    "anyOf": [
+        {"enum": [UNKNOWN, NONE]},
+        {**_OBJECT, "properties": {"says": _TEXT, "url": _URL}, "required": ["says", "url"], "additionalProperties": False},
+    ]
+}
+_ANSWERS: Json = {
+    **_OBJECT, "properties": {"on": _TEXT, **dict.fromkeys(QUESTIONS, _ANSWER)}, "required": ["on", *QUESTIONS],
+    "additionalProperties": False,
+}  # fmt: skip
+_PAGE: Json = {"anyOf": [{"const": UNKNOWN}, _URL]}
+_FACTS: Json = {
+    **_OBJECT, "properties": dict.fromkeys(FACTS, _PAGE), "required": [*FACTS],
+    "additionalProperties": False,
+}  # fmt: skip
 
 
 def schema() -> Json:
@@ -46,11 +63,12 @@ def schema() -> Json:
 def _about() -> Json:
     errors = {**_OBJECT, "properties": {"like": _TEXT, **ERRORS}, "additionalProperties": False}
     known: Json = {
-        "docs": _URL, **dict.fromkeys(("key", "first", "review", "noAccount", "noEvidence", "recorded"), _TEXT),
+        "docs": _URL, **dict.fromkeys(("key", "first", "review", "noAccount", "recorded"), _TEXT),
         **dict.fromkeys(("categories", "known", "changes"), _TEXTS), **dict.fromkeys(("tasks", "headers"), _mapped(_TEXT)),
         "signIns": _mapped(_sign_in()), "account": ACCOUNT, "errors": {"anyOf": [_TEXT, errors]}, "paging": _mapped(_PAGING),
         "limit": {**_OBJECT, "properties": {"perSecond": {"type": "number"}}, "required": ["perSecond"]},
         "optionSources": _mapped(SOURCE), "seen": {"type": "array", "items": FACT}, "triggers": _mapped(TRIGGER),
+        "noEvidence": _REASON, "answers": _ANSWERS, "evidence": _mapped(_FACTS),
     }  # fmt: skip
     members = {name: known.get(name, True) for name in sorted(MEMBERS)}
     return {**_OBJECT, "properties": members, "required": ["key", "docs", "signIns"], "additionalProperties": False}
@@ -75,6 +93,7 @@ def _sign_in() -> Json:
 
 def _operation() -> Json:
     known: Json = {"effect": {"enum": [*EFFECTS]}, "keywords": _TEXTS, "pagination": {"anyOf": [{"type": "boolean"}, _PAGING]}}
+    known["noEvidence"] = _REASON
     members = {name: known.get(name, True) for name in sorted(CURATED)}
     return {**_OBJECT, "properties": members, "additionalProperties": False}
 

@@ -18,14 +18,16 @@ from jackfield.kernel.errors import did_you_mean
 from jackfield.kernel.pointers import names as steps_of
 from jackfield.kernel.walk import may_hold
 from jackfield_openapi.reading import parsed
+from jackfield_openapi.shelf.answers import REASONS, answer_faults, evidence_faults, told
 
 METHODS = ("get", "put", "post", "delete", "patch")
 MEMBERS = frozenset(
     {"key", "categories", "docs", "signIns", "account", "errors", "paging", "limit", "headers", "optionSources", "seen", "known", "tasks",
-     "review", "changes", "first", "recorded", "noEvidence", "noAccount", "triggers"}
+     "review", "changes", "first", "recorded", "noEvidence", "noAccount", "triggers",
+     "answers", "evidence"}
 )  # fmt: skip
 _SHARED = ("sign-ins", "errors", "paging", "sources.lock")
-_MOVED = ("account", "headers", "optionSources", "categories", "noEvidence", "triggers")
+_MOVED = ("account", "headers", "optionSources", "categories", "triggers")
 OF_TYPE = (
     "title", "description", "setup", "fields", "authorize", "tokenParameters", "tokenPlace", "tokenRequest", "separator", "pkce", "answer",
     "callback", "after", "hosts", "prefix", "fixed", "revocationUrl", "refreshUrl", "refusedGrants", "audience",
@@ -133,7 +135,9 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
         "documentationUrl": about["docs"],
         **_icon(file),
         **{name: about[name] for name in _MOVED if name in about},
+        **_reason(file, about),
     }
+    _check_told(file, about, own.get("paths", {}))
     source = shared["sources.lock"].get(file.stem)
     proof = _proof(about, source)
     extension["listing"] = {**{name: about[name] for name in ("tasks", "review", "noAccount") if name in about}, "proof": proof}
@@ -174,6 +178,18 @@ def _check_names(file: Path, about: Json, document: Json) -> None:
     for place in [account.get("id"), *(labels if isinstance(labels, list) else [labels])]:
         if isinstance(place, str) and not any(may_hold(document, answer, steps_of(place)) for answer in answers):
             raise _refused(file, f"'account' names '{place}', which the answer to the test does not declare")
+
+
+def _check_told(file: Path, about: Json, paths: Json) -> None:
+    """Check that the eight questions are answered, and that evidence has its facts.
+
+    :raises InvalidInput: if not.
+    """
+    operations = [one for item in paths.values() for name, one in item.items() if name in METHODS]
+    proven = [str(one.get("operationId")) for one in operations if "evidence" in one.get("x-jackfield", {})]
+    faults = [*answer_faults(about["answers"]), *evidence_faults(about.get("evidence", {}), proven)] if "answers" in about else []
+    if faults:
+        raise _refused(file, faults[0])
 
 
 def _check_servers(file: Path, document: Json) -> None:
@@ -288,8 +304,9 @@ def _answer_of(operation: Json) -> Any:
 
 def _proof(about: Json, source: Json | None) -> Json:
     """Return how far the facts of a file are proven. ``source`` is the document of the provider that the file was compared with, if any."""
-    facts = [{**fact, "on": str(fact["on"])} for fact in about.get("seen", ())]
-    listed = {name: rows for name, rows in (("facts", facts), ("known", about.get("known", []))) if rows}
+    answers, unknown = told(about)
+    facts = [*({**fact, "on": str(fact["on"])} for fact in about.get("seen", ())), *answers]
+    listed = {name: rows for name, rows in (("facts", facts), ("known", [*about.get("known", ()), *unknown])) if rows}
     if "recorded" in about:
         return {"tier": "recorded", "on": str(about["recorded"]), **listed}
     if source is None:
@@ -386,6 +403,7 @@ def _path(file: Path, item: Json, rules: Json, limit: Json | None) -> Json:
 
 def _operation(file: Path, given: Json, rules: Json, limit: Json | None) -> Json:
     own = dict(given.get("x-jackfield", {}))
+    own |= _reason(file, own)
     paging = own.get("pagination")
     if isinstance(paging, dict) and "like" in paging:
         if paging["like"] not in rules:
@@ -396,11 +414,21 @@ def _operation(file: Path, given: Json, rules: Json, limit: Json | None) -> Json
     return {**given, "x-jackfield": own} if own else given
 
 
+def _reason(file: Path, given: Json) -> Json:
+    """Return the sentence that the word of ``noEvidence`` stands for; nothing if there is none."""
+    word = given.get("noEvidence")
+    if word is None:
+        return {}
+    if word not in REASONS:
+        raise _refused(file, f"'noEvidence' is one of {', '.join(REASONS)}, not '{word}'")
+    return {"noEvidence": REASONS[word]}
+
+
 def facts(service: Service) -> Iterator[str]:
     """Yield a line for each fact about the provider: where and when it was seen, or that it was not."""
-    for fact in service.about.get("seen", ()):
+    for fact in service.proof.get("facts", ()):
         yield f"- {fact['about']}: seen on <{fact['url']}> on {fact['on']}."
-    for text in service.about.get("known", ()):
-        yield f"- {text}: known, not seen on a page of the provider."
+    for text in service.proof.get("known", ()):
+        yield f"- {text}: not seen on a page of the provider."
     if "noAccount" in service.about:
         yield f"- Connections do not name their account: {service.about['noAccount']}"
