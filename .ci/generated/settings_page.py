@@ -179,6 +179,10 @@ _VARIABLES = {
         "Isolation of installed connectors: words such as `per-connector`, `strict`, `memory=MIB`, `processes=N`, separated by commas.",
         "`per-workspace,memory=1024,processes=32`",
     ),
+    "JACKFIELD_PROVE_FOLDER": (
+        "Set by `jackfield prove` for what it runs: a folder that is new for each situation, for state that runs leave behind.",
+        "unset",
+    ),
     "JACKFIELD_PIN": (
         "`0`: the processes of `jackfield serve` use all cores. Otherwise each keeps to one of those that it may use.",
         "unset",

@@ -89,6 +89,7 @@ FOREIGN = {
     "runtime/jackfield_market/jackfield_market/testing/grading.py": "the connector that is graded",
     "runtime/jackfield_market/jackfield_market/testing/polls.py": "the polls that are examined",
     "runtime/jackfield_market/jackfield_market/testing/registrations.py": "the registrations that are examined",
+    "runtime/jackfield_market/jackfield_market/testing/proving/targets.py": "the function that is proved, and the module that it is in",
     "runtime/jackfield_market/jackfield_market/testing/webhooks.py": "the webhooks that are examined",
 }
 """Modules that take exceptions as values with ``attempt``: of what."""

@@ -14,8 +14,8 @@ from jackfield.cli.main import main
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.manifest.manifest import Manifest
 from jackfield_market.testing.fake_proof import sign_in_faults
-from jackfield_market.testing.fake_runtime import connect, fake_runtime
-from jackfield_market.trying import kind_of, tried
+from jackfield_market.testing.fake_runtime import connect, fake_runtime, kind_of
+from jackfield_market.trying import tried
 
 
 @pytest.mark.parametrize(("key", "account"), [("github", "Ada Example"), ("slack", "Ada Example")])

@@ -17,9 +17,11 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield.manifest.manifest import Manifest
 from jackfield.manifest.parts import package_of
 from jackfield.runtime import Jackfield
-from jackfield_market.testing.fake_service import FakeService
+from jackfield_market.testing.fake_service import ACCOUNTS, CLIENT, FakeService
 
 REDIRECT = "https://localhost/oauth2/callback"
+_SIMPLE = frozenset({"apiKey", "basic", "bearer"})
+_GRANTED = ACCOUNTS | {CLIENT}
 
 Json = Mapping[str, Any]
 
@@ -59,6 +61,37 @@ def connect(jackfield: Jackfield, fake: FakeService, name: str, kind: str) -> di
         authorizing.complete(begun["id"], fake.approve(begun["url"]))
     shown: dict[str, Any] = connections.test(name)
     return shown
+
+
+def kind_of(manifest: Json, wanted: str | None = None) -> str:
+    """Return the key of the connection type to try.
+
+    This is the one wanted, else one whose values are simple, else one that a person approves, else one that has no sign-in.
+
+    :raises InvalidInvocation: if the connector has code of its own, or no such type.
+    """
+    key, rows = manifest["key"], [row for row in manifest["connectionTypes"] if "http" in row]
+    if not rows:
+        hint = f"Add a connection to the provider: 'jackfield connections add my-{key} --type {key}/TYPE'."
+        raise InvalidInvocation(f"'{key}' is not an HTTP connector without code, and only these can be tried against a fake", hint=hint)
+    if wanted is not None and wanted not in [row["key"] for row in rows]:
+        hint = f"It has {', '.join(row['key'] for row in rows)}."
+        raise InvalidInvocation(f"'{key}' has no connection type '{wanted}' that can be tried", hint=hint)
+    asked = [row for row in rows if wanted in (None, row["key"])]
+    for kinds in (_SIMPLE, _SIMPLE | _GRANTED):
+        for row in asked:
+            used = _kinds(row)
+            if used and used <= kinds:
+                return str(row["key"])
+    if (open_to_all := next((row for row in asked if not _kinds(row)), None)) is not None:
+        return str(open_to_all["key"])
+    unknown = sorted({kind for row in asked for kind in _kinds(row)} - _SIMPLE - _GRANTED)
+    hint = f"Try another type with --type, or add a connection to the provider: 'jackfield connections add my-{key} --type {key}/TYPE'."
+    raise InvalidInvocation(f"the fake of '{key}' cannot sign in by {', '.join(unknown)}", hint=hint)
+
+
+def _kinds(row: Json) -> set[str]:
+    return {str(part["kind"]) for part in row["http"]["credentials"]}
 
 
 def first_read(manifest: Manifest, wanted: str | None = None) -> tuple[str, dict[str, Any]]:

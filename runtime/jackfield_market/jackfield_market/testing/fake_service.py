@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
 from jackfield_market.testing.fake_pages import Pages, naming, put
-from jackfield_market.testing.loopback_provider import Answer, Provider, Request
+from jackfield_market.testing.loopback_provider import Answer, Provider, Request, Script, Step
 from jackfield_market.testing.playing import place_of_output
 
 ACCOUNTS = frozenset({"oauth2AuthorizationCode", "openIdConnect"})
@@ -62,7 +62,9 @@ class FakeService:
         }  # fmt: skip
         self.tokens = Tokens()
         self.manifest: dict[str, Any] = {}
-        self.provider = Provider(lambda _number, request: self._play(request))
+        self.between: Script | None = None
+        """Stands in front of the fake, if there is one: it asks ``answer``."""
+        self.provider = Provider(self._play)
 
     @property
     def url(self) -> str:
@@ -174,7 +176,11 @@ class FakeService:
             below.add("")
         return re.compile(f"(?:{'|'.join(sorted(map(_expression, below)))}){_expression(path)}")
 
-    def _play(self, request: Request) -> Answer:
+    def _play(self, number: int, request: Request) -> Step:
+        return self.answer(request) if self.between is None else self.between(number, request)
+
+    def answer(self, request: Request) -> Answer:
+        """Answer as the provider does."""
         path, _, query = request.path.partition("?")
         if path.startswith((f"{_OURS}/", _ELSEWHERE)):
             answer = self._answers.get(path.removeprefix(f"{_OURS}/"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 HANG: Literal["hang"] = "hang"
 RESET: Literal["reset"] = "reset"
@@ -25,6 +26,7 @@ _PATIENCE = 10.0
 _SETTLED = 2.0
 """Seconds to wait for requests that are being read."""
 _LAST = b"LAST\n"
+_TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _NO_BODY = frozenset({204, 304})
 
 
@@ -54,7 +56,8 @@ class Request:
 class Answer:
     """Response with a JSON body, or with raw ``content``.
 
-    ``missing`` octets are announced in addition, but never sent. ``drip`` is the pause in seconds after each octet of the body.
+    ``missing`` octets are announced in addition, but never sent. ``drip`` is the pause in seconds after each octet of the body. ``then``
+    is called once all has been sent.
     """
 
     body: Any = field(default_factory=dict)
@@ -63,6 +66,7 @@ class Answer:
     content: bytes | None = None
     missing: int = 0
     drip: float = 0.0
+    then: Callable[[], None] | None = None
 
 
 Step = Answer | Literal["hang", "reset", "close", "drip"]
@@ -81,6 +85,13 @@ def refused(status: int = 422, message: str = "refused") -> Answer:
     return Answer({"message": message}, status)
 
 
+class Certifying(Protocol):
+    """Issuer of certificates for the hosts of a proxy's clients."""
+
+    def serving(self, host: str) -> ssl.SSLContext:
+        """Return what a server needs to be believed to be ``host``."""
+
+
 class Provider:
     """HTTP server on loopback that plays a script; a context manager. ``requests`` are all requests received, ``url`` is its address.
 
@@ -92,16 +103,22 @@ class Provider:
     - ``RESET``: reset the connection instead of answering.
     - ``CLOSE``: close the connection in an orderly way instead of answering.
     - ``DRIP``: send the header, then one octet of an endless body every 50 ms, until the client hangs up.
+
+    It is also a proxy that forwards nothing: requests through it have whole addresses as their ``path``. Tunnels to hosts with TLS need an
+    ``authority``, and end here.
     """
 
-    def __init__(self, script: Step | Script | Sequence[Step] | Mapping[str, Step]) -> None:
+    def __init__(
+        self, script: Step | Script | Sequence[Step] | Mapping[str, Step], *, port: int = 0, authority: Certifying | None = None
+    ) -> None:
         self.requests: list[Request] = []
         self._script = _played(script)
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._reading = 0
         self._read = threading.Condition(self._lock)
-        self._server = _Server(("127.0.0.1", 0), type("_Handler", (_Handler,), {"provider": self}))
+        self.authority = authority
+        self._server = _Server(("127.0.0.1", port), type("_Handler", (_Handler,), {"provider": self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -197,6 +214,8 @@ class _Handler(BaseHTTPRequestHandler):
     """Handler of one request per connection."""
 
     provider: Provider
+    origin = ""
+    """Address of the host at the end of a tunnel."""
     disable_nagle_algorithm = True  # header and body are two writes: the second would wait for the acknowledgement of the first
 
     def handle_one_request(self) -> None:
@@ -220,7 +239,27 @@ class _Handler(BaseHTTPRequestHandler):
         self.raw_requestline = self.rfile.readline(65537)
         if not self.raw_requestline or self.raw_requestline == _LAST or not self.parse_request():
             return None
-        return Request(self.command, self.path, dict(self.headers.items()), self._body())
+        if self.command == "CONNECT" and self.provider.authority is not None and not self.origin:
+            return self._tunnelled(self.provider.authority)
+        return Request(self.command, self.origin + self.path, dict(self.headers.items()), self._body())
+
+    def _tunnelled(self, authority: Certifying) -> Request | None:
+        """Read the request in a tunnel; None if the client does not believe the certificate."""
+        host, _, port = self.path.rpartition(":")
+        self.origin = f"https://{host}" + ("" if port == "443" else f":{port}")
+        self.wfile.write(_TUNNEL)
+        try:
+            self.connection = authority.serving(host).wrap_socket(self.connection, server_side=True)
+        except OSError:  # ssl.SSLError among them
+            return None
+        self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+        return self._request()
+
+    def finish(self) -> None:
+        """Close the connection; that of a tunnel is another object than the server's."""
+        super().finish()
+        if self.origin:
+            self.connection.close()
 
     def _react(self, found: Step) -> None:
         if found == CLOSE:
@@ -229,6 +268,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._drip()
         elif isinstance(found, Answer):
             self._send(found)
+            if found.then is not None:
+                found.then()
         else:  # send a reset rather than an orderly close
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 

@@ -1,0 +1,258 @@
+"""Proves code: it runs once with a provider that answers well, and then once for each write and each situation."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield_market.testing.loopback_provider import Answer, Provider, Request
+from jackfield_market.testing.proving.authority import Authority
+from jackfield_market.testing.proving.faults import ANSWERED, FAULTS, Fault
+from jackfield_market.testing.proving.ledger import Entry, Ledger, Terms
+from jackfield_market.testing.proving.memory import Memory
+from jackfield_market.testing.proving.targets import Case, Place
+from jackfield_market.testing.proving.verdicts import Cell, Told, advice, verdict
+from jackfield_market.testing.proving.writes import Shape, excerpt, line, repeats_by_itself, shape
+
+_MOST = 50
+"""Writes of one case that are looked at."""
+_STARTS = 60.0
+"""Seconds in which a process is known to those that kill it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a proof is made. ``only``: the names of the situations; ``limit``: seconds that one run may take."""
+
+    terms: Terms = field(default_factory=Terms)
+    told: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    status: int = 200
+    listed: str | None = None
+    only: tuple[str, ...] = ()
+    again: bool = False
+    """Whether what another start does counts as the code's own fault."""
+    port: int = 0
+    proxy: bool = False
+    limit: float = 120.0
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write of the first run."""
+
+    number: int
+    line: str
+    body: str
+
+
+@dataclass(frozen=True)
+class CaseProof:
+    """Findings about one case. ``notes`` say what could not be."""
+
+    name: str
+    writes: tuple[Write, ...]
+    cells: tuple[Cell, ...]
+    notes: tuple[str, ...] = ()
+
+    def of(self, write: Write) -> list[Cell]:
+        """Return the cells of a write."""
+        return [cell for cell in self.cells if cell.write == write.number]
+
+
+@dataclass
+class Played:
+    """One situation that was played."""
+
+    told: Told
+    ledger: Ledger
+
+    def entries(self, write: int) -> tuple[Entry, ...]:
+        """Return the requests for a write."""
+        return tuple(entry for entry in self.ledger.entries if entry.write == write)
+
+    def effects(self, write: int) -> int:
+        """Return how often it took effect."""
+        return sum(entry.took for entry in self.entries(write))
+
+
+class Prover:
+    """Plays all situations for each write of a case. ``progress`` is told what is played."""
+
+    def __init__(self, settings: Settings, progress: Callable[[str], None] = lambda _text: None) -> None:
+        self._settings = settings
+        self._progress = progress
+
+    def prove(self, case: Case) -> CaseProof:
+        """Return what was found out about a case.
+
+        :raises InvalidInvocation: if it makes no write, or fails at a fake of our own.
+        """
+        self._progress(f"{case.name}: {ANSWERED.words}")
+        first = self._play(case, ANSWERED, [])
+        firsts = self._writes(first.ledger.entries)
+        if not firsts or (first.told.word != "success" and hasattr(case, "answer")):
+            raise _nothing(case, first)
+        writes = tuple(Write(number, line(entry.request), excerpt(entry.request)) for number, entry in enumerate(firsts))
+        shapes = [shape(entry.request) for entry in firsts]
+        cells = [*self._answered(writes, first)]
+        notes = [f"Only the first {_MOST} writes were looked at."] if len(writes) > _MOST else []
+        for fault in self._faults(case):
+            self._progress(f"{case.name}: {fault.words}")
+            found = [*self._cells(case, fault, writes[:_MOST], shapes)]
+            cells += [cell for cell, _ in found]
+            if any(cut for _, cut in found):
+                notes.append(
+                    f"It waited for the whole silence of {self._settings.terms.silence:g} s: its time-out is longer, or it has none. "
+                    "Make --silence longer to see what it does then."
+                )
+        return CaseProof(case.name, writes, tuple(_single(cells)), tuple(notes))
+
+    def _faults(self, case: Case) -> Iterator[Fault]:
+        for fault in FAULTS:
+            if (not self._settings.only or fault.name in self._settings.only) and (case.can_be_killed or not fault.is_started_again):
+                yield fault
+
+    def _writes(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return the writes of the first run, and give each request the number of its own."""
+        found: list[Entry] = []
+        for entry in entries:
+            entry.write = next((number for number, one in enumerate(found) if _is_again(entry, one)), len(found))
+            if entry.write == len(found):
+                found.append(entry)
+        return found
+
+    def _answered(self, writes: Sequence[Write], first: Played) -> Iterator[Cell]:
+        """Judge the first run: a write without effect had another one's key, and is why the run failed."""
+        unsent = [write for write in writes if first.effects(write.number) == 0]
+        told = Told("success") if unsent else first.told
+        for write in writes:
+            cell = self._cell(write.number, ANSWERED, first, told)
+            if write in unsent:
+                text = "Its key is that of another write: make a key for each write, of what is sent."
+                cell = Cell(write.number, ANSWERED.name, "lost", first.told, 0, first.entries(write.number), text)
+            yield cell
+
+    def _cells(self, case: Case, fault: Fault, writes: Sequence[Write], shapes: Sequence[Shape]) -> Iterator[tuple[Cell, bool]]:
+        if fault.twice:
+            both = self._play(case, fault, shapes)
+            yield from ((self._cell(write.number, fault, both, both.told), False) for write in writes)
+            return
+        for write in writes:
+            played = self._play(case, fault, shapes, write.number)
+            cut = played.ledger.cut_off
+            if not played.ledger.played:
+                yield self._unreached(write.number, fault, played), cut
+                continue
+            yield self._cell(write.number, fault, played, played.told), cut
+            for other in writes:
+                if other is not write and (cell := self._beside(write, other, fault, played)) is not None:
+                    yield cell, cut
+
+    def _beside(self, write: Write, other: Write, fault: Fault, played: Played) -> Cell | None:
+        """Return what became of another write, if it is wrong: all are sent again, or what follows is left out and nobody is told."""
+        effects = played.effects(other.number)
+        if effects > 1 or (effects == 0 and played.told.word == "success"):
+            return self._cell(other.number, fault, played, played.told, f" of {write.line}")
+        return None
+
+    def _cell(self, write: int, fault: Fault, played: Played, told: Told, of: str = "") -> Cell:
+        entries, effects = played.entries(write), played.effects(write)
+        found = verdict(fault if not of else ANSWERED, effects, told)
+        text = advice(found, fault, entries, told, ignores_keys=self._settings.terms.ignores_keys)
+        counts = self._settings.again or not fault.is_started_again
+        return Cell(write, fault.name + of, found, told, effects, entries, text, counts)
+
+    def _unreached(self, write: int, fault: Fault, played: Played) -> Cell:
+        text = "The run did not come to this write again: keep its state in the folder that JACKFIELD_PROVE_FOLDER names."
+        counts = self._settings.again or not fault.is_started_again
+        return Cell(write, fault.name, "not reached", played.told, played.effects(write), played.entries(write), text, counts)
+
+    def _play(self, case: Case, fault: Fault, shapes: Sequence[Shape], at: int | None = None) -> Played:
+        with tempfile.TemporaryDirectory(prefix="jackfield-prove-") as home, contextlib.redirect_stdout(io.StringIO()):
+            folder = Path(home)
+            (folder / "state").mkdir()
+            authority = Authority(folder) if self._settings.proxy else None
+            ledger = Ledger(self._settings.terms, self._answering(case), shapes)
+            ledger.fault, ledger.at = fault, at
+            with _serving(case, ledger, self._settings.port, authority) as url:
+                variables = {} if authority is None else authority.environment(url)
+                told = self._run(case, Place(url, folder / "state", variables), fault, ledger)
+            return Played(told, ledger)
+
+    def _answering(self, case: Case) -> Callable[[Request], Answer]:
+        own: Callable[[Request], Answer] | None = getattr(case, "answer", None)
+        return own or Memory(self._settings.told, self._settings.status, self._settings.listed).answer
+
+    def _run(self, case: Case, place: Place, fault: Fault, ledger: Ledger) -> Told:
+        known = threading.Event()
+        killable = fault.kill is not None
+        running = case.start(place, killable=killable) if not killable else None
+        if running is None:
+            ledger.kill = lambda: _kill(running_ones, known)
+            running_ones = [running := case.start(place, killable=True)]
+            known.set()
+        beside = case.start(place) if fault.twice else None
+        told = running.wait(self._settings.limit)
+        if beside is not None:
+            told = max(told, beside.wait(self._settings.limit), key=lambda one: one.word != "success")
+        if killable:
+            told = case.start(place, killable=True).wait(self._settings.limit)
+        ledger.end()
+        return told
+
+
+def _kill(running: Sequence[Any], known: threading.Event) -> None:
+    known.wait(_STARTS)
+    running[0].kill()
+
+
+@contextlib.contextmanager
+def _serving(case: Case, ledger: Ledger, port: int, authority: Authority | None) -> Iterator[str]:
+    """Let the provider in between stand where the case sends its requests."""
+    own: Any = getattr(case, "serving", None)
+    if own is not None:
+        with own(ledger.script) as url:
+            yield url
+        return
+    with Provider(ledger.script, port=port, authority=authority) as provider:
+        try:
+            yield provider.url
+        finally:
+            ledger.end()
+            provider.settle()
+
+
+def _is_again(entry: Entry, before: Entry) -> bool:
+    """Return whether a request of the first run is an earlier one again: by its key, its method, or its whole content."""
+    one, other = shape(entry.request), shape(before.request)
+    if one.method != other.method or entry.key != before.key:
+        return False
+    if entry.key is not None:
+        return one == other
+    return repeats_by_itself(entry.request, before.request) or (one == other and bool(one.values))
+
+
+def _single(cells: Sequence[Cell]) -> Iterator[Cell]:
+    """Yield each situation of a write once."""
+    seen: set[tuple[int, str, str]] = set()
+    for cell in cells:
+        place = (cell.write, cell.situation, cell.verdict)
+        if place not in seen:
+            seen.add(place)
+            yield cell
+
+
+def _nothing(case: Case, first: Played) -> InvalidInvocation:
+    said = f"; it said: {first.told.text}" if first.told.text else ""
+    if first.ledger.entries:
+        return InvalidInvocation(f"the fake does not answer '{case.name[:100]}'{said}", hint="It cannot be proved without its provider.")
+    asked = len(first.ledger.requests)
+    hint = "Name the variable with the provider's address by --base-url-variable, or let it call through the proxy: leave the option out."
+    return InvalidInvocation(f"'{case.name[:100]}' sent no write to the provider in between ({asked} requests came){said}", hint=hint)

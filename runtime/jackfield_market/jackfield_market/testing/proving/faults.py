@@ -1,0 +1,63 @@
+"""Situations that the provider in between plays for one write, in the order in which they are played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Step = Literal["answer", "reset", "close", "silent", "late", "half"]
+Kill = Literal["before", "during", "after"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One situation. ``takes``: the write has taken effect; ``status``: of an answer other than success.
+
+    With ``kill``, the process is killed before the write took effect, after that and before its answer, or after its answer; then it is
+    started again. ``twice``: two runs begin at once.
+    """
+
+    name: str
+    words: str
+    step: Step = "answer"
+    takes: bool = True
+    status: int = 0
+    kill: Kill | None = None
+    twice: bool = False
+
+    @property
+    def is_started_again(self) -> bool:
+        """True if somebody else starts the code again: not what it does by itself."""
+        return self.kill is not None or self.twice
+
+    @property
+    def refuses(self) -> bool:
+        """True if the provider answers that it failed, and nothing took effect."""
+        return self.status > 0 and not self.takes
+
+    @property
+    def seen(self) -> str:
+        """Event as the client saw it."""
+        step = {"answer": f"answered {self.status}" if self.status else "answered", "half": "half an answer", "silent": "no answer"}
+        return "killed" if self.kill in ("before", "during") else step.get(self.step, self.step)
+
+
+ANSWERED = Fault("answered", "it took effect and was answered")
+FAULTS = (
+    Fault("refused", "the provider refused it (422)", takes=False, status=422),
+    Fault("throttled", "the provider refused it for now (429)", takes=False, status=429),
+    Fault("failed-before", "the connection was reset before it took effect", "reset", takes=False),
+    Fault("failed-silent", "nothing took effect, and no answer came", "silent", takes=False),
+    *(Fault(f"failed-{status}", f"nothing took effect, and the answer was {status}", takes=False, status=status) for status in (500, 503)),
+    Fault("taken-reset", "it took effect, then the connection was reset", "reset"),
+    Fault("taken-closed", "it took effect, then the connection was closed without an answer", "close"),
+    Fault("taken-silent", "it took effect, and no answer came", "silent"),
+    Fault("taken-late", "it took effect, and the answer came late", "late"),
+    *(Fault(f"taken-{status}", f"it took effect, and the answer was {status}", status=status) for status in (500, 502, 503, 504)),
+    Fault("taken-half", "it took effect, and half of the answer came", "half"),
+    Fault("killed-before", "the process was killed before it took effect, and started again", "reset", takes=False, kill="before"),
+    Fault("killed-during", "it took effect, the process was killed before the answer, and started again", "reset", kill="during"),
+    Fault("killed-after", "it took effect, the process was killed after the answer, and started again", kill="after"),
+    Fault("twice-at-once", "two runs began at once", twice=True),
+)
+NAMES = tuple(fault.name for fault in FAULTS)

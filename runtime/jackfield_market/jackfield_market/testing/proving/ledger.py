@@ -1,0 +1,169 @@
+"""The provider in between, in one run: it records each write and whether it took effect, and plays one fault for one of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jackfield_market.testing.loopback_provider import CLOSE, RESET, Answer, Request, Step
+from jackfield_market.testing.proving.faults import Fault
+from jackfield_market.testing.proving.memory import told
+from jackfield_market.testing.proving.writes import (
+    Shape,
+    address,
+    excerpt,
+    is_write,
+    key_of,
+    likeness,
+    line,
+    repeats_by_itself,
+    shape,
+)
+
+_CUT = 100
+"""Octets that are announced and not sent."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How the provider is: which keys it knows, how long it is silent or late, and which requests change nothing."""
+
+    key_headers: tuple[str, ...] = ("Idempotency-Key",)
+    key_members: tuple[str, ...] = ()
+    ignores_keys: bool = False
+    reads: tuple[str, ...] = ()
+    silence: float = 10.0
+    late: float = 1.0
+    retry_after: int = 1
+    refusals: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass
+class Entry:
+    """One request for a write: ``write`` is its number in the first run, None if it was not there; ``took``: it had an effect."""
+
+    request: Request
+    seconds: float
+    key: str | None
+    write: int | None = None
+    took: bool = False
+    answered: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        found = {"request": line(self.request), "body": excerpt(self.request), "key": self.key, "seconds": round(self.seconds, 2)}
+        return {name: value for name, value in found.items() if value not in (None, "")} | {"took": self.took, "then": self.answered}
+
+
+class Ledger:
+    """Script of a ``Provider`` for one run, or for the runs of one situation. ``entries`` are its writes, ``requests`` all of them.
+
+    ``shapes`` are the writes of the first run; the fault is played for the first request of number ``at``. ``kill`` ends the process.
+    """
+
+    def __init__(self, terms: Terms, answer: Callable[[Request], Answer], shapes: Sequence[Shape] = ()) -> None:
+        self.entries: list[Entry] = []
+        self.requests: list[Request] = []
+        self.kill: Callable[[], None] = lambda: None
+        self.fault: Fault | None = None
+        self.at: int | None = None
+        self.played = False
+        self.cut_off = False
+        """True if the silence ended before the client gave up."""
+        self._terms = terms
+        self._answer = answer
+        self._shapes = [*shapes]
+        self._keys: dict[tuple[str, str, str], tuple[bytes, Answer]] = {}
+        self._began: float | None = None
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+
+    def end(self) -> None:
+        """Let go all requests that wait."""
+        self._over.set()
+
+    def script(self, _number: int, request: Request) -> Step:
+        """Answer a request, or play the fault."""
+        with self._lock:
+            self.requests.append(request)
+            if not is_write(request, self._terms.reads):
+                return self._answer(request)
+            entry = self._entered(request)
+            fault = self.fault if self.at is not None and entry.write == self.at and not self.played else None
+            if fault is None:
+                return self._taken(entry)
+            self.played = True
+            answer = self._taken(entry) if fault.takes else None
+            entry.answered = f"{'took effect' if entry.took else 'no effect'}; {fault.seen}"
+        return self._play(fault, request, answer)
+
+    def _play(self, fault: Fault, request: Request, answer: Answer | None) -> Step:
+        if fault.kill in ("before", "during"):
+            self.kill()
+        if fault.step == "silent":
+            self.cut_off = not self._over.wait(self._terms.silence)
+        if fault.step == "late":
+            self._over.wait(self._terms.late)
+        if fault.step in ("reset", "silent"):
+            return RESET
+        if fault.step == "close":
+            return CLOSE
+        if fault.status:
+            return self._failure(fault, request)
+        found = answer or Answer()
+        if fault.step == "half":
+            return replace(found, missing=_CUT)
+        return replace(found, then=self.kill) if fault.kill == "after" else found
+
+    def _failure(self, fault: Fault, request: Request) -> Answer:
+        row = told(self._terms.refusals, request.method, address(request)[1]) if fault.status == 422 else None
+        if row is not None:
+            return Answer(row.get("body", {}), int(row.get("status", fault.status)))
+        headers = {"Retry-After": str(self._terms.retry_after)} if fault.status == 429 else {}
+        return Answer({"error": {"message": f"status {fault.status}"}, "message": f"status {fault.status}"}, fault.status, headers)
+
+    def _entered(self, request: Request) -> Entry:
+        key = key_of(request, self._terms.key_headers, self._terms.key_members)
+        now = time.monotonic()
+        self._began = now if self._began is None else self._began
+        entry = Entry(request, now - self._began, key, self._number(request))
+        self.entries.append(entry)
+        return entry
+
+    def _number(self, request: Request) -> int | None:
+        """Return which write of the first run a request is: the likest; of equal ones the last without effect, else the next."""
+        mine = shape(request)
+        scores = [likeness(mine, other) for other in self._shapes]
+        best = max(scores, default=0.0)
+        if not best:
+            return None
+        alike = [number for number, score in enumerate(scores) if score == best]
+        seen = [entry.write for entry in self.entries if entry.write in alike]
+        if seen and not any(entry.took for entry in self.entries if entry.write == seen[-1]):
+            return seen[-1]
+        return next((number for number in alike if number not in seen), alike[-1])
+
+    def _taken(self, entry: Entry) -> Answer:
+        """Let a write take effect, unless its key or its method says that it has; return the answer."""
+        request = entry.request
+        place = (request.method, address(request)[1], entry.key or "")
+        before = self._keys.get(place) if entry.key is not None and not self._terms.ignores_keys else None
+        if before is not None:
+            return self._again(entry, *before)
+        if any(repeats_by_itself(request, other.request) for other in self.entries if other is not entry and other.took):
+            entry.answered = f"the same {request.method} again: no second effect"
+            return self._answer(request)
+        entry.took, entry.answered = True, "took effect; answered"
+        answer = self._answer(request)
+        self._keys[place] = (request.body, answer)
+        return answer
+
+    def _again(self, entry: Entry, body: bytes, answer: Answer) -> Answer:
+        if shape(replace(entry.request, body=body)) == shape(entry.request):
+            entry.answered = "the same key: no second effect; the first answer"
+            return answer
+        entry.answered = "the key of another write: refused (422)"
+        return Answer({"message": "this idempotency key was used for another request"}, 422)

@@ -1,0 +1,86 @@
+"""Answers of the provider in between, if nothing else is told: what was sent, with an id, and reads of what took effect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from jackfield_market.testing.loopback_provider import Answer, Request
+from jackfield_market.testing.proving.writes import address, body_of
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Memory:
+    """A small provider. POST makes a thing, which its path and id then read; PUT replaces, PATCH changes, DELETE removes it.
+
+    ``told`` are answers by "POST /orders", with ``status``, ``headers`` and ``body``; ``status`` is that of all other successes, and
+    lists are in the member ``listed`` of an object, or bare.
+    """
+
+    told: Mapping[str, Json] = field(default_factory=dict)
+    status: int = 200
+    listed: str | None = None
+    known: set[str] = field(default_factory=set)
+    """Paths below which things are made."""
+    things: dict[str, Json] = field(default_factory=dict)
+
+    def answer(self, request: Request) -> Answer:
+        """Do what a request asks, and answer."""
+        host, path, query = address(request)
+        body = body_of(request)
+        made = self._read(host + path, query) if not request.changes else self._change(request.method, (host + path).rstrip("/"), body)
+        found = told(self.told, request.method, path)
+        if found is not None:
+            return plain(found, made)
+        if made is None:
+            return Answer({"message": "there is no such thing"}, 404)
+        return Answer(made, self.status if request.method == "POST" else 200)
+
+    def _change(self, method: str, path: str, body: Any) -> Json:
+        members: Json = body if isinstance(body, dict) else {}
+        if method == "DELETE":
+            return self.things.pop(path, None) or {"id": path.rpartition("/")[2], "deleted": True}
+        if method in ("PUT", "PATCH"):
+            before = self.things.get(path, {}) if method == "PATCH" else {}
+            self.things[path] = {"id": path.rpartition("/")[2], **before, **members}
+            return self.things[path]
+        self.known.add(path)
+        thing = {"id": f"made-{len(self.things) + 1}", **members}
+        self.things[f"{path}/{thing['id']}"] = thing
+        return thing
+
+    def _read(self, path: str, query: str) -> Any:
+        path = path.rstrip("/")
+        if path in self.things:
+            return self.things[path]
+        if path not in self.known:
+            return None if path.rpartition("/")[0] in self.known else {}
+        asked = dict(parse_qsl(query))
+        below = [thing for place, thing in self.things.items() if place.rpartition("/")[0] == path]
+        found = [thing for thing in below if all(str(thing[name]) == value for name, value in asked.items() if name in thing)]
+        return found if self.listed is None else {self.listed: found}
+
+
+def told(rows: Mapping[str, Json], method: str, path: str) -> Json | None:
+    """Return the row of a request; a part of a path in braces is any one segment."""
+    parts = path.split("/")
+    for name, row in rows.items():
+        verb, _, pattern = name.partition(" ")
+        wanted = pattern.split("/")
+        if verb == method and len(wanted) == len(parts) and all(a == b or a.startswith("{") for a, b in zip(wanted, parts, strict=True)):
+            return row
+    return None
+
+
+def plain(row: Json, made: Any) -> Answer:
+    """Return the answer of a row; without a body, it is what was made."""
+    body = row.get("body", made)
+    content = body.encode() if isinstance(body, str) else None
+    return Answer(
+        json.loads(json.dumps(body)) if content is None else {}, int(row.get("status", 200)), dict(row.get("headers", {})), content
+    )

@@ -1,0 +1,190 @@
+"""A proof as text: as a table, JSON, JUnit's XML, or a page of HTML."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from jackfield.cli import tables
+from jackfield.kernel.markup import Markup, Tags, table
+from jackfield_market.testing.proving.engine import CaseProof, Write
+from jackfield_market.testing.proving.faults import ANSWERED, FAULTS
+from jackfield_market.testing.proving.verdicts import ORDER, WRONG, Cell, Verdict
+
+_STYLE = Markup(
+    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1f2933;background:#fff}"
+    "table{border-collapse:collapse;width:100%}"
+    "th,td{text-align:left;vertical-align:top;padding:.4rem .6rem;border-bottom:1px solid #d9e2ec}"
+    "code,pre{font:14px/1.4 ui-monospace,monospace;overflow-wrap:anywhere;white-space:pre-wrap}.wrong{color:#9f1239;font-weight:600}"
+)
+_WORDS = {fault.name: fault.words for fault in (ANSWERED, *FAULTS)}
+_H = Tags()
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Findings about a target."""
+
+    target: str
+    cases: tuple[CaseProof, ...]
+
+    @property
+    def writes(self) -> int:
+        """Number of writes."""
+        return sum(len(case.writes) for case in self.cases)
+
+    def having(self, verdict: Verdict, *, counts: bool = True) -> int:
+        """Return how many writes have a verdict in a situation that counts, or in one that does not."""
+        rows = ((case, write) for case in self.cases for write in case.writes)
+        return sum(any(cell.verdict == verdict and cell.counts is counts for cell in case.of(write)) for case, write in rows)
+
+    @property
+    def is_right(self) -> bool:
+        """True if nothing that counts is wrong."""
+        return not any(cell.is_wrong and cell.counts for case in self.cases for cell in case.cells)
+
+    def sentences(self) -> Iterator[str]:
+        """Yield what was found out, in sentences; the last one is about what would be sent twice."""
+        for case in self.cases:
+            yield from case.notes
+        if unreached := self.having("not reached"):
+            yield f"{unreached} of {_writes(self.writes)} were not reached in each situation."
+        if again := self.having("sent twice", counts=False):
+            yield f"Started again after a kill, or twice at once: {again} of {_writes(self.writes)} sent twice (--again lets that count)."
+        for verdict, words in (("lost", "lost, and nobody told"), ("reported falsely", "reported falsely")):
+            if found := self.having(verdict):  # type: ignore[arg-type]
+                yield f"{found} of {_writes(self.writes)} would be {words}."
+        yield f"{self.having('sent twice')} of {_writes(self.writes)} would be sent twice."
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        cases = [
+            {
+                "name": case.name,
+                "notes": list(case.notes),
+                "writes": [
+                    {"write": write.line, "body": write.body, "verdict": worst(case.of(write))}
+                    | {"situations": [cell.to_json() for cell in case.of(write)]}
+                    for write in case.writes
+                ],
+            }
+            for case in self.cases
+        ]
+        counts = {
+            "writes": self.writes,
+            "sentTwice": self.having("sent twice"),
+            "reportedFalsely": self.having("reported falsely"),
+            "lost": self.having("lost"),
+            "notReached": self.having("not reached"),
+        }
+        return {"target": self.target, "passed": self.is_right, **counts, "summary": [*self.sentences()][-1], "cases": cases}
+
+
+def _writes(count: int) -> str:
+    return f"{count} write{'' if count == 1 else 's'}"
+
+
+def worst(cells: Sequence[Cell]) -> Verdict:
+    """Return the verdict about a write: the worst of those that count."""
+    return min((cell.verdict for cell in cells if cell.counts), key=ORDER.index, default="not reached")
+
+
+def text(proof: Proof, *, whole: bool = False) -> str:
+    """Return the table of the writes, the requests of what is wrong, and the sentences; ``whole``: of all situations."""
+    out = io.StringIO()
+    rows = [_row(case, write) for case in proof.cases for write in case.writes]
+    columns = ("case", "write", "verdict", "situations") if len(proof.cases) > 1 else ("write", "verdict", "situations")
+    out.write(tables.table(rows, columns, out))
+    for case in proof.cases:
+        for write in case.writes:
+            shown = [cell for cell in case.of(write) if whole or (cell.is_wrong and cell.counts) or cell.verdict == "not reached"]
+            out.writelines(_paragraphs(write, shown, whole=whole))
+    out.write("\n" + "".join(f"{sentence}\n" for sentence in dict.fromkeys(proof.sentences())))
+    return out.getvalue()
+
+
+def _row(case: CaseProof, write: Write) -> dict[str, str]:
+    found = worst(case.of(write))
+    names = dict.fromkeys(cell.situation for cell in case.of(write) if cell.verdict == found and cell.counts)
+    rest = "" if found in WRONG else f"{len([cell for cell in case.of(write) if cell.counts])} played"
+    return {"case": case.name, "write": write.line, "verdict": found, "situations": rest or ", ".join(names)}
+
+
+def _paragraphs(write: Write, cells: Sequence[Cell], *, whole: bool) -> Iterator[str]:
+    """Yield the situations of a write that have the same verdict and cure together, with the requests of the first."""
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.verdict, cell.situation if whole else cell.advice), []).append(cell)
+    for (verdict, _), found in groups.items():
+        first = found[0]
+        yield f"\n{write.line}: {verdict}, {_when(first)}\n"
+        for entry in first.entries:
+            key = "" if entry.key is None else f" [key {entry.key}]"
+            row = entry.to_json()
+            yield f"  {entry.seconds:6.2f} s  {row['request']} {row.get('body', '')[:80]}{key} -> {entry.answered}\n"
+        yield f"  {'':6}    it said: {first.told.word}{f' ({first.told.text})' if first.told.text else ''}\n"
+        if len(found) > 1:
+            yield f"  {'':6}    likewise: {', '.join(cell.situation for cell in found[1:])}\n"
+        if first.advice:
+            yield f"  change: {first.advice}\n"
+
+
+def _when(cell: Cell) -> str:
+    name, _, other = cell.situation.partition(" of ")
+    return f"when {_WORDS[name]}{f' ({other})' if other else ''} ({name})"
+
+
+def junit(proof: Proof) -> str:
+    """Return JUnit's XML: a test case for each write and situation that counts."""
+    suite = Element("testsuite", name=f"jackfield prove {proof.target}")
+    cells = [(case, write, cell) for case in proof.cases for write in case.writes for cell in case.of(write) if cell.counts]
+    for case, write, cell in cells:
+        test = SubElement(suite, "testcase", classname=f"{case.name} {write.line}", name=cell.situation)
+        if cell.is_wrong:
+            failure = SubElement(test, "failure", message=f"{cell.verdict}, {_when(cell)}", type=cell.verdict)
+            failure.text = "".join(_paragraphs(write, [cell], whole=False))
+        elif cell.verdict == "not reached":
+            SubElement(test, "skipped", message=cell.advice)
+    failures = sum(cell.is_wrong for _, _, cell in cells)
+    suite.attrib |= {"tests": str(len(cells)), "failures": str(failures)}
+    return tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def html(proof: Proof) -> str:
+    """Return a page that needs nothing else."""
+    head = _H.head(
+        _H.meta(charset="utf-8"),
+        _H.meta(name="viewport", content="width=device-width,initial-scale=1"),
+        _H.title(f"jackfield prove: {proof.target}"),
+        _H.style(_STYLE),
+    )
+    sentences = [*dict.fromkeys(proof.sentences())]
+    rows = [_cells(case, write) for case in proof.cases for write in case.writes]
+    columns = ("Write", "Verdict", "Situations", "What to change")
+    found = [
+        _H.section(_H.h2(f"{case.name}: {write.line}"), *_details(write, case.of(write))) for case in proof.cases for write in case.writes
+    ]
+    body = _H.body(
+        _H.h1(f"What {proof.target} does when an answer is lost"),
+        _H.p(_H.strong(sentences[-1])),
+        [_H.p(sentence) for sentence in sentences[:-1]],
+        table("Writes", columns, rows, empty="No writes."),
+        found,
+    )
+    return f"<!doctype html>\n{_H.html(head, body, lang='en')}\n"
+
+
+def _cells(case: CaseProof, write: Write) -> list[Markup]:
+    row = _row(case, write)
+    cures = dict.fromkeys(cell.advice for cell in case.of(write) if cell.verdict == row["verdict"] and cell.counts and cell.advice)
+    name = _H.span(row["verdict"], class_="wrong" if row["verdict"] in WRONG else None)
+    return [_H.code(f"{case.name} {write.line}"), name, _H.join([row["situations"]]), _H.join([" ".join(cures)])]
+
+
+def _details(write: Write, cells: Sequence[Cell]) -> Iterator[Markup]:
+    for cell in cells:
+        title = _H.summary(_H.span(cell.verdict, class_="wrong" if cell.is_wrong and cell.counts else None), f", {_when(cell)}")
+        yield _H.details(title, _H.pre("".join(_paragraphs(write, [cell], whole=False)).strip()))

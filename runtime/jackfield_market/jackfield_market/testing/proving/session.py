@@ -1,0 +1,143 @@
+"""One run of ``jackfield prove``: the options as settings, the target as cases, and the proof on stdout and in files."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jackfield.catalog import Catalog
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, UsageError
+from jackfield.connections.documents import DocumentError, documents, read_text
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield_market.testing.proving.connectors import actions_of
+from jackfield_market.testing.proving.engine import CaseProof, Prover, Settings
+from jackfield_market.testing.proving.faults import NAMES
+from jackfield_market.testing.proving.ledger import Terms
+from jackfield_market.testing.proving.reports import Proof, html, junit, text
+from jackfield_market.testing.proving.samples import answers_of
+from jackfield_market.testing.proving.targets import Case, CommandCase, FunctionCase, Place, function_at
+from jackfield_market.testing.proving.tools import ToolServer
+
+_FAILED = 1
+
+
+def run(arguments: Namespace, output: Output) -> int:
+    """Prove what the arguments name, show it, and return the exit code."""
+    _require(arguments)
+    prover = Prover(_settings(arguments), _progress)
+    with _cases(arguments) as (name, cases):
+        proof = Proof(name, tuple(_proved(prover, cases)))
+    _progress("")
+    for file, made in ((arguments.junit, junit), (arguments.html, html)):
+        if file:
+            _write(file, made(proof))
+    if arguments.json:
+        output.value(proof.to_json())
+    else:
+        output.text(text(proof, whole=arguments.all))
+    return 0 if proof.is_right else _FAILED
+
+
+def _proved(prover: Prover, cases: Sequence[Case]) -> Iterator[CaseProof]:
+    """Prove all cases; one of several that makes no write is told and left out."""
+    refused: InvalidInvocation | None = None
+    found = False
+    for case in cases:
+        try:
+            yield prover.prove(case)
+            found = True
+        except InvalidInvocation as error:
+            refused = error
+            if len(cases) > 1:
+                _progress("")
+                sys.stderr.write(f"jackfield prove: {error.message}\n")
+    if not found:
+        raise refused or InvalidInvocation("there is nothing that writes", hint="Name tools by --arguments, or another target.")
+
+
+def _require(arguments: Namespace) -> None:
+
+    if bool(arguments.target) == bool(arguments.command):
+        raise UsageError("give either TARGET or -- COMMAND", usage=arguments.usage, hint="See 'jackfield prove --help'.")
+    for name in arguments.only:
+        if name not in NAMES:
+            raise InvalidInvocation(f"there is no situation '{name[:80]}'", hint=f"There are {', '.join(NAMES)}.")
+
+
+def _settings(arguments: Namespace) -> Settings:
+
+    answers = answers_of(_document(arguments.openapi)) if arguments.openapi else {}
+    answers |= _document(arguments.answers) if arguments.answers else {}
+    terms = Terms(
+        ("Idempotency-Key", *arguments.key_header),
+        tuple(arguments.key_member),
+        arguments.ignore_keys,
+        tuple(arguments.read),
+        arguments.silence,
+        arguments.late,
+        refusals={name: row["refused"] for name, row in answers.items() if row.get("refused")},
+    )
+    is_proxied = bool(arguments.command) and not arguments.base_url_variable
+    return Settings(
+        terms, answers, listed=arguments.list_member, only=tuple(arguments.only), again=arguments.again, port=arguments.port,
+        proxy=is_proxied, limit=arguments.limit,
+    )  # fmt: skip
+
+
+@contextmanager
+def _cases(arguments: Namespace) -> Iterator[tuple[str, Sequence[Case]]]:
+    """Yield the name of the target, and what is run of it."""
+    target = arguments.target or ""
+    if arguments.mcp or target.startswith(("http://", "https://")):
+        command = _command(arguments) if arguments.command else None
+        with tempfile.TemporaryDirectory() as folder:
+            given = _document(arguments.arguments) if arguments.arguments else {}
+            tools = [*ToolServer(command, target).cases(Place("http://127.0.0.1:9", Path(folder)), given)]
+        yield target or _name(arguments), [*tools]
+    elif arguments.command:
+        yield _name(arguments), [_command(arguments)]
+    elif ":" in target:
+        yield target, [FunctionCase(target, function_at(target))]
+    else:
+        with actions_of(Catalog.installed().find(target)) as actions:
+            yield target, [*actions]
+
+
+def _name(arguments: Namespace) -> str:
+    return " ".join(arguments.command)[:100]
+
+
+def _command(arguments: Namespace) -> CommandCase:
+
+    pairs = (text.partition("=") for text in arguments.base_url_variable)
+    return CommandCase(arguments.command, {name: path for name, _, path in pairs}, _name(arguments))
+
+
+def _document(name: str) -> dict[str, Any]:
+    """Read a file of JSON or YAML."""
+    try:
+        found = next(documents(read_text(name), name), None)
+    except DocumentError as error:
+        raise InvalidInvocation(f"'{name[:200]}': {error}", hint="Name a file of JSON or YAML.") from None
+    if not isinstance(found, dict):
+        raise InvalidInvocation(f"'{name[:200]}' is no object", hint="Write one member for each route or tool.")
+    return found
+
+
+def _progress(text: str) -> None:
+    """Say on a terminal what is played, in one line that is overwritten."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text[:120]}")
+        sys.stderr.flush()
+
+
+def _write(name: str, text: str) -> None:
+    try:
+        Path(name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInvocation(f"'{name}' cannot be written: {error.strerror}", hint="Choose another file.") from None

@@ -1,0 +1,228 @@
+"""Code under test: a command, or a function of a module."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import inspect
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.failures import Raised, attempt_foreign
+from jackfield_market.testing.proving.verdicts import Told, Word
+
+FOLDER = "JACKFIELD_PROVE_FOLDER"
+"""Variable with a folder that is new for each situation, for state that runs leave behind."""
+_SHOWN = 300
+_GRACE = 5.0
+_SAYING = ("status", "ok", "success", "outcome", "result", "status_code")
+"""Members of a returned value that say how it went."""
+_UNKNOWN = frozenset({"unknown", "in doubt", "doubt", "doubtful", "uncertain", "maybe", "pending", "timeout"})
+_NOT_SENT = frozenset({"not sent", "unsent"})
+_FAILED = frozenset({"failed", "failure", "error", "refused", "rejected", "false"})
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one run happens: the provider's address, a folder of its own, and the variables that lead there."""
+
+    url: str
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Running(Protocol):
+    """A run that has begun."""
+
+    def wait(self, seconds: float) -> Told:
+        """Wait for its end, and return what it says; end it after the time."""
+
+    def kill(self) -> None:
+        """Kill its process."""
+
+
+class Case(Protocol):
+    """Code that is run: once for all situations of each of its writes."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def can_be_killed(self) -> bool:
+        """True if it can run in a process of its own."""
+
+    def start(self, place: Place, *, killable: bool = False) -> Running:
+        """Begin a run."""
+
+
+class Process:
+    """A process in a group of its own; ``output`` is what it has written last."""
+
+    def __init__(self, words: Sequence[str], place: Place, *, talks: bool = False) -> None:
+        self._killed = False
+        environment = {**os.environ, **place.environment, FOLDER: str(place.folder)}
+        file, self._output = tempfile.mkstemp(dir=place.folder, prefix=".output-")
+        try:
+            with os.fdopen(file, "wb") as written:
+                self.popen = subprocess.Popen(
+                    words, stdin=subprocess.PIPE if talks else subprocess.DEVNULL, stdout=subprocess.PIPE if talks else written,
+                    stderr=written, env=environment, start_new_session=True,
+                )  # fmt: skip
+        except OSError as error:
+            raise InvalidInvocation(f"'{words[0][:200]}' cannot be run: {error.strerror}", hint="Give a command after --.") from None
+
+    def wait(self, seconds: float) -> Told:
+        """Wait for the end; the exit code 0 says success."""
+        try:
+            code = self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return Told("nothing", f"it has not ended after {seconds:.0f} seconds")
+        if self._killed:
+            return Told("nothing", "it was killed")
+        return Told("success" if code == 0 else "failure", "" if code == 0 else f"exit code {code}: {self.output()}")
+
+    def kill(self) -> None:
+        """Kill the group, and wait for the end."""
+        self._killed = True
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait(_GRACE)
+        for pipe in (self.popen.stdin, self.popen.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def output(self) -> str:
+        """Return the last line that it has written."""
+        lines = Path(self._output).read_bytes().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1][:_SHOWN] if lines else ""
+
+
+@dataclass
+class CommandCase:
+    """A command. ``variables`` are the names of those that get the provider's address, each with a path behind it."""
+
+    words: Sequence[str]
+    variables: Mapping[str, str]
+    name: str = ""
+    can_be_killed = True
+
+    def start(self, place: Place, *, killable: bool = False) -> Running:
+        """Begin a run."""
+        del killable
+        return Process(self.words, self.placed(place))
+
+    def placed(self, place: Place) -> Place:
+        """Return a place with the variables."""
+        named = {name: place.url + path for name, path in self.variables.items()}
+        return Place(place.url, place.folder, {**place.environment, **named})
+
+
+@dataclass
+class FunctionCase:
+    """A function that is called with the provider's address, in this process, or by a child that can be killed."""
+
+    target: str
+    function: Callable[..., Any]
+    can_be_killed = True
+
+    @property
+    def name(self) -> str:
+        """How it is called."""
+        return self.target
+
+    def start(self, place: Place, *, killable: bool = False) -> Running:
+        """Begin a run."""
+        if killable:
+            words = [sys.executable, "-c", f"from {__name__} import child; child()", self.target, place.url]
+            return Process(words, Place(place.url, place.folder, {**place.environment, "PYTHONPATH": os.pathsep.join(sys.path)}))
+        os.environ[FOLDER] = str(place.folder)
+        return Called(lambda: told_by(self.function(place.url)))
+
+
+class Called:
+    """A step in a thread of this process."""
+
+    def __init__(self, step: Callable[[], Told]) -> None:
+        self._told: Told | None = None
+        self._thread = threading.Thread(target=self._run, args=(step,), daemon=True)
+        self._thread.start()
+
+    def _run(self, step: Callable[[], Told]) -> None:
+        found = attempt_foreign(step)
+        if isinstance(found, Raised):
+            found = Told("failure", f"{type(found.error).__name__}: {found.error}"[:_SHOWN])
+        self._told = found
+
+    def wait(self, seconds: float) -> Told:
+        """Wait for its end."""
+        self._thread.join(seconds)
+        return self._told or Told("nothing", f"it has not ended after {seconds:.0f} seconds")
+
+    def kill(self) -> None:
+        """Do nothing: it is no process."""
+
+
+def told_by(value: Any) -> Told:
+    """Return what a function says by the value that it returns: success, unless its words, a member ``ok``, or a status of HTTP say not."""
+    found = asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value
+    first = found[0] if isinstance(found, tuple) and found else found
+    members = first if isinstance(first, dict) else {"status": first} if isinstance(first, str | bool | int) else _members(first)
+    words: list[Word] = [_word(members[name]) for name in _SAYING if members.get(name) is not None]
+    if members.get("error"):
+        words.append("failure")
+    word: Word = next((one for one in words if one != "success"), "success")
+    return Told(word, "" if word == "success" else str(found)[:_SHOWN])
+
+
+def _members(found: Any) -> dict[str, Any]:
+    return {name: value for name in _SAYING if isinstance(value := getattr(found, name, None), str | bool | int)}
+
+
+def _word(value: Any) -> Word:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return "failure" if value >= 400 else "success"
+    text = str(value).strip().lower().replace("_", " ") if isinstance(value, str | bool) else ""
+    return "unknown" if text in _UNKNOWN else "not sent" if text in _NOT_SENT else "failure" if text in _FAILED else "success"
+
+
+async def _awaited(value: Any) -> Any:
+    return await value
+
+
+def function_at(target: str) -> Callable[..., Any]:
+    """Return the function that ``module:function`` names; the current folder is looked in, too.
+
+    :raises InvalidInvocation: if there is none.
+    """
+    module, _, name = target.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    found: Any = attempt_foreign(lambda: getattr(importlib.import_module(module), name))
+    if isinstance(found, Raised):
+        hint = "Write module:function, as in 'orders:place' for place() of orders.py in this folder."
+        raise InvalidInvocation(f"'{target[:200]}' cannot be imported: {type(found.error).__name__}: {found.error}"[:_SHOWN], hint=hint)
+    if not callable(found):
+        raise InvalidInvocation(f"'{target[:200]}' is no function", hint="It is called with the provider's address.")
+    function: Callable[..., Any] = found
+    return function
+
+
+def child() -> None:
+    """Call a function in a process of its own; the exit code says what it says."""
+    target, url = sys.argv[1:3]
+    told = Called(lambda: told_by(function_at(target)(url))).wait(threading.TIMEOUT_MAX)
+    sys.stderr.write(f"{told.text}\n")
+    os._exit(0 if told.word == "success" else 1)

@@ -1,0 +1,375 @@
+"""Programs whose behaviour is known: each places an order at the provider whose address it is given. Who sends twice, and who does not."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import sys
+import threading
+import uuid
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+ORDER = {"reference": "order-1", "sku": "lamp", "count": 1}
+TIMEOUT = 0.15
+_TRIES = 3
+
+
+class Failed(Exception):
+    """The provider answered with a failure."""
+
+
+def send(
+    url: str, path: str = "/orders", body: Any = ORDER, *, method: str = "POST", key: str | None = None, header: str = "Idempotency-Key",
+    form: bool = False, timeout: float | None = TIMEOUT,
+) -> tuple[int, Any]:  # fmt: skip
+    """Send one request; return status and body."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout)
+    kind = "application/x-www-form-urlencoded" if form else "application/json"
+    headers = {"Content-Type": kind} | ({header: key} if key else {})
+    try:
+        content = None if method == "GET" else urlencode(body) if form else json.dumps(body)
+        connection.request(method, path, content, headers)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+def checked(*given: Any, **about: Any) -> Any:
+    """Send one request; raise unless it succeeded."""
+    status, body = send(*given, **about)
+    if status >= 300:
+        raise Failed(f"status {status}")
+    return body
+
+
+def repeated(step: Any, *errors: type[BaseException]) -> Any:
+    """Run a step again after some errors."""
+    for _ in range(_TRIES - 1):
+        try:
+            return step()
+        except errors:
+            continue
+    return step()
+
+
+# Faulty
+
+
+def repeats_on_timeout(url: str) -> None:
+    repeated(lambda: checked(url), TimeoutError)
+
+
+def repeats_on_500(url: str) -> None:
+    status, _ = send(url)
+    while status >= 500:
+        status, _ = send(url)
+    if status >= 300:
+        raise Failed
+
+
+def repeats_on_504_only(url: str) -> None:
+    status, _ = send(url)
+    if status == 504:
+        status, _ = send(url)
+    if status >= 300:
+        raise Failed
+
+
+def repeats_on_reset(url: str) -> None:
+    repeated(lambda: checked(url), ConnectionResetError)
+
+
+def repeats_on_close(url: str) -> None:
+    try:
+        checked(url)
+    except http.client.RemoteDisconnected:
+        checked(url)
+    except ConnectionResetError as error:
+        raise Failed from error
+
+
+def repeats_on_half(url: str) -> None:
+    repeated(lambda: checked(url), http.client.IncompleteRead)
+
+
+def new_key_each_attempt(url: str) -> None:
+    repeated(lambda: checked(url, key=str(uuid.uuid4())), OSError, Failed, http.client.HTTPException)
+
+
+def key_with_number_of_attempt(url: str) -> None:
+    for attempt in range(_TRIES):
+        try:
+            checked(url, key=f"order-1-{attempt}")
+            return
+        except (OSError, Failed):
+            continue
+    raise Failed
+
+
+def key_in_unknown_header(url: str) -> None:
+    repeated(lambda: checked(url, key="order-1", header="X-My-Key"), OSError)
+
+
+def keyed(url: str) -> None:
+    repeated(lambda: checked(url, key="order-1"), OSError, Failed, http.client.HTTPException)
+
+
+def success_after_202_only(url: str) -> None:
+    for _ in range(_TRIES):
+        if send(url)[0] == 202:
+            return
+    raise Failed
+
+
+def swallows_everything(url: str) -> None:
+    try:
+        checked(url)
+    except Exception:
+        return
+
+
+def never_looks_at_the_status(url: str) -> None:
+    send(url)
+
+
+def timeout_is_success(url: str) -> str:
+    try:
+        checked(url)
+    except TimeoutError:
+        return "sent"
+    return "sent"
+
+
+def unavailable_is_queued(url: str) -> None:
+    if send(url)[0] not in (200, 503):
+        raise Failed
+
+
+def timeout_is_not_sent(url: str) -> str:
+    try:
+        checked(url)
+    except TimeoutError:
+        return "not sent"
+    return "sent"
+
+
+def batch_begins_again(url: str) -> None:
+    repeated(lambda: [checked(url, body={"reference": name}) for name in ("a", "b", "c")], OSError, Failed)
+
+
+def batch_skips_what_fails(url: str) -> int:
+    done = 0
+    for name in ("a", "b", "c"):
+        if send(url, body={"reference": name})[0] < 300:
+            done += 1
+    return done
+
+
+def one_key_for_all(url: str) -> None:
+    for name in ("a", "b"):
+        send(url, body={"reference": name}, key="my-application")
+
+
+def hedges(url: str) -> None:
+    done: list[int] = []
+
+    def first() -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            done.append(send(url, timeout=None)[0])
+
+    one = threading.Thread(target=first, daemon=True)
+    one.start()
+    one.join(TIMEOUT)
+    if not done:
+        done.append(send(url)[0])
+    if done[0] >= 300:
+        raise Failed
+
+
+def looks_in_the_wrong_place(url: str) -> None:
+    try:
+        checked(url)
+    except (OSError, http.client.HTTPException):
+        if not checked(url, "/invoices?reference=order-1", method="GET"):
+            checked(url)
+
+
+def body_with_time(url: str) -> None:
+    def once() -> None:
+        checked(url, body={**ORDER, "sentAt": str(uuid.uuid4())})
+
+    repeated(once, OSError)
+
+
+def patches_again(url: str) -> None:
+    repeated(lambda: checked(url, "/stock/lamp", {"add": 1}, method="PATCH"), OSError)
+
+
+def mail_fails_and_order_is_sent_again(url: str) -> None:
+    def both() -> None:
+        checked(url)
+        checked(url, "/mails", {"to": "ada@example.com"})
+
+    repeated(both, Failed)
+
+
+FAULTY = {
+    repeats_on_timeout: "sent twice", repeats_on_500: "sent twice", repeats_on_504_only: "sent twice", repeats_on_reset: "sent twice",
+    repeats_on_close: "sent twice", repeats_on_half: "sent twice", new_key_each_attempt: "sent twice",
+    key_with_number_of_attempt: "sent twice", key_in_unknown_header: "sent twice", success_after_202_only: "sent twice",
+    swallows_everything: "lost", never_looks_at_the_status: "reported falsely", timeout_is_success: "lost",
+    unavailable_is_queued: "reported falsely", timeout_is_not_sent: "reported falsely", batch_begins_again: "sent twice",
+    batch_skips_what_fails: "reported falsely", one_key_for_all: "lost", hedges: "sent twice", looks_in_the_wrong_place: "sent twice",
+    body_with_time: "sent twice", patches_again: "sent twice", mail_fails_and_order_is_sent_again: "sent twice",
+}  # fmt: skip
+"""Programs that are wrong, with the verdict about the worst of their writes."""
+
+
+# Correct
+
+
+def once(url: str) -> None:
+    checked(url)
+
+
+def without_timeout(url: str) -> None:
+    checked(url, timeout=None)
+
+
+def keyed_of_content(url: str) -> None:
+    key = hashlib.sha256(json.dumps(ORDER).encode()).hexdigest()
+    repeated(lambda: checked(url, key=key), OSError, Failed, http.client.HTTPException)
+
+
+def keyed_by_run(url: str) -> None:
+    key = str(uuid.uuid4())
+    repeated(lambda: checked(url, key=key), OSError, Failed, http.client.HTTPException)
+
+
+def keyed_in_the_body(url: str) -> None:
+    repeated(lambda: checked(url, body={**ORDER, "requestToken": "order-1"}), OSError, Failed, http.client.HTTPException)
+
+
+def keyed_form(url: str) -> None:
+    repeated(lambda: checked(url, key="order-1", form=True), OSError, Failed, http.client.HTTPException)
+
+
+def repeats_when_throttled(url: str) -> None:
+    status, _ = send(url)
+    while status == 429:
+        status, _ = send(url)
+    if status >= 300:
+        raise Failed
+
+
+def puts_again(url: str) -> None:
+    repeated(lambda: checked(url, "/orders/order-1", method="PUT"), OSError, Failed, http.client.HTTPException)
+
+
+def puts_its_own_number(url: str) -> None:
+    path = f"/orders/{uuid.uuid4()}"
+    repeated(lambda: checked(url, path, method="PUT"), OSError, Failed, http.client.HTTPException)
+
+
+def deletes_again(url: str) -> None:
+    repeated(lambda: checked(url, "/orders/order-1", method="DELETE"), OSError, Failed, http.client.HTTPException)
+
+
+def looks_before_it_repeats(url: str) -> None:
+    for _ in range(_TRIES):
+        try:
+            checked(url)
+            return
+        except (OSError, Failed, http.client.HTTPException):
+            if checked(url, "/orders?reference=order-1", method="GET"):
+                return
+    raise Failed
+
+
+def says_unknown(url: str) -> str:
+    try:
+        return "sent" if send(url)[0] < 300 else "failed"
+    except (OSError, http.client.HTTPException):
+        return "unknown"
+
+
+def says_false(url: str) -> bool:
+    try:
+        return send(url)[0] < 300
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def batch_that_says_what_failed(url: str) -> dict[str, Any]:
+    failed = []
+    for name in ("a", "b", "c"):
+        try:
+            checked(url, body={"reference": name})
+        except (OSError, Failed, http.client.HTTPException):
+            failed.append(name)
+    return {"ok": not failed, "failed": failed}
+
+
+def batch_with_keys(url: str) -> None:
+    def each() -> None:
+        for name in ("a", "b", "c"):
+            checked(url, body={"reference": name}, key=name)
+
+    repeated(each, OSError, Failed, http.client.HTTPException)
+
+
+def order_then_mail(url: str) -> None:
+    order = checked(url)
+    checked(url, "/mails", {"about": order["id"]})
+
+
+def reads_again(url: str) -> None:
+    repeated(lambda: checked(url, "/stock", method="GET"), OSError, Failed)
+    checked(url)
+
+
+def token_again(url: str) -> None:
+    grant = {"grant_type": "client_credentials"}
+    repeated(lambda: checked(url, "/oauth/token", grant, form=True), OSError, Failed)
+    checked(url)
+
+
+def searches_again(url: str) -> None:
+    repeated(lambda: checked(url, "/search", {"sku": "lamp"}), OSError, Failed)
+    checked(url)
+
+
+async def asynchronous(url: str) -> None:
+    checked(url)
+
+
+def three_writes(url: str) -> None:
+    for name in ("a", "b", "c"):
+        checked(url, body={"reference": name})
+
+
+CORRECT = [
+    once, without_timeout, keyed, keyed_of_content, keyed_by_run, keyed_in_the_body, keyed_form, repeats_when_throttled, puts_again,
+    puts_its_own_number, deletes_again, looks_before_it_repeats, says_unknown, says_false, batch_that_says_what_failed, batch_with_keys,
+    order_then_mail, reads_again, token_again, searches_again, asynchronous, three_writes,
+]  # fmt: skip
+"""Programs that are right."""
+
+
+def marked(url: str) -> None:
+    """Leave a marker before sending; a run that finds it looks first."""
+    marker = Path(os.environ["JACKFIELD_PROVE_FOLDER"]) / "sent"
+    if marker.exists() and checked(url, "/orders?reference=order-1", method="GET"):
+        return
+    marker.write_text("")
+    checked(url)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](os.environ["SHOP_URL"])

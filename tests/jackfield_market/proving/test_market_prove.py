@@ -1,0 +1,203 @@
+"""``jackfield prove``: programs whose behaviour is known are judged rightly, and correct ones raise no alarm."""
+
+from __future__ import annotations
+
+import json
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.jackfield_market.proving import seeded_programs
+
+from jackfield.cli.main import main
+from jackfield_market.testing.proving.faults import FAULTS
+
+MODULE = seeded_programs.__name__
+PROGRAM = str(Path(seeded_programs.__file__))
+FAST = ["--silence", "1s", "--late", "0.4s"]
+OWN = [word for fault in FAULTS if not fault.is_started_again for word in ("--only", fault.name)]
+"""Situations that are the code's own doing."""
+OPTIONS = {
+    "keyed_in_the_body": ["--key-member", "requestToken"],
+    "searches_again": ["--read", "POST /search"],
+}
+
+Proved = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def prove(capsys: pytest.CaptureFixture[str]) -> Proved:
+    """The command; it returns the exit code and what it says."""
+
+    def run(*words: str) -> tuple[int, dict[str, Any]]:
+        separate = words.index("--") if "--" in words else len(words)
+        code = main(["prove", *words[:separate], *FAST, "--json", *words[separate:]])
+        return code, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def _verdicts(said: dict[str, Any]) -> set[str]:
+    return {write["verdict"] for case in said["cases"] for write in case["writes"]}
+
+
+@pytest.mark.parametrize(("program", "verdict"), seeded_programs.FAULTY.items(), ids=lambda one: getattr(one, "__name__", ""))
+def test_a_faulty_program_is_found(program: Callable[..., Any], verdict: str, prove: Proved) -> None:
+    """It is judged as it behaves, with a sentence about what to change, and the exit code is 1."""
+    code, said = prove(f"{MODULE}:{program.__name__}", *OWN)
+    assert (code, said["passed"]) == (1, False)
+    wrong = [cell for case in said["cases"] for write in case["writes"] for cell in write["situations"] if cell["verdict"] == verdict]
+    assert wrong
+    assert all(cell["change"] and cell["requests"] for cell in wrong)
+
+
+@pytest.mark.parametrize("program", seeded_programs.CORRECT, ids=lambda one: one.__name__)
+def test_a_correct_program_raises_no_alarm(program: Callable[..., Any], prove: Proved) -> None:
+    """No situation of any of its writes is wrong."""
+    code, said = prove(f"{MODULE}:{program.__name__}", *OWN, *OPTIONS.get(program.__name__, ()))
+    assert _verdicts(said) <= {"told as unknown", "sent once"}
+    assert (code, said["passed"], said["sentTwice"]) == (0, True, 0)
+
+
+@pytest.mark.parametrize(("program", "code"), [("repeats_on_reset", 1), ("keyed", 0)])
+def test_a_command_is_proved_by_a_variable(program: str, code: int, prove: Proved) -> None:
+    """It gets the provider's address, and its exit code is what it says."""
+    found, said = prove("--base-url-variable", "SHOP_URL", "--only", "taken-reset", "--", sys.executable, PROGRAM, program)
+    assert (found, said["sentTwice"], said["writes"]) == (code, code, 1)
+
+
+def test_a_command_is_proved_through_a_proxy(tmp_path: Path, prove: Proved) -> None:
+    """Without a variable, hosts with TLS are played by a private authority."""
+    program = tmp_path / "orders.py"
+    program.write_text(
+        "import urllib.request as r\n"
+        "for last in (False, True):\n"
+        "    try:\n"
+        "        r.urlopen(r.Request('https://api.example.com/orders', b'{}', method='POST'), timeout=30).read()\n"
+        "        break\n"
+        "    except OSError:\n"
+        "        if last:\n"
+        "            raise\n"
+    )
+    code, said = prove("--only", "taken-closed", "--only", "refused", "--", sys.executable, str(program))
+    write = said["cases"][0]["writes"][0]
+    assert (code, write["write"], write["verdict"]) == (1, "POST api.example.com/orders", "sent twice")
+
+
+@pytest.mark.parametrize(("program", "code"), [("marked", 0), ("keyed", 0), ("once", 1), ("keyed_by_run", 1)])
+def test_a_program_that_is_started_again_has_a_marker_or_a_key(program: str, code: int, prove: Proved) -> None:
+    """After a kill before, during and after the write. Without either it sends twice, which counts with ``--again``."""
+    words = [f"{MODULE}:{program}", *(word for when in ("before", "during", "after") for word in ("--only", f"killed-{when}"))]
+    found, said = prove(*words, "--again")
+    assert (found, said["sentTwice"]) == (code, code)
+    cells = {cell["situation"]: cell["verdict"] for cell in said["cases"][0]["writes"][0]["situations"]}
+    assert cells["killed-before"] == "sent once"
+
+
+@pytest.mark.parametrize(("program", "effects"), [("once", 2), ("keyed", 1)])
+def test_two_runs_at_once(program: str, effects: int, prove: Proved) -> None:
+    """One key is one effect. Two are shown, and do not count by themselves."""
+    code, said = prove(f"{MODULE}:{program}", "--only", "twice-at-once")
+    assert code == 0
+    assert said["cases"][0]["writes"][0]["situations"][-1]["effects"] == effects
+
+
+def test_a_provider_may_ignore_keys(prove: Proved) -> None:
+    """Then a key is no help, and the sentence says so."""
+    code, said = prove(f"{MODULE}:keyed", "--only", "taken-500", "--ignore-keys")
+    assert (code, said["sentTwice"]) == (1, 1)
+    assert "ignores keys" in said["cases"][0]["writes"][0]["situations"][-1]["change"]
+
+
+SERVER = """
+import json, os, sys, urllib.request
+TOOLS = [
+    {"name": "place_order", "inputSchema": {"type": "object", "properties": {"sku": {"type": "string"}}, "required": ["sku"]}},
+    {"name": "list_orders", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
+]
+def call(sku):
+    for last in (False, True):
+        try:
+            asked = urllib.request.Request(os.environ["SHOP_URL"] + "/orders", sku.encode(), method="POST")
+            urllib.request.urlopen(asked, timeout=30).read()
+            return {"content": [{"type": "text", "text": "ok"}]}
+        except OSError as error:
+            if last:
+                return {"isError": True, "content": [{"type": "text", "text": str(error)}]}
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" in asked:
+        about = {"initialize": {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "shop", "version": "1"}}}
+        about["tools/list"] = {"tools": TOOLS}
+        found = about.get(asked["method"]) or call(**asked["params"]["arguments"])
+        print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": found}), flush=True)
+"""
+
+
+def test_tools_of_an_mcp_server_are_proved(tmp_path: Path, prove: Proved) -> None:
+    """Those that may write, with arguments made of their schemas."""
+    program = tmp_path / "server.py"
+    program.write_text(SERVER)
+    only = ["--only", "taken-reset", "--only", "killed-during"]
+    code, said = prove("--mcp", "--base-url-variable", "SHOP_URL", *only, "--", sys.executable, str(program))
+    assert [case["name"] for case in said["cases"]] == ["place_order"]
+    assert (code, said["sentTwice"]) == (1, 1)
+
+
+def test_a_connector_of_ours_sends_nothing_twice(prove: Proved) -> None:
+    """Its writes go through the runtime: a lost answer is told as unknown."""
+    code, said = prove("slack", "--only", "taken-reset", "--only", "refused", "--only", "failed-503")
+    assert (code, said["sentTwice"], said["passed"]) == (0, 0, True)
+    assert said["writes"] >= 5
+    assert _verdicts(said) <= {"told as unknown", "sent once"}
+
+
+def test_an_openapi_document_says_the_answers(tmp_path: Path, prove: Proved) -> None:
+    """A program that needs its provider's own answer gets that of the document, or of a file; its refusal, too."""
+    document = tmp_path / "api.yaml"
+    document.write_text(
+        "servers: [{url: 'https://api.example.com/v1'}]\n"
+        "paths: {/orders: {post: {responses: {'202': {content: {application/json: {schema: {$ref: '#/components/schemas/O'}}}}}}}}\n"
+        "components: {schemas: {O: {type: object, properties: {id: {type: string, format: uuid}}}}}\n"
+    )
+    code, said = prove(f"{MODULE}:success_after_202_only", "--openapi", str(document), "--only", "failed-before")
+    assert (code, said["sentTwice"], said["writes"]) == (0, 0, 1)
+    answers = tmp_path / "answers.json"
+    answers.write_text(json.dumps({"POST /orders": {"refused": {"status": 200, "body": {"ok": False}}}}))
+    code, said = prove(f"{MODULE}:once", "--answers", str(answers), "--only", "refused")
+    assert (code, said["reportedFalsely"]) == (1, 1)
+
+
+def test_a_table_a_page_and_junit_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line of the table counts; the requests stand below; the page has both, and JUnit a failure for each."""
+    page, xml = tmp_path / "prove.html", tmp_path / "prove.xml"
+    words = [f"{MODULE}:batch_begins_again", "--only", "taken-reset", "--html", str(page), "--junit", str(xml)]
+    assert main(["prove", *words]) == 1
+    said = capsys.readouterr().out
+    assert said.splitlines()[-1] == "3 of 3 writes would be sent twice."
+    assert 'POST /orders {"reference": "c"} -> took effect; reset' in said
+    assert "3 of 3 writes would be sent twice." in page.read_text()
+    suite = ET.fromstring(xml.read_text())
+    assert int(suite.attrib["failures"]) == len(suite.findall(".//failure")) >= 3
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ([f"{MODULE}:reads_nothing"], "cannot be imported"),
+        (["--", "/no/such/command"], "cannot be run"),
+        (["--", sys.executable, "-c", "pass"], "sent no write to the provider"),
+        ([f"{MODULE}:once", "--only", "earthquake"], "there is no situation"),
+        ([f"{MODULE}:once", "--", "true"], "give either TARGET or -- COMMAND"),
+        ([f"{MODULE}:once", "--answers", "/no/such/file"], "cannot be read"),
+        (["aws-ses"], "is not an HTTP connector without code"),
+    ],
+)
+def test_what_cannot_be_proved_says_why(words: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit code is 2."""
+    assert main(["prove", *words]) == 2
+    said = capsys.readouterr()
+    assert text in said.out + said.err
