@@ -172,7 +172,7 @@ _VARIABLES = {
         "`0`",
     ),
     "JACKFIELD_OFFERS": (
-        "The file in which the operator offers connectors of catalog sources to workspaces, such as all services of AWS.",
+        "The file in which the operator offers connectors of a source to workspaces, such as all services of AWS.",
         "`offers.json` in the data folder; without it, tenants and MCP clients are offered nothing. `jackfield offers` changes it",
     ),
     "JACKFIELD_ISOLATION": (

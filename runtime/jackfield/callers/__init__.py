@@ -1,4 +1,4 @@
-"""Callers and what they may do: the rules of workspace and token, the decision, the catalog as seen by a caller. Pure data, no database.
+"""Callers and what they may do: the rules of workspace and token, the decision, the installed connectors as a caller sees them. Pure data, no database.
 
 decision = decide(workspace, token, scope, Request("aws-ses", "sendEmail", "write", "acme-ses"))
 decision.allowed, decision.rule                                  # the sentence is written to the journal

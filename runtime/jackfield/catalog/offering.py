@@ -220,12 +220,12 @@ def _stamp(path: str) -> tuple[int, ...]:
 
 
 def _imported(point: EntryPoint) -> Source:
-    found = attempt(lambda: contained(loaded(point, "catalog source")))
+    found = attempt(lambda: contained(loaded(point, "source of connectors")))
     if isinstance(found, Raised):
         error = found.error
         reason = error.reason if isinstance(error, BrokenPart) else f"{type(error).__name__}: {error}"
         raise Unavailable(
-            f"the catalog source '{point.name}' of {point.distribution} cannot be used: {reason}", hint="Reinstall the package."
+            f"the source of connectors '{point.name}' of {point.distribution} cannot be used: {reason}", hint="Reinstall the package."
         ) from error
     made: Source = found
     return made

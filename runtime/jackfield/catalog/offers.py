@@ -75,7 +75,7 @@ class OfferedCatalog(Catalog):
     def _offering(self) -> Offering:
         """The operator's offers, where something of a source is read."""
         if self.offering is None:
-            raise LookupError("no catalog source is installed")
+            raise LookupError("no source of connectors is installed")
         return self.offering
 
     def __iter__(self) -> Iterator[str]:

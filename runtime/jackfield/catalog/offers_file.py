@@ -34,7 +34,7 @@ class OfferPattern:
         """
         sources = [*offering.names]
         if not sources:
-            raise InvalidInvocation("no installed package has a catalog source", hint=sources_hint())
+            raise InvalidInvocation("no installed package is a source of connectors", hint=sources_hint())
         first, _, rest = text.partition(".")
         if first in sources:
             found = cls(first, rest or ALL)

@@ -1,4 +1,4 @@
-"""``jackfield offers``: what of catalog sources, such as the services of AWS, a workspace is offered."""
+"""``jackfield offers``: which services of a source of connectors, such as AWS, a workspace is offered."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _show(arguments: Namespace, output: Output) -> int:
     source, dot, _ = arguments.connector.partition(".")
     key = arguments.connector if dot and source in offering.names else f"{next(iter(offering.names), 'aws')}.{arguments.connector}"
     if not [*offering.names]:
-        raise InvalidInvocation("no installed package has a catalog source", hint=sources_hint())
+        raise InvalidInvocation("no installed package is a source of connectors", hint=sources_hint())
     name = key.partition(".")[0]
     offering.source(name).manifest(key)  # refuses what does not exist
     whole = of_workspace(catalog, workspace)
@@ -144,6 +144,6 @@ def _keys(catalog: Catalog, key: str) -> Sequence[Any]:
 VERBS = {
     "list": Verb("List the offers.", _declare_list, _list),
     "show": Verb("Show what a workspace is offered, or which actions of a connector each audience.", _declare_show, _show),
-    "add": Verb("Offer connectors or actions of a catalog source to a workspace.", _declare_add, _add),
+    "add": Verb("Offer connectors or actions of a source of connectors, such as AWS, to a workspace.", _declare_add, _add),
     "remove": Verb("Withdraw an offer.", _declare_remove, _remove),
 }

@@ -20,7 +20,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "invocation_schema": (
             "An invocation has connector, action and inputs; connection, idempotencyKey, timeoutSeconds and others are optional."
         ),
-        "connectors": "The catalog lists what is installed; connectors are Python packages, such as jackfield-aws-ses.",
+        "connectors": "Only installed connectors are found; they are Python packages, such as jackfield-aws-ses.",
         "actions": "'{connector}' has {count} actions; the nearest names are {names}.",
         "offer": "The operator can offer it with the command line: 'offers add {pattern}'.",
         "connections": "The list of connections has their names; connection files are set in JACKFIELD_CONNECTIONS.",

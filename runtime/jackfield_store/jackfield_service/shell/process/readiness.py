@@ -22,7 +22,7 @@ _FRESH = 2.0
 """Seconds for which an outcome is cached: probes cost at most one commit in that time."""
 _PATIENCE = 2.5
 """Seconds that a probe waits, so that it answers within three."""
-_STARTING = Condition(FoundCondition("starting", "the catalog is being loaded"))
+_STARTING = Condition(FoundCondition("starting", "the installed connectors are being loaded"))
 
 
 class Readiness:
