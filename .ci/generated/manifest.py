@@ -219,8 +219,8 @@ def _action() -> Json:
             "handsOutCredentials": {
                 "type": "boolean",
                 "default": False,
-                "description": "True: the output hands out credentials. Rules treat the action as a write, sources of connectors offer it by its "
-                "full name only, and everyone but the caller of a call sees its output masked.",
+                "description": "True: the output hands out credentials. Rules treat the action as a write, sources of connectors offer it "
+                "by its full name only, and everyone but the caller of a call sees its output masked.",
             },
             "borrowsConnections": {
                 "type": "boolean",

@@ -1,4 +1,4 @@
-"""Callers and what they may do: the rules of workspace and token, the decision, the installed connectors as a caller sees them. Pure data, no database.
+"""Callers and what they may do: the rules of workspace and token, the decision, installed connectors as a caller sees them. Pure data.
 
 decision = decide(workspace, token, scope, Request("aws-ses", "sendEmail", "write", "acme-ses"))
 decision.allowed, decision.rule                                  # the sentence is written to the journal
