@@ -153,7 +153,7 @@ def pages(console: Console) -> dict[str, str]:
         "tries": f"/invocations/{journal.entries(connection='billing-stripe')[0][0].id}",
         "connections": "/connections", "connection": "/connections/acme-ses", "action": "/connectors/aws-ses/actions/sendEmail?example=1",
         "schedules": "/schedules", "callbacks": "/callbacks", "tenants": "/tenants", "workspace": "/workspace", "tokens": "/tokens",
-        "approvals": "/approvals", "decision": f"/approvals?decide={waits}",
+        "approvals": "/approvals", "decision": f"/approvals?decide={waits}", "doubts": "/doubts", "nowhere": "/nowhere",
     }  # fmt: skip
 
 

@@ -30,6 +30,8 @@ _VERBATIM = frozenset({"script", "style", "textarea"})
 """Elements whose text is taken as it is."""
 _EMPTY = frozenset({"br", "hr", "img", "input", "link", "meta"})
 _LOWEST = 6
+_COUNT = "count"
+"""Class of the cells of a column of numbers."""
 _PLAIN = re.compile(r"[^\\`*_\[\]<>&!\n]*")
 """Text without a sign that means something in Markdown."""
 _CODE = re.compile("(```.*?```|`[^`\\n]*`)", re.DOTALL)
@@ -135,35 +137,41 @@ def table(
     kind: str = "rows",
     hidden: Container[str] = (),
     sorts: Mapping[str, tuple[Node, str | None]] | None = None,
+    numbers: Container[str] = (),
 ) -> Markup:
     """Render a table, or ``empty`` without rows. The first cell heads its row. Columns in ``hidden`` are there, but not shown.
 
     Each cell carries its column's name, since narrow screens show a row as a card; the roles keep it a table there for screen readers.
     ``sorts`` has the columns by which a reader may sort: the link that does so, and ``ascending`` or ``descending`` where they are.
+    Columns in ``numbers`` are compared by their last digits.
     """
-    body = [h.tr(_cells(columns, row, hidden), role="row") for row in rows]
+    body = [h.tr(_cells(columns, row, hidden, numbers), role="row") for row in rows]
     if not body:
         return h.div(empty, class_="empty")
     links = sorts or {}
-    head = h.tr([_head(*links.get(column, (column, None)), hidden=column in hidden) for column in columns], role="row")
+    heads = [
+        _head(*links.get(column, (column, None)), hidden=column in hidden, class_=_COUNT if column in numbers else None)
+        for column in columns
+    ]
+    head = h.tr(heads, role="row")
     return h.table(
         h.thead(head, role="rowgroup"), h.tbody(body, role="rowgroup"), class_=kind, role="table", aria_label=caption
     )  # fmt: skip
 
 
-def _head(content: Node, order: str | None, *, hidden: bool) -> Markup:
-    return h.th(content, scope="col", role="columnheader", aria_sort=order, hidden=hidden)
+def _head(content: Node, order: str | None, **about: Attribute) -> Markup:
+    return h.th(content, scope="col", role="columnheader", aria_sort=order, **about)
 
 
-def _cells(columns: Sequence[str], row: Sequence[Node], hidden: Container[str]) -> Iterator[Markup]:
+def _cells(columns: Sequence[str], row: Sequence[Node], hidden: Container[str], numbers: Container[str]) -> Iterator[Markup]:
     for place, (column, cell) in enumerate(zip(columns, row, strict=True)):
-        yield _cell(column, cell, heads=place == 0, hidden=column in hidden)
+        yield _cell(column, cell, heads=place == 0, hidden=column in hidden, class_=_COUNT if column in numbers else None)
 
 
-def _cell(column: str, cell: Node, *, heads: bool, hidden: bool) -> Markup:
+def _cell(column: str, cell: Node, *, heads: bool, **about: Attribute) -> Markup:
     if heads:
-        return h.th(h.div(cell), scope="row", role="rowheader", data_label=column, hidden=hidden)
-    return h.td(h.div(cell), role="cell", data_label=column, hidden=hidden)
+        return h.th(h.div(cell), scope="row", role="rowheader", data_label=column, **about)
+    return h.td(h.div(cell), role="cell", data_label=column, **about)
 
 
 def terms(pairs: Iterable[tuple[str, Node]]) -> Markup:

@@ -49,7 +49,19 @@ def test_forms_that_are_none(client: Client) -> None:
     assert "must be an object" in run(client, "[]")
     shown = run(client, {"connector": "other", "action": "say", "connection": "hall", "inputs": {"text": "Hi"}})
     assert "Succeeded" in shown
-    assert "echo post" in client.get("/invocations").words
+    assert "Post a Note echo" in client.get("/invocations").words
+
+
+def test_an_address_of_nothing_is_a_page_to_people(place: Place, client: Client) -> None:
+    """With the menu for who is signed in, without it for others; programs, and what they call, get a problem document."""
+    browser = {"accept": "text/html,application/xhtml+xml"}
+    found = client.send("GET", "/nowhere", b"", browser)
+    assert (found.status, "There is no page at this address" in found.words, "Invocations" in found.words) == (404, True, True)
+    stranger = Client(place.app)
+    found = stranger.send("GET", "/invocations/x/nowhere", b"", browser)
+    assert (found.status, "There is no page at this address" in found.words, "Invocations" in found.words) == (404, True, False)
+    for path, headers in (("/v1/nowhere", browser), ("/nowhere", {"accept": "application/json"})):
+        assert client.send("GET", path, b"", headers).headers["content-type"] == "application/problem+json"
 
 
 def test_a_file_that_is_gone(client: Client) -> None:

@@ -105,7 +105,7 @@ def test_from_the_sign_in_to_a_sent_email(visitor: Visitor, aws: EmbeddedAws, tm
 
     page.get_by_role("link", name="View invocation").click()
     page.get_by_role("heading", name="Attempts").wait_for()
-    assert "aws-ses sendEmail" in page.locator("h1").inner_text()
+    assert "Send Email" in page.locator("h1").inner_text()
     assert sent.message_id in page.locator("main").inner_text()
     visitor.go("/invocations?connection=acme-ses")
     assert page.locator("#found tbody tr").count() == 1

@@ -159,8 +159,7 @@ def _(person: Person) -> None:
 @task("resolve a doubt: it was sent")
 def _(person: Person) -> None:
     call_of(person, "in_doubt")
-    person._here()
-    person.page.locator("main summary", has_text="It took effect").first.click()
+    person.press("It took effect")
     person.page.locator("#note-succeeded").fill("seen at the provider")
     person.press("Mark as succeeded")
     person.sees("seen at the provider")
@@ -169,8 +168,7 @@ def _(person: Person) -> None:
 @task("resolve a doubt: it was not sent")
 def _(person: Person) -> None:
     call_of(person, "in_doubt")
-    person._here()
-    person.page.locator("main summary", has_text="It did not take effect").first.click()
+    person.press("It did not take effect")
     person.page.locator("#note-failed").fill("not at the provider")
     person.press("Mark as failed")
     person.sees("not at the provider")
@@ -180,7 +178,7 @@ def _(person: Person) -> None:
 def _(person: Person) -> None:
     person.begin("Queue")
     person.follow("Dead letters")
-    person.press("Redrive echo say", exact=False)
+    person.press("Redrive Say", exact=False)
     person.sees("Queued again.")
 
 
@@ -473,9 +471,10 @@ def _(person: Person) -> None:
 @task("run an action for each row of a file")
 def _(person: Person) -> None:
     person.begin("Invocations")
-    person.open("Run for each row of a file")
+    person.press("Run for each row of a file")
     person.look_for("Run this action…", "say")
-    person.press("Say", "link")
+    person.page.locator("#offered").get_by_role("link", name="Say", exact=True).click()
+    person.visitor.settle()
     person.fill(Or_its_text="text,times\nAda,1\nGrace,2", Connection="hall")
     person.press("Check the rows")
     person.press("Queue 2 calls")

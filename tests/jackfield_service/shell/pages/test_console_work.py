@@ -112,11 +112,11 @@ def test_a_doubt_is_settled(visitor: Visitor, console: Console) -> None:
     page = visitor.page
     identifier = doubtful(console)
     visitor.go("/")
-    page.get_by_role("link", name="In doubt", exact=True).click()
-    page.locator("#found tbody a").first.click()
+    page.get_by_role("navigation").get_by_role("link", name="In doubt", exact=True).click()
     page.get_by_role("heading", name="In doubt").wait_for()
+    page.locator("#sorted tbody a").first.click()
     assert not page.get_by_role("button", name="Mark as succeeded").is_visible()
-    page.get_by_text("It took effect…").click()
+    page.get_by_role("button", name="It took effect").click()
     page.get_by_label("How do you know?").locator("visible=true").fill("Its order is in their list")
     page.get_by_role("button", name="Mark as succeeded").click()
     page.get_by_text("Marked as resolved.").wait_for()
@@ -132,7 +132,7 @@ def test_it_did_not_take_effect(visitor: Visitor, console: Console) -> None:
     """Saying that it did not take effect frees the key, so that the same request can be sent again."""
     identifier = doubtful(console)
     visitor.go(f"/invocations/{identifier}")
-    visitor.page.get_by_text("It did not take effect…").click()
+    visitor.page.get_by_role("button", name="It did not take effect").click()
     visitor.page.get_by_role("button", name="Mark as failed").click()
     visitor.page.get_by_text("Marked as resolved.").wait_for()
     assert console.host.runtime("default").invoke({**POST, "idempotencyKey": "note-1"}).status == "succeeded"

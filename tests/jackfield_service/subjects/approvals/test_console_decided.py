@@ -96,6 +96,21 @@ def test_a_call_is_decided_on_the_list(place: Place) -> None:
     assert person.post(f"/invocations/{waits}/approval", sent).headers["location"] == "/approvals?done=closed"
 
 
+def test_what_is_decided_on_stands_first_by_its_titles(place: Place) -> None:
+    """Inputs by the titles of their fields, yes and no as words, before where it goes; what is not as usual among that, the rest in the
+    details. The list has the action's title, and no column for the status that was chosen."""
+    call = {**POST, "inputs": {"text": "to\nAda", "loud": True, "data": {"deep": [1, False]}}, "onDoubt": "retry"}
+    waits = place.host.runtime("default").invoke(call).meta.invocation_id
+    person = place.signed_in(token(place, "approve"))
+    page = person.get(f"/approvals?decide={waits}").words
+    before, _, details = page.partition(" Details ")
+    assert "Action Post a Note echo/post Inputs Text to Ada Times 1 Loud yes Data Deep 1 no Reveal no Call Connection hall" in before
+    assert ("If the answer is lost send it again" in before, "Digest" in before, "onDoubt" in page) == (True, False, False)
+    assert "Time limit in seconds 60" in details.partition("Approve Decline")[0]
+    assert "Action Connection Asked by Asked Expires Actions Post a Note echo to Ada hall" in person.get("/approvals").words
+    assert "Asked Expires, or decided Actions" in person.get("/approvals?status=").words
+
+
 def test_the_list_refuses_as_the_page_does(place: Place) -> None:
     """Nobody without the scope sees it; the one-time link, which creates tokens, decides nothing; an ID of nothing is said to be that."""
     waits = place.host.runtime("default").invoke({**POST, "inputs": {"text": "to Ada"}}).meta.invocation_id

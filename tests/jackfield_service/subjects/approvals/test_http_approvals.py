@@ -144,7 +144,7 @@ def test_the_console_shows_what_would_be_sent_and_decides_by_post(tmp_path: Path
         page = f"/invocations/{found[0]}"
         assert "Deciding requires the scope approve" in reader.get(page).words
         assert reader.change(page, f"{page}/approval", **{"as": "approved"}).status == 403
-        assert all(text in approver.get(page).words for text in ("mail <0>", "onDoubt", "timeoutSeconds"))
+        assert all(text in approver.get(page).words for text in ("mail <0>", "If the answer is lost report it", "Time limit in seconds 60"))
         assert approver.change(page, f"{page}/approval", **{"as": "approved", "why": "fine"}).status == 303
         assert approver.change(page, f"{page}/approval", **{"as": "declined"}).headers["location"].endswith("done=closed")
         other = f"/invocations/{found[1]}"

@@ -60,9 +60,9 @@ def test_the_calls_over_a_connection_are_told(place: Place, runtime: Jackfield) 
     assert "These follow the new name: 2 calls queued" in page.words
     assert "These fail: 2 calls queued" in page.words
     assert page.words.count("These cannot be approved any more: 1 call waiting for approval") == 2
-    assert found_by(client, page, "2 calls queued").count("echo say") == 2
-    assert found_by(client, page, "1 call waiting for approval").count("echo post") == 1
-    assert found_by(client, page, "All its calls").count("echo say") == 3
+    assert found_by(client, page, "2 calls queued").count("Say echo") == 2
+    assert found_by(client, page, "1 call waiting for approval").count("Post a Note echo") == 1
+    assert found_by(client, page, "All its calls").count("Say echo") == 3
     bound = place.signed_in(token(place, "manage", rules=Rules(block=("echo/say",))))
     assert fact(bound.get("/connections/hall"), "Used by") == "1 call waiting for approval"
 

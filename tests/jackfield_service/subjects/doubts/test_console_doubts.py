@@ -71,9 +71,8 @@ def test_a_look_now_shows_what_is_at_the_provider(office: Office) -> None:
     page = office.look(client, identifier)
     for words in (
         "The provider was asked.",
-        "Look 1",
+        "List Tickets look 1",
         "It took effect: exactly one thing",
-        "listTickets",
         "Nobody looks by himself any more",
     ):
         assert words in page.words, words
@@ -85,6 +84,25 @@ def test_a_look_now_shows_what_is_at_the_provider(office: Office) -> None:
     page = client.get(f"/invocations/{identifier}")
     for words in ("Resolved manually", "Because of look 1", "seen there", "What was looked for"):
         assert words in page.words, words
+
+
+def test_a_doubt_says_first_what_was_sent_to_whom(office: Office) -> None:
+    """In a sentence and by the titles of its inputs, as far as they are kept; what happened is told once, and no member of an invocation
+    is named. A look that has found nothing leaves no column for it. The list of doubts has a section of its own."""
+    office.place.host.runtime("default").access.workspaces.set("default", {"settle": "show", "keepInputs": True})
+    client, identifier = office.client, office.lost("lost")
+    office.look(client, identifier)
+    page = client.get(f"/invocations/{identifier}")
+    told = "Create Ticket was sent over desk , now , and no clear answer came."
+    assert (told in page.words, "Subject The lamp is broken What happened" in page.words) == (True, True)
+    shown = page.words.partition("Entry as JSON")[0]
+    assert [shown.count(words) for words in ("onDoubt", "and may have taken effect", "Result Found")] == [0, 0, 0]
+    listed = client.get("/doubts")
+    assert "Action Connection In doubt Last look Next look Create Ticket bureau The lamp is broken desk now nothing found" in listed.words
+    assert f'href="/invocations/{identifier}"' in listed.text
+    assert 'href="/doubts" aria-current="page"' in listed.text
+    client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/resolve", **{"as": "failed"})
+    assert "Nothing is in doubt." in client.get("/doubts").words
 
 
 def test_what_was_written_about_a_doubt_is_there_again(office: Office) -> None:
@@ -108,7 +126,7 @@ def test_a_look_now_settles_where_that_is_wanted(office: Office) -> None:
     """With ``on``, the look settles the doubt: the page says by what, and offers no decision any more."""
     client, identifier = office.client, office.lost()
     page = office.look(client, identifier).words
-    for words in ("Settled by evidence", "bureau/listTickets", "What was looked for", "found"):
+    for words in ("Settled by what the provider shows", "bureau/listTickets", "What was looked for", "found"):
         assert words in page, words
     assert "Check with the provider, then resolve it" not in page
 
@@ -130,7 +148,7 @@ def test_a_contradiction_is_an_incident(office: Office) -> None:
     client, identifier = office.client, office.lost()
     client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/resolve", **{"as": "failed"})
     page = office.look(client, identifier).words
-    assert "Evidence says otherwise: that it took effect" in page
+    assert "The provider shows otherwise: that it took effect" in page
     assert "it may have happened twice" in page
     assert "it did not take effect" in page
 

@@ -120,7 +120,7 @@ def test_a_doubt_that_evidence_has_settled_says_so(place: Place) -> None:
     sealed = known.sealed_result(identifier, result)
     known.database.record(lambda transaction: doubts.settle(transaction, entry, "succeeded", None, sealed))
     page = client.get(f"/invocations/{identifier}").words
-    assert "Settled by evidence" in page
+    assert "Settled by what the provider shows" in page
     assert "Resolved manually" not in page
     assert "unknown: it was not received" not in page
 
@@ -135,7 +135,7 @@ def test_m6_a_settled_doubt_keeps_its_error_and_says_who_decided(place: Place) -
     assert "Resolved manually" in page
     assert "Resolved by Ada" in page
     assert "took effect" in page
-    assert "Original error" in page
+    assert "What had happened an unexpected ConnectionResetError" in page
     assert "Empty." not in page
     assert "Resolved by Ada" in page
 

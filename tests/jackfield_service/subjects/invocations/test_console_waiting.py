@@ -28,7 +28,7 @@ def test_a_person_decides_on_an_accessible_page(browser: Browser, console: Conso
     visitor.page.get_by_role("link", name="Approvals").click()
     visitor.page.get_by_role("heading", name="Approvals").wait_for()
     assert visitor.judged("approvals", thoroughly=thoroughly) == []
-    visitor.page.get_by_role("link", name="echo/post").click()
+    visitor.page.get_by_role("link", name="Post a Note").click()
     visitor.page.wait_for_url(f"**/invocations/{found.meta.invocation_id}")
     assert visitor.judged("waiting", thoroughly=thoroughly) == []
     visitor.page.get_by_label("Reason").fill("agreed")
@@ -41,7 +41,7 @@ def test_a_person_decides_on_an_accessible_page(browser: Browser, console: Conso
     visitor.field("Status").select_option("approved")
     visitor.page.get_by_role("button", name="Show").click()
     visitor.page.wait_for_url("**status=approved**")
-    assert visitor.page.get_by_role("link", name="echo/post").count() == 1
+    assert visitor.page.get_by_role("link", name="Post a Note").count() == 1
     visitor.close()
 
 

@@ -184,6 +184,6 @@ def test_the_console_has_a_form_for_it(own_functions: None, tmp_path: Path) -> N
         assert "Charge a card. write Functions of this program" in page.words
         fields = {"csrf": page.csrf, "invocation": '{"inputs": {"order": "a"}}', "mode": "run"}
         assert "ch_a 5" in client.post("/connectors/host/actions/charge/run", fields, hx_request="true").words
-        assert "host charge succeeded" in client.get("/invocations").words
+        assert "Charge a card. host succeeded" in client.get("/invocations").words
         (entry,), _ = place.host.runtime("default").journal_of().entries()
         assert "/connectors/host" in client.get(f"/invocations/{entry.id}").text

@@ -68,7 +68,7 @@ def spoil(host: ServerContext, workspace: str = "default") -> None:
 TOLD = (
     "broken 1 schedule does not run : nightly .", "failing 1 subscription does not do what it is for : orders .",
     "failing 1 callback fails : The shop .", "dead letter 1 delivery to a callback was given up .",
-    "waiting for approval 1 call waits for an approval .",
+    "waiting 1 call waits for an approval .",
 )  # fmt: skip
 PAGES = ("/schedules/nightly", "/subscriptions/orders", "/deliveries?status=dead", "/invocations?status=waiting")
 

@@ -10,9 +10,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route, compile_path
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Match, Route, compile_path
+from starlette.types import Scope
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup
@@ -37,6 +39,8 @@ _PAGES = sorted((page for module in _MODULES for page in getattr(module, "PAGES"
 _SHOWN = [(compile_path(page.path)[0], page.endpoint) for page in _PAGES if page.method == "GET"]
 """Pages, by the patterns of their addresses."""
 _MOST_FIELDS = 200
+_OF_PROGRAMS = ("/v1", "/mcp", "/hooks/", "/.well-known/")
+"""Beginnings of addresses that programs call, browsers or not."""
 
 
 def routes(server: ServerContext) -> list[Route]:
@@ -44,7 +48,26 @@ def routes(server: ServerContext) -> list[Route]:
     sessions = ConsoleSessions(server)
     pages = [Route(page.path, _page(server, sessions, page), methods=[page.method]) for page in _PAGES]
     own = [route for module in (sign_in, *_MODULES) if hasattr(module, "routes") for route in module.routes(server, sessions)]
-    return [*pages, *own, assets_route()]
+    nowhere = _Nowhere("/{path:path}", _page(server, sessions, Page("/{path:path}", _lost), _lost_stranger))
+    return [*pages, *own, assets_route(), nowhere]
+
+
+class _Nowhere(Route):
+    """Address of nothing that a browser opens, after all other routes: programs get a problem document."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match what no route has, where the request is for a page."""
+        is_opened = scope["type"] == "http" and scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", "")
+        return super().matches(scope) if is_opened and not scope["path"].startswith(_OF_PROGRAMS) else (Match.NONE, {})
+
+
+def _lost(_request: PageRequest) -> Response:
+    raise Problem(404, "there is no page at this address", hint="Choose a section of the menu.")
+
+
+def _lost_stranger(_request: Request) -> Response:
+    whole = document("Not found", h.main(heading("Not found"), h.p("There is no page at this address."), class_="alone"))
+    return secured(HTMLResponse(whole, 404))
 
 
 def session_route(server: ServerContext, page: Page) -> Route:
@@ -52,7 +75,11 @@ def session_route(server: ServerContext, page: Page) -> Route:
     return Route(page.path, _page(server, ConsoleSessions(server), page), methods=[page.method])
 
 
-def _page(server: ServerContext, sessions: ConsoleSessions, page: Page) -> Callable[[Request], Awaitable[Response]]:
+def _page(
+    server: ServerContext, sessions: ConsoleSessions, page: Page, stranger: Callable[[Request], Response] | None = None
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of a page; ``stranger`` answers whoever is not signed in, by default with the way to sign in."""
+
     async def endpoint(request: Request) -> Response:
         remembered = await sessions.remembered(request) if page.describes else None
         if remembered is not None:
@@ -63,7 +90,7 @@ def _page(server: ServerContext, sessions: ConsoleSessions, page: Page) -> Calla
             found = await asyncio.to_thread(sessions.find, request, touch=touch)
         except JackfieldError as error:
             return _unavailable(error)
-        return _to_sign_in(request) if found is None else await _answered(server, page, request, found)
+        return (stranger or _to_sign_in)(request) if found is None else await _answered(server, page, request, found)
 
     return endpoint
 

@@ -23,10 +23,7 @@ WORDS: Mapping[str, str] = {
     "approver": "The operator makes a token of the scope 'approve' with the server's command line: 'tokens create --scope approve'.",
     "twin": "Wait until it has ended; the Invocations page shows it.",
     "resolve": "Check with the provider whether it took effect, then record the outcome on the invocation's page.",
-    "in_doubt": (
-        "Check with the provider whether it took effect before you send it again, then record the outcome on the invocation's page; "
-        "'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
-    ),
+    "in_doubt": "Check with the provider whether it took effect before you send it again, then record the outcome on the invocation's page.",
     "settling": "The provider is being asked whether it took effect: the invocation's page has the outcome.",
     "may_be_queued": "Look for it on the Invocations page before you repeat it.",
     "invocations": "The Invocations page lists them.",

@@ -1,9 +1,10 @@
-"""Doubts: what was looked for at the provider and found, the decision of a person, and the list of those that are open."""
+"""Doubts: what was sent to whom, what was looked for at the provider and found, the decision of a person, and the list of those that are open."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
@@ -14,15 +15,29 @@ from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield_service.shell.pages.layout.components import at, badge, card, choice_field, field, form, h, notice, outside, text_field
+from jackfield_service.shell.pages.layout.components import (
+    at,
+    badge,
+    card,
+    choice_field,
+    field,
+    form,
+    h,
+    notice,
+    outside,
+    panel,
+    text_field,
+)
 from jackfield_service.shell.pages.layout.drawn import decides
-from jackfield_service.shell.pages.layout.gist import gists
+from jackfield_service.shell.pages.layout.entry_connection import connection_links
+from jackfield_service.shell.pages.layout.gist import action_of, name_of, named, recipients, telling_inputs
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.person import person
-from jackfield_service.shell.pages.layout.results import error_shown
+from jackfield_service.shell.pages.layout.results import inputs_shown, provider_shown
 from jackfield_service.shell.pages.layout.shell import outcome as result_of
-from jackfield_service.shell.pages.layout.shell import redirect
+from jackfield_service.shell.pages.layout.shell import page, redirect
+from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_store.journal.entry import EVIDENCE, LONGEST_NOTE
 from jackfield_store.runtime.evidence_loop import look_now
@@ -32,11 +47,18 @@ DONE = {
     "settled": "It was no longer in doubt, so nothing was changed.",
     "looked": "The provider was asked. What was found is below.",
     "unlookable": (
-        "Nothing can be looked up: the action declares no evidence, its connection was given inline, looks are switched off, or another "
+        "Nothing can be looked up: the action does not say where, its connection was given inline, looks are switched off, or another "
         "process has the function."
     ),
 }
 """What a step came to; the page says so."""
+LIST = "/doubts"
+"""Address of the list of doubts."""
+_COLUMNS = ("Action", "Connection", "In doubt", "Last look", "Next look")
+_SORTS = Sorts({"Action": "action", "Connection": "connection", "In doubt": "settledAt"}, names="id")
+_PAGE = 50
+_SENT = re.compile(r"\A'[^']*' (?:was sent and )?may have taken effect: ")
+"""Begin of an error's message that its page says in a sentence."""
 _OUTPUT_ROWS = 4
 _OPEN = 6
 """Open doubts that the overview lists."""
@@ -92,7 +114,7 @@ def resolved(request: PageRequest) -> Response:
     except JackfieldError as error:
         if request.entry().status == "in_doubt":
             asked = _sure(request, entry, outcome, error)
-            return result_of(request, "invocations", f"{entry.connector} {entry.action}", asked, status=error.http_status)
+            return result_of(request, "invocations", name_of(request, entry), asked, status=error.http_status)
         return redirect(request, f"/invocations/{entry.id}?done=settled")  # another tab, evidence, or the late answer, was faster
     return redirect(request, f"/invocations/{entry.id}?done=resolved")
 
@@ -120,23 +142,36 @@ def looks_shown(request: PageRequest, entry: Entry) -> Markup | None:
     """Render the looks for evidence of an invocation that is or was in doubt, and the button that looks now."""
     if not entry.evidence:
         return None
+    found = [_found(look) for look in entry.looks]
+    columns = ("Asked", "When", "Result", *(("Found",) if any(found) else ()))
     rows = [
-        (f"Look {one.get('number', place)}", at(str(one["at"]), request.now), h.code(one["source"]), _result(one), _found(one))
-        for place, one in enumerate(entry.looks, 1)
+        (
+            [_source(request, entry, look), " ", h.span(f"look {look.get('number', place)}", class_="muted small")],
+            at(str(look["at"]), request.now),
+            _result(look),
+            shown,
+        )[: len(columns)]
+        for place, (look, shown) in enumerate(zip(entry.looks, found, strict=True), 1)
     ]
     look = form(request, f"/invocations/{entry.id}/look", h.button("Look now")) if request.may("manage") else None
     means = _MEANS.get(str(entry.looks[-1]["result"])) if entry.looks else None
     return card(
         "What was looked for",
         h.p(means) if means else None,
-        table(
-            "Looks at the provider", ("Look", "When", "Asked", "Result", "Found"), reversed(rows), empty="The provider was not asked yet."
-        ),
+        table("Looks at the provider", columns, reversed(rows), empty="The provider was not asked yet."),
         h.p(_next(request, entry), class_="muted") if entry.status == "in_doubt" else None,
         look,
         class_="card stack",
         id="looks",
     )
+
+
+def _source(request: PageRequest, entry: Entry, look: Mapping[str, Any]) -> str:
+    """Name what was asked: the title of the action or of the trigger that shows what there is at the provider."""
+    manifest, source = request.catalog.look(entry.connector)[1], str(look.get("source", ""))
+    key = source.rpartition("/")[2]
+    declared = None if manifest is None else manifest.actions.get(key) or manifest.triggers.get(key)
+    return source if declared is None else declared.title
 
 
 def _next(request: PageRequest, entry: Entry) -> Node:
@@ -164,7 +199,7 @@ def _found(look: Mapping[str, Any]) -> Node:
         known = None
     link = outside(look.get("link"), f"Open at {urlsplit(str(look.get('link'))).hostname}")
     if not isinstance(known, dict):
-        return [look.get("text", ""), " ", link]
+        return [look.get("text"), " ", link] if look.get("text") or link else None
     sent = {pointer.removeprefix("/"): value for pointer, value in look.get("sent", {}).items()}
     if not sent:
         return [terms([(name, str(value)) for name, value in known.items()]), link]
@@ -183,48 +218,52 @@ def resolution_shown(request: PageRequest, entry: Entry) -> list[Node]:
     is_unknown = entry.status == "succeeded" and not (entry.result or {}).get("output")
     because, evidence = settled.get("because"), settled.get("evidence")
     shown = card(
-        "Settled by evidence" if settled["by"] == EVIDENCE else "Resolved manually",
+        "Settled by what the provider shows" if settled["by"] == EVIDENCE else "Resolved manually",
         terms(
             [
                 ("Resolution", decision),
-                ("Resolved by", person(request, str(settled["by"]))),
+                ("Resolved by", None if settled["by"] == EVIDENCE else person(request, str(settled["by"]))),
                 ("Resolved", at(str(settled["at"]), request.now, whole=True)),
                 ("Note", str(settled["note"]) if "note" in settled else None),
                 ("Because of", f"look {because.get('number')}" if because else None),
-                ("Evidence", _evidence(evidence) if evidence else None),
-                ("Overruled", f"evidence, {at_text(settled['overruled'])}" if "overruled" in settled else None),
+                ("Found at the provider", _evidence(request, entry, evidence) if evidence else None),
+                ("Overruled", f"what a look had found, {at_text(settled['overruled'])}" if "overruled" in settled else None),
                 ("Request ID", h.code(entry.request_id) if entry.request_id else None),
                 ("Output", "unknown: it was not received from the provider" if is_unknown else None),
+                ("What had happened", _happened(entry.doubt)),
             ]
         ),
-        h.div(h.h3("Original error"), error_shown(entry.doubt)) if entry.doubt else None,
+        provider_shown(entry.doubt or {}),
         class_="card stack",
     )
-    return [_contradiction(settled.get("contradictedBy")), shown]
+    return [_contradiction(request, entry, settled.get("contradictedBy")), shown]
 
 
 def at_text(overruled: Mapping[str, Any]) -> str:
     """Return what evidence had decided before a person did."""
-    return f"which had said '{overruled.get('evidence', {}).get('verdict', 'took')}'"
+    took = overruled.get("evidence", {}).get("verdict", "took") == "took"
+    return f"that it {'took effect' if took else 'did not take effect'}"
 
 
-def _evidence(evidence: Mapping[str, Any]) -> Node:
+def _evidence(request: PageRequest, entry: Entry, evidence: Mapping[str, Any]) -> Node:
     found = evidence.get("matched") or {}
-    return [h.code(evidence.get("source", "")), terms([(name, str(value)) for name, value in found.items()]) if found else None]
+    return [_source(request, entry, evidence), terms([(name, str(value)) for name, value in found.items()]) if found else None]
 
 
-def _contradiction(evidence: Mapping[str, Any] | None) -> Markup | None:
+def _contradiction(request: PageRequest, entry: Entry, evidence: Mapping[str, Any] | None) -> Markup | None:
     if evidence is None:
         return None
     said = "took effect" if evidence["verdict"] == "took" else "did not take effect"
-    text = f"Evidence says otherwise: that it {said}. Nothing was changed by that. If its key was used again, it may have happened twice."
-    return notice(h.p(text), h.p("Source: ", _evidence(evidence)), tone="bad")
+    text = (
+        f"The provider shows otherwise: that it {said}. Nothing was changed by that. If its key was used again, it may have happened twice."
+    )
+    return notice(h.p(text), h.p("Asked: ", _evidence(request, entry, evidence)), tone="bad")
 
 
-def _decision(request: PageRequest, entry: Entry, outcome: str) -> Markup:
+def _decision(request: PageRequest, entry: Entry, outcome: str) -> list[Node]:
     """Render a decision on a doubt, which asks once more before it is one: the wrong one makes a caller send a second time."""
     finding, what = _DECISIONS[outcome]
-    return h.details(h.summary(f"{finding}…"), h.p(what), _sure(request, entry, outcome), class_="further")
+    return panel(f"asked-{outcome}", finding, finding, h.p(what), _sure(request, entry, outcome), tone="button")
 
 
 def _sure(request: PageRequest, entry: Entry, outcome: str, refused: JackfieldError | None = None) -> Markup:
@@ -234,7 +273,10 @@ def _sure(request: PageRequest, entry: Entry, outcome: str, refused: JackfieldEr
         f"note-{outcome}", "How do you know?", given.get(f"note-{outcome}"), "Kept with the invocation.", maxlength=LONGEST_NOTE
     )
     chosen = given.get(f"because-{outcome}", "")
-    numbered = [(str(one["number"]), f"Look {one['number']}: {_WORDS[one['result']][1]}") for one in entry.looks if "number" in one]
+    numbered = [
+        (str(one["number"]), f"Look {one['number']}: {_source(request, entry, one)}, {_WORDS[one['result']][1]}")
+        for one in entry.looks if "number" in one
+    ]  # fmt: skip
     because = (
         choice_field(f"because-{outcome}", "The look that shows it", [("", "None"), *reversed(numbered)], chosen) if numbered else None
     )
@@ -260,56 +302,102 @@ def _output_field(text: str, refused: JackfieldError | None) -> Markup:
 
 
 def doubt_shown(request: PageRequest, entry: Entry, marks: list[tuple[str, Node]], again: Markup | None) -> Markup | None:
-    """Render the form that resolves an invocation in doubt. ``marks`` are the caller's own IDs of it, ``again`` the link that runs it
+    """Render what is in doubt, and the buttons that resolve it. ``marks`` are the caller's own IDs of it, ``again`` the link that runs it
     again."""
     if entry.status != "in_doubt":
         return None
-    if not request.may("manage"):
-        return notice(
-            "It is not known whether this invocation took effect. Resolving it requires the scope ", h.code("manage"), ".", tone="warn"
-        )
-    lookup = [" Look for request ID ", h.code(entry.request_id), "."] if entry.request_id else None
-    known = [(name, value) for name, value in marks if value is not None]
+    error: dict[str, Any] = dict((entry.result or {}).get("error") or {})
+    facts = [
+        ("What happened", _happened(error)),
+        ("Request ID", h.code(entry.request_id) if entry.request_id else None),
+        *marks,
+    ]
+    return card(
+        "In doubt",
+        h.p(_told(request, entry), " It is not known whether it took full effect, partial effect or none."),
+        _about(request, entry),
+        terms(facts),
+        provider_shown(error),
+        *(_choice(request, entry, again) if request.may("manage") else [h.p("Resolving it requires the scope ", h.code("manage"), ".")]),
+        class_="card doubt",
+    )
+
+
+def _happened(error: Mapping[str, Any] | None) -> Node:
+    """Render the error of a doubt without what the page says already; None if there is none."""
+    if not error:
+        return None
+    details = [f"{item['path']}: {item['message']}".removeprefix(": ") for item in error.get("details", ())]
+    return [_SENT.sub("", str(error["message"])), h.ul([h.li(text) for text in details], class_="plain") if details else None]
+
+
+def _told(request: PageRequest, entry: Entry) -> Node:
+    """Say what was sent to whom, over what and when."""
+    over = connection_links(request, [entry]).get(entry.id)
+    to = recipients(request, entry)
+    was = "was sent" if entry.attempts else "may have been sent"
+    begun = entry.created_at if entry.started_at is None else entry.started_at
+    return [
+        h.strong(name_of(request, entry)), f" {was}", [" to ", h.strong(to)] if to else None, [" over ", over] if over else None, ", ",
+        at(begun, request.now), ", and no clear answer came.",
+    ]  # fmt: skip
+
+
+def _about(request: PageRequest, entry: Entry) -> Markup | None:
+    """Render the inputs that tell it from other calls; None if they are not kept, or the visitor may not read them."""
+    told, action = telling_inputs(request, entry), action_of(request, entry.connector, entry.action)
+    return inputs_shown(told, action.inputs if action else {}) if told else None
+
+
+def _choice(request: PageRequest, entry: Entry, again: Markup | None) -> list[Node]:
+    """Render the two outcomes as buttons, and further down what repeats the call."""
     anew = h.details(
         h.summary("Run again without resolving it"),
         h.p("If it took effect, running it again repeats it. Resolve the doubt first if you can."),
         again,
         class_="further",
     )  # fmt: skip
-    return card(
-        "In doubt",
-        h.p(
-            "It is not known whether this invocation took full effect, partial effect or none. Check with the provider, then resolve it.",
-            lookup,
-        ),
-        terms(known) if known else None,
-        _decision(request, entry, "succeeded"),
-        _decision(request, entry, "failed"),
+    return [
+        h.p("Check with the provider, then resolve it:"),
+        h.div(_decision(request, entry, "succeeded"), _decision(request, entry, "failed"), class_="actions"),
         anew if again is not None else None,
-        class_="card doubt",
-    )
+    ]
+
+
+def listed(request: PageRequest) -> Response:
+    """``GET /doubts``: those that are open, the newest first."""
+    request.require("read")
+    found = _SORTS.read(request, lambda cursor, limit: request.journal.entries(status="in_doubt", cursor=cursor, limit=limit), _PAGE)
+    shown = found.table(LIST, "Doubts", _COLUMNS, _rows(request, found.rows), empty="Nothing is in doubt.")
+    lead = "Calls that were sent, or may have been, and whose outcome nobody knows. Open one to see what was found, and to resolve it."
+    return page(request, "doubts", "In doubt", shown, lead=lead)
 
 
 def open_doubts(request: PageRequest) -> Markup | None:
-    """Render the newest doubts that are open, with what was found so far and when the provider is asked next; None if there are none."""
-    listed, cursor = request.journal.entries(status="in_doubt", limit=_OPEN)
-    entries = [entry for one in listed if (entry := _find(request, one)) is not None]
-    if not entries:
+    """Render the newest doubts that are open; None if there are none."""
+    entries, cursor = request.journal.entries(status="in_doubt", limit=_OPEN)
+    rows = _rows(request, entries)
+    if not rows:
         return None
-    told = gists(request, entries)
-    rows = [
+    more = h.p(f"The newest {_OPEN}.", class_="muted") if cursor is not None else None
+    title = h.div(h.h2("In doubt"), h.a("All in doubt", href=LIST), class_="row")
+    return h.section(title, table("Open doubts", _COLUMNS, rows), more, class_="card")
+
+
+def _rows(request: PageRequest, listed_: Sequence[Entry]) -> list[Sequence[Node]]:
+    """Render doubts as rows of a table: what was found so far, and when the provider is asked next."""
+    entries = [entry for one in listed_ if (entry := _find(request, one)) is not None]
+    names, over = named(request, entries), connection_links(request, entries)
+    return [
         (
-            [h.a(f"{entry.connector} ", h.strong(entry.action), href=f"/invocations/{entry.id}"), told.get(entry.id)],
+            names[entry.id],
+            over.get(entry.id) or h.span("none", class_="muted"),
             at(entry.settled_at, request.now),
             _result(entry.looks[-1]) if entry.looks else h.span("not looked for", class_="muted"),
             _next_at(request, entry) or (entry.evidence or {}).get("waitsFor", "a person resolves it"),
         )
         for entry in entries
     ]
-    shown = table("Open doubts", ("Action", "In doubt", "Last look", "Next look"), rows)
-    every = h.a("All in doubt", href="/invocations?status=in_doubt")
-    more = h.p(f"The newest {_OPEN}.", class_="muted") if cursor is not None else None
-    return h.section(h.div(h.h2("In doubt"), every, class_="row"), shown, more, class_="card")
 
 
 def _find(request: PageRequest, entry: Entry) -> Entry | None:
@@ -320,6 +408,7 @@ def _find(request: PageRequest, entry: Entry) -> Entry | None:
 
 
 PAGES: tuple[Page, ...] = (
+    Page(LIST, listed),
     Page("/invocations/{id}/resolve", resolved, "POST"),
     Page("/invocations/{id}/look", looked, "POST"),
 )

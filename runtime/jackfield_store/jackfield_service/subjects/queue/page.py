@@ -12,7 +12,7 @@ from jackfield.kernel.errors import InvalidInvocation, LimitReached
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_service.shell.pages.layout.components import at, card, done_notice, form, h, live, more, notice, span_text
 from jackfield_service.shell.pages.layout.drawn import decides
-from jackfield_service.shell.pages.layout.gist import gists
+from jackfield_service.shell.pages.layout.gist import name_of, named
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.selection import NONE, tick
@@ -48,10 +48,12 @@ def dead(request: PageRequest) -> Response:
     """``GET /queue/dead-letters``: invocations that were given up, newest first."""
     request.require("read")
     entries, cursor = request.journal.entries(cursor=request.query.get("cursor") or None, limit=_PAGE, status="dead")
-    columns = ("Invocation", "Action", "Connection", "Deliveries", "Given up", "Actions")
-    told = gists(request, entries)
-    rows = [_letter(request, entry, told.get(entry.id)) for entry in entries]
-    shown = [LETTERS.bar(request) if rows else None, table("Dead letters", columns, rows, empty="No dead letters.")]
+    columns = ("Action", "Connection", "Created", "Deliveries", "Given up", "Actions")
+    names = named(request, entries)
+    rows = [_letter(request, entry, names[entry.id]) for entry in entries]
+    heads = {columns[0]: (h.div(LETTERS.every(request), columns[0]), None)}
+    letters = table("Dead letters", columns, rows, empty="No dead letters.", sorts=heads, numbers=("Deliveries",))
+    shown = [LETTERS.bar(request) if rows else None, letters]
     advice = "Find the cause before you redrive one: it is queued again with the same inputs and idempotency key. "
     lead = ["Given up, since their worker was lost each time. ", advice, h.code("jackfield queue redrive --all"), " redrives all."]
     done = done_notice(request, {**_DONE, **NONE}, "alive", "held", *NONE)
@@ -129,9 +131,9 @@ def _by_workspace(figures: Mapping[str, Mapping[str, Any]]) -> Markup:
     return card("By workspace", table("Queue by workspace", columns, rows, empty="Nothing is queued in any workspace."))
 
 
-def _letter(request: PageRequest, entry: Entry, gist: Node) -> tuple[Node, ...]:
+def _letter(request: PageRequest, entry: Entry, called: Node) -> tuple[Node, ...]:
     redrive: Node = None
-    name = f"{entry.connector} {entry.action} {entry.id[-6:]}"
+    name = f"{name_of(request, entry)} {entry.id[-6:]}"
     if request.may("manage"):
         button = h.button("Redrive", class_="quiet", aria_label=f"Redrive {name}")
         redrive = form(
@@ -139,9 +141,9 @@ def _letter(request: PageRequest, entry: Entry, gist: Node) -> tuple[Node, ...]:
         )
     box = tick(entry.id, name) if request.may("manage") else None
     return (
-        [box, h.a(at(entry.created_at, request.now), href=f"/invocations/{entry.id}")],
-        [f"{entry.connector} ", h.strong(entry.action), gist],
+        [box, called],
         h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else h.span("none", class_="muted"),
+        at(entry.created_at, request.now),
         len(entry.deliveries),
         at(entry.dead_at, request.now),
         redrive,

@@ -122,7 +122,9 @@ def _list(request: PageRequest, *, again: bool = False) -> Markup:
     found = _sorts(request).read(request, partial(_listed, request), _PAGE)
     rows = [token_row(request, token, ticks=True) for token in found.rows]
     bar = SELECTION.bar(request) if rows and not request.identity.rules else None
-    shown = card("Tokens", bar, found.table("/tokens", "Tokens", COLUMNS, rows, empty="No tokens yet."))
+    shown = card(
+        "Tokens", bar, found.table("/tokens", "Tokens", COLUMNS, rows, empty="No tokens yet.", picks=bar and SELECTION.every(request))
+    )
     return h.div(shown, id="list", hx_swap_oob="true" if again else None)
 
 

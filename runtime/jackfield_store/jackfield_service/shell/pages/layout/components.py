@@ -35,7 +35,7 @@ _TONES = {
     "pending": "busy", "disabling": "busy", "degraded": "warn",
 }  # fmt: skip
 _WORDS = {
-    "granted": "connected", "saved": "to be confirmed", "in_doubt": "in doubt", "ok": "working", "dead": "dead letter", "disabling": "pausing", "waiting": "waiting for approval",
+    "granted": "connected", "saved": "to be confirmed", "in_doubt": "in doubt", "ok": "working", "dead": "dead letter", "disabling": "pausing",
 }  # fmt: skip
 _WORD = re.compile("[a-z]+")
 FILTERS = "filters"
@@ -135,6 +135,8 @@ def local_time(moment: float) -> Markup:
 def ago(moment: float, now: float) -> str:
     """Format the time between two moments in one unit: "5 min ago", "in 3 days"."""
     seconds = abs(now - moment)
+    if seconds < 1:
+        return "now"
     if seconds < _MINUTE:
         text = f"{int(seconds)} s"
     elif seconds < _HOUR:

@@ -118,7 +118,7 @@ class _Drawing:
         if about.get("description"):
             options["hint"], rest = parted(str(about["description"]))
             options |= {} if rest is None else {"rest": rest}
-        title = str(about.get("title") or _spelled(name))
+        title = str(about.get("title") or spelled(name))
         options |= self._control(kind, node, title, depth) | self._fitting(kind, node) | _hints(kind, about)
         if kind == "list" and "optionsFrom" not in options:  # choices for each of its values
             options |= {key: value for key, value in _hints(kind, _resolved(node["items"], self._root)).items() if key == "optionsFrom"}
@@ -272,7 +272,7 @@ def _text_kind(node: Schema) -> str:
     return "textarea" if has_lines else {"date-time": "moment", "date": "date"}.get(str(node.get("format")), "text")
 
 
-def _spelled(name: str) -> str:
+def spelled(name: str) -> str:
     """Return the name of a member without a title as words, ``bigId`` as "Big ID"; what is no name of a program stays as it is."""
     if not (name.isascii() and name.isidentifier()):
         return name

@@ -1,4 +1,5 @@
-"""A line that tells calls of one action apart in a list: whom a message goes to and what it is about, or the first inputs that say something."""
+"""Names of calls: the title of their action, and a line that tells calls of one action apart. That is whom a message goes to and what it is
+about, or the first inputs that say something."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 from jackfield.kernel.markup import Node
 from jackfield.kernel.pointers import cut
 from jackfield.kernel.walk import Nodes, extension, is_secret, nodes
+from jackfield.manifest.manifest import ActionManifest
 from jackfield.redaction.marks import MASK
 from jackfield_service.shell.pages.layout.components import h
 from jackfield_service.shell.pages.layout.page_request import PageRequest
@@ -40,48 +42,78 @@ def readable_inputs(request: PageRequest, calls: Sequence[Called]) -> dict[str, 
     return ReadableInputs(runtime.journal, runtime.pipeline.known, runtime.catalog, keeps=keeps, decides=decides).of(calls)
 
 
-def gists(request: PageRequest, calls: Sequence[Labelled]) -> dict[str, Node]:
-    """Return the line of each call that has one, by its ID: of its inputs, as far as the visitor may read them, else of its labels. A
-    call of a program's own function has its title first."""
+def named(request: PageRequest, calls: Sequence[Labelled]) -> dict[str, Node]:
+    """Return the name of each call by its ID, as a link to its page, with its connector. A line tells it from others: of its inputs, as far
+    as the visitor may read them, else of its labels."""
     found = readable_inputs(request, calls)
-    texts = {call.id: _gist(request, call, found.get(call.id)) for call in calls}
-    return {identifier: h.span(text, class_="gist") for identifier, text in texts.items() if text}
+    return {call.id: _named(request, call, found.get(call.id)) for call in calls}
 
 
-def _gist(request: PageRequest, call: Labelled, inputs: Any) -> str:
-    titles = [title] if isinstance(title := call.context.get("title"), str) else []  # of a function of the program
-    parts = [*titles, *(_parts(_schema(request, call), inputs) if isinstance(inputs, Mapping) else ())]
-    if len(parts) == len(titles):
-        parts += [f"{name}={value}" for name, value in (call.context.get("labels") or {}).items()]
-    return " · ".join(cut(part, _LONGEST) for part in parts[:_PARTS])
+def name_of(request: PageRequest, call: Labelled) -> str:
+    """Return the name of a call: the title of its action, or of the program's own function; of what is not installed, the action's key."""
+    title, action = call.context.get("title"), action_of(request, call.connector, call.action)
+    return title if isinstance(title, str) else call.action if action is None else action.title
 
 
-def _schema(request: PageRequest, call: Called) -> Mapping[str, Any]:
-    manifest = request.catalog.look(call.connector)[1]
-    action = None if manifest is None else manifest.actions.get(call.action)
-    return {} if action is None else action.inputs
+def action_of(request: PageRequest, connector: str, action: str) -> ActionManifest | None:
+    """Return an action as it is installed now; None if the visitor sees none."""
+    manifest = request.catalog.look(connector)[1]
+    return None if manifest is None else manifest.actions.get(action)
 
 
-def _parts(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the texts of inputs: recipients first, then those that are required, in the author's order, and last what the connection could
-    bring, such as a region. Secrets and defaults tell no call apart."""
-    declared, required = schema.get("properties", {}), schema.get("required", ())
-    places = {name: place for place, name in enumerate(declared)}
-    known = [(name, nodes(schema, declared.get(name, {}))) for name in list(inputs)[:_MEMBERS]]
+def telling_inputs(request: PageRequest, call: Labelled) -> dict[str, Any]:
+    """Return the inputs that tell a call from others, by name, as far as the visitor may read them."""
+    return dict(list(_telling(*_called(request, call)))[:_PARTS])
+
+
+def recipients(request: PageRequest, call: Labelled) -> str:
+    """Return whom a call was for, as far as the visitor may read that."""
+    schema, inputs = _called(request, call)
+    return ", ".join(_text(value) for name, value in _telling(schema, inputs) if _is_recipient(_nodes(schema, name)))
+
+
+def _called(request: PageRequest, call: Labelled) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the schema of a call's inputs, and these."""
+    action, inputs = action_of(request, call.connector, call.action), readable_inputs(request, [call]).get(call.id)
+    return action.inputs if action else {}, inputs if isinstance(inputs, Mapping) else {}
+
+
+def _named(request: PageRequest, call: Labelled, inputs: Any) -> Node:
+    action = action_of(request, call.connector, call.action)
+    schema = action.inputs if action else {}
+    parts = [_text(value) for _, value in _telling(schema, inputs)] if isinstance(inputs, Mapping) else []
+    parts = parts or [f"{name}={value}" for name, value in (call.context.get("labels") or {}).items()]
+    gist = " · ".join(cut(part, _LONGEST) for part in parts[:_PARTS])
+    name = h.a(h.strong(name_of(request, call)), href=f"/invocations/{call.id}")
+    return [name, " ", h.span(call.connector, class_="muted small"), h.span(gist, class_="gist") if gist else None]
+
+
+def _telling(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the inputs that say something: recipients first, then those that are required, in the author's order, and last what the
+    connection could bring, such as a region. Secrets and defaults tell no call apart."""
+    required = schema.get("required", ())
+    places = {name: place for place, name in enumerate(schema.get("properties", {}))}
+    known = [(name, _nodes(schema, name)) for name in list(inputs)[:_MEMBERS]]
     for name, found in sorted(known, key=lambda pair: _rank(pair, required, places)):
         value = inputs[name]
         if any(is_secret(node) or node.get("default") == value for node in found):
             continue
-        text = _text(value)
-        if text.replace(MASK, "").strip(", "):  # not masked as a whole
-            yield text
+        if _text(value).replace(MASK, "").strip(", "):  # not masked as a whole
+            yield name, value
+
+
+def _nodes(schema: Mapping[str, Any], name: str) -> Nodes:
+    return nodes(schema, schema.get("properties", {}).get(name, {}))
+
+
+def _is_recipient(found: Nodes) -> bool:
+    return any(extension(node).get("recipient") for node in found)
 
 
 def _rank(pair: tuple[str, Nodes], required: Sequence[str], places: Mapping[str, int]) -> tuple[bool, bool, bool, float]:
     name, found = pair
-    marks = [extension(node) for node in found]
-    is_recipient, is_brought = any(mark.get("recipient") for mark in marks), any("fromConnection" in mark for mark in marks)
-    return not is_recipient, is_brought, name not in required, places.get(name, math.inf)
+    is_brought = any("fromConnection" in extension(node) for node in found)
+    return not _is_recipient(found), is_brought, name not in required, places.get(name, math.inf)
 
 
 def _text(value: Any) -> str:

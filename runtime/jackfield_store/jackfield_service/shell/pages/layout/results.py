@@ -1,15 +1,17 @@
-"""Rendering of a Result: output or error, details, hint, and the provider's own message."""
+"""Rendering of what a call was given and what it came to: inputs; output or error, details, hint, and the provider's own message."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield.manifest.manifest import ActionManifest
 from jackfield_service.shell.pages.layout.components import badge, code_block, fault_of, h, json_text, notice, span_text
+from jackfield_service.shell.pages.layout.form_schema import form_schema, spelled
 
 _MOST_ROWS = 200
 _TABLE_ROWS = 100
@@ -19,6 +21,8 @@ _FEW_COLUMNS = 8
 _NESTED = 2
 """Depth at which the cells of a table begin."""
 _DEEPEST = 3
+_MOST_TEXT = 1000
+"""Longer texts scroll in a box of their own."""
 _LONG = 15
 """Longer lists scroll in a box of their own."""
 _WORDS = {"succeeded": "Succeeded", "failed": "Failed", "in_doubt": "In doubt", "waiting": "Waiting until a person approves it"}
@@ -94,6 +98,13 @@ def _dry(meta: Mapping[str, Any], status: str, action: ActionManifest) -> Markup
 
 def error_shown(error: Mapping[str, Any]) -> Markup:
     """Render the error of a Result."""
+    again = "Retryable." if error.get("retryable") else None
+    kind = terms([("Error", [h.code(error["code"]), f" {again}" if again else ""])])
+    return h.div(fault_of(str(error["message"]), error.get("hint"), error.get("details", ())), kind, provider_shown(error))
+
+
+def provider_shown(error: Mapping[str, Any]) -> Markup | None:
+    """Render what the provider has said to an error; None if it has said nothing."""
     provider = error.get("provider") or {}
     said = [
         ("Code", h.code(provider["code"]) if provider.get("code") else None),
@@ -102,10 +113,35 @@ def error_shown(error: Mapping[str, Any]) -> Markup:
         ("Request ID", h.code(provider["requestId"]) if provider.get("requestId") else None),
     ]
     more = code_block(json_text(provider["details"]), "The provider's details as JSON") if provider.get("details") else None
-    words = h.div(h.h4("Provider's response"), terms(said), more, class_="provider") if provider else None
-    again = "Retryable." if error.get("retryable") else None
-    kind = terms([("Error", [h.code(error["code"]), f" {again}" if again else ""])])
-    return h.div(fault_of(str(error["message"]), error.get("hint"), error.get("details", ())), kind, words)
+    return h.div(h.h4("Provider's response"), terms(said), more, class_="provider") if provider else None
+
+
+def inputs_shown(inputs: Mapping[str, Any], schema: Mapping[str, Any]) -> Markup:
+    """Render inputs, or values of a connection, as their form names and orders them: a person reads them who decides."""
+    return given_shown(inputs, {"properties": form_schema(schema, given=inputs)["properties"]}) if inputs else h.p("None.", class_="muted")
+
+
+def given_shown(item: Any, field: Mapping[str, Any] = MappingProxyType({}), depth: int = 0) -> Markup:
+    """Render a value of a form's field: texts whole, yes and no as words."""
+    if isinstance(item, bool):
+        return h.span("yes" if item else "no")
+    if isinstance(item, Mapping) and item and depth <= _DEEPEST:
+        fields: Mapping[str, Any] = field.get("properties", {})
+        names = [*(name for name in fields if name in item), *(name for name in item if name not in fields)]
+        part = field.get("options", {}).get("part", {})
+        return terms([(_title(name, fields.get(name)), given_shown(item[name], fields.get(name, part), depth + 1)) for name in names])
+    if isinstance(item, list) and item and depth <= _DEEPEST:
+        part = field.get("options", {}).get("part", {})
+        shown = [given_shown(one, part, depth + 1) for one in item]
+        return shown[0] if len(shown) == 1 else h.ul([h.li(one) for one in shown], class_="plain")
+    if not isinstance(item, str | int | float) or item == "":
+        return h.code(json_text(item))
+    is_long = isinstance(item, str) and len(item) > _MOST_TEXT
+    return h.div(item, class_="value long", tabindex="0", role="region", aria_label="Text") if is_long else h.span(item, class_="value")
+
+
+def _title(name: str, field: Mapping[str, Any] | None) -> str:
+    return spelled(name) if field is None else str(field["title"])
 
 
 def output_shown(output: Any, action: str) -> Markup:

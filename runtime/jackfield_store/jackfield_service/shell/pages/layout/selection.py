@@ -75,10 +75,16 @@ class Selection:
         offered = [step for step in self.steps if request.may(step.scope)]
         if not offered:
             return None
-        every = h.label(h.input(type="checkbox", data_pick_all=True), " All on this page", hidden=True, class_="all")
         buttons = [h.button(f"{step.title}…", name="step", value=step.key, class_="quiet") for step in offered]
         count = h.span(role="status", class_="muted", data_picked=True)
-        return form(request, f"{self.address}/selection", every, count, buttons, id=_FORM, class_="selection")
+        return form(request, f"{self.address}/selection", count, buttons, id=_FORM, class_="selection")
+
+    def every(self, request: PageRequest) -> Markup | None:
+        """Render the box that selects all rows, for the head of their column; None where ``bar`` is none. By hand, that works without
+        scripts."""
+        if not any(request.may(step.scope) for step in self.steps):
+            return None
+        return h.input(type="checkbox", data_pick_all=True, form=_FORM, hidden=True, class_="pick", aria_label="Select all on this page")
 
     def taken(self, request: PageRequest) -> Response:
         """Serve ``POST {address}/selection``: ask once more, or take the step where ``sure`` is sent."""

@@ -28,6 +28,7 @@ _SECTIONS = (
         (
             ("invocations", "/invocations", "Invocations"),
             ("approvals", "/approvals", "Approvals"),
+            ("doubts", "/doubts", "In doubt"),
             ("queue", "/queue", "Queue"),
             ("files", "/files", "Files"),
         ),

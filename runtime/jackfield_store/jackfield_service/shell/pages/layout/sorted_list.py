@@ -6,7 +6,7 @@ The heads are links, so that they work without scripts and by keyboard; with scr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
@@ -89,22 +89,27 @@ class SortedList(Generic[Row]):
         whole: bool = True,
         kind: str = "rows",
         kept: Mapping[str, str | None] | None = None,
+        numbers: Container[str] = (),
+        picks: Markup | None = None,
     ) -> Markup:
-        """Render the page, whose further query parameters are ``kept``, and the link to the next one.
+        """Render the page, whose further query parameters are ``kept``, and the link to the next one. ``picks`` selects all rows.
 
         ``whole``: the address answers scripts with the whole page; else with what belongs into ``#found``.
         """
         given = {name: value for name, value in (kept or {}).items() if value is not None}
         partly = _WHOLE if whole else _FOUND
-        heads = {
+        heads: dict[str, tuple[Node, str | None]] = {
             title: (self._link(address, title, member, given, partly), self._direction(member))
             for title, member in self.sorts.columns.items()
         }
+        if picks is not None:
+            first, order = heads.get(columns[0], (columns[0], None))
+            heads[columns[0]] = (h.div(picks, first), order)
         further = {**given, **({"sort": self.sort} if self.sort and not self.is_too_long else {}), "cursor": self.cursor}
         return h.div(
             notice(_TOO_LONG, tone="warn") if self.is_too_long else None,
             h.input(type="hidden", name="sort", value=self.sort, form=FILTERS) if self.sort else None,
-            table(caption, columns, cells, empty=empty, kind=kind, sorts=heads),
+            table(caption, columns, cells, empty=empty, kind=kind, sorts=heads, numbers=numbers),
             more(address, older, **further),
             id="sorted",
         )

@@ -143,17 +143,18 @@
     if (button.dataset.close) document.getElementById(button.dataset.close).close();
   });
 
-  const ticksOf = (form) => [...document.querySelectorAll(`input.pick[form="${form.id}"]`)];
+  const ticksOf = (form) => [...document.querySelectorAll(`input.pick[form="${form.id}"]:not([data-pick-all])`)];
 
   /** Say how many rows are selected, and offer to select all: by hand that works without scripts. */
   const countPicked = () => {
     for (const form of document.querySelectorAll("form.selection")) {
       const boxes = ticksOf(form);
       const picked = boxes.filter((box) => box.checked).length;
-      const every = form.querySelector("[data-pick-all]");
-      every.parentElement.hidden = !boxes.length;
-      every.checked = boxes.length > 0 && picked === boxes.length;
-      every.indeterminate = picked > 0 && picked < boxes.length;
+      for (const every of document.querySelectorAll(`[data-pick-all][form="${form.id}"]`)) {
+        every.hidden = !boxes.length;
+        every.checked = boxes.length > 0 && picked === boxes.length;
+        every.indeterminate = picked > 0 && picked < boxes.length;
+      }
       const text = picked ? `${picked} selected` : "";
       const place = form.querySelector("[data-picked]");
       if (place.textContent !== text) place.textContent = text;

@@ -9,14 +9,17 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.invocation.entry import Entry
+from jackfield.invocation.published import published_schema
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, NotAllowed
 from jackfield.kernel.hidden import has_hidden
-from jackfield.kernel.markup import Markup, Node, terms
+from jackfield.kernel.markup import Markup, Node, codes, terms
 from jackfield.kernel.scripts import mixed_words
-from jackfield_service.shell.pages.layout.components import at, card, code_block, form, h, json_text, notice, text_field
+from jackfield_service.shell.pages.layout.components import at, bar, card, code_block, form, h, json_text, notice, text_field
 from jackfield_service.shell.pages.layout.drawn import decides
+from jackfield_service.shell.pages.layout.gist import action_of
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.person import person
+from jackfield_service.shell.pages.layout.results import given_shown, inputs_shown
 from jackfield_service.shell.pages.layout.shell import redirect
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_store.recording.decisions import LONGEST_WHY, ApprovalClosed, ApprovalSpoiled, UnknownApproval, WaitingCalls
@@ -32,10 +35,17 @@ DONE = {
 """Outcomes of a decision."""
 WARNINGS = ("closed", "spoiled")
 """Outcomes that are not what the person chose."""
-_OPTIONS = (
-    "timeoutSeconds", "jobTimeoutSeconds", "onDoubt", "partial", "repeat", "trace", "context", "notBefore", "notAfter",
-)  # fmt: skip
-"""Members of an approval that change what happens."""
+_OPTIONS = {
+    "timeoutSeconds": "Time limit in seconds", "jobTimeoutSeconds": "Time limit of a job in seconds", "onDoubt": "If the answer is lost",
+    "partial": "If only a part succeeds", "repeat": "Even beside an equal call", "trace": "Keep what is exchanged", "context": "Context",
+    "notBefore": "Not before", "notAfter": "Not after",
+}  # fmt: skip
+"""Members of an approval that change what happens, with their titles."""
+_RULES = {
+    "onDoubt": {"report": "report it", "settle": "ask the provider whether it took effect", "retry": "send it again"},
+    "partial": {"warn": "succeed with a warning", "fail": "fail"},
+}
+"""Values of these members in words."""
 _MOST_WORDS = 10
 _CHOICES = {"approved": ("Approve", "primary"), "declined": ("Decline", "danger")}
 
@@ -95,33 +105,36 @@ def approval_shown(request: PageRequest, identifier: str, *, from_list: bool = F
         return notice(error.message, tone="warn")
     if found["status"] != "waiting":
         return _told(request, found)
+    return card("Waiting for approval", _asked(request, found, from_list=from_list), class_="card stack", id="decide")
+
+
+def _asked(request: PageRequest, found: Mapping[str, Any], *, from_list: bool) -> Markup:
+    """Render the form of a decision: what would be sent, where to, who asks, and the buttons, which stay in reach."""
+    approvals, identifier = approvals_of(request), str(found["id"])
     why = text_field("why", "Reason", hint="Kept with the approval and in the audit log.", maxlength=LONGEST_WHY)
     back = h.input(type="hidden", name="list", value="on") if from_list else None
     own, spoiled = approvals.own_reason(identifier), approvals.spoiled_reason(identifier)
     choices = {outcome: look for outcome, look in _CHOICES.items() if (own is None and spoiled is None) or outcome != "approved"}
     buttons = [h.button(word, name="as", value=outcome, class_=look) for outcome, (word, look) in choices.items()]
-    return card(
-        "Waiting for approval",
+    action = action_of(request, found["connector"], found["action"])
+    name = [h.strong(action.title), " "] if action else None
+    return form(
+        request,
+        f"/invocations/{identifier}/approval",
+        back,
         h.p("Nothing was sent. If you approve, a worker makes exactly this call, once.") if spoiled is None else _past(spoiled),
         _oddities(found),
-        terms(_facts(request, found, is_linked=spoiled is None)),
+        terms([("Action", [name, h.code(f"{found['connector']}/{found['action']}", class_="small")])]),
         h.h3("Inputs"),
-        code_block(json_text(found.get("inputs", {})), "Inputs"),
-        h.h3("Options"),
-        code_block(json_text({name: found[name] for name in _OPTIONS if name in found}), "Options"),
-        [h.h3("Files"), code_block(json_text(found["files"]), "Files")] if found.get("files") else None,
+        inputs_shown(found.get("inputs", {}), action.inputs if action else {}),
+        [h.h3("Files"), inputs_shown(found["files"], {})] if found.get("files") else None,
+        h.h3("Call"),
+        terms(_facts(request, found, is_linked=spoiled is None)),
+        _details(request, found),
         None if own is None else notice(h.p("You may not approve it: ", own.removeprefix("not allowed: "), ".")),
-        form(
-            request,
-            f"/invocations/{identifier}/approval",
-            back,
-            why,
-            h.div(buttons, class_="actions"),
-            class_="stack",
-            state=[found, spoiled],
-        ),
-        class_="card stack",
-        id="decide",
+        why,
+        bar(*buttons, counts=False),
+        state=[found, spoiled],
     )
 
 
@@ -191,37 +204,62 @@ def _told(request: PageRequest, found: Mapping[str, Any]) -> Markup:
 def asker(request: PageRequest, asked: Mapping[str, Any]) -> Node:
     """Render who asked for a call."""
     if asked.get("how"):
-        return str(asked["how"]).removeprefix("asked ")
+        return str(asked["how"]).removeprefix("asked ").removeprefix("by ")
     return person(request, str(asked["caller"])) if asked.get("caller") else "the process's own code"
 
 
 def _facts(request: PageRequest, found: Mapping[str, Any], *, is_linked: bool) -> list[tuple[str, Node]]:
+    """List where a call goes, who asks for it, and what of it is not as it is by default."""
     asked: Mapping[str, Any] = found["requestedBy"]
     over = found.get("connection")
+    hosts = dict.fromkeys(found.get("destination", {}).get("hosts", ()))
     facts: list[tuple[str, Node]] = [
-        ("Action", h.code(f"{found['connector']}/{found['action']}")),
-        ("Version", str(found.get("connectorVersion", ""))),
         ("Connection", h.a(over, href=f"/connections/{over}") if over and is_linked else over),
-        ("Goes to", _hosts(found)),
         ("Account", found.get("account")),
-        *_values(found),
+        ("Goes to", codes(hosts) or None),
         ("Asked by", asker(request, asked)),
+        ("Waits because", found.get("reason")),
         ("Expires", at(str(found["expiresAt"]), request.now, whole=True)),
-        ("Digest", h.code(str(found.get("digest", "")), class_="small")),
+        *_options(found, usual=False),
     ]
     return [(name, value) for name, value in facts if value]
 
 
-def _hosts(found: Mapping[str, Any]) -> Node:
-    """Render the hosts that would be called."""
-    hosts = found.get("destination", {}).get("hosts", ())
-    return [[h.code(host), " "] for host in hosts] or None
+def _options(found: Mapping[str, Any], *, usual: bool) -> list[tuple[str, Node]]:
+    """List the members of a call that change what happens: those with their default value, or the others."""
+    declared = published_schema("invocation")["properties"]
+    given = {name: found[name] for name in _OPTIONS if name in found and (declared[name].get("default") == found[name]) is usual}
+    return [(_OPTIONS[name], given_shown(_RULES[name].get(value, value) if name in _RULES else value)) for name, value in given.items()]
 
 
-def _values(found: Mapping[str, Any]) -> list[tuple[str, Node]]:
-    """Return the connection's values that are no hosts, such as its region and role, as they were when it was asked for."""
+def _details(request: PageRequest, found: Mapping[str, Any]) -> Markup:
+    """Render what few decisions need: options that are as usual, versions, and the inputs as they are sent. The connection's values, such as
+    its region and role, are those as it was asked for."""
     about: Mapping[str, Any] = found.get("destination", {})
-    return [(name, h.code(str(value))) for name, value in about.get("connection", {}).items() if value not in about["hosts"]]
+    values = {name: value for name, value in about.get("connection", {}).items() if value not in about["hosts"]}
+    facts: list[tuple[str, Node]] = [
+        ("Version", str(found.get("connectorVersion", "")) or None),
+        ("Digest", h.code(str(found.get("digest", "")), class_="small")),
+        *_options(found, usual=True),
+    ]
+    return h.details(
+        h.summary("Details"),
+        [h.h3("Values of the connection"), inputs_shown(values, _schema(request, found))] if values else None,
+        h.h3("Options"),
+        terms(facts),
+        h.h3("Inputs as JSON"),
+        code_block(json_text(found.get("inputs", {})), "Inputs"),
+        class_="further",
+    )
+
+
+def _schema(request: PageRequest, found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of the call's connection; an empty one if that is gone, or the visitor does not see it."""
+    try:
+        kind = request.connections.kinds.known(request.connections.show(found.get("connection", ""))["type"])
+    except JackfieldError:
+        return {}
+    return {} if kind is None else kind.schema
 
 
 def approvals_of(request: PageRequest) -> WaitingCalls:

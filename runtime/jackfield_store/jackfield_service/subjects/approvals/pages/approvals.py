@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from starlette.responses import Response
 
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.markup import Markup, Node
 from jackfield_service.shell.pages.layout.components import at, badge, choice_field, done_notice, h, notice
-from jackfield_service.shell.pages.layout.gist import gists
+from jackfield_service.shell.pages.layout.gist import named
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.shell import page
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
@@ -19,10 +19,12 @@ from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.approvals.pages.approval import DONE, LIST, WARNINGS, approval_shown, approvals_of, asker, decider
 from jackfield_store.recording.decisions import STATUSES
 
+T = TypeVar("T")
 _PAGE = 50
 _WAITING = "waiting"
-_SORTS = Sorts({"Status": "status", "Connection": "connection", "Expires, or decided": "expiresAt"}, names="id")
-COLUMNS = ("Asked", "Status", "Action", "Connection", "Asked by", "Expires, or decided", "Decision")
+_ENDS = {_WAITING: "Expires", "expired": "Expired", "approved": "Decided", "declined": "Decided"}
+"""Titles of the column with the end, by the status that is chosen."""
+_STATUS = "Status"
 
 
 class _Call(NamedTuple):
@@ -39,18 +41,21 @@ def listed(request: PageRequest) -> Response:
     """``GET /approvals``: those that wait, or with ``?status=`` others; the newest first. ``?decide=`` shows one above them, to be decided."""
     request.require("approve")
     status = request.query.get("status", _WAITING)
+    ends = _ENDS.get(status, "Expires, or decided")
+    sorts = Sorts({_STATUS: "status", "Connection": "connection", ends: "expiresAt"}, names="id")
+    columns = ("Action", *(() if status else (_STATUS,)), "Connection", "Asked by", "Asked", ends, *_steps(status, "Actions"))
     try:
         listed_ = approvals_of(request).list
-        found = _SORTS.read(request, lambda cursor, limit: listed_(status=status or None, cursor=cursor, limit=limit), _PAGE)
+        found = sorts.read(request, lambda cursor, limit: listed_(status=status or None, cursor=cursor, limit=limit), _PAGE)
     except InvalidInvocation as error:
         raise Problem(error.http_status, error.message, hint=error.hint) from None
     empty = "No call waits for an approval." if status == _WAITING else "There are none."
     if found.cursor is not None:
         empty = "None of these that you may see. Select Older to keep searching."
     calls = [_Call(item["id"], item["status"], item["connector"], item["action"]) for item in found.rows]
-    told = gists(request, calls)
-    rows = [_row(request, item, told.get(item["id"])) for item in found.rows]
-    shown = found.table(LIST, "Approvals", COLUMNS, rows, empty=empty, kept={"status": None if status == _WAITING else status})
+    told = named(request, calls)
+    rows = [_row(request, item, told[item["id"]], status) for item in found.rows]
+    shown = found.table(LIST, "Approvals", columns, rows, empty=empty, kept={"status": None if status == _WAITING else status})
     choices = [("", "All"), *((one, one.capitalize()) for one in STATUSES)]
     chosen = h.form(
         choice_field("status", "Status", choices, status), h.div(h.button("Show"), class_="actions"), action=LIST, class_="filters"
@@ -68,14 +73,20 @@ def _asked(request: PageRequest) -> Markup | None:
     return approval_shown(request, identifier, from_list=True) or notice("No approval that you may see has this ID.", tone="warn")
 
 
-def _row(request: PageRequest, item: Mapping[str, Any], gist: Node) -> tuple[Node, ...]:
-    call, waits = f"{item['connector']}/{item['action']}", item["status"] == _WAITING
+def _row(request: PageRequest, item: Mapping[str, Any], name: Node, status: str) -> tuple[Node, ...]:
+    waits = item["status"] == _WAITING
     said = f"Decide on the call asked for at {item['requestedAt']}"
-    asked: Mapping[str, Any] = item["requestedBy"]
     return (
-        at(str(item["requestedAt"]), request.now), (badge(str(item["status"])), " changed in the database" if "damage" in item else None),
-        [h.a(h.strong(call), href=f"/invocations/{item['id']}"), gist], item.get("connection", "none"),
-        asker(request, asked),
+        [name, h.p("changed in the database") if "damage" in item else None],
+        *(() if status else (badge(str(item["status"])),)),
+        h.a(over, href=f"/connections/{over}") if (over := item.get("connection")) else h.span("none", class_="muted"),
+        asker(request, item["requestedBy"]),
+        at(str(item["requestedAt"]), request.now),
         [at(item.get("decidedAt"), request.now), " by ", decider(item)] if "decidedBy" in item else at(str(item["expiresAt"]), request.now),
-        h.a("Decide", href=f"{LIST}?decide={item['id']}#decide", class_="button", aria_label=said) if waits else None,
-    )  # fmt: skip
+        *_steps(status, h.a("Decide", href=f"{LIST}?decide={item['id']}#decide", class_="button", aria_label=said) if waits else None),
+    )
+
+
+def _steps(status: str, cell: T) -> tuple[T, ...]:
+    """Return a cell of the column with the button, which a list has that may hold calls that wait."""
+    return (cell,) if status in ("", _WAITING) else ()

@@ -88,7 +88,9 @@ def _render_results(request: PageRequest) -> Markup:
     empty = "No connection matches." if narrowed else _first(request)
     kept = {name: given.get(name) or None for name in ("text", "type", "status")}
     columns = ("Name", "Status", "Account", "Type", "Source")
-    return found.table("/connections", "Connections", columns, rows, empty=empty, older="More", whole=False, kept=kept)
+    return found.table(
+        "/connections", "Connections", columns, rows, empty=empty, older="More", whole=False, kept=kept, picks=SELECTION.every(request)
+    )
 
 
 def _first(request: PageRequest) -> Node:

@@ -27,7 +27,7 @@ from jackfield_service.shell.pages.layout.components import (
 )
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.entry_connection import connection_links
-from jackfield_service.shell.pages.layout.gist import readable_inputs
+from jackfield_service.shell.pages.layout.gist import name_of, readable_inputs
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.person import person
 from jackfield_service.shell.pages.layout.results import error_shown, output_shown, progress_shown
@@ -62,15 +62,14 @@ def shown(request: PageRequest) -> Response:
     done = done_notice(request, {**_DONE, **DECIDED, **RESOLVED}, *_WARNINGS) or redrive_done(request)
     body = live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content) if entry.is_open else content
     asked = approval_shown(request, entry.id)  # beside what is refreshed: somebody may be writing a reason
-    return page(request, "invocations", f"{entry.connector} {entry.action}", done, asked, body, head=_title(request, entry))
+    return page(request, "invocations", name_of(request, entry), done, asked, body, head=_title(request, entry))
 
 
 def _title(request: PageRequest, entry: Entry, *, anew: bool = False) -> Markup:
     again = _again(entry) if _installed(request, entry) and entry.status != "in_doubt" else None
-    title = [entry.context["title"], " · "] if "title" in entry.context else None
-    lead: Node = [title, at(entry.created_at, request.now), " · ", h.code(entry.id)]
+    lead: Node = [at(entry.created_at, request.now), " · ", h.code(entry.id)]
     state = h.span(badge(status_of(entry)), role="status")
-    return heading([f"{entry.connector} ", entry.action], state, again, lead=lead, anew=anew)
+    return heading(name_of(request, entry), state, again, lead=lead, anew=anew)
 
 
 def _pace(request: PageRequest, entry: Entry) -> int | None:
@@ -112,7 +111,7 @@ def _installed(request: PageRequest, entry: Entry) -> bool:
 
 def _content(request: PageRequest, entry: Entry) -> list[Node]:
     result: dict[str, Any] = dict(entry.result or {})
-    error = error_shown(result["error"]) if "error" in result else None
+    error = error_shown(result["error"]) if "error" in result and entry.status != "in_doubt" else None  # doubt_shown tells it
     output = None
     if "output" in result and (result["output"] or entry.doubt is None):
         output = output_shown(result["output"], f"{entry.connector}/{entry.action}")
@@ -138,16 +137,17 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
         "Request",
         terms(
             [
+                ("Action", _action(request, entry)),
                 ("Connector", _connector(entry)),
                 ("Connection", connection_links(request, [entry]).get(entry.id, "none, or inline")),
                 ("Effect", badge(entry.effect) if entry.effect else None),
                 ("Dry run", "yes" if entry.dry_run else None),
                 ("Caller", person(request, entry.caller) if entry.caller else "the library or the command line"),
-                *_marks(entry),
+                *([] if entry.status == "in_doubt" else _marks(entry)),
                 ("Created", at(entry.created_at, request.now, whole=True)),
                 ("Finished", at(entry.settled_at, request.now, whole=True) if entry.settled_at is not None else "not yet"),
-                ("Duration", span_text(entry.settled_at - entry.created_at) if entry.settled_at is not None else "not yet known"),
-                ("Request ID", h.code(entry.request_id) if entry.request_id else None),
+                ("Duration", span_text(entry.settled_at - entry.created_at) if entry.settled_at is not None else "–"),
+                ("Request ID", h.code(entry.request_id) if entry.request_id and entry.status != "in_doubt" else None),
                 ("Trace", h.code(entry.context["traceparent"]) if entry.context.get("traceparent") else None),
                 ("Deciding rule", entry.rule),
                 ("Problem", entry.problem),
@@ -156,6 +156,14 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
             ]
         ),
     )
+
+
+def _action(request: PageRequest, entry: Entry) -> Node:
+    """Render the action as a link to its form, with its ID."""
+    identifier = h.code(f"{entry.connector}/{entry.action}", class_="small")
+    if not _installed(request, entry):
+        return identifier
+    return [h.a(name_of(request, entry), href=f"/connectors/{entry.connector}/actions/{entry.action}"), " ", identifier]
 
 
 def _connector(entry: Entry) -> Node:

@@ -23,12 +23,13 @@ from jackfield_service.shell.pages.layout.components import (
     heading,
     live,
     offering,
+    panel,
     span_text,
     text_field,
 )
 from jackfield_service.shell.pages.layout.entry_connection import connection_links
 from jackfield_service.shell.pages.layout.export import export_kind, export_links, exported_file
-from jackfield_service.shell.pages.layout.gist import gists
+from jackfield_service.shell.pages.layout.gist import name_of, named
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.selection import NONE, tick
 from jackfield_service.shell.pages.layout.shell import fragment, page
@@ -40,7 +41,8 @@ from jackfield_store.access import Token
 from jackfield_store.journal.listing import FILTERS, NOT_CANCELLED
 
 _PAGE = 50
-_COLUMNS = ("Created", "Action", "Status", "Connection", "Attempts", "Duration")
+_COLUMNS = ("Action", "Status", "Connection", "Created", "Attempts", "Duration")
+_NUMBERS = ("Attempts", "Duration")
 _KIND = "rows calls"
 _SUGGESTED = 200
 _EVERY = 3
@@ -81,11 +83,11 @@ def listed(request: PageRequest) -> Response:
     found = _render_results(request)
     if request.partial:
         return fragment(found)
-    batch = h.summary("Run for each row of a file"), offering("/new-batch", "Run this action…", "Choose the action")
-    new = h.details(*batch) if request.may("invoke") else None
-    title = heading("Invocations", lead="Calls in this workspace, with their callers and outcomes.")
+    text, offered = "Run for each row of a file", offering("/new-batch", "Run this action…", "Choose the action")
+    new = panel("each-row", text, text, offered) if request.may("invoke") else None
+    title = heading("Invocations", new, lead="Calls in this workspace, with their callers and outcomes.")
     done, bar = done_notice(request, NONE, *NONE), CALLS.bar(request)
-    return page(request, "invocations", "Invocations", done, new, _filters(request), bar, h.div(found, id="found"), head=title)
+    return page(request, "invocations", "Invocations", done, _filters(request), bar, h.div(found, id="found"), head=title)
 
 
 def saved(request: PageRequest) -> Response:
@@ -113,27 +115,25 @@ def status_of(entry: Entry) -> str:
 
 def entries_table(request: PageRequest, entries: list[Entry], *, caption: str, empty: Node) -> Markup:
     """Render journal entries as a table."""
-    return table(caption, _COLUMNS, _entry_rows(request, entries, ticks=False), empty=empty, kind=_KIND)
+    return table(caption, _COLUMNS, _entry_rows(request, entries, ticks=False), empty=empty, kind=_KIND, numbers=_NUMBERS)
 
 
 def _entry_rows(request: PageRequest, entries: Sequence[Entry], *, ticks: bool) -> list[Sequence[Node]]:
     """Render journal entries as rows of a table; ``ticks``: rows can be selected."""
-    now, told, over = request.now, gists(request, entries), connection_links(request, entries)
+    now, names, over = request.now, named(request, entries), connection_links(request, entries)
     return [
         (
-            [
-                tick(entry.id, f"{entry.connector} {entry.action} {entry.id[-6:]}") if ticks else None,
-                h.a(at(entry.created_at, now), href=f"/invocations/{entry.id}"),
-            ],
-            [f"{entry.connector} ", h.strong(entry.action), " dry run" if entry.dry_run else None, told.get(entry.id)],
+            [tick(entry.id, f"{name_of(request, entry)} {entry.id[-6:]}") if ticks else None, names[entry.id]],
             [
                 badge(status_of(entry)),
                 " ",
                 h.code(entry.error_code) if entry.error_code and entry.error_code != status_of(entry) else None,
+                "dry run" if entry.dry_run else None,
             ],
             over.get(entry.id) or h.span("none", class_="muted"),
+            at(entry.created_at, now),
             entry.attempts,
-            span_text(entry.settled_at - entry.created_at) if entry.settled_at is not None else "not yet known",
+            span_text(entry.settled_at - entry.created_at) if entry.settled_at is not None else "–",
         )
         for entry in entries
     ]
@@ -236,7 +236,7 @@ def _within(request: PageRequest, given: Mapping[str, str], wanted: Mapping[str,
     title = "In inputs and errors"
     rows = _entry_rows(request, entries, ticks=request.may("invoke"))
     none = "No further one has this text." if shown else "No invocation has this text."
-    listed = table(title, _COLUMNS, rows, empty=none, kind=_KIND)
+    listed = table(title, _COLUMNS, rows, empty=none, kind=_KIND, numbers=_NUMBERS)
     return h.section(h.h2(title), told, listed, export_links("/invocations", given, "(those found here)") if rows else None, class_="stack")
 
 
@@ -259,7 +259,18 @@ def _render_results(request: PageRequest) -> Markup:
     rows = _entry_rows(request, found.rows, ticks=request.may("invoke"))
     plain = {name: text for name, text in given.items() if name != _WITHIN}
     content = [
-        found.table("/invocations", "Invocations", _COLUMNS, rows, empty=empty, whole=False, kind=_KIND, kept=given),
+        found.table(
+            "/invocations",
+            "Invocations",
+            _COLUMNS,
+            rows,
+            empty=empty,
+            whole=False,
+            kind=_KIND,
+            kept=given,
+            numbers=_NUMBERS,
+            picks=CALLS.every(request),
+        ),
         export_links("/invocations", plain) if found.rows else None,
     ]
     if "q" in given and cursor is None:

@@ -14,7 +14,7 @@ from jackfield.manifest.manifest import ActionManifest
 from jackfield.redaction.marks import MASK
 from jackfield_service.shell.pages.layout.components import badge, h, notice
 from jackfield_service.shell.pages.layout.entry_connection import present_connection
-from jackfield_service.shell.pages.layout.gist import gists
+from jackfield_service.shell.pages.layout.gist import named as names
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.selection import NotDone, Selection, Step
 from jackfield_store.management.dead_letters import audited_dead_letters, refuse_unapproved
@@ -31,8 +31,7 @@ def named(request: PageRequest, identifier: str) -> Node:
         entry = request.journal.find(identifier)
     except InvalidInvocation:
         return h.code(identifier[:80])
-    link = h.a(f"{entry.connector} ", h.strong(entry.action), href=f"/invocations/{entry.id}")
-    return [link, " ", h.span(entry.connection or "", class_="muted"), " ", badge(entry.status), gists(request, [entry]).get(entry.id)]
+    return [names(request, [entry])[entry.id], " ", h.span(entry.connection or "", class_="muted"), " ", badge(entry.status)]
 
 
 def _again(request: PageRequest, identifier: str, once: str) -> Node:

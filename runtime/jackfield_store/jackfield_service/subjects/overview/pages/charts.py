@@ -12,9 +12,11 @@ from jackfield_service.subjects.overview.pages.statistics import Bucket, Connect
 
 _WIDTH = 640
 _BROAD = 1160
-_LEFT, _TOP, _PLOT, _FOOT = 48, 22, 170, 34
+_LEFT, _TOP, _PLOT, _FOOT = 48, 22, 170, 42
 _ROW, _NAME, _SPANS = 34, 200, 200
 _STACK = (("succeeded", "good"), ("failed", "bad"), ("in_doubt", "warn"), ("cancelled", "idle"), ("running", "busy"), ("queued", "busy"))
+_LABEL = 200
+"""Room that the last label of the times needs, with that before it, in the letters of a phone."""
 _MOST_ROWS = 12
 _DAY = 86_400.0
 
@@ -108,7 +110,7 @@ def _times(buckets: Sequence[Bucket], wide: float) -> list[Markup]:
     begins = [
         _time(bucket.begin, _LEFT + place * wide, "label", days=days)
         for place, bucket in enumerate(buckets)
-        if place % step == 0 and _LEFT + place * wide < _BROAD - 130
+        if place % step == 0 and _LEFT + place * wide < _BROAD - _LABEL
     ]
     return [*begins, _time(buckets[-1].end, _BROAD, "label end", days=days)]
 
@@ -117,7 +119,7 @@ def _time(moment: float, x: float, kind: str, *, days: bool) -> Markup:
     """Write a time in UTC; the page's script converts it to the reader's time zone."""
     text = _day(moment) if days else _clock(moment)
     when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
-    return h.text(text, x=f"{x:.1f}", y=_TOP + _PLOT + 24, class_=kind, data_at=when, data_local="day" if days else "clock")
+    return h.text(text, x=f"{x:.1f}", y=_TOP + _PLOT + 34, class_=kind, data_at=when, data_local="day" if days else "clock")
 
 
 def _name(text: str, y: int) -> Markup:

@@ -23,6 +23,8 @@ from jackfield_store.access import DEFAULT
 _MOST = 20_000
 _EVERY = 10
 _RECENT = 6
+_COUNTS = ("Invocations", "Succeeded", "Failed", "In doubt", "Cancelled", "In progress", "p50", "p95")
+"""Columns of numbers."""
 
 
 def shown(request: PageRequest) -> Response:
@@ -44,6 +46,7 @@ def _content(request: PageRequest, span: Span) -> list[Node]:
         revoked_notices(request),
         _broken(request),
         attention_card(request, connections=connections),
+        open_doubts(request),
         _tiles(request, numbers, connections.items) if begun else None,
         h.p(limited, class_="muted") if limited else None,
         h.div(
@@ -69,7 +72,6 @@ def _content(request: PageRequest, span: Span) -> list[Node]:
             class_="charts",
         ),
         _table(numbers) if numbers.rows else None,
-        open_doubts(request),
         _recent(request),
     ]
 
@@ -103,7 +105,7 @@ def _tiles(request: PageRequest, numbers: Figures, rows: Sequence[Mapping[str, A
         _tile("Latency, p50", span_text(numbers.p50), f"p95 {span_text(numbers.p95)}" if numbers.p95 is not None else None, None),
         _tile("Queued now", f"{counts['queued']:,}", f"{counts['running']:,} running", "/queue"),
         _tile("Waiting for approval", f"{counts['waiting']:,}", None, "/approvals", alarm=bool(counts["waiting"])) if request.may("approve") else None,
-        _tile("In doubt", f"{counts['in_doubt']:,}", "to be resolved" if counts["in_doubt"] else None, "/invocations?status=in_doubt", alarm=bool(counts["in_doubt"])),
+        _tile("In doubt", f"{counts['in_doubt']:,}", "to be resolved" if counts["in_doubt"] else None, "/doubts", alarm=bool(counts["in_doubt"])),
         _tile("Dead letters", f"{counts['dead']:,}", "to be redriven" if counts["dead"] else None, "/queue/dead-letters", alarm=bool(counts["dead"])),
         _tile("Failing connections", f"{failing:,}", f"of {len(rows):,}", "/connections?status=failing", alarm=bool(failing)),
         class_="tiles",
@@ -135,17 +137,17 @@ def _rate_table(numbers: Figures) -> Markup:
          f"{bucket.counts.get('running', 0) + bucket.counts.get('queued', 0):,}")
         for bucket in reversed(numbers.buckets) if bucket.counts
     ]  # fmt: skip
-    return table("Invocations over time", ("From", "Succeeded", "Failed", "In doubt", "Cancelled", "In progress"), rows)
+    return table("Invocations over time", ("From", "Succeeded", "Failed", "In doubt", "Cancelled", "In progress"), rows, numbers=_COUNTS)
 
 
 def _latency_table(numbers: Figures) -> Markup:
     rows = [(row.connector, span_text(row.p50), span_text(row.p95)) for row in numbers.rows if row.p95 is not None]
-    return table("Latency by connector", ("Connector", "p50", "p95"), rows)
+    return table("Latency by connector", ("Connector", "p50", "p95"), rows, numbers=_COUNTS)
 
 
 def _failure_table(numbers: Figures) -> Markup:
     rows = [(row.connector, f"{row.count:,}", f"{row.failed:,}", f"{row.in_doubt:,}") for row in numbers.rows]
-    return table("Failures by connector", ("Connector", "Invocations", "Failed", "In doubt"), rows)
+    return table("Failures by connector", ("Connector", "Invocations", "Failed", "In doubt"), rows, numbers=_COUNTS)
 
 
 def _marks(marks: Iterable[tuple[str, str]], *further: Markup) -> Markup:
@@ -179,7 +181,7 @@ def _table(numbers: Figures) -> Markup:
         for row in numbers.rows
     ]
     columns = ("Connector", "Invocations", "Failed", "In doubt", "Cancelled", "p50", "p95", "Errors")
-    return card("By connector", table("By connector", columns, rows))
+    return card("By connector", table("By connector", columns, rows, numbers=_COUNTS))
 
 
 def _recent(request: PageRequest) -> Markup | None:
