@@ -18,8 +18,8 @@ from plugboard import plugged
 from settling_home import looked_for, settling_home
 from shelved import SHELF, manifest_of, shelve
 
-_OTHERS = [{"id": 1, "meta_data": [{"id": 7, "key": "_jackfield", "value": "jf1-" + "a" * 26}]}, {"id": 2}]
-"""What was there before, another call's with its marker among it."""
+_STRANGE = "jf1-" + "a" * 26
+"""The marker of another call."""
 
 
 def _rows() -> Iterator[Any]:
@@ -46,20 +46,24 @@ class _Shop:
 
     def __init__(self, row: dict[str, Any], *, effective: bool) -> None:
         self.row, self.effective = row, effective
+        self.key = row["evidence"][0]["match"][0]["contains"]["key"]
         self.made: list[dict[str, Any]] = []
         self.writes: list[bytes] = []
 
     def __call__(self, _number: int, request: Request) -> Any:
         """Take a write and hang up; answer a list."""
+        member = names(self.row["evidence"][0]["match"][0]["at"])[0]
         if request.method == "GET":
-            items: Any = [*_OTHERS, *self.made] if dict(parse_qsl(urlsplit(request.path).query)).get("offset", "0") == "0" else []
-            for name in reversed(names(self.row["evidence"][0]["each"])[:-1]):
+            others = [{"id": 1, member: [{"id": 7, "key": self.key, "value": _STRANGE}]}, {"id": 2}]
+            items: Any = [*others, *self.made] if dict(parse_qsl(urlsplit(request.path).query)).get("offset", "0") == "0" else []
+            each = self.row["evidence"][0]["each"]
+            for name in reversed(names(each) if each != "/items" else ()):  # a list without a name is "items" of the action
                 items = {name: items}
             return Answer(items)
         self.writes.append(request.body)
         if self.effective:
             asked = json.loads(request.body)
-            self.made.append({**asked, "id": 4711, "meta_data": [{"id": 8, "key": "_own", "value": "x"}, *asked["meta_data"]]})
+            self.made.append({**asked, "id": 4711, member: [{"id": 8, "key": "_own", "value": "x"}, *asked[member]]})
         return "close"
 
 
@@ -82,12 +86,17 @@ def test_a_lost_write_is_found_among_the_values_of_a_list(tmp_path: Path, key: s
     """Behind values of the caller and of the provider: found if it took effect, in doubt if not; another call's marker proves nothing."""
     own = [{"key": "channel", "value": "fair"}]
     shop = _Shop(row, effective=effective)
-    entry = _settled(tmp_path, key, row, shop, {"metaData": own})
+    (place,) = names(row["marker"]["at"])
+    entry = _settled(tmp_path, key, row, shop, {place: own})
     assert [len(MARKER_TEXT.findall(body.decode())) for body in shop.writes] == [1]
-    assert json.loads(shop.writes[0])["meta_data"][0] == own[0]
+    assert json.loads(shop.writes[0])[names(row["evidence"][0]["match"][0]["at"])[0]][0] == own[0]
     assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
         ("succeeded", ["matched"]) if effective else ("in_doubt", ["nothing"])
     )
+
+
+_PROFILE: dict[str, Any] = {"type": "profile", "attributes": {"email": "ada@example.com"}}
+_INCIDENT = {"type": "incident", "title": "Down", "service": {"id": "P1", "type": "service_reference"}}
 
 
 def _transactions(asked: dict[str, Any]) -> dict[str, Any]:
@@ -98,11 +107,31 @@ def _transactions(asked: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("key", "action", "inputs", "shown", "other"),
     [
-        ("docusign", "createEnvelope", {}, _transactions, {"transactionId": "jf1-" + "a" * 26, "envelopeId": "e-1", "status": "sent"}),
+        ("docusign", "createEnvelope", {}, _transactions, {"transactionId": _STRANGE, "envelopeId": "e-1", "status": "sent"}),
+        (
+            "klaviyo",
+            "createProfile",
+            {"data": _PROFILE},
+            lambda asked: asked["data"],
+            {"id": "1", **_PROFILE, "attributes": {**_PROFILE["attributes"], "external_id": _STRANGE}},
+        ),
+        (
+            "pagerduty",
+            "createIncident",
+            {"incident": _INCIDENT},
+            lambda asked: {"status": "triggered", **asked["incident"]},
+            {"status": "triggered", **_INCIDENT, "incident_key": _STRANGE},
+        ),
         ("paddle", "createCustomer", {"customData": {"own": "x"}}, dict, {"id": "ctm_1", "custom_data": None}),
         ("paddle", "createTransaction", {"customData": {"own": "x"}}, dict, {"id": "txn_1", "custom_data": {"jackfield": "x"}}),
     ],
-    ids=["docusign-createEnvelope", "paddle-createCustomer", "paddle-createTransaction"],
+    ids=[
+        "docusign-createEnvelope",
+        "klaviyo-createProfile",
+        "pagerduty-createIncident",
+        "paddle-createCustomer",
+        "paddle-createTransaction",
+    ],
 )
 def test_a_lost_write_is_found_by_a_member(
     tmp_path: Path,
@@ -131,7 +160,7 @@ def test_a_lost_write_is_found_by_a_member(
     (write,) = writes
     (marker,) = MARKER_TEXT.findall(json.dumps(write))
     assert "customData" not in inputs or write["custom_data"] == {"own": "x", "jackfield": marker}
-    assert key != "docusign" or any(f"transaction_ids={marker}" in path for path in asked)
+    assert key == "paddle" or any(marker in path for path in asked)
     assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
         ("succeeded", ["matched"]) if effective else ("in_doubt", ["nothing"])
     )

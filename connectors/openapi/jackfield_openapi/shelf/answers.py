@@ -40,7 +40,6 @@ REASONS: Mapping[str, str] = {
     "key": "Its idempotency key makes a repeat safe, and no read shows that key.",
     "form": "The member that would have a marker takes values of another form alone.",
     "apps": "The member that would have a marker is open to some applications or plans alone.",
-    "used": "The provider acts by the member that would have a marker.",
     "several": "It sends several things at once, and there is no one place for a marker.",
     "second": "A marker would be set by a second request.",
 }
