@@ -90,7 +90,7 @@ class Caller:
         who = next(own, COMMAND_LINE).removeprefix(f"{COMMAND_LINE}:")
         if self.is_apart:
             return f"asked over {self.audience.upper()} on this machine by {who}"
-        return f"asked on this machine by {who}" if self.name else f"asked by a program on this machine (user {who})"
+        return f"asked by {who} on this machine" if self.name else f"asked by a program on this machine (user {who})"
 
 
 LIBRARY = Caller(audience="operator")

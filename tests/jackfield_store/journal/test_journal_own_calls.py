@@ -205,7 +205,7 @@ def test_no_surface_lets_an_account_approve_what_it_asks(upgraded: str, aws: Fak
 def test_an_approval_says_how_it_was_asked_for(upgraded: str, aws: FakeAws) -> None:
     """With the account, where nobody has signed in; who decides reads it."""
     surfaces = {
-        by_library: "asked by a program on this machine (user ada)", by_command: "asked on this machine by ada",
+        by_library: "asked by a program on this machine (user ada)", by_command: "asked by ada on this machine",
         by_stdio: "asked over MCP on this machine by ada", by_token: None,
     }  # fmt: skip
     with runtime(upgraded, aws) as jackfield:

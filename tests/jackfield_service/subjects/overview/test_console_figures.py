@@ -104,13 +104,16 @@ def test_the_journal_is_read(place: Place) -> None:
 
 
 def test_the_overview_says_it_in_words_too(place: Place) -> None:
-    """What the charts show is in a table as well, and what needs somebody is said."""
+    """What the charts show is in a table as well, whose numbers stand at their last digits, and what needs somebody is said, first."""
     runtime, client = place.host.runtime("default"), place.signed_in()
     assert "First steps" in client.get("/").words
     call = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hi", "fault": {"kind": "reset"}}}
     runtime.invoke(call)
     runtime.connections.add("closed", "echo/token", {"token": "bad"}, force=True)
-    words = client.get("/?span=1h").words
+    page = client.get("/?span=1h")
+    words = page.words
+    assert ['class="count">p95<' in page.text, page.text.count('class="count"><div>1</div>') > 1] == [True, True]
+    assert words.index("All in doubt") < words.index("In doubt 1 to be resolved") < words.index("By connector")
     assert "In doubt 1 to be resolved" in words
     assert "Failing connections 1 of 2" in words
     assert "in_doubt (1)" in words
@@ -167,8 +170,8 @@ def test_no_tries(attempts: int, status: str, text: str) -> None:
 def test_times_are_readable() -> None:
     """Spans and moments are in a unit that fits."""
     assert [span_text(one) for one in (None, 0.0123, 2.5, 90.0)] == ["no data", "12 ms", "2.5 s", "1.5 min"]
-    moments = [ago(NOW - one, NOW) for one in (5, 300, 7200, 5 * 86_400)] + [ago(NOW + 86_400 * 90, NOW)]
-    assert moments == ["5 s ago", "5 min ago", "2 h ago", "5 days ago", "in 90 days"]
+    moments = [ago(NOW - one, NOW) for one in (0, 5, 300, 7200, 5 * 86_400)] + [ago(NOW + 86_400 * 90, NOW)]
+    assert moments == ["now", "5 s ago", "5 min ago", "2 h ago", "5 days ago", "in 90 days"]
 
 
 ACTION = ActionManifest.from_json({"key": "say", "title": "Say", "effect": "read"}, "echo")
