@@ -169,7 +169,7 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("POST", "/invocations/{id}/resolve"): Case(303, {"as": "failed"}),
     ("POST", "/connectors/{key}/trial"): Case(422, {}),
     **{("POST", f"/invocations/{{id}}/{step}"): Case(303, {"as": "declined"}) for step in ("redrive", "approval", "look")},
-    ("GET", "/queue/dead-letters"): Case(200, shows="Dead letters"),
+    **{("GET", at): Case(200, shows=title) for at, title in (("/queue/dead-letters", "Dead letters"), ("/doubts", "In doubt"))},
     **{("POST", at): Case(status, {}) for at, status in (("/files/{file}/removal", 303), ("/uploads", 201))},
     **{("GET", f"/schedules{at}"): Case(200, shows="hall") for at in ("", "/{name}", "/{name}/edit")},
     ("POST", "/schedules"): Case(400, {"name": "{name}", "runs": "cron", "cron": "7", "connector": "{key}", "action": "{action}"}),
@@ -208,11 +208,12 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("GET", "/workspace/verdict"): Case(200, query="?call={key}/{action}&connection={name}", shows="allowed"),
 }
 OUTSIDE = {
-    *(("GET", f"/{p}") for p in ("login", "login/session", "login/done", "connect.js", "assets/{digest}/{name:path}")), ("POST", "/login"),
+    *(("GET", f"/{p}") for p in ("login", "login/session", "login/done", "connect.js", "assets/{digest}/{name:path}", "{path:path}")),
+    ("POST", "/login"),
     ("POST", "/logout"), *(("GET", f"/connect/{at}") for at in ("{link}/state", "session/{id}/state", "session/{id}/template")),
     *((how, f"/connect/{at}") for how in ("GET", "POST") for at in ("{link}", "session/{id}", "session/{id}/start/{start}")),
 }  # fmt: skip
-"""Pages before the sign-in, and those of people whom a link lets in: test_http_connect_attacks.py."""
+"""Pages before the sign-in, that of an address of nothing, and those of people whom a link lets in: test_http_connect_attacks.py."""
 
 TOOLS: Mapping[str, Mapping[str, Any]] = {
     "search_actions": {},
