@@ -239,6 +239,9 @@ processes. [Access](access.md) explains the rules, [Connections](references.md#a
 over HTTP or MCP.
 
 - **`rules`** (`--allow`, `--block`): patterns of allowed and blocked calls. Default: everything is allowed.
+- **`writes`** (`--writes`): with `ask`, an action with the effect `write` waits until a person
+  [approves](../tutorial/approvals.md) it, unless an allow pattern names it without a wildcard, such as `aws-ses/sendEmail`. A platform
+  cannot turn it off. Default: `allow`; the console's form for a new workspace begins with `ask`.
 - **`keepInputs`** (`--keep-inputs`): store inputs in the journal, redacted and encrypted. Default: `no`; only a fingerprint is stored.
 - **`retentionDays`** (`--retention-days`): days for which finished invocations are stored, 1 to 3650. Default: 30.
 - **`queueRate`**, **`queueConcurrency`** (`--queue-rate`, `--queue-concurrency`): queued invocations of the workspace that all workers

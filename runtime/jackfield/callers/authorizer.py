@@ -137,7 +137,7 @@ class Authorizer:
     @property
     def may_ask(self) -> bool:
         """True if any rule lets calls wait for a person's approval."""
-        return bool(self.workspace.approve or self.token.approve)
+        return bool(self.workspace.approve or self.token.approve or self.workspace.asks_writes)
 
     def permits(self, manifest: Manifest, action: ActionManifest, connection: str | None) -> bool:
         """Return whether the rules allow an action over a connection; the token's scope is ignored."""

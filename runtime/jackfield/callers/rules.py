@@ -140,11 +140,12 @@ _FORMS = "Write connector/action, connection:NAME or effect:change, with * for a
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Patterns that allow, that block, and that let a call wait until a person approves it. Without allow patterns, everything is
-    allowed."""
+    allowed. With ``asks_writes``, which is stored with no rules, a write waits, too, unless an allow pattern names its action."""
 
     allow: tuple[str, ...] = ()
     block: tuple[str, ...] = ()
     approve: tuple[str, ...] = ()
+    asks_writes: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.allow or self.block or self.approve)
@@ -174,6 +175,17 @@ class Rules:
             return None
         return Rules(allow, tuple(text for text in self.block if _may_fit(text, connector, connection, unreadable=True)))
 
+    def name(self, request: Request) -> bool:
+        """Return whether a pattern that allows a request names its action, without a wildcard."""
+        action = f"{request.connector}/{request.action}"
+        named = (text for text in self.allow if action in (term.strip() for term in text.split("&")))
+        return any(rule(text).fits(request) for text in named)
+
+    @property
+    def naming(self) -> set[str]:
+        """Patterns that allow and name an action, without a wildcard."""
+        return {text for text in self.allow if any("/" in term and "*" not in term for term in text.split("&"))}
+
     @classmethod
     def checked(cls, allow: Iterable[str] = (), block: Iterable[str] = (), approve: Iterable[str] = ()) -> Rules:
         """Build rules from valid patterns, without duplicates.
@@ -196,7 +208,8 @@ class Rules:
         found: list[Any] = [data.get(name, []) for name in LISTS] if isinstance(data, Mapping) else [None]
         if not all(isinstance(patterns, list) and all(isinstance(text, str) for text in patterns) for patterns in found):
             raise TypeError("rules are an object with arrays of patterns")
-        return cls(*(tuple(patterns) for patterns in found))
+        allow, block, approve = (tuple(patterns) for patterns in found)
+        return cls(allow, block, approve)
 
     def to_json(self) -> dict[str, list[str]]:
         """Return ``{"allow": […], "block": […]}``, and ``approve`` if there are such patterns."""
@@ -316,7 +329,7 @@ def asks(workspace: Rules, token: Rules | None, request: Request) -> Source | No
     for source, rules in layers:
         if rules is not None and any(_lets_wait(text, request) for text in rules.approve):
             return source
-    return None
+    return "workspace" if workspace.asks_writes and request.effect == "write" and not workspace.name(request) else None
 
 
 def with_wait(decision: Decision, workspace: Rules, token: Rules | None, request: Request) -> Decision:

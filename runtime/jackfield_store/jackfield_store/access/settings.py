@@ -59,7 +59,8 @@ class Settings:
     which is ``paused`` where too many messages bounced or drew complaints ``since`` the guard was set. ``twins`` says whether an equal
     write without a key joins the one that is open, ``join`` or ``allow``; None: as the process is set. ``settle`` says what becomes of
     evidence about a doubt, ``off``, ``show`` or ``on``; the operator's setting wins if it is stricter. With ``settle_absent``, a provider
-    that has no trace of a call settles it, too.
+    that has no trace of a call settles it, too. With ``writes`` ``ask``, a write that no allow pattern names waits for a person; None is
+    ``allow``.
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -78,6 +79,12 @@ class Settings:
     twins: str | None = None
     settle: str | None = None
     settle_absent: bool = False
+    writes: str | None = None
+
+    @property
+    def binding(self) -> Rules:
+        """Rules that bind every call: with what ``writes`` asks."""
+        return replace(self.rules, asks_writes=True) if self.writes == "ask" else self.rules
 
     @property
     def retention(self) -> float:
@@ -176,7 +183,8 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
         elif member in _CHOICES:
             words = _CHOICES[member]
             if value not in (*words, None):
-                yield Detail(f"/{member}", f"must be {', '.join(words[:-1])} or {words[-1]}; null follows the server", "enum")
+                absent = "is allow" if member == "writes" else "follows the server"
+                yield Detail(f"/{member}", f"must be {', '.join(words[:-1])} or {words[-1]}; null {absent}", "enum")
         elif member == "allowReferences" and isinstance(value, list):
             yield from _reference_faults(value)
         elif not isinstance(value, bool):
@@ -318,7 +326,8 @@ def _rule_faults(value: object) -> Iterator[Detail]:
             yield Detail(f"/rules/{name}", "must be an array of patterns", "type")
 
 
-_CHOICES = {"twins": TWIN_RULES, "settle": SETTLE_RULES}
+WRITE_RULES = ("allow", "ask")
+_CHOICES = {"twins": TWIN_RULES, "settle": SETTLE_RULES, "writes": WRITE_RULES}
 _JUDGED: Mapping[str, Callable[[object], Iterator[Detail]]] = {
     "rules": _rule_faults,
     "retentionDays": _retention_faults,

@@ -375,7 +375,7 @@ class Tokens:
             return Decision(False, f"the token {reason}", "token")
         settings = read_settings(self._vault, self._workspace, row) if row is not None else Settings()
         decision = decide(settings.rules, token.rules, token.scope, request)
-        return with_wait(decision, settings.rules, token.rules, request)
+        return with_wait(decision, settings.binding, token.rules, request)
 
     @classmethod
     def authenticate(cls, database: Database, vault: Vault, clock: Clock, text: str) -> Token | None:

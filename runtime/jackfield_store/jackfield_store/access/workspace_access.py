@@ -159,7 +159,7 @@ class WorkspaceAccess:
         ended = caller.end
         if settings.suspended:
             ended = _GONE if self.is_gone else SUSPENDED
-        return Authorizer(settings.rules, caller.rules, caller.scope, self._names, ended=ended, remote=caller.remote)
+        return Authorizer(settings.binding, caller.rules, caller.scope, self._names, ended=ended, remote=caller.remote)
 
 
 late_hints(__name__)

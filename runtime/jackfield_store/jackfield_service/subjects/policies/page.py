@@ -67,7 +67,13 @@ def _state(request: PageRequest, settings: Settings) -> Any:
     own: list[Any] = [settings.keep_inputs, settings.retention_days]
     if not request.operator:
         return own
-    return [*own, settings.rules, settings.allow_references, *(getattr(settings, name) for _, name, _ in _OPERATOR_SWITCHES)]
+    return [
+        *own,
+        settings.rules,
+        settings.writes,
+        settings.allow_references,
+        *(getattr(settings, name) for _, name, _ in _OPERATOR_SWITCHES),
+    ]
 
 
 def _present_state(request: PageRequest) -> Any:
@@ -120,6 +126,7 @@ def _changes(request: PageRequest) -> dict[str, Any]:
     }  # fmt: skip
     if request.operator:
         changes["rules"] = {name: pattern_lines(given.get(name, "")) for name in LISTS}
+        changes["writes"] = "ask" if given.get("writes") == "on" else None
         changes |= {member: given.get(member) == "on" for member, _, _ in _OPERATOR_SWITCHES}
         changes["allowReferences"] = pattern_lines(given.get("allowReferences", ""))
     return changes
@@ -155,12 +162,19 @@ def _operator_settings(request: PageRequest, settings: Settings) -> Node:
     if not request.operator:
         said: list[tuple[str, Node]] = [(_REFERENCES, ", ".join(_references(settings)) or "none")]
         said += [(title, "yes" if getattr(settings, name) else "no") for _, name, title in _OPERATOR_SWITCHES]
+        asked = "yes" if settings.writes == "ask" else "no"
         lead = ["Only the operator can change these, with ", h.code("jackfield workspaces set"), "."]
-        return part("Set by the operator", lead, terms([("Rules", rules_shown(rules) or "none: everything is allowed"), *said]))
+        return part(
+            "Set by the operator",
+            lead,
+            terms([("Rules", rules_shown(rules) or "none: everything is allowed"), ("Ask before each write", asked), *said]),
+        )
     hint: Node = ["One pattern per line, such as ", h.code("env:ACME_*"), " or ", h.code("file:/etc/acme/*"), "; none by default."]
+    named = "Writes that no pattern under Allow names wait until a person approves them."
+    asks = check_field("writes", "Ask before each write", settings.writes == "ask", named)
     switches = [check_field(member, title, bool(getattr(settings, name))) for member, name, title in _OPERATOR_SWITCHES]
     return [
-        part("Rules", "Which calls are made, refused, or wait for a person.", rule_fields(rules, "everything is allowed")),
+        part("Rules", "Which calls are made, refused, or wait for a person.", rule_fields(rules, "everything is allowed"), asks),
         part(
             "Access to the server",
             "What connections of this workspace may use of the server itself.",

@@ -14,6 +14,7 @@ from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
 from jackfield.cli.session import Noun, declare_name, declare_nothing
 from jackfield.kernel.clock import SystemClock
+from jackfield_store.access.settings import WRITE_RULES
 from jackfield_store.commands.stored import actor, open_storage, workspaces_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def _declare_settings(parser: Parser) -> None:
     parser.add_argument("--twins", choices=("join", "allow", "server"), help=about)
     about = "what becomes of evidence about a call in doubt; server: as JACKFIELD_SETTLE says"
     parser.add_argument("--settle", choices=("off", "show", "on", "server"), help=about)
+    about = "with 'ask', a write that no allow pattern names waits until a person approves it"
+    parser.add_argument("--writes", choices=WRITE_RULES, help=about)
     for name, (_, about) in _SWITCHES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", choices=("yes", "no"), help=about)
 
@@ -76,7 +79,9 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
     if words is not None:
         changes["allowReferences"] = words == ["yes"] if words in (["yes"], ["no"]) else words
     changes |= {
-        name: None if value == "server" else value for name in ("twins", "settle") if (value := getattr(arguments, name)) is not None
+        name: None if value == "server" else value
+        for name in ("twins", "settle", "writes")
+        if (value := getattr(arguments, name)) is not None
     }
     if arguments.retention_days is not None:
         changes["retentionDays"] = arguments.retention_days

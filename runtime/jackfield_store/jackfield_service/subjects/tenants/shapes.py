@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from jackfield_service.shell.http.shape_parts import ANY, GAPS, MOMENT, NAME, RULES, STRING, Json, closed_with, object_of
 from jackfield_service.subjects.connect.shapes import THEME
 from jackfield_service.subjects.doubts.shapes import CHOICES
-from jackfield_store.access.settings import LIMITS
+from jackfield_store.access.settings import LIMITS, WRITE_RULES
 
 _COUNTS: Json = {"type": "object", "additionalProperties": {"type": "integer"}}
 _BUDGET: Json = object_of((), rate={"type": "number"}, concurrency={"type": "integer"})
@@ -28,6 +28,10 @@ _SETTINGS: Mapping[str, Json] = {
     "allowOwnExternalId": {"type": "boolean"}, "queueRate": {"type": "number", "minimum": 0},
     "queueConcurrency": {"type": "integer", "minimum": 0}, "suspended": {"type": "boolean"},
     **CHOICES,
+    "writes": {
+        "enum": [*WRITE_RULES, None],
+        "description": "With ask, a write that no allow pattern names waits until a person approves it; null: allow.",
+    },
     "connectionBudgets": {"type": "object", "additionalProperties": {"anyOf": [_BUDGET, {"type": "null"}]}},
     "limits": closed_with((), dict.fromkeys(LIMITS, _LIMIT)), "theme": THEME,
     "guards": {"type": "object", "additionalProperties": {"anyOf": [_GUARD, {"type": "null"}]}},

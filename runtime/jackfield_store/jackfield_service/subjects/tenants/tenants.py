@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jackfield.callers.rules import Rules
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed
 from jackfield.kernel.exports import late_hints
 from jackfield_service.subjects.tenants.purge import keep_at_providers, kept_by, purge
@@ -137,7 +139,8 @@ class Tenants:
             raise WorkspaceInUse(text, hint="Try again when they have ended, at the latest when their deadlines have passed.")
         with self._storage.database.write() as transaction:
             if settings is not None and self._actor.kind == "platform":
-                keep_rules(transaction, self._storage.vault, name, settings.rules)
+                kept_asking = (*settings.rules.approve, "effect:change") if settings.writes == "ask" else settings.rules.approve
+                keep_rules(transaction, self._storage.vault, name, replace(settings.rules, approve=kept_asking))
             else:
                 forget_rules(transaction, name)
         webhooks, noted = keep_at_providers(self._storage, name, self._clock)
@@ -157,6 +160,8 @@ class Tenants:
             return
         if isinstance(changes.get("rules"), Mapping) and "approve" in changes["rules"]:
             _require_approvals(changes["rules"]["approve"], present)
+        if present.writes == "ask":
+            _require_asking(changes, present)
         known = present.to_json()
         faults = [
             Detail(f"/{member}", "only the operator sets it")
@@ -185,6 +190,23 @@ class Tenants:
     def _require(self, name: str) -> None:
         if not manages(self._pattern, name):
             raise _unknown(name)
+
+
+def _require_asking(changes: Mapping[str, Any], present: Settings) -> None:
+    """Refuse a platform to let writes that wait for a person be made at once.
+
+    :raises NotAllowed: if it turns that off, or names one more action.
+    """
+    rules = changes.get("rules")
+    allow = rules.get("allow") if isinstance(rules, Mapping) else None
+    wanted = Rules(tuple(text for text in allow if isinstance(text, str))) if isinstance(allow, list) else present.rules
+    off = Detail("/writes", "only the operator sets it to 'allow'") if changes.get("writes", "ask") != "ask" else None
+    named = Detail("/rules/allow", "only the operator names an action, whose writes would not wait")
+    more = named if wanted.naming - present.rules.naming else None
+    faults = [fault for fault in (off, more) if fault is not None]
+    if faults:
+        text = "a platform's token cannot loosen the rules under which calls wait for a person"
+        raise NotAllowed(text, details=faults, hint="Ask the operator of jackfield: 'jackfield workspaces set' has these settings.")
 
 
 def _require_approvals(wanted: Any, present: Settings) -> None:

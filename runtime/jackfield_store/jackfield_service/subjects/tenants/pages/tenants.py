@@ -8,7 +8,19 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_service.shell.pages.layout.components import at, badge, card, done_notice, filters, form, h, heading, panel, text_field
+from jackfield_service.shell.pages.layout.components import (
+    at,
+    badge,
+    card,
+    check_field,
+    done_notice,
+    filters,
+    form,
+    h,
+    heading,
+    panel,
+    text_field,
+)
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.shell import fragment, page, redirect
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
@@ -61,7 +73,7 @@ def created(request: PageRequest) -> Response:
     """``POST /tenants``."""
     request.require_operator()
     name = request.form.get("name", "").strip()
-    workspaces_of(request).create(name)
+    workspaces_of(request).create(name, {"writes": "ask"} if request.form.get("writes") == "on" else {})
     return redirect(request, f"/tenants/{name}?done=created")
 
 
@@ -132,6 +144,7 @@ def _new(request: PageRequest) -> list[Node]:
         request,
         "/tenants",
         text_field("name", "Name", hint=hint, maxlength=100, required=True),
+        check_field("writes", "Ask before each write", True, "A write waits until a person approves it. Its settings can name exceptions."),
         h.div(h.button("Create workspace", class_="primary"), class_="actions"),
         h.div(id="outcome", aria_live="polite"),
         into="#outcome",
