@@ -93,12 +93,14 @@ def test_a_doubt_says_first_what_was_sent_to_whom(office: Office) -> None:
     client, identifier = office.client, office.lost("lost")
     office.look(client, identifier)
     page = client.get(f"/invocations/{identifier}")
-    told = "Create Ticket was sent over desk , now , and no clear answer came."
+    told = "Create Ticket was sent over desk , just now , and no clear answer came."
     assert (told in page.words, "Subject The lamp is broken What happened" in page.words) == (True, True)
     shown = page.words.partition("Entry as JSON")[0]
     assert [shown.count(words) for words in ("onDoubt", "and may have taken effect", "Result Found")] == [0, 0, 0]
     listed = client.get("/doubts")
-    assert "Action Connection In doubt Last look Next look Create Ticket bureau The lamp is broken desk now nothing found" in listed.words
+    assert (
+        "Action Connection In doubt Last look Next look Create Ticket bureau The lamp is broken desk just now nothing found" in listed.words
+    )
     assert f'href="/invocations/{identifier}"' in listed.text
     assert 'href="/doubts" aria-current="page"' in listed.text
     client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/resolve", **{"as": "failed"})

@@ -136,7 +136,7 @@ def ago(moment: float, now: float) -> str:
     """Format the time between two moments in one unit: "5 min ago", "in 3 days"."""
     seconds = abs(now - moment)
     if seconds < 1:
-        return "now"
+        return "just now" if moment <= now else "now"
     if seconds < _MINUTE:
         text = f"{int(seconds)} s"
     elif seconds < _HOUR:
