@@ -1,64 +1,7 @@
-"""A certificate authority of our own, for servers whose certificates must be verified."""
+"""A certificate authority of our own, for servers whose certificates must be verified: that of ``jackfield prove``."""
 
 from __future__ import annotations
 
-import ssl
-import tempfile
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
-from pathlib import Path
+from jackfield_market.testing.proving.authority import Authority
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
-_DAY = timedelta(days=1)
-
-
-class Authority:
-    """Issues certificates for any names. ``bundle`` is a file with its own certificate, for those who are to believe it."""
-
-    def __init__(self, folder: Path, name: str = "Test Authority") -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        usage = x509.KeyUsage(
-            digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False, key_agreement=False,
-            key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
-        )  # fmt: skip
-        made = self._begun(self._name, self._key).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
-        signed = made.add_extension(usage, critical=True).sign(self._key, hashes.SHA256())
-        self.bundle = folder / f"{name.replace(' ', '-')}.pem"
-        self.bundle.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-
-    def serving(self, *names: str, days: int = 1) -> ssl.SSLContext:
-        """What a server needs to be believed to be any of ``names`` (host names or addresses), for so many days from now."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-            file.write(self.pem(*names, days=days))
-            file.flush()
-            context.load_cert_chain(file.name)
-        return context
-
-    def pem(self, *names: str, days: int = 1) -> bytes:
-        """The same for servers that are no part of this process: the private key, then the certificate."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        alternatives = x509.SubjectAlternativeName([_general(name) for name in names])
-        leaf = self._begun(x509.Name([]), key, days).add_extension(alternatives, critical=True)
-        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        leaf = leaf.add_extension(issuer, critical=False)
-        pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        return pem + leaf.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-    def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: int = 1) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
-        begun = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
-        return begun.serial_number(x509.random_serial_number()).not_valid_before(now - 9 * _DAY).not_valid_after(now + days * _DAY)
-
-
-def _general(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
+__all__ = ["Authority"]

@@ -180,7 +180,7 @@ def hedges(url: str) -> None:
     done: list[int] = []
 
     def first() -> None:
-        with contextlib.suppress(OSError, http.client.HTTPException):
+        with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
             done.append(send(url, timeout=None)[0])
 
     one = threading.Thread(target=first, daemon=True)
@@ -211,6 +211,20 @@ def patches_again(url: str) -> None:
     repeated(lambda: checked(url, "/stock/lamp", {"add": 1}, method="PATCH"), OSError)
 
 
+def another_key_at_last(url: str) -> None:
+    for key in ("order-1", "order-1", str(uuid.uuid4())):
+        try:
+            checked(url, key=key)
+            return
+        except (OSError, Failed):
+            continue
+    raise Failed
+
+
+def repeats_what_is_no_json(url: str) -> None:
+    repeated(lambda: checked(url), json.JSONDecodeError)
+
+
 def mail_fails_and_order_is_sent_again(url: str) -> None:
     def both() -> None:
         checked(url)
@@ -226,7 +240,8 @@ FAULTY = {
     swallows_everything: "lost", never_looks_at_the_status: "reported falsely", timeout_is_success: "lost",
     unavailable_is_queued: "reported falsely", timeout_is_not_sent: "reported falsely", batch_begins_again: "sent twice",
     batch_skips_what_fails: "reported falsely", one_key_for_all: "lost", hedges: "sent twice", looks_in_the_wrong_place: "sent twice",
-    body_with_time: "sent twice", patches_again: "sent twice", mail_fails_and_order_is_sent_again: "sent twice",
+    another_key_at_last: "sent twice", repeats_what_is_no_json: "sent twice", body_with_time: "sent twice",
+    patches_again: "sent twice", mail_fails_and_order_is_sent_again: "sent twice",
 }  # fmt: skip
 """Programs that are wrong, with the verdict about the worst of their writes."""
 
@@ -354,12 +369,36 @@ def three_writes(url: str) -> None:
         checked(url, body={"reference": name})
 
 
+def says_it_gave_up(url: str) -> str:
+    """Say in words how it went."""
+    try:
+        status, _ = send(url)
+    except TimeoutError:
+        return "timed out: may have been placed"
+    except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
+        return f"gave up after {type(error).__name__}"
+    return "placed, 0 errors" if status < 300 else f"could not place it: {status}"
+
+
 CORRECT = [
     once, without_timeout, keyed, keyed_of_content, keyed_by_run, keyed_in_the_body, keyed_form, repeats_when_throttled, puts_again,
     puts_its_own_number, deletes_again, looks_before_it_repeats, says_unknown, says_false, batch_that_says_what_failed, batch_with_keys,
-    order_then_mail, reads_again, token_again, searches_again, asynchronous, three_writes,
+    order_then_mail, says_it_gave_up, reads_again, token_again, searches_again, asynchronous, three_writes,
 ]  # fmt: skip
 """Programs that are right."""
+
+
+def accepted_is_done(url: str) -> None:
+    """Take what was accepted for done."""
+    checked(url)
+
+
+def accepted_is_asked_for(url: str) -> str:
+    """Ask what became of what was accepted."""
+    status, body = send(url)
+    if status == 202:
+        body = checked(url, f"/accepted/{body['id']}", method="GET")
+    return str(body.get("status", "done"))
 
 
 def marked(url: str) -> None:

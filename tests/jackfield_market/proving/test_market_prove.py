@@ -18,7 +18,7 @@ from jackfield_market.testing.proving.faults import FAULTS
 MODULE = seeded_programs.__name__
 PROGRAM = str(Path(seeded_programs.__file__))
 FAST = ["--silence", "1s", "--late", "0.4s"]
-OWN = [word for fault in FAULTS if not fault.is_started_again for word in ("--only", fault.name)]
+OWN = [word for fault in FAULTS if not (fault.is_started_again or fault.asked) for word in ("--only", fault.name)]
 """Situations that are the code's own doing."""
 OPTIONS = {
     "keyed_in_the_body": ["--key-member", "requestToken"],
@@ -103,6 +103,13 @@ def test_two_runs_at_once(program: str, effects: int, prove: Proved) -> None:
     code, said = prove(f"{MODULE}:{program}", "--only", "twice-at-once")
     assert code == 0
     assert said["cases"][0]["writes"][0]["situations"][-1]["effects"] == effects
+
+
+@pytest.mark.parametrize(("program", "code"), [("accepted_is_done", 1), ("accepted_is_asked_for", 0)])
+def test_what_was_accepted_is_not_yet_done(program: str, code: int, prove: Proved) -> None:
+    """Played only if it is asked for: whoever says success has asked what became of it."""
+    found, said = prove(f"{MODULE}:{program}", "--only", "accepted")
+    assert (found, said["reportedFalsely"]) == (code, code)
 
 
 def test_a_provider_may_ignore_keys(prove: Proved) -> None:

@@ -116,7 +116,8 @@ class Prover:
 
     def _faults(self, case: Case) -> Iterator[Fault]:
         for fault in FAULTS:
-            if (not self._settings.only or fault.name in self._settings.only) and (case.can_be_killed or not fault.is_started_again):
+            wanted = fault.name in self._settings.only if self._settings.only else not fault.asked
+            if wanted and (case.can_be_killed or not fault.is_started_again):
                 yield fault
 
     def _writes(self, entries: Sequence[Entry]) -> list[Entry]:
@@ -178,7 +179,7 @@ class Prover:
         with tempfile.TemporaryDirectory(prefix="jackfield-prove-") as home, contextlib.redirect_stdout(io.StringIO()):
             folder = Path(home)
             (folder / "state").mkdir()
-            authority = Authority(folder) if self._settings.proxy else None
+            authority = Authority(folder, "jackfield prove") if self._settings.proxy else None
             ledger = Ledger(self._settings.terms, self._answering(case), shapes)
             ledger.fault, ledger.at = fault, at
             with _serving(case, ledger, self._settings.port, authority) as url:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Step = Literal["answer", "reset", "close", "silent", "late", "half"]
+Step = Literal["answer", "reset", "close", "silent", "late", "half", "garbled"]
 Kill = Literal["before", "during", "after"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One situation. ``takes``: the write has taken effect; ``status``: of an answer other than success.
+
+    ``always``: for all attempts, not only the first. ``asked``: it is played only if it is asked for by name.
 
     With ``kill``, the process is killed before the write took effect, after that and before its answer, or after its answer; then it is
     started again. ``twice``: two runs begin at once.
@@ -24,6 +26,8 @@ class Fault:
     status: int = 0
     kill: Kill | None = None
     twice: bool = False
+    always: bool = False
+    asked: bool = False
 
     @property
     def is_started_again(self) -> bool:
@@ -33,12 +37,13 @@ class Fault:
     @property
     def refuses(self) -> bool:
         """True if the provider answers that it failed, and nothing took effect."""
-        return self.status > 0 and not self.takes
+        return self.status >= 400 and not self.takes
 
     @property
     def seen(self) -> str:
         """Event as the client saw it."""
         step = {"answer": f"answered {self.status}" if self.status else "answered", "half": "half an answer", "silent": "no answer"}
+        step |= {"garbled": "answered with HTML"}
         return "killed" if self.kill in ("before", "during") else step.get(self.step, self.step)
 
 
@@ -55,6 +60,9 @@ FAULTS = (
     Fault("taken-late", "it took effect, and the answer came late", "late"),
     *(Fault(f"taken-{status}", f"it took effect, and the answer was {status}", status=status) for status in (500, 502, 503, 504)),
     Fault("taken-half", "it took effect, and half of the answer came", "half"),
+    Fault("taken-garbled", "it took effect, and the answer was no JSON", "garbled"),
+    Fault("taken-always", "it took effect, and the answers of all attempts were lost", "reset", always=True),
+    Fault("accepted", "it was accepted (202), and failed later", takes=False, status=202, asked=True),
     Fault("killed-before", "the process was killed before it took effect, and started again", "reset", takes=False, kill="before"),
     Fault("killed-during", "it took effect, the process was killed before the answer, and started again", "reset", kill="during"),
     Fault("killed-after", "it took effect, the process was killed after the answer, and started again", kill="after"),

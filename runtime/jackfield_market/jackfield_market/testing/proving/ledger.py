@@ -23,6 +23,9 @@ from jackfield_market.testing.proving.writes import (
     shape,
 )
 
+_LATER = "/accepted/accepted-1"
+"""Path of what became of a write that was accepted."""
+_HUNG_UP: Mapping[str, Step] = {"reset": RESET, "silent": RESET, "close": CLOSE}
 _CUT = 100
 """Octets that are announced and not sent."""
 
@@ -89,15 +92,20 @@ class Ledger:
         """Answer a request, or play the fault."""
         with self._lock:
             self.requests.append(request)
+            if address(request)[1] == _LATER:
+                return Answer({"id": "accepted-1", "status": "failed"})
             if not is_write(request, self._terms.reads):
                 return self._answer(request)
             entry = self._entered(request)
-            fault = self.fault if self.at is not None and entry.write == self.at and not self.played else None
+            fault = self.fault if self.at is not None and entry.write == self.at else None
+            if self.played and not (fault is not None and fault.always):
+                fault = None
             if fault is None:
                 return self._taken(entry)
             self.played = True
             answer = self._taken(entry) if fault.takes else None
-            entry.answered = f"{'took effect' if entry.took else 'no effect'}; {fault.seen}"
+            effect = "took effect" if entry.took else "no second effect" if fault.takes else "no effect"
+            entry.answered = f"{effect}; {fault.seen}"
         return self._play(fault, request, answer)
 
     def _play(self, fault: Fault, request: Request, answer: Answer | None) -> Step:
@@ -107,11 +115,9 @@ class Ledger:
             self.cut_off = not self._over.wait(self._terms.silence)
         if fault.step == "late":
             self._over.wait(self._terms.late)
-        if fault.step in ("reset", "silent"):
-            return RESET
-        if fault.step == "close":
-            return CLOSE
-        if fault.status:
+        if fault.step in _HUNG_UP:
+            return _HUNG_UP[fault.step]
+        if fault.status or fault.step == "garbled":
             return self._failure(fault, request)
         found = answer or Answer()
         if fault.step == "half":
@@ -119,6 +125,10 @@ class Ledger:
         return replace(found, then=self.kill) if fault.kill == "after" else found
 
     def _failure(self, fault: Fault, request: Request) -> Answer:
+        if fault.step == "garbled":
+            return Answer(content=b"<html><title>OK</title></html>", headers={"Content-Type": "text/html"})
+        if fault.status == 202:
+            return Answer({"id": "accepted-1", "status": "accepted"}, 202, {"Location": _LATER})
         row = told(self._terms.refusals, request.method, address(request)[1]) if fault.status == 422 else None
         if row is not None:
             return Answer(row.get("body", {}), int(row.get("status", fault.status)))

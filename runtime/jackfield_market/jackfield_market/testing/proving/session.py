@@ -102,7 +102,8 @@ def _cases(arguments: Namespace) -> Iterator[tuple[str, Sequence[Case]]]:
     elif arguments.command:
         yield _name(arguments), [_command(arguments)]
     elif ":" in target:
-        yield target, [FunctionCase(target, function_at(target))]
+        function_at(target)
+        yield target, [FunctionCase(target)]
     else:
         with actions_of(Catalog.installed().find(target)) as actions:
             yield target, [*actions]

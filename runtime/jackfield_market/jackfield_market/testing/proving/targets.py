@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import importlib
 import inspect
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,9 +29,12 @@ _SHOWN = 300
 _GRACE = 5.0
 _SAYING = ("status", "ok", "success", "outcome", "result", "status_code")
 """Members of a returned value that say how it went."""
-_UNKNOWN = frozenset({"unknown", "in doubt", "doubt", "doubtful", "uncertain", "maybe", "pending", "timeout"})
-_NOT_SENT = frozenset({"not sent", "unsent"})
-_FAILED = frozenset({"failed", "failure", "error", "refused", "rejected", "false"})
+_UNKNOWN = re.compile(r"\b(unknown|unclear|unconfirmed|(in )?doubt\w*|uncertain|ambiguous|indeterminate|maybe|pending|timed? ?out)\b")
+_NOT_SENT = re.compile(r"^(was )?(not sent|unsent|nothing sent)\b")
+_FAILED = re.compile(
+    r"\b(fail\w*|error\w*|refus\w*|reject\w*|false|gave up|giv\w+ up|could not|cannot|unable|abort\w*|denied|unavailable)\b"
+)
+_NONE = re.compile(r"\b(0|no|without( any)?) (errors?|failures?|failed)\b")
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,6 @@ class FunctionCase:
     """A function that is called with the provider's address, in this process, or by a child that can be killed."""
 
     target: str
-    function: Callable[..., Any]
     can_be_killed = True
 
     @property
@@ -149,7 +153,8 @@ class FunctionCase:
             words = [sys.executable, "-c", f"from {__name__} import child; child()", self.target, place.url]
             return Process(words, Place(place.url, place.folder, {**place.environment, "PYTHONPATH": os.pathsep.join(sys.path)}))
         os.environ[FOLDER] = str(place.folder)
-        return Called(lambda: told_by(self.function(place.url)))
+        function = function_at(self.target, anew=True)
+        return Called(lambda: told_by(function(place.url)))
 
 
 class Called:
@@ -163,7 +168,8 @@ class Called:
     def _run(self, step: Callable[[], Told]) -> None:
         found = attempt_foreign(step)
         if isinstance(found, Raised):
-            found = Told("failure", f"{type(found.error).__name__}: {found.error}"[:_SHOWN])
+            name = type(found.error).__name__
+            found = Told("not sent" if name.lower().startswith(("notsent", "unsent")) else "failure", f"{name}: {found.error}"[:_SHOWN])
         self._told = found
 
     def wait(self, seconds: float) -> Told:
@@ -179,7 +185,9 @@ def told_by(value: Any) -> Told:
     """Return what a function says by the value that it returns: success, unless its words, a member ``ok``, or a status of HTTP say not."""
     found = asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value
     first = found[0] if isinstance(found, tuple) and found else found
-    members = first if isinstance(first, dict) else {"status": first} if isinstance(first, str | bool | int) else _members(first)
+    members = (
+        first if isinstance(first, dict) else {"status": first} if isinstance(first, str | bool | int | enum.Enum) else _members(first)
+    )
     words: list[Word] = [_word(members[name]) for name in _SAYING if members.get(name) is not None]
     if members.get("error"):
         words.append("failure")
@@ -188,28 +196,33 @@ def told_by(value: Any) -> Told:
 
 
 def _members(found: Any) -> dict[str, Any]:
-    return {name: value for name in _SAYING if isinstance(value := getattr(found, name, None), str | bool | int)}
+    return {name: value for name in _SAYING if isinstance(value := getattr(found, name, None), str | bool | int | enum.Enum)}
 
 
 def _word(value: Any) -> Word:
     if isinstance(value, int) and not isinstance(value, bool):
         return "failure" if value >= 400 else "success"
-    text = str(value).strip().lower().replace("_", " ") if isinstance(value, str | bool) else ""
-    return "unknown" if text in _UNKNOWN else "not sent" if text in _NOT_SENT else "failure" if text in _FAILED else "success"
+    named = value.name if isinstance(value, enum.Enum) else value
+    text = _NONE.sub("", re.sub(r"[_-]", " ", str(named).strip().lower())) if isinstance(named, str | bool) else ""
+    return (
+        "not sent" if _NOT_SENT.search(text) else "unknown" if _UNKNOWN.search(text) else "failure" if _FAILED.search(text) else "success"
+    )
 
 
 async def _awaited(value: Any) -> Any:
     return await value
 
 
-def function_at(target: str) -> Callable[..., Any]:
-    """Return the function that ``module:function`` names; the current folder is looked in, too.
+def function_at(target: str, *, anew: bool = False) -> Callable[..., Any]:
+    """Return the function that ``module:function`` names; the current folder is looked in, too. ``anew``: of a module without state.
 
     :raises InvalidInvocation: if there is none.
     """
     module, _, name = target.partition(":")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    if anew and not hasattr(sys.modules.get(module), "__path__"):
+        sys.modules.pop(module, None)
     found: Any = attempt_foreign(lambda: getattr(importlib.import_module(module), name))
     if isinstance(found, Raised):
         hint = "Write module:function, as in 'orders:place' for place() of orders.py in this folder."

@@ -56,7 +56,7 @@ def verdict(fault: Fault, effects: int, told: Told) -> Verdict:
     if effects > 1:
         return "sent twice"
     if told.word == "success":
-        return "sent once" if effects else "reported falsely" if fault.refuses else "lost"
+        return "sent once" if effects else "reported falsely" if fault.refuses or fault.asked else "lost"
     if effects == 0:
         return "lost" if told.word == "nothing" else "not sent, and told so"
     is_false = told.word == "not sent" or (fault is ANSWERED and told.word == "failure")
@@ -68,11 +68,14 @@ def advice(found: Verdict, fault: Fault, entries: Sequence[Entry], told: Told, *
     if found == "sent twice":
         return _of_twice(fault, entries, ignores_keys=ignores_keys)
     if found == "reported falsely":
+        if fault.asked:
+            return _FALSE["accepted"]
         return _FALSE["success" if told.word == "success" else "answered" if fault is ANSWERED else "unknown"]
     return _LOST["nothing" if told.word == "nothing" else "success"] if found == "lost" else ""
 
 
 _FALSE = {
+    "accepted": "It says success although the write was only accepted: ask what became of it, where 'Location' says, before saying so.",
     "success": "It says success although the provider refused: check the status of each answer, and what it says.",
     "answered": "It fails although the provider answered with success: if it needs another answer, tell it by --answers or --openapi.",
     "unknown": "It says that nothing was sent, which nobody can know: say that the outcome is unknown, and look before another attempt.",
