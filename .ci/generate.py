@@ -35,6 +35,7 @@ from generated import (  # noqa: E402 (after the path is set)
     settings_page,
     shelf_tasks,
     sizing_page,
+    state_files,
 )
 
 from jackfield.connector import describe  # noqa: E402 (as above)
@@ -48,6 +49,7 @@ _SCHEMAS = {
     "install-policy": installations.policy,
     "lock": installations.lock,
     "receipt": installations.receipt,
+    "state": state_files.schema,
 }
 _PAGES = {
     "conformance": conformance_page.page,

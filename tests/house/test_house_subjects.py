@@ -13,7 +13,7 @@ from tests.house.test_house_paths import ROOT, SOURCES, is_member, is_module
 FOLDER = ROOT / "runtime" / "jackfield_store" / "jackfield_service" / "subjects"
 SUBJECTS = sorted(path.parent for path in FOLDER.glob("*/__init__.py"))
 LINES, WIDTH = 30, 140
-SURFACES = {"command", "gauges", "http", "loop", "operations", "page", "pages", "shapes", "subject", "sweeps", "warnings"}
+SURFACES = {"command", "gauges", "http", "kinds", "loop", "operations", "page", "pages", "shapes", "subject", "sweeps", "warnings"}
 """Names of what serves: the shell finds some, the others are beside these and are found by who knows one subject."""
 PROTOCOLS = {"mcp": "the protocol is the subject: its modules are the transport"}
 """Subjects of which each module serves, with the reason."""

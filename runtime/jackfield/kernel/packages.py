@@ -30,6 +30,7 @@ DECLARED = {
         "mcp.live": ("jackfield-mcp", ""),
     },
     "jackfield.commands": {
+        "apply": ("jackfield-store", "store"),
         "approvals": ("jackfield-store", "store"),
         "audit": ("jackfield-store", "store"),
         "callbacks": ("jackfield-store", "store"),
@@ -46,6 +47,7 @@ DECLARED = {
         "diff": ("jackfield-market", "market"),
         "doctor": ("jackfield-store", "store"),
         "events": ("jackfield-store", "store"),
+        "export": ("jackfield-store", "store"),
         "files": ("jackfield-store", "store"),
         "generate.aws": ("jackfield-aws", ""),
         "generate.mcp": ("jackfield-mcp", ""),
@@ -60,6 +62,7 @@ DECLARED = {
         "oauth-clients": ("jackfield-store", "store"),
         "outdated": ("jackfield-market", "market"),
         "pack": ("jackfield-market", "market"),
+        "plan": ("jackfield-store", "store"),
         "prove": ("jackfield-market", "market"),
         "publisher": ("jackfield-market", "market"),
         "queue": ("jackfield-store", "store"),
@@ -147,6 +150,9 @@ TOPICS = {
     },
     "operate": {
         "isolation": "show which layers of isolation hold on this machine",
+        "plan": "show what files would change in workspaces",
+        "apply": "make workspaces what files state",
+        "export": "print what workspaces have, for files",
         "audit": "list, verify and export the audit log",
         "callbacks": "send events to URLs",
         "db": "upgrade, check, back up and restore the database",

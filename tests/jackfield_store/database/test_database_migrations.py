@@ -20,6 +20,7 @@ __all__ = ["migrated_for_real"]
 
 
 TABLES = {
+    "applied",
     "blocked_workspaces",
     "invocation_exchanges",
     "invocation_references",

@@ -63,7 +63,7 @@ DAMAGES = {**CONTENTS, **TIMES, **STATES}
 """Values that are written, by the kind of damage; of several, the first that the database takes."""
 UNREAD = dict.fromkeys(
     ("authorizations", "client_registrations", "console_sessions", "file_connection_tests", "grants", "leases", "mcp_servers",
-     "oauth_clients", "external_ids", "paces", "record_reads"),
+     "oauth_clients", "external_ids", "paces", "record_reads", "applied"),
     "read by calls and requests of the workspace alone",
 ) | dict.fromkeys(
     ("doubt_markers", "event_keys", "file_holds", "invocation_references", "invocation_terms", "marked_events", "outcomes",

@@ -405,6 +405,8 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         found = NamedConnection(
             stored.name, stored.type, self._unseal_values(stored, sealed), STORE, ".", stored.version, stored.id, stored.origin
         )
+        if self._database.writing:  # what is rolled back leaves its version to another change
+            return found
         with self._lock:
             other = self._cache.get(name)
             if other is not None and (other.id, other.version) == (found.id, found.version):

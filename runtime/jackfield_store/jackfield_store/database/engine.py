@@ -224,6 +224,13 @@ class Database:
         with process.begin(Mode.WRITE) as transaction:
             yield transaction
 
+    @contextmanager
+    def gather(self) -> Iterator[Transaction]:
+        """Open a transaction as ``write`` does, of which all is part that this thread writes in the block, also by ``record``."""
+        with self.write() as transaction:
+            transaction.gathers = True
+            yield transaction
+
     def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False) -> T:
         """Run ``unit`` in a transaction and return its value once it is on the disk, or committed if the database was opened without
         ``syncs``. Concurrent callers share one commit; one that goes ``ahead`` waits for the commit under way only, and has its own.
@@ -235,8 +242,12 @@ class Database:
         :raises Unavailable: if nothing was done.
         """
         process = self._renewed() if self._forked else self._process
-        if process.thread.transaction is not None:
-            raise StatementInvalid("record() inside a transaction: nothing could be on the disk when it returns")
+        outer = process.thread.transaction
+        if outer is not None:
+            if not outer.gathers:
+                raise StatementInvalid("record() inside a transaction: nothing could be on the disk when it returns")
+            with outer.savepoint():
+                return unit(outer)
         return process.batches.record(unit, ahead=ahead)
 
     def adjust(self, unit: Callable[[Transaction], T]) -> T:

@@ -311,6 +311,7 @@ class Transaction:
         "_thread",
         "afterwards",
         "failed",
+        "gathers",
         "mode",
     )
 
@@ -325,6 +326,8 @@ class Transaction:
         self.failed = False
         """True if a statement has failed, so that the transaction cannot be committed."""
         self._depth = 0
+        self.gathers = False
+        """True if what is recorded in its block alone becomes part of it (``Database.gather``)."""
         self._marked = self._ended = False
 
     def __enter__(self) -> Self:

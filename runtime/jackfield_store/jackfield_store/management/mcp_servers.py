@@ -78,9 +78,9 @@ class McpServers:
         self._audit = Audit(storage.database, lambda: storage.vault, self._workspace, jackfield.clock, actor)
         self._origin, self._guard, self._actor = origin, guard, actor
 
-    def add(self, wish: ServerWish) -> dict[str, Any]:
-        """Ask a server for its tools, accept them as they are, and store it. One that wants a sign-in for that has no tools yet:
-        connect it, then accept them over the connection.
+    def add(self, wish: ServerWish, found: Described | None = None) -> dict[str, Any]:
+        """Ask a server for its tools, unless it was ``asked`` before, accept them as they are, and store it. One that wants a sign-in for
+        that has no tools yet: connect it, then accept them over the connection.
 
         :raises InvalidInvocation: with all faults at once, or if the name is taken.
         :raises NotAllowed: if the workspace may not add servers, or not this one.
@@ -88,13 +88,8 @@ class McpServers:
         """
         self._require_allowed(wish)
         _check(wish)
-        guard = self._guard if self._origin == "remote" else None
-        options: dict[str, Any] = {"title": wish.title, "trust": wish.trust, "credentials": wish.credentials, "guard": guard}
-        found = kind().described(LIVE_PREFIX + wish.name, wish.url, **options)
-        if not found.manifest["actions"] and not found.needs_sign_in:
-            text, reasons = kind().unusable(found.report)
-            details = [Detail("/url", reason) for reason in reasons]
-            raise InvalidInvocation(text, details=details, hint="See its documentation, and whether it wants a sign-in.")
+        if found is None:
+            found = asked(wish, self._guard if self._origin == "remote" else None)
         manifest = _versioned(found.manifest, 1)
         self._table.prepare()
         with self._storage.database.write() as transaction:
@@ -276,6 +271,21 @@ class McpServers:
             "createdAt": iso(row.created_at), "acceptedAt": iso(row.accepted_at),
             **problem_of_times(row.created_at, row.accepted_at),
         }  # fmt: skip
+
+
+def asked(wish: ServerWish, guard: Guard | None) -> Described:
+    """Ask a server for its tools; ``guard`` limits where that reaches.
+
+    :raises InvalidInvocation: if it has none.
+    :raises JackfieldError: if it cannot be reached.
+    """
+    options: dict[str, Any] = {"title": wish.title, "trust": wish.trust, "credentials": wish.credentials, "guard": guard}
+    found = kind().described(LIVE_PREFIX + wish.name, wish.url, **options)
+    if not found.manifest["actions"] and not found.needs_sign_in:
+        text, reasons = kind().unusable(found.report)
+        details = [Detail("/url", reason) for reason in reasons]
+        raise InvalidInvocation(text, details=details, hint="See its documentation, and whether it wants a sign-in.")
+    return found
 
 
 def mcp_servers(jackfield: Jackfield, actor: Actor, origin: Origin, guard: Guard = ANYWHERE) -> McpServers:

@@ -111,6 +111,24 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
+class InFiles:
+    """Rules by which files state things of a noun (``resource.kinds``).
+
+    ``named`` is the member by which they name one, and ``without`` are members that they do not state. Those ``together`` are replaced as
+    a whole. A change of a ``merged`` one leaves the members that it does not have. The others are as those of ``Kind``.
+    """
+
+    named: str = "name"
+    without: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
+    merged: frozenset[str] = frozenset()
+    secrets: frozenset[str] = frozenset()
+    rank: int = 9
+    ahead: Callable[[Visit, str, Json], Any] | None = None
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Resource(Generic[T]):
     """Noun of a subject. ``one`` names it in operations and shapes, ``kept`` in refusals, by default as the path does.
 
@@ -140,6 +158,7 @@ class Resource(Generic[T]):
     unruled: str = ""
     waits: Waits = "slowly"
     judged: Judge = lambda _: None
+    stated: InFiles = InFiles()
 
     def described(self) -> dict[str, Json]:
         """Return the shapes of what operations take and answer with, by name."""

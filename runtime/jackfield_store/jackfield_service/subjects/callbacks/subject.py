@@ -9,7 +9,7 @@ from jackfield.callers import Scope
 from jackfield.kernel.errors import JackfieldError
 from jackfield_service.shell.http.query_parts import BY_ID, TEXT
 from jackfield_service.shell.http.shape_parts import MOMENT, PROBLEM, STRING, Json, closed_with, object_of
-from jackfield_service.shell.resource.resource import Act, Field, Is, Resource, Visit, document_of
+from jackfield_service.shell.resource.resource import Act, Field, InFiles, Is, Resource, Visit, document_of
 from jackfield_service.subjects.callbacks.callback import Callback
 from jackfield_service.subjects.callbacks.callbacks import Callbacks
 from jackfield_service.subjects.callbacks.deliveries import STATES, Deliveries
@@ -108,7 +108,7 @@ def _callbacks(path: str, scope: Scope, of: str = "", whose: str = "") -> Resour
         columns=("id", "url", "types", "status", "reason", "failingSince"),
         listed=("description", "status", "types", "url", "failingSince"),
         cursor=BY_ID, key="id", argument=("id", "ID"), filters=("status", "url"), row=document_of, waits="briefly", judged=_invalid,
-        unruled=_UNRULED, of=of,
+        unruled=_UNRULED, of=of, stated=InFiles("url"),
     )  # fmt: skip
 
 

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, NotAllowed
 from jackfield.wire.guard import ANYWHERE
 from jackfield_service.shell.http.query_parts import BY_KEY, LONG
 from jackfield_service.shell.http.shape_parts import MOMENT, NAME, PROBLEM, STRING, object_of
-from jackfield_service.shell.resource.resource import Act, Field, Is, Resource, Visit, invalid_or_unknown
+from jackfield_service.shell.resource.resource import Act, Field, InFiles, Is, Resource, Visit, invalid_or_unknown
 from jackfield_service.subjects.mcp_servers.shapes import HEADERS, LEFT_OUT, SIGN_IN, TOOLS
-from jackfield_store.management.mcp_servers import TRUST, McpServers, mcp_servers
+from jackfield_store.management.mcp_servers import TRUST, McpServers, ServerWish, asked, mcp_servers
+
+if TYPE_CHECKING:
+    from jackfield.catalog.live import Described
 
 
 def _open(visit: Visit) -> McpServers:
     return mcp_servers(visit.runtime, visit.actor, visit.origin, visit.guard or ANYWHERE)
+
+
+def _wish(given: Mapping[str, Any]) -> ServerWish:
+    return ServerWish(given["name"], given["url"], trust=given.get("trust", TRUST[0]), shared=given.get("shared", False))
+
+
+def _add(servers: McpServers, given: Mapping[str, Any], found: Described | None = None) -> dict[str, Any]:
+    return servers.add(_wish(given), found)
+
+
+def _ahead(visit: Visit, name: str, given: Mapping[str, Any]) -> Described:
+    return asked(_wish({"name": name, **given}), visit.guard or ANYWHERE if visit.origin == "remote" else None)
 
 
 def _status(error: JackfieldError) -> int | None:
@@ -50,7 +68,7 @@ MCP_SERVERS = Resource(
             verb="List the servers that the workspace sees.",
         ),
         Act(
-            "create", McpServers.add, "Ask an MCP server for its tools, accept them as they are, and make it a connector of the workspace.",
+            "create", _add, "Ask an MCP server for its tools, accept them as they are, and make it a connector of the workspace.",
             problems=(404, 409, 422), operation="addMcpServer",
         ),
         Act(
@@ -78,6 +96,7 @@ MCP_SERVERS = Resource(
     cursor=BY_KEY, key="server", kept="MCP servers", judged=_status,
     listed=("name", "url", "shared", "actions", "acceptedAt"),
     columns=("name", "url", "actions", "version", "trust", "shared", "inherited", "acceptedAt"),
+    stated=InFiles(rank=2, ahead=_ahead),
     unruled="a token with rules cannot manage MCP servers, of which it may see a part only",
 )  # fmt: skip
 RESOURCES = (MCP_SERVERS,)

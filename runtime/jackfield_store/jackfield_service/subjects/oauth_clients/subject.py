@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jackfield.connections.oauth_clients import SECRETS
 from jackfield_service.shell.http.query_parts import BY_KEY, FLAG
 from jackfield_service.shell.http.shape_parts import MOMENT, NAME, PROBLEM, object_of
-from jackfield_service.shell.resource.resource import Act, Field, Is, Resource, Visit, invalid_or_unknown
+from jackfield_service.shell.resource.resource import Act, Field, InFiles, Is, Resource, Visit, invalid_or_unknown
 from jackfield_store.management.oauth_clients import OAuthClients, oauth_clients
 
 
@@ -59,6 +60,7 @@ OAUTH_CLIENTS = Resource(
     shapes={"OAuthClientEnd": object_of(("removed", "connections"), removed=NAME, connections={"type": "integer"})},
     cursor=BY_KEY, key="client", columns=("name", "server", "inherited", "updatedAt"),
     listed=("name", "server", "inherited", "updatedAt"), kept="OAuth clients", waits="briefly",
+    stated=InFiles(merged=frozenset({"values"}), secrets=SECRETS, rank=1),
     unruled="a token with rules cannot manage OAuth clients, to which all connections may refer", judged=invalid_or_unknown,
 )  # fmt: skip
 RESOURCES = (OAUTH_CLIENTS,)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from jackfield_service.shell.http.query_parts import BY_KEY, BY_SLOT, LIMIT, paged
 from jackfield_service.shell.http.shape_parts import GONE, MOMENT, NAME, NULLABLE, STRING, Json, object_of
-from jackfield_service.shell.resource.resource import Act, Field, Is, Resource, Visit
+from jackfield_service.shell.resource.resource import Act, Field, InFiles, Is, Resource, Visit
 from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.schedules.timing import MEMBERS
 
 _SCHEDULED: Json = {
     "type": "object",
@@ -93,6 +94,7 @@ SCHEDULES = Resource(
     },
     cursor=BY_KEY, filters=("status", "connector", "action", "connection"), closed=False,
     listed=("name", "status", "action", "cron", "nextAt"),
+    stated=InFiles(together=MEMBERS),
     columns=("name", "status", "connector", "action", "cron", "timezone", "every", "at", "nextAt", "reason"),
 )  # fmt: skip
 RESOURCES = (SCHEDULES,)

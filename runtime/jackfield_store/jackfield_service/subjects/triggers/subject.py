@@ -6,7 +6,7 @@ from typing import Any
 
 from jackfield_service.shell.http.query_parts import BY_KEY
 from jackfield_service.shell.http.shape_parts import ANY, GONE, MOMENT, NAME, NULLABLE, PROBLEM, STRING, Json, closed_with, object_of
-from jackfield_service.shell.resource.resource import Act, Field, Is, Resource, Visit
+from jackfield_service.shell.resource.resource import Act, Field, InFiles, Is, Resource, Visit
 from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
 
 _THEN: Json = {
@@ -78,6 +78,7 @@ SUBSCRIPTIONS = Resource(
         "SampleList": object_of(("items",), items={"type": "array", "items": {"$ref": "#/components/schemas/Sample"}}),  # all in one
     },
     cursor=BY_KEY, filters=("status", "kind", "trigger", "connection"), closed=False, waits="asking",
+    stated=InFiles(without=("guard",), after="a process registers what the provider sends to, or polls"),
     columns=("name", "status", "trigger", "connection", "lastEventAt", "reason"),
     listed=("name", "status", "trigger", "connection", "lastEventAt"),
 )  # fmt: skip

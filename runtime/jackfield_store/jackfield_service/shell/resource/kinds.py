@@ -1,0 +1,117 @@
+"""Kinds of things that files state of a workspace: each is made, changed and ended by the functions that serve HTTP and commands.
+
+A declared noun that is created and removed is a kind by its declaration. Others are written by hand, as ``KINDS`` of their subject's
+``kinds.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from jackfield.cli.session import every
+from jackfield.kernel.dataclass import dataclass
+from jackfield_service.shell.finding import surfaces
+from jackfield_service.shell.resource.resource import Act, Is, Resource, Visit
+from jackfield_store.connections.connection_rows import PLACEHOLDER
+
+T = TypeVar("T")
+Json = dict[str, Any]
+_WORD = re.compile(r"-(\w)")
+
+
+class KindRow(NamedTuple):
+    """Thing of a kind that is there. Files name it by ``name``, and may state what is ``stated`` of all that is ``shown``; it is changed by
+    its ``key``."""
+
+    name: str
+    key: str
+    stated: Json
+    shown: Json
+
+
+def _nothing(*_: Any) -> Any:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """Kind of things of a workspace; ``schema`` is that of what a file states of one.
+
+    ``make`` and ``change`` return the secrets that are shown once. ``ahead`` asks whom a new one is about before the transaction, and
+    ``make`` gets the answer. ``hangs`` names what ends or stops with one, ``person`` what a person has yet to do, and ``after`` says what a
+    process does at the provider afterwards. Kinds of a lower ``rank`` are made first and ended last. Members of ``values`` among
+    ``secrets`` are references that are resolved. ``operators`` are changed by the operator alone, and those of ``platforms`` by a
+    platform's token, too.
+    """
+
+    name: str
+    schema: Json
+    opens: Callable[[Visit], T]
+    all: Callable[[T], Iterable[KindRow]]
+    make: Callable[..., Mapping[str, Any]]
+    change: Callable[[T, KindRow, Json], Mapping[str, Any]]
+    end: Callable[[T, KindRow], object]
+    rank: int = 5
+    ahead: Callable[[Visit, str, Json], Any] | None = None
+    hangs: Callable[[T, KindRow], Iterable[str]] = _nothing
+    person: Callable[[KindRow], Iterable[str]] | None = None
+    after: str = ""
+    secrets: frozenset[str] = frozenset()
+    operators: bool = False
+    platforms: bool = False
+
+
+def kinds() -> dict[str, Kind[Any]]:
+    """Return all kinds by name, in the order in which they are made."""
+    declared = (one for module in surfaces("subject") for one in module.RESOURCES)
+    found = [kind_of(one) for one in declared if {"create", "remove"} <= {act.name for act in one.acts}]
+    found += [one for module in surfaces("kinds") for one in module.KINDS]
+    return {one.name: one for one in sorted(found, key=lambda kind: kind.rank)}
+
+
+def kind_of(resource: Resource[Any]) -> Kind[Any]:
+    """Return the kind of a declared noun."""
+    acts: Mapping[str, Act] = {act.name: act for act in resource.acts}
+    told, key, named = resource.stated, resource.argument[0], resource.stated.named
+    fields = {
+        one.name: one for one in resource.fields
+        if one.part & (Is.NEEDED | Is.GIVEN) and not one.part & Is.UNSEEN and one.name not in (named, *told.without)
+    }  # fmt: skip
+    once = {one.name for one in resource.fields if one.part & Is.ONCE} | {"secret"}
+
+    def all_(things: Any) -> Iterator[KindRow]:
+        for row in every(lambda cursor, limit: acts["list"].does(things, cursor, limit)):
+            if not (listed := resource.row(row)).get("inherited"):
+                shown = resource.row(acts["show"].does(things, listed[key]))
+                yield KindRow(shown[named], shown[key], {name: shown[name] for name in fields if name in shown}, shown)
+
+    def make(things: Any, name: str, spec: Json, *ahead: Any) -> Mapping[str, Any]:
+        made = acts["create"].does(things, {named: name, **spec}, *ahead)
+        document = made if isinstance(made, dict) else made.to_json()
+        return {name: document[name] for name in once if name in document}
+
+    def end(things: Any, found: KindRow) -> object:
+        return acts["remove"].does(things, found.key)
+
+    def change(things: Any, found: KindRow, spec: Json, *ahead: Any) -> Mapping[str, Any]:
+        differing = {name for name in spec if spec[name] != found.stated.get(name)}
+        if "change" not in acts or any(not fields[name].part & Is.CHANGED for name in differing):
+            end(things, found)
+            return make(things, found.name, spec, *ahead)
+        wanted = differing | ({*told.together} if differing & {*told.together} else set())
+        given = {name: spec[name] for name in wanted if name in spec}
+        for name in told.merged & given.keys():
+            gone = [one for one, value in found.stated.get(name, {}).items() if value != PLACEHOLDER and one not in given[name]]
+            given[name] = {**dict.fromkeys(gone), **given[name]}
+        acts["change"].does(things, found.key, given)
+        return {}
+
+    schema = {
+        "type": "object", "additionalProperties": False,
+        "required": [one.name for one in fields.values() if one.part & Is.NEEDED],
+        "properties": {one.name: one.schema if one.given is None else one.given for one in fields.values()},
+    }  # fmt: skip
+    name = _WORD.sub(lambda found: found[1].upper(), resource.path.rpartition("/")[2])
+    return Kind(name, schema, resource.opens, all_, make, change, end, told.rank, told.ahead, after=told.after, secrets=told.secrets)

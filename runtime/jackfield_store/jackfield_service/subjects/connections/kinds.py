@@ -1,0 +1,112 @@
+"""Connections as files state them: their type and values, in which each secret is a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connections.named_connection import STORE
+from jackfield.connections.provenance import Provenance
+from jackfield.connections.secret_references import reference_paths
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail, InvalidConnection
+from jackfield.kernel.pointers import names
+from jackfield_service.shell.http.shape_parts import ANY, STRING, closed_with
+from jackfield_service.shell.resource.kinds import Json, Kind, KindRow
+from jackfield_service.shell.resource.resource import Visit
+from jackfield_service.subjects.connections.uses import uses_of
+from jackfield_store.connections.connection_rows import PLACEHOLDER, secret_places
+from jackfield_store.management.connections import ManagedConnections
+
+if TYPE_CHECKING:
+    from jackfield_store.resources.storage import Storage
+
+_QUEUED = """
+SELECT COUNT(*) AS calls FROM invocations WHERE workspace = :workspace AND connection = :connection AND status = 'queued'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Connections:
+    known: ManagedConnections
+    provenance: Provenance
+    storage: Storage
+    workspace: str
+
+
+def _open(visit: Visit) -> _Connections:
+    known = visit.runtime.connections_of(visit.caller).acting_as(visit.actor)
+    return _Connections(known, Provenance(visit.origin), visit.storage, visit.workspace)
+
+
+def _all(things: _Connections) -> Iterator[KindRow]:
+    cursor: str | None = None
+    while True:
+        page = things.known.list(cursor)
+        for row in page.items:
+            if row["source"] == STORE:
+                shown = things.known.show(row["name"])
+                yield KindRow(shown["name"], shown["name"], {name: shown[name] for name in ("type", "values")}, shown)
+        if (cursor := page.next_cursor) is None:
+            return
+
+
+def _checked(things: _Connections, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values that a file states.
+
+    :raises InvalidConnection: if one of them is a secret itself. A masked one stays as it is.
+    """
+    values: Mapping[str, Any] = spec.get("values", {})
+    schema = things.known.kinds.find(spec["type"]).schema
+    faults, named = [], set(reference_paths(values))
+    for path in sorted(secret_places(schema, values) - named):
+        value: Any = values
+        for name in names(path):
+            value = value[int(name)] if isinstance(value, list) else value[name]
+        if value is not None and not str(value).startswith(PLACEHOLDER):
+            faults.append(Detail(f"/values{path}", 'must be a reference to the secret, such as {"$env": "ACME_KEY"}'))
+    if faults:
+        raise InvalidConnection("a file must not contain secrets", details=faults, hint="Put the secret elsewhere, and refer to it.")
+    return values
+
+
+def _make(things: _Connections, name: str, spec: Json) -> Mapping[str, Any]:
+    things.known.add(name, spec["type"], _checked(things, spec), test=False, provenance=things.provenance)
+    return {}
+
+
+def _change(things: _Connections, found: KindRow, spec: Json) -> Mapping[str, Any]:
+    if things.known.kinds.find(spec["type"]).full_name != found.stated["type"]:
+        _end(things, found)
+        return _make(things, found.name, spec)
+    things.known.replace(found.name, _checked(things, spec), test=False, provenance=things.provenance)
+    return {}
+
+
+def _end(things: _Connections, found: KindRow) -> None:
+    things.known.remove(found.name)
+
+
+def _hangs(things: _Connections, found: KindRow) -> Iterator[str]:
+    """Yield what stops with a connection."""
+    database = things.storage.database
+    for use in uses_of(database, things.storage.vault, things.workspace, [found.name])[found.name]:
+        yield f"{use['kind']} {use['name']}"
+    row = database.look_up(_QUEUED, {"workspace": things.workspace, "connection": found.name}, flush=False)
+    if row is not None and row.calls:
+        yield f"{row.calls:,} queued calls"
+    if found.shown.get("authorization", {}).get("status") not in (None, "none"):
+        yield "the approval of a person, of which the provider is told afterwards"
+
+
+def _person(found: KindRow) -> Iterator[str]:
+    if found.shown.get("authorization", {}).get("status") == "none":
+        yield "somebody has to approve it at the provider: 'jackfield connections connect', or a connect session"
+
+
+KINDS = (
+    Kind(
+        "connections", closed_with(("type", "values"), {"type": STRING, "values": ANY}), _open, _all, _make, _change, _end, 3,
+        hangs=_hangs, person=_person,
+    ),
+)  # fmt: skip

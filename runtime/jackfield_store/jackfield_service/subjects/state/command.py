@@ -1,0 +1,167 @@
+"""``jackfield plan``, ``apply`` and ``export``: what files state of workspaces, compared, made so, and written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache, partial
+from typing import Any
+
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.session import caller
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.runtime import Jackfield
+from jackfield_service.shell.resource.resource import Visit
+from jackfield_service.subjects.state.documents import Stated, read_files
+from jackfield_service.subjects.state.operations import How, Planned, State, StateMoved, refuse
+from jackfield_store.access import UnknownWorkspace, Workspaces
+from jackfield_store.commands.stored import actor, open_storage, workspaces_of
+from jackfield_store.resources.storage import Storage
+from jackfield_store.runtime import stored
+
+_DIFFERS = 1
+
+
+def state_of(storage: Storage) -> State:
+    """Return the state of all workspaces, as the operator changes it."""
+    if not storage.enabled:
+        raise InvalidInvocation("files state what a database has, and there is none", hint="Set JACKFIELD_DATABASE_URL.")
+    workspaces, clock = workspaces_of(storage), SystemClock()
+
+    @cache
+    def runtime(name: str) -> Any:
+        return stored(Jackfield(name, storage=storage))
+
+    def visit(name: str) -> Visit:
+        base = partial(storage.shared.value, "publicUrl")
+        return Visit(storage, name, clock, caller(), actor(), "operator", partial(runtime, name), base=base)
+
+    def put(name: str, settings: Mapping[str, Any]) -> None:
+        try:
+            workspaces.find(name)
+        except UnknownWorkspace:
+            workspaces.create(name, settings)
+        else:
+            workspaces.set(name, settings)
+
+    return State(storage, visit, put, workspaces.find)
+
+
+def _declare(parser: Parser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="YAML or JSON; each is laid over those before it")
+    parser.add_argument("--adopt", action="store_true", help="also change what was made by hand, or by files of another label")
+    parser.add_argument("--prune", action="store_true", help="also end what files of this label have made, and state no more")
+
+
+def _declare_plan(parser: Parser) -> None:
+    _declare(parser)
+    parser.add_argument("--check", action="store_true", help="exit code 1 if anything would be made, changed or ended, or is left")
+
+
+def _declare_apply(parser: Parser) -> None:
+    _declare(parser)
+    parser.add_argument("--plan", metavar="DIGEST", help="refuse if files or state are not those of the plan that printed this digest")
+    parser.add_argument("--secrets-out", metavar="FILE", help="where tokens and other new secrets go, as JSON, with mode 0600")
+
+
+def _planned(state: State, given: Stated, how: How) -> dict[str, Planned]:
+    return {name: state.plan(name, document, how) for name, document in given.workspaces.items()}
+
+
+def _digest(planned: Mapping[str, Planned]) -> str:
+    text = "\n".join(f"{name} {one.digest}" for name, one in sorted(planned.items()))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _told(planned: Mapping[str, Planned]) -> dict[str, Any]:
+    rows = [row for one in planned.values() for row in one.rows]
+    return {"digest": _digest(planned), "rows": rows, "unchanged": sum(one.unchanged for one in planned.values())}
+
+
+def _plan(arguments: Namespace, output: Output) -> int:
+    given = read_files(arguments.files)
+    with open_storage() as storage:
+        planned = _planned(state_of(storage), given, How(given.label, arguments.adopt, arguments.prune))
+    output.value(_told(planned))
+    rows = [row for one in planned.values() for row in one.rows]
+    return _DIFFERS if (arguments.check and rows) or any(row["act"] == "refused" for row in rows) else 0
+
+
+def _apply(arguments: Namespace, output: Output) -> int:
+    given = read_files(arguments.files)
+    how = How(given.label, arguments.adopt, arguments.prune)
+
+    def keep(name: str, planned: Planned) -> None:
+        if planned.secrets and arguments.secrets_out is None:
+            text = f"the workspace '{name}' gets new secrets, and there is no file for them"
+            raise UsageError(text, usage=arguments.usage, hint="Give --secrets-out FILE.")
+        if planned.secrets:
+            _keep(arguments.secrets_out, name, planned.secrets)
+
+    with open_storage() as storage:
+        state = state_of(storage)
+        planned = _planned(state, given, how)
+        if arguments.plan not in (None, _digest(planned)):
+            text = "files or state are not those of the plan"
+            raise StateMoved(text, hint="Run 'jackfield plan' again, and look at what is different. Nothing was changed.")
+        refuse(planned)
+        done = {
+            name: state.apply(name, document, how, planned[name].digest, partial(keep, name)) for name, document in given.workspaces.items()
+        }
+    output.value(_told(done))
+    return 0
+
+
+def _keep(path: str, workspace: str, secrets: Mapping[str, Any]) -> None:
+    """Add new secrets to a file that only this account reads. They are on the disk before they are valid.
+
+    :raises InvalidInvocation: if it cannot be written, or is another file than one of such secrets.
+    """
+    try:
+        present: Any = {}
+        with suppress(FileNotFoundError), open(path, encoding="utf-8") as file:
+            present = json.load(file)
+        for kind, things in secrets.items():
+            present.setdefault(workspace, {}).setdefault(kind, {}).update(things)
+        beside = f"{path}.new"
+        with open(os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)
+            json.dump(present, file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except (OSError, ValueError, AttributeError) as fault:
+        reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else "it has something else"
+        raise InvalidInvocation(f"--secrets-out '{path[:200]}': {reason}", hint="Name a new file. Nothing was changed.") from None
+
+
+def _declare_export(parser: Parser) -> None:
+    parser.add_argument("workspaces", nargs="*", metavar="WORKSPACE", help="only these (default: all)")
+
+
+def _export(arguments: Namespace, output: Output) -> int:
+    with open_storage() as storage:
+        state = state_of(storage)
+        names = arguments.workspaces or all_names(workspaces_of(storage))
+        found = {name: state.export(name) for name in names}
+    output.value({"workspaces": found})
+    return 0
+
+
+def all_names(workspaces: Workspaces) -> list[str]:
+    """Return the names of all workspaces."""
+    found = [one.name for one in workspaces.list()]
+    while page := workspaces.list(after=found[-1]):
+        found += [one.name for one in page]
+    return found
+
+
+VERBS = {"": Verb("Show what files would make, change and end in workspaces, and what a person has to do.", _declare_plan, _plan)}
+APPLY = {"": Verb("Make workspaces what files state, each in one transaction.", _declare_apply, _apply)}
+EXPORT = {"": Verb("Print what workspaces have as 'apply' takes it, without secrets.", _declare_export, _export)}

@@ -1,0 +1,31 @@
+"""Marks of what files have made in a workspace, with their label: the rest was made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jackfield_store.database import Transaction
+
+_ALL = "SELECT kind, name, label FROM applied WHERE workspace = :workspace"
+_SET = """
+INSERT INTO applied (workspace, kind, name, label) VALUES (:workspace, :kind, :name, :label)
+ON CONFLICT (workspace, kind, name) DO UPDATE SET label = excluded.label
+"""
+_TAKE = "DELETE FROM applied WHERE workspace = :workspace AND kind = :kind AND name = :name"
+
+
+def marks(transaction: Transaction, workspace: str) -> dict[tuple[str, str], str]:
+    """Return the labels of what files have made in a workspace, by kind and name."""
+    return {(row.kind, row.name): row.label for row in transaction.execute(_ALL, {"workspace": workspace})}
+
+
+def set_marks(transaction: Transaction, workspace: str, label: str, things: Iterable[tuple[str, str]]) -> None:
+    """Mark things as made by files of a label."""
+    for kind, name in things:
+        transaction.change(_SET, {"workspace": workspace, "kind": kind, "name": name, "label": label})
+
+
+def take_marks(transaction: Transaction, workspace: str, things: Iterable[tuple[str, str]]) -> None:
+    """Take the marks of things that are gone."""
+    for kind, name in things:
+        transaction.change(_TAKE, {"workspace": workspace, "kind": kind, "name": name})

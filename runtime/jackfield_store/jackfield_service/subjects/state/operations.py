@@ -1,0 +1,413 @@
+"""Workspaces as files state them, compared with what is there, and made so: one transaction for each.
+
+A plan is an application that is rolled back: the functions that HTTP and commands use are the only judges. What they show before and after
+says whether a change was one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from jackfield.connections.secret_references import Secrets
+from jackfield.kernel.canonical import canonical
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, NotAllowed, Unavailable, did_you_mean
+from jackfield.kernel.pointers import child
+from jackfield_service.shell.resource.kinds import Json, Kind, KindRow, kinds
+from jackfield_service.shell.resource.resource import Visit
+from jackfield_service.subjects.state.marks import marks, set_marks, take_marks
+from jackfield_store.access import DEFAULT, Audit
+from jackfield_store.access.settings import Settings
+from jackfield_store.access.workspaces import Workspace
+from jackfield_store.connections.connection_rows import PLACEHOLDER
+from jackfield_store.database import Transaction
+from jackfield_store.resources.storage import Storage
+
+_LOG = logging.getLogger("jackfield.state")
+SETTINGS = "settings"
+_LOCK = "SELECT sequence FROM audit_heads WHERE workspace = :workspace"
+_THERE = "SELECT name FROM workspaces WHERE name = :workspace"
+_MADE, _CHANGED, _ENDED, _ADOPTED, _REFUSED = "make", "change", "end", "adopt", "refused"
+_MOST_TOLD = 500
+
+
+class StateMoved(InvalidInvocation):
+    """State or files are not those that were planned."""
+
+    http_status = 409
+    problem = "conflict"
+
+
+class _Undone(Exception):
+    """The end of a block whose work is rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Outcome of an application in a workspace: a row for each thing that was not as the files state it, and how many were.
+    ``digest`` is that of what is stated and what was there; ``secrets`` are shown once, by kind and name."""
+
+    digest: str
+    rows: list[Json]
+    unchanged: int
+    secrets: Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+    @property
+    def moves(self) -> bool:
+        """True if something is made, changed, ended or taken over."""
+        return any(row["act"] in (_MADE, _CHANGED, _ENDED, _ADOPTED) for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How files are applied. ``label`` marks what they make. With ``adopt`` they take over what was made by hand; with ``prune`` they end
+    what files of the label have made and state no more.
+    """
+
+    label: str
+    adopt: bool = False
+    prune: bool = False
+
+
+class State:
+    """State of the workspaces that a caller manages. ``visit`` opens one for its kinds, ``put`` makes it or changes its settings, and
+    ``find`` returns it."""
+
+    def __init__(
+        self, storage: Storage, visit: Callable[[str], Visit], put: Callable[[str, Json], object], find: Callable[[str], Workspace]
+    ) -> None:  # fmt: skip
+        self.storage, self.put, self.find, self._visit = storage, put, find, visit
+        self.kinds = kinds()
+
+    def plan(self, workspace: str, document: Mapping[str, Json], how: How) -> Planned:
+        """Return what ``apply`` would do.
+
+        :raises InvalidInvocation: if there is no kind of a name.
+        """
+        found = list[Planned]()
+        work = self._work(workspace, document, how)
+        with suppress(_Undone), self.storage.database.gather() as transaction:
+            found.append(work.done(transaction))
+            raise _Undone
+        return found[0]
+
+    def apply(
+        self, workspace: str, document: Mapping[str, Json], how: How, seen: str | None, keep: Callable[[Planned], object]
+    ) -> Planned:  # fmt: skip
+        """Make a workspace what a document states, in one transaction. ``seen`` is the digest of its plan; ``keep`` gets what is done
+        before it is committed.
+
+        :raises StateMoved: if the digest is another one.
+        :raises InvalidInvocation: with all faults at once, if something is refused.
+        """
+        work = self._work(workspace, document, how)
+        with self.storage.database.gather() as transaction:
+            planned = work.done(transaction)
+            if seen not in (None, planned.digest):
+                text = f"the workspace '{workspace}' is not what it was when this was planned"
+                raise StateMoved(text, hint="Plan again, and look at what is different.")
+            refuse({workspace: planned})
+            keep(planned)
+            if planned.moves:
+                work.note(transaction, planned)
+        return planned
+
+    def export(self, workspace: str) -> Json:
+        """Return the document of a workspace as it is, without secrets: what is stored of one is masked, which means that it stays."""
+        usual, document = Settings().to_json(), dict[str, Any]()
+        with self.storage.database.read():
+            settings = self.find(workspace).settings.to_json()
+            guards = {name: {one: value for one, value in guard.items() if one not in ("since", "paused")}
+                      for name, guard in settings["guards"].items()}  # fmt: skip
+            shown = {**settings, "guards": guards}
+            if changed := {name: value for name, value in shown.items() if value != usual.get(name)}:
+                document[SETTINGS] = changed
+            visit = self._visit(workspace)
+            for kind in self.kinds.values():
+                try:
+                    found = {one.name: one.stated for one in _all(kind, visit).values()}
+                except InvalidInvocation as error:  # such as of a package that is not installed
+                    _LOG.warning("%s of the workspace '%s' are left out: %s", kind.name, workspace, error.message)
+                    continue
+                if found:
+                    document[kind.name] = found
+        return document
+
+    def _work(self, workspace: str, document: Mapping[str, Json], how: How) -> _Work:
+        known = (SETTINGS, *self.kinds)
+        for name in document:
+            if name not in known:
+                text = f"the workspace '{workspace}' has no '{name[:80]}'{did_you_mean(name, known)}"
+                raise InvalidInvocation(text, hint=f"It may have {', '.join(known)}.")
+        visit, database = self._visit(workspace), self.storage.database
+        is_there = workspace == DEFAULT or database.look_up(_THERE, {"workspace": workspace}) is not None
+        if is_there:
+            self.storage.vault.prepare(workspace)
+        audit = Audit(database, lambda: self.storage.vault, workspace, visit.clock, visit.actor).prepare()
+        work = _Work(self, visit, workspace, document, how, audit, is_new=not is_there)
+        work.ask_ahead()
+        return work
+
+
+@dataclass(slots=True)
+class _Work:
+    """One application of a document to a workspace."""
+
+    state: State
+    visit: Visit
+    workspace: str
+    document: Mapping[str, Json]
+    how: How
+    audit: Audit
+    is_new: bool
+    answers: dict[tuple[str, str], Any] = field(default_factory=dict)
+    rows: list[Json] = field(default_factory=list)
+    unchanged: int = 0
+    owned: dict[tuple[str, str], str] = field(default_factory=dict)
+    made: set[tuple[str, str]] = field(default_factory=set)
+    ended: set[tuple[str, str]] = field(default_factory=set)
+    secrets: dict[str, dict[str, Mapping[str, Any]]] = field(default_factory=dict)
+
+    def ask_ahead(self) -> None:
+        """Ask whom new things are about, such as an MCP server for its tools, since no transaction waits for that."""
+        for kind, wanted in self._stated():
+            if kind.ahead is None or not wanted:
+                continue
+            present = {} if self.is_new else _all(kind, self.visit)
+            for name, spec in wanted.items():
+                if {*kind.schema["required"]} <= spec.keys() and (name not in present or not _holds(spec, present[name].stated)):
+                    try:
+                        self.answers[kind.name, name] = kind.ahead(self.visit, name, spec)
+                    except JackfieldError as error:  # told when it is made
+                        self.answers[kind.name, name] = error
+
+    def done(self, transaction: Transaction) -> Planned:
+        """Do it in a transaction, of which what is refused is no part."""
+        shared = [DEFAULT] if any(kind.operators and wanted for kind, wanted in self._stated()) else []
+        for name in dict.fromkeys((*shared, self.workspace)):
+            transaction.execute(_LOCK + self.state.storage.database.dialect.locks, {"workspace": name})
+        self.owned = marks(transaction, self.workspace)
+        present = {} if self.is_new else self._present()
+        settings = None if self.is_new else self.state.find(self.workspace).settings.to_json()
+        digest = self._digest(present, settings)
+        if not self._settle(transaction, settings):
+            return Planned(digest, self.rows, self.unchanged, {})
+        for kind, wanted in self._stated():
+            for name, spec in wanted.items():
+                self._make_so(transaction, kind, name, spec, present.get(kind.name, {}).get(name))
+        for kind in reversed(self.state.kinds.values()):
+            for found in present.get(kind.name, {}).values():
+                if self.owned.get((kind.name, found.name)) == self.how.label and found.name not in self.document.get(kind.name, {}):
+                    self._end(transaction, kind, found)
+        self.ended |= {
+            (kind, name) for (kind, name), label in self.owned.items()
+            if label == self.how.label and name not in {**present.get(kind, {}), **self.document.get(kind, {})}
+        }  # fmt: skip
+        self._tell_people()
+        return Planned(digest, self.rows, self.unchanged, self.secrets)
+
+    def note(self, transaction: Transaction, planned: Planned) -> None:
+        """Mark what was made, and write the one entry of the audit log that names all; each has its own beside it."""
+        set_marks(transaction, self.workspace, self.how.label, sorted(self.made))
+        take_marks(transaction, self.workspace, sorted(self.ended))
+        about: dict[str, Any] = {"digest": planned.digest, "label": self.how.label}
+        for act in (_MADE, _CHANGED, _ENDED, _ADOPTED):
+            about[act] = [f"{row['kind']}/{row['name']}" for row in planned.rows if row["act"] == act][:_MOST_TOLD]
+        self.audit.append(transaction, "workspace.applied", f"workspace:{self.workspace}", about)
+
+    def _stated(self) -> Iterator[tuple[Kind[Any], Mapping[str, Json]]]:
+        for kind in self.state.kinds.values():
+            yield kind, self.document.get(kind.name, {})
+
+    def _present(self) -> dict[str, dict[str, KindRow]]:
+        """Return what is there of the kinds that are stated, or of which files have made something."""
+        of_label = {kind for (kind, _), label in self.owned.items() if label == self.how.label}
+        return {kind.name: _all(kind, self.visit) for kind, wanted in self._stated() if wanted or kind.name in of_label}
+
+    def _digest(self, present: Mapping[str, Mapping[str, KindRow]], settings: Json | None) -> str:
+        there = {kind: {name: found.stated for name, found in things.items()} for kind, things in present.items()}
+        about = {
+            "workspace": self.workspace, "stated": self.document, "there": there, "settings": settings,
+            "marks": sorted([*key, label] for key, label in self.owned.items()),
+            "how": [self.how.label, self.how.adopt, self.how.prune],
+        }  # fmt: skip
+        return f"sha256:{hashlib.sha256(b''.join(canonical(about))).hexdigest()}"
+
+    def _settle(self, transaction: Transaction, before: Json | None) -> bool:
+        """Make the workspace, or its settings what is stated; return whether there is one."""
+        wanted = self.document.get(SETTINGS, {})
+        if before is not None and _within(wanted, before):
+            self.unchanged += 1 if wanted else 0
+            return True
+        about = {"kind": "workspace" if before is None else SETTINGS, "name": self.workspace}
+        with self._tried(transaction, about):
+            self.state.put(self.workspace, wanted)
+            after = self.state.find(self.workspace).settings.to_json()
+            if before is None:
+                self._row(_MADE, about, after=wanted)
+                return True
+            changes = _difference(wanted, before, after)
+            if not changes:
+                raise _Undone
+            self._row(_CHANGED, about, members=changes)
+        return before is not None
+
+    def _make_so(self, transaction: Transaction, kind: Kind[Any], name: str, spec: Json, found: KindRow | None) -> None:
+        """Make a thing what is stated of it; what is shown of it afterwards says whether that was a change."""
+        key, about = (kind.name, name), {"kind": kind.name, "name": name}
+        if found is not None and _holds(spec, found.stated):
+            self._same(key, about)
+            return
+        with self._tried(transaction, about):
+            secrets, after = self._done(kind, name, spec, found)
+            told = ({"secret": True} if secrets else {}) | ({"afterwards": kind.after} if kind.after else {})
+            if found is None:
+                self._row(_MADE, about, after={one: after.stated[one] for one in spec if one in after.stated}, **told)
+            else:
+                changes = _difference(spec, found.stated, after.stated)
+                if not changes:
+                    self._same(key, about)
+                    raise _Undone
+                if self.owned.get(key) != self.how.label and not self.how.adopt:
+                    whose = f"it is of the files with the label '{self.owned[key]}'" if key in self.owned else "it was made by hand"
+                    self._row("left", about, members=changes, reason=f"{whose}; --adopt takes it over")
+                    raise _Undone
+                if after.shown.get("id") != found.shown.get("id"):
+                    told |= {"replaced": True, **hanging} if (hanging := self._hanging(kind, found)) else {"replaced": True}
+                self._row(_CHANGED, about, members=changes, **told)
+            self.made.add(key)
+            if secrets:
+                self.secrets.setdefault(kind.name, {})[name] = secrets
+
+    def _same(self, key: tuple[str, str], about: Mapping[str, str]) -> None:
+        """Count a thing that is as it is stated; it is taken over, if that is wanted."""
+        self.unchanged += 1
+        if self.how.adopt and self.owned.get(key) != self.how.label:
+            self.made.add(key)
+            self._row(_ADOPTED, about)
+
+    def _done(self, kind: Kind[Any], name: str, spec: Json, found: KindRow | None) -> tuple[Mapping[str, Any], KindRow]:
+        """Make or change a thing, and return the secrets that are shown once, with what is there then."""
+        self._require(kind, spec, found)
+        answer = [self.answers[kind.name, name]] if (kind.name, name) in self.answers else []
+        if answer and isinstance(answer[0], JackfieldError):
+            raise answer[0]
+        things, given = kind.opens(self.visit), self._resolved(kind, spec)
+        secrets = kind.make(things, name, given, *answer) if found is None else kind.change(things, found, given, *answer)
+        after = _all(kind, self.visit).get(name)
+        if after is None:
+            raise InvalidInvocation("it is not there after it was made", hint="Choose another name.")
+        return secrets, after
+
+    def _require(self, kind: Kind[Any], spec: Json, found: KindRow | None) -> None:
+        if self.visit.origin == "remote" and (kind.operators or (self.visit.actor.kind == "platform" and not kind.platforms)):
+            hint = "State it in files for 'jackfield apply'" + ("." if kind.operators else ", or send it with a token of the workspace.")
+            raise NotAllowed(f"not allowed: this token does not change {kind.name}", hint=hint)
+        members = kind.schema["properties"]
+        for name in spec:
+            if name not in members:
+                hint = f"It may have {', '.join(members)}."
+                raise InvalidInvocation(f"the member '{name[:80]}' is unknown{did_you_mean(name, members)}", hint=hint)
+        for name in kind.schema["required"]:
+            if found is None and name not in spec:
+                raise InvalidInvocation(f"the member '{name}' is missing", hint="State it.")
+
+    def _resolved(self, kind: Kind[Any], spec: Json) -> Json:
+        """Put in the secrets to which members refer that have to be stored themselves."""
+        values = spec.get("values")
+        if not kind.secrets or not isinstance(values, Mapping):
+            return spec
+        for name in sorted(kind.secrets & values.keys()):
+            if isinstance(values[name], str) and values[name] != PLACEHOLDER:
+                text = f'\'{name}\' must be a reference to the secret, such as {{"$env": "ACME_SECRET"}}'
+                raise InvalidInvocation(text, hint="A file must not contain secrets.")
+        if self.visit.origin == "remote":
+            self.visit.runtime.open_connections.check_references(values)
+        return {**spec, "values": dict(Secrets(os.environ, self.visit.clock).resolve(values, "."))}
+
+    def _end(self, transaction: Transaction, kind: Kind[Any], found: KindRow) -> None:
+        """End what files of the label have made, and state no more."""
+        about, hanging = {"kind": kind.name, "name": found.name}, self._hanging(kind, found)
+        if not self.how.prune:
+            self._row("left", about, reason="the files state it no more; --prune ends it", **hanging)
+            return
+        with self._tried(transaction, about):
+            self._require(kind, {}, found)
+            kind.end(kind.opens(self.visit), found)
+            self.ended.add((kind.name, found.name))
+            self._row(_ENDED, about, **hanging, **({"afterwards": kind.after} if kind.after else {}))
+
+    def _hanging(self, kind: Kind[Any], found: KindRow) -> Json:
+        hangs = list(kind.hangs(kind.opens(self.visit), found))
+        return {"ends": hangs} if hangs else {}
+
+    def _tell_people(self) -> None:
+        """Name what a person has yet to do for what is stated."""
+        for kind, wanted in self._stated():
+            if kind.person is not None and wanted:
+                found = (one for one in _all(kind, self.visit).values() if one.name in wanted)
+                for name, text in ((one.name, text) for one in found for text in kind.person(one)):
+                    self._row("person", {"kind": kind.name, "name": name}, reason=text)
+
+    @contextmanager
+    def _tried(self, transaction: Transaction, about: Mapping[str, str]) -> Iterator[None]:
+        """Roll back what the block has done if it ends with ``_Undone``, or is refused, which is told in a row."""
+        try:
+            with transaction.savepoint():
+                yield
+        except _Undone:
+            pass
+        except Unavailable:
+            raise
+        except JackfieldError as error:
+            self._row(_REFUSED, about, problem=_said(error))
+
+    def _row(self, act: str, about: Mapping[str, str], **more: Any) -> None:
+        self.rows.append({"workspace": self.workspace, **about, "act": act, **more})
+
+
+def refuse(planned: Mapping[str, Planned]) -> None:
+    """Refuse plans in which something is refused.
+
+    :raises InvalidInvocation: with all faults at once.
+    """
+    rows = [row for one in planned.values() for row in one.rows if row["act"] == _REFUSED]
+    details = [Detail(child(child(child("/workspaces", row["workspace"]), row["kind"]), row["name"]), row["problem"]) for row in rows]
+    if details:
+        count = "1 thing that is stated is" if len(details) == 1 else f"{len(details)} things that are stated are"
+        raise InvalidInvocation(f"{count} refused: {details[0].message}", details=details, hint="Nothing was changed.")
+
+
+def _all(kind: Kind[Any], visit: Visit) -> dict[str, KindRow]:
+    """Return the things of a kind by name; of several of one name the first."""
+    found = dict[str, KindRow]()
+    for one in kind.all(kind.opens(visit)):
+        found.setdefault(one.name, one)
+    return found
+
+
+def _difference(stated: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
+    """Return the stated members that are not what they were."""
+    differing = (name for name in stated if before.get(name) != after.get(name))
+    return {name: {"before": before.get(name), "after": after.get(name)} for name in differing}
+
+
+def _holds(spec: Mapping[str, Any], stated: Mapping[str, Any]) -> bool:
+    return all(name in stated and stated[name] == value for name, value in spec.items())
+
+
+def _within(wanted: Any, present: Any) -> bool:
+    """Return whether settings are among those that are there."""
+    if isinstance(wanted, Mapping) and isinstance(present, Mapping):
+        return all(_within(value, present.get(name)) for name, value in wanted.items())
+    return bool(wanted == present)
+
+
+def _said(error: JackfieldError) -> str:
+    details = "; ".join(f"{one.path}: {one.message}" for one in error.details[:5] if one.message not in error.message)
+    return f"{error.message} ({details})" if details else error.message

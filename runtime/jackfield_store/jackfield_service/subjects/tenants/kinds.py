@@ -1,0 +1,44 @@
+"""Settings that all processes on a database share, such as the policy, as files state them: of the operator's own workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield_service.shell.http.shape_parts import STRING, closed_with
+from jackfield_service.shell.resource.kinds import Json, Kind, KindRow
+from jackfield_service.shell.resource.resource import Visit
+from jackfield_store.access import DEFAULT
+from jackfield_store.database.shared_settings import ROLES
+from jackfield_store.management.shared_settings import SharedSettings
+
+
+def _open(visit: Visit) -> SharedSettings | None:
+    return SharedSettings(visit.storage, visit.clock, visit.actor) if visit.workspace == DEFAULT else None
+
+
+def _all(settings: SharedSettings | None) -> Iterator[KindRow]:
+    for row in settings.list() if settings is not None else ():
+        if row["value"] is not None and row["name"] != ROLES:
+            yield KindRow(row["name"], row["name"], {"value": row["value"]}, row)
+
+
+def _make(settings: SharedSettings | None, name: str, spec: Json) -> Mapping[str, Any]:
+    if settings is None or name == ROLES:
+        text = "roles are a member of each workspace" if name == ROLES else f"only the workspace '{DEFAULT}' has them"
+        raise InvalidInvocation(f"the shared setting '{name[:80]}' cannot be stated here: {text}", hint="Move it there.")
+    settings.set(name, spec["value"])
+    return {}
+
+
+def _change(settings: SharedSettings | None, found: KindRow, spec: Json) -> Mapping[str, Any]:
+    return _make(settings, found.name, spec)
+
+
+def _end(settings: SharedSettings | None, found: KindRow) -> None:
+    if settings is not None:
+        settings.unset(found.key)
+
+
+KINDS = (Kind("sharedSettings", closed_with(("value",), {"value": STRING}), _open, _all, _make, _change, _end, 0, operators=True),)
