@@ -95,7 +95,7 @@ MUTATIONS = (
     Mutation("an attempt begins after the deadline", "call/attempts.py", "if began >= how.deadline.at:", "if False:", _PIPE),
     Mutation(
         "an answer long after the deadline counts", "call/attempts.py",
-        "if self.dependencies.clock.monotonic() - how.deadline.at > GRACE:", "if False:", _PIPE,
+        "if self.dependencies.clock.monotonic() - how.deadline.at > GRACE and code.intent is None:", "if False:", _PIPE,
     ),
     Mutation("back-off outlasts the deadline", "call/attempts.py", "if seconds >= remaining:", "if False:", _PIPE),
     Mutation(

@@ -15,7 +15,7 @@ _EVIDENCE: Json = {
     "required": ["verdict", "kind", "source"],
     "properties": {
         "verdict": {"enum": ["took", "refused", "absent"]},
-        "kind": {"enum": ["object", "event", "record"]},
+        "kind": {"enum": ["object", "event", "record", "answer"]},
         "source": {"type": "string", "description": "What was asked, or has told."},
         "at": {"type": "string", "format": "date-time", "description": "Of what contradicts: when it was found."},
         "connection": {"type": ["string", "null"]},
@@ -163,7 +163,10 @@ def _resolution() -> Json:
             "because": {"type": "object", "description": "The look that shows it, with its 'number'."},
             "evidence": {**_EVIDENCE, "description": "What was found that proves it."},
             "overruled": {"type": "object", "description": "The resolution by evidence that a person has overruled."},
-            "contradictedBy": {**_EVIDENCE, "description": "Evidence that says otherwise, and changes nothing."},
+            "contradictedBy": {
+                **_EVIDENCE,
+                "description": "What says otherwise: evidence, or the call's own late answer, which counts.",
+            },
         },
         ["by", "at"],
         "There where a person or evidence settled a doubt: who decided, and what had put it in doubt.",

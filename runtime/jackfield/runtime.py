@@ -422,9 +422,9 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     @property
     def function_calls(self) -> Bound:
         """Where calls of functions are recorded that it runs once."""
-        from jackfield.boundary.bound import Within  # most programs call connectors alone
+        from jackfield.boundary.bound import Bound  # most programs call connectors alone
 
-        return Within(self, self._store, self.pipeline.calls, self._in_thread, self._looping)
+        return Bound(self, self._store, self.pipeline.calls, self._in_thread, self._looping)
 
     def once(self, name: str, **options: Any) -> once:
         """Make a call of a function once for a key, as ``jackfield.once`` does, in this workspace."""

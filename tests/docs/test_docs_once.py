@@ -39,7 +39,7 @@ class Stripe:
     def __init__(self) -> None:
         self.charges: list[SimpleNamespace] = []
         self.loses = False
-        self.Charge = SimpleNamespace(create=self._create, search=self._search)
+        self.Charge = SimpleNamespace(create=self._create, list=self._list)
 
     def _create(self, **given: Any) -> SimpleNamespace:
         if given["amount"] < 0:
@@ -49,8 +49,8 @@ class Stripe:
             raise TimeoutError
         return self.charges[-1]
 
-    def _search(self, query: str) -> SimpleNamespace:
-        return SimpleNamespace(data=[one for one in self.charges if query == f"metadata['order']:'{one.metadata['order']}'"])
+    def _list(self, limit: int) -> SimpleNamespace:
+        return SimpleNamespace(data=self.charges[::-1][:limit])
 
 
 @pytest.fixture

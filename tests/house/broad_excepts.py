@@ -30,7 +30,7 @@ FOREIGN = {
     "runtime/jackfield/call/plan.py": "a function of the program that makes a key of inputs, which are refused later if it makes none",
     "runtime/jackfield/boundary/once.py": "a value of the program, which may be no JSON",
     "runtime/jackfield/boundary/looks.py": "a look of the program: one that fails says nothing about the doubt",
-    "runtime/jackfield_store/jackfield_store/commands/starting.py": "a module of the program: a process does not start without it",
+    "runtime/jackfield/cli/session.py": "a module of the program: a process does not start without it",
     "runtime/jackfield/catalog/installed.py": "importing a connector may raise anything, SystemExit included",
     "runtime/jackfield/connections/secret_references.py": "secret stores and plugins, whose texts may quote a secret",
     "runtime/jackfield/kernel/ends.py": "what objects do before a process ends, which must not fail that of the others",

@@ -16,7 +16,7 @@ from pydantic import create_model
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticUndefined
 
-from jackfield.boundary.values import encoded, key_of, request_of, tried, unrecorded
+from jackfield.boundary.values import encoded, key_of, refusal, request_of, tried, unrecorded
 from jackfield.call.waiter import run_in_thread
 from jackfield.catalog.installed import Catalog, Own
 from jackfield.connector.actions import Action, Intent
@@ -94,7 +94,7 @@ class Function:
             is_async=loops,
             permissions={},
             needs_connection=False,
-            intent=Intent(lambda inputs: self.named(self._inputs.model_validate(inputs)), declared.keep_for) if self.has_key else None,
+            intent=Intent(self._intent if self.has_key else None, declared.keep_for, declared.timeout),
         )
         alone = Connector(HOST, title=_TITLE, version="1")
         alone.actions = {self.name: self.action}
@@ -112,7 +112,10 @@ class Function:
             if default is Parameter.empty:
                 default = None if type(None) in get_args(hints[name]) else PydanticUndefined
             fields[f"argument_{len(fields)}"] = (hints[name], Field(default, alias=to_camel(name)))
-        made = create_model("Arguments", __base__=_Arguments, **fields)
+        made = attempt(create_model, "Arguments", __base__=_Arguments, **fields)
+        if isinstance(made, Raised):
+            told = str(made.error).partition(". ")[0]
+            raise TypeError(f"'{self.name}': with 'effect' arguments have types that JSON has a form for: {told}") from made.error
         made.function = self
         return made
 
@@ -120,6 +123,9 @@ class Function:
         """Return the idempotency key of a call, and what it is about; what the author's functions raise is raised."""
         values, about = self._values(inputs), self._about
         return self._prefix + self._key_of(values), inputs.model_dump(mode="json") if about is None else {"about": encoded(about(values))}
+
+    def _intent(self, inputs: Mapping[str, Any]) -> tuple[str, Any]:
+        return self.named(self._inputs.model_validate(inputs))
 
     def _key_of(self, values: Mapping[str, Any]) -> str:
         return key_of(self.name, None if self._key is None else self._key(values))
@@ -140,16 +146,19 @@ class Function:
         return [*values.values()], named
 
     def _run(self, inputs: Inputs) -> _Value:
-        given, named = self._given(inputs)
-        with _handing(None) as direct:
-            found = attempt(self._function, *given, **named)
-        return self._made(found, direct or _Direct())
+        return run_in_thread(self._arun(inputs))
 
     async def _arun(self, inputs: Inputs) -> _Value:
         given, named = self._given(inputs)
         with _handing(None) as direct:
-            found = await tried(self._function, *given, **named)
-        return self._made(found, direct or _Direct())
+            loops = self.action.is_async
+            found = await tried(self._function, *given, **named) if loops else attempt(self._function, *given, **named)
+        made = attempt(self._made, found, direct or _Direct())
+        if (call := current_call()) is not None and call.answer_late is not None:
+            call.answer_late(made.error if isinstance(made, Raised) else {"value": made.value if self._declared.keep else None})
+        if isinstance(made, Raised):
+            raise made.error
+        return made
 
     def _made(self, found: Any, direct: _Direct) -> _Value:
         """Return the output of a success. A value that is not JSON is not recorded, and the caller is told.
@@ -168,30 +177,27 @@ class Function:
         return _Value()
 
     def _explained(self, error: Exception) -> Exception:
-        kind = type(error).__name__  # it is no cause of the other: that loses its frames, and a direct caller gets it as it is
+        # it is no cause of the other: that loses its frames, and a direct caller gets it as it is
         if isinstance(error, self._declared.refusals):
-            return Rejected(f"'{self.name}' was refused: {kind}", sent=Sent.REFUSED)
-        return Unavailable(f"it raised {kind}", sent=Sent.UNKNOWN, repeatable=False) if self.action.effect == "write" else error
+            return Rejected(refusal(self.name, error), sent=Sent.REFUSED)
+        unclear = Unavailable(f"it raised {type(error).__name__}", sent=Sent.UNKNOWN, repeatable=False)
+        return unclear if self.action.effect == "write" else error
 
     def called(self, *given: Any, **named: Any) -> Any:
         """Call it in this thread, and return its value."""
-        runtime, call = self._declared.pages, self._call_of(given, named)
-        while True:
-            direct = _Direct()
-            with _handing(direct):
-                result = runtime.invoke(call, wait=True)
-            settled = run_in_thread(self._settled(runtime, result, given, named, loops=False))
-            if settled is result or settled.status != "failed":
-                return self._told(settled, direct)
+        return run_in_thread(self._called(given, named, loops=False))
 
     async def acalled(self, *given: Any, **named: Any) -> Any:
         """Call it in asyncio, and return its value."""
+        return await self._called(given, named, loops=True)
+
+    async def _called(self, given: tuple[Any, ...], named: Mapping[str, Any], *, loops: bool) -> Any:
         runtime, call = self._declared.pages, self._call_of(given, named)
         while True:
             direct = _Direct()
             with _handing(direct):
-                result = await runtime.ainvoke(call, wait=True)
-            settled = await self._settled(runtime, result, given, named, loops=True)
+                result = await runtime.ainvoke(call, wait=True) if loops else runtime.invoke(call, wait=True)
+            settled = await self._settled(runtime, result, given, named, loops=loops)
             if settled is result or settled.status != "failed":
                 return self._told(settled, direct)
 

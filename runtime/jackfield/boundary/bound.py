@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
-from weakref import WeakKeyDictionary
 
 from jackfield.catalog.loading import PARTS, package_of, part
 from jackfield.kernel.errors import InvalidInvocation
@@ -13,9 +12,9 @@ if TYPE_CHECKING:
 
     from jackfield.call.calls import Calls
     from jackfield.call.waiter import Waiter
-    from jackfield.call.work import Looked, WorkStore
+    from jackfield.call.work import WorkStore
     from jackfield.invocation.result import Result
-    from jackfield.kernel.clock import Clock, Deadline
+    from jackfield.kernel.clock import Clock
 
 
 class Runtime(Protocol):
@@ -34,41 +33,8 @@ class Runtime(Protocol):
         """Run a call in asyncio."""
 
 
-class Bound(Protocol):
-    """Runtime, as calls of functions need it."""
-
-    @property
-    def store(self) -> WorkStore:
-        """Store of their rows."""
-
-    @property
-    def runtime(self) -> Runtime:
-        """``Jackfield``, through which functions with an effect pass; the first use makes it."""
-
-    @property
-    def calls(self) -> Calls:
-        """Calls that run."""
-
-    def waiter(self, *, loops: bool) -> Waiter:
-        """Return how a thread waits, or a task of the running loop."""
-
-
-class DeclaredLook(Protocol):
-    """Look of a function that a program declares."""
-
-    name: str
-    is_action: bool
-
-    @property
-    def function_calls(self) -> Bound:
-        """Where its calls are recorded."""
-
-    async def made(self, key: str, waiter: Waiter, deadline: Deadline, digest: Callable[[Any], str]) -> Looked:
-        """Return what it finds of the call with a key."""
-
-
-class Within:
-    """Runtime of a program that has made one."""
+class Bound:
+    """Runtime of a program that has made one. That of the environment's (``Environment``) has the same members."""
 
     __slots__ = ("_in_thread", "_looping", "calls", "runtime", "store")
 
@@ -78,21 +44,6 @@ class Within:
     def waiter(self, *, loops: bool) -> Waiter:
         """Return how a thread waits, or a task of the running loop."""
         return self._looping() if loops else self._in_thread
-
-
-LOOKING: WeakKeyDictionary[DeclaredLook, None] = WeakKeyDictionary()
-"""Looks of functions that this process declares, for as long as somebody refers to one."""
-
-
-ANY = ""
-"""Stands for each workspace: functions that are actions are called in all that their process serves."""
-
-
-def declared(url: str) -> dict[tuple[str, str], DeclaredLook]:
-    """Return the looks that this process declares over a database, by workspace and name of the function; the latest, of equal ones."""
-    living = [one for reference in LOOKING.keyrefs() if (one := reference()) is not None]
-    placed = [((url, ANY) if one.is_action else one.function_calls.store.place, one) for one in living]
-    return {(workspace, one.name): one for (place, workspace), one in placed if place == url}
 
 
 _FOUND: list[Bound] = []

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from jackfield.boundary.bound import environment
-from jackfield.boundary.values import encoded, is_async, tried
+from jackfield.boundary.values import encoded, is_async, may_be_none, tried
 from jackfield.call.waiter import Until
 from jackfield.call.work import Looked
 from jackfield.kernel.errors import JackfieldError, Sent, TimedOut
@@ -57,6 +58,8 @@ class FunctionLook:
         self.is_action = is_action
         self.is_declared = look is not None
         self._loops = look is not None and is_async(look)
+        self.function: Callable[..., Any] | None = None
+        """The function; None of a block."""
 
     @property
     def function_calls(self) -> Bound:
@@ -73,6 +76,8 @@ class FunctionLook:
             found = Raised(error)
         if found is ABSENT or found is UNKNOWN:
             return Looked(self._absent_after, is_absent=found is ABSENT, told="it cannot tell")
+        if found is None and not may_be_none(self.function):
+            return Looked(self._absent_after, told="it returned None, which is no value of the function: return ABSENT or UNKNOWN")
         output = found if isinstance(found, Raised) else attempt(self.output, found, digest)
         if not isinstance(output, Raised):
             return Looked(self._absent_after, output)
@@ -87,6 +92,20 @@ class FunctionLook:
         """
         found = encoded(value)
         return {"value": found} if self._keeps else {"digest": digest(found)}
+
+
+LOOKING: WeakKeyDictionary[FunctionLook, None] = WeakKeyDictionary()
+"""Looks of functions that this process declares, for as long as somebody refers to one."""
+
+ANY = ""
+"""Stands for each workspace: functions that are actions are called in all that their process serves."""
+
+
+def declared(url: str) -> dict[tuple[str, str], FunctionLook]:
+    """Return the looks that this process declares over a database, by workspace and name of the function; the latest, of equal ones."""
+    living = [one for reference in LOOKING.keyrefs() if (one := reference()) is not None]
+    placed = [((url, ANY) if one.is_action else one.function_calls.store.place, one) for one in living]
+    return {(workspace, one.name): one for (place, workspace), one in placed if place == url}
 
 
 def _cannot_tell(_key: str) -> Any:

@@ -8,9 +8,9 @@ from functools import partial, wraps
 from inspect import Signature, signature
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
-from jackfield.boundary.bound import LOOKING, environment
-from jackfield.boundary.looks import FunctionLook
-from jackfield.boundary.values import decoded, encoded, is_async, key_of, request_of, unrecorded
+from jackfield.boundary.bound import environment
+from jackfield.boundary.looks import LOOKING, FunctionLook
+from jackfield.boundary.values import decoded, encoded, is_async, key_of, refusal, request_of, unrecorded
 from jackfield.call.how import How
 from jackfield.call.waiter import run_in_thread
 from jackfield.call.work import Work
@@ -49,10 +49,11 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
     a doubt waits for a person.
 
     As a decorator, nothing of the function runs if it has run before: the caller gets its recorded value. ``with once(…) as call`` is for
-    code that cannot be a function: it calls ``call.sending()`` before what takes effect, and sets ``call.value`` after it.
+    code that cannot be a function: it calls ``call.sending()`` before what takes effect, and sets ``call.value`` after it. In
+    ``async with`` it awaits ``call.asending()``.
 
-    Until then nothing has happened, and whatever is raised frees the key. From then on only ``refusals`` free it, exceptions that prove
-    that nothing took effect. Any other exception, a timeout too, leaves a doubt: ``InvocationFailed`` is raised from it, by repeats too.
+    Until then nothing has happened, and nothing is recorded. From then on only ``refusals`` free the key, exceptions that prove that
+    nothing took effect. Any other exception, a timeout too, leaves a doubt: ``InvocationFailed`` is raised from it, by repeats too.
 
     - ``name``: name of the function in the journal.
     - ``key``: what names the intent, such as an order's ID: a value, or for the decorator a function of the arguments. It must be the same
@@ -60,7 +61,8 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
     - ``effect``: ``read``, ``idempotent`` or ``write``. The function, whose arguments have types, is an action of the connector ``host``
       then, and its calls are calls of that, direct ones too. What is no ``write`` needs no ``key``.
     - ``look``: function of the key, as text, that returns the value, ``ABSENT`` or ``UNKNOWN``. It settles a doubt: ``ABSENT`` from
-      ``absent_after`` seconds after the doubt on, when the provider must know of the effect.
+      ``absent_after`` seconds after the doubt on, when the provider must know of the effect. None is no value, unless the function's
+      annotation says that it returns None.
     - ``keep``: False to record a digest of the value, and answer repeats with None.
     - ``about``: what must be equal if the key is; for the decorator a function of the arguments. Default: all of them.
     - ``timeout``: seconds for which a call waits for one with its key that still runs.
@@ -126,7 +128,7 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         if not (callable(self.key) or keyless) or not (self.about is None or callable(self.about)):
             raise TypeError(f"'{self.name}': of a function, 'key' and 'about' are functions of its arguments")
         loops, self._signature = is_async(function), signature(function)
-        self.returns = partial(decoded, function)
+        self.returns, self.look.function = partial(decoded, function), function
         if function.__doc__:
             self.context.setdefault("title", function.__doc__.strip().partition("\n")[0][:_TITLE])
         if self.look.is_declared:
@@ -154,7 +156,7 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         async def acalled(*given: Any, **named: Any) -> Any:
             call = self._call_of(given, named)
             async with call:
-                call.sending()
+                await call.asending()
                 call.value = await function(*given, **named)
             return call.value
 
@@ -196,6 +198,7 @@ class OnceCall:
             self._key = key_of(declared.name, key)
             request = encoded(about)
         except InvalidInput as error:
+            error.hint = error.hint or "Say with 'about' what of the arguments must be equal if the key is, as JSON."
             self._refuse(error)
         self._work = Work(
             HOST, declared.name, f"{HOST}/{declared.name}/{self._key}", request, seconds=declared.timeout, context=declared.context or None,
@@ -223,20 +226,23 @@ class OnceCall:
         self._value = value
 
     def sending(self) -> None:
-        """Say that from here on the call may take effect. If it did before, the block ends here."""
-        if self.result is not None:
-            raise _DoneBefore
-        self._sent = True
+        """Record that from here on the call may take effect. If it did before, the block ends here.
+
+        :raises InvocationFailed: if that is in doubt, or the call cannot begin.
+        """
+        run_in_thread(self._begin(self._bound.waiter(loops=False)))
+
+    async def asending(self) -> None:
+        """Do so in asyncio."""
+        await self._begin(self._bound.waiter(loops=True))
 
     def __enter__(self) -> Self:
-        run_in_thread(self._begin(self._bound.waiter(loops=False)))
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         return run_in_thread(self._end(error))
 
     async def __aenter__(self) -> Self:
-        await self._begin(self._bound.waiter(loops=True))
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
@@ -246,10 +252,11 @@ class OnceCall:
         """Begin, unless an earlier call with the key answers this one. A doubt of that is looked up first.
 
         :raises InvocationFailed: if it is in doubt, or nothing has begun.
+        :raises _DoneBefore: if that has made the value.
         """
-        known: Result | None = None
+        known = self.result
         self._bound.calls.check()
-        while True:
+        while known is None and not self._sent:
             how = self._how = How(waiter, LIBRARY, wait=True, settles=True)
             try:
                 row, has_begun = self._bound.store.row(how, self._work), False
@@ -260,22 +267,22 @@ class OnceCall:
             try:
                 with within(self._declared.timeout):
                     known = await self._begun(row)
-                has_begun = known is None
+                self._sent = has_begun = known is None
             finally:
                 if not has_begun:
                     self._bound.calls.end(row.call)
-            if known is None:
-                return
-            if known.status == "in_doubt":
+            if known is not None and known.status == "in_doubt":
                 known = await self._declared.looked_up(self._bound, waiter, self._how.deadline, self._key, known)
                 if known.status == "failed":
-                    continue  # the look has freed the key
-            break
+                    known = None  # the look has freed the key
+        if known is None:
+            return
         self.result = known = await self._told(known)
         if known.status != "succeeded":
             raise InvocationFailed(known)
         output = known.output or {}
         self._value = self._declared.returns(output["value"]) if "value" in output else None
+        raise _DoneBefore
 
     async def _begun(self, row: WorkRow) -> Result | None:
         is_over = False
@@ -287,7 +294,7 @@ class OnceCall:
             self._refuse(error, self._how)
         finally:
             if not is_over:
-                row.interrupt(_ended(self._how, Cancelled("the caller has left before anything was sent")))
+                row.interrupt(_ended(self._how, Cancelled("the caller has left before anything was sent"), 0))
         return found
 
     def _refuse(self, error: JackfieldError, how: How | None = None) -> NoReturn:
@@ -295,7 +302,7 @@ class OnceCall:
         declared = self._declared
         how = How(declared.function_calls.waiter(loops=False), LIBRARY) if how is None else how
         how.meta.connector, how.meta.action = HOST, declared.name
-        self.result = _ended(how, error)
+        self.result = _ended(how, error, 0)
         raise InvocationFailed(self.result) from error
 
     async def _told(self, result: Result) -> Result:
@@ -310,9 +317,9 @@ class OnceCall:
         :raises InvocationFailed: from an exception that leaves a doubt.
         :raises RuntimeError: if the block has not called ``sending``.
         """
-        if self.result is not None:
+        if not self._sent:
             if error is None:
-                raise self._unsent()
+                raise RuntimeError(f"'{self._declared.name}' ended without sending(): nothing keeps it from happening twice")
             return isinstance(error, _DoneBefore)
         try:
             return await self._ended(error)
@@ -321,18 +328,13 @@ class OnceCall:
 
     async def _ended(self, error: BaseException | None) -> bool:
         declared, how = self._declared, self._how
-        if error is None and self._sent:
+        if error is None:
             self.result = _succeeded(how, *self._kept())
             await self._row.end(self.result)
             return False
-        if error is None:
-            error, is_unsent = self._unsent(), True
-        else:
-            is_unsent = False
         kind = type(error).__name__
-        if not self._sent or isinstance(error, declared.refusals):
-            when = "was refused" if self._sent else "has ended before it was sent"
-            self.result = _ended(how, Rejected(f"'{declared.name}' {when}: {kind}", sent=Sent.REFUSED if self._sent else Sent.NOTHING))
+        if isinstance(error, declared.refusals):
+            self.result = _ended(how, Rejected(refusal(declared.name, error), sent=Sent.REFUSED))
         else:
             hint = NextStep("resolve", id=how.meta.invocation_id)
             self.result = _ended(how, InDoubt(f"'{declared.name}' may have taken effect: {kind}", hint=hint, sent=Sent.UNKNOWN))
@@ -340,15 +342,10 @@ class OnceCall:
             self._row.interrupt(self.result)
             return False
         await self._row.end(self.result)
-        if is_unsent:
-            raise error
         if self.result.status == "in_doubt":
             self.result = await self._told(self.result)
             raise InvocationFailed(self.result) from error
         return False
-
-    def _unsent(self) -> RuntimeError:
-        return RuntimeError(f"'{self._declared.name}' ended without sending(): nothing keeps it from happening twice")
 
     def _kept(self) -> tuple[Mapping[str, Any] | None, str | None]:
         """Return what is recorded of the value, and why it cannot be."""
@@ -360,12 +357,12 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _ended(how: How, error: JackfieldError) -> Result:
-    return Result("in_doubt" if isinstance(error, InDoubt) else "failed", how.ended(), error=error)
+def _ended(how: How, error: JackfieldError, attempts: int = 1) -> Result:
+    return Result("in_doubt" if isinstance(error, InDoubt) else "failed", how.ended(attempts), error=error)
 
 
 def _succeeded(how: How, output: Mapping[str, Any] | None, warning: str | None) -> Result:
-    found = Result("succeeded", how.ended(), output=output)
+    found = Result("succeeded", how.ended(1), output=output)
     if warning is not None:
         _LOG.warning("invocation %s of '%s': %s", found.meta.invocation_id, found.meta.action, warning)
         found.meta.warnings = ({"path": "", "message": warning},)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from inspect import Signature, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from jackfield.kernel.errors import Detail, InvalidInput
 from jackfield.kernel.failures import Raised
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _LONGEST = 180
 """Characters of a key, so that it fits beside the name of its function."""
 _DEEPEST = 100
+_QUOTED = 300
+"""Characters of a refusal that are told."""
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 
 
@@ -73,6 +75,12 @@ def unrecorded(error: Exception) -> str:
     return f"the value is not recorded: it is not JSON{where}; repeats get None"
 
 
+def refusal(name: str, error: BaseException) -> str:
+    """Return what is said of an exception that proves that nothing took effect: whoever declares it says that its words may be shown."""
+    words = " ".join(str(error).split())
+    return f"'{name}' was refused: {type(error).__name__}{': ' if words else ''}{words[:_QUOTED]}"
+
+
 def request_of(signature: Signature, given: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
     """Return the arguments of a call by name, with the defaults: equal calls are equal requests, however they are written.
 
@@ -86,14 +94,22 @@ def request_of(signature: Signature, given: tuple[Any, ...], named: Mapping[str,
 def decoded(function: Callable[..., Any], value: Any) -> Any:
     """Return a value as the annotation of its function says, since a repeat is answered from the journal; plain JSON if that names no type
     of its own."""
-    if "return" not in getattr(function, "__annotations__", {}):
-        return value
-    kind = get_type_hints(function).get("return")
-    if kind in _ATOMS or kind is Any or kind is None:
+    kind = _kind_of(function)
+    if kind in _ATOMS or kind is Any:
         return value
     from pydantic import TypeAdapter  # a program whose values are plain JSON needs none
 
     return TypeAdapter(kind).validate_python(value)
+
+
+def may_be_none(function: Callable[..., Any] | None) -> bool:
+    """Return whether None is a value of a function, by its annotation. None stands for a block, which has none."""
+    kind = Any if function is None else _kind_of(function)
+    return kind is type(None) or type(None) in get_args(kind)
+
+
+def _kind_of(function: Callable[..., Any]) -> Any:
+    return get_type_hints(function)["return"] if "return" in getattr(function, "__annotations__", {}) else Any
 
 
 async def tried(function: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:

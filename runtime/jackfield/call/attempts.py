@@ -386,16 +386,23 @@ class Attempts(SecretHolder):
         if began >= how.deadline.at:
             raise how.deadline.passed(Sent.NOTHING)
         arguments = (values, client) if code.takes_client else (values,)
-        until = Until(how.deadline, partial(late, how, (self.plan.code.key, self.plan.connector.key), call))
+        until = Until(how.deadline, partial(self._late, call))
         if code.is_async:
             output = await how.waiter.finished(partial(self._await, arguments, call), until)
         else:
             output = await how.waiter.call(partial(self._call, arguments, call), executor=code.executor, until=until)
-        if self.dependencies.clock.monotonic() - how.deadline.at > GRACE:
+        if self.dependencies.clock.monotonic() - how.deadline.at > GRACE and code.intent is None:
             raise self._returned_late()
         if call.unproven:
             raise unproven(call)
         return output
+
+    def _late(self, call: Call) -> JackfieldError:
+        """Return the error of a call that is awaited no longer. The program's own function tells what it has made once it has, unless
+        policies judge that."""
+        if self.plan.code.intent is not None and self.asked.row is not None and not self.conceals:
+            call.answer_late = self.asked.row.answer_late
+        return late(self.asked.how, (self.plan.code.key, self.plan.connector.key), call)
 
     def _returned_late(self) -> JackfieldError:
         """Return the error for an answer that came too late: whoever waits at a deadline has been told that there is none."""

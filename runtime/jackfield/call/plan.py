@@ -423,7 +423,7 @@ class Plans(ProcessLocal):
         return asked
 
     def _with_intent(self, given: Invocation) -> Invocation:
-        """Return a call with the key that its action makes of its inputs, in place of the caller's. One of which it makes none stays as it
+        """Return a call with the time and the key that its action names, in place of the caller's. One of which it makes no key stays as it
         is: the check refuses it later, and says why."""
         try:
             manifest = self._catalog.find(given.connector, given.connector_version)
@@ -432,8 +432,11 @@ class Plans(ProcessLocal):
             checked = self.targets.schemas.find(place, manifest.actions[given.action].inputs).check(given.inputs)
         except (JackfieldError, LookupError):
             return given
-        found = None if intent is None or checked.details else attempt(intent.of, checked.value)
-        if intent is None or found is None or isinstance(found, Raised):
+        if intent is None:
+            return given
+        given = replace(given, timeout_seconds=min(given.timeout_seconds, intent.seconds))
+        found = None if intent.of is None or checked.details else attempt(intent.of, checked.value)
+        if found is None or isinstance(found, Raised):
             return given
         key, about = found
         return replace(given, idempotency_key=key, about=about, kept_for=intent.kept_for)

@@ -72,6 +72,9 @@ class CallRecord(Protocol):
         """Record what the start of a job has returned, and what polls it, with ``in_transaction`` in the same transaction; False if another
         process has taken the invocation over."""
 
+    def answer_late(self, made: Mapping[str, Any] | Exception) -> None:
+        """Record the output, or the failure, of a call that nobody awaits any longer, and that has ended in doubt."""
+
     async def end(self, result: Result, undecided: Mapping[str, Any] | None, *, is_last: Callable[[], bool]) -> None:
         """Record the outcome, with an output that no policy has decided on. ``is_last``, asked once that is recorded or put off, returns
         whether no other call is to share the commit."""

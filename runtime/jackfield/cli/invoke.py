@@ -12,7 +12,7 @@ from jackfield.cli.local_files import STDIN, LocalFiles, changed, is_lines, read
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom
 from jackfield.cli.quantities import count, duration
-from jackfield.cli.session import caller, in_workspace, open_jackfield, read_moment
+from jackfield.cli.session import caller, declare_import, import_modules, in_workspace, open_jackfield, read_moment
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT, Enqueued, Result
 from jackfield.invocation.request import MAX_JOB_TIMEOUT, MAX_OUTPUT_BYTES
 from jackfield.kernel.clock import iso
@@ -83,6 +83,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--not-after", metavar="TIME", help="with --queue: do not begin it later; it then ends as 'timeout'")
     parser.add_argument("--save-to", metavar="FILE", help="save the output's file there; several files into this folder")
     parser.add_argument("--wait", action="store_true", help="wait if an invocation with this idempotency key is already running")
+    declare_import(parser)
     parser.add_argument("--file", metavar="FILE", help="an invocation as JSON ('-' = stdin); a .jsonl file has one per line")
     parser.add_argument("--lines", action="store_true", help="read one invocation per line, whatever the file's name")
     parser.add_argument("--no-line-keys", action="store_true", help="with lines: run them even if the same ones ran before")
@@ -95,6 +96,7 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
+    import_modules(arguments.modules)
     if arguments.save_to is not None:
         _check_saving(arguments)
     if arguments.file is None and not arguments.lines:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, Verbs, declare_workspace
 from jackfield.cli.quantities import count
-from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation, brief
+from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.local import account_keys
 
 if TYPE_CHECKING:
@@ -60,6 +62,28 @@ def declare_one(parser: Parser) -> None:
     """Add the ID of an item of the selected workspace."""
     declare_id(parser)
     declare_workspace(parser)
+
+
+def declare_import(parser: Parser) -> None:
+    """Add ``--import``."""
+    parser.add_argument(
+        "--import", action="append", default=[], dest="modules", metavar="MODULE",
+        help="import this module of a program: offer its functions, and look for their doubts; repeatable",
+    )  # fmt: skip
+
+
+def import_modules(names: Iterable[str]) -> None:
+    """Import the modules of ``--import``.
+
+    :raises InvalidInvocation: if one cannot be imported.
+    """
+    for name in names:
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        found = attempt(import_module, name)
+        if isinstance(found, Raised):
+            hint = "Give its name as the program imports it, and start in the folder of the program, or set PYTHONPATH."
+            raise InvalidInvocation(f"--import {name[:200]} failed: {brief(found.error)}", hint=hint) from found.error
 
 
 def declare_nothing(_parser: Parser) -> None:

@@ -105,10 +105,12 @@ class JobSteps:
 @dataclass(frozen=True, slots=True)
 class Intent:
     """Names the intent of a call: ``of`` returns its idempotency key by the inputs, as JSON, and what must be equal if the key is. The
-    caller's own key does not count. The key is held ``kept_for`` seconds once the call has ended."""
+    caller's own key does not count; None leaves it. The key is held ``kept_for`` seconds once the call has ended, which has ``seconds``, or
+    less if its caller says so. An answer that comes later counts."""
 
-    of: Callable[[Mapping[str, Any]], tuple[str, Any]]
+    of: Callable[[Mapping[str, Any]], tuple[str, Any]] | None
     kept_for: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ class Action:
     no_evidence: str | None = None
     """Reason why there are none, if its author gives one."""
     intent: Intent | None = None
-    """Makes the idempotency key of its calls; None if that is the caller's."""
+    """What a function of the program says of its calls; None for any other."""
     takes_streams: bool = True
     """False if stored files must be passed by value, because the action runs in another process."""
     request: Callable[[Any], Mapping[str, Any] | None] | None = None

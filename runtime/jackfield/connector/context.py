@@ -112,6 +112,8 @@ class Call:
     - ``answer``: answers a question that a provider asks a person (the entry points ``jackfield.answers``); None where no package does.
     - ``ask_caller``: returns the caller's answer to such a question, under a name of the provider's, or raises: the caller answers by a
       call of its own. Nothing may have been done yet. None where the caller cannot be asked.
+    - ``answer_late``: records the output, or the failure, of a call that nobody awaits any longer; None while somebody does, and for calls
+      of connectors.
     - ``mark``: makes the attempt's marker, which the client sends along (``marker``); None for one that needs none.
     """
 
@@ -145,6 +147,7 @@ class Call:
     progress: Callable[[float | None, str], object] | None = None
     answer: Answer | None = None
     ask_caller: AskCaller | None = None
+    answer_late: Callable[[Mapping[str, Any] | Exception], None] | None = None
     mark: Callable[[], str] | None = None
     _unanswered: str | None = None
     _returned: Any = None

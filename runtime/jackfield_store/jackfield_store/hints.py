@@ -7,14 +7,14 @@ from collections.abc import Mapping
 STEPS: Mapping[str, str] = {
     "option_inputs": "Pass connection=NAME and inputs={{inputs}}.",
     "narrow_policy": "Name a connector (connector='aws.s3') or the actions in use (actions=['aws.s3/getObject']).",
-    "wait": "Try again later with the same key, or wait for it (wait=True).",
+    "wait": "Try again later with the same key, or wait for it: wait=True, or a longer 'timeout' of once.",
     "approvals": "The list of approvals has those that wait.",
     "approver": "The operator makes a token of the scope 'approve'.",
     "twin": "Wait for it, or invoke with 'repeat': true if this is to happen a second time.",
     "resolve": "Check with the provider whether it took effect, then resolve the invocation.",
     "settling": (
         "The provider is being asked whether it took effect: Result.wait() waits for the outcome of {id}, as does the same call with its "
-        "key and wait=True. Without a key, do not send it again."
+        "key and wait=True. The same call of a function looks at once. Without a key, do not send it again."
     ),
     "invocations": "The journal lists the invocations of this workspace.",
     "save_anyway": "{first}To save it anyway, pass force=True; to save it without a test, test=False.",

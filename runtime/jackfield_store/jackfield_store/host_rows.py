@@ -118,6 +118,6 @@ def _looks() -> Any:
 
 def _look_due(storage: Storage, clock: Clock) -> None:
     """Let looks of functions be made that are due, if this process declares any."""
-    bound = sys.modules.get("jackfield.boundary.bound")  # most programs declare no function
-    if bound is not None and bound.LOOKING:
+    looks = sys.modules.get("jackfield.boundary.looks")  # most programs declare no function
+    if looks is not None and looks.LOOKING:
         _looks().begin(storage, clock)

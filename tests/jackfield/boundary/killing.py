@@ -1,6 +1,7 @@
 """A program that is killed in the middle of calls which happen once, and what the next process finds.
 
-``python killing.py FOLDER ROUNDS`` kills a child at each of ten points, in each of three functions, ROUNDS times; 0: at each point in one.
+``python killing.py FOLDER ROUNDS`` kills a child at each of ten points, in each of three functions and a block, ROUNDS times; 0: at each
+point in one.
 Another child makes the same call afterwards. The database is the environment's. It prints, as JSON, how many calls there were, and those
 that took effect twice, that were told of a success without an effect, or that ended otherwise than by a look.
 """
@@ -8,11 +9,13 @@ that took effect twice, that were told of a success without an effect, or that e
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ from jackfield.boundary import once as boundary
 from jackfield_store.recording.rows import JournalRow
 
 POINTS = ("key", "begin", "begun", "sending", "entered", "effect", "left", "value", "end", "ended")
-KINDS = ("make", "amake", "lost")
+KINDS = ("make", "amake", "lost", "block")
 
 
 class Killed:
@@ -68,7 +71,7 @@ def _before(owner: Any, name: str, point: str, *, after: bool = False) -> None:
     setattr(owner, name, called)
 
 
-_before(boundary.OnceCall, "sending", "sending", after=True)
+_around(boundary.OnceCall, "_begin", None, "sending")
 _before(boundary.OnceCall, "_kept", "value")
 
 
@@ -121,8 +124,17 @@ def lost(key: str) -> str:
     return Effects.make(key)
 
 
+def block(key: str) -> str:
+    """Make something, after code that may run again."""
+    with once("block", key=key, look=Effects.look, absent_after=0.0) as call:
+        reach("key")
+        call.sending()
+        call.value = Effects.make(key)
+    return str(call.value)
+
+
 def _call(kind: str, key: str) -> str:
-    return asyncio.run(amake(key)) if kind == "amake" else (make if kind == "make" else lost)(key)
+    return asyncio.run(amake(key)) if kind == "amake" else {"make": make, "lost": lost, "block": block}[kind](key)
 
 
 def _in_child(kind: str, key: str, at: str | None) -> tuple[int, str]:
@@ -144,15 +156,36 @@ def _in_child(kind: str, key: str, at: str | None) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
 
 
+def _preloaded() -> None:
+    """Import what a call and a look import, so that no child has to. A child says what that is: the parent may hold no database."""
+    read, write = os.pipe()
+    if not (child := os.fork()):
+        for kind in KINDS:
+            _in_child(kind, f"{kind}-first", "entered")
+        for kind in KINDS:
+            with suppress(InvocationFailed):
+                _call(kind, f"{kind}-first")
+        os.write(write, "\n".join(sys.modules).encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        names = pipe.read().split("\n")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    for name in names:
+        with suppress(ImportError):
+            importlib.import_module(name)
+
+
 def main() -> None:
     """Kill, and count what is wrong."""
     Effects.path = Path(sys.argv[1], "effects")
     Effects.path.touch()
+    _preloaded()
     calls, twice, false, other = 0, list[str](), list[str](), list[str]()
     rounds = int(sys.argv[2])
     for number in range(max(1, rounds)):
         for place, point in enumerate(POINTS):
-            for kind in KINDS if rounds else [KINDS[place % 3]]:
+            for kind in KINDS if rounds else [KINDS[place % len(KINDS)]]:
                 key = f"{kind}-{point}-{number}"
                 code, _ = _in_child(kind, key, point)
                 assert code == -signal.SIGKILL, (key, code)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock, time_passes
-from jackfield import ABSENT, InvocationFailed
+from jackfield import ABSENT, InvocationFailed, Result
 from jackfield_store.runtime import Jackfield
 from own_functions import own_functions
 from waiting import until
@@ -181,7 +183,7 @@ def test_a_refusal_frees_the_key(jackfield: Jackfield, provider: Provider) -> No
     assert raised.value is provider.raises
     error = jackfield.invoke(asked({"id": "a"})).error
     assert error is not None
-    assert (error.code, error.message) == ("rejected", "'charge' was refused: Declined")
+    assert (error.code, error.message) == ("rejected", "'charge' was refused: Declined: no money")
     provider.raises = None
     assert charge(Order("a"), 4) == "ch_a"
 
@@ -233,10 +235,9 @@ def test_the_process_looks_by_itself_in_each_workspace(jackfield: Jackfield, upg
     assert len(provider.effects) == 2
 
 
-def is_settled(jackfield: Jackfield, identifier: str) -> bool:
+def is_settled(jackfield: Jackfield, identifier: str, status: str = "succeeded") -> bool:
     """Whether a call is in doubt no more."""
-    assert jackfield.journal is not None
-    return jackfield.journal.find(identifier).status == "succeeded"
+    return jackfield.journal_of().find(identifier).status == status
 
 
 def test_reads_and_what_may_be_repeated_need_no_key(jackfield: Jackfield) -> None:
@@ -355,6 +356,44 @@ def test_a_call_within_a_call_is_its_own(jackfield: Jackfield, provider: Provide
     assert charge(Order("a1")) == "ch_a1"
 
 
+def test_its_time_is_that_of_the_function_and_a_late_answer_settles(jackfield: Jackfield, provider: Provider) -> None:
+    """Whoever calls its action is told in time that nobody knows, however long he would wait. What it makes afterwards is the value."""
+    leave = threading.Event()
+
+    @jackfield.once("charge", effect="write", key=lambda order: order, refusals=(Declined,), timeout=5.0)
+    def charge(order: str) -> str:
+        assert leave.wait(60.0)
+        if order == "b":
+            raise Declined
+        return provider.make(order)
+
+    async def all_called() -> list[Result]:
+        calls = [{"connector": "host", "action": "charge", "inputs": {"order": order}, "timeoutSeconds": 600} for order in "ab"]
+        try:
+            return list(await asyncio.gather(*map(jackfield.ainvoke, calls)))
+        finally:
+            leave.set()
+
+    results = asyncio.run(all_called())
+    assert [(result.status, result.meta.replayed) for result in results] == [("in_doubt", False)] * 2
+    for result, end in zip(results, ("succeeded", "failed"), strict=True):
+        until(partial(is_settled, jackfield, result.meta.invocation_id, end))
+    assert charge("a") == "ch_a"
+    assert len(provider.effects) == 1
+
+
+def test_a_late_value_of_a_direct_call_is_its_value(jackfield: Jackfield, provider: Provider, clock: FakeClock) -> None:
+    """Its caller has waited for it: nobody was told otherwise."""
+
+    @jackfield.once("charge", effect="write", key=lambda order: order, timeout=5.0)
+    def charge(order: str) -> str:
+        clock.sleep(60.0)
+        return provider.make(order)
+
+    assert (charge("a"), charge("a")) == ("ch_a", "ch_a")
+    assert len(provider.effects) == 1
+
+
 def test_a_dry_run_runs_nothing(jackfield: Jackfield, provider: Provider) -> None:
     """It judges the inputs, and takes no key."""
     charging(jackfield, provider)
@@ -421,6 +460,16 @@ def test_a_process_that_imports_the_module_runs_what_is_queued(upgraded: str, ja
     assert jackfield.journal.find(entry.id).to_json()["output"] == {"value": "ch_a"}
 
 
+def test_a_command_that_imports_the_module_runs_it(upgraded: str, tmp_path: Path) -> None:
+    """``jackfield invoke`` as ``worker`` and ``serve``; what the module prints is not its Result."""
+    (tmp_path / "shop.py").write_text(f"print('imported')\n{_SHOP}", encoding="utf-8")
+    words = [sys.executable, "-c", _COMMAND, "invoke", "host", "charge", "order=a"]
+    for more, status in (([], "failed"), (["--import", "shop"], "succeeded")):
+        environment = {**os.environ, "JACKFIELD_DATABASE_URL": upgraded}
+        ended = subprocess.run([*words, *more], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600.0)
+        assert json.loads(ended.stdout)["status"] == status
+
+
 def test_it_is_declared_rightly_or_not_at_all(jackfield: Jackfield, provider: Provider) -> None:
     """Each argument has a type, a name has one function, and one that is declared anew at its place takes the place of the former."""
     first = charging(jackfield, provider)
@@ -436,5 +485,11 @@ def test_it_is_declared_rightly_or_not_at_all(jackfield: Jackfield, provider: Pr
         jackfield.once("charge", effect="write", key=lambda order: order.id)(other)
     with pytest.raises(TypeError, match="'order' has none"):
         jackfield.once("more", effect="write", key=lambda order: order.id)(lambda order: order)
+
+    def of_plain(order: Provider) -> None:
+        del order
+
+    with pytest.raises(TypeError, match=r"types that JSON has a form for: .*Provider"):
+        jackfield.once("more", effect="write", key=lambda order: order.id)(of_plain)
     with pytest.raises(TypeError, match="no block"):
         jackfield.once("more", effect="write", key="a").__enter__()

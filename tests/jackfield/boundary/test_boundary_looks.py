@@ -98,6 +98,8 @@ def test_a_doubt_is_looked_up_by_itself(shop: Shop) -> None:
     assert (look["result"], look["source"]) == ("matched", "charge")
     shown = entry.to_json()["meta"]["resolution"]["evidence"]
     assert (shown["verdict"], shown["source"], shown["looks"]) == ("took", "host/charge", 1)
+    with pytest.raises(InvalidInvocation, match="is not in doubt"):
+        look_now(shop.jackfield, entry.id)
     until(lambda: reports)  # once that is committed
     assert [(report.by, report.verdict, report.found) for report in reports] == [("evidence", "took", (("charge", "matched"),))]
     assert result.wait().output == {"value": "ch_a"}
@@ -181,7 +183,7 @@ def test_where_no_process_declares_it_the_doubt_says_so(shop: Shop, other: Jackf
     shop.pass_time(60.0)
     entry = shop.entry(result)
     assert (entry.status, len(entry.looks)) == ("in_doubt", 0)
-    assert entry.to_json()["waitsFor"] == "a process that declares a look for 'charge', its next call, or a person"
+    assert entry.to_json()["waitsFor"] == "the next call of 'charge' with a look, a process that declares one, or a person"
     assert "nextLookAt" not in entry.to_json()
     with pytest.raises(InvalidInvocation, match="declares no look"):
         look_now(other, result.meta.invocation_id)
@@ -235,3 +237,61 @@ def test_a_person_who_was_faster_is_contradicted(shop: Shop) -> None:
     shop.pass_time()
     assert shop.entry(result).status == "failed"
     assert shop.asked == []
+
+
+@pytest.mark.parametrize("by", ["ada", "evidence"])
+def test_a_late_success_contradicts_what_was_decided(jackfield: Jackfield, other: Jackfield, by: str) -> None:
+    """A process that was taken for lost has sent all the same, after the key was used again. Its value counts for its own call; the record
+    keeps who had decided, and says that it was wrong; an event tells it."""
+
+    def charging(runtime: Jackfield, run: Callable[[str], str]) -> Callable[[str], str]:
+        @runtime.once("charge", key=lambda order: order, look=lambda _key: ABSENT, absent_after=0.0)
+        def charge(order: str) -> str:
+            return run(order)
+
+        return charge
+
+    def meanwhile(_order: str) -> str:
+        journal = other.journal
+        assert journal is not None
+        (entry,), _ = journal.entries()
+        assert journal.recovery.recover("default", entry)
+        if by == "ada":
+            journal.resolve(entry.id, "failed", by="ada")
+        assert charging(other, lambda order: f"second {order}")("a") == "second a"
+        return "first"
+
+    assert charging(jackfield, meanwhile)("a") == "first"
+    second, first = jackfield.journal_of().entries()[0]
+    assert (second.status, second.key_held) == ("succeeded", True)
+    shown = jackfield.journal_of().find(first.id).to_json()
+    assert (shown["status"], shown["output"]) == ("succeeded", {"value": "first"})
+    resolution = shown["meta"]["resolution"]
+    assert (resolution["by"], resolution["error"]["code"]) == (by, "in_doubt")
+    found = resolution["contradictedBy"]
+    assert (found["verdict"], found["kind"], found["source"]) == ("took", "answer", "host/charge")
+    (event,) = list(jackfield.events(types=["invocation.contradicted"]))
+    assert (event.subject, event.data["verdict"], event.data["resolvedBy"]) == (first.id, "took", by)
+    assert charging(other, meanwhile)("a") == "second a"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "status"), [(None, "succeeded"), ("str | None", "succeeded"), ("str", "in_doubt"), ("", "in_doubt")]
+)
+def test_none_is_a_value_only_where_the_annotation_says_so(shop: Shop, annotation: str | None, status: str) -> None:
+    """A look that forgets to return says nothing."""
+
+    def charge(order: str) -> Any:
+        raise TimeoutError(order)
+
+    charge.__annotations__["return"] = annotation
+    if annotation == "":
+        del charge.__annotations__["return"]
+    charging = shop.jackfield.once("charge", key=lambda order: order, look=lambda _key: None)(charge)
+    result = doubt(lambda: charging("a"))
+    if status == "in_doubt":
+        doubt(lambda: charging("a"))
+        assert "returned None" in shop.entry(result).looks[-1]["text"]
+    else:
+        assert charging("a") is None
+    assert shop.entry(result).status == status

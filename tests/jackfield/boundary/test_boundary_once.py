@@ -134,11 +134,11 @@ def test_a_coroutine_function_runs_once(jackfield: Jackfield, other: Jackfield, 
 
 
 def test_an_asynchronous_block(jackfield: Jackfield) -> None:
-    """``async with`` is the same."""
+    """``async with`` is the same; the loop goes on while it is recorded."""
 
     async def refund() -> tuple[Any, bool]:
         async with jackfield.once("refund", key="a") as call:
-            call.sending()
+            await call.asending()
             call.value = 1
         return call.value, call.replayed
 
@@ -154,13 +154,13 @@ def test_threads_share_it(jackfield: Jackfield, other: Jackfield, provider: Prov
 
 
 def test_before_it_sends_nothing_has_happened(jackfield: Jackfield) -> None:
-    """Whatever is raised before ``sending`` comes out as it is, and frees the key."""
+    """Whatever is raised before ``sending`` comes out as it is, and nothing is recorded."""
     with pytest.raises(ValueError, match="no card"), jackfield.once("refund", key="a"):
         raise ValueError("no card")
     with jackfield.once("refund", key="a") as call:
         call.sending()
     assert not call.replayed
-    assert entries(jackfield) == ["succeeded", "failed"]
+    assert entries(jackfield) == ["succeeded"]
 
 
 def test_a_refusal_frees_the_key(jackfield: Jackfield, provider: Provider) -> None:
@@ -168,6 +168,9 @@ def test_a_refusal_frees_the_key(jackfield: Jackfield, provider: Provider) -> No
     charge, provider.raises = charging(jackfield, provider), Declined("no money")
     with pytest.raises(Declined, match="no money"):
         charge("a")
+    (entry,), _ = jackfield.journal_of().entries()
+    error = jackfield.journal_of().find(entry.id).to_json()["error"]
+    assert (entry.attempts, error["message"]) == (1, "'charge' was refused: Declined: no money")
     provider.raises = None
     assert charge("a", 4) == "ch_a"
 
@@ -298,7 +301,7 @@ def test_a_call_waits_for_one_that_runs_until_its_timeout(jackfield: Jackfield, 
         running = pool.submit(slow)
         assert entered.wait(PATIENCE)
         try:
-            refused = failure(lambda: other.once("refund", key="a", timeout=0.05).__enter__())
+            refused = failure(other.once("refund", key="a", timeout=0.05).__enter__().sending)
         finally:
             leave.set()
         running.result(PATIENCE)
@@ -317,7 +320,7 @@ def test_another_request_under_the_key_is_refused(jackfield: Jackfield, provider
     assert of_order("b", 5) == of_order("b", 6) == "ch_b"
     with jackfield.once("refund", key="a", about={"amount": 5}) as call:
         call.sending()
-    failure(lambda: jackfield.once("refund", key="a", about={"amount": 6}).__enter__())
+    failure(jackfield.once("refund", key="a", about={"amount": 6}).__enter__().sending)
 
 
 @dataclass(frozen=True)
@@ -348,6 +351,7 @@ def test_a_request_that_is_no_json_is_refused_before_anything_begins(jackfield: 
     refused = failure(lambda: charge("a", object())).result
     assert refused.error is not None
     assert [(detail.path, refused.error.code) for detail in refused.error.details] == [("/amount", "invalid_input")]
+    assert "'about'" in str(refused.error.hint)
     for key in (None, "", " ", "x" * 300, "\n", 1.5, ["a"], "ä", True):
         failure(jackfield.once("refund", key=key).__enter__)
     assert (provider.effects, entries(jackfield)) == ([], [])
@@ -422,6 +426,7 @@ def test_a_block_that_does_not_send_raises(jackfield: Jackfield) -> None:
         with pytest.raises(RuntimeError, match="without sending"), jackfield.once("refund", key="a"):
             pass
     with jackfield.once("refund", key="a") as call:
+        call.sending()
         call.sending()
     with pytest.raises(RuntimeError, match="without sending"), jackfield.once("refund", key="a"):
         pass
@@ -503,7 +508,7 @@ def test_it_is_declared_rightly_or_not_at_all(jackfield: Jackfield) -> None:
 def test_it_needs_a_journal() -> None:
     """A runtime without a database refuses, and nothing runs."""
     with Jackfield(connections=[], database_url="none") as jackfield, pytest.raises(InvalidInvocation):
-        jackfield.once("refund", key="a").__enter__()
+        jackfield.once("refund", key="a").__enter__().sending()
 
 
 def test_a_closed_runtime_begins_nothing(upgraded: str, provider: Provider) -> None:

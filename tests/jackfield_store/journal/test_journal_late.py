@@ -33,7 +33,8 @@ def test_the_truth_corrects_a_doubt(two: tuple[Process, Process]) -> None:
 @pytest.mark.parametrize("fails", [False, True], ids=["together", "apart"])
 def test_a_late_answer_that_settles_a_doubt_is_reported_once(two: tuple[Process, Process], *, fails: bool) -> None:
     """After its commit, in the process that has answered, also where the commit is tried again without a unit that fails. Not reported:
-    another doubt, the end of a read that was taken for failed, what a person has resolved before, and an answer that comes twice."""
+    another doubt, the end of a read that was taken for failed, and an answer that comes twice. What a person has resolved otherwise before
+    is contradicted."""
     lost, alive = two
     given = {"won": "write", "failed": "write", "doubt": "write", "read": "read", "settled": "write"}
     ids = {name: lost.started(effect, name) for name, effect in given.items()}
@@ -56,10 +57,12 @@ def test_a_late_answer_that_settles_a_doubt_is_reported_once(two: tuple[Process,
 
     lost.database.record(unit)
     lost.database.record(lambda _transaction: None)
-    assert sorted((one.by, one.verdict) for one in reports) == [("answer", "refused"), ("answer", "took")]
+    told = [("", "", True), ("answer", "refused", False), ("answer", "took", False)]
+    assert sorted((one.by or "", one.verdict, one.contradicted) for one in reports) == told
     assert all(0.0 <= one.seconds < 600.0 for one in reports)
     lost.database.record(late[0])
-    assert (len(reports), others) == (2, [])
+    lost.database.record(late[-1])
+    assert (len(reports), others) == (3, [])
 
 
 def _raises(_transaction: object) -> None:
@@ -89,6 +92,10 @@ def test_a_late_truth_is_recorded_against_a_person_s_word(two: tuple[Process, Pr
     shown = alive.find(identifier).to_json()
     assert (shown["status"], shown["resolvedBy"], shown["output"]) == ("succeeded", "ada", {"n": 1})
     assert "correctedAt" in shown
+    resolution = shown["meta"]["resolution"]
+    assert (resolution["by"], resolution["error"]["code"]) == ("ada", "in_doubt")
+    contradiction = resolution["contradictedBy"]
+    assert (contradiction["verdict"], contradiction["kind"], contradiction["source"]) == ("took", "answer", "aws-ses/listIdentities")
     held = alive.journal.held("order-1")
     assert held is not None
     assert held.id == identifier

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from jackfield.cli.logs import configure
 from jackfield.cli.quantities import DAY, duration
+from jackfield.cli.session import import_modules
 from jackfield.connections.connection_lookup import Connections, sources_from
-from jackfield.kernel.errors import InvalidInvocation, Unavailable, brief
-from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield.kernel.local import keep_memory_private
 from jackfield.kernel.tracing_variables import remarks
 from jackfield.wire.outbound import check_outbound, ignored_proxy
@@ -36,21 +34,7 @@ def prepare_process(modules: Iterable[str] = ()) -> None:
     """
     configure(serves=True)
     keep_memory_private()
-    for name in modules:
-        if os.getcwd() not in sys.path:
-            sys.path.insert(0, os.getcwd())
-        found = attempt(importlib.import_module, name)
-        if isinstance(found, Raised):
-            hint = "Give its name as the program imports it, and start in the folder of the program, or set PYTHONPATH."
-            raise InvalidInvocation(f"--import {name[:200]} failed: {brief(found.error)}", hint=hint) from found.error
-
-
-def declare_import(parser: Parser) -> None:
-    """Add ``--import``."""
-    parser.add_argument(
-        "--import", action="append", default=[], dest="modules", metavar="MODULE",
-        help="import this module of a program: offer its functions, and look for their doubts; repeatable",
-    )  # fmt: skip
+    import_modules(modules)
 
 
 def check_surroundings(environment: Mapping[str, str]) -> None:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass, replace
-from jackfield_store.database import outbox
 from jackfield_store.database.due_rows import DueRows, DueTable, OvertakenError, held
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal import marks
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE
 from jackfield_store.journal.outcomes import refer
+from jackfield_store.journal.resolving import tell_contradiction
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Draft, Entry
@@ -65,6 +65,7 @@ INSERT INTO event_counts (workspace, day, events, deliveries, looks) VALUES (:wo
 ON CONFLICT (workspace, day) DO UPDATE SET looks = event_counts.looks + excluded.looks
 """
 _DAY = 86_400
+_MAY_ANSWER = f"UPDATE invocations SET recovered_at = :now WHERE {_PLACE} AND status = 'in_doubt'"
 _NOTE = f"UPDATE invocations SET result = :result WHERE {_PLACE} AND status = :status"
 
 
@@ -111,9 +112,10 @@ def left(transaction: Transaction, workspace: str, identifier: str, status: str,
 
 
 def waiting(end: Callable[[Transaction], int], workspace: str, draft: Draft | Entry, now: float, transaction: Transaction) -> int:
-    """End the call of a function in doubt, which waits for its first look."""
+    """End the call of a function in doubt, which waits for its first look. It may still answer, as one of a process that was lost may."""
     ended = end(transaction)
     if ended:
+        transaction.change(_MAY_ANSWER, {"workspace": workspace, "id": draft.id, "now": now})
         left(transaction, workspace, draft.id, "in_doubt", now, draft.action)
     return ended
 
@@ -133,7 +135,7 @@ def with_looks(entry: Entry, database: Database, vault: Vault, workspace: str, n
     is_overdue = row.function is not None and at is not None and at < now - _OVERDUE
     shown = {
         "looks": looks or None, "nextLookAt": None if is_overdue else iso(at),
-        "waitsFor": f"a process that declares a look for '{row.function}', its next call, or a person" if is_overdue else None,
+        "waitsFor": f"the next call of '{row.function}' with a look, a process that declares one, or a person" if is_overdue else None,
     }  # fmt: skip
     return replace(entry, evidence={name: value for name, value in shown.items() if value is not None})
 
@@ -269,15 +271,14 @@ class Doubts:
             row = {"workspace": self.workspace, "id": entry.id, "connection": entry.connection, "references": references}
             refer(transaction, [row])
 
-    def contradict(self, transaction: Transaction, entry: Entry, result: bytes, facts: Mapping[str, Any]) -> bool:
+    def contradict(self, transaction: Transaction, entry: Entry, result: bytes, verdict: str) -> bool:
         """Note evidence against what was decided, once; return whether it is the first. It changes neither status nor key: a later
         ``took`` after ``failed`` is for a person, since the key may have been used again."""
         now, place = self.time.stamp(), {"workspace": self.workspace, "id": entry.id}
         if not transaction.change(_CONTRADICTED, {**place, "now": now}):
             return False
         held(transaction.change(_NOTE, {**place, "status": entry.status, "result": result}))
-        outbox.record(transaction, self.workspace, "invocation.contradicted", entry.id, now, facts)
-        _LOG.error("evidence contradicts how the invocation %s of the workspace '%s' was resolved", entry.id, self.workspace)
+        tell_contradiction(transaction, {**place, "status": entry.status}, entry, verdict, now, "evidence")
         return True
 
 

@@ -459,8 +459,8 @@ class Journal(ProcessLocal):
         return self.find(identifier)
 
     def report_late(self, transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Report the doubts that late outcomes settle, once these are committed."""
-        _seldom()[2].report_late(self.database, transaction, rows)
+        """Report the doubts that late outcomes settle, and the decisions that they contradict, once these are committed."""
+        _seldom()[2].report_late(self, transaction, rows)
 
     def recover(self) -> int:
         """Recover by effect the running entries of lost processes in this workspace; return how many. ``watch`` covers all workspaces."""

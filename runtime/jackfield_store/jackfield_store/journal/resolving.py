@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import Detail, InvalidInvocation, Unavailable
+from jackfield.kernel.exact import read_float, result_json
+from jackfield_store.database import outbox
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.doubt_reports import DoubtReports, Report
 from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE, bound_result
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
-    from jackfield_store.database import Database, Transaction
+    from jackfield_store.database import Database, Row, Transaction
     from jackfield_store.database.shared_clock import SharedClock
+    from jackfield_store.keys.vault import Vault
 
     Outcome = Literal["succeeded", "failed"]
     Json = Mapping[str, Any]
+
+
+_LOG = logging.getLogger("jackfield.doubts")
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class Resolvable(Protocol):
     """Journal of a workspace, as far as resolutions need it."""
 
     database: Database
+    vault: Vault
     workspace: str
     time: SharedClock
 
@@ -81,16 +91,47 @@ def with_output(result: Mapping[str, Any], output: Mapping[str, Any] | None, war
     return {**result, "meta": {**meta, "warnings": [*others, warning]}}
 
 
-def report_late(database: Database, transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Report the doubts that late outcomes settle, once these are committed. ``rows`` are outcomes of entries that have ended, in doubt or
-    otherwise: their process was taken for lost."""
-    reports = DoubtReports.of(database)
-    for row in rows if reports.are_heard else ():
-        doubt = None if row["status"] == "in_doubt" else transaction.find(sql.LEFT_IN_DOUBT + database.dialect.locks, row)
-        if doubt is not None:
-            verdict = "took" if row["status"] == "succeeded" else "refused"
-            report = Report(by="answer", verdict=verdict, seconds=max(0.0, row["settled_at"] - doubt.settled_at))
-            transaction.afterwards = (*transaction.afterwards, partial(reports.tell, report))
+def report_late(journal: Resolvable, transaction: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    """Report the doubts that late outcomes settle, and the decisions that they contradict, once these are committed. ``rows`` are outcomes
+    of entries that have ended, in doubt or otherwise: their process was taken for lost."""
+    reports = DoubtReports.of(journal.database)
+    for row in rows:
+        found = None if row["status"] == "in_doubt" else transaction.find(sql.CORRECTED + journal.database.dialect.locks, row)
+        if found is None or (found.status != "in_doubt" and found.resolved_by is None):
+            continue
+        verdict = "took" if row["status"] == "succeeded" else "refused"
+        report = Report(by="answer", verdict=verdict, seconds=max(0.0, row["settled_at"] - found.settled_at))
+        if found.status != "in_doubt":
+            row["result"], is_first = _after_decision(journal.vault, row, found, verdict)
+            if not is_first:
+                continue
+            tell_contradiction(transaction, row, found, verdict, row["settled_at"], "a late answer")
+            report = Report(contradicted=True)
+        transaction.afterwards = (*transaction.afterwards, partial(reports.tell, report))
+
+
+def _after_decision(vault: Vault, row: Mapping[str, Any], found: Row, verdict: str) -> tuple[bytes, bool]:
+    """Return the Result of a late answer, sealed, with the decision that stood in its place; and whether that is contradicted."""
+    workspace, place = row["workspace"], ("invocation", found.id, "result")
+    known, result = (
+        json.loads(vault.open(workspace, place, one), parse_float=read_float) if one is not None else {"meta": {}}
+        for one in (found.result, row["result"])
+    )
+    resolution = known["meta"].get("resolution", {"by": found.resolved_by, "at": iso(found.settled_at)})
+    is_contradicted = row["status"] != found.status
+    if is_contradicted:
+        source = f"{found.connector}/{found.action}"
+        resolution["contradictedBy"] = {"at": iso(row["settled_at"]), "verdict": verdict, "kind": "answer", "source": source}
+    told = {**result, "meta": {**result["meta"], "resolution": resolution}}
+    return vault.seal(workspace, place, result_json(told, _JSON).encode("utf-8", "surrogatepass")), is_contradicted
+
+
+def tell_contradiction(transaction: Transaction, row: Mapping[str, Any], entry: Any, verdict: str, at: float, what: str) -> None:
+    """Tell that evidence, or ``what`` else, says otherwise than how a doubt was resolved. ``row`` has the call's workspace and status."""
+    facts = {"invocationId": entry.id, "status": row["status"], "resolvedBy": entry.resolved_by or "answer", "verdict": verdict,
+             "connector": entry.connector, "action": entry.action}  # fmt: skip
+    outbox.record(transaction, row["workspace"], "invocation.contradicted", entry.id, at, facts)
+    _LOG.error("%s contradicts how the invocation %s of the workspace '%s' was resolved", what, entry.id, row["workspace"])
 
 
 def resolved(

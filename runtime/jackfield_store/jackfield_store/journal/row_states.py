@@ -70,6 +70,7 @@ TABLE: Mapping[tuple[str, str], tuple[str, str]] = {
     (DOUBT, "late end"): (ENDED, "statements.CORRECT"),
     (DOUBT, "late end in doubt"): (DOUBT, "statements.CORRECT"),
     (DOUBT, "a look is told"): (DOUBT, "doubts._NOTE"),
+    (DOUBT, "its function still runs"): (DOUBT, "doubts._MAY_ANSWER"),
     (DOUBT, "its twin may begin"): (DOUBT, "twins._FREE"),
     (ENDED, "late end"): (ENDED, "statements.CORRECT"),
     (ENDED, "late end in doubt"): (DOUBT, "statements.CORRECT"),

@@ -41,8 +41,6 @@ WHERE {_OURS} AND recovered_at IS NOT NULL
     AND ((status IN ('in_doubt', 'failed') AND resolved_by IS NULL) OR (resolved_by IS NOT NULL AND :status <> 'in_doubt'))
 """
 # The real outcome of a run that another process has recovered as lost. It also overrides the decision of a person, who had to guess.
-LEFT_IN_DOUBT = f"SELECT settled_at FROM invocations WHERE {_OURS} AND status = 'in_doubt' AND recovered_at IS NOT NULL"
-"""The doubt that it settles."""
 RESOLVE = """
 UPDATE invocations SET status = :status, error_code = :error_code, result = :result, key_held = :key_held, resolved_by = :resolved_by,
     purge_after = :purge_after, twin = NULL
@@ -55,6 +53,8 @@ WHERE workspace = :workspace AND id = :id AND status IN ('succeeded', 'failed') 
 """
 """A person knows better than evidence. The key moves as the outcome says, if nobody has used it meanwhile."""
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :workspace"
+CORRECTED = f"{SELECT} AND id = :id AND owner = :owner AND delivery = :delivery AND recovered_at IS NOT NULL"
+"""What a late outcome is about to correct."""
 SIZE = "COALESCE(LENGTH(result), 0) + COALESCE(LENGTH(context), 0) AS size"
 SIZES = f"SELECT id, created_at, {SIZE} FROM invocations WHERE workspace = :workspace"
 SELECT_ONE = f"{SELECT.replace(' FROM ', ', inputs FROM ')} AND id = :id"

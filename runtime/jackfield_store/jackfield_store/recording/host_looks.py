@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.boundary.bound import ANY, declared
+from jackfield.boundary.looks import ANY, declared
 from jackfield.call.waiter import run_in_thread
 from jackfield.connector.evidence import LOOKS
 from jackfield.kernel.clock import Deadline, iso
@@ -32,7 +32,7 @@ from jackfield_store.recording.replays import replay_of
 from jackfield_store.recording.settling import awaitable, settling
 
 if TYPE_CHECKING:
-    from jackfield.boundary.bound import DeclaredLook
+    from jackfield.boundary.looks import FunctionLook
     from jackfield.call.work import Looked
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Entry
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from jackfield_store.keys.vault import Vault
     from jackfield_store.resources.storage import Storage
 
-    Functions = Mapping[tuple[str, str], DeclaredLook]
+    Functions = Mapping[tuple[str, str], FunctionLook]
 
 _MOST = 4
 """Threads of a process that look for doubts of functions: a look that hangs keeps no other waiting."""
@@ -110,9 +110,11 @@ def look(journal: Journal, clock: Clock, doubt: Doubt, functions: Functions, *, 
     name = doubt.function or ""
     function = functions.get((doubt.workspace, name)) or functions.get((ANY, name))
     if function is None:
-        hint = "A process that declares it does: a program that calls it, or 'jackfield worker --import MODULE'. Or a person resolves it."
+        hint = "A process that declares it does, such as 'jackfield worker --import MODULE'. Of a block the next call looks."
         raise InvalidInvocation(f"this process declares no look for the function '{doubt.function}'", hint=hint)
     entry, found = journal.find(doubt.id, alone=True), None
+    if by_person and entry.status != "in_doubt":
+        raise InvalidInvocation(f"the invocation '{doubt.id}' is not in doubt", hint="There is nothing to look for.")
     if entry.status == "in_doubt":
         waiter, key = function.function_calls.waiter(loops=False), (entry.idempotency_key or "").removeprefix(f"{HOST}/{entry.action}/")
         deadline = Deadline.after(_WITHIN, clock)

@@ -198,11 +198,8 @@ def decided(
             return _SETTLED
         if contradicts(entry, verdict):
             result = contradicted(entry, now, evidence)
-            facts = {"invocationId": entry.id, "status": entry.status, "resolvedBy": entry.resolved_by or "answer", "verdict": verdict,
-                     "connector": entry.connector, "action": entry.action}  # fmt: skip
-            return _CONTRADICTED if doubts.contradict(
-                transaction, entry, sealed(entry, result, failed=entry.status == "failed"), facts
-            ) else None  # fmt: skip
+            is_first = doubts.contradict(transaction, entry, sealed(entry, result, failed=entry.status == "failed"), verdict)
+            return _CONTRADICTED if is_first else None
         if kind == "event" and settles and entry.status == "succeeded" and not (entry.result or {}).get("output"):
             doubts.confirm(transaction, entry, sealed(entry, confirmed(entry, evidence, output or {}), failed=False), references)
         return None

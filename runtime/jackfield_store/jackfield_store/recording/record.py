@@ -17,7 +17,7 @@ from jackfield.kernel.clock import within
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.ends import is_ending
-from jackfield.kernel.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet, Unavailable
+from jackfield.kernel.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet, Sent, Unavailable
 from jackfield.kernel.interrupts import let_out_of_call
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
@@ -325,6 +325,22 @@ class Record:
         finally:
             if not is_over:
                 self.finish_now(result)
+
+    def answer_late(self, made: Mapping[str, Any] | Exception) -> None:
+        """Record what has become of a call that has ended in doubt, as its caller was told."""
+        draft, meta = self._draft, replace(self._how.meta)
+        if isinstance(made, JackfieldError) and made.sent == Sent.REFUSED:
+            result = Result("failed", meta, error=made)
+        elif isinstance(made, Exception):
+            return
+        else:
+            result = Result("succeeded", meta, output=made)
+        unit = self._journal.finishing(draft, result, self._log, draft.inputs, draft.delivery)
+        try:
+            with within(_OUTCOME_WAIT):
+                self._journal.database.record(unit)
+        except JackfieldError as error:
+            self._lost(unit, result, error)
 
     async def _finish(self, result: Result) -> None:
         if self._call.attempts is not None and (result.status != "succeeded" or self._asked.invocation.trace):

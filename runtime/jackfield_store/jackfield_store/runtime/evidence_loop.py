@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from jackfield.boundary.bound import declared
+from jackfield.boundary.looks import declared
 from jackfield.call.unstored import required
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.exports import late_hints

@@ -147,8 +147,11 @@ def test_an_outcome_that_contradicts_a_person_is_told_as_nobodys_decision(place:
     place.journal.resolve(identifier, "failed", "ada")
     done = Result("succeeded", Meta(identifier), {"Identities": []})
     place.database.record(place.journal.finishing(place.journal.find(identifier), done, (), None, DELIVERIES))
-    found = [(event.data["status"], event.data["previousStatus"], event.data.get("resolvedBy")) for event in told(place)[-2:]]
+    events = told(place, "invocation.resolved")[-2:]
+    found = [(event.data["status"], event.data["previousStatus"], event.data.get("resolvedBy")) for event in events]
     assert found == [("failed", "in_doubt", "ada"), ("succeeded", "failed", None)]
+    (event,) = told(place, "invocation.contradicted")
+    assert (event.data["status"], event.data["resolvedBy"], event.data["verdict"]) == ("succeeded", "ada", "took")
 
 
 def test_the_audit_log_is_told(place: SimpleNamespace) -> None:

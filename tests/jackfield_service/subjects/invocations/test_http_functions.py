@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ from own_functions import own_functions
 
 __all__ = ["own_functions"]
 Charge = Callable[..., str]
+
+
+@dataclass
+class Order:
+    """An order of the program."""
+
+    id: str
+    note: str = ""
 
 
 @pytest.fixture
@@ -69,6 +78,23 @@ def test_it_is_called_over_http(stand: Stand, charge: Charge, effects: list[tupl
     assert client.post("/v1/invocations", asked("b", amount=6)).json["error"]["code"] == "idempotency_conflict"
     assert client.post("/v1/invocations", asked(7)).json["error"]["details"][0]["path"] == "/order"
     assert effects == [("a", 5), ("b", 5)]
+
+
+def test_its_guide_has_a_call_that_can_be_made(stand: Stand, own_functions: None) -> None:
+    """With the members that its types require."""
+    del own_functions
+
+    @once("ship", effect="write", key=lambda order: order.id, runtime=stand.host.runtime("default"))
+    def ship(order: Order) -> str:
+        return order.id
+
+    client = stand.client("invoke")
+    shown = called(remote(stand.port, client.token), "get_action_guide", connector="host", action="ship").content[0]
+    guide: str = getattr(shown, "text", "")
+    call = json.loads(guide.partition("```json")[2].partition("```")[0].replace("…", "a"))
+    assert call["inputs"]["order"].keys() == {"id"}
+    assert client.post("/v1/invocations", call).json["status"] == "succeeded"
+    del ship
 
 
 def test_it_is_queued_and_batched(stand: Stand, charge: Charge, effects: list[tuple[Any, ...]]) -> None:

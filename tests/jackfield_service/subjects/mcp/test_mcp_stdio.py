@@ -57,6 +57,25 @@ def test_an_action_is_found_and_run(tmp_path: Path, mode: str) -> None:
     assert result.structured_content["output"]["text"] == "hello"
 
 
+_SHOP = """
+from jackfield import once
+
+print("imported")
+
+@once("charge", effect="write", key=lambda order: order)
+def charge(order: str) -> str:
+    return f"ch_{order}"
+"""
+
+
+def test_it_offers_the_functions_of_a_module(tmp_path: Path) -> None:
+    """With ``--import``; what the module prints is no message of the protocol."""
+    (tmp_path / "shop.py").write_text(_SHOP, encoding="utf-8")
+    server = local(tmp_path, "--import", "shop", paths=[str(tmp_path)])
+    found = called(server, "execute_action", connector="host", action="charge", inputs={"order": "a"})
+    assert found.structured_content["output"] == {"value": "ch_a"}
+
+
 @pytest.fixture(scope="module")
 def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
     """One process of ``jackfield mcp`` that tests of single calls share."""

@@ -16,6 +16,7 @@ from jackfield.cli.logs import announce, writes_json
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import MOST_AT_ONCE, count, port, rate
+from jackfield.cli.session import declare_import
 from jackfield.kernel.clock import SystemClock, within
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, missing_extra
 from jackfield.kernel.signals import HANGUPS
@@ -25,7 +26,6 @@ from jackfield_store.commands.starting import (
     check_connection_files,
     check_key,
     check_surroundings,
-    declare_import,
     declare_migrate,
     declare_stop_within,
     prepare_database,

@@ -17,6 +17,7 @@ from jackfield.cli.logs import announce
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import MOST_AT_ONCE, count
+from jackfield.cli.session import declare_import
 from jackfield.connector.room import ANSWERS, ANSWERS_ROOM
 from jackfield.kernel.database_urls import database_url, is_none
 from jackfield.kernel.errors import InvalidInvocation, Unavailable, missing_extra
@@ -31,7 +32,6 @@ from jackfield_service.shell.process.metrics_folder import shared
 from jackfield_store.commands.starting import (
     check_connection_files,
     check_surroundings,
-    declare_import,
     declare_migrate,
     declare_stop_within,
     prepare_database,

@@ -61,7 +61,8 @@ class Metrics:
             "jackfield_doubt_looks", "Looks at providers for evidence of what became of calls in doubt.", ("source", "result")
         )
         self.contradicted = counter(
-            "jackfield_doubts_contradicted", "Resolved doubts of which evidence later said another outcome: each may have been sent twice."
+            "jackfield_doubts_contradicted",
+            "Resolved doubts of which evidence or a late answer said another outcome: each may have been sent twice.",
         )
         self.requests = counter("jackfield_http_requests", "HTTP requests handled.", ("method", "status"))
         self.running = running("jackfield_invocations_running", "Invocations running now.")

@@ -138,6 +138,8 @@ def _value(schema: Mapping[str, Any]) -> Any:
         if schema.get(member):
             return schema[member][0]
     kind = schema.get("type")
+    if kind == "object" and schema.get("required"):
+        return {name: _value(schema.get("properties", {}).get(name, {})) for name in schema["required"]}
     return schema.get("default", _SAMPLES.get(kind if isinstance(kind, str) else "string", "…"))
 
 

@@ -15,6 +15,7 @@ from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
+from jackfield.manifest.reading import HOST
 from jackfield_service.shell.pages.layout.components import (
     at,
     badge,
@@ -153,8 +154,9 @@ def looks_shown(request: PageRequest, entry: Entry) -> Markup | None:
         )[: len(columns)]
         for place, (look, shown) in enumerate(zip(entry.looks, found, strict=True), 1)
     ]
-    look = form(request, f"/invocations/{entry.id}/look", h.button("Look now")) if request.may("manage") else None
-    means = _MEANS.get(str(entry.looks[-1]["result"])) if entry.looks else None
+    look = form(request, f"/invocations/{entry.id}/look", h.button("Look now")) if request.may("manage") and _may_look(entry) else None
+    newest = str(entry.looks[-1]["result"]) if entry.looks else ""
+    means = None if newest == "nothing" and entry.status == "failed" else _MEANS.get(newest)
     return card(
         "What was looked for",
         h.p(means) if means else None,
@@ -172,6 +174,11 @@ def _source(request: PageRequest, entry: Entry, look: Mapping[str, Any]) -> str:
     key = source.rpartition("/")[2]
     declared = None if manifest is None else manifest.actions.get(key) or manifest.triggers.get(key)
     return source if declared is None else declared.title
+
+
+def _may_look(entry: Entry) -> bool:
+    """Return whether a look can still tell something: that of a program's function settles, and is made no more once it has."""
+    return entry.connector != HOST or entry.status == "in_doubt"
 
 
 def _next(request: PageRequest, entry: Entry) -> Node:
@@ -254,10 +261,11 @@ def _contradiction(request: PageRequest, entry: Entry, evidence: Mapping[str, An
     if evidence is None:
         return None
     said = "took effect" if evidence["verdict"] == "took" else "did not take effect"
-    text = (
-        f"The provider shows otherwise: that it {said}. Nothing was changed by that. If its key was used again, it may have happened twice."
-    )
-    return notice(h.p(text), h.p("Asked: ", _evidence(request, entry, evidence)), tone="bad")
+    is_own = evidence["kind"] == "answer"
+    told = "The call itself has answered since" if is_own else "The provider shows otherwise"
+    counts = "That counts now." if is_own else "Nothing was changed by that."
+    text = f"{told}: that it {said}. {counts} If its key was used again, it may have happened twice."
+    return notice(h.p(text), None if is_own else h.p("Asked: ", _evidence(request, entry, evidence)), tone="bad")
 
 
 def _decision(request: PageRequest, entry: Entry, outcome: str) -> list[Node]:

@@ -54,7 +54,7 @@ DATA: Mapping[str, tuple[str, Json]] = {
         _data(_ENDED, **_INVOCATION, previousStatus=_TEXT, resolvedBy=_TEXT, verdict=_VERDICT),
     ),
     "invocation.contradicted": (
-        "Evidence says another outcome than the one by which a doubt was resolved; nothing was changed.",
+        "Evidence, or the call's own late answer, says another outcome than the one by which a doubt was resolved.",
         _data(
             (*_ENDED, "verdict"),
             **{name: _INVOCATION[name] for name in ("invocationId", "status", "connector", "action")},

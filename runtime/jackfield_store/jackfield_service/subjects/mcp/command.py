@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import redirect_stdout
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import DAY, duration
-from jackfield.cli.session import open_jackfield
+from jackfield.cli.session import declare_import, import_modules, open_jackfield
 from jackfield.kernel.errors import JackfieldError, missing_extra
 from jackfield.kernel.local import keep_memory_private
 from jackfield_store.commands.starting import check_connection_files
@@ -20,6 +21,7 @@ def _declare(parser: Parser) -> None:
         "--tools", choices=("discovery", "all"), default="discovery",
         help="discovery: tools that find and run actions (default); all: also one tool per action",
     )  # fmt: skip
+    declare_import(parser)
     parser.add_argument(
         "--stop-within",
         "--grace",
@@ -41,6 +43,8 @@ def _run(arguments: Namespace, _output: Output) -> int:
 
 def _serve(arguments: Namespace) -> None:
     keep_memory_private()
+    with redirect_stdout(sys.stderr):  # stdout is the client's
+        import_modules(arguments.modules)
     with stored(open_jackfield()) as jackfield:
         try:
             from jackfield_service.subjects.mcp.stdio import serve_stdio

@@ -21,7 +21,7 @@ _TICK = "type-"
 EXPLAINED: Mapping[str, str] = MappingProxyType({
     "invocation.finished": "a call has ended: succeeded, failed or in doubt",
     "invocation.resolved": "a doubt about a call was resolved",
-    "invocation.contradicted": "evidence says another outcome than the one by which a doubt was resolved",
+    "invocation.contradicted": "evidence, or a late answer, says another outcome than the one by which a doubt was resolved",
     "connection.failing": "a connection has begun to fail",
     "connection.recovered": "a failing connection works again",
     "connection.expired": "a provider refuses the credentials of a connection",
