@@ -19,7 +19,7 @@ from jackfield_aws.rows import BY_STATUS
 
 _PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|center|div|h1|p)\b", re.IGNORECASE | re.DOTALL)
 _BEGINNING = 2000
-"""Number of characters in which a page shows itself."""
+"""Characters at the beginning of a response in which a web page is looked for."""
 _PROTOCOLS = ("json", "rest-json")
 _REDIRECTED = 300
 """First HTTP status that is not a success."""

@@ -265,7 +265,7 @@ class Files(Protocol):
         ``kept`` the seconds for which it is kept, if less than usual."""
 
     def discard_lost(self, workspace: str, invocation: str) -> None:
-        """Remove what the process that ran a queued invocation before has left of files that it was storing."""
+        """Remove unfinished files of a queued invocation whose earlier process was lost."""
 
     def delete(self, workspace: str, identifier: str) -> bool:
         """Delete a file; False if there is none."""

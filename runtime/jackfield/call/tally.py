@@ -32,7 +32,7 @@ DONE_BEFORE = {
 _EARLIER = Detail("", "an earlier attempt had an unclear outcome and may have taken effect; this is the outcome of its retry")
 _LAST = Detail("", "the outcome of the last attempt is unknown: it may have taken effect")
 EVERY = 0
-"""Number of the marker that all attempts of a call carry whose repeats the provider knows by their key: their requests must be equal."""
+"""Marker number of a call with ``idempotent_by="key"``: all its attempts carry this marker, since the provider compares their requests."""
 _MAX_LOGGED = 100
 """Limit of attempts of one invocation recorded in the journal."""
 

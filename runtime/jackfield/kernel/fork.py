@@ -87,8 +87,10 @@ class ProcessLocal:
 
 
 def was_forked() -> bool:
-    """Return whether this process was forked, before or after this module was imported, and has executed no program since. It may end by
-    ``os._exit``, as children of RQ, Celery and multiprocessing do, without what runs at an ordinary exit. True where nobody can tell."""
+    """Return whether this process was forked, before or after this module was imported, and has executed no program since.
+
+    Children of RQ, Celery and multiprocessing end by ``os._exit``, which skips exit handlers. Return True where ``/proc`` cannot be read.
+    """
     try:
         with open("/proc/self/stat", "rb") as file:
             return bool(int(file.read().rpartition(b")")[2].split()[_FLAGS]) & _FORKED)

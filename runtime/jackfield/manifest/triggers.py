@@ -22,7 +22,7 @@ EVERY, LEAST = 300.0, 10.0
 LARGEST = 1024 * 1024
 """Bytes of a webhook's body, at most and by default."""
 WINDOW = 14 * 86_400
-"""Seconds for which an event's key is kept: longer than providers repeat a request (docs/howto/triggers.md)."""
+"""Seconds for which an event's key is kept: longer than providers repeat a request (docs/tutorial/triggers.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

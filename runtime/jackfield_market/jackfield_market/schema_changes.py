@@ -88,7 +88,7 @@ class _Comparison:
     def _listed_fit(self, one: Any, two: Any) -> bool | None:
         """Return whether the listed values of the side that must be accepted fit the other side; None unless only one side lists values.
 
-        Such a change is decided exactly: what the old inputs or the new output list is tried.
+        Each listed value is validated against the other side, so the answer is exact.
         """
         listed = [_listed(side) for side in (one, two)]
         if (listed[0] is None) == (listed[1] is None) or "$ref" in _text([one, two]):

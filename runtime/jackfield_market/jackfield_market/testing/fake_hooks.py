@@ -91,7 +91,10 @@ class FakeHooks:
         return isinstance(self._scheme, Signature)
 
     def _last(self, signed: str) -> str:
-        """Return the last part of a header field: where the time is a member of it, twice the whole would have a part that fits."""
+        """Return the last part of a signature's header field.
+
+        A field that has the time as a part cannot be doubled whole: one of its two halves would still be valid.
+        """
         separator = self._scheme.separator if isinstance(self._scheme, Signature) else ""
         return signed.rpartition(separator)[2] if separator else signed
 

@@ -19,7 +19,7 @@ _TIMEOUT = psycopg.errors._WaitTimeout  # noqa: SLF001 (has no public name)
 SHORTEST_WAIT = 1.0
 """Seconds that a wait for the server gets at least once it has begun: to give a connection up costs more than the rest of an answer."""
 _HELLO = struct.pack("!ii", 8, 80877103)
-"""PostgreSQL's SSLRequest, which a server that is there answers with one byte before it knows who asks."""
+"""PostgreSQL's SSLRequest. A server that is up answers it with one byte, before any authentication."""
 
 
 class Flag(Loader):

@@ -373,8 +373,10 @@ class Files:
         self._arriving.discard(identifier)
 
     def discard_lost(self, workspace: str, invocation: str) -> None:
-        """Remove what the process that ran a queued invocation before has left of files that it was storing. A process that was only slow
-        has lost the invocation, and can finish none of them."""
+        """Remove unfinished files of a queued invocation whose earlier process was lost.
+
+        If that process was only slow, it has lost the invocation and cannot finish them.
+        """
         for identifier in self.table.unfinished(workspace, invocation):
             if identifier not in self._arriving:
                 self.discard(workspace, identifier)

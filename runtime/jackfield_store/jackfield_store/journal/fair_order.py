@@ -167,7 +167,7 @@ class FairOrder:
 
 
 def _apart(transaction: Transaction, rows: Iterable[Row]) -> list[Row]:
-    """Leave out all but one of a workspace's suspects, and that one, too, while another is on its way or runs."""
+    """Drop rows so that a workspace has one suspect in work: an invocation whose workers were lost before runs alone."""
     found: list[Row] = []
     seen: set[str] = set()
     for row in rows:

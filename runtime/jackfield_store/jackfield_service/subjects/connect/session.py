@@ -269,7 +269,7 @@ class ConnectSession(SecretHolder):
         return self.wanted.verify not in ("browser", "oidc")
 
     def closed(self, schema: Mapping[str, Any]) -> set[str]:
-        """Return the values that the person cannot change: those that are locked and, of a connection that exists, those that decide."""
+        """Return names of values that the person cannot change: locked ones, and ``fixed`` ones of a connection that exists."""
         deciding = marked_places(schema, "fixed") if self.task == "replace" else ()
         return {*self.wanted.locked, *(name for name, *inner in deciding if not inner)}
 
