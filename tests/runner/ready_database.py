@@ -105,6 +105,7 @@ _UNDONE = (
     "DROP INDEX doubts_due",
     "ALTER TABLE doubts DROP COLUMN function",
     "CREATE INDEX doubts_due ON doubts (look_at) WHERE look_at IS NOT NULL",
+    "DROP TABLE applied",
 )
 
 
