@@ -52,7 +52,7 @@ def facts(raw: Json) -> list[Node] | None:
     if not found:
         return None
     seen = [h.li(line(row.get("about")), ": ", link(row.get("url"), "seen"), f" on {row.get('on')}") for row in found["facts"][:_FACTS]]
-    known = [h.li(line(text), ": ", h.strong("known, not seen on a page of the provider")) for text in found["known"][:_FACTS]]
+    known = [h.li(line(text), ": ", h.strong("not seen on a page of the provider")) for text in found["known"][:_FACTS]]
     unnamed = no_account_of(raw)
     more = [h.li("Connections do not name their account: ", line(unnamed))] if unnamed is not None else []
     return [

@@ -70,7 +70,7 @@ def _facts_recent(subject: Subject) -> Iterator[str]:
 
 def _facts_seen(subject: Subject) -> Iterator[str]:
     for text in _proof(subject).get("known", ()):
-        yield f"{text}: known, and not seen on a page of the provider"
+        yield f"{text}: not seen on a page of the provider"
 
 
 LISTED = (

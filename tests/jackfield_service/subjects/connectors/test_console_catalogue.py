@@ -214,7 +214,7 @@ def test_a_page_says_how_far_a_connector_is_proven(browser: Browser, url: str) -
     assert "checked against the provider's document botocore 1.43 of 2026-11-20; what was not seen on its pages" in shown
     assert "Amazon reviews accounts" in shown
     assert "A mail has at most 40 MB: seen on 2026-11-21" in shown
-    assert "Codes of errors: known, not seen on a page of the provider" in shown
+    assert "Codes of errors: not seen on a page of the provider" in shown
     assert "Connections do not name their account: No answer has it." in shown
     assert "not made or endorsed by the provider" in shown
     page.get_by_role("link", name="send a mail with ses").click()
