@@ -12,7 +12,15 @@ from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, plugged
 MOST_WORDS = 30
 TERMS = dict(re.findall(r"^(?![:\s#])(.+)\n:   (.+)$", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE))
 NAMES = {name.lower() for name in TERMS}
-OTHERS = {"audit": "audit log", "connect": "connect session", "db": "database", "keys": "master key", "mcp": "mcp server", "people": "role"}
+OTHERS = {
+    "audit": "audit log",
+    "connect": "connect session",
+    "db": "database",
+    "keys": "master key",
+    "mcp": "mcp server",
+    "people": "role",
+    "state": "state file",
+}
 """Commands and folders whose name is another word than the noun's."""
 NO_NOUNS = {"overview"}
 SAID = (
