@@ -112,6 +112,13 @@ def test_what_was_accepted_is_not_yet_done(program: str, code: int, prove: Prove
     assert (found, said["reportedFalsely"]) == (code, code)
 
 
+def test_a_write_that_the_first_run_did_not_have_is_named(prove: Proved) -> None:
+    """It is not judged, and the notes say so."""
+    code, said = prove(f"{MODULE}:sends_elsewhere", "--only", "taken-reset")
+    assert code == 0
+    assert said["cases"][0]["notes"] == ["It also sent POST /alerts/mails, which was not in the first run, and is not judged."]
+
+
 def test_a_provider_may_ignore_keys(prove: Proved) -> None:
     """Then a key is no help, and the sentence says so."""
     code, said = prove(f"{MODULE}:keyed", "--only", "taken-500", "--ignore-keys")

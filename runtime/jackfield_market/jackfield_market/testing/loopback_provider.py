@@ -241,7 +241,8 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         if self.command == "CONNECT" and self.provider.authority is not None and not self.origin:
             return self._tunnelled(self.provider.authority)
-        return Request(self.command, self.origin + self.path, dict(self.headers.items()), self._body())
+        path = self.path if "://" in self.path else self.origin + self.path  # a client may name the host in the tunnel, too
+        return Request(self.command, path, dict(self.headers.items()), self._body())
 
     def _tunnelled(self, authority: Certifying) -> Request | None:
         """Read the request in a tunnel; None if the client does not believe the certificate."""

@@ -88,12 +88,15 @@ class Prover:
     def __init__(self, settings: Settings, progress: Callable[[str], None] = lambda _text: None) -> None:
         self._settings = settings
         self._progress = progress
+        self._others: set[str] = set()
+        """Writes that came in a situation, and not in the first run."""
 
     def prove(self, case: Case) -> CaseProof:
         """Return what was found out about a case.
 
         :raises InvalidInvocation: if it makes no write, or fails at a fake of our own.
         """
+        self._others.clear()
         self._progress(f"{case.name}: {ANSWERED.words}")
         first = self._play(case, ANSWERED, [])
         firsts = self._writes(first.ledger.entries)
@@ -112,6 +115,7 @@ class Prover:
                     f"It waited for the whole silence of {self._settings.terms.silence:g} s: its time-out is longer, or it has none. "
                     "Make --silence longer to see what it does then."
                 )
+        notes += [f"It also sent {other}, which was not in the first run, and is not judged." for other in sorted(self._others)]
         return CaseProof(case.name, writes, tuple(_single(cells)), tuple(notes))
 
     def _faults(self, case: Case) -> Iterator[Fault]:
@@ -151,6 +155,7 @@ class Prover:
             if not played.ledger.played:
                 yield self._unreached(write.number, fault, played), cut
                 continue
+            self._others |= {line(entry.request) for entry in played.ledger.entries if entry.write is None}
             yield self._cell(write.number, fault, played, played.told), cut
             for other in writes:
                 if other is not write and (cell := self._beside(write, other, fault, played)) is not None:
