@@ -29,6 +29,9 @@ _FLAT = """() => {
     document.adoptedStyleSheets = [sheet];
 }"""
 """Nothing lies above anything else: axe does not measure the contrast of what it takes for covered."""
+_FOCUSED = "() => { const one = document.activeElement; return (one.labels?.[0] ?? one).textContent.trim(); }"
+_STOPS = 100
+"""Presses of Tab after which nothing new comes on any page."""
 _GRAVE = ("serious", "critical")
 _WIDE: ViewportSize = {"width": 1360, "height": 900}
 _PHONE: ViewportSize = {"width": 375, "height": 720}
@@ -114,6 +117,14 @@ class Visitor:
     def field(self, label: str) -> Any:
         """The control of this label."""
         return self.page.get_by_label(label, exact=True)
+
+    def reach(self, words: str) -> None:
+        """Press Tab until what begins with these words has the focus: a button or a link, or the field that they label."""
+        for _ in range(_STOPS):
+            self.page.keyboard.press("Tab")
+            if str(self.page.evaluate(_FOCUSED)).startswith(words):
+                return
+        raise AssertionError(f"the keyboard does not reach {words!r} on {self.page.url}")
 
     def run(self, button: str = "Run") -> str:
         """Send the form of an action; the status of its Result."""

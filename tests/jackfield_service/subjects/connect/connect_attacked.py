@@ -100,7 +100,7 @@ class Attacked:
         """Approve with an account, and finish; return the browser and the proof."""
         browser, state = self.at_provider(begun, person)
         browser = self.answered(browser, state, code)
-        browser.go(browser.onward()).press("Finish")
+        browser.go(browser.onward()).press("Connect")
         return browser, parse_qs(urlsplit(browser.onward()).query)["proof"][0]
 
     def confirm(self, begun: dict[str, Any], proof: str, user: str = "ada", client: Client | None = None, base: str = BASE) -> Reply:

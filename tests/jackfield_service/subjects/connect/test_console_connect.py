@@ -95,7 +95,7 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         assert page.get_by_text("What to do").count() > 0
         page.get_by_label("Role ARN").fill(aws.role_arn)
         page.get_by_role("button", name="Continue").click()
-        page.get_by_text(f"This will connect {aws.role_arn}").wait_for()
+        page.get_by_text(f"{aws.role_arn} was found at").wait_for()
         assert visitor.judged("connect-account", thoroughly=thoroughly) == []
         page.get_by_role("button", name="Connect", exact=True).click()
         page.wait_for_url("**/docs?session=*")
@@ -106,6 +106,36 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         page.goto(begun["url"])
         page.get_by_role("heading", name="Connected").wait_for()
         assert visitor.axe() == []
+    visitor.close()
+
+
+def test_a_key_is_connected_by_the_keyboard_alone(browser: Browser, console: Console, platform: Client) -> None:
+    """The key is refused at its field, typed again there, and the way back leads to the platform by its name."""
+    visitor = Visitor(browser, console)
+    page, keyboard = visitor.page, visitor.page.keyboard
+    begun = begin(console, platform, types=["echo/token"])
+    page.goto(begun["url"])
+    visitor.reach("Begin")
+    keyboard.press("Enter")
+    page.get_by_label("Token").wait_for()
+    visitor.reach("Token")
+    keyboard.type("bad")
+    keyboard.press("Enter")
+    page.locator("[aria-invalid=true]:focus, .notice.bad:focus").wait_for()
+    visitor.reach("Token")
+    keyboard.type("sesame")
+    keyboard.press("Enter")
+    page.get_by_role("heading", name="Connect this account?").wait_for()
+    page.get_by_text("The echo in the hall was found at Echo.").wait_for()
+    visitor.reach("Connect")
+    keyboard.press("Enter")
+    page.wait_for_url("**/docs?session=*")
+    proof = parse_qs(urlsplit(page.url).query)["proof"][0]
+    assert platform.post(f"{BASE}/{begun['id']}:confirm", {"proof": proof, "user": "ada"}).json["status"] == "granted"
+    page.goto(begun["url"])
+    page.get_by_role("heading", name="Connected: The echo in the hall").wait_for()
+    visitor.reach("Return to ")
+    assert visitor.axe() == []
     visitor.close()
 
 
@@ -192,7 +222,7 @@ def test_only_the_sessions_origins_frame_the_page(browser: Browser, console: Con
         frame.get_by_text("More below").wait_for(state="hidden")
         frame.get_by_label("Token").fill("x")
         frame.get_by_role("button", name="Continue").click()
-        frame.get_by_text("This will connect The echo in the hall").wait_for()
+        frame.get_by_text("The echo in the hall was found at").wait_for()
         site.shutdown()
     context.close()
 

@@ -20,13 +20,13 @@ def test_a_framed_page_hands_its_window_the_nonce(place: Place, person: BrowserC
     with page.expect_popup() as opened:
         frame.get_by_role("link", name="Continue to 127.0.0.1").click()
     window = opened.value
-    window.get_by_role("button", name="Finish").wait_for()
+    window.get_by_role("button", name="Connect", exact=True).wait_for()
     assert window.evaluate("window.opener") is None
-    assert "use it for ada. Finish only if that is you" in window.locator("main").inner_text()
+    assert "use it for ada. Connect it only if that is you" in window.locator("main").inner_text()
     with suppress(Error):  # the frame also learns of the approval by itself: it has no such link from then on, or goes on at this moment
         page.frames[1].evaluate("() => [...document.links].find((link) => link.textContent.includes('I have approved'))?.click()")
     frame.get_by_text("Finish there").wait_for()
-    window.get_by_role("button", name="Finish").click()
+    window.get_by_role("button", name="Connect", exact=True).click()
     assert place.confirmed(session, window) == "granted"
 
 
@@ -60,7 +60,7 @@ def test_a_window_that_does_not_go_on(place: Place, person: BrowserContext, brow
             window = apart.value
         window.get_by_label("Code").fill(code)
         window.get_by_role("button", name="Continue").click()
-    window.get_by_role("button", name="Finish").click()
+    window.get_by_role("button", name="Connect", exact=True).click()
     assert place.confirmed(session, window) == "granted"
     person.close()
 
@@ -78,16 +78,16 @@ def kept_here(place: Place, person: BrowserContext, session: str, link: str) -> 
 
 
 def test_one_click_leads_to_the_provider(place: Place, person: BrowserContext) -> None:
-    """Of one type that the platform has named: Begin, the provider, Finish. The way back leads to a page that goes on by hand."""
+    """Of one type that the platform has named: Begin, the provider, Connect. The way back leads to a page that goes on by hand."""
     session, link = place.begin()
     page = person.new_page()
     page.goto(link)
     page.get_by_role("button", name="Continue to 127.0.0.1").click()
-    page.get_by_role("button", name="Finish").wait_for()
+    page.get_by_role("button", name="Connect", exact=True).wait_for()
     page.go_back()
-    page.get_by_role("button", name="Finish").or_(page.get_by_role("button", name="Continue to 127.0.0.1")).wait_for()
+    page.get_by_role("button", name="Connect", exact=True).or_(page.get_by_role("button", name="Continue to 127.0.0.1")).wait_for()
     page.goto(f"{place.origin}/connect/session/{session}")
-    page.get_by_role("button", name="Finish").click()
+    page.get_by_role("button", name="Connect", exact=True).click()
     assert place.confirmed(session, page) == "granted"
 
 
@@ -98,9 +98,9 @@ def test_a_page_of_its_own_in_two_tabs(place: Place, person: BrowserContext) -> 
     second = person.new_page()
     with second.expect_navigation(url="**/connect/session/*"):
         second.goto(f"{place.origin}{first.get_by_role('link', name='Continue to 127.0.0.1').get_attribute('href')}")
-    second.get_by_role("button", name="Finish").wait_for()
+    second.get_by_role("button", name="Connect", exact=True).wait_for()
     first.reload()
-    first.get_by_role("button", name="Finish").click()
+    first.get_by_role("button", name="Connect", exact=True).click()
     assert place.confirmed(session, first) == "granted"
 
 
@@ -141,7 +141,7 @@ def test_a_phone_types_the_code(place: Place, person: BrowserContext, browser: B
     there.get_by_text("Tries left: 2").wait_for()
     there.get_by_label("Code").fill(page.get_by_role("region", name="Code").inner_text())
     there.get_by_role("button", name="Continue").click()
-    there.get_by_role("button", name="Finish").click()
+    there.get_by_role("button", name="Connect", exact=True).click()
     page.get_by_role("heading", name="Almost done").wait_for()
     assert place.confirmed(session, there) == "granted"
     phone.close()
@@ -171,7 +171,7 @@ def test_the_modal_sees_what_a_window_has_ended(place: Place, person: BrowserCon
     frame = page.frame_locator("iframe")
     with page.expect_popup() as opened:
         frame.get_by_role("link", name="Continue to 127.0.0.1").click()
-    opened.value.get_by_role("button", name="Finish").click()
+    opened.value.get_by_role("button", name="Connect", exact=True).click()
     assert place.confirmed(session, opened.value) == "granted"
     assert result_of(page) == {"status": "granted", "session": session}
 
@@ -186,20 +186,20 @@ def test_a_window_in_which_the_person_cancels_closes(place: Place, person: Brows
     with page.expect_popup() as opened:
         frame.get_by_role("link", name="Continue to 127.0.0.1").click()
     window = opened.value
-    window.get_by_text("Finish to connect 127.0.0.1.").wait_for()
+    window.get_by_text("Connect 127.0.0.1 to The Shop?").wait_for()
     with window.expect_event("close"):
         window.get_by_role("button", name="Cancel").click()
     assert result_of(page) == {"status": "failed", "session": session, "reason": "the person has cancelled it"}
 
 
 def test_the_script_opens_a_window(place: Place, person: BrowserContext) -> None:
-    """Begin, the provider, Finish; the window closes, and its opener has the proof."""
+    """Begin, the provider, Connect; the window closes, and its opener has the proof."""
     session, page, link = embedding(place, person, connection="window")
     with page.expect_popup() as opened:
         page.evaluate(OPEN, [link, "window"])
     window = opened.value
     window.get_by_role("button", name="Continue to 127.0.0.1").click()
-    window.get_by_role("button", name="Finish").click()
+    window.get_by_role("button", name="Connect", exact=True).click()
     found = result_of(page)
     assert (found["status"], window.is_closed()) == ("saved", True)
     assert (connecting(place.stand.host, "acme-1").confirm(session, found["proof"], "ada", place.shop) or {})["status"] == "granted"

@@ -78,7 +78,7 @@ def test_a_connector_is_one_card(stand: Stand, platform: Client) -> None:
     person = chosen(stand, platform, types=["github/accessToken", "slack/botToken", "github/oauth"], defaults={"values": {"clientId": "c"}})
     assert cards_of(person) == ["GitHub", "Slack"]
     assert person.text.count('<img src="data:image/svg+xml') == 2
-    assert ('aria-label="GitHub: Access token"' in person.text, 'aria-label="GitHub: Sign in to GitHub"' in person.text) == (True, True)
+    assert ('aria-label="GitHub: Access token"' in person.text, 'aria-label="GitHub: GitHub (sign-in)"' in person.text) == (True, True)
     assert "Connect Slack" in person.press("Slack").said
 
 

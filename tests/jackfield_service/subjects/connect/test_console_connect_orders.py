@@ -84,14 +84,14 @@ class Story:
     def allow(self) -> None:
         """Say yes at the provider: the window asks to finish, and the modal says so. The window alone has a button that leads on."""
         self.window.get_by_role("link", name="Allow").click()
-        self.window.get_by_role("button", name="Finish", exact=True).wait_for()
+        self.window.get_by_role("button", name="Connect", exact=True).wait_for()
         self.sees("Finish there")
         leading = "main .primary:visible"
         assert (self.window.locator(leading).count(), self.frame.locator(leading).count()) == (1, 0)
 
     def finish(self) -> None:
         """Finish in the window, which takes the proof to the platform, while the modal waits."""
-        self.window.get_by_role("button", name="Finish", exact=True).click()
+        self.window.get_by_role("button", name="Connect", exact=True).click()
         self.window.wait_for_url("**/back?*")
         self.proof = parse_qs(urlsplit(self.window.url).query)["proof"][0]
         self.sees("Almost done")
@@ -125,7 +125,7 @@ class Story:
         self.window.go_back()
         self.window.get_by_role("heading", name="People asks").wait_for()
         self.window.go_forward()
-        self.window.get_by_role("button", name="Finish", exact=True).wait_for()
+        self.window.get_by_role("button", name="Connect", exact=True).wait_for()
 
     def reload(self) -> None:
         """Load the platform's page anew, and open the same session in it."""
@@ -166,7 +166,7 @@ class Story:
         """Enter a key, and see whose it is."""
         self.frame.get_by_label("Token").fill("x")
         self.frame.get_by_role("button", name="Continue").click()
-        self.sees("This will connect The echo in the hall")
+        self.sees("The echo in the hall was found at")
 
     def typing(self) -> None:
         """Begin to enter a key."""
@@ -289,7 +289,7 @@ def test_the_modal_can_be_read(place: Place, browser: Browser, monkeypatch: pyte
         judge()
         if answer == "Deny":
             story.frame.get_by_role("button", name="Erneut versuchen").click()
-    opened.value.get_by_role("button", name="Abschließen", exact=True).click()
+    opened.value.get_by_role("button", name="Verbinden", exact=True).click()
     story.sees("Noch fehlt die Bestätigung")
     judge()
     place.clock.ahead += 3600

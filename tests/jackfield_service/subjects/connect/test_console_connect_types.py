@@ -94,7 +94,7 @@ def test_the_choice_for_a_customer(browser: Browser, console: Console, platform:
     answer = platform.post(BASE, {"verify": "link", "locale": "de", "types": [*TYPES], "principal": USER, "defaults": {"values": values}})
     visitor.page.goto(answer.json["url"])
     pressed(visitor, "Beginnen")
-    visitor.page.get_by_role("heading", name="System auswählen").wait_for()
+    visitor.page.get_by_role("heading", name="Was möchten Sie verbinden?").wait_for()
     assert visitor.page.evaluate(NAMELESS) == []
     assert visitor.judged("connect-choice", thoroughly=thoroughly) == []
     pressed(visitor, "Slack")

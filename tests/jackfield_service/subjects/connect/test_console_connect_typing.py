@@ -174,10 +174,10 @@ def test_an_answer_that_is_spent_leads_its_own_browser_on(place: Place, person: 
     allow = page.get_by_role("link", name="Allow")
     spent = allow.get_attribute("href") or ""
     allow.click()
-    page.get_by_role("button", name="Finish").wait_for()
+    page.get_by_role("button", name="Connect", exact=True).wait_for()
     page.goto(spent)
     page.wait_for_url(f"{place.origin}/connect/session/{session}**")
-    page.get_by_role("button", name="Finish").wait_for()
+    page.get_by_role("button", name="Connect", exact=True).wait_for()
     person.clear_cookies()
     page.goto(spent)
     page.get_by_text("This approval does not count any more").wait_for()

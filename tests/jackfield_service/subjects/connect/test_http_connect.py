@@ -105,7 +105,7 @@ def test_a_person_connects_with_a_key(shop: Shop, caplog: pytest.LogCaptureFixtu
     ada.begin()
     assert shop.status(begun) == "opened"
     ada.press("Continue", token="a-very-secret-token")
-    assert ("This will connect The echo in the hall." in ada.said, 'title="echo-1"' in ada.text) == (True, True)
+    assert ("The echo in the hall was found at" in ada.said, 'title="echo-1"' in ada.text) == (True, True)
     assert (shop.status(begun), shop.connections()) == ("testing", {})
     ada.press("Connect")
     address = ada.onward()
@@ -134,9 +134,9 @@ def test_a_test_that_fails_says_what_to_do(shop: Shop) -> None:
     assert "The echo does not know the token." in ada.said
     assert "Make up another one." in ada.said
     ada.press("Continue", token="good", greeting="Hello")
-    assert "This will connect" in ada.said
+    assert "was found at" in ada.said
     ada.press("Change the values").press("Continue")
-    assert "This will connect" in ada.said, "the secret that was entered is kept"
+    assert "was found at" in ada.said, "the secret that was entered is kept"
     assert 'value="good"' not in ada.text
 
 
@@ -144,7 +144,7 @@ def test_the_person_chooses_a_system(shop: Shop) -> None:
     """Several types are offered by name; without a name from the platform the connection gets one that is free."""
     begun = shop.begin(types=[], connection="")
     ada = shop.person(begun).begin()
-    assert "Choose a system" in ada.said
+    assert "What do you want to connect?" in ada.said
     ada.press("Echo").press("Continue", token="x").press("Connect")
     assert ada.clicks <= 6
     assert shop.confirm(begun, proof_of(ada.onward())).json["connection"] == "echo"

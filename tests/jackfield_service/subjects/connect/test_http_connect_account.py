@@ -18,7 +18,7 @@ pytest_plugins = ["tests.jackfield_service.subjects.connect.connect_place"]
 
 OWNED: dict[str, Any] = {"types": ["owners/approved"]}
 FRAMED = {"origins": ["https://shop.example"]}
-ADA = "This will connect ada."
+ADA = "Connect ada to The Shop?"
 
 
 def leading(person: Person) -> int:
@@ -33,7 +33,7 @@ def test_a_page_names_the_account_before_it_is_finished(site: Attacked) -> None:
     ada = site.answered(ada, state, "adas-code")
     ada.go(ada.onward())
     assert (ADA in ada.said, leading(ada), site.codes(), site.status(begun)) == (True, 1, 1, "testing")
-    ada.press("Finish")
+    ada.press("Connect")
     assert leading(ada) == 1
     assert site.confirm(begun, parse_qs(urlsplit(ada.onward()).query)["proof"][0]).status == 200
     assert (site.connected("owners"), site.codes()) == ("ada", 1)
@@ -47,7 +47,10 @@ def test_a_frame_names_the_account_that_its_window_has_approved(site: Attacked) 
     back = site.answered(window, state_at(window), "adas-code")
     back.go(back.onward())
     frame.go(f"/connect/session/{begun['id']}")
-    assert [(ADA in person.said, leading(person)) for person in (back, frame)] == [(True, 1), (True, 0)]
+    assert [(words in person.said, leading(person)) for words, person in ((ADA, back), ("ada was found at", frame))] == [
+        (True, 1),
+        (True, 0),
+    ]
     assert ("Finish there" in frame.said, "-met" in frame.text) == (True, True)
 
 
@@ -62,7 +65,7 @@ def test_only_the_device_that_approved_sees_whose_account_it_is(site: Attacked) 
         bob = site.answered(bob, state_at(bob), "bobs-code")
         bob.go(bob.onward())
         ada.go(f"/connect/session/{begun['id']}")
-        assert ("This will connect bob." in bob.said, "bob" in ada.said, "Finish there" in ada.said) == (True, False, True), more
+        assert ("Connect bob to The Shop?" in bob.said, "bob" in ada.said, "Finish there" in ada.said) == (True, False, True), more
         site.platform.call("DELETE", f"{BASE}/{begun['id']}")
 
 
@@ -72,7 +75,7 @@ def test_an_account_that_nobody_knows_is_not_named(site: Attacked) -> None:
     ada, state = site.at_provider(begun)
     ada = site.answered(ada, state, "adas-code")
     ada.go(ada.onward())
-    assert ("This will connect" in ada.said, "Finish to connect" in ada.said) == (False, True)
+    assert ("was found at" in ada.said, "Connect 127.0.0.1 to The Shop?" in ada.said) == (False, True)
 
 
 @pytest.mark.parametrize(("error", "side"), [("invalid_grant", "The approval failed"), ("invalid_client", "The Shop has a problem")])
@@ -83,7 +86,7 @@ def test_an_answer_that_the_provider_does_not_take_can_be_given_again(site: Atta
     site.authority.refused["old-code"] = error
     ada = site.answered(ada, state, "old-code")
     ada.go(ada.onward())
-    assert (side in ada.said, "Finish" in ada.said, leading(ada), site.status(begun)) == (True, False, 1, "testing")
+    assert (side in ada.said, "You have approved at" in ada.said, leading(ada), site.status(begun)) == (True, False, 1, "testing")
     assert ("blocked" in site.platform.get(f"{BASE}/{begun['id']}").json) is (error == "invalid_client")
     assert "Continue to 127.0.0.1" in ada.press("Start again").said
 

@@ -53,7 +53,7 @@ def test_eve_opens_the_link_and_sends_the_providers_address(site: Attacked, veri
     begun, eve, start = begun_by(site, user="eve", verify=verify)
     state = state_at(eve.go(start))
     assert site.answered(Person(site.stand.port), state, "bobs-code").page.status == 400  # type: ignore[union-attr]
-    assert "Finish" not in eve.go(f"/connect/session/{begun['id']}").said
+    assert "You have approved at" not in eve.go(f"/connect/session/{begun['id']}").said
     assert site.untouched()
 
 
@@ -114,7 +114,7 @@ def test_eve_plants_her_cookies(site: Attacked, verify: str) -> None:
     assert all(words in bob.said for words in ("The Shop", "for eve", "only if that is you"))
     if verify == "confirm":
         assert "shop.example" in bob.said
-        proof = parse_qs(urlsplit(bob.press("Finish").onward()).query)["proof"][0]
+        proof = parse_qs(urlsplit(bob.press("Connect").onward()).query)["proof"][0]
         assert "proof=" not in eve.send(address, {"step": "finish", "csrf": csrf}).text, "the proof is for Bob's browser alone"
         assert site.confirm(begun, proof, "bob").status == 403
         assert (site.status(begun), site.untouched(1)) == ("failed", True)
@@ -127,12 +127,12 @@ def test_a_person_goes_back_and_starts_again(site: Attacked, more: dict[str, Any
     old = state_at(ada.go(start))
     ada.go(f"/connect/session/{begun['id']}").press("Start again")
     site.answered(ada, old, "eves-code")
-    assert "Finish" not in ada.go(f"/connect/session/{begun['id']}").said
+    assert "You have approved at" not in ada.go(f"/connect/session/{begun['id']}").said
     assert ada.go(start).page.status == 400  # type: ignore[union-attr]
     again = start_of(ada.go(f"/connect/session/{begun['id']}"))
     ada.go(again)
     back = site.answered(ada, state_at(ada), "adas-code")
-    back.go(back.onward()).press("Finish")
+    back.go(back.onward()).press("Connect")
     assert site.confirm(begun, parse_qs(urlsplit(back.onward()).query)["proof"][0]).status == 200
     assert site.connected() == "ada"
 
@@ -148,7 +148,7 @@ def test_a_framed_page_opens_a_window(site: Attacked) -> None:
     waiting = back.go(back.onward()).text.partition('data-state="')[2].partition('"')[0]
     state = f"/connect/session/{begun['id']}/state"
     assert json.loads(back.go(state).text)["state"] == waiting  # a frame on the window's own site has its cookies, and this page
-    back.go(f"/connect/session/{begun['id']}").press("Finish")
+    back.go(f"/connect/session/{begun['id']}").press("Connect")
     assert json.loads(frame.go(state).text)["state"] != waiting
     assert site.confirm(begun, parse_qs(urlsplit(back.onward()).query)["proof"][0]).status == 200
     assert site.connected() == "ada"
@@ -191,7 +191,7 @@ def test_another_device_types_a_code(site: Attacked) -> None:
     sent(phone, code=f"{code[:3]} {code[3:]}")
     back = site.answered(phone, state_at(phone), "adas-code")
     assert "Finish there" in ada.go(f"/connect/session/{begun['id']}").said
-    back.go(back.onward()).press("Finish")
+    back.go(back.onward()).press("Connect")
     assert site.confirm(begun, parse_qs(urlsplit(back.onward()).query)["proof"][0]).status == 200
     assert site.connected() == "ada"
 
@@ -274,7 +274,7 @@ def test_a_person_declines(site: Attacked, verify: str) -> None:
     back = declined(ada, state_at(ada), error_description="<b>no</b>")
     back.go(back.onward())
     assert "You did not approve" in back.said
-    assert all(word not in back.said for word in ("Approved", "Finish"))
+    assert all(word not in back.said for word in ("You have approved", "Connect"))
     csrf = back.text.split('name="csrf" value="')[1].split('"')[0]
     assert "proof=" not in back.send(f"/connect/session/{begun['id']}", {"step": "finish", "csrf": csrf}).text
     events = site.stand.host.runtime("acme-1").events(types=["connection.declined"])
@@ -284,7 +284,7 @@ def test_a_person_declines(site: Attacked, verify: str) -> None:
     back.go(f"/connect/session/{begun['id']}").press("Try again")
     again = Person(site.stand.port, dict(back.cookies)).go(start_of(back))
     done = site.answered(again, state_at(again), "adas-code")
-    assert "Approved" in done.go(done.onward()).said
+    assert "You have approved at 127.0.0.1" in done.go(done.onward()).said
 
 
 def test_a_provider_refuses_and_a_product_is_told(site: Attacked) -> None:

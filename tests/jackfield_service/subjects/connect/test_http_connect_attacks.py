@@ -61,7 +61,7 @@ def test_the_callback_is_moved_to_another_browser(site: Attacked) -> None:
     assert eve.page is not None
     assert eve.page.status == 400
     back = site.answered(ada, state, "adas-code")
-    back.go(back.onward()).press("Finish")
+    back.go(back.onward()).press("Connect")
     assert site.confirm(begun, parse_qs(urlsplit(back.onward()).query)["proof"][0]).status == 200
     assert site.connected() == "ada"
 
@@ -239,7 +239,7 @@ def test_a_proof_is_guessed_or_old(site: Attacked) -> None:
     begun = site.begin()
     ada, proof = site.approved(begun)
     assert site.confirm(begun, "made-up").status == 403
-    ada.go(f"/connect/session/{begun['id']}").press("Return")
+    ada.go(f"/connect/session/{begun['id']}").press("Return to The Shop")
     assert site.confirm(begun, proof).status == 403
     assert site.untouched(1)
     assert site.confirm(begun, parse_qs(urlsplit(ada.onward()).query)["proof"][0]).status == 200
@@ -362,7 +362,7 @@ def test_another_account_approves_again(site: Attacked, *, allowed: bool) -> Non
         link = next(part for part in browser.text.split('"') if part.startswith("/oauth2/start/"))
         state = parse_qs(urlsplit(browser.go(link).page.headers["location"]).query)["state"][0]  # type: ignore[union-attr]
         browser = site.answered(browser, state, "adas-code")
-        browser.go(browser.onward()).press("Finish")
+        browser.go(browser.onward()).press("Connect")
         assert site.confirm(again, parse_qs(urlsplit(browser.onward()).query)["proof"][0]).status == 200
     assert site.connected("owners") == ("bob" if allowed else "ada")
     if allowed:

@@ -324,8 +324,8 @@ def test_one_test_runs_at_a_time(stand: Stand, platform: Client) -> None:
         go.set()
         first.join()
         assert again.go(f"/connect/session/{session}/state").page.json["state"] != running  # type: ignore[union-attr]
-    assert ("This will connect ada@acme.example" in person.said, seen) == (True, ["/me"])
-    assert "This will connect ada@acme.example" in again.go(f"/connect/session/{session}").said
+    assert ("ada@acme.example was found at" in person.said, seen) == (True, ["/me"])
+    assert "ada@acme.example was found at" in again.go(f"/connect/session/{session}").said
 
 
 def test_a_test_whose_process_has_ended_holds_nobody_up(stand: Stand, platform: Client) -> None:
@@ -336,7 +336,7 @@ def test_a_test_whose_process_has_ended_holds_nobody_up(stand: Stand, platform: 
         sessions.trials.held(sessions.find(session))
         assert "The test is running" in person.go(f"/connect/session/{session}").said
         stand.host.clock.advance(120)  # type: ignore[attr-defined]
-        assert "This will connect" in submit(person.go(f"/connect/session/{session}"), apiKey="k-4711").said
+        assert "was found at" in submit(person.go(f"/connect/session/{session}"), apiKey="k-4711").said
 
 
 def test_a_session_in_which_nothing_can_be_done_is_refused(stand: Stand, platform: Client) -> None:
@@ -390,8 +390,8 @@ def test_a_refused_field_is_marked(stand: Stand, platform: Client, locale: str) 
         _, person = begin(stand, platform, locale, **key_at(provider.url))
         submit(person, locale, apiKey="k-4711")
         said, cure = {
-            "en": ("The provider did not accept these credentials.", "Check that you have copied everything"),
-            "de": ("Der Anbieter hat die Anmeldung abgelehnt.", "Prüfen Sie, ob"),
+            "en": ("127.0.0.1 did not accept this key.", "Check that you have copied everything"),
+            "de": ("127.0.0.1 hat diesen Schlüssel nicht akzeptiert.", "Prüfen Sie, ob"),
         }[locale]
         assert fields_at_fault(person)["apiKey"].startswith(f"{said} {cure}")
         defaults = {"values": {"server": provider.url, "testPath": "/me"}}
@@ -411,10 +411,9 @@ def test_a_refused_field_is_marked(stand: Stand, platform: Client, locale: str) 
         assert [*fields_at_fault(person)] == ["roleARN"]
         heading = {"en": "2. Enter the role", "de": "2. Die Rolle eingeben"}[locale]
         cured = person.text.index('class="notice warn"')
-        assert person.text.index(heading) < cured < person.text.index("value.roleARN"), "what was above stays there"
-        assert person.text.index("value.roleARN") < person.text.index("</form>", cured) < person.text.index(summary), (
-            "told once, and folded"
-        )
+        entered = person.text.index("value.roleARN")
+        assert person.text.index(heading) < entered < cured, "what is wrong is read at the field before what to do"
+        assert cured < person.text.index("</form>", cured) < person.text.index(summary), "told once, and folded"
 
 
 @pytest.mark.parametrize("locale", ["en", "de"])
@@ -470,7 +469,7 @@ def test_what_is_copied_with_a_key_is_cut_off(stand: Stand, token: str) -> None:
         values = {"server": f"\u200b{provider.url} ", "testPath": "/me"}
         body = {"verify": "link", "types": ["http/bearer"], "defaults": {"values": values}}
         page = Person(stand.port).go(stand.platform().post(BASE, body).json["url"]).begin().press("Continue", token=token)
-        assert "This will connect" in page.said
+        assert "was found at" in page.said
         assert provider.requests[0].headers["Authorization"] == "Bearer k-1"
 
 

@@ -129,7 +129,7 @@ def test_connecting_again_says_so(site: Attacked) -> None:
     assert "You sign in with the provider of the account, and approve there." in person.said
     browser, state = site.at_provider(session)
     browser = site.answered(browser, state, "adas-code")
-    assert "Finish to connect 127.0.0.1." in browser.go(browser.onward()).said
+    assert "Connect 127.0.0.1 to The Shop?" in browser.go(browser.onward()).said
 
 
 def test_two_providers_of_one_type_have_names_of_their_own(site: Attacked) -> None:
@@ -138,7 +138,7 @@ def test_two_providers_of_one_type_have_names_of_their_own(site: Attacked) -> No
     for name, title in (("crm", "Acme CRM"), ("mail", "Zed Mail")):
         session = begun(site, "key", connection=name, labels={"http/bearer": {"title": title}})
         person = Person(site.stand.port).go(session["url"]).begin().press("Continue")
-        assert "This will connect adas." in person.said
+        assert "adas was found at" in person.said
         person.press("Connect")
         assert site.confirm(session, parse_qs(urlsplit(person.onward()).query)["proof"][0]).status == 200
         assert site.platform.get(f"{BASE}/{session['id']}").json["account"] == {"id": "adas", "label": "adas"}

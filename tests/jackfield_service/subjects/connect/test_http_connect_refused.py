@@ -171,7 +171,7 @@ def test_a_window_follows_and_the_frame_leads(site: Attacked, *, same_site: bool
             assert told(frame.go(address, **FRAME))["status"] == "declined"
             assert state(window, begun) == state(frame, begun)
     assert "Finish there" in frame.go(address, **FRAME).said
-    window.press("Finish")
+    window.press("Connect")
     assert "proof=" in window.text
 
 

@@ -80,7 +80,7 @@ def test_a_customer_connects_a_server(browser: Browser, tmp_path: Path) -> None:
             page.get_by_role("link", name="Approve").wait_for()
             asked = page.get_by_role("heading").inner_text()
             page.get_by_role("link", name="Approve").click()
-            page.get_by_role("button", name="Finish").click()
+            page.get_by_role("button", name="Connect", exact=True).click()
             page.wait_for_url(f"{url}/")
             return asked
 

@@ -153,7 +153,7 @@ def test_a_customer_of_the_sample_platform(browser: Browser, tmp_path: Path) -> 
         page.get_by_role("button", name="Connect GitHub").click()
         assert authority.exchanged == []
         page.get_by_role("button", name=re.compile("Continue to ")).click()
-        page.get_by_role("button", name="Finish").click()
+        page.get_by_role("button", name="Connect", exact=True).click()
         page.wait_for_url(f"{url}/")
         assert "code" in page.locator("#accounts").inner_text()
         a_channel_is_told_of_bounces(page, url)

@@ -96,7 +96,8 @@ def _field(
     identifier = f"field-{name}"
     wrong = next((text for pointer, text in faults.items() if (pointer + "/").startswith(f"{_pointer(name)}/")), None)
     hint = options.get("hint")
-    described = " ".join(filter(None, (f"{identifier}-hint" if hint else "", f"{identifier}-fault" if wrong else ""))) or None
+    noted = {"hint": hint, "kept": kept and not wrong, "fault": wrong}
+    described = " ".join(f"{identifier}-{note}" for note, there in noted.items() if there) or None
     about: dict[str, Any] = {
         "id": identifier, "name": f"{_PREFIX}{name}", "aria_describedby": described, "aria_invalid": "true" if wrong else None,
         "data_takes": options.get("takes"), "required": bool(options.get("required")) and not kept and options["kind"] != "boolean", "autocomplete": "off", "spellcheck": "false",
@@ -111,6 +112,7 @@ def _field(
         h.details(h.summary("…", aria_label=member["title"]), h.div(options["rest"], class_="prose"), class_="rest")
         if "rest" in options
         else None,
+        h.p(say("kept_tried"), class_="hint", id=f"{identifier}-kept") if noted["kept"] else None,
         h.p(wrong, class_="field-error", id=f"{identifier}-fault") if wrong else None,
     ]
     if options["kind"] == "boolean":

@@ -108,9 +108,9 @@ class ApprovalPages(Pages):
         account = (self._row(sessions, found) or {}).get("account")
         return h.p(h.strong(name, title=titled(account))) if (name := account_named(account)) else None
 
-    def _connecting(self, account: Mapping[str, Any] | None) -> Markup | None:
-        """Name the account that is about to be connected, if it is known."""
-        text = self.say("account", account=account_named(account)) if account else ""
+    def _connecting(self, sessions: Connecting, found: ConnectSession, account: Mapping[str, Any] | None) -> Markup | None:
+        """Name the account that was found, and is about to be connected, if it is known."""
+        text = self.say("account", account=account_named(account), type=self._title(sessions, found)) if account else ""
         return h.p(text, class_="notice good", role="status", title=titled(account)) if text else None
 
     def _whom(self, found: ConnectSession) -> Node:
@@ -210,13 +210,17 @@ class ApprovalPages(Pages):
         failed = self._failed(sessions, found, error) if error is not None else None
         if is_another(sessions.account(found), found.met):
             return self._other_allowed(sessions, found, failed, remains)
-        lead = h.p(self.say("approved_lead", type=self._title(sessions, found)))
-        account, finish = self._connecting(found.met) or lead, self._step("finish", self.say("finish"))
+        told = self.say("approved_lead", provider=self._provider(sessions, found))
+        lead = h.p(told, class_="notice good", role="status", title=titled(found.met))
         whom = [self._whom_in_short(found)] if self._is_own(found) else [self._whom(found), remains]
-        return self.page(
-            self.say("approved_title"), failed, account, whom, finish, self._seconds(), picture=self._picture(sessions, found),
-            follows="end",
-        )  # fmt: skip
+        asked = self._asks(account_named(found.met) or self._title(sessions, found))
+        finish, picture = self._step("finish", self.say("finish")), self._picture(sessions, found)
+        return self.page(asked, failed, lead, whom, finish, self._seconds(), picture=picture, follows="end")
+
+    def _asks(self, account: str) -> str:
+        """Ask whether an account is to be connected to the platform."""
+        platform = self._platform
+        return self.say("account_asked_for" if platform else "account_asked_alone", account=account, platform=platform)
 
     def _is_own(self, found: ConnectSession) -> bool:
         """Return whether the browser is the one that has begun, or a window that its frame has opened with a nonce, which no code has
@@ -259,7 +263,7 @@ class ApprovalPages(Pages):
         if found.status == "saved":
             return self._waiting()
         was_there = (self._back or bool(found.nonce)) and not is_another(sessions.account(found), found.met)
-        account = self._connecting(found.met) if was_there else None
+        account = self._connecting(sessions, found, found.met) if was_there else None
         here = self._step("finish", self.say("finish_here"), plain=True) if self._returned else None
         again = self._step("approve", self.say("approve_again"), plain=True) if self._place != "window" else None
         return self.page(

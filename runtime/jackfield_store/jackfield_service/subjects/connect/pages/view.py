@@ -165,7 +165,7 @@ class View(ApprovalPages):
         if found.task == "authorize" and not (found.status == "saved" and self._returned and self._place != "frame"):
             return self._approval(sessions, found, error, at_once=at_once)
         if found.status == "saved":
-            back, late = self._step("finish", self.say("return")), self._late(plain=True)
+            back, late = self._step("finish", self._returns()), self._late(plain=True)
             return self.page(self.say("return_title"), h.p(self.say("return_lead")), back, late, patience=self.patience)
         if self._place == "window":
             return self._window_is_done()
@@ -208,7 +208,7 @@ class View(ApprovalPages):
         address = returning(found, **members) if found.wanted.return_to else ""
         if not address:
             return self.shown(sessions, found)
-        back = h.p(h.a(self.say("return"), href=address, class_="button primary"))
+        back = h.p(h.a(self._returns(), href=address, class_="button primary"))
         tells = {"status": found.status, **members}
         late, patience = (None, 0.0) if found.is_over else (self._late(plain=True), self.patience)
         lead = h.p(self.say("return_lead"))
@@ -224,11 +224,11 @@ class View(ApprovalPages):
         if found.status == "granted":
             removed = found.task == "remove"
             named = title or self.say("account_title")
-            lead = h.p(self.say("removed_lead" if removed else "done_lead", type=named[:1].upper() + named[1:]))
-            told = self.say("done_account", account=account_named(account))
-            whose = h.p(told, title=titled(account)) if account and title and not removed else None
-            heading = self.say("removed_title" if removed else "done_title")
-            return self.page(heading, lead, whose, back, tells={"status": found.status}, status=status, picture=_DONE)
+            done = self.say("removed_lead" if removed else "done_lead", type=named[:1].upper() + named[1:])
+            known = account_named(account) if title and not removed else ""
+            heading = self.say("removed_title" if removed else "done_account" if known else "done_title", account=known)
+            lead = h.p(done, title=titled(account) if known else None)
+            return self.page(heading, lead, back, tells={"status": found.status}, status=status, picture=_DONE)
         if found.blocked and found.status == "failed" and title:
             tells = {"status": found.status, "reason": found.reason}
             return self.page(self.say("over_title"), self._blocked(found), h.p(self._again("over_next")), back, tells=tells, status=status)
@@ -247,7 +247,11 @@ class View(ApprovalPages):
         """Return what leads back to the platform: a frame is on its page already, and is closed."""
         if self._place == "frame":
             return h.p(h.button(self.say("close"), type="button", data_leaves=True, class_="primary"))
-        return h.p(h.a(self.say("return"), href=returning(found), class_="button")) if found.wanted.return_to else None
+        return h.p(h.a(self._returns(), href=returning(found), class_="button primary")) if found.wanted.return_to else None
+
+    def _returns(self) -> str:
+        """Return the words of what leads back to the platform, by its name."""
+        return self.say("return_to", platform=self._platform) if self._platform else self.say("return")
 
     def _choose(self, sessions: Connecting, found: ConnectSession, words: str, failed: Markup | None) -> Response:
         offered = sessions.offered(found)
@@ -333,22 +337,24 @@ class View(ApprovalPages):
 
     def _form(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, *, at_once: bool = False) -> Response:
         kind = sessions.kind(found)
-        schema, values, stored = sessions.form(found)
-        schema = self._words.schema(found.type, kind, schema)
+        written, values, stored = sessions.form(found)
+        schema = self._words.schema(found.type, kind, written)
         faults = {item.path: self._fault_of(item) for item in error.details if item.path} if isinstance(error, InvalidConnection) else {}
-        marked = faults or self._refused(found, schema["properties"], {*values, *stored})
+        marked = faults or self._refused(sessions, found, written["properties"], {*values, *stored})
         again = found.task == "replace"
         title = self.say("again_title" if again else "form_title", type=self._title(sessions, found))
         external = sessions.external_id(found)
         before = self._access(sessions, found, external)
         then = h.h2(self.say("external_then")) if external is not None else None
-        form = self._entry(sessions, found, kind, marked, begins=at_once and not found.trial and error is None and bool(found.values))
+        at_field = bool(marked) and not found.blocked
+        cures = self._cures(found, schema["properties"], external) if at_field else None
+        form = self._entry(
+            sessions, found, kind, marked, cures, begins=at_once and not found.trial and error is None and bool(found.values)
+        )
         several = not again and not found.wanted.connection and len(sessions.offered(found)) > 1
         back = self._step("back", self.say("back"), plain=True) if several else None
-        at_field = bool(marked) and not found.blocked
         trial = self._trial(found, schema["properties"], external, is_cured=at_field)
-        cures = self._cures(found, schema["properties"], external) if at_field else None
-        body = [self._faults(sessions, found, error, faults), cures if at_field else trial, form]
+        body = [self._faults(sessions, found, error, faults), None if at_field else trial, form]
         described = self._words.description(found.type, kind)
         said = [field.get("description") for field in schema["properties"].values()]
         return self.page(
@@ -360,11 +366,11 @@ class View(ApprovalPages):
         )  # fmt: skip
 
     def _entry(
-        self, sessions: Connecting, found: ConnectSession, kind: ConnectionKind, marked: Mapping[str, str], *, address: str = "",
-        begins: bool = False,
+        self, sessions: Connecting, found: ConnectSession, kind: ConnectionKind, marked: Mapping[str, str], cures: Node = None, *,
+        address: str = "", begins: bool = False,
     ) -> Markup:  # fmt: skip
-        """Render the form of what the person enters, with what was refused ``marked``; at the ``address`` of a link, which nobody has begun,
-        it begins the session, too."""
+        """Render the form of what the person enters, with what was refused ``marked``, and its ``cures`` below. At the ``address`` of a link,
+        which nobody has begun, it begins the session, too."""
         schema, values, stored = sessions.form(found)
         values = {**values, **self._shown_again(kind, schema)}
         schema = self._words.schema(found.type, kind, schema)
@@ -376,7 +382,7 @@ class View(ApprovalPages):
         return self._formed(
             "submit",
             fields(schema, values, stored, marked, self.say, self._suggest(found.type, kind), kind.about.auth),
-            _where(about, self.say("guide_link")),
+            cures, _where(about, self.say("guide_link")),
             h.details(h.summary(self.say("guide")), guide(about)) if about else None,
             h.div(h.button(self.say("approve_begin"), class_="primary"), class_="actions"),
             of=found.id if address else None, address=address, begins=begins,
@@ -387,14 +393,15 @@ class View(ApprovalPages):
         hidden = {path.split("/")[1] for path in secret_places(kind.schema, self._typed)}
         return {name: text for name, text in self._typed.items() if name in schema["properties"] and name not in hidden}
 
-    def _refused(self, found: ConnectSession, fields: Mapping[str, Any], filled: Collection[str]) -> dict[str, str]:
+    def _refused(self, sessions: Connecting, found: ConnectSession, fields: Mapping[str, Any], filled: Collection[str]) -> dict[str, str]:
         """Return what the test has refused of what the person has ``filled`` in, by JSON Pointer."""
         step = None if found.passed or found.blocked else failed_step((found.trial.get("lastTest") or {}).get("steps", ()))
         names = refused(step, {name: field for name, field in fields.items() if name in filled}) if step is not None else ()
         if step is None or not names:
             return {}
-        advice = self._advice(step)
-        told = self._words.summary(step) + (f" {advice}" if 0 < len(advice) <= _SHORT_ADVICE else "")
+        advice, words = self._advice(step), self._words
+        told = words.summary(step) if step.get("values") else words.refusal(fields[names[0]], self._provider(sessions, found))
+        told += f" {advice}" if 0 < len(advice) <= _SHORT_ADVICE else ""
         return {f"/{name}": told for name in names}
 
     def _fault_of(self, item: Detail) -> str:
@@ -494,10 +501,12 @@ class View(ApprovalPages):
 
     def _account(self, sessions: Connecting, found: ConnectSession) -> Response:
         key, tone = ("no_account", "good") if found.trial.get("status") == "ok" else ("not_checked", "")
-        told = self._connecting(found.trial.get("account")) or h.p(self.say(key), class_=f"notice {tone}".strip(), role="status")
+        told = self._connecting(sessions, found, found.trial.get("account")) or h.p(
+            self.say(key), class_=f"notice {tone}".strip(), role="status"
+        )
         again = self._step("change", self.say("change"), plain=True)
-        title = self.say("again_title" if found.task == "replace" else "form_title", type=self._title(sessions, found))
+        again_title, asked = self.say("again_title", type=self._title(sessions, found)), self.say("account_asked")
         return self.page(
-            title, told, self._step("finish", self.say("connect")), self._seconds(again), self._trial(found, sessions.form(found)[0]["properties"], None),
+            again_title if found.task == "replace" else asked, told, self._step("finish", self.say("connect")), self._seconds(again), self._trial(found, sessions.form(found)[0]["properties"], None),
             picture=self._picture(sessions, found), follows="end",
         )  # fmt: skip

@@ -22,6 +22,8 @@ from jackfield_service.subjects.connect.records import ConnectRecord
 from jackfield_service.subjects.connect.session import ConnectSession
 
 _TITLE = "title"
+_NOUNS = ("key", "token", "password")
+"""Last words of the titles of secrets, for which there are texts."""
 
 
 def locale_of(request: Request, wanted: str) -> str:
@@ -153,6 +155,11 @@ class Words:
         text = self._general(message, str(step.get("code") or "")) or self.of(message)
         before, found, _ = text.partition(f": {said}") if said else (text, "", "")
         return _sentence(f"{before}." if found else text)
+
+    def refusal(self, field: Mapping[str, Any], provider: str) -> str:
+        """Return that a provider did not accept what was entered, by what the author of the field calls that."""
+        noun = str(field.get("title", "")).rpartition(" ")[2].casefold()
+        return self.say(f"refused_{noun if noun in _NOUNS else 'value'}", provider=provider)
 
     def _general(self, message: str, code: str) -> str | None:
         """Return the text of an error's code in place of a message of ours that has none in the reader's language."""
