@@ -57,10 +57,12 @@ SELECT id, host, pid, settings FROM instances WHERE seen_at > {now} - :lease AND
 
 @dataclass(frozen=True, slots=True)
 class SharedSetting:
-    """Setting of a database. ``variable`` replaces it in one process; ``check`` returns a value as it is stored, or refuses it."""
+    """Setting of a database. ``variable`` replaces it in one process; ``check`` returns a value as it is stored, or refuses it. The console
+    calls it by its ``title``."""
 
     name: str
     variable: str
+    title: str
     about: str
     check: Callable[[str], str]
     default: str = ""
@@ -197,25 +199,42 @@ SHARED: Mapping[str, SharedSetting] = MappingProxyType(
         one.name: one
         for one in (
             SharedSetting(
-                ALLOW_HOSTS, "JACKFIELD_ALLOW_HOSTS", "internal hosts that connections and callbacks of tenants may reach", checked_hosts
+                ALLOW_HOSTS,
+                "JACKFIELD_ALLOW_HOSTS",
+                "Internal hosts",
+                "internal hosts that connections and callbacks of tenants may reach",
+                checked_hosts,
             ),
             SharedSetting(
-                PUBLIC_URL, "JACKFIELD_PUBLIC_URL", "address of the server for browsers and providers, in links", checked_public_url
+                PUBLIC_URL,
+                "JACKFIELD_PUBLIC_URL",
+                "Public address",
+                "address of the server for browsers and providers, in links",
+                checked_public_url,
             ),
             SharedSetting(
                 TWINS,
                 "JACKFIELD_TWINS",
+                "Equal writes",
                 "whether a write without a key joins an equal one that is open: join or allow",
                 checked_twins,
                 "allow",
             ),
-            SharedSetting(ROLES, "JACKFIELD_ROLES", "roles of people who sign in at the identity provider", checked_roles),
             SharedSetting(
-                SETTLE, "JACKFIELD_SETTLE", "what becomes of evidence about calls in doubt: off, show or on", checked_settle, "show"
+                ROLES, "JACKFIELD_ROLES", "Roles of people", "roles of people who sign in at the identity provider", checked_roles
+            ),
+            SharedSetting(
+                SETTLE,
+                "JACKFIELD_SETTLE",
+                "Calls in doubt",
+                "what becomes of evidence about calls in doubt: off, show or on",
+                checked_settle,
+                "show",
             ),
             SharedSetting(
                 MCP_SERVERS,
                 "JACKFIELD_MCP_SERVERS",
+                "MCP servers",
                 "who adds MCP servers to a workspace: operator or workspaces",
                 checked_mcp_servers,
                 "operator",
@@ -223,6 +242,7 @@ SHARED: Mapping[str, SharedSetting] = MappingProxyType(
             SharedSetting(
                 POLICY,
                 "JACKFIELD_POLICY_URL",
+                "Policy service",
                 "digest of the policy service's URL: no process without one begins a call",
                 checked_policy,
                 inherits=False,

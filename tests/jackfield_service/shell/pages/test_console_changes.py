@@ -26,7 +26,7 @@ CHANGES = [
     "/schedules", "/new-schedule", "/schedules/often/edit", "/schedules/often/pause",
     "/files/x/removal", "/callbacks", "/callbacks/x/pause", "/subscriptions", "/subscriptions/x/edit", "/subscriptions/x/pause",
     "/deliveries/x/resend", "/deliveries/dead/resend",
-    "/tenants", "/tenants/settings", "/tenants/x/switch", "/tenants/x/suspension", "/tenants/x/connect-sessions",
+    "/tenants", "/shared-settings", "/tenants/x/switch", "/tenants/x/suspension", "/tenants/x/connect-sessions",
     "/tenants/x/connect-sessions/y/revocation", "/tenants/x/tokens/y/revocation",
     "/platforms/x/callbacks", "/platforms/x/callbacks/x/pause", "/platforms/x/deliveries/x/resend",
     "/platforms/x/deliveries/dead/resend",

@@ -138,7 +138,7 @@ OTHERS = {
         "/connectors/{key}/actions/{action}/run", "/connectors/{key}/trial",
     },
     "carries the version, the value or the digest of what it changes": {
-        "/mcp-servers/{server}/acceptance", "/tenants/settings", "/connections/selection", "/tokens/selection", "/invocations/selection",
+        "/mcp-servers/{server}/acceptance", "/shared-settings", "/connections/selection", "/tokens/selection", "/invocations/selection",
         "/queue/dead-letters/selection",
     },
     "ends for good what has an ID, and which is never another": {

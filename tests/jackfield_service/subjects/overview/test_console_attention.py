@@ -125,7 +125,7 @@ def test_the_operator_is_told_of_all_workspaces(place: Place) -> None:
     spoil(place.host, "acme-1")
     page = operator.get("/tenants")
     assert "Nothing is wrong." not in page.words
-    assert "The server has no fault; some workspaces need attention" in page.words
+    assert "The server has no fault; some tenants need attention" in page.words
     assert "Waiting for approval acme-1 0 1 1 1 1 1" in page.words
     assert 'href="/tenants/acme-1"' in page.text.partition('id="workspaces-attention"')[2]
     tenant = operator.get("/tenants/acme-1")

@@ -19,6 +19,8 @@ from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.management.conditions import Condition, FoundCondition
 from jackfield_store.management.shared_settings import SharedSettings
 
+HOSTS = "Internal hosts Internal hosts that connections and callbacks of tenants may reach."
+
 pytest_plugins = ["browser"]
 
 
@@ -67,22 +69,23 @@ def test_the_operator_sees_what_all_processes_share(place: Place) -> None:
     """The page has each shared setting, its value, and where a process differs; tokens see nothing of it."""
     storage = place.host.storage
     operator = place.signed_in()
-    assert "allowHosts not set no process" in operator.get("/tenants").words
+    assert f"{HOSTS} none" in operator.get("/shared-settings").words
     SharedSettings(storage, place.host.clock, Actor("cli")).set("allowHosts", "crm.internal")
-    assert "allowHosts crm.internal no process" in operator.get("/tenants").words
+    words = operator.get("/shared-settings").words
+    assert (f"{HOSTS} crm.internal" in words, "allow, by default" in words) == (True, True)
 
 
 def test_the_operator_changes_what_all_processes_share(place: Place) -> None:
     """A value that fits is stored, and removed again by an empty one; another is refused with what it must be; tokens change nothing."""
-    operator, page = place.signed_in(), "/tenants/settings"
-    assert operator.change("/tenants", page, setting="allowHosts", value="crm.internal").status == 303
-    assert "allowHosts crm.internal no process" in operator.get("/tenants?done=set").words
-    assert "allowHosts was not set, and is crm.internal now" in operator.get("/tenants?done=set&setting=allowHosts").words
-    refused = operator.change("/tenants", page, setting="publicUrl", value="ftp://x")
+    operator, page = place.signed_in(), "/shared-settings"
+    assert operator.change(page, page, setting="allowHosts", value="crm.internal").status == 303
+    assert f"{HOSTS} crm.internal" in operator.get(f"{page}?done=set").words
+    assert "Internal hosts was not set, and is crm.internal now" in operator.get(f"{page}?done=set&setting=allowHosts").words
+    refused = operator.change(page, page, setting="publicUrl", value="ftp://x")
     assert (refused.status, "is not the address of a server" in refused.words) == (400, True), refused.words
-    assert operator.change("/tenants", page, setting="nobody", value="1").status == 400
-    assert operator.change("/tenants", page, setting="allowHosts", value="").status == 303
-    assert "allowHosts not set no process" in operator.get("/tenants").words
+    assert operator.change(page, page, setting="nobody", value="1").status == 400
+    assert operator.change(page, page, setting="allowHosts", value="").status == 303
+    assert f"{HOSTS} none" in operator.get(page).words
     client = place.signed_in(_token(place))
     assert client.post(page, {"csrf": client.get("/").csrf, "setting": "allowHosts", "value": "evil"}).status == 403
 
@@ -95,16 +98,16 @@ def test_a_setting_is_changed_from_its_present_value(place: Place) -> None:
     settings.set("allowHosts", "crm.internal 10.0.0.0/8")
     settings.set("roles", '[{"role": "admin", "workspace": "acme", "group": "ops"}]')
     settings.set("settle", "on")
-    shown = operator.get("/tenants").text
+    shown = operator.get("/shared-settings").text
     assert re.search(r'<textarea[^>]*id="value-allowHosts"[^>]*>crm\.internal\n10\.0\.0\.0/8</textarea>', shown)
     assert "&quot;group&quot;: &quot;ops&quot;" in re.sub(r"\s+", " ", shown.partition('id="value-roles"')[2])
     assert '<option value="on" selected' in shown.partition('id="value-settle"')[2].partition("</select>")[0]
     change = {"setting": "allowHosts", "before": "crm.internal 10.0.0.0/8", "value": "crm.internal\r\n10.0.0.0/8\r\nerp.internal"}
-    done = operator.change("/tenants", "/tenants/settings", **change)
+    done = operator.change("/shared-settings", "/shared-settings", **change)
     told = operator.get(done.headers["location"]).words
-    assert "allowHosts was crm.internal 10.0.0.0/8 , and is crm.internal 10.0.0.0/8 erp.internal now" in told
+    assert "Internal hosts was crm.internal 10.0.0.0/8 , and is crm.internal 10.0.0.0/8 erp.internal now" in told
     for value in ("other.internal", ""):
-        late = operator.change("/tenants", "/tenants/settings", **{**change, "value": value})
+        late = operator.change("/shared-settings", "/shared-settings", **{**change, "value": value})
         assert (late.status, "was changed meanwhile: it is 'crm.internal 10.0.0.0/8 erp.internal'" in late.words) == (409, True)
     assert settings.find("allowHosts")["value"] == "crm.internal 10.0.0.0/8 erp.internal"
 
@@ -124,8 +127,8 @@ def test_the_operator_sees_whether_the_server_takes_calls(place: Place, monkeypa
 def changed(visitor: Visitor) -> list[str]:
     """What axe finds where a setting is changed by the keyboard: a row's button opens its form, whose refusal stays there."""
     page = visitor.page
-    page.get_by_role("button", name="Change publicUrl").press("Enter")
-    panel = page.get_by_role("dialog", name="Change publicUrl")
+    page.get_by_role("button", name="Change: Public address").press("Enter")
+    panel = page.get_by_role("dialog", name="Change: Public address")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.type("ftp://x")
@@ -134,7 +137,7 @@ def changed(visitor: Visitor) -> list[str]:
     found = visitor.axe()
     page.keyboard.press("Escape")
     panel.wait_for(state="hidden")
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Change publicUrl"
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Change: Public address"
     return found
 
 
@@ -250,7 +253,14 @@ def test_everybody_can_use_the_pages_of_tenants(browser: Browser, console: Conso
     visitor.page.get_by_text("Send this link to one person only").wait_for()
     visitor.page.locator("#list").get_by_text("ada").wait_for()
     found = []
-    for name, path in (("sessions", ""), ("tenants", "/tenants"), ("tenant", "/tenants/acme-1"), ("suspended", "/tenants/acme-2")):
+    pages = {
+        "sessions": "",
+        "tenants": "/tenants",
+        "shared": "/shared-settings",
+        "tenant": "/tenants/acme-1",
+        "suspended": "/tenants/acme-2",
+    }
+    for name, path in pages.items():
         if name == "suspended":
             visitor.go(path)
             visitor.page.get_by_role("button", name="Suspend", exact=True).click()
@@ -258,7 +268,7 @@ def test_everybody_can_use_the_pages_of_tenants(browser: Browser, console: Conso
         elif path:
             visitor.go(path)
         found += visitor.judged(f"tenants-{name}", thoroughly=thoroughly)
-        if name == "tenants":
+        if name == "shared":
             found += changed(visitor)
     assert found == []
     visitor.close()

@@ -8,7 +8,8 @@ from jackfield_service.subjects.tenants.pages import own_workspaces, shared_sett
 PAGES: tuple[Page, ...] = (
     Page("/tenants", tenants.listed),
     Page("/tenants", tenants.created, "POST"),
-    Page("/tenants/settings", shared_settings.changed, "POST"),
+    Page("/shared-settings", shared_settings.shown),
+    Page("/shared-settings", shared_settings.changed, "POST"),
     Page("/tenants/{w}", tenant.shown),
     Page("/tenants/{w}/usage", tenant.usage_saved),
     Page("/tenants/{w}/switch", tenants.switched, "POST"),

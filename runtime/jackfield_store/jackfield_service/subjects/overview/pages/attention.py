@@ -72,9 +72,9 @@ def workspaces_card(request: PageRequest) -> Markup | None:
         return None
     rows = [(_home(name), *(f"{counts[kind]:,}" for kind in TROUBLES)) for name, counts in [*found.items()][:_MOST_WORKSPACES]]
     rest = len(found) - len(rows)
-    more = h.p(f"And {rest:,} further workspaces.", class_="muted") if rest > 0 else None
-    columns = ("Workspace", *(_TITLES[kind] for kind in TROUBLES))
-    return card("Workspaces that need attention", table("Workspaces that need attention", columns, rows), more, id="workspaces-attention")
+    more = h.p(f"And {rest:,} further tenants.", class_="muted") if rest > 0 else None
+    columns = ("Tenant", *(_TITLES[kind] for kind in TROUBLES))
+    return card("Tenants that need attention", table("Tenants that need attention", columns, rows), more, id="workspaces-attention")
 
 
 def _lost(page: ConnectionPage) -> _Trouble:

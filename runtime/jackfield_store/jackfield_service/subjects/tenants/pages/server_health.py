@@ -21,7 +21,7 @@ def server_cards(request: PageRequest) -> list[Node]:
     if workspaces is None and condition.fault is None and attention_card(request) is not None:  # what nothing has stumbled over yet
         fine = h.p("The server has no fault; ", h.a("this workspace needs attention", href="/"), ".")
     if workspaces is not None:
-        fine = h.p("The server has no fault; ", h.a("some workspaces need attention", href="#workspaces-attention"), ".")
+        fine = h.p("The server has no fault; ", h.a("some tenants need attention", href="#workspaces-attention"), ".")
     return [card("This server", h.p(ready), h.ul(rows, class_="faults") if rows else fine, probe), workspaces]
 
 

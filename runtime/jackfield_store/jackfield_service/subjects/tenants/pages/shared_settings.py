@@ -11,7 +11,7 @@ from starlette.responses import Response
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_service.shell.pages.layout.components import at, card, field, form, h, json_text, notice, panel
 from jackfield_service.shell.pages.layout.page_request import PageRequest
-from jackfield_service.shell.pages.layout.shell import redirect
+from jackfield_service.shell.pages.layout.shell import page, redirect
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.database.shared_settings import (
     ALLOW_HOSTS,
@@ -32,24 +32,34 @@ _MOST = 20_000
 """Characters of a value."""
 
 
-def shared_card(request: PageRequest) -> Markup:
-    """Render the settings, each with the form that changes it."""
-    settings = _settings(request).list()
-    rows = [
-        (
-            h.code(one["name"]), one["value"] or "not set", one.get("problem") or one.get("differs") or "no process", one["description"],
-            panel(f"change-{one['name']}", "Change", f"Change {one['name']}", _form(request, one)),
-        )
-        for one in settings
-    ]  # fmt: skip
-    lead = h.p("What all processes on this database share.", class_="muted")
-    return card(
-        "Shared settings", lead, table("Shared settings", ("Setting", "Value", "Who differs", "Meaning", "Actions"), rows, empty="")
-    )
+def shown(request: PageRequest) -> Response:
+    """``GET /shared-settings``: each setting, with the form that changes it."""
+    request.require_operator()
+    rows = [(_named(one), _valued(one), _changing(request, one)) for one in _settings(request).list()]
+    listed = card("All processes", table("Shared settings", ("Setting", "Value", "Actions"), rows))
+    lead = "What all processes on this database have, unless one is started with a value of its own."
+    return page(request, "tenants", "Shared settings", overwritten(request), listed, lead=lead)
+
+
+def _named(one: Mapping[str, Any]) -> Node:
+    about = str(one["description"])
+    return [h.strong(SHARED[one["name"]].title), h.span(about[:1].upper() + about[1:], ".", class_="gist muted")]
+
+
+def _valued(one: Mapping[str, Any]) -> Node:
+    """Render the stored value, or the one that holds without it, and what is wrong, or which processes differ."""
+    default = SHARED[one["name"]].default
+    value = one["value"] or h.span(f"{default}, by default" if default else "none", class_="muted")
+    odd = one.get("problem") or one.get("differs")
+    return [value, h.span(odd, class_="gist wrong") if odd else None]
+
+
+def _changing(request: PageRequest, one: Mapping[str, Any]) -> Node:
+    return panel(f"change-{one['name']}", "Change", f"Change: {SHARED[one['name']].title}", _form(request, one))
 
 
 def changed(request: PageRequest) -> Response:
-    """``POST /tenants/settings``: store a value, or remove the stored one. ``before`` is the value that the form was made with: if another
+    """``POST /shared-settings``: store a value, or remove the stored one. ``before`` is the value that the form was made with: if another
     is stored meanwhile, nothing is changed."""
     request.require_operator()
     name, value, before = request.form.get("setting", ""), request.form.get("value", "").strip(), request.form.get("before")
@@ -57,7 +67,7 @@ def changed(request: PageRequest) -> Response:
         _settings(request).set(name, value, before)
     else:
         _settings(request).unset(name, before)
-    return redirect(request, f"/tenants?done={'set' if value else 'unset'}&setting={name}")
+    return redirect(request, f"/shared-settings?done={'set' if value else 'unset'}&setting={name}")
 
 
 def overwritten(request: PageRequest) -> Markup | None:
@@ -70,7 +80,7 @@ def overwritten(request: PageRequest) -> Markup | None:
     last = log.list(target=f"setting:{name}", limit=1)[0]
     about: Mapping[str, Any] = {} if not last else last[0].about.get("details") or {}
     before, after = (h.code(about[key]) if about.get(key) else "not set" for key in ("before", "after"))
-    told = h.p(h.code(name), " was ", before, ", and is ", after, " now. Running processes take it within seconds.")
+    told = h.p(h.strong(SHARED[name].title), " was ", before, ", and is ", after, " now. Running processes take it within seconds.")
     return notice(told, tone="good")
 
 
@@ -82,10 +92,10 @@ def _form(request: PageRequest, one: Mapping[str, Any]) -> Markup:
     control, how = _control(name, value)
     return form(
         request,
-        "/tenants/settings",
+        "/shared-settings",
         h.input(type="hidden", name="setting", value=name),
         h.input(type="hidden", name="before", value=value),
-        field(f"value-{name}", f"Value of {name}", control, [how, hint]),
+        field(f"value-{name}", "Value", control, [how, hint, " Commands call it ", h.code(name), "."]),
         h.div(h.button("Store for all processes", class_="primary"), class_="actions"),
         h.div(id=f"outcome-{name}", aria_live="polite"),
         into=f"#outcome-{name}",

@@ -54,7 +54,7 @@ _LIMIT_TITLES = {
     "waiting": "Calls that wait for a person", "connections": "Connections", "storageBytes": "Bytes of files",
 }  # fmt: skip
 _DONE = {
-    "created": "Workspace created.",
+    "created": "Tenant created.",
     "suspended": "Suspended: every call is refused, in all processes.",
     "resumed": "Resumed: calls are served again.",
     "limits": "Limits saved.",
@@ -127,7 +127,7 @@ def _limited(request: PageRequest, name: str) -> Response:
 def _ended(request: PageRequest, name: str) -> Response:
     """Take the first step of its deletion."""
     done = _tenants(request).suspend(name)
-    told = [h.p("The workspace is suspended. Nothing is deleted yet."), terms(_counts(done["revoked"], " revoked"))]
+    told = [h.p("The tenant is suspended. Nothing is deleted yet."), terms(_counts(done["revoked"], " revoked"))]
     back = h.p(h.a("Back to the tenant", href=f"/tenants/{name}"))
     return outcome(request, "tenants", name, notice(*told, back, tone="good"))
 
@@ -135,12 +135,12 @@ def _ended(request: PageRequest, name: str) -> Response:
 def _purged(request: PageRequest, name: str) -> Response:
     """Take the second step: nothing of it is left."""
     if request.form.get("name", "").strip() != name:
-        return outcome(request, "tenants", name, notice("Enter the name of the workspace to delete it.", tone="warn"), status=400)
+        return outcome(request, "tenants", name, notice("Enter the name of the tenant to delete it.", tone="warn"), status=400)
     if name == request.identity.workspace:
-        return outcome(request, "tenants", name, notice("You are in this workspace: switch to another one first.", tone="warn"), status=409)
+        return outcome(request, "tenants", name, notice("You are in this tenant: switch to another one first.", tone="warn"), status=409)
     done = _tenants(request).purge(name)
     counts = [*_counts(done["deleted"], " deleted"), *_counts(done["revoked"])]
-    told = [h.p("The workspace is deleted, with its keys: nothing of it can be read again."), terms(counts)]
+    told = [h.p("The tenant is deleted, with its keys: nothing of it can be read again."), terms(counts)]
     return outcome(request, "tenants", name, notice(*told, h.p(h.a("Back to the list", href="/tenants")), tone="good"))
 
 
@@ -224,7 +224,7 @@ def _connections(inside: PageRequest) -> Markup:
     found = inside.connections.list(limit=_SHOWN)
     rows = [_connection(inside, connection_health(row, "console")) for row in found.items]
     columns = ("Name", "Status", "Account", "Type", "Since", "What to do")
-    further = h.p(f"The first {_SHOWN} by name; switch to the workspace for the others.", class_="muted") if found.next_cursor else None
+    further = h.p(f"The first {_SHOWN} by name; switch to the tenant for the others.", class_="muted") if found.next_cursor else None
     return card("Connections", table("Connections", columns, rows, empty="No connections."), further)
 
 
@@ -243,7 +243,7 @@ def _tokens(inside: PageRequest) -> Markup:
     found, cursor = inside.tokens.list(limit=_SHOWN)
     rows = [token_row(inside, token, f"/tenants/{inside.identity.workspace}/tokens") for token in found]
     further = h.p(f"The newest {_SHOWN}.", class_="muted") if cursor else None
-    return card("Tokens", table("Tokens", TOKEN_COLUMNS, rows, empty="No tokens: programs cannot call this workspace."), further)
+    return card("Tokens", table("Tokens", TOKEN_COLUMNS, rows, empty="No tokens: programs cannot make calls for this tenant."), further)
 
 
 def _limits(request: PageRequest, found: Workspace) -> Markup:
@@ -268,18 +268,18 @@ def _end(request: PageRequest, found: Workspace) -> Markup:
         steps: list[Node] = [
             h.p("Suspending refuses every call at once, and can be taken back.", class_="muted"),
             form(request, f"{address}/suspend", h.button("Suspend"), state=_state(found)),
-            h.p("Deleting takes two steps. The first suspends the workspace, revokes its tokens and ends its sessions.", class_="muted"),
+            h.p("Deleting takes two steps. The first suspends the tenant, revokes its tokens and ends its sessions.", class_="muted"),
             final(
                 request,
                 f"{address}/end",
                 "Suspend and revoke",
-                "Revoked tokens stay revoked, also if the workspace is resumed.",
+                "Revoked tokens stay revoked, also if the tenant is resumed.",
                 state=_state(found),
             ),
         ]
         return card("Suspend or delete", h.div(steps, class_="stack"))
     kept = kept_by(request.server.storage.database, found.name)
-    named = text_field("name", "Name of the workspace", hint="Enter it to confirm.", required=True, data_asks=True)
+    named = text_field("name", "Name of the tenant", hint="Enter it to confirm.", required=True, data_asks=True)
     steps = [
         form(request, f"{address}/resume", h.button("Resume"), state=_state(found)),
         h.p("Deleting it for good cannot be taken back. It deletes its journal, audit log, settings and keys, and:", class_="muted"),

@@ -27,16 +27,13 @@ from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.pages.sign_in import ConsoleSessions
 from jackfield_service.subjects.tenants.health import health
 from jackfield_service.subjects.tenants.pages.server_health import server_cards
-from jackfield_service.subjects.tenants.pages.shared_settings import overwritten, shared_card
 from jackfield_store.access import Workspace, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 
 _PAGE = 50
-_COLUMNS = ("Workspace", "Status", "Connections", "Calls, 24 h", "Failures, 24 h", "Limits", "Created", "Actions")
-_SORTS = Sorts({"Workspace": "name", "Created": "createdAt"}, names="name")
-_DONE = {
-    "created": "Workspace created.",
-}
+_COLUMNS = ("Tenant", "Status", "Connections", "Calls, 24 h", "Failures, 24 h", "Limits", "Created", "Actions")
+_SORTS = Sorts({"Tenant": "name", "Created": "createdAt"}, names="name")
+_DONE = {"created": "Tenant created."}
 
 
 def workspaces_of(request: PageRequest) -> Workspaces:
@@ -52,20 +49,18 @@ def listed(request: PageRequest) -> Response:
     if request.partial:
         return fragment(found)
     beginning = text_field("text", "Names that begin with", request.query.get("text", ""), type="search")
-    lead = "Each tenant is a workspace, with connections, tokens, invocations and keys of its own."
+    lead = "Each tenant has connections, tokens, invocations and keys of its own."
     shown = h.div(found, id="found", aria_live="polite")
     return page(
         request,
         "tenants",
         "Tenants",
         done_notice(request, _DONE),
-        overwritten(request),
         filters("/tenants", beginning),
         shown,
         *server_cards(request),
         _platforms(request),
-        shared_card(request),
-        head=heading("Tenants", _new(request), lead=lead),
+        head=heading("Tenants", h.a("Shared settings", href="/shared-settings", class_="button"), _new(request), lead=lead),
     )
 
 
@@ -91,7 +86,7 @@ def switched(request: PageRequest) -> Response:
 def switch_form(request: PageRequest, workspace: str) -> Markup:
     """Render the button that switches to a workspace, or says that this is the one."""
     if workspace == request.identity.workspace:
-        return h.span("You are in this workspace.", class_="muted")
+        return h.span("You are here.", class_="muted")
     return form(request, f"/tenants/{workspace}/switch", h.button(f"Switch to {workspace}"))
 
 
@@ -110,7 +105,7 @@ def _render_results(request: PageRequest) -> Markup:
 
     found = _SORTS.read(request, listed, _PAGE)
     rows = [_row(request, workspace) for workspace in found.rows]
-    empty = "No workspace has a name that begins so." if text else "No workspaces yet."
+    empty = "No tenant has a name that begins so." if text else "No tenants yet."
     return found.table("/tenants", "Tenants", _COLUMNS, rows, empty=empty, older="More", whole=False, kept={"text": text or None})
 
 
@@ -145,11 +140,11 @@ def _new(request: PageRequest) -> list[Node]:
         "/tenants",
         text_field("name", "Name", hint=hint, maxlength=100, required=True),
         check_field("writes", "Ask before each write", True, "A write waits until a person approves it. Its settings can name exceptions."),
-        h.div(h.button("Create workspace", class_="primary"), class_="actions"),
+        h.div(h.button("Create tenant", class_="primary"), class_="actions"),
         h.div(id="outcome", aria_live="polite"),
         into="#outcome",
     )
-    return panel("new-workspace", "New workspace", "New workspace", made, tone="primary")
+    return panel("new-tenant", "New tenant", "New tenant", made, tone="primary")
 
 
 def _platforms(request: PageRequest) -> Markup:
@@ -163,9 +158,9 @@ def _platforms(request: PageRequest) -> Markup:
     ]
     empty = ["No platform has a token. ", h.code("jackfield tokens create --kind platform"), " makes one."]
     lead = h.p(
-        "Programs that manage the workspaces whose names fit. ",
+        "Programs that manage the tenants whose names fit. ",
         h.a("OAuth clients", href="/oauth-clients"),
         " serve them all.",
         class_="muted",
     )
-    return card("Platforms", lead, table("Platforms", ("Workspaces", "Active tokens", "Events"), rows, empty=empty))
+    return card("Platforms", lead, table("Platforms", ("Tenants", "Active tokens", "Events"), rows, empty=empty))
