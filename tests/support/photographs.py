@@ -210,7 +210,7 @@ def document(console: Console, aws: EmbeddedAws, operator: Visitor, approver: Vi
     show(operator, "field-error")
     aws.trust(USER, "another-external-id")
     operator.go("/connections/acme-ses")
-    page.get_by_role("button", name="Test", exact=True).click()
+    page.get_by_role("button", name="Test again", exact=True).click()
     page.locator("#test .step.failed").wait_for()
     page.evaluate("scrollTo(0, 0)")
     show(operator, "failing-connection")

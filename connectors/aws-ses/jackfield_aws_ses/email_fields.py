@@ -42,21 +42,8 @@ class EmailFields(Inputs):
         None, title="To Address", trim=True, blank="absent", recipient=True,
         description="The destination for this email. The recipients to place on the To: line of the message.",
     )  # fmt: skip
-    cc: AddressList | None = Field(
-        None, title="Cc Address", trim=True, blank="absent", recipient=True,
-        description="The destination for this email. The recipients to place on the CC: line of the message.",
-    )  # fmt: skip
-    bcc: AddressList | None = Field(
-        None, title="Bcc Address", trim=True, blank="absent", recipient=True,
-        description="The destination for this email. The recipients to place on the BCC: line of the message.",
-    )  # fmt: skip
     sender: Mailbox = Field(title="Sender Email", description=f"The email address that is sending the email. {VERIFIED}",
                             from_connection="sender", options="identities", blank="absent", trim=True)  # fmt: skip
-    reply_to: AddressList | None = Field(
-        None, title="Reply To", trim=True, blank="absent",
-        description="The reply-to email address(es) for the message. If the recipient replies to the message, each reply-to address will "
-        f"receive the reply. {VERIFIED}",
-    )  # fmt: skip
     subject: str = Field(
         title="Subject", sensitive=True, schema={"minLength": 1},
         description="The subject of the message: A short summary of the content, which will appear in the recipient's inbox.",
@@ -74,6 +61,19 @@ class EmailFields(Inputs):
     attachments: Attachments | None = Field(
         None, title="Attachments", sensitive=True, blank="absent",
         description="Specify a file name as the key (i.e. 'my-file.pdf'), and the file as the value",
+    )  # fmt: skip
+    cc: AddressList | None = Field(
+        None, title="Cc Address", trim=True, blank="absent", recipient=True,
+        description="The destination for this email. The recipients to place on the CC: line of the message.",
+    )  # fmt: skip
+    bcc: AddressList | None = Field(
+        None, title="Bcc Address", trim=True, blank="absent", recipient=True,
+        description="The destination for this email. The recipients to place on the BCC: line of the message.",
+    )  # fmt: skip
+    reply_to: AddressList | None = Field(
+        None, title="Reply To", trim=True, blank="absent",
+        description="The reply-to email address(es) for the message. If the recipient replies to the message, each reply-to address will "
+        f"receive the reply. {VERIFIED}",
     )  # fmt: skip
     calendar: Invitation | None = Field(
         None, title="Calendar Invitation", sensitive=True,

@@ -189,6 +189,7 @@ def test_a_broken_connection_is_repaired_in_place(visitor: Visitor, aws: Embedde
     page.locator("#test .step.failed").wait_for()
     assert "What to do" in page.locator("#test .step.failed").inner_text()
     visitor.go("/connections/acme-ses")
+    page.get_by_text("Change values").click()
     assert page.get_by_label("Secret Access Key").input_value() == ""
     assert "Stored" in str(page.get_by_label("Secret Access Key").get_attribute("placeholder"))
     page.get_by_label("Sender Email").fill("hello@example.com")

@@ -123,7 +123,7 @@ def a_subscription(console: Console) -> str:
 
 
 ONE_PRESS = """[...document.querySelectorAll('form')].filter((form) => /[/](removal|revocation|end|reset)$/.test(form.action))
-    .filter((form) => !form.closest('details') && !form.querySelector('[required], [type=checkbox]'))
+    .filter((form) => !form.closest('details, [popover]') && !form.querySelector('[required], [type=checkbox]'))
     .map((form) => form.innerText.trim())"""
 """Forms that delete or end something for good, and that neither open on a press nor ask for more than that."""
 

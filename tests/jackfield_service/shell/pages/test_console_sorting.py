@@ -21,13 +21,13 @@ pytest_plugins = ["browser"]
 SAY: dict[str, Any] = {"connector": "echo", "action": "say", "inputs": {"text": "Hello"}}
 NAMES = ("hall", "Attic", "lobby")
 LISTS = {
-    "/connections": {"Name", "Status", "Type", "Source"},
+    "/connections": {"Name", "Status", "Type"},
     "/invocations": {"Created", "Action", "Status", "Connection"},
     "/schedules": {"Name", "Status", "Action", "Next"},
     "/tokens": {"Name", "Status", "Scope", "Expires", "Last used"},
     "/callbacks": {"Callback", "Status", "URL", "Failing since"},
     "/audit": {"When", "What", "Target"},
-    "/tenants": {"Workspace", "Created"},
+    "/tenants": {"Tenant", "Created"},
     "/oauth-clients": {"Name", "Changed"},
 }
 

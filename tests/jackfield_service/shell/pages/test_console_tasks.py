@@ -185,6 +185,7 @@ def _(person: Person) -> None:
 @task("connect an account")
 def _(person: Person) -> None:
     person.begin("Connections")
+    person.press("New connection")
     person.look_for("Connect to…", "echo")
     person.page.locator('#offered a[href*="type=echo/token"]').first.click()
     person.visitor.settle()
@@ -205,6 +206,7 @@ def _(person: Person) -> None:
 def _(person: Person) -> None:
     person.begin("Connections")
     person.follow("hall")
+    person.open("Change values")
     person.fill(Greeting="Good evening")
     person.press("Save and test")
     person.sees("Saved")
@@ -214,7 +216,7 @@ def _(person: Person) -> None:
 def _(person: Person) -> None:
     person.begin("Connections")
     person.follow("attic")
-    person.open("Rename")
+    person.press("Rename this connection")
     person.page.locator("#new").fill("loft")
     person.press("Rename")
     person.sees("loft")
@@ -224,7 +226,7 @@ def _(person: Person) -> None:
 def _(person: Person) -> None:
     person.begin("Connections")
     person.follow("loft")
-    person.open("Remove")
+    person.press("Remove this connection")
     person.press("Remove loft")
     person.sees("removed")
 
@@ -414,10 +416,10 @@ def _(person: Person) -> None:
 @task("add a tenant")
 def _(person: Person) -> None:
     person.begin("Tenants")
-    person.press("New workspace")
+    person.press("New tenant")
     person._here()
     person.page.locator("main form[action='/tenants'] #name").fill("acme-1")
-    person.press("Create workspace")
+    person.press("Create tenant")
     person.sees("acme-1")
 
 

@@ -198,6 +198,7 @@ def test_the_fields_of_a_schema_are_filled_in_again(page: Page, console: Any) ->
     """The values of a connection, whose form needs scripts: the greeting is there, the token is not, and is kept when they are saved."""
     connections = console.host.runtime("default").connections
     page.goto(f"{console.origin}/connections/hall")
+    page.get_by_text("Change values").click()
     page.get_by_label("Greeting").fill("Moin")
     page.get_by_label("Token").fill("sesame-4711")
     connections.replace("hall", {"greeting": "Hi"}, test=False)

@@ -297,6 +297,7 @@ def test_changed_fields_are_marked_and_their_button_is_in_reach(visitor: Visitor
     assert (told.inner_text(), page.locator("[data-changed]").count()) == ("", 0)
     visitor.console.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame"})
     visitor.go("/connections/hall")
+    page.get_by_text("Change values").click()
     visitor.field("Greeting").fill("Good evening")
     expect(told).to_have_text("1 unsaved change")
     visitor.field("Greeting").fill("")

@@ -146,6 +146,7 @@ def test_a_value_without_a_field_of_its_own_stays(browser: Browser, console: Con
     visitor.sign_in()
     visitor.go("/connections/bucket")
     page = visitor.page
+    page.get_by_text("Change values").click()
     page.get_by_label("Secret Access Key").fill("another-key-of-forty-characters-0123456789")
     page.get_by_role("button", name="Save without testing").click()
     page.wait_for_url("**/connections/bucket?done=changed")

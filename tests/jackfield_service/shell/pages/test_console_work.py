@@ -53,6 +53,7 @@ def test_every_kind_of_field_becomes_json(visitor: Visitor, tmp_path: Path) -> N
     page.locator('[data-schemapath="inputs.words"]').get_by_role("button", name="Add another").click()
     visitor.field("Words 2").fill("two")
     visitor.field("Names 1").fill("Ada")
+    page.get_by_text("More fields").click()
     visitor.field("Data").fill('{"deep": [1, true]}')
     first, second = tmp_path / "one.txt", tmp_path / "two.txt"
     first.write_text("one", encoding="utf-8")
@@ -101,6 +102,7 @@ def test_rows_can_be_taken_away(visitor: Visitor) -> None:
 def test_a_fault_without_a_field_is_told_all_the_same(visitor: Visitor) -> None:
     """What is not JSON is refused by the server in its words, at the field."""
     visitor.go("/connectors/echo/actions/say")
+    visitor.page.get_by_text("More fields").click()
     visitor.field("Data").fill("{nonsense")
     assert visitor.run() == "failed"
     assert visitor.field("Data").get_attribute("aria-invalid") == "true"
@@ -261,13 +263,25 @@ def test_settings_are_changed_and_rules_explained(visitor: Visitor, console: Con
     assert "Not allowed" in page.locator("#result").inner_text()
 
 
+def test_an_action_is_run_by_the_keyboard_alone(visitor: Visitor) -> None:
+    """Its inputs are typed, and Run is pressed: the Result is there."""
+    visitor.go("/connectors/echo/actions/say")
+    visitor.reach("Text")
+    visitor.page.keyboard.type("Hello")
+    visitor.reach("Run")
+    visitor.page.keyboard.press("Enter")
+    result = visitor.page.locator("#result .result")
+    result.wait_for()
+    assert (result.get_attribute("data-status"), "Hello" in result.inner_text()) == ("succeeded", True)
+
+
 def test_a_connection_is_renamed_and_removed(visitor: Visitor, console: Console) -> None:
     """A connection gets another name and is removed, and the page says so; its list can be searched."""
     page = visitor.page
     visitor.go("/connections/hall")
-    page.locator("summary", has_text="Rename").click()
+    page.get_by_role("button", name="Rename this connection").click()
     page.locator("#new").fill("lobby")
-    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("button", name="Rename", exact=True).click()
     page.get_by_text("Connection renamed.").wait_for()
     visitor.go("/connections")
     page.get_by_label("Search").fill("nothing like it")
@@ -275,7 +289,7 @@ def test_a_connection_is_renamed_and_removed(visitor: Visitor, console: Console)
     page.get_by_label("Search").fill("lob")
     page.get_by_role("link", name="lobby").click()
     page.wait_for_url("**/connections/lobby")
-    page.locator("summary", has_text="Remove").click()
+    page.get_by_role("button", name="Remove this connection").click()
     page.get_by_role("button", name="Remove lobby").click()
     page.get_by_text("Connection removed").wait_for()
     assert console.host.runtime("default").connections.list().items == ()

@@ -34,13 +34,13 @@ def test_the_form_of_an_email() -> None:
     manifest = json.loads((ROOT / "connectors/aws-ses/jackfield_aws_ses/connector.json").read_text(encoding="utf-8"))
     inputs = next(action["inputs"] for action in manifest["actions"] if action["key"] == "sendEmail")
     found = kinds(inputs)
-    assert list(found)[:4] == ["awsRegion", "to", "cc", "bcc"]
+    assert list(found)[:4] == ["awsRegion", "to", "sender", "subject"]
     wanted = {"awsRegion": "text", "to": "list", "sender": "text", "text": "textarea", "attachments": "files", "tags": "pairs"}
     assert {name: found[name] for name in wanted} == wanted
     options = {name: item["options"] for name, item in form_schema(inputs)["properties"].items()}
     assert (options["awsRegion"]["optionsFrom"], options["awsRegion"]["fromConnection"]) == ("awsRegions", "region")
     assert [name for name, item in options.items() if item["required"]] == ["awsRegion", "sender", "subject"]
-    assert {name for name, item in options.items() if item["more"]} >= {"tags", "headers", "returnPath"}
+    assert {name for name, item in options.items() if item["more"]} >= {"cc", "bcc", "replyTo", "tags", "headers", "returnPath"}
 
 
 _POINT = {"type": "object", "properties": {"x": {"type": "integer"}}}

@@ -34,10 +34,10 @@ def test_what_uses_a_connection_follows_its_name_and_stops_with_it(visitor: Visi
     used = page.get_by_text("Used by").locator("xpath=following-sibling::*[1]").inner_text()
     assert used == "schedule nightly, subscription posted, subscription orders (what its events start)"
     assert visitor.judged(thoroughly=thoroughly) == []
-    page.locator("summary", has_text="Rename").click()
+    page.get_by_role("button", name="Rename this connection").click()
     page.get_by_text("These follow the new name").wait_for()
     visitor.field("Name").fill("hall-eu")
-    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("button", name="Rename", exact=True).click()
     page.wait_for_url("**/connections/hall-eu?done=renamed")
     assert (schedules.show("nightly")["connection"], schedules.show("nightly")["invocation"]["connection"]) == ("hall-eu", "hall-eu")
     assert (subscriptions.show("posted")["connection"], subscriptions.show("orders")["then"]["connection"]) == ("hall-eu", "hall-eu")
@@ -45,7 +45,7 @@ def test_what_uses_a_connection_follows_its_name_and_stops_with_it(visitor: Visi
     page.get_by_role("button", name="Run now").click()
     page.get_by_text("Queued now").wait_for()
     visitor.go("/connections/hall-eu")
-    page.locator("summary", has_text="Remove").click()
+    page.get_by_role("button", name="Remove this connection").click()
     page.get_by_text("These stop").wait_for()
     page.get_by_role("button", name="Remove hall-eu").click()
     page.wait_for_url("**/connections?done=removed")

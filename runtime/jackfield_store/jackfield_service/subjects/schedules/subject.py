@@ -53,7 +53,7 @@ SCHEDULES = Resource(
             "type": "array", "items": {"$ref": "#/components/schemas/NextSlot"},
             "description": "The next five slots, of a schedule that is added or changed.",
         }),
-        Field("slots", {"type": "array", "items": {"$ref": "#/components/schemas/Slot"}}),
+        Field("slots", {"type": "array", "items": {"$ref": "#/components/schemas/Slot"}}, title="Last run"),
         Field("createdAt", MOMENT, Is.ALWAYS), Field("changedAt", MOMENT, Is.ALWAYS),
     ),
     acts=(
@@ -93,7 +93,7 @@ SCHEDULES = Resource(
         "NextSlot": object_of(("slot", "local"), slot=MOMENT, local={**MOMENT, "description": "In the schedule's time zone."}),
     },
     cursor=BY_KEY, filters=("status", "connector", "action", "connection"), closed=False,
-    listed=("name", "status", "action", "cron", "nextAt"),
+    listed=("name", "status", "action", "cron", "slots", "nextAt"),
     stated=InFiles(together=MEMBERS),
     columns=("name", "status", "connector", "action", "cron", "timezone", "every", "at", "nextAt", "reason"),
 )  # fmt: skip

@@ -16,8 +16,8 @@ from jackfield.manifest.manifest import ActionManifest
 from jackfield_service.shell.pages.layout.components import parted
 
 _DEEPEST = 3
-_SHOWN = 10
-"""Members shown at once; further optional ones are behind 'More fields'."""
+_SHOWN, _FEW = 10, 7
+"""Members shown at once, and those of an action that has more; further optional ones are behind 'More fields'."""
 _MOST = 1_000
 """Fields of one form, also of rows that can be added; what is beyond them is written as JSON."""
 _MOST_BRANCHES = 6
@@ -99,11 +99,12 @@ class _Drawing:
         offered = [item for item in node.get("properties", {}).items() if item[0] in given or not extension(item[1]).get("hidden")]
         late = {name for name, member in offered if name not in required and (name in seldom or _is_deprecated(member))}
         placed = sorted(offered, key=lambda item: (ranks.get(item[0], 0), _place(item[1]), item[0] in late, item[0] not in required))
+        shown = _SHOWN if self._auth or len(placed) <= _SHOWN else _FEW
         properties = {}
         for place, (name, member) in enumerate(placed):
             found = self.member(name, member, depth)
             found["options"]["required"] = name in required
-            found["options"]["more"] = name in late or (depth == 0 and place >= _SHOWN and name not in required)
+            found["options"]["more"] = name in late or (depth == 0 and place >= shown and name not in required)
             properties[name] = {**found, "propertyOrder": place}
         return {"type": "object", "properties": properties}
 
@@ -118,7 +119,9 @@ class _Drawing:
         if about.get("description"):
             options["hint"], rest = parted(str(about["description"]))
             options |= {} if rest is None else {"rest": rest}
-        title = str(about.get("title") or spelled(name))
+        title = " ".join(map(_capitals, str(about.get("title") or spelled(name)).split(" ")))
+        if kind == "files" and _type(node) != "array":
+            options["hint"] = "Each file goes under its own name."
         options |= self._control(kind, node, title, depth) | self._fitting(kind, node) | _hints(kind, about)
         if kind == "list" and "optionsFrom" not in options:  # choices for each of its values
             options |= {key: value for key, value in _hints(kind, _resolved(node["items"], self._root)).items() if key == "optionsFrom"}
@@ -277,7 +280,12 @@ def spelled(name: str) -> str:
     if not (name.isascii() and name.isidentifier()):
         return name
     parts = _NAME_PARTS.findall(name)
-    return " ".join(part.upper() if part.lower() in _INITIALS else part[:1].upper() + part[1:] for part in parts) or name
+    return " ".join(_capitals(part[:1].upper() + part[1:]) for part in parts) or name
+
+
+def _capitals(word: str) -> str:
+    """Return a word of a title, in capitals if it is one of the names that are written so, and begins with one."""
+    return word.upper() if word[:1].isupper() and word.lower() in _INITIALS else word
 
 
 def _is_prose(name: str, node: Schema) -> bool:

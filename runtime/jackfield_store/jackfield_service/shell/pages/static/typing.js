@@ -131,6 +131,7 @@
     const others = [...form.elements].filter((one) => one.matches('input:not([type="hidden"]), select, textarea') && heldBy(one) !== storedIn(one));
     for (const field of form.querySelectorAll("[data-changed]")) field.removeAttribute("data-changed");
     for (const one of others) one.closest(".field")?.setAttribute("data-changed", "");
+    if (others.length) form.closest("details")?.setAttribute("open", ""); // one that is filled again
     told.textContent = others.length ? `${others.length} unsaved ${others.length === 1 ? "change" : "changes"}` : "";
   };
   document.addEventListener("input", ({ target }) => mark(formOf(target)));

@@ -110,7 +110,7 @@ def _list(request: PageRequest, *, again: bool = False) -> Markup:
     )  # fmt: skip
     sent = f"{event_home(request).base}/deliveries"
     links = h.p(h.a("Dead deliveries", href=f"{sent}?status=dead"), " · ", h.a("All deliveries", href=sent))
-    return h.div(card("Callbacks", shown, links), id="list", hx_swap_oob="true" if again else None)
+    return h.div(h.section(shown, links, class_="card"), id="list", hx_swap_oob="true" if again else None)
 
 
 def _paused(request: PageRequest, found: Found) -> Response:

@@ -61,7 +61,7 @@ def which_events() -> Markup:
     return h.p(
         "Events of calls: queued and scheduled calls, calls that events start, and jobs send them. A call whose caller waits for its Result, as one "
         "that is run from a form here, sends them only if it asks for that: ", h.strong("Tell callbacks how it ends"),
-        ", among the options of its form (", h.code("context.notify"), ").", class_="muted",
+        ", among the options of its form (", h.code("context.notify"), ").", class_="hint",
     )  # fmt: skip
 
 

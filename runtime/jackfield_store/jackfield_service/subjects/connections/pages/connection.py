@@ -28,6 +28,7 @@ from jackfield_service.shell.pages.layout.components import (
     heading,
     json_text,
     notice,
+    panel,
     tabs,
     text_field,
 )
@@ -107,13 +108,12 @@ def shown(request: PageRequest) -> Response:
     kind = request.connections.kinds.known(row["type"])
     stored = row.get("source") == STORE
     external_id, unreadable = _external_id(request, row)
-    used, calls = uses(request, [str(row["name"])]).get(str(row["name"]), []), calls_over(request, str(row["name"]))
+    used, calls = _users(request, row)
     facts = terms(
         [
             ("Type", [kind.about.title, " ", h.code(row["type"])] if kind else h.code(row["type"])),
             ("Connectors", _serves(kind)),
             ("Source", None if stored else h.code(row.get("source"))),
-            ("Version", [f"{row.get('version')} ", h.span("one more with each change of its values", class_="muted")] if stored else None),
             ("Used by", _listed(used, calls.queued, calls.waiting)),
             ("Last call", calls.last),
             ("External ID", f"cannot be read: {unreadable}" if unreadable else None),
@@ -130,9 +130,8 @@ def shown(request: PageRequest) -> Response:
             _policies(request, row, external_id),
             _guide(kind),
         ]
-    if stored and request.may("manage"):
-        content.append(h.div(_rename(request, row, used, calls), _remove(request, row, used, calls), class_="actions"))
-    return page(request, "connections", str(row["name"]), *content, head=_title(row), scripts=FORM_SCRIPTS)
+    head = _title(request, row, used, calls)
+    return page(request, "connections", str(row["name"]), *content, head=head, scripts=FORM_SCRIPTS)
 
 
 def tested(request: PageRequest) -> Response:
@@ -146,7 +145,7 @@ def tested(request: PageRequest) -> Response:
         return fragment(headers={"HX-Refresh": "true"})
     external_id, _ = _external_id(request, row)
     policies = _policies(request, row, external_id, anew=True) if _tested_principal(row) else None
-    return fragment(_test_card(request, row, external_id), _title(row, anew=True), policies)
+    return fragment(_test_card(request, row, external_id), _title(request, row, *_users(request, row), anew=True), policies)
 
 
 @decides(present_connection)
@@ -166,8 +165,17 @@ def removed(request: PageRequest) -> Response:
     return redirect(request, "/connections?done=removed")
 
 
-def _title(row: Mapping[str, Any], *, anew: bool = False) -> Markup:
-    return heading(row["name"], badge(str(row.get("status", "untested"))), lead=["Account: ", account_of(row)], anew=anew)
+def _users(request: PageRequest, row: Mapping[str, Any]) -> tuple[list[Node], Calls]:
+    """Return what uses a connection, and the calls over it."""
+    name = str(row["name"])
+    return uses(request, [name]).get(name, []), calls_over(request, name)
+
+
+def _title(request: PageRequest, row: Mapping[str, Any], used: list[Node], calls: Calls, *, anew: bool = False) -> Markup:
+    steps: list[Node] = []
+    if row.get("source") == STORE and request.may("manage"):
+        steps = [_rename(request, row, used, calls), _remove(request, row, used, calls)]
+    return heading(row["name"], badge(str(row.get("status", "untested"))), steps, lead=["Account: ", account_of(row)], anew=anew)
 
 
 def _serves(kind: ConnectionKind | None) -> Node:
@@ -184,7 +192,7 @@ def _test_card(request: PageRequest, row: Mapping[str, Any], external_id: str | 
     steps = [_step(item, external_id) for item in last.get("steps", ())]
     untested = h.p("Not tested yet. A test signs in and makes read-only requests.")
     status_line = h.p("Tested ", at(last.get("at"), request.now), class_="muted") if last else untested
-    button = h.button("Test", class_="primary", disabled=not request.may("invoke"))
+    button = h.button("Test again" if last else "Test", class_="primary", disabled=not request.may("invoke"))
     busy = h.span("Testing…", class_="busy-note", role="status")
     address = f"/connections/{row['name']}"
     test = form(request, f"{address}/test", h.div(busy, button, class_="beside"), into="#test", swap="outerHTML")
@@ -227,17 +235,19 @@ def _policies(request: PageRequest, row: Mapping[str, Any], external: str | None
     if made is not None and not panels:
         return None
     names = found.get("permissions", ())
-    needed = h.details(
-        h.summary(f"Minimum permissions for this connection's actions: {len(names):,}"), h.p(codes(names)), open=len(names) <= _FEW
-    )
-    return h.section(
-        h.h2("Required permissions", id="policies"),
+    count = f"{len(names):,} {'permission' if len(names) == 1 else 'permissions'}"
+    needed = h.details(h.summary(f"The actions of this connection need {count}"), h.p(codes(names)), open=len(names) <= _FEW)
+    is_asked = not {"principal", "connector"}.isdisjoint(request.query)
+    shown = [
         needed if made else None,
         [h.h3("External ID"), code_block(external, "External ID", short=True)] if external else None,
         _policy_form(row, principal, connector, trusts="trustPolicy" in found),
         notice(fault.message, tone="bad") if fault else None,
         tabs("policies", panels) if panels else None,
-        class_="card stack", id="policy-card", hx_swap_oob="true" if anew else None,
+    ]
+    return folded(
+        "Required permissions", h.div(shown, class_="stack", id="policies"), id="policy-card", hx_swap_oob="true" if anew else None,
+        open=is_asked or row.get("status") != "ok",
     )  # fmt: skip
 
 
@@ -271,8 +281,7 @@ def _document(made: Any) -> str:
 def _values_card(request: PageRequest, row: Mapping[str, Any], kind: ConnectionKind, *, stored: bool) -> Markup:
     if not stored or not request.may("manage"):
         reason = f"Defined in {row.get('source')}; edit it there." if not stored else "Your token is not allowed to edit connections."
-        values = [(name, h.code(value if isinstance(value, str) else json_text(value))) for name, value in row["values"].items()]
-        return card("Values", h.p(reason, class_="muted"), terms(values))
+        return card("Values", h.p(reason, class_="muted"), _values(row, kind))
     own = request.connections.access().own_external_id
     edit = h.form(
         csrf_field(drawn_from(request.csrf, connection_state(request, row))),
@@ -288,7 +297,16 @@ def _values_card(request: PageRequest, row: Mapping[str, Any], kind: ConnectionK
         hx_post=f"/connections/{row['name']}/values", hx_target="#outcome", hx_swap="innerHTML", novalidate=True,
     )  # fmt: skip
     hint = h.p("Secrets are never shown. Leave a secret empty to keep it.", class_="muted")
-    return card("Values", hint, edit, id="values")
+    return card("Values", _values(row, kind), h.details(h.summary("Change values"), hint, edit, class_="further"), id="values")
+
+
+def _values(row: Mapping[str, Any], kind: ConnectionKind) -> Markup:
+    """Render the values by the titles of their fields; secrets are masked."""
+    fields: Mapping[str, Any] = kind.schema.get("properties", {})
+    texts = {name: value if isinstance(value, str) else json_text(value) for name, value in row["values"].items()}
+    hidden = h.span("stored, never shown", class_="muted")
+    shown = {name: h.code(text) if text.strip("*") else hidden for name, text in texts.items() if text}
+    return terms([(fields.get(name, {}).get("title", name), value) for name, value in shown.items()])
 
 
 def _guide(kind: ConnectionKind) -> Markup | None:
@@ -297,7 +315,7 @@ def _guide(kind: ConnectionKind) -> Markup | None:
     return folded("Setup guide", guide(kind.about.setup))
 
 
-def _rename(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Calls) -> Markup:
+def _rename(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Calls) -> list[Node]:
     following = _listed(used, calls.queued)
     follow = [_told("These follow the new name: ", following) if following else None, _spoiled(calls)]
     new = text_field(
@@ -310,21 +328,19 @@ def _rename(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Cal
     )
     refused = h.div(id="renamed", aria_live="polite")
     fields, address = (new, follow, h.button("Rename"), refused), f"/connections/{row['name']}/name"
-    return _asked("Rename", form(request, address, *fields, into="#renamed", state=connection_state(request, row)), "final plain")
+    asked = form(request, address, *fields, into="#renamed", state=connection_state(request, row))
+    return panel("rename", "Rename", "Rename this connection", asked)
 
 
-def _remove(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Calls) -> Markup:
+def _remove(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Calls) -> list[Node]:
     ended = ", and revokes its approval at the provider" if row.get("authorization", {}).get("status") == "granted" else None
     stopped = h.p(h.strong("These stop: "), used, ".") if used else None
     text = h.p("This deletes the connection and its secrets", ended, ". Invocations that use it will fail. This cannot be undone.")
     button = h.button(f"Remove {row['name']}", class_="danger")
     failed = _told("These fail: ", calls.queued) if calls.queued else None
     told = text, stopped, failed, _spoiled(calls), button
-    return _asked("Remove", form(request, f"/connections/{row['name']}/removal", *told, state=connection_state(request, row)), "final")
-
-
-def _asked(title: str, asked: Node, kind: str) -> Markup:
-    return h.details(h.summary(f"{title}…"), h.div(asked, class_="asked"), class_=kind)
+    asked = form(request, f"/connections/{row['name']}/removal", *told, state=connection_state(request, row))
+    return panel("remove", "Remove", "Remove this connection", asked, tone="quiet danger")
 
 
 def _listed(*users: Node) -> Node:

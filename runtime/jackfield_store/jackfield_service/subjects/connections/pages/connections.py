@@ -19,6 +19,7 @@ from jackfield_service.shell.pages.layout.components import (
     heading,
     notice,
     offering,
+    panel,
     text_field,
 )
 from jackfield_service.shell.pages.layout.page_request import PageRequest
@@ -41,11 +42,12 @@ def listed(request: PageRequest) -> Response:
     found = _render_results(request)
     if request.partial:
         return fragment(found)
-    make = offering("/new-connection", "Connect to…", "New connection") if request.may("manage") else None
+    offered = offering("/new-connection", "Connect to…", "Show all")
+    make = panel("make", "New connection", "New connection", offered, tone="primary") if request.may("manage") else None
     lead = "A connection holds the credentials for one account. Actions use it to sign in."
-    above = [done_notice(request, _DONE, *NONE), _problems(request), make, _filters(request), SELECTION.bar(request)]
+    above = [done_notice(request, _DONE, *NONE), _problems(request), _filters(request), SELECTION.bar(request)]
     clients = h.a("OAuth clients", href="/oauth-clients", class_="button") if make and not request.identity.rules else None
-    head = heading("Connections", clients, lead=lead)
+    head = heading("Connections", clients, make, lead=lead)
     return page(request, "connections", "Connections", *above, h.div(found, id="found", aria_live="polite"), head=head)
 
 
@@ -87,25 +89,23 @@ def _render_results(request: PageRequest) -> Markup:
     narrowed = any(given.get(name) for name in ("text", "type", "status"))
     empty = "No connection matches." if narrowed else _first(request)
     kept = {name: given.get(name) or None for name in ("text", "type", "status")}
-    columns = ("Name", "Status", "Account", "Type", "Source")
+    columns = ["Name", "Status", "Account", "Type", *(["Source"] if any(source for *_, source in rows) else [])]
+    rows = [row[: len(columns)] for row in rows]
     return found.table(
         "/connections", "Connections", columns, rows, empty=empty, older="More", whole=False, kept=kept, picks=SELECTION.every(request)
     )
 
 
 def _first(request: PageRequest) -> Node:
-    make = (
-        "Search above for the system whose account is to be connected"
-        if request.may("manage")
-        else "Ask an administrator of the workspace to create one"
-    )
-    return f"No connections yet. {make}."
+    if not request.may("manage"):
+        return "No connections yet. Ask an administrator of the workspace to create one."
+    return ["No connections yet. ", h.a("Connect the first account", href="/new-connection"), "."]
 
 
 def _row(request: PageRequest, row: Mapping[str, Any]) -> tuple[Node, ...]:
     name = str(row["name"])
     is_stored = row.get("source") in (None, "store", "database")
-    source = "this workspace" if is_stored else str(row["source"])
+    source = "" if is_stored else str(row["source"])
     box = tick(name, name) if is_stored and request.may("manage") else None
     link = h.a(name, href=f"/connections/{name}")
     return [box, link], badge(str(row.get("status", "untested"))), account_of(row), h.code(row["type"]), source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from jackfield.invocation import Result
 from jackfield.kernel.errors import UnknownName
-from jackfield.kernel.markup import Node, table
+from jackfield.kernel.markup import Markup, Node, table
 from jackfield_service.shell.pages.layout.components import (
+    ago,
     at,
     badge,
     card,
@@ -22,6 +23,7 @@ from jackfield_service.shell.pages.layout.components import (
     final,
     h,
     json_text,
+    local_time,
     more,
     offering,
     problem_notice,
@@ -55,9 +57,12 @@ _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSchedules, str], Any]]] = {
 
 def listed(request: PageRequest) -> Response:
     """``GET /schedules``: all of them by name."""
+    schedules = schedules_of(request)
+    own: Cells = {
+        "nextAt": lambda item: _next(request, item), "slots": lambda item: _last(request, schedules.slots(item["name"], None, 1)[0]),
+    }  # fmt: skip
     found = listing(
-        request, SCHEDULES, things(request, SCHEDULES, "read"), "/schedules", "Schedules",
-        {**_CELLS, "nextAt": lambda item: at(item["nextAt"], request.now) if item["nextAt"] else _reason(item) or "never"},
+        request, SCHEDULES, schedules, "/schedules", "Schedules", {**_CELLS, **own},
         empty="No schedules yet. Search above for the action that is to run at given times.", actions=partial(edit_link, request, "/schedules"),
     )  # fmt: skip
     new = offering("/new-schedule", "Schedule an action…", "New schedule") if request.may("manage") else None
@@ -76,7 +81,10 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
     found = schedules.show(name)
     slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _SLOTS)
     times = [slot_text(datetime.fromisoformat(item["local"])) for item in schedules.next(name, NEXT)] if found["status"] == "active" else []
-    own: Cells = {"status": lambda _: [_status(found), " ", _reason(found)], "nextAt": lambda _: [h.div(text) for text in times] or "none"}
+    own: Cells = {
+        "status": lambda _: [_status(found), " ", _reason(found)], "nextAt": lambda _: [h.div(text) for text in times] or "none",
+        "slots": lambda _: _last(request, slots),
+    }  # fmt: skip
     rows = [_slot(request, item) for item in slots]
     return page(
         request,
@@ -176,12 +184,29 @@ def _when(item: Mapping[str, Any]) -> Node:
     ]
 
 
+def _next(request: PageRequest, item: Mapping[str, Any]) -> Node:
+    """Say when a schedule runs next, or why it does not."""
+    if not item["nextAt"]:
+        return _reason(item) or "never"
+    moment = datetime.fromisoformat(item["nextAt"]).timestamp()
+    return [local_time(moment), h.span(ago(moment, request.now), class_="gist")]
+
+
+def _last(request: PageRequest, slots: Sequence[Mapping[str, Any]]) -> Node:
+    """Say when the newest of the slots that are past was, and what became of it."""
+    return [at(slots[0]["slot"], request.now), " ", _outcome(slots[0])] if slots else "never"
+
+
+def _outcome(item: Mapping[str, Any]) -> Markup:
+    return badge(item.get("status", item["outcome"]))
+
+
 def _slot(request: PageRequest, item: Mapping[str, Any]) -> tuple[Node, ...]:
     several = f" and {item['slots'] - 1:,} more" if "slots" in item else ""
     reason = [h.br(), h.span(item["reason"], class_="small")] if "reason" in item else None
     identifier = item.get("invocationId")
     link = h.a(h.code(identifier, class_="small"), href=f"/invocations/{identifier}") if identifier else "none"
-    return [at(item["slot"], request.now), several], [badge(item.get("status", item["outcome"])), reason], link
+    return [at(item["slot"], request.now), several], [_outcome(item), reason], link
 
 
 _CELLS: Cells = {
