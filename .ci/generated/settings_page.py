@@ -251,6 +251,7 @@ over HTTP or MCP.
 
   What exceeds a budget waits in the queue. It holds no worker, and delays nothing of other workspaces or over other connections. A rate
   allows a burst of what half a second earns. It holds over all processes and their restarts, by the database's clock.
+- **`quotas`** (`--quota JSON`): how many calls may [take effect](../tutorial/quotas.md) in a span of time. Default: none.
 - **`guards`** (`--guard NAME=JSON`): the guard of a connection, by its name, or `*` for each connection that has none, and for inline
   ones. `{}` refuses suppressed recipients, `{"refuse": false}` does not, `null` removes it. Default: none. See
   [Know what became of a mail](../tutorial/mail-events.md#send-nothing-more-to-whom-it-bounced).

@@ -106,6 +106,8 @@ _UNDONE = (
     "ALTER TABLE doubts DROP COLUMN function",
     "CREATE INDEX doubts_due ON doubts (look_at) WHERE look_at IS NOT NULL",
     "DROP TABLE applied",
+    "DROP TABLE quota_places",
+    "DROP TABLE quota_counts",
 )
 
 

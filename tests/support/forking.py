@@ -93,28 +93,34 @@ class Child:
 
     def __init__(self, pid: int, reading: int) -> None:
         self.pid = pid
-        self._reading = reading
+        self.reading = reading
 
     def answer(self) -> Any:
         """Wait for the child's value; kill it and fail where it raises or does not end in time."""
         chunks: list[bytes] = []
-        while select.select([self._reading], [], [], _CHILD_PATIENCE)[0]:
-            chunk = os.read(self._reading, 65536)
+        while select.select([self.reading], [], [], _CHILD_PATIENCE)[0]:
+            chunk = os.read(self.reading, 65536)
             if not chunk:
                 break
             chunks.append(chunk)
         else:
             os.kill(self.pid, signal.SIGABRT)
-        os.close(self._reading)
+        os.close(self.reading)
         _, status = os.waitpid(self.pid, 0)  # it has closed the pipe, or was sent SIGABRT: it ends
         assert status == 0, f"the child ended with {status}"
         return json.loads(b"".join(chunks))
 
+    def kill(self) -> None:
+        """Kill it, whatever it is doing."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.close(self.reading)
+        os.waitpid(self.pid, 0)
+
     def dies(self) -> int:
         """Wait for a child that ends itself without an answer, and return its exit code."""
-        assert select.select([self._reading], [], [], _CHILD_PATIENCE)[0], "it did not end"
-        assert os.read(self._reading, 1) == b"", "it has answered"
-        os.close(self._reading)
+        assert select.select([self.reading], [], [], _CHILD_PATIENCE)[0], "it did not end"
+        assert os.read(self.reading, 1) == b"", "it has answered"
+        os.close(self.reading)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 

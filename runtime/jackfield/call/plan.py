@@ -502,7 +502,9 @@ class Plans(ProcessLocal):
         settings = self._access.settings
         guarded = bool(settings.guards) and is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
         joins = caller.is_apart or (settings.twins or self._access.twins) == "join"
-        return Terms(settings.keep_inputs, guarded, joins, settings.limits, asks, self._access.settle)
+        own = () if caller.rules is None else caller.rules.quotas
+        quotas = ((False, settings.quotas), (True, own)) if settings.quotas or own else ()
+        return Terms(settings.keep_inputs, guarded, joins, settings.limits, asks, self._access.settle, quotas)
 
     async def found_anew(self, asked: Asked, call: Reached) -> Plan:
         """Find the plan of a call as ``find`` does, and keep nothing: the call is judged, and not made."""

@@ -6,7 +6,7 @@ brings that keeps things in a database.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeVar
 
@@ -112,6 +112,10 @@ class Settings(Protocol):
     @property
     def limits(self) -> Mapping[str, float]:
         """Limits by name; one that is missing is none."""
+
+    @property
+    def quotas(self) -> Sequence[Mapping[str, Any]]:
+        """Quotas on effects."""
 
     @property
     def guards(self) -> Mapping[str, Mapping[str, Any]]:

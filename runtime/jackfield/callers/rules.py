@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -140,15 +141,18 @@ _FORMS = "Write connector/action, connection:NAME or effect:change, with * for a
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Patterns that allow, that block, and that let a call wait until a person approves it. Without allow patterns, everything is
-    allowed. With ``asks_writes``, which is stored with no rules, a write waits, too, unless an allow pattern names its action."""
+    allowed. With ``asks_writes``, which is stored with no rules, a write waits, too, unless an allow pattern names its action. ``quotas``
+    on the effects of a token go with its patterns: they bind it likewise."""
 
     allow: tuple[str, ...] = ()
     block: tuple[str, ...] = ()
     approve: tuple[str, ...] = ()
     asks_writes: bool = False
+    quotas: tuple[str, ...] = ()
+    """Each as JSON."""
 
     def __bool__(self) -> bool:
-        return bool(self.allow or self.block or self.approve)
+        return bool(self.allow or self.block or self.approve or self.quotas)
 
     @property
     def forbids(self) -> bool:
@@ -205,16 +209,24 @@ class Rules:
 
         :raises TypeError: if they are of another shape.
         """
-        found: list[Any] = [data.get(name, []) for name in LISTS] if isinstance(data, Mapping) else [None]
-        if not all(isinstance(patterns, list) and all(isinstance(text, str) for text in patterns) for patterns in found):
+        found: list[Any] = [data.get(name, []) for name in (*LISTS, "quotas")] if isinstance(data, Mapping) else [None]
+        *lists, quotas = found
+        if quotas is None or not all(isinstance(patterns, list) and all(isinstance(text, str) for text in patterns) for patterns in lists):
             raise TypeError("rules are an object with arrays of patterns")
-        allow, block, approve = (tuple(patterns) for patterns in found)
-        return cls(allow, block, approve)
+        allow, block, approve = (tuple(patterns) for patterns in lists)
+        return cls(allow, block, approve, quotas=tuple(json.dumps(one, sort_keys=True) for one in quotas))
 
-    def to_json(self) -> dict[str, list[str]]:
-        """Return ``{"allow": […], "block": […]}``, and ``approve`` if there are such patterns."""
-        also = {"approve": list(self.approve)} if self.approve else {}
+    def to_json(self) -> dict[str, list[Any]]:
+        """Return ``{"allow": […], "block": […]}``, and ``approve`` and ``quotas`` if there are any."""
+        quotas = [json.loads(text) for text in self.quotas]
+        also = {name: [*given] for name, given in (("approve", self.approve), ("quotas", quotas)) if given}
         return {"allow": list(self.allow), "block": list(self.block), **also}
+
+    def apart(self) -> dict[str, Any]:
+        """Return them as two members of a JSON object: ``rules``, and ``quotas`` if there are any."""
+        rules = self.to_json()
+        quotas = rules.pop("quotas", None)
+        return {"rules": rules, **({"quotas": quotas} if quotas else {})}
 
 
 def _may_fit(text: str, connector: str, connection: str | None, *, unreadable: bool) -> bool:

@@ -366,6 +366,18 @@ class QuotaExceeded(JackfieldError):
     http_status = 503
 
 
+class QuotaReached(QuotaExceeded):
+    """A ``quota`` of the workspace or of the token is used up ``until`` a time, which is in so many ``seconds``. None: the call is larger
+    than it allows at all. Nothing was sent."""
+
+    def __init__(self, quota: str, until: str | None = None, seconds: float | None = None) -> None:
+        super().__init__(
+            f"the quota of {quota} " + ("allows no call as large as this one" if until is None else f"is used up until {until}"),
+            hint="Nothing was sent. Who manages the workspace can raise the quota.",
+            retry_after=seconds,
+        )
+
+
 class Unavailable(JackfieldError):
     """The provider could not be reached or verified, or sent no clear response to an action that is safe to repeat."""
 

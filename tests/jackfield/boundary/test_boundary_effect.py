@@ -493,3 +493,21 @@ def test_it_is_declared_rightly_or_not_at_all(jackfield: Jackfield, provider: Pr
         jackfield.once("more", effect="write", key=lambda order: order.id)(of_plain)
     with pytest.raises(TypeError, match="no block"):
         jackfield.once("more", effect="write", key="a").__enter__()
+
+
+def test_a_quota_counts_calls_of_the_function(provider: Provider, tmp_path: Path) -> None:
+    """Directly and as an invocation; what its program knows as a refusal gives its place back."""
+    with Jackfield(environment={"JACKFIELD_HOME": str(tmp_path)}) as jackfield:
+        charge = charging(jackfield, provider)
+        jackfield.storage.opened(migrate=True).close()
+        jackfield.access.workspaces.set("default", {"quotas": [{"count": 2, "per": "month", "of": {"action": "host/charge"}}]})
+        provider.raises = Declined("no")
+        with pytest.raises(Declined):
+            charge(Order("0"))
+        provider.raises = None
+        assert charge(Order("1")) == "ch_1"
+        assert jackfield.invoke(asked({"id": "2"})).status == "succeeded"
+        error = failure(lambda: charge(Order("3"))).result.error
+        assert error is not None
+        assert error.code == "quota_exceeded"
+        assert len(provider.effects) == 2

@@ -251,3 +251,20 @@ def test_budgets_are_settings_of_the_workspace(operator: Shell) -> None:
     assert shown["connectionBudgets"] == {"hall": {"rate": 2.0, "concurrency": 1}}
     for wrong in (("--queue-rate", "-1"), ("--connection-rate", "hall"), ("--connection-rate", "no/name=1"), ("--queue-rate", "nan")):
         assert operator.run("workspaces", "set", "default", *wrong).code == 2, wrong
+
+
+def test_quotas_are_settings_of_the_workspace_and_of_tokens(operator: Shell) -> None:
+    """They replace the list; beyond one the command fails by name; what is no quota is refused, and shown by its place."""
+    one = {"count": 1, "per": "month", "of": {"effect": "write"}}
+    shown = operator.run("workspaces", "set", "default", "--quota", json.dumps(one)).json
+    assert shown["quotas"] == [one]
+    found = [operator.run("invoke", "echo", "post", "--connection", "hall", "text=x") for _ in range(2)]
+    assert [(answer.code, answer.json["status"]) for answer in found] == [(0, "succeeded"), (1, "failed")]
+    assert found[1].json["error"]["code"] == "quota_exceeded"
+    for wrong in (("--quota", "{"), ("--quota", "{}"), ("--quota", json.dumps(one), "--no-quota")):
+        assert operator.run("workspaces", "set", "default", *wrong).code == 2, wrong
+    assert operator.run("workspaces", "set", "default", "--no-quota").json["quotas"] == []
+    assert operator.run("invoke", "echo", "post", "--connection", "hall", "text=x").code == 0
+    made = operator.run("tokens", "create", "--scope", "invoke", "--quota", json.dumps(one))
+    assert made.code == 0
+    assert operator.run("tokens", "create", "--scope", "invoke", "--quota", "5").code == 2

@@ -77,6 +77,7 @@ EXCEPTIONS = {
     r"SELECT invocations.workspace, .* (owner = :owner|not_after <= :now ORDER BY not_after) LIMIT :limit( OFFSET :left)?": (
         "recovery takes over for every workspace"
     ),
+    r"SELECT workspace, id, mark FROM quota_places": "recovery gives back what lost processes had counted, for every workspace",
     r"SELECT DISTINCT owner FROM \(SELECT name FROM workspaces": "recovery looks for owners that are gone",
     r"SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at": "a worker's: what its own process is to cancel",
     r"SELECT COUNT\(\*\) AS released FROM invocations": "the dispatcher's: how many messages the broker holds",

@@ -35,6 +35,7 @@ def test_default_is_always_there(workspaces: Workspaces) -> None:
         "allowAmbient": False,
         "allowOwnExternalId": False,
         "settleAbsent": False,
+        "quotas": [],
         "queueRate": 0,
         "queueConcurrency": 0,
         "connectionBudgets": {},

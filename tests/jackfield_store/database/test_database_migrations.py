@@ -78,6 +78,8 @@ TABLES = {
     "journal_upkeep",
     "paces",
     "queue_budgets",
+    "quota_counts",
+    "quota_places",
     "leases",
     "instances",
     "installation",

@@ -11,7 +11,9 @@ from fake_aws import FakeAws
 from jackfield.callers import Caller
 from jackfield.invocation import Enqueued
 from jackfield.kernel.errors import LimitReached
+from jackfield.pacing.turn import PostponedError
 from jackfield_service.subjects.tenants.usage import in_use
+from jackfield_store.journal import Queue
 from nursery import mail
 
 _READ: dict[str, Any] = {"connector": "aws-ses", "action": "getAccount", "connection": "acme-ses", "inputs": {}}
@@ -68,3 +70,22 @@ def test_the_limit_is_a_setting(upgraded: str, aws: FakeAws) -> None:
         assert found.error.code == "rate_limited"
         workspaces_of(jackfield).set("default", {"limits": {"waiting": None}})
         assert status_of(jackfield, asked(jackfield).meta.invocation_id) == ("waiting", None)
+
+
+def test_an_approved_call_takes_its_place_of_a_quota_when_it_begins(upgraded: str, aws: FakeAws) -> None:
+    """Asking costs nothing. Of two that were approved the second one waits for the next span, and stays approved."""
+    quotas = [{"count": 1, "per": "month", "of": {"effect": "write"}}]
+    with runtime(upgraded, aws, {**RULE, "quotas": quotas}) as jackfield:
+        identifiers = [asked(jackfield, idempotencyKey=str(number)).meta.invocation_id for number in range(2)]
+        approvals = jackfield.approvals_of(Caller("cli:bob", audience="operator"), BOB)
+        for identifier in identifiers:
+            approvals.approve(identifier)
+        queue, found = Queue(jackfield.storage.database), list[str]()
+        for claimed in queue.claim(10):
+            try:
+                found.append(jackfield.run(claimed).status)
+            except PostponedError as later:
+                assert queue.postpone(claimed, later.at)
+                found.append("later")
+        assert sorted(found) == ["later", "succeeded"]
+        assert sorted(status_of(jackfield, identifier)[0] for identifier in identifiers) == ["queued", "succeeded"]

@@ -63,13 +63,14 @@ DAMAGES = {**CONTENTS, **TIMES, **STATES}
 """Values that are written, by the kind of damage; of several, the first that the database takes."""
 UNREAD = dict.fromkeys(
     ("authorizations", "client_registrations", "console_sessions", "file_connection_tests", "grants", "leases", "mcp_servers",
-     "oauth_clients", "external_ids", "paces", "record_reads", "applied"),
+     "oauth_clients", "external_ids", "paces", "record_reads", "applied", "quota_counts"),
     "read by calls and requests of the workspace alone",
 ) | dict.fromkeys(
     ("doubt_markers", "event_keys", "file_holds", "invocation_references", "invocation_terms", "marked_events", "outcomes",
      "subscription_items", "workspace_wrappers", "callback_positions"),
     "read within the work on one row of another table, which is done apart",
-) | {"blocked_workspaces": "read for people alone", "queue_budgets": "one that cannot be read begins anew"}  # fmt: skip
+) | {"blocked_workspaces": "read for people alone", "queue_budgets": "one that cannot be read begins anew",
+     "quota_places": "recovery reads nothing of them but their keys"}  # fmt: skip
 """Tables that no loop reads for several workspaces, and why: a new table needs rows here, or a reason."""
 
 _SLOT = """

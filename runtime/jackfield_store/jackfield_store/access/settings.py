@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers.rules import LISTS, Rules
@@ -60,7 +60,7 @@ class Settings:
     write without a key joins the one that is open, ``join`` or ``allow``; None: as the process is set. ``settle`` says what becomes of
     evidence about a doubt, ``off``, ``show`` or ``on``; the operator's setting wins if it is stricter. With ``settle_absent``, a provider
     that has no trace of a call settles it, too. With ``writes`` ``ask``, a write that no allow pattern names waits for a person; None is
-    ``allow``.
+    ``allow``. ``quotas`` bound how many calls take effect in a span of time (``access.quotas``).
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -80,6 +80,7 @@ class Settings:
     settle: str | None = None
     settle_absent: bool = False
     writes: str | None = None
+    quotas: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def binding(self) -> Rules:
@@ -114,7 +115,7 @@ class Settings:
         if not isinstance(data.get("retentionDays", 0), int):
             raise TypeError("a number of days is not a number")
         known = {name: _frozen(data[member]) for name, member in _MEMBERS.items() if member in data}
-        return cls(**{**known, "rules": Rules.from_json(data.get("rules", {}))})
+        return cls(**{**known, "rules": Rules.from_json(data.get("rules", {})), "quotas": tuple(data.get("quotas", ()))})
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as a JSON object."""
@@ -158,6 +159,8 @@ def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings
         hint = "See the details." if named else f"A workspace has {', '.join(('rules', *_MEMBERS.values()))}."
         raise InvalidInvocation(f"{count} not valid", details=faults, hint=hint)
     known = {name: _frozen(changes[member]) for name, member in _MEMBERS.items() if member in changes}
+    if "quotas" in changes:
+        known["quotas"] = tuple(changes["quotas"])
     if "limits" in changes:
         merged = {**settings.limits, **changes["limits"]}
         known["limits"] = {name: merged[name] for name in LIMITS if merged.get(name) is not None}
@@ -189,6 +192,13 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
             yield from _reference_faults(value)
         elif not isinstance(value, bool):
             yield Detail(f"/{member}", "must be true or false", "type")
+
+
+def quotas_renamed(quotas: Sequence[Mapping[str, Any]], connection: str, to: str) -> tuple[Mapping[str, Any], ...]:
+    """Return quotas of which those that name a connection name it as it is called now."""
+    return tuple(
+        {**one, "of": {**one["of"], "connection": to}} if one.get("of", {}).get("connection") == connection else one for one in quotas
+    )
 
 
 def theme_faults(value: object) -> Iterator[Detail]:
@@ -249,6 +259,12 @@ def _connection_budget_faults(value: object) -> Iterator[Detail]:
         elif budget is not None:
             for name, number in budget.items():
                 yield from _budget_faults(f"{path}/{name}", name, number)
+
+
+def _quota_faults(value: object) -> Iterator[Detail]:
+    from jackfield_store.access.quotas import quota_faults  # settings are read by each process, and set by few
+
+    yield from quota_faults(value)
 
 
 def _guard_faults(value: object) -> Iterator[Detail]:
@@ -335,4 +351,5 @@ _JUDGED: Mapping[str, Callable[[object], Iterator[Detail]]] = {
     "limits": _limit_faults,
     "theme": theme_faults,
     "guards": _guard_faults,
+    "quotas": _quota_faults,
 }

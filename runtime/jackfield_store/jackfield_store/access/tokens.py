@@ -15,12 +15,13 @@ from jackfield.callers.actor import LIBRARY, Actor
 from jackfield.callers.rules import APPROVE, TOKEN_SCOPES, Decision, Request, Rules, Scope, decide, may, with_wait
 from jackfield.invocation import new_invocation_id
 from jackfield.kernel.clock import Clock, iso
-from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed, Unavailable, did_you_mean
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.kernel.stored_values import nearest_time, parsed, possible_time
 from jackfield_store.access.audit import Audit
+from jackfield_store.access.quotas import quota_faults
 from jackfield_store.access.rule_warnings import warned
 from jackfield_store.access.settings import Settings, read_settings
 from jackfield_store.access.token_seals import SET_SEAL, is_sealed, token_seal
@@ -107,7 +108,7 @@ class Token(TokenTimes):
             "name": self.name,
             "scope": self.scope,
             "status": self.status(now),
-            "rules": self.rules.to_json(),
+            **self.rules.apart(),
             **self.times_to_json(),
             **({} if self.is_operators else {"createdBy": self.created_by}),
             **({"problem": self.damage} if self.damage is not None else {}),
@@ -264,20 +265,26 @@ class Tokens:
         self._actor = actor
         self._audit = Audit(database, lambda: vault, workspace, clock, actor)
 
-    def create(self, scope: str, name: str = "", rules: Rules | None = None, expires_at: float | None = None) -> NewToken[Token]:
+    def create(
+        self, scope: str, name: str = "", rules: Rules | None = None, expires_at: float | None = None, quotas: Any = ()
+    ) -> NewToken[Token]:
         """Create a token, by default named after the time. Its text is returned only here; the database stores its SHA-256.
 
-        :raises InvalidInvocation: if the scope, the name, a rule or the expiry is not valid.
+        ``quotas`` count the calls of this token alone.
+
+        :raises InvalidInvocation: if the scope, the name, a rule, a quota or the expiry is not valid.
         :raises NotAllowed: if it is to approve calls, and its creator may not let others do that.
         """
         now = self._clock.time()
         known = f"must be one of {', '.join(TOKEN_SCOPES)}{did_you_mean(scope, TOKEN_SCOPES)}"
-        name = named(name, expires_at, now, () if scope in TOKEN_SCOPES else (Detail("/scope", known, "enum"),))
+        wrong = () if scope in TOKEN_SCOPES else (Detail("/scope", known, "enum"),)
+        name = named(name, expires_at, now, (*wrong, *quota_faults(quotas)))
         creator = self._actor.person
         if not self.gives_approve and may(cast("Scope", scope), APPROVE):
             fault = Detail("/scope", "only the operator lets somebody approve calls")
             raise NotAllowed(f"not allowed: the scope '{scope}'", details=[fault], hint=NextStep("approver"))
         rules = Rules.checked(rules.allow, rules.block, rules.approve) if rules is not None else Rules()
+        rules = replace(rules, quotas=tuple(json.dumps(one, sort_keys=True) for one in quotas))
         token = Token(self._workspace, new_invocation_id(), name, cast("Scope", scope), rules, now, expires_at, created_by=creator)
         text = new_text()
         values = {
@@ -292,7 +299,7 @@ class Tokens:
             "created_by": creator,
         }
         values["seal"] = token_seal(self._vault, self._workspace, token.id, SimpleNamespace(**values, revoked_at=None))
-        about = {"name": name, "scope": token.scope, "rules": rules.to_json(), "expiresAt": iso(expires_at)}
+        about = {"name": name, "scope": token.scope, **rules.apart(), "expiresAt": iso(expires_at)}
         with self._database.write() as transaction:
             transaction.change(_INSERT, values)
             self._audit.append(transaction, "token.created", f"token:{token.id}", about)

@@ -18,7 +18,7 @@ from jackfield.kernel.stored_values import possible_time
 from jackfield_store.access.audit import Audit, difference, first_acts
 from jackfield_store.access.audit_seals import prepare_seals
 from jackfield_store.access.kept_rules import kept_rules, with_kept_rules
-from jackfield_store.access.settings import IMAGES, Settings, changed_settings, read_settings
+from jackfield_store.access.settings import IMAGES, Settings, changed_settings, quotas_renamed, read_settings
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.batches import ApartError, JointUnit
 from jackfield_store.database.epoch import EpochCache
@@ -205,10 +205,13 @@ class Workspaces:
         return _warned(found) if "rules" in changes else found
 
     def rename_guard(self, name: str, connection: str, to: str) -> None:
-        """Let the guard of a connection follow it to its new name, in the transaction that renames it: a paused one stays paused."""
-        guard = self.find(name).settings.guards.get(connection)
-        if guard is not None:
-            self._set(name, {"guards": {connection: None, to: guard}})
+        """Let the guard and the quotas of a connection follow it to its new name, in the transaction that renames it: a paused one stays
+        paused."""
+        settings = self.find(name).settings
+        guard, quotas = settings.guards.get(connection), quotas_renamed(settings.quotas, connection, to)
+        changes = {"guards": {connection: None, to: guard}} if guard is not None else {}
+        if quotas != settings.quotas or changes:
+            self._set(name, {**changes, **({"quotas": quotas} if quotas != settings.quotas else {})})
 
     def _set(self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object] = lambda _present: None) -> Workspace:
         for _ in range(_TRIES):

@@ -13,6 +13,7 @@ from jackfield_store.gates.jobs import Jobs
 from jackfield_store.gates.keys import Keys
 from jackfield_store.gates.limits import Limits
 from jackfield_store.gates.paces import Paces
+from jackfield_store.gates.quotas import Quotas
 from jackfield_store.gates.twins import Twins
 
 if TYPE_CHECKING:
@@ -35,5 +36,6 @@ def ordered(policies: Policies, *, rides: bool) -> Sequence[Gate]:
         Evidence(),  # attempt, begin, end, answer: the marker goes with the begin
         Jobs(),  # follow: in the place of settling
         Parts(),  # answer: the caller's own view
+        Quotas(),  # before_begin, begin, output, end, leave: what another call answers, or a person has to, takes no place
         Paces(rides=rides),  # before_begin, begin, end: the outermost statements: what does not come due undoes all others
     )

@@ -15,7 +15,7 @@ from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass, replace
 from jackfield_store.database.due_rows import DueRows, DueTable, OvertakenError, held
 from jackfield_store.database.shared_clock import SharedClock
-from jackfield_store.journal import marks
+from jackfield_store.journal import marks, quotas
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE
 from jackfield_store.journal.outcomes import refer
@@ -259,6 +259,8 @@ class Doubts:
             "purge_after": self.time.stamp() + DOUBT_KEPT, "key_held": int(status == "succeeded" and entry.key_held),
         }  # fmt: skip
         held(transaction.change(sql.RESOLVE, values))
+        if status == "failed":
+            quotas.give_back(transaction, self.workspace, entry.id)
         self._refer(transaction, entry, references)
 
     def confirm(self, transaction: Transaction, entry: Entry, result: bytes, references: Sequence[str]) -> None:

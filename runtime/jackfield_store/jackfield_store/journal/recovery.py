@@ -25,7 +25,7 @@ from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.due_rows import readable
 from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, WrongMasterKey
 from jackfield_store.database.shared_clock import SharedClock
-from jackfield_store.journal import approvals, doubts, process
+from jackfield_store.journal import approvals, doubts, process, quotas
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.abandoned import expired, given_up, left_behind, tries_left
 from jackfield_store.journal.entry import bound_result, read_entry
@@ -88,6 +88,7 @@ class Recovery:
             if self._has_ended(row) or self._has_expired(row, now, me.steady_since):
                 found += self._take_over(row.id, row.host)
                 self._database.record(partial(_forget, row=row))
+        quotas.recover(self._database)
         return found + self._recover_own(me) + self._recover_unregistered(now, me) + self._end_overdue()
 
     def has_lost(self, owner: str | None) -> bool:

@@ -12,6 +12,7 @@ from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import Detail, InvalidInvocation, Unavailable
 from jackfield.kernel.exact import read_float, result_json
 from jackfield_store.database import outbox
+from jackfield_store.journal import quotas
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.doubt_reports import DoubtReports, Report
 from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE, bound_result
@@ -72,13 +73,20 @@ def resolve(
     values = {
         "workspace": journal.workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by, "result": sealed,
         "purge_after": now + DOUBT_KEPT, "key_held": int(outcome == "succeeded" and entry.key_held)}  # fmt: skip
-    if not journal.database.record(lambda transaction: sql.resolve(transaction, values)):
+    if not journal.database.record(partial(_resolved, values)):
         raise InvalidInvocation(
             f"the invocation '{identifier[:80]}' is not in doubt: its status is '{entry.status}'",
             hint="There is nothing to resolve: only invocations in doubt are resolved.",
         )
     verdict, since = "took" if outcome == "succeeded" else "absent", entry.settled_at or now
     DoubtReports.of(journal.database).tell(Report(by="person", verdict=verdict, seconds=max(0.0, now - since)))
+
+
+def _resolved(values: Mapping[str, Any], transaction: Transaction) -> int:
+    changed = sql.resolve(transaction, values)
+    if changed and values["status"] == "failed":
+        quotas.give_back(transaction, values["workspace"], values["id"])
+    return changed
 
 
 def with_output(result: Mapping[str, Any], output: Mapping[str, Any] | None, warning: Mapping[str, Any]) -> dict[str, Any]:

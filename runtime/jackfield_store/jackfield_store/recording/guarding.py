@@ -25,7 +25,7 @@ async def refuse_suppressed(checked: Checked) -> None:
     :raises InvalidInput: if the recipients are not in the inputs.
     """
     inputs, places, pipe = checked.inputs, checked.found.plan.recipients, checked.found.pipe
-    given = [*_recipients(inputs, places)]
+    given = [*recipients_of(inputs, places)]
     if places and not given:
         fault = Detail(pointer(places[0][0]), "give the recipients here: the connection's guard compares them with those suppressed")
         raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent.")
@@ -39,7 +39,7 @@ async def refuse_suppressed(checked: Checked) -> None:
         raise NotAllowed(f"not allowed: {count} suppressed", details=faults, hint=hint)
 
 
-def _recipients(inputs: Mapping[str, Any], places: Places) -> Iterator[tuple[str, str]]:
+def recipients_of(inputs: Mapping[str, Any], places: Places) -> Iterator[tuple[str, str]]:
     """Yield each recipient with the place of the text that names it."""
     for name, *rest in places:
         value = inputs.get(name)

@@ -206,7 +206,8 @@ class Record:
         self._on(states.SET_ASIDE)
 
     @property
-    def _has_begun(self) -> bool:
+    def has_begun(self) -> bool:
+        """True if it may have sent something."""
         return self._reached in states.BEGAN
 
     @property
@@ -419,9 +420,9 @@ class Record:
 
         A run that has begun waits longer than a refusal, and without limit if its caller gets the Result meanwhile.
         """
-        if self._has_begun and not durable:
+        if self.has_begun and not durable:
             return math.inf
-        more = _REFUSAL_WAIT if not self._has_begun else _OUTCOME_WAIT if self._how.claimed is not None else _TOLD_WAIT
+        more = _REFUSAL_WAIT if not self.has_begun else _OUTCOME_WAIT if self._how.claimed is not None else _TOLD_WAIT
         return max(self._how.deadline.remaining(), more)
 
     def _lost(self, unit: Unit, result: Result, error: Exception) -> None:
@@ -498,7 +499,7 @@ class Record:
         claimed, ending = self._how.claimed, self._ending
         if claimed is not None and ending == states.GIVE_BACK:
             return _closed(self._journal.giving_back(claimed), result, closing, back=True)
-        if not self._has_begun:
+        if not self.has_begun:
             self._draft.started_at = None  # a run whose start could not be recorded did not begin
         if ending == states.WHOLE:
             unit = self._recording(result)  # what a gate keeps with the begin may be there, too
@@ -540,7 +541,7 @@ class Record:
 
         Otherwise it goes with the next commit, or one of its own (``end``). If the process dies before, a ``write`` is in doubt.
         """
-        return (self._has_begun and self._draft.idempotency_key is not None) or result.status == "in_doubt"
+        return (self.has_begun and self._draft.idempotency_key is not None) or result.status == "in_doubt"
 
 
 def _closed(unit: Unit, result: Result, closing: Sequence[Passing], *, back: bool) -> Unit:

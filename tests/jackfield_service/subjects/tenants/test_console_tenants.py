@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,6 +171,18 @@ def test_a_tenant_is_suspended_resumed_and_deleted(place: Place) -> None:
     assert operator.get(page).status == 404
     assert operator.change("/tenants", "/tenants", name="acme 3").status == 400
     assert operator.change("/tenants", "/tenants", name="acme-3").status == 303
+
+
+def test_quotas_are_set_in_the_console_which_shows_what_is_spent(place: Place) -> None:
+    """The form has the quotas of the workspace; a fault is told, and the table says how far each is spent."""
+    operator, page = place.signed_in(), "/tenants/acme-1"
+    wrong = operator.change(page, f"{page}/quotas", quotas=json.dumps({"quotas": [{"count": 0, "per": "day"}]}))
+    assert (wrong.status, "must be a number above 0" in wrong.words) == (400, True)
+    given = {"count": 3, "per": "month", "of": {"action": "echo/say"}, "by": "connection"}
+    assert operator.change(page, f"{page}/quotas", quotas=json.dumps({"quotas": [given]})).status == 303
+    place.host.runtime("acme-1").invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "x"}})
+    words = operator.get(page).words
+    assert "3 of echo/say per month for each connection 1 by one connection, of 1 that have spent any" in words
 
 
 def test_what_a_tenant_refuses_is_told_in_words_of_the_page(place: Place) -> None:

@@ -35,7 +35,7 @@ def outcome(result: Result, surface: str) -> tuple[int, dict[str, str], bytes]:
         headers["Location"] = f"/v1/invocations/{result.meta.invocation_id}"
     if result.meta.replayed:
         headers["Idempotency-Replayed"] = "true"
-    if error is not None and error.retryable and error.http_status in (409, 503, 504):
+    if error is not None and (error.retryable or error.retry_after is not None) and error.http_status in (409, 503, 504):
         headers["Retry-After"] = str(max(1, round(error.retry_after or 1)))
     return (202 if "Location" in headers else 200) if error is None else error.http_status, headers, dumps(result.to_json(surface))
 

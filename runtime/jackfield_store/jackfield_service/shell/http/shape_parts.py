@@ -53,3 +53,21 @@ GAPS: Json = {
     "description": "Patterns that guard 'effect:write' alone, with the number of changes that they leave out; where rules were made.",
 }  # fmt: skip
 RULES: Json = {"$ref": "#/components/schemas/Rules"}
+_POINTER: Json = {"type": "string", "pattern": "^/", "maxLength": 200}
+QUOTAS: Json = {
+    "type": "array", "maxItems": 50, "description": "How many calls may take effect in a span of time, or how much of a number in them.",
+    "items": closed_with(("count", "per"), {
+        "count": {"type": "number", "exclusiveMinimum": 0, "maximum": 10**12, "title": "At most"},
+        "per": {"enum": ["second", "minute", "hour", "day", "month"], "title": "Per"},
+        "of": {**closed_with((), {
+            "effect": {"enum": ["read", "idempotent", "write", "change"], "title": "Effect"},
+            "action": {"type": "string", "maxLength": 200, "title": "Action", "description": "As in a rule: aws-ses/*"},
+            "connection": {"type": "string", "maxLength": 200, "title": "Connection", "description": "As in a rule: acme-*"},
+        }), "title": "Of"},
+        "by": {
+            "type": "string", "maxLength": 200, "title": "For each",
+            "description": "token (or caller), connection, recipient, or a JSON Pointer into the inputs: each has a count of its own.",
+        },
+        "sum": {**_POINTER, "title": "Sum", "description": "JSON Pointer to the number in the inputs that is counted instead of the call."},
+    }),
+}  # fmt: skip

@@ -15,6 +15,7 @@ from jackfield.cli.quantities import count
 from jackfield.cli.session import Noun, declare_name, declare_nothing
 from jackfield.kernel.clock import SystemClock
 from jackfield_store.access.settings import WRITE_RULES
+from jackfield_store.commands.quota_option import declare_quota, read_quotas
 from jackfield_store.commands.stored import actor, open_storage, workspaces_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def _declare_settings(parser: Parser) -> None:
         "--guard", action="append", metavar="NAME=JSON",
         help="the guard of a connection, or of each other one (*=JSON): {} refuses suppressed recipients, null removes it; repeatable",
     )  # fmt: skip
+    declare_quota(parser)
     about = "what becomes of a write without a key while an equal one is open; server: as JACKFIELD_TWINS says"
     parser.add_argument("--twins", choices=("join", "allow", "server"), help=about)
     about = "what becomes of evidence about a call in doubt; server: as JACKFIELD_SETTLE says"
@@ -69,6 +71,7 @@ def _declare_set(parser: Parser) -> None:
     parser.add_argument("--no-allow", action="store_true", help="remove all allow patterns: everything is allowed")
     parser.add_argument("--no-block", action="store_true", help="remove all block patterns")
     parser.add_argument("--no-approve", action="store_true", help="remove all approve patterns: nothing waits for a person")
+    parser.add_argument("--no-quota", action="store_true", help="remove all quotas")
 
 
 def _changes(arguments: Namespace) -> dict[str, Any]:
@@ -90,6 +93,8 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
             changes[member] = getattr(arguments, name)
     if arguments.guard:
         changes["guards"] = dict(_named(word, json.loads, "--guard", arguments) for word in arguments.guard)
+    if arguments.quota:
+        changes["quotas"] = read_quotas(arguments)
     budgets: dict[str, dict[str, float]] = {}
     for member, kind in (("rate", float), ("concurrency", int)):
         for word in getattr(arguments, f"connection_{member}") or ():
@@ -121,6 +126,10 @@ def _set(arguments: Namespace, output: Output) -> int:
             if getattr(arguments, name):
                 raise UsageError(f"--{name} and --no-{name} cannot be combined", usage=arguments.usage)
             changes["rules"] = {**changes.get("rules", {}), name: []}
+    if arguments.no_quota:
+        if arguments.quota:
+            raise UsageError("--quota and --no-quota cannot be combined", usage=arguments.usage)
+        changes["quotas"] = []
     if not changes:
         raise UsageError("no setting is given", usage=arguments.usage, hint="See 'jackfield workspaces set --help'.")
     with open_storage() as storage:

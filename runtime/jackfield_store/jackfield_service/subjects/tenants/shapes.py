@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jackfield_service.shell.http.shape_parts import ANY, GAPS, MOMENT, NAME, RULES, STRING, Json, closed_with, object_of
+from jackfield_service.shell.http.shape_parts import ANY, GAPS, MOMENT, NAME, QUOTAS, RULES, STRING, Json, closed_with, object_of
 from jackfield_service.subjects.connect.shapes import THEME
 from jackfield_service.subjects.doubts.shapes import CHOICES
 from jackfield_store.access.settings import LIMITS, WRITE_RULES
@@ -34,7 +34,7 @@ _SETTINGS: Mapping[str, Json] = {
     },
     "connectionBudgets": {"type": "object", "additionalProperties": {"anyOf": [_BUDGET, {"type": "null"}]}},
     "limits": closed_with((), dict.fromkeys(LIMITS, _LIMIT)), "theme": THEME,
-    "guards": {"type": "object", "additionalProperties": {"anyOf": [_GUARD, {"type": "null"}]}},
+    "guards": {"type": "object", "additionalProperties": {"anyOf": [_GUARD, {"type": "null"}]}}, "quotas": QUOTAS,
 }  # fmt: skip
 SHAPES: dict[str, Json] = {
     "WorkspaceSettings": closed_with((), _SETTINGS),

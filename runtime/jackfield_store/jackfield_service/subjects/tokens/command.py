@@ -15,6 +15,7 @@ from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import UnknownConnection
 from jackfield_store.access import Tokens
 from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.commands.quota_option import declare_quota, read_quotas
 from jackfield_store.commands.stored import actor, open_storage, selected_workspace
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def _declare_create(parser: Parser) -> None:
     parser.add_argument(
         "--approve", action="append", default=[], metavar="PATTERN", help="let what matches wait until a person approves it; repeatable"
     )
+    declare_quota(parser)
     parser.add_argument("--expires", metavar="WHEN", help="a duration such as 30d, or a date such as 2031-01-31 (default: never)")
 
 
@@ -61,7 +63,7 @@ def _create(arguments: Namespace, output: Output) -> int:
     rules = Rules.checked(arguments.allow, arguments.block, arguments.approve)
     with open_storage() as storage:
         tokens = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock(), actor())
-        made = tokens.create(scope_of(arguments.scope), arguments.name, rules, expires)
+        made = tokens.create(scope_of(arguments.scope), arguments.name, rules, expires, read_quotas(arguments))
     return _tell(made, output, expires)
 
 
@@ -71,6 +73,7 @@ def _create_for_platform(arguments: Namespace, output: Output, expires: float | 
         "--allow": arguments.allow,
         "--block": arguments.block,
         "--approve": arguments.approve,
+        "--quota": arguments.quota,
         "--workspace": arguments.workspace,
     }
     wrong = next((name for name, given in of_workspace.items() if given), None)

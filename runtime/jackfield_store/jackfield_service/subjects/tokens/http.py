@@ -46,7 +46,7 @@ async def creation(request: Request) -> Callable[[Tokens, float], dict[str, Any]
 
     :raises Problem: 400 if a member is unknown or has another type.
     """
-    body = await members_of(request, {"scope"}, {"name", "rules", "expiresAt", "expiresIn"})
+    body = await members_of(request, {"scope"}, {"name", "rules", "quotas", "expiresAt", "expiresIn"})
     scope, name, expires, lasts = body["scope"], body.get("name", ""), body.get("expiresAt"), body.get("expiresIn")
     if not isinstance(scope, str) or not isinstance(name, str) or not isinstance(expires, str | None):
         raise Problem(400, "'scope', 'name' and 'expiresAt' must be strings")
@@ -60,7 +60,7 @@ async def creation(request: Request) -> Callable[[Tokens, float], dict[str, Any]
 
     def step(tokens: Tokens, now: float) -> dict[str, Any]:
         at = now + lasts if lasts is not None else moment(expires, now, 1, "'expiresAt'") if expires is not None else None
-        made = tokens.create(scope, name, Rules.checked(*patterns), at)
+        made = tokens.create(scope, name, Rules.checked(*patterns), at, body.get("quotas", ()))
         return {"token": made.text, **made.token.to_json(now), **made.to_json()}
 
     return step

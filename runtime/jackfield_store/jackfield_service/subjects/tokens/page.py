@@ -33,6 +33,7 @@ from jackfield_service.shell.pages.layout.shell import outcome, page, redirect
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_store.access import Token
+from jackfield_store.access.quotas import quotas_of
 
 COLUMNS = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
 _PAGE = 50
@@ -113,6 +114,7 @@ def rules_shown(rules: Rules) -> list[Node]:
         *(f"allow {text}" for text in rules.allow),
         *(f"block {text}" for text in rules.block),
         *(f"approve {text}" for text in rules.approve),
+        *(f"at most {quota.title}" for quota in quotas_of(rules.quotas, owned=True)),
     ]
     return [[h.code(text), h.br()] for text in texts]
 

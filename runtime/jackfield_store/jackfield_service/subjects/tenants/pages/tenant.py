@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +13,10 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
+from jackfield.kernel.stored_values import parsed_object
+from jackfield_service.shell.http.shape_parts import QUOTAS
 from jackfield_service.shell.operations.entry_export import csv_text
+from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
 from jackfield_service.shell.pages.layout.components import (
     at,
     badge,
@@ -25,10 +29,12 @@ from jackfield_service.shell.pages.layout.components import (
     h,
     heading,
     notice,
+    schema_editor,
     text_field,
 )
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.export import exported_file
+from jackfield_service.shell.pages.layout.form_schema import form_schema
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.shell import outcome, page, redirect
 from jackfield_service.shell.requests.problem import Problem
@@ -43,8 +49,11 @@ from jackfield_service.subjects.tenants.purge import kept_by
 from jackfield_service.subjects.tokens.page import COLUMNS as TOKEN_COLUMNS
 from jackfield_service.subjects.tokens.page import token_row
 from jackfield_store.access import DEFAULT, Workspace
+from jackfield_store.access.quotas import SCALE, quotas_of
 from jackfield_store.access.settings import LIMITS
+from jackfield_store.journal.quotas import digest, used
 
+_QUOTAS = {"type": "object", "properties": {"quotas": {**QUOTAS, "title": "Quotas"}}}
 _SPANS = {"14d": "in 14 days", "90d": "in 90 days", "month": "this month", "last-month": "last month"}
 _COUNTS = ("calls", "attempts", "failures", "refused", "cancelled", "events", "deliveries")
 _SHOWN = 50
@@ -58,6 +67,7 @@ _DONE = {
     "suspended": "Suspended: every call is refused, in all processes.",
     "resumed": "Resumed: calls are served again.",
     "limits": "Limits saved.",
+    "quotas": "Quotas saved.",
     "revoked": "Token revoked.",
 }
 _KEPT = {
@@ -76,13 +86,13 @@ def shown(request: PageRequest) -> Response:
     head = heading(found.name, badge(status_of(found)), switch_form(request, found.name), lead=_lead(request, found))
     content = [
         done_notice(request, _DONE), _attention(request, inside), _usage(request, found.name), _connections(inside), _sessions(inside), _tokens(inside),
-        _limits(request, found), _end(request, found) if found.name != DEFAULT else None,
+        _limits(request, found), _quotas(request, found), _end(request, found) if found.name != DEFAULT else None,
     ]  # fmt: skip
-    return page(request, "tenants", found.name, *content, head=head)
+    return page(request, "tenants", found.name, *content, head=head, scripts=FORM_SCRIPTS)
 
 
 def _state(found: Workspace) -> Any:
-    return [found.name, found.settings.suspended, found.settings.limits]
+    return [found.name, found.settings.suspended, found.settings.limits, found.settings.quotas]
 
 
 def _present_state(request: PageRequest) -> Any:
@@ -124,6 +134,12 @@ def _limited(request: PageRequest, name: str) -> Response:
     return redirect(request, f"/tenants/{name}?done=limits")
 
 
+def _allowed(request: PageRequest, name: str) -> Response:
+    given = parsed_object(request.form.get("quotas", "{}"))
+    workspaces_of(request).set(name, {"quotas": given.get("quotas", [])})
+    return redirect(request, f"/tenants/{name}?done=quotas")
+
+
 def _ended(request: PageRequest, name: str) -> Response:
     """Take the first step of its deletion."""
     done = _tenants(request).suspend(name)
@@ -145,7 +161,7 @@ def _purged(request: PageRequest, name: str) -> Response:
 
 
 _STEPS: dict[str, Callable[[PageRequest, str], Response]] = {
-    "suspend": _suspended, "resume": _suspended, "limits": _limited, "end": _ended, "purge": _purged,
+    "suspend": _suspended, "resume": _suspended, "limits": _limited, "quotas": _allowed, "end": _ended, "purge": _purged,
 }  # fmt: skip
 
 
@@ -259,6 +275,27 @@ def _limits(request: PageRequest, found: Workspace) -> Markup:
     return card(
         "Limits",
         form(request, f"/tenants/{found.name}/limits", h.div(fields, class_="pair"), into, save, into="#limits", state=_state(found)),
+    )
+
+
+def _quotas(request: PageRequest, found: Workspace) -> Markup:
+    """Render how far the quotas on effects are spent, and the form that changes them."""
+    storage, given = request.server.storage, {"quotas": [*found.settings.quotas]}
+    spent = used(storage.database, found.name, request.now) if given["quotas"] else {}
+    rows = []
+    for quota in quotas_of(found.settings.quotas):
+        counts, most = spent.get(digest(storage.vault, found.name, quota.name), (0, 0))
+        each = "" if quota.by is None else f" by one {quota.by.removeprefix('/')}, of {counts:,} that have spent any"
+        rows.append((quota.title, f"{most / SCALE:,.10g}{each}", at(quota.span(request.now)[1], request.now)))
+    editor = schema_editor("quotas", form_schema(_QUOTAS), given, "none", aria_label="Quotas")
+    collected = h.input(type="hidden", name="quotas", data_collected="quotas", value=json.dumps(given))
+    into, save = h.div(id="quotas", aria_live="polite"), bar(h.button("Save quotas", class_="primary"))
+    lead = h.p("How many calls may take effect in a span of time. A doubt counts as spent.", class_="muted")
+    return card(
+        "Quotas",
+        lead,
+        table("Quotas", ("At most", "Spent now", "Counted anew"), rows, empty="No quotas."),
+        form(request, f"/tenants/{found.name}/quotas", collected, editor, into, save, into="#quotas", state=_state(found)),
     )
 
 

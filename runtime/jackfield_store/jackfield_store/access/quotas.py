@@ -1,0 +1,168 @@
+"""Quotas on effects: how many calls may take effect in a span of time, or how much of a number in their inputs. Pure: no database."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any
+
+from jackfield.callers.rules import PatternError, Request, Rule, rule
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail, InvalidInput, did_you_mean
+from jackfield.kernel.pointers import find, pointer
+
+PERIODS: Mapping[str, int] = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "month": 0}
+"""Spans of time, in seconds; a month is the calendar's. Each begins in UTC."""
+SCALE = 1_000_000
+"""What is spent is stored in millionths, so that sums of decimal fractions are exact."""
+_MOST = 50
+_LARGEST = 10**12
+_BY = ("token", "caller", "connection", "recipient")
+_MEMBERS = ("count", "per", "of", "by", "sum")
+_OF = {"effect": "effect:{}", "action": "{}", "connection": "connection:{}"}
+_POINTER = "must be a JSON Pointer into the inputs, such as /amount"
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """One quota: at most ``count``, ``per`` a span of time, of the calls that ``fits``.
+
+    - ``by``: what has a count of its own: each caller, connection, recipient, or value that a pointer into the inputs leads to.
+    - ``sum``: the number in the inputs that is counted instead of the call.
+    - ``owned``: it is a token's, and counts the calls of that token.
+    """
+
+    count: float
+    per: str
+    rule: Rule
+    by: str | None = None
+    sum: str | None = None
+    owned: bool = False
+
+    @property
+    def most(self) -> int:
+        """Return the largest sum that may be spent, in millionths."""
+        return int(Decimal(str(self.count)) * SCALE)
+
+    @property
+    def name(self) -> str:
+        """Return what tells it from others, however much it allows: a quota that is raised goes on counting."""
+        return json.dumps([self.per, self.rule.text, self.by, self.sum, self.owned])
+
+    @property
+    def title(self) -> str:
+        """Return it in words: ``50 of effect:write & aws-ses/* per day for each token``."""
+        whole = int(self.count) if float(self.count).is_integer() else self.count
+        counted = "" if self.sum is None else f" of {self.sum}"
+        what = "" if self.rule.text == "*" else f" {'in' if self.sum else 'of'} {self.rule.text}"
+        each = "" if self.by is None else f" for each {self.by}"
+        return f"{whole:,}{counted}{what} per {self.per}{each}{' of this token' if self.owned and self.by not in _CALLERS else ''}"
+
+    def fits(self, request: Request) -> bool:
+        """Return whether it counts a call."""
+        return self.rule.fits(request)
+
+    def amount(self, inputs: Mapping[str, Any]) -> int:
+        """Return what a call counts for, in millionths, rounded up.
+
+        :raises InvalidInput: if the number that is summed is not there, or none.
+        """
+        if self.sum is None:
+            return SCALE
+        value = find(inputs, self.sum)
+        number = None if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal) else _number(value)
+        if number is None:
+            fault = Detail(self.sum, f"must be a number that is not negative: the quota of {self.title} sums it")
+            raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent.")
+        return int((number * SCALE).to_integral_value(ROUND_CEILING))
+
+    def span(self, now: float) -> tuple[float, float]:
+        """Return when the span of time begins and ends that a moment is in."""
+        if seconds := PERIODS[self.per]:
+            begun = math.floor(now / seconds) * seconds
+            return begun, begun + seconds
+        first = datetime.fromtimestamp(now, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+        return first.timestamp(), after.timestamp()
+
+
+_CALLERS = ("token", "caller")
+
+
+def _number(value: Any) -> Decimal | None:
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() and found >= 0 else None
+
+
+def quotas_of(data: Sequence[Mapping[str, Any] | str], *, owned: bool = False) -> tuple[Quota, ...]:
+    """Return quotas as they are stored, those of tokens as text. One that a newer jackfield has stored, and this one cannot read, allows
+    nothing."""
+    return tuple(_read(one if isinstance(one, str) else json.dumps(one, sort_keys=True), owned) for one in data)
+
+
+@lru_cache(maxsize=2000)
+def _read(text: str, owned: bool) -> Quota:
+    data = json.loads(text)
+    if next(_faults("", data), None) is not None:
+        return Quota(0, "day", rule("*"), owned=owned)
+    terms = [form.format(data["of"][name]) for name, form in _OF.items() if name in data.get("of", {})]
+    return Quota(data["count"], data["per"], rule(" & ".join(terms) or "*"), data.get("by"), data.get("sum"), owned)
+
+
+def quota_faults(value: object, at: str = "/quotas") -> Iterator[Detail]:
+    """Yield what is wrong with a list of quotas, at its place."""
+    if not isinstance(value, list | tuple) or len(value) > _MOST:
+        yield Detail(at, f"must be an array of at most {_MOST} quotas", "type")
+        return
+    for place, quota in enumerate(value):
+        yield from _faults(f"{at}/{place}", quota)
+
+
+def _faults(at: str, quota: object) -> Iterator[Detail]:
+    if not isinstance(quota, Mapping):
+        yield Detail(at, 'must be an object such as {"count": 50, "per": "day", "of": {"effect": "write"}, "by": "token"}', "type")
+        return
+    for name in quota.keys() - {*_MEMBERS}:
+        yield Detail(f"{at}{pointer(str(name))}", f"unknown member{did_you_mean(str(name), _MEMBERS)}", "additionalProperties")
+    count = quota.get("count")
+    if isinstance(count, bool) or not isinstance(count, int | float) or not 0 < count <= _LARGEST:
+        yield Detail(f"{at}/count", f"must be a number above 0, at most {_LARGEST:,}", "maximum")
+    if quota.get("per") not in PERIODS:
+        yield Detail(f"{at}/per", f"must be one of {', '.join(PERIODS)}", "enum")
+    yield from _faults_of(f"{at}/of", quota.get("of", {}))
+    by, total = quota.get("by"), quota.get("sum")
+    if by is not None and by not in _BY and not _is_pointer(by):
+        yield Detail(f"{at}/by", f"must be {', '.join(_BY)}, or a JSON Pointer into the inputs", "enum")
+    if total is not None and not _is_pointer(total):
+        yield Detail(f"{at}/sum", _POINTER, "format")
+
+
+def _faults_of(at: str, of: object) -> Iterator[Detail]:
+    if not isinstance(of, Mapping) or not of.keys() <= _OF.keys():
+        yield Detail(at, f"must be an object with {', '.join(_OF)}, each optional", "type")
+        return
+    for name, value in of.items():
+        fault = _pattern_fault(name, value)
+        if fault is not None:
+            yield Detail(f"{at}/{name}", f"the pattern is not valid: {fault}", "pattern")
+
+
+def _pattern_fault(name: str, value: object) -> str | None:
+    if not isinstance(value, str) or "&" in value or (name == "action" and "/" not in value):
+        return "write it as in a rule, such as 'write', 'aws-ses/*' or 'acme-*'"
+    try:
+        rule(_OF[name].format(value))
+    except PatternError as fault:
+        return str(fault)
+    return None
+
+
+def _is_pointer(value: object) -> bool:
+    return isinstance(value, str) and value.startswith("/") and 1 < len(value) <= 200

@@ -1,0 +1,190 @@
+"""Places that calls take of quotas in the database, before they begin, each call in a transaction of its own.
+
+A place has its process as ``owner`` until the call begins; the begin's transaction takes the owner away. So what a process has counted and
+not begun is found when it has died, and is given back once. A begin whose place has gone by then is undone.
+
+A count does not wait for the disk: the begin comes later in the same log, and waits for both.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jackfield.kernel.dataclass import dataclass
+
+if TYPE_CHECKING:
+    from jackfield_store.database import Database, Row, Transaction
+    from jackfield_store.keys.vault import Vault
+
+_TAKE = """
+INSERT INTO quota_counts (workspace, bucket, quota, spent, ends_at) VALUES (:workspace, :bucket, :quota, :amount, :ends_at)
+ON CONFLICT (workspace, bucket) DO UPDATE SET spent = quota_counts.spent + excluded.spent
+WHERE quota_counts.spent + excluded.spent <= :most
+RETURNING spent
+"""
+_PLACE = """
+INSERT INTO quota_places (workspace, id, bucket, mark, amount, owner, ends_at)
+VALUES (:workspace, :id, :bucket, :mark, :amount, :owner, :ends_at)
+"""
+_HELD = "SELECT bucket, owner FROM quota_places WHERE workspace = :workspace AND id = :id"
+_TAKE_OVER = "UPDATE quota_places SET mark = :mark, owner = :owner WHERE workspace = :workspace AND id = :id AND owner IS NOT NULL"
+_BEGIN = "UPDATE quota_places SET owner = NULL WHERE workspace = :workspace AND id = :id AND mark = :mark AND owner IS NOT NULL"
+_RETURN = "DELETE FROM quota_places WHERE workspace = :workspace AND id = :id{further} RETURNING bucket, amount"
+_GIVE_BACK = "UPDATE quota_counts SET spent = spent - :amount WHERE workspace = :workspace AND bucket = :bucket"
+_LEFT = """
+SELECT workspace, id, mark FROM quota_places
+WHERE owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = quota_places.owner) LIMIT :limit
+"""
+_USED = """
+SELECT quota, COUNT(*) AS buckets, MAX(spent) AS most FROM quota_counts
+WHERE workspace = :workspace AND ends_at > :now AND spent > 0 GROUP BY quota
+"""
+_PURGE_PLACES = """
+DELETE FROM quota_places WHERE workspace = :workspace AND (id, bucket) IN (
+    SELECT id, bucket FROM quota_places WHERE workspace = :workspace AND ends_at < :before LIMIT :limit
+)
+"""
+_PURGE_COUNTS = """
+DELETE FROM quota_counts WHERE workspace = :workspace AND bucket IN (
+    SELECT bucket FROM quota_counts WHERE workspace = :workspace AND ends_at < :before LIMIT :limit
+)
+"""
+_KEPT = 86_400.0
+"""Seconds after its span for which a place is kept."""
+_AT_ONCE = 500
+
+
+def digest(vault: Vault, workspace: str, value: Any) -> str:
+    """Return the keyed digest of a quota's name, or of one count of it: callers and recipients can be guessed."""
+    return vault.hmac(workspace, b"quota\0" + json.dumps(value).encode("utf-8", "surrogatepass"))
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Part of one quota that a call wants. ``bucket`` and ``quota`` are digests; ``title`` names the quota to people."""
+
+    bucket: str
+    quota: str
+    amount: int
+    most: int
+    ends_at: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Places that one run of a call has taken."""
+
+    workspace: str
+    id: str
+    mark: str
+    count: int
+
+    @property
+    def _run(self) -> Mapping[str, str]:
+        return {"workspace": self.workspace, "id": self.id, "mark": self.mark}
+
+    def begin(self, transaction: Transaction) -> bool:
+        """Note with the begin that they are spent; return False if one of them was given back meanwhile."""
+        return transaction.change(_BEGIN, self._run) == self.count
+
+    def give_back(self, transaction: Transaction) -> int:
+        """Give them back, unless that was done."""
+        return _given_back(transaction, self._run, " AND mark = :mark")
+
+
+class FullError(Exception):
+    """Signal that a quota has no place left, so that none is taken of the others."""
+
+    def __init__(self, share: Share) -> None:
+        super().__init__(share.title)
+        self.share = share
+
+
+def taking(
+    workspace: str, identifier: str, shares: Sequence[Share], owner: str | None, *, again: bool, purge: Callable[[], object]
+) -> Callable[[Transaction], Places]:
+    """Return the unit that takes what a call wants of its quotas: all or nothing, and nothing twice for one call.
+
+    ``again``: the call may have places already. Those that it has begun with stay spent, and others are taken over. ``owner`` is None where
+    the begin is not written before anything is sent. ``purge`` is called where a span begins.
+
+    The unit raises FullError if one has none left.
+    """
+    mark = secrets.token_hex(8)
+    run = {"workspace": workspace, "id": identifier, "mark": mark, "owner": owner}
+
+    def unit(transaction: Transaction) -> Places:
+        taken = transaction.change(_TAKE_OVER, run) if again else 0
+        held = {row.bucket for row in transaction.execute(_HELD, run)} if again else ()
+        for share in shares:
+            if share.bucket in held:
+                continue
+            values = {
+                "workspace": workspace, "bucket": share.bucket, "quota": share.quota, "amount": share.amount, "most": share.most,
+                "ends_at": share.ends_at,
+            }  # fmt: skip
+            row = transaction.find(_TAKE, values) if share.amount <= share.most else None
+            if row is None:
+                raise FullError(share)
+            transaction.change(_PLACE, {**run, "bucket": share.bucket, "amount": share.amount, "ends_at": share.ends_at})
+            taken += 1
+            if row.spent == share.amount:
+                purge()
+        return Places(workspace, identifier, mark, taken)
+
+    return unit
+
+
+def give_back(transaction: Transaction, workspace: str, identifier: str) -> int:
+    """Give back what a call has spent whose doubt is settled: it has not taken effect."""
+    return _given_back(transaction, {"workspace": workspace, "id": identifier}, "")
+
+
+def _given_back(transaction: Transaction, run: Mapping[str, str], further: str) -> int:
+    rows = transaction.execute(_RETURN.format(further=further), run)
+    for row in sorted(rows, key=lambda one: str(one.bucket)):
+        transaction.change(_GIVE_BACK, {"workspace": run["workspace"], "bucket": row.bucket, "amount": row.amount})
+    return len(rows)
+
+
+def recover(database: Database) -> int:
+    """Give back what processes have counted that are gone, and not begun; return how many places."""
+    found = 0
+    while True:
+        with database.read(flush=False) as transaction:
+            rows = transaction.execute(_LEFT, {"limit": _AT_ONCE})
+        given = database.record(partial(_recovered, rows)) if rows else 0
+        found += given
+        if len(rows) < _AT_ONCE or not given:
+            return found
+
+
+def _recovered(rows: Iterable[Row], transaction: Transaction) -> int:
+    owned = " AND mark = :mark AND owner IS NOT NULL"
+    return sum(_given_back(transaction, row.as_dict(), owned) for row in rows)
+
+
+def used(database: Database, workspace: str, now: float) -> dict[str, tuple[int, int]]:
+    """Return how many have spent something of each quota now, and the most that one of them has, in millionths."""
+    with database.read() as transaction:
+        rows = transaction.execute(_USED, {"workspace": workspace, "now": now})
+    return {row.quota: (int(row.buckets), int(row.most)) for row in rows}
+
+
+def purging(database: Database, workspace: str, now: float) -> Callable[[], Any]:
+    """Return what deletes the places of spans that are over, with the next commits of others."""
+    values = {"workspace": workspace, "before": now - _KEPT, "limit": _AT_ONCE}
+
+    def unit(transaction: Transaction) -> int:
+        return max(transaction.change(_PURGE_PLACES, values), transaction.change(_PURGE_COUNTS, values))
+
+    def more(deleted: int | None, _error: object) -> None:
+        if deleted == _AT_ONCE:
+            database.defer(unit, more)
+
+    return lambda: database.defer(unit, more)

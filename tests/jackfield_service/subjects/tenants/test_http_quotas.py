@@ -1,0 +1,88 @@
+"""Quotas on effects over HTTP: set by a platform and with a token, met by each way in, with the time of the next span."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import pytest
+
+from http_stand import Client, Stand, say
+from jackfield.callers.actor import Actor
+from jackfield_store.access.platform_tokens import PlatformTokens
+from mcp_talk import call_of
+from replies import Reply
+from waiting import until
+
+_NUMBERS = count()
+ONE: dict[str, Any] = {"count": 1, "per": "month", "of": {"effect": "write", "action": "echo/*"}}
+
+
+@pytest.fixture
+def workspace(stand: Stand) -> tuple[Client, Client]:
+    """A platform's client, which allows one write, and one of its new workspace, whose connection is ``hall``."""
+    storage, name = stand.host.storage, f"quo-{next(_NUMBERS)}"
+    made = PlatformTokens(storage.database, storage.vault, stand.host.clock, Actor("cli", "ada")).create("quo-*", "The Shop")
+    platform = Client(stand.port, made.text)
+    assert platform.call("PUT", f"/v1/workspaces/{name}", {}).status == 201
+    changed = platform.call("PATCH", f"/v1/workspaces/{name}", {"quotas": [ONE]})
+    assert (changed.status, changed.json["quotas"]) == (200, [ONE])
+    client = stand.client(workspace=name)
+    values = {"name": "hall", "type": "echo/token", "values": {"token": "secret-4711"}}
+    assert client.post("/v1/connections?test=false", values).status == 201
+    return platform, client
+
+
+def refused(reply: Reply) -> bool:
+    """Whether a request was refused by name, until a time."""
+    body = reply.body.decode()
+    return "quota_exceeded" in body and "the quota of 1 of effect:write & echo/* per month is used up until" in body
+
+
+WAYS: dict[str, Callable[[Client], Reply]] = {
+    "plain": lambda client: client.post("/v1/invocations", say("post", "hall", text="x")),
+    "with a key": lambda client: client.post("/v1/invocations", say("post", "hall", text="x"), Idempotency_Key=f"k-{next(_NUMBERS)}"),
+    "MCP": lambda client: client.post(
+        "/mcp", call_of("execute_action", connector="echo", action="post", connection="hall", inputs={"text": "x"})
+    ),
+}
+
+
+@pytest.mark.parametrize("entry", WAYS)
+def test_each_way_meets_the_quota(workspace: tuple[Client, Client], entry: str) -> None:
+    """The second write is refused, and recorded as such; reads go on."""
+    _, client = workspace
+    assert not refused(WAYS[entry](client))
+    second = WAYS[entry](client)
+    assert refused(second)
+    if entry != "MCP":
+        assert second.status == 503
+        assert 0 < int(second.headers["retry-after"]) <= 31 * 86_400
+    assert client.post("/v1/invocations", say("say", "hall", text="x")).status == 200
+    items = client.get("/v1/invocations?errorCode=quota_exceeded").json["items"]
+    assert len(items) == 1
+
+
+def test_a_queued_call_waits_for_the_next_span(workspace: tuple[Client, Client]) -> None:
+    """A worker runs the first one and puts the second off, which neither fails nor is lost."""
+    _, client = workspace
+    paths = [client.post("/v1/invocations", say("post", "hall", text="x"), Prefer="respond-async").headers["location"] for _ in range(2)]
+    until(lambda: any(client.get(path).json["status"] == "succeeded" for path in paths))
+    assert sorted(client.get(path).json["status"] for path in paths) == ["queued", "succeeded"]
+    assert refused(WAYS["plain"](client))
+
+
+def test_a_token_has_quotas_of_its_own(stand: Stand, workspace: tuple[Client, Client]) -> None:
+    """They count its calls alone, are shown, and keep it from making another token."""
+    _, client = workspace
+    made = client.post("/v1/tokens", {"scope": "manage", "quotas": [{"count": 1, "per": "month", "of": {"effect": "read"}}]})
+    assert (made.status, made.json["quotas"], made.json["rules"]) == (
+        201, [{"count": 1, "per": "month", "of": {"effect": "read"}}], {"allow": [], "block": []},
+    )  # fmt: skip
+    bound = Client(stand.port, made.json["token"])
+    assert [bound.post("/v1/invocations", say("say", "hall", text="x")).status for _ in range(2)] == [200, 503]
+    assert client.post("/v1/invocations", say("say", "hall", text="x")).status == 200
+    assert bound.post("/v1/tokens", {"scope": "read"}).status == 403
+    wrong = client.post("/v1/tokens", {"scope": "read", "quotas": [{"count": 1, "per": "aeon"}]})
+    assert (wrong.status, [fault["path"] for fault in wrong.json["details"]]) == (400, ["/quotas/0/per"])
