@@ -18,6 +18,7 @@ pytest_plugins = ["shell_fixture"]
 
 ROOT = Path(__file__).parents[4]
 NAMES = [f"acme-{number:02}" for number in range(12)]
+QUOTA = {"count": 50, "per": "day", "of": {"effect": "write"}}
 HOOK = "https://93.184.215.14/hook"
 SECRETS = {"HALL_TOKEN": "the-token-of-the-hall", "CLIENT_SECRET": "the-secret-of-the-client"}
 KINDS = ("settings", "connections", "callbacks", "schedules", "subscriptions", "tokens", "roles", "oauthClients")
@@ -31,12 +32,12 @@ def tenant() -> dict[str, Any]:
         "authorizationUrl": {"$var": "authorize"},
     }  # fmt: skip
     return {
-        "settings": {"retentionDays": 10, "rules": {"block": ["echo/shout"]}, "limits": {"queued": 50}},
+        "settings": {"retentionDays": 10, "rules": {"block": ["echo/shout"]}, "limits": {"queued": 50}, "quotas": [QUOTA]},
         "connections": {"hall": {"type": "echo/token", "values": {"token": {"$env": "HALL_TOKEN"}, "greeting": "Hi"}}},
         "callbacks": {HOOK: {"types": ["invocation.*"], "description": "ours"}},
         "schedules": {"nightly": {"invocation": say, "cron": "0 3 * * *", "timezone": "Europe/Berlin", "missed": "latest"}},
         "subscriptions": {"notes": {"trigger": "echo/notes", "connection": "hall", "then": {**say, "connection": "hall"}}},
-        "tokens": {"app": {"scope": "invoke", "rules": {"allow": ["echo/*"]}}},
+        "tokens": {"app": {"scope": "invoke", "rules": {"allow": ["echo/*"]}, "quotas": [QUOTA]}},
         "roles": {"viewer": {"groups": ["support"]}},
         "oauthClients": {"acme": {"values": client}},
     }

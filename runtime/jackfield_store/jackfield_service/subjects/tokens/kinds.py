@@ -38,13 +38,15 @@ def _all(shapes: _Shapes) -> Iterator[KindRow]:
     for token in every(lambda cursor, limit: shapes.tokens.list(cursor=cursor, limit=limit)):
         if token.status(now) == "active" and not token.unreadable:
             shown = token.to_json(now)
-            yield KindRow(token.name, token.id, {name: shown[name] for name in ("scope", "rules")}, shown)
+            stated = {name: shown[name] for name in ("scope", "rules", "quotas") if name in shown}
+            yield KindRow(token.name, token.id, stated, shown)
 
 
 def _make(shapes: _Shapes, name: str, spec: Json) -> Mapping[str, Any]:
     rules, expires = spec.get("rules", {}), spec.get("expiresAt")
     until = None if expires is None else moment(str(expires), shapes.clock.time(), 1, "'expiresAt'")
-    made = shapes.tokens.create(spec["scope"], name, Rules.checked(*(rules.get(one, ()) for one in LISTS)), until)
+    checked = Rules.checked(*(rules.get(one, ()) for one in LISTS))
+    made = shapes.tokens.create(spec["scope"], name, checked, until, spec.get("quotas", ()))
     return {"token": made.text}
 
 
@@ -68,7 +70,7 @@ def _hangs(shapes: _Shapes, found: KindRow) -> Iterator[str]:
 _SHAPE = SHAPES["NewToken"]["properties"]
 KINDS = (
     Kind(
-        "tokens", closed_with(("scope",), {"scope": _SHAPE["scope"], "rules": RULES, "expiresAt": STRING}),
+        "tokens", closed_with(("scope",), {"scope": _SHAPE["scope"], "rules": RULES, "quotas": _SHAPE["quotas"], "expiresAt": STRING}),
         _open, _all, _make, _change, _end, 4, hangs=_hangs, platforms=True,
     ),
 )  # fmt: skip
