@@ -198,7 +198,7 @@ def _(person: Person) -> None:
 def _(person: Person) -> None:
     person.begin("Connections")
     person.follow("hall")
-    person.press("Test")
+    person.press("Test again")
     person.sees("Tested")
 
 
