@@ -55,6 +55,7 @@ NAMES = _LISTS | frozenset(
         "OIDC_SCOPES",
         "ISOLATION",
         "PIN",
+        "PROVE_FOLDER",
         "AWS_DIRECT",
         "LOG",
         "LOG_LEVEL",

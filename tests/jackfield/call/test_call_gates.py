@@ -26,7 +26,7 @@ from jackfield_store.gates.order import ordered
 from plugboard import make_echo
 from scripted import Panel, Script, runtime, scripted
 
-_ORDER = ("Limits", "Judging", "Keys", "Approvals", "Guards", "Twins", "Evidence", "Jobs", "Parts", "Paces")
+_ORDER = ("Limits", "Judging", "Keys", "Approvals", "Guards", "Twins", "Evidence", "Jobs", "Parts", "Quotas", "Paces")
 _WHOLE: dict[str, Any] = {"idempotencyKey": "k", "maxBytes": 100_000}
 
 

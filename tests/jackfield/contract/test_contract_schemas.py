@@ -391,6 +391,7 @@ def test_drift_is_told_and_mended(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     made = {
         "server.json",
         "shelf/service.schema.json",
+        "schemas/state.schema.json",
         "deploy/grafana/dashboards/jackfield.json",
         "runtime/jackfield/kernel/packages.py",
     } | {*(f"schemas/{name}.schema.json" for name in NAMES)}

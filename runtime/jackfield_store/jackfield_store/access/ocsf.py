@@ -17,8 +17,8 @@ _ACTS: Mapping[str, int] = {
     **dict.fromkeys(("removed", "revoked", "purged", "forgotten"), _DELETE),
     **dict.fromkeys(
         (
-            "assigned", "changed", "granted", "held", "offered", "paused", "redriven", "released", "renamed", "replaced", "resolved",
-            "restarted", "resumed", "rotated", "run", "suspended", "unassigned", "upgraded", "approval_ended",
+            "applied", "assigned", "changed", "granted", "held", "offered", "paused", "redriven", "released", "renamed", "replaced",
+            "resolved", "restarted", "resumed", "rotated", "run", "suspended", "unassigned", "upgraded", "approval_ended",
             "approved", "declined", "cancelled", "begun", "returned", "disabled", "enabled", "stopped",
         ),
         _UPDATE,

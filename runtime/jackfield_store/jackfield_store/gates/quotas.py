@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from jackfield.call.gate import QUEUED, RECORDED, REHEARSED, Gate, Passing
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from jackfield.call.plan import Plan
     from jackfield.call.reached import Terms
 
@@ -14,14 +16,21 @@ if TYPE_CHECKING:
 class Quotas(Gate):
     """Counts effects against the quotas of the workspace and of the caller's token."""
 
-    part = Passing
-    """Replaced by the part that counts once there is a quota: most processes have none."""
+    @property
+    def part(self) -> type[Passing]:  # type: ignore[override]  # it is known where there is a quota
+        """The part that counts."""
+        found: type[Passing] = _counting().Counting
+        return found
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
         """Apply to recorded calls that a quota counts, and to no dry run."""
         if not terms.quotas or not shape & (RECORDED | QUEUED) or shape & REHEARSED:
             return False
-        from jackfield_store.recording.quotas import Counting, fitting
+        return bool(_counting().fitting(terms, plan))
 
-        Quotas.part = Counting
-        return bool(fitting(terms, plan))
+
+def _counting() -> ModuleType:
+    """Return the module that counts: most processes have no quota."""
+    from jackfield_store.recording import quotas
+
+    return quotas

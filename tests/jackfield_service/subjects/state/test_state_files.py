@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +212,11 @@ def test_a_killed_apply_leaves_each_workspace_old_or_new(place: Shell) -> None:
     base, _ = files(place)
     os.mkfifo(place.folder / "pipe")
     process = place.start("apply", base, "--secrets-out", "pipe")
-    os.close(os.open(place.folder / "pipe", os.O_WRONLY))  # it is read within the transaction of the first workspace
+    while process.poll() is None:  # it is read within the transaction of the first workspace
+        with suppress(OSError):  # nobody reads it yet
+            os.close(os.open(place.folder / "pipe", os.O_WRONLY | os.O_NONBLOCK))
+            break
+    assert process.poll() is None
     process.kill()
     process.wait()
     assert [row["name"] for row in place.run("workspaces", "list").json] == ["default"]

@@ -38,7 +38,7 @@ def _all(shapes: _Shapes) -> Iterator[KindRow]:
     for token in every(lambda cursor, limit: shapes.tokens.list(cursor=cursor, limit=limit)):
         if token.status(now) == "active" and not token.unreadable:
             shown = token.to_json(now)
-            stated = {name: shown[name] for name in ("scope", "rules", "quotas") if name in shown}
+            stated: dict[str, Any] = {name: shown[name] for name in ("scope", "rules", "quotas") if name in shown}
             yield KindRow(token.name, token.id, stated, shown)
 
 
