@@ -106,7 +106,7 @@ def _times(buckets: Sequence[Bucket], wide: float) -> list[Markup]:
     if not buckets:
         return []
     days = buckets[-1].end - buckets[0].begin > 2 * _DAY
-    step = max(1, math.ceil(len(buckets) / 6))
+    step = max(1, math.ceil(len(buckets) / 4))
     begins = [
         _time(bucket.begin, _LEFT + place * wide, "label", days=days)
         for place, bucket in enumerate(buckets)
