@@ -181,9 +181,7 @@ class Rules:
 
     def name(self, request: Request) -> bool:
         """Return whether a pattern that allows a request names its action, without a wildcard."""
-        action = f"{request.connector}/{request.action}"
-        named = (text for text in self.allow if action in (term.strip() for term in text.split("&")))
-        return any(rule(text).fits(request) for text in named)
+        return any(rule(text).fits(request) for text in self.naming)
 
     @property
     def naming(self) -> set[str]:
