@@ -13,6 +13,7 @@ import pytest
 from starlette.routing import Route
 
 from http_stand import Client, Stand
+from jackfield.callers import Scope
 from jackfield_service.shell.commands.serve import mounts
 from jackfield_service.shell.http.app import build_app
 from jackfield_service.shell.http.response_headers import PACES
@@ -151,6 +152,23 @@ def test_each_body_can_be_too_slow(document: Any) -> None:
     assert {"requestBody" in operation for operation in operations if "408" in operation["responses"]} == {True}
     assert all("408" in operation["responses"] for operation in operations if "requestBody" in operation)
     assert all("400" in operation["responses"] for operation in operations)
+
+
+def _is_optional(operation: Any) -> bool:
+    body = operation.get("requestBody", {"required": True, "content": {}})
+    return not body.get("required") and "application/json" in body["content"]
+
+
+@pytest.mark.parametrize("scope", ["manage", "approve"])
+def test_a_body_of_optional_members_may_be_left_out(stand: Stand, document: Any, scope: Scope) -> None:
+    """The document says so, and no operation refuses a request for want of such a body."""
+    client = stand.client(scope)
+    operations = [(path, method, one) for path, methods in document["paths"].items() for method, one in methods.items()]
+    optional = [(path, method) for path, method, one in operations if _is_optional(one)]
+    assert ("/v1/approvals/{id}:approve", "post") in optional
+    for path, method in optional:
+        answer = client.call(method.upper(), re.sub(r"[{](\w+)[}]", r"no-\1", path))
+        assert answer.status != 400, (path, method, answer.body)
 
 
 def test_document_is_tagged(client: Client) -> None:

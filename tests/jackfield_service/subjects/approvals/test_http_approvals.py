@@ -13,7 +13,7 @@ from tests.jackfield_service.shell.pages.console_client import placed, token
 from http_stand import Client, Stand, say, standing
 from jackfield.callers import Rules
 from jackfield_store.access import Workspaces
-from mcp_talk import MODES, called, remote
+from mcp_talk import MODES, Server, called, remote
 
 RULE = {"rules": {"approve": ["echo/post"]}}
 
@@ -63,6 +63,63 @@ def test_a_call_is_answered_before_it_is_made(stand: Stand, caller: Client, appr
     assert ended(stand, caller, identifier)["status"] == "succeeded"
     again = approver.post(f"/v1/approvals/{identifier}:approve", {})
     assert again.status == 409
+
+
+@pytest.mark.parametrize(("step", "ends"), [("approve", "approved"), ("decline", "declined")])
+def test_a_decision_needs_no_body(caller: Client, approver: Client, step: str, ends: str) -> None:
+    """Neither a reason nor a digest is needed."""
+    identifier = caller.post("/v1/invocations", say("post", "hall", text=f"no body: {step}")).json["meta"]["invocationId"]
+    decided = approver.call("POST", f"/v1/approvals/{identifier}:{step}")
+    assert (decided.status, decided.json["status"]) == (200, ends), decided.body
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_agent_reads_what_became_of_a_call_that_waited(stand: Stand, approver: Client, mode: str) -> None:
+    """The answer to the call says how: until the decision its status, then its Result, selected from as an output is."""
+    agent = stand.client("invoke")
+    server = remote(agent.port, agent.token)
+    found = called(server, "execute_action", mode, **say("post", "hall", text=f"later {mode}"))
+    identifier = json.loads(found.content[-1].text)["meta"]["invocationId"]  # type: ignore[union-attr]
+    assert "read_result" in found.content[0].text  # type: ignore[union-attr]
+    assert _read(server, mode, invocation=identifier)["status"] == "waiting"
+    approver.call("POST", f"/v1/approvals/{identifier}:approve")
+    ended(stand, agent, identifier)
+    result = _read(server, mode, invocation=identifier)
+    assert (result["status"], result["output"]["text"]) == ("succeeded", f"later {mode}")
+    assert _read(server, mode, invocation=identifier, select="output.text") == f"later {mode}"
+
+
+def test_an_agent_is_told_why_its_call_was_declined(stand: Stand, approver: Client) -> None:
+    """In the words of the person who declined it."""
+    agent = stand.client("invoke")
+    server = remote(agent.port, agent.token)
+    identifier = called(server, "execute_action", **say("post", "hall", text="no")).structured_content["meta"]["invocationId"]
+    approver.post(f"/v1/approvals/{identifier}:decline", {"why": "the customer has left"})
+    result = _read(server, MODES[0], invocation=identifier)
+    assert result["status"] == "failed"
+    assert "the customer has left" in result["error"]["message"]
+
+
+def test_nobody_reads_the_invocation_of_another_over_mcp(stand: Stand, caller: Client) -> None:
+    """That of another token, and none at all, are answered alike; one of both members is needed."""
+    identifier = caller.post("/v1/invocations", say("post", "hall", text="mine")).json["meta"]["invocationId"]
+    other = stand.client("invoke")
+    server = remote(other.port, other.token)
+    texts = set()
+    for asked in (identifier, "01991c8e-7a8a-7c6e-8d1e-0f4f3a2b1c0d", "x", "../x"):
+        error = called(server, "read_result", invocation=asked).structured_content["error"]
+        assert error["code"] == "not_found"
+        texts.add(error["message"].replace(asked, "ID"))
+    assert len(texts) == 1
+    for given in ({}, {"file": "x", "invocation": identifier}):
+        assert called(server, "read_result", **given).structured_content["error"]["details"][0]["path"] == "/file"
+
+
+def _read(server: Server, mode: str, **asked: Any) -> Any:
+    answer = called(server, "read_result", mode, **asked)
+    assert not answer.is_error, answer.content
+    body = answer.structured_content or json.loads(answer.content[0].text)  # type: ignore[union-attr]
+    return json.loads(body["text"])
 
 
 @pytest.mark.parametrize(("step", "ends"), [("approve", "approved"), ("decline", "declined")])

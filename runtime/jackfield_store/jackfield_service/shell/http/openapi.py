@@ -97,9 +97,9 @@ def document(version: str, operations: Iterable[Operation], manifests: Iterable[
     """Build the OpenAPI document, with the inputs of the actions of ``manifests`` as components."""
     paths: dict[str, Json] = {}
     known = [*operations]
-    for operation in known:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, known)
     schemas = shapes(known)
+    for operation in known:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, known, schemas)
     invocation = schemas["Invocation"]
     schemas["Invocation"] = {**invocation, "properties": {**invocation["properties"], "inputs": _CHOICE}}
     for manifest in manifests:
@@ -152,7 +152,7 @@ _BEARER = "A token from 'jackfield tokens create', or a JWT if the operator allo
 _SECURITY: Json = {"bearer": {"type": "http", "scheme": "bearer", "description": _BEARER}}
 
 
-def _operation(operation: Operation, operations: Sequence[Operation]) -> Json:
+def _operation(operation: Operation, operations: Sequence[Operation], schemas: Mapping[str, Json]) -> Json:
     found: Json = {
         "operationId": operation.name,
         "summary": operation.summary,
@@ -165,7 +165,7 @@ def _operation(operation: Operation, operations: Sequence[Operation]) -> Json:
     else:
         found["description"] = f"Needs the scope `{operation.scope}`."
     if operation.body is not None:
-        found["requestBody"] = _body(operation.body)
+        found["requestBody"] = _body(operation.body, schemas)
     return found
 
 
@@ -178,7 +178,7 @@ def _parameters(operation: Operation) -> Iterator[Json]:
         yield {"name": name, "in": "header", **_HEADERS[name]}
 
 
-def _body(name: str) -> Json:
+def _body(name: str, schemas: Mapping[str, Json]) -> Json:
     if name == "*/*":
         binary = {"type": "string", "format": "binary"}
         multipart = {"schema": {"type": "object", "required": ["file"], "properties": {"file": binary}}}
@@ -187,7 +187,7 @@ def _body(name: str) -> Json:
         refused: Json = {"description": "Anything else is refused in its own outcome."}
         about = f"An array, or one Invocation per line as {LINES}."  # not in `content`: client generators refuse types they don't know
         return {"description": about, "required": True, "content": {"application/json": _array("Invocation", refused)}}
-    return {"required": name != "OptionsOver", "content": {"application/json": {"schema": {"$ref": _COMPONENTS + name}}}}
+    return {"required": bool(schemas[name].get("required")), "content": {"application/json": {"schema": {"$ref": _COMPONENTS + name}}}}
 
 
 def _responses(operation: Operation, operations: Sequence[Operation]) -> Iterator[tuple[str, Json]]:

@@ -157,13 +157,14 @@ def crowded(value: object, size: int = LARGE) -> bool:
 
 
 async def members_of(request: Request, needed: set[str], optional: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
-    """Read a body that is an object with exactly these members.
+    """Read a body that is an object with exactly these members; where none is needed, an empty body is an object without members.
 
     :raises TooLarge: over a megabyte.
     :raises InvalidInvocation: if it is not JSON.
     :raises Problem: 400 if it is not such an object.
     """
-    body = await decoded(await read_body(request, _MEMBERS), request)
+    text = await read_body(request, _MEMBERS)
+    body = await decoded(text, request) if text or needed else {}
     if not isinstance(body, dict) or not needed <= set(body) or not set(body) <= needed | optional:
         names = [f"'{name}'" for name in sorted(needed)] + [f"'{name}' (optional)" for name in sorted(optional - needed)]
         unknown = _unknown(body, needed | optional)

@@ -20,7 +20,7 @@ from jackfield_service.subjects.callbacks.subject import CALLBACKS, DELIVERIES, 
 
 async def rotated(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/callbacks/{id}:rotate``: a new secret, beside which the present one stays valid for a while."""
-    given = await members_of(request, set(), {"overlapSeconds"}) if request.headers.get("content-length", "0") != "0" else {}
+    given = await members_of(request, set(), {"overlapSeconds"})
     overlap, identifier = given.get("overlapSeconds", OVERLAP), request.path_params["id"]
     if isinstance(overlap, bool) or not isinstance(overlap, int | float):
         raise Problem(400, "'overlapSeconds' must be a number")

@@ -23,7 +23,8 @@ _RUN = """\
 Effects: read changes nothing; idempotent may be repeated; write must not be repeated unasked.
 Give an idempotencyKey with each write, and the same key when you repeat it. If the status is in_doubt, it may have taken effect: tell the
 person, and do not run it again. An error names the invalid value (a JSON Pointer) and the next step (hint). Of an
-output that is too large, its member truncated has size and shape: read_result reads it, or give select (JMESPath) at once."""
+output that is too large, its member truncated has size and shape: read_result reads it, or give select (JMESPath) at once.
+If the status is waiting or running, read_result has the end of that invocation later."""
 
 
 def instructions(call: CallContext) -> str:

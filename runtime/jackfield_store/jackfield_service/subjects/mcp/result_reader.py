@@ -1,4 +1,4 @@
-"""The tool ``read_result``: what an output has that was too large for an answer."""
+"""The tool ``read_result``: an output that was too large for an answer, or the Result of an invocation that ended after its answer."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ from jackfield.call.part_of_output import encoded
 from jackfield.invocation import decode
 from jackfield.invocation.request import MAX_OUTPUT_BYTES
 from jackfield.invocation.selection import LONGEST, SelectionError, selection
-from jackfield.kernel.errors import Detail, InvalidInput, NotFound
+from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, NotFound
 from jackfield_service.subjects.mcp.action_tools import Json, annotated, closed, refused_arguments
 from jackfield_service.subjects.mcp.call_context import CallContext
-from jackfield_service.subjects.mcp.tool_results import DEFAULT_BYTES
+from jackfield_service.subjects.mcp.tool_results import DEFAULT_BYTES, recorded
 
 _LARGEST = 64 * 1024 * 1024
 """Bytes of an output that is selected from, all of which is in memory for it."""
 _SHOWN = 80
+_ID = {"type": "string", "minLength": 1, "maxLength": 200}
 
 READ_RESULT = Tool(
     name="read_result",
-    title="Read a large result",
-    description="Read an output that execute_action has put into a file, since it had more than maxBytes: a part of its JSON text, or what "
-    "a JMESPath expression selects of it. Go on from nextOffset.",
+    title="Read a result",
+    description="Read an output that execute_action has put into a file, since it had more than maxBytes, or the Result of an invocation "
+    "of yours that has waited for a person or has run on: a part of its JSON text, or what a JMESPath expression selects of it. "
+    "Go on from nextOffset. Give file or invocation.",
     input_schema=closed(
-        ("file",),
-        file={"type": "string", "minLength": 1, "maxLength": 200, "description": "The member file of the output's truncated."},
+        file={**_ID, "description": "The member file of the output's truncated."},
+        invocation={**_ID, "description": "The invocationId of a call of yours. The text is its Result: status, output or error, meta."},
         select={
             "type": "string", "minLength": 1, "maxLength": LONGEST,
-            "description": "JMESPath: only what it selects of the whole output, such as items[?status == 'open'].id.",
+            "description": "JMESPath: only what it selects: items[?status == 'open'].id of an output, output.items[0] of a Result.",
         },
         offset={"type": "integer", "minimum": 0, "default": 0, "description": "The nextOffset of the previous part."},
         maxBytes={"type": "integer", "minimum": 4, "maximum": MAX_OUTPUT_BYTES, "default": DEFAULT_BYTES},
@@ -69,8 +71,8 @@ class _Part:
 async def read_result(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
     """Return a part of an output, and words about it.
 
-    :raises NotFound: if the caller has no such file, or it has expired.
-    :raises InvalidInput: if the file has no output, or the expression cannot be applied to it.
+    :raises NotFound: if the caller has no such file or invocation, or it has expired.
+    :raises InvalidInput: if the file has no output, or the expression cannot be applied to it, or not exactly one of both is named.
     """
     part = await call.briefly(lambda: _part(call, given))
     body = part.body
@@ -78,7 +80,12 @@ async def read_result(call: CallContext, given: Mapping[str, Any]) -> tuple[Json
 
 
 def _part(call: CallContext, given: Mapping[str, Any]) -> _Part:
+    if ("file" in given) == ("invocation" in given):
+        raise _refused("/file", "is needed, or 'invocation', and not both")
     offset, most = int(given["offset"]), int(given["maxBytes"])
+    if "invocation" in given:
+        whole = encoded(_result(call, given["invocation"]))
+        return _within(_selected(given["select"], whole) if "select" in given else whole, offset, most)
     files = call.runtime.files
     file = files.find(call.runtime.workspace, given["file"])
     if file is None or file.caller != call.caller.name:  # an ID is known to models and logs: it is no right to the output of another caller
@@ -91,8 +98,22 @@ def _part(call: CallContext, given: Mapping[str, Any]) -> _Part:
             return _Part(file.size, min(offset, file.size), reader.read(most + 1), most)
         if file.size > _LARGEST:
             raise _refused("/select", f"is for outputs of at most {_LARGEST:,} bytes: read it by 'offset'")
-        text = _selected(given["select"], reader.read())
+        return _within(_selected(given["select"], reader.read()), offset, most)
+
+
+def _within(text: bytes, offset: int, most: int) -> _Part:
     return _Part(len(text), min(offset, len(text)), text[offset : offset + most + 1], most)
+
+
+def _result(call: CallContext, identifier: str) -> Json:
+    """Return the Result of an invocation of this caller's, as far as the journal has it."""
+    try:
+        entry = call.runtime.journal_of(call.caller).find(identifier)
+    except InvalidInvocation:
+        entry = None
+    if entry is None or entry.caller != call.caller.name:
+        raise NotFound(f"no invocation of yours has the ID '{identifier[:_SHOWN]}'", hint="Give the invocationId of a call that you made.")
+    return recorded(entry).to_json("mcp")
 
 
 def _selected(expression: str, content: bytes) -> bytes:

@@ -24,9 +24,8 @@ from jackfield.invocation import Result
 from jackfield.invocation.request import MAX_LABELS, parse_invocation
 from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError
-from jackfield.kernel.hints import restored
 from jackfield_service.subjects.mcp.call_context import CallContext
-from jackfield_service.subjects.mcp.tool_results import DEFAULT_BYTES, answered, to_members
+from jackfield_service.subjects.mcp.tool_results import DEFAULT_BYTES, answered, recorded, to_members
 from jackfield_store.database import SealBroken
 
 if TYPE_CHECKING:
@@ -251,10 +250,7 @@ class Tasks:
     def result(self, entry: Entry, task_id: str) -> Result:
         """Return the recorded Result of a task that has ended, with what was asked for of its output. Of a large output it has the size,
         the shape, and a file with the whole."""
-        result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
-        if result.error is not None:
-            result.error.hint = restored(result.error.hint)
-        return self._cut.find(self._call, entry, result, self.part(task_id), self._now())
+        return self._cut.find(self._call, entry, recorded(entry), self.part(task_id), self._now())
 
     def _entry(self, invocation_id: str) -> Entry:
         try:

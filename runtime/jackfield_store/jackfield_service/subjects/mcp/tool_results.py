@@ -12,9 +12,10 @@ from mcp_types import AudioContent, CallToolResult, EmbeddedResource, ImageConte
 from jackfield.invocation import Result
 from jackfield.kernel.exact import exact_json, read_float
 from jackfield.kernel.hidden import visible
-from jackfield.kernel.hints import worded
+from jackfield.kernel.hints import restored, worded
 
 if TYPE_CHECKING:
+    from jackfield.invocation.entry import Entry
     from jackfield.kernel.errors import JackfieldError
 
 Content = ImageContent | AudioContent | EmbeddedResource | ResourceLink
@@ -25,6 +26,7 @@ _LONGEST = 32_000
 """Characters of JSON text sent besides structured content: enough for a model to read without filling its context window."""
 _TOLD = 20
 """Number of faults listed in the text."""
+_LATER = "Later, read_result with that ID as invocation has what became of it; its end is an event, too."
 
 
 def answered(result: Result, *, structured: bool) -> CallToolResult:
@@ -33,6 +35,14 @@ def answered(result: Result, *, structured: bool) -> CallToolResult:
     body, whole = _encoded(result.to_json("mcp"))
     texts = [_in_words(result), *_beside(whole)] if structured else [whole]
     return _answer(body, texts, structured=structured, is_error=result.error is not None)
+
+
+def recorded(entry: Entry) -> Result:
+    """Return the Result that the journal has of an invocation; until its end, its status alone."""
+    found = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
+    if found.error is not None:
+        found.error.hint = restored(found.error.hint)
+    return found
 
 
 def described(body: Mapping[str, Any], text: str, *, structured: bool) -> CallToolResult:
@@ -79,12 +89,12 @@ def _in_words(result: Result) -> str:
         state = "is in doubt" if result.status == "in_doubt" else f"failed ({result.error.code})"
         return _plain(f"{name} {state}: {_failure(result.error)}")
     if result.status == "running":
-        return f"{name} still runs, as invocation {result.meta.invocation_id}. Its end is an event: see read_events."
+        return f"{name} still runs, as invocation {result.meta.invocation_id}. {_LATER}"
     if result.status == "waiting":
         until = (result.meta.approval or {}).get("expiresAt")
         return (
             f"{name} was not done yet: a person has to approve it first, until {until}. Tell the person so, and do not call it again: "
-            f"the same arguments get the same approval, {result.meta.invocation_id}. Its end is an event: see read_events."
+            f"the same arguments get the same approval, {result.meta.invocation_id}. {_LATER}"
         )
     if result.meta.dry_run:
         return f"{name}: the dry run succeeded. Nothing was done."
