@@ -89,7 +89,7 @@ class Attempts(SecretHolder):
         self.declared = code.effect if code.effect_of is None else contained(code.effect_of, self.values)
         self.key = IdempotencyKey(asked.invocation.idempotency_key or asked.how.meta.invocation_id)
         claimed = asked.how.claimed
-        tally.unclear = claimed is not None and (claimed.delivery > 1 or claimed.is_again) and code.effect == "idempotent"
+        tally.unclear = claimed is not None and claimed.is_again and code.effect == "idempotent"
         tally.doubtful = tally.unclear and self._has_derived_key
         pace, limit = None, plan.action.rate_limit
         if self.opening is not None:

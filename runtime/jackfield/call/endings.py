@@ -47,7 +47,7 @@ def refused(call: Reached, error: JackfieldError, workspace: str) -> Result:
         error = attempts.final(error)
         if isinstance(error, Unauthenticated) and attempts.opening is not None:
             attempts.opening.forget_secrets()
-    elif claimed is not None and (claimed.delivery > 1 or claimed.is_again) and (plan is None or plan.action.effect == "idempotent"):
+    elif claimed is not None and claimed.is_again and (plan is None or plan.action.effect == "idempotent"):
         error = error if plan is None else repeated(error)
         is_keyed = call.asked is not None and call.asked.invocation.idempotency_key is not None
         error.binds_key = is_keyed and not isinstance(error, JobFailed)

@@ -81,7 +81,9 @@ class DueJobs(DueRows):
     def _claimed(self, transaction: Transaction, rows: Sequence[Row]) -> list[ClaimedJob]:
         owner = Instance.of(self._database).owner
         mine = [row for row in rows if transaction.change(CLAIM, {"workspace": row.workspace, "id": row.id, "owner": owner})]
-        return [ClaimedJob(row.workspace, row.id, row.job, row.delivery + 1, cancel_at=row.cancel_at) for row in mine]
+        return [
+            ClaimedJob(row.workspace, row.id, row.job, row.delivery + 1, is_again=row.delivery > 0, cancel_at=row.cancel_at) for row in mine
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class Queue:
         def unit(names: Collection[str], transaction: Transaction) -> list[Claimed]:
             rows = self._order.due(transaction, {name: rooms[name] for name in rooms if name in names}, limit, moments)
             mine = [row for row in rows if transaction.change(sql.CLAIM, self._values(row.workspace, row.id))]
-            return [Claimed(row.workspace, row.id, row.inputs, row.delivery + 1, is_again=bool(row.lost)) for row in mine]
+            return [Claimed(row.workspace, row.id, row.inputs, row.delivery + 1, is_again=bool(row.delivery or row.lost)) for row in mine]
 
         record = self._database.record
         return self._blocked.together(rooms, "the claim of queued invocations", lambda names: record(partial(unit, names)))
@@ -73,7 +73,9 @@ class Queue:
         """
         values = {**self._values(workspace, identifier), **self._time.moments(), "suspect": sql.SUSPECT}
         row = self._database.record(lambda transaction: transaction.find(sql.CLAIM_ONE, values))
-        return None if row is None else Claimed(workspace, identifier, row.inputs, row.delivery, is_again=bool(row.lost))
+        if row is None:
+            return None
+        return Claimed(workspace, identifier, row.inputs, row.delivery, is_again=bool(row.delivery > 1 or row.lost))
 
     def give_back(self, claimed: Claimed) -> bool | None:
         """Return an invocation that has not begun to the queue; False if it has begun.
