@@ -123,6 +123,7 @@ API: Mapping[str, Case] = {
     "createToken": Case(403, {"scope": "manage"}),
     "revokeToken": Case(403),
     "metrics": Case(403),
+    **{name: Case(403, body) for name, body in (("exportState", None), ("planState", {}), ("applyState", {}))},
 }
 PUBLIC = {"health", "readiness", "openapi", "asyncapi", "docs", "authorizationCallback", "startAuthorization", "receiveHook", "allowHook",
     "answerHook", "showClientMetadata",

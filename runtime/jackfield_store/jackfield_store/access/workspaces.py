@@ -204,6 +204,20 @@ class Workspaces:
         found = self._set(name, changes, check)
         return _warned(found) if "rules" in changes else found
 
+    def put(
+        self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object] = lambda _present: None
+    ) -> tuple[Workspace, bool]:  # fmt: skip
+        """Create a workspace, or change the named settings of one that exists; return it, and whether it is new. ``check`` also judges
+        the rules that are kept for the name of a new one.
+
+        :raises InvalidInvocation: if the name or a setting is not valid.
+        """
+        check(self._present(name))
+        try:
+            return self.create(name, changes), True
+        except WorkspaceExists:
+            return (self.set(name, changes, check) if changes else self.find(name)), False
+
     def rename_guard(self, name: str, connection: str, to: str) -> None:
         """Let the guard and the quotas of a connection follow it to its new name, in the transaction that renames it: a paused one stays
         paused."""
@@ -212,6 +226,12 @@ class Workspaces:
         changes = {"guards": {connection: None, to: guard}} if guard is not None else {}
         if quotas != settings.quotas or changes:
             self._set(name, {**changes, **({"quotas": quotas} if quotas != settings.quotas else {})})
+
+    def _present(self, name: str) -> Settings:
+        try:
+            return self.find(name).settings
+        except UnknownWorkspace:
+            return Settings(rules=kept_rules(self._database, self._vault, name))
 
     def _set(self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object] = lambda _present: None) -> Workspace:
         for _ in range(_TRIES):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from jackfield.cli.session import every
@@ -18,6 +19,7 @@ from jackfield_store.connections.connection_rows import PLACEHOLDER
 
 T = TypeVar("T")
 Json = dict[str, Any]
+Wanted = Callable[[str], bool]
 _WORD = re.compile(r"-(\w)")
 
 
@@ -31,6 +33,13 @@ class KindRow(NamedTuple):
     shown: Json
 
 
+class Done(NamedTuple):
+    """Thing that was made or changed, as it is now, and its secrets that are shown once; ``row`` is None if nothing of it is there."""
+
+    row: KindRow | None
+    secrets: Mapping[str, Any] = MappingProxyType({})
+
+
 def _nothing(*_: Any) -> Any:
     return ()
 
@@ -39,8 +48,8 @@ def _nothing(*_: Any) -> Any:
 class Kind(Generic[T]):
     """Kind of things of a workspace; ``schema`` is that of what a file states of one.
 
-    ``make`` and ``change`` return the secrets that are shown once. ``ahead`` asks whom a new one is about before the transaction, and
-    ``make`` gets the answer. ``hangs`` names what ends or stops with one, ``person`` what a person has yet to do, and ``after`` says what a
+    ``all`` returns those whose names are asked for. ``ahead`` asks whom a new one is about before the transaction, and ``make`` gets the
+    answer. ``hangs`` names what ends or stops with one, ``person`` what a person has yet to do, and ``after`` says what a
     process does at the provider afterwards. Kinds of a lower ``rank`` are made first and ended last. Members of ``values`` among
     ``secrets`` are references that are resolved. ``operators`` are changed by the operator alone, and those of ``platforms`` by a
     platform's token, too.
@@ -49,9 +58,9 @@ class Kind(Generic[T]):
     name: str
     schema: Json
     opens: Callable[[Visit], T]
-    all: Callable[[T], Iterable[KindRow]]
-    make: Callable[..., Mapping[str, Any]]
-    change: Callable[[T, KindRow, Json], Mapping[str, Any]]
+    all: Callable[[T, Wanted], Iterable[KindRow]]
+    make: Callable[..., Done]
+    change: Callable[..., Done]
     end: Callable[[T, KindRow], object]
     rank: int = 5
     ahead: Callable[[Visit, str, Json], Any] | None = None
@@ -61,6 +70,10 @@ class Kind(Generic[T]):
     secrets: frozenset[str] = frozenset()
     operators: bool = False
     platforms: bool = False
+
+    def is_for(self, visit: Visit) -> bool:
+        """Return whether a caller changes things of the kind."""
+        return visit.origin != "remote" or not (self.operators or (visit.actor.kind == "platform" and not self.platforms))
 
 
 def kinds() -> dict[str, Kind[Any]]:
@@ -81,32 +94,35 @@ def kind_of(resource: Resource[Any]) -> Kind[Any]:
     }  # fmt: skip
     once = {one.name for one in resource.fields if one.part & Is.ONCE} | {"secret"}
 
-    def all_(things: Any) -> Iterator[KindRow]:
-        for row in every(lambda cursor, limit: acts["list"].does(things, cursor, limit)):
-            if not (listed := resource.row(row)).get("inherited"):
-                shown = resource.row(acts["show"].does(things, listed[key]))
-                yield KindRow(shown[named], shown[key], {name: shown[name] for name in fields if name in shown}, shown)
+    def show(things: Any, identifier: str) -> KindRow:
+        shown = resource.row(acts["show"].does(things, identifier))
+        return KindRow(shown[named], shown[key], {name: shown[name] for name in fields if name in shown}, shown)
 
-    def make(things: Any, name: str, spec: Json, *ahead: Any) -> Mapping[str, Any]:
+    def all_(things: Any, wanted: Wanted) -> Iterator[KindRow]:
+        for row in every(lambda cursor, limit: acts["list"].does(things, cursor, limit)):
+            if not (listed := resource.row(row)).get("inherited") and wanted(listed[named]):
+                yield show(things, listed[key])
+
+    def make(things: Any, name: str, spec: Json, *ahead: Any) -> Done:
         made = acts["create"].does(things, {named: name, **spec}, *ahead)
         document = made if isinstance(made, dict) else made.to_json()
-        return {name: document[name] for name in once if name in document}
+        return Done(show(things, document[key]), {name: document[name] for name in once if name in document})
 
     def end(things: Any, found: KindRow) -> object:
         return acts["remove"].does(things, found.key)
 
-    def change(things: Any, found: KindRow, spec: Json, *ahead: Any) -> Mapping[str, Any]:
+    def change(things: Any, found: KindRow, spec: Json, *ahead: Any) -> Done:
         differing = {name for name in spec if spec[name] != found.stated.get(name)}
         if "change" not in acts or any(not fields[name].part & Is.CHANGED for name in differing):
             end(things, found)
-            return make(things, found.name, spec, *ahead)
+            return make(things, found.name, {**found.stated, **spec}, *ahead)
         wanted = differing | ({*told.together} if differing & {*told.together} else set())
         given = {name: spec[name] for name in wanted if name in spec}
         for name in told.merged & given.keys():
             gone = [one for one, value in found.stated.get(name, {}).items() if value != PLACEHOLDER and one not in given[name]]
             given[name] = {**dict.fromkeys(gone), **given[name]}
         acts["change"].does(things, found.key, given)
-        return {}
+        return Done(show(things, found.key))
 
     schema = {
         "type": "object", "additionalProperties": False,

@@ -12,7 +12,7 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidConnection
 from jackfield.kernel.pointers import names
 from jackfield_service.shell.http.shape_parts import ANY, STRING, closed_with
-from jackfield_service.shell.resource.kinds import Json, Kind, KindRow
+from jackfield_service.shell.resource.kinds import Done, Json, Kind, KindRow, Wanted
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_service.subjects.connections.uses import uses_of
 from jackfield_store.connections.connection_rows import PLACEHOLDER, secret_places
@@ -39,14 +39,16 @@ def _open(visit: Visit) -> _Connections:
     return _Connections(known, Provenance(visit.origin), visit.storage, visit.workspace)
 
 
-def _all(things: _Connections) -> Iterator[KindRow]:
+def _row(things: _Connections, name: str) -> KindRow:
+    shown = things.known.show(name)
+    return KindRow(name, name, {member: shown[member] for member in ("type", "values")}, shown)
+
+
+def _all(things: _Connections, wanted: Wanted) -> Iterator[KindRow]:
     cursor: str | None = None
     while True:
         page = things.known.list(cursor)
-        for row in page.items:
-            if row["source"] == STORE:
-                shown = things.known.show(row["name"])
-                yield KindRow(shown["name"], shown["name"], {name: shown[name] for name in ("type", "values")}, shown)
+        yield from (_row(things, row["name"]) for row in page.items if row["source"] == STORE and wanted(row["name"]))
         if (cursor := page.next_cursor) is None:
             return
 
@@ -70,17 +72,18 @@ def _checked(things: _Connections, spec: Mapping[str, Any]) -> Mapping[str, Any]
     return values
 
 
-def _make(things: _Connections, name: str, spec: Json) -> Mapping[str, Any]:
-    things.known.add(name, spec["type"], _checked(things, spec), test=False, provenance=things.provenance)
-    return {}
+def _make(things: _Connections, name: str, spec: Json) -> Done:
+    made = things.known.add(name, spec["type"], _checked(things, spec), test=False, provenance=things.provenance)
+    return Done(_row(things, made["name"]))
 
 
-def _change(things: _Connections, found: KindRow, spec: Json) -> Mapping[str, Any]:
+def _change(things: _Connections, found: KindRow, spec: Json) -> Done:
+    spec = {**found.stated, **spec}
     if things.known.kinds.find(spec["type"]).full_name != found.stated["type"]:
         _end(things, found)
         return _make(things, found.name, spec)
     things.known.replace(found.name, _checked(things, spec), test=False, provenance=things.provenance)
-    return {}
+    return Done(_row(things, found.name))
 
 
 def _end(things: _Connections, found: KindRow) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from jackfield.callers.roles import ROLES, RoleGrant, made_grant
 from jackfield.kernel.dataclass import dataclass
 from jackfield_service.shell.http.shape_parts import STRING, STRINGS, closed_with
-from jackfield_service.shell.resource.kinds import Json, Kind, KindRow
+from jackfield_service.shell.resource.kinds import Done, Json, Kind, KindRow, Wanted
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_store.management.roles import Roles
 
@@ -27,17 +26,20 @@ def _open(visit: Visit) -> _Granted:
     return _Granted(Roles(visit.storage, visit.clock, visit.actor), visit.workspace)
 
 
-def _all(granted: _Granted) -> Iterator[KindRow]:
-    for role in ROLES:
-        grants = granted.of(role)
-        groups = sorted(one.group for one in grants if one.group)
-        people = sorted(({"issuer": one.issuer, "subject": one.subject} for one in grants if one.subject), key=str)
-        if grants:
-            stated = {"groups": groups, "people": people}
-            yield KindRow(role, role, stated, stated)
+def _row(granted: _Granted, role: str) -> KindRow | None:
+    grants = granted.of(role)
+    groups = sorted(one.group for one in grants if one.group)
+    people = sorted(({"issuer": one.issuer, "subject": one.subject} for one in grants if one.subject), key=str)
+    stated = {"groups": groups, "people": people}
+    return KindRow(role, role, stated, stated) if grants else None
 
 
-def _make(granted: _Granted, role: str, spec: Json) -> Mapping[str, Any]:
+def _all(granted: _Granted, wanted: Wanted) -> Iterator[KindRow]:
+    found = (_row(granted, role) for role in ROLES if wanted(role))
+    yield from (row for row in found if row is not None)
+
+
+def _make(granted: _Granted, role: str, spec: Json) -> Done:
     wanted = [made_grant(role, granted.workspace, group=group) for group in spec.get("groups", ())]
     wanted += [made_grant(role, granted.workspace, **person) for person in spec.get("people", ())]
     present = granted.of(role)
@@ -46,10 +48,10 @@ def _make(granted: _Granted, role: str, spec: Json) -> Mapping[str, Any]:
     for one in present:
         if one not in wanted:
             granted.roles.remove(one)
-    return {}
+    return Done(_row(granted, role))
 
 
-def _change(granted: _Granted, found: KindRow, spec: Json) -> Mapping[str, Any]:
+def _change(granted: _Granted, found: KindRow, spec: Json) -> Done:
     return _make(granted, found.name, {**found.stated, **spec})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -18,13 +17,13 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield.runtime import Jackfield
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_service.subjects.state.documents import Stated, read_files
-from jackfield_service.subjects.state.operations import How, Planned, State, StateMoved, refuse
-from jackfield_store.access import UnknownWorkspace, Workspaces
+from jackfield_service.subjects.state.operations import How, Planned, State, refuse, require_seen, told
+from jackfield_store.access import Workspaces
 from jackfield_store.commands.stored import actor, open_storage, workspaces_of
 from jackfield_store.resources.storage import Storage
 from jackfield_store.runtime import stored
 
-_DIFFERS = 1
+_DIFFERS, _REFUSED = 1, 2
 
 
 def state_of(storage: Storage) -> State:
@@ -41,15 +40,7 @@ def state_of(storage: Storage) -> State:
         base = partial(storage.shared.value, "publicUrl")
         return Visit(storage, name, clock, caller(), actor(), "operator", partial(runtime, name), base=base)
 
-    def put(name: str, settings: Mapping[str, Any]) -> None:
-        try:
-            workspaces.find(name)
-        except UnknownWorkspace:
-            workspaces.create(name, settings)
-        else:
-            workspaces.set(name, settings)
-
-    return State(storage, visit, put, workspaces.find)
+    return State(storage, visit, workspaces.find, workspaces.put)
 
 
 def _declare(parser: Parser) -> None:
@@ -73,23 +64,15 @@ def _planned(state: State, given: Stated, how: How) -> dict[str, Planned]:
     return {name: state.plan(name, document, how) for name, document in given.workspaces.items()}
 
 
-def _digest(planned: Mapping[str, Planned]) -> str:
-    text = "\n".join(f"{name} {one.digest}" for name, one in sorted(planned.items()))
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-def _told(planned: Mapping[str, Planned]) -> dict[str, Any]:
-    rows = [row for one in planned.values() for row in one.rows]
-    return {"digest": _digest(planned), "rows": rows, "unchanged": sum(one.unchanged for one in planned.values())}
-
-
 def _plan(arguments: Namespace, output: Output) -> int:
     given = read_files(arguments.files)
     with open_storage() as storage:
         planned = _planned(state_of(storage), given, How(given.label, arguments.adopt, arguments.prune))
-    output.value(_told(planned))
+    output.value(told(planned))
     rows = [row for one in planned.values() for row in one.rows]
-    return _DIFFERS if (arguments.check and rows) or any(row["act"] == "refused" for row in rows) else 0
+    if any(row["act"] == "refused" for row in rows):
+        return _REFUSED
+    return _DIFFERS if arguments.check and rows else 0
 
 
 def _apply(arguments: Namespace, output: Output) -> int:
@@ -106,14 +89,12 @@ def _apply(arguments: Namespace, output: Output) -> int:
     with open_storage() as storage:
         state = state_of(storage)
         planned = _planned(state, given, how)
-        if arguments.plan not in (None, _digest(planned)):
-            text = "files or state are not those of the plan"
-            raise StateMoved(text, hint="Run 'jackfield plan' again, and look at what is different. Nothing was changed.")
+        require_seen(arguments.plan, planned)
         refuse(planned)
         done = {
             name: state.apply(name, document, how, planned[name].digest, partial(keep, name)) for name, document in given.workspaces.items()
         }
-    output.value(_told(done))
+    output.value(told(done))
     return 0
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
-from jackfield.connections.documents import DocumentError, documents, read_text
+from jackfield.connections.document_limits import MAX_VALUES
+from jackfield.connections.documents import MAX_FILE, DocumentError, documents, read_text
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.kernel.pointers import child
 
 LABEL = "apply"
 """Label of what is made by files that name none."""
+SETTINGS = "settings"
+"""Member of a workspace that is no kind: its settings."""
 _MEMBERS = ("label", "variables", "workspaces")
 _VARIABLE = "$var"
+_MOST_LETTERS = 4 * MAX_FILE
 
 Json = dict[str, Any]
 
@@ -38,7 +42,7 @@ def read_files(paths: Sequence[str]) -> Stated:
         name = os.path.basename(path)
         try:
             for document in documents(read_text(path), name):
-                whole = merged(whole, _document(document))
+                whole = merged(whole, members_of(document))
         except DocumentError as error:
             raise InvalidInvocation(f"{name[:200]}: {error}", hint="Give files in YAML or JSON with 'workspaces'.") from None
     return stated(whole)
@@ -51,13 +55,25 @@ def stated(whole: Mapping[str, Any]) -> Stated:
     """
     faults: list[Detail] = []
     found = _filled(whole.get("workspaces", {}), whole.get("variables", {}), "/workspaces", faults)
+    try:
+        _check_values(found)
+    except DocumentError as error:
+        raise InvalidInvocation(f"what the files state is not valid: {error}", hint="Apply fewer workspaces at once.") from None
     faults += _misshaped(found)
     label = whole.get("label", LABEL)
     if not isinstance(label, str) or not 1 <= len(label) <= 100 or not label.isprintable():
         faults.append(Detail("/label", "must be a text of 1 to 100 printable characters"))
     if faults:
         raise InvalidInvocation("what the files state is not valid", details=faults, hint=f"{faults[0].path}: {faults[0].message}.")
-    return Stated(label, found)
+    return Stated(label, {name: _without_taken(document) for name, document in found.items()})
+
+
+def _without_taken(document: Mapping[str, Any]) -> Json:
+    """Return what is stated of a workspace without things that are null: no file before has them."""
+    return {
+        kind: things if kind == SETTINGS else {name: one for name, one in things.items() if one is not None}
+        for kind, things in document.items() if things is not None
+    }  # fmt: skip
 
 
 def merged(base: Any, over: Any) -> Any:
@@ -75,22 +91,45 @@ def _is_reference(value: Mapping[str, Any]) -> bool:
     return len(value) == 1 and str(next(iter(value))).startswith("$")
 
 
-def _document(document: Any) -> Mapping[str, Any]:
+def members_of(document: Any) -> Mapping[str, Any]:
+    """Return a document that has the members of a file.
+
+    :raises DocumentError: if it is none.
+    """
     if not isinstance(document, Mapping):
         raise DocumentError("it must be an object with 'workspaces'")
     if unknown := [one for one in document if one not in _MEMBERS]:
         raise DocumentError(f"the member '{str(unknown[0])[:80]}' is unknown{did_you_mean(str(unknown[0]), _MEMBERS)}")
-    try:
-        json.dumps(document, allow_nan=False)
-    except (TypeError, ValueError):
-        raise DocumentError("it has a value that JSON does not have: put it in quotes if it is meant as text") from None
+    _check_values(document)
     return document
+
+
+def _check_values(document: Any) -> None:
+    """Check the values of a document with its aliases and variables put in, of which a few make much.
+
+    :raises DocumentError: if they are too many, too long, or one is none of JSON.
+    """
+    waiting, values, letters = [document], 0, 0
+    while waiting:
+        item = waiting.pop()
+        values += 1
+        if isinstance(item, Mapping):
+            letters += sum(len(str(name)) for name in item)
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+        elif isinstance(item, str):
+            letters += len(item)
+        elif not isinstance(item, int | None) and not (isinstance(item, float) and isfinite(item)):
+            raise DocumentError("it has a value that JSON does not have: put it in quotes if it is meant as text")
+        if values > MAX_VALUES or letters > _MOST_LETTERS:
+            raise DocumentError(f"it expands to more than {MAX_VALUES:,} values or {_MOST_LETTERS:,} characters")
 
 
 def _filled(value: Any, variables: Any, path: str, faults: list[Detail]) -> Any:
     if isinstance(value, Mapping) and value.keys() == {_VARIABLE}:
         name = value[_VARIABLE]
-        if isinstance(variables, Mapping) and name in variables:
+        if isinstance(variables, Mapping) and isinstance(name, str) and name in variables:
             return variables[name]
         faults.append(Detail(path, f"the variable '{str(name)[:80]}' has no value: give it one below 'variables'"))
         return None
@@ -109,6 +148,8 @@ def _misshaped(workspaces: Any) -> Iterator[Detail]:
             yield Detail(child("/workspaces", name), "must be an object")
             continue
         for kind, things in document.items():
-            path = child(child("/workspaces", name), kind)
-            if not isinstance(things, Mapping) or (kind != "settings" and not all(isinstance(one, Mapping) for one in things.values())):
-                yield Detail(path, "must be an object of settings" if kind == "settings" else "must be an object of objects by name")
+            is_settings = kind == SETTINGS
+            each = things.values() if isinstance(things, Mapping) and not is_settings else ()
+            if not isinstance(things, Mapping | None) or not all(isinstance(one, Mapping | None) for one in each):
+                expected = "must be an object of settings" if is_settings else "must be an object of objects by name"
+                yield Detail(child(child("/workspaces", name), kind), expected)

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import Any
 
 from jackfield.connections.secret_references import Secrets
@@ -20,6 +21,7 @@ from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, N
 from jackfield.kernel.pointers import child
 from jackfield_service.shell.resource.kinds import Json, Kind, KindRow, kinds
 from jackfield_service.shell.resource.resource import Visit
+from jackfield_service.subjects.state.documents import SETTINGS
 from jackfield_service.subjects.state.marks import marks, set_marks, take_marks
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.access.settings import Settings
@@ -29,7 +31,6 @@ from jackfield_store.database import Transaction
 from jackfield_store.resources.storage import Storage
 
 _LOG = logging.getLogger("jackfield.state")
-SETTINGS = "settings"
 _LOCK = "SELECT sequence FROM audit_heads WHERE workspace = :workspace"
 _THERE = "SELECT name FROM workspaces WHERE name = :workspace"
 _MADE, _CHANGED, _ENDED, _ADOPTED, _REFUSED = "make", "change", "end", "adopt", "refused"
@@ -75,11 +76,12 @@ class How:
 
 
 class State:
-    """State of the workspaces that a caller manages. ``visit`` opens one for its kinds, ``put`` makes it or changes its settings, and
-    ``find`` returns it."""
+    """State of the workspaces that a caller manages. ``visit`` opens one for its kinds, and ``put`` makes it or changes its settings; None
+    if the caller may not."""
 
     def __init__(
-        self, storage: Storage, visit: Callable[[str], Visit], put: Callable[[str, Json], object], find: Callable[[str], Workspace]
+        self, storage: Storage, visit: Callable[[str], Visit], find: Callable[[str], Workspace],
+        put: Callable[[str, Json], object] | None = None,
     ) -> None:  # fmt: skip
         self.storage, self.put, self.find, self._visit = storage, put, find, visit
         self.kinds = kinds()
@@ -117,25 +119,31 @@ class State:
                 work.note(transaction, planned)
         return planned
 
-    def export(self, workspace: str) -> Json:
-        """Return the document of a workspace as it is, without secrets: what is stored of one is masked, which means that it stays."""
-        usual, document = Settings().to_json(), dict[str, Any]()
+    def export(self, workspace: str, most: int | None = None) -> Json:
+        """Return the document of a workspace as it is, without secrets: what is stored of one is masked, which means that it stays. What
+        the caller may not change is left out.
+
+        :raises InvalidInvocation: if it has more than ``most`` things.
+        """
+        document = dict[str, Any]()
         with self.storage.database.read():
-            settings = self.find(workspace).settings.to_json()
-            guards = {name: {one: value for one, value in guard.items() if one not in ("since", "paused")}
-                      for name, guard in settings["guards"].items()}  # fmt: skip
-            shown = {**settings, "guards": guards}
-            if changed := {name: value for name, value in shown.items() if value != usual.get(name)}:
+            settings = self.find(workspace).settings
+            if self.put is not None and (changed := _changed(settings)):
                 document[SETTINGS] = changed
             visit = self._visit(workspace)
             for kind in self.kinds.values():
+                if not kind.is_for(visit):
+                    continue
                 try:
-                    found = {one.name: one.stated for one in _all(kind, visit).values()}
+                    found = {one.name: one.stated for one in _all(kind, visit, most=None if most is None else most + 1).values()}
                 except InvalidInvocation as error:  # such as of a package that is not installed
                     _LOG.warning("%s of the workspace '%s' are left out: %s", kind.name, workspace, error.message)
                     continue
                 if found:
                     document[kind.name] = found
+                if most is not None and len(found) > most:
+                    text = f"the workspace '{workspace}' has more than {most:,} {kind.name}"
+                    raise InvalidInvocation(text, hint="Run 'jackfield export' instead.")
         return document
 
     def _work(self, workspace: str, document: Mapping[str, Json], how: How) -> _Work:
@@ -169,6 +177,7 @@ class _Work:
     rows: list[Json] = field(default_factory=list)
     unchanged: int = 0
     owned: dict[tuple[str, str], str] = field(default_factory=dict)
+    there: dict[tuple[str, str], KindRow] = field(default_factory=dict)
     made: set[tuple[str, str]] = field(default_factory=set)
     ended: set[tuple[str, str]] = field(default_factory=set)
     secrets: dict[str, dict[str, Mapping[str, Any]]] = field(default_factory=dict)
@@ -176,9 +185,9 @@ class _Work:
     def ask_ahead(self) -> None:
         """Ask whom new things are about, such as an MCP server for its tools, since no transaction waits for that."""
         for kind, wanted in self._stated():
-            if kind.ahead is None or not wanted:
+            if kind.ahead is None or not wanted or not kind.is_for(self.visit):
                 continue
-            present = {} if self.is_new else _all(kind, self.visit)
+            present = {} if self.is_new else _all(kind, self.visit, wanted.__contains__)
             for name, spec in wanted.items():
                 if {*kind.schema["required"]} <= spec.keys() and (name not in present or not _holds(spec, present[name].stated)):
                     try:
@@ -194,6 +203,7 @@ class _Work:
         self.owned = marks(transaction, self.workspace)
         present = {} if self.is_new else self._present()
         settings = None if self.is_new else self.state.find(self.workspace).settings.to_json()
+        self.there = {(kind, name): found for kind, things in present.items() for name, found in things.items()}
         digest = self._digest(present, settings)
         if not self._settle(transaction, settings):
             return Planned(digest, self.rows, self.unchanged, {})
@@ -206,7 +216,7 @@ class _Work:
                     self._end(transaction, kind, found)
         self.ended |= {
             (kind, name) for (kind, name), label in self.owned.items()
-            if label == self.how.label and name not in {**present.get(kind, {}), **self.document.get(kind, {})}
+            if label == self.how.label and kind in present and name not in {**present[kind], **self.document.get(kind, {})}
         }  # fmt: skip
         self._tell_people()
         return Planned(digest, self.rows, self.unchanged, self.secrets)
@@ -225,9 +235,13 @@ class _Work:
             yield kind, self.document.get(kind.name, {})
 
     def _present(self) -> dict[str, dict[str, KindRow]]:
-        """Return what is there of the kinds that are stated, or of which files have made something."""
-        of_label = {kind for (kind, _), label in self.owned.items() if label == self.how.label}
-        return {kind.name: _all(kind, self.visit) for kind, wanted in self._stated() if wanted or kind.name in of_label}
+        """Return what is there of what is stated, and of what files of the label have made."""
+        found = dict[str, dict[str, KindRow]]()
+        for kind, wanted in self._stated():
+            of_label = {name for (one, name), label in self.owned.items() if one == kind.name and label == self.how.label}
+            if kind.is_for(self.visit) and (wanted or of_label):
+                found[kind.name] = _all(kind, self.visit, {*wanted, *of_label}.__contains__)
+        return found
 
     def _digest(self, present: Mapping[str, Mapping[str, KindRow]], settings: Json | None) -> str:
         there = {kind: {name: found.stated for name, found in things.items()} for kind, things in present.items()}
@@ -241,11 +255,13 @@ class _Work:
     def _settle(self, transaction: Transaction, before: Json | None) -> bool:
         """Make the workspace, or its settings what is stated; return whether there is one."""
         wanted = self.document.get(SETTINGS, {})
-        if before is not None and _within(wanted, before):
+        if before is not None and (not wanted or (self.state.put is not None and _within(wanted, before))):
             self.unchanged += 1 if wanted else 0
             return True
         about = {"kind": "workspace" if before is None else SETTINGS, "name": self.workspace}
         with self._tried(transaction, about):
+            if self.state.put is None:
+                raise NotAllowed("not allowed: a workspace's token does not change settings", hint="State them with a platform's token.")
             self.state.put(self.workspace, wanted)
             after = self.state.find(self.workspace).settings.to_json()
             if before is None:
@@ -260,11 +276,11 @@ class _Work:
     def _make_so(self, transaction: Transaction, kind: Kind[Any], name: str, spec: Json, found: KindRow | None) -> None:
         """Make a thing what is stated of it; what is shown of it afterwards says whether that was a change."""
         key, about = (kind.name, name), {"kind": kind.name, "name": name}
-        if found is not None and _holds(spec, found.stated):
+        if found is not None and kind.is_for(self.visit) and _holds(spec, found.stated):
             self._same(key, about)
             return
         with self._tried(transaction, about):
-            secrets, after = self._done(kind, name, spec, found)
+            after, secrets = self._done(kind, name, spec, found)
             told = ({"secret": True} if secrets else {}) | ({"afterwards": kind.after} if kind.after else {})
             if found is None:
                 self._row(_MADE, about, after={one: after.stated[one] for one in spec if one in after.stated}, **told)
@@ -275,12 +291,13 @@ class _Work:
                     raise _Undone
                 if self.owned.get(key) != self.how.label and not self.how.adopt:
                     whose = f"it is of the files with the label '{self.owned[key]}'" if key in self.owned else "it was made by hand"
-                    self._row("left", about, members=changes, reason=f"{whose}; --adopt takes it over")
+                    self._row("left", about, members=changes, reason=f"{whose}; {self._option('adopt')} takes it over")
                     raise _Undone
                 if after.shown.get("id") != found.shown.get("id"):
                     told |= {"replaced": True, **hanging} if (hanging := self._hanging(kind, found)) else {"replaced": True}
                 self._row(_CHANGED, about, members=changes, **told)
             self.made.add(key)
+            self.there[key] = after
             if secrets:
                 self.secrets.setdefault(kind.name, {})[name] = secrets
 
@@ -291,21 +308,20 @@ class _Work:
             self.made.add(key)
             self._row(_ADOPTED, about)
 
-    def _done(self, kind: Kind[Any], name: str, spec: Json, found: KindRow | None) -> tuple[Mapping[str, Any], KindRow]:
-        """Make or change a thing, and return the secrets that are shown once, with what is there then."""
+    def _done(self, kind: Kind[Any], name: str, spec: Json, found: KindRow | None) -> tuple[KindRow, Mapping[str, Any]]:
+        """Make or change a thing, and return what is there then, with the secrets that are shown once."""
         self._require(kind, spec, found)
         answer = [self.answers[kind.name, name]] if (kind.name, name) in self.answers else []
         if answer and isinstance(answer[0], JackfieldError):
             raise answer[0]
         things, given = kind.opens(self.visit), self._resolved(kind, spec)
-        secrets = kind.make(things, name, given, *answer) if found is None else kind.change(things, found, given, *answer)
-        after = _all(kind, self.visit).get(name)
-        if after is None:
-            raise InvalidInvocation("it is not there after it was made", hint="Choose another name.")
-        return secrets, after
+        after, secrets = kind.make(things, name, given, *answer) if found is None else kind.change(things, found, given, *answer)
+        if after is None or after.name != name:
+            raise InvalidInvocation("it is not there under this name after it was made", hint="Choose another name.")
+        return after, secrets
 
     def _require(self, kind: Kind[Any], spec: Json, found: KindRow | None) -> None:
-        if self.visit.origin == "remote" and (kind.operators or (self.visit.actor.kind == "platform" and not kind.platforms)):
+        if not kind.is_for(self.visit):
             hint = "State it in files for 'jackfield apply'" + ("." if kind.operators else ", or send it with a token of the workspace.")
             raise NotAllowed(f"not allowed: this token does not change {kind.name}", hint=hint)
         members = kind.schema["properties"]
@@ -334,12 +350,13 @@ class _Work:
         """End what files of the label have made, and state no more."""
         about, hanging = {"kind": kind.name, "name": found.name}, self._hanging(kind, found)
         if not self.how.prune:
-            self._row("left", about, reason="the files state it no more; --prune ends it", **hanging)
+            self._row("left", about, reason=f"the files state it no more; {self._option('prune')} ends it", **hanging)
             return
         with self._tried(transaction, about):
             self._require(kind, {}, found)
             kind.end(kind.opens(self.visit), found)
             self.ended.add((kind.name, found.name))
+            self.there.pop((kind.name, found.name), None)
             self._row(_ENDED, about, **hanging, **({"afterwards": kind.after} if kind.after else {}))
 
     def _hanging(self, kind: Kind[Any], found: KindRow) -> Json:
@@ -349,10 +366,12 @@ class _Work:
     def _tell_people(self) -> None:
         """Name what a person has yet to do for what is stated."""
         for kind, wanted in self._stated():
-            if kind.person is not None and wanted:
-                found = (one for one in _all(kind, self.visit).values() if one.name in wanted)
-                for name, text in ((one.name, text) for one in found for text in kind.person(one)):
-                    self._row("person", {"kind": kind.name, "name": name}, reason=text)
+            found = [one for name in wanted if (one := self.there.get((kind.name, name))) is not None] if kind.person is not None else []
+            for name, text in ((one.name, text) for one in found for text in (kind.person or tuple)(one)):
+                self._row("person", {"kind": kind.name, "name": name}, reason=text)
+
+    def _option(self, name: str) -> str:
+        return f"{name}=true" if self.visit.origin == "remote" else f"--{name}"
 
     @contextmanager
     def _tried(self, transaction: Transaction, about: Mapping[str, str]) -> Iterator[None]:
@@ -383,10 +402,39 @@ def refuse(planned: Mapping[str, Planned]) -> None:
         raise InvalidInvocation(f"{count} refused: {details[0].message}", details=details, hint="Nothing was changed.")
 
 
-def _all(kind: Kind[Any], visit: Visit) -> dict[str, KindRow]:
-    """Return the things of a kind by name; of several of one name the first."""
+def told(planned: Mapping[str, Planned]) -> Json:
+    """Return what was planned or done in workspaces as a document, with the digest of all."""
+    text = "\n".join(f"{name} {one.digest}" for name, one in sorted(planned.items()))
+    rows = [row for one in planned.values() for row in one.rows]
+    digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    return {"digest": digest, "rows": rows, "unchanged": sum(one.unchanged for one in planned.values())}
+
+
+def require_seen(seen: str | None, planned: Mapping[str, Planned]) -> None:
+    """Require that plans are those that somebody has seen; None: nobody has.
+
+    :raises StateMoved: if they are others.
+    """
+    if seen not in (None, told(planned)["digest"]):
+        raise StateMoved("files or state are not those of the plan", hint="Plan again, and look at what is different. Nothing was changed.")
+
+
+def _changed(settings: Settings) -> Json:
+    """Return the settings that are not as they are without a file."""
+    usual, shown = Settings().to_json(), settings.to_json()
+    counted = ("since", "paused")
+    shown["guards"] = {name: {one: value for one, value in guard.items() if one not in counted} for name, guard in shown["guards"].items()}
+    return {name: value for name, value in shown.items() if value != usual.get(name)}
+
+
+def _every(_name: str) -> bool:
+    return True
+
+
+def _all(kind: Kind[Any], visit: Visit, wanted: Callable[[str], bool] = _every, most: int | None = None) -> dict[str, KindRow]:
+    """Return at most so many things of a kind whose names are ``wanted``, by name; of several of one name the first."""
     found = dict[str, KindRow]()
-    for one in kind.all(kind.opens(visit)):
+    for one in islice(kind.all(kind.opens(visit), wanted), most):
         found.setdefault(one.name, one)
     return found
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_service.shell.http.shape_parts import STRING, closed_with
-from jackfield_service.shell.resource.kinds import Json, Kind, KindRow
+from jackfield_service.shell.resource.kinds import Done, Json, Kind, KindRow, Wanted
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_store.access import DEFAULT
 from jackfield_store.database.shared_settings import ROLES
@@ -18,21 +17,21 @@ def _open(visit: Visit) -> SharedSettings | None:
     return SharedSettings(visit.storage, visit.clock, visit.actor) if visit.workspace == DEFAULT else None
 
 
-def _all(settings: SharedSettings | None) -> Iterator[KindRow]:
+def _all(settings: SharedSettings | None, wanted: Wanted) -> Iterator[KindRow]:
     for row in settings.list() if settings is not None else ():
-        if row["value"] is not None and row["name"] != ROLES:
+        if row["value"] is not None and row["name"] != ROLES and wanted(row["name"]):
             yield KindRow(row["name"], row["name"], {"value": row["value"]}, row)
 
 
-def _make(settings: SharedSettings | None, name: str, spec: Json) -> Mapping[str, Any]:
+def _make(settings: SharedSettings | None, name: str, spec: Json) -> Done:
     if settings is None or name == ROLES:
         text = "roles are a member of each workspace" if name == ROLES else f"only the workspace '{DEFAULT}' has them"
         raise InvalidInvocation(f"the shared setting '{name[:80]}' cannot be stated here: {text}", hint="Move it there.")
     settings.set(name, spec["value"])
-    return {}
+    return Done(next(iter(_all(settings, name.__eq__)), None))
 
 
-def _change(settings: SharedSettings | None, found: KindRow, spec: Json) -> Mapping[str, Any]:
+def _change(settings: SharedSettings | None, found: KindRow, spec: Json) -> Done:
     return _make(settings, found.name, spec)
 
 

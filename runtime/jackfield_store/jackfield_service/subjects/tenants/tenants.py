@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.callers.rules import Rules
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.exports import late_hints
 from jackfield_service.subjects.tenants.purge import keep_at_providers, kept_by, purge
-from jackfield_store.access import Tokens, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
-from jackfield_store.access.kept_rules import forget_rules, keep_rules, kept_rules
+from jackfield_store.access import Tokens, UnknownWorkspace, Workspace, Workspaces
+from jackfield_store.access.kept_rules import forget_rules, keep_rules
+from jackfield_store.access.platform_settings import check_settings
 from jackfield_store.access.platform_tokens import manages
 from jackfield_store.access.sessions import end_sessions
-from jackfield_store.access.settings import Settings, require_own
+from jackfield_store.access.settings import Settings
 from jackfield_store.database.faults import RowDamaged
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from jackfield.kernel.clock import Clock
     from jackfield_store.files import Files
     from jackfield_store.resources.storage import Storage
-
-_OPERATORS = ("allowReferences", "allowAmbient")
-"""Settings that let connections made over HTTP use the server's environment and identity, which are not the platform's."""
 
 
 class WorkspaceInUse(InvalidInvocation):
@@ -58,12 +55,7 @@ class Tenants:
         :raises NotAllowed: if only the operator may change a setting so.
         """
         self._require(name)
-        check = partial(self._check_allowances, changes)
-        check(self._present(name))
-        try:
-            return self._workspaces.create(name, changes), True
-        except WorkspaceExists:
-            return (self._workspaces.set(name, changes, check) if changes else self._workspaces.find(name)), False
+        return self._workspaces.put(name, changes, partial(check_settings, self._actor, changes))
 
     def list(self, prefix: str, after: str, limit: int) -> tuple[list[Workspace], str | None]:
         """List workspaces by name whose names begin with ``prefix``, after the name ``after``, and the cursor of the next page."""
@@ -94,7 +86,7 @@ class Tenants:
         :raises NotAllowed: if only the operator may change a setting so.
         """
         self.find(name)
-        return self._workspaces.set(name, changes, partial(self._check_allowances, changes))
+        return self._workspaces.set(name, changes, partial(check_settings, self._actor, changes))
 
     def tokens(self, name: str) -> Tokens:
         """Return the tokens of a workspace.
@@ -150,34 +142,6 @@ class Tenants:
         deleted = {key: count for key, count in kept.items() if key != "running"}
         return {"name": name, "status": "purged", "deleted": deleted, "revoked": {**revoked, "webhooks": webhooks}}
 
-    def _check_allowances(self, changes: Mapping[str, Any], present: Settings) -> None:
-        """Refuse a platform what would let its tenants read the server's secrets, or act with the server's identity, and to loosen the
-        rules under which calls wait for a person; and everybody what guards count themselves. ``present`` are the settings that are
-        replaced."""
-        if changes.get("guards"):
-            require_own(changes, present.guards)
-        if self._actor.kind != "platform":
-            return
-        if isinstance(changes.get("rules"), Mapping) and "approve" in changes["rules"]:
-            _require_approvals(changes["rules"]["approve"], present)
-        if present.writes == "ask":
-            _require_asking(changes, present)
-        known = present.to_json()
-        faults = [
-            Detail(f"/{member}", "only the operator sets it")
-            for member in _OPERATORS
-            if changes.get(member) and changes[member] != known.get(member)
-        ]
-        if faults:
-            text = f"a platform's token cannot set '{faults[0].path[1:]}', which concerns the server's own secrets"
-            raise NotAllowed(text, details=faults, hint="Ask the operator of jackfield: 'jackfield workspaces set' has these settings.")
-
-    def _present(self, name: str) -> Settings:
-        try:
-            return self._workspaces.find(name).settings
-        except UnknownWorkspace:
-            return Settings(rules=kept_rules(self._storage.database, self._storage.vault, name))
-
     def _readable(self, name: str) -> Settings | None:
         """Return the settings of a workspace that is to be deleted; None for the operator if they cannot be read."""
         try:
@@ -190,34 +154,6 @@ class Tenants:
     def _require(self, name: str) -> None:
         if not manages(self._pattern, name):
             raise _unknown(name)
-
-
-def _require_asking(changes: Mapping[str, Any], present: Settings) -> None:
-    """Refuse a platform to let writes that wait for a person be made at once.
-
-    :raises NotAllowed: if it turns that off, or names one more action.
-    """
-    rules = changes.get("rules")
-    allow = rules.get("allow") if isinstance(rules, Mapping) else None
-    wanted = Rules(tuple(text for text in allow if isinstance(text, str))) if isinstance(allow, list) else present.rules
-    off = Detail("/writes", "only the operator sets it to 'allow'") if changes.get("writes", "ask") != "ask" else None
-    named = Detail("/rules/allow", "only the operator names an action, whose writes would not wait")
-    more = named if wanted.naming - present.rules.naming else None
-    faults = [fault for fault in (off, more) if fault is not None]
-    if faults:
-        text = "a platform's token cannot loosen the rules under which calls wait for a person"
-        raise NotAllowed(text, details=faults, hint="Ask the operator of jackfield: 'jackfield workspaces set' has these settings.")
-
-
-def _require_approvals(wanted: Any, present: Settings) -> None:
-    """Refuse a platform to remove patterns under which calls wait for a person: it may add some.
-
-    :raises NotAllowed: if one is missing.
-    """
-    if isinstance(wanted, list) and not {*present.rules.approve} <= {text for text in wanted if isinstance(text, str)}:
-        fault = Detail("/rules/approve", "only the operator removes a pattern")
-        text = "a platform's token cannot loosen the rules under which calls wait for a person"
-        raise NotAllowed(text, details=[fault], hint="Ask the operator of jackfield: 'jackfield workspaces set' has these rules.")
 
 
 def _unknown(name: str) -> UnknownWorkspace:

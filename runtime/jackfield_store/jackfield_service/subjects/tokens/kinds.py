@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from jackfield.callers.rules import LISTS, Rules
 from jackfield.cli.session import every
 from jackfield.kernel.clock import Clock, moment
 from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import NotAllowed
 from jackfield_service.shell.http.shape_parts import RULES, STRING, closed_with
-from jackfield_service.shell.resource.kinds import Json, Kind, KindRow
+from jackfield_service.shell.resource.kinds import Done, Json, Kind, KindRow, Wanted
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_service.subjects.tokens.shapes import SHAPES
-from jackfield_store.access import Tokens
+from jackfield_store.access import Token, Tokens
 from jackfield_store.database import Database
 
 _HANGS = "SELECT name FROM {} WHERE workspace = :workspace AND token = :token ORDER BY name"
@@ -25,37 +26,45 @@ class _Shapes:
     database: Database
     workspace: str
     clock: Clock
+    own: str | None
+    """Token of the caller."""
 
 
 def _open(visit: Visit) -> _Shapes:
     storage = visit.storage
     tokens = Tokens(storage.database, storage.vault, visit.workspace, visit.clock, visit.actor)
-    return _Shapes(tokens, storage.database, visit.workspace, visit.clock)
+    return _Shapes(tokens, storage.database, visit.workspace, visit.clock, visit.caller.token)
 
 
-def _all(shapes: _Shapes) -> Iterator[KindRow]:
+def _row(token: Token, now: float) -> KindRow:
+    shown = token.to_json(now)
+    stated: dict[str, Any] = {name: shown[name] for name in ("scope", "rules", "quotas") if name in shown}
+    return KindRow(token.name, token.id, stated, shown)
+
+
+def _all(shapes: _Shapes, wanted: Wanted) -> Iterator[KindRow]:
     now = shapes.clock.time()
     for token in every(lambda cursor, limit: shapes.tokens.list(cursor=cursor, limit=limit)):
-        if token.status(now) == "active" and not token.unreadable:
-            shown = token.to_json(now)
-            stated: dict[str, Any] = {name: shown[name] for name in ("scope", "rules", "quotas") if name in shown}
-            yield KindRow(token.name, token.id, stated, shown)
+        if token.status(now) == "active" and not token.unreadable and wanted(token.name):
+            yield _row(token, now)
 
 
-def _make(shapes: _Shapes, name: str, spec: Json) -> Mapping[str, Any]:
+def _make(shapes: _Shapes, name: str, spec: Json) -> Done:
     rules, expires = spec.get("rules", {}), spec.get("expiresAt")
     until = None if expires is None else moment(str(expires), shapes.clock.time(), 1, "'expiresAt'")
     checked = Rules.checked(*(rules.get(one, ()) for one in LISTS))
     made = shapes.tokens.create(spec["scope"], name, checked, until, spec.get("quotas", ()))
-    return {"token": made.text}
+    return Done(_row(made.token, shapes.clock.time()), {"token": made.text})
 
 
-def _change(shapes: _Shapes, found: KindRow, spec: Json) -> Mapping[str, Any]:
+def _change(shapes: _Shapes, found: KindRow, spec: Json) -> Done:
     _end(shapes, found)
-    return _make(shapes, found.name, {"scope": found.stated["scope"], **spec})
+    return _make(shapes, found.name, {**found.stated, **spec})
 
 
 def _end(shapes: _Shapes, found: KindRow) -> None:
+    if found.key == shapes.own:
+        raise NotAllowed("a token cannot end itself", hint="Use another one.")
     shapes.tokens.revoke(found.key)
 
 

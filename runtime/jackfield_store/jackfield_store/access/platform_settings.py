@@ -1,0 +1,69 @@
+"""Settings of workspaces that a platform may not change: those are the operator's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.callers.rules import Rules
+from jackfield.kernel.errors import Detail, NotAllowed
+from jackfield_store.access.settings import Settings, require_own
+
+if TYPE_CHECKING:
+    from jackfield.callers.actor import Actor
+
+_OPERATORS = ("allowReferences", "allowAmbient")
+"""Settings that let connections made over HTTP use the server's environment and identity, which are not the platform's."""
+
+
+def check_settings(actor: Actor, changes: Mapping[str, Any], present: Settings) -> None:
+    """Refuse a platform what would let its tenants read the server's secrets, or act with the server's identity, and to loosen the
+    rules under which calls wait for a person; and everybody what guards count themselves. ``present`` are the settings that are replaced.
+
+    :raises NotAllowed: if only the operator may change them so.
+    """
+    if changes.get("guards"):
+        require_own(changes, present.guards)
+    if actor.kind != "platform":
+        return
+    if isinstance(changes.get("rules"), Mapping) and "approve" in changes["rules"]:
+        _require_approvals(changes["rules"]["approve"], present)
+    if present.writes == "ask":
+        _require_asking(changes, present)
+    known = present.to_json()
+    faults = [
+        Detail(f"/{member}", "only the operator sets it")
+        for member in _OPERATORS
+        if changes.get(member) and changes[member] != known.get(member)
+    ]
+    if faults:
+        text = f"a platform's token cannot set '{faults[0].path[1:]}', which concerns the server's own secrets"
+        raise NotAllowed(text, details=faults, hint="Ask the operator of jackfield: 'jackfield workspaces set' has these settings.")
+
+
+def _require_asking(changes: Mapping[str, Any], present: Settings) -> None:
+    """Refuse a platform to let writes that wait for a person be made at once.
+
+    :raises NotAllowed: if it turns that off, or names one more action.
+    """
+    rules = changes.get("rules")
+    allow = rules.get("allow") if isinstance(rules, Mapping) else None
+    wanted = Rules(tuple(text for text in allow if isinstance(text, str))) if isinstance(allow, list) else present.rules
+    off = Detail("/writes", "only the operator sets it to 'allow'") if changes.get("writes", "ask") != "ask" else None
+    named = Detail("/rules/allow", "only the operator names an action, whose writes would not wait")
+    more = named if wanted.naming - present.rules.naming else None
+    faults = [fault for fault in (off, more) if fault is not None]
+    if faults:
+        text = "a platform's token cannot loosen the rules under which calls wait for a person"
+        raise NotAllowed(text, details=faults, hint="Ask the operator of jackfield: 'jackfield workspaces set' has these settings.")
+
+
+def _require_approvals(wanted: Any, present: Settings) -> None:
+    """Refuse a platform to remove patterns under which calls wait for a person: it may add some.
+
+    :raises NotAllowed: if one is missing.
+    """
+    if isinstance(wanted, list) and not {*present.rules.approve} <= {text for text in wanted if isinstance(text, str)}:
+        fault = Detail("/rules/approve", "only the operator removes a pattern")
+        text = "a platform's token cannot loosen the rules under which calls wait for a person"
+        raise NotAllowed(text, details=[fault], hint="Ask the operator of jackfield: 'jackfield workspaces set' has these rules.")
