@@ -164,7 +164,7 @@ def test_a_role_is_connected_again(stand: Stand, platform: Client) -> None:
         person = at_role(stand, platform, **again, actions=["listIdentities"])[1]
         assert [row["Action"] for row in statements(template_of(person))] == [["ses:ListIdentities"], ["ses:GetAccount"]]
         managed = at_role(stand, platform, **{**again, "mode": "manage", "connection": None})[1]
-        assert "Mail of your company" in managed.said
+        assert ("Mail of your company" in managed.said, '<img src="data:image/' in managed.text) == (True, True)  # Amazon SES's picture
         assert external_id(managed.press("Connect again")) == first
         assert external_id(at_role(stand, platform, **{**again, "defaults": {"values": {"externalId": "acme:4711"}}})[1]) == "acme:4711"
     asked = {"verify": "link", "mode": "reauth", "connection": "mail"}

@@ -286,10 +286,10 @@ class View(ApprovalPages):
     def _manage(self, sessions: Connecting, found: ConnectSession, words: str, failed: Markup | None) -> Response:
         managed, wanted = list(self._named(sessions, found)), words.casefold().split()
         fitting = [one for one in managed if all(word in f"{one[1]} {one[2]}".casefold() for word in wanted)]
-        labels = Counter(label for label, _ in {(account, account_in_full(row.get("account"))) for row, _, account in managed})
+        labels = Counter(label for label, _ in {(account, account_in_full(row.get("account"))) for row, _, account, _ in managed})
         rows = [
-            self._managed_card(found, self._row_icon(sessions, found, *one[:2]), *one, several=labels[one[2]] > 1)
-            for one in fitting[:_MOST]
+            self._managed_card(found, self._row_icon(sessions, found, row, title, record), row, title, account, several=labels[account] > 1)
+            for row, title, account, record in fitting[:_MOST]
         ]
         if not managed:
             lead = self.say("manage_empty", platform=self._platform or self.say("somebody"))
@@ -299,13 +299,14 @@ class View(ApprovalPages):
         return self.page(self.say("manage_title"), failed, box, listed, more, self._done(), wide=True)
 
     @staticmethod
-    def _row_icon(sessions: Connecting, found: ConnectSession, row: Mapping[str, Any], title: str) -> Markup | None:
-        name = str(row["type"])
-        kind = sessions.known_kind(name)
-        return None if kind is None else icon(name, kind, title, found.wanted.icons, LIGHT)
+    def _row_icon(sessions: Connecting, found: ConnectSession, row: Mapping[str, Any], title: str, record: ConnectRecord) -> Markup | None:
+        """Render the picture of the connector for which a connection was made."""
+        kind = sessions.known_kind(str(row["type"]))
+        return None if kind is None else icon(record.type_of(kind), kind, title, found.wanted.icons, LIGHT)
 
-    def _named(self, sessions: Connecting, found: ConnectSession) -> Iterator[tuple[Mapping[str, Any], str, str]]:
-        """Return each connection with what a customer calls it, and its account: its own name is the platform's. Equal ones are counted."""
+    def _named(self, sessions: Connecting, found: ConnectSession) -> Iterator[tuple[Mapping[str, Any], str, str, ConnectRecord]]:
+        """Return each connection with what a customer calls it, its account and its record: its own name is the platform's. Equal ones are
+        counted."""
         seen, records, none = Counter[tuple[str, str]](), sessions.records(), ConnectRecord()
         for row in sessions.managed(found):
             kind, account = sessions.known_kind(str(row["type"])), account_named(row.get("account"))
@@ -314,11 +315,11 @@ class View(ApprovalPages):
             same = title, account_in_full(row.get("account"))
             seen[same] += 1
             count = seen[same]
-            yield row, title if count == 1 else f"{title} ({count})", account
+            yield row, title if count == 1 else f"{title} ({count})", account, record
 
     def _listed_title(self, sessions: Connecting, found: ConnectSession) -> str:
         """Name the connection that is there already as the list does, with its number."""
-        titles = (title for row, title, _ in self._named(sessions, found) if row["name"] == found.connection)
+        titles = (title for row, title, *_ in self._named(sessions, found) if row["name"] == found.connection)
         return next(titles, None) or self._title(sessions, found)
 
     def _managed_card(
