@@ -31,7 +31,7 @@ from jackfield_service.shell.pages.layout.components import (
 )
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.entry_connection import connection_links
-from jackfield_service.shell.pages.layout.gist import action_of, name_of, named, recipients, telling_inputs
+from jackfield_service.shell.pages.layout.gist import action_of, name_of, named, telling_inputs
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.person import person
@@ -140,9 +140,15 @@ def looked(request: PageRequest) -> Response:
 
 
 def looks_shown(request: PageRequest, entry: Entry) -> Markup | None:
-    """Render the looks for evidence of an invocation that is or was in doubt, and the button that looks now."""
+    """Render the looks for evidence of an invocation that was in doubt, and the button that looks now."""
+    found = None if entry.status == "in_doubt" else _looks(request, entry)
+    return card("What was looked for", *found, class_="card stack", id="looks") if found else None
+
+
+def _looks(request: PageRequest, entry: Entry) -> list[Node]:
+    """Render the looks for evidence, the newest first, with what they mean and when the next is due; an empty list where nobody looks."""
     if not entry.evidence:
-        return None
+        return []
     found = [_found(look) for look in entry.looks]
     columns = ("Asked", "When", "Result", *(("Found",) if any(found) else ()))
     rows = [
@@ -157,15 +163,11 @@ def looks_shown(request: PageRequest, entry: Entry) -> Markup | None:
     look = form(request, f"/invocations/{entry.id}/look", h.button("Look now")) if request.may("manage") and _may_look(entry) else None
     newest = str(entry.looks[-1]["result"]) if entry.looks else ""
     means = None if newest == "nothing" and entry.status == "failed" else _MEANS.get(newest)
-    return card(
-        "What was looked for",
+    return [
         h.p(means) if means else None,
         table("Looks at the provider", columns, reversed(rows), empty="The provider was not asked yet."),
-        h.p(_next(request, entry), class_="muted") if entry.status == "in_doubt" else None,
-        look,
-        class_="card stack",
-        id="looks",
-    )
+        h.div(look, h.span(_next(request, entry), class_="muted") if entry.status == "in_doubt" else None, class_="actions"),
+    ]
 
 
 def _source(request: PageRequest, entry: Entry, look: Mapping[str, Any]) -> str:
@@ -204,7 +206,7 @@ def _found(look: Mapping[str, Any]) -> Node:
         known = json.loads(look.get("text", ""))
     except ValueError:
         known = None
-    link = outside(look.get("link"), f"Open at {urlsplit(str(look.get('link'))).hostname}")
+    link = _outside(look)
     if not isinstance(known, dict):
         return [look.get("text"), " ", link] if look.get("text") or link else None
     sent = {pointer.removeprefix("/"): value for pointer, value in look.get("sent", {}).items()}
@@ -214,6 +216,11 @@ def _found(look: Mapping[str, Any]) -> Node:
     missing = h.span("not compared", class_="muted")
     rows = [(name, sent.get(name, missing), str(known[name]) if name in known else missing) for name in names]
     return [table("What was sent, and what is there", ("Member", "Sent", "There"), rows), link]
+
+
+def _outside(look: Mapping[str, Any]) -> Markup | None:
+    """Render the link to the page of the provider that shows what a look has found."""
+    return outside(look.get("link"), f"Open at {urlsplit(str(look.get('link'))).hostname}")
 
 
 def resolution_shown(request: PageRequest, entry: Entry) -> list[Node]:
@@ -310,24 +317,28 @@ def _output_field(text: str, refused: JackfieldError | None) -> Markup:
 
 
 def doubt_shown(request: PageRequest, entry: Entry, marks: list[tuple[str, Node]], again: Markup | None) -> Markup | None:
-    """Render what is in doubt, and the buttons that resolve it. ``marks`` are the caller's own IDs of it, ``again`` the link that runs it
-    again."""
+    """Render what is in doubt, what the provider shows of it, the buttons that resolve it, and what only engineers need. ``marks`` are the
+    caller's own IDs of it, ``again`` the link that runs it again."""
     if entry.status != "in_doubt":
         return None
     error: dict[str, Any] = dict((entry.result or {}).get("error") or {})
+    inputs, to = telling_inputs(request, entry)
+    action, looks = action_of(request, entry.connector, entry.action), _looks(request, entry)
     facts = [
         ("What happened", _happened(error)),
         ("Request ID", h.code(entry.request_id) if entry.request_id else None),
         *marks,
     ]
+    details = h.details(h.summary("Technical details"), h.div(terms(facts), provider_shown(error)), class_="further")
     return card(
         "In doubt",
-        h.p(_told(request, entry), " It is not known whether it took full effect, partial effect or none."),
-        _about(request, entry),
-        terms(facts),
-        provider_shown(error),
-        *(_choice(request, entry, again) if request.may("manage") else [h.p("Resolving it requires the scope ", h.code("manage"), ".")]),
-        class_="card doubt",
+        h.p(_told(request, entry, to), " It may have taken effect in full, in part, or not at all."),
+        inputs_shown(inputs, action.inputs if action else {}) if inputs else None,
+        h.div(h.h3("What was looked for"), *looks, class_="stack", id="looks") if looks else None,
+        *(_choice(request, entry) if request.may("manage") else [h.p("Resolving it requires the scope ", h.code("manage"), ".")]),
+        _anew(again) if again is not None and request.may("manage") else None,
+        details,
+        class_="card stack doubt",
     )
 
 
@@ -339,10 +350,9 @@ def _happened(error: Mapping[str, Any] | None) -> Node:
     return [_SENT.sub("", str(error["message"])), h.ul([h.li(text) for text in details], class_="plain") if details else None]
 
 
-def _told(request: PageRequest, entry: Entry) -> Node:
+def _told(request: PageRequest, entry: Entry, to: str) -> Node:
     """Say what was sent to whom, over what and when."""
     over = connection_links(request, [entry]).get(entry.id)
-    to = recipients(request, entry)
     was = "was sent" if entry.attempts else "may have been sent"
     begun = entry.created_at if entry.started_at is None else entry.started_at
     return [
@@ -351,25 +361,21 @@ def _told(request: PageRequest, entry: Entry) -> Node:
     ]  # fmt: skip
 
 
-def _about(request: PageRequest, entry: Entry) -> Markup | None:
-    """Render the inputs that tell it from other calls; None if they are not kept, or the visitor may not read them."""
-    told, action = telling_inputs(request, entry), action_of(request, entry.connector, entry.action)
-    return inputs_shown(told, action.inputs if action else {}) if told else None
-
-
-def _choice(request: PageRequest, entry: Entry, again: Markup | None) -> list[Node]:
-    """Render the two outcomes as buttons, and further down what repeats the call."""
-    anew = h.details(
-        h.summary("Run again without resolving it"),
-        h.p("If it took effect, running it again repeats it. Resolve the doubt first if you can."),
-        again,
-        class_="further",
-    )  # fmt: skip
+def _choice(request: PageRequest, entry: Entry) -> list[Node]:
+    """Render the two outcomes as buttons, beside the page of the provider that a look has found."""
+    links = (_outside(look) for look in reversed(entry.looks))
+    link = next((link for link in links if link is not None), None)
     return [
-        h.p("Check with the provider, then resolve it:"),
+        h.h3("Did it take effect?"),
+        h.p("Check with the provider", [" (", link, ")"] if link else None, ", then resolve it:"),
         h.div(_decision(request, entry, "succeeded"), _decision(request, entry, "failed"), class_="actions"),
-        anew if again is not None else None,
     ]
+
+
+def _anew(again: Markup) -> Markup:
+    """Render what repeats the call."""
+    told = h.p("If it took effect, running it again repeats it. Resolve the doubt first if you can.")
+    return h.details(h.summary("Run again without resolving it"), told, again, class_="further")
 
 
 def listed(request: PageRequest) -> Response:

@@ -61,21 +61,12 @@ def action_of(request: PageRequest, connector: str, action: str) -> ActionManife
     return None if manifest is None else manifest.actions.get(action)
 
 
-def telling_inputs(request: PageRequest, call: Labelled) -> dict[str, Any]:
-    """Return the inputs that tell a call from others, by name, as far as the visitor may read them."""
-    return dict(list(_telling(*_called(request, call)))[:_PARTS])
-
-
-def recipients(request: PageRequest, call: Labelled) -> str:
-    """Return whom a call was for, as far as the visitor may read that."""
-    schema, inputs = _called(request, call)
-    return ", ".join(_text(value) for name, value in _telling(schema, inputs) if _is_recipient(_nodes(schema, name)))
-
-
-def _called(request: PageRequest, call: Labelled) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Return the schema of a call's inputs, and these."""
+def telling_inputs(request: PageRequest, call: Labelled) -> tuple[dict[str, Any], str]:
+    """Return the inputs that tell a call from others, by name, and whom it was for, as far as the visitor may read them."""
     action, inputs = action_of(request, call.connector, call.action), readable_inputs(request, [call]).get(call.id)
-    return action.inputs if action else {}, inputs if isinstance(inputs, Mapping) else {}
+    schema = action.inputs if action else {}
+    told = list(_telling(schema, inputs)) if isinstance(inputs, Mapping) else []
+    return dict(told[:_PARTS]), ", ".join(_text(value) for name, value in told if _is_recipient(_nodes(schema, name)))
 
 
 def _named(request: PageRequest, call: Labelled, inputs: Any) -> Node:
