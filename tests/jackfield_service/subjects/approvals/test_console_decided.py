@@ -83,6 +83,8 @@ def test_a_call_is_decided_on_the_list(place: Place) -> None:
     person = place.signed_in(token(place, "approve"))
     assert f'href="/approvals?decide={waits}#decide"' in person.get("/approvals").text
     asked = person.get(f"/approvals?decide={waits}")
+    assert [asked.text.count(f"decide={identifier}#") for identifier in (waits, other)] == [0, 1]  # the list has the others
+    assert ("Other calls that wait" in asked.words, "Status" in asked.words) == (True, False)
     card = asked.text.partition('id="decide"')[2].partition("</form>")[0]
     assert ("to Ada" in card, "to Grace" in card, "Asked by" in card, 'name="why"' in card) == (True, False, True, True)
     sent = {"csrf": asked.csrf_of(f"/invocations/{waits}/approval"), "list": "on", "as": "approved", "why": "as agreed"}

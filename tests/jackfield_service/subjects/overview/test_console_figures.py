@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.jackfield_service.shell.pages.console_client import Place, placed
+from tests.jackfield_service.shell.pages.console_client import Place, placed, token
 
 from jackfield.invocation import new_invocation_id
 from jackfield.manifest.manifest import ActionManifest
@@ -137,6 +137,14 @@ def entry(log: list[dict[str, object]], **given: object) -> object:
     )  # fmt: skip
     return type("Entry", (), {"attempt_log": log, "is_open": found.is_open, **{name: getattr(found, name) for name in
                               ("created_at", "started_at", "settled_at", "attempts", "status", "doubt")}})  # fmt: skip
+
+
+def test_every_reader_sees_how_many_calls_wait(place: Place) -> None:
+    """Whoever may not decide is led to the list of invocations."""
+    place.host.runtime("default").enqueue({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hi"}})
+    for scope, address in (("read", "/invocations?status=waiting"), ("approve", "/approvals")):
+        page = place.signed_in(token(place, scope)).get("/")
+        assert f'href="{address}" class="whole">Waiting for approval' in page.text, scope
 
 
 def test_tries_are_bars_and_rows() -> None:

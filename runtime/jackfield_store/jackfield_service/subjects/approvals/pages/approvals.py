@@ -38,7 +38,8 @@ class _Call(NamedTuple):
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /approvals``: those that wait, or with ``?status=`` others; the newest first. ``?decide=`` shows one above them, to be decided."""
+    """``GET /approvals``: those that wait, or with ``?status=`` others; the newest first. ``?decide=`` shows one above the others, to be
+    decided."""
     request.require("approve")
     status = request.query.get("status", _WAITING)
     ends = _ENDS.get(status, "Expires, or decided")
@@ -52,9 +53,10 @@ def listed(request: PageRequest) -> Response:
     empty = "No call waits for an approval." if status == _WAITING else "There are none."
     if found.cursor is not None:
         empty = "None of these that you may see. Select Older to keep searching."
-    calls = [_Call(item["id"], item["status"], item["connector"], item["action"]) for item in found.rows]
-    told = named(request, calls)
-    rows = [_row(request, item, told[item["id"]], status) for item in found.rows]
+    asked = _asked(request)
+    others = [item for item in found.rows if asked is None or item["id"] != request.query["decide"]]
+    told = named(request, [_Call(item["id"], item["status"], item["connector"], item["action"]) for item in others])
+    rows = [_row(request, item, told[item["id"]], status) for item in others]
     shown = found.table(LIST, "Approvals", columns, rows, empty=empty, kept={"status": None if status == _WAITING else status})
     choices = [("", "All"), *((one, one.capitalize()) for one in STATUSES)]
     chosen = h.form(
@@ -62,15 +64,19 @@ def listed(request: PageRequest) -> Response:
     )
     lead = "Calls that a rule lets wait. Decide shows exactly what would be sent."
     done = done_notice(request, DONE, *WARNINGS)
-    return page(request, "approvals", "Approvals", done, _asked(request), chosen, shown, lead=lead)
+    listed_there = [chosen, shown] if asked is None else [h.h2("Other calls that wait"), shown] if rows else []
+    return page(request, "approvals", "Approvals", done, _unknown(request, asked), asked, listed_there, lead=lead)
 
 
 def _asked(request: PageRequest) -> Markup | None:
-    """Render the call that the visitor has chosen to decide on, as its own page shows it."""
+    """Render the call that the visitor has chosen to decide on, as its own page shows it; None if there is none."""
     identifier = request.query.get("decide")
-    if not identifier:
-        return None
-    return approval_shown(request, identifier, from_list=True) or notice("No approval that you may see has this ID.", tone="warn")
+    return approval_shown(request, identifier, from_list=True) if identifier else None
+
+
+def _unknown(request: PageRequest, asked: Markup | None) -> Markup | None:
+    is_unknown = asked is None and request.query.get("decide")
+    return notice("No approval that you may see has this ID.", tone="warn") if is_unknown else None
 
 
 def _row(request: PageRequest, item: Mapping[str, Any], name: Node, status: str) -> tuple[Node, ...]:

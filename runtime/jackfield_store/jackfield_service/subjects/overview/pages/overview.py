@@ -104,12 +104,16 @@ def _tiles(request: PageRequest, numbers: Figures, rows: Sequence[Mapping[str, A
         _tile("Succeeded", share, f"without {cancelled:,} cancelled" if cancelled else None, "/invocations?status=succeeded"),
         _tile("Latency, p50", span_text(numbers.p50), f"p95 {span_text(numbers.p95)}" if numbers.p95 is not None else None, None),
         _tile("Queued now", f"{counts['queued']:,}", f"{counts['running']:,} running", "/queue"),
-        _tile("Waiting for approval", f"{counts['waiting']:,}", None, "/approvals", alarm=bool(counts["waiting"])) if request.may("approve") else None,
+        _tile("Waiting for approval", f"{counts['waiting']:,}", None, _waiting_list(request), alarm=bool(counts["waiting"])),
         _tile("In doubt", f"{counts['in_doubt']:,}", "to be resolved" if counts["in_doubt"] else None, "/doubts", alarm=bool(counts["in_doubt"])),
         _tile("Dead letters", f"{counts['dead']:,}", "to be redriven" if counts["dead"] else None, "/queue/dead-letters", alarm=bool(counts["dead"])),
         _tile("Failing connections", f"{failing:,}", f"of {len(rows):,}", "/connections?status=failing", alarm=bool(failing)),
         class_="tiles",
     )  # fmt: skip
+
+
+def _waiting_list(request: PageRequest) -> str:
+    return "/approvals" if request.may("approve") else "/invocations?status=waiting"
 
 
 def _tile(title: str, value: str, below: str | None, address: str | None, *, alarm: bool = False) -> Markup:
