@@ -41,6 +41,10 @@ _CALLS = (
 )  # fmt: skip
 """Connector, action, effect, connection, logarithm of a second, share of failures, and how often it is called."""
 MAIL: dict[str, Any] = {"connector": "aws-ses", "action": "sendEmail", "connection": "acme-ses"}
+_QUOTAS = [
+    {"count": 500, "per": "day", "of": {"effect": "write", "action": "aws-ses/*"}, "by": "token"},
+    {"count": 1000, "per": "day", "of": {"action": "stripe/createRefund"}, "sum": "/amount"},
+]
 _WIDE, _NARROW, _HIGH = 1280, 390, 900
 _DOCS = Path(__file__).parents[2] / "docs" / "images"
 
@@ -87,6 +91,7 @@ def furnish(console: Console, aws: EmbeddedAws) -> None:
         callbacks.create({"url": address, "types": types, "description": words})
     for name, limits in (("acme", {"connections": 20}), ("globex", {}), ("initech", {"connections": 5, "queued": 1000}), ("umbrella", {})):
         console.workspaces.create(name, {"limits": limits})
+    console.workspaces.set("initech", {"quotas": _QUOTAS})
     console.token("invoke", name="The web shop", rules=Rules(allow=("aws-ses/*",)))
     console.token("read", name="Grafana")
     _retried(console)
@@ -154,7 +159,18 @@ def pages(console: Console) -> dict[str, str]:
         "connections": "/connections", "connection": "/connections/acme-ses", "action": "/connectors/aws-ses/actions/sendEmail?example=1",
         "schedules": "/schedules", "callbacks": "/callbacks", "tenants": "/tenants", "workspace": "/workspace", "tokens": "/tokens",
         "approvals": "/approvals", "decision": f"/approvals?decide={waits}", "doubts": "/doubts", "nowhere": "/nowhere",
+        "tenant": "/tenants/initech", "schedule": "/schedules/daily-digest", "callback": f"/callbacks/{_callback(console)}",
+        "connectors": "/connectors", "connector": "/connectors/aws-ses", "queue": "/queue", "files": "/files", "audit": "/audit",
+        "subscriptions": "/subscriptions", "shared-settings": "/shared-settings", "new-connection": "/new-connection",
+        "new-schedule": "/new-schedule?connector=aws-ses&action=getAccount", "deliveries": "/deliveries",
+        "mcp-servers": "/mcp-servers", "oauth-clients": "/oauth-clients", "suppressions": "/suppressions",
     }  # fmt: skip
+
+
+def _callback(console: Console) -> str:
+    storage = console.host.storage
+    callbacks = Callbacks(storage.database, storage.vault, "default", console.host.clock, Actor("library"), origin="operator")
+    return callbacks.page()[0][0].id
 
 
 def look(visitor: Visitor, folder: Path, name: str, path: str) -> None:

@@ -61,6 +61,7 @@ def _run(visitor: Visitor) -> Callable[[], bool]:
 def _token(visitor: Visitor) -> Callable[[], bool]:
     """A form whose answer is shown in the page."""
     visitor.go("/tokens")
+    visitor.page.get_by_role("button", name="New token").click()
     visitor.field("Name").fill("made after all")
     storage = visitor.console.host.storage
     tokens = Tokens(storage.database, storage.vault, "default", visitor.console.host.clock)

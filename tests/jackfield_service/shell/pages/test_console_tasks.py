@@ -263,8 +263,8 @@ def _step(words: str, button: str, told: str) -> None:
     @task(words)
     def _(person: Person) -> None:
         schedule(person)
-        if button == "Remove":
-            person.open("Remove…")
+        if button == "Remove the schedule":
+            person.press("Remove this schedule")
         person.press(button)
         person.sees(told)
 
@@ -272,7 +272,7 @@ def _step(words: str, button: str, told: str) -> None:
 _step("pause a schedule", "Pause", "Paused")
 _step("resume a schedule", "Resume", "Resumed")
 _step("run a schedule now", "Run now", "Queued now")
-_step("remove a schedule", "Remove", "Schedule removed")
+_step("remove a schedule", "Remove the schedule", "Schedule removed")
 
 
 @task("watch for events")
@@ -321,14 +321,15 @@ def _(person: Person) -> None:
 def _(person: Person) -> None:
     person.begin("Subscriptions")
     person.follow("notes")
-    person.open("Remove…")
-    person.press("Remove")
+    person.press("Remove this subscription")
+    person.press("Remove the subscription")
     person.sees("removed")
 
 
 @task("add a callback")
 def _(person: Person) -> None:
     person.begin("Callbacks")
+    person.press("New callback")
     person.fill(URL="https://93.184.215.14/hook", Tell_about="failed")
     person.press("Create callback")
     person.sees("whsec_")
@@ -350,14 +351,15 @@ def _(person: Person) -> None:
     person._here()
     person.page.locator("main tbody a").first.click()
     person.visitor.settle()
-    person.open("Remove…")
-    person.press("Remove")
+    person.press("Remove this callback")
+    person.press("Remove the callback")
     person.sees("removed")
 
 
 @task("create a token")
 def _(person: Person) -> None:
     person.begin("Tokens")
+    person.press("New token")
     person.fill(Name="billing", Scope="read")
     person.press("Create token")
     person.sees("Copy the token now")
@@ -366,6 +368,7 @@ def _(person: Person) -> None:
 @task("let writes of a program wait for a person")
 def _(person: Person) -> None:
     person.begin("Tokens")
+    person.press("New token")
     person.fill(Name="careful")
     person.open("Rules")
     person.fill(Approve="effect:change")
@@ -464,7 +467,7 @@ def _(person: Person) -> None:
 @task("send all dead deliveries again")
 def _(person: Person) -> None:
     person.begin("Callbacks")
-    person.follow("Dead deliveries")
+    person.follow("Deliveries")
     person.open("Send 3 dead deliveries again…")
     person.press("Send 3 dead deliveries again")
     person.sees("are sent again now")

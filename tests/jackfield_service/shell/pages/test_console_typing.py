@@ -240,6 +240,23 @@ def test_what_others_have_changed_is_not_overwritten(visitor: Visitor) -> None:
     expect(visitor.field("Retention in days")).to_have_value("40")
 
 
+def test_a_form_in_a_panel_is_there_again(visitor: Visitor) -> None:
+    """The panel opens again with what was typed; one that was closed before its answer came opens to show it."""
+    page = visitor.page
+    visitor.go("/tokens")
+    name, button = page.get_by_label("Name", exact=True), page.get_by_role("button", name="New token")
+    button.click()
+    name.fill("The web shop")
+    page.goto(f"{visitor.console.origin}/queue")
+    page.go_back()
+    expect(name).to_have_value("The web shop")
+    expect(name).to_be_visible()
+    name.press("Escape")
+    expect(name).to_be_hidden()
+    page.evaluate("document.querySelector('#new-token form').requestSubmit()")
+    expect(page.get_by_role("region", name="The new token")).to_be_visible()
+
+
 def test_a_form_without_scripts_says_so(browser: Browser, console: Console) -> None:
     """Where the scripts do not run, or one of them is lost, a sentence stands where the fields would be; where they run, it is not seen."""
     context = browser.new_context(java_script_enabled=False)

@@ -225,6 +225,7 @@ def test_a_token_is_shown_once(visitor: Visitor) -> None:
     """A new token is shown when it is made, with its row in the list, and never again; revoked, it opens nothing."""
     page = visitor.page
     visitor.go("/tokens")
+    page.get_by_role("button", name="New token").click()
     visitor.field("Name").fill("The web shop")
     page.get_by_role("button", name="Create token").click()
     text = page.get_by_role("region", name="The new token").inner_text()

@@ -31,6 +31,7 @@ def test_a_call_that_fails_is_told(visitor: Visitor, receiver: Receiver, thoroug
     page, runtime = visitor.page, visitor.console.host.runtime("default")
     runtime.connections.add("hall", "echo/token", {"token": "sesame-0815"})
     visitor.go("/callbacks")
+    page.get_by_role("button", name="New callback").click()
     assert "context.notify" in page.locator("main").inner_text()
     assert visitor.judged(thoroughly=thoroughly) == []
     visitor.field("URL").fill(receiver.url)
@@ -56,6 +57,7 @@ def test_a_callback_is_changed_without_another_secret(visitor: Visitor, thorough
     """Its URL, its types and its filter are changed in a form; types are ticked; what is wrong is said."""
     page = visitor.page
     visitor.go("/callbacks")
+    page.get_by_role("button", name="New callback").click()
     visitor.field("URL").fill("https://hooks.example.com/one")
     visitor.field("Tell about").select_option("Events that I choose")
     page.get_by_role("button", name="Create callback").click()

@@ -103,14 +103,14 @@ def test_the_pages_in_every_look(browser: Browser, console: Console) -> None:
     visitor.sign_in()
     visitor.go("/connections")
     visitor.page.get_by_role("link", name="OAuth clients").click()
-    visitor.page.get_by_text("Register a client").click()
+    visitor.page.get_by_role("link", name="Register a client").click()
     visitor.field("Name").fill("crm")
-    visitor.page.get_by_role("button", name="Register").click()
+    visitor.page.get_by_role("button", name="Register", exact=True).click()
     visitor.page.get_by_role("alert").get_by_role("link", name="Client ID").wait_for()
     assert visitor.field("Client ID").evaluate("node => node === document.activeElement")
     visitor.field("Client ID").fill("c-4711")
     assert visitor.judged("oauth-client-refused", thoroughly=True) == []
-    visitor.page.get_by_role("button", name="Register").click()
+    visitor.page.get_by_role("button", name="Register", exact=True).click()
     visitor.page.get_by_text("Registered. Connections name it").wait_for()
     for path in ("/oauth-clients", "/oauth-clients/crm", "/platforms/shop-*/callbacks", "/platforms/shop-*/deliveries", "/tenants"):
         visitor.go(path)

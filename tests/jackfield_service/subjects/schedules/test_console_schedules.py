@@ -83,7 +83,7 @@ def test_a_schedule_is_made_without_json_or_cron(visitor: Visitor, thoroughly: b
     page.wait_for_url("**/schedules/nightly?done=added")
     found = stored(visitor.console, "nightly")
     assert (found["cron"], found["timezone"], found["invocation"]) == ("30 7 * * 1-5", "Europe/Berlin", SAY)
-    page.get_by_role("link", name="Change times or invocation").click()
+    page.get_by_role("link", name="Edit", exact=True).click()
     visitor.settle()
     assert visitor.judged(thoroughly=thoroughly) == []
     assert [visitor.field(name).input_value() for name in ("Runs", "Time", "Text required", "Connection")] == [

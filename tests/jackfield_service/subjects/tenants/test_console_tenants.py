@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -174,15 +173,23 @@ def test_a_tenant_is_suspended_resumed_and_deleted(place: Place) -> None:
 
 
 def test_quotas_are_set_in_the_console_which_shows_what_is_spent(place: Place) -> None:
-    """The form has the quotas of the workspace; a fault is told, and the table says how far each is spent."""
+    """A form adds one, another changes it, and a button removes it; a fault is told, and the table says how far each is spent."""
     operator, page = place.signed_in(), "/tenants/acme-1"
-    wrong = operator.change(page, f"{page}/quotas", quotas=json.dumps({"quotas": [{"count": 0, "per": "day"}]}))
-    assert (wrong.status, "must be a number above 0" in wrong.words) == (400, True)
-    given = {"count": 3, "per": "month", "of": {"action": "echo/say"}, "by": "connection"}
-    assert operator.change(page, f"{page}/quotas", quotas=json.dumps({"quotas": [given]})).status == 303
+    for given in ({"count": "0"}, {"effect": "write"}, {"count": "many"}, {}):
+        wrong = operator.change(page, f"{page}/quotas", **{"per": "day", **given})
+        assert (wrong.status, "must be a number above 0" in wrong.words) == (400, True), given
+    given = {"count": "3", "per": "month", "action": "echo/say", "by": "connection"}
+    assert operator.change(page, f"{page}/quotas", **given).status == 303
     place.host.runtime("acme-1").invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "x"}})
+    assert "3 of echo/say per month for each connection 1 by one connection; 1 have spent some" in operator.get(page).words
+    assert operator.change(page, f"{page}/quotas", count="0.5", per="day", sum="/amount").status == 303
+    operator.change(page, f"{page}/quotas", **{**given, "count": "4", "place": "0"})
     words = operator.get(page).words
-    assert "3 of echo/say per month for each connection 1 by one connection, of 1 that have spent any" in words
+    assert ("4 of echo/say per month for each connection 1 by" in words, "0.5 of /amount per day" in words) == (True, True)
+    operator.change(page, f"{page}/quotas", place="1", removal="on")
+    assert place.workspaces.find("acme-1").settings.quotas == (
+        {"count": 4, "per": "month", "of": {"action": "echo/say"}, "by": "connection"},
+    )  # fmt: skip
 
 
 def test_what_a_tenant_refuses_is_told_in_words_of_the_page(place: Place) -> None:

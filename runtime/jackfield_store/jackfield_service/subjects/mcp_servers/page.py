@@ -22,6 +22,7 @@ from jackfield_service.shell.pages.layout.components import (
     heading,
     json_text,
     notice,
+    panel,
     text_field,
 )
 from jackfield_service.shell.pages.layout.drawn import decides
@@ -57,8 +58,8 @@ def listed(request: PageRequest) -> Response:
     """``GET /mcp-servers``: by name, shared ones among them."""
     shown = listing(request, MCP_SERVERS, things(request, MCP_SERVERS), _AT, "MCP servers", _CELLS, empty="No MCP servers yet.")
     lead = "Each tool of a server is an action, exactly as it was accepted. A tool that the server changes is refused until somebody accepts it."
-    done = done_notice(request, _DONE)
-    return page(request, "connectors", "MCP servers", done, card("Servers", shown), _new(request), lead=lead)
+    head = heading("MCP servers", _new(request), lead=lead)
+    return page(request, "connectors", "MCP servers", done_notice(request, _DONE), shown, head=head)
 
 
 def created(request: PageRequest) -> Response:
@@ -130,7 +131,7 @@ def removed(request: PageRequest) -> Response:
     return redirect(request, f"{_AT}?done=removed")
 
 
-def _new(request: PageRequest) -> Markup:
+def _new(request: PageRequest) -> list[Node]:
     fields = [
         text_field("name", "Name", hint="In kebab-case, such as acme-notes. The connector is mcp.NAME.", required=True, maxlength=40),
         text_field("url", "URL", hint="Of Streamable HTTP, such as https://mcp.example.com/mcp.", required=True, maxlength=2000),
@@ -140,7 +141,8 @@ def _new(request: PageRequest) -> Markup:
     if request.identity.workspace == DEFAULT:
         fields.append(check_field("shared", "All workspaces see it", on=False))
     button = h.div(h.button("Add", class_="primary"), class_="actions")
-    return folded("Add a server", form(request, _AT, *fields, h.div(id="made", aria_live="polite"), button, into="#made"))
+    made = form(request, _AT, *fields, h.div(id="made", aria_live="polite"), button, into="#made")
+    return panel("new-server", "Add a server", "Add a server", made, tone="primary")
 
 
 def _effects(request: PageRequest, found: Mapping[str, Any]) -> Markup | None:

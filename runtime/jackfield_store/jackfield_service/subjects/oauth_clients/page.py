@@ -57,13 +57,16 @@ _DONE = {
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /oauth-clients``: by name, the server's among them."""
+    """``GET /oauth-clients``: by name, the server's among them; with ``?new=1`` the form of a new one."""
     clients = things(request, OAUTH_CLIENTS)
+    if "new" in request.query:
+        return page(request, "connections", "Register a client", _new(request))
     shown = listing(request, OAUTH_CLIENTS, clients, _AT, "OAuth clients", _cells(request), empty="No OAuth clients yet.")
     serves = "every workspace" if request.identity.workspace == DEFAULT else "this workspace, in place of the server's of the same name"
     lead = f"Clients of authorization servers, registered once. One that is made here serves {serves}. Its secret goes nowhere but to its own endpoints."
-    done = done_notice(request, _DONE)
-    return page(request, "connections", "OAuth clients", done, card("Clients", shown), _new(request), lead=lead)
+    new = h.a("Register a client", href=f"{_AT}?new=1", class_="button primary")
+    head = heading("OAuth clients", new, lead=lead)
+    return page(request, "connections", "OAuth clients", done_notice(request, _DONE), shown, head=head)
 
 
 def created(request: PageRequest) -> Response:
@@ -128,9 +131,7 @@ def _value(value: Any) -> Node:
 def _new(request: PageRequest) -> Markup:
     name = text_field("name", "Name", hint="Connections refer to it by this name.", required=True, maxlength=100)
     button = h.div(h.button("Register", class_="primary"), class_="actions")
-    return folded(
-        "Register a client", form(request, _AT, name, _fields({}, []), h.div(id="made", aria_live="polite"), button, into="#made")
-    )
+    return form(request, _AT, name, _fields({}, []), h.div(id="made", aria_live="polite"), button, into="#made", class_="card stack")
 
 
 def _edit(request: PageRequest, found: Mapping[str, Any]) -> Markup:

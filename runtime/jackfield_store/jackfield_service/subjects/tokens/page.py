@@ -15,19 +15,21 @@ from jackfield.kernel.markup import Markup, Node
 from jackfield_service.shell.pages.layout.components import (
     at,
     badge,
-    card,
     choice_field,
     code_block,
     done_notice,
     final,
     form,
     h,
+    heading,
     lines_field,
     notice,
+    panel,
     text_field,
 )
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.pages import Page
+from jackfield_service.shell.pages.layout.quota_fields import quota_fields, read_quota
 from jackfield_service.shell.pages.layout.selection import NONE, Selection, Step, tick
 from jackfield_service.shell.pages.layout.shell import outcome, page, redirect
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
@@ -35,6 +37,7 @@ from jackfield_service.shell.requests.problem import Problem
 from jackfield_store.access import Token
 from jackfield_store.access.quotas import quotas_of
 
+_QUOTA = "How many of its own calls may take effect in a span of time. The command and the API take several."
 COLUMNS = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
 _PAGE = 50
 _DONE = {"revoked": "Token revoked.", **NONE}
@@ -49,7 +52,10 @@ def listed(request: PageRequest) -> Response:
     request.require("read")
     lead = "Tokens authenticate programs that call this workspace and people who sign in here."
     done = done_notice(request, _DONE, *NONE)
-    return page(request, "tokens", "Tokens", done, _create_form(request), _list(request), lead=lead)
+    may = request.may("manage") and not request.identity.rules
+    told = None if may else notice("Your token is not allowed to create or revoke tokens.")
+    head = heading("Tokens", _new(request) if may else None, lead=lead)
+    return page(request, "tokens", "Tokens", done, told, _list(request), head=head)
 
 
 def created(request: PageRequest) -> Response:
@@ -59,7 +65,8 @@ def created(request: PageRequest) -> Response:
     given = request.form
     rules = Rules.checked(*(pattern_lines(given.get(name, "")) for name in LISTS))
     expires = moment(given["expires"], request.now, 1, "the expiry") if given.get("expires") else None
-    made = request.tokens.create(given.get("scope", ""), given.get("name", "").strip(), rules, expires)
+    quota = read_quota(given)
+    made = request.tokens.create(given.get("scope", ""), given.get("name", "").strip(), rules, expires, [] if quota is None else [quota])
     told = h.div(
         h.p("Copy the token now and store it securely. It is not shown again."),
         code_block(made.text, "The new token"),
@@ -124,10 +131,8 @@ def _list(request: PageRequest, *, again: bool = False) -> Markup:
     found = _sorts(request).read(request, partial(_listed, request), _PAGE)
     rows = [token_row(request, token, ticks=True) for token in found.rows]
     bar = SELECTION.bar(request) if rows and not request.identity.rules else None
-    shown = card(
-        "Tokens", bar, found.table("/tokens", "Tokens", COLUMNS, rows, empty="No tokens yet.", picks=bar and SELECTION.every(request))
-    )
-    return h.div(shown, id="list", hx_swap_oob="true" if again else None)
+    shown = found.table("/tokens", "Tokens", COLUMNS, rows, empty="No tokens yet.", picks=bar and SELECTION.every(request))
+    return h.div(bar, shown, id="list", hx_swap_oob="true" if again else None)
 
 
 def _sorts(request: PageRequest) -> Sorts:
@@ -151,9 +156,7 @@ def _require_no_rules(request: PageRequest) -> None:
         raise Problem(403, "a token with rules cannot create or revoke tokens", code="not_allowed")
 
 
-def _create_form(request: PageRequest) -> Markup | None:
-    if not request.may("manage") or request.identity.rules:
-        return notice("Your token is not allowed to create or revoke tokens.")
+def _new(request: PageRequest) -> list[Node]:
     gives = request.tokens.gives_approve
     expiry = [("30d", "in 30 days"), ("90d", "in 90 days"), ("365d", "in a year"), ("", "never")]
     create = form(
@@ -166,10 +169,11 @@ def _create_form(request: PageRequest) -> Markup | None:
             class_="pair",
         ),
         h.details(h.summary("Rules"), rule_fields(), class_="further"),
+        h.details(h.summary("Quota"), h.p(_QUOTA, class_="muted"), quota_fields(), class_="further"),
         h.div(h.button("Create token", class_="primary"), class_="actions"),
         into="#made",
     )
-    return card("New token", create, h.div(id="made", aria_live="polite"))
+    return panel("new-token", "New token", "New token", create, h.div(id="made", aria_live="polite"), tone="primary")
 
 
 def rule_fields(rules: Rules | None = None, otherwise: str = "the token allows everything that the workspace allows") -> Markup:

@@ -181,8 +181,9 @@ def schema_editor(form: str, schema: Mapping[str, Any], value: Any, connector: s
     )  # fmt: skip
 
 
-def code_block(text: str, label: str, *, short: bool = False) -> Markup:
-    """Render verbatim text with a copy button; ``short`` is for a single line."""
+def code_block(text: str, label: str) -> Markup:
+    """Render verbatim text with a copy button, which stands beside a single line and above several."""
+    short = "\n" not in text
     copy = h.button("Copy", type="button", class_="quiet copy", aria_label=f"Copy: {label}")
     return h.div(copy, h.pre(h.code(text), tabindex="0", role="region", aria_label=label), class_="code short" if short else "code")
 
@@ -314,6 +315,12 @@ def panel(identifier: str, button: str, title: str, *content: Node, tone: str = 
     ]  # fmt: skip
 
 
+def removal(request: PageRequest, address: str, noun: str, told: Node, *, state: Any) -> list[Node]:
+    """Render the button of a page's title that removes what the page is about, and the panel that says what that does first."""
+    asked = form(request, address, h.p(told), h.button(f"Remove the {noun}", class_="danger"), state=state)
+    return panel("remove", "Remove", f"Remove this {noun}", asked, tone="quiet danger")
+
+
 def field(name: str, label: str, control: Node, hint: Node = None) -> Markup:
     """Render a labelled control, which must have the id ``name`` and, with a hint, be described by ``name-hint``."""
     below = h.p(hint, class_="hint", id=f"{name}-hint") if hint is not None else None
@@ -332,10 +339,12 @@ def lines_field(name: str, label: str, lines: Iterable[str], hint: Node = None, 
     return field(name, label, area, hint)
 
 
-def choice_field(name: str, label: str, choices: Iterable[tuple[str, str]], chosen: str, hint: str | None = None) -> Markup:
+def choice_field(
+    name: str, label: str, /, choices: Iterable[tuple[str, str]], chosen: str, hint: str | None = None, **attributes: Attribute
+) -> Markup:
     """Render a labelled field for one of several values; ``choices`` are values with their titles."""
     options = [h.option(text, value=value, selected=value == chosen) for value, text in choices]
-    return field(name, label, h.select(options, id=name, name=name, aria_describedby=_described(name, hint)), hint)
+    return field(name, label, h.select(options, id=name, aria_describedby=_described(name, hint), **{"name": name, **attributes}), hint)
 
 
 def check_field(name: str, label: str, on: bool, hint: str | None = None, *, changes: bool = True, asks: bool = False) -> Markup:

@@ -225,6 +225,7 @@
     const form = event.detail.ctx?.sourceElement;
     const target = event.detail.ctx?.target;
     const shown = typeof target === "string" ? document.querySelector(target) : target;
+    shown?.closest("[popover]:not(:popover-open)")?.showPopover(); // what is said in a panel that was closed meanwhile is seen
     if (form?.matches?.("form") && shown && !form.querySelector("[data-form]")) leadToFault(form, shown);
   });
 

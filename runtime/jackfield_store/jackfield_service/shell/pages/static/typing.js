@@ -181,6 +181,7 @@
       if (name !== control.name || value === (isTick(control) ? control.checked : control.value)) return;
       if (isTick(control)) control.checked = value;
       else control.value = value;
+      form.closest("[popover]:not(:popover-open)")?.showPopover();
       control.dispatchEvent(new Event("input", { bubbles: true }));
     });
     holdersOf(form).forEach((holder, number) => {

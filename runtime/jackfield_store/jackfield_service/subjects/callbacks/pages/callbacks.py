@@ -16,12 +16,14 @@ from jackfield_service.shell.pages.layout.components import (
     card,
     code_block,
     done_notice,
-    final,
     folded,
     form,
     h,
+    heading,
     json_text,
     notice,
+    panel,
+    removal,
     text_field,
 )
 from jackfield_service.shell.pages.layout.drawn import decides
@@ -48,11 +50,12 @@ _DONE = {
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /callbacks``, and ``/platforms/{platform}/callbacks``: the oldest first, and a form for a new one."""
+    """``GET /callbacks``, and ``/platforms/{platform}/callbacks``: the oldest first, and a button that opens the form for a new one."""
     home = event_home(request)
     lead = f"URLs of your own systems, to which the events of {home.whose} are sent."
-    done = done_notice(request, _DONE)
-    return page(request, home.section, "Callbacks", done, _list(request), _new(request), lead=lead)
+    sent = f"{home.base}/deliveries"
+    head = heading("Callbacks", h.a("Deliveries", href=sent, class_="button"), _new(request), lead=lead)
+    return page(request, home.section, "Callbacks", done_notice(request, _DONE), _list(request), head=head)
 
 
 def created(request: PageRequest) -> Response:
@@ -65,14 +68,14 @@ def created(request: PageRequest) -> Response:
 def shown(request: PageRequest) -> Response:
     """``GET /callbacks/{id}``: its settings, its last deliveries, and what can be done with it."""
     found = _find_callback(request)
-    about = facts(request, CALLBACKS, found, {**_CELLS, "status": lambda _: [badge(_state(found)), " ", found.get("reason")]})
-    every = f"{event_home(request).base}/deliveries?callback={found['id']}"
+    about = facts(request, CALLBACKS, found, {**_CELLS, "status": lambda _: found.get("reason")})
+    every, title = f"{event_home(request).base}/deliveries?callback={found['id']}", found.get("description") or "Callback"
     return page(
         request,
         event_home(request).section,
-        found.get("description") or "Callback",
+        title,
         done_notice(request, _DONE),
-        card("Callback", about, _buttons(request, found), h.div(id="outcome", aria_live="polite")),
+        h.section(about, h.div(id="outcome", aria_live="polite"), class_="card", aria_label="Callback"),
         card(
             "Last deliveries",
             last_deliveries(request, found["id"], _LAST),
@@ -80,6 +83,7 @@ def shown(request: PageRequest) -> Response:
         ),
         folded("Change", _change(request, found)),
         card("Catch up", _recovery(request, found)),
+        head=heading(title, badge(_state(found)), _buttons(request, found)),
     )
 
 
@@ -105,12 +109,10 @@ def _list(request: PageRequest, *, again: bool = False) -> Markup:
     """Render the list of callbacks; ``again`` replaces the one on the page."""
     shown = listing(
         request, CALLBACKS, event_home(request).callbacks(request), _at(request), "Callbacks",
-        {**_CELLS, "description": partial(_name, request)}, empty="No callbacks yet. Name a URL below, and what it is told about.",
+        {**_CELLS, "description": partial(_name, request)}, empty="No callbacks yet. Select “New callback” to name a URL, and what it is told about.",
         row=lambda item: {**item.to_json(), "status": _state(item.to_json())},
     )  # fmt: skip
-    sent = f"{event_home(request).base}/deliveries"
-    links = h.p(h.a("Dead deliveries", href=f"{sent}?status=dead"), " · ", h.a("All deliveries", href=sent))
-    return h.div(h.section(shown, links, class_="card"), id="list", hx_swap_oob="true" if again else None)
+    return h.div(shown, id="list", hx_swap_oob="true" if again else None)
 
 
 def _paused(request: PageRequest, found: Found) -> Response:
@@ -169,17 +171,17 @@ def _find_callback(request: PageRequest) -> Found:
     return found
 
 
-def _new(request: PageRequest) -> Node:
+def _new(request: PageRequest) -> list[Node]:
     button = h.div(h.button("Create callback", class_="primary"), class_="actions")
     create = form(request, _at(request), fields(), button, into="#made")
-    return card("New callback", create, h.div(id="made", aria_live="polite"))
+    return panel("new-callback", "New callback", "New callback", create, h.div(id="made", aria_live="polite"), tone="primary")
 
 
 def _secret(request: PageRequest, made: Created, further: str) -> Node:
     (value,) = made.shown().values()
     once = "Copy the secret now and store it with the receiver. It is not shown again." if "secret" in made.shown() else "The public key:"
     back = h.p(h.a("To the callback", href=f"{_at(request)}/{made.callback.id}"))
-    return h.div(h.p(once, " ", further), code_block(value, "The new secret", short=True), back, class_="notice good", role="alert")
+    return h.div(h.p(once, " ", further), code_block(value, "The new secret"), back, class_="notice good", role="alert")
 
 
 def _buttons(request: PageRequest, found: Found) -> Node:
@@ -191,7 +193,7 @@ def _buttons(request: PageRequest, found: Found) -> Node:
         for step, title in (("test", "Send a test event"), ("rotation", "Rotate the secret"))
     ]
     told = "Nothing more is sent there. Its deliveries and its secret are deleted; a new callback has another secret."
-    return h.div(shown, final(request, f"{address}/removal", "Remove", told, state=state), class_="actions")
+    return h.div(shown, removal(request, f"{address}/removal", "callback", told, state=state), class_="actions")
 
 
 def _change(request: PageRequest, found: Found) -> Node:

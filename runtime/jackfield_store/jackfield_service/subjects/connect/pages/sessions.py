@@ -70,7 +70,7 @@ def created(request: PageRequest) -> Response:
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
     """Render the list of sessions; ``again`` replaces the one on the page."""
-    return h.div(card("Sessions", session_rows(request, _ROWS)), id="list", hx_swap_oob="true" if again else None)
+    return h.div(session_rows(request, _ROWS), id="list", hx_swap_oob="true" if again else None)
 
 
 def revoked(request: PageRequest) -> Response:

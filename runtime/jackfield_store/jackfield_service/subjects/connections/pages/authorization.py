@@ -134,7 +134,7 @@ def _device(request: PageRequest, name: str, found: Mapping[str, Any]) -> Markup
     address = f"/connections/{name}/authorization/{found['id']}"
     return h.div(
         h.p("On any device, open ", shown, " and enter this code:"),
-        code_block(str(found["userCode"]), "Code", short=True),
+        code_block(str(found["userCode"]), "Code"),
         h.p("It expires ", at(found["expiresAt"], request.now), ".", class_="muted"),
         _awaited(name, str(found["id"])),
         h.p(h.a("Check now", href=address)) if not request.partial else None,

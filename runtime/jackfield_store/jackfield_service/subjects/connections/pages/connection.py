@@ -240,7 +240,7 @@ def _policies(request: PageRequest, row: Mapping[str, Any], external: str | None
     is_asked = not {"principal", "connector"}.isdisjoint(request.query)
     shown = [
         needed if made else None,
-        [h.h3("External ID"), code_block(external, "External ID", short=True)] if external else None,
+        [h.h3("External ID"), code_block(external, "External ID")] if external else None,
         _policy_form(row, principal, connector, trusts="trustPolicy" in found),
         notice(fault.message, tone="bad") if fault else None,
         tabs("policies", panels) if panels else None,

@@ -184,7 +184,7 @@ def _done(request: PageRequest, installer: Installer) -> Markup | None:
 def _without_catalogue(request: PageRequest) -> Response:
     """Say how connectors are added where the operator has named no catalogue."""
     ways = [
-        card(title, h.p(text), code_block(command, text, short=True))
+        card(title, h.p(text), code_block(command, text))
         for title, text, command in (
             ("From a catalogue", "Start the server with the address of one. This page then lists its connectors:", "jackfield serve --install-from URL --root FILE"),
             ("As a package", "Install it into the server's environment, and start the server again:", "pip install jackfield-github"),

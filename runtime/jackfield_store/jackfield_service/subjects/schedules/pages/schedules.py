@@ -20,18 +20,21 @@ from jackfield_service.shell.pages.layout.components import (
     code_block,
     done_notice,
     fault,
-    final,
     h,
+    heading,
     json_text,
     local_time,
     more,
     offering,
     problem_notice,
+    removal,
     steps,
 )
 from jackfield_service.shell.pages.layout.drawn import decides
+from jackfield_service.shell.pages.layout.gist import action_of
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.resources import Cells, edit_link, facts, listing, things
+from jackfield_service.shell.pages.layout.results import inputs_shown
 from jackfield_service.shell.pages.layout.shell import page, redirect
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.schedules.pages.times import NEXT, Times, slot_text
@@ -62,7 +65,7 @@ def listed(request: PageRequest) -> Response:
         "nextAt": lambda item: _next(request, item), "slots": lambda item: _last(request, schedules.slots(item["name"], None, 1)[0]),
     }  # fmt: skip
     found = listing(
-        request, SCHEDULES, schedules, "/schedules", "Schedules", {**_CELLS, **own},
+        request, SCHEDULES, schedules, "/schedules", "Schedules", {**_cells(request), **own},
         empty="No schedules yet. Search above for the action that is to run at given times.", actions=partial(edit_link, request, "/schedules"),
     )  # fmt: skip
     new = offering("/new-schedule", "Schedule an action…", "New schedule") if request.may("manage") else None
@@ -82,7 +85,7 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
     slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _SLOTS)
     times = [slot_text(datetime.fromisoformat(item["local"])) for item in schedules.next(name, NEXT)] if found["status"] == "active" else []
     own: Cells = {
-        "status": lambda _: [_status(found), " ", _reason(found)], "nextAt": lambda _: [h.div(text) for text in times] or "none",
+        "status": lambda _: [_status(found), " ", _reason(found)] if found["status"] != "active" else None, "nextAt": lambda _: [h.div(text) for text in times] or "none",
         "slots": lambda _: _last(request, slots),
     }  # fmt: skip
     rows = [_slot(request, item) for item in slots]
@@ -92,10 +95,11 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
         name,
         problem_notice(found),
         fault(refused) if refused else done_notice(request, _DONE),
-        card("Schedule", facts(request, SCHEDULES, found, {**_CELLS, **own}), _buttons(request, found), _edit(request, name)),
-        card("Slots", table("Slots", ("Slot", "Outcome", "Invocation"), rows, empty="No slot is past yet.")),
+        h.section(facts(request, SCHEDULES, found, {**_cells(request), **own}), class_="card", aria_label="Schedule"),
+        _call(request, found),
+        card("Past runs", table("Past runs", ("Planned for", "Outcome", "Invocation"), rows, empty="It has not run yet.")),
         more(f"/schedules/{name}", cursor=cursor),
-        card("Invocation", code_block(json_text(found.get("invocation", {})), "The invocation")),
+        head=heading(name, badge("broken" if _is_broken(found) else found["status"]), _buttons(request, found)),
         status=refused.http_status if refused else 200,
     )
 
@@ -137,11 +141,15 @@ def schedules_of(request: PageRequest) -> WorkspaceSchedules:
 
 def _status(found: Mapping[str, Any]) -> Node:
     """Render whether it runs: not if what it runs, or its connection, is no longer there."""
-    gone: Mapping[str, Any] | None = found.get("fault")
-    if gone is None or found["status"] != "stopped":
+    if not _is_broken(found):
         return badge(found["status"])
+    gone: Mapping[str, Any] = found["fault"]
     name = found.get("connection") if gone["code"] == "unknown_connection" else None
     return [badge("broken"), f" no connection is named “{name}”." if name else f" {gone['message']}."]
+
+
+def _is_broken(found: Mapping[str, Any]) -> bool:
+    return found.get("fault") is not None and found["status"] == "stopped"
 
 
 def _reason(found: Mapping[str, Any]) -> str:
@@ -152,7 +160,7 @@ def _reason(found: Mapping[str, Any]) -> str:
 
 
 def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
-    address, offered, removal = f"/schedules/{found['name']}", list[tuple[str, str]](), None
+    address, offered, last = f"/schedules/{found['name']}", list[tuple[str, str]](), list[Node]()
     if request.may("invoke"):
         offered.append(("run", "Run now"))
     if request.may("manage"):
@@ -160,18 +168,20 @@ def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
             offered.append(("pause", "Pause"))
         elif found["status"] in ("paused", "stopped"):
             offered.append(("resume", "Resume"))
-        removal = final(
-            request,
-            f"{address}/removal",
-            "Remove",
-            "It starts nothing more, and its list of past runs is deleted. Invocations stay.",
-            state=schedule_state(found),
-        )
-    return steps(request, address, offered, removal, state=schedule_state(found)) if offered else None
+        told = "It starts nothing more, and its list of past runs is deleted. Invocations stay."
+        last = [
+            h.a("Edit", href=f"{address}/edit", class_="button quiet"),
+            *removal(request, f"{address}/removal", "schedule", told, state=schedule_state(found)),
+        ]
+    return steps(request, address, offered, last, state=schedule_state(found)) if offered else None
 
 
-def _edit(request: PageRequest, name: str) -> Node:
-    return h.p(h.a("Change times or invocation", href=f"/schedules/{name}/edit")) if request.may("manage") else None
+def _call(request: PageRequest, found: Mapping[str, Any]) -> Markup:
+    """Render the invocation: its inputs as their form names them, and the whole as JSON."""
+    call: Mapping[str, Any] = found.get("invocation", {})
+    action = action_of(request, found["connector"], found["action"])
+    whole = h.details(h.summary("As JSON"), code_block(json_text(call), "The invocation"), class_="further")
+    return card("What it runs", inputs_shown(call.get("inputs") or {}, action.inputs if action else {}), whole)
 
 
 def _when(item: Mapping[str, Any]) -> Node:
@@ -209,7 +219,13 @@ def _slot(request: PageRequest, item: Mapping[str, Any]) -> tuple[Node, ...]:
     return [at(item["slot"], request.now), several], [_outcome(item), reason], link
 
 
-_CELLS: Cells = {
-    "status": _status, "cron": _when, "action": lambda item: h.code(f"{item['connector']}/{item['action']}"),
-    "runsAs": lambda item: item["runsAs"]["caller"] or "the operator",
-}  # fmt: skip
+def _cells(request: PageRequest) -> Cells:
+    def action(item: Mapping[str, Any]) -> Node:
+        known, over = action_of(request, item["connector"], item["action"]), item.get("connection")
+        name = h.a(known.title, href=f"/connectors/{item['connector']}/actions/{item['action']}") if known else item["action"]
+        return [name, " ", h.span(item["connector"], class_="muted small"), h.span("over ", over, class_="gist") if over else None]
+
+    return {
+        "status": _status, "cron": _when, "action": action,
+        "runsAs": lambda item: item["runsAs"]["caller"] or "the operator",
+    }  # fmt: skip

@@ -118,7 +118,7 @@ class Times:
         hint = ["Minute, hour, day of the month, month, day of the week: ", h.code("0 7 * * 1-5"), "."]
         months = "Months that do not have this day are left out." if self.runs == "monthly" else None
         return h.fieldset(
-            h.legend("When it runs"),
+            h.legend(h.h2("When it runs")),
             choice_field("runs", "Runs", _KINDS, self.runs),
             _of("every", h.div(placed("number", number), choice_field("unit", "Unit", _UNITS, self.unit), class_="pair")),
             _of("weekly", choice_field("weekday", "Day of the week", [(str(day), name) for day, name in enumerate(_WEEK)], self.weekday)),

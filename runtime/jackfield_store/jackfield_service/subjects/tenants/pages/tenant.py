@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -13,10 +12,7 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield.kernel.stored_values import parsed_object
-from jackfield_service.shell.http.shape_parts import QUOTAS
 from jackfield_service.shell.operations.entry_export import csv_text
-from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
 from jackfield_service.shell.pages.layout.components import (
     at,
     badge,
@@ -29,13 +25,13 @@ from jackfield_service.shell.pages.layout.components import (
     h,
     heading,
     notice,
-    schema_editor,
+    panel,
     text_field,
 )
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.export import exported_file
-from jackfield_service.shell.pages.layout.form_schema import form_schema
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.quota_fields import quota_fields, read_quota
 from jackfield_service.shell.pages.layout.shell import outcome, page, redirect
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.connect.pages.sessions import session_rows
@@ -53,7 +49,6 @@ from jackfield_store.access.quotas import SCALE, quotas_of
 from jackfield_store.access.settings import LIMITS
 from jackfield_store.journal.quotas import digest, used
 
-_QUOTAS = {"type": "object", "properties": {"quotas": {**QUOTAS, "title": "Quotas"}}}
 _SPANS = {"14d": "in 14 days", "90d": "in 90 days", "month": "this month", "last-month": "last month"}
 _COUNTS = ("calls", "attempts", "failures", "refused", "cancelled", "events", "deliveries")
 _SHOWN = 50
@@ -88,7 +83,7 @@ def shown(request: PageRequest) -> Response:
         done_notice(request, _DONE), _attention(request, inside), _usage(request, found.name), _connections(inside), _sessions(inside), _tokens(inside),
         _limits(request, found), _quotas(request, found), _end(request, found) if found.name != DEFAULT else None,
     ]  # fmt: skip
-    return page(request, "tenants", found.name, *content, head=head, scripts=FORM_SCRIPTS)
+    return page(request, "tenants", found.name, *content, head=head)
 
 
 def _state(found: Workspace) -> Any:
@@ -135,8 +130,11 @@ def _limited(request: PageRequest, name: str) -> Response:
 
 
 def _allowed(request: PageRequest, name: str) -> Response:
-    given = parsed_object(request.form.get("quotas", "{}"))
-    workspaces_of(request).set(name, {"quotas": given.get("quotas", [])})
+    """Add a quota, or change or remove the one at the ``place`` that the form names: all of them are what the form was drawn from."""
+    quotas, place = [*workspaces_of(request).find(name).settings.quotas], request.form.get("place", "")
+    at_ = int(place) if place.isdecimal() and int(place) < len(quotas) else len(quotas)
+    quotas[at_ : at_ + 1] = [] if "removal" in request.form else [read_quota(request.form) or {"per": "day"}]
+    workspaces_of(request).set(name, {"quotas": quotas})
     return redirect(request, f"/tenants/{name}?done=quotas")
 
 
@@ -252,7 +250,8 @@ def _connection(inside: PageRequest, row: dict[str, Any]) -> tuple[Node, ...]:
 def _sessions(inside: PageRequest) -> Markup:
     rows = session_rows(inside, 5)
     address = f"/tenants/{inside.identity.workspace}/connect-sessions"
-    return card("Connect sessions", rows, h.p(h.a("Create one, or see all", href=address)))
+    title = h.div(h.h2("Connect sessions"), h.a("Create one, or see all", href=address), class_="row")
+    return h.section(title, rows, class_="card")
 
 
 def _tokens(inside: PageRequest) -> Markup:
@@ -267,7 +266,7 @@ def _limits(request: PageRequest, found: Workspace) -> Markup:
     used = {name: f"{in_use(database, found.name, name):,} in use. Empty: no limit." for name in _MEASURED}
     fields = [
         text_field(name, _LIMIT_TITLES[name], f"{limits[name]:.0f}" if name in limits else "",
-                   used.get(name, "In each server process. Empty: no limit."), inputmode="numeric")
+                   used.get(name, "Per process. Empty: no limit."), inputmode="numeric")
         for name in LIMITS
     ]  # fmt: skip
     save = bar(h.button("Save limits", class_="primary"))
@@ -279,24 +278,42 @@ def _limits(request: PageRequest, found: Workspace) -> Markup:
 
 
 def _quotas(request: PageRequest, found: Workspace) -> Markup:
-    """Render how far the quotas on effects are spent, and the form that changes them."""
-    storage, given = request.server.storage, {"quotas": [*found.settings.quotas]}
-    spent = used(storage.database, found.name, request.now) if given["quotas"] else {}
+    """Render how far the quotas on effects are spent, with the forms that add, change and remove one."""
+    storage, given = request.server.storage, found.settings.quotas
+    spent = used(storage.database, found.name, request.now) if given else {}
     rows = []
-    for quota in quotas_of(found.settings.quotas):
+    for place, quota in enumerate(quotas_of(given)):
         counts, most = spent.get(digest(storage.vault, found.name, quota.name), (0, 0))
-        each = "" if quota.by is None else f" by one {quota.by.removeprefix('/')}, of {counts:,} that have spent any"
-        rows.append((quota.title, f"{most / SCALE:,.10g}{each}", at(quota.span(request.now)[1], request.now)))
-    editor = schema_editor("quotas", form_schema(_QUOTAS), given, "none", aria_label="Quotas")
-    collected = h.input(type="hidden", name="quotas", data_collected="quotas", value=json.dumps(given))
-    into, save = h.div(id="quotas", aria_live="polite"), bar(h.button("Save quotas", class_="primary"))
+        each = "" if quota.by is None or not counts else f" by one {quota.by.removeprefix('/')}; {counts:,} have spent some"
+        acts = [_quota_form(request, found, str(place)), _quota_removal(request, found, str(place), quota.title)]
+        rows.append((quota.title, f"{most / SCALE:,.10g}{each}", at(quota.span(request.now)[1], request.now), acts))
     lead = h.p("How many calls may take effect in a span of time. A doubt counts as spent.", class_="muted")
-    return card(
-        "Quotas",
-        lead,
-        table("Quotas", ("At most", "Spent now", "Counted anew"), rows, empty="No quotas."),
-        form(request, f"/tenants/{found.name}/quotas", collected, editor, into, save, into="#quotas", state=_state(found)),
+    columns = ("At most", "Spent now", "Counted anew", "Actions")
+    title = h.div(h.h2("Quotas"), _quota_form(request, found), class_="row")
+    return h.section(title, lead, table("Quotas", columns, rows, empty="No quotas: nothing limits what takes effect."), class_="card")
+
+
+def _quota_form(request: PageRequest, found: Workspace, place: str = "") -> list[Node]:
+    """Render the form of the quota at a place, or of a new one."""
+    kept = found.settings.quotas[int(place)] if place else {}
+    there, identifier = h.input(type="hidden", name="place", value=place), f"quota-{place or 'new'}"
+    into, save = h.div(id=f"{identifier}-said", aria_live="polite"), h.div(h.button("Save quota", class_="primary"), class_="actions")
+    drawn = form(
+        request, f"/tenants/{found.name}/quotas", there, quota_fields(kept, identifier), into, save, into=f"#{identifier}-said", state=_state(found)
+    )  # fmt: skip
+    return panel(
+        identifier,
+        "Change" if place else "Add a quota",
+        "Change a quota" if place else "Add a quota",
+        drawn,
+        tone="quiet" if place else "button",
     )
+
+
+def _quota_removal(request: PageRequest, found: Workspace, place: str, title: str) -> Markup:
+    there = [h.input(type="hidden", name=name, value=value) for name, value in (("place", place), ("removal", "on"))]
+    told = "Nothing is counted against it any more."
+    return final(request, f"/tenants/{found.name}/quotas", "Remove", told, *there, of=title, state=_state(found))
 
 
 def _end(request: PageRequest, found: Workspace) -> Markup:

@@ -292,6 +292,6 @@ def _connections(request: PageRequest, manifest: Manifest) -> Node:
 def _secret(made: dict[str, Any], address: str) -> Markup:
     return h.div(
         h.p("Added. Enter URL and secret at the provider now: the secret is not shown again."),
-        code_block(made["url"], "The URL", short=True), code_block(made["secret"], "The secret", short=True),
+        code_block(made["url"], "The URL"), code_block(made["secret"], "The secret"),
         h.p(h.a("To the subscription", href=address)), class_="notice good", role="alert",
     )  # fmt: skip

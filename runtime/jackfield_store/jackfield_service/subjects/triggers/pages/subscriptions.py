@@ -21,16 +21,17 @@ from jackfield_service.shell.pages.layout.components import (
     done_notice,
     fault,
     fault_of,
-    final,
     folded,
     form,
     guide,
     h,
+    heading,
     json_text,
     live,
     notice,
     offering,
     problem_notice,
+    removal,
     steps,
     text_field,
 )
@@ -93,7 +94,10 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
         done_notice(request, _DONE),
         problem_notice(found),
         notice("Not resumed: see below what is gone, and what to do.", tone="warn") if refused else None,
-        card("Subscription", _cure(request, found), facts(request, SUBSCRIPTIONS, found, _cells(request)), _buttons(request, found)),
+        _cure(request, found),
+        h.section(
+            facts(request, SUBSCRIPTIONS, found, {**_cells(request), "status": lambda _: None}), class_="card", aria_label="Subscription"
+        ),
         _url(found["url"], trigger) if "url" in found else None,
         card("Setup guide", guide(trigger.setup)) if setup and trigger is not None and trigger.setup else None,
         card("Last events", live(f"/subscriptions/{name}/events?live=1", _REFRESH, "last-events", _events(request, found))),
@@ -101,6 +105,7 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
         card("Inputs", code_block(json_text(found.get("inputs", {})), "The inputs")),
         start_card(name, found["then"]) if "then" in found else None,
         _checkpoint(request, found) if "checkpoint" in found else None,
+        head=heading(name, badge(found["status"]), _buttons(request, found)),
         status=refused.http_status if refused else 200,
     )
 
@@ -206,7 +211,7 @@ def _reason(item: Mapping[str, Any]) -> Node:
 def _url(url: str, trigger: TriggerManifest | None) -> Node:
     if url == "***":
         return card("URL", h.p("It is hidden: whoever has it can send events. It is shown to tokens of the scope ", h.code("manage"), "."))
-    return card("URL", code_block(url, "The URL", short=True), _entered(trigger))
+    return card("URL", code_block(url, "The URL"), _entered(trigger))
 
 
 def _entered(trigger: TriggerManifest | None) -> Node:
@@ -219,14 +224,14 @@ def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
     if not request.may("manage"):
         return None
     step, title = ("resume", "Resume") if found["status"] == "paused" else ("pause", "Pause")
-    edit = h.a("Edit", href=f"/subscriptions/{found['name']}/edit", class_="button")
+    edit = h.a("Edit", href=f"/subscriptions/{found['name']}/edit", class_="button quiet")
     address, told = (
         f"/subscriptions/{found['name']}",
         "It tells and starts nothing more. Its URL, if it has one, is gone: a new subscription has another.",
     )
     state = subscription_state(found)
-    removal = final(request, f"{address}/removal", "Remove", told, state=state)
-    return [h.p(edit), steps(request, address, [(step, title)], removal, state=state)]
+    last = removal(request, f"{address}/removal", "subscription", told, state=state)
+    return steps(request, address, [(step, title)], edit, last, state=state)
 
 
 def _events(request: PageRequest, found: Mapping[str, Any]) -> Node:
