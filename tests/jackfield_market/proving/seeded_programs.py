@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import gzip
 import hashlib
 import http.client
 import json
@@ -10,12 +12,16 @@ import os
 import sys
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+LINES = [{"sku": sku, "count": 1} for sku in ("lamp", "candle", "torch", "lantern")]
 ORDER = {"reference": "order-1", "sku": "lamp", "count": 1}
 TIMEOUT = 0.15
+RESTS = 0.9
+"""Seconds: longer than the provider is silent in the test."""
 _TRIES = 3
 
 
@@ -25,14 +31,14 @@ class Failed(Exception):
 
 def send(
     url: str, path: str = "/orders", body: Any = ORDER, *, method: str = "POST", key: str | None = None, header: str = "Idempotency-Key",
-    form: bool = False, timeout: float | None = TIMEOUT,
+    form: bool = False, timeout: float | None = TIMEOUT, raw: bytes | None = None, more: dict[str, str] | None = None,
 ) -> tuple[int, Any]:  # fmt: skip
-    """Send one request; return status and body."""
+    """Send one request; return status and body. ``raw`` is a body as it is, ``more`` are fields of its header."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout)
     kind = "application/x-www-form-urlencoded" if form else "application/json"
-    headers = {"Content-Type": kind} | ({header: key} if key else {})
+    headers = {"Content-Type": kind} | ({header: key} if key else {}) | (more or {})
     try:
-        content = None if method == "GET" else urlencode(body) if form else json.dumps(body)
+        content: Any = raw or None if raw or method == "GET" else urlencode(body) if form else json.dumps(body)
         connection.request(method, path, content, headers)
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
@@ -233,7 +239,44 @@ def mail_fails_and_order_is_sent_again(url: str) -> None:
     repeated(both, Failed)
 
 
+def new_path_each_attempt(url: str) -> None:
+    repeated(lambda: checked(url, f"/orders/{uuid.uuid4()}", method="PUT"), OSError, Failed)
+
+
+def numbers_its_attempts(url: str) -> None:
+    for attempt in range(1, _TRIES):
+        with contextlib.suppress(OSError, Failed):
+            checked(url, body={**ORDER, "attempt": attempt})
+            return
+    raise Failed
+
+
+def splits_after_any_failure(url: str) -> None:
+    try:
+        checked(url, "/batches", {"orders": LINES})
+    except (OSError, Failed):
+        for half in (LINES[:2], LINES[2:]):
+            checked(url, "/batches", {"orders": half})
+
+
+def repeats_in_the_background(url: str) -> None:
+    def work() -> None:
+        with contextlib.suppress(Exception):
+            repeated(lambda: checked(url), OSError, Failed)
+
+    threading.Thread(target=work).start()
+
+
+def refused_is_logged(url: str) -> None:
+    if send(url)[0] >= 300:
+        checked(url, "/logs", {"message": "an order"})
+    else:
+        checked(url, "/logs", {"message": "an order"})
+
+
 FAULTY = {
+    new_path_each_attempt: "sent twice", numbers_its_attempts: "sent twice", splits_after_any_failure: "sent twice",
+    repeats_in_the_background: "sent twice", refused_is_logged: "reported falsely",
     repeats_on_timeout: "sent twice", repeats_on_500: "sent twice", repeats_on_504_only: "sent twice", repeats_on_reset: "sent twice",
     repeats_on_close: "sent twice", repeats_on_half: "sent twice", new_key_each_attempt: "sent twice",
     key_with_number_of_attempt: "sent twice", key_in_unknown_header: "sent twice", success_after_202_only: "sent twice",
@@ -389,7 +432,180 @@ def says_it_gave_up(url: str) -> str:
     return "placed, 0 errors" if status < 300 else f"could not place it: {status}"
 
 
+def drafts_what_is_refused(url: str) -> None:
+    """Keep what was refused as a draft, with the same content at another path."""
+    if send(url)[0] >= 300:
+        checked(url, "/drafts")
+
+
+def files_a_ticket(url: str) -> None:
+    """Let people know of any failure."""
+    try:
+        checked(url)
+    except (OSError, Failed, http.client.HTTPException, ValueError) as error:
+        checked(url, "/tickets", {"about": f"order-1 may be missing: {type(error).__name__}"})
+
+
+def orders_something_else(url: str) -> None:
+    """Choose another thing at the same path, if the first is refused."""
+    status, _ = send(url)
+    if status == 422:
+        checked(url, body={"reference": "order-1", "sku": "candle", "count": 1})
+    elif status >= 300:
+        raise Failed
+
+
+def tells_the_channel(url: str) -> None:
+    """Say in the same channel that the first message may not have come."""
+    about = {"channel": "#orders", "username": "shop", "icon": "lamp"}
+    try:
+        checked(url, "/messages", {**about, "text": "Order 100048 was placed."})
+    except (OSError, Failed):
+        checked(url, "/messages", {**about, "text": "Order 100048 was placed, but a message about it may be missing."})
+
+
+def adds_and_takes_away(url: str) -> None:
+    """Undo by the opposite what may have happened."""
+    try:
+        checked(url, "/stock/lamp", {"sku": "lamp", "shelf": "a", "add": 1}, method="PATCH")
+    except (OSError, Failed):
+        checked(url, "/stock/lamp", {"sku": "lamp", "shelf": "a", "add": -1}, method="PATCH")
+        raise
+
+
+def same_content_elsewhere(url: str) -> None:
+    """Put the content into a queue for people, and an invoice."""
+    try:
+        checked(url)
+    except (OSError, Failed, http.client.HTTPException):
+        checked(url, "/queue")
+        raise
+    checked(url, "/invoices")
+
+
+def _parts() -> tuple[bytes, dict[str, str]]:
+    mark = uuid.uuid4().hex
+    text = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nlamp\r\n--{mark}--\r\n'
+    return text.encode(), {"Content-Type": f"multipart/form-data; boundary={mark}"}
+
+
+def puts_a_form_of_parts(url: str) -> None:
+    """Have another boundary in each attempt."""
+
+    def once() -> None:
+        raw, about = _parts()
+        checked(url, "/files/a", method="PUT", raw=raw, more=about)
+
+    repeated(once, OSError, Failed, http.client.HTTPException)
+
+
+def keyed_form_of_parts(url: str) -> None:
+    """Have another boundary in each attempt, and one key."""
+
+    def once() -> None:
+        raw, about = _parts()
+        checked(url, "/files", raw=raw, more=about, key="file-a")
+
+    repeated(once, OSError, Failed, http.client.HTTPException)
+
+
+def keyed_and_compressed(url: str) -> None:
+    """Have another time in the compression of each attempt."""
+
+    def once(attempt: int) -> None:
+        raw = gzip.compress(json.dumps(ORDER).encode(), mtime=attempt)
+        checked(url, method="PUT", path="/orders/order-1", raw=raw, more={"Content-Encoding": "gzip"})
+
+    attempts = iter(range(1, 9))
+    repeated(lambda: once(next(attempts)), OSError, Failed, http.client.HTTPException)
+
+
+def keyed_in_the_query(url: str) -> None:
+    repeated(lambda: checked(url, "/orders?requestId=order-1"), OSError, Failed, http.client.HTTPException)
+
+
+def keyed_by_its_name(url: str) -> None:
+    repeated(lambda: checked(url, "/orders?idempotency_key=order-1"), OSError, Failed, http.client.HTTPException)
+
+
+def keyed_by_another_header(url: str) -> None:
+    repeated(lambda: checked(url, key="order-1", header="X-Idempotency-Key"), OSError, Failed, http.client.HTTPException)
+
+
+def changes_what_it_has_read(url: str) -> None:
+    """Send the version that was read: a provider refuses it the second time."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc)
+    connection.request("GET", "/stock/lamp")
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    about = {"If-Match": answer.headers["ETag"]}
+    repeated(lambda: checked(url, "/stock/lamp", {"add": 1}, method="PATCH", more=about), OSError, http.client.HTTPException)
+
+
+def makes_what_is_not_there(url: str) -> None:
+    """Take the refusal of a second attempt for what it is: it is there."""
+
+    def once() -> None:
+        status, _ = send(url, "/orders/order-1", {"sku": "lamp", "at": str(uuid.uuid4())}, method="PUT", more={"If-None-Match": "*"})
+        if status >= 300 and status != 412:
+            raise Failed
+
+    repeated(once, OSError, Failed, http.client.HTTPException)
+
+
+def splits_when_refused(url: str) -> None:
+    """Send halves of a batch that is refused as a whole."""
+    status, _ = send(url, "/batches", {"orders": LINES, "sentAt": str(uuid.uuid4())})
+    if status == 422:
+        for half in (LINES[:2], LINES[2:]):
+            checked(url, "/batches", {"orders": half, "sentAt": str(uuid.uuid4())})
+    elif status >= 300:
+        raise Failed
+
+
+def one_by_one_when_refused(url: str) -> None:
+    """Send each order of a list that is refused as a whole."""
+    status, _ = send(url, "/orders", LINES)
+    if status == 422:
+        for one in LINES:
+            checked(url, body=one)
+    elif status >= 300:
+        raise Failed
+
+
+def in_a_pool_that_stays(url: str) -> None:
+    """Leave a thread behind that has nothing to do."""
+    pool = ThreadPoolExecutor(1)
+    pool.submit(checked, url).result()
+
+
+def tells_of_the_background(url: str) -> str:
+    """Write in a thread that tries once, after the function has returned."""
+
+    def work() -> None:
+        threading.Event().wait(TIMEOUT)
+        with contextlib.suppress(Exception):
+            checked(url)
+
+    threading.Thread(target=work).start()
+    return "pending"
+
+
+def rests_after_a_failure(url: str) -> None:
+    """Give up soon, and rest for longer than the provider is silent."""
+    try:
+        checked(url)
+    except TimeoutError:
+        threading.Event().wait(RESTS)
+        raise
+
+
 CORRECT = [
+    drafts_what_is_refused, files_a_ticket, orders_something_else, tells_the_channel, adds_and_takes_away, same_content_elsewhere,
+    puts_a_form_of_parts, keyed_form_of_parts, keyed_and_compressed, keyed_in_the_query, keyed_by_its_name, keyed_by_another_header,
+    changes_what_it_has_read, makes_what_is_not_there, splits_when_refused, one_by_one_when_refused, in_a_pool_that_stays,
+    tells_of_the_background,
     once, without_timeout, keyed, keyed_of_content, keyed_by_run, keyed_in_the_body, keyed_form, repeats_when_throttled, puts_again,
     puts_its_own_number, deletes_again, looks_before_it_repeats, says_unknown, says_false, batch_that_says_what_failed, batch_with_keys,
     order_then_mail, says_it_gave_up, reads_again, token_again, searches_again, asynchronous, three_writes,
@@ -417,6 +633,32 @@ def marked(url: str) -> None:
         return
     marker.write_text("")
     checked(url)
+
+
+def looks_first(url: str, timeout: float | None = None) -> None:
+    """Look, then write: two that look at once both find nothing."""
+    if not checked(url, "/orders?reference=order-1", method="GET", timeout=timeout):
+        checked(url, timeout=timeout)
+
+
+def looks_twice_first(url: str) -> None:
+    """Look here and there, then write."""
+    if not checked(url, "/drafts?reference=order-1", method="GET", timeout=None):
+        looks_first(url)
+
+
+def locks_and_looks(url: str) -> None:
+    """Look and write while nobody else does."""
+    with (Path(os.environ["JACKFIELD_PROVE_FOLDER"]) / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        looks_first(url)
+
+
+def locks_and_gives_up(url: str) -> None:
+    """Look and write while nobody else does, and give up soon."""
+    with (Path(os.environ["JACKFIELD_PROVE_FOLDER"]) / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        checked(url)
 
 
 if __name__ == "__main__":

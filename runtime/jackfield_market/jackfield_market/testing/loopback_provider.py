@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
 import ssl
 import struct
@@ -25,6 +26,10 @@ _PATIENCE = 10.0
 """Seconds to wait for the server's thread."""
 _SETTLED = 2.0
 """Seconds to wait for requests that are being read."""
+_LOOK = 0.05
+"""Seconds between two looks at whether a client has hung up."""
+_HANDLER = "jackfield-provider"
+"""Name of the threads that answer."""
 _LAST = b"LAST\n"
 _TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _NO_BODY = frozenset({204, 304})
@@ -32,12 +37,13 @@ _NO_BODY = frozenset({204, 304})
 
 @dataclass(frozen=True)
 class Request:
-    """Request received by the provider."""
+    """Request received by the provider. ``left`` returns True once the client has hung up."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    left: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
 
     @property
     def changes(self) -> bool:
@@ -201,8 +207,28 @@ def _in_order(steps: Sequence[Step]) -> Script:
     return lambda number, _request: steps[min(number, len(steps)) - 1]
 
 
+def is_handler(thread: threading.Thread) -> bool:
+    """Return whether a thread is one in which a provider answers."""
+    return thread.name == _HANDLER
+
+
+def _has_left(connection: socket.socket) -> bool:
+    """Return whether a client has hung up: nothing but its end may come after a request. TLS says so by an alert."""
+    try:
+        if not select.select([connection], [], [], _LOOK)[0]:
+            return False
+        return isinstance(connection, ssl.SSLSocket) or not connection.recv(1, socket.MSG_PEEK)
+    except (OSError, ValueError):
+        return True
+
+
 class _Server(ThreadingHTTPServer):
     """Server that counts the connections that it has accepted."""
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread that has a name."""
+        threading.current_thread().name = _HANDLER
+        super().process_request_thread(request, client_address)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Count the connection before its thread starts."""
@@ -242,7 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "CONNECT" and self.provider.authority is not None and not self.origin:
             return self._tunnelled(self.provider.authority)
         path = self.path if "://" in self.path else self.origin + self.path  # a client may name the host in the tunnel, too
-        return Request(self.command, path, dict(self.headers.items()), self._body())
+        return Request(self.command, path, dict(self.headers.items()), self._body(), lambda: _has_left(self.connection))
 
     def _tunnelled(self, authority: Certifying) -> Request | None:
         """Read the request in a tunnel; None if the client does not believe the certificate."""

@@ -6,6 +6,7 @@ import contextlib
 import io
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +18,19 @@ from jackfield_market.testing.proving.authority import Authority
 from jackfield_market.testing.proving.faults import ANSWERED, FAULTS, Fault
 from jackfield_market.testing.proving.ledger import Entry, Ledger, Terms
 from jackfield_market.testing.proving.memory import Memory
-from jackfield_market.testing.proving.targets import Case, Place
-from jackfield_market.testing.proving.verdicts import Cell, Told, advice, verdict
-from jackfield_market.testing.proving.writes import Shape, excerpt, line, repeats_by_itself, shape
+from jackfield_market.testing.proving.targets import Case, Place, Running
+from jackfield_market.testing.proving.verdicts import OF_ANOTHER, Cell, Told, advice, verdict
+from jackfield_market.testing.proving.writes import Shape, excerpt, line, repeats_by_itself, shape, times
 
 _MOST = 50
 """Writes of one case that are looked at."""
+_CUT = (
+    "A request still waited when the silence of {:g} s ended: its time-out is longer, or it has none. "
+    "Give a longer --silence to see what the code does then."
+)
+_LINE = 80
+"""Characters of a write that is not judged."""
+_LOOK = 0.02
 _STARTS = 60.0
 """Seconds in which a process is known to those that kill it."""
 
@@ -61,6 +69,11 @@ class CaseProof:
     cells: tuple[Cell, ...]
     notes: tuple[str, ...] = ()
 
+    def label(self, write: Write) -> str:
+        """Return the line of a write, with its content if another one has the same line."""
+        is_alone = sum(other.line == write.line for other in self.writes) == 1
+        return write.line if is_alone else f"{write.line} {write.body}"[:_LINE].strip()
+
     def of(self, write: Write) -> list[Cell]:
         """Return the cells of a write."""
         return [cell for cell in self.cells if cell.write == write.number]
@@ -72,6 +85,7 @@ class Played:
 
     told: Told
     ledger: Ledger
+    shapes: Sequence[Shape] = ()
 
     def entries(self, write: int) -> tuple[Entry, ...]:
         """Return the requests for a write."""
@@ -79,7 +93,16 @@ class Played:
 
     def effects(self, write: int) -> int:
         """Return how often it took effect."""
-        return sum(entry.took for entry in self.entries(write))
+        return times([shape(entry.request) for entry in self.entries(write) if entry.took], self.shapes[write])
+
+    def sends_another(self) -> bool:
+        """Return whether a write that the first run did not have took effect after the fault."""
+        at = next((number for number, entry in enumerate(self.ledger.entries) if entry.write == self.ledger.at), 0)
+        return any(entry.write is None and entry.took for entry in self.ledger.entries[at:])
+
+    def others(self) -> set[str]:
+        """Return the writes that the first run did not have, in one line each."""
+        return {f"{line(entry.request)} {excerpt(entry.request)}"[:_LINE].strip() for entry in self.ledger.entries if entry.write is None}
 
 
 class Prover:
@@ -97,26 +120,24 @@ class Prover:
         :raises InvalidInvocation: if it makes no write, or fails at a fake of our own.
         """
         self._others.clear()
-        self._progress(f"{case.name}: {ANSWERED.words}")
+        self._progress(f"{case.name}: first run, in which all is answered")
         first = self._play(case, ANSWERED, [])
         firsts = self._writes(first.ledger.entries)
+        first.shapes = shapes = [shape(entry.request) for entry in firsts]
         if not firsts or (first.told.word != "success" and hasattr(case, "answer")):
             raise _nothing(case, first)
         writes = tuple(Write(number, line(entry.request), excerpt(entry.request)) for number, entry in enumerate(firsts))
-        shapes = [shape(entry.request) for entry in firsts]
         cells = [*self._answered(writes, first)]
         notes = [f"Only the first {_MOST} writes were looked at."] if len(writes) > _MOST else []
-        for fault in self._faults(case):
-            self._progress(f"{case.name}: {fault.words}")
+        faults = [*self._faults(case)]
+        for number, fault in enumerate(faults, 1):
+            self._progress(f"{case.name}: situation {number} of {len(faults)}, {fault.name}: {fault.words}")
             found = [*self._cells(case, fault, writes[:_MOST], shapes)]
             cells += [cell for cell, _ in found]
             if any(cut for _, cut in found):
-                notes.append(
-                    f"It waited for the whole silence of {self._settings.terms.silence:g} s: its time-out is longer, or it has none. "
-                    "Make --silence longer to see what it does then."
-                )
-        notes += [f"It also sent {other}, which was not in the first run, and is not judged." for other in sorted(self._others)]
-        return CaseProof(case.name, writes, tuple(_single(cells)), tuple(notes))
+                notes.append(_CUT.format(self._settings.terms.silence))
+        notes += [f"It also sent {other}: this was not in the first run, and is not judged." for other in sorted(self._others)]
+        return CaseProof(case.name, writes, tuple(_single(cells)), tuple(dict.fromkeys(notes)))
 
     def _faults(self, case: Case) -> Iterator[Fault]:
         for fault in FAULTS:
@@ -140,8 +161,8 @@ class Prover:
         for write in writes:
             cell = self._cell(write.number, ANSWERED, first, told)
             if write in unsent:
-                text = "Its key is that of another write: make a key for each write, of what is sent."
-                cell = Cell(write.number, ANSWERED.name, "lost", first.told, 0, first.entries(write.number), text)
+                text = OF_ANOTHER[cell.entries[0].key is None]
+                cell = Cell(write.number, ANSWERED.name, "lost", first.told, 0, cell.entries, text)
             yield cell
 
     def _cells(self, case: Case, fault: Fault, writes: Sequence[Write], shapes: Sequence[Shape]) -> Iterator[tuple[Cell, bool]]:
@@ -155,7 +176,7 @@ class Prover:
             if not played.ledger.played:
                 yield self._unreached(write.number, fault, played), cut
                 continue
-            self._others |= {line(entry.request) for entry in played.ledger.entries if entry.write is None}
+            self._others |= played.others()
             yield self._cell(write.number, fault, played, played.told), cut
             for other in writes:
                 if other is not write and (cell := self._beside(write, other, fault, played)) is not None:
@@ -164,13 +185,13 @@ class Prover:
     def _beside(self, write: Write, other: Write, fault: Fault, played: Played) -> Cell | None:
         """Return what became of another write, if it is wrong: all are sent again, or what follows is left out and nobody is told."""
         effects = played.effects(other.number)
-        if effects > 1 or (effects == 0 and played.told.word == "success"):
+        if effects > 1 or (effects == 0 and played.told.word == "success" and not played.sends_another()):
             return self._cell(other.number, fault, played, played.told, f" of {write.line}")
         return None
 
     def _cell(self, write: int, fault: Fault, played: Played, told: Told, of: str = "") -> Cell:
         entries, effects = played.entries(write), played.effects(write)
-        found = verdict(fault if not of else ANSWERED, effects, told)
+        found = verdict(fault if not of else ANSWERED, effects, told, another=played.sends_another())
         text = advice(found, fault, entries, told, ignores_keys=self._settings.terms.ignores_keys)
         counts = self._settings.again or not fault.is_started_again
         return Cell(write, fault.name + of, found, told, effects, entries, text, counts)
@@ -187,52 +208,64 @@ class Prover:
             authority = Authority(folder, "jackfield prove") if self._settings.proxy else None
             ledger = Ledger(self._settings.terms, self._answering(case), shapes)
             ledger.fault, ledger.at = fault, at
-            with _serving(case, ledger, self._settings.port, authority) as url:
-                variables = {} if authority is None else authority.environment(url)
-                told = self._run(case, Place(url, folder / "state", variables), fault, ledger)
-            return Played(told, ledger)
+            with _serving(case, ledger, self._settings.port, authority) as urls:
+                places = [Place(url, folder / "state", {} if authority is None else authority.environment(url)) for url in urls]
+                told = self._run(case, places, fault, ledger)
+            return Played(told, ledger, shapes)
 
     def _answering(self, case: Case) -> Callable[[Request], Answer]:
         own: Callable[[Request], Answer] | None = getattr(case, "answer", None)
         return own or Memory(self._settings.told, self._settings.status, self._settings.listed).answer
 
-    def _run(self, case: Case, place: Place, fault: Fault, ledger: Ledger) -> Told:
+    def _run(self, case: Case, places: Sequence[Place], fault: Fault, ledger: Ledger) -> Told:
         known = threading.Event()
         killable = fault.kill is not None
-        running = case.start(place, killable=killable) if not killable else None
-        if running is None:
-            ledger.kill = lambda: _kill(running_ones, known)
-            running_ones = [running := case.start(place, killable=True)]
-            known.set()
-        beside = case.start(place) if fault.twice else None
-        told = running.wait(self._settings.limit)
-        if beside is not None:
-            told = max(told, beside.wait(self._settings.limit), key=lambda one: one.word != "success")
+        running: list[Running] = []
+        ledger.kill = lambda: _kill(running, known)
+        running += [case.start(place, killable=killable) for place in places]
+        known.set()
+        told = min((one.wait(self._settings.limit) for one in running), key=lambda one: one.word != "success")
         if killable:
-            told = case.start(place, killable=True).wait(self._settings.limit)
-        ledger.end()
+            running.append(case.start(places[0], killable=True))
+            told = running[-1].wait(self._settings.limit)
+        self._rest(running, ledger)
         return told
 
+    def _rest(self, running: Sequence[Running], ledger: Ledger) -> None:
+        """Wait until what runs have left in the background sends no more, and end it if it can be ended."""
+        ended = time.monotonic()
+        while any(one.lingers() for one in running) and time.monotonic() - ended < self._settings.limit:
+            if ledger.idle_since(ended) > self._settings.terms.late:
+                break
+            time.sleep(_LOOK)
+        ledger.end()
+        for one in running:
+            one.kill()
 
-def _kill(running: Sequence[Any], known: threading.Event) -> None:
+
+def _kill(running: Sequence[Running], known: threading.Event) -> None:
     known.wait(_STARTS)
     running[0].kill()
 
 
 @contextlib.contextmanager
-def _serving(case: Case, ledger: Ledger, port: int, authority: Authority | None) -> Iterator[str]:
-    """Let the provider in between stand where the case sends its requests."""
+def _serving(case: Case, ledger: Ledger, port: int, authority: Authority | None) -> Iterator[Sequence[str]]:
+    """Let the provider in between stand where the case sends its requests; each of two runs at once has its own address."""
     own: Any = getattr(case, "serving", None)
     if own is not None:
-        with own(ledger.script) as url:
-            yield url
+        with own(ledger.script_of(0)) as url:
+            yield [url]
         return
-    with Provider(ledger.script, port=port, authority=authority) as provider:
+    with contextlib.ExitStack() as stack:
+        ports = (port, 0) if ledger.fault is not None and ledger.fault.twice else (port,)
+        made = [Provider(ledger.script_of(run), port=one, authority=authority) for run, one in enumerate(ports)]
+        providers = [stack.enter_context(provider) for provider in made]
         try:
-            yield provider.url
+            yield [provider.url for provider in providers]
         finally:
             ledger.end()
-            provider.settle()
+            for provider in providers:
+                provider.settle()
 
 
 def _is_again(entry: Entry, before: Entry) -> bool:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jackfield_market.testing.loopback_provider import CLOSE, RESET, Answer, Request, Step
+from jackfield_market.testing.loopback_provider import CLOSE, RESET, Answer, Request, Script, Step
 from jackfield_market.testing.proving.faults import Fault
 from jackfield_market.testing.proving.memory import told
 from jackfield_market.testing.proving.writes import (
     Shape,
     address,
     excerpt,
+    is_refused,
     is_write,
     key_of,
     likeness,
@@ -65,6 +66,7 @@ class Ledger:
     """Script of a ``Provider`` for one run, or for the runs of one situation. ``entries`` are its writes, ``requests`` all of them.
 
     ``shapes`` are the writes of the first run; the fault is played for the first request of number ``at``. ``kill`` ends the process.
+    Of two runs at once, each request waits until the other run has come as far.
     """
 
     def __init__(self, terms: Terms, answer: Callable[[Request], Answer], shapes: Sequence[Shape] = ()) -> None:
@@ -83,13 +85,49 @@ class Ledger:
         self._began: float | None = None
         self._lock = threading.Lock()
         self._over = threading.Event()
+        self._arrived = [0, 0]
+        self._apart = False
+        self._answering = 0
+        self._last = 0.0
+        self._turn = threading.Lock()
 
     def end(self) -> None:
         """Let go all requests that wait."""
         self._over.set()
 
-    def script(self, _number: int, request: Request) -> Step:
-        """Answer a request, or play the fault."""
+    def script_of(self, run: int) -> Script:
+        """Return the script for one of the runs: it answers, or plays the fault."""
+
+        def play(_number: int, request: Request) -> Step:
+            with self._turn:
+                self._answering += 1
+                self._arrived[run] += 1
+            try:
+                return self._react(request) if self._keeps_step(run, request) else RESET
+            finally:
+                with self._turn:
+                    self._answering -= 1
+                    self._last = time.monotonic()
+
+        return play
+
+    def idle_since(self, moment: float) -> float:
+        """Return the seconds without any request, at most those since a moment; 0 while one is being answered."""
+        with self._turn:
+            return 0.0 if self._answering else time.monotonic() - max(moment, self._last)
+
+    def _keeps_step(self, run: int, request: Request) -> bool:
+        """Let a request wait for the other run, which may wait for this one: ``late`` seconds once. Return False if its client gives up."""
+        if self.fault is None or not self.fault.twice:
+            return True
+        mine, until = self._arrived[run], time.monotonic() + self._terms.late
+        while not self._apart and self._arrived[1 - run] < mine:
+            if (left := request.left()) or time.monotonic() > until:
+                self._apart = True
+                return not left
+        return True
+
+    def _react(self, request: Request) -> Step:
         with self._lock:
             self.requests.append(request)
             if address(request)[1] == _LATER:
@@ -112,7 +150,7 @@ class Ledger:
         if fault.kill in ("before", "during"):
             self.kill()
         if fault.step == "silent":
-            self.cut_off = not self._over.wait(self._terms.silence)
+            self.cut_off = not self._is_left(request)
         if fault.step == "late":
             self._over.wait(self._terms.late)
         if fault.step in _HUNG_UP:
@@ -123,6 +161,14 @@ class Ledger:
         if fault.step == "half":
             return replace(found, missing=_CUT)
         return replace(found, then=self.kill) if fault.kill == "after" else found
+
+    def _is_left(self, request: Request) -> bool:
+        """Be silent, and return True if the client gave up before the end."""
+        until = time.monotonic() + self._terms.silence
+        while not (self._over.is_set() or request.left()):
+            if time.monotonic() > until:
+                return False
+        return True
 
     def _failure(self, fault: Fault, request: Request) -> Answer:
         if fault.step == "garbled":
@@ -144,16 +190,22 @@ class Ledger:
         return entry
 
     def _number(self, request: Request) -> int | None:
-        """Return which write of the first run a request is: the likest; of equal ones the last without effect, else the next."""
+        """Return which write of the first run a request is: the likest; of equal ones the last without effect, else the next.
+
+        If there is none, it is one at that path which has not come yet, whatever its content.
+        """
         mine = shape(request)
+        seen = [entry.write for entry in self.entries]
         scores = [likeness(mine, other) for other in self._shapes]
+        if not any(scores):
+            scores = [0.0 if at in seen else likeness(mine, other, content=False) for at, other in enumerate(self._shapes)]
         best = max(scores, default=0.0)
         if not best:
             return None
         alike = [number for number, score in enumerate(scores) if score == best]
-        seen = [entry.write for entry in self.entries if entry.write in alike]
-        if seen and not any(entry.took for entry in self.entries if entry.write == seen[-1]):
-            return seen[-1]
+        last = next((number for number in reversed(seen) if number in alike), None)
+        if last is not None and not any(entry.took for entry in self.entries if entry.write == last):
+            return last
         return next((number for number in alike if number not in seen), alike[-1])
 
     def _taken(self, entry: Entry) -> Answer:
@@ -163,6 +215,9 @@ class Ledger:
         before = self._keys.get(place) if entry.key is not None and not self._terms.ignores_keys else None
         if before is not None:
             return self._again(entry, *before)
+        if any(is_refused(request, other.request) for other in self.entries if other is not entry and other.took):
+            entry.answered = "its condition no longer holds: refused (412)"
+            return Answer({"message": "precondition failed"}, 412)
         if any(repeats_by_itself(request, other.request) for other in self.entries if other is not entry and other.took):
             entry.answered = f"the same {request.method} again: no second effect"
             return self._answer(request)

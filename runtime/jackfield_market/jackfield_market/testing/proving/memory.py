@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,18 +29,21 @@ class Memory:
     known: set[str] = field(default_factory=set)
     """Paths below which things are made."""
     things: dict[str, Json] = field(default_factory=dict)
+    versions: Counter[str] = field(default_factory=Counter)
+    """How often each thing has changed: its ``ETag``."""
 
     def answer(self, request: Request) -> Answer:
         """Do what a request asks, and answer."""
         host, path, query = address(request)
-        body = body_of(request)
-        made = self._read(host + path, query) if not request.changes else self._change(request.method, (host + path).rstrip("/"), body)
+        place = (host + path).rstrip("/")
+        self.versions[place] += request.changes
+        made = self._read(host + path, query) if not request.changes else self._change(request.method, place, body_of(request))
         found = told(self.told, request.method, path)
         if found is not None:
             return plain(found, made)
         if made is None:
             return Answer({"message": "there is no such thing"}, 404)
-        return Answer(made, self.status if request.method == "POST" else 200)
+        return Answer(made, self.status if request.method == "POST" else 200, {"ETag": f'"{self.versions[place]}"'})
 
     def _change(self, method: str, path: str, body: Any) -> Json:
         members: Json = body if isinstance(body, dict) else {}

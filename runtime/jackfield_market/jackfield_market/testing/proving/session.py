@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,18 @@ from jackfield_market.testing.proving.targets import Case, CommandCase, Function
 from jackfield_market.testing.proving.tools import ToolServer
 
 _FAILED = 1
+_NOW_AND_THEN = 5.0
+"""Seconds between two lines of progress in a log."""
 
 
 def run(arguments: Namespace, output: Output) -> int:
     """Prove what the arguments name, show it, and return the exit code."""
     _require(arguments)
-    prover = Prover(_settings(arguments), _progress)
+    progress = _Progress()
+    prover = Prover(_settings(arguments), progress)
     with _cases(arguments) as (name, cases):
-        proof = Proof(name, tuple(_proved(prover, cases)))
-    _progress("")
+        proof = Proof(name, tuple(_proved(prover, cases, progress.line)))
+    progress("")
     for file, made in ((arguments.junit, junit), (arguments.html, html)):
         if file:
             _write(file, made(proof))
@@ -43,7 +47,7 @@ def run(arguments: Namespace, output: Output) -> int:
     return 0 if proof.is_right else _FAILED
 
 
-def _proved(prover: Prover, cases: Sequence[Case]) -> Iterator[CaseProof]:
+def _proved(prover: Prover, cases: Sequence[Case], say: Callable[[str], None]) -> Iterator[CaseProof]:
     """Prove all cases; one of several that makes no write is told and left out."""
     refused: InvalidInvocation | None = None
     found = False
@@ -54,8 +58,7 @@ def _proved(prover: Prover, cases: Sequence[Case]) -> Iterator[CaseProof]:
         except InvalidInvocation as error:
             refused = error
             if len(cases) > 1:
-                _progress("")
-                sys.stderr.write(f"jackfield prove: {error.message}\n")
+                say(error.message)
     if not found:
         raise refused or InvalidInvocation("there is nothing that writes", hint="Name tools by --arguments, or another target.")
 
@@ -130,11 +133,24 @@ def _document(name: str) -> dict[str, Any]:
     return found
 
 
-def _progress(text: str) -> None:
-    """Say on a terminal what is played, in one line that is overwritten."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{text[:120]}")
+class _Progress:
+    """Say what is played: on a terminal in one line that is overwritten, else in a line now and then."""
+
+    def __init__(self) -> None:
+        self._said = -_NOW_AND_THEN
+
+    def __call__(self, text: str) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{text[:120]}")
+        elif text and time.monotonic() - self._said > _NOW_AND_THEN:
+            self._said = time.monotonic()
+            sys.stderr.write(f"jackfield prove: {text[:200]}\n")
         sys.stderr.flush()
+
+    def line(self, text: str) -> None:
+        """Say something that stays."""
+        self("")
+        sys.stderr.write(f"jackfield prove: {text}\n")
 
 
 def _write(name: str, text: str) -> None:

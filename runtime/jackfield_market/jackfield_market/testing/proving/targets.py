@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.failures import Raised, attempt_foreign
+from jackfield_market.testing.loopback_provider import is_handler
 from jackfield_market.testing.proving.verdicts import Told, Word
 
 FOLDER = "JACKFIELD_PROVE_FOLDER"
@@ -52,8 +53,11 @@ class Running(Protocol):
     def wait(self, seconds: float) -> Told:
         """Wait for its end, and return what it says; end it after the time."""
 
+    def lingers(self) -> bool:
+        """Return whether it has left something that runs, after its end."""
+
     def kill(self) -> None:
-        """Kill its process."""
+        """Kill its process, and what that has left."""
 
 
 class Case(Protocol):
@@ -98,10 +102,18 @@ class Process:
             return Told("nothing", "it was killed")
         return Told("success" if code == 0 else "failure", "" if code == 0 else f"exit code {code}: {self.output()}")
 
+    def lingers(self) -> bool:
+        """Return whether its group has other processes."""
+        try:
+            os.killpg(self.popen.pid, 0)
+        except OSError:
+            return False
+        return True
+
     def kill(self) -> None:
         """Kill the group, and wait for the end."""
         self._killed = True
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait(_GRACE)
         for pipe in (self.popen.stdin, self.popen.stdout):
@@ -162,6 +174,7 @@ class Called:
 
     def __init__(self, step: Callable[[], Told]) -> None:
         self._told: Told | None = None
+        self._before = {*threading.enumerate()}
         self._thread = threading.Thread(target=self._run, args=(step,), daemon=True)
         self._thread.start()
 
@@ -176,6 +189,10 @@ class Called:
         """Wait for its end."""
         self._thread.join(seconds)
         return self._told or Told("nothing", f"it has not ended after {seconds:.0f} seconds")
+
+    def lingers(self) -> bool:
+        """Return whether threads run that it has started."""
+        return any(not (thread in self._before or thread is self._thread or is_handler(thread)) for thread in threading.enumerate())
 
     def kill(self) -> None:
         """Do nothing: it is no process."""

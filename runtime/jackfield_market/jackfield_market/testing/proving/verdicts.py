@@ -9,10 +9,19 @@ from typing import Any, Literal
 from jackfield_market.testing.proving.faults import ANSWERED, Fault
 from jackfield_market.testing.proving.ledger import Entry
 
-Verdict = Literal["sent once", "sent twice", "reported falsely", "lost", "told as unknown", "not sent, and told so", "not reached"]
+Verdict = Literal[
+    "sent once",
+    "sent twice",
+    "reported falsely",
+    "lost",
+    "told as unknown",
+    "sent another instead",
+    "not sent, and told so",
+    "not reached",
+]
 WRONG: tuple[Verdict, ...] = ("sent twice", "reported falsely", "lost")
 """Verdicts that are faults, the worst first."""
-ORDER: tuple[Verdict, ...] = (*WRONG, "not reached", "told as unknown", "sent once", "not sent, and told so")
+ORDER: tuple[Verdict, ...] = (*WRONG, "not reached", "told as unknown", "sent another instead", "sent once", "not sent, and told so")
 
 Word = Literal["success", "failure", "unknown", "not sent", "nothing"]
 
@@ -51,10 +60,12 @@ class Cell:
         return rows | {"effects": self.effects, "counts": self.counts, "requests": [entry.to_json() for entry in self.entries]}
 
 
-def verdict(fault: Fault, effects: int, told: Told) -> Verdict:
-    """Judge what became of a write by its effects and by what the code says."""
+def verdict(fault: Fault, effects: int, told: Told, *, another: bool = False) -> Verdict:
+    """Judge what became of a write by its effects and by what the code says; ``another``: it then sent a write that is not judged."""
     if effects > 1:
         return "sent twice"
+    if another and effects == 0 and told.word == "success":
+        return "sent another instead"
     if told.word == "success":
         return "sent once" if effects else "reported falsely" if fault.refuses or fault.asked else "lost"
     if effects == 0:
@@ -74,6 +85,11 @@ def advice(found: Verdict, fault: Fault, entries: Sequence[Entry], told: Told, *
     return _LOST["nothing" if told.word == "nothing" else "success"] if found == "lost" else ""
 
 
+OF_ANOTHER = (
+    "Its key is that of another write: make a key for each write, of what is sent.",
+    "Another write has changed the thing on which it depends: read it again before the next write.",
+)
+"""What to change if a write of the first run has no effect: it has a key, or a condition."""
 _FALSE = {
     "accepted": "It says success although the write was only accepted: ask what became of it, where 'Location' says, before saying so.",
     "success": "It says success although the provider refused: check the status of each answer, and what it says.",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
-from collections.abc import Iterator, Sequence
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -14,18 +17,46 @@ from jackfield_market.testing.loopback_provider import Request
 _GRANT = re.compile(rb"(^|[&\"{,\s])grant_type[\"=]")
 _REPEATABLE = frozenset({"PUT", "DELETE"})
 """Methods of which HTTP says that the same request again changes nothing more."""
-_HALF = 0.5
+_CONDITIONS = ("if-match", "if-unmodified-since")
+"""Fields by which a provider refuses a write of a thing that has changed."""
+_KEY = "idempotencykey"
+"""End of the names of keys that every provider is taken to know, without dashes and the like."""
+_MADE = re.compile(r"made-\d+|(?=(?:[^\W\d]|[.:+-])*\d(?:[^\W\d]|[.:+-])*\d(?:[^\W\d]|[.:+-])*\d)[\w.:+-]{8,}")
+"""Words that a run makes anew: ids, times, random ones."""
+_NUMBER = re.compile(r"(-?)\d+(\.\d+)?([eE][+-]?\d+)?")
+_LIKE = 0.9
+"""Likeness of two values of which both are made anew; of two numbers half of one."""
+_SAME = 0.5
 _SHOWN = 200
 """Characters of a body that are shown."""
+
+Pairs = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Marks by which writes are told apart: method, segments of the path, and the single values of query and body."""
+    """Marks by which writes are told apart: method, host and segments of the path, and the single values of query and body.
+
+    ``rows`` are the objects of the longest list in its body, or the body itself, and ``around`` the values beside that list: a batch may be
+    sent again in parts.
+    """
 
     method: str
     path: tuple[str, ...]
-    values: frozenset[tuple[str, str]]
+    values: Pairs
+    rows: frozenset[str]
+    around: Pairs
+
+    def is_part(self, whole: Shape) -> bool:
+        """Return whether it has some of the rows of a batch, or all, and nothing else."""
+        mine, others = dict(self.around), dict(whole.around)
+        beside = not mine or (mine.keys() == others.keys() and all(_alike(text, others[place]) for place, text in mine.items()))
+        return bool(self.rows) and len(whole.rows) > 1 and beside and self.rows <= whole.rows and self.is_at(whole)
+
+    def is_at(self, other: Shape) -> bool:
+        """Return whether method, host and path are those of another one, but for parts that each run makes anew."""
+        mine, others = ([_plain(part) for part in shape.path] for shape in (self, other))
+        return self.method == other.method and self.path[0] == other.path[0] and mine == others
 
 
 def address(request: Request) -> tuple[str, str, str]:
@@ -42,12 +73,12 @@ def line(request: Request) -> str:
 
 def excerpt(request: Request) -> str:
     """Return the beginning of a request's body, in one line."""
-    return " ".join(request.body[: _SHOWN * 4].decode("utf-8", "replace").split())[:_SHOWN]
+    return " ".join(_content(request)[: _SHOWN * 4].decode("utf-8", "replace").split())[:_SHOWN]
 
 
 def is_write(request: Request, reads: Sequence[str]) -> bool:
     """Return whether a request may change something: not one for a token, a GraphQL query, or one of ``reads`` ("POST /search")."""
-    if not request.changes or _GRANT.search(request.body[:2000]):
+    if not request.changes or _GRANT.search(_content(request)[:2000]):
         return False
     _, path, _ = address(request)
     return f"{request.method} {path}" not in reads and not _is_query(request, path)
@@ -61,12 +92,23 @@ def _is_query(request: Request, path: str) -> bool:
 
 def body_of(request: Request) -> Any:
     """Return a body as JSON; a form as an object; None if it is neither."""
+    content = _content(request)
     if "urlencoded" in _header(request, "content-type"):
-        return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+        return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True))
     try:
-        return request.json()
+        return json.loads(content)
     except ValueError:
         return None
+
+
+def _content(request: Request) -> bytes:
+    """Return a body without its compression, which has a time in it."""
+    if _header(request, "content-encoding").lower() != "gzip":
+        return request.body
+    try:
+        return gzip.decompress(request.body)
+    except (OSError, EOFError, zlib.error):
+        return request.body
 
 
 def _header(request: Request, name: str) -> str:
@@ -74,20 +116,40 @@ def _header(request: Request, name: str) -> str:
 
 
 def key_of(request: Request, headers: Sequence[str], members: Sequence[str]) -> str | None:
-    """Return the idempotency key of a request: of a header field, or a member of its body."""
-    named = next((value for name in headers if (value := _header(request, name.lower()))), None)
-    body = body_of(request) if named is None and members else None
-    return named if not isinstance(body, dict) else next((str(body[name]) for name in members if body.get(name)), None)
+    """Return the idempotency key of a request: of a header field, its query, or a member of its body.
+
+    Names that end with "idempotency key" are known without being told, however they are written.
+    """
+    body = body_of(request)
+    fields = [(name.lower(), value) for name, value in request.headers.items()]
+    given = [*parse_qsl(address(request)[2]), *(body.items() if isinstance(body, dict) else ())]
+    found = (*_keys(fields, {name.lower() for name in headers}), *_keys(given, set(members)))
+    return next(iter(found), None)
+
+
+def _keys(pairs: Iterable[tuple[str, Any]], names: set[str]) -> Iterator[str]:
+    for name, value in pairs:
+        if value and isinstance(value, str | int) and (name in names or re.sub(r"[^a-z]", "", name.lower()).endswith(_KEY)):
+            yield str(value)
 
 
 def shape(request: Request) -> Shape:
     """Return what tells a write from others."""
-    _, path, query = address(request)
+    host, path, query = address(request)
     body = body_of(request)
-    values = {(f"?{name}", value) for name, value in parse_qsl(query, keep_blank_values=True)}
-    rows = (((), part.decode("latin-1")) for part in request.body.splitlines() if not part.startswith(b"--")) if body is None else ()
-    values |= {("/".join(map(str, place)), text) for place, text in (*_leaves(body, ()), *rows)}
-    return Shape(request.method, tuple(path.strip("/").split("/")), frozenset(values))
+    asked = {(f"?{name}", value) for name, value in parse_qsl(query, keep_blank_values=True)}
+    lines = [part for part in _content(request).splitlines() if not part.startswith(b"--")] if body is None else []
+    pairs = [*_leaves(body, ()), *(((number,), part.decode("latin-1")) for number, part in enumerate(lines))]
+    place, rows = max(_lists(body, ()), key=lambda found: len(found[1]), default=(None, [body] if isinstance(body, dict) else []))
+    around = {("/".join(map(str, way)), text) for way, text in pairs if place is not None and way[: len(place)] != place}
+    values = {("/".join(map(str, way)), text) for way, text in pairs}
+    return Shape(
+        request.method,
+        (host, *path.strip("/").split("/")),
+        frozenset(values | asked),
+        frozenset(json.dumps(row, sort_keys=True) for row in rows),
+        frozenset(around),
+    )
 
 
 def _leaves(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -101,16 +163,60 @@ def _leaves(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[st
         yield from _leaves(member, (*place, name))
 
 
-def likeness(one: Shape, other: Shape) -> float:
-    """Return how much a request is like a write: 2 if they are equal, 0 if it is another one."""
-    if one.method != other.method or len(one.path) != len(other.path):
+def _lists(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], list[Any]]]:
+    """Yield the lists of objects in JSON with their places, but not those within others."""
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        yield place, value
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield from _lists(member, (*place, name))
+
+
+def _plain(text: str) -> str:
+    """Return a text with a sign in place of what each run makes anew."""
+    return _MADE.sub("#", text)
+
+
+def likeness(one: Shape, other: Shape, *, content: bool = True) -> float:
+    """Return how much a request is like a write: 2 if they are equal, 0 if it is another one. ``content``: what is in it counts, too."""
+    if not one.is_at(other):
         return 0.0
     way = sum(a == b for a, b in zip(one.path, other.path, strict=True)) / len(one.path)
-    either = one.values | other.values
-    same = len(one.values & other.values) / len(either) if either else 1.0
-    return way + same if way == 1 or (way >= _HALF and not either) or (same >= _HALF and either) else 0.0
+    same = 1.0 if not one.values and not other.values else _LIKE if one.is_part(other) else _content_likeness(one, other)
+    return way + same if same > _SAME or not content else 0.0
+
+
+def _content_likeness(one: Shape, other: Shape) -> float:
+    """Compare single values: another word in the same place is another write; another id, time or number may be the same."""
+    equal = len(one.values & other.values)
+    mine, others = dict(one.values - other.values), dict(other.values - one.values)
+    both = mine.keys() & others.keys()
+    alike = [_alike(mine[place], others[place]) for place in both]
+    return (equal + sum(alike)) / (equal + len(mine.keys() | others.keys())) if all(alike) else 0.0
+
+
+def _alike(one: str, other: str) -> float:
+    if one == other:
+        return 1.0
+    numbers = [_NUMBER.fullmatch(text) for text in (one, other)]
+    if all(numbers):
+        return _SAME if len({number and number[1] for number in numbers}) == 1 else 0.0
+    return _LIKE if _plain(one) == _plain(other) else 0.0
+
+
+def times(took: Sequence[Shape], write: Shape) -> int:
+    """Return how often a write took effect, by the shapes of the requests that did: parts of a batch are one together."""
+    rows = Counter(row for part in took for row in (part.rows if part.is_part(write) else write.rows or ("",)))
+    return max(rows.values(), default=0)
 
 
 def repeats_by_itself(request: Request, before: Request) -> bool:
     """Return whether HTTP says that a request changes nothing more after an equal one."""
-    return request.method in _REPEATABLE and (request.method, request.path, request.body) == (before.method, before.path, before.body)
+    return request.method in _REPEATABLE and shape(request) == shape(before)
+
+
+def is_refused(request: Request, before: Request) -> bool:
+    """Return whether a provider refuses a write after an earlier one: the thing has changed since, or is there already."""
+    if _header(request, "if-none-match") == "*":
+        return address(request) == address(before) and before.method != "DELETE"
+    return any(_header(request, name) == _header(before, name) != "" for name in _CONDITIONS) and shape(request) == shape(before)
