@@ -12,10 +12,21 @@ _LONGEST = 3600.0
 def _declare(parser: Parser) -> None:
     parser.takes_command = True
     add = parser.add_argument
-    add("target", metavar="TARGET", nargs="?", help="module:function, the key of a connector, or the URL of an MCP server; or -- COMMAND")
+    add(
+        "target",
+        metavar="TARGET",
+        nargs="?",
+        help="module:function, a connector (or CONNECTOR/ACTION), or the URL of an MCP server; or -- COMMAND",
+    )
     add("--base-url-variable", metavar="NAME", action="append", default=[], help="the variable with the provider's address (or NAME=/path)")
     add("--mcp", action="store_true", help="the command is an MCP server: its tools are called")
-    add("--arguments", metavar="FILE", help="JSON of the tools to call, with their arguments")
+    add("--nango", action="store_true", help="the command is an action of Nango: FILE PROVIDER [CONNECTION]; its input is in --arguments")
+    add(
+        "--activepieces",
+        action="store_true",
+        help="the command is an action of Activepieces: PACKAGE ACTION; auth, propsValue in --arguments",
+    )
+    add("--arguments", metavar="FILE", help="JSON of the tools to call, with their arguments; or of an action's input")
     add("--openapi", metavar="FILE", help="answer as an OpenAPI document says, in JSON or YAML")
     add("--answers", metavar="FILE", help='answer as a file says: {"POST /orders": {"status": 201, "body": {}, "refused": {}}}')
     add("--list-member", metavar="NAME", help="lists are in this member of an object (default: a bare list)")

@@ -32,6 +32,8 @@ _HANDLER = "jackfield-provider"
 """Name of the threads that answer."""
 _LAST = b"LAST\n"
 _TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_HANDSHAKE = b"\x16"
+"""First octet of TLS."""
 _NO_BODY = frozenset({204, 304})
 
 
@@ -111,7 +113,7 @@ class Provider:
     - ``DRIP``: send the header, then one octet of an endless body every 50 ms, until the client hangs up.
 
     It is also a proxy that forwards nothing: requests through it have whole addresses as their ``path``. Tunnels to hosts with TLS need an
-    ``authority``, and end here.
+    ``authority``, and end here. With it, a connection may also begin with TLS, as one to the host that its handshake names.
     """
 
     def __init__(
@@ -262,6 +264,8 @@ class _Handler(BaseHTTPRequestHandler):
             return  # the client has hung up
 
     def _request(self) -> Request | None:
+        if self.provider.authority is not None and not self.origin and self.connection.recv(1, socket.MSG_PEEK) == _HANDSHAKE:
+            return self._named(self.provider.authority)
         self.raw_requestline = self.rfile.readline(65537)
         if not self.raw_requestline or self.raw_requestline == _LAST or not self.parse_request():
             return None
@@ -275,8 +279,22 @@ class _Handler(BaseHTTPRequestHandler):
         host, _, port = self.path.rpartition(":")
         self.origin = f"https://{host}" + ("" if port == "443" else f":{port}")
         self.wfile.write(_TUNNEL)
+        return self._secured(authority.serving(host))
+
+    def _named(self, authority: Certifying) -> Request | None:
+        """Read the request of a client that begins with TLS, and names the host in its handshake."""
+        context = authority.serving("127.0.0.1")
+
+        def name(connection: ssl.SSLObject | ssl.SSLSocket, host: str | None, _: ssl.SSLContext) -> None:
+            if host:
+                self.origin, connection.context = f"https://{host}", authority.serving(host)
+
+        self.origin, context.sni_callback = "https://127.0.0.1", name
+        return self._secured(context)
+
+    def _secured(self, context: ssl.SSLContext) -> Request | None:
         try:
-            self.connection = authority.serving(host).wrap_socket(self.connection, server_side=True)
+            self.connection = context.wrap_socket(self.connection, server_side=True)
         except OSError:  # ssl.SSLError among them
             return None
         self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import ssl
 import tempfile
 from collections.abc import Mapping
@@ -19,6 +21,7 @@ _BUNDLES = (
     "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "HTTPLIB2_CA_CERTS",
 )  # fmt: skip
 """Variables by which programs are told whom to believe."""
+_NODE = Path(__file__).parent / "node" / "proxied.cjs"
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 
 
@@ -40,7 +43,9 @@ class Authority:
 
     def environment(self, url: str) -> Mapping[str, str]:
         """Return the variables by which programs call everybody through ``url``, and believe it."""
-        return dict.fromkeys(_PROXIES, url) | dict.fromkeys(_BUNDLES, str(self.bundle)) | {"NO_PROXY": "", "no_proxy": ""}
+        node = f"{os.environ.get('NODE_OPTIONS', '')} --require={json.dumps(str(_NODE))}".strip()
+        variables = dict.fromkeys(_PROXIES, url) | dict.fromkeys(_BUNDLES, str(self.bundle))
+        return variables | {"NO_PROXY": "", "no_proxy": "", "NODE_OPTIONS": node}
 
     def serving(self, *names: str, days: int = 1) -> ssl.SSLContext:
         """Return the context of a server that is believed to be any of ``names`` (host names or addresses), for so many days from now."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.manifest.manifest import Manifest
 from jackfield.runtime import Jackfield
 from jackfield_market.testing.fake_runtime import connect, fake_runtime, kind_of
@@ -16,6 +17,7 @@ from jackfield_market.testing.proving.targets import Called, Place, Running
 from jackfield_market.testing.proving.verdicts import Told
 
 _NAME = "proved"
+_NAMED = "'jackfield connectors show' lists its actions."
 
 
 @dataclass
@@ -60,10 +62,10 @@ class ActionCase:
 
 
 @contextmanager
-def actions_of(manifest: Manifest) -> Iterator[list[ActionCase]]:
-    """Yield a case for each action that writes and has an example.
+def actions_of(manifest: Manifest, action: str = "") -> Iterator[list[ActionCase]]:
+    """Yield a case for each action that writes and has an example; or for ``action`` alone.
 
-    :raises InvalidInvocation: if no fake can be made of the connector.
+    :raises InvalidInvocation: if no fake can be made of the connector, or it has no such action.
     """
     whole = manifest.whole()
     kind = kind_of(whole)
@@ -72,4 +74,6 @@ def actions_of(manifest: Manifest) -> Iterator[list[ActionCase]]:
         rows = [
             row for row in whole["actions"] if row.get("effect", "write") == "write" and row.get("examples") and row.get("kind") != "job"
         ]
+        if action and not (rows := [row for row in rows if row["key"] == action]):
+            raise InvalidInvocation(f"'{manifest.key}' has no action '{action[:80]}' that writes and has an example", hint=_NAMED)
         yield [ActionCase(jackfield, fake, row["key"], dict(row["examples"][0]["invocation"]["inputs"])) for row in rows]

@@ -27,6 +27,7 @@ from jackfield_market.testing.proving.tools import ToolServer
 _FAILED = 1
 _NOW_AND_THEN = 5.0
 """Seconds between two lines of progress in a log."""
+_RUNNERS = Path(__file__).parent / "node"
 
 
 def run(arguments: Namespace, output: Output) -> int:
@@ -108,7 +109,8 @@ def _cases(arguments: Namespace) -> Iterator[tuple[str, Sequence[Case]]]:
         function_at(target)
         yield target, [FunctionCase(target)]
     else:
-        with actions_of(Catalog.installed().find(target)) as actions:
+        key, _, action = target.partition("/")
+        with actions_of(Catalog.installed().find(key), action) as actions:
             yield target, [*actions]
 
 
@@ -119,7 +121,18 @@ def _name(arguments: Namespace) -> str:
 def _command(arguments: Namespace) -> CommandCase:
 
     pairs = (text.partition("=") for text in arguments.base_url_variable)
-    return CommandCase(arguments.command, {name: path for name, _, path in pairs}, _name(arguments))
+    return CommandCase([*_words(arguments)], {name: path for name, _, path in pairs}, _name(arguments))
+
+
+def _words(arguments: Namespace) -> Iterator[str]:
+    """Yield the command; that of an action of another engine is a runner's, with the file of its input."""
+    runner = "nango" if arguments.nango else "activepieces" if arguments.activepieces else ""
+    if not runner:
+        yield from arguments.command
+        return
+    if not arguments.arguments:
+        raise UsageError(f"--{runner} needs --arguments FILE", usage=arguments.usage, hint="The file has the action's input, as JSON.")
+    yield from ("node", str(_RUNNERS / f"{runner}.mjs"), *arguments.command, str(Path(arguments.arguments).resolve()))
 
 
 def _document(name: str) -> dict[str, Any]:

@@ -35,6 +35,7 @@ _NOT_SENT = re.compile(r"^(was )?(not sent|unsent|nothing sent)\b")
 _FAILED = re.compile(
     r"\b(fail\w*|error\w*|refus\w*|reject\w*|false|gave up|giv\w+ up|could not|cannot|unable|abort\w*|denied|unavailable)\b"
 )
+_NODE_ERROR = re.compile(r"\w*Error\b( \[\w+\])?:")
 _NONE = re.compile(r"\b(0|no|without( any)?) (errors?|failures?|failed)\b")
 
 
@@ -122,9 +123,11 @@ class Process:
                     pipe.close()
 
     def output(self) -> str:
-        """Return the last line that it has written."""
-        lines = Path(self._output).read_bytes().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1][:_SHOWN] if lines else ""
+        """Return the last line that it has written; of Node.js, which ends with its version, that with the error."""
+        lines = Path(self._output).read_bytes().decode("utf-8", "replace").strip().splitlines() or [""]
+        if lines[-1].startswith("Node.js v"):
+            lines = [line for line in lines if _NODE_ERROR.match(line)] or lines
+        return lines[-1][:_SHOWN]
 
 
 @dataclass
