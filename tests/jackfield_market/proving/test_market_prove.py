@@ -177,6 +177,36 @@ def test_tools_of_an_mcp_server_are_proved(tmp_path: Path, prove: Proved) -> Non
     assert (code, said["sentTwice"]) == (1, 1)
 
 
+HANDS_ON = """
+import json, os, sys, urllib.error, urllib.request
+def call():
+    try:
+        asked = urllib.request.Request(os.environ["SHOP_URL"] + "/orders", b"lamp", method="POST")
+        text = urllib.request.urlopen(asked, timeout=30).read().decode()
+    except urllib.error.HTTPError as error:
+        text = TEXT
+    return {"content": [{"type": "text", "text": text}]}
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" in asked:
+        tools = {"tools": [{"name": "place_order", "inputSchema": {"type": "object"}}]}
+        found = {"initialize": {}, "tools/list": tools}.get(asked["method"]) or (call() if asked["method"] == "tools/call" else {})
+        print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": found}), flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "falsely"),
+    [("error.read().decode()", 0), ("json.dumps({'ok': False})", 0), ("json.dumps({'ok': True})", 1), ("'placed'", 1), ("'[1]'", 1)],
+)
+def test_a_tool_that_hands_on_the_refusal_says_it(text: str, falsely: int, tmp_path: Path, prove: Proved) -> None:
+    """Whoever calls it reads JSON with the provider's error, although isError is not set."""
+    program = tmp_path / "server.py"
+    program.write_text(HANDS_ON.replace("TEXT", text))
+    _code, said = prove("--mcp", "--base-url-variable", "SHOP_URL", "--only", "refused", "--", sys.executable, str(program))
+    assert said["reportedFalsely"] == falsely
+
+
 def test_a_connector_of_ours_sends_nothing_twice(prove: Proved) -> None:
     """Its writes go through the runtime: a lost answer is told as unknown."""
     code, said = prove("slack", "--only", "taken-reset", "--only", "refused", "--only", "failed-503")

@@ -10,7 +10,7 @@ from typing import Any
 
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_market.testing.proving.samples import sample
-from jackfield_market.testing.proving.targets import Called, CommandCase, Place, Process, Running
+from jackfield_market.testing.proving.targets import Called, CommandCase, Place, Process, Running, told_by
 from jackfield_market.testing.proving.verdicts import Told
 
 _REVISION = "2025-06-18"
@@ -173,9 +173,24 @@ class ToolCase:
             talk.begin()
             found = talk.ask("tools/call", {"name": self.name, "arguments": self.arguments})
             text = " ".join(str(part.get("text", "")) for part in found.get("content", ()))[:_SHOWN]
-            return Told("failure", text) if found.get("isError") else Told("success")
+            return _told(found, text)
 
         return _Calling(call, process)
+
+
+def _told(found: Json, text: str) -> Told:
+    """Return what a result says; a provider's refusal that it hands on as JSON is one to whoever called the tool, also without isError."""
+    if found.get("isError"):
+        return Told("failure", text)
+    for part in found.get("content", ()):
+        try:
+            value = json.loads(str(part.get("text", "")))
+        except ValueError:
+            continue
+        told = told_by(value) if isinstance(value, dict) else Told("success")
+        if told.word != "success":
+            return Told(told.word, text)
+    return Told("success")
 
 
 class _Calling(Called):
