@@ -25,6 +25,8 @@ from jackfield_store.access import Audit, AuditEntry
 _FILTERS = (("actor", "Who", "a name, or cli:…"), ("event", "What", "schedule"), ("object", "Target", "a name, or connection:…"))
 _DAYS = (("from", "From"), ("until", "Until"))
 _PAGE = 50
+_REASON = 4
+"""Place of the column that is shown where an entry has a reason."""
 _TOKENS = 200
 _SORTS = Sorts(
     {"When": "at", "What": "event", "Target": "object"}, names="sequence",
@@ -46,6 +48,8 @@ def listed(request: PageRequest) -> Response:
     found = _SORTS.read(request, lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit), _PAGE)
     rows = [_row(request, entry) for entry in found.rows]
     columns = ("When", "Who", "What", "Target", "Reason", "Details")
+    if not any(row[_REASON] for row in rows):
+        columns, rows = tuple(name for name in columns if name != "Reason"), [(*row[:_REASON], row[-1]) for row in rows]
     empty = "No entry matches the filters." if given.keys() - {"timezone"} else "Nothing has been recorded yet."
     fields = [text_field(name, title, given.get(name, ""), type="search", placeholder=example) for name, title, example in _FILTERS]
     fields += [text_field(name, title, given.get(name, ""), type="date") for name, title in _DAYS]

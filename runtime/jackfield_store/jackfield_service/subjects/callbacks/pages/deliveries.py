@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from jackfield.kernel.markup import Markup, Node, table
+from jackfield.kernel.pointers import cut
 from jackfield_service.shell.pages.layout.components import at, card, choices, code_block, done_notice, final, form, h, json_text
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
@@ -19,6 +20,8 @@ from jackfield_service.subjects.callbacks.deliveries import STATES
 from jackfield_service.subjects.callbacks.pages.homes import event_home
 from jackfield_service.subjects.callbacks.subject import DELIVERIES
 
+_URL = 40
+"""Characters of a callback's URL in the list of deliveries."""
 _DONE = {
     "resent": "Sent again now, with a fresh count of attempts.",
     "all": "All dead ones are sent again now, with a fresh count of attempts. Their status says what becomes of them.",
@@ -109,13 +112,16 @@ def last_deliveries(request: PageRequest, callback: str, limit: int) -> Markup:
 
 def _cells(request: PageRequest) -> Cells:
     def event(item: Mapping[str, Any]) -> Node:
-        of = [" ", item["workspace"]] if "workspace" in item else None
-        return h.a(h.strong(item["type"]), h.br(), h.code(item["eventId"], class_="small"), of, href=f"{_at(request)}/{item['id']}")
+        of = [item["workspace"], " "] if "workspace" in item else None
+        return [h.a(h.strong(item["type"]), href=f"{_at(request)}/{item['id']}"), h.span(of, item["eventId"], class_="gist")]
 
     return {
         "type": event,
-        "url": lambda item: h.a(item.get("url", item["callback"]), href=f"{event_home(request).base}/callbacks/{item['callback']}"),
-        "lastStatus": lambda item: item.get("lastError", item.get("lastStatus", "none")),
+        "url": lambda item: h.a(
+            cut(item.get("url", item["callback"]).removeprefix("https://"), _URL),
+            href=f"{event_home(request).base}/callbacks/{item['callback']}",
+        ),
+        "lastStatus": lambda item: str(item.get("lastError", item.get("lastStatus", "none"))).partition(". ")[0],
         "nextAt": lambda item: at(item.get("nextAt", item.get("endedAt")), request.now),
         "workspace": lambda item: h.a(item["workspace"], href=f"/tenants/{item['workspace']}") if "workspace" in item else None,
     }

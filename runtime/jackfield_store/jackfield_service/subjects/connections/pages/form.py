@@ -179,9 +179,9 @@ def _choice(request: PageRequest, kinds: list[ConnectionKind], *, inside: bool) 
     rest = len(kinds) - _CARDS
     cards = [
         h.li(
-            h.h2(icon_of(kind.manifests[0]), link(kind), h.span("recommended", class_="badge good") if _is_recommended(kind) else None),
+            h.h2(icon_of(kind.manifests[0]), link(kind)),
             h.p(line(kind.about.description)),
-            h.p("For ", _served(kind), class_="muted"),
+            h.p("For ", _served(kind), h.span(" · recommended") if _is_recommended(kind) else None, class_="muted"),
             class_="card",
         )
         for kind in kinds[:_CARDS]
