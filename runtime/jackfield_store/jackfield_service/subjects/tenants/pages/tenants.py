@@ -87,7 +87,7 @@ def switch_form(request: PageRequest, workspace: str) -> Markup:
     """Render the button that switches to a workspace, or says that this is the one."""
     if workspace == request.identity.workspace:
         return h.span("You are here.", class_="muted")
-    return form(request, f"/tenants/{workspace}/switch", h.button(f"Switch to {workspace}"))
+    return form(request, f"/tenants/{workspace}/switch", h.button("Switch", aria_label=f"Switch to {workspace}"))
 
 
 def status_of(workspace: Workspace) -> str:
