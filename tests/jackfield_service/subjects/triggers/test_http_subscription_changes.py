@@ -42,6 +42,19 @@ def test_url_and_secret_stay(client: Client, hook: str) -> None:
     assert latest["details"] == {"members": ["inputs", "then"], "before": told, "after": dict.fromkeys(told)}
 
 
+def test_a_name_is_free_once_it_is_removed(client: Client, hook: str) -> None:
+    """Another subscription takes the name at once, while a process still removes the first one at its provider."""
+    body = {"name": hook, "trigger": "http/webhook", "inputs": {}, "then": THEN}
+    first = client.get(f"/v1/subscriptions/{hook}").json
+    for _ in range(3):
+        assert client.call("DELETE", f"/v1/subscriptions/{hook}").status == 204
+        made = client.post("/v1/subscriptions", body)
+        assert (made.status, made.json["name"]) == (201, hook), made.body
+    assert made.json["url"] != first["url"]
+    assert [one["name"] for one in client.get("/v1/subscriptions?limit=200").json["items"]].count(hook) == 1
+    assert client.post("/v1/subscriptions", body).status == 409
+
+
 @pytest.mark.parametrize("path", ["/v1/schedules", "/v1/subscriptions", "/v1/callbacks", "/v1/connections"])
 def test_a_body_that_is_not_json_is_called_a_body(client: Client, path: str) -> None:
     """Only bodies that are invocations are called so."""

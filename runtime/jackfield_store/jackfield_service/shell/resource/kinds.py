@@ -116,13 +116,20 @@ def kind_of(resource: Resource[Any]) -> Kind[Any]:
         if "change" not in acts or any(not fields[name].part & Is.CHANGED for name in differing):
             end(things, found)
             return make(things, found.name, {**found.stated, **spec}, *ahead)
-        wanted = differing | ({*told.together} if differing & {*told.together} else set())
-        given = {name: spec[name] for name in wanted if name in spec}
+        given = {name: spec[name] for name in differing}
+        if differing & {*told.together}:
+            given |= together(spec, found.stated)
         for name in told.merged & given.keys():
             gone = [one for one, value in found.stated.get(name, {}).items() if value != PLACEHOLDER and one not in given[name]]
             given[name] = {**dict.fromkeys(gone), **given[name]}
         acts["change"].does(things, found.key, given)
         return Done(show(things, found.key))
+
+    def together(spec: Json, stated: Json) -> Json:
+        """Return the members that are replaced as a whole: those that are not stated stay beside those of their kind."""
+        names = [name for name in told.together if spec.get(name) is not None]
+        stay = {name: stated[name] for name in told.together if stated.get(name) is not None}
+        return {**(stay if stay.keys() >= {*names} else {}), **{name: spec[name] for name in names}}
 
     schema = {
         "type": "object", "additionalProperties": False,

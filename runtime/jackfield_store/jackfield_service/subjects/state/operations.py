@@ -7,8 +7,10 @@ says whether a change was one.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -19,6 +21,8 @@ from jackfield.kernel.canonical import canonical
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, NotAllowed, Unavailable, did_you_mean
 from jackfield.kernel.pointers import child
+from jackfield.schema import CompiledSchema, compile_schema
+from jackfield_service.shell.finding import surfaces
 from jackfield_service.shell.resource.kinds import Json, Kind, KindRow, kinds
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_service.subjects.state.documents import SETTINGS
@@ -35,6 +39,7 @@ _LOCK = "SELECT sequence FROM audit_heads WHERE workspace = :workspace"
 _THERE = "SELECT name FROM workspaces WHERE name = :workspace"
 _MADE, _CHANGED, _ENDED, _ADOPTED, _REFUSED = "make", "change", "end", "adopt", "refused"
 _MOST_TOLD = 500
+_REFERENCE = re.compile(r'"#/components/schemas/(\w+)"')
 
 
 class StateMoved(InvalidInvocation):
@@ -83,8 +88,9 @@ class State:
         self, storage: Storage, visit: Callable[[str], Visit], find: Callable[[str], Workspace],
         put: Callable[[str, Json], object] | None = None,
     ) -> None:  # fmt: skip
-        self.storage, self.put, self.find, self._visit = storage, put, find, visit
+        self.storage, self.put, self.find, self.visit = storage, put, find, visit
         self.kinds = kinds()
+        self._judges: dict[str, CompiledSchema] = {}
 
     def plan(self, workspace: str, document: Mapping[str, Json], how: How) -> Planned:
         """Return what ``apply`` would do.
@@ -130,7 +136,7 @@ class State:
             settings = self.find(workspace).settings
             if self.put is not None and (changed := _changed(settings)):
                 document[SETTINGS] = changed
-            visit = self._visit(workspace)
+            visit = self.visit(workspace)
             for kind in self.kinds.values():
                 if not kind.is_for(visit):
                     continue
@@ -152,7 +158,8 @@ class State:
             if name not in known:
                 text = f"the workspace '{workspace}' has no '{name[:80]}'{did_you_mean(name, known)}"
                 raise InvalidInvocation(text, hint=f"It may have {', '.join(known)}.")
-        visit, database = self._visit(workspace), self.storage.database
+        document = {kind: things if kind == SETTINGS else self._without_nulls(kind, things) for kind, things in document.items()}
+        visit, database = self.visit(workspace), self.storage.database
         is_there = workspace == DEFAULT or database.look_up(_THERE, {"workspace": workspace}) is not None
         if is_there:
             self.storage.vault.prepare(workspace)
@@ -160,6 +167,22 @@ class State:
         work = _Work(self, visit, workspace, document, how, audit, is_new=not is_there)
         work.ask_ahead()
         return work
+
+    def _without_nulls(self, kind: str, things: Mapping[str, Json]) -> Json:
+        """Return things without members that are null where that is no value: no file before has them."""
+        judge = self.judge(self.kinds[kind])
+        return {
+            name: {one: value for one, value in spec.items() if value is not None or not judge.judge({one: None})}
+            for name, spec in things.items()
+        }  # fmt: skip
+
+    def judge(self, kind: Kind[Any]) -> CompiledSchema:
+        """Return the judge of the members of a thing."""
+        if kind.name not in self._judges:
+            shared = {name: one for module in surfaces("shapes") for name, one in module.SHAPES.items() if name in _references(kind.schema)}
+            schema = {**kind.schema, "required": [], "components": {"schemas": shared}}
+            self._judges[kind.name] = compile_schema(schema, noun=kind.name)
+        return self._judges[kind.name]
 
 
 @dataclass(slots=True)
@@ -189,8 +212,9 @@ class _Work:
                 continue
             present = {} if self.is_new else _all(kind, self.visit, wanted.__contains__)
             for name, spec in wanted.items():
-                if {*kind.schema["required"]} <= spec.keys() and (name not in present or not _holds(spec, present[name].stated)):
+                if name not in present or not _holds(spec, present[name].stated):
                     try:
+                        self._require(kind, spec, present.get(name))
                         self.answers[kind.name, name] = kind.ahead(self.visit, name, spec)
                     except JackfieldError as error:  # told when it is made
                         self.answers[kind.name, name] = error
@@ -313,7 +337,7 @@ class _Work:
         self._require(kind, spec, found)
         answer = [self.answers[kind.name, name]] if (kind.name, name) in self.answers else []
         if answer and isinstance(answer[0], JackfieldError):
-            raise answer[0]
+            raise InvalidInvocation(answer[0].message, details=answer[0].details, hint="Plan again when it answers.") from None
         things, given = kind.opens(self.visit), self._resolved(kind, spec)
         after, secrets = kind.make(things, name, given, *answer) if found is None else kind.change(things, found, given, *answer)
         if after is None or after.name != name:
@@ -332,6 +356,9 @@ class _Work:
         for name in kind.schema["required"]:
             if found is None and name not in spec:
                 raise InvalidInvocation(f"the member '{name}' is missing", hint="State it.")
+        if faults := self.state.judge(kind).judge(spec):
+            count = "1 value is" if len(faults) == 1 else f"{len(faults)} values are"
+            raise InvalidInvocation(f"{count} not valid", details=faults, hint="Correct what is stated.")
 
     def _resolved(self, kind: Kind[Any], spec: Json) -> Json:
         """Put in the secrets to which members refer that have to be stored themselves."""
@@ -425,6 +452,11 @@ def _changed(settings: Settings) -> Json:
     counted = ("since", "paused")
     shown["guards"] = {name: {one: value for one, value in guard.items() if one not in counted} for name, guard in shown["guards"].items()}
     return {name: value for name, value in shown.items() if value != usual.get(name)}
+
+
+def _references(schema: Json) -> set[str]:
+    """Return the names of shapes to which a schema refers."""
+    return set(_REFERENCE.findall(json.dumps(schema)))
 
 
 def _every(_name: str) -> bool:

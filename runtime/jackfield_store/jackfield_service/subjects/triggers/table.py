@@ -35,6 +35,8 @@ INSERT INTO subscriptions (workspace, id, name, connector, trigger_key, connecti
 VALUES (:workspace, :id, :name, :connector, :trigger_key, :connection, :kind, 'pending', :every, :path_digest, :sealed, 1, 0,
     0, :now, :caller, :token, :now, :now)
 """
+_FREE = "UPDATE subscriptions SET name = id WHERE workspace = :workspace AND name = :name AND status = 'removing'"
+"""Its name is free at once; a process that removes its registration finds it by its ID."""
 _ENDS = "status = 'disabling' AND held <> 0 AND :status = 'pending'"
 """It is enabled while a process is removing its registration: that process finishes first, since another would work against it."""
 _SET = f"""
@@ -132,6 +134,7 @@ class SubscriptionTable:
         }  # fmt: skip
 
         def unit(transaction: Transaction) -> None:
+            transaction.change(_FREE, {"workspace": self._workspace, "name": name})
             transaction.change(_INSERT, values)
             self._note(transaction, "created", name, {"trigger": f"{connector}/{trigger}", "connection": connection})
 
