@@ -207,6 +207,20 @@ def test_an_apply_refuses_what_has_moved_and_what_is_not_valid(place: Shell) -> 
         assert (answer.code, message in answer.out) == (2, True), answer.out
 
 
+def test_applies_at_once_make_each_thing_once(place: Shell) -> None:
+    """Of three that apply the same files, each ends with all of it, or is told that state has moved or the database is locked; a token is
+    made once, and its text is in the file of who made it."""
+    base, _ = files(place, NAMES[:2])
+    running = [place.start("apply", base, "--secrets-out", f"secrets-{number}.json") for number in range(3)]
+    assert {process.wait() for process in running} <= {0, 1, 2}
+    assert applied(place, base)["rows"] == []
+    kept = [json.loads(path.read_text()) for path in place.folder.glob("secrets-*.json")]
+    for name in NAMES[:2]:
+        made = [one[name]["tokens"]["app"]["token"] for one in kept if name in one]
+        listed = place.run("tokens", "list", "--workspace", name).json
+        assert (len(made), [row["status"] for row in listed]) == (1, ["active"])
+
+
 def test_a_killed_apply_leaves_each_workspace_old_or_new(place: Shell) -> None:
     """A process that is killed within a workspace, or between two, has made all of a workspace or nothing; the next one does the rest."""
     base, _ = files(place)

@@ -20,6 +20,7 @@ from mcp_rig import ToolServer, serving
 from plugboard import make_echo, plugged
 from shell import Shell
 
+SECRET = "the-token-of-the-hall"
 SAY: dict[str, Any] = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "x"}}
 HALL: dict[str, Any] = {"type": "echo/token", "values": {"token": {"$env": "HALL_TOKEN"}, "greeting": "Hi"}}
 CLIENT: dict[str, Any] = {"clientId": "c", "clientSecret": {"$env": "HALL_TOKEN"}, "tokenUrl": "https://a.example/token"}
@@ -30,10 +31,12 @@ OTHERS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         "app", {"scope": "invoke", "rules": {"allow": ["echo/*"]}, "quotas": [QUOTA], "expiresAt": "90d"},
         {"scope": "read", "rules": {"block": ["echo/*"]}, "quotas": []},
     ),
-    "roles": ("viewer", {"groups": ["support"], "people": []}, {"groups": ["all"], "people": [{"issuer": "https://i.example", "subject": "a"}]}),
+    "roles": (
+        "viewer", {"groups": ["support"], "people": []}, {"groups": ["all"], "people": [{"issuer": "https://i.example", "subject": "a"}]},
+    ),
     "callbacks": (
         "https://93.184.215.14/hook",
-        {"types": ["invocation.*"], "filter": {"connector": "echo"}, "include": [], "thin": False, "signing": "hmac", "description": "ours"},
+        {"types": ["invocation.*"], "filter": {"connector": "echo"}, "include": [], "thin": False, "signing": "hmac", "description": "us"},
         {"types": ["schedule.*"], "filter": None, "include": ["output"], "thin": True, "signing": "ed25519", "description": "theirs"},
     ),
     "schedules": (
@@ -54,7 +57,11 @@ OTHERS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "sharedSettings": ("allowHosts", {"value": "a.example"}, {"value": "b.example"}),
 }  # fmt: skip
 """A thing of each kind by its name, as a file states it, and other values of its members."""
-ALONE = {"every": {"cron": None, "timezone": None}, "anchor": {"every": "1d", "cron": None, "timezone": None}, "at": {"cron": None, "timezone": None}}
+ALONE: dict[str, dict[str, Any]] = {
+    "every": {"cron": None, "timezone": None},
+    "anchor": {"every": "1d", "cron": None, "timezone": None},
+    "at": {"cron": None, "timezone": None},
+}
 """Members of a schedule that stand for others."""
 FIXED = {("callbacks", "signing"), ("connections", "type"), ("mcpServers", "shared"), ("subscriptions", "inputs")}
 """Members whose change is refused, or is another thing."""
@@ -66,7 +73,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     paths = make_echo(tmp_path / "plugs")
     shell = Shell(tmp_path, paths, monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
-    shell.set(JACKFIELD_HOME=str(shell.folder / "home"), JACKFIELD_DATABASE_URL=f"sqlite:///{shell.folder / 'all.db'}", HALL_TOKEN="the-token-of-the-hall")
+    shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path / 'all.db'}", HALL_TOKEN=SECRET)
     shell.write("before.json", json.dumps({"label": "before", "workspaces": {"acme": {"connections": {"hall": HALL, "other": HALL}}}}))
     with plugged(*paths):
         assert shell.run("apply", "before.json").code == 0
@@ -85,7 +92,7 @@ def by_hand(workspace: str, kind: Kind[Any], name: str, change: dict[str, Any] |
     """Change or remove a thing as its noun's own operations do; the values of a file do for a secret."""
     with open_storage() as storage:
         visit: Visit = state_of(storage).visit(workspace)
-        things, secrets = kind.opens(visit), {"clientSecret": "the-token-of-the-hall"}
+        things, secrets = kind.opens(visit), {"clientSecret": SECRET}
         (found,) = kind.all(things, name.__eq__)
         assert isinstance(found, KindRow)
         if change is None:
@@ -160,7 +167,7 @@ def test_values_of_another_type_are_refused(place: Shell, kind: Kind[Any]) -> No
         assert [row["act"] for row in place.run("plan", "file.json").json["rows"]] == ["refused"], odd
 
 
-NOTE = '''
+NOTE = """
 from jackfield_service.shell.http.query_parts import BY_KEY
 from jackfield_service.shell.http.shape_parts import NAME, STRING
 from jackfield_service.shell.resource.resource import Act, Field, Is, Resource
@@ -204,7 +211,7 @@ RESOURCES = (Resource(
     ),
     cursor=BY_KEY,
 ),)
-'''
+"""
 
 
 def test_a_new_noun_is_there_by_itself(place: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from jackfield.cli.session import every
 from jackfield.kernel.dataclass import dataclass
 from jackfield_service.shell.finding import surfaces
-from jackfield_service.shell.resource.resource import Act, Is, Resource, Visit
+from jackfield_service.shell.resource.resource import Act, Is, Resource, Visit, document_of
 from jackfield_store.connections.connection_rows import PLACEHOLDER
 
 T = TypeVar("T")
@@ -86,55 +86,64 @@ def kinds() -> dict[str, Kind[Any]]:
 
 def kind_of(resource: Resource[Any]) -> Kind[Any]:
     """Return the kind of a declared noun."""
-    acts: Mapping[str, Act] = {act.name: act for act in resource.acts}
-    told, key, named = resource.stated, resource.argument[0], resource.stated.named
-    fields = {
-        one.name: one for one in resource.fields
-        if one.part & (Is.NEEDED | Is.GIVEN) and not one.part & Is.UNSEEN and one.name not in (named, *told.without)
-    }  # fmt: skip
-    once = {one.name for one in resource.fields if one.part & Is.ONCE} | {"secret"}
-
-    def show(things: Any, identifier: str) -> KindRow:
-        shown = resource.row(acts["show"].does(things, identifier))
-        return KindRow(shown[named], shown[key], {name: shown[name] for name in fields if name in shown}, shown)
-
-    def all_(things: Any, wanted: Wanted) -> Iterator[KindRow]:
-        for row in every(lambda cursor, limit: acts["list"].does(things, cursor, limit)):
-            if not (listed := resource.row(row)).get("inherited") and wanted(listed[named]):
-                yield show(things, listed[key])
-
-    def make(things: Any, name: str, spec: Json, *ahead: Any) -> Done:
-        made = acts["create"].does(things, {named: name, **spec}, *ahead)
-        document = made if isinstance(made, dict) else made.to_json()
-        return Done(show(things, document[key]), {name: document[name] for name in once if name in document})
-
-    def end(things: Any, found: KindRow) -> object:
-        return acts["remove"].does(things, found.key)
-
-    def change(things: Any, found: KindRow, spec: Json, *ahead: Any) -> Done:
-        differing = {name for name in spec if spec[name] != found.stated.get(name)}
-        if "change" not in acts or any(not fields[name].part & Is.CHANGED for name in differing):
-            end(things, found)
-            return make(things, found.name, {**found.stated, **spec}, *ahead)
-        given = {name: spec[name] for name in differing}
-        if differing & {*told.together}:
-            given |= together(spec, found.stated)
-        for name in told.merged & given.keys():
-            gone = [one for one, value in found.stated.get(name, {}).items() if value != PLACEHOLDER and one not in given[name]]
-            given[name] = {**dict.fromkeys(gone), **given[name]}
-        acts["change"].does(things, found.key, given)
-        return Done(show(things, found.key))
-
-    def together(spec: Json, stated: Json) -> Json:
-        """Return the members that are replaced as a whole: those that are not stated stay beside those of their kind."""
-        names = [name for name in told.together if spec.get(name) is not None]
-        stay = {name: stated[name] for name in told.together if stated.get(name) is not None}
-        return {**(stay if stay.keys() >= {*names} else {}), **{name: spec[name] for name in names}}
-
+    noun, told = _Noun(resource), resource.stated
     schema = {
         "type": "object", "additionalProperties": False,
-        "required": [one.name for one in fields.values() if one.part & Is.NEEDED],
-        "properties": {one.name: one.schema if one.given is None else one.given for one in fields.values()},
+        "required": [one.name for one in noun.fields.values() if one.part & Is.NEEDED],
+        "properties": {one.name: one.schema if one.given is None else one.given for one in noun.fields.values()},
     }  # fmt: skip
     name = _WORD.sub(lambda found: found[1].upper(), resource.path.rpartition("/")[2])
-    return Kind(name, schema, resource.opens, all_, make, change, end, told.rank, told.ahead, after=told.after, secrets=told.secrets)
+    return Kind(
+        name, schema, resource.opens, noun.all, noun.make, noun.change, noun.end, told.rank, told.ahead, after=told.after,
+        secrets=told.secrets,
+    )  # fmt: skip
+
+
+class _Noun:
+    """Acts of a declared noun as those of a kind; ``fields`` are the members that files state."""
+
+    def __init__(self, resource: Resource[Any]) -> None:
+        self._resource, self._told, self._key = resource, resource.stated, resource.argument[0]
+        self._acts: Mapping[str, Act] = {act.name: act for act in resource.acts}
+        self.fields = {
+            one.name: one for one in resource.fields
+            if one.part & (Is.NEEDED | Is.GIVEN) and not one.part & Is.UNSEEN and one.name not in (self._told.named, *self._told.without)
+        }  # fmt: skip
+        self._once = {one.name for one in resource.fields if one.part & Is.ONCE} | {"secret"}
+
+    def all(self, things: Any, wanted: Wanted) -> Iterator[KindRow]:
+        for row in every(lambda cursor, limit: self._acts["list"].does(things, cursor, limit)):
+            if not (listed := self._resource.row(row)).get("inherited") and wanted(listed[self._told.named]):
+                yield self._show(things, listed[self._key])
+
+    def make(self, things: Any, name: str, spec: Json, *ahead: Any) -> Done:
+        made = document_of(self._acts["create"].does(things, {self._told.named: name, **spec}, *ahead))
+        return Done(self._show(things, made[self._key]), {name: made[name] for name in self._once if name in made})
+
+    def end(self, things: Any, found: KindRow) -> object:
+        return self._acts["remove"].does(things, found.key)
+
+    def change(self, things: Any, found: KindRow, spec: Json, *ahead: Any) -> Done:
+        differing = {name for name in spec if spec[name] != found.stated.get(name)}
+        if "change" not in self._acts or any(not self.fields[name].part & Is.CHANGED for name in differing):
+            self.end(things, found)
+            return self.make(things, found.name, {**found.stated, **spec}, *ahead)
+        given = {name: spec[name] for name in differing}
+        if differing & {*self._told.together}:
+            given |= self._together(spec, found.stated)
+        for name in self._told.merged & given.keys():
+            gone = [one for one, value in found.stated.get(name, {}).items() if value != PLACEHOLDER and one not in given[name]]
+            given[name] = {**dict.fromkeys(gone), **given[name]}
+        self._acts["change"].does(things, found.key, given)
+        return Done(self._show(things, found.key))
+
+    def _show(self, things: Any, identifier: str) -> KindRow:
+        shown = self._resource.row(self._acts["show"].does(things, identifier))
+        stated = {name: shown[name] for name in self.fields if name in shown}
+        return KindRow(shown[self._told.named], shown[self._key], stated, shown)
+
+    def _together(self, spec: Json, stated: Json) -> Json:
+        """Return the members that are replaced as a whole: those that are not stated stay beside those of their kind."""
+        given = {name: spec[name] for name in self._told.together if spec.get(name) is not None}
+        stay = {name: stated[name] for name in self._told.together if stated.get(name) is not None}
+        return {**(stay if stay.keys() >= given.keys() else {}), **given}

@@ -220,10 +220,15 @@ class _Work:
                         self.answers[kind.name, name] = error
 
     def done(self, transaction: Transaction) -> Planned:
-        """Do it in a transaction, of which what is refused is no part."""
-        shared = [DEFAULT] if any(kind.operators and wanted for kind, wanted in self._stated()) else []
+        """Do it in a transaction, of which what is refused is no part.
+
+        :raises StateMoved: if somebody makes the workspace meanwhile.
+        """
+        shared = [DEFAULT] if self.is_new or any(kind.operators and wanted for kind, wanted in self._stated()) else []
         for name in dict.fromkeys((*shared, self.workspace)):
             transaction.execute(_LOCK + self.state.storage.database.dialect.locks, {"workspace": name})
+        if self.is_new and transaction.find(_THERE, {"workspace": self.workspace}) is not None:
+            raise StateMoved(f"the workspace '{self.workspace}' was made meanwhile", hint="Plan again, and look at what is different.")
         self.owned = marks(transaction, self.workspace)
         present = {} if self.is_new else self._present()
         settings = None if self.is_new else self.state.find(self.workspace).settings.to_json()
