@@ -47,7 +47,7 @@ def listed(request: PageRequest) -> Response:
     wanted = _wanted(request, given)
     found = _SORTS.read(request, lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit), _PAGE)
     rows = [_row(request, entry) for entry in found.rows]
-    columns = ("When", "Who", "What", "Target", "Reason", "Details")
+    columns: tuple[str, ...] = ("When", "Who", "What", "Target", "Reason", "Details")
     if not any(row[_REASON] for row in rows):
         columns, rows = tuple(name for name in columns if name != "Reason"), [(*row[:_REASON], row[-1]) for row in rows]
     empty = "No entry matches the filters." if given.keys() - {"timezone"} else "Nothing has been recorded yet."

@@ -31,7 +31,7 @@ def quota_fields(found: Mapping[str, Any] = MappingProxyType({}), prefix: str = 
         "by", "For each", found.get("by"), "token, connection, recipient or /input has a count of its own. Empty: all count together."
     )
     total = text("sum", "Sum of", found.get("sum"), "An input such as /amount, whose number counts. Empty: each call counts as one.")
-    return h.div(h.div(most, per, effect, class_="pair"), h.div(action, connection, class_="pair"), by, total, class_="stack")
+    return h.div(h.div(most, per, class_="pair"), effect, h.div(action, connection, class_="pair"), by, total, class_="stack")
 
 
 def read_quota(given: Mapping[str, str]) -> dict[str, Any] | None:
