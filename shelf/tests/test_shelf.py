@@ -52,6 +52,14 @@ def test_credentials(key: str, kind: str) -> None:
     assert list(sign_in_faults(_manifest(key), kind)) == []
 
 
+@pytest.mark.parametrize(("key", "kind"), _types())
+def test_fields_are_called_what_a_person_calls_them(key: str, kind: str) -> None:
+    """Each has a title of its own, which begins as a title does: no name of a variable."""
+    schema = next(row["schema"] for row in _manifest(key)["connectionTypes"] if row["key"] == kind)
+    titles = [field["title"] for field in schema["properties"].values()]
+    assert ([title for title in titles if not title[:1].isupper()], len(titles) - len(set(titles))) == ([], 0)
+
+
 @pytest.mark.parametrize("file", sorted((SHELF / "icons").glob("*.svg")), ids=lambda file: file.stem)
 def test_an_icon_is_its_services_and_only_draws(file: Path) -> None:
     """A tile and one path, of at most 5,000 characters, in the manifest of the service that is called as its file; nothing that runs or

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from jackfield.kernel.secret_names import basis
-from jackfield_openapi.naming import camel, words
+from jackfield_openapi.naming import camel, title_of, words
 from jackfield_openapi.report import Report
 
 _VARIABLE = re.compile(r"\{([^{}]+)\}")
@@ -97,7 +97,7 @@ class Servers:
         required = [] if "url" in main else ["server"]
         for row in self.rows:
             for name, about in row.get("variables", {}).items():
-                schema: Json = {"type": "string", "minLength": 1, "title": name}
+                schema: Json = {"type": "string", "minLength": 1, "title": title_of(name, {}) or name}
                 if _is_secret(name, about):
                     schema |= {"writeOnly": True, "format": "password"}
                     self._report.assumed("secret", "/servers", f"'{name[:80]}' is secret by its name, and part of the server's address")

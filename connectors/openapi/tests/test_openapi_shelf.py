@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,21 @@ def test_a_file_is_expanded(shelf: Path) -> None:
     fact = {"about": "The address", "url": "https://acme.example/docs", "on": "2026-11-26"}
     proof = {"tier": "written", "facts": [fact], "known": [*QUESTIONS.values()]}
     assert manifest["listing"] == {"tasks": {"show acme things": "listThings"}, "proof": proof}
+
+
+def test_a_secret_is_called_what_the_provider_calls_it(shelf: Path) -> None:
+    """By the title of its sign-in, unless the file gives the field one; a part of the address by its name, as words."""
+    file = shelf / "services" / "acme.yaml"
+    text = file.read_text()
+    address = 'servers: [{url: "https://api.acme.net/{accountRegion}", variables: {accountRegion: {default: ""}}}]'
+    text = re.sub(r"^servers: .*$", address, text, flags=re.MULTILINE)
+    titles = []
+    for own in ("", ", fields: {token: {title: Passphrase}}"):
+        file.write_text(text.replace("token: {kind: bearer, title: Token", f"token: {{kind: bearer, title: Personal access token{own}"))
+        manifest = json.loads(project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"])
+        fields = manifest["connectionTypes"][0]["schema"]["properties"]
+        titles.append((fields["token"]["title"], fields["serverAccountRegion"]["title"]))
+    assert titles == [("Personal access token", "Account region"), ("Passphrase", "Account region")]
 
 
 _HOST = """servers: [{url: "https://{host}/v1", variables: {host: {default: %s}}}]"""

@@ -35,6 +35,8 @@ OF_TYPE = (
 OF_SIGN_IN = ("kind", "family", "in", "name", "authorizationUrl", "tokenUrl", "scopes", "client", "seen")
 """Members of a sign-in that are no curation of its connection type."""
 NEEDED = {"key": ("name",), "oauth2": ("authorizationUrl", "tokenUrl"), "oauth2Client": ("tokenUrl",)}
+_SECRETS = {"bearer": "token", "key": "value"}
+"""Values that a person enters alone, by the kind of sign-in: they are called what the provider calls them, as the sign-in is."""
 KINDS = ("bearer", "key", "basic", "oauth2", "oauth2Client")
 _OPPOSITE = {"before": "after", "after": "before", "starting_after": "ending_before", "since_id": "max_id", "max_id": "since_id"}
 _REFUSALS = re.compile(r"error|fail|reject|refus|unprocessed", re.IGNORECASE)
@@ -379,6 +381,8 @@ def _scheme(one: Json) -> Json:
 def _curation(name: str, one: Json) -> Json:
     found = {member: one[member] for member in OF_TYPE if member in one}
     found["key"] = name
+    if (secret := _SECRETS.get(one["kind"])) and "title" in one:
+        found["fields"] = {secret: {"title": one["title"]}, **one.get("fields", {})}
     if one["kind"] in ("oauth2", "oauth2Client"):
         found["clientAuthentication"] = one.get("client", "basic")
         if scopes := one.get("scopes"):
