@@ -82,7 +82,7 @@ class Person:
     def begin(self) -> Person:
         """Press the button of a link's page: Begin, or the one that leads to the provider. Where the page asks for a value at once, nothing
         is entered yet."""
-        forms = self._forms()
+        forms = [form for form in self._forms() if form.fields.get("step") != "cancel"]
         assert len(forms) == 1, self.said
         ((label, _, _),) = forms[0].buttons
         if not any(name.startswith("value.") for name in forms[0].fields):

@@ -70,7 +70,7 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         assert visitor.axe() == []
         page.get_by_role("button", name="Amazon SES").click()
         assert visitor.judged("connect-role", thoroughly=thoroughly) == []
-        page.get_by_text("Or by hand, with this External ID").click()
+        page.get_by_text("Or by hand, in the IAM console").click()
         text = page.locator("main").inner_text()
         assert text.index("External ID") < text.index("Role ARN", text.index("2. Enter the role"))
         external = page.get_by_role("region", name="External ID").inner_text()
@@ -78,11 +78,10 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         page.get_by_role("button", name="Copy: External ID").click()
         page.get_by_text("Copied", exact=True).wait_for()
         assert page.evaluate("navigator.clipboard.readText()") == external
-        page.get_by_text("Trust policy", exact=True).click()
         trust = json.loads(page.get_by_role("region", name="Trust policy").inner_text())["Statement"][0]
         assert (trust["Principal"], trust["Condition"]) == ({"AWS": USER}, {"StringEquals": {"sts:ExternalId": external}})
         with page.expect_download() as download:
-            page.get_by_role("link", name="Download the CloudFormation template").click()
+            page.get_by_role("link", name="Download the template").click()
         download.value.save_as(tmp_path / "template.json")
         template = json.loads((tmp_path / "template.json").read_text(encoding="utf-8"))
         assert template["Resources"]["Role"]["Properties"]["RoleName"] == "access-aws-ses"
@@ -95,7 +94,7 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         assert page.get_by_text("What to do").count() > 0
         page.get_by_label("Role ARN").fill(aws.role_arn)
         page.get_by_role("button", name="Continue").click()
-        page.get_by_text(f"{aws.role_arn} was found at").wait_for()
+        page.get_by_text(f"Signed in as {aws.role_arn}.").wait_for()
         assert visitor.judged("connect-account", thoroughly=thoroughly) == []
         page.get_by_role("button", name="Connect", exact=True).click()
         page.wait_for_url("**/docs?session=*")
@@ -125,8 +124,8 @@ def test_a_key_is_connected_by_the_keyboard_alone(browser: Browser, console: Con
     visitor.reach("Token")
     keyboard.type("sesame")
     keyboard.press("Enter")
-    page.get_by_role("heading", name="Connect this account?").wait_for()
-    page.get_by_text("The echo in the hall was found at Echo.").wait_for()
+    page.get_by_role("heading", name="Connect Echo to The Shop?").wait_for()
+    page.get_by_text("Signed in as The echo in the hall.").wait_for()
     visitor.reach("Connect")
     keyboard.press("Enter")
     page.wait_for_url("**/docs?session=*")
@@ -148,7 +147,7 @@ def test_a_refused_role_is_mended_where_it_was_entered(browser: Browser, console
         page.goto(begin(console, platform, types=["aws-ses/awsAssumeRole"], defaults=defaults_at(aws), principal=USER)["url"])
         page.get_by_role("button", name="Begin").click()
         text = page.locator("main").text_content() or ""  # the other ways are folded
-        ways = [*map(text.index, ("Download the CloudFormation template", "--region eu-west-1", "External ID in the trust policy"))]
+        ways = [*map(text.index, ("Download the template", "--region eu-west-1", "Or by hand, in the IAM console"))]
         before = heading.evaluate(_TOP)
         role.fill("arn:aws:iam::123456789012:role/another")
         page.get_by_role("button", name="Continue").click()
@@ -222,7 +221,7 @@ def test_only_the_sessions_origins_frame_the_page(browser: Browser, console: Con
         frame.get_by_text("More below").wait_for(state="hidden")
         frame.get_by_label("Token").fill("x")
         frame.get_by_role("button", name="Continue").click()
-        frame.get_by_text("The echo in the hall was found at").wait_for()
+        frame.get_by_text("Signed in as The echo in the hall.").wait_for()
         site.shutdown()
     context.close()
 
@@ -244,7 +243,7 @@ def test_a_thumb_finds_what_to_press(browser: Browser, console: Console, platfor
     page.set_default_timeout(60_000)
     with EmbeddedAws(trusted_ids=GENERATED) as aws:
         page.goto(begin(console, platform, types=["aws-ses/awsAssumeRole"], defaults=defaults_at(aws), principal=USER)["url"])
-        for heading in ("Amazon SES", "2. Die Rolle eingeben"):
+        for heading in ("Amazon SES", "2. Die ARN der Rolle eingeben"):
             page.get_by_role("heading", name=heading).wait_for()
             targets = page.evaluate(_TARGETS)
             assert len(targets) > 0

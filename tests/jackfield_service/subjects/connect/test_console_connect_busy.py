@@ -80,7 +80,7 @@ def test_a_press_is_answered_at_once_and_counts_once(browser: Browser, console: 
         second.get_by_role("heading", name="Der Test läuft").wait_for()
         gate.open.set()
         for window in (page, second):
-            window.get_by_text("ada@acme.example wurde bei").wait_for()
+            window.get_by_text("Angemeldet als ada@acme.example.").wait_for()
         assert gate.count == 1
         assert visitor.judged("connect-busy-done", thoroughly=thoroughly) == []
         page.go_back()

@@ -166,7 +166,7 @@ class Story:
         """Enter a key, and see whose it is."""
         self.frame.get_by_label("Token").fill("x")
         self.frame.get_by_role("button", name="Continue").click()
-        self.sees("The echo in the hall was found at")
+        self.sees("Signed in as The echo in the hall.")
 
     def typing(self) -> None:
         """Begin to enter a key."""

@@ -75,7 +75,7 @@ def test_a_curated_type_for_a_customer(browser: Browser, console: Console, platf
     else:
         page.get_by_role("button", name="Weiter").wait_for()
         assert not page.get_by_text("Proxy").or_(page.get_by_text("Warm-Up")).or_(page.get_by_label("Server", exact=True)).count()
-        page.get_by_text("Woher diese Werte kommen").or_(page.get_by_role("button", name="Weiter")).first.focus()
+        page.get_by_text("So geht es").or_(page.get_by_role("button", name="Weiter")).first.focus()
     assert page.evaluate(NAMELESS) == []
     assert page.locator("html").get_attribute("lang") == "de"
     picture = f"connect-{name.replace('/', '-')}"
@@ -134,7 +134,7 @@ def test_an_account_again_for_a_customer(browser: Browser, console: Console, pla
     answer = platform.post(BASE, {**asked, "mode": "reauth", "connection": "main", **role})
     assert answer.status == 201, answer.body
     page.goto(answer.json["url"])
-    pressed(visitor, page.locator("main form button").inner_text())
+    pressed(visitor, page.locator("main form button.primary").inner_text())
     if CLIENT.items() <= AGAIN[name].items():
         page.wait_for_url("**/oauth2/start/*")
         page.goto(f"{console.origin}/connect/session/{answer.json['id']}")

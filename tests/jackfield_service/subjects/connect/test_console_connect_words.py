@@ -175,7 +175,7 @@ def test_what_aws_refuses_is_said_to_customers(
     what was refused, and what to do, in the page's language and without names of our variables, commands and calls of STS."""
     user, key, other = "arn:aws:iam::111122223333:user/shop", "AKIAIOSFODNN7EXAMPLE", _ROLE.replace("acme", "other")
     begins, goes = ("Begin", "Continue") if locale == "en" else ("Beginnen", "Weiter")
-    enter, guide = ("2. Enter the role", "How to get") if locale == "en" else ("2. Die Rolle eingeben", "Woher diese Werte")
+    enter, guide = ("2. Enter the role", "Show me how") if locale == "en" else ("2. Die ARN der Rolle eingeben", "So geht es")
     roles = {_ROLE: Role(external_id="another"), other: Role(external_id="acme:4711", allow=frozenset({"ses:SendEmail"}))}
     with FakeAws(roles=roles, users={key: User(secret="s3cret", arn=user)}) as aws:
         for role, given, texts in ((_ROLE, key, refused), (_ROLE, key.replace("EXAMPLE", "UNKNOWN"), unknown), (other, key, denied)):
@@ -219,7 +219,7 @@ def test_a_guide_of_labels_has_a_limit(platform: Client, wrong: Any) -> None:
 def test_labels_say_how_to_get_the_values(stand: Stand, platform: Client) -> None:
     """In the place of the type's guide, as Markdown without HTML, in the reader's language; an empty text leaves the guide out."""
     own = {"de": "Fragen Sie **Ada**.<script>alert(1)</script>", "en": "Ask **Ada**."}
-    summaries = {"de": "Woher diese Werte kommen", "en": "How to get these values"}
+    summaries = {"de": "So geht es", "en": "Show me how"}
     for locale, said, shipped in (("de", "Fragen Sie <strong>Ada", "Legen Sie in den"), ("en", "Ask <strong>Ada", "settings of your")):
         asked = {"types": ["http/apiKey"], "defaults": {"values": {"server": "https://api.example.com"}}, "locale": locale}
         pages = [

@@ -44,7 +44,7 @@ def entered(page: Page, token: str) -> None:
     """Enter a token, and go on to the question which account is connected."""
     page.get_by_label("Token").fill(token)
     page.get_by_role("button", name="Continue").click()
-    page.get_by_text("was found at").wait_for()
+    page.get_by_text("Signed in as ").wait_for()
 
 
 def looked(page: Page) -> None:

@@ -105,7 +105,7 @@ def test_a_person_connects_with_a_key(shop: Shop, caplog: pytest.LogCaptureFixtu
     ada.begin()
     assert shop.status(begun) == "opened"
     ada.press("Continue", token="a-very-secret-token")
-    assert ("The echo in the hall was found at" in ada.said, 'title="echo-1"' in ada.text) == (True, True)
+    assert ("Signed in as The echo in the hall." in ada.said, 'title="echo-1"' in ada.text) == (True, True)
     assert (shop.status(begun), shop.connections()) == ("testing", {})
     ada.press("Connect")
     address = ada.onward()
@@ -134,9 +134,9 @@ def test_a_test_that_fails_says_what_to_do(shop: Shop) -> None:
     assert "The echo does not know the token." in ada.said
     assert "Make up another one." in ada.said
     ada.press("Continue", token="good", greeting="Hello")
-    assert "was found at" in ada.said
+    assert "Signed in as " in ada.said
     ada.press("Change the values").press("Continue")
-    assert "was found at" in ada.said, "the secret that was entered is kept"
+    assert "Signed in as " in ada.said, "the secret that was entered is kept"
     assert 'value="good"' not in ada.text
 
 
@@ -367,8 +367,33 @@ def test_a_session_is_cancelled(shop: Shop) -> None:
     assert "Nothing was connected" in shop.person(begun).said
     other = shop.begin()
     ada = shop.person(other).begin().press("Cancel")
-    assert "Nothing was connected: you have cancelled." in ada.said
+    assert "Nothing was connected. You can close this page." in ada.said
     assert shop.events()[-1][1]["reason"] == "the person has cancelled it"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "status"),
+    [
+        ({}, "Nothing was connected. You can close this page.", "failed"),
+        ({"types": ["echo/token", "slack/botToken"]}, "Nothing was connected. You can close this page.", "failed"),
+        ({"mode": "manage", "types": [], "connection": ""}, "Your connections are as they were.", "granted"),
+    ],
+    ids=["one type", "several", "manage"],
+)
+def test_a_link_is_cancelled_before_anything_has_begun(shop: Shop, asked: dict[str, Any], said: str, status: str) -> None:
+    """The first page has a way out, too, which leads back to the platform. It ends nothing that has begun in another browser, and a form
+    that is none of this browser's pages ends nothing."""
+    begun = shop.begin(**asked)
+    ada = shop.person(begun)
+    stranger = Person(ada.port).send(urlsplit(begun["url"]).path, {"csrf": "x", "step": "cancel"})
+    assert (stranger.page and stranger.page.status, shop.status(begun)) == (403, "pending")
+    ada.press("Cancel")
+    assert (said in ada.said, f'href="{BACK}?session={begun["id"]}"' in ada.text, shop.status(begun)) == (True, True, status)
+    again = shop.begin(**asked)
+    other, first = shop.person(again), shop.person(again)
+    first.begin()
+    other.press("Cancel")
+    assert ("opened in another browser" in other.said, shop.status(again)) == (True, "opened")
 
 
 def test_sessions_are_listed_by_page(shop: Shop) -> None:

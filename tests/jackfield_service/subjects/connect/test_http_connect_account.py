@@ -47,7 +47,7 @@ def test_a_frame_names_the_account_that_its_window_has_approved(site: Attacked) 
     back = site.answered(window, state_at(window), "adas-code")
     back.go(back.onward())
     frame.go(f"/connect/session/{begun['id']}")
-    assert [(words in person.said, leading(person)) for words, person in ((ADA, back), ("ada was found at", frame))] == [
+    assert [(words in person.said, leading(person)) for words, person in ((ADA, back), ("Signed in as ada.", frame))] == [
         (True, 1),
         (True, 0),
     ]
@@ -75,7 +75,7 @@ def test_an_account_that_nobody_knows_is_not_named(site: Attacked) -> None:
     ada, state = site.at_provider(begun)
     ada = site.answered(ada, state, "adas-code")
     ada.go(ada.onward())
-    assert ("was found at" in ada.said, "Connect 127.0.0.1 to The Shop?" in ada.said) == (False, True)
+    assert ("Signed in as " in ada.said, "Connect 127.0.0.1 to The Shop?" in ada.said) == (False, True)
 
 
 @pytest.mark.parametrize(("error", "side"), [("invalid_grant", "The approval failed"), ("invalid_client", "The Shop has a problem")])

@@ -115,10 +115,30 @@ def test_the_template_is_the_way_and_others_are_folded(stand: Stand, platform: C
     role that the template makes."""
     _, person = at_role(stand, platform, actions=["sendEmail"], theme={"name": "The Shop"})
     folds = re.findall(r"<summary>([^<]*)</summary>", person.text)
-    assert [folds.index(text) for text in ("Template", "Or with the AWS CLI, in the folder of the template")] == [0, 1], folds
-    assert "Or by hand, with this External ID in the trust policy" in folds
+    assert [folds.index(text) for text in ("Look at the template", "Or with the AWS CLI")] == [0, 1], folds
+    assert "Or by hand, in the IAM console" in folds
     assert "<span>--template-file</span> <span>The-Shop-mail.json</span>" in person.text
     assert ("role/The-Shop-mail" in person.text, "role/acme-ses" in person.text) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("partition", "console"),
+    [("aws", "console.aws.amazon.com"), ("aws-cn", "console.amazonaws.cn"), ("aws-us-gov", "console.amazonaws-us-gov.com")],
+)
+def test_a_role_is_explained_to_whoever_has_made_none(stand: Stand, platform: Client, partition: str, console: str) -> None:
+    """Each step in its order, with what to copy; what the role allows and nothing else, what is kept, and how it ends. What a platform has
+    not named is in the permissions, which are shown."""
+    principal = USER.replace("arn:aws:", f"arn:{partition}:")
+    _, person = at_role(stand, platform, actions=["sendEmail"], theme={"name": "The Shop"}, principal=principal)
+    steps = ("Download the template", "Upload a template file", "The-Shop-mail", "Tick ", "copy the value of “RoleArn”")
+    places = [person.said.index(step) for step in steps]
+    assert (places, f"https://{console}/cloudformation/home?region=" in person.text) == (sorted(places), True)
+    by_hand = person.said.partition("Or by hand")[2]
+    hand = ("AWS account of The Shop: 111122223333", "Custom trust policy", "Create inline policy", "top of the role")
+    assert [text for text in hand if text not in by_hand] == []
+    assert "The role allows The Shop nothing but this: ses:SendEmail, ses:SendRawEmail, ses:GetAccount." in person.said
+    assert ("No password and no key of yours is stored" in person.said, "delete the stack or the role" in person.said) == (True, True)
+    assert "only what its permissions list" in at_role(stand, platform, theme={"name": "The Shop"})[1].said
 
 
 def test_a_name_has_one_external_id(stand: Stand, platform: Client) -> None:
@@ -183,7 +203,7 @@ def test_a_role_that_no_session_has_made_is_connected_again(stand: Stand, platfo
     again = {"mode": "reauth", "principal": None, "types": None, "defaults": None, "connection": "made"}
     person = at_role(stand, platform, **again)[1]
     assert external_id(person) == "of-the-role"
-    assert ("Permissions of the role" in person.said, "Download the CloudFormation" in person.said, "Trust policy" in person.said) == (
+    assert ("Permissions of the role" in person.said, "Download the template" in person.said, "Trust policy" in person.said) == (
         True,
         False,
         False,

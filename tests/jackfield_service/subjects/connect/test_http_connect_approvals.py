@@ -62,13 +62,14 @@ def test_eve_opens_the_link_and_sends_the_providers_address(site: Attacked, veri
 )
 @pytest.mark.parametrize("led", [True, False])
 def test_one_button_leads_to_the_provider(site: Attacked, locale: str, words: tuple[str, str], *, led: bool) -> None:
-    """Of one type, the first page names it, with its picture and the platform, once; its only button leads on. Back in the browser that
-    began, the account comes first, then for whom, and one button."""
+    """Of one type, the first page names it, with its picture and the platform, once; its only button but Cancel leads on. Back in the
+    browser that began, the account comes first, then for whom, and one button."""
     theme = {"name": "Lowly", "wordmark": "data:image/png;base64,AAAA"}
     begun = site.begin(locale=locale, labels={TYPE: {"title": "Bikeshed"}}, theme=theme, userName="Ada Lovelace")
     ada = Person(site.stand.port).go(begun["url"], **({"Referer": "https://shop.example/"} if led else {}))
     assert site.status(begun) == "pending", "opening it changes nothing"
-    assert (ada.text.count("<button"), all(text in ada.said for text in words), 'class="icon' in ada.text) == (1, True, True)
+    buttons = (ada.text.count("<button"), ada.text.count('class="primary"'))
+    assert (buttons, all(text in ada.said for text in words), 'class="icon' in ada.text) == ((2, 1), True, True)
     asks, warns = ("Lowly asks you", "Go on only if") if locale == "en" else ("Lowly bittet Sie", "Fahren Sie nur fort")
     assert ('alt="Lowly"' in ada.text, ">Lowly<" in ada.text) == (True, False), "the picture has the name"
     assert (ada.said.count(asks), warns in ada.said) == (1, not led), "who is led here by the platform need not be told"

@@ -61,7 +61,7 @@ def test_one_press_begins_and_brings_the_value(stand: Stand, platform: Client, p
     assert (ada.visited[-1], provider.requests) == (f"/connect/session/{begun['id']}?onward=1", [])
     assert ("data-begins" in ada.text, KEY in ada.text) == (True, False)
     ada.press("Continue")
-    assert "was found at" in ada.said
+    assert "Signed in as " in ada.said
     ada.press("Connect")
     assert platform.get(f"{BASE}/{begun['id']}").json["status"] == "granted"
 
@@ -87,7 +87,7 @@ def test_a_value_that_is_missing_is_asked_for_at_its_field(stand: Stand, platfor
     ada = Person(stand.port).go(begun["url"]).press("Continue", apiKey="   ")
     assert (ada.said.count("Enter a value."), 'aria-invalid="true"' in ada.text) == (1, True)
     ada.press("Continue", apiKey=KEY)
-    assert "was found at" in ada.said
+    assert "Signed in as " in ada.said
 
 
 @pytest.mark.parametrize(

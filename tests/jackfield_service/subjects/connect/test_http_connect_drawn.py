@@ -56,12 +56,12 @@ def test_a_tab_connects_what_it_names(site: Attacked) -> None:
     """One tab says that Alice is connected; in another one Mallory's key was entered since: nobody is connected by the first."""
     session, first = key_page(site)
     first.press("Continue", token="alice-token")
-    assert "alice was found at" in first.said
+    assert "Signed in as alice." in first.said
     second = tab(first)
     second.press("Change the values").press("Continue", token="mallory-token")
-    assert "mallory was found at" in second.said
+    assert "Signed in as mallory." in second.said
     first.press("Connect")
-    assert (ANEW in first.said, "mallory was found at" in first.said, first.page and first.page.status) == (True, True, 409)
+    assert (ANEW in first.said, "Signed in as mallory." in first.said, first.page and first.page.status) == (True, True, 409)
     assert site.stored() == []
     assert site.platform.get(f"{BASE}/{session['id']}").json["status"] == "testing"
     first.press("Connect")  # the page of now
@@ -106,7 +106,7 @@ def test_blanks_on_the_connect_page_are_no_key(site: Attacked, blank: str) -> No
     """A person is asked for a value at the field, and nothing is tested or connected."""
     session = site.begin(user="ada", types=["http/bearer"], connection="main", defaults={"values": {"server": site.provider.url}})
     person = Person(site.stand.port).go(session["url"]).begin().press("Continue", token=blank)
-    assert ("Enter a value." in person.said, "was found at" in person.said) == (True, False)
+    assert ("Enter a value." in person.said, "Signed in as " in person.said) == (True, False)
     assert site.stored() == []
     person.press("Continue", token=f"{blank}ada-token{blank}").press("Connect")
     assert site.confirm(session, person.onward().rpartition("proof=")[2].partition("&")[0], "ada").status == 200

@@ -324,8 +324,8 @@ def test_one_test_runs_at_a_time(stand: Stand, platform: Client) -> None:
         go.set()
         first.join()
         assert again.go(f"/connect/session/{session}/state").page.json["state"] != running  # type: ignore[union-attr]
-    assert ("ada@acme.example was found at" in person.said, seen) == (True, ["/me"])
-    assert "ada@acme.example was found at" in again.go(f"/connect/session/{session}").said
+    assert ("Signed in as ada@acme.example." in person.said, seen) == (True, ["/me"])
+    assert "Signed in as ada@acme.example." in again.go(f"/connect/session/{session}").said
 
 
 def test_a_test_whose_process_has_ended_holds_nobody_up(stand: Stand, platform: Client) -> None:
@@ -336,7 +336,7 @@ def test_a_test_whose_process_has_ended_holds_nobody_up(stand: Stand, platform: 
         sessions.trials.held(sessions.find(session))
         assert "The test is running" in person.go(f"/connect/session/{session}").said
         stand.host.clock.advance(120)  # type: ignore[attr-defined]
-        assert "was found at" in submit(person.go(f"/connect/session/{session}"), apiKey="k-4711").said
+        assert "Signed in as " in submit(person.go(f"/connect/session/{session}"), apiKey="k-4711").said
 
 
 def test_a_session_in_which_nothing_can_be_done_is_refused(stand: Stand, platform: Client) -> None:
@@ -409,7 +409,7 @@ def test_a_refused_field_is_marked(stand: Stand, platform: Client, locale: str) 
         _, person = begin(stand, platform, locale, **asked)
         submit(person, locale, roleARN=ROLE, region="eu-west-1")
         assert [*fields_at_fault(person)] == ["roleARN"]
-        heading = {"en": "2. Enter the role", "de": "2. Die Rolle eingeben"}[locale]
+        heading = {"en": "2. Enter the role", "de": "2. Die ARN der Rolle eingeben"}[locale]
         cured = person.text.index('class="notice warn"')
         entered = person.text.index("value.roleARN")
         assert person.text.index(heading) < entered < cured, "what is wrong is read at the field before what to do"
@@ -469,14 +469,18 @@ def test_what_is_copied_with_a_key_is_cut_off(stand: Stand, token: str) -> None:
         values = {"server": f"\u200b{provider.url} ", "testPath": "/me"}
         body = {"verify": "link", "types": ["http/bearer"], "defaults": {"values": values}}
         page = Person(stand.port).go(stand.platform().post(BASE, body).json["url"]).begin().press("Continue", token=token)
-        assert "was found at" in page.said
+        assert "Signed in as " in page.said
         assert provider.requests[0].headers["Authorization"] == "Bearer k-1"
 
 
-def test_a_fault_is_told_once_at_its_field(stand: Stand) -> None:
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [("[API settings](https://people.example/keys)", "API settings"), ("<https://people.example/keys>", "people.example/keys")],
+)
+def test_a_fault_is_told_once_at_its_field(stand: Stand, written: str, words: str) -> None:
     """Beside it is where the key is found; what the test found out is folded. Before that, the page says what the key is for, where it is
     kept, and how it ends."""
-    labels = {"http/bearer": {"setup": "Open your [API settings](https://people.example/keys), and copy the key."}}
+    labels = {"http/bearer": {"setup": f"Open {written}, and copy the key."}}
     with Provider([Answer({"message": "no"}, status=401)] * 2) as provider:
         values = {"server": provider.url, "testPath": "/me"}
         body = {"verify": "link", "types": ["http/bearer"], "defaults": {"values": values}, "labels": labels}
@@ -484,6 +488,6 @@ def test_a_fault_is_told_once_at_its_field(stand: Stand) -> None:
         for told in ("will act in this account", "is stored encrypted at 127.0.0.1", "You can end it at any time"):
             assert told in page.said
         page.press("Continue", token="k-4711-of-somebody")
-    assert 'You find it here: <a href="https://people.example/keys" target="_blank" rel="noopener noreferrer">API settings</a>' in page.text
+    assert f'You find it here: <a href="https://people.example/keys" target="_blank" rel="noopener noreferrer">{words}</a>' in page.text
     seen = re.sub(r"<details.*?</details>", "", page.text, flags=re.DOTALL)
     assert (seen.count("did not accept"), "The test failed" in seen, "The test failed" in page.said) == (1, False, True)

@@ -138,7 +138,7 @@ def test_two_providers_of_one_type_have_names_of_their_own(site: Attacked) -> No
     for name, title in (("crm", "Acme CRM"), ("mail", "Zed Mail")):
         session = begun(site, "key", connection=name, labels={"http/bearer": {"title": title}})
         person = Person(site.stand.port).go(session["url"]).begin().press("Continue")
-        assert "adas was found at" in person.said
+        assert "Signed in as adas." in person.said
         person.press("Connect")
         assert site.confirm(session, parse_qs(urlsplit(person.onward()).query)["proof"][0]).status == 200
         assert site.platform.get(f"{BASE}/{session['id']}").json["account"] == {"id": "adas", "label": "adas"}

@@ -7,6 +7,7 @@ finishes what it has approved, or says where to go on, and follows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ from jackfield_store.management.authorizing import DECLINED
 Place = Literal["page", "frame", "window"]
 """Kinds of windows."""
 _SHORT = 12
+_PARTS = re.compile(r"(?<=[:/])(?=[^ :/])")
 
 
 def progress(sessions: Connecting, found: ConnectSession) -> str:
@@ -44,6 +46,12 @@ def titled(account: Mapping[str, Any] | None) -> str | None:
     """Return the ID of an account that is shown by its label."""
     known = account or {}
     return str(known["id"]) if known.get("label") and known.get("id") not in (None, known["label"]) else None
+
+
+def breakable(text: str) -> Node:
+    """Render a text that breaks after the parts of an ARN or address, not within a name."""
+    first, *rest = _PARTS.split(text)
+    return [first, [[Markup("<wbr>"), part] for part in rest]]
 
 
 def _attempt(found: ConnectSession) -> str:
@@ -106,11 +114,11 @@ class ApprovalPages(Pages):
     def _same_account(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
         """Name the account of the connection that is there already, and that the session is about."""
         account = (self._row(sessions, found) or {}).get("account")
-        return h.p(h.strong(name, title=titled(account))) if (name := account_named(account)) else None
+        return h.p(h.strong(breakable(name), title=titled(account))) if (name := account_named(account)) else None
 
-    def _connecting(self, sessions: Connecting, found: ConnectSession, account: Mapping[str, Any] | None) -> Markup | None:
+    def _connecting(self, account: Mapping[str, Any] | None) -> Markup | None:
         """Name the account that was found, and is about to be connected, if it is known."""
-        text = self.say("account", account=account_named(account), type=self._title(sessions, found)) if account else ""
+        text = breakable(self.say("account", account=account_named(account))) if account else None
         return h.p(text, class_="notice good", role="status", title=titled(account)) if text else None
 
     def _whom(self, found: ConnectSession) -> Node:
@@ -263,7 +271,7 @@ class ApprovalPages(Pages):
         if found.status == "saved":
             return self._waiting()
         was_there = (self._back or bool(found.nonce)) and not is_another(sessions.account(found), found.met)
-        account = self._connecting(sessions, found, found.met) if was_there else None
+        account = self._connecting(found.met) if was_there else None
         here = self._step("finish", self.say("finish_here"), plain=True) if self._returned else None
         again = self._step("approve", self.say("approve_again"), plain=True) if self._place != "window" else None
         return self.page(
@@ -316,9 +324,10 @@ class ApprovalPages(Pages):
         told = h.span(role="status", class_="small muted")
         name = f"{self.say('copy')}: {label}"
         button = h.button(self.say("copy"), type="button", class_="quiet", hidden=True, data_copies=self.say("copied"), aria_label=name)
-        words = text if whole or "\n" in text else [[" " * (place > 0), h.span(word)] for place, word in enumerate(text.split(" "))]
+        spaced = [[" " * (place > 0), h.span(word)] for place, word in enumerate(text.split(" "))]
+        words = text if whole else breakable(text) if "\n" in text else spaced
         shown = h.pre(h.code(words), tabindex="0", role="region", aria_label=label, class_="unbroken" if whole else None)
-        return h.div(h.div(told, button, class_="copies"), shown, class_="code")
+        return h.div(h.div(told, button, class_="copies"), shown, class_=f"code{' short' * whole}")
 
     def _check(self, found: ConnectSession) -> Markup:
         """Return what leads on without the script, which follows by itself; it shows the link from when its window has opened."""

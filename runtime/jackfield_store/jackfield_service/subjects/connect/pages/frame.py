@@ -200,6 +200,11 @@ class Pages:
     def _cancel(self) -> Markup:
         return self._step("cancel", self.say("cancel"), plain=True)
 
+    def _turning_back(self, found: ConnectSession, address: str) -> Markup:
+        """Render the way out of a link that nobody has begun."""
+        button = h.div(h.button(self.say("cancel"), class_="quiet"), class_="actions")
+        return h.div(self._formed("cancel", button, of=found.id, address=address), class_="seconds")
+
     def _seconds(self, *steps: Node) -> Markup:
         """Render what else a person may do: below the one button that leads on, with the way out last."""
         return h.div(*steps, self._cancel(), class_="seconds")

@@ -138,7 +138,8 @@ class _ConnectPages:
             if found.is_over:
                 return view.ended(found)
             return view.stale(address) if opener or _is_foreign(request) else view.no_cookie(address, framed=_is_frame(request))
-        if (refused := self._turned_away(request, found, view, address)) is not None:
+        refused = self._turned_away(request, found, view, address) or self._turned_back(request, sessions, found, secret, address)
+        if refused is not None:
             return refused
         try:
             opened = sessions.open(found, opener, secret, framed=_is_frame(request))
@@ -146,6 +147,18 @@ class _ConnectPages:
             is_ours = same(sessions.find(found.id).opener, opener)
             return self.linked(request) if is_ours else view.refusal("other_browser", 409, tells="lost")
         return self._opened(request, sessions, opened, secret)
+
+    def _turned_back(
+        self, request: Request, sessions: Connecting, found: ConnectSession, secret: str, address: str
+    ) -> Response | None:  # fmt: skip
+        """End a session that nobody has begun, for whoever cancels in place of beginning; return None if he begins it."""
+        if request.state.form.get("step") != "cancel":
+            return None
+        view = self._view(request, sessions, found, secret, address, began=True)
+        if found.browser:
+            return view.refusal("other_browser", 409, tells="lost")
+        sessions.cancel(found.id, CANCELLED)
+        return view.shown(sessions, sessions.find(found.id))
 
     def _opened(self, request: Request, sessions: Connecting, opened: ConnectSession, secret: str) -> Response:
         """Render the first page of a session, or lead to the provider, and give the browser its secret."""

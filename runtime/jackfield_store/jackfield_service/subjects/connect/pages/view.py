@@ -23,7 +23,7 @@ from jackfield_service.subjects.connect.connecting import Connecting
 from jackfield_service.subjects.connect.drawn import named_state, row_state, session_state
 from jackfield_service.subjects.connect.faults import concerns, failed_step, refused
 from jackfield_service.subjects.connect.operations import SESSION
-from jackfield_service.subjects.connect.pages.approval import ApprovalPages, progress, titled
+from jackfield_service.subjects.connect.pages.approval import ApprovalPages, breakable, progress, titled
 from jackfield_service.subjects.connect.pages.cards import LIGHT, card, grouped, icon
 from jackfield_service.subjects.connect.records import ConnectRecord
 from jackfield_service.subjects.connect.session import CANCELLED, ConnectSession, Wanted, account_in_full, account_named
@@ -41,9 +41,12 @@ _DONE = Markup(
     '<svg class="icon done" viewBox="0 0 32 32" aria-hidden="true"><circle cx="16" cy="16" r="16"/>'
     '<path d="M9 16.5l5 5 9-10" fill="none" stroke-width="3"/></svg>'
 )
-_LINK = re.compile(r"(?<!!)\[([^\[\]]{1,100})\]\((https://[^\s()]{1,500})\)")
+_LINK = re.compile(r"(?<!!)\[([^\[\]]{1,100})\]\((https://[^\s()]{1,500})\)|<https://([^\s<>]{1,500})>")
 _REGION = re.compile(r"[a-z]{2}[a-z0-9-]{1,30}")
 _ROLE = re.compile(r"(arn:[a-z-]+:iam::\d{12}:role/).*")
+_ACCOUNT = re.compile(r"\d{12}")
+_CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+"""Hosts of AWS consoles by the partition of an ARN; that of the others is console.aws.amazon.com."""
 _STACKS = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 """Regions of stacks by the partition of an ARN; a role is of no region, so that any serves."""
 
@@ -53,7 +56,11 @@ def _region(wanted: Wanted) -> str:
     given = wanted.values.get("region")
     if isinstance(given, str) and _REGION.fullmatch(given):
         return given
-    return _STACKS.get(wanted.principal.split(":")[1] if wanted.principal.startswith("arn:") else "", "us-east-1")
+    return _STACKS.get(_partition(wanted), "us-east-1")
+
+
+def _partition(wanted: Wanted) -> str:
+    return wanted.principal.split(":")[1] if wanted.principal.startswith("arn:") else ""
 
 
 def _with_role(schema: Mapping[str, Any], documents: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -72,7 +79,16 @@ def _with_role(schema: Mapping[str, Any], documents: Mapping[str, Any]) -> Mappi
 def _where(about: str, label: str) -> Markup | None:
     """Return the first link of a guide, which leads to where a person finds the values, to stand beside their fields."""
     link = _LINK.search(about)
-    return h.p(label, " ", h.a(link[1], href=link[2], target="_blank", rel="noopener noreferrer"), class_="hint") if link else None
+    if link is None:
+        return None
+    address, words = (link[2], link[1]) if link[2] else (f"https://{link[3]}", link[3])
+    return h.p(label, " ", h.a(words, href=address, target="_blank", rel="noopener noreferrer"), class_="hint")
+
+
+def _permissions(policy: Mapping[str, Any]) -> list[str]:
+    """Return the operations that a policy allows, each once."""
+    named = (row.get("Action", ()) for row in policy.get("Statement", ()))
+    return list(dict.fromkeys(one for given in named for one in ([given] if isinstance(given, str) else given)))
 
 
 def returning(found: ConnectSession, **members: str) -> str:
@@ -103,9 +119,11 @@ class View(ApprovalPages):
         button = h.div(h.button(label, class_="primary"), class_="actions")
         form = h.form(self.token(found.id), button, method="post", action=address, data_begins=is_led and not leads)
         key = "form_title" if found.wanted.mode == "connect" else "again_title"
-        title = self.say(key, type=self._words.whole_title(*only)) if only else self.say("title")
+        others = self.say("manage_title" if found.wanted.mode == "manage" else "title")
+        title = self.say(key, type=self._words.whole_title(*only)) if only else others
         picture = self._icon(*only, found) if only else None
-        return self.page(title, asked, form, self._facts(found, only[1]) if leads and only else None, picture=picture)
+        facts = self._facts(found, only[1]) if leads and only else None
+        return self.page(title, asked, form, facts, self._turning_back(found, address), picture=picture)
 
     def at_once(self, sessions: Connecting, found: ConnectSession, address: str) -> Response:
         """Render what the link shows of a session whose person enters one value: the press that begins it brings that, too."""
@@ -113,26 +131,35 @@ class View(ApprovalPages):
         form, facts = self._entry(sessions, found, kind, {}, address=address), self._facts(found, kind)
         asked = self._asked(found, self._words.provider(found.type, kind, {}))
         title = self.say("form_title", type=self._words.whole_title(found.type, kind))
-        return self.page(title, asked, form, facts, picture=self._icon(found.type, kind, found), follows="end")
+        return self.page(
+            title, asked, form, facts, self._turning_back(found, address), picture=self._icon(found.type, kind, found), follows="end"
+        )  # fmt: skip
 
     def _asked(self, found: ConnectSession, provider: str, *, is_led: bool = False) -> list[Node]:
         """Render who asks, for whom, and what a person is to look at who has not come from there as far as is known."""
         platform, user = self._platform, found.wanted.user_name or found.wanted.user
-        key = "begin_asked_provider" if provider else "begin_asked"
+        key = "begin_manage" if found.wanted.mode == "manage" else "begin_asked_provider" if provider else "begin_asked"
         asked = h.p(self.say(key, platform=platform, provider=provider)) if platform else None
         who = h.p(self.say("begin_user", user=user), class_="muted") if user and found.wanted.verify == "link" else None
         warned = self.say("begin_only", platform=platform) if platform else self.say("begin_lead")
         return [asked, who, None if is_led and asked else h.p(warned)]
 
-    def _facts(self, found: ConnectSession, kind: ConnectionKind) -> Markup:
-        """Render what a person wants to know before he gives a key: what the platform will do with it, where it is kept, and how it ends."""
+    def _facts(
+        self, found: ConnectSession, kind: ConnectionKind, role: Mapping[str, Any] | None = None, *, keyless: bool = False
+    ) -> Markup:
+        """Render what a person wants to know before he gives a key: what the platform will do with it, where it is kept, and how it ends.
+        Who makes a ``role`` reads what it allows, by its policy, and that nothing secret is kept if he enters none (``keyless``)."""
         platform, host = self._platform or self.say("somebody"), urlsplit(self._starts).hostname
         known = {f"{manifest.key}/{key}": action.title for manifest in kind.manifests for key, action in manifest.actions.items()}
         titles = [title for name in found.asked.actions if (title := known.get(name))]
         may = self.say("facts_actions", platform=platform, actions=", ".join(titles)) if 0 < len(titles) <= _FEW else ""
         kept, end = ("facts_granted", "facts_withdraw") if kind.about.authorizes else ("facts_kept", "facts_end")
+        kept, end = "facts_kept_role" if keyless else kept, "facts_end_role" if role is not None else end
+        listed = _permissions(role or {})
+        allowed = "" if role is None else "facts_role" if 0 < len(listed) <= _FEW else "facts_policy"
         told = [
             may or self.say("facts_use", platform=platform),
+            *([self.say(allowed, platform=platform, permissions=", ".join(listed))] if allowed else ()),
             self.say(kept, host=host or "here"),
             self.say(end, platform=platform),
         ]
@@ -226,18 +253,21 @@ class View(ApprovalPages):
             named = title or self.say("account_title")
             done = self.say("removed_lead" if removed else "done_lead", type=named[:1].upper() + named[1:])
             known = account_named(account) if title and not removed else ""
-            heading = self.say("removed_title" if removed else "done_account" if known else "done_title", account=known)
+            short = "" if ":" in known else known
+            heading = self.say("removed_title" if removed else "done_account" if short else "done_title", account=short)
             lead = h.p(done, title=titled(account) if known else None)
-            return self.page(heading, lead, back, tells={"status": found.status}, status=status, picture=_DONE)
+            whole = h.p(breakable(known), class_="muted") if known and not short else None
+            return self.page(heading, lead, whole, back, tells={"status": found.status}, status=status, picture=_DONE)
         if found.blocked and found.status == "failed" and title:
             tells = {"status": found.status, "reason": found.reason}
             return self.page(self.say("over_title"), self._blocked(found), h.p(self._again("over_next")), back, tells=tells, status=status)
-        own = "over_expired" if found.status == "expired" else "over_cancelled" if found.reason == CANCELLED else ""
-        reason = self.say(own) if own else self._words.of(found.reason)
-        lead = h.p(self.say("over_lead", reason=reason), " ", self._again("over_next"), class_="notice bad", role="alert")
-        leaves = self._leaves() if found.reason == CANCELLED else None
         tells = {"status": found.status, "reason": found.reason}
-        return self.page(self.say("over_title"), lead, back, leaves, tells=tells, status=status)
+        if found.reason == CANCELLED:
+            lead, leaves = h.p(self.say("cancelled_lead")), self._leaves()
+            return self.page(self.say("cancelled_title"), lead, back, leaves, tells=tells, status=status)
+        reason = self.say("over_expired") if found.status == "expired" else self._words.of(found.reason)
+        lead = h.p(self.say("over_lead", reason=reason), " ", self._again("over_next"), class_="notice bad", role="alert")
+        return self.page(self.say("over_title"), lead, back, tells=tells, status=status)
 
     def _leaves(self) -> Markup:
         """Return what lets the script leave by itself: a window that was at the provider closes, the rest is the platform's to close."""
@@ -273,7 +303,7 @@ class View(ApprovalPages):
 
     def _done(self) -> Markup:
         """Return the button of whoever has seen the list, and changes nothing more."""
-        return h.div(self._step("cancel", self.say("manage_done"), plain=True), class_="seconds")
+        return self._step("cancel", self.say("manage_done"))
 
     def _search(self, found: ConnectSession, words: str, count: int) -> Markup | None:
         field = h.input(type="search", id="q", name="q", value=words)
@@ -334,7 +364,7 @@ class View(ApprovalPages):
         buttons = h.div(again, remove if found.wanted.mode == "manage" else None, class_="actions")
         form = self._formed("", h.input(type="hidden", name="connection", value=str(row["name"])), buttons, of=row_state(row))
         heading = h.h2(shown, title, " ", self._status(str(row.get("status", "untested"))))
-        return h.li(heading, h.p(account, title=titled(whose)) if account else None, form, class_="card")
+        return h.li(heading, h.p(breakable(account), title=titled(whose)) if account else None, form, class_="card")
 
     def _form(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, *, at_once: bool = False) -> Response:
         kind = sessions.kind(found)
@@ -346,6 +376,9 @@ class View(ApprovalPages):
         title = self.say("again_title" if again else "form_title", type=self._title(sessions, found))
         external = sessions.external_id(found)
         before = self._access(sessions, found, external)
+        role = sessions.documents(found).get("identityPolicy", {}) if external is not None else None
+        keyless = role is not None and not any(field.get("writeOnly") for field in written["properties"].values())
+        facts = None if marked and role is None else self._facts(found, kind, role, keyless=keyless)
         then = h.h2(self.say("external_then")) if external is not None else None
         at_field = bool(marked) and not found.blocked
         cures = self._cures(found, schema["properties"], external) if at_field else None
@@ -359,10 +392,11 @@ class View(ApprovalPages):
         described = self._words.description(found.type, kind)
         said = [field.get("description") for field in schema["properties"].values()]
         return self.page(
-            title, h.p(line(described)) if described not in said else None, self._same_account(sessions, found), before,
+            title, h.p(line(described)) if described not in said else None, self._same_account(sessions, found),
+            facts if role is not None else None, before,
             body if then is None else h.section(then, body, class_="card stack"),
             h.details(h.summary(self.say("details")), trial) if at_field and trial is not None else None,
-            None if marked else self._facts(found, kind), self._seconds(back),
+            facts if role is None else None, self._seconds(back),
             picture=self._picture(sessions, found), follows="end", wide=before is not None,
         )  # fmt: skip
 
@@ -377,7 +411,7 @@ class View(ApprovalPages):
         schema = self._words.schema(found.type, kind, schema)
         external = None if address else sessions.external_id(found)
         schema = schema if external is None else _with_role(schema, sessions.documents(found))
-        about = self._words.setup(found.type, kind) if schema["properties"] else ""
+        about = self._words.setup(found.type, kind, for_client="clientId" in schema["properties"]) if schema["properties"] else ""
         if external is None and (policy := self._needed(sessions, found)):
             about = _GUIDES_POLICY.sub(lambda block: indent(f"```json\n{policy}\n```", block[1]), about, count=1)
         return self._formed(
@@ -432,22 +466,49 @@ class View(ApprovalPages):
             for name, key in (("trustPolicy", "external_trust"), ("identityPolicy", "external_permissions"))
             if name in made
         ]
-        title, lead = self.say("external_title", platform=self._platform or self.say("external_us")), h.p(self.say(f"external_lead{again}"))
-        by_hand: Node = [self._code(external, self.say("external_id"), whole=True), policies]
+        platform = self._platform or self.say("external_us")
+        title, lead = self.say(f"external_title{again}", platform=platform), h.p(self.say(f"external_lead{again}"))
+        own = [h.p(self.say("external_hand_id")), self._code(external, self.say("external_id"), whole=True)]
+        by_hand: Node = [own, policies if again or not template else self._by_hand(made)]
         if template:
-            by_hand = h.details(h.summary(self.say(f"external_by_hand{again}")), h.div(by_hand, class_="stack"))
+            account = _ACCOUNT.search(found.asked.principal)
+            trusted = h.p(self.say("external_account", platform=platform), ": ", h.strong(account[0])) if account else None
+            by_hand = h.details(h.summary(self.say("external_by_hand")), h.div(trusted, by_hand, class_="stack"))
         return h.section(h.h2(title), lead, template, by_hand, class_="card stack")
+
+    def _by_hand(self, made: Mapping[str, Any]) -> Markup:
+        """Render the steps by which a person makes the role in the IAM console."""
+        shown = (
+            ("role", json_text(made["trustPolicy"]), "external_trust"),
+            ("name", role_of(made), "external_name"),
+            ("policy", json_text(made["identityPolicy"]), "external_permissions"),
+        )
+        steps = [
+            h.li(self.say(f"external_hand_{step}"), self._code(text, self.say(label), whole=step == "name")) for step, text, label in shown
+        ]
+        return h.ol(steps, h.li(self.say("external_hand_arn")), class_="stack")
 
     def _template(self, found: ConnectSession, stack: str, document: Mapping[str, Any], again: str) -> list[Markup]:
         """Offer the template of the role, which is the quickest way, and the command that makes the role, or changes one that the template
         has made."""
-        where = f"--region {_region(found.wanted)} --stack-name {stack} --template-file {stack}.json"
+        region = _region(found.wanted)
+        where = f"--region {region} --stack-name {stack} --template-file {stack}.json"
         command = f"aws cloudformation deploy {where} --capabilities CAPABILITY_NAMED_IAM"
+        offered = h.p(h.a(self.say("external_template"), href=f"{SESSION}/{found.id}/template", class_="button", download=f"{stack}.json"))
+        console = f"https://{_CONSOLES.get(_partition(found.wanted), 'console.aws.amazon.com')}/cloudformation/home?region={region}"
+        create = h.a(self.say("external_step_open"), href=f"{console}#/stacks/create/template", target="_blank", rel="noopener noreferrer")
+        steps = h.ol(
+            h.li(offered), h.li(create, "."), h.li(self.say("external_step_upload", file=f"{stack}.json")),
+            h.li(self.say("external_step_name"), self._code(stack, self.say("external_name"), whole=True)),
+            h.li(self.say("external_step_submit")), h.li(self.say("external_step_output")), class_="stack",
+        )  # fmt: skip
         return [
-            h.h3(self.say("external_quickest")), h.p(self.say(f"external_use{again}")),
-            h.p(h.a(self.say("external_template"), href=f"{SESSION}/{found.id}/template", class_="button", download=f"{stack}.json")),
+            h.h3(self.say("external_quickest")),
+            *([h.p(self.say("external_use_again", stack=stack)), offered] if again else [steps]),
             h.details(h.summary(self.say("external_document")), self._code(json_text(document), self.say("external_document"))),
-            h.details(h.summary(self.say("external_command")), self._code(command, "AWS CLI")),
+            h.details(
+                h.summary(self.say("external_command")), h.p(self.say("external_command_lead")), self._code(command, "AWS CLI")
+            ),
         ]  # fmt: skip
 
     def _needed(self, sessions: Connecting, found: ConnectSession) -> str:
@@ -502,12 +563,11 @@ class View(ApprovalPages):
 
     def _account(self, sessions: Connecting, found: ConnectSession) -> Response:
         key, tone = ("no_account", "good") if found.trial.get("status") == "ok" else ("not_checked", "")
-        told = self._connecting(sessions, found, found.trial.get("account")) or h.p(
-            self.say(key), class_=f"notice {tone}".strip(), role="status"
-        )
-        again = self._step("change", self.say("change"), plain=True)
-        again_title, asked = self.say("again_title", type=self._title(sessions, found)), self.say("account_asked")
+        told = self._connecting(found.trial.get("account")) or h.p(self.say(key), class_=f"notice {tone}".strip(), role="status")
+        again, title = self._step("change", self.say("change"), plain=True), self._title(sessions, found)
+        asked = self.say("again_title", type=title) if found.task == "replace" else self._asks(title)
         return self.page(
-            again_title if found.task == "replace" else asked, told, self._step("finish", self.say("connect")), self._seconds(again), self._trial(found, sessions.form(found)[0]["properties"], None),
+            asked, told, self._whom_in_short(found), self._step("finish", self.say("connect")), self._seconds(again),
+            self._trial(found, sessions.form(found)[0]["properties"], None),
             picture=self._picture(sessions, found), follows="end",
         )  # fmt: skip

@@ -123,10 +123,13 @@ class Words:
             else str(labelled)
         )
 
-    def setup(self, name: str, kind: ConnectionKind) -> str:
-        """Return where a person finds the values of a type, in Markdown: the platform's own text, else the type's."""
+    def setup(self, name: str, kind: ConnectionKind, *, for_client: bool = True) -> str:
+        """Return where a person finds the values of a type, in Markdown: the platform's own text, else the type's. That of an approval is
+        about the platform's client at the provider: it is of use ``for_client`` alone."""
         labelled = self._label(name, kind).get("setup")
-        return self._texts.about(kind.full_name, "setup", kind.about.setup) if labelled is None else str(labelled)
+        if labelled is not None:
+            return str(labelled)
+        return self._texts.about(kind.full_name, "setup", kind.about.setup) if for_client or not kind.about.authorizes else ""
 
     def schema(self, name: str, kind: ConnectionKind, schema: Mapping[str, Any]) -> dict[str, Any]:
         """Return a form's schema with the labels and descriptions of its fields."""
