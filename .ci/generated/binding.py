@@ -341,16 +341,20 @@ def trigger() -> Json:
     listed = {
         "items": {"type": "string", "description": "The registrations in the response; empty if it is the list."},
         "url": {**_POINTER, "description": "The URL in a registration."},
-        "id": {**_POINTER, "description": "Its ID, which is the value 'hookId' of the other requests."},
+        "id": {**_POINTER, "description": "Its ID, which is the value 'hookId' of the other requests; of an address its last part."},
     }
     needed = ["method", "path"]
     register = closed(
         {
-            "fixed": {"type": "object", "description": "Values for the requests, beside the inputs, 'hookUrl' and 'hookSecret'."},
+            "fixed": {
+                "type": "object",
+                "description": "Values for the requests, beside the inputs, 'hookUrl', 'hookSecret' and 'hookName'.",
+            },
             "list": closed({**request, **listed}, [*needed, "url", "id"]),
             "create": closed(request, needed),
             "update": closed(request, needed),
             "remove": closed(request, needed),
+            "id": {**_POINTER, "description": "The ID in the response of 'create'; left out, it is where that in the list is."},
             "secret": {**_POINTER, "description": "The secret in the response of 'create', if the provider makes it."},
         },
         ["list", "create", "update", "remove"],

@@ -15,7 +15,9 @@ from jackfield.connector import (
     HookRequest,
     Malformed,
     Received,
+    Sent,
     TriggerEvent,
+    Unavailable,
     Unfinished,
     Webhook,
     scheme_of,
@@ -187,6 +189,12 @@ def _digest(request: HookRequest, event: Json, *, is_part: bool, is_form: bool) 
     return sha256(json.dumps(event, sort_keys=True).encode() if is_part else request.body).hexdigest()
 
 
+def _identified(item: Any, place: str) -> Any:
+    """Return the ID of a registration; of one that is an address, its last part, as requests have it in their paths."""
+    found = find(item, place)
+    return found.rpartition("/")[2] if isinstance(found, str) and found.startswith("https://") else found
+
+
 class _Registration:
     """Registers a webhook's URL by requests of the manifest. Each may be repeated: what is there already is found by the URL."""
 
@@ -209,8 +217,11 @@ class _Registration:
         if self._learns and "secret" in hook.remote:
             return Unfinished({})  # a registration that is made anew has another secret, which is learnt while it is made
         answer = self._send("create", values, clients).json()
-        made = {"hookId": find(answer, self._about["list"]["id"])}
-        return {**made, "secret": find(answer, self._about["secret"])} if self._keeps_secret else made
+        made = {"hookId": _identified(answer, self._about.get("id", self._about["list"]["id"]))}
+        made |= {"secret": find(answer, self._about["secret"])} if self._keeps_secret else {}
+        if None in made.values():
+            raise Unavailable(f"the answer to '{self._key}, create' names no registration", sent=Sent.UNKNOWN, repeatable=False)
+        return made
 
     def disable(self, hook: Hook, clients: BoundClient) -> None:
         """Remove all registrations of the URL; what is not there is done."""
@@ -232,14 +243,15 @@ class _Registration:
 
     def _values(self, hook: Hook) -> dict[str, Any]:
         given = hook.inputs.model_dump(by_alias=True, exclude_none=True)
-        return {**self._about.get("fixed", {}), **given, "hookUrl": hook.url, "hookSecret": hook.secret}
+        name = f"jackfield-{sha256(hook.url.encode()).hexdigest()[:16]}"
+        return {**self._about.get("fixed", {}), **given, "hookUrl": hook.url, "hookSecret": hook.secret, "hookName": name}
 
     def _listed(self, values: Json, clients: BoundClient) -> list[Any]:
         """Return the IDs of the registrations of the URL."""
         about = self._about["list"]
         answer = self._send("list", values, clients)
         items = find(answer.json(), about.get("items", "")) if answer.status not in about.get("absent", ()) else None
-        return [find(item, about["id"]) for item in items or () if find(item, about["url"]) == values["hookUrl"]]
+        return [_identified(item, about["id"]) for item in items or () if find(item, about["url"]) == values["hookUrl"]]
 
     def _send(self, name: str, values: Json, clients: BoundClient) -> Any:
         row = self._about[name]

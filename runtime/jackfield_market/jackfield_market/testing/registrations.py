@@ -23,16 +23,21 @@ _LISTED = " (the test's provider lists registrations as an array; 'registrations
 class RegistrationProvider:
     """Provider with a collection of registrations: POST adds one, GET lists, PATCH, PUT or POST to one changes it, DELETE removes it.
 
-    ``items`` is the JSON Pointer of the list in a response, ``list_of`` that of some paths; "" is the whole response. ``identifier`` is the
-    member with the ID. ``breaks`` is the number of the request after which the connection is reset; the request was carried out.
+    ``items`` is the JSON Pointer of the list in a response, ``list_of`` that of some paths; "" is the whole response. ``identifier`` is
+    that of the ID in a registration, ``address`` that of its URL, if it is not where a request has it. ``told`` are those of ID and secret
+    in the answer to a new one. ``breaks`` is the number of the request after which the connection is reset; the request was carried out.
     """
 
-    def __init__(self, items: str = "", identifier: str = "id") -> None:
+    def __init__(
+        self, items: str = "", identifier: str = "/id", told: tuple[str, str] = ("/id", "/secret"), address: str | None = None
+    ) -> None:
         self.kept: dict[str, dict[str, Any]] = {}
         self.breaks = 0
         self.list_of: dict[str, str] = {}
         self._items = items
         self._identifier = identifier
+        self._told = told
+        self._address = address
         self._made = 0
 
     def __call__(self, number: int, request: Request) -> Step:
@@ -58,9 +63,12 @@ class RegistrationProvider:
         if request.method == "DELETE" or identifier.startswith("reg-"):
             return Answer({"message": "there is no such registration"}, 404)
         self._made += 1
-        made = {**_body(request), "id": f"reg-{self._made}", self._identifier: f"reg-{self._made}"}
-        self.kept[made["id"]] = made
-        return Answer({**made, "secret": SECRET}, 201)
+        name = f"reg-{self._made}"
+        made = _with(_with(_body(request), "/id", name), self._identifier, name)
+        if self._address is not None and URL in json.dumps(made):
+            made = _with(made, self._address, URL)
+        self.kept[name] = made
+        return Answer(_with(_with(made, self._told[0], name), self._told[1], SECRET), 201)
 
     def _listed(self, items: str) -> Any:
         found: Any = list(self.kept.values())
@@ -69,12 +77,26 @@ class RegistrationProvider:
         return found
 
 
+def _with(body: Mapping[str, Any], place: str, value: Any) -> dict[str, Any]:
+    """Return a body with a value at a JSON Pointer."""
+    name, _, rest = place[1:].partition("/")
+    inner = body.get(name)
+    return {**body, name: _with(inner if isinstance(inner, Mapping) else {}, f"/{rest}", value) if rest else value}
+
+
 def _body(request: Request) -> dict[str, Any]:
     if "json" in {name.lower(): value for name, value in request.headers.items()}.get("content-type", ""):
         found = request.json()
-        inner = found.get("data") if isinstance(found, dict) and len(found) == 1 else None
-        return inner if isinstance(inner, dict) else found if isinstance(found, dict) else {}
+        (inner, *others) = found.values() if isinstance(found, dict) and found else (None,)
+        return inner if isinstance(inner, dict) and not others else found if isinstance(found, dict) else {}
     return dict(parse_qsl(request.body.decode("utf-8", "replace")))
+
+
+def _registry(about: Mapping[str, Any]) -> RegistrationProvider:
+    """Return the provider of a webhook that is registered by data."""
+    listed = about["list"]
+    told = (about.get("id", listed["id"]), about.get("secret", "/secret"))
+    return RegistrationProvider(listed.get("items", ""), listed["id"], told, listed["url"])
 
 
 class _Registering:
@@ -83,8 +105,7 @@ class _Registering:
     def __init__(self, subject: Subject, trigger: Webhook) -> None:
         example: Mapping[str, Any] = next(iter(trigger.examples), {})
         bound = trigger.key in subject.manifest.triggers and subject.manifest.triggers[trigger.key].row.get("http", {})
-        own = bound["register"]["list"].get("items", "") if bound else example.get("registrations", "")
-        self.registry = RegistrationProvider(own, bound["register"]["list"]["id"].rpartition("/")[2] if bound else "id")
+        self.registry = _registry(bound["register"]) if bound else RegistrationProvider(example.get("registrations", ""))
         self._subject = subject
         self._trigger = trigger
         self._hook = hook_for(trigger, example)
