@@ -150,6 +150,14 @@ def test_a_limit_told_by_its_reason_alone_is_one(key: str, reason: str, code: st
     assert error.code == code
 
 
+@pytest.mark.parametrize(("key", "seconds"), [("airtable", 30.0), ("quickbooks", 60.0), ("trello", 10.0)])
+def test_a_wait_that_no_answer_tells_is_known(key: str, seconds: float) -> None:
+    """Where the provider's pages alone say how long to wait, the file says it; a header field that does comes first."""
+    explain = errors_of(_manifest(key)["http"]["errors"]).explain
+    refusals = [Refusal("GET /", 429, Headers(given), {"message": "Slow down."}) for given in ((), ((b"retry-after", b"7"),))]
+    assert [explain(one).retry_after for one in refusals] == [seconds, 7.0]
+
+
 @pytest.mark.parametrize("service", SERVICES, ids=KEYS)
 def test_a_project_is_reproducible(service: Service) -> None:
     """The same file gives the same bytes, and its facts have a page and a date, or are marked as not seen."""
