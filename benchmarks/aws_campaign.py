@@ -54,16 +54,16 @@ def schemas(share: int) -> None:
 
 def pages(share: int) -> None:
     """Fetch three pages of every ``share``-th list of all services."""
-    from aws_paged import complaint, lists, pages_server
+    from aws_paged import Pages, complaint, lists
     from jackfield import Jackfield
     from moto_rig import EVERYTHING, Rig, offer
 
     rows = [(service, name) for service in models.services() for name in lists(service)][::share]
     said: Counter[str] = Counter()
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as home, pages_server() as server:
+    with tempfile.TemporaryDirectory() as home, Pages() as server:
         with Jackfield(database_url="none", environment=offer(Path(home), {"default": EVERYTHING})) as jackfield:
-            rig = Rig(jackfield, f"http://127.0.0.1:{server.server_address[1]}")
+            rig = Rig(jackfield, server.url)
             for service, name in rows:
                 found = complaint(rig, server, service, name)
                 said["not made up" if found is None else "wrong" if found else "complete"] += 1

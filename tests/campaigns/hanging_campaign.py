@@ -21,7 +21,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 from tests.jackfield_vault.vault_server import VaultServer
@@ -29,6 +28,7 @@ from tests.jackfield_vault.vault_server import VaultServer
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
+from jackfield.testing import Answer, Request
 from jackfield_service.subjects.callbacks.callbacks import Callbacks
 from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
 from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
@@ -125,13 +125,13 @@ def _set_up(pool: RuntimePool, receiver: Receiver, name: str) -> None:
     Callbacks(*place, origin="operator").create({"url": f"{receiver.url}/{name}", "types": ["beat.beats"]})
 
 
-def _noting(path: Path) -> Callable[[Any], tuple[int, Mapping[str, str], bytes]]:
+def _noting(path: Path) -> Callable[[Request], Answer]:
     """Return an answer to deliveries that notes when they came, and for whom."""
 
-    def note(handler: Any) -> tuple[int, Mapping[str, str], bytes]:
+    def note(request: Request) -> Answer:
         with path.open("a", encoding="utf-8") as log:
-            log.write(f"{handler.path.rpartition('/')[2]} {time.time()}\n")
-        return 204, {}, b""
+            log.write(f"{request.path.rpartition('/')[2]} {time.time()}\n")
+        return Answer(status=204)
 
     return note
 

@@ -28,11 +28,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from http_stand import Client, clean, ends_told, mint
+from jackfield_market.testing.loopback_provider import Answer, Provider, Request
 from plugboard import hide_others, make_connector
 
 _LEDGER = '''
@@ -112,19 +112,16 @@ class Figures:
     died: list[str] = field(default_factory=list)
 
 
-class _Ledger(ThreadingHTTPServer):
+class _Ledger(Provider):
     """The endpoint: takes its time, and counts what it accepts before it answers."""
 
-    daemon_threads = True
-    request_queue_size = 256
-
     def __init__(self, latency: float) -> None:
-        super().__init__(("127.0.0.1", 0), _Entry)
+        super().__init__(self._accept_late)
         self.latency = latency
         self.accepted: Counter[tuple[str, str]] = Counter()
         self.lock = threading.Lock()
-        self.unanswered: dict[object, tuple[str, tuple[str, str]]] = {}
-        """Worker and name of each request that has come and is not answered."""
+        self.unanswered: dict[int, tuple[str, tuple[str, str]]] = {}
+        """Worker and name of each request that has come and is not answered, by its number."""
         self.cut: set[tuple[str, str]] = set()
         self.random = random.Random(9)
 
@@ -133,32 +130,18 @@ class _Ledger(ThreadingHTTPServer):
         with self.lock:
             self.cut |= {name for caller, name in self.unanswered.values() if caller == worker}
 
-
-class _Entry(BaseHTTPRequestHandler):
-    """One request to the endpoint."""
-
-    server: _Ledger
-
-    def do_POST(self) -> None:
+    def _accept_late(self, number: int, request: Request) -> Answer:
         """Accept in the middle of the time that it takes."""
-        subject = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        name, pause = (self.path[1:], subject), threading.Event().wait
-        with self.server.lock:
-            self.server.unanswered[self] = (self.headers["X-Worker"], name)
-        pause(self.server.random.uniform(0, self.server.latency))
-        with self.server.lock:
-            self.server.accepted[name] += 1
-        pause(self.server.random.uniform(0, self.server.latency))
-        with self.server.lock:
-            del self.server.unanswered[self]
-        with suppress(OSError):
-            self.send_response(200)
-            self.send_header("Content-Length", "8")
-            self.end_headers()
-            self.wfile.write(b"accepted")
-
-    def log_message(self, *_arguments: object) -> None:
-        """Stay silent."""
+        name = (request.path[1:], request.body.decode())
+        with self.lock:
+            self.unanswered[number] = (request.headers["X-Worker"], name)
+        threading.Event().wait(self.random.uniform(0, self.latency))
+        with self.lock:
+            self.accepted[name] += 1
+        threading.Event().wait(self.random.uniform(0, self.latency))
+        with self.lock:
+            del self.unanswered[number]
+        return Answer(content=b"accepted")
 
 
 def may_unshare() -> bool:
@@ -228,14 +211,11 @@ class Cast:
 
 def staged(campaign: Campaign, folder: Path, stack: ExitStack, hosts: Sequence[str | None], places: str = "8", **more: str) -> Cast:
     """Start all, a worker on each of the ``hosts``, until the stack is left."""
-    ledger = _Ledger(campaign.latency)
-    threading.Thread(target=ledger.serve_forever, daemon=True).start()
-    stack.callback(ledger.server_close)
-    stack.callback(ledger.shutdown)
+    ledger = stack.enter_context(_Ledger(campaign.latency))
     make_connector(folder / "plugs", "ledger", _LEDGER)
     hide_others(folder / "plugs")
     more["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder / "plugs"), os.environ.get("PYTHONPATH")]))
-    more["LEDGER_PORT"] = str(ledger.server_address[1])
+    more["LEDGER_PORT"] = str(ledger.port)
     token = mint(folder / "home", "manage", "default", **more)
     environment = clean(folder / "home", **more)
     server, port = _served(environment, folder, stack, places)
@@ -452,12 +432,9 @@ def fair(crowd: int, url: str, folder: Path) -> dict[str, float]:
 
     found: dict[str, float] = {}
     with ExitStack() as stack:
-        ledger = _Ledger(0.2)
-        threading.Thread(target=ledger.serve_forever, daemon=True).start()
-        stack.callback(ledger.server_close)
-        stack.callback(ledger.shutdown)
+        ledger = stack.enter_context(_Ledger(0.2))
         make_connector(folder / "plugs", "ledger", _LEDGER)
-        more = {"JACKFIELD_DATABASE_URL": url, "LEDGER_PORT": str(ledger.server_address[1])}
+        more = {"JACKFIELD_DATABASE_URL": url, "LEDGER_PORT": str(ledger.port)}
         more["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder / "plugs"), os.environ.get("PYTHONPATH")]))
         environment = clean(folder / "home", **more)
         token = mint(folder / "home", "manage", "small", **more)

@@ -23,12 +23,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from http_stand import Client, clean, mint
+from jackfield_market.testing.loopback_provider import CLOSE, RESET, Answer, Provider, Request, Step, throttled
 from queue_campaign import _served, _Worker
 
 ENDINGS = (
@@ -47,14 +47,17 @@ _LOOK_PATIENCE = float(os.environ.get("LOOK_PATIENCE", "600"))
 _WHEN = {"took": {"/status": ["done"]}, "refused": {"/status": ["failed"]}, "code": "/reason"}
 
 
-class _Provider(ThreadingHTTPServer):
-    """The provider: things by their reference, and how often each call took effect."""
+_REFUSED = {"refused": Answer({"error": "refused"}, 400), "unavailable": Answer({"error": "busy"}, 503)}
+_LIES = {
+    "gone": Answer({"error": "gone"}, 410), "unavailable": Answer({"error": "busy"}, 503), "sign_in": Answer({"error": "who"}, 401),
+    "gateway": Answer(status=404, content=b"<html>default backend</html>", headers={"Content-Type": "text/html"}),
+}  # fmt: skip
 
-    daemon_threads = True
-    request_queue_size = 512
+
+class _Things:
+    """The provider's script: things by their reference, and how often each call took effect."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Request)
         self.lock = threading.Lock()
         self.effects: Counter[str] = Counter()
         self.things: dict[str, dict[str, Any]] = {}
@@ -63,89 +66,53 @@ class _Provider(ThreadingHTTPServer):
         self.begun: set[str] = set()
         self.read: set[str] = set()
 
-    def take(self, name: str, reference: str, status: str) -> None:
-        """Let a write take effect."""
-        with self.lock:
-            self.effects[name] += status == "done"
-            self.things[reference] = {"id": f"{name}-{len(self.things)}", "reference": reference, "status": status, "reason": "declined"}
+    def __call__(self, _number: int, request: Request) -> Step:
+        """Take a write, or not, and answer it, or not; answer a read."""
+        return self._write(request) if request.changes else self._read(request)
 
-
-class _Request(BaseHTTPRequestHandler):
-    """One request to the provider."""
-
-    server: _Provider
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        """Take a write, or not, and answer it, or not."""
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def _write(self, request: Request) -> Step:
+        body = request.json()
         name, reference = body["name"], str(body["reference"])
-        ending, lie = self.path.split("/")[2:4]
-        with self.server.lock:
-            self.server.asked[reference] = lie
-            first = name not in self.server.begun
-            self.server.begun.add(name)
-        refusals: dict[str, tuple[int, Any, dict[str, str]]] = {
-            "refused": (400, {"error": "refused"}, {}), "unavailable": (503, {"error": "busy"}, {}),
-        }  # fmt: skip
+        ending, lie = request.path.split("/")[2:4]
+        with self.lock:
+            self.asked[reference] = lie
+            first = name not in self.begun
+            self.begun.add(name)
         if ending == "throttled" and first:
-            self._answer(429, {"error": "slow down"}, {"Retry-After": "0"})
-        elif ending in refusals:
-            self._answer(*refusals[ending])
-        else:
-            self._took(ending, name, reference)
+            return throttled(0)
+        return _REFUSED.get(ending) or self._took(ending, name, reference)
 
-    def _took(self, ending: str, name: str, reference: str) -> None:
+    def _took(self, ending: str, name: str, reference: str) -> Step:
         """Let a write take effect, unless it is lost, and end it."""
         if ending != "lost_cut":
-            self.server.take(name, reference, {"failing": "failed", "endless": "processing"}.get(ending, "done"))
+            status = {"failing": "failed", "endless": "processing"}.get(ending, "done")
+            thing = {"reference": reference, "status": status, "reason": "declined"}
+            with self.lock:
+                self.effects[name] += status == "done"
+                self.things[reference] = {"id": f"{name}-{len(self.things)}", **thing}
         if ending == "taken_late":
             threading.Event().wait(_TIMEOUT + 2.0)
-        if ending == "half":
-            self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"id": ')
-        if ending in ("answered", "throttled", "taken_500", "taken_late"):
-            self._answer(500 if ending == "taken_500" else 200, {"id": name})
-        else:
-            self._cut()
+        if ending == "taken_reset":
+            return RESET
+        made = Answer({"id": name}, 500 if ending == "taken_500" else 200, missing=500 if ending == "half" else 0)
+        return made if ending in ("answered", "throttled", "taken_500", "taken_late", "half") else CLOSE
 
-    def do_GET(self) -> None:
+    def _read(self, request: Request) -> Step:
         """Answer a read: of one thing, of the list, or of what repeats the question."""
-        place, asked = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
+        place, asked = urlsplit(request.path).path, parse_qs(urlsplit(request.path).query)
         reference = (asked.get("reference") or [place.rpartition("/")[2]])[0]
-        with self.server.lock:
-            lie, things = self.server.asked.get(reference, "none"), [*self.server.things.values()][-400:]
-            thing, first = self.server.things.get(reference), reference not in self.server.read
-            self.server.read.add(reference)
+        with self.lock:
+            lie, things = self.asked.get(reference, "none"), [*self.things.values()][-400:]
+            thing, first = self.things.get(reference), reference not in self.read
+            self.read.add(reference)
         lists = {"/things": things[::-1], "/shifted": [*things[::-1], *things[::-1][:3]]}
-        lies: dict[str, tuple[int, Any]] = {
-            "gone": (410, {"error": "gone"}), "unavailable": (503, {"error": "busy"}), "sign_in": (401, {"error": "who"}),
-            "gateway": (404, None), **({"late": (404, {"error": "not yet"})} if first else {}),
-        }  # fmt: skip
         if place in lists:
-            self._answer(200, {"things": lists[place]})
-        elif place == "/find":
-            self._answer(200, {"query": {"reference": reference}, "status": "done", "found": thing is not None})
-        else:
-            self._answer(*lies.get(lie, (404, {"error": "no such thing"}) if thing is None else (200, thing)))
-
-    def _answer(self, status: int, body: Any, more: dict[str, str] | None = None) -> None:
-        sent = b"<html>default backend</html>" if body is None else json.dumps(body).encode()
-        with suppress(OSError):
-            self.send_response(status)
-            self.send_header("Content-Type", "text/html" if body is None else "application/json")
-            self.send_header("Content-Length", str(len(sent)))
-            for name, value in (more or {}).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(sent)
-
-    def _cut(self) -> None:
-        self.close_connection = True
-        with suppress(OSError):
-            self.connection.shutdown(2)
-
-    def log_message(self, *_arguments: object) -> None:
-        """Stay silent."""
+            return Answer({"things": lists[place]})
+        if place == "/find":
+            return Answer({"query": {"reference": reference}, "status": "done", "found": thing is not None})
+        if lie == "late" and first:
+            return Answer({"error": "not yet"}, 404)
+        return _LIES.get(lie) or (Answer({"error": "no such thing"}, 404) if thing is None else Answer(thing))
 
 
 @dataclass
@@ -188,7 +155,7 @@ class Figures:
 class Scene:
     """A server, workers, and the clients of each kind."""
 
-    provider: _Provider
+    provider: _Things
     manage: Client
     held: Client
     boss: Client
@@ -330,23 +297,21 @@ def staged(folder: Path, url: str, stack: ExitStack, **more: str) -> Scene:
     """Start the provider, a server and two workers."""
     from jackfield_store.runtime import Jackfield
 
-    provider = _Provider()
-    threading.Thread(target=provider.serve_forever, daemon=True).start()
-    stack.callback(provider.server_close)
-    stack.callback(provider.shutdown)
+    things = _Things()
+    far = stack.enter_context(Provider(things, keeps=True))
     settings = {"JACKFIELD_DATABASE_URL": url, "JACKFIELD_SETTLE": "on", "JACKFIELD_ALLOW_HOSTS": "127.0.0.1", **more}
     environment = clean(folder / "home", **settings)
     manage, boss = mint(folder / "home", "manage", **settings), mint(folder / "home", "approve", **settings)
     held = _held_token(folder, settings)
     with closing(Jackfield(environment=environment)) as runtime:
-        values = {"server": f"http://127.0.0.1:{provider.server_address[1]}"}
+        values = {"server": far.url}
         runtime.connections.add("mine", "http/anonymous", values, test=False)
     _, port = _served(environment, folder, stack, "0")
     workers = [_Worker(environment, folder / f"worker-{number}.log", None) for number in range(2)]
     for worker in workers:
         stack.callback(worker.stop)
     by_manage, by_held, by_boss = (Client(port, token, timeout=60.0) for token in (manage, held, boss))
-    return Scene(provider, by_manage, by_held, by_boss, workers)
+    return Scene(things, by_manage, by_held, by_boss, workers)
 
 
 def _held_token(folder: Path, settings: dict[str, str]) -> str:

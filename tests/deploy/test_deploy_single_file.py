@@ -10,11 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -23,6 +21,7 @@ import pytest
 from tests.deploy.deployment import ROOT
 from tests.jackfield_market.storefront import files_of, wheel_of
 
+from jackfield.testing import Answer, Provider
 from ports import free_port
 from wheel_maker import put, swap
 
@@ -163,33 +162,6 @@ def test_it_runs_the_demo(room: Room) -> None:
     assert "steps came out as expected" in said, said[-2000:]
 
 
-class _Provider(BaseHTTPRequestHandler):
-    """A provider that keeps the paths it is asked for."""
-
-    def do_GET(self) -> None:
-        asked: list[str] = self.server.asked  # type: ignore[attr-defined]
-        asked.append(self.path)
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", "12")
-        self.end_headers()
-        self.wfile.write(b'{"ok": true}')
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def provider() -> Iterator[tuple[str, list[str]]]:
-    """Serve until left; yield the address, and the paths that were asked for."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Provider) as server:
-        asked: list[str] = []
-        server.asked = asked  # type: ignore[attr-defined]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
-        server.shutdown()
-
-
 @contextmanager
 def until_told(process: subprocess.Popen[str]) -> Iterator[None]:
     """Stop a process by SIGTERM when left, which must end it in good order."""
@@ -216,11 +188,11 @@ def test_it_serves_and_works(room: Room) -> None:
     token = json.loads(room.run("tokens", "create", "--scope", "invoke", code=0, **database))["token"]
     port = free_port()
     words = ("serve", "--port", str(port), "--allow-host", "127.0.0.1", "--queue-workers", "0", "--workers", "2", "--console-link", "never")
-    with provider() as (address, paths):
+    with Provider(Answer({"ok": True})) as far:
         call = {
             "connector": "http",
             "action": "request",
-            "connection": {"type": "http/bearer", "values": {"server": address, "token": "t0ken-xyz"}},
+            "connection": {"type": "http/bearer", "values": {"server": far.url, "token": "t0ken-xyz"}},
         }
         room.write("connections.json", {"connections": {"up": call.pop("connection")}})
         files = {**database, "JACKFIELD_CONNECTIONS": "/connections.json"}
@@ -231,14 +203,14 @@ def test_it_serves_and_works(room: Room) -> None:
             while "http://127.0.0.1" not in (line := served.stderr.readline()):
                 assert line, "it ended before it served"
             now = asked(f"{url}/v1/invocations", token, {**call, "connection": "up", "inputs": {"method": "GET", "url": "/now"}})
-            assert (now["status"], paths) == ("succeeded", ["/now"]), now
+            assert (now["status"], [request.path for request in far.requests]) == ("succeeded", ["/now"]), now
             later = {**call, "connection": "up", "inputs": {"method": "GET", "url": "/later"}}
             place = asked(f"{url}/v1/invocations", token, later, Prefer="respond-async")["invocationId"]
             assert asked(f"{url}/v1/invocations/{place}", token)["status"] == "queued"
             with until_told(room.start("worker", "--allow-host", "127.0.0.1", **files)):
                 while (ended := asked(f"{url}/v1/invocations/{place}", token))["status"] in {"queued", "running"}:
                     pass
-            assert (ended["status"], paths) == ("succeeded", ["/now", "/later"]), ended
+            assert (ended["status"], [request.path for request in far.requests]) == ("succeeded", ["/now", "/later"]), ended
 
 
 def test_it_makes_publishes_installs_and_isolates_a_connector(room: Room) -> None:

@@ -7,9 +7,7 @@ import io
 import json
 import shlex
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -18,6 +16,7 @@ from tests.jackfield_service.shell.pages.console_client import Place, placed
 from doc_pages import ROOT, blocks
 from http_stand import Stand, standing
 from jackfield.cli.main import main
+from jackfield.testing import Answer, Provider, Request
 from moto_rig import offer
 from moto_server import moto_server, tell
 
@@ -26,53 +25,16 @@ TASKS = 10
 _LISTS = ("/issues", "/pulls")
 
 
-class Provider(BaseHTTPRequestHandler):
-    """Stands for GitHub, Slack, Stripe and a shop: it agrees to everything, and its lists are empty."""
-
-    def _answer(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"] or 0))
-        is_list = self.command == "GET" and self.path.partition("?")[0].endswith(_LISTS)
-        body: Any = [] if is_list else {"ok": True, "id": 1, "data": [], "has_more": False, "channels": [], "object": "list"}
-        content = json.dumps(body).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def do_GET(self) -> None:
-        """Show."""
-        self._answer()
-
-    def do_POST(self) -> None:
-        """Create."""
-        self._answer()
-
-    def do_PUT(self) -> None:
-        """Put."""
-        self._answer()
-
-    def do_PATCH(self) -> None:
-        """Change."""
-        self._answer()
-
-    def do_DELETE(self) -> None:
-        """Delete."""
-        self._answer()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+def _agree(_number: int, request: Request) -> Answer:
+    """Stand for GitHub, Slack, Stripe and a shop: agree to everything; lists are empty."""
+    is_list = request.method == "GET" and request.path.partition("?")[0].endswith(_LISTS)
+    return Answer([] if is_list else {"ok": True, "id": 1, "data": [], "has_more": False, "channels": [], "object": "list"})
 
 
 @pytest.fixture(name="provider", scope="module")
 def _provider() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with Provider(_agree) as found:
+        yield found.url
 
 
 @pytest.fixture(name="aws", scope="module")

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -21,6 +20,7 @@ import pytest
 from tests.jackfield_service.subjects.connect.connect_browser import Person
 
 from doc_pages import ROOT, Block, blocks
+from jackfield.testing import Answer, Provider, Request
 from ports import free_port
 
 if TYPE_CHECKING:
@@ -41,32 +41,16 @@ declare module "node:http" {
 """What the program uses of Node's own types."""
 
 
-class GitHub(BaseHTTPRequestHandler):
-    """A GitHub that knows one token and its user."""
-
-    def do_GET(self) -> None:
-        """Say who is signed in."""
-        known = TOKEN in (self.headers["Authorization"] or "")
-        body = json.dumps({"login": "ada", "id": 17, "name": "Ada"} if known else {"message": "Bad credentials"}).encode()
-        self.send_response(200 if known else 401)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_about: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def github() -> Iterator[str]:
-    """The address of a GitHub of the test's."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), GitHub) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    """The address of a GitHub that knows one token and its user."""
+
+    def answer(_number: int, request: Request) -> Answer:
+        known = TOKEN in request.header("Authorization")
+        return Answer({"login": "ada", "id": 17, "name": "Ada"}) if known else Answer({"message": "Bad credentials"}, 401)
+
+    with Provider(answer) as found:
+        yield found.url
 
 
 def at(body: str, server: str) -> str:

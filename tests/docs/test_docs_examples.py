@@ -7,15 +7,14 @@ import re
 import runpy
 import sys
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import yaml
 
 from doc_pages import ROOT, Page, blocks, commands, matches, pages
 from fake_aws import FakeAws
+from jackfield.testing import Answer, Provider, Request
 from plugboard import declare, plugged
 
 pytest_plugins = ["warm"]
@@ -48,40 +47,18 @@ def aws() -> Iterator[FakeAws]:
         yield fake
 
 
-class Notes(BaseHTTPRequestHandler):
-    """The notes server of the page about a client of one's own: it knows one token and three notes."""
-
-    def _answer(self, body: object) -> None:
-        known = self.headers["Authorization"] == "Bearer open-sesame"
-        content = json.dumps(body if known else {}).encode()
-        self.send_response(200 if known else 401)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def do_POST(self) -> None:
-        """Keep a note."""
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer({"id": "n3"})
-
-    def do_GET(self) -> None:
-        """List notes, two a page."""
-        self._answer({"notes": ["n2"]} if self.path.endswith("=n1") else {"notes": ["n0", "n1"], "next": "n1"})
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def notes() -> Iterator[str]:
-    """The URL of a notes server."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Notes)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    """The URL of the notes server of the page about a client of one's own: it knows one token and three notes, two a page."""
+
+    def answer(_number: int, request: Request) -> Answer:
+        if request.header("Authorization") != "Bearer open-sesame":
+            return Answer(status=401)
+        listed = {"notes": ["n2"]} if request.path.endswith("=n1") else {"notes": ["n0", "n1"], "next": "n1"}
+        return Answer({"id": "n3"} if request.changes else listed)
+
+    with Provider(answer) as found:
+        yield found.url
 
 
 @pytest.fixture

@@ -7,14 +7,12 @@ import os
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from http_stand import clean
-from quiet_server import serving
+from jackfield_market.testing.loopback_provider import CLOSE, Answer, Provider, Request, Step
 
 pytestmark = pytest.mark.interop
 _PYTHON = Path(sys.prefix) / "prefect" / "bin" / "python"
@@ -78,28 +76,17 @@ def test_tasks_of_prefect_send_once(tmp_path: Path) -> None:
     asked: list[str] = []
     over = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length") or 0))
-            asked.append(self.path)
-            if "slow" in self.path:
-                over.wait(5)
-            if "ok" in self.path:
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-            self.close_connection = "ok" not in self.path
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Keep quiet."""
+    def answer(_number: int, request: Request) -> Step:
+        asked.append(request.path)
+        if "slow" in request.path:
+            over.wait(5)
+        return Answer() if "ok" in request.path else CLOSE
 
     (tmp_path / "shop.py").write_text(_RUNTIME, encoding="utf-8")
     (tmp_path / "flows.py").write_text(_FLOWS, encoding="utf-8")
     own = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300", "DO_NOT_TRACK": "1"}
-    with serving(Handler) as url:
-        given = clean(tmp_path / "home", SHOP=url, FOUND=str(tmp_path / "found"), PATH=os.environ["PATH"], **own)
+    with Provider(answer, keeps=True) as far:
+        given = clean(tmp_path / "home", SHOP=far.url, FOUND=str(tmp_path / "found"), PATH=os.environ["PATH"], **own)
         done = subprocess.run([str(_PYTHON), "flows.py"], cwd=tmp_path, env=given, capture_output=True, text=True, timeout=900, check=False)
         over.set()
     assert done.returncode == 0, done.stderr[-4000:]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 from tests.jackfield_dapr.sidecars import component, sidecar
@@ -13,29 +10,18 @@ from tests.jackfield_formats.foreign_files import write
 
 from authority import Authority
 from fake_aws import FakeAws
+from jackfield.testing import Answer, Provider
 
 ANCHOR = "arn:aws:rolesanywhere:eu-west-1:123456789012:trust-anchor/a1b2c3d4-5678-90ab-cdef-000000000001"
 PROFILE = "arn:aws:rolesanywhere:eu-west-1:123456789012:profile/a1b2c3d4-5678-90ab-cdef-000000000002"
 ROLE = "arn:aws:iam::123456789012:role/acme-ses"
 
 
-class _Session(BaseHTTPRequestHandler):
-    """CreateSession, which grants everybody a session; signatures are verified in the tests of the connection type."""
-
-    def do_POST(self) -> None:
-        """Grant."""
-        self.rfile.read(int(self.headers["Content-Length"]))
-        keys = {"accessKeyId": "ASIAANYWHERE", "secretAccessKey": "anywhere-secret", "sessionToken": "anywhere-session"}
-        keys["expiration"] = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        body = json.dumps({"credentialSet": [{"credentials": keys, "assumedRoleUser": {"arn": ROLE}, "roleArn": ROLE}]}).encode()
-        self.send_response(201)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_about: object) -> None:
-        """Say nothing."""
+def _session() -> Answer:
+    """A session that CreateSession grants; signatures are verified in the tests of the connection type."""
+    keys = {"accessKeyId": "ASIAANYWHERE", "secretAccessKey": "anywhere-secret", "sessionToken": "anywhere-session"}
+    keys["expiration"] = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Answer({"credentialSet": [{"credentials": keys, "assumedRoleUser": {"arn": ROLE}, "roleArn": ROLE}]}, 201)
 
 
 def test_a_component_with_a_certificate_sends(folder: Path, aws: FakeAws, tmp_path: Path) -> None:
@@ -45,16 +31,14 @@ def test_a_component_with_a_certificate_sends(folder: Path, aws: FakeAws, tmp_pa
     at = both.index("-----BEGIN CERTIFICATE-----")
     write(folder, "key.pem", both[:at])
     write(folder, "certificate.pem", both[at:])
-    with HTTPServer(("127.0.0.1", 0), _Session) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with Provider(_session()) as server:
         text = component(
             accessKey="", secretKey="", trustAnchorArn=ANCHOR, trustProfileArn=PROFILE, assumeRoleArn=ROLE,
-            certificatePath="certificate.pem", privateKeyPath="key.pem", rolesAnywhereEndpoint=f"http://127.0.0.1:{server.server_port}",
+            certificatePath="certificate.pem", privateKeyPath="key.pem", rolesAnywhereEndpoint=server.url,
         )  # fmt: skip
         write(folder, "a.yaml", text)
         with sidecar(folder) as running:
             reply = running.send()
-        server.shutdown()
     assert reply.status == 204, reply.body
     (message,) = aws.messages
     assert message.access_key_id == "ASIAANYWHERE"

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
@@ -18,6 +15,7 @@ from dapr.proto.runtime.v1 import binding_pb2
 from tests.jackfield_dapr.sidecars import asked, bindings_of, sidecar, written
 
 from authority import Authority
+from jackfield.testing import Answer, Provider, Request
 
 
 @dataclass
@@ -36,35 +34,14 @@ def serving(context: ssl.SSLContext | None = None) -> Iterator[Site]:
     """A site on loopback."""
     site = Site()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(_number: int, request: Request) -> Answer:
+        fields = {name.lower(): value for name, value in request.headers.items()}
+        site.got.append((request.method, request.path, fields, request.body))
+        return Answer(status=site.status, headers={"Content-Type": site.kind, "X-Request-Id": "r-1"}, content=site.body)
 
-        def answer_any(self) -> None:
-            """Keep the request and answer it."""
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            site.got.append((self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(site.status)
-            for name, value in (("Content-Type", site.kind), ("Content-Length", str(len(site.body))), ("X-Request-Id", "r-1")):
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(b"" if self.command == "HEAD" else site.body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Keep quiet."""
-
-    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
-        setattr(Handler, f"do_{method}", Handler.answer_any)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        if context is not None:
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        site.url = f"http{'s' if context else ''}://127.0.0.1:{server.server_address[1]}/api"
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        try:
-            yield site
-        finally:
-            server.shutdown()
-            thread.join()
+    with Provider(answer, keeps=True, tls=context) as far:
+        site.url = f"{far.url}/api"
+        yield site
 
 
 @pytest.fixture

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import base64
-import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,56 +11,32 @@ from tests.jackfield_dapr.sidecars import bindings_of, component
 from tests.jackfield_formats.foreign_files import connection, problem, write
 
 from authority import Authority
+from jackfield.testing import Answer, Provider, Request
 
 pytestmark = pytest.mark.above_sql
 TOKEN = "pod-token"
 
 
-class KubernetesApi(ThreadingHTTPServer):
+class KubernetesApi(Provider):
     """What the API server answers about Secrets: ``status`` for every request, or the Secrets of a namespace."""
 
     status = 200
     body: bytes | None = None
 
     def __init__(self, authority: Authority, names: tuple[str, ...] = ("127.0.0.1",)) -> None:
-        super().__init__(("127.0.0.1", 0), _Requests)
-        self.socket = authority.serving(*names).wrap_socket(self.socket, server_side=True)
+        super().__init__(self._secret, tls=authority.serving(*names))
         self.secrets: dict[tuple[str, str], dict[str, bytes]] = {}
         self.asked: list[tuple[str, str]] = []
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that does not trust the certificate is no error of the server."""
-
-
-class _Requests(BaseHTTPRequestHandler):
-    server: KubernetesApi
-
-    def do_GET(self) -> None:
+    def _secret(self, _number: int, request: Request) -> Answer:
         """One Secret."""
-        self.server.asked.append((self.path, self.headers.get("authorization", "")))
-        parts = self.path.split("/")
-        found = self.server.secrets.get((parts[4], parts[6]))
+        self.asked.append((request.path, request.header("Authorization")))
+        parts = request.path.split("/")
+        found = self.secrets.get((parts[4], parts[6]))
         data = {name: base64.b64encode(value).decode() for name, value in (found or {}).items()}
-        status = self.server.status if found is not None or self.server.status != 200 else 404
-        if self.headers.get("authorization") != f"Bearer {TOKEN}":
-            status = 401
-        content = self.server.body if self.server.body is not None else json.dumps({"kind": "Secret", "data": data}).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def serving(authority: Authority, *names: str) -> Iterator[KubernetesApi]:
-    """An API server on loopback."""
-    with KubernetesApi(authority, names or ("127.0.0.1",)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+        status = self.status if found is not None or self.status != 200 else 404
+        is_known = request.header("Authorization") == f"Bearer {TOKEN}"
+        return Answer({"kind": "Secret", "data": data}, status if is_known else 401, content=self.body)
 
 
 @pytest.fixture(name="authority")
@@ -75,7 +47,7 @@ def _authority(tmp_path: Path) -> Authority:
 @pytest.fixture(name="api")
 def _api(authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesApi]:
     """A pod: the API server, and the files of its service account."""
-    with serving(authority) as server:
+    with KubernetesApi(authority) as server:
         server.secrets["mail", "ses"] = {"key": b"from-the-api"}
         account(tmp_path, server, authority, monkeypatch)
         yield server
@@ -88,7 +60,7 @@ def account(folder: Path, server: KubernetesApi, authority: Authority, monkeypat
     for name, text in (("token", token), ("namespace", "mail"), ("ca.crt", authority.bundle.read_text())):
         (place / name).write_text(text)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
-    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(server.server_address[1]))
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(server.port))
     monkeypatch.setenv("JACKFIELD_KUBERNETES_ACCOUNT", str(place))
     monkeypatch.delenv("NAMESPACE", raising=False)
 
@@ -155,7 +127,7 @@ def test_another_authority_s_server_gets_no_token(
     """The certificate is verified, by its authority and its name, before the token is sent."""
     stranger = Authority(tmp_path, "Stranger")
     for issuer, names in ((stranger, ("127.0.0.1",)), (authority, ("kubernetes.example",))):
-        with serving(issuer, *names) as server:
+        with KubernetesApi(issuer, names) as server:
             account(tmp_path, server, authority, monkeypatch)
             (told,) = bindings_of(write(folder, "a.yaml", referring()).parent).problems
             assert "certificate of the Kubernetes API cannot be verified" in told.text

@@ -6,9 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ from tests.jackfield_formats.foreign_files import connection, inputs, loaded, pr
 
 from jackfield import Jackfield
 from jackfield.cli.main import main
+from jackfield.testing import Answer, Provider
 
 MISSING = "missing email configuration field(s): "
 
@@ -219,23 +218,8 @@ def test_the_role_of_the_machine_goes_before_its_environment(
 @contextmanager
 def container_role(text: str) -> Iterator[str]:
     """The endpoint at which a container gets its role's credentials."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            """Answer the credentials."""
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/role"
-        server.shutdown()
-        thread.join()
+    with Provider(Answer(content=text.encode())) as found:
+        yield f"{found.url}/role"
 
 
 def test_t8_half_a_key_is_the_machine_s_identity_and_a_warning(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -55,7 +55,7 @@ def test_security_2_an_installed_connector_finds_no_credentials_of_the_machine(t
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", metadata.url)
         install_from(tmp_path, "cloud", "cloud.py", files=_library("cloud"))
-        inputs = {"file": str(tmp_path / "credentials"), "port": int(metadata.url.rpartition(":")[2])}
+        inputs = {"file": str(tmp_path / "credentials"), "port": metadata.port}
         with isolating(tmp_path) as runtime:
             found = runtime.invoke({"connector": "cloud", "action": "look", "timeoutSeconds": 60, "inputs": inputs}).unwrap()
         assert metadata.requests == []

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import re
 import ssl
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -17,6 +14,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from jackfield.testing import Answer, Provider, Request
 
 NO_CONTEXT = "missing 'context' for key derivation; the key was created using a derived key"
 """Beginning of what Transit says of a derived key without a context."""
@@ -81,13 +80,6 @@ class Transit:
         return AESGCM(HKDF(SHA256(), 32, salt=None, info=context).derive(key) if name in self.derived else key)
 
 
-class _Server(ThreadingHTTPServer):
-    """Says nothing of clients that hang up, as those do who do not trust its certificate."""
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing."""
-
-
 class VaultServer:
     """A context manager. ``secrets`` are lists of versions (each an object of fields) by ``mount/path``; ``reads`` counts requests.
 
@@ -104,26 +96,16 @@ class VaultServer:
         self.redirect: str | None = None
         self.body: bytes | None = None
         self.reads: list[str] = []
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self._scheme = "http"
-        if context is not None:
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-            self._scheme = "https"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self._provider = Provider(self._reply, tls=context)
+        self.url = self._provider.url
+        """What VAULT_ADDR is."""
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._provider.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        """What VAULT_ADDR is."""
-        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
+        self._provider.__exit__(*exception)
 
     def environment(self, **more: str) -> dict[str, str]:
         """The variables that lead to this server."""
@@ -146,28 +128,9 @@ class VaultServer:
             return 404, {"errors": []}
         return 200, {"data": {"data": versions[version - 1], "metadata": {"version": version}}}
 
-
-def _handler(vault: VaultServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            """Answer one read."""
-            self._reply(None)
-
-        def do_POST(self) -> None:
-            """Answer one write."""
-            self._reply(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-        def _reply(self, body: Any) -> None:
-            status, found = vault.answer(self.path, self.headers.get("X-Vault-Token"), self.headers.get("X-Vault-Namespace"), body)
-            content = json.dumps(found).encode() if vault.body is None else vault.body
-            self.send_response(307 if vault.redirect is not None else status)
-            if vault.redirect is not None:
-                self.send_header("Location", vault.redirect)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    return Handler
+    def _reply(self, _number: int, request: Request) -> Answer:
+        about = request.header("X-Vault-Token") or None, request.header("X-Vault-Namespace") or None
+        status, found = self.answer(request.path, *about, request.json() if request.changes else None)
+        if self.redirect is not None:
+            return Answer(found, 307, {"Location": self.redirect}, self.body)
+        return Answer(found, status, content=self.body)

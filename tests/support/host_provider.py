@@ -6,10 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from quiet_server import serving
+from jackfield_market.testing import loopback_provider
+from jackfield_market.testing.loopback_provider import Answer, Request
 
 SECRET = "tok-4711-very-secret-value"
 
@@ -38,27 +38,15 @@ def providing() -> Iterator[Provider]:
     """A provider on loopback."""
     found = Provider()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(_number: int, request: Request) -> Answer:
+        found.paths.append(request.path)
+        if "slow" in request.path:
+            found.came.set()
+            found.go.wait(30)
+        return Answer()
 
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length") or 0))
-            found.paths.append(self.path)
-            if "slow" in self.path:
-                found.came.set()
-                found.go.wait(30)
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
-
-        do_GET = do_POST  # noqa: N815 (http.server's name)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Keep quiet."""
-
-    with serving(Handler) as found.url:
+    with loopback_provider.Provider(answer, keeps=True) as far:
+        found.url = far.url
         try:
             yield found
         finally:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from standardwebhooks.webhooks import Webhook
 
-from quiet_server import serving
+from jackfield_market.testing.loopback_provider import Answer, Provider, Request
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ALLOW: dict[str, Any] = {"allow": True}
@@ -44,30 +42,19 @@ def policy_service() -> Iterator[Policy]:
     """A service that allows everything until ``decide`` says otherwise."""
     policy = Policy()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(_number: int, request: Request) -> Answer:
+        assert request.path == "/v1/data/jackfield/decision"
+        Webhook(SECRET).verify(request.body, dict(request.headers))
+        question = request.json()
+        assert [*question] == ["input"]
+        policy.asked.append(question["input"])
+        if policy.gate is not None:
+            policy.gate.wait(10)
+        decided = {} if policy.body is not None else {"result": policy.decide(question["input"])}
+        return Answer(decided, policy.status, content=policy.body)
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            assert self.path == "/v1/data/jackfield/decision"
-            Webhook(SECRET).verify(body, dict(self.headers))
-            question = json.loads(body)
-            assert [*question] == ["input"]
-            policy.asked.append(question["input"])
-            if policy.gate is not None:
-                policy.gate.wait(10)
-            answer = json.dumps({"result": policy.decide(question["input"])}).encode() if policy.body is None else policy.body
-            self.send_response(policy.status)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            with suppress(OSError):  # who asked has left
-                self.wfile.write(answer)
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    with serving(Handler) as address:
-        policy.url = f"{address}/v1/data/jackfield/decision"
+    with Provider(answer, keeps=True) as far:
+        policy.url = f"{far.url}/v1/data/jackfield/decision"
         try:
             yield policy
         finally:

@@ -7,10 +7,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from quiet_server import serving
+from jackfield_market.testing.loopback_provider import Answer, Provider, Request, Step
 
 
 @dataclass(frozen=True)
@@ -33,17 +32,17 @@ class Got:
 
 @dataclass
 class Receiver:
-    """``answer`` gives the status, header fields and body for a request, or writes to its socket itself and gives None."""
+    """``answer`` says what happens to a request."""
 
     url: str = ""
     got: list[Got] = field(default_factory=list)
-    answer: Callable[[Any], tuple[int, Mapping[str, str], bytes] | None] = lambda _handler: (204, {}, b"")
+    answer: Callable[[Request], Step] = lambda _request: Answer(status=204)
     came: threading.Condition = field(default_factory=threading.Condition)
 
     def says(self, status: int, body: bytes = b"", **headers: str) -> None:
         """Answer with this from now on. Underscores in header names are dashes."""
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.answer = lambda _handler: (status, fields, body)
+        self.answer = lambda _request: Answer(status=status, headers=fields, content=body)
 
     def wait(self, count: int, seconds: float = 60.0) -> list[Got]:
         """What it got, once there is so much."""
@@ -57,27 +56,12 @@ def receiving() -> Iterator[Receiver]:
     """A receiver that takes everything."""
     receiver = Receiver()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def play(_number: int, request: Request) -> Step:
+        with receiver.came:
+            receiver.got.append(Got({name.lower(): value for name, value in request.headers.items()}, request.body))
+            receiver.came.notify_all()
+        return receiver.answer(request)
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            with receiver.came:
-                receiver.got.append(Got({name.lower(): value for name, value in self.headers.items()}, body))
-                receiver.came.notify_all()
-            found = receiver.answer(self)
-            if found is None:
-                return
-            status, fields, text = found
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(text)), **fields}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Keep quiet."""
-
-    with serving(Handler) as address:
-        receiver.url = f"{address}/hook"
+    with Provider(play, keeps=True) as far:
+        receiver.url = f"{far.url}/hook"
         yield receiver

@@ -8,12 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs
 
 from jackfield.kernel.clock import iso
-from quiet_server import serving
+from jackfield_market.testing.loopback_provider import CLOSE, Answer, Provider, Request, Step, refused
 
 ACCOUNT = "123456789012"
 _KEY_ID = re.compile(r"Credential=[A-Z0-9]+/\d+/([a-z0-9-]+)/([a-z0-9-]+)/")
@@ -97,58 +96,37 @@ def _moment(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else datetime.fromisoformat(value).timestamp()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # a body would wait for the delayed acknowledgement of its head, 40 ms
-    aws: TrailAws
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-    def do_POST(self) -> None:
-        """Answer a call."""
-        aws, agent = self.aws, self.headers["User-Agent"]
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        found = _KEY_ID.search(self.headers["Authorization"])
-        region, service = found.groups() if found else ("", "")
-        target = self.headers.get("X-Amz-Target", "")
-        if target.endswith("LookupEvents"):
-            self._answer(*aws.lookup(json.loads(body), region))
-            return
-        if self.path in _REST:
-            operation, inputs = _REST[self.path], json.loads(body)
-        elif target:
-            operation, inputs = target.rpartition(".")[2], json.loads(body or b"{}")
-        else:
-            form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-            operation, inputs = form.pop("Action"), form
-        step = aws.write(operation, f"{service}.amazonaws.com", region, agent, inputs)
-        if step in ("cut", "lost", "throttled-cut", "broken"):
-            self.close_connection = True
-            self.connection.close()
-            return
-        if step == "throttled":
-            self._answer(400, {"__type": "ThrottlingException", "message": "slow down"})
-            return
-        if target:
-            self._answer(200, {"KeyMetadata": {"KeyId": "k-1"}} if operation == "CreateKey" else {})
-        else:
-            self._send(200, _IAM.encode(), "text/xml")
-
-    def _answer(self, status: int, document: dict[str, Any]) -> None:
-        self._send(status, json.dumps(document).encode(), "application/x-amz-json-1.1")
-
-    def _send(self, status: int, body: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+def _answer(aws: TrailAws, request: Request) -> Step:
+    """Answer a call, or lose its answer; what only reads is not there."""
+    if not request.changes:
+        return refused(501)
+    agent, body, target = request.header("User-Agent"), request.body, request.header("X-Amz-Target")
+    found = _KEY_ID.search(request.header("Authorization"))
+    region, service = found.groups() if found else ("", "")
+    if target.endswith("LookupEvents"):
+        status, document = aws.lookup(request.json(), region)
+        return Answer(document, status)
+    if request.path in _REST:
+        operation, inputs = _REST[request.path], request.json()
+    elif target:
+        operation, inputs = target.rpartition(".")[2], json.loads(body or b"{}")
+    else:
+        form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        operation, inputs = form.pop("Action"), form
+    step = aws.write(operation, f"{service}.amazonaws.com", region, agent, inputs)
+    if step in ("cut", "lost", "throttled-cut", "broken"):
+        return CLOSE
+    if step == "throttled":
+        return Answer({"__type": "ThrottlingException", "message": "slow down"}, 400)
+    if target:
+        return Answer({"KeyMetadata": {"KeyId": "k-1"}} if operation == "CreateKey" else {})
+    return Answer(content=_IAM.encode(), headers={"Content-Type": "text/xml"})
 
 
 @contextmanager
 def trail_aws(clock: Callable[[], float]) -> Iterator[TrailAws]:
     """Serve a scripted AWS."""
     aws = TrailAws(clock)
-    with serving(type("Handler", (_Handler,), {"aws": aws})) as aws.url:
+    with Provider(lambda _number, request: _answer(aws, request), keeps=True) as far:
+        aws.url = far.url
         yield aws

@@ -7,7 +7,6 @@ import json
 import queue
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
@@ -17,6 +16,7 @@ from botocore.exceptions import ClientError
 from boto_client import boto_client
 from clocks import FakeClock
 from jackfield.connector import HookRequest, Needs
+from jackfield.testing import Answer, Provider, Request
 from jackfield_aws.notifications import Expected, verify_message, verify_request
 from jackfield_aws_ses.events.envelopes import events_of_text
 from jackfield_aws_ses_simulator.embedded import EmbeddedAws
@@ -189,21 +189,14 @@ def test_a_web_server_confirms_its_subscription_and_receives(aws: _Aws) -> None:
     """SNS asks the endpoint by a signed message; nothing comes before the link is opened, then each message does, signed as well."""
     came: queue.Queue[tuple[dict[str, str], bytes]] = queue.Queue()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            came.put(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_about: object) -> None:
-            """Say nothing."""
+    def take(_number: int, request: Request) -> Answer:
+        came.put(({name.lower(): value for name, value in request.headers.items()}, request.body))
+        return Answer()
 
     topic = aws.sns.create_topic(Name="events", Attributes={"SignatureVersion": "2"})["TopicArn"]
     expected = Expected.of(topic, aws.aws.url, ("2",))
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        endpoint = f"http://127.0.0.1:{server.server_address[1]}/hook?a=b"
+    with Provider(take) as server:
+        endpoint = f"{server.url}/hook?a=b"
         assert aws.sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=endpoint)["SubscriptionArn"] == "pending confirmation"
         asked = json.loads(came.get(timeout=120)[1])
         assert asked["Type"] == "SubscriptionConfirmation"
@@ -214,7 +207,6 @@ def test_a_web_server_confirms_its_subscription_and_receives(aws: _Aws) -> None:
         assert b"ConfirmSubscriptionResponse" in _open(asked["SubscribeURL"])
         aws.sns.publish(TopicArn=topic, Message="now")
         headers, body = came.get(timeout=120)
-        server.shutdown()
     request = HookRequest(body, headers, aws.clock.time())
     url = json.loads(body)["SigningCertURL"]
     assert verify_request(request, expected, {url: _open(url)}).text == "now"

@@ -14,12 +14,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from http_stand import Stand, standing
+from jackfield.testing import Answer, Provider, Request
 from jackfield_service.shell.process.settings import ServerSettings
 from moto_server import moto_server
 from replies import Reply
@@ -161,46 +161,22 @@ def publishing_aws(simulator: str = "") -> Iterator[PublishingAws]:
     with nullcontext(simulator) if simulator else moto_server() as behind:
         aws = PublishingAws(behind, simulated=bool(simulator))
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+        def of_others(request: Request) -> tuple[Any, ...]:
+            connection = http.client.HTTPConnection(urlsplit(aws.behind).netloc, timeout=120)
+            connection.request(request.method, request.path, request.body, dict(request.headers))
+            reply = Reply.read(connection.getresponse())
+            connection.close()
+            code = reply.headers.get("x-amzn-errortype")
+            return reply.status, reply.body, reply.headers.get("content-type", "text/xml"), *([code] if code else [])
 
-            def _any(self) -> None:
-                raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-                status, answer, kind, *code = aws.own(self.command, self.path, raw) or self._of_others(raw)
-                self.send_response(status)
-                if code:
-                    self.send_header("x-amzn-ErrorType", code[0])
-                for name, value in (("Content-Type", kind), ("x-amzn-RequestId", "r-1"), ("Content-Length", str(len(answer)))):
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(answer)
+        def answer(_number: int, request: Request) -> Answer:
+            status, content, kind, *code = aws.own(request.method, request.path, request.body) or of_others(request)
+            fields = {"Content-Type": kind, "x-amzn-RequestId": "r-1", **({"x-amzn-ErrorType": code[0]} if code else {})}
+            return Answer(status=status, headers=fields, content=content)
 
-            def _of_others(self, raw: bytes) -> tuple[Any, ...]:
-                connection = http.client.HTTPConnection(urlsplit(aws.behind).netloc, timeout=120)
-                connection.request(self.command, self.path, raw, dict(self.headers.items()))
-                reply = Reply.read(connection.getresponse())
-                connection.close()
-                code = reply.headers.get("x-amzn-errortype")
-                return reply.status, reply.body, reply.headers.get("content-type", "text/xml"), *([code] if code else [])
-
-            def __getattr__(self, name: str) -> Any:
-                if name.startswith("do_"):
-                    return self._any
-                raise AttributeError(name)
-
-            def log_message(self, *_about: object) -> None:
-                """Say nothing."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        aws.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
+        with Provider(answer, keeps=True) as far:
+            aws.url = far.url
             yield aws
-        finally:
-            server.shutdown()
-            server.server_close()
 
 
 @contextmanager

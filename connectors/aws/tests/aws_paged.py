@@ -6,11 +6,7 @@ moto answers most lists with one page. This server answers the first three reque
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -19,6 +15,7 @@ from moto.core.model import ServiceModel
 from moto.core.serialize import get_serializer_class
 
 from aws_shapes import valid_inputs
+from jackfield.testing import Answer, Provider, Request
 from jackfield_aws.virtual import models
 from jackfield_aws.virtual.names import action_key
 from jackfield_aws.virtual.operations import describe
@@ -37,51 +34,21 @@ _SAMPLES: dict[str, Any] = {
 }  # fmt: skip
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """Answers the requests in their order."""
+class Pages(Provider):
+    """Server that answers with the pages set as ``answers``, in their order; ``asked`` are its requests."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # head and body are sent at once
-    server: Any
+    def __init__(self) -> None:
+        super().__init__(self._next, keeps=True)
+        self.answers: list[dict[str, Any]] = []
+        self.asked: list[str] = []
 
-    def do_POST(self) -> None:
+    def _next(self, _number: int, request: Request) -> Answer:
         """Note the request, and send the next page."""
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.requests.append(unquote_plus(self.path) + unquote_plus(body.decode("latin-1")) + str(self.headers))
-        page = self.server.answers[min(len(self.server.requests), len(self.server.answers)) - 1]
+        fields = "".join(f"{name}: {value}\n" for name, value in request.headers.items())
+        self.asked.append(unquote_plus(request.path) + unquote_plus(request.body.decode("latin-1")) + fields)
+        page = self.answers[min(len(self.asked), len(self.answers)) - 1]
         content = page["body"].encode() if isinstance(page["body"], str) else page["body"]
-        self.send_response(page["status_code"])
-        for name, value in {**page["headers"], "Content-Length": str(len(content))}.items():
-            self.send_header(name, str(value))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def do_GET(self) -> None:
-        """Answer as any other method."""
-        self.do_POST()
-
-    def do_PUT(self) -> None:
-        """Answer as any other method."""
-        self.do_POST()
-
-    def log_message(self, *_: Any) -> None:
-        """Log nothing."""
-
-
-@contextmanager
-def pages_server() -> Iterator[Any]:
-    """Serve the pages that are set as ``answers``, and note the ``requests``."""
-    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.answers, server.requests, server.daemon_threads = [], [], True
-    thread = Thread(target=server.serve_forever, name="pages", daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(30)
+        return Answer(status=page["status_code"], headers={name: str(value) for name, value in page["headers"].items()}, content=content)
 
 
 def lists(service: str) -> list[str]:
@@ -90,7 +57,7 @@ def lists(service: str) -> list[str]:
     return [name for name in models.operations(service) if pages_of(service, model.operation_model(name)) is not None]
 
 
-def complaint(rig: Rig, server: Any, service: str, name: str) -> str | None:
+def complaint(rig: Rig, server: Pages, service: str, name: str) -> str | None:
     """Fetch the three pages of a list at once; return what is wrong, an empty text if nothing is, None if no pages can be made up."""
     paging: Any = describe(service, name, texts=False).pagination
     model = models.service_model(service).operation_model(name)
@@ -100,19 +67,17 @@ def complaint(rig: Rig, server: Any, service: str, name: str) -> str | None:
     answering = ServiceModel(model.service_model._service_description, service).operation_model(name)
     try:
         serializer = get_serializer_class(service, model.service_model.resolved_protocol)(answering)
-        server.answers, server.requests = [serializer.serialize(page) for page in made], []
+        server.answers, server.asked = [serializer.serialize(page) for page in made], []
     except (KeyError, TypeError):  # moto writes no CBOR, and not every structure
         return None
     found = rig.result(f"{service}/{action_key(name)}", **_inputs(model, paging), fetchAll=True)
     if found.error is not None:
         return f"{found.error.code}: {found.error.message[:150]} {[f'{item.path} {item.message[:80]}' for item in found.error.details[:2]]}"
     count = len(jmespath.search(paging.items, found.output) or ())
-    if (count, found.meta.complete, len(server.requests)) != (_PAGES * _EACH, True, _PAGES):
-        return f"{count} of {_PAGES * _EACH} items, complete {found.meta.complete}, {len(server.requests)} requests"
+    if (count, found.meta.complete, len(server.asked)) != (_PAGES * _EACH, True, _PAGES):
+        return f"{count} of {_PAGES * _EACH} items, complete {found.meta.complete}, {len(server.asked)} requests"
     lost = [
-        number + 2
-        for number in range(_PAGES - 1)
-        if any(token not in server.requests[number + 1] for token in _tokens(made[number], paging))
+        number + 2 for number in range(_PAGES - 1) if any(token not in server.asked[number + 1] for token in _tokens(made[number], paging))
     ]
     return f"requests {lost} lack the token of the page before" if lost else ""
 

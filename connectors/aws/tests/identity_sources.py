@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import socket
-import struct
 import threading
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha1
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -19,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
+
+from jackfield_market.testing.loopback_provider import RESET, Answer, Provider, Request, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,53 +105,31 @@ class Stand:
 def identity_stand(folder: Path) -> Iterator[Stand]:
     """Serve the sources, and write their token, cache and process into ``folder``."""
     stand = Stand(folder)
-    methods = dict.fromkeys(("do_GET", "do_POST", "do_PUT"), _Handler.answer)
-    server = _Server(("127.0.0.1", 0), type("_Bound", (_Handler,), {"stand": stand, **methods}))
-    server.daemon_threads = True
-    stand.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield stand
-    finally:
-        stand.well.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    with Provider(_Sources(stand), keeps=True) as provider:
+        stand.port = provider.port
+        try:
+            yield stand
+        finally:
+            stand.well.set()
 
 
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, *_: object) -> None:
-        """Expect callers that have left."""
+class _Sources:
+    """Script of the sources: they answer as the mood wants it."""
 
+    def __init__(self, stand: Stand) -> None:
+        self.stand = stand
 
-class _Handler(BaseHTTPRequestHandler):
-    stand: Stand
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-    def answer(self) -> None:
-        """Answer a request, as the mood wants it."""
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        form = parse_qs(body.decode("latin-1"))
-        name, good = self._route(form)
+    def __call__(self, _number: int, request: Request) -> Step:
+        """Answer a request."""
+        name, good = self._route(request.path, parse_qs(request.body.decode("latin-1")))
         self.stand.note(name)
         mood = "" if name in (_SENT, "other") else self.stand.mood
         if mood == "silence":
             self.stand.well.wait(120)
         if mood == "reset":
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
-            self.connection.close()
-            return
+            return RESET
         status, content = (200, good) if mood in ("", "silence", "expiry") else self._bad(mood, name)
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        return Answer(status=status, content=content)
 
     def _bad(self, mood: str, name: str) -> tuple[int, bytes]:
         if mood == "garbage":
@@ -169,8 +146,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 403, json.dumps({"__type": "ForbiddenException", "message": "No access"}).encode()
         return 403, b'{"code": "AccessDenied", "message": "no role"}'
 
-    def _route(self, form: dict[str, list[str]]) -> tuple[str, bytes]:
-        path, expires = self.path.partition("?")[0], self.stand.expires
+    def _route(self, target: str, form: dict[str, list[str]]) -> tuple[str, bytes]:
+        path, expires = target.partition("?")[0], self.stand.expires
         iso = expires.strftime("%Y-%m-%dT%H:%M:%SZ")
         if "Action" in form:
             action = form["Action"][0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aws_paged import pages_server
+from aws_paged import Pages
 from jackfield import Jackfield
 from moto_rig import EVERYTHING, Rig, offer
 
@@ -24,13 +24,13 @@ def _xml(code: str, message: str = WOULD) -> str:
 @pytest.fixture(name="stand", scope="module")
 def _stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, Any]]:
     environment = offer(tmp_path_factory.mktemp("home"), {"default": EVERYTHING})
-    with pages_server() as server, Jackfield(database_url="none", environment=environment) as jackfield:
-        yield Rig(jackfield, f"http://127.0.0.1:{server.server_address[1]}"), server
+    with Pages() as server, Jackfield(database_url="none", environment=environment) as jackfield:
+        yield Rig(jackfield, server.url), server
 
 
 def _result(stand: tuple[Rig, Any], action: str, status: int, body: str, kind: str = "text/xml", **inputs: Any) -> Any:
     rig, server = stand
-    server.requests, server.answers = [], [{"status_code": status, "headers": {"Content-Type": kind}, "body": body}]
+    server.asked, server.answers = [], [{"status_code": status, "headers": {"Content-Type": kind}, "body": body}]
     return rig.result(action, **inputs)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aws_opening import KEY_ID, SECRET, Opener
-from aws_paged import pages_server
+from aws_paged import Pages
 from clocks import FakeClock
 from jackfield import Jackfield
 from jackfield.connector.context import entered
@@ -24,14 +24,14 @@ JSON, XML = "application/x-amz-json-1.0", "text/xml"
 @pytest.fixture(name="stand", scope="module")
 def _stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, Any]]:
     environment = offer(tmp_path_factory.mktemp("home"), {"default": EVERYTHING})
-    with pages_server() as server, Jackfield(environment=environment, clock=FakeClock()) as jackfield:  # waits take no time
-        yield Rig(jackfield, f"http://127.0.0.1:{server.server_address[1]}"), server
+    with Pages() as server, Jackfield(environment=environment, clock=FakeClock()) as jackfield:  # waits take no time
+        yield Rig(jackfield, server.url), server
 
 
 def _refused(stand: tuple[Rig, Any], action: str, inputs: dict[str, Any], body: str, kind: str = JSON, **more: Any) -> Any:
     rig, server = stand
     headers = {"Content-Type": kind, "x-amzn-RequestId": "r-1", **more.pop("headers", {})}
-    server.requests, server.answers = [], [{"status_code": more.pop("status", 400), "headers": headers, "body": body}]
+    server.asked, server.answers = [], [{"status_code": more.pop("status", 400), "headers": headers, "body": body}]
     found = rig.result(action, **inputs, **more)
     assert found.error is not None
     return found
@@ -136,10 +136,10 @@ def test_h4_reasons_stay_where_their_items_are_too_long(stand: tuple[Rig, Any]) 
 def test_h4_members_of_a_typed_connector_are_json() -> None:
     """A client with botocore's own types gives times and bytes of an error as JSON, too."""
     body = '{"__type": "ConditionalCheckFailedException", "message": "no", "Item": {"b": {"B": "AAE="}}}'
-    with pages_server() as server, Opener() as opener:
+    with Pages() as server, Opener() as opener:
         server.answers = [{"status_code": 400, "headers": {"Content-Type": JSON}, "body": body}]
         context = opener.context(awsRegion="eu-west-1")
-        endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+        endpoint = server.url
         clients = ApiKeySecret.model_validate({"accessKeyId": KEY_ID, "secretAccessKey": SECRET, "endpoint": endpoint}).open(context)
         client = clients.client("dynamodb")
         with entered(context.call), pytest.raises(client.exceptions.ConditionalCheckFailedException) as raised:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aws_opening import client_error
-from aws_paged import pages_server
+from aws_paged import Pages
 from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield.connector import Sent
@@ -36,12 +36,12 @@ WRITES: tuple[tuple[str, dict[str, Any]], ...] = (
 @pytest.fixture(name="stand", scope="module")
 def _stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, Any]]:
     environment = offer(tmp_path_factory.mktemp("home"), {"default": EVERYTHING})
-    with pages_server() as server, Jackfield(database_url="none", environment=environment) as jackfield:
-        yield Rig(jackfield, f"http://127.0.0.1:{server.server_address[1]}"), server
+    with Pages() as server, Jackfield(database_url="none", environment=environment) as jackfield:
+        yield Rig(jackfield, server.url), server
 
 
 def _answering(server: Any, status: int, body: str, kind: str = "text/html; charset=utf-8") -> None:
-    server.requests, server.answers = [], [{"status_code": status, "headers": {"Content-Type": kind}, "body": body}]
+    server.asked, server.answers = [], [{"status_code": status, "headers": {"Content-Type": kind}, "body": body}]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_m4_a_page_leaves_a_write_in_doubt(stand: tuple[Rig, Any], action: str, 
         _answering(server, status, page)
         found = rig.result(action, **inputs)
         assert found.error is not None, page
-        assert (found.status, found.error.code, len(server.requests)) == ("in_doubt", "in_doubt", 1), page
+        assert (found.status, found.error.code, len(server.asked)) == ("in_doubt", "in_doubt", 1), page
         assert "<" not in str(found.error.to_json())
         assert f"a page of HTML with HTTP status {status}" in found.error.message
 
@@ -72,7 +72,7 @@ def test_m4_a_page_of_an_emulator_that_has_no_such_path_is_a_refusal(stand: tupl
             _answering(server, 404, page)
             found = rig.result(action, **inputs)
             assert found.error is not None, page
-            assert (found.status, found.error.code, len(server.requests)) == ("failed", "rejected", 1), page
+            assert (found.status, found.error.code, len(server.asked)) == ("failed", "rejected", 1), page
             assert found.error.message.startswith("the endpoint does not implement ")
             assert found.error.provider is not None
             assert found.error.provider.http_status == 404

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -21,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from aws_opening import ROLE_ARN, Opener
 from fake_aws import refused_url
 from jackfield.connector import JackfieldError, Sent, Step
+from jackfield.testing import Answer, Provider, Request
 from jackfield_aws import AwsRolesAnywhere
 
 ANCHOR = "arn:aws:rolesanywhere:eu-west-1:123456789012:trust-anchor/a1b2c3d4-5678-90ab-cdef-000000000001"
@@ -48,49 +47,30 @@ def key_text(key: Key, passphrase: bytes | None = None) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how).decode()
 
 
-class Authority(ThreadingHTTPServer):
+class Authority(Provider):
     """CreateSession: verifies each signature with the public key of the certificate that the request brings."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Session)
+        super().__init__(self._session)
         self.asked: list[dict[str, Any]] = []
         self.refusal: tuple[int, bytes] | None = None
 
-    @property
-    def url(self) -> str:
-        """URL of the server."""
-        return f"http://127.0.0.1:{self.server_port}"
+    def _session(self, _number: int, request: Request) -> Answer:
+        problem = self._problem(request)
+        status, content = self.refusal or (201, self._granted(request))
+        return Answer({"message": problem}, 403) if problem else Answer(status=status, content=content)
 
-
-class _Session(BaseHTTPRequestHandler):
-    server: Authority
-
-    def log_message(self, *_about: Any) -> None:
-        """Log nothing."""
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        problem = self._problem(body)
-        status, answer = self.server.refusal or (201, self._granted(body))
-        if problem:
-            status, answer = 403, json.dumps({"message": problem}).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def _problem(self, body: bytes) -> str:
-        kind, _, rest = self.headers["Authorization"].partition(" ")
+    def _problem(self, request: Request) -> str:
+        kind, _, rest = request.header("Authorization").partition(" ")
         parts = dict(part.strip().split("=", 1) for part in rest.split(","))
-        found = x509.load_der_x509_certificate(b64decode(self.headers["X-Amz-X509"]))
+        found = x509.load_der_x509_certificate(b64decode(request.header("X-Amz-X509")))
         serial, _, scope = parts["Credential"].partition("/")
         names = parts["SignedHeaders"].split(";")
-        if serial != str(found.serial_number) or self.path != "/sessions" or not {"host", "x-amz-date", "x-amz-x509"} <= set(names):
+        if serial != str(found.serial_number) or request.path != "/sessions" or not {"host", "x-amz-date", "x-amz-x509"} <= set(names):
             return "the request is not signed as required"
-        fields = "".join(f"{name}:{self.headers[name]}\n" for name in names)
-        canonical = f"POST\n/sessions\n\n{fields}\n{parts['SignedHeaders']}\n{hashlib.sha256(body).hexdigest()}"
-        text = f"{kind}\n{self.headers['X-Amz-Date']}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}".encode()
+        fields = "".join(f"{name}:{request.header(name)}\n" for name in names)
+        canonical = f"POST\n/sessions\n\n{fields}\n{parts['SignedHeaders']}\n{hashlib.sha256(request.body).hexdigest()}"
+        text = f"{kind}\n{request.header('X-Amz-Date')}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}".encode()
         key, signature = found.public_key(), bytes.fromhex(parts["Signature"])
         if isinstance(key, rsa.RSAPublicKey):
             assert kind == "AWS4-X509-RSA-SHA256"
@@ -102,8 +82,8 @@ class _Session(BaseHTTPRequestHandler):
         assert scope.split("/")[1:] == ["eu-west-1", "rolesanywhere", "aws4_request"]
         return ""
 
-    def _granted(self, body: bytes) -> bytes:
-        self.server.asked.append(json.loads(body) | {"chain": self.headers.get("X-Amz-X509-Chain")})
+    def _granted(self, request: Request) -> bytes:
+        self.asked.append(request.json() | {"chain": request.header("X-Amz-X509-Chain") or None})
         until = f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
         keys = {"accessKeyId": "ASIAANYWHERE", "secretAccessKey": "anywhere-secret", "sessionToken": "anywhere-token", "expiration": until}
         return json.dumps({"credentialSet": [{"credentials": keys, "roleArn": ROLE_ARN}], "subjectArn": "arn"}).encode()
@@ -113,11 +93,7 @@ class _Session(BaseHTTPRequestHandler):
 def authority() -> Iterator[Authority]:
     """IAM Roles Anywhere on loopback."""
     with Authority() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")

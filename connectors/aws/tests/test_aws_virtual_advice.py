@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aws_paged import pages_server
+from aws_paged import Pages
 from jackfield import Jackfield
 from moto_rig import EVERYTHING, Rig, offer
 
@@ -19,9 +19,9 @@ ACCEPTED = {"status_code": 200, "headers": {}, "body": ""}
 def _stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, Any]]:
     """A server that accepts everything and notes it, and a runtime with a connection to it."""
     environment = offer(tmp_path_factory.mktemp("home"), {"default": EVERYTHING})
-    with pages_server() as server, Jackfield(database_url="none", environment=environment) as jackfield:
+    with Pages() as server, Jackfield(database_url="none", environment=environment) as jackfield:
         server.answers = [ACCEPTED]
-        yield Rig(jackfield, f"http://127.0.0.1:{server.server_address[1]}"), server
+        yield Rig(jackfield, server.url), server
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,10 @@ def _stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, Any]
 def test_labels_that_name_another_resource_are_refused(stand: tuple[Rig, Any], action: str, inputs: dict[str, Any], path: str) -> None:
     """An empty label or one of dots is an invalid input at its own place, and nothing is sent."""
     rig, server = stand
-    server.requests = []
+    server.asked = []
     found = rig.result(action, **inputs)
     assert found.error is not None
-    assert (found.error.code, {item.path for item in found.error.details}, server.requests) == ("invalid_input", {path}, [])
+    assert (found.error.code, {item.path for item in found.error.details}, server.asked) == ("invalid_input", {path}, [])
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def test_labels_that_name_another_resource_are_refused(stand: tuple[Rig, Any], a
 def test_values_and_patterns_of_the_model_only_advise(stand: tuple[Rig, Any], action: str, inputs: dict[str, Any], sent: str) -> None:
     """AWS accepts new values before a new botocore knows them, so what the model does not list is sent; the schema shows what it does."""
     rig, server = stand
-    server.requests = []
+    server.asked = []
     assert rig.result(action, **inputs).status == "succeeded"
-    assert sent in server.requests[0]
+    assert sent in server.asked[0]
     service, _, key = action.partition("/")
     properties = rig.jackfield.catalog.find(f"aws.{service}").actions[key].inputs["properties"]
     named = properties[list(inputs)[-1]]
@@ -71,7 +71,7 @@ def test_a_refusal_names_the_values_that_the_model_does_not_have(stand: tuple[Ri
     """Once AWS has refused the request, the hint says which value is in no list of this version, and the nearest one that is."""
     rig, server = stand
     body = "<Error><Code>InvalidStorageClass</Code><Message>The storage class you specified is not valid</Message></Error>"
-    server.requests, server.answers = [], [{"status_code": 400, "headers": {"Content-Type": "application/xml"}, "body": body}]
+    server.asked, server.answers = [], [{"status_code": 400, "headers": {"Content-Type": "application/xml"}, "body": body}]
     try:
         found = rig.result("s3/putObject", Bucket="b", Key="k", StorageClass="STANDARD_AI", ACL="private")
     finally:
@@ -93,10 +93,10 @@ def test_a_refusal_names_the_values_that_the_model_does_not_have(stand: tuple[Ri
 def test_services_that_cannot_be_signed_in_to_say_so(stand: tuple[Rig, Any], action: str, inputs: dict[str, Any], words: str) -> None:
     """A service that takes other credentials, or a signature that needs another package, is a connection that does not fit."""
     rig, server = stand
-    server.requests = []
+    server.asked = []
     found = rig.result(action, **inputs)
     assert found.error is not None
-    assert (found.error.code, server.requests) == ("invalid_connection", [])
+    assert (found.error.code, server.asked) == ("invalid_connection", [])
     assert words in found.error.message
 
 

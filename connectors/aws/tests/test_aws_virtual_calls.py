@@ -12,7 +12,7 @@ from zlib import crc32
 
 import pytest
 
-from aws_paged import pages_server
+from aws_paged import Pages
 from jackfield import Jackfield
 from moto_rig import EVERYTHING, Rig, moto_rig, offer
 
@@ -112,13 +112,13 @@ def test_each_attempt_sends_the_same_token(tmp_path: Path) -> None:
     """An attempt that ends in doubt is repeated with its token, so that AWS recognises it; another invocation has another token."""
     created = {"status_code": 200, "headers": {"Content-Type": "application/x-amz-json-1.1"}, "body": '{"Name": "s"}'}
     seen: list[set[str]] = []
-    with pages_server() as server, Jackfield(database_url="none", environment=offer(tmp_path, {"default": EVERYTHING})) as jackfield:
-        rig = Rig(jackfield, f"http://127.0.0.1:{server.server_address[1]}")
+    with Pages() as server, Jackfield(database_url="none", environment=offer(tmp_path, {"default": EVERYTHING})) as jackfield:
+        rig = Rig(jackfield, server.url)
         for _ in range(2):
-            server.requests, server.answers = [], [{"status_code": 500, "headers": {}, "body": "{}"}, created]
+            server.asked, server.answers = [], [{"status_code": 500, "headers": {}, "body": "{}"}, created]
             rig.output("secretsmanager/createSecret", Name="s", SecretString="v")
-            assert len(server.requests) == 2
-            seen.append({found for request in server.requests for found in re.findall('"ClientRequestToken": "([^"]+)"', request)})
+            assert len(server.asked) == 2
+            seen.append({found for request in server.asked for found in re.findall('"ClientRequestToken": "([^"]+)"', request)})
     assert [len(tokens) for tokens in seen] == [1, 1]
     assert seen[0] != seen[1]
 
@@ -142,9 +142,9 @@ def test_a_stream_of_events_is_whole_or_no_answer(tmp_path: Path, count: int) ->
         "Bucket": "files", "Key": "k", "Expression": "SELECT * FROM s3object", "ExpressionType": "SQL",
         "InputSerialization": {"CSV": {}}, "OutputSerialization": {"CSV": {}},
     }  # fmt: skip
-    with pages_server() as server, Jackfield(database_url="none", environment=offer(tmp_path, {"default": EVERYTHING})) as jackfield:
+    with Pages() as server, Jackfield(database_url="none", environment=offer(tmp_path, {"default": EVERYTHING})) as jackfield:
         server.answers = [{"status_code": 200, "headers": {"content-type": "application/vnd.amazon.eventstream"}, "body": body}]
-        found = Rig(jackfield, f"http://127.0.0.1:{server.server_address[1]}").result("s3/selectObjectContent", **asked)
+        found = Rig(jackfield, server.url).result("s3/selectObjectContent", **asked)
     if count == 10_000:
         assert found.output is not None
         assert len(found.output["Payload"]) == count
@@ -152,7 +152,7 @@ def test_a_stream_of_events_is_whole_or_no_answer(tmp_path: Path, count: int) ->
     else:
         assert found.error is not None
         assert "more than 10,000 events" in found.error.message
-        assert len(server.requests) == 1
+        assert len(server.asked) == 1
 
 
 def test_errors_have_codes_of_their_own(rig: Rig) -> None:

@@ -11,7 +11,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import jmespath
 import pytest
 
-from aws_paged import pages_server
+from aws_paged import Pages
 from clocks import StillClock
 from jackfield import Jackfield, Result
 from jackfield_aws.virtual import models
@@ -112,12 +112,12 @@ def test_what_has_not_started_is_not_waited_for(tmp_path: Path) -> None:
     """An answer that names nothing to look at ends the call: ECS had no room for the task, which is a refusal."""
     body = json.dumps({"tasks": [], "failures": [{"reason": "RESOURCE:MEMORY"}]})
     environment = offer(tmp_path, {"default": EVERYTHING})
-    with pages_server() as server, Jackfield(database_url="none", environment=environment) as jackfield:
+    with Pages() as server, Jackfield(database_url="none", environment=environment) as jackfield:
         server.answers = [{"status_code": 200, "headers": {"Content-Type": "application/x-amz-json-1.1"}, "body": body}]
-        rig = Rig(jackfield, f"http://127.0.0.1:{server.server_address[1]}")
+        rig = Rig(jackfield, server.url)
         found = rig.result("ecs/runTask", taskDefinition="t", waitUntil="tasksStopped")
         assert found.error is not None
-        assert (found.error.code, "RESOURCE:MEMORY" in found.error.message, len(server.requests)) == ("rejected", True, 1)
+        assert (found.error.code, "RESOURCE:MEMORY" in found.error.message, len(server.asked)) == ("rejected", True, 1)
 
 
 def test_every_row_fits_the_models_of_aws() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aws_paged import complaint, lists, pages_server
+from aws_paged import Pages, complaint, lists
 from jackfield import Jackfield
 from moto_rig import EVERYTHING, Rig, offer
 
@@ -17,8 +17,8 @@ def test_lists_are_complete_over_three_pages(tmp_path: Path, subtests: pytest.Su
     Tokens are texts, maps, numbers, several, or expressions; ends are a flag or the lack of a token; five protocols.
     """
     counted = 0
-    with pages_server() as server, Jackfield(database_url="none", environment=offer(tmp_path, {"default": EVERYTHING})) as jackfield:
-        rig = Rig(jackfield, f"http://127.0.0.1:{server.server_address[1]}")
+    with Pages() as server, Jackfield(database_url="none", environment=offer(tmp_path, {"default": EVERYTHING})) as jackfield:
+        rig = Rig(jackfield, server.url)
         for service in ("cloudwatch", "dynamodb", "kinesis", "route53", "s3", "sqs"):
             for name in lists(service):
                 with subtests.test(f"{service}.{name}"):

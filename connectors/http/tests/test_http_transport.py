@@ -101,7 +101,7 @@ def test_a_tunnel_through_a_proxy(tmp_path: Path) -> None:
 
     with (
         Provider([Answer({"a": 1})]) as provider,
-        fronting(int(provider.url.rpartition(":")[2]), pem, certificate) as front,
+        fronting(provider.port, pem, certificate) as front,
         serving(tunnel) as proxy,
     ):
         values = {

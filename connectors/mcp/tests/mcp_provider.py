@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from jackfield_market.testing import loopback_provider
+from jackfield_market.testing.loopback_provider import Answer, Request
 from mcp_rig import Talk, ToolServer
 
 
@@ -17,47 +14,8 @@ class Provider:
     """Authorization server whose documents a test changes; ``seen`` are its requests, each a method, a path and a body."""
 
     def __init__(self) -> None:
-        owner = self
-
-        class Asked(BaseHTTPRequestHandler):
-            def log_message(self, *_words: Any) -> None:
-                """Say nothing."""
-
-            def do_GET(self) -> None:
-                """Send a document."""
-                owner.seen.append(("GET", self.path, "", dict(self.headers)))
-                if self.path.startswith("/authorize?"):
-                    self._ask_person(parse_qs(urlsplit(self.path).query))
-                else:
-                    self._send(owner.documents.get(self.path))
-
-            def do_POST(self) -> None:
-                """Register a client, or issue a token."""
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                owner.seen.append(("POST", self.path, body, dict(self.headers)))
-                self._send(owner.registered if self.path == "/register" else owner.token())
-
-            def _ask_person(self, given: dict[str, list[str]]) -> None:
-                """Show the page on which a person approves."""
-                answer = {"code": "c0de", "state": given["state"][0], "iss": owner.url}
-                content = f'<h1>{given["scope"][0]}</h1><a href="{given["redirect_uri"][0]}?{urlencode(answer)}">Approve</a>'.encode()
-                self.send_response(200)
-                for name, text in {"Content-Type": "text/html", "Content-Length": str(len(content))}.items():
-                    self.send_header(name, text)
-                self.end_headers()
-                self.wfile.write(content)
-
-            def _send(self, found: Any) -> None:
-                status, headers, value = found if isinstance(found, tuple) else (200 if found else 404, {}, found)
-                content = json.dumps(value).encode()
-                self.send_response(status)
-                for name, text in {"Content-Type": "application/json", "Content-Length": str(len(content)), **headers}.items():
-                    self.send_header(name, text)
-                self.end_headers()
-                self.wfile.write(content)
-
-        self.place = ThreadingHTTPServer(("127.0.0.1", 0), Asked)
-        self.url = f"http://127.0.0.1:{self.place.server_port}"
+        self.place = loopback_provider.Provider(self._answer)
+        self.url = self.place.url
         self.seen: list[tuple[str, str, str, dict[str, str]]] = []
         self.metadata: dict[str, Any] = {
             "issuer": self.url, "authorization_endpoint": f"{self.url}/authorize", "token_endpoint": f"{self.url}/token",
@@ -86,17 +44,28 @@ class Provider:
         """How many clients were registered."""
         return sum(path == "/register" for _, path, _, _ in self.seen)
 
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        """Run it."""
-        thread = threading.Thread(target=self.place.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self.place.shutdown()
-            self.place.server_close()
-            thread.join(5)
+    def serving(self) -> loopback_provider.Provider:
+        """Return what runs it."""
+        return self.place
+
+    def _answer(self, _number: int, request: Request) -> Answer:
+        """Send a document, register a client, or issue a token."""
+        body = request.body.decode()
+        self.seen.append((request.method, request.path, body, dict(request.headers)))
+        if request.path.startswith("/authorize?"):
+            return self._asking(parse_qs(urlsplit(request.path).query))
+        found = self._made(request.path) if request.changes else self.documents.get(request.path)
+        status, headers, value = found if isinstance(found, tuple) else (200 if found else 404, {}, found)
+        return Answer(value, status, headers)
+
+    def _made(self, path: str) -> Any:
+        return self.registered if path == "/register" else self.token()
+
+    def _asking(self, given: dict[str, list[str]]) -> Answer:
+        """Show the page on which a person approves."""
+        answer = {"code": "c0de", "state": given["state"][0], "iss": self.url}
+        content = f'<h1>{given["scope"][0]}</h1><a href="{given["redirect_uri"][0]}?{urlencode(answer)}">Approve</a>'
+        return Answer(headers={"Content-Type": "text/html"}, content=content.encode())
 
 
 def guarded(server: ToolServer, provider: Provider) -> list[bool]:

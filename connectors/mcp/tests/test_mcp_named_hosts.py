@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -50,7 +51,7 @@ class Network:
 
     def beside(self, *servers: ToolServer | Provider) -> set[str]:
         """Hosts of connections to others than these."""
-        ports = {one.place.server_port for one in servers}
+        ports = {urlsplit(one.url).port for one in servers}
         return {host for host, port in self.reached if port not in ports}
 
 

@@ -8,6 +8,7 @@ import select
 import socket
 import ssl
 import struct
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,12 +46,16 @@ class Request:
     path: str
     headers: Mapping[str, str]
     body: bytes
-    left: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
+    left: Callable[[], bool] | None = field(default=None, repr=False, compare=False)
 
     @property
     def changes(self) -> bool:
         """True if the HTTP method may change something."""
         return self.method not in SAFE
+
+    def header(self, name: str) -> str:
+        """Return a field of the header, whatever the case of its name; empty if there is none."""
+        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
 
     def json(self) -> Any:
         """Return the body as JSON.
@@ -101,7 +106,8 @@ class Certifying(Protocol):
 
 
 class Provider:
-    """HTTP server on loopback that plays a script; a context manager. ``requests`` are all requests received, ``url`` is its address.
+    """HTTP server on loopback that plays a script; a context manager. ``requests`` are all requests received, ``url`` and
+    ``port`` its address.
 
     ``script`` is one step for all requests, or a function of a request's number (from 1) and the request. Or it is a sequence of steps: the
     Nth request gets the Nth step, later ones the last. Or it maps ``"POST /orders"`` (without the query) to steps, and others get 404. A
@@ -112,12 +118,19 @@ class Provider:
     - ``CLOSE``: close the connection in an orderly way instead of answering.
     - ``DRIP``: send the header, then one octet of an endless body every 50 ms, until the client hangs up.
 
-    It is also a proxy that forwards nothing: requests through it have whole addresses as their ``path``. Tunnels to hosts with TLS need an
-    ``authority``, and end here. With it, a connection may also begin with TLS, as one to the host that its handshake names.
+    Each connection serves one request, unless ``keeps`` lets clients use it again; with ``tls`` it is encrypted. It is also a proxy that
+    forwards nothing: requests through it have whole addresses as their ``path``. Tunnels to hosts with TLS need an ``authority``, and end
+    here. With it, a connection may also begin with TLS, as one to the host that its handshake names.
     """
 
     def __init__(
-        self, script: Step | Script | Sequence[Step] | Mapping[str, Step], *, port: int = 0, authority: Certifying | None = None
+        self,
+        script: Step | Script | Sequence[Step] | Mapping[str, Step],
+        *,
+        port: int = 0,
+        authority: Certifying | None = None,
+        keeps: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.requests: list[Request] = []
         self._script = _played(script)
@@ -126,10 +139,14 @@ class Provider:
         self._reading = 0
         self._read = threading.Condition(self._lock)
         self.authority = authority
-        self._server = _Server(("127.0.0.1", port), type("_Handler", (_Handler,), {"provider": self}))
+        kept = {"protocol_version": "HTTP/1.1"} if keeps else {}
+        self._server = _Server(("127.0.0.1", port), type("_Handler", (_Handler,), {"provider": self, **kept}))
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._accept, daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.port = self._server.server_port
+        self.url = f"http{'' if tls is None else 's'}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -227,6 +244,13 @@ def _has_left(connection: socket.socket) -> bool:
 class _Server(ThreadingHTTPServer):
     """Server that counts the connections that it has accepted."""
 
+    request_queue_size = 512
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep quiet about clients that leave, or do not believe a certificate."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Answer in a thread that has a name."""
         threading.current_thread().name = _HANDLER
@@ -239,11 +263,13 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Handler of one request per connection."""
+    """Handler of one request per connection, or of all that come over it if its protocol is HTTP/1.1."""
 
     provider: Provider
     origin = ""
     """Address of the host at the end of a tunnel."""
+    is_counted = True
+    """True while a request is awaited that the provider has counted: the first of each connection."""
     disable_nagle_algorithm = True  # header and body are two writes: the second would wait for the acknowledgement of the first
 
     def handle_one_request(self) -> None:
@@ -253,11 +279,14 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             request = self._request()
         finally:
-            if request is None:
+            if request is None and self.is_counted:
                 self.provider.reading(-1)
+            self.is_counted = False
         if request is None:
+            self.close_connection = True
             return
         found = self.provider.play(request)
+        self.close_connection = self.close_connection or not isinstance(found, Answer) or bool(found.missing)
         try:
             self._react(found)
         except OSError:
@@ -267,6 +296,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.provider.authority is not None and not self.origin and self.connection.recv(1, socket.MSG_PEEK) == _HANDSHAKE:
             return self._named(self.provider.authority)
         self.raw_requestline = self.rfile.readline(65537)
+        if self.raw_requestline and not self.is_counted:
+            self.is_counted = True
+            self.provider.reading(1)
         if not self.raw_requestline or self.raw_requestline == _LAST or not self.parse_request():
             return None
         if self.command == "CONNECT" and self.provider.authority is not None and not self.origin:
@@ -331,7 +363,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, found: Answer) -> None:
         content = json.dumps(found.body).encode() if found.content is None else found.content
-        headers = {"content-type": "application/json", "connection": "close"}
+        headers = {"content-type": "application/json"} | ({"connection": "close"} if self.close_connection else {})
         headers |= {name.lower(): value for name, value in found.headers.items()}
         begin = self.send_response_only if "date" in headers else self.send_response  # which has the present time
         begin(found.status)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from jackfield_market.testing.loopback_provider import CLOSE, Answer, Provider, Request, Step
 
 
 class Collector:
@@ -21,38 +22,28 @@ class Collector:
         self.services: set[str] = set()
         self._leaving = threading.Event()
         self.asked = threading.Event()
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                collector._take(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
-                collector.asked.set()
-                if hanging:
-                    collector._leaving.wait(120)
-                    return  # whoever sent it has gone by now
-                told = ExportTraceServiceResponse().SerializeToString()
-                self.send_response(200 if self.path == "/v1/traces" else 404)
-                self.send_header("Content-Type", "application/x-protobuf")
-                self.send_header("Content-Length", str(len(told)))
-                self.end_headers()
-                self.wfile.write(told)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._provider = Provider(self._answer)
+        self._hangs = hanging
+        self.url = self._provider.url
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self._provider.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._leaving.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._provider.__exit__(kind, error, trace)
+
+    def _answer(self, _number: int, request: Request) -> Step:
+        self._take(gzip.decompress(request.body) if request.header("Content-Encoding") == "gzip" else request.body)
+        self.asked.set()
+        if self._hangs:
+            self._leaving.wait(120)
+            return CLOSE  # whoever sent it has gone by now
+        kind = {"Content-Type": "application/x-protobuf"}
+        return Answer(
+            status=200 if request.path == "/v1/traces" else 404, headers=kind, content=ExportTraceServiceResponse().SerializeToString()
+        )
 
     def _take(self, body: bytes) -> None:
         self.raw += body

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -19,6 +17,7 @@ from jackfield.callers import Rules
 from jackfield.callers.actor import Actor
 from jackfield.connector import ConnectionType, Guard, InvalidConnection
 from jackfield.kernel.clock import SystemClock
+from jackfield.testing import Answer, Provider
 from jackfield_aws.connection_types import ApiKeySecret
 from jackfield_aws_ses.smtp.connection_type import Smtp
 from jackfield_http.bindings.connection import BoundConnection
@@ -29,32 +28,6 @@ from jackfield_store.management.shared_settings import SharedSettings
 
 NAME, INTERNAL = "api.example", "10.1.2.3"
 ADA = Actor("cli", "ada")
-
-
-class Upstream(BaseHTTPRequestHandler):
-    """An API that keeps connections open, but for paths that end them."""
-
-    protocol_version = "HTTP/1.1"
-    seen: ClassVar[list[str]] = []
-
-    def do_GET(self) -> None:
-        """Answer with JSON."""
-        self.seen.append(self.path)
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", "18")
-        if self.path == "/close":
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(b'{"MessageId": "m"}')
-
-    def do_POST(self) -> None:
-        """Read the body, and answer as SES."""
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.do_GET()
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
 
 
 class Names:
@@ -81,16 +54,20 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
     return found
 
 
+@pytest.fixture(name="upstream")
+def _upstream() -> Iterator[Provider]:
+    """An API that answers as SES and keeps connections open, but for a path that ends them."""
+    made = {"MessageId": "m"}
+    with Provider(
+        lambda _number, asked: Answer(made, headers={"Connection": "close"} if asked.path == "/close" else {}), keeps=True
+    ) as found:
+        yield found
+
+
 @pytest.fixture
-def port() -> Iterator[int]:
-    """Port of an API on loopback."""
-    Upstream.seen.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Upstream) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
+def port(upstream: Provider) -> int:
+    """Port of the API."""
+    return upstream.port
 
 
 @pytest.fixture
@@ -130,13 +107,13 @@ def test_one_look_up_serves_many_calls(stand: Stand, names: Names, port: int) ->
     assert names.asked == 0
 
 
-def test_a_name_that_moves_inside_is_refused_where_it_is_connected_to(stand: Stand, names: Names, port: int) -> None:
+def test_a_name_that_moves_inside_is_refused_where_it_is_connected_to(stand: Stand, names: Names, port: int, upstream: Provider) -> None:
     """While the verdict holds, a new connection is judged by the addresses that it would go to."""
     add(stand, port)
     assert called(stand, "/close") == ("succeeded", None)
     names.address = INTERNAL
     assert called(stand) == ("failed", "invalid_connection")
-    assert Upstream.seen == ["/close"]
+    assert [request.path for request in upstream.requests] == ["/close"]
 
 
 def test_what_is_no_longer_allowed_is_refused_at_once(stand: Stand, names: Names, port: int) -> None:

@@ -6,14 +6,12 @@ import contextlib
 import functools
 import json
 import secrets
-import threading
 import time
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -23,6 +21,9 @@ from tests.jackfield_service.shell.pages.console_client import Answer, Client, P
 
 from jackfield.callers.actor import LIBRARY
 from jackfield.callers.roles import made_grant
+from jackfield_market.testing import loopback_provider
+from jackfield_market.testing.loopback_provider import Answer as Reply
+from jackfield_market.testing.loopback_provider import Request
 from jackfield_store.management.roles import Roles
 
 CLIENT, SECRET = "console", "s3cret-of-the-console"
@@ -133,51 +134,26 @@ def providing(**members: Any) -> Iterator[Provider]:
     """A provider that answers."""
     provider = Provider(**members)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            provider.asked.append(parts.path)
-            if provider.is_away:
-                self.reply(503, {})
-            elif parts.path == "/authorize":
-                self.send_response(302)
-                self.send_header("Location", provider.authorize(parts.query))
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-            elif parts.path == "/keys":
-                self.reply(200, provider.keys())
-            elif parts.path == "/userinfo":
-                self.reply(200, provider.userinfo or {"sub": provider.claims.get("sub")})
-            else:
-                self.reply(200, provider.description())
+    def answer(_number: int, request: Request) -> Reply:
+        parts = urlsplit(request.path)
+        provider.asked.append(request.path if request.changes else parts.path)
+        if provider.is_away:
+            return Reply({}, 503)
+        if request.changes:
+            form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
+            status, found = provider.token(form, request.header("Authorization"))
+            return Reply(found, status)
+        if parts.path == "/authorize":
+            return Reply({}, 302, {"Location": provider.authorize(parts.query)})
+        if parts.path == "/keys":
+            return Reply(provider.keys())
+        if parts.path == "/userinfo":
+            return Reply(provider.userinfo or {"sub": provider.claims.get("sub")})
+        return Reply(provider.description())
 
-        def do_POST(self) -> None:
-            provider.asked.append(self.path)
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            form = {name: values[0] for name, values in parse_qs(body).items()}
-            self.reply(*((503, {}) if provider.is_away else provider.token(form, self.headers.get("Authorization", ""))))
-
-        def reply(self, status: int, found: dict[str, Any]) -> None:
-            body = json.dumps(found).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    provider.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with loopback_provider.Provider(answer) as far:
+        provider.port = far.port
         yield provider
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def led_back(location: str) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
@@ -32,24 +30,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     authority, certificate = Asking(), str(make_certificate(folder))
     origin = f"https://localhost:{port}"
     settings = replace(SETTINGS, port=port, public_url=origin, certificate=certificate, key=certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
     with (
-        plugged(folder / "packages"), Provider(authority) as provider, ThreadingHTTPServer(("127.0.0.1", 0), Platform) as site,
-        ThreadingHTTPServer(("127.0.0.1", 0), Platform) as sister, standing(folder, settings, clock=clock) as stand,
+        plugged(folder / "packages"), Provider(authority) as provider, Provider(Platform.answer) as site,
+        Provider(Platform.answer, tls=context) as sister, standing(folder, settings, clock=clock) as stand,
     ):  # fmt: skip
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        sister.socket = context.wrap_socket(sister.socket, server_side=True)
-        for one in (site, sister):
-            Thread(target=one.serve_forever, name="platform", daemon=True).start()
         storage = stand.host.storage
         Workspaces(storage.database, storage.vault, stand.host.clock).create("acme-1")
         made = PlatformTokens(storage.database, storage.vault, stand.host.clock).create("acme-*", "The Shop")
         shop = stand.host.identities.find(made.text)
         assert shop is not None
-        urls = (f"http://127.0.0.1:{site.server_port}", f"https://localhost:{sister.server_port}")
+        urls = (site.url, sister.url.replace("127.0.0.1", "localhost"))
         yield Place(stand, provider, authority, *urls, origin, shop.actor, clock)
-        site.shutdown()
-        sister.shutdown()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -17,7 +16,7 @@ from jackfield_service.subjects.connect.operations import connecting
 from oauth2_authority import Codes
 
 
-class Platform(BaseHTTPRequestHandler):
+class Platform:
     """Pages of the platform: one that frames ``framed``, one that people return to, and one that posts ``nonce`` to ``start``."""
 
     framed = ""
@@ -25,23 +24,17 @@ class Platform(BaseHTTPRequestHandler):
     script = ""
     nonce = ""
 
-    def do_GET(self) -> None:
+    @classmethod
+    def answer(cls, _number: int, request: Request) -> Answer:
         """Show the page."""
         pages = {
-            "/embedding": f'<!doctype html><h1>The Shop</h1><script src="{self.script}"></script>',
-            "/framing": f'<!doctype html><iframe src="{self.framed}" width="900" height="900"></iframe>',
-            "/opening": f"""<!doctype html><button onclick='w = window.open("{self.start}"); setInterval(() =>
-                w.postMessage({{nonce: "{self.nonce}"}}, "*"), 50)'>Win a prize</button>""",
+            "/embedding": f'<!doctype html><h1>The Shop</h1><script src="{cls.script}"></script>',
+            "/framing": f'<!doctype html><iframe src="{cls.framed}" width="900" height="900"></iframe>',
+            "/opening": f"""<!doctype html><button onclick='w = window.open("{cls.start}"); setInterval(() =>
+                w.postMessage({{nonce: "{cls.nonce}"}}, "*"), 50)'>Win a prize</button>""",
         }
-        body = pages.get(urlsplit(self.path).path, "<!doctype html><h1>The Shop</h1>").encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        body = pages.get(urlsplit(request.path).path, "<!doctype html><h1>The Shop</h1>")
+        return Answer(headers={"Content-Type": "text/html"}, content=body.encode())
 
 
 class Shifted(SystemClock):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -183,33 +181,16 @@ def test_a_refusal_takes_the_focus(browser: Browser, console: Console, platform:
     visitor.close()
 
 
-class Embedding(BaseHTTPRequestHandler):
-    """A page of another site that frames ``framed``."""
-
-    framed = ""
-
-    def do_GET(self) -> None:
-        """Show the frame."""
-        body = f'<!doctype html><iframe src="{self.framed}"></iframe>'.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 def test_only_the_sessions_origins_frame_the_page(browser: Browser, console: Console, platform: Client) -> None:
     """A page of the session's origins shows it in a frame, where the person connects; in a frame of any other page there is nothing."""
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
     page.set_default_timeout(60_000)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Embedding) as site:
-        Thread(target=site.serve_forever, name="embedding", daemon=True).start()
-        ours, theirs = (f"http://{host}:{site.server_port}" for host in ("127.0.0.1", "localhost"))
-        Embedding.framed = str(begin(console, platform, types=["echo/token"], origins=[ours])["url"])
+    framed: list[str] = []
+    kind = {"Content-Type": "text/html"}
+    with Provider(lambda *_: Answer(content=f'<!doctype html><iframe src="{framed[0]}"></iframe>'.encode(), headers=kind)) as site:
+        ours, theirs = site.url, site.url.replace("127.0.0.1", "localhost")
+        framed.append(str(begin(console, platform, types=["echo/token"], origins=[ours])["url"]))
         with page.expect_console_message(lambda message: "frame-ancestors" in message.text):
             page.goto(theirs)
         assert page.frames[1].get_by_role("button", name="Begin").count() == 0
@@ -222,7 +203,6 @@ def test_only_the_sessions_origins_frame_the_page(browser: Browser, console: Con
         frame.get_by_label("Token").fill("x")
         frame.get_by_role("button", name="Continue").click()
         frame.get_by_text("Signed in as The echo in the hall.").wait_for()
-        site.shutdown()
     context.close()
 
 

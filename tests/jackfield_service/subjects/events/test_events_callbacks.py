@@ -15,6 +15,7 @@ from tests.jackfield_service.subjects.events.callback_stage import Place
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
+from jackfield.testing import CLOSE, Answer
 from jackfield.wire.guard import Guard
 from jackfield_service.subjects.callbacks.callbacks import Callbacks, failing_callbacks
 from jackfield_service.subjects.callbacks.retries import PAUSES, pause_before
@@ -261,7 +262,7 @@ def test_what_was_paused_for_its_failures_resumes_though_it_was_changed(place: P
 def test_a_callback_that_is_removed_or_paused_gets_no_more(ends: str, place: Place, receiver: Receiver) -> None:
     """What its threads have claimed by then is not sent: at most what is on its way."""
     goes = threading.Semaphore(0)
-    receiver.answer = lambda _handler: (204, {}, b"") if goes.acquire(timeout=60.0) else None
+    receiver.answer = lambda _request: Answer(status=204) if goes.acquire(timeout=60.0) else CLOSE
     identifier = place.add(receiver.url, types=["quota.low"]).callback.id
     place.happens(count=60)
     while not receiver.got:
@@ -300,10 +301,7 @@ def test_large_and_broken_answers(place: Place, receiver: Receiver) -> None:
     place.dispatch()
     assert (place.all()[0].state, len(place.all()[0].log[0]["answer"])) == ("delivered", 400)
 
-    def hangs_up(handler: Any) -> None:
-        handler.close_connection = True
-
-    receiver.answer = hangs_up
+    receiver.answer = lambda _request: CLOSE
     place.happens()
     place.dispatch()
     assert "closed the connection before the first byte of an answer" in place.all()[1].to_json()["lastError"]
@@ -326,7 +324,7 @@ def test_deliveries_are_made_as_they_are_sent(place: Place, receiver: Receiver) 
     """However many events wait, few deliveries are made ahead of what is sent; callbacks that were made one after the other, and so begin
     at other events, are served alike."""
     held = threading.Event()
-    receiver.answer = lambda _handler: (204, {}, b"") if held.wait(60.0) else None
+    receiver.answer = lambda _request: Answer(status=204) if held.wait(60.0) else CLOSE
     for _ in range(3):
         place.add(receiver.url, types=["quota.low"])
     place.happens(count=1200)

@@ -7,6 +7,7 @@ import threading
 import pytest
 from tests.jackfield_service.subjects.events.callback_stage import Place
 
+from jackfield.testing import CLOSE, Answer
 from receiver import Receiver
 
 
@@ -15,7 +16,7 @@ from receiver import Receiver
 def test_an_answer_is_noted_for_its_own_event(status: int, place: Place, receiver: Receiver) -> None:
     """The database goes back while a delivery is on its way, and another event gets its number: the answer says nothing about that one."""
     goes = threading.Semaphore(0)
-    receiver.answer = lambda _handler: (status, {}, b"") if goes.acquire(timeout=60.0) else None
+    receiver.answer = lambda _request: Answer(status=status) if goes.acquire(timeout=60.0) else CLOSE
     place.add(receiver.url, types=["quota.low"])
     place.happens()
     while not receiver.got:

@@ -100,9 +100,10 @@ class Played:
         at = next((number for number, entry in enumerate(self.ledger.entries) if entry.write == self.ledger.at), 0)
         return any(entry.write is None and entry.took for entry in self.ledger.entries[at:])
 
-    def others(self) -> set[str]:
-        """Return the writes that the first run did not have, in one line each."""
-        return {f"{line(entry.request)} {excerpt(entry.request)}"[:_LINE].strip() for entry in self.ledger.entries if entry.write is None}
+    def others(self) -> dict[str, str]:
+        """Return the writes that the first run did not have, by their lines: each with its content."""
+        rows = [(line(entry.request), excerpt(entry.request)) for entry in self.ledger.entries if entry.write is None]
+        return {name: f"{name} {text}"[:_LINE].strip() for name, text in rows}
 
 
 class Prover:
@@ -111,7 +112,7 @@ class Prover:
     def __init__(self, settings: Settings, progress: Callable[[str], None] = lambda _text: None) -> None:
         self._settings = settings
         self._progress = progress
-        self._others: set[str] = set()
+        self._others: dict[str, str] = {}
         """Writes that came in a situation, and not in the first run."""
 
     def prove(self, case: Case) -> CaseProof:
@@ -136,7 +137,7 @@ class Prover:
             cells += [cell for cell, _ in found]
             if any(cut for _, cut in found):
                 notes.append(_CUT.format(self._settings.terms.silence))
-        notes += [f"It also sent {other}: this was not in the first run, and is not judged." for other in sorted(self._others)]
+        notes += [f"It also sent {other}: this was not in the first run, and is not judged." for _, other in sorted(self._others.items())]
         return CaseProof(case.name, writes, tuple(_single(cells)), tuple(dict.fromkeys(notes)))
 
     def _faults(self, case: Case) -> Iterator[Fault]:

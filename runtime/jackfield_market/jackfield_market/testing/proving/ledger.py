@@ -122,7 +122,7 @@ class Ledger:
             return True
         mine, until = self._arrived[run], time.monotonic() + self._terms.late
         while not self._apart and self._arrived[1 - run] < mine:
-            if (left := request.left()) or time.monotonic() > until:
+            if (left := _has_left(request)) or time.monotonic() > until:
                 self._apart = True
                 return not left
         return True
@@ -165,7 +165,7 @@ class Ledger:
     def _is_left(self, request: Request) -> bool:
         """Be silent, and return True if the client gave up before the end."""
         until = time.monotonic() + self._terms.silence
-        while not (self._over.is_set() or request.left()):
+        while not (self._over.is_set() or _has_left(request)):
             if time.monotonic() > until:
                 return False
         return True
@@ -232,3 +232,7 @@ class Ledger:
             return answer
         entry.answered = "the key of another write: refused (422)"
         return Answer({"message": "this idempotency key was used for another request"}, 422)
+
+
+def _has_left(request: Request) -> bool:
+    return request.left is not None and request.left()

@@ -54,9 +54,9 @@ class Shape:
         return bool(self.rows) and len(whole.rows) > 1 and beside and self.rows <= whole.rows and self.is_at(whole)
 
     def is_at(self, other: Shape) -> bool:
-        """Return whether method, host and path are those of another one, but for parts that each run makes anew."""
-        mine, others = ([_plain(part) for part in shape.path] for shape in (self, other))
-        return self.method == other.method and self.path[0] == other.path[0] and mine == others
+        """Return whether method, domain and path are those of another one, but for parts that each run makes anew."""
+        mine, others = ((shape.method, _domain(shape.path[0]), *map(_plain, shape.path[1:])) for shape in (self, other))
+        return mine == others
 
 
 def address(request: Request) -> tuple[str, str, str]:
@@ -93,7 +93,7 @@ def _is_query(request: Request, path: str) -> bool:
 def body_of(request: Request) -> Any:
     """Return a body as JSON; a form as an object; None if it is neither."""
     content = _content(request)
-    if "urlencoded" in _header(request, "content-type"):
+    if "urlencoded" in request.header("content-type"):
         return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True))
     try:
         return json.loads(content)
@@ -103,16 +103,12 @@ def body_of(request: Request) -> Any:
 
 def _content(request: Request) -> bytes:
     """Return a body without its compression, which has a time in it."""
-    if _header(request, "content-encoding").lower() != "gzip":
+    if request.header("content-encoding").lower() != "gzip":
         return request.body
     try:
         return gzip.decompress(request.body)
     except (OSError, EOFError, zlib.error):
         return request.body
-
-
-def _header(request: Request, name: str) -> str:
-    return next((value for key, value in request.headers.items() if key.lower() == name), "")
 
 
 def key_of(request: Request, headers: Sequence[str], members: Sequence[str]) -> str | None:
@@ -172,6 +168,11 @@ def _lists(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str
             yield from _lists(member, (*place, name))
 
 
+def _domain(host: str) -> list[str]:
+    """Return the end of a host's name: one host of a provider stands in for another."""
+    return host.rsplit(".", 2)[-2:]
+
+
 def _plain(text: str) -> str:
     """Return a text with a sign in place of what each run makes anew."""
     return _MADE.sub("#", text)
@@ -217,6 +218,6 @@ def repeats_by_itself(request: Request, before: Request) -> bool:
 
 def is_refused(request: Request, before: Request) -> bool:
     """Return whether a provider refuses a write after an earlier one: the thing has changed since, or is there already."""
-    if _header(request, "if-none-match") == "*":
+    if request.header("if-none-match") == "*":
         return address(request) == address(before) and before.method != "DELETE"
-    return any(_header(request, name) == _header(before, name) != "" for name in _CONDITIONS) and shape(request) == shape(before)
+    return any(request.header(name) == before.header(name) != "" for name in _CONDITIONS) and shape(request) == shape(before)
