@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from mcp_rig import ToolServer, serving
 from plugboard import make_echo, plugged
 from shell import Shell
 
+ROOT = Path(__file__).parents[4]
 SECRET = "the-token-of-the-hall"
 SAY: dict[str, Any] = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "x"}}
 HALL: dict[str, Any] = {"type": "echo/token", "values": {"token": {"$env": "HALL_TOKEN"}, "greeting": "Hi"}}
@@ -165,6 +167,40 @@ def test_values_of_another_type_are_refused(place: Shell, kind: Kind[Any]) -> No
     for odd in ("x" * 300, "\u0000", "", *(() if kind.name == "tokens" else ("../x",))):
         place.write("file.json", json.dumps({"workspaces": {workspace: {kind.name: {odd: spec}}}}))
         assert [row["act"] for row in place.run("plan", "file.json").json["rows"]] == ["refused"], odd
+
+
+def test_what_only_a_person_can_do_is_named(place: Shell) -> None:
+    """A connection that somebody has to approve is made, and named in each plan until then; a value that its type does not know is called
+    so, and not a secret."""
+    values = {
+        "server": "https://api.example.com", "authorizationUrl": "https://a.example/authorize", "tokenUrl": "https://a.example/token",
+        "clientId": "c", "clientSecret": {"$env": "HALL_TOKEN"},
+    }  # fmt: skip
+    shop = {"type": "http/oauth2AuthorizationCode", "values": values}
+    rows = stated(place, "acme", "connections", "shop", shop, "apply")
+    assert [(row["act"], row["name"]) for row in rows] == [("make", "shop"), ("person", "shop")]
+    (row,) = stated(place, "acme", "connections", "shop", shop, "plan")
+    assert (row["act"], "approve" in row["reason"]) == ("person", True)
+    for member, value, said in (("baseUrl", "https://x.example", "did you mean"), ("clientSecret", "raw-4711", "must be a reference")):
+        wrong = {**shop, "values": {**values, member: value}}
+        place.write("file.json", json.dumps({"workspaces": {"acme": {"connections": {"shop": wrong}}}}))
+        answer = place.run("plan", "file.json")
+        assert [one["act"] for one in answer.json["rows"]] == ["refused", "person"]
+        problem = answer.json["rows"][0]["problem"]
+        assert (member in problem, "raw-4711" in answer.out + answer.err) == (True, False), (said, problem)
+        assert ("must be a reference" in problem) == (member == "clientSecret"), problem
+
+
+def test_the_files_of_the_page_can_be_applied(place: Shell) -> None:
+    """The examples of the page are made as they stand there, first alone and then under their overlay, and leave no drift."""
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "tutorial" / "state.md").read_text("utf-8"), re.DOTALL)
+    base, production = (place.write(f"{number}.yaml", text.replace("acme:", "page:")).name for number, text in enumerate(blocks))
+    place.set(ACME_SECRET=SECRET)
+    digest = place.run("plan", base).json["digest"]
+    assert place.run("apply", base, "--plan", digest, "--secrets-out", "new.json").code == 0
+    told = place.run("apply", base, production, "--prune", "--secrets-out", "new.json").json
+    assert [(row["kind"], row["act"]) for row in told["rows"]] == [("settings", "change"), ("callbacks", "end")]
+    assert place.run("plan", base, production, "--prune", "--check").code == 0
 
 
 NOTE = """

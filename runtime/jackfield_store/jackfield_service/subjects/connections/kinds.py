@@ -53,12 +53,12 @@ def _all(things: _Connections, wanted: Wanted) -> Iterator[KindRow]:
             return
 
 
-def _checked(things: _Connections, spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the values that a file states.
+def _require_references(things: _Connections, spec: Mapping[str, Any]) -> None:
+    """Require that a file states no secret. It is asked once the values fit their type, since what a type does not know may be one.
 
-    :raises InvalidConnection: if one of them is a secret itself. A masked one stays as it is.
+    :raises InvalidConnection: if one of the values is a secret itself. A masked one stays as it is.
     """
-    values: Mapping[str, Any] = spec.get("values", {})
+    values: Mapping[str, Any] = spec["values"]
     schema = things.known.kinds.find(spec["type"]).schema
     faults, named = [], set(reference_paths(values))
     for path in sorted(secret_places(schema, values) - named):
@@ -69,11 +69,11 @@ def _checked(things: _Connections, spec: Mapping[str, Any]) -> Mapping[str, Any]
             faults.append(Detail(f"/values{path}", 'must be a reference to the secret, such as {"$env": "ACME_KEY"}'))
     if faults:
         raise InvalidConnection("a file must not contain secrets", details=faults, hint="Put the secret elsewhere, and refer to it.")
-    return values
 
 
 def _make(things: _Connections, name: str, spec: Json) -> Done:
-    made = things.known.add(name, spec["type"], _checked(things, spec), test=False, provenance=things.provenance)
+    made = things.known.add(name, spec["type"], spec["values"], test=False, provenance=things.provenance)
+    _require_references(things, spec)
     return Done(_row(things, made["name"]))
 
 
@@ -82,7 +82,8 @@ def _change(things: _Connections, found: KindRow, spec: Json) -> Done:
     if things.known.kinds.find(spec["type"]).full_name != found.stated["type"]:
         _end(things, found)
         return _make(things, found.name, spec)
-    things.known.replace(found.name, _checked(things, spec), test=False, provenance=things.provenance)
+    things.known.replace(found.name, spec["values"], test=False, provenance=things.provenance)
+    _require_references(things, spec)
     return Done(_row(things, found.name))
 
 
