@@ -310,11 +310,13 @@ class Turn:
             request.grant = UNANSWERED
 
     async def _keep_to_plan(self, pace: Pace, row: Pace, plan: Warmup, grant: PlaceGrant) -> None:
-        """Count the call in the warm-up plan of its connection, in that one's ``row``."""
+        """Count the call in the warm-up plan of its connection, in that one's ``row``. One from the queue comes again the next day."""
         refused = await self._call.waiter.call(partial(row.plan, plan.per_day, self._cost), inline_ok=row.is_fast)
         if refused is not None:
             number, until = refused
             await self._give_back(pace, grant.position)
+            if self._call.claimed is not None:
+                raise PostponedError(until)
             raise QuotaExceeded(
                 f"the warm-up plan of '{plan.name}' allows {plan.per_day[number]:g} on day {number + 1}, which leaves no room for "
                 f"'{self._action.key}': nothing was sent",

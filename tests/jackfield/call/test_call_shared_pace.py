@@ -265,6 +265,25 @@ def test_queued_invocations_wait_in_the_queue(tmp_path: Path) -> None:
     assert (result.status, result.meta.attempts, script.tries) == ("succeeded", 1, 5)
 
 
+def test_a_queued_invocation_waits_for_the_next_day_of_a_warm_up_plan(tmp_path: Path) -> None:
+    """A direct call is refused; one that was accepted comes again when the plan has room, and its delivery does not count."""
+    sending = replace(budget(Provider(Limits(per_second=100))), warmup=lambda _client: Warmup("front", (1, 2)))
+    script, url = Script("done"), f"sqlite:///{tmp_path}/shared.db"
+    with runtime(tmp_path, scripted(script, budget=sending), database_url=url) as board:
+        board.clock.advance(DAY - board.clock.time() % DAY + 3600)
+        assert [result.status for result in many(board, 2)] == ["succeeded", "failed"]
+        board.jackfield.enqueue(invocation())
+        queue = Queue(board.jackfield.storage.database, board.clock)
+        (claimed,) = queue.claim(1)
+        with pytest.raises(PostponedError) as later:
+            asyncio.run(board.jackfield.arun(claimed))
+        assert later.value.at == pytest.approx(board.clock.time() + 23 * 3600, abs=60)
+        assert queue.postpone(claimed, later.value.at)
+        board.clock.advance(later.value.at - board.clock.time() + 1)
+        (again,) = queue.claim(1)
+        assert (again.delivery, asyncio.run(board.jackfield.arun(again)).status) == (1, "succeeded")
+
+
 def test_workspaces_do_not_share_a_row(tmp_path: Path) -> None:
     """The rows of two workspaces are apart, and name no account."""
     with open_database(f"sqlite:///{tmp_path}/shared.db") as database:
