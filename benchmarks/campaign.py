@@ -201,6 +201,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "20, 100 and 300 callers over HTTP of a source of credentials that hangs, beside the mails of another connection",
         (*_SCRIPT, "tests/campaigns/identity_campaign.py"),
     ),
+    "quotas": (
+        "10,000 calls of 64 processes against a quota of 50, with 150 kills; SQLite, PostgreSQL, and a failover to a synchronous standby",
+        (*_PYTHON, "pytest", "-m", "campaign", "-q", "-s", "tests/jackfield_store/journal/test_journal_quotas.py"),
+    ),
     "schedules": (
         "slots of 12 expressions beside each change of each time zone's clocks from 2020 to 2037, judged by a walk over the minutes",
         (*_PYTHON, "pytest", "-m", "campaign", "-q", "tests/jackfield_service/subjects/schedules/test_schedules_changes.py"),

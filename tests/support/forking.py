@@ -33,11 +33,11 @@ _SUPPORT = Path(__file__).parent
 _WORTH_IMPORTING = ("jackfield", "pydantic", "psycopg", "cryptography", "jsonschema", "botocore", "asyncio", "ssl", "fake_aws", "smtp_rig")
 
 
-def alone(function: Callable[..., Any], *arguments: object) -> Any:
-    """Run a module's function in another Python and return what it returned; arguments and value pass as JSON."""
+def alone(function: Callable[..., Any], *arguments: object, within: float = _PATIENCE) -> Any:
+    """Run a module's function in another Python and return what it returned ``within`` seconds; arguments and value pass as JSON."""
     source = sys.modules[function.__module__].__file__
     assert source is not None
-    return _importer(os.getpid()).run(source, function.__name__, arguments)
+    return _importer(os.getpid()).run(source, function.__name__, arguments, within)
 
 
 class _Importer:
@@ -52,7 +52,7 @@ class _Importer:
         self._modules: list[str] = []
         """Modules that the last function needed."""
 
-    def run(self, source: str, name: str, arguments: Iterable[object]) -> Any:
+    def run(self, source: str, name: str, arguments: Iterable[object], within: float) -> Any:
         """Run a function."""
         call = {"source": source, "name": name, "arguments": [*arguments], "environment": dict(os.environ), "modules": self._modules}
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as request:
@@ -60,7 +60,7 @@ class _Importer:
             request.flush()
             socket.send_fds(self._end, [b"run"], [request.fileno(), out.fileno(), err.fileno()])
             pid = int(self._end.recv(20))
-            ended = self._ended(_PATIENCE)
+            ended = self._ended(within)
             for number in (signal.SIGABRT, signal.SIGKILL):
                 if not ended:
                     with suppress(ProcessLookupError):

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ports import free_port
+from waiting import until
 
 if TYPE_CHECKING:
     import psycopg
@@ -193,6 +194,32 @@ def running_server() -> Iterator[Server]:
                 server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def standing_by(*, synchronous: bool) -> Iterator[tuple[Server, Server]]:
+    """A primary and its standby; commits wait for the standby if it is ``synchronous``."""
+    import psycopg
+
+    with running_server() as primary:
+        standby = Server.standby_of(primary, primary.folder.parent / "standby")
+        try:
+            if synchronous:
+                with psycopg.connect(primary.url(), autocommit=True) as admin:
+                    admin.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+                    admin.execute("SELECT pg_reload_conf()")
+                    until(lambda: admin.execute("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'").fetchone() is not None, 120)
+            yield primary, standby
+        finally:
+            with suppress(AssertionError):
+                standby.stop()
+
+
+def url_of_both(primary: Server, standby: Server) -> str:
+    """Make a database with all tables, and give the URL at which it is found whichever of the two is the primary."""
+    name = primary.create(primary.template()).rpartition("/")[2]
+    hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
+    return f"postgresql://postgres@{hosts}/{name}?target_session_attrs=read-write"
 
 
 @contextmanager

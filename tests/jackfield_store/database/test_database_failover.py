@@ -22,7 +22,7 @@ from jackfield_store.database.timelines import Timelines
 from jackfield_store.journal.instance import Instance
 from jackfield_store.runtime import Jackfield
 from noted_calls import Noted, noting
-from postgres import Server, missing, running_server
+from postgres import Server, missing, running_server, standing_by, url_of_both
 
 CALLERS = 8
 SLACK = 25.0
@@ -36,17 +36,8 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Server]]:
     reason = missing()
     if reason is not None:
         pytest.skip(reason)
-    with running_server() as primary:
-        standby = Server.standby_of(primary, primary.folder.parent / "standby")
-        if request.param == "synchronous":
-            with psycopg.connect(primary.url(), autocommit=True) as admin:
-                admin.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
-                admin.execute("SELECT pg_reload_conf()")
-                _until(lambda: admin.execute("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'").fetchone() is not None)
-        try:
-            yield primary, standby
-        finally:
-            standby.stop()
+    with standing_by(synchronous=request.param == "synchronous") as found:
+        yield found
 
 
 def _until(holds: object, within: float = 120.0) -> None:
@@ -69,8 +60,7 @@ def test_a_promoted_standby_is_found(tmp_path: Path, pair: tuple[Server, Server]
     """With both hosts in the URL, calls work within five seconds of the promotion; each key has its effect once, and with synchronous
     replication the journal has all that was told."""
     primary, standby = pair
-    name = primary.create(primary.template()).rpartition("/")[2]
-    url = f"postgresql://postgres@127.0.0.1:{primary.port},127.0.0.1:{standby.port}/{name}?target_session_attrs=read-write"
+    url = url_of_both(primary, standby)
     over = threading.Event()
     with noting(tmp_path, url) as place, ThreadPoolExecutor(CALLERS) as threads:
         place.until_it_works(30)
