@@ -107,6 +107,8 @@ def test_what_is_decided_on_stands_first_by_its_titles(place: Place) -> None:
     page = person.get(f"/approvals?decide={waits}").words
     before, _, details = page.partition(" Details ")
     assert "Action Post a Note echo/post Inputs Text to Ada Times 1 Loud yes Data Deep 1 no Reveal no Call Connection hall" in before
+    request = person.get(f"/invocations/{waits}").words.partition(" Request ")[2]
+    assert ("Connector echo" in request, "Connection hall" in request) == (True, False)  # its page says so once
     assert ("If the answer is lost send it again" in before, "Digest" in before, "onDoubt" in page) == (True, False, False)
     assert "Time limit in seconds 60" in details.partition("Approve Decline")[0]
     assert "Action Connection Asked by Asked Expires Actions Post a Note echo to Ada hall" in person.get("/approvals").words

@@ -336,8 +336,8 @@ def doubt_shown(request: PageRequest, entry: Entry, marks: list[tuple[str, Node]
         inputs_shown(inputs, action.inputs if action else {}) if inputs else None,
         h.div(h.h3("What was looked for"), *looks, class_="stack", id="looks") if looks else None,
         *(_choice(request, entry) if request.may("manage") else [h.p("Resolving it requires the scope ", h.code("manage"), ".")]),
-        _anew(again) if again is not None and request.may("manage") else None,
         details,
+        _anew(again) if again is not None and request.may("manage") else None,
         class_="card stack doubt",
     )
 

@@ -133,13 +133,15 @@ def _content(request: PageRequest, entry: Entry) -> list[Node]:
 
 
 def _facts(request: PageRequest, entry: Entry) -> Markup:
+    """Render what was asked for; without what the form of an approval above says already."""
+    is_asked = entry.status == "waiting" and request.may("approve")
     return card(
         "Request",
         terms(
             [
-                ("Action", _action(request, entry)),
+                ("Action", None if is_asked else _action(request, entry)),
                 ("Connector", _connector(entry)),
-                ("Connection", connection_links(request, [entry]).get(entry.id, "none, or inline")),
+                ("Connection", None if is_asked else connection_links(request, [entry]).get(entry.id, "none, or inline")),
                 ("Effect", badge(entry.effect) if entry.effect else None),
                 ("Dry run", "yes" if entry.dry_run else None),
                 ("Caller", person(request, entry.caller) if entry.caller else "the library or the command line"),
@@ -152,7 +154,7 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
                 ("Deciding rule", entry.rule),
                 ("Problem", entry.problem),
                 ("Resolved by", person(request, entry.resolved_by) if entry.resolved_by else None),
-                ("Inputs", _inputs(request, entry)),
+                ("Inputs", None if is_asked else _inputs(request, entry)),
             ]
         ),
     )
@@ -184,8 +186,6 @@ def _marks(entry: Entry) -> list[tuple[str, Node]]:
 
 
 def _inputs(request: PageRequest, entry: Entry) -> Node:
-    if entry.status == "waiting" and request.may("approve"):
-        return "above, until the call has ended"
     inputs = entry.inputs if entry.inputs is not None else readable_inputs(request, [entry]).get(entry.id)
     if inputs is not None:
         return h.details(h.summary("Show"), code_block(json_text(inputs), "The inputs"))
