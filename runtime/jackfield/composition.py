@@ -1,4 +1,4 @@
-"""Composition of a runtime of what is installed: the framework alone, or with a package that keeps things in a database."""
+"""Composition of a runtime from the installed packages: the framework alone, or with a package that stores rows in a database."""
 
 from __future__ import annotations
 
@@ -220,8 +220,7 @@ def _answer(points: Sequence[EntryPoint], question: Mapping[str, Any]) -> Mappin
 
 
 def plugins_of(environment: Mapping[str, str], points: Iterable[EntryPoint], given: Iterable[object] = ()) -> Plugins:
-    """Return the plugins of a process: those that are installed, those that were ``given``, and that of the policy service which its
-    variables name.
+    """Return the plugins of a process: installed ones, ``given`` ones, and the policy service's if its variables are set.
 
     :raises InvalidInvocation: if these are not valid.
     """

@@ -1,4 +1,4 @@
-"""Retry policy: the action's effect and what is known to have been sent decide if a retry is safe (docs/concepts.md).
+"""Retry policy: the action's effect and the known state of the request decide if a retry is safe (docs/concepts.md).
 
 The order of the rules is in ``Attempts._retry_or_raise``, but for ``repeat_ok``, which ``Attempts._attempt`` applies before them;
 ``errors_map.weigh`` determines what was sent.

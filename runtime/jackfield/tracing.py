@@ -112,7 +112,7 @@ class Tracing:
 
     @hookimpl
     def stage(self, name: str) -> None:
-        """End the span of the previous stage and begin that of the next."""
+        """End the span of the previous stage and begin the next stage's."""
         spans = _CURRENT.get()
         if spans is not None:
             spans.begin(name)

@@ -65,7 +65,7 @@ class Message:
 
     @property
     def pictures(self) -> tuple[Attachment, ...]:
-        """The attachments that belong to the HTML: those that it shows by their content ID, and inline ones that have an ID."""
+        """Attachments of the HTML: shown by their content ID, or inline with an ID."""
         if self.html is None or not any(item.content_id for item in self.attachments):
             return ()
         linked = linked_ids(self.html)

@@ -177,6 +177,6 @@ def note_parsed(call: Call | None, parsed: Mapping[str, Any], *, is_success: boo
 
 
 def note_request(call: Call | None, request_id: str | None) -> None:
-    """Note the request id of a response: that of its header first, since a garbled body is never parsed."""
+    """Record the request ID of a response, from its header first, since a garbled body is never parsed."""
     if call is not None and request_id:
         call.request_id = request_id

@@ -152,7 +152,7 @@ class AwsClients(SecretHolder):
     def endpoint_of(self, service: str) -> str | None:
         """Return the endpoint in place of AWS's own that the connection or the environment names for ``service``; None for AWS's own.
 
-        The connection's own endpoint is that of its service: calls of STS go there only if it is an emulator, which serves all services.
+        The connection's endpoint serves its own service. Calls of STS go there only if it is an emulator, which serves all services.
         """
         own = self._endpoint
         if service == "sts" and (self.sts_endpoint is not None or own is None or not serves_all(own)):

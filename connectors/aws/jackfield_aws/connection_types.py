@@ -317,7 +317,7 @@ class AwsDefault(ConnectionType, json_schema_extra=fields.AT_AWS):
 
     @staticmethod
     def host_defaults(values: Mapping[str, Any], environment: Mapping[str, str]) -> Mapping[str, Any]:  # type: ignore[override]
-        """Return the machine's region: that of ``AWS_REGION``, ``AWS_DEFAULT_REGION`` or the profile."""
+        """Return the machine's region, from ``AWS_REGION``, ``AWS_DEFAULT_REGION`` or the profile."""
         from jackfield_aws.machine.region import machine_region
 
         profile = values.get("profile")

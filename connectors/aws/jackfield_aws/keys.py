@@ -1,5 +1,5 @@
-"""The three parts of an AWS credential, kept out of logs and pickles. Those that can be seen to be of another kind, or in another field,
-are refused before any request.
+"""The three parts of an AWS credential, kept out of logs and pickles. Keys of a visibly other kind, or in the wrong field, are refused
+before any request.
 
 Only what cannot be right is refused: keys of test endpoints may be any text, and those of other vendors' endpoints have other lengths. So
 a check that looks at one value asks for AWS's own form in the other (IAM User Guide, unique identifiers; SES Developer Guide, SMTP

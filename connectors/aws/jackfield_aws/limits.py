@@ -1,4 +1,4 @@
-"""Deadline of AWS calls in this thread: that of the current attempt, or of the credential being leased."""
+"""Deadline of AWS calls in this thread, taken from the current attempt or the credential being leased."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proxies on the way to AWS: jackfield's one way out decides for requests over our wire and for those that botocore sends."""
+"""Proxies on the way to AWS: one setting of jackfield decides for requests over our wire and for botocore's."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class SessionRequest:
 
     @property
     def region(self) -> str:
-        """Region of the trust anchor, which is that of the profile."""
+        """Region of the trust anchor, and so of the profile."""
         return self.trust_anchor.split(":")[3]
 
     @property

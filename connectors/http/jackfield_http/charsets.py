@@ -70,7 +70,7 @@ def codec_of(label: str | None) -> str | None:
 
 
 def decoded_text(content: bytes, label: str | None) -> str:
-    """Decode text in the charset that its sender names, UTF-8 where that is none of the web's. What cannot be decoded becomes U+FFFD.
+    """Decode text in its declared charset, or in UTF-8 if the Encoding Standard does not know that. Invalid bytes become U+FFFD.
 
     A byte order mark at the beginning of UTF-16 goes before the label, and is no part of the text.
     """

@@ -226,7 +226,7 @@ def _without(path: str, reason: str) -> InvalidConnection:
 
 
 def url_fault(text: str) -> str | None:
-    """Return what is wrong with a URL, or None."""
+    """Return the fault of a URL, or None."""
     try:
         parse_url(text)
     except UrlError as error:

@@ -59,7 +59,7 @@ class Headers(Mapping[str, str]):
 
     @property
     def retry_after_throttle(self) -> float | None:
-        """Seconds to wait after a response that says by its status that a limit is used up: without a count, the reset is that of it."""
+        """Seconds to wait after a response whose status says that a limit is used up. A reset without a count belongs to that limit."""
         return rate_limits.wait(self.get, is_throttled=True)
 
     @property

@@ -69,18 +69,15 @@ class OAuth2AuthorizationCode(HttpConnection):
     """Account of a person who approves at the provider. Connect the connection before its first use, and again whenever it says so.
 
     ``client_authentication`` is how the client's secret is sent to the token endpoint: ``basic`` (RFC 6749's first choice), in the
-    ``body``, or ``none``. ``parameters`` are further parameters of the address at which a person approves, such as
-    ``access_type=offline``, ``token_parameters`` those of each token request. ``token_place`` is a JSON Pointer to the object with the
-    token in the provider's answer, such as ``/authed_user``.
-    ``openid`` means that the provider is an OpenID Connect provider, whose ID token must be for this client and this approval.
-    ``answers_issuer`` means that the provider's answers carry ``iss`` (RFC 9207): one without it is refused. It is also looked up in the
-    metadata of the ``issuer``. ``places`` points at the connection values that name the endpoints, where these are not called as they are
-    here.
-    ``asks_in_json`` is for providers that want token requests as JSON. ``separator`` is what scopes are joined by. ``pkce`` is
-    False for providers that refuse parameters that they do not know. ``learned`` says which public values the provider's answers have.
-    ``refused_grants`` are codes of the provider by which it no longer accepts a refresh token, beside the usual ones.
-    ``prefix`` stands before the token in requests. ``refresh_url`` is the endpoint that renews tokens, where that is not the one that
-    issues them.
+    ``body``, or ``none``. ``parameters`` are further parameters of the address at which a person approves, such as ``access_type=offline``,
+    ``token_parameters`` those of each token request. ``token_place`` is a JSON Pointer to the object with the token in the provider's
+    answer, such as ``/authed_user``. ``openid`` means that the provider is an OpenID Connect provider, whose ID token must be for this
+    client and this approval. ``answers_issuer`` means that the provider's answers carry ``iss`` (RFC 9207): one without it is refused. It
+    is also looked up in the metadata of the ``issuer``. ``places`` points at the connection values that name the endpoints, where these are
+    not called as they are here. ``asks_in_json`` is for providers that want token requests as JSON. ``separator`` is what scopes are joined
+    by. ``pkce`` is False for providers that refuse parameters that they do not know. ``learned`` says which public values the provider's
+    answers have. ``refused_grants`` are codes of the provider by which it no longer accepts a refresh token, beside the usual ones.
+    ``prefix`` stands before the token in requests. ``refresh_url`` renews tokens, if another endpoint issues them.
     """
 
     key: ClassVar[str] = "oauth2AuthorizationCode"

@@ -35,7 +35,7 @@ class Refused:
 
     @property
     def first(self) -> tuple[tuple[Any, tuple[Any, Any]], ...]:
-        """The faults that decide about the whole."""
+        """First faults of the items, by which the error of the whole answer is chosen."""
         return self.faults[:_MOST_KINDS]
 
 

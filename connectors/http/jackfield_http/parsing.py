@@ -158,7 +158,7 @@ def _data(content: bytes) -> Any:
 
 
 def whole(text: str) -> str:
-    """Replace what is no character by U+FFFD: nothing else could be stored or sent on."""
+    """Replace lone surrogates by U+FFFD: they can be neither stored nor sent on."""
     return text if text.isascii() else _HALF.sub("\ufffd", text)
 
 
@@ -174,7 +174,7 @@ def text_of(content: bytes, content_type: str) -> str:
 def error_body(content: bytes, content_type: str) -> Any:
     """Return the body of an error: JSON, the element of an XML document that has its words, or the beginning of a text; None of a page.
 
-    What is JSON is read as JSON whatever its media type says.
+    JSON is read as JSON whatever its media type says.
     """
     media = content_type.partition(";")[0].strip().lower()
     try:

@@ -93,7 +93,7 @@ def _reason(value: str) -> str:
 
 
 def in_header(name: str, value: str, path: str = "", prefix: str = "") -> Fixed:
-    """Sign in by a header field, whose value has ``prefix`` before that of the connection."""
+    """Sign in by a header field whose value is ``prefix`` and the connection's value."""
     return Fixed(headers=((name, prefix + trimmed(value)),), path=path, prefix=prefix)
 
 

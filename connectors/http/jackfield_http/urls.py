@@ -191,7 +191,7 @@ def query_string(parameters: Mapping[str, Any]) -> str:
 
 
 def without(query: str, signing: str) -> str:
-    """Remove the parameters of a sign-in from a query: responses repeat the URL of the request in that of the next page."""
+    """Remove a sign-in's parameters from a query: responses repeat the request's URL in the URL of the next page."""
     names = {unquote_plus(part.partition("=")[0]) for part in signing.split("&") if part}
     return "&".join(part for part in query.split("&") if part and unquote_plus(part.partition("=")[0]) not in names)
 

@@ -1,4 +1,4 @@
-"""Headers of mail as text: encoded words (RFC 2047) are decoded, and what is broken becomes replacement characters."""
+"""Headers of mail as text: encoded words (RFC 2047) are decoded, and invalid ones become replacement characters."""
 
 from __future__ import annotations
 

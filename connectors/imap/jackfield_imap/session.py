@@ -145,7 +145,7 @@ class Server(IMAPClient):
             raise NotFound(text, sent=Sent.REFUSED, hint=hint) from None
 
     def begin_tls(self, encrypt: Callable[[], None]) -> None:
-        """Begin TLS: the server's capabilities are those that it tells afterwards."""
+        """Begin TLS, and read the server's capabilities again afterwards."""
         self._checkok("STARTTLS", *self._imap.begin_tls(encrypt))
         self._cached_capabilities = None
 

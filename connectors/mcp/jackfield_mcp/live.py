@@ -35,8 +35,7 @@ class ToolPin:
 
 @dataclass(frozen=True, slots=True)
 class ServerDescription:
-    """Manifest of all tools of a server as they are now, and the report of those that were left out. ``needs_sign_in``: it lists them for
-    those who sign in only."""
+    """Manifest of a server's present tools, and the report of omitted ones. ``needs_sign_in``: it lists them for those who sign in only."""
 
     manifest: dict[str, Any]
     report: dict[str, Any]
@@ -84,7 +83,7 @@ class McpServers:
         return unusable(report)
 
     def accepted(self, stored: Json, now: Json, tools: Collection[str]) -> dict[str, Any]:
-        """Return the stored manifest with ``tools`` as they are now; those that the server has no more are left out."""
+        """Return the stored manifest with the present form of ``tools``, without tools that the server no longer has."""
         kept = [row for row in stored["actions"] if _name(row) not in tools]
         taken = [row for row in now["actions"] if _name(row) in tools]
         definitions = {**_definitions(stored, kept), **_definitions(now, taken)}
@@ -97,7 +96,7 @@ class McpServers:
         return {_name(row): ToolPin(row["key"], row["mcp"]["digest"], row["mcp"].get("parts", {})) for row in rows}
 
     def overlays(self, manifest: Json) -> dict[str, Json]:
-        """Return what the operator says of tools, by the keys of their actions."""
+        """Return the operator's overlays of tools, by action key."""
         return {row["key"]: row["mcp"]["overlay"] for row in manifest["actions"] if "overlay" in row["mcp"]}
 
     def overlaid(self, stored: Json, overlay: Mapping[str, Json]) -> dict[str, Any]:

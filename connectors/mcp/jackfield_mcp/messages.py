@@ -129,7 +129,7 @@ def amount(value: object) -> float | None:
 
 
 def messages_in(found: object) -> list[Json]:
-    """Return the messages in what a server has sent, one or a batch of them, without their null members; what is no object is none."""
+    """Return the messages in a server's JSON, one or a batch, without null members. A value that is no object is no message."""
     return [present(one) for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]
 
 

@@ -16,7 +16,7 @@ _LONGEST = 60
 
 
 def keys_of(names: Iterable[str], locked: Mapping[str, str]) -> dict[str, str]:
-    """Return the key of each tool by its name; those that ``locked`` has stay."""
+    """Return the key of each tool by its name; keys in ``locked`` stay."""
     found = {name: locked[name] for name in names if name in locked}
     taken = {*locked.values()}
     for name in names:

@@ -1,4 +1,4 @@
-"""Meaning of what a server answers: which failure is a refusal, which one leaves a call in doubt, and what is done again."""
+"""Meaning of a server's answers: refusals, doubts, and failures that are retried."""
 
 from __future__ import annotations
 

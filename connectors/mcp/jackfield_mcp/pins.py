@@ -17,7 +17,7 @@ Json = Mapping[str, Any]
 
 
 def digest_of(tool: Json) -> str:
-    """Return the digest of a tool: SHA-256 over its members in canonical form (RFC 8785), without those that are null."""
+    """Return the digest of a tool: SHA-256 over its members in canonical form (RFC 8785), without null members."""
     given = present(tool)
     return f"sha256:{_hashed({name: given[name] for name in MEMBERS if name in given})}"
 

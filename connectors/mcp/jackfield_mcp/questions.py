@@ -52,7 +52,7 @@ class Questions:
         return {name: self._found(name, row["params"]) for name, row in asks.requests.items()}
 
     def answer(self, params: Json) -> dict[str, Any]:
-        """Return the answer to a form: that of the package, if it has one, with the defaults of what it leaves out."""
+        """Return the package's answer to a form, if it has one, completed by defaults."""
         found = None if self._answer is None else self._answer(self._question(params))
         return {"action": "cancel"} if found is None else self._fitted(found, params["requestedSchema"])
 

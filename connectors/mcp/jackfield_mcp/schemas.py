@@ -1,7 +1,8 @@
 """Schemas of tools as a manifest has them: bounded before anything compiles them, and in JSON Schema 2020-12.
 
 Only keywords of JSON Schema are kept: a mark such as ``x-jackfield`` would fill an input from a value of the connection. A keyword that
-cannot be kept is left off with a note, since the server judges what it gets anyway. What is left is never stricter than the server's own.
+cannot be kept is left off with a note, since the server judges what it gets anyway. The remaining schema is never stricter than the
+server's.
 """
 
 from __future__ import annotations

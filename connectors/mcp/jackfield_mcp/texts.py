@@ -1,4 +1,4 @@
-"""Texts of a server as they may be shown: short, without control characters and without those that hide or reorder others."""
+"""Texts of a server, made safe to show: short, without control characters, and without characters that hide or reorder others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _KEPT = "\n\t"
 
 
 def plain(text: object, longest: int = LONGEST) -> str:
-    """Return a text without hidden characters, cut off behind ``longest``; an empty one for what is none."""
+    """Return a text without hidden characters, cut off behind ``longest``; an empty text for any other value."""
     if not isinstance(text, str):
         return ""
     return hidden.without_hidden(text[: 4 * longest], _KEPT)[:longest].strip()

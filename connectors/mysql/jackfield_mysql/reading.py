@@ -21,7 +21,7 @@ _DATABASE = "USE"
 
 
 def check_reads(statement: str) -> None:
-    """Check that a statement begins as those that read do, and writes no file.
+    """Check that a statement begins like a reading statement, and writes no file.
 
     :raises Rejected: otherwise; nothing was sent.
     """

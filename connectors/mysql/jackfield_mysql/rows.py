@@ -33,7 +33,7 @@ class UpsertRows(Inputs):
 
 
 class InsertRows(UpsertRows):
-    """Rows to insert, and what to do with those that exist."""
+    """Rows to insert, and the rule for existing rows."""
 
     on_conflict: Literal["fail", "skip"] = Field(
         "fail", title="On Conflict", blank="absent", description="'fail' inserts all or none; 'skip' leaves out rows whose key exists."

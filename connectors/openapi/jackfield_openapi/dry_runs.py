@@ -75,7 +75,7 @@ def _parse_value(value: Any) -> Any:
 
 
 def dry_run(drafts: list[Draft], cases: Mapping[str, tuple[Case, ...]], definitions: Json, report: Report) -> None:
-    """Make each case as a call would, and note in the report what is refused, with the reason."""
+    """Make each case as a call would, and report refused cases with the reason."""
     uses = {name: tuple(references(schema)) for name, schema in definitions.items()}
     for action, _ in drafts:
         judges: dict[tuple[frozenset[str], bool], Judge] = {}

@@ -1,6 +1,6 @@
 """Values that fit a schema: minimal ones for examples, and varied ones, from a random generator, for tests and campaigns.
 
-What is made is a proposal: schemas can demand what no short program finds, so a caller validates it.
+An instance is a proposal: schemas can demand values that no short program finds, so the caller validates it.
 """
 
 from __future__ import annotations

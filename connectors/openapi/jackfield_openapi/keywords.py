@@ -61,7 +61,7 @@ PLAIN: Mapping[str, Callable[[object], Any]] = {
 
 
 def types_of(node: Mapping[str, Any]) -> tuple[list[str], list[object]]:
-    """Return the types of a schema in the order of the document, and the values of ``type`` that are none."""
+    """Return the types of a schema in the order of the document, and the values of ``type`` that name no type of JSON Schema."""
     given = node.get("type")
     listed = given if isinstance(given, list) else [] if given is None else [given]
     found = [_SLIPS.get(name, name) if isinstance(name, str) else name for name in listed]

@@ -269,7 +269,7 @@ def _is_dull(segment: str) -> bool:
 
 
 def as_title(text: str) -> str:
-    """Return a text on one line without the full stop of a sentence, which no title has; that of an abbreviation stays."""
+    """Return a text on one line without its final full stop, but with the full stop of an abbreviation."""
     line = " ".join(text.split())
     return line[:-1] if _SENTENCE.search(line) else line
 

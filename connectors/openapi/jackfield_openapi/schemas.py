@@ -1,4 +1,4 @@
-"""Conversion of a document's schemas to JSON Schema 2020-12: closed for what is sent, open for what is received.
+"""Conversion of a document's schemas to JSON Schema 2020-12: closed for inputs, open for outputs.
 
 Each definition has up to three forms: ``i.Name`` for branches of a composed input, ``i.Name!`` closed for every other place of an input,
 ``o.Name`` for outputs. Members that are ``writeOnly`` are left out of outputs; ``readOnly`` ones may be given in inputs, and are never

@@ -1,6 +1,6 @@
 """Short texts that match a regular expression, for examples of values of which a document says only a pattern.
 
-The dialect is that of ECMA-262 without assertions and references back. What is made is a proposal, which the caller validates.
+The dialect is ECMA-262's without assertions and back-references. The text is a proposal, which the caller validates.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Suggestions of evidence, for the report alone: what of a document looks as if it could find a lost call again.
 
-A name proves nothing. A person looks at the provider's pages, and copies into an overlay what is true.
+A name proves nothing. A person compares them with the provider's pages, and copies true ones into an overlay.
 """
 
 from __future__ import annotations

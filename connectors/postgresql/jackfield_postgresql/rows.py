@@ -40,7 +40,7 @@ class NewRows(Inputs):
 
 
 class InsertRows(NewRows):
-    """Rows to insert, and what to do with those that exist."""
+    """Rows to insert, and the rule for existing rows."""
 
     on_conflict: Literal["fail", "skip"] = Field(
         "fail", title="On Conflict", blank="absent", description="'fail' inserts all or none; 'skip' leaves out rows whose key exists."

@@ -50,7 +50,7 @@ class Unfit:
 
 
 class Session(ServerSession):
-    """Connection to one broker, signed in, with a channel that confirms what is published."""
+    """Connection to one broker, signed in, with a channel in confirm mode."""
 
     login_sent = False
 
@@ -143,8 +143,8 @@ class Session(ServerSession):
         )
 
     def acknowledge(self, tag: int, left: Sequence[int]) -> None:
-        """Acknowledge all messages up to a delivery tag, but for those that are ``left``, which the queue has again. The broker does not
-        answer that, so it is asked something else behind it.
+        """Acknowledge all messages up to a delivery tag, except ``left`` ones, which return to the queue. The broker does not answer that,
+        so it is asked something else behind it.
 
         :raises JackfieldError: if that is not answered: whether the messages are gone is unknown.
         """

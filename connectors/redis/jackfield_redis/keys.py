@@ -68,7 +68,7 @@ class Found(Output):
     examples=[("All carts", {"pattern": "cart:*", "fetchAll": True}, {"keys": ["cart:7"]})],
 )
 def list_keys(query: KeyQuery, client: RedisClient) -> Keys:
-    """List keys by a pattern (SCAN). Keys that come or go meanwhile may be missed, and those that are no UTF-8 are left out."""
+    """List keys by a pattern (SCAN). Keys that come or go meanwhile may be missed; keys that are not UTF-8 are left out."""
     cursor = query.next_token or "0"
     if int(cursor) >= 2**64:
         raise InvalidInput("the page token cannot be read", details=[Detail("/nextToken", "is no token of this list")], hint="Begin anew.")

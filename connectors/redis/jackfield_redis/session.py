@@ -112,7 +112,7 @@ class Session(ServerSession):
 
     @property
     def worn(self) -> bool:
-        """True if it is closed, as redis-py does after any failure: a late answer would be taken for that of another command."""
+        """True if it is closed, as redis-py does after any failure: a late answer could be taken for another command's."""
         return not self._link.is_connected
 
     @property

@@ -95,7 +95,7 @@ def read_file(asked: FilePath, client: SftpClient) -> Content:
     keywords=("upload", "put a file"),
 )
 def write_file(new: NewFile, client: SftpClient) -> Written:
-    """Write a file of at most 8 MiB, in place of what is there. It appears whole: it is written beside its place and moved there."""
+    """Write a file of at most 8 MiB, replacing an existing one. It appears whole: it is written beside its place and moved there."""
     content = encoded(new.content, new.encoding, "/content")
     if len(content) > MOST_BYTES:
         raise InvalidInput("the file is too long", details=[Detail("/content", f"has more than {MOST_BYTES:,} bytes")])
@@ -122,7 +122,7 @@ def download_file(asked: FilePath, client: SftpClient) -> Download:
     keywords=("put a large file",),
 )
 def upload_file(upload: Upload, client: SftpClient) -> Written:
-    """Send a file of any size, in place of what is there. It appears whole: it is written beside its place and moved there."""
+    """Send a file of any size, replacing an existing one. It appears whole: it is written beside its place and moved there."""
     path = checked(upload.path, "/path")
     with upload.file.open() as source:
         return Written(size=client.replace(path, source))

@@ -1,4 +1,4 @@
-"""Where calls of functions are recorded: the journal of a runtime, or that of the environment for programs that make none."""
+"""Journal that records calls of functions: a runtime's, or the environment's for programs without a runtime."""
 
 from __future__ import annotations
 

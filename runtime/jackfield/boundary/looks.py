@@ -86,7 +86,7 @@ class FunctionLook:
         return Looked(self._absent_after, told=f"it failed: {kind}")
 
     def output(self, value: Any, digest: Callable[[Any], str]) -> Mapping[str, Any]:
-        """Return what is recorded of a value.
+        """Return the recorded form of a value.
 
         :raises InvalidInput: if it is not JSON.
         """

@@ -69,7 +69,7 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 def unrecorded(error: Exception) -> str:
-    """Return what is said of a value that is not JSON."""
+    """Return the message about a value that is not JSON."""
     faults = error.details if isinstance(error, InvalidInput) else ()
     where = f" at {faults[0].path or '/'}, which {faults[0].message}" if faults else f" ({type(error).__name__})"
     return f"the value is not recorded: it is not JSON{where}; repeats get None"

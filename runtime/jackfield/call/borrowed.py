@@ -126,8 +126,8 @@ class Bindings:
     of them whatever the method is."""
 
     def requests(self, method: object, url: object, connection: str) -> list[Request]:
-        """Return what a request is to the rules of the connector: its actions that the request may be, or any action. Each has the effect
-        of the method, and that of the action, which may promise more than a bare request does."""
+        """Return what a request is to the rules of the connector: its actions that the request may be, or any action. Each has the method's
+        effect, and the action's, which may promise more than a bare request does."""
         key = self.manifest.key
         if not isinstance(method, str) or not isinstance(url, str):  # refused later, as inputs
             return [Request(key, ANY_ACTION, "write", connection)]

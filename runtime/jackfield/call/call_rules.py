@@ -232,7 +232,7 @@ def refuse_queue_members(invocation: Invocation) -> None:
 
 
 def refuse_part(invocation: Invocation) -> None:
-    """Refuse ``select`` and ``maxBytes`` in what is queued: nobody waits for its output, and the journal keeps all of it.
+    """Refuse ``select`` and ``maxBytes`` in a queued call: nobody waits for its output, and the journal keeps all of it.
 
     :raises InvalidInvocation: if one is given.
     """

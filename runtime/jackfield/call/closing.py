@@ -55,7 +55,7 @@ class Closing:
         await self.aclose()
 
     def close(self, within: float = math.inf) -> None:
-        """Refuse new calls (``unavailable``), wait for those that run, then stop the threads and close the connections.
+        """Refuse new calls (``unavailable``), wait for running ones, then stop the threads and close the connections.
 
         If calls still run after ``within`` seconds, return: a daemon thread waits for them and closes the rest, so that they are recorded
         if the process lives on.

@@ -1,4 +1,4 @@
-"""Stored files in inputs: read for actions that take them by value, opened for those that take a stream, kept for queued invocations."""
+"""Stored files in inputs: read for actions that take values, opened for actions that take streams, kept for queued invocations."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Passing:
         """Look at what an attempt has returned. An end takes the place of settling it."""
 
     async def output(self, ended: Ended) -> Ended:
-        """Change what is recorded and shown of a call that has ended, of which nothing is recorded yet.
+        """Change the Result of an ended call before it is recorded and shown.
 
         If one raises, all are asked once more, about the failure.
         """

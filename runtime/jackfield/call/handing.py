@@ -167,7 +167,7 @@ class Handing(AttemptEvents):
         self._check()
 
     def finished(self, error: JackfieldError | None, warn: Callable[[str], None]) -> JackfieldError | None:
-        """Hand on what is held back of an attempt that has ended; return its error, as the reader's presence makes it.
+        """Hand on the withheld events of an ended attempt. Return its error, or the error that the reader's absence makes of it.
 
         What has handed events on is not repeated: its reader would get them twice.
         """

@@ -102,8 +102,8 @@ class How:
 
 
 class ProgressWords:
-    """Words of an action about its progress, for who follows the call: without secrets, never less than before, ten times a second at most.
-    A follower that fails changes nothing. ``redactor`` returns the redactor of the call's secrets."""
+    """Progress of an action, passed to the call's followers: masked, never falling, at most ten times a second. A follower that fails
+    changes nothing. ``redactor`` returns the redactor of the call's secrets."""
 
     __slots__ = ("_follow", "_fraction", "_last", "_redactor")
 

@@ -15,7 +15,7 @@ Killed: before its begin is on the disk, a call leaves no trace, and nothing of 
 disk, it leaves a begin without an end: anything but a ``write`` may simply be run again, a ``write`` is in doubt. That includes a ``write``
 without a key whose caller got the Result a moment before, while others ran.
 
-``Attempts`` decides what is retried and what is in doubt, by the action's effect and by what an attempt had sent. ``endings`` asks it about
+``Attempts`` decides on retries and doubts, by the action's effect and the bytes that an attempt had sent. ``endings`` asks it about
 interrupted calls and bugs, ``settle`` about outputs that cannot be used. Of processes that died, ``journal/abandoned`` decides.
 
 Masked: outputs in ``settle``, errors by ``masking`` and what is logged of them in ``endings``, recorded inputs in ``recording/record``.

@@ -96,7 +96,7 @@ class _Helper:
 
 
 class OnTime(ProcessLocal):
-    """Threads of one runtime for calls that are not awaited beyond their deadline, and the number of those that still run."""
+    """Threads of one runtime for calls that are not awaited beyond their deadline, and the number of calls that still run."""
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most

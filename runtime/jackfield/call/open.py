@@ -46,7 +46,7 @@ _SCHEMES = ("http:", "https:", "ws:", "wss:", "ftp:", "ftps:")
 
 
 def judge_hosts(guard: Guard, schema: Schema, values: Mapping[str, Any], only: OnlyHosts | None = None) -> None:
-    """Check every host that the values name against ``guard``, and against those that the runtime is limited to.
+    """Check every host in the values against ``guard``, and against the runtime's own list of hosts.
 
     :raises InvalidConnection: with a detail for each value whose host is not allowed, or which clients could parse in different ways.
     """

@@ -151,7 +151,7 @@ class StepPolicies(Protocol):
         """Return an end without what they withhold of it from its ``caller``, by default the call's."""
 
     def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
-        """Return the choices of a form's field that they leave of those that ``fetch`` gets from the provider."""
+        """Return the choices of a form's field that ``fetch`` gets from the provider and the policies allow."""
 
     def judge_step(self, step: ReadStep, inputs: Mapping[str, Any]) -> None:
         """Ask whether a read may be made that is no call."""

@@ -1,4 +1,4 @@
-"""Plans: what is constant for the calls of one action over one connection, found at the first of them and used by the others."""
+"""Plans: values that are constant for all calls of one action over one connection, computed at the first call."""
 
 from __future__ import annotations
 
@@ -200,8 +200,8 @@ class Plan(SecretHolder):
         return [name for name in self.action.inputs.get("required", ()) if name not in brought]
 
     async def filled_by_host(self, faults: Sequence[Detail], catalog: Catalog, waiter: Waiter) -> bool:
-        """Ask the machine, once, for what refused inputs lack: with a type that can sign in as the machine. Return whether it has brought
-        anything."""
+        """Read missing inputs from the machine's configuration, once, if the connection type can sign in as the machine. Return whether it
+        had any."""
         if self.target is None or self._of_host is not None or self.target.kind.schema.get("required"):
             return False
         fillable = {f"/{name}" for name, _ in self.action.defaults}

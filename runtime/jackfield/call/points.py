@@ -9,7 +9,7 @@ POINTS = ("admit", "check", "before_begin", "attempt", "begin", "follow", "outpu
 
 
 class Points:
-    """At each point the places of the parts that act there: those whose class has a method of its own instead of that of ``base``."""
+    """For each point the places of the parts that act there: parts whose class overrides the method of ``base``."""
 
     __slots__ = POINTS
     admit: Sequence[int]

@@ -103,7 +103,7 @@ class Time(Protocol):
 
 
 class Settings(Protocol):
-    """Settings of one workspace, as calls need them. Their meaning is that of the workspace's JSON (docs/reference/http.md)."""
+    """Settings of one workspace, as calls need them. They mean the same as in the workspace's JSON (docs/reference/http.md)."""
 
     @property
     def keep_inputs(self) -> bool:

@@ -56,8 +56,8 @@ def _copied(error: JackfieldError, message: str) -> JackfieldError:
 
 
 def repeated(error: JackfieldError, *, is_doubt: bool = False, has_key: bool = False) -> JackfieldError:
-    """Return a copy of ``error`` that says that an attempt may have taken effect: the one that it ended, if its outcome is unknown, or one
-    before. A refusal of a repeat is often due to that effect, whatever its code.
+    """Return a copy of ``error`` that says that its own or an earlier attempt may have taken effect. A refusal of a repeat is often due to
+    that effect, whatever its code.
 
     ``is_doubt``: a doubt is made of it, which says so of the last attempt itself. ``has_key``: the provider knows a key of the caller's.
     """

@@ -90,7 +90,7 @@ def restored(result: Result, undecided: Mapping[str, Any]) -> Result:
 
 
 def remaining(content: Any, places: Iterable[Place]) -> Any:
-    """Return what is left of a content without some places; None if that is nothing."""
+    """Return a copy of a content without some places; None if that is nothing."""
     listed = [*places]
     return _divided(content, listed, "")[0] if listed else content
 

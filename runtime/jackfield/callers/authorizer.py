@@ -131,7 +131,7 @@ class Authorizer:
         return None if source is None else f"the rules of the {source} ask for a person's approval of {request}"
 
     def explain(self, request: Request) -> Decision:
-        """Decide on a request, and say of what is allowed whether it waits for a person's approval."""
+        """Decide on a request, and whether an allowed one waits for a person's approval."""
         return with_wait(self.decide(request), self.workspace, self.token, request)
 
     @property

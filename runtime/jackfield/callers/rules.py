@@ -343,7 +343,7 @@ def asks(workspace: Rules, token: Rules | None, request: Request) -> Source | No
 
 
 def with_wait(decision: Decision, workspace: Rules, token: Rules | None, request: Request) -> Decision:
-    """Return a decision for people who ask why: of what is allowed and waits for a person's approval, it says so."""
+    """Return a decision for people who ask why. It says if an allowed call waits for a person's approval."""
     source = asks(workspace, token, request) if decision.allowed else None
     if source is None:
         return decision

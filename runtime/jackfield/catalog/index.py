@@ -63,13 +63,13 @@ class ActionIndex(ProcessLocal):
     ) -> tuple[list[Match], bool]:
         """Return at most ``limit`` matching actions from ``start`` on, best first, and whether there are more.
 
-        ``connector``, ``effect``, ``keep`` and ``tag`` narrow the search. The index also has what is offered to any workspace.
+        ``connector``, ``effect``, ``keep`` and ``tag`` narrow the search. The index also has actions that are offered to any workspace.
         """
         self.build()
         return self._words.find(words, connector, effect, start, limit, keep, tag)
 
     def covers(self, catalog: Catalog) -> bool:
-        """Return whether ``catalog`` is the whole of what is installed."""
+        """Return whether ``catalog`` has all installed connectors."""
         return catalog is self.catalog
 
     def has_all_of(self, catalog: Catalog) -> bool:
@@ -127,7 +127,7 @@ class ActionIndex(ProcessLocal):
                 self._take(_indexed(self.catalog, self.on_wait, for_operator=self._for_operator), generation)
 
     def kept(self) -> bool:
-        """Return whether a file has the index of this very catalog; it is read then."""
+        """Read the index file if it was made of this catalog. Return whether it was."""
         from jackfield.catalog.index_file import IndexFile
 
         with self._lock:
@@ -158,8 +158,8 @@ def _nothing() -> None:
 
 
 def make(catalog: Catalog, file: IndexFile, *, for_operator: bool = False) -> Table:
-    """Read all manifests, and write the file if they have many actions. Its stamp is older than what is read: a manifest that changes
-    meanwhile makes it stale, and never hides the change."""
+    """Read all manifests, and write the file if they have many actions. Its stamp is taken before manifests are read, so a manifest that
+    changes meanwhile makes the index stale."""
     from jackfield.catalog.index_file import free_memory
 
     table = _table(catalog, for_operator=for_operator)

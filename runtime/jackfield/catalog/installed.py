@@ -166,8 +166,7 @@ class Catalog(ProcessLocal):
         return ()
 
     def stored_manifests(self) -> list[Manifest]:
-        """Return the manifests that no index has: the program's own, and those that the workspace has stored, of servers that describe
-        themselves."""
+        """Return the manifests that no index has: the program's own, and the workspace's stored ones of live servers."""
         return [own.manifest for own in Catalog.own]
 
     def prepare(self, key: str) -> None:
@@ -325,7 +324,7 @@ class Catalog(ProcessLocal):
         return self._manifests.get(point) or self._cache(point)
 
     def load(self, key: str, action: str | None = None, version: str | None = None) -> Any:
-        """Return the connector's code, imported on first use: that of the manifest with this ``version``, or the default one.
+        """Return the code of the connector's ``version``, or of its default one, imported on first use.
 
         The module of an action that the connector imports on demand is imported, and compared with the manifest, only if ``action`` names
         it. A fault in it refuses that action alone.

@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 
 
 class StoredManifests(Protocol):
-    """Stored manifests that one workspace sees: its own, and those that the operator shares with all."""
+    """Stored manifests that one workspace sees: its own, and the operator's shared ones."""
 
     @property
     def prefix(self) -> str:

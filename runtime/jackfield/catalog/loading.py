@@ -237,7 +237,7 @@ def of_one(points: Sequence[EntryPoint], noun: str) -> Any:
 
 
 def broken_parts(groups: Mapping[str, Sequence[EntryPoint]]) -> Iterator[str]:
-    """Import all parts of the host that installed packages declare; yield those that cannot be loaded, each with its distribution."""
+    """Import all parts that installed packages declare. Yield each part that cannot be loaded, with its distribution."""
     for group, points in groups.items():
         for name in dict.fromkeys(point.name for point in points) if group not in _APART else ():
             if lacks_extra(group, name):

@@ -90,7 +90,7 @@ class Offer:
         return any(fnmatchcase(name, pattern.partition(".")[0]) for pattern in self.services)
 
     def holds_all(self, name: str) -> bool:
-        """Return whether all actions of a connector are offered, apart from those that need their full name."""
+        """Return whether all actions of a connector are offered, except actions that need their full name."""
         return {*self.effects} == {*EFFECTS} and any(fnmatchcase(name, pattern) for pattern in self.services if "." not in pattern)
 
     def holds(self, name: str, action: str, effect: str) -> bool:
@@ -189,7 +189,7 @@ class Offering:
                     yield source.manifest(key)
 
     def stamp(self, *, for_operator: bool = False) -> str:
-        """Return a text that changes with what is offered to any workspace."""
+        """Return a text that changes with the offers to any workspace."""
         together = sorted(self._together(for_operator=for_operator).items())
         return json.dumps([[name, self.source(name).stamp(), sorted({one for offer in offers for one in offer.services})]
                            for name, offers in together])  # fmt: skip

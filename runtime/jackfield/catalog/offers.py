@@ -86,7 +86,7 @@ class OfferedCatalog(Catalog):
         return () if self._stored is None else self._stored.keys()
 
     def stored_manifests(self) -> list[Manifest]:
-        """Return the program's own manifests, and those that the workspace has stored, sorted by key, without broken ones."""
+        """Return the program's own and the workspace's stored manifests, sorted by key, without broken ones."""
         own = self._whole.stored_manifests()
         return own + [found for key in self._stored_keys() if (found := self._usable_part(key)) is not None]
 

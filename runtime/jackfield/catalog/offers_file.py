@@ -101,7 +101,7 @@ def add(path: str, sources: Iterable[str], workspace: str, pattern: OfferPattern
 
 
 def remove(path: str, sources: Iterable[str], workspace: str, pattern: OfferPattern, *, operator: bool) -> Named:
-    """Withdraw a pattern from a workspace, or from the ``operator``'s own surfaces; return what is still offered.
+    """Withdraw a pattern from a workspace, or from the ``operator``'s own surfaces. Return the remaining offers.
 
     :raises Unavailable: if the file cannot be used.
     :raises InvalidInvocation: if the pattern is not offered, or the file cannot be written.

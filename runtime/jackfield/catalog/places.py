@@ -14,7 +14,7 @@ from typing import Any
 
 
 def noted_folders(path: str) -> Mapping[str, str]:
-    """Return the folders that the file ``path`` notes, by package; those that are no longer certain are left out."""
+    """Return the folders in the file ``path``, by package, without outdated ones."""
     try:
         with open(path, encoding="utf-8") as file:
             noted = json.load(file)

@@ -158,7 +158,7 @@ class _Remembered:
 
 
 class Words:
-    """Index that finds actions by words. What is added is indexed at the first search."""
+    """Index that finds actions by words. Added rows are indexed at the first search."""
 
     def __init__(self, table: Table | None = None) -> None:
         self._added: list[Manifest] = []

@@ -224,7 +224,7 @@ def _check_json(document: object, name: str) -> None:
 
 
 def changed(content: bytes, changes: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> bytes | dict[str, Any]:
-    """Override members of an invocation by those that options set, and add ``defaults`` that it lacks.
+    """Override members of an invocation by options, and add missing ``defaults``.
 
     :raises InvalidInvocation: if it is not JSON.
     """

@@ -39,8 +39,8 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def cut(text: str) -> str:
-    """Return the beginning of ``text``, and how much more there is: what others say fills no disk. What is escaped gets longer, so less of
-    a text with such characters is kept."""
+    """Return the beginning of ``text``, and how much more there is: what others say fills no disk. Escapes are longer than their
+    characters, so less of such a text is kept."""
     most = LONGEST if text[:LONGEST].isprintable() else LONGEST // 4
     return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
 

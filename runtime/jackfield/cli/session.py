@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def caller() -> Caller:
-    """Return the caller that the journal records: the account that this process runs as and, for root, the one that ran ``sudo``."""
+    """Return the caller for the journal: the account of this process and, for root, the account that ran ``sudo``."""
     from jackfield.callers import Caller
 
     own, *others = account_keys()

@@ -2,8 +2,8 @@
 that extend jackfield.
 
 Such a file maps texts as they are in ``connector.json``, or as a connection's test says them, to those for the reader. ``{name}`` stands
-for a part that varies; ``github/oauth#title``, ``#description`` and ``#setup`` are members of one connection type. ``en.json`` words for
-customers what is worded for engineers. An empty text leaves one out.
+for a part that varies; ``github/oauth#title``, ``#description`` and ``#setup`` are members of one connection type. ``en.json`` has texts
+for customers in place of texts for engineers. An empty text leaves one out.
 """
 
 from __future__ import annotations

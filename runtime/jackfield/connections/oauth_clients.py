@@ -50,7 +50,7 @@ class OAuthClient(SecretHolder):
     values: Mapping[str, Any]
 
     def limit(self, within: OnlyHosts | None) -> OnlyHosts:
-        """Return the only hosts that its connections reach, of those that the runtime may reach at all."""
+        """Return the hosts that its connections may reach, within the runtime's own hosts."""
         named = (urlsplit(self.values[name]).hostname or "" for name in (*ENDPOINTS, "proxy") if isinstance(self.values.get(name), str))
         return OnlyHosts(tuple(dict.fromkeys((*self.hosts, *named))), f"connections with the OAuth client '{self.name}'", within)
 

@@ -86,7 +86,7 @@ class StoredConnections(Protocol):
         """List up to ``limit`` connections by name."""
 
     def names(self, types: Iterable[str], limit: int, *, granted: bool = False) -> Sequence[str]:
-        """Return the names of up to ``limit`` connections of each of ``types``, optionally only those that a person has approved."""
+        """Return the names of up to ``limit`` connections of each of ``types``, optionally only approved ones."""
 
     def named(self) -> Sequence[tuple[str, str]]:
         """Return name and type of every connection, by name."""

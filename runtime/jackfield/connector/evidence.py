@@ -1,7 +1,7 @@
 """Declaration of evidence: where a ``write`` leaves its marker at the provider, and which reads find that again after a lost answer.
 
 An attempt whose answer is lost is in doubt. The provider may know what became of it: a marker that only this attempt carries proves that
-the attempt took effect. Evidence decides what is said of an invocation; it never sends one.
+the attempt took effect. Evidence decides the reported outcome of an invocation; it never sends one.
 """
 
 from __future__ import annotations
@@ -125,8 +125,8 @@ class Marker:
         declared(self, evidence, effect, idempotent_by)
 
     def refuse_foreign(self, inputs: Mapping[str, Any]) -> None:
-        """Refuse inputs with a marker of their own, which would be taken for that of another call: at the place of this one, or as a whole
-        value anywhere. Some providers take one value from several members.
+        """Refuse inputs that already have a marker, at this marker's place or as a whole value anywhere: it could be taken for another
+        call's. Some providers take one value from several members.
 
         :raises InvalidInput: if they have one.
         """

@@ -37,7 +37,7 @@ def read_evidence(row: Mapping[str, Any]) -> tuple[Marker | None, tuple[Evidence
 
 
 def unfit_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each evidence in a manifest that asks for what is not there: no read, an input that it lacks, no trigger."""
+    """Yield a sentence for each evidence in a manifest that names a missing read, input or trigger."""
     reads = {row["key"]: row for row in manifest["actions"] if row.get("effect") == "read"}
     triggers = {row["key"] for row in manifest.get("triggers", ())}
     for row in manifest["actions"]:
@@ -65,10 +65,10 @@ def nameless_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def unsaid_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each evidence in a manifest that proves too little.
+    """Yield a sentence for each evidence in a manifest that could settle a doubt wrongly.
 
-    What it finds has a status, of which no value is named as success, or an absence has no canary beside it. Or it takes for a failure what
-    somebody brings about after a success.
+    Such evidence names no value of the status as success, concludes absence without a canary, or treats a later change by a person as a
+    failure.
     """
     rows = {row["key"]: row for row in manifest["actions"]}
     for row in manifest["actions"]:

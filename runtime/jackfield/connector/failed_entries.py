@@ -27,7 +27,7 @@ class FailedEntry(Detail):
 
     @property
     def fault(self) -> Detail:
-        """The entry as the detail of an error, which points into the inputs; at no place of them, its message names that of the output."""
+        """Entry as the detail of an error. It points into the inputs or, where that place is unknown, names its place in the output."""
         return Detail("", f"{self.path} of the output: {self.message}") if self.input is None else Detail(self.input, self.message)
 
 

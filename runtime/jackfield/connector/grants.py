@@ -25,7 +25,7 @@ class Grant(SecretHolder):
     begun_at: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is kept, sealed, of the grant of a removed connection."""
+        """Return the sealed record of a removed connection's grant."""
         return {"value": dict(self.value), "scopes": list(self.scopes), "secrets": list(self.secrets), "id": self.id}
 
     @classmethod
@@ -82,7 +82,7 @@ class Grants(Protocol):
         """Note scopes that the provider asked for beyond those of the approval, for the next one. Tokens stay as they are."""
 
     def wanted(self) -> tuple[str, ...]:
-        """Return the scopes of the approval, and those that were noted since; none if nobody has approved yet."""
+        """Return the scopes of the approval and later requested ones; none without an approval."""
 
 
 class ClientRegistrations(Protocol):

@@ -103,7 +103,7 @@ class _Hook:
 
 
 class Plugins(ProcessLocal):
-    """Plugins of one runtime: those that entry points name, and those passed to it."""
+    """Plugins of one runtime: from entry points, and passed to it."""
 
     def __init__(self, points: Iterable[Point] = (), given: Iterable[object] = ()) -> None:
         self._points = tuple(points)
@@ -170,7 +170,7 @@ class Plugins(ProcessLocal):
         return [*found, *self.broken()]
 
     def broken(self, *, whole: bool = False) -> list[str]:
-        """Return which plugins cannot be loaded or have failed, those that no call has needed yet, too. ``whole`` says why."""
+        """Return the plugins that cannot be loaded or have failed, unused ones too. ``whole`` says why."""
         for hook in HOOKS:
             if self.has(hook):
                 self._hook(hook)

@@ -107,7 +107,7 @@ class Address(SecretHolder):
         return trusting(self.authority)
 
     def reach(self, guard: Guard, deadline: Deadline, *, encrypted: bool = True) -> TimedSocket:
-        """Connect to the first address that accepts, of those that the guard permits; ``encrypted`` begins TLS unless it is disabled.
+        """Connect to the first permitted address that accepts; ``encrypted`` begins TLS unless it is disabled.
 
         :raises InvalidConnection: if the guard does not permit the server.
         :raises JackfieldError: if it is not reached, or TLS fails; nothing was sent.

@@ -387,8 +387,7 @@ SCHEMES = (*NAMED, *_MADE)
 
 
 def secret_of(hook: Hook) -> str:
-    """Return the secret that the provider made when the hook was registered, else the one that was entered as ``signingSecret``, else the
-    subscription's own."""
+    """Return the provider's secret of the registration, else the input ``signingSecret``, else the subscription's own secret."""
     return _secret_of(hook)[0]
 
 

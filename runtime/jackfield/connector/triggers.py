@@ -187,7 +187,7 @@ class Item(SecretHolder):
 
 
 def check_signature(expected: str, given: str | None) -> None:
-    """Compare a signature with the one that was sent, in constant time.
+    """Compare a signature with the received one, in constant time.
 
     :raises Forged: if it is missing or another one.
     """

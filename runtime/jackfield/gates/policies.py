@@ -1,4 +1,4 @@
-"""Policies from outside, as a workspace asks them: of calls (``Judging``), listings, choices and steps, in the words of ``call/policy``."""
+"""Gate of a workspace's policies: they judge calls, listings, choices and steps. ``call/policy`` defines questions and decisions."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Policies:
         return left
 
     def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
-        """Return the choices of a form's field that they leave of those that ``fetch`` gets from the provider.
+        """Return the choices of a form's field that ``fetch`` gets from the provider and the policies allow.
 
         :raises NotAllowed: if one refuses them.
         :raises Unavailable: if there is no decision.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def ordered(policies: Policies) -> Sequence[Gate]:
-    """Return the gates in order, that of a runtime with a database without those that need one."""
+    """Return the gates that need no database, in the order that a runtime with one has."""
     return Judging(policies), NoApprovals(policies), Jobs(), Parts()
 
 

@@ -1,4 +1,4 @@
-"""Invocations that a process has claimed: those that were queued, and jobs between two polls."""
+"""Invocations that a process has claimed: queued ones, and jobs between two polls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Entry of the journal about one invocation: the request, its caller and its outcome. What keeps entries is a package above."""
+"""Entry of the journal about one invocation: the request, its caller and its outcome. Another package, which imports this one, stores
+entries."""
 
 from __future__ import annotations
 

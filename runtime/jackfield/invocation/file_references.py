@@ -63,7 +63,7 @@ def holds_objects(value: dict[str, Any]) -> bool:
 
 
 def is_content(value: object) -> bool:
-    """Return whether an object of Python is a file: a path, bytes, or what is open for reading."""
+    """Return whether an object of Python is a file: a path, bytes, or a readable stream."""
     kind = type(value)
     if kind in _ATOMS:
         return False

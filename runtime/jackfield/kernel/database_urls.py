@@ -28,7 +28,7 @@ def no_database() -> InvalidInvocation:
 
 
 def database_url(environment: Mapping[str, str]) -> str:
-    """Return the URL of the database: that of the environment, else the SQLite file ``jackfield.db`` in the data folder.
+    """Return the environment's URL of the database, else the SQLite file ``jackfield.db`` in the data folder.
 
     :raises InvalidInvocation: if the file that should contain the URL cannot be read or is empty, or the URL has a relative path.
     """

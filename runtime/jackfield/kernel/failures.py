@@ -122,7 +122,7 @@ def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def in_callers_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call foreign code in the thread of who has called us: what is no ``Exception`` goes on, but an exit is contained."""
+    """Call foreign code in the caller's thread. A ``BaseException`` passes through, except an exit."""
     try:
         return function(*args, **kwargs)
     except BaseException as error:
@@ -210,6 +210,6 @@ class ClientsLeave:
     """Mixin of the servers of ``socketserver``: a client that has left, or that says nothing, is no fault, and writes no traceback."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print the traceback of what is a fault."""
+        """Print the traceback of a fault."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)  # type: ignore[misc]

@@ -46,7 +46,7 @@ def at_fork(
 
 
 def living(kind: type[T]) -> list[T]:
-    """Return the objects of a kind that live in this process, among those that begin anew in a fork."""
+    """Return this process's objects of a kind, among the objects that are reset in a fork."""
     return [owner for reference in _OWNERS.keyrefs() if isinstance(owner := reference(), kind)]
 
 

@@ -24,22 +24,21 @@ _COMPLEX = "\u0590"
 
 
 def has_hidden(text: str, kept: str = "") -> bool:
-    """Return True if a text has hidden characters other than those that are ``kept``."""
+    """Return True if a text has hidden characters other than ``kept`` ones."""
     if text.isascii() and text.isprintable():
         return False
     return any(found[0] not in kept for found in _hidden().finditer(text))
 
 
 def without_hidden(text: str, kept: str = "") -> str:
-    """Return a text without hidden characters, but for those that are ``kept``."""
+    """Return a text without hidden characters, except ``kept`` ones."""
     if text.isascii() and text.isprintable():
         return text
     return _hidden().sub(lambda found: found[0] if found[0] in kept else "", text)
 
 
 def visible(text: str, kept: str = "\n") -> str:
-    """Return a text in which each hidden character is seen as an escape of JSON, but for those that are ``kept``. JSON that is shown so is
-    read as before."""
+    """Return a text with each hidden character as an escape of JSON, except ``kept`` ones. JSON that is shown so is read as before."""
     if text.isascii() and text.isprintable():
         return text
     return _hidden().sub(lambda found: found[0] if found[0] in kept else escape_of(found[0]), text)

@@ -1,7 +1,7 @@
 """Tell what the host raises into a call (a time limit, a stop signal, a cancelled greenlet) from what code in the call raises.
 
-The host's leaves the call as it was raised: what a handler of a signal raises, what the host has named, and what is no ``Exception``.
-Exits and cancellations are no ``Exception``, but a connector's code may raise them. What is made of an unknown class is not repeated.
+The host's exception leaves the call as it was raised: from a handler of a signal, of a class that the host has named, or no ``Exception``.
+Exits and cancellations are no ``Exception``, but a connector's code may raise them. A failure of an unknown class is not retried.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DECLARED: set[str] = set()
 
 
 def let_out_of_calls(classes: Iterable[type[BaseException]], declared: Iterable[str] = ()) -> None:
-    """Let exceptions of the host's classes come out of all calls of this process, and of those that are ``declared`` (``module:Class``).
+    """Let exceptions of the host's and of ``declared`` classes (``module:Class``) come out of all calls of this process.
 
     :raises TypeError: for what is no class of exceptions, or one of every failure.
     """
@@ -52,7 +52,7 @@ def interrupt(error: BaseException) -> bool:
 
 
 def comes_out(error: BaseException) -> bool:
-    """Return whether an exception leaves the call: the host's, and what is no ``Exception``, but for exits and cancellations."""
+    """Return whether an exception leaves the call: the host's, and each that is no ``Exception``, except exits and cancellations."""
     return not (isinstance(error, Exception) or _is_exit(error)) or interrupt(error)
 
 
@@ -80,8 +80,8 @@ def let_out_of_call(error: Exception, handled: BaseException | None) -> None:
 
 
 def drop_frames(error: BaseException, handled: BaseException | None) -> None:
-    """Take the frames from an exception that ends here, and from those that it was made of: some refer to it, and all to what is open. What
-    the host was handling keeps its own."""
+    """Clear the frames of an exception that ends here, and of its causes: they refer to open objects. What the host was handling keeps its
+    own."""
     for found in _made_of(error, handled):
         found.__traceback__ = None
 

@@ -46,7 +46,7 @@ def account_key() -> str:
 
 
 def account_keys() -> tuple[str, ...]:
-    """Return the account that this process runs as and, for root, the one that ran ``sudo``."""
+    """Return the account of this process and, for root, the account that ran ``sudo``."""
     sudo = sudo_account()
     return (account_key(), f"{COMMAND_LINE}:{sudo}") if sudo else (account_key(),)
 

@@ -135,7 +135,7 @@ def copy_member(target: MutableMapping[str, Any], source: Mapping[str, Any], pat
 
 
 def merge_member(target: MutableMapping[str, Any], source: Mapping[str, Any], path: str) -> None:
-    """Add the value of ``source`` at ``path`` to that of ``target``: arrays are joined, numbers added up, objects united."""
+    """Add the value of ``source`` at ``path`` to the value of ``target``: arrays are joined, numbers added up, objects united."""
     steps = alternatives(path)[0]
     new: Any = _follow(source, steps)
     owner, last = _follow(target, steps[:-1]), steps[-1]

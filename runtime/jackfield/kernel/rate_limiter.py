@@ -41,7 +41,7 @@ class RateLimiter(ProcessLocal):
         return not self._rate or self.taken(key, self._rate).is_granted
 
     def taken(self, key: bytes, rate: float) -> Taken:
-        """Take a token from the bucket of ``key``, which fills at ``rate``; return what is left in it."""
+        """Take a token from the bucket of ``key``, which fills at ``rate``. Return the tokens that are left."""
         with self._lock:
             left, now = self._filled(key, rate)
             is_granted = left >= 1.0
@@ -64,7 +64,7 @@ class RateLimiter(ProcessLocal):
 
 
 class Lines:
-    """Errors for a log, each text at most once a minute: what is tried every second is not told every second."""
+    """Errors for a log, each text at most once a minute, though its cause may recur every second."""
 
     def __init__(self, log: logging.Logger, clock: Clock | None = None) -> None:
         self._log = log

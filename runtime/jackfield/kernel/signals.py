@@ -1,4 +1,4 @@
-"""Signals of a process that serves: it ends in time once it was told to, and outlasts those that ask for something else."""
+"""Signals of a serving process: it ends in time at a signal to stop, and survives other signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Walk a JSON Schema alongside a value: find the schemas that apply to each part of it, and those that mark a secret.
+"""Walk a JSON Schema alongside a value: find the schemas that apply to each part, and secret marks.
 
 All branches count, even if the value does not match them: a value that might be a secret is treated as one. References are followed within
 the schema only (JSON Pointers and ``$anchor``), since manifests have no others. Manifests are untrusted input, so no keyword is assumed to

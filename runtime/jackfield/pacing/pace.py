@@ -199,7 +199,7 @@ class Pace(ProcessLocal):
         return self._change(lambda state, now: state.plan(per_day, cost, now))
 
     def read(self, limits: Callable[[], Limits | None], deadline: Deadline, only_hosts: OnlyHosts | None = None) -> Exception | None:
-        """Read the provider's limits and store them; a failure, which is returned, leaves what is known."""
+        """Read the provider's limits and store them. A failure is returned, and changes nothing."""
         with entered(Call(deadline, only_hosts=only_hosts)):
             found = attempt(limits)
         fault = found.error if isinstance(found, Raised) else None

@@ -41,7 +41,7 @@ _LOW = 0.9
 
 @dataclass(slots=True)
 class AccountQuota:
-    """Calls of one account, and what the provider has stated about them: ``used`` of ``per_day`` at ``read_at``, and ``since`` by us."""
+    """Daily quota of one account: the provider stated ``used`` of ``per_day`` at ``read_at``, and our calls have used ``since`` more."""
 
     per_day: float | None = None
     used: float = 0.0

@@ -80,7 +80,7 @@ class TurnCaller(Protocol):
 
 
 class Ride:
-    """Turn that is taken in the transaction that begins its call, and corrected in the one that ends it.
+    """Turn that the call's begin takes in its transaction, and the call's end corrects in its own.
 
     - ``is_undone``: its place does not come due now, so that both are undone.
     - ``late``: seconds by which the call has begun after its slot.

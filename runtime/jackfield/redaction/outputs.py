@@ -218,7 +218,7 @@ class Joints:
         """Ends of the texts that were handed on, by their place, and as bytes or not."""
 
     def push(self, event: Event) -> list[Event]:
-        """Take the next event; return those that may be handed on."""
+        """Take the next event. Return the events that may now be handed on."""
         self._held.append(event if self._alone else self._mask.masked(event)[0])
         for place in list(_places(self._held[-1])):
             self._check(*place)

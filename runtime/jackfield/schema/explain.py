@@ -114,7 +114,7 @@ class Explainer:
         self._budget = budget
 
     def details(self, errors: Iterable[Any]) -> Iterator[Detail]:
-        """Explain errors of the value, without those that would only repeat a wrong type."""
+        """Explain errors of the value, except errors that only repeat a wrong type."""
         relevant = self._without_patterns(_without_repeats(list(errors), self._steps))
         scope = self._scope(self._value, self._base, relevant)
         for error in relevant:

@@ -1,4 +1,4 @@
-"""Check that Python objects are JSON, and conversion of those that are not.
+"""Check that Python objects are JSON, and conversion of other objects.
 
 Callers of the library may pass any object. Engines differ in how they treat it (one raises at a lone surrogate but passes NaN), so they
 only get plain JSON.

@@ -1,4 +1,4 @@
-"""Addresses of names, and the one of them that accepts a connection first: both within what is left of a deadline."""
+"""Look-up of a name's addresses, and connection to the first that accepts, both within the deadline."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class OnlyHosts:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Limit what this thread or task, and those that it starts, reach while a connection is being opened."""
+        """Limit the hosts that this thread or task, and its children, reach while a connection is being opened."""
         before = _OPENING.set(self)
         try:
             yield

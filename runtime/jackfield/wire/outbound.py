@@ -95,7 +95,7 @@ def way_out(environment: Mapping[str, str], own: Proxy | None = None, *, usual: 
 
 
 def outbound(environment: Mapping[str, str], usual: str = NONE) -> Outbound:
-    """Return the route by the operator's setting, or by what is ``usual`` without one."""
+    """Return the route by the operator's setting, else the ``usual`` one."""
     chosen = environment.get(VARIABLE) or usual
     proxies = {} if chosen == NONE else _named(environment) if chosen == ENVIRONMENT else dict.fromkeys(_PORTS, (VARIABLE, chosen))
     return Outbound(proxies, _variable(environment, "no_proxy")[1], resolves=resolves_at_proxy(environment))

@@ -97,7 +97,7 @@ def _transport_options(url: str) -> dict[str, Any]:
 
 def warning(url: str) -> str | None:
     """Do over a new connection what the queue does, for a second: connect, and let the broker take a message, in a place where nobody reads
-    it. Return what is wrong with a broker that does not answer, None if all is well.
+    it. Return the fault of a broker that does not answer, or None.
 
     :raises Unavailable: if it answers and takes no messages, such as one whose memory or disk is full, or a replica. It does not come back
         by itself.

@@ -93,7 +93,7 @@ class RedisMessage(virtual.Message):
 
 
 class RedisChannel(redis.Channel):
-    """Channel to Redis that moves to the dead letters what is rejected, and what is no message."""
+    """Channel to Redis that moves rejected and unreadable messages to the dead letters."""
 
     Message = RedisMessage
 

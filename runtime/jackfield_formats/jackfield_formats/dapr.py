@@ -211,8 +211,8 @@ _LOG = logging.getLogger("jackfield.connections")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReadComponent:
-    """Component that an installed connector knows, with resolved references. ``fields`` are spelled as in the alias; ``lacking`` are
-    those without which no call will succeed."""
+    """Component that an installed connector knows, with resolved references. ``fields`` are spelled as in the alias; ``lacking`` names
+    required fields that are missing: no call will succeed."""
 
     component: Component
     alias: Alias

@@ -34,8 +34,8 @@ _NEEDED = ("pydantic", "pydantic_core", "annotated_types", "typing_extensions", 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Policy of the operator: ``per_workspace`` gives each workspace processes of its own. ``strict`` refuses to run a connector on a
-    machine that lacks one of the layers. ``memory`` limits the address space of a process in bytes, 0 does not. Of more than ``processes``
-    processes, those that were idle for longest are ended."""
+    machine that lacks one of the layers. ``memory`` limits the address space of a process in bytes, 0 does not. Beyond ``processes``
+    processes, the longest idle ones are ended."""
 
     per_workspace: bool = True
     strict: bool = False

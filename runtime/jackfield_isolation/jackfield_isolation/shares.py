@@ -98,7 +98,7 @@ class LeaseShare:
             raise Garbage(f"more than {MOST_LEASES} leases of one connection")
 
     def take(self, key: str, minted: Minted) -> None:
-        """Count what is held under ``key`` from now on.
+        """Count the holdings under ``key`` from now on.
 
         :raises Garbage: if it is too large, or all leases together are.
         """

@@ -1,4 +1,4 @@
-"""Admission of wheels to a catalogue: each is verified, and its name and publisher are checked against what is published."""
+"""Admission of wheels to a catalogue: each is verified, and its name and publisher are checked against published ones."""
 
 from __future__ import annotations
 

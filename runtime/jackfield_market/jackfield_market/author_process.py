@@ -1,8 +1,8 @@
 """Child processes that run an author's code: the build of the wheel, and the description of the connector by its code.
 
 A connector without code is described in this process: that saves most of the time of packing it. The child processes run on the author's
-machine, never where packages are verified or installed. Of the caller's environment variables they get those that programs need to run, and
-no other: the folder may be a stranger's. They can read the caller's files.
+machine, never where packages are verified or installed. They get only the environment variables that programs need to run: the folder may
+be a stranger's. They can read the caller's files.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Create and change a catalogue: a static site of verified wheels that is a package index, a machine-readable list and pages for people.
 
-Releases accumulate: a build adds the wheels of a folder to those that the site has. A published release never changes. Nothing is written
-before every wheel is verified; only files of the connectors that change are rendered again, and the same releases give the same files.
+Releases accumulate: a build adds a folder's wheels to the site. A published release never changes. Nothing is written before every wheel is
+verified; only files of the connectors that change are rendered again, and the same releases give the same files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Condition of a catalogue: what expires when, which keys are here, and whether the published files are those that were signed."""
+"""Condition of a catalogue: expiry of its metadata, keys at hand, and whether published files equal signed ones."""
 
 from __future__ import annotations
 

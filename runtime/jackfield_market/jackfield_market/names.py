@@ -36,7 +36,7 @@ def is_host(text: str) -> bool:
 
 
 def skeleton(name: str) -> str:
-    """Return a name as it looks at a glance: without separators, and with one letter for those that look alike."""
+    """Return a name as it looks at a glance: without separators, and with one letter for each group of similar letters."""
     found = name.lower().removeprefix("jackfield-")
     for mark in "-_.":
         found = found.replace(mark, "")

@@ -156,7 +156,7 @@ class Repository:
     def publish(self, edit: Edit, now: datetime, within: timedelta | None = None) -> dict[str, Any]:
         """Sign and write new metadata where ``edit`` or the dates require it.
 
-        Renewed is what has less than half of its lifetime left, or expires ``within`` a time. The timestamp is written last, so that
+        Renew metadata that has less than half of its lifetime left, or expires ``within`` a time. The timestamp is written last, so that
         readers see all of a build or nothing of it.
 
         :raises InvalidInvocation: if a key that is needed is missing.

@@ -79,7 +79,7 @@ class ServerInstaller(ProcessLocal):
     def available(self) -> list[dict[str, Any]]:
         """Return a row for each connector of the catalogues, with its highest version.
 
-        :raises JackfieldError: if a catalogue cannot be read, or is not the one that was pinned.
+        :raises JackfieldError: if a catalogue cannot be read, or is not the pinned one.
         """
         present = {row["connector"]: row["version"] for row in reversed(self.installed())}
         rows = []
@@ -112,7 +112,7 @@ class ServerInstaller(ProcessLocal):
             return found.rows
 
     def revoked(self) -> list[dict[str, Any]]:
-        """Look for revocations of what is installed; a new one is logged as a warning, once for all processes."""
+        """Look for revocations of installed connectors. A new one is logged as a warning, once for all processes."""
         with self._without_paths():
             return self._operations().revoked()
 
@@ -133,7 +133,7 @@ class ServerInstaller(ProcessLocal):
         return {**_row(done.receipt, _SHOWN), "changed": done.changed}
 
     def upgrade(self, name: str, *, breaking: bool, dry_run: bool) -> dict[str, Any]:
-        """Upgrade a connector, or with ``dry_run`` only compare; return what changes, and what is refused."""
+        """Upgrade a connector, or with ``dry_run`` only compare. Return changes and refusals."""
         with self._without_paths():
             found = self._operations().upgrade([name], breaking=breaking, dry_run=dry_run)
         refused = [{**row, "error": self._plain(row["error"])} for row in found["refused"]]

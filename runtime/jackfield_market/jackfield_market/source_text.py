@@ -1,6 +1,6 @@
 """Limits of Python source text that is parsed before anybody trusts it: a parser takes a thousand times the memory of the text.
 
-With these limits, one file takes less than 200 MiB and a few seconds. Its encoding is UTF-8, so that what was checked is what is imported.
+With these limits, one file takes less than 200 MiB and a few seconds. Its encoding is UTF-8, so that Python imports the checked text.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Defensive reading of a connector's wheel: every rule is checked on bytes in memory, and no code of the package is imported.
 
-A wheel comes from a stranger. It is read once, so that what was checked is what is used, and refused at the first broken rule.
+A wheel comes from a stranger. It is read once, so that the checked bytes are used, and refused at the first broken rule.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tenants of SES version 2: their life, their resources, their sending status, and what a send under one must fulfil.
 
-Words of refusals are AWS's, as tools of its users quote them; that of a paused tenant is ours, for want of a source.
+Messages of refusals are AWS's, as quoted by tools of its users. The message for a paused tenant is ours: no source has it.
 """
 
 from __future__ import annotations

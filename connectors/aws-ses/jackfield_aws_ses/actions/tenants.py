@@ -207,6 +207,7 @@ class SuppressionChanges(SuppressionChoice):
     keywords=("suppression list of a customer",),
 )
 def update_tenant_suppression(wanted: SuppressionChanges, aws: AwsClients) -> Done:
-    """Choose whether a tenant has its own suppression list, and what is put on it. With neither, the account's settings apply again."""
+    """Choose whether a tenant has its own suppression list, and which events add recipients to it. With neither, the account's settings
+    apply again."""
     given = {"TenantName": wanted.tenant, **wanted.suppression}
     return read(Done, ask(aws, wanted.aws_region, "put_tenant_suppression_attributes", given))

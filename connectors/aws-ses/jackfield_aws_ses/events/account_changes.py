@@ -17,7 +17,7 @@ from jackfield_aws_ses.provider import ask
 def account_changes(
     aws: AwsClients, region: str, identity: str | None, wanted: Wanted, *, queue: bool, alarms: bool, alarm_topic: str | None
 ) -> Iterator[Change]:
-    """Yield what is missing or otherwise, in a safe order: nothing is published before somebody receives it."""
+    """Yield the missing or different settings in a safe order: nothing is published before it has a receiver."""
     if identity is not None and not passing(GONE, aws, region, "get_email_identity", {"EmailIdentity": identity}):
         yield Change("identity", identity, "create", {}, partial(_create_identity, aws, region, identity))
     name = wanted.configuration_set

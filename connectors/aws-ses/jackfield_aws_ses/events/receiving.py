@@ -47,7 +47,7 @@ class InboundWatch(Watched):
     )
 
     def rules(self) -> Iterable[Detail]:
-        """Yield the faults of neither a bucket nor a topic, or both, and of what is for a bucket only."""
+        """Yield a fault unless there is either a bucket or a topic, and for members that need a bucket."""
         if (self.bucket_name is None) == (self.topic_arn is None):
             yield Detail("/bucketName", "is required unless 'topicArn' is given, and excludes it")
         elif self.bucket_name is None and (self.object_key_prefix or self.recipients):

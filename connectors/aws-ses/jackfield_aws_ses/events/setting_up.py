@@ -1,7 +1,7 @@
 """Resources by which Amazon SES publishes events: a topic that it may publish to, receivers, and what publishes to the topic.
 
 The order is safe: nothing is published before somebody receives it, and nothing is received any more once nothing is published. Each step
-finds what is there and mends it, so that all of it may run again.
+reads the present state and corrects it, so that all steps may run again.
 """
 
 from __future__ import annotations
@@ -197,8 +197,8 @@ def confirm(aws: AwsClients, wanted: Publisher, topic_arn: str, token: str) -> s
 
 
 def ensure_queue(aws: AwsClients, wanted: Wanted, topic_arn: str) -> tuple[str, str]:
-    """Make a queue that the topic may send to, subscribed to it, and its dead-letter queue, unless it has another one. Return the URL of
-    the queue and that of the dead-letter queue."""
+    """Make a queue that the topic may send to, subscribed to it, and its dead-letter queue, unless it has another one. Return the URLs of
+    the queue and of the dead-letter queue."""
     region = region_of(aws, wanted)
     url = _queue(aws, region, wanted.name)
     dead_url = _queue(aws, region, wanted.dead_letters, MessageRetentionPeriod=str(DEAD_LETTERS_KEPT))
@@ -290,7 +290,7 @@ def find_topic(aws: AwsClients, wanted: Wanted) -> str | None:
 
 
 def region_of(aws: AwsClients, wanted: Publisher) -> str:
-    """Return the region of what is wanted.
+    """Return the region of the wanted settings.
 
     :raises Rejected: if neither that nor the connection names one.
     """
@@ -303,7 +303,7 @@ def region_of(aws: AwsClients, wanted: Publisher) -> str:
 def passing(
     codes: Iterable[str], aws: AwsClients, region: str, operation: str, parameters: Mapping[str, Any], service: str = "sesv2"
 ) -> bool:
-    """Call an operation, and return False if it is refused with one of these codes: what is wanted is true already."""
+    """Call an operation. Return False if it is refused with one of these codes, which say that nothing had to change."""
     try:
         getattr(aws.client(service, region), operation)(**filled(parameters))
     except ClientError as error:

@@ -37,7 +37,7 @@ class TenantWatch(Watched):
     def only(self, aws: AwsClients) -> str | None:
         """Return the tenant to watch; None for all.
 
-        :raises InvalidInput: if it is not the one that the connection is limited to.
+        :raises InvalidInput: if the connection is limited to another tenant.
         """
         if aws.tenant is not None and self.tenant not in (None, aws.tenant):
             text = "is not the connection's own, which nobody may replace: omit it, or use another connection"

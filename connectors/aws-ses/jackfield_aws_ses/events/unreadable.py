@@ -48,7 +48,7 @@ class Unreadable:
             self._old.append(message)
 
     def given_up(self) -> list[str]:
-        """Return the handles of the messages to delete: those that were received often, of a queue without a dead-letter queue."""
+        """Return the handles of messages to delete: often received ones of a queue without a dead-letter queue."""
         if not self._old or self._has_dead_letters():
             return []
         for message in self._old:

@@ -1,4 +1,4 @@
-"""Values in records of Amazon SES, of the types that they should have: what is of another type counts as missing."""
+"""Typed values in records of Amazon SES. A value of another type counts as missing."""
 
 from __future__ import annotations
 

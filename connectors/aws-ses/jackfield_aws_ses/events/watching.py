@@ -130,7 +130,7 @@ class QueueWatch(_Typed):
 )
 def mail_queue(watch: QueueWatch, aws: AwsClients, since: Since) -> Polled:
     """Tell what became of messages, from a queue: for servers that SNS cannot reach. A message is deleted once its events are stored, a
-    notice at once; what is neither stays for the queue's dead-letter queue."""
+    notice at once. Other messages stay for the dead-letter queue."""
     queue = aws.client("sqs", watch.aws_region or aws.region)
     taken, certificates = since.mark.get("taken", []), dict(since.mark.get("certificates", {}))
     if taken:

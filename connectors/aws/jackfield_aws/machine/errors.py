@@ -69,7 +69,7 @@ def explain(error: Exception, sources: Sources | None, path: str, before: str | 
     """Return the error for a failed fetch. ``path`` points at the connection's value that decides the identity; ``before`` is the source of
     the credentials that were held.
 
-    Nothing was sent to any service but those that give credentials, so nothing is ever in doubt.
+    Only services that issue credentials were called, so nothing is ever in doubt.
     """
     found = _explained(error, sources, before)
     if isinstance(found, InvalidConnection) and not found.details:

@@ -142,7 +142,7 @@ class MachineIdentity(ProcessLocal, SecretHolder):
         return fetch.found
 
     def drop(self, used: Found) -> None:
-        """Drop credentials that AWS has refused as expired, but not those that have replaced them."""
+        """Drop credentials that AWS has refused as expired, unless newer ones have replaced them."""
         with self._lock:
             if self._held is not None and self._held.found is used:
                 self._held = None

@@ -11,7 +11,7 @@ from jackfield_aws.regions import normal_region
 
 
 def machine_region(profile: str | None, environment: Mapping[str, str]) -> str | None:
-    """Return the region that the environment names, else that of the profile; None if neither does.
+    """Return the region of the environment, else of the profile; None if neither does.
 
     Containers and functions have ``AWS_REGION``, which botocore does not read. A connection's own profile goes before the environment.
     """

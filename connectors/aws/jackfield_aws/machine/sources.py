@@ -38,7 +38,7 @@ _PROCESS_ENDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Latest(Deadline):
-    """Deadline of a fetch: that of the caller who waits longest."""
+    """Deadline of a fetch, equal to the latest deadline of its callers."""
 
     def extend(self, seconds: float) -> None:
         """Wait for at least ``seconds`` from now."""

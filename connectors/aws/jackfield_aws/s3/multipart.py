@@ -1,8 +1,8 @@
 """An object that is made of parts: what a poll finds there already, what it sends, how it ends, and that nothing of it stays.
 
-S3 itself keeps the state, under the upload's ID: whoever polls next, in whichever process, lists the parts and sends those that are
-missing. To send a part again replaces it. The object comes into being with the last request, which has a conclusive answer or leaves
-evidence. After a lost answer the upload is gone and the object is there, so it is never made twice.
+S3 itself keeps the state, under the upload's ID: the next poll, in whichever process, lists the parts and sends the missing ones. To send a
+part again replaces it. The object comes into being with the last request, which has a conclusive answer or leaves evidence. After a lost
+answer the upload is gone and the object is there, so it is never made twice.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def explained(error: Exception, client: Any) -> JackfieldError | None:
 
 
 def advance(s3: Any, upload: Upload, sender: Sender, aws: Any) -> Progress | dict[str, Any]:
-    """Send what is missing, for some seconds at most, and complete the upload; return its progress, or what S3 says of the object.
+    """Send missing parts, for some seconds at most, and complete the upload. Return its progress, or S3's description of the object.
 
     :raises JobFailed: if S3 refuses it for good; nothing of it is left then.
     :raises Exception: if the next poll may succeed; what has arrived stays until then.

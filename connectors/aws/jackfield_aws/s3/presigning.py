@@ -46,7 +46,7 @@ class Got(Located):
 
 
 class Put(Described):
-    """The object that may be uploaded. Whoever uploads has to send what is given here beside the content."""
+    """The object that may be uploaded. The uploader has to send these fields beside the content."""
 
     content_length: int | None = Field(
         None,

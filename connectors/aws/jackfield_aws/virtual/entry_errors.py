@@ -1,4 +1,4 @@
-"""Entries of an answer that have an error of their own among those that were carried out, by what each operation's model says.
+"""Failed entries among successful ones in an answer, found by each operation's model.
 
 A rule finds them: an operation that changes something returns a list of objects, and the object has a member for an error. Three small
 tables, reviewed one by one, say what no model does. They say where such an error is the state of a thing and no outcome of the call, and

@@ -43,8 +43,8 @@ class ServiceErrors(AwsErrors):
         return found
 
     def find(self, answer: Answer) -> Row:
-        """Return the row for an answer: that of the code without dotted prefixes (``AWS.SimpleQueueService.NonExistentQueue``), or of its
-        words. A status that says more than "wrong content" does goes before such words."""
+        """Return the row for an answer, by its code without dotted prefixes (``AWS.SimpleQueueService.NonExistentQueue``), or by its words.
+        A status that says more than "wrong content" does goes before such words."""
         if answer.status == _MODEL and answer.operation in _MODELS:
             return _MODEL_FAULT
         code = answer.code.rpartition(".")[2] if not answer.code.isdigit() else ""

@@ -18,7 +18,7 @@ _DEEPEST, _MOST = 3, 1000
 
 
 class FailedInputs:
-    """Entries of the lists in a request's parameters, each found once by what an answer says of it."""
+    """Entries of the lists in a request's parameters. An answer's failed entry finds the request's entry, each at most once."""
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self._lists = dict(_lists((), parameters, _DEEPEST))

@@ -120,7 +120,7 @@ def attribute_schema(typed: Json, reference: Json) -> Json:
 
 
 def attribute_reader(typed: Reader) -> Reader:
-    """Return the converter of values of DynamoDB, given that of typed ones: plain ones become typed."""
+    """Return a converter that also takes plain values of DynamoDB and types them, given the converter of typed values."""
 
     def read(value: Any, path: tuple[Any, ...]) -> Any:
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Bounded cache, apart from what is made for it: lists use it without importing that."""
+"""Bounded cache in a module of its own, so that lists use it without importing the code that makes its values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Recent(ProcessLocal):
-    """Bounded cache of what is made from models: the last ones used stay."""
+    """Bounded cache of values made from models. It keeps the most recently used."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

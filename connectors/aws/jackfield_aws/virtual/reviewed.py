@@ -1,5 +1,5 @@
 """Operations that set, change, reset, revoke, end or begin something: which may be sent again, and why. Each was looked up by its name and,
-where that leaves a doubt, in its service's API reference. What is not here is a ``write``, and so is what a newer botocore adds.
+where that leaves a doubt, in its service's API reference. An operation that is missing here is a ``write``, one of a newer botocore too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Polls of bound connectors: an action that lists is read again and again, from the time or the cursor that was reached.
 
 A list is read whole, page by page, with the same beginning on each page; the time moves on after the last one, and not beyond the first
-one's. So it does not matter how a page is sorted, what changes meanwhile, or how many items share a time: what is read twice has one key.
+one's. So the order of a page, changes in the meantime and items of one time do not matter: an item that is read twice has one key.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class BoundPoll:
     listing: Callable[[str], Listing]
 
     def poll(self, inputs: Any, client: Any, since: Since) -> Polled:
-        """Read one page of what is new."""
+        """Read one page of new items."""
         return self._after_cursor(inputs, client, since) if "cursor" in self.about else self._after_time(inputs, client, since)
 
     def compared(self, inputs: Any, client: Any, after: Json | None) -> Listed:

@@ -297,7 +297,7 @@ class RequestInputs(PageInputs):
 
     @property
     def real_effect(self) -> Effect:
-        """Effect of the request: that of its method, or the more cautious one that the caller names."""
+        """Effect of the request, by its method, or a more cautious one that the caller names."""
         by_method = _EFFECTS[self.method]
         return max(by_method, self.effect or by_method, key=_CAUTION.index)
 

@@ -1,6 +1,6 @@
 """Answers of a service's file about its provider, beside what its operations say: to eight questions, and behind evidence.
 
-Each answer has its page, or is ``unknown``, or ``none`` where the connector does nothing of the kind. What is unknown is shown, and keeps
+Each answer has its page, or is ``unknown``, or ``none`` where the connector does nothing of the kind. An unknown answer is shown, and keeps
 a connector from the best grade.
 """
 
@@ -47,7 +47,7 @@ REASONS: Mapping[str, str] = {
 
 
 def answer_faults(answers: object) -> Iterator[str]:
-    """Yield a sentence for each question that is not answered, and for what is no answer."""
+    """Yield a sentence for each unanswered question, and for each invalid answer."""
     rows = answers if isinstance(answers, dict) else {}
     if rows.keys() != {*QUESTIONS, "on"}:
         yield f"'answers' has 'on' and {', '.join(QUESTIONS)}"

@@ -1,4 +1,4 @@
-"""One call of an output binding: what was asked, how it is carried out, and what is answered."""
+"""One call of an output binding: its request, execution and answer."""
 
 from __future__ import annotations
 

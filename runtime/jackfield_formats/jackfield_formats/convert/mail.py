@@ -90,7 +90,7 @@ class Mail:
         return bool(given) and not any(True for _ in find(form, given, self._declared))
 
     def leftovers(self, form: str) -> list[Note]:
-        """Note the placeholders that are left in the message as differences; return those that refuse it."""
+        """Record the remaining placeholders as differences. Return the ones that refuse the message."""
         is_offered, refusals = self.is_offered(form), []
         for path, text in self._filled():
             for found in find(form, text, self._declared):

@@ -140,7 +140,7 @@ class Operations:
     def newest(self, source: str) -> list[tuple[Release, list[str]]]:
         """Return the highest release of each connector in a catalogue, with all its versions, the best first.
 
-        :raises JackfieldError: if the catalogue cannot be read, or is not the one that was pinned.
+        :raises JackfieldError: if the catalogue cannot be read, or is not the pinned one.
         """
         ranked = [sorted(offer.releases, key=preference, reverse=True) for offer in self._open(Source.parse(source)).connectors()]
         return [(releases[0], [release.version for release in releases]) for releases in ranked if releases]
@@ -154,7 +154,7 @@ class Operations:
             return [row for receipt in self._defaults().values() if (row := self._compared(receipt)) is not None]
 
     def revoked(self) -> list[dict[str, Any]]:
-        """Look in the catalogues for revocations of what is installed, and record them for every process of the data folder.
+        """Read the revocations of installed connectors from the catalogues, and record them for every process of the data folder.
 
         Return a row for each. ``warn`` gets a new one once. A catalogue that cannot be read changes nothing that is known of it.
         """

@@ -107,7 +107,7 @@ MEMBERS = {
 
 
 def read_policy(home: str, path: str | None) -> Policy:
-    """Read the policy at ``path``, else that of the data folder, else allow everything.
+    """Read the policy at ``path``, else the data folder's, else allow everything.
 
     :raises InvalidInvocation: if it cannot be read or is not valid: a policy with a fault never counts as no policy.
     """

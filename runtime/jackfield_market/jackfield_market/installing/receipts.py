@@ -67,7 +67,7 @@ class Installed:
             return {}
 
     def index(self) -> bytes:
-        """Return the index as it is on disk, which each change of what is installed writes anew; empty if there is none."""
+        """Return the index file's content, which each installation writes anew; empty if there is none."""
         try:
             return Path(self.folder, INDEX).read_bytes()
         except OSError:
@@ -111,7 +111,7 @@ class Installed:
         write_file(os.path.join(self.folder, INDEX), content.encode())
 
     def note_revoked(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Record the revocations of what is installed, and return those that are new."""
+        """Record the revocations of installed connectors. Return the new ones."""
         known = read_revocations(self.folder)
         if rows != known:
             write_file(os.path.join(self.folder, REVOKED), json.dumps({"revoked": rows}, indent=1).encode())

@@ -106,7 +106,7 @@ class Source:
 
     @property
     def state(self) -> str:
-        """Name of the folder that keeps what is known about this source."""
+        """Name of the folder for facts about this source."""
         return hashlib.sha256(self.url.encode()).hexdigest()[:32]
 
 

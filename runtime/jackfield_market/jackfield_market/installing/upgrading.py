@@ -1,4 +1,4 @@
-"""Upgrades: newer releases of what is installed, with the changes that callers would notice."""
+"""Upgrades: newer releases of installed connectors, with the changes that callers would notice."""
 
 from __future__ import annotations
 

@@ -65,8 +65,7 @@ class Drive:
 
     @property
     def tells_all(self) -> bool:
-        """True if no other response of the provider changes what is known: it has not ended, or a bug of the action ended it before its
-        first request."""
+        """True if no other response can change the verdict: the run has not ended, or a bug ended it before its first request."""
         is_early = self.client is not None and len(self.requests) == self.opened
         return not self.ended or (is_early and isinstance(self.error, Unmapped))
 

@@ -147,7 +147,7 @@ class FakeService:
         return part["kind"] in ACCOUNTS or part["kind"] == CLIENT
 
     def moved(self, manifest: Json) -> dict[str, Any]:
-        """Return a manifest with the fake's addresses in place of the provider's; those that the fake's own does not have lead nowhere."""
+        """Return a manifest with the fake's addresses in place of the provider's. Addresses that the fake lacks lead nowhere."""
         made, known = deepcopy(dict(manifest)), {_host(server.get("url", "")) for server in self._given.get("servers", ())}
         for server in made.get("servers", ()):
             url = server.get("url", "")

@@ -27,8 +27,8 @@ def recorded(subject: Subject) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 def record(subject: Subject, connection: str) -> None:
     """Run every example over a connection to a real or test endpoint, and record it. One of an action that is left out may fail.
 
-    Actions that delete run last: others need what they delete. If one fails, the others are recorded all the same, and the error names
-    those that were not.
+    Actions that delete run last: others need what they delete. If one fails, the others are still recorded, and the error names the missing
+    ones.
 
     :raises RecordingMismatch: if examples do not succeed.
     :raises InvalidInvocation: if the subject has no project's folder, its connector.json differs from the code, or there is no such

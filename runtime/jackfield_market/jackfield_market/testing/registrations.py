@@ -1,4 +1,4 @@
-"""Conformance rules about the registration of webhooks, against a provider that keeps what is registered, and fails on demand."""
+"""Conformance rules about the registration of webhooks, against a provider that stores registrations, and fails on demand."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def require(fault: UnknownName | None) -> None:
 
 
 def said(error: JackfieldError) -> str:
-    """Return what people are told of an error: what is wrong, and what to do."""
+    """Return an error's message and hint for people."""
     return f"{error.message}. {error.hint}" if error.hint else error.message
 
 

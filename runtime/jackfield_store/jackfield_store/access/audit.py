@@ -232,7 +232,7 @@ class Audit:
         """Check every digest of the chain, its head, and the seals.
 
         :param known_head: a head that was printed earlier and stored elsewhere; the entry of that sequence must still have that digest. It
-            vouches for what is before it: only seals after it are judged.
+            vouches for all entries before it: only later seals are judged.
         :param seals: False where the master key is not at hand.
         :raises InvalidInvocation: if ``known_head`` is not ``sequence:digest``.
         """

@@ -20,7 +20,7 @@ _PASSIVE = "must be an SVG without scripts, events, animations, entities and ref
 
 
 def image_fault(value: object, largest: int) -> str | None:
-    """Return what is wrong with an image; None if nothing is. Browsers run no scripts of images either, so this is a second lock."""
+    """Return the fault of an image; None if nothing is. Browsers run no scripts of images either, so this is a second lock."""
     fits = isinstance(value, str) and len(value) <= largest
     match, drawn = (_IMAGE.fullmatch(value), _DRAWN.fullmatch(value)) if isinstance(value, str) and fits else (None, None)
     if drawn is not None:

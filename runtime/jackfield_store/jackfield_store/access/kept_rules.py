@@ -1,6 +1,6 @@
 """Rules of workspaces that were deleted for good, by name. A platform that deletes a workspace and creates it anew gets rid of no rule.
 
-They are sealed with the key of ``default``, since that of the workspace is deleted with it. They are kept until the workspace is deleted
+They are sealed with the key of ``default``, since the workspace's key is deleted with it. They are kept until the workspace is deleted
 again: then they are those that it had at its end.
 """
 
@@ -51,7 +51,7 @@ def with_kept_rules(kept: Rules, changes: Mapping[str, Any]) -> Mapping[str, Any
 
 
 def keep_rules(transaction: Transaction, vault: Vault, name: str, rules: Rules) -> None:
-    """Keep the rules of a workspace that is to be deleted; without any, forget those that were kept before."""
+    """Keep the rules of a workspace that is to be deleted; if it has none, delete rules kept before."""
     text = json.dumps(rules.to_json())
     if rules == Rules():
         forget_rules(transaction, name)

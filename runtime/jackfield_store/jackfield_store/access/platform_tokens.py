@@ -77,7 +77,7 @@ def home_of(pattern: str) -> str:
 
 
 def pattern_of(home: str) -> str | None:
-    """Return the pattern of the platform whose rows stand under a name; None if it is that of a workspace."""
+    """Return the pattern of the platform whose rows stand under a name; None for a workspace's token."""
     return home.removeprefix(_HOME) if home.startswith(_HOME) else None
 
 

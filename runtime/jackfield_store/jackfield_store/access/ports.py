@@ -1,4 +1,4 @@
-"""Port to the storage of a process, for what decides access in its workspaces. Types alone: no call imports this."""
+"""Port to the storage of a process, which access decisions read. It has types alone: no call imports it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SealedStorage(Protocol):
 
     @property
     def answers_locally(self) -> bool:
-        """True if a reading of the epoch, and what is read after it, takes no server."""
+        """True if the database is a local file, so that reading the epoch and rows asks no server."""
 
     def epoch(self) -> int:
         """Return a reading of the database's epoch; always the same one if there is no database."""

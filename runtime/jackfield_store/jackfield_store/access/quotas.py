@@ -117,7 +117,7 @@ def _read(text: str, owned: bool) -> Quota:
 
 
 def quota_faults(value: object, at: str = "/quotas") -> Iterator[Detail]:
-    """Yield what is wrong with a list of quotas, at its place."""
+    """Yield the faults of a list of quotas, each at its place."""
     if not isinstance(value, list | tuple) or len(value) > _MOST:
         yield Detail(at, f"must be an array of at most {_MOST} quotas", "type")
         return

@@ -1,4 +1,4 @@
-"""Warnings of rules as they are made: those that guard a part of the changes only."""
+"""Warnings about new rules that guard only a part of the changes."""
 
 from __future__ import annotations
 

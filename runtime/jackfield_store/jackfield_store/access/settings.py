@@ -195,14 +195,14 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
 
 
 def quotas_renamed(quotas: Sequence[Mapping[str, Any]], connection: str, to: str) -> tuple[Mapping[str, Any], ...]:
-    """Return quotas of which those that name a connection name it as it is called now."""
+    """Return quotas with the present name of a renamed connection."""
     return tuple(
         {**one, "of": {**one["of"], "connection": to}} if one.get("of", {}).get("connection") == connection else one for one in quotas
     )
 
 
 def theme_faults(value: object) -> Iterator[Detail]:
-    """Yield what is wrong with a theme, at its place below ``/theme``. A member that is empty is none."""
+    """Yield the faults of a theme, each at its place below ``/theme``. A member that is empty is none."""
     if not isinstance(value, Mapping) or value.keys() - set(_THEME):
         yield Detail("/theme", 'must be {"name", "logo", "color", "scheme", "wordmark"}, each optional', "type")
         return

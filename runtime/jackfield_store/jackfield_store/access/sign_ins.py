@@ -1,6 +1,6 @@
-"""Sign-ins of people at the operator's identity provider: those that begin, those that hold, and invitations to a role.
+"""Sign-ins of people at the operator's identity provider: pending ones, sessions, and invitations to a role.
 
-A row is sealed for its ID, so that who writes to the database signs nobody in and lengthens nothing. Refresh tokens are in what is sealed.
+A row is sealed for its ID, so that who writes to the database signs nobody in and lengthens nothing. The sealed part holds refresh tokens.
 A sign-in that only begins is kept by the browser, sealed: nobody fills the database by asking to sign in.
 """
 
@@ -64,7 +64,7 @@ class Person:
         return f"{self.issuer}#{self.subject}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is sealed."""
+        """Return the sealed part."""
         return {
             "issuer": self.issuer, "subject": self.subject, "name": self.name, "groups": list(self.groups), "session": self.session,
             "nonce": self.nonce, "refresh": self.refresh, "verifiedAt": self.verified_at,

@@ -30,7 +30,7 @@ class Parts(SecretHolder):
 
 
 def split_secrets(schema: Schema, values: Mapping[str, Any]) -> Parts:
-    """Separate the secrets from ``values``: those that ``schema`` marks, and members that it does not know. References stay, since they
+    """Separate the secrets from ``values``: members that ``schema`` marks, and members that it does not know. References stay, since they
     contain no secret."""
     secrets: dict[str, bytes] = {}
     return Parts(_open_part(schema, nodes(schema, schema), values, "", secrets), secrets)

@@ -219,7 +219,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         return [ConnectionRow.from_row(row) for row in rows]
 
     def names(self, types: Iterable[str], limit: int, *, granted: bool = False) -> Sequence[str]:
-        """Return the names of up to ``limit`` connections of each of ``types``, optionally only those that a person has approved."""
+        """Return the names of up to ``limit`` connections of each of ``types``, optionally only approved ones."""
         keys = ((type_, limit, granted) for type_ in types)
         return sorted(name for key in keys for name in self._by_type.find(key, partial(self._named_of, *key)))
 

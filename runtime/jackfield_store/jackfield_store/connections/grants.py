@@ -231,7 +231,7 @@ class GrantTable(SealedTable):
                 return
 
     def wanted(self, identifier: str) -> tuple[str, ...]:
-        """Return the scopes of a connection's grant, and those that its provider asked for since."""
+        """Return the scopes of a connection's grant, and scopes that its provider asked for since."""
         with self._database.read() as transaction:
             row = transaction.find(_WANTED, self._place(identifier))
         return () if row is None else tuple(dict.fromkeys([*json.loads(row.scopes), *json.loads(row.wanted or "[]")]))
@@ -330,7 +330,7 @@ class ConnectionGrants:
         self._table.want(self._identifier, scopes)
 
     def wanted(self) -> tuple[str, ...]:
-        """Return the scopes of the approval, and those that were noted since."""
+        """Return the scopes of the approval, and later requested ones."""
         return self._table.wanted(self._identifier)
 
 

@@ -1,4 +1,4 @@
-"""Manifests of live MCP servers as they were accepted: those of a workspace, and those that ``default`` shares with all."""
+"""Accepted manifests of live MCP servers: a workspace's own, and the ones that ``default`` shares with all."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ class Unit:
 
 
 def run_together(batch: list[Unit], transaction: Transaction) -> None:
-    """Run units in one transaction: first those that may, then the others in order; neighbours that can run together do.
+    """Run units in one transaction: first the units that may go first, then the others in order. Neighbours that can run together do.
 
     :raises UndoneError: if a unit raised, so that all are rolled back.
     """
@@ -213,7 +213,7 @@ def fail(items: list[Unit], fault: Exception) -> None:
 
 
 def complete(batch: list[Unit]) -> None:
-    """Report the outcome to each unit's waiting thread or callback; a second time to those that an interrupt has kept from it."""
+    """Report the outcome to each unit's waiting thread or callback, again to units that missed it because of an interrupt."""
     for item in batch:
         if item.gate is not None:
             item.completed = True
@@ -388,7 +388,7 @@ class Batches:
                 self._due.set()
 
     def close(self) -> None:
-        """Commit what is queued, then refuse new units, and what is left. A locked database does not hold up the exit for long."""
+        """Commit queued units, then refuse new and remaining ones. A locked database does not hold up the exit for long."""
         with within(_CLOSING):
             self.flush()
         self._due.set()

@@ -170,7 +170,7 @@ def cause_of(error: JackfieldError) -> Trouble | None:
 
 
 def other_database() -> DatabaseUnfit:
-    """Return the error for a URL that was renewed, and names another database than the one that is in use."""
+    """Return the error for a renewed URL that names another database than the present one."""
     return DatabaseUnfit("the database's URL names another database now", hint="Restart jackfield to use that one.")
 
 

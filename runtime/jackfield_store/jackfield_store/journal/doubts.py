@@ -101,8 +101,8 @@ def dropped(transaction: Transaction, workspace: str, identifier: str) -> None:
 
 
 def left(transaction: Transaction, workspace: str, identifier: str, status: str, now: float, function: str | None = None) -> None:
-    """Let a call that recovery has put in doubt wait for its first look, or forget what its process has left. If that is nothing, the look
-    finds out whether events may be evidence. The call of a ``function`` leaves nothing: its look needs no more than its key."""
+    """Schedule the first look of a call that recovery has put in doubt, or delete the facts that its process stored. Without facts, the
+    look finds out whether events may be evidence. The call of a ``function`` stores no facts: its look needs the key alone."""
     values: dict[str, Any] = {"workspace": workspace, "id": identifier, "now": now, "look_at": now + spread(5.0), "function": function}
     if status == "in_doubt":
         if not transaction.change(_LEFT, values):

@@ -291,8 +291,8 @@ class KeyFile:
 class LiveKey(MasterKey):
     """Master key that follows changes of its file.
 
-    A file that no longer has the key that wraps is another installation's, or a mistake, until the database needs a key of it. A new data
-    key that only such a file could open would be lost with it.
+    A file without the wrapping key is ignored until the database needs a key of it: it may belong to another installation, or be a mistake.
+    A new data key that only such a file could decrypt would be lost with the file.
     """
 
     def __init__(self, file: KeyFile) -> None:

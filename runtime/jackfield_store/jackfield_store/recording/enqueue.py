@@ -111,7 +111,7 @@ async def asked(found: Found) -> Result | None:
 
 
 def of_approved(call: Reached, error: Exception) -> Exception:
-    """Return the error that ends a call that was approved and may not be made any more: it was cancelled, and for what reason."""
+    """Return ``Cancelled`` with the reason for an approved call that is now refused before it was sent; any other error as it is."""
     approved = call.how.claimed is not None and call.how.claimed.approval is not None
     if not approved or call.attempts is not None or not isinstance(error, JackfieldError) or error.retryable:
         return error

@@ -1,4 +1,4 @@
-"""Results of entries that other calls are answered with: those that have ended, and those that have not."""
+"""Results that answer a repeated call: the recorded one of an ended entry, or the present state of an open one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shared settings of a database, as one process has them: its own variables and options, else what is stored."""
+"""Shared settings of a database in one process: its own variables and options come before stored values."""
 
 from __future__ import annotations
 

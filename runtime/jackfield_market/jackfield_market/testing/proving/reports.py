@@ -92,7 +92,7 @@ def _writes(count: int) -> str:
 
 
 def worst(cells: Sequence[Cell], *, counts: bool = True) -> Verdict:
-    """Return the verdict about a write: the worst of those that count, or of those that do not."""
+    """Return the worst counting verdict about a write, else the worst of the others."""
     return min((cell.verdict for cell in cells if cell.counts is counts), key=ORDER.index, default="not reached")
 
 

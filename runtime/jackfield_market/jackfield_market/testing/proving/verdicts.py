@@ -36,7 +36,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Cell:
-    """Verdict about a write in a situation. ``counts``: it is the code's own doing, not that of who starts it again."""
+    """Verdict about a write in a situation. ``counts``: the code itself did it, not the program that starts it again."""
 
     write: int
     situation: str

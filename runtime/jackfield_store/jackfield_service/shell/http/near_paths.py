@@ -1,4 +1,4 @@
-"""Operations whose path is nearly that of a request which none has: ``/approve`` for ``:approve``, or a slash at the end.
+"""Operations whose path resembles an unknown path: ``/approve`` for ``:approve``, or a slash at the end.
 
 Only the table of operations decides, which /openapi.json shows to everybody: nothing here depends on what there is, or on who asks.
 """

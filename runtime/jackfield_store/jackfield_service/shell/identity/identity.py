@@ -90,7 +90,7 @@ class Identity:
 
     @property
     def is_operator(self) -> bool:
-        """True if the identity may know what is wrong with this process: it manages the operator's workspace, without rules."""
+        """True if the identity may read this process's faults: it manages the operator's workspace, without rules."""
         return self.workspace == DEFAULT and may(self.scope, "manage") and not self.rules and not self.suspended
 
     @property

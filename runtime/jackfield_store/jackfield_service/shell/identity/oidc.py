@@ -66,7 +66,7 @@ class SignInNeededError(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """Sign-in that begins: the address of the provider's page, the ``state`` in it, and what is kept for the answer."""
+    """Sign-in that begins: the address of the provider's page, its ``state``, and the record for the answer."""
 
     address: str
     state: str

@@ -88,7 +88,7 @@ class People:
         return tuple(dict.fromkeys((*every, *(name for name in found if name != "*"))))
 
     def landing(self, person: Person, before: str = "") -> str | None:
-        """Return the workspace that a person enters first: the one that he was in ``before``, if he may. None if there is none that goes
+        """Return the workspace that a person enters first: the workspace of ``before``, if it is allowed. None if there is none that goes
         on."""
         workspaces = Workspaces(self._storage.database, self._storage.vault, self._clock)
         first: tuple[str, ...] = (before,) if before and self.rights(person, before) is not None else ()

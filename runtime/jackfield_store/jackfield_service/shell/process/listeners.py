@@ -94,14 +94,14 @@ def _refused(number: int, reason: str | None) -> InvalidInvocation:
 
 
 def origin(host: str, port: int, scheme: str) -> str:
-    """Return the URL of a server; that of a Unix socket is its path."""
+    """Return the URL of a server; for a Unix socket its path."""
     if host.startswith(UNIX):
         return host
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def place(host: str, listener: socket.socket) -> str:
-    """Return the port that a listener has, in words; that of a Unix socket is its path."""
+    """Return a listener's port in words; for a Unix socket its path."""
     return host if host.startswith(UNIX) else f"port {port_of(listener)}"
 
 

@@ -1,4 +1,4 @@
-"""Loops that subjects run in each server and worker (``loop.loop`` of a subject): what they get, and what is done with them."""
+"""Loops that subjects run in each server and worker (``loop.loop`` of a subject): their arguments, start and stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Master of several processes of one command: it starts them, starts those that die again, passes signals on, and ends them in order.
+"""Master of several processes of one command: it starts them, restarts dead ones, passes signals on, and ends them in order.
 
 A process has a socket to its master as standard input: a byte says that the process is ready, the socket's end that the master is gone,
 however it ended.

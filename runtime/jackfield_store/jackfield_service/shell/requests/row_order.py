@@ -43,7 +43,7 @@ class RowOrder:
     def page(self, keys: Sequence[Key], cursor: str | None, limit: int) -> tuple[list[int], str | None]:
         """Return the places of the rows of a page, whose keys are given, and the cursor of the next one.
 
-        :raises Problem: 400 if the cursor is that of another order.
+        :raises Problem: 400 if the cursor belongs to another order.
         """
         keyed = sorted(((key, place) for place, key in enumerate(keys)), reverse=self.falls)
         after = None if cursor is None else self._after(cursor)

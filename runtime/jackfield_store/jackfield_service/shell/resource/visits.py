@@ -25,9 +25,9 @@ def opening(
     resource: Resource[T], request: Request, server: ServerContext, identity: Identity, *, origin: Origin = "remote",
     actor: Actor | None = None, home: str | None = None,
 ) -> Callable[[], T]:  # fmt: skip
-    """Return the function that opens the things of the caller's workspace or platform, or of ``home``; it runs in a thread.
+    """Return the function that opens the resources of the caller's workspace or platform, or of ``home``. It runs in a thread.
 
-    :raises Problem: 403 for a token with rules, if it has no part in them; 503 without a database.
+    :raises Problem: 403 for a token with rules, if the resource refuses them; 503 without a database.
     """
     if resource.unruled and identity.rules:
         raise Problem(403, resource.unruled, code="not_allowed")

@@ -67,7 +67,7 @@ class Options:
 
     @classmethod
     def checked(cls, given: Mapping[str, Any], present: Options | None = None, *, stored: bool = False) -> Options:
-        """Read the options that a caller gives, over those that there are. Types of ``stored`` ones may be those of another version.
+        """Read a caller's options, over the present ones. Types of ``stored`` ones may be those of another version.
 
         :raises InvalidInvocation: with all faults at once.
         """

@@ -1,4 +1,4 @@
-"""Statements of the dispatcher: what is due to a callback, and who sends it."""
+"""Statements of the dispatcher: due deliveries of a callback, and the claim of their sender."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def claim(
 ) -> list[list[Row] | None]:
     """Claim due deliveries, the ones that are due longest first, until no batch is free; in one commit. Return None for those not asked.
 
-    What is held until ``held`` or before is not held any more. Rows are locked when they are selected, so that all of them can be changed
-    in one go.
+    Claims that end at ``held`` or before have expired. Rows are locked when they are selected, so that all of them can be changed in one
+    go.
     """
     due, left = _DUE + database.dialect.skips_locked, Counter(free)
 

@@ -247,11 +247,11 @@ def make(
     transaction: Transaction, database: Database, home: str, callback: Callback, workspace: str, moved: tuple[int, int],
     events: Sequence[Event], now: float,
 ) -> bool:  # fmt: skip
-    """Move the position of a callback in a workspace, and insert the deliveries of its events that the callback wants. Return False if the
-    position is not what it was.
+    """Move the position of a callback in a workspace, and insert the deliveries of its events that the callback wants. Return False if
+    another process has moved the position.
 
     :param home: the workspace of the callback, or ``home_of`` its platform.
-    :param moved: the numbers from and to which the position is moved.
+    :param moved: number of the old and of the new position.
     """
     wanted, (before, after) = [event for event in events if wants(callback, event)], moved
     if callback.workspaces is None:

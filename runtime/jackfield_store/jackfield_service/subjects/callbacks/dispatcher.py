@@ -1,4 +1,4 @@
-"""The dispatcher: it makes the deliveries of new events, and sends what is due. One process of a database does it, by lease.
+"""Dispatcher that makes the deliveries of new events, and sends due ones. One process of a database does it, by lease.
 
 Each callback has at most four requests in flight, one if its last attempt failed or was slow, and all of those together at most half of the
 threads. A receiver that is dead never keeps the others waiting. Those of receivers that are near share few threads. More of them would
@@ -211,7 +211,7 @@ class Dispatcher:
                 pause = _IDLE
 
     def turn(self) -> float:
-        """Do what is due; return the seconds after which to look again."""
+        """Do the due work. Return the seconds until the next look."""
         self._prepare()
         moment = monotonic()
         if moment >= self._reload_at:

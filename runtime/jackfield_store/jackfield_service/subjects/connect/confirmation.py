@@ -35,7 +35,7 @@ def is_repeated(found: ConnectSession, proof: str, user: str) -> bool:
 
 
 def of_another_user() -> RefusedConfirmation:
-    """Return the error for a confirmation by another user than the one that the session is for."""
+    """Return the error for a confirmation by another user than the session's."""
     text = "the connect session is for another user, and has ended"
     return RefusedConfirmation(text, hint="Somebody else opened its link. Create a session for the user who is signed in.")
 

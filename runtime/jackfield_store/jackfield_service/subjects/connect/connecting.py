@@ -166,7 +166,7 @@ class Connecting:
         return self._table.find(identifier)
 
     def page(self, cursor: str | None = None, limit: int = 50) -> tuple[list[ConnectSession], str | None]:
-        """List sessions, those that last longest first, and the cursor of the next page."""
+        """List sessions, the latest expiry first, and the cursor of the next page."""
         return self._table.page(cursor, limit)
 
     def show(self, identifier: str) -> dict[str, Any]:
@@ -269,7 +269,7 @@ class Connecting:
         return self._table.change(found, lambda transaction: audit.append(transaction, "connect.opened", place, facts), **members)
 
     def entered(self, found: ConnectSession) -> ConnectSession:
-        """Note that the browser has come with its secret: what it has opened the session with opens nothing any more."""
+        """Record that the browser came back with its secret, and revoke the secret with which it opened the session."""
         if not found.opener or found.is_over:
             return found
         with contextlib.suppress(SessionMoved):

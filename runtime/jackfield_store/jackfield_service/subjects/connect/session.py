@@ -156,15 +156,15 @@ class Wanted(SecretHolder):
 @dataclass(frozen=True, slots=True, repr=False)
 class ConnectSession(SecretHolder):
     """Session as it is stored. ``owner`` and ``asked_by`` are the platform's token that began it. ``browser`` is the digest of the secret
-    of the browser that opened it, ``opener`` that of the secret it came with, until it comes with the former. ``proof`` is the digest of
-    what the browser takes back to the platform. ``key`` is a secret of the session, which completes the authorization that it began.
-    ``values`` are those that the person has entered for ``task``. ``created`` is true if the connection was stored for an approval that
-    nobody may give in the end. ``start`` is the link to that approval, and ``host`` the address at the provider to which it leads. A
+    in the browser's cookie. ``opener`` is the digest of the link's secret, until the browser has sent its cookie. ``proof`` is the digest
+    of the proof that the browser takes back to the platform. ``key`` is a secret of the session, which completes the authorization that it
+    began. ``values`` has the values that the person entered for ``task``. ``created`` is true if the connection was stored for an approval
+    that nobody may give in the end. ``start`` is the link to that approval, and ``host`` the address at the provider to which it leads. A
     browser other than the session's approves with ``nonce``, which a framed page hands to the window that it opens, or with ``code``. A
     person reads the code there and types it on another device, in at most ``tries`` tries. ``framed`` is true if the session was begun, or
     opened again, in a frame of the platform's page, which then leads. ``apart`` is the digest of the secret of the browser that last came
-    back from the provider, with whatever answer: it may see how the session goes on. ``recalled`` is what an earlier session has left with
-    the connection (``ConnectRecord``). ``blocked`` is the last failure at the platform's side (``Blocked``). A test runs until
+    back from the provider, with whatever answer: it may see how the session goes on. ``recalled`` is the record that an earlier session
+    stored with the connection (``ConnectRecord``). ``blocked`` is the last failure at the platform's side (``Blocked``). A test runs until
     ``busy_until`` at most, in seconds since 1970; nothing else is tested meanwhile. ``met`` is the account (ID and label) with which the
     person has signed in at the provider, if that is known. ``confirmed`` is the digest of the proof that the platform has confirmed."""
 

@@ -9,5 +9,5 @@ from jackfield_service.subjects.connect.operations import sweep
 
 
 def sweeps(server: ServerContext) -> Mapping[str, Callable[[], object]]:
-    """Return the steps, by what is said if one fails."""
+    """Return the steps, by the log message of their failure."""
     return {"connect sessions cannot be ended": lambda: sweep(server)}

@@ -51,15 +51,15 @@ def can_be_filled(wanted: Wanted, kind: ConnectionKind) -> bool:
 
 
 def asks_for_server(wanted: Wanted, kind: ConnectionKind) -> bool:
-    """Return whether a person has to name the server, as that of a database: such a type is offered where a session names it."""
+    """Return whether a person has to name the server, such as a database's. Such a type is offered only if a session names it."""
     fields, given = kind.schema.get("properties", {}), platforms_values(wanted, kind)
     required = [name for name in kind.schema.get("required", ()) if name not in given]
     return any(_audience(kind, name) == "user" and extension(fields.get(name)).get("destination") for name in required)
 
 
 def asked(found: ConnectSession, kind: ConnectionKind) -> dict[str, Any]:
-    """Return the fields that the page shows: the person's own, and of the platform's those that the session names. The operator's are never
-    among them."""
+    """Return the fields that the page shows: the person's own, and the platform's that the session names. The operator's are never among
+    them."""
     return _asked(found.wanted, kind, found.closed(kind.schema))
 
 
@@ -96,7 +96,7 @@ def _required_sources(action: ActionManifest) -> set[str]:
 
 
 def refuse_missing(found: ConnectSession, kind: ConnectionKind, values: Mapping[str, Any], check: Check) -> None:
-    """Refuse values without those that the connector's actions need; ``check`` validates the values.
+    """Refuse values that lack one which the connector's actions need; ``check`` validates the values.
 
     :raises InvalidConnection: with each that is missing, and what else is wrong.
     """
@@ -122,8 +122,8 @@ def refuse_unasked(schema: Mapping[str, Any], given: Mapping[str, Any]) -> None:
 
 
 def merged(found: ConnectSession, kind: ConnectionKind, entered: Mapping[str, Any], stored: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what is tested: the platform's values, what the person entered, secrets entered before, and the External ID. ``stored`` are
-    the values of a connection that is connected again; of those, what the person is not shown stays.
+    """Return the values to test: the platform's, the person's, secrets entered before, and the External ID. ``stored`` are the values of a
+    connection that is connected again; of those, what the person is not shown stays.
 
     :raises InvalidConnection: if secrets would go elsewhere than they were stored for.
     """

@@ -379,7 +379,7 @@ def _anew(again: Markup) -> Markup:
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /doubts``: those that are open, the newest first."""
+    """``GET /doubts``: open doubts, the newest first."""
     request.require("read")
     found = _SORTS.read(request, lambda cursor, limit: request.journal.entries(status="in_doubt", cursor=cursor, limit=limit), _PAGE)
     shown = found.table(LIST, "Doubts", _COLUMNS, _rows(request, found.rows), empty="Nothing is in doubt.")

@@ -54,7 +54,7 @@ def digest_of(stored: str) -> str:
 
 
 def next_mark(before: str, identifier: str) -> str:
-    """Return the mark of an event by that of the event before it."""
+    """Return the mark of an event, computed from the mark of the event before it."""
     return _digest(f"{before} {identifier}")
 
 

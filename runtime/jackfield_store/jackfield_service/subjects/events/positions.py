@@ -1,8 +1,8 @@
 """Up to which event of each workspace deliveries to a platform's callback were made.
 
-A platform's callback gets the events of all workspaces that the platform manages, also of those that are made later. Each workspace counts
-its own events, so there is a position for each: none is 0, as that of a workspace whose first event is still to come. A dispatcher knows
-them from one query, and looks only at workspaces whose last event is another one than before.
+A platform's callback gets the events of all workspaces that the platform manages, later ones too. Each workspace counts its own events, so
+there is a position for each: none is 0, as that of a workspace whose first event is still to come. A dispatcher knows them from one query,
+and looks only at workspaces whose last event is another one than before.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Retention:
         self._largest = largest
 
     def run(self, now: float, until: float) -> bool:
-        """Delete until a time (``time.monotonic``) what is past its retention ``now``; return whether there is more."""
+        """Delete expired events until a time (``time.monotonic``). Return whether there are more."""
         with self._database.read(flush=False) as transaction:
             heads = transaction.execute(_HEADS)
         for workspace, present in [(head.workspace, head) for head in heads]:

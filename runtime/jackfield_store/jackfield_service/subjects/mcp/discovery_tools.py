@@ -1,4 +1,4 @@
-"""Tools with which a model finds and runs one action among thousands. Their number does not depend on what is installed."""
+"""Tools with which a model finds and runs one action among thousands. Their number does not depend on the installed connectors."""
 
 from __future__ import annotations
 

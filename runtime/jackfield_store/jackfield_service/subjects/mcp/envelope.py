@@ -99,7 +99,7 @@ def named(error: ValidationError) -> MCPError:
 
 
 async def telling(ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
-    """Answer a request, and name what is wrong with its parameters (a middleware of the SDK)."""
+    """Answer a request, and name the faults of its parameters (a middleware of the SDK)."""
     try:
         return await call_next(ctx)
     except ValidationError as error:

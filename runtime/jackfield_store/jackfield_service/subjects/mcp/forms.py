@@ -1,8 +1,8 @@
-"""Forms for the person behind the client: what a provider asks within a call (elicitation), and no package of the operator answers.
+"""Forms for the person behind an MCP client, for a provider's question (elicitation) that no package of the operator answers.
 
 The call is refused, with nothing done, and the client gets the form in its place. It shows the form, and calls again with the answer and
-the state: that has the answers of earlier rounds, sealed for one caller, one call and a limited time. The provider is then called anew, and
-is answered. Whoever may call may answer: unlike a link, a form gives nobody an account.
+the state. The state holds the answers of earlier rounds, sealed for one caller, one call and a limited time. The provider is then called
+anew, and is answered. Whoever may call may answer: unlike a link, a form gives nobody an account.
 """
 
 from __future__ import annotations

@@ -85,7 +85,8 @@ async def _metadata(_request: Request, server: ServerContext, _identity: Identit
 
 
 class Door:
-    """Endpoint of MCP requests. It tracks those that run in this process, so that an older client can cancel one by another request."""
+    """Endpoint of MCP requests. It tracks the running requests of this process, so that an older client can cancel one by another
+    request."""
 
     def __init__(self, server: ServerContext) -> None:
         self._server = server

@@ -1,6 +1,6 @@
 """Files of outputs as resources of the protocol: ``jackfield://files/ID``, which the caller reads whose call has returned the file.
 
-None is listed: a file is found by the result that names it. What is textual is text, all else base64.
+None is listed: a file is found by the result that names it. Textual content is text, all else base64.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A call of a tool: what it runs, how the client is told of its progress, and what is answered."""
+"""Call of a tool: its execution, progress reports and answer."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def explained(request: PageRequest) -> Response:
 
 
 def suggested(request: PageRequest) -> Response:
-    """``GET /workspace/actions``: actions that fit what is typed, as choices of the field."""
+    """``GET /workspace/actions``: actions that match the typed text, as choices of the field."""
     request.require("read")
     return fragment(_actions(request, request.query.get("call", "").strip()))
 

@@ -89,7 +89,7 @@ class DueSchedules(DueRows):
         self._database.record(unit)
 
     def miss_earlier(self, schedule: Claimed, found: Passed, reason: str) -> None:
-        """Record the slots before those that were found, together, and move on to the first that was found."""
+        """Record the slots before the found ones together, and move on to the first found one."""
 
         def unit(transaction: Transaction) -> None:
             self._move(transaction, schedule, found.slots[0])
@@ -166,7 +166,7 @@ class DueSchedules(DueRows):
         self._database.record(unit)
 
     def stop(self, schedule: Claimed, slots: Iterable[float], reason: str) -> None:
-        """Run the schedule no more, and record what is due of it as refused."""
+        """Stop the schedule, and record its due slots as refused."""
 
         def unit(transaction: Transaction) -> None:
             held(transaction.change(_STOP, {**_own(schedule), "reason": reason}))

@@ -23,9 +23,9 @@ _WALKED = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """Slots that are past: the newest ``slots``, how many there were before them, and the slot that follows, None if there is none.
+    """Past slots: the newest ``slots``, the number of earlier ones, and the next slot or None.
 
-    If ``cut``, more are past than were looked at: ``slots`` are to be looked at again.
+    ``cut`` is true if the search stopped at its limit; ``slots`` must then be searched again.
     """
 
     slots: tuple[float, ...]
@@ -68,7 +68,7 @@ def counted(timing: Timing, first: float, now: float) -> tuple[float, int]:
 
 
 def chosen(slots: tuple[float, ...], missed: Missed, late: float) -> tuple[float, ...]:
-    """Choose the slots to run among those that are due, which were all missed but for the newest if that is on time at ``late``."""
+    """Choose the slots to run among the due ones. All were missed, except the newest if it is at most ``late`` seconds old."""
     if missed == "all" or not slots:
         return slots
     newest = slots[-1:]

@@ -42,7 +42,7 @@ class SlotRuns:
         self.queued = False
 
     def work(self) -> None:
-        """Run what is due, and end the claim.
+        """Run the due slots, and end the claim.
 
         :raises OvertakenError: if another process has claimed or changed the schedule.
         :raises Unavailable: if the database is unavailable; the claim runs out then.

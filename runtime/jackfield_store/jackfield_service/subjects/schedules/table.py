@@ -349,7 +349,7 @@ class ScheduleTable:
         return self.find(schedule.name)
 
     def remove(self, schedule: Schedule) -> None:
-        """Delete a schedule and what is stored of its slots. Invocations that it has queued stay."""
+        """Delete a schedule and its stored slots. Invocations that it has queued stay."""
         own = self._own(schedule)
         self._database.record(lambda transaction: transaction.change(_HALT, own))
         delete_in_slices(self._database, _DELETE_SLOTS, own)

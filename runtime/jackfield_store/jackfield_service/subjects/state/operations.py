@@ -1,4 +1,4 @@
-"""Workspaces as files state them, compared with what is there, and made so: one transaction for each.
+"""Workspaces as files state them, compared with the stored state and changed to it, in one transaction each.
 
 A plan is an application that is rolled back: the functions that HTTP and commands use are the only judges. What they show before and after
 says whether a change was one.
@@ -43,7 +43,7 @@ _REFERENCE = re.compile(r'"#/components/schemas/(\w+)"')
 
 
 class StateMoved(InvalidInvocation):
-    """State or files are not those that were planned."""
+    """State or files differ from the plan."""
 
     http_status = 409
     problem = "conflict"

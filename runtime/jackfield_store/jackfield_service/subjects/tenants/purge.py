@@ -46,8 +46,8 @@ WHERE workspace = :workspace AND event = 'workspace.purged'
 
 
 def kept_by(database: Database, workspace: str) -> dict[str, int]:
-    """Count what a workspace has: connections, grants, files, invocations (those that run apart) and tokens. A job that waits for its
-    next poll does not run: there is none while the workspace is suspended."""
+    """Count a workspace's connections, grants, files, invocations (running ones apart) and tokens. A job that waits for its next poll does
+    not run: there is none while the workspace is suspended."""
     with database.read() as transaction:
         counts = {
             table: _count(transaction, f"SELECT COUNT(*) AS n FROM {table} WHERE workspace = :workspace", workspace) for table in _COUNTED

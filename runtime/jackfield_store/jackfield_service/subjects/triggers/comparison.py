@@ -70,7 +70,7 @@ class Change:
 
 
 class Comparison:
-    """Comparison of one subscription's list. Only the process that holds the claim reads and changes what is stored."""
+    """Comparison of one subscription's list. Only the process that holds the claim reads and changes the stored list."""
 
     def __init__(self, database: Database, vault: Vault, workspace: str, found: Subscription, types: Sequence[str]) -> None:
         self._database = database

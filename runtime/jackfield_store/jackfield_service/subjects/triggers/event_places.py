@@ -39,7 +39,7 @@ def known_places(trigger: TriggerManifest, payloads: Sequence[Any] = ()) -> dict
 
 
 def place_fault(trigger: TriggerManifest, path: str) -> str | None:
-    """Say what is wrong with a pointer into an event of the trigger; None if its schema or a sample has that place, or leaves it open."""
+    """Return the fault of a pointer into an event of the trigger; None if its schema or a sample has that place, or leaves it open."""
     known = known_places(trigger)
     if path in ("", "/data") or any(f"{one}/".startswith(f"{path}/") for one in known):
         return None

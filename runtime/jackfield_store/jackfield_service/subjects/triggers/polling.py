@@ -41,7 +41,7 @@ class Polling:
         """True once a page was stored: a failure after it loses nothing, and the next poll goes on there."""
 
     def poll(self, trigger: Trigger, content: Sealed) -> bool:
-        """Read what is new; return whether more follows at once.
+        """Read new items. Return whether more follow at once.
 
         :raises JackfieldError: if the provider refuses or fails.
         """

@@ -67,7 +67,7 @@ class SubscriptionWork:
         self.queued = False
 
     def work(self) -> None:
-        """Do what is due, and end the claim.
+        """Do the due work, and end the claim.
 
         :raises OvertakenError: if another process has claimed it, or somebody changed it.
         :raises Unavailable: if the database is unavailable; the claim runs out then.

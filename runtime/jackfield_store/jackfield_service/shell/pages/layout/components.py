@@ -73,7 +73,7 @@ def notice(*content: Node, tone: str = "plain") -> Markup:
 
 
 def fault_of(message: str, hint: str | None = None, details: Iterable[Mapping[str, Any]] = ()) -> Markup:
-    """Render an error: what is wrong, where, what to do next. Details carry their pointer, so that the form shows them at its fields.
+    """Render an error: its message, place and hint. Details carry their pointer, so that the form shows them at its fields.
 
     A message that begins with a word gets a capital letter; one that begins with a quoted name, a number or an identifier stays as it is.
     """
@@ -158,7 +158,7 @@ def span_text(seconds: float | None) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Format a value as indented JSON, in which hidden characters are escapes: what is read of it is equal."""
+    """Format a value as indented JSON with hidden characters as escapes; parsing it gives an equal value."""
     return visible(json.dumps(value, indent=2, ensure_ascii=False))
 
 
@@ -215,7 +215,7 @@ def folded(title: str, *content: Node, **attributes: Attribute) -> Markup:
 
 
 def guide(text: str) -> Markup:
-    """Render a connector's Markdown document, with its headings below that of the page."""
+    """Render a connector's Markdown document, with its headings below the page's."""
     return h.div(markup.document(text, _BELOW_TITLE, new_window=True), class_="prose")
 
 
@@ -225,7 +225,7 @@ def line(text: str) -> Markup:
 
 
 def parted(text: str) -> tuple[Markup, Markup | None]:
-    """Render a description as what is shown at once, and the rest, which a reader opens: descriptions of APIs have up to 3,000 words.
+    """Render a description: its beginning, and the rest to be opened, since descriptions of APIs have up to 3,000 words.
 
     A text is parted at the end of a sentence, outside of code and links.
     """
@@ -277,8 +277,8 @@ def steps(request: PageRequest, address: str, offered: Iterable[tuple[str, str]]
 
 
 def final(request: PageRequest, address: str, title: str, told: Node, *content: Node, of: str = "", state: Any = None) -> Markup:
-    """Render a step that cannot be taken back: what is pressed first says what will happen, the button below it takes the step. ``of`` names
-    what it is about, for readers who hear a list of equal buttons."""
+    """Render an irreversible step: a first press shows the consequences, the button below takes the step. ``of`` names what it is about,
+    for readers who hear a list of equal buttons."""
     name = f"{title} {of}" if of else None
     sure = form(request, address, *content, h.button(title, class_="danger", aria_label=name), state=state)
     return h.details(
@@ -348,7 +348,8 @@ def choice_field(
 
 
 def check_field(name: str, label: str, on: bool, hint: str | None = None, *, changes: bool = True, asks: bool = False) -> Markup:
-    """Render a box to tick with its label; one that the visitor may not change is disabled. One that ``asks`` confirms what is shown."""
+    """Render a box to tick with its label; one that the visitor may not change is disabled. With ``asks`` the browser asks for a
+    confirmation."""
     given: dict[str, Attribute] = {"checked": on, "disabled": not changes, "data_asks": asks}
     box = h.input(type="checkbox", id=name, name=name, aria_describedby=_described(name, hint), **given)
     return h.div(h.label(box, " ", label, for_=name), h.p(hint, class_="hint", id=f"{name}-hint") if hint else None, class_="field check")
@@ -359,8 +360,8 @@ def _described(name: str, hint: Node) -> str | None:
 
 
 def filters(address: str, *fields: Node, further: Node = None, live: bool = True, asks: str | None = None) -> Markup:
-    """Render the filters of a list, with ``further`` ones below. A live list shows what is found while they are changed.
-    ``asks`` is sent only where somebody presses the button, or Enter: for what is too much work while they type."""
+    """Render the filters of a list, with ``further`` ones below. A live list updates while they are changed. ``asks`` is sent only where
+    somebody presses the button, or Enter: for what is too much work while they type."""
     partly = {**_found(address, "input delay:250ms, submit"), "hx_replace_url": "true"} if live else {}
     return h.form(
         fields, h.button("Filter", name=asks, value="1" if asks else None), further, action=address, class_="filters", id=FILTERS, **partly
@@ -368,7 +369,7 @@ def filters(address: str, *fields: Node, further: Node = None, live: bool = True
 
 
 def search(address: str, label: str, words: str, *content: Node, live: bool = False) -> Markup:
-    """Render a search box. A live list shows what is found while typing."""
+    """Render a search box. A live list updates while the visitor types."""
     partly = _found(address, "input changed delay:200ms, search") if live else {}
     box = h.input(type="search", id="q", name="q", value=words, placeholder=label, autocomplete="off", **partly)
     hidden = h.label(label, for_="q", class_="unseen")
@@ -376,8 +377,8 @@ def search(address: str, label: str, words: str, *content: Node, live: bool = Fa
 
 
 def offering(address: str, label: str, button: str) -> Markup:
-    """Render the search by which something new is made: what is found stands below it and leads to its form. ``address`` is the page of
-    the same search, which is opened without scripts. The button without words shows all that it offers there."""
+    """Render the search that begins a new object: results stand below it and lead to its form. ``address`` is the page of the same search,
+    which is opened without scripts. The button without words shows all that it offers there."""
     box = h.input(type="search", id="offered-words", name="q", placeholder=label, autocomplete="off")
     asked = h.form(
         h.label(label, for_="offered-words", class_="unseen"), box, h.button(button, class_="primary"),

@@ -32,7 +32,7 @@ class Moved(Problem):
 
 
 def drawn_from(token: str, *state: Any) -> str:
-    """Return the token of a form that is drawn from a state, from that of its session."""
+    """Return the token of a form that is drawn from a state, derived from the session's token."""
     return f"{token}.{digest_of(*state)}"
 
 

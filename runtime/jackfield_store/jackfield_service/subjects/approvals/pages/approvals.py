@@ -1,4 +1,4 @@
-"""Page of the calls that wait until a person approves them, and of those that were decided."""
+"""Page of calls that wait for a person's approval, and of decided ones."""
 
 from __future__ import annotations
 

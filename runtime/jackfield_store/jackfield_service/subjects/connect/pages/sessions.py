@@ -82,7 +82,7 @@ def revoked(request: PageRequest) -> Response:
 
 
 def session_rows(request: PageRequest, limit: int) -> Markup:
-    """Render the sessions of the tenant that the path names, those that last longest first."""
+    """Render the sessions of the tenant that the path names, the latest expiry first."""
     name = request.path("w")
     listed_, empty = open_sessions(request.server.runtime(name), request.server.clock).page, "No connect sessions in the last week."
     if limit != _ROWS:

@@ -176,7 +176,7 @@ class Words:
         return [h.p(general, class_=class_), wording]
 
     def fault(self, error: JackfieldError, connection: str = "") -> Markup:
-        """Render an error: what is wrong, and what to do next. The name of a ``connection`` is the platform's, and says nothing here."""
+        """Render an error: its message and hint. The name of a ``connection`` is the platform's, and says nothing here."""
         message = self.of(error.message)
         for quoted in (f" '{connection}'", f" „{connection}“") if connection else ():
             message = message.replace(quoted, "")

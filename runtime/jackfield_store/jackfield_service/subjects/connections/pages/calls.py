@@ -1,4 +1,4 @@
-"""Calls over a connection, as its page tells them: those that are queued or wait for an approval, and the last one."""
+"""Calls over a connection, for its page: queued ones, ones that wait for an approval, and the last one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Calls(NamedTuple):
 
 
 def calls_over(request: PageRequest, name: str) -> Calls:
-    """Return the calls over a connection, of those that the visitor may see."""
+    """Return the calls over a connection that the visitor may see."""
     if request.runtime.journal is None or request.is_silent:
         return Calls()
     known = CallConnections(request)

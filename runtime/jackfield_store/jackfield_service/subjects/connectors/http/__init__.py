@@ -1,4 +1,4 @@
-"""Operations of the HTTP API on what is installed, and on what can be."""
+"""Operations of the HTTP API on installed and installable connectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/v1/installations``: connectors that were installed from catalogues, and those that can be."""
+"""``/v1/installations``: connectors that were or can be installed from catalogues."""
 
 from __future__ import annotations
 

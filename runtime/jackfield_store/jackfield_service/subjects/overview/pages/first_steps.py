@@ -17,7 +17,7 @@ _MOST_CONNECTORS, _MOST_ACTIONS = 200, 50
 
 
 def first_steps(request: PageRequest) -> Markup:
-    """Render the steps; those that are done say so, and the next one is a button."""
+    """Render the steps: done ones are marked, and the next one is a button."""
     rows = request.connections.list(limit=1).items
     row = rows[0] if rows else None
     suggested = None if row is None else _suggested(request, row)

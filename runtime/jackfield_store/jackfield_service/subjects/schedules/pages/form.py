@@ -1,4 +1,4 @@
-"""Forms that add schedules and change them: when one runs, in words, and what it calls, by the form of the action."""
+"""Forms that add and change schedules: the times in words, and the form of the action to call."""
 
 from __future__ import annotations
 
