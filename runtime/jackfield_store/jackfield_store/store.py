@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jackfield.catalog.loading import part
 from jackfield.gates.unrecorded import ordered as without_database
 from jackfield_store.access import WorkspaceAccess
-from jackfield_store.database.shared_settings import LIVE_PREFIX
+from jackfield_store.database.setting_rows import LIVE_PREFIX
 from jackfield_store.files.store import FileLimits, Files
 from jackfield_store.gates.order import ordered
 from jackfield_store.host_rows import HostRows

@@ -17,7 +17,7 @@ from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield_store.access import Audit
 from jackfield_store.database import open_database
-from jackfield_store.database.shared_settings import differences
+from jackfield_store.database.setting_rows import differences
 from jackfield_store.management.shared_settings import SharedSettings
 from jackfield_store.resources.storage import Storage
 

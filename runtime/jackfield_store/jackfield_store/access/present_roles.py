@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from jackfield.callers.roles import Rights, read_grants, rights_in
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access.sign_ins import SignIns
-from jackfield_store.database.shared_settings import ROLES
+from jackfield_store.database.setting_rows import ROLES
 
 if TYPE_CHECKING:
     from jackfield.callers.caller import PersonKey

@@ -13,7 +13,7 @@ from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.kernel.pointers import pointer
 from jackfield_store.access.images import image_fault
 from jackfield_store.database.faults import damaged_settings
-from jackfield_store.database.shared_settings import SETTLE_RULES, TWIN_RULES
+from jackfield_store.database.setting_rows import SETTLE_RULES, TWIN_RULES
 
 if TYPE_CHECKING:
     from jackfield_store.database import Row

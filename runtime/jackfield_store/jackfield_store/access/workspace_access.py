@@ -8,7 +8,7 @@ from jackfield.callers.caller import Caller
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.exports import late_hints
-from jackfield_store.database.shared_settings import SETTLE_RULES, TWIN_RULES
+from jackfield_store.database.setting_rows import SETTLE_RULES, TWIN_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

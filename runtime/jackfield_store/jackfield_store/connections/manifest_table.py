@@ -16,7 +16,7 @@ from jackfield.kernel.hints import NextStep
 from jackfield.manifest.manifest import Manifest
 from jackfield_store.database import Row, SealBroken, Transaction, UniqueViolation
 from jackfield_store.database.epoch import EpochCache
-from jackfield_store.database.shared_settings import LIVE_PREFIX
+from jackfield_store.database.setting_rows import LIVE_PREFIX
 from jackfield_store.keys.vault import SealedTable, Vault
 
 if TYPE_CHECKING:

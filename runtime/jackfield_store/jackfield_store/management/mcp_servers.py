@@ -18,7 +18,7 @@ from jackfield.wire.guard import ANYWHERE, Guard
 from jackfield_store.access import Audit
 from jackfield_store.access.tokens import is_operators
 from jackfield_store.connections.manifest_table import SERVER, ManifestTable, StoredServer, kind, opened
-from jackfield_store.database.shared_settings import LIVE_PREFIX, MCP_SERVERS
+from jackfield_store.database.setting_rows import LIVE_PREFIX, MCP_SERVERS
 
 if TYPE_CHECKING:
     from jackfield.callers.actor import Actor

@@ -11,7 +11,7 @@ from jackfield.kernel.clock import Clock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.access.sign_ins import SignIns
-from jackfield_store.database.shared_settings import ROLES, find_setting, remove_setting, store_setting, stored_settings
+from jackfield_store.database.setting_rows import ROLES, find_setting, remove_setting, store_setting, stored_settings
 from jackfield_store.resources.storage import Storage
 
 

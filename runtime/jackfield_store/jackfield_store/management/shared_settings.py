@@ -8,7 +8,7 @@ from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import Clock, iso
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access import DEFAULT, Audit
-from jackfield_store.database.shared_settings import (
+from jackfield_store.database.setting_rows import (
     SHARED,
     SharedSetting,
     Stored,

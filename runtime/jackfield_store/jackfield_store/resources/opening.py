@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.fork import ProcessLocal
-from jackfield_store.database.shared_settings import POLICY, is_judged, store_setting
+from jackfield_store.database.setting_rows import POLICY, is_judged, store_setting
 
 if TYPE_CHECKING:
     from jackfield.connector import Grants
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jackfield_store.connections.shared_leases import SharedLeases
     from jackfield_store.database import Transaction
     from jackfield_store.journal.journal import Journal
-    from jackfield_store.resources.shared_settings import SettingsStorage
+    from jackfield_store.resources.process_settings import SettingsStorage
     from jackfield_store.resources.storage import Storage
 
 

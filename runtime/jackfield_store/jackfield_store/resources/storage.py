@@ -19,8 +19,8 @@ from jackfield.kernel.exports import late_hints
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.local import home
-from jackfield_store.database.shared_settings import PUBLIC_URL
-from jackfield_store.resources.shared_settings import ProcessSettings
+from jackfield_store.database.setting_rows import PUBLIC_URL
+from jackfield_store.resources.process_settings import ProcessSettings
 from jackfield_store.resources.tenant_limits import TenantLimits
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from jackfield.callers.actor import Actor
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_service.shell.http.server_process import check_settings
 from jackfield_store.access.platform_tokens import PlatformTokens
-from jackfield_store.database.shared_settings import checked_public_url
+from jackfield_store.database.setting_rows import checked_public_url
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]

@@ -32,7 +32,7 @@ from jackfield_store.commands.starting import (
     prepare_process,
     require_connection_files,
 )
-from jackfield_store.database.shared_settings import checked_public_url
+from jackfield_store.database.setting_rows import checked_public_url
 from jackfield_store.resources.memory import require_memory
 from jackfield_store.resources.storage import Storage
 

@@ -38,7 +38,7 @@ from jackfield_store.commands.starting import (
     prepare_process,
     require_connection_files,
 )
-from jackfield_store.database.shared_settings import ALLOW_HOSTS, PUBLIC_URL
+from jackfield_store.database.setting_rows import ALLOW_HOSTS, PUBLIC_URL
 from jackfield_store.resources.memory import memory_limit, require_memory, room_within, save_memory
 from jackfield_store.resources.renewal import renew
 

@@ -16,7 +16,7 @@ from jackfield_service.shell.identity.identity_providers import Oidc
 from jackfield_service.shell.identity.oidc import OidcProvider, ProviderAway, Refused
 from jackfield_store.access import DEFAULT, Audit, UnknownWorkspace, Workspaces
 from jackfield_store.access.sign_ins import Person, SignIns
-from jackfield_store.database.shared_settings import ROLES
+from jackfield_store.database.setting_rows import ROLES
 from jackfield_store.management.roles import Roles
 
 if TYPE_CHECKING:

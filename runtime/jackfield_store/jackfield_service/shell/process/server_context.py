@@ -36,7 +36,7 @@ from jackfield_service.shell.process.stopping import Stopping
 from jackfield_service.shell.requests.body import BodyQuota
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.shell.requests.web_pages import page_fault
-from jackfield_store.database.shared_settings import ALLOW_HOSTS, PUBLIC_URL
+from jackfield_store.database.setting_rows import ALLOW_HOSTS, PUBLIC_URL
 from jackfield_store.files import FileLimits
 from jackfield_store.management.revoking import revoke_due
 from jackfield_store.queue import Engine, broker_warning, open_engine, queue_url

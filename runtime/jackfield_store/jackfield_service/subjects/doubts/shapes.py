@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield_service.shell.http.shape_parts import MOMENT, STRING, Json, closed_with, object_of
-from jackfield_store.database.shared_settings import SETTLE_RULES, TWIN_RULES
+from jackfield_store.database.setting_rows import SETTLE_RULES, TWIN_RULES
 from jackfield_store.journal.doubts import LOOK_RESULTS
 from jackfield_store.journal.entry import LONGEST_NOTE
 

@@ -38,7 +38,7 @@ from jackfield_service.subjects.mcp.instructions import instructions
 from jackfield_service.subjects.mcp.queued_here import run_to_end
 from jackfield_service.subjects.mcp.sdk_server import build_server
 from jackfield_store.commands.stored import actor
-from jackfield_store.database.shared_settings import PUBLIC_URL
+from jackfield_store.database.setting_rows import PUBLIC_URL
 from jackfield_store.runtime import Jackfield
 
 _PIECE = 64 * 1024

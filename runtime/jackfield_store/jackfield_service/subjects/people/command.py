@@ -14,7 +14,7 @@ from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access.sign_ins import INVITATION_LASTS
 from jackfield_store.commands.stored import actor, open_storage
-from jackfield_store.database.shared_settings import PUBLIC_URL
+from jackfield_store.database.setting_rows import PUBLIC_URL
 from jackfield_store.management.roles import Roles
 from jackfield_store.resources.storage import Storage
 

@@ -9,7 +9,7 @@ from jackfield_service.shell.http.shape_parts import STRING, closed_with
 from jackfield_service.shell.resource.kinds import Done, Json, Kind, KindRow, Wanted
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_store.access import DEFAULT
-from jackfield_store.database.shared_settings import ROLES
+from jackfield_store.database.setting_rows import ROLES
 from jackfield_store.management.shared_settings import SharedSettings
 
 

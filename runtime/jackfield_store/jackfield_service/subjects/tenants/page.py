@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from jackfield_service.shell.pages.layout.pages import Page
-from jackfield_service.subjects.tenants.pages import own_workspaces, shared_settings, tenant, tenants
+from jackfield_service.subjects.tenants.pages import own_workspaces, settings, tenant, tenants
 
 PAGES: tuple[Page, ...] = (
     Page("/tenants", tenants.listed),
     Page("/tenants", tenants.created, "POST"),
-    Page("/shared-settings", shared_settings.shown),
-    Page("/shared-settings", shared_settings.changed, "POST"),
+    Page("/shared-settings", settings.shown),
+    Page("/shared-settings", settings.changed, "POST"),
     Page("/tenants/{w}", tenant.shown),
     Page("/tenants/{w}/usage", tenant.usage_saved),
     Page("/tenants/{w}/switch", tenants.switched, "POST"),

@@ -34,7 +34,7 @@ from jackfield_service.subjects.triggers.subscription_work import SubscriptionWo
 from jackfield_service.subjects.triggers.subscriptions import check_inputs
 from jackfield_service.subjects.triggers.table import by_path
 from jackfield_store.database.due_rows import OvertakenError
-from jackfield_store.database.shared_settings import PUBLIC_URL
+from jackfield_store.database.setting_rows import PUBLIC_URL
 from jackfield_store.management.provider_steps import call_of
 from jackfield_store.runtime.runtime_pool import RuntimePool
 

@@ -13,7 +13,7 @@ from jackfield_service.shell.pages.layout.components import at, card, field, for
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.shell import page, redirect
 from jackfield_store.access import DEFAULT, Audit
-from jackfield_store.database.shared_settings import (
+from jackfield_store.database.setting_rows import (
     ALLOW_HOSTS,
     MCP_RULES,
     MCP_SERVERS,

@@ -11,7 +11,7 @@ from weakref import ref
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.exports import late_hints
 from jackfield.wire.guard import allowed_hosts
-from jackfield_store.database.shared_settings import (
+from jackfield_store.database.setting_rows import (
     ALLOW_HOSTS,
     POLICY,
     SHARED,
