@@ -15,7 +15,7 @@ MADE = "Made by `make generate`"
 """Begins pages that are written by the code."""
 INSIDE = re.compile(r"decisions/|architecture|paths|performance|threat-model")
 """Pages for contributors, which the site does not have."""
-MOST_WORDS, MOST_OF_A_PAGE, MOST_OF_A_SENTENCE = 119_600, 1_800, 30
+MOST_WORDS, MOST_OF_A_PAGE, MOST_OF_A_SENTENCE = 119_400, 1_800, 30
 """The first is a number that falls: 110,000 is the goal."""
 _BLOCK = re.compile(r"^ *```.*?^ *```\s*$|<!--.*?-->", re.MULTILINE | re.DOTALL)
 _PART = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*] |\d+\. |#|\||: ))")
