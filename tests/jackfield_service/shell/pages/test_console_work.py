@@ -276,6 +276,16 @@ def test_an_action_is_run_by_the_keyboard_alone(visitor: Visitor) -> None:
     assert (result.get_attribute("data-status"), "Hello" in result.inner_text()) == ("succeeded", True)
 
 
+def test_a_doubt_is_resolved_by_the_keyboard_alone(visitor: Visitor, console: Console) -> None:
+    """What is known is opened, its reason is typed, and the press on Enter resolves it."""
+    visitor.go(f"/invocations/{doubtful(console)}")
+    for label, typed in (("It took effect", ""), ("How do you know?", "seen at the provider"), ("Mark as succeeded", "")):
+        visitor.reach(label)
+        visitor.page.keyboard.type(typed) if typed else visitor.page.keyboard.press("Enter")
+    visitor.page.get_by_text("seen at the provider").first.wait_for()
+    visitor.page.get_by_role("button", name="It took effect").wait_for(state="detached")
+
+
 def test_a_connection_is_renamed_and_removed(visitor: Visitor, console: Console) -> None:
     """A connection gets another name and is removed, and the page says so; its list can be searched."""
     page = visitor.page

@@ -143,6 +143,25 @@ def test_a_decision_belongs_to_its_workspace_and_session(place: Place) -> None:
     assert f"decide={waits}" in person.get("/approvals").text
 
 
+def test_a_call_is_approved_by_the_keyboard_alone(browser: Browser, console: Console) -> None:
+    """From the list to the decision, its reason, and Approve."""
+    console.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame-open"})
+    console.workspaces.set("default", {"rules": {"approve": ["echo/post"]}})
+    console.host.runtime("default").invoke({**POST, "inputs": {"text": "to Ada"}})
+    person = Visitor(browser, console)
+    person.enter("approve")
+    person.go("/approvals")
+    person.reach("Decide")
+    person.page.keyboard.press("Enter")
+    person.page.get_by_role("button", name="Approve").wait_for()
+    person.reach("Reason")
+    person.page.keyboard.type("agreed")
+    person.reach("Approve")
+    person.page.keyboard.press("Enter")
+    person.page.get_by_text("A worker makes the call").wait_for()
+    person.close()
+
+
 def test_an_approved_call_is_accessible(browser: Browser, console: Console, thoroughly: bool) -> None:
     """Its page, and the list of approvals with lines that tell calls apart, pass axe and are no wider than the window."""
     console.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame-open"})
