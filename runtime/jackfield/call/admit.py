@@ -65,6 +65,8 @@ class CallTarget(SecretHolder):
     """True if any of the values is or contains a secret reference; if not, no invocation needs to search them."""
     chosen: tuple[str, ...] = ()
     """Fields with an External ID that a remote caller chose for an inline connection."""
+    quotas: Sequence[Mapping[str, Any]] = ()
+    """Quotas on effects over the connection."""
 
 
 def find_target(
@@ -220,7 +222,10 @@ class Targets(ProcessLocal):
             raise stored.explain(error) from None
         inputs = stored.foreign.inputs if stored.foreign is not None else {}
         origin = _origin(stored.origin, client)
-        return CallTarget(stored.name, kind, values, stored.folder, stored.version, stored.id, origin, inputs, client, _refers(values))
+        return CallTarget(
+            stored.name, kind, values, stored.folder, stored.version, stored.id, origin, inputs, client, _refers(values),
+            quotas=stored.quotas,
+        )  # fmt: skip
 
 
 def _origin(origin: Origin, client: OAuthClient | None) -> Origin:

@@ -503,7 +503,8 @@ class Plans(ProcessLocal):
         guarded = bool(settings.guards) and is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
         joins = caller.is_apart or (settings.twins or self._access.twins) == "join"
         own = () if caller.rules is None else caller.rules.quotas
-        quotas = ((False, settings.quotas), (True, own)) if settings.quotas or own else ()
+        over = () if plan.target is None else plan.target.quotas
+        quotas = {"workspace": settings.quotas, "token": own, "connection": over} if settings.quotas or own or over else {}
         return Terms(settings.keep_inputs, guarded, joins, settings.limits, asks, self._access.settle, quotas)
 
     async def found_anew(self, asked: Asked, call: Reached) -> Plan:

@@ -48,8 +48,8 @@ class Terms:
     """Rule that lets the call wait for a person's approval; None if there is none."""
     settle: str = "off"
     """What becomes of evidence about a doubt of the workspace: ``off``, ``show`` or ``on``."""
-    quotas: Sequence[tuple[bool, Sequence[Any]]] = ()
-    """Quotas on effects, of the workspace and of the caller's token: with each list whether it is the token's."""
+    quotas: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """Quotas on effects, by whose they are: the ``workspace``'s, the caller's ``token``'s and the ``connection``'s."""
 
 
 NO_TERMS = Terms()

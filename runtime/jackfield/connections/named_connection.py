@@ -45,7 +45,8 @@ class Foreign:
 class NamedConnection(SecretHolder):
     """One named set of values. ``type`` is the full name of a connection type, ``source`` the origin (such as a file's name),
     ``folder`` the start of relative ``$file`` references. ``id`` is None unless the database stores the connection, ``foreign`` is None
-    unless another system's file defines it. ``place`` is the exact position in the source, if known."""
+    unless another system's file defines it. ``place`` is the exact position in the source, if known. ``quotas`` bound the effects over a
+    stored one."""
 
     name: str
     type: str
@@ -57,6 +58,7 @@ class NamedConnection(SecretHolder):
     origin: Origin = "operator"
     foreign: Foreign | None = None
     place: str | None = None
+    quotas: Sequence[Mapping[str, Any]] = ()
 
     def explain(self, error: InvalidConnection) -> InvalidConnection:
         """Add to a refusal of the values what the connection's file is known to lack."""

@@ -268,3 +268,21 @@ def test_quotas_are_settings_of_the_workspace_and_of_tokens(operator: Shell) -> 
     made = operator.run("tokens", "create", "--scope", "invoke", "--quota", json.dumps(one))
     assert made.code == 0
     assert operator.run("tokens", "create", "--scope", "invoke", "--quota", "5").code == 2
+
+
+def test_quotas_are_set_on_a_connection(operator: Shell) -> None:
+    """With it, beside new values or alone, without a test; they are shown, and removed."""
+    one, two = ({"count": count, "per": "month", "of": {"effect": "write"}} for count in (1, 2))
+    values = {"token": "secret-4711"}
+    how = ("--values", "-", "--no-test")
+    made = operator.run("connections", "add", "attic", "--type", "echo/token", *how, "--quota", json.dumps(one), stdin=json.dumps(values))
+    assert made.json["quotas"] == [one]
+    found = [operator.run("invoke", "echo", "post", "--connection", "attic", "text=x").code for _ in range(2)]
+    assert found == [0, 1]
+    assert operator.run("connections", "replace", "attic", "--quota", json.dumps(two)).json["quotas"] == [two]
+    assert operator.run("invoke", "echo", "post", "--connection", "attic", "text=x").code == 0
+    assert operator.run("connections", "replace", "attic", *how, stdin=json.dumps(values)).json["quotas"] == [two]
+    assert operator.run("connections", "show", "attic").json["quotas"] == [two]
+    assert "quotas" not in operator.run("connections", "replace", "attic", "--no-quota").json
+    for wrong in ((), ("--quota", "{}"), ("--quota", json.dumps(one), "--no-quota"), ("--quota", "5", "--version", "1")):
+        assert operator.run("connections", "replace", "attic", *wrong).code == 2, wrong

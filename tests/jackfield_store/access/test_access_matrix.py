@@ -159,6 +159,7 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("GET", "/connections/{name}/doctor"): Case(200, shows="hall"),
     ("POST", "/connections/{name}/doctor"): Case(200, {}),
     ("POST", "/connections/{name}/name"): Case(403, {"new": "zanzibar-of-mine"}),
+    ("POST", "/connections/{name}/quotas"): Case(400, {"count": "0", "per": "day"}, shows="above 0"),
     ("GET", "/invocations"): Case(200, shows="hall"),
     ("GET", "/invocations/export"): Case(200, query="?kind=jsonl", shows="hall"),
     ("POST", "/invocations/selection"): Case(200, {"step": "again", "sure": "0" * 16, "pick-{id}": "on"}, shows="not done"),

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Context, Decimal
 from functools import lru_cache
 from typing import Any
 
 from jackfield.callers.rules import PatternError, Request, Rule, rule
 from jackfield.kernel.dataclass import dataclass
-from jackfield.kernel.errors import Detail, InvalidInput, did_you_mean
-from jackfield.kernel.pointers import find, pointer
+from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, did_you_mean
+from jackfield.kernel.pointers import names, pointer
 
 PERIODS: Mapping[str, int] = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "month": 0}
 """Spans of time, in seconds; a month is the calendar's. Each begins in UTC."""
+WORKSPACE = "workspace"
 SCALE = 1_000_000
 """What is spent is stored in millionths, so that sums of decimal fractions are exact."""
+_CONTEXT = Context(prec=60, rounding=ROUND_CEILING)
+"""Precise enough for the largest number in millionths; what a number has beyond is rounded up."""
+_WRITTEN = re.compile(r"-?[0-9]{1,1000}(\.[0-9]{1,1000})?([eE][+-]?[0-9]{1,5})?")
 _MOST = 50
 _LARGEST = 10**12
 _BY = ("token", "caller", "connection", "recipient")
@@ -33,7 +38,7 @@ class Quota:
 
     - ``by``: what has a count of its own: each caller, connection, recipient, or value that a pointer into the inputs leads to.
     - ``sum``: the number in the inputs that is counted instead of the call.
-    - ``owned``: it is a token's, and counts the calls of that token.
+    - ``owner``: whose it is. One of a token or a connection counts the calls of that one.
     """
 
     count: float
@@ -41,7 +46,7 @@ class Quota:
     rule: Rule
     by: str | None = None
     sum: str | None = None
-    owned: bool = False
+    owner: str = WORKSPACE
 
     @property
     def most(self) -> int:
@@ -51,7 +56,7 @@ class Quota:
     @property
     def name(self) -> str:
         """Return what tells it from others, however much it allows: a quota that is raised goes on counting."""
-        return json.dumps([self.per, self.rule.text, self.by, self.sum, self.owned])
+        return json.dumps([self.per, self.rule.text, self.by, self.sum, self.owner])
 
     @property
     def title(self) -> str:
@@ -60,7 +65,8 @@ class Quota:
         counted = "" if self.sum is None else f" of {self.sum}"
         what = "" if self.rule.text == "*" else f" {'in' if self.sum else 'of'} {self.rule.text}"
         each = "" if self.by is None else f" for each {self.by}"
-        return f"{whole:,}{counted}{what} per {self.per}{each}{' of this token' if self.owned and self.by not in _CALLERS else ''}"
+        is_told = self.owner in (WORKSPACE, self.by) or (self.owner, self.by) == ("token", "caller")
+        return f"{whole:,}{counted}{what} per {self.per}{each}{'' if is_told else f' of this {self.owner}'}"
 
     def fits(self, request: Request) -> bool:
         """Return whether it counts a call."""
@@ -73,12 +79,12 @@ class Quota:
         """
         if self.sum is None:
             return SCALE
-        value = find(inputs, self.sum)
-        number = None if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal) else _number(value)
+        number = _number(at(inputs, self.sum))
         if number is None:
             fault = Detail(self.sum, f"must be a number that is not negative: the quota of {self.title} sums it")
             raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent.")
-        return int((number * SCALE).to_integral_value(ROUND_CEILING))
+        bounded = min(number, Decimal(_LARGEST + 1))  # which is more than any quota allows
+        return int(_CONTEXT.multiply(bounded, SCALE).to_integral_value(ROUND_CEILING))
 
     def span(self, now: float) -> tuple[float, float]:
         """Return when the span of time begins and ends that a moment is in."""
@@ -90,30 +96,53 @@ class Quota:
         return first.timestamp(), after.timestamp()
 
 
-_CALLERS = ("token", "caller")
+def at(inputs: Any, path: str) -> Any:
+    """Return the value to which a JSON Pointer into the inputs leads; None if there is none."""
+    for name in names(path):
+        if isinstance(inputs, Mapping):
+            inputs = inputs.get(name)
+        elif isinstance(inputs, list | tuple) and name.isascii() and name.isdigit() and int(name) < len(inputs):
+            inputs = inputs[int(name)]
+        else:
+            return None
+    return inputs
 
 
 def _number(value: Any) -> Decimal | None:
-    try:
-        found = Decimal(str(value))
-    except InvalidOperation:
+    """Return a number, or one that is written as JSON writes it; None if it is none, or negative."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
+    if isinstance(value, str) and not _WRITTEN.fullmatch(value):
+        return None
+    found = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
     return found if found.is_finite() and found >= 0 else None
 
 
-def quotas_of(data: Sequence[Mapping[str, Any] | str], *, owned: bool = False) -> tuple[Quota, ...]:
+def quotas_of(data: Sequence[Mapping[str, Any] | str], owner: str = WORKSPACE) -> tuple[Quota, ...]:
     """Return quotas as they are stored, those of tokens as text. One that a newer jackfield has stored, and this one cannot read, allows
     nothing."""
-    return tuple(_read(one if isinstance(one, str) else json.dumps(one, sort_keys=True), owned) for one in data)
+    return tuple(_read(one if isinstance(one, str) else json.dumps(one, sort_keys=True), owner) for one in data)
 
 
 @lru_cache(maxsize=2000)
-def _read(text: str, owned: bool) -> Quota:
+def _read(text: str, owner: str) -> Quota:
     data = json.loads(text)
     if next(_faults("", data), None) is not None:
-        return Quota(0, "day", rule("*"), owned=owned)
+        return Quota(0, "day", rule("*"), owner=owner)
     terms = [form.format(data["of"][name]) for name, form in _OF.items() if name in data.get("of", {})]
-    return Quota(data["count"], data["per"], rule(" & ".join(terms) or "*"), data.get("by"), data.get("sum"), owned)
+    return Quota(data["count"], data["per"], rule(" & ".join(terms) or "*"), data.get("by"), data.get("sum"), owner)
+
+
+def checked_quotas(value: Any) -> tuple[Mapping[str, Any], ...]:
+    """Return quotas from outside.
+
+    :raises InvalidInvocation: with all faults at once, each at its place below ``/quotas``.
+    """
+    faults = list(quota_faults(value))
+    if faults:
+        count = "1 quota is" if len(faults) == 1 else f"{len(faults)} members of quotas are"
+        raise InvalidInvocation(f"{count} not valid", details=faults, hint="Correct what the details name.")
+    return tuple(value)
 
 
 def quota_faults(value: object, at: str = "/quotas") -> Iterator[Detail]:

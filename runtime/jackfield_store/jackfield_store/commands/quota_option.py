@@ -16,6 +16,22 @@ def declare_quota(parser: Parser) -> None:
     parser.add_argument("--quota", action="append", default=[], metavar="JSON", help=about)
 
 
+def declare_no_quota(parser: Parser) -> None:
+    """Declare the option that removes them."""
+    parser.add_argument("--no-quota", action="store_true", help="remove all quotas")
+
+
+def changed_quotas(arguments: Namespace) -> list[Any] | None:
+    """Return the quotas that are set; None if they stay as they are.
+
+    :raises UsageError: if one is no JSON, or some are set and all are removed.
+    """
+    removes = getattr(arguments, "no_quota", False)  # a command that makes something has nothing to remove
+    if arguments.quota and removes:
+        raise UsageError("--quota and --no-quota cannot be combined", usage=arguments.usage)
+    return read_quotas(arguments) if arguments.quota or removes else None
+
+
 def read_quotas(arguments: Namespace) -> list[Any]:
     """Return the quotas that are given.
 

@@ -130,6 +130,7 @@ class ConnectionRow:
     outcome: LastOutcome
     damage: str | None = None
     seal: bytes | None = None
+    quotas: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def from_row(cls, row: Row) -> ConnectionRow:
@@ -142,7 +143,8 @@ class ConnectionRow:
         outcome = LastOutcome(row.status, row.account_id, row.account_label, last_test)
         origin: Origin = "operator" if document["origin"] == "operator" else "remote"
         sealed = tuple(document["sealed"])
-        return cls(row.id, row.name, row.type, row.version, origin, document["values"], sealed, outcome, seal=row.seal)
+        quotas = tuple(document.get("quotas", ()))
+        return cls(row.id, row.name, row.type, row.version, origin, document["values"], sealed, outcome, seal=row.seal, quotas=quotas)
 
 
 def _documents(row: Row) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -153,6 +155,8 @@ def _documents(row: Row) -> tuple[dict[str, Any], dict[str, Any] | None]:
         raise TypeError("the values have an unexpected structure")
     if last_test is not None and not isinstance(last_test["steps"], list):
         raise TypeError("the last test has an unexpected structure")
+    if not isinstance(document.get("quotas", []), list):
+        raise TypeError("the quotas have an unexpected structure")
     return {**document, "origin": document["origin"]}, last_test
 
 
@@ -172,13 +176,14 @@ def refuse_large(size: int) -> None:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Draft(SecretHolder):
-    """Connection to be stored: values that conform to ``schema``, which marks the secrets."""
+    """Connection to be stored: values that conform to ``schema``, which marks the secrets, and ``quotas`` on effects over it."""
 
     type: str
     values: Mapping[str, Any]
     schema: Mapping[str, Any]
     origin: Origin = "operator"
     outcome: LastOutcome = field(default_factory=LastOutcome)
+    quotas: tuple[Mapping[str, Any], ...] = ()
 
     def parts(self) -> Parts:
         """Return the values in two parts.
@@ -191,7 +196,8 @@ class Draft(SecretHolder):
 
     def document(self, parts: Parts) -> str:
         """Return the open part in the form that the database stores."""
-        return json.dumps({"origin": self.origin, "sealed": sorted(parts.secrets), "values": parts.public})
+        quotas = {"quotas": self.quotas} if self.quotas else {}
+        return json.dumps({"origin": self.origin, "sealed": sorted(parts.secrets), "values": parts.public, **quotas})
 
     def external_ids(self) -> dict[str, str]:
         """Return the External IDs among the values, by field name."""

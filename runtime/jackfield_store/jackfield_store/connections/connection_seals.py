@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jackfield_store.connections.connection_rows import ConnectionRow
@@ -30,9 +30,9 @@ WHERE workspace = :workspace AND connection_id = :id AND version = :version AND 
 _SET_SEAL = "UPDATE connections SET seal = :seal WHERE workspace = :workspace AND id = :id AND version = :version"
 
 
-def binding(name: str, type: str, origin: str, public: Mapping[str, Any]) -> str:
+def binding(name: str, type: str, origin: str, public: Mapping[str, Any], quotas: Sequence[Mapping[str, Any]] = ()) -> str:
     """Return a digest of everything that a connection's secrets are bound to besides their place."""
-    text = json.dumps([name, type, origin, public], sort_keys=True, separators=(",", ":"))
+    text = json.dumps([name, type, origin, public, *([quotas] if quotas else [])], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -53,7 +53,7 @@ def check_seal(vault: Vault, workspace: str, stored: ConnectionRow) -> None:
     """
     if stored.seal is None:
         raise SealBroken(f"the connection '{stored.name}' has no seal")
-    bound = binding(stored.name, stored.type, stored.origin, stored.public)
+    bound = binding(stored.name, stored.type, stored.origin, stored.public, stored.quotas)
     vault.open(workspace, _whole(stored.id, stored.version, bound, stored.sealed), stored.seal)
 
 
@@ -62,7 +62,7 @@ def opened_secret(vault: Vault, workspace: str, stored: ConnectionRow, field: st
 
     :raises SealBroken: if the secret, or a value that it is bound to, was changed or moved in the database.
     """
-    bound = binding(stored.name, stored.type, stored.origin, stored.public)
+    bound = binding(stored.name, stored.type, stored.origin, stored.public, stored.quotas)
     return vault.open(workspace, sealed_place(stored.id, field, stored.version, bound), sealed)
 
 
@@ -77,7 +77,7 @@ def rebound(transaction: Transaction, vault: Vault, workspace: str, stored: Conn
 
     :raises SealBroken: if a secret is missing or cannot be opened.
     """
-    bound = binding(name, stored.type, stored.origin, stored.public)
+    bound = binding(name, stored.type, stored.origin, stored.public, stored.quotas)
     place = {"workspace": workspace, "id": stored.id, "version": stored.version}
     found = stored_secrets(transaction, workspace, stored)
     for field in stored.sealed:

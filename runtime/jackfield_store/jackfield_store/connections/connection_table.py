@@ -266,7 +266,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         _check_name(name)
         most = self._most()
         identifier, parts = str(uuid.uuid4()), draft.parts()
-        bound = binding(name, draft.type, draft.origin, parts.public)
+        bound = binding(name, draft.type, draft.origin, parts.public, draft.quotas)
         whole = sealed_whole(self._vault(), self.workspace, identifier, 1, bound, parts.secrets)
         row = {**self._row(identifier, 1, draft, parts), "name": name, "seal": whole}
         sealed = self._sealed(identifier, 1, parts, bound)
@@ -293,7 +293,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             found = transaction.find(_FIND, self._named(name))
         if found is None:
             raise _gone(name)
-        bound = binding(name, draft.type, draft.origin, parts.public)
+        bound = binding(name, draft.type, draft.origin, parts.public, draft.quotas)
         whole = sealed_whole(self._vault(), self.workspace, found.id, version + 1, bound, parts.secrets)
         sealed = self._sealed(found.id, version + 1, parts, bound)
         row = {**self._row(found.id, version, draft, parts), "seal": whole}
@@ -403,8 +403,9 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             raise damaged(name)
         sealed = stored_secrets(transaction, self.workspace, stored)
         found = NamedConnection(
-            stored.name, stored.type, self._unseal_values(stored, sealed), STORE, ".", stored.version, stored.id, stored.origin
-        )
+            stored.name, stored.type, self._unseal_values(stored, sealed), STORE, ".", stored.version, stored.id, stored.origin,
+            quotas=stored.quotas,
+        )  # fmt: skip
         if self._database.writing:  # what is rolled back leaves its version to another change
             return found
         with self._lock:

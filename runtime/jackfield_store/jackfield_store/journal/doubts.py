@@ -260,7 +260,7 @@ class Doubts:
         }  # fmt: skip
         held(transaction.change(sql.RESOLVE, values))
         if status == "failed":
-            quotas.give_back(transaction, self.workspace, entry.id)
+            quotas.give_back(self.database, transaction, self.workspace, entry.id)
         self._refer(transaction, entry, references)
 
     def confirm(self, transaction: Transaction, entry: Entry, result: bytes, references: Sequence[str]) -> None:

@@ -1,7 +1,10 @@
 """Places that calls take of quotas in the database, before they begin, each call in a transaction of its own.
 
 A place has its process as ``owner`` until the call begins; the begin's transaction takes the owner away. So what a process has counted and
-not begun is found when it has died, and is given back once. A begin whose place has gone by then is undone.
+not begun is found when it has died, and is given back once. A begin whose place has gone by then is undone. A place that is to be given
+back has an owner that is nobody.
+
+Whoever changes several sums does so in their order, in a transaction that has locked nothing before which another one may wait for.
 
 A count does not wait for the disk: the begin comes later in the same log, and waits for both.
 """
@@ -10,16 +13,22 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Unavailable
+from jackfield_store.database.batches import JointUnit
 
 if TYPE_CHECKING:
-    from jackfield_store.database import Database, Row, Transaction
+    from jackfield_store.database import Database, Transaction
     from jackfield_store.keys.vault import Vault
 
+_NOBODY = "-"
+"""Owner of places that are to be given back: no process has this name."""
 _TAKE = """
 INSERT INTO quota_counts (workspace, bucket, quota, spent, ends_at) VALUES (:workspace, :bucket, :quota, :amount, :ends_at)
 ON CONFLICT (workspace, bucket) DO UPDATE SET spent = quota_counts.spent + excluded.spent
@@ -33,8 +42,11 @@ VALUES (:workspace, :id, :bucket, :mark, :amount, :owner, :ends_at)
 _HELD = "SELECT bucket, owner FROM quota_places WHERE workspace = :workspace AND id = :id"
 _TAKE_OVER = "UPDATE quota_places SET mark = :mark, owner = :owner WHERE workspace = :workspace AND id = :id AND owner IS NOT NULL"
 _BEGIN = "UPDATE quota_places SET owner = NULL WHERE workspace = :workspace AND id = :id AND mark = :mark AND owner IS NOT NULL"
-_RETURN = "DELETE FROM quota_places WHERE workspace = :workspace AND id = :id{further} RETURNING bucket, amount"
-_GIVE_BACK = "UPDATE quota_counts SET spent = spent - :amount WHERE workspace = :workspace AND bucket = :bucket"
+_DISOWN = f"UPDATE quota_places SET owner = '{_NOBODY}' WHERE workspace = :workspace AND id = :id"
+_RETURN = f"""
+DELETE FROM quota_places WHERE workspace = :workspace AND id = :id AND (owner = '{_NOBODY}' OR mark = :mark) RETURNING bucket, amount
+"""
+_TAKE_BACK = "UPDATE quota_counts SET spent = spent - :amount WHERE workspace = :workspace AND bucket = :bucket"
 _LEFT = """
 SELECT workspace, id, mark FROM quota_places
 WHERE owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = quota_places.owner) LIMIT :limit
@@ -92,9 +104,9 @@ class Places:
         """Note with the begin that they are spent; return False if one of them was given back meanwhile."""
         return transaction.change(_BEGIN, self._run) == self.count
 
-    def give_back(self, transaction: Transaction) -> int:
-        """Give them back, unless that was done."""
-        return _given_back(transaction, self._run, " AND mark = :mark")
+    def return_all(self) -> Returning:
+        """Return the unit that gives them back, unless that was done."""
+        return Returning(self._run)
 
 
 class FullError(Exception):
@@ -113,7 +125,7 @@ def taking(
     ``again``: the call may have places already. Those that it has begun with stay spent, and others are taken over. ``owner`` is None where
     the begin is not written before anything is sent. ``purge`` is called where a span begins.
 
-    The unit raises FullError if one has none left.
+    The unit raises FullError if one has none left: with the one that has some last.
     """
     mark = secrets.token_hex(8)
     run = {"workspace": workspace, "id": identifier, "mark": mark, "owner": owner}
@@ -121,6 +133,7 @@ def taking(
     def unit(transaction: Transaction) -> Places:
         taken = transaction.change(_TAKE_OVER, run) if again else 0
         held = {row.bucket for row in transaction.execute(_HELD, run)} if again else ()
+        full = []
         for share in shares:
             if share.bucket in held:
                 continue
@@ -130,25 +143,60 @@ def taking(
             }  # fmt: skip
             row = transaction.find(_TAKE, values) if share.amount <= share.most else None
             if row is None:
-                raise FullError(share)
+                full.append(share)
+                continue
             transaction.change(_PLACE, {**run, "bucket": share.bucket, "amount": share.amount, "ends_at": share.ends_at})
             taken += 1
             if row.spent == share.amount:
                 purge()
+        if full:  # and nothing of this is done
+            raise FullError(max(full, key=lambda share: (share.amount > share.most, share.ends_at)))
         return Places(workspace, identifier, mark, taken)
 
     return unit
 
 
-def give_back(transaction: Transaction, workspace: str, identifier: str) -> int:
-    """Give back what a call has spent whose doubt is settled: it has not taken effect."""
-    return _given_back(transaction, {"workspace": workspace, "id": identifier}, "")
+def give_back(database: Database, transaction: Transaction, workspace: str, identifier: str) -> None:
+    """Give back what a call has spent of which it is certain, by what this transaction writes, that it has not taken effect.
+
+    Here its places lose their owner alone, so that no sum is locked until all of this is on the disk. Once it is, they are taken from the
+    sums; where that does not happen, recovery does it.
+    """
+    place = {"workspace": workspace, "id": identifier, "mark": ""}
+    if transaction.change(_DISOWN, place):
+        transaction.afterwards = (*transaction.afterwards, partial(_return, database, place))
 
 
-def _given_back(transaction: Transaction, run: Mapping[str, str], further: str) -> int:
-    rows = transaction.execute(_RETURN.format(further=further), run)
-    for row in sorted(rows, key=lambda one: str(one.bucket)):
-        transaction.change(_GIVE_BACK, {"workspace": run["workspace"], "bucket": row.bucket, "amount": row.amount})
+def _return(database: Database, place: Mapping[str, str]) -> None:
+    with suppress(Unavailable):  # it is closed: recovery does it
+        database.defer(Returning(place))
+
+
+@dataclass(frozen=True, slots=True)
+class Returning(JointUnit):
+    """Unit that takes places of a call from the sums: those of nobody, and those with its mark. All of a commit run as one, which goes
+    first. It changes the sums in their order, as those do that take places: no two of them can deadlock."""
+
+    place: Mapping[str, str]
+    goes_first = True
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Return a place before all others."""
+        return ("",)
+
+    def run_all(self, units: Sequence[Returning], transaction: Transaction) -> None:
+        """Return the places of several calls."""
+        _returned([unit.place for unit in units], transaction)
+
+
+def _returned(places: Iterable[Mapping[str, Any]], transaction: Transaction) -> int:
+    rows = [(place["workspace"], row) for place in places for row in transaction.execute(_RETURN, place)]
+    sums = Counter[tuple[str, str]]()
+    for workspace, row in rows:
+        sums[workspace, row.bucket] += row.amount
+    for (workspace, bucket), amount in sorted(sums.items()):
+        transaction.change(_TAKE_BACK, {"workspace": workspace, "bucket": bucket, "amount": amount})
     return len(rows)
 
 
@@ -158,15 +206,10 @@ def recover(database: Database) -> int:
     while True:
         with database.read(flush=False) as transaction:
             rows = transaction.execute(_LEFT, {"limit": _AT_ONCE})
-        given = database.record(partial(_recovered, rows)) if rows else 0
+        given = database.adjust(partial(_returned, [row.as_dict() for row in rows])) if rows else 0
         found += given
         if len(rows) < _AT_ONCE or not given:
             return found
-
-
-def _recovered(rows: Iterable[Row], transaction: Transaction) -> int:
-    owned = " AND mark = :mark AND owner IS NOT NULL"
-    return sum(_given_back(transaction, row.as_dict(), owned) for row in rows)
 
 
 def used(database: Database, workspace: str, now: float) -> dict[str, tuple[int, int]]:

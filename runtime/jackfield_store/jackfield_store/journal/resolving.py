@@ -73,7 +73,7 @@ def resolve(
     values = {
         "workspace": journal.workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by, "result": sealed,
         "purge_after": now + DOUBT_KEPT, "key_held": int(outcome == "succeeded" and entry.key_held)}  # fmt: skip
-    if not journal.database.record(partial(_resolved, values)):
+    if not journal.database.record(partial(_resolved, journal.database, values)):
         raise InvalidInvocation(
             f"the invocation '{identifier[:80]}' is not in doubt: its status is '{entry.status}'",
             hint="There is nothing to resolve: only invocations in doubt are resolved.",
@@ -82,10 +82,10 @@ def resolve(
     DoubtReports.of(journal.database).tell(Report(by="person", verdict=verdict, seconds=max(0.0, now - since)))
 
 
-def _resolved(values: Mapping[str, Any], transaction: Transaction) -> int:
+def _resolved(database: Database, values: Mapping[str, Any], transaction: Transaction) -> int:
     changed = sql.resolve(transaction, values)
     if changed and values["status"] == "failed":
-        quotas.give_back(transaction, values["workspace"], values["id"])
+        quotas.give_back(database, transaction, values["workspace"], values["id"])
     return changed
 
 

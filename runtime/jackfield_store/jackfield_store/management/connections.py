@@ -24,8 +24,10 @@ from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.secrecy import Hidden
 from jackfield_store.access import Audit
+from jackfield_store.access.quotas import checked_quotas
 from jackfield_store.access.workspaces import require
 from jackfield_store.connections.client_registrations import approval_tables
+from jackfield_store.connections.connection_rows import Draft
 from jackfield_store.connections.connection_table import ConnectionTable, conflict, name_taken, nothing
 from jackfield_store.database import Transaction
 from jackfield_store.management.authorizing import Authorizing
@@ -183,19 +185,20 @@ class ManagedConnections:
         force: bool = False,
         provenance: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
+        quotas: Any = (),
     ) -> dict[str, Any]:
         """Validate the values, test the connection and store it; return it as ``show`` does, with ``warnings``. ``force`` stores it even
-        if the test fails.
+        if the test fails. ``quotas`` bound the effects over it.
 
         :raises InvalidConnection: if the name is taken or not valid, the type is unknown, values are not valid (with all faults), or
             the test fails.
-        :raises InvalidInvocation: if there is no database.
+        :raises InvalidInvocation: if there is no database, or a quota is not valid.
         :raises NotAllowed: if rules forbid a connection of that name and type.
         """
         self._visible.require_new(name, type)
         self._store().require_room()  # before the provider is asked; reports a missing workspace before faults of the connection
         kinds = self._visible.kinds_for(name)
-        store, drafted = self._validated(name, kinds.find(type), values, provenance)
+        store, drafted = self._validated(name, kinds.find(type), values, provenance, quotas)
         del values
         tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
         added = store.add(name, tried.draft, self._audited("connection.created", name, type=tried.draft.type))
@@ -211,9 +214,11 @@ class ManagedConnections:
         force: bool = False,
         provenance: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
+        quotas: Any = None,
     ) -> dict[str, Any]:
         """Replace the values of a stored connection. Omitted secrets, and values sent back masked, stay unchanged; a secret
-        given as null is removed. ``version`` is the version that the caller saw; any other current version is a conflict.
+        given as null is removed. ``version`` is the version that the caller saw; any other current version is a conflict. ``quotas`` None:
+        they stay as they are.
 
         :raises VersionConflict: if it was changed in the meantime.
         :raises InvalidConnection: as ``add`` does.
@@ -225,11 +230,29 @@ class ManagedConnections:
             raise not_stored(self.known, name)
         if version is not None and version != old.version:
             raise conflict(name)
-        drafted = self._drafter.draft(self.kinds.find(old.type), values, provenance, name=name, old=old)
+        drafted = self._drafter.draft(self.kinds.find(old.type), values, provenance, name=name, old=old, quotas=quotas)
         del values
         tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
         in_transaction = self._audited("connection.replaced", name, type=old.type, fields=tried.changed(old))
         return warned(shown_from_store(store.replace(name, tried.draft, old.version, in_transaction), self.kinds), tried.draft)
+
+    def limit(self, name: str, quotas: Any, version: int | None = None) -> dict[str, Any]:
+        """Replace the quotas on effects over a stored connection, and nothing else. The connection is not tested.
+
+        :raises VersionConflict: if it was changed in the meantime.
+        :raises InvalidInvocation: if a quota is not valid.
+        """
+        self.require(name)
+        store, checked = self._store(), checked_quotas(quotas)
+        row, old = store.show(name), store.find(name)
+        if row is None or old is None:
+            raise not_stored(self.known, name)
+        if (version or old.version) != row.version:
+            raise conflict(name)
+        kind = self.kinds.find(old.type)
+        draft = Draft(old.type, old.values, kind.schema, old.origin, row.outcome, checked)
+        in_transaction = self._audited("connection.replaced", name, type=old.type, fields=["quotas"])
+        return shown_from_store(store.replace(name, draft, old.version, in_transaction), self.kinds)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
         """Rename a stored connection; return it with ``warnings``: what does not follow, or that nothing was changed.
@@ -458,7 +481,7 @@ class ManagedConnections:
         return store
 
     def _validated(
-        self, name: str, kind: ConnectionKind, values: Mapping[str, Any], provenance: Provenance
+        self, name: str, kind: ConnectionKind, values: Mapping[str, Any], provenance: Provenance, quotas: Any
     ) -> tuple[ConnectionTable, ConnectionDraft]:
         """Validate the name and the values of a new connection together.
 
@@ -475,7 +498,7 @@ class ManagedConnections:
                 text, details = f"{unnamed.message}, and {unfit.message}", [*unnamed.details, *unfit.details]
                 raise InvalidConnection(text, details=details, hint=unfit.hint) from None
             raise
-        return store, self._drafter.draft(kind, values, provenance, name=name)
+        return store, self._drafter.draft(kind, values, provenance, name=name, quotas=quotas)
 
     def _tested(self, drafted: ConnectionDraft, name: str, *, test: bool, force: bool, timeout_seconds: float) -> ConnectionDraft:
         """Return the draft with the outcome of its test.

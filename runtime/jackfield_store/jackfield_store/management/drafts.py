@@ -19,6 +19,7 @@ from jackfield.kernel.pointers import child, names
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.manifest.manifest import OAUTH_CLIENT
 from jackfield.redaction.marks import is_reference, masked
+from jackfield_store.access.quotas import checked_quotas
 from jackfield_store.connections.connection_rows import PLACEHOLDER, Draft, refuse_large, secret_places
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ class ConnectionDraft(SecretHolder):
     def changed(self, old: NamedConnection) -> list[str]:
         """Return the names of the values that differ from those of a connection; the audit log contains no values."""
         before, now = old.values, self.draft.values
-        return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+        quotas = ["quotas"] if tuple(old.quotas) != self.draft.quotas else []
+        return sorted([*quotas, *(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))])
 
 
 class Drafter:
@@ -147,12 +149,21 @@ class Drafter:
         self._check_references = check_references
 
     def draft(
-        self, kind: ConnectionKind, given: object, provenance: Provenance, *, name: str | None = None, old: NamedConnection | None = None
+        self,
+        kind: ConnectionKind,
+        given: object,
+        provenance: Provenance,
+        *,
+        name: str | None = None,
+        old: NamedConnection | None = None,
+        quotas: Any = None,
     ) -> ConnectionDraft:
-        """Validate ``given`` as the values of a new connection, or as an edit of ``old``.
+        """Validate ``given`` as the values of a new connection, or as an edit of ``old``. ``quotas`` None: those of ``old``, if any.
 
         :raises InvalidConnection: with all faults at once, each with a JSON Pointer into the values.
+        :raises InvalidInvocation: if a quota is not valid.
         """
+        quotas = checked_quotas((() if old is None else old.quotas) if quotas is None else quotas)
         if not isinstance(given, Mapping):
             raise InvalidConnection("the values are not valid", details=[Detail("", "must be an object", "type")], hint="Give an object.")
         with suppress(TypeError, ValueError, RecursionError):  # what is not JSON is refused below
@@ -173,7 +184,7 @@ class Drafter:
             self._check_references(accepted)
         else:
             accepted = {field: _anchored(value, provenance.folder) for field, value in accepted.items()}
-        return ConnectionDraft(kind, Draft(kind.full_name, accepted, kind.schema, origin), made, self._targets)
+        return ConnectionDraft(kind, Draft(kind.full_name, accepted, kind.schema, origin, quotas=quotas), made, self._targets)
 
     def _completed(
         self, kind: ConnectionKind, values: Mapping[str, Any], provenance: Provenance, old: NamedConnection | None

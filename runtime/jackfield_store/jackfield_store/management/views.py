@@ -36,7 +36,8 @@ def shown_from_store(row: ConnectionRow, kinds: Kinds) -> dict[str, Any]:
     """Show a stored connection with masked secrets and the outcome of its last test."""
     about = {"version": row.version, "source": STORE, **row.outcome.to_json()}
     problem = {"problem": row.damage} if row.damage is not None else {}
-    return {**_shown(row.name, row.type, row.public, kinds), **about, **problem}
+    quotas = {"quotas": [*row.quotas]} if row.quotas else {}
+    return {**_shown(row.name, row.type, row.public, kinds), **about, **quotas, **problem}
 
 
 def _shown(name: str, type_: str, values: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:

@@ -11,11 +11,10 @@ from jackfield.callers.rules import INLINE, Request
 from jackfield.kernel.canonical import canonical
 from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import QuotaReached, Sent, Unavailable
-from jackfield.kernel.pointers import find
 from jackfield.pacing.turn import PostponedError
-from jackfield_store.access.quotas import quotas_of
+from jackfield_store.access.quotas import at, quotas_of
 from jackfield_store.journal.outcomes import part_of
-from jackfield_store.journal.quotas import FullError, Places, Share, digest, purging, taking
+from jackfield_store.journal.quotas import FullError, Places, Share, digest, give_back, purging, taking
 from jackfield_store.recording.guarding import recipients_of
 from jackfield_store.recording.record import NotNowError
 
@@ -57,7 +56,8 @@ class Counting(Passing):
             return
         self._attempts, record, how = checked.attempts, self._record, self.asked.how
         journal, now = record.journal, record.journal.time.now()
-        shares = sorted(self._shares(checked, now), key=lambda share: share.bucket)
+        wanted = {share.bucket: share for share in sorted(self._shares(checked, now), key=lambda share: -share.most)}  # the least of equals
+        shares = [wanted[bucket] for bucket in sorted(wanted)]
         self._is_lazy = record.draft.effect != "write" and record.draft.idempotency_key is None and how.claimed is None
         owner, purge = None if self._is_lazy else journal.owner, purging(journal.database, journal.workspace, now)
         is_known = how.claimed is not None or self._is_gone
@@ -92,15 +92,14 @@ class Counting(Passing):
         return ended
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
-        """Give them back with the end of a certain failure, or of a run that goes back to the queue. Their sums are locked until that is on
-        the disk: few calls fail."""
+        """Give them back with the end of a certain failure, or of a run that goes back to the queue."""
         places = self._places
         if places is None or not (back or self._is_certain(result)):
             return unit
 
         def end(transaction: Transaction) -> int:
             changed = unit(transaction)
-            places.give_back(transaction)
+            give_back(self._record.journal.database, transaction, places.workspace, places.id)
             return changed
 
         return end
@@ -122,37 +121,51 @@ class Counting(Passing):
         places, journal = self._places, self._record.journal
         if places is None:
             return
+        unit = places.return_all()
 
         def done(_value: object, error: Exception | None) -> None:
             if error is not None:
-                journal.owe(places.give_back)
+                journal.owe(unit)
 
         with suppress(Unavailable):  # it is closed: whoever recovers this process gives them back
-            journal.database.defer(places.give_back, done)
+            journal.database.defer(unit, done)
 
     def _shares(self, checked: Checked, now: float) -> Iterator[Share]:
         for quota in fitting(self.found.terms, self.found.plan):
             amount, (begun, ends) = quota.amount(checked.inputs), quota.span(now)
-            named = self._digest(quota.name)
+            owner = self._owner(quota)
+            named = self._digest([quota.name, owner])
             for part in self._parts(quota, checked):
-                yield Share(self._digest([quota.name, part, begun]), named, amount, quota.most, ends, quota.title)
+                yield Share(self._digest([quota.name, owner, part, begun]), named, amount, quota.most, ends, quota.title)
+
+    def _owner(self, quota: Quota) -> Any:
+        """Return whose count it is: the token's, the connection's, or the workspace's, which is None."""
+        return {"token": self._who, "connection": self._over}.get(quota.owner)
 
     def _parts(self, quota: Quota, checked: Checked) -> Iterator[Any]:
         """Yield what the quota has a count for, once each: the recipients, or one."""
-        caller, plan, inputs = self.asked.how.caller, self.found.plan, checked.inputs
-        who = caller.identity or ("program", caller.name)
-        owner = who if quota.owned else None
         if quota.by == "recipient":
             vault, workspace = self._record.journal.vault, self._record.journal.workspace
-            names = {part_of(vault, workspace, name) for _, name in recipients_of(inputs, plan.recipients)}
-            for name in names or (None,):
-                yield [owner, name]
+            names = {part_of(vault, workspace, name) for _, name in recipients_of(checked.inputs, self.found.plan.recipients)}
+            yield from names or (None,)
         elif quota.by is None:
-            yield [owner]
+            yield None
         elif quota.by == "connection":
-            yield [owner, _over(plan) if plan.target is None else plan.target.id or _over(plan)]
+            yield self._over
+        elif quota.by in ("token", "caller"):
+            yield self._who
         else:
-            yield [owner, who if quota.by in ("token", "caller") else b"".join(canonical({"value": find(inputs, quota.by)})).decode()]
+            yield b"".join(canonical({"value": at(checked.inputs, quota.by)})).decode()
+
+    @property
+    def _who(self) -> Any:
+        caller = self.asked.how.caller
+        return caller.identity or ("program", caller.name)
+
+    @property
+    def _over(self) -> str | None:
+        target = self.found.plan.target
+        return None if target is None else target.id or _over(self.found.plan)
 
     def _digest(self, value: Any) -> str:
         return digest(self._record.journal.vault, self._record.journal.workspace, value)
@@ -176,4 +189,4 @@ def _over(plan: Plan) -> str | None:
 def fitting(terms: Terms, plan: Plan) -> Sequence[Quota]:
     """Return the quotas that count a call of this plan and these terms."""
     request = Request(plan.manifest.key, plan.action.key, plan.action.rule_effect, _over(plan))
-    return [one for owned, data in terms.quotas for one in quotas_of(data, owned=owned) if one.fits(request)]
+    return [one for owner, data in terms.quotas.items() for one in quotas_of(data, owner) if one.fits(request)]

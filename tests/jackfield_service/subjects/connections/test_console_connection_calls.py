@@ -88,3 +88,19 @@ def test_many_calls_are_counted_up_to_a_bound(place: Place, runtime: Jackfield) 
     """A hundred, and no more."""
     runtime.enqueue_many([say("say", "hall", text=str(number)) for number in range(101)])
     assert fact(place.signed_in().get("/connections/hall"), "Used by") == "100 or more calls queued"
+
+
+def test_quotas_of_a_connection_are_set_on_its_page(place: Place, runtime: Jackfield) -> None:
+    """The form has them; a fault is told, and the table says how far each is spent. Who may not change the connection sees no form."""
+    client, page = place.signed_in(), "/connections/hall"
+    wrong = client.change(page, f"{page}/quotas", count="0", per="day")
+    assert (wrong.status, "must be a number above 0" in wrong.words) == (400, True)
+    given = {"count": "3", "per": "month", "action": "echo/say"}
+    assert client.change(page, f"{page}/quotas", **given).headers["location"] == f"{page}?done=quotas"
+    runtime.invoke(say("say", "hall", text="x"))
+    told = "3 of echo/say per month of this connection 1 "
+    assert told in client.get(page).words
+    reader = place.signed_in(token(place, "invoke"))
+    assert (told in reader.get(page).words, f"{page}/quotas" in reader.get(page).text) == (True, False)
+    assert client.change(page, f"{page}/quotas", place="0", removal="on").status == 303
+    assert told not in client.get(page).words

@@ -15,10 +15,12 @@ from tests.jackfield_service.subjects.schedules.schedule_stage import TICK, Sche
 
 from jackfield.callers import Caller, Rules
 from jackfield.kernel.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed
+from jackfield.pacing.turn import PostponedError
 from jackfield_service.subjects.schedules import DueSchedules, OvertakenError, ScheduleConflict
 from jackfield_service.subjects.schedules.slot_runs import SlotRuns
 from jackfield_service.subjects.schedules.warnings import silence_warning
 from jackfield_store.access import Tokens
+from jackfield_store.journal import Queue
 
 DAY = 86_400.0
 
@@ -40,6 +42,33 @@ def test_each_slot_is_one_invocation_with_a_key_and_the_slots_time(stage: Schedu
     assert [entry.idempotency_key for entry in entries] == [f"schedule:{made['id']}:{slot['slot']}" for slot in slots]
     assert [entry.result["output"]["at"] + "" for entry in entries if entry.result] == [slot["slot"].replace(".000", "") for slot in slots]
     assert {entry.context["labels"]["schedule"] for entry in entries if entry.context} == {"one"}
+
+
+def test_slots_beyond_a_quota_wait_for_the_next_span(stage: ScheduleStage) -> None:
+    """They are queued once each, and neither fail nor are lost: one more runs each day."""
+    stage.pools[0].find("default").access.workspaces.set("default", {"quotas": [{"count": 1, "per": "day", "of": {"effect": "write"}}]})
+    stage.move(DAY - stage.clock.time() % DAY + 3600)
+    stage.add(every="10s", overlap="allow")
+    for _ in range(3):
+        stage.move(10)
+        stage.look()
+        _work(stage)
+    stage.schedules().pause("one")
+    assert sorted(entry.status for entry in stage.queued()) == ["queued", "queued", "succeeded"]
+    for done in (2, 3):
+        stage.move(DAY)
+        _work(stage)
+        assert [entry.status for entry in stage.queued()].count("succeeded") == done
+
+
+def _work(stage: ScheduleStage) -> None:
+    """Do what is due as a worker does, which puts off what may run later."""
+    queue = Queue(stage.database, stage.clock)
+    for claimed in queue.claim(10):
+        try:
+            stage.runtime.run(claimed)
+        except PostponedError as later:
+            assert queue.postpone(claimed, later.at)
 
 
 def test_many_schedules_that_are_due_at_once_run_once_each(stage: ScheduleStage) -> None:

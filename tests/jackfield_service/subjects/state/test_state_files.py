@@ -34,7 +34,9 @@ def tenant() -> dict[str, Any]:
     }  # fmt: skip
     return {
         "settings": {"retentionDays": 10, "rules": {"block": ["echo/shout"]}, "limits": {"queued": 50}, "quotas": [QUOTA]},
-        "connections": {"hall": {"type": "echo/token", "values": {"token": {"$env": "HALL_TOKEN"}, "greeting": "Hi"}}},
+        "connections": {
+            "hall": {"type": "echo/token", "values": {"token": {"$env": "HALL_TOKEN"}, "greeting": "Hi"}, "quotas": [QUOTA]},
+        },
         "callbacks": {HOOK: {"types": ["invocation.*"], "description": "ours"}},
         "schedules": {"nightly": {"invocation": say, "cron": "0 3 * * *", "timezone": "Europe/Berlin", "missed": "latest"}},
         "subscriptions": {"notes": {"trigger": "echo/notes", "connection": "hall", "then": {**say, "connection": "hall"}}},

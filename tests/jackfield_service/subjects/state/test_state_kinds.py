@@ -28,7 +28,9 @@ HALL: dict[str, Any] = {"type": "echo/token", "values": {"token": {"$env": "HALL
 CLIENT: dict[str, Any] = {"clientId": "c", "clientSecret": {"$env": "HALL_TOKEN"}, "tokenUrl": "https://a.example/token"}
 QUOTA: dict[str, Any] = {"count": 50, "per": "day", "of": {"effect": "write"}}
 OTHERS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    "connections": ("main", HALL, {"type": "echo/other", "values": {**HALL["values"], "greeting": "Bye"}}),
+    "connections": (
+        "main", {**HALL, "quotas": [QUOTA]}, {"type": "echo/other", "values": {**HALL["values"], "greeting": "Bye"}, "quotas": []},
+    ),
     "tokens": (
         "app", {"scope": "invoke", "rules": {"allow": ["echo/*"]}, "quotas": [QUOTA], "expiresAt": "90d"},
         {"scope": "read", "rules": {"block": ["echo/*"]}, "quotas": []},

@@ -11,7 +11,7 @@ from jackfield.connections.secret_references import reference_paths
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidConnection
 from jackfield.kernel.pointers import names
-from jackfield_service.shell.http.shape_parts import ANY, STRING, closed_with
+from jackfield_service.shell.http.shape_parts import ANY, QUOTAS, STRING, closed_with
 from jackfield_service.shell.resource.kinds import Done, Json, Kind, KindRow, Wanted
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_service.subjects.connections.uses import uses_of
@@ -41,7 +41,7 @@ def _open(visit: Visit) -> _Connections:
 
 def _row(things: _Connections, name: str) -> KindRow:
     shown = things.known.show(name)
-    return KindRow(name, name, {member: shown[member] for member in ("type", "values")}, shown)
+    return KindRow(name, name, {member: shown[member] for member in ("type", "values", "quotas") if member in shown}, shown)
 
 
 def _all(things: _Connections, wanted: Wanted) -> Iterator[KindRow]:
@@ -72,7 +72,8 @@ def _require_references(things: _Connections, spec: Mapping[str, Any]) -> None:
 
 
 def _make(things: _Connections, name: str, spec: Json) -> Done:
-    made = things.known.add(name, spec["type"], spec["values"], test=False, provenance=things.provenance)
+    quotas = spec.get("quotas", ())
+    made = things.known.add(name, spec["type"], spec["values"], test=False, provenance=things.provenance, quotas=quotas)
     _require_references(things, spec)
     return Done(_row(things, made["name"]))
 
@@ -82,7 +83,8 @@ def _change(things: _Connections, found: KindRow, spec: Json) -> Done:
     if things.known.kinds.find(spec["type"]).full_name != found.stated["type"]:
         _end(things, found)
         return _make(things, found.name, spec)
-    things.known.replace(found.name, spec["values"], test=False, provenance=things.provenance)
+    quotas = spec.get("quotas", ())
+    things.known.replace(found.name, spec["values"], test=False, provenance=things.provenance, quotas=quotas)
     _require_references(things, spec)
     return Done(_row(things, found.name))
 
@@ -110,7 +112,8 @@ def _person(found: KindRow) -> Iterator[str]:
 
 KINDS = (
     Kind(
-        "connections", closed_with(("type", "values"), {"type": STRING, "values": ANY}), _open, _all, _make, _change, _end, 3,
+        "connections", closed_with(("type", "values"), {"type": STRING, "values": ANY, "quotas": QUOTAS}),
+        _open, _all, _make, _change, _end, 3,
         hangs=_hangs, person=_person,
     ),
 )  # fmt: skip

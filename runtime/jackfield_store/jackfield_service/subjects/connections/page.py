@@ -20,5 +20,6 @@ PAGES: tuple[Page, ...] = (
     Page("/connections/{name}/doctor", doctor.shown),
     Page("/connections/{name}/doctor", doctor.examined, "POST"),
     Page("/connections/{name}/name", connection.renamed, "POST"),
+    Page("/connections/{name}/quotas", connection.allowed, "POST"),
     Page("/connections/{name}/removal", connection.removed, "POST"),
 )

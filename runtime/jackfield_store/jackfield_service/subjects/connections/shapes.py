@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield_service.shell.http.shape_parts import ANY, GRANT, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, object_of
+from jackfield_service.shell.http.shape_parts import ANY, GRANT, MOMENT, NAME, NULLABLE, QUOTAS, STRING, Json, closed_with, object_of
 
 _STEP = object_of(
     ("key", "title", "passed", "mandatory", "message"),
@@ -31,12 +31,13 @@ _TYPE: Json = {
     "description": "The connection type: aws-ses/smtp, or aws/awsAssumeRole for a family.",
 }
 SHAPES: dict[str, Json] = {
-    "NewConnection": object_of(("name", "type", "values"), name=NAME, type=_TYPE, values=_VALUES, grant=GRANT),
+    "NewConnection": object_of(("name", "type", "values"), name=NAME, type=_TYPE, values=_VALUES, quotas=QUOTAS, grant=GRANT),
     "DraftConnection": object_of(("type", "values"), name={"type": "string", "minLength": 1}, type=_TYPE, values=_VALUES),
-    "ConnectionUpdate": object_of(("values",), name=NAME, type=_TYPE, values=_VALUES),
+    "ConnectionUpdate": object_of(("values",), name=NAME, type=_TYPE, values=_VALUES, quotas=QUOTAS),
     "Connection": object_of(
         ("name", "type", "values", "version", "status"), closed=False,
-        name=NAME, type=_TYPE, values=_VALUES, version={"type": "integer"}, source=STRING, problem=STRING, **_TRIED,
+        name=NAME, type=_TYPE, values=_VALUES, version={"type": "integer"}, source=STRING, problem=STRING, quotas=QUOTAS,
+        **_TRIED,
     ),
     "Trial": object_of(("status", "lastTest"), **_TRIED),
     "AuthorizationRequest": object_of(

@@ -15,7 +15,7 @@ from jackfield.cli.quantities import count
 from jackfield.cli.session import Noun, declare_name, declare_nothing
 from jackfield.kernel.clock import SystemClock
 from jackfield_store.access.settings import WRITE_RULES
-from jackfield_store.commands.quota_option import declare_quota, read_quotas
+from jackfield_store.commands.quota_option import changed_quotas, declare_no_quota, declare_quota
 from jackfield_store.commands.stored import actor, open_storage, workspaces_of
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _declare_set(parser: Parser) -> None:
     parser.add_argument("--no-allow", action="store_true", help="remove all allow patterns: everything is allowed")
     parser.add_argument("--no-block", action="store_true", help="remove all block patterns")
     parser.add_argument("--no-approve", action="store_true", help="remove all approve patterns: nothing waits for a person")
-    parser.add_argument("--no-quota", action="store_true", help="remove all quotas")
+    declare_no_quota(parser)
 
 
 def _changes(arguments: Namespace) -> dict[str, Any]:
@@ -93,8 +93,8 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
             changes[member] = getattr(arguments, name)
     if arguments.guard:
         changes["guards"] = dict(_named(word, json.loads, "--guard", arguments) for word in arguments.guard)
-    if arguments.quota:
-        changes["quotas"] = read_quotas(arguments)
+    if (quotas := changed_quotas(arguments)) is not None:
+        changes["quotas"] = quotas
     budgets: dict[str, dict[str, float]] = {}
     for member, kind in (("rate", float), ("concurrency", int)):
         for word in getattr(arguments, f"connection_{member}") or ():
@@ -126,10 +126,6 @@ def _set(arguments: Namespace, output: Output) -> int:
             if getattr(arguments, name):
                 raise UsageError(f"--{name} and --no-{name} cannot be combined", usage=arguments.usage)
             changes["rules"] = {**changes.get("rules", {}), name: []}
-    if arguments.no_quota:
-        if arguments.quota:
-            raise UsageError("--quota and --no-quota cannot be combined", usage=arguments.usage)
-        changes["quotas"] = []
     if not changes:
         raise UsageError("no setting is given", usage=arguments.usage, hint="See 'jackfield workspaces set --help'.")
     with open_storage() as storage:

@@ -121,7 +121,7 @@ def rules_shown(rules: Rules) -> list[Node]:
         *(f"allow {text}" for text in rules.allow),
         *(f"block {text}" for text in rules.block),
         *(f"approve {text}" for text in rules.approve),
-        *(f"at most {quota.title}" for quota in quotas_of(rules.quotas, owned=True)),
+        *(f"at most {quota.title}" for quota in quotas_of(rules.quotas, "token")),
     ]
     return [[h.code(text), h.br()] for text in texts]
 

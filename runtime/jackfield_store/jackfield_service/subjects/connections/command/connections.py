@@ -19,6 +19,7 @@ from jackfield.cli.session import Noun, declare_name, declare_pages, in_workspac
 from jackfield.connections.documents import DocumentError, documents
 from jackfield.kernel.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut, did_you_mean
 from jackfield_service.subjects.connections.command import grants
+from jackfield_store.commands.quota_option import changed_quotas, declare_no_quota, declare_quota, read_quotas
 from jackfield_store.commands.stored import actor
 from jackfield_store.connections.authorizations import UnknownAuthorizationError
 from jackfield_store.runtime import stored
@@ -105,6 +106,7 @@ def _declare_add(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--type", required=True, metavar="TYPE", help="the connection type, such as aws-ses/awsAssumeRole")
     parser.add_argument("--values", metavar="FILE", help="the values as JSON or YAML (- = stdin); on a terminal, prompted for if omitted")
+    declare_quota(parser)
     _declare_trial(parser)
 
 
@@ -114,23 +116,30 @@ def _add(arguments: Namespace, output: Output) -> int:
             values, provenance = _asked(jackfield, arguments), _provenance(".")
         else:
             values, provenance = _from_file(arguments.values)
-        tested = not arguments.no_test
+        how = {"test": not arguments.no_test, "force": arguments.force, "quotas": read_quotas(arguments)}
         connections = jackfield.connections.acting_as(actor())
-        output.value(connections.add(arguments.name, arguments.type, values, test=tested, force=arguments.force, provenance=provenance))
+        output.value(connections.add(arguments.name, arguments.type, values, provenance=provenance, **how))
     return 0
 
 
 def _declare_replace(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--values", required=True, metavar="FILE", help="the values as JSON or YAML (- = stdin)")
+    parser.add_argument("--values", metavar="FILE", help="the values as JSON or YAML (- = stdin); without, the quotas alone are replaced")
+    declare_quota(parser)
+    declare_no_quota(parser)
     parser.add_argument("--version", type=count(1, _LARGEST_VERSION), metavar="N", help="fail unless this is still the current version")
     _declare_trial(parser)
 
 
 def _replace(connections: ManagedConnections, arguments: Namespace) -> dict[str, Any]:
+    quotas = changed_quotas(arguments)
+    if arguments.values is None:
+        if quotas is None:
+            raise UsageError("neither --values nor a --quota is given", usage=arguments.usage)
+        return connections.limit(arguments.name, quotas, arguments.version)
     values, provenance = _from_file(arguments.values)
-    tested = not arguments.no_test
-    return connections.replace(arguments.name, values, arguments.version, test=tested, force=arguments.force, provenance=provenance)
+    how = {"test": not arguments.no_test, "force": arguments.force, "quotas": quotas}
+    return connections.replace(arguments.name, values, arguments.version, provenance=provenance, **how)
 
 
 def _declare_import(parser: Parser) -> None:

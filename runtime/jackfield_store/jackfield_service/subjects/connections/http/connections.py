@@ -20,6 +20,7 @@ from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer, tags_of
 from jackfield_service.shell.requests.problem import Problem, of_error
 from jackfield_service.shell.requests.wording import reworded
+from jackfield_store.access.quotas import checked_quotas
 from jackfield_store.connections.connection_table import VersionConflict
 from jackfield_store.management.connections import ManagedConnections
 
@@ -48,14 +49,15 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/connections``; ``?force=true`` stores a connection whose test fails, ``?test=false`` skips the test. One that
     comes with a ``grant`` is not tested."""
-    body = await _members(request, {"name", "type", "values"}, {"grant"})
+    body = await _members(request, {"name", "type", "values"}, {"grant", "quotas"})
     how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
 
     def step(known: ManagedConnections) -> dict[str, Any]:
         if "grant" not in body:
-            return known.add(body["name"], body["type"], body["values"], provenance=_REMOTE, **how)
+            return known.add(body["name"], body["type"], body["values"], provenance=_REMOTE, quotas=body.get("quotas", ()), **how)
+        quotas = checked_quotas(body.get("quotas", ()))
         known.moving_in().add(body["name"], body["type"], body["values"], body["grant"], _REMOTE)
-        return known.show(body["name"])
+        return known.limit(body["name"], quotas) if quotas else known.show(body["name"])
 
     made = await _done(server, identity, step)
     return _with_version(made, 201, {"Location": f"/v1/connections/{made['name']}"})
@@ -72,7 +74,7 @@ async def shown(request: Request, server: ServerContext, identity: Identity) -> 
 async def replaced(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``PUT /v1/connections/{name}``; ``If-Match`` carries the version that the caller read."""
     name = request.path_params["name"]
-    body = await _members(request, {"values"}, {"name", "type"})
+    body = await _members(request, {"values"}, {"name", "type", "quotas"})
     how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
 
     def step(known: ManagedConnections) -> Any:
@@ -81,7 +83,7 @@ async def replaced(request: Request, server: ServerContext, identity: Identity) 
         if body.get("name", name) != name or body.get("type", found["type"]) != found["type"]:
             raise Problem(409, "a connection's name and type cannot be changed: create another connection")
         version = _matched(request, found)
-        return known.replace(name, body["values"], version, provenance=_REMOTE, **how)
+        return known.replace(name, body["values"], version, provenance=_REMOTE, quotas=body.get("quotas"), **how)
 
     return _with_version(await _done(server, identity, step, stale=412 if "if-match" in request.headers else 409))
 
@@ -189,7 +191,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "PUT", "/v1/connections/{name}", replaced, "manage", "replaceConnection",
-        "Replace the values of a connection. Omitted or masked secrets are kept.",
+        "Replace the values of a connection. Omitted or masked secrets, and omitted quotas, are kept.",
         {200: "Connection"}, query=_FORCE, headers=("If-Match",), body="ConnectionUpdate", problems=(404, 409, 412, 413, 415, 422),
     ),
     Operation(

@@ -34,6 +34,7 @@ from jackfield_service.shell.pages.layout.components import (
 )
 from jackfield_service.shell.pages.layout.drawn import decides, drawn_from
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.quota_card import QuotaCard, quotas_from
 from jackfield_service.shell.pages.layout.shell import fragment, page, redirect
 from jackfield_service.subjects.connections.pages import authorization
 from jackfield_service.subjects.connections.pages.calls import Calls, calls_over
@@ -89,6 +90,7 @@ _DONE = {
     "changed": "Values saved.",
     "renamed": "Connection renamed. Its schedules, subscriptions and queued calls follow; idempotency keys stay with the old name.",
     "unchanged": "Nothing was changed: the connection has this name already.",
+    "quotas": "Quotas saved.",
     "resumed": "Connection resumed. Its guard counts from now on.",
     "connected": "Connected. Test it to see which account it uses.",
 }
@@ -127,6 +129,7 @@ def shown(request: PageRequest) -> Response:
     if kind is not None:
         content += [
             _values_card(request, row, kind, stored=stored),
+            _quotas(request, row) if stored else None,
             _policies(request, row, external_id),
             _guide(kind),
         ]
@@ -155,6 +158,15 @@ def renamed(request: PageRequest) -> Response:
     name, new = request.path("name"), request.form.get("new", "").strip()
     row = request.connections.rename(name, new)
     return redirect(request, f"/connections/{row['name']}?done={'unchanged' if new == name else 'renamed'}")
+
+
+@decides(present_connection)
+def allowed(request: PageRequest) -> Response:
+    """``POST /connections/{name}/quotas``."""
+    request.require("manage")
+    name = request.path("name")
+    row = request.connections.limit(name, quotas_from(request.form, request.connections.show(name).get("quotas", ())))
+    return redirect(request, f"/connections/{row['name']}?done=quotas")
 
 
 @decides(present_connection)
@@ -298,6 +310,15 @@ def _values_card(request: PageRequest, row: Mapping[str, Any], kind: ConnectionK
     )  # fmt: skip
     hint = h.p("Secrets are never shown. Leave a secret empty to keep it.", class_="muted")
     return card("Values", _values(row, kind), h.details(h.summary("Change values"), hint, edit, class_="further"), id="values")
+
+
+def _quotas(request: PageRequest, row: Mapping[str, Any]) -> Markup:
+    """Render the quotas of a stored connection."""
+    address, state, name = "", None, str(row["name"])
+    if request.may("manage"):
+        address, state = f"/connections/{name}/quotas", connection_state(request, row)
+    key = request.connections.find(name).id
+    return QuotaCard(request, row.get("quotas", ()), address, state, "connection", key).drawn()
 
 
 def _values(row: Mapping[str, Any], kind: ConnectionKind) -> Markup:

@@ -25,13 +25,12 @@ from jackfield_service.shell.pages.layout.components import (
     h,
     heading,
     notice,
-    panel,
     text_field,
 )
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.export import exported_file
 from jackfield_service.shell.pages.layout.page_request import PageRequest
-from jackfield_service.shell.pages.layout.quota_fields import quota_fields, read_quota
+from jackfield_service.shell.pages.layout.quota_card import QuotaCard, quotas_from
 from jackfield_service.shell.pages.layout.shell import outcome, page, redirect
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.connect.pages.sessions import session_rows
@@ -45,9 +44,7 @@ from jackfield_service.subjects.tenants.purge import kept_by
 from jackfield_service.subjects.tokens.page import COLUMNS as TOKEN_COLUMNS
 from jackfield_service.subjects.tokens.page import token_row
 from jackfield_store.access import DEFAULT, Workspace
-from jackfield_store.access.quotas import SCALE, quotas_of
 from jackfield_store.access.settings import LIMITS
-from jackfield_store.journal.quotas import digest, used
 
 _SPANS = {"14d": "in 14 days", "90d": "in 90 days", "month": "this month", "last-month": "last month"}
 _COUNTS = ("calls", "attempts", "failures", "refused", "cancelled", "events", "deliveries")
@@ -81,7 +78,8 @@ def shown(request: PageRequest) -> Response:
     head = heading(found.name, badge(status_of(found)), switch_form(request, found.name), lead=_lead(request, found))
     content = [
         done_notice(request, _DONE), _attention(request, inside), _usage(request, found.name), _connections(inside), _sessions(inside), _tokens(inside),
-        _limits(request, found), _quotas(request, found), _end(request, found) if found.name != DEFAULT else None,
+        _limits(request, found),
+        QuotaCard(inside, found.settings.quotas, f"/tenants/{found.name}/quotas", _state(found)).drawn(), _end(request, found) if found.name != DEFAULT else None,
     ]  # fmt: skip
     return page(request, "tenants", found.name, *content, head=head)
 
@@ -130,11 +128,8 @@ def _limited(request: PageRequest, name: str) -> Response:
 
 
 def _allowed(request: PageRequest, name: str) -> Response:
-    """Add a quota, or change or remove the one at the ``place`` that the form names: all of them are what the form was drawn from."""
-    quotas, place = [*workspaces_of(request).find(name).settings.quotas], request.form.get("place", "")
-    at_ = int(place) if place.isdecimal() and int(place) < len(quotas) else len(quotas)
-    quotas[at_ : at_ + 1] = [] if "removal" in request.form else [read_quota(request.form) or {"per": "day"}]
-    workspaces_of(request).set(name, {"quotas": quotas})
+    quotas = workspaces_of(request).find(name).settings.quotas
+    workspaces_of(request).set(name, {"quotas": quotas_from(request.form, quotas)})
     return redirect(request, f"/tenants/{name}?done=quotas")
 
 
@@ -275,45 +270,6 @@ def _limits(request: PageRequest, found: Workspace) -> Markup:
         "Limits",
         form(request, f"/tenants/{found.name}/limits", h.div(fields, class_="pair"), into, save, into="#limits", state=_state(found)),
     )
-
-
-def _quotas(request: PageRequest, found: Workspace) -> Markup:
-    """Render how far the quotas on effects are spent, with the forms that add, change and remove one."""
-    storage, given = request.server.storage, found.settings.quotas
-    spent = used(storage.database, found.name, request.now) if given else {}
-    rows = []
-    for place, quota in enumerate(quotas_of(given)):
-        counts, most = spent.get(digest(storage.vault, found.name, quota.name), (0, 0))
-        each = "" if quota.by is None or not counts else f" by one {quota.by.removeprefix('/')}; {counts:,} have spent some"
-        acts = [_quota_form(request, found, str(place)), _quota_removal(request, found, str(place), quota.title)]
-        rows.append((quota.title, f"{most / SCALE:,.10g}{each}", at(quota.span(request.now)[1], request.now), acts))
-    lead = h.p("How many calls may take effect in a span of time. A doubt counts as spent.", class_="muted")
-    columns = ("At most", "Spent now", "Counted anew", "Actions")
-    title = h.div(h.h2("Quotas"), _quota_form(request, found), class_="row")
-    return h.section(title, lead, table("Quotas", columns, rows, empty="No quotas: nothing limits what takes effect."), class_="card")
-
-
-def _quota_form(request: PageRequest, found: Workspace, place: str = "") -> list[Node]:
-    """Render the form of the quota at a place, or of a new one."""
-    kept = found.settings.quotas[int(place)] if place else {}
-    there, identifier = h.input(type="hidden", name="place", value=place), f"quota-{place or 'new'}"
-    into, save = h.div(id=f"{identifier}-said", aria_live="polite"), h.div(h.button("Save quota", class_="primary"), class_="actions")
-    drawn = form(
-        request, f"/tenants/{found.name}/quotas", there, quota_fields(kept, identifier), into, save, into=f"#{identifier}-said", state=_state(found)
-    )  # fmt: skip
-    return panel(
-        identifier,
-        "Change" if place else "Add a quota",
-        "Change a quota" if place else "Add a quota",
-        drawn,
-        tone="quiet" if place else "button",
-    )
-
-
-def _quota_removal(request: PageRequest, found: Workspace, place: str, title: str) -> Markup:
-    there = [h.input(type="hidden", name=name, value=value) for name, value in (("place", place), ("removal", "on"))]
-    told = "Nothing is counted against it any more."
-    return final(request, f"/tenants/{found.name}/quotas", "Remove", told, *there, of=title, state=_state(found))
 
 
 def _end(request: PageRequest, found: Workspace) -> Markup:
