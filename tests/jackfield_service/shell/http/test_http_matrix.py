@@ -49,7 +49,7 @@ BODIES = {
     "NewConnectSession": {"user": "ada", "returnTo": "https://shop.example/"},
     "ConnectConfirmation": {"proof": "made-up", "user": "ada"},
     "WorkspaceSettings": {"keepInputs": True},
-    "StateFile": {"label": "nothing"},
+    "StateFile": {"workspaces": {}},
     "NewInstallation": {"name": "acme"},
     "UpgradeOptions": {},
     "NewOAuthClient": {"name": "acme", "values": {"clientId": "x", "clientSecret": "a-secret"}},

@@ -138,6 +138,7 @@ def test_a_request_is_bounded(stand: Stand) -> None:
         (of(tokens=many), 422, "1,001 things"), ({"variables": {"long": "x" * 50_000}, **of(tokens=uses)}, 400, "expands to more than"),
         ({"variables": {"long": [0] * 50_000}, **of(tokens=uses)}, 400, "expands to more than"),
         (of(tokens={"a": {"scope": "read", "rules": {"allow": ["x" * 2**20]}}}), 413, "larger"), ([], 400, "must be an object"),
+        ({}, 400, "'workspaces' is missing"),
         ({"workspace": {}}, 400, "did you mean 'workspaces'"), (of(token={"a": {}}), 422, "did you mean 'tokens'"),
         (b'{"workspaces": {}, "workspaces": {}}', 400, "twice"), (of(tokens={"a": []}), 400, "objects by name"),
         (b'{"label": ' + b"[" * 5000, 400, ""), (of(tokens={"a": {"scope": "read", "colour": 1}}), 200, "the member 'colour' is unknown"),

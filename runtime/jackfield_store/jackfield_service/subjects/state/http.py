@@ -37,6 +37,7 @@ _LARGEST = 1024 * 1024
 _MOST = 1000
 """Things that one request may state: they hold the database's lock to write for some seconds."""
 _MOST_EXPORTED = 10_000
+_HINT = 'Send {"workspaces": {NAME: {…}}}.'
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -71,10 +72,8 @@ async def exported(request: Request, server: ServerContext, identity: Identity) 
 async def _done(request: Request, server: ServerContext, identity: Identity, step: Callable[[State], T]) -> T:
     """Run a step in a thread, in the name of the caller.
 
-    :raises Problem: 403 for a token with rules; 404 for a workspace that a platform does not manage; 503 if there is no database.
+    :raises Problem: 503 if there is no database.
     """
-    if identity.rules:
-        raise Problem(403, "a token with rules cannot state a workspace, of which it may see a part only", code="not_allowed")
     server.require_database("state of workspaces")
     state = _state(request, server, identity)
     try:
@@ -107,8 +106,11 @@ def _state(request: Request, server: ServerContext, identity: Identity) -> State
 def _workspace(request: Request, identity: Identity) -> str:
     """Return the workspace of a token, or that of the path if the platform manages it.
 
-    :raises UnknownWorkspace: if it does not.
+    :raises Problem: 403 for a token with rules.
+    :raises UnknownWorkspace: if the platform does not manage it.
     """
+    if identity.rules:
+        raise Problem(403, "a token with rules cannot state a workspace, of which it may see a part only", code="not_allowed")
     if identity.kind != "platform":
         return identity.workspace
     name = str(request.path_params["w"])
@@ -133,9 +135,12 @@ async def _stated(request: Request) -> Stated:
     """
     body = await decoded(await read_body(request, _LARGEST), request)
     try:
-        return stated(members_of(body))
+        members = members_of(body)
     except DocumentError as error:
-        raise InvalidInvocation(f"the body is no file of state: {error}", hint='Send {"workspaces": {NAME: {…}}}.') from None
+        raise InvalidInvocation(f"the body is no file of state: {error}", hint=_HINT) from None
+    if "workspaces" not in members:
+        raise InvalidInvocation("the body is no file of state: the member 'workspaces' is missing", hint=_HINT)
+    return stated(members)
 
 
 def _document(given: Stated, name: str) -> dict[str, Any]:

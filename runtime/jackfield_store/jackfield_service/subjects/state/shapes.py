@@ -11,7 +11,7 @@ _FACTS: dict[str, Json] = {
 }
 _OF_ALL: Json = {"type": "object", "additionalProperties": ANY}
 SHAPES: dict[str, Json] = {
-    "StateFile": closed_with((), {
+    "StateFile": closed_with(("workspaces",), {
         "label": {"type": "string", "minLength": 1, "maxLength": 100, "description": "Marks what the file makes; 'apply' by default."},
         "variables": ANY,
         "workspaces": {**_OF_ALL, "description": "What one workspace has, by its name: /schemas/state.schema.json says what that is."},
