@@ -78,7 +78,7 @@ def test_what_refers_to_a_lost_connection_says_so(place: Place) -> None:
     assert "Add a connection of that name" in rows["orders"]["reason"]
     client = place.signed_in()
     assert "No connection is named 'hall' What to do: Add a connection of that name" in client.get("/subscriptions/orders").words
-    assert "broken no connection is named “hall”. Add a connection of that name" in client.get("/schedules/nightly").words
+    assert "Status no connection is named “hall”. Add a connection of that name" in client.get("/schedules/nightly").words
     _lose(place, "DELETE FROM connections WHERE name = 'other'")
     place.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame"})
     assert (schedules.show("nightly")["status"], "fault" in subscriptions.show("orders")) == ("active", False)

@@ -85,7 +85,7 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
     slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _SLOTS)
     times = [slot_text(datetime.fromisoformat(item["local"])) for item in schedules.next(name, NEXT)] if found["status"] == "active" else []
     own: Cells = {
-        "status": lambda _: [_status(found), " ", _reason(found)] if found["status"] != "active" else None, "nextAt": lambda _: [h.div(text) for text in times] or "none",
+        "status": lambda _: _why_not(found) or None, "nextAt": lambda _: [h.div(text) for text in times] or "none",
         "slots": lambda _: _last(request, slots),
     }  # fmt: skip
     rows = [_slot(request, item) for item in slots]
@@ -141,11 +141,19 @@ def schedules_of(request: PageRequest) -> WorkspaceSchedules:
 
 def _status(found: Mapping[str, Any]) -> Node:
     """Render whether it runs: not if what it runs, or its connection, is no longer there."""
-    if not _is_broken(found):
-        return badge(found["status"])
+    return [badge("broken"), f" {_gone(found)}"] if _is_broken(found) else badge(found["status"])
+
+
+def _gone(found: Mapping[str, Any]) -> str:
+    """Say what is no longer there."""
     gone: Mapping[str, Any] = found["fault"]
     name = found.get("connection") if gone["code"] == "unknown_connection" else None
-    return [badge("broken"), f" no connection is named “{name}”." if name else f" {gone['message']}."]
+    return f"no connection is named “{name}”." if name else f"{gone['message']}."
+
+
+def _why_not(found: Mapping[str, Any]) -> str:
+    """Say why it does not run, below its title, which has its status; nothing if it does."""
+    return " ".join(text for text in (_gone(found) if _is_broken(found) else "", _reason(found)) if text)
 
 
 def _is_broken(found: Mapping[str, Any]) -> bool:
