@@ -107,7 +107,7 @@ class Described(Protocol):
 
 
 class Pin(Protocol):
-    """Tool of a manifest."""
+    """Tool that a manifest pins by its digest."""
 
     @property
     def action(self) -> str:

@@ -225,7 +225,7 @@ class Connections:
         return self.store is None or self.store.answers_locally
 
     def access(self) -> HostAccess:
-        """Return the access to the server that the workspace's connections of remote callers have."""
+        """Return the rights that the operator grants to the workspace's connections of remote callers."""
         store = self.store
         return store.access() if store is not None else HostAccess()
 

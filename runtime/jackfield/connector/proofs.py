@@ -59,7 +59,7 @@ class Absent:
         return None if data is None else cls(tuple(data.get("status", ())), tuple(data.get("code", ())))
 
     def check(self) -> None:
-        """Require that the answer is one of a thing that does not exist.
+        """Require that the evidence tells a thing that does not exist.
 
         :raises ProofFault: if any answer is, or one of a thing that was there.
         """

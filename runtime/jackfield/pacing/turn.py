@@ -64,7 +64,7 @@ class TurnCaller(Protocol):
 
     @property
     def waiter(self) -> TurnWaiter:
-        """How it waits."""
+        """Way in which the call waits."""
 
     @property
     def deadline(self) -> Deadline:

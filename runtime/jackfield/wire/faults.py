@@ -147,7 +147,7 @@ NAMES: Mapping[str, str] = {
 
 class WireFault(Exception):
     """A request without a whole response. ``sent`` says whether the server may have read any of it; ``reason`` is printable and without
-    secrets. ``hint`` says what fits the reason why a certificate is refused. The operating system's exception is its cause."""
+    secrets. ``hint`` is advice for the reason why a certificate is refused. The operating system's exception is its cause."""
 
     def __init__(self, kind: Kind, sent: Sent, reason: str = "", hint: str = "") -> None:
         super().__init__(kind.value, sent.value, reason)

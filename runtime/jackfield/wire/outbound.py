@@ -71,7 +71,7 @@ class Outbound(SecretHolder):
         return found
 
     def named(self, target: Target) -> tuple[str, str] | None:
-        """Return what names the proxy for a server, and the proxy as it is written there; None if the server is connected to directly."""
+        """Return the setting that names the proxy for a server, and its text; None if the server is connected to directly."""
         named = self._proxies.get(target.scheme)
         return None if named is None or self._is_excepted(target.host.strip("[]").rstrip(".").lower(), target.port) else named
 

@@ -93,7 +93,7 @@ class OAuthClientTable(SealedTable):
         return self._database.look_up(_ONE, {"workspace": self._workspace, "name": name})
 
     def page(self, after: str, limit: int) -> Sequence[Row]:
-        """Return rows of clients by name: the workspace's own, and the server's that none of those hides."""
+        """Return rows of clients by name: the workspace's own, and the server's, unless the workspace has a client of that name."""
         with self._database.read(flush=False) as transaction:
             return transaction.execute(_LIST, {"workspace": self._workspace, "after": after, "limit": limit})
 

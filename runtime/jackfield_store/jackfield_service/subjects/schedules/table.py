@@ -160,7 +160,7 @@ class Schedule:
         return cls(workspace, **{name: members[name] for name in cls.__match_args__[1:]})
 
     def content(self, vault: Vault) -> Content:
-        """Decrypt what it runs.
+        """Decrypt the invocation that the schedule runs, and its caller.
 
         :raises SealBroken: if the row was changed in the database.
         """

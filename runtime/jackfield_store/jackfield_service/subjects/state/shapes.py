@@ -1,4 +1,4 @@
-"""Shapes of what the HTTP API takes and shows of state; what a workspace may have in a file is in ``schemas/state.schema.json``."""
+"""Shapes of state in the HTTP API's requests and answers; ``schemas/state.schema.json`` describes a workspace in a file."""
 
 from __future__ import annotations
 

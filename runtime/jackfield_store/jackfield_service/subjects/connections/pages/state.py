@@ -12,7 +12,7 @@ from jackfield_service.subjects.connect.drawn import row_state
 
 
 def connection_state(request: PageRequest, row: Mapping[str, Any]) -> Any:
-    """Return what is shown of a connection, and which one it is: another one may have its name by now."""
+    """Return the shown row of a connection, and its ID: another connection may have its name by now."""
     with suppress(JackfieldError):
         return [row_state(row), request.connections.find(str(row["name"])).id]
     return [row_state(row)]
