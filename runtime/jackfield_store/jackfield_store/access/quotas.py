@@ -13,7 +13,7 @@ from typing import Any
 
 from jackfield.callers.rules import PatternError, Request, Rule, rule
 from jackfield.kernel.dataclass import dataclass
-from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, did_you_mean
+from jackfield.kernel.errors import Detail, InvalidInput, did_you_mean
 from jackfield.kernel.pointers import names, pointer
 
 PERIODS: Mapping[str, int] = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "month": 0}
@@ -131,18 +131,6 @@ def _read(text: str, owner: str) -> Quota:
         return Quota(0, "day", rule("*"), owner=owner)
     terms = [form.format(data["of"][name]) for name, form in _OF.items() if name in data.get("of", {})]
     return Quota(data["count"], data["per"], rule(" & ".join(terms) or "*"), data.get("by"), data.get("sum"), owner)
-
-
-def checked_quotas(value: Any) -> tuple[Mapping[str, Any], ...]:
-    """Return quotas from outside.
-
-    :raises InvalidInvocation: with all faults at once, each at its place below ``/quotas``.
-    """
-    faults = list(quota_faults(value))
-    if faults:
-        count = "1 quota is" if len(faults) == 1 else f"{len(faults)} members of quotas are"
-        raise InvalidInvocation(f"{count} not valid", details=faults, hint="Correct what the details name.")
-    return tuple(value)
 
 
 def quota_faults(value: object, at: str = "/quotas") -> Iterator[Detail]:

@@ -267,6 +267,18 @@ def _quota_faults(value: object) -> Iterator[Detail]:
     yield from quota_faults(value)
 
 
+def checked_quotas(value: Any) -> tuple[Mapping[str, Any], ...]:
+    """Return quotas from outside.
+
+    :raises InvalidInvocation: with all faults at once, each at its place below ``/quotas``.
+    """
+    faults = list(_quota_faults(value))
+    if faults:
+        count = "1 quota is" if len(faults) == 1 else f"{len(faults)} members of quotas are"
+        raise InvalidInvocation(f"{count} not valid", details=faults, hint="Correct what the details name.")
+    return tuple(value)
+
+
 def _guard_faults(value: object) -> Iterator[Detail]:
     if not isinstance(value, Mapping):
         yield Detail("/guards", "must be an object of connections, each with its guard", "type")

@@ -24,7 +24,7 @@ from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.secrecy import Hidden
 from jackfield_store.access import Audit
-from jackfield_store.access.quotas import checked_quotas
+from jackfield_store.access.settings import checked_quotas
 from jackfield_store.access.workspaces import require
 from jackfield_store.connections.client_registrations import approval_tables
 from jackfield_store.connections.connection_rows import Draft

@@ -19,7 +19,7 @@ from jackfield.kernel.pointers import child, names
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.manifest.manifest import OAUTH_CLIENT
 from jackfield.redaction.marks import is_reference, masked
-from jackfield_store.access.quotas import checked_quotas
+from jackfield_store.access.settings import checked_quotas
 from jackfield_store.connections.connection_rows import PLACEHOLDER, Draft, refuse_large, secret_places
 
 if TYPE_CHECKING:

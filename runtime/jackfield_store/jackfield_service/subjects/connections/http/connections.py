@@ -20,7 +20,7 @@ from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer, tags_of
 from jackfield_service.shell.requests.problem import Problem, of_error
 from jackfield_service.shell.requests.wording import reworded
-from jackfield_store.access.quotas import checked_quotas
+from jackfield_store.access.settings import checked_quotas
 from jackfield_store.connections.connection_table import VersionConflict
 from jackfield_store.management.connections import ManagedConnections
 
