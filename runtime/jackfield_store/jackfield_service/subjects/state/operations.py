@@ -35,6 +35,7 @@ from jackfield_store.database import Transaction
 from jackfield_store.resources.storage import Storage
 
 _LOG = logging.getLogger("jackfield.state")
+_ONE_AT_A_TIME = "SELECT id FROM installation"
 _LOCK = "SELECT sequence FROM audit_heads WHERE workspace = :workspace"
 _THERE = "SELECT name FROM workspaces WHERE name = :workspace"
 _MADE, _CHANGED, _ENDED, _ADOPTED, _REFUSED = "make", "change", "end", "adopt", "refused"
@@ -224,9 +225,11 @@ class _Work:
 
         :raises StateMoved: if somebody makes the workspace meanwhile.
         """
+        locks = self.state.storage.database.dialect.locks
+        transaction.execute(_ONE_AT_A_TIME + locks, {})  # the audit log of a new installation has no row yet that could be locked
         shared = [DEFAULT] if self.is_new or any(kind.operators and wanted for kind, wanted in self._stated()) else []
         for name in dict.fromkeys((*shared, self.workspace)):
-            transaction.execute(_LOCK + self.state.storage.database.dialect.locks, {"workspace": name})
+            transaction.execute(_LOCK + locks, {"workspace": name})
         if self.is_new and transaction.find(_THERE, {"workspace": self.workspace}) is not None:
             raise StateMoved(f"the workspace '{self.workspace}' was made meanwhile", hint="Plan again, and look at what is different.")
         self.owned = marks(transaction, self.workspace)
