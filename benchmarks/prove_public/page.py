@@ -143,6 +143,7 @@ machine stood in for each, and knew idempotency keys. `make prove-public ROW=oct
 - told as unknown: an error came out, and nothing took effect twice.
 - What documentation says is in our words, with its address. `no promise found` means that its README and reference, where we looked, say nothing of repeats.
 - Through jackfield: an action of a connector, the same or its nearest; or the same code within [`once`](tutorial/once.md), its own retries off.
+  Of the twelve situations six were played, one of each kind. A library that only sends HTTP has beside it the same request, sent in Python.
 
 Read it fairly. "Sent twice" is no fault of software that says that it repeats: it tells what your code has to bring, a key or a look. Silence was 2 seconds, shorter
 than most time-outs: what happens after those is not shown. A row whose address can be set had no proxy: within one, urllib3 takes a reset for the
