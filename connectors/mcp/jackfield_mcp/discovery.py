@@ -31,7 +31,8 @@ _FOUND = 200
 _METADATA = re.compile(r'resource_metadata="([^"\\]{1,2000})"')
 _SCOPE = re.compile(r'(?:^|[\s,])scope="([^"\\]{1,2000})"')
 _HINT = "Use another connection type, with a token, or tell whoever runs the server."
-_METHODS = {"none": "none", "client_secret_basic": "basic", "client_secret_post": "body"}
+_METHODS = {"none": "none", "client_secret_post": "body", "client_secret_basic": "basic"}
+"""In the order of choice. The body is before the header field: the Python SDK's servers list both, and refuse a form without an ID."""
 _NOTHING: Mapping[str, tuple[str, ...]] = {}
 
 Json = Mapping[str, Any]

@@ -33,6 +33,30 @@ def test_a_person_signs_in(tmp_path: Path) -> None:
         assert found.server.requests[-1][1]["Authorization"].startswith("Bearer access-")
 
 
+@pytest.mark.parametrize(("taken", "sent"), [
+    (["client_secret_basic", "client_secret_post"], "body"), (["client_secret_post"], "body"), (["client_secret_basic"], "header"),
+    (None, "header"), (["private_key_jwt"], "header"), (["client_secret_post", "none"], "nothing"),
+])  # fmt: skip
+def test_where_a_registered_client_sends_its_secret(tmp_path: Path, taken: list[str] | None, sent: str) -> None:
+    """In the body where the provider takes it there: servers of the Python SDK want the client's ID in the form, whatever they say
+    of the header field. Without a list, RFC 8414 means the header field."""
+
+    def change(_server: ToolServer, provider: Provider) -> None:
+        provider.metadata |= {} if taken is None else {"token_endpoint_auth_methods_supported": taken}
+        del provider.registered["token_endpoint_auth_method"]
+        if sent == "nothing":
+            del provider.registered["client_secret"]
+
+    with stage(tmp_path, change) as found:
+        found.complete(found.begin())
+        form = found.provider.forms()[0]
+        (headers,) = (headers for _, path, _, headers in found.provider.seen if path == "/token")
+        in_header = any(name.lower() == "authorization" for name in headers)
+        assert (form.get("client_id"), "client_secret" in form, in_header) == {
+            "body": ("made-1", True, False), "header": (None, False, True), "nothing": ("made-1", False, False),
+        }[sent]  # fmt: skip
+
+
 def test_refresh(tmp_path: Path) -> None:
     """A refresh goes to the provider that was found at the approval, with the registered client, and names the server."""
 
