@@ -178,9 +178,9 @@ airflow: setup ## run hosts/airflow in a real Airflow, which gets .venv/airflow
 	@$(BIN)/python -m pytest -q -p no:cacheprovider hosts/airflow/tests
 
 # As airflow: programs of others, which CI does without.
-interop: browser ## run beside squid, tinyproxy, mitmproxy, nginx, Caddy, dnsmasq, Prefect, RabbitMQ, Redis Sentinel and a standby of PostgreSQL
+interop: browser ## run beside squid, tinyproxy, mitmproxy, nginx, Caddy, dnsmasq, Prefect, RabbitMQ, Redis Sentinel, a standby of PostgreSQL and MCP servers
 	@BIN=$(BIN) .ci/interop
-	@$(BIN)/python -m pytest -q -p no:cacheprovider -rs -m interop tests/interop
+	@$(BIN)/python -m pytest -q -p no:cacheprovider -rs -m interop tests/interop connectors/mcp/tests/test_mcp_real_servers.py
 
 # As airflow: an environment of its own. The comparison needs the packages that it compares.
 adapters: setup ## run the adapters of `once` in LangGraph, PydanticAI, OpenAI Agents, Temporal, Celery, Prefect, Airflow, FastAPI and FastMCP; print the comparison with other libraries
