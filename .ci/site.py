@@ -25,6 +25,10 @@ _PARTS = re.compile(r"Inputs|Output|Permissions|Example: .*|Values of .*")
 """Headings that each action or connection type has."""
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SENTENCE = re.compile(r".+?[.:](?= |$)")
+_MOVED = (
+    '<!doctype html><title>Moved</title><meta http-equiv="refresh" content="0; url={target}">'
+    '<article>This page has moved <a href="{target}">here</a>.</article>'
+)
 _LINK = re.compile(r"\[([^]]+)\]\([^)]*\)")
 
 
@@ -60,6 +64,8 @@ def on_files(files: Files, config: Any) -> Files:
     text = (Path(config.config_file_path).parent / "CHANGELOG.md").read_text(encoding="utf-8")
     files.append(File.generated(config, "changelog.md", content=text.replace("](docs/", "](")))
     files.append(File.generated(config, "llms.txt", content=_index(files, config["nav"], config["site_name"])))
+    for old, new in config["extra"]["moved"].items():
+        files.append(File.generated(config, f"{old}.html", content=_MOVED.format(target="../" * old.count("/") + new)))
     return files
 
 

@@ -1,6 +1,6 @@
 """Put ``once`` and other libraries that make an action happen once beside each other, on the same thirty faults.
 
-``make adapters`` runs it in the environment of the adapters, which has those libraries, and it prints the table of docs/adapters/compared.md.
+``make adapters`` runs it in the environment of the adapters, which has those libraries, and it prints the table of docs/performance-boundaries.md.
 Each call is made by a child process; the provider is a file, in which a line is an effect. A cell says how many effects there were, and
 what the caller was told at the end.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import runpy
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -104,7 +105,6 @@ WITH_CODE = [
     for path in pages()
     if path.name not in ("first-connector.md", "publish-openapi.md", "embed-platform.md")  # tests of their own run them in a real shell
     and path.name != "once.md"  # and this one beside a client of the reader
-    and path.parent.name != "adapters"  # and these beside their frameworks
     and path not in (_CALLERS, _AUTHORS)  # tests below run them, and look at what they did
     and any(block.language in ("python", "shell") for block in blocks(path))
 ]
@@ -126,7 +126,9 @@ def test_examples_send_what_they_say(patch: pytest.MonkeyPatch, aws: FakeAws) ->
 
 
 def test_a_client_of_ones_own_makes_a_connector(patch: pytest.MonkeyPatch) -> None:
-    """The page about a client of one's own ends with an installed connector of two actions."""
+    """The page about a client of one's own ends with an installed connector of two actions, whose files are an example."""
+    shutil.copytree(ROOT / "examples" / "notes", Path(), dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    declare(Path(), "jackfield-notes", "jackfield.connectors", {"notes": "jackfield_notes:connector"})
     assert Page(_AUTHORS, patch).run() > 0
     manifest = json.loads(Path("jackfield_notes/connector.json").read_text(encoding="utf-8"))
     assert [action["key"] for action in manifest["actions"]] == ["addNote", "listNotes"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,12 +31,11 @@ OTHERS = {
     "openapi": "its commands are for a document of the reader; publish-openapi brings its own",
 }
 """Pages whose connector is none of their own, or only a part of one."""
+NOTES = ROOT / "examples" / "notes"
 LEFT_TO_GUIDES = {"readme-present", "suite-inherited"}
-"""Rules about files that the page of the reference leaves to the guides."""
+"""Rules about files that the example of a client of one's own leaves to the guides."""
 PAGES = [
-    path
-    for path in (*sorted(TUTORIALS.glob("*.md")), ROOT / "docs" / "reference" / "own-client.md")
-    if path.stem not in OTHERS and any(_KEY.search(block.body) for block in blocks(path))
+    path for path in sorted(TUTORIALS.glob("*.md")) if path.stem not in OTHERS and any(_KEY.search(block.body) for block in blocks(path))
 ]
 
 
@@ -54,6 +54,13 @@ def _built(path: Path, folder: Path) -> Iterator[Subject]:
     for name, text in files.items():
         folder.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
         folder.joinpath(name).write_text(text, encoding="utf-8")
+    with _described(folder) as subject:
+        yield subject
+
+
+@contextmanager
+def _described(folder: Path) -> Iterator[Subject]:
+    """The connector of a project, with its manifest."""
     project = Project.read(folder)
     with plugged(folder):
         manifest = describe(connector_at(project.module, project.attribute))
@@ -66,11 +73,16 @@ def test_the_connector_of_a_tutorial_is_silver(path: Path, tmp_path: Path) -> No
     """No rule up to silver finds a fault in what the page shows."""
     with _built(path, tmp_path) as subject:
         found = report(subject)
-    if path.parent.name == "reference":
-        assert {rule.name for rule in found.rules if rule.passed is False and rule.tier in ("bronze", "silver")} == LEFT_TO_GUIDES
-        return
     assert [(rule.name, rule.evidence) for rule in found.rules if rule.passed is False and rule.tier in ("bronze", "silver")] == []
     assert at_least(str(found.grade), "silver")
+
+
+def test_the_example_of_a_client_of_ones_own_is_silver_but_for_its_files(tmp_path: Path) -> None:
+    """No rule up to silver finds a fault in its code; it has neither README nor tests."""
+    shutil.copytree(NOTES, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    with _described(tmp_path) as subject:
+        found = report(subject)
+    assert {rule.name for rule in found.rules if rule.passed is False and rule.tier in ("bronze", "silver")} == LEFT_TO_GUIDES
 
 
 def test_a_webhook_and_a_poll_take_sixty_lines() -> None:

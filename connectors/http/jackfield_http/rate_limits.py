@@ -1,6 +1,6 @@
 """Rate limits in header fields: requests that are left, and seconds to wait, in the forms that providers send.
 
-The forms, with their sources, are listed in docs/reference/rate-limits.md, which a test compares with this module.
+The forms, with their sources, are listed in docs/reference/rate-limits.md, which tests hold to this module.
 """
 
 from __future__ import annotations
