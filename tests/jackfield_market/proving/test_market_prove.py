@@ -128,6 +128,54 @@ def test_a_write_that_the_first_run_did_not_have_is_named(prove: Proved) -> None
     assert said["cases"][0]["notes"] == [note]
 
 
+_REMEMBERS = """
+import os, urllib.request
+from pathlib import Path
+from jackfield import once
+
+DONE = Path("done")
+
+def boundary(url):
+    @once("order", key=lambda sku: sku)
+    def order(sku):
+        post(url)
+    order("lamp")
+
+def remembers(url):
+    if not DONE.exists():
+        DONE.touch()
+        post(url)
+
+def post(url):
+    assert Path(os.environ["JACKFIELD_PROVE_FOLDER"]).is_dir()
+    urllib.request.urlopen(url + "/orders", b'{"sku": "lamp"}', timeout=1).read()
+"""
+
+
+@pytest.fixture
+def remembering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module whose functions remember what they have sent: by a boundary, or in a file of their own."""
+    (tmp_path / "remembering.py").write_text(_REMEMBERS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    return "remembering"
+
+
+def test_a_boundary_around_the_code_is_new_for_each_situation(remembering: str, prove: Proved) -> None:
+    """What its journal knows of one situation does not answer the next: each is played, and nothing is sent twice."""
+    only = ("taken-reset", "failed-before", "twice-at-once", "killed-after")
+    code, said = prove(f"{remembering}:boundary", *(word for name in only for word in ("--only", name)))
+    verdicts = {cell["situation"]: cell["verdict"] for cell in said["cases"][0]["writes"][0]["situations"]}
+    assert (code, said["notReached"]) == (0, 0)
+    assert (verdicts["taken-reset"], verdicts["twice-at-once"]) == ("told as unknown", "sent once")
+
+
+def test_a_write_that_comes_in_no_situation_is_not_proved(remembering: str, prove: Proved) -> None:
+    """Code that remembers earlier runs somewhere else sends nothing in them: that is no proof, and the exit code says so."""
+    code, said = prove(f"{remembering}:remembers", "--only", "taken-reset", "--only", "refused")
+    assert (code, said["passed"], said["notReached"]) == (1, False, 1)
+
+
 @pytest.mark.parametrize(("program", "notes"), [("rests_after_a_failure", 0), ("without_timeout", 1)])
 def test_a_silence_that_was_waited_for_is_told(program: str, notes: int, prove: Proved) -> None:
     """A client that hung up before its end has not, however long the program runs after that."""

@@ -44,14 +44,22 @@ class Proof:
 
     @property
     def is_right(self) -> bool:
-        """True if nothing that counts is wrong."""
-        return not any(cell.is_wrong and cell.counts for case in self.cases for cell in case.cells)
+        """True if nothing that counts is wrong, and each write came again in some situation."""
+        return not self.unproved and not any(cell.is_wrong and cell.counts for case in self.cases for cell in case.cells)
+
+    @property
+    def unproved(self) -> int:
+        """Number of writes that came again in no situation."""
+        played = ([cell for cell in case.of(write) if cell.situation != ANSWERED.name] for case in self.cases for write in case.writes)
+        return sum(bool(cells) and all(cell.verdict == "not reached" for cell in cells) for cells in played)
 
     def sentences(self) -> Iterator[str]:
         """Yield what was found out, in sentences; the last one is about what would be sent twice."""
         for case in self.cases:
             yield from case.notes
-        if unreached := self.having("not reached"):
+        if unproved := self.unproved:
+            yield f"{unproved} of {_writes(self.writes)} came again in no situation: nothing is proved. Is there memory of earlier runs?"
+        elif unreached := self.having("not reached"):
             yield f"{unreached} of {_writes(self.writes)} did not come again in every situation."
         if any(worst(case.of(write)) == "told as unknown" for case in self.cases for write in case.writes):
             yield "Told as unknown: it took effect, and the code ends with a failure. Whoever reads that has to look before sending again."

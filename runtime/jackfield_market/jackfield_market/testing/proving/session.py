@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -21,11 +22,12 @@ from jackfield_market.testing.proving.faults import NAMES
 from jackfield_market.testing.proving.ledger import Terms
 from jackfield_market.testing.proving.reports import Proof, html, junit, text
 from jackfield_market.testing.proving.samples import answers_of
-from jackfield_market.testing.proving.targets import Case, CommandCase, FunctionCase, Place, function_at
+from jackfield_market.testing.proving.targets import FOLDER, Case, CommandCase, FunctionCase, Place, function_at
 from jackfield_market.testing.proving.tools import ToolServer
 
 _FAILED = 1
 _NOW_AND_THEN = 5.0
+_BOUNDARY = "jackfield.boundary.once"
 """Seconds between two lines of progress in a log."""
 _RUNNERS = Path(__file__).parent / "node"
 
@@ -106,8 +108,10 @@ def _cases(arguments: Namespace) -> Iterator[tuple[str, Sequence[Case]]]:
     elif arguments.command:
         yield _name(arguments), [_command(arguments)]
     elif ":" in target:
-        function_at(target)
-        yield target, [FunctionCase(target)]
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ[FOLDER] = folder
+            function_at(target)
+            yield target, [FunctionCase(target, is_apart=_BOUNDARY in sys.modules)]
     else:
         key, _, action = target.partition("/")
         with actions_of(Catalog.installed().find(key), action) as actions:

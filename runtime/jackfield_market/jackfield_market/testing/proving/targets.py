@@ -26,6 +26,8 @@ from jackfield_market.testing.proving.verdicts import Told, Word
 
 FOLDER = "JACKFIELD_PROVE_FOLDER"
 """Variable with a folder that is new for each situation, for state that runs leave behind."""
+_HOME, _DATABASE = "JACKFIELD_HOME", "JACKFIELD_DATABASE_URL"
+"""Variables that say where a boundary around the code keeps its journal: in the folder, so that no situation answers another."""
 _SHOWN = 300
 _GRACE = 5.0
 _SAYING = ("status", "ok", "success", "outcome", "result", "status_code")
@@ -81,7 +83,8 @@ class Process:
 
     def __init__(self, words: Sequence[str], place: Place, *, talks: bool = False) -> None:
         self._killed = False
-        environment = {**os.environ, **place.environment, FOLDER: str(place.folder)}
+        own = {FOLDER: str(place.folder), _HOME: str(place.folder / "jackfield")}
+        environment = {**{name: value for name, value in os.environ.items() if name != _DATABASE}, **place.environment, **own}
         file, self._output = tempfile.mkstemp(dir=place.folder, prefix=".output-")
         try:
             with os.fdopen(file, "wb") as written:
@@ -152,9 +155,11 @@ class CommandCase:
 
 @dataclass
 class FunctionCase:
-    """A function that is called with the provider's address, in this process, or by a child that can be killed."""
+    """A function that is called with the provider's address, in this process, or by a child that can be killed. ``is_apart``: always by a
+    child, since it keeps state in its process, as a boundary does."""
 
     target: str
+    is_apart: bool = False
     can_be_killed = True
 
     @property
@@ -164,7 +169,7 @@ class FunctionCase:
 
     def start(self, place: Place, *, killable: bool = False) -> Running:
         """Begin a run."""
-        if killable:
+        if killable or self.is_apart:
             words = [sys.executable, "-c", f"from {__name__} import child; child()", self.target, place.url]
             return Process(words, Place(place.url, place.folder, {**place.environment, "PYTHONPATH": os.pathsep.join(sys.path)}))
         os.environ[FOLDER] = str(place.folder)
