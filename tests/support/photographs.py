@@ -46,6 +46,8 @@ _QUOTAS = [
     {"count": 1000, "per": "day", "of": {"action": "stripe/createRefund"}, "sum": "/amount"},
 ]
 _WIDE, _NARROW, _HIGH = 1280, 390, 900
+_SHOWN = ["--hide-scrollbars"]
+"""What a driven browser hides, and those of most people show: what scrolls within a page is to be seen."""
 _DOCS = Path(__file__).parents[2] / "docs" / "images"
 
 
@@ -159,7 +161,8 @@ def pages(console: Console) -> dict[str, str]:
         "connections": "/connections", "connection": "/connections/acme-ses", "action": "/connectors/aws-ses/actions/sendEmail?example=1",
         "schedules": "/schedules", "callbacks": "/callbacks", "tenants": "/tenants", "workspace": "/workspace", "tokens": "/tokens",
         "approvals": "/approvals", "decision": f"/approvals?decide={waits}", "doubts": "/doubts", "nowhere": "/nowhere",
-        "tenant": "/tenants/initech", "schedule": "/schedules/daily-digest", "callback": f"/callbacks/{_callback(console)}",
+        "tenant": "/tenants/initech", "tenant-used": "/tenants/default", "schedule": "/schedules/daily-digest",
+        "callback": f"/callbacks/{_callback(console)}",
         "connectors": "/connectors", "connector": "/connectors/aws-ses", "queue": "/queue", "files": "/files", "audit": "/audit",
         "subscriptions": "/subscriptions", "shared-settings": "/shared-settings", "new-connection": "/new-connection",
         "new-schedule": "/new-schedule?connector=aws-ses&action=getAccount", "deliveries": "/deliveries",
@@ -244,7 +247,9 @@ def main() -> None:
         EmbeddedAws() as aws,
         served(Path(home), queue_workers=0) as console,
         sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"]) as browser,
+        playwright.chromium.launch(
+            executable_path=browser_path(), args=["--no-sandbox"], ignore_default_args=_SHOWN if len(sys.argv) > 1 else None
+        ) as browser,
     ):
         operator, approver = Visitor(browser, console, zone="UTC"), Visitor(browser, console, zone="UTC")
         operator.sign_in()

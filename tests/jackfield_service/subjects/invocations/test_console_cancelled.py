@@ -62,7 +62,7 @@ def test_the_usage_says_what_it_counts(place: Place) -> None:
     The list of tenants counts failures without cancelled ones."""
     client = place.signed_in()
     words = client.get("/tenants/default").words
-    assert "3 calls in 14 days, of which 2 did not succeed: 1 of these were refused before anything was sent, and 1 cancelled" in words
+    assert "3 calls in 14 days, of which 2 did not succeed: 1 was refused before anything was sent, 1 was cancelled or declined." in words
     row = next(iter(csv.DictReader(io.StringIO(client.get("/tenants/default/usage?usage=month").text))))
     assert [row[name] for name in ("calls", "failures", "refused", "cancelled")] == ["3", "2", "1", "1"]
     assert "default (you are here) active 1 3 1 none" in client.get("/tenants").words

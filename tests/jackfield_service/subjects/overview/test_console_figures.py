@@ -178,8 +178,10 @@ def test_no_tries(attempts: int, status: str, text: str) -> None:
 def test_times_are_readable() -> None:
     """Spans and moments are in a unit that fits."""
     assert [span_text(one) for one in (None, 0.0123, 2.5, 90.0)] == ["no data", "12 ms", "2.5 s", "1.5 min"]
-    moments = [ago(NOW - one, NOW) for one in (0, 5, 300, 7200, 5 * 86_400)] + [ago(NOW + 86_400 * 90, NOW)]
-    assert moments == ["just now", "5 s ago", "5 min ago", "2 h ago", "5 days ago", "in 90 days"]
+    moments = [ago(NOW - one, NOW) for one in (0, 5, 300, 7200, 5 * 86_400)] + [
+        ago(NOW + one, NOW) for one in (86_399.2 * 90, 1799.5, 86_398)
+    ]
+    assert moments == ["just now", "5 s ago", "5 min ago", "2 h ago", "5 days ago", "in 90 days", "in 30 min", "in 24 h"]
 
 
 ACTION = ActionManifest.from_json({"key": "say", "title": "Say", "effect": "read"}, "echo")

@@ -15,6 +15,7 @@ from browsing import Visitor
 from console_rig import Console
 from jackfield.callers.actor import Actor
 from jackfield_service.shell.process.readiness import Readiness
+from jackfield_service.subjects.tenants.pages.tenant import summed
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.management.conditions import Condition, FoundCondition
 from jackfield_store.management.shared_settings import SharedSettings
@@ -129,8 +130,6 @@ def changed(visitor: Visitor) -> list[str]:
     page = visitor.page
     page.get_by_role("button", name="Change: Public address").press("Enter")
     panel = page.get_by_role("dialog", name="Change: Public address")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
     page.keyboard.type("ftp://x")
     page.keyboard.press("Enter")
     panel.get_by_text("is not the address of a server").wait_for()
@@ -215,6 +214,20 @@ def test_usage_is_shown_and_saved_for_the_days_that_are_asked_for(place: Place) 
     assert "usage-acme-1-month.csv" in saved.headers["content-disposition"]
 
 
+@pytest.mark.parametrize(
+    ("total", "said"),
+    [
+        ((0, 0, 0, 0), "No calls today."), ((1, 0, 0, 0), "1 call today."),
+        ((1200, 1, 0, 0), "1,200 calls today, of which 1 did not succeed."),
+        ((9, 3, 2, 0), "9 calls today, of which 3 did not succeed: 2 were refused before anything was sent."),
+        ((9, 3, 0, 1), "9 calls today, of which 3 did not succeed: 1 was cancelled or declined."),
+    ],
+)  # fmt: skip
+def test_usage_is_summed_up_without_what_is_zero(total: tuple[int, ...], said: str) -> None:
+    """Only what happened is counted in words."""
+    assert summed(dict(zip(("calls", "failures", "refused", "cancelled"), total, strict=True)), "today") == said
+
+
 def test_a_link_is_made_for_a_person_and_revoked(place: Place) -> None:
     """The link is shown once and opens the page of the session; once revoked, it leads nowhere."""
     operator = place.signed_in()
@@ -254,6 +267,20 @@ def test_a_link_for_a_role_in_aws_brings_the_key(place: Place) -> None:
     made = operator.change(page, page, **asked, **key, principal="arn:aws:iam::111122223333:user/shop")
     link = urlsplit(re.findall(r"http://[^<]+/connect/[A-Za-z0-9_-]{43}", made.text)[0]).path
     assert ("s3cret" in made.text, place.client().get(link).status) == (False, 200)
+
+
+def test_the_page_of_a_tenant_that_was_used_fits_a_small_desk(browser: Browser, console: Console) -> None:
+    """No card of it scrolls sideways in a window of 1,280 pixels, of which 15 are a scrollbar of the page."""
+    _furnish(console.host)
+    visitor = Visitor(browser, console)
+    visitor.sign_in()
+    visitor.go("/tenants/acme-1")
+    visitor.page.set_viewport_size({"width": 1280 - 15, "height": 900})
+    cards = visitor.page.locator(".card")
+    assert cards.filter(has_text="Usage").locator("tbody tr").count() >= 1
+    wider = "cards => cards.filter(one => one.scrollWidth > one.clientWidth).map(one => one.innerText.split('\\n')[0])"
+    assert cards.evaluate_all(wider) == []
+    visitor.close()
 
 
 def test_everybody_can_use_the_pages_of_tenants(browser: Browser, console: Console, thoroughly: bool) -> None:

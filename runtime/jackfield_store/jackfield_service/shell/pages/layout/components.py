@@ -41,6 +41,8 @@ _WORD = re.compile("[a-z]+")
 FILTERS = "filters"
 """ID of the form of a list's filters."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_SHORT_CODE = 80
+"""Characters of a line of code that stand in one line on a page."""
 _BELOW_TITLE = 2
 _BELOW_FIELD = 4
 _SHOWN_AT_ONCE = 280
@@ -133,18 +135,19 @@ def local_time(moment: float) -> Markup:
 
 
 def ago(moment: float, now: float) -> str:
-    """Format the time between two moments in one unit: "5 min ago", "in 3 days"."""
+    """Format the time between two moments in one unit: "5 min ago", "in 3 days". What is past is cut, what comes is rounded."""
     seconds = abs(now - moment)
+    whole = int if moment <= now else round  # what ends in 90 days does not say 89 a second later
     if seconds < 1:
         return "just now" if moment <= now else "now"
     if seconds < _MINUTE:
-        text = f"{int(seconds)} s"
+        text = f"{whole(seconds)} s"
     elif seconds < _HOUR:
-        text = f"{int(seconds // _MINUTE)} min"
+        text = f"{whole(seconds / _MINUTE)} min"
     elif seconds < 2 * _DAY:
-        text = f"{int(seconds // _HOUR)} h"
+        text = f"{whole(seconds / _HOUR)} h"
     else:
-        text = f"{int(seconds // _DAY)} days"
+        text = f"{whole(seconds / _DAY)} days"
     return f"{text} ago" if moment <= now else f"in {text}"
 
 
@@ -182,10 +185,10 @@ def schema_editor(form: str, schema: Mapping[str, Any], value: Any, connector: s
 
 
 def code_block(text: str, label: str) -> Markup:
-    """Render verbatim text with a copy button, which stands beside a single line and above several."""
-    short = "\n" not in text
+    """Render verbatim text with a copy button. A long line is broken, and as wide as several; a short one is a narrower box."""
+    kind = "lines" if "\n" in text else "short" if len(text) <= _SHORT_CODE else "long-line"
     copy = h.button("Copy", type="button", class_="quiet copy", aria_label=f"Copy: {label}")
-    return h.div(copy, h.pre(h.code(text), tabindex="0", role="region", aria_label=label), class_="code short" if short else "code")
+    return h.div(copy, h.pre(h.code(text), tabindex="0", role="region", aria_label=label), class_=f"code {kind}")
 
 
 def tabs(name: str, panels: Sequence[tuple[str, Node]]) -> Markup:

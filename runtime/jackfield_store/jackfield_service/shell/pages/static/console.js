@@ -132,6 +132,14 @@
     document.getElementById(name).showModal();
   };
 
+  /** Whoever opens a panel goes on with its first field: the browser gives that the focus as it shows the panel. */
+  document.addEventListener("beforetoggle", (event) => {
+    const first = event.target.matches(".panel") && event.target.querySelector(":is(input:not([type=hidden]), select, textarea):enabled");
+    if (!first) return;
+    event.target.autofocus = false;
+    first.autofocus = true;
+  }, true);
+
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button, a[data-dialog], a[data-chosen]");
     if (!button) return;

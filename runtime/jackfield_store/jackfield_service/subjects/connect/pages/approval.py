@@ -327,7 +327,8 @@ class ApprovalPages(Pages):
         spaced = [[" " * (place > 0), h.span(word)] for place, word in enumerate(text.split(" "))]
         words = text if whole else breakable(text) if "\n" in text else spaced
         shown = h.pre(h.code(words), tabindex="0", role="region", aria_label=label, class_="unbroken" if whole else None)
-        return h.div(h.div(told, button, class_="copies"), shown, class_=f"code{' short' * whole}")
+        copies = h.div(told, button, class_="copies")
+        return h.div(copies, shown, class_="code short") if whole else h.div(shown, copies, class_="code")
 
     def _check(self, found: ConnectSession) -> Markup:
         """Return what leads on without the script, which follows by itself; it shows the link from when its window has opened."""

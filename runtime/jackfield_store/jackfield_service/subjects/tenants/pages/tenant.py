@@ -48,6 +48,7 @@ from jackfield_store.access.settings import LIMITS
 
 _SPANS = {"14d": "in 14 days", "90d": "in 90 days", "month": "this month", "last-month": "last month"}
 _COUNTS = ("calls", "attempts", "failures", "refused", "cancelled", "events", "deliveries")
+_USAGE = ("Day (UTC)", "Calls", "Attempts", "Not succeeded", "Refused", "Cancelled", "Events", "Deliveries", "Files stored")
 _SHOWN = 50
 _MEASURED = ("queued", "waiting", "connections", "storageBytes")
 _LIMIT_TITLES = {
@@ -216,17 +217,25 @@ def _usage(request: PageRequest, workspace: str) -> Markup:
         (str(row["day"])[:10], *(f"{row[name]:,}" for name in _COUNTS), size_text(row["bytes"]))
         for row in reversed(found["items"])
     ]  # fmt: skip
-    columns = ("Day (UTC)", "Calls", "Attempts", "Not succeeded", "Refused", "Cancelled", "Events", "Deliveries", "Files stored")
-    total = found["total"]
-    lead = (
-        f"{total['calls']:,} calls {_SPANS[span]}, of which {total['failures']:,} did not succeed: {total['refused']:,} of these were refused"
-        f" before anything was sent, and {total['cancelled']:,} cancelled or declined."
-    )
-    shown = table("Usage by day", columns, rows, empty=f"Nothing was used {_SPANS[span]}.")
+    shown = table("Usage by day", _USAGE, rows, empty=f"Nothing was used {_SPANS[span]}.", numbers=_USAGE[1:])
     address = f"/tenants/{workspace}"
     spans = choices("Days", [(title[:1].upper() + title[1:], f"{address}?usage={one}", one == span) for one, title in _SPANS.items()])
     save = h.p(h.a("Save as CSV", href=f"{address}/usage?usage={span}", download=True), class_="small export")
-    return card("Usage", spans, h.p(lead, class_="muted") if rows else None, shown, save if rows else None)
+    return card("Usage", spans, h.p(summed(found["total"], _SPANS[span]), class_="muted") if rows else None, shown, save if rows else None)
+
+
+def summed(total: dict[str, Any], span: str) -> str:
+    """Say how many calls there were, and how many of these did not succeed, without what is zero."""
+    calls, failures = total["calls"], total["failures"]
+    said = "No calls" if not calls else "1 call" if calls == 1 else f"{calls:,} calls"
+    if not failures:
+        return f"{said} {span}."
+    parts = [
+        f"{total[name]:,} {'was' if total[name] == 1 else 'were'} {words}"
+        for name, words in (("refused", "refused before anything was sent"), ("cancelled", "cancelled or declined"))
+        if total[name]
+    ]
+    return f"{said} {span}, of which {failures:,} did not succeed{': ' if parts else ''}{', '.join(parts)}."
 
 
 def _connections(inside: PageRequest) -> Markup:
