@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jackfield.kernel.errors import Detail, InvalidInput, JackfieldError
+from jackfield.kernel.hints import NextStep
 from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_service.shell.pages.layout.action_choice import dialog
@@ -20,6 +21,7 @@ from jackfield_service.shell.pages.layout.page_request import PageRequest
 _MOST = 1000
 _SHORT = 30
 _FIELD = "connection"
+_MEMBER = "/connection"
 _PLACE = "call:connection"
 """Name of the choice where faults are shown, beside those of the inputs."""
 
@@ -82,9 +84,18 @@ def refuse_unchosen(form: Mapping[str, str], call: Mapping[str, Any]) -> None:
         raise InvalidInput("no connection is chosen", details=[fault], hint="Choose the connection that the action is to use.")
 
 
+def unchosen(form: Mapping[str, str], error: JackfieldError | None) -> JackfieldError | None:
+    """Return the refusal of a call in which the form's connection was left open as a fault at the choice; None for another error."""
+    if error is None or form.get(_FIELD) != "" or all(item.path != _MEMBER for item in error.details):
+        return None
+    has_none = isinstance(error.hint, NextStep)  # else connections to choose from
+    fault = Detail(f"/{_PLACE}", "Create a connection first." if has_none else "Choose a connection.")
+    return InvalidInput("no connection is chosen", details=[fault], hint=error.hint if has_none else None)
+
+
 def shown_at_choice(path: str) -> str | None:
     """Return where the form shows a fault of an invocation's connection; None for a fault of something else."""
-    return f"/{_PLACE}" if path == "/connection" else None
+    return f"/{_PLACE}" if path == _MEMBER else None
 
 
 def connection_dialog() -> Markup:

@@ -27,7 +27,7 @@ from jackfield.redaction.marks import MASK
 from jackfield_service.shell.pages.layout.action_choice import actions_offered, choosing, chosen_action
 from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
 from jackfield_service.shell.pages.layout.components import check_field, choice_field, fault_of, field, form, h, notice
-from jackfield_service.shell.pages.layout.connection_choice import connection_dialog, fitting_connections, refuse_unchosen
+from jackfield_service.shell.pages.layout.connection_choice import connection_dialog, fitting_connections, refuse_unchosen, unchosen
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.selection import ONCE
 from jackfield_service.shell.pages.layout.shell import outcome, page
@@ -125,7 +125,10 @@ def sent(request: PageRequest) -> Response:
     refuse_unchosen(request.form, common)
     batch = _read(request, called[1], common)
     wants = request.form.get("queue") == "on"
-    content = _queued(request, batch) if wants and request.form.get("checked") == batch.digest else _check(request, batch, late=wants)
+    try:
+        content = _queued(request, batch) if wants and request.form.get("checked") == batch.digest else _check(request, batch, late=wants)
+    except JackfieldError as error:
+        raise unchosen(request.form, error) or error from None
     return outcome(request, "invocations", _TITLE, content)
 
 

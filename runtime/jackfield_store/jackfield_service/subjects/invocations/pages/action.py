@@ -37,7 +37,13 @@ from jackfield_service.shell.pages.layout.components import (
     summary,
     text_field,
 )
-from jackfield_service.shell.pages.layout.connection_choice import call_connection, connection_dialog, fitting_connections, refuse_unchosen
+from jackfield_service.shell.pages.layout.connection_choice import (
+    call_connection,
+    connection_dialog,
+    fitting_connections,
+    refuse_unchosen,
+    unchosen,
+)
 from jackfield_service.shell.pages.layout.entry_connection import connection_to_begin
 from jackfield_service.shell.pages.layout.form_schema import call_schema
 from jackfield_service.shell.pages.layout.page_request import PageRequest
@@ -346,6 +352,8 @@ async def run(request: PageRequest) -> Response:
     take_room(request.http, weight, weight)
     result = await _run(request, invocation)
     request.server.metrics.note(result)
+    if refused := unchosen(request.form, result.error):
+        return outcome(request, "connectors", action.title, fault(refused), status=refused.http_status)
     return fragment(result_shown(result.to_json("console"), action))
 
 

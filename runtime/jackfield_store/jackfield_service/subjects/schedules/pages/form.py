@@ -34,7 +34,13 @@ from jackfield_service.shell.pages.layout.components import (
     lines_field,
     text_field,
 )
-from jackfield_service.shell.pages.layout.connection_choice import connection_dialog, fitting_connections, refuse_unchosen, shown_at_choice
+from jackfield_service.shell.pages.layout.connection_choice import (
+    connection_dialog,
+    fitting_connections,
+    refuse_unchosen,
+    shown_at_choice,
+    unchosen,
+)
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.masked_inputs import refuse_masks
 from jackfield_service.shell.pages.layout.page_request import PageRequest
@@ -242,6 +248,7 @@ def _essence(request: PageRequest, call: Mapping[str, Any]) -> dict[str, Any]:
 
 def _refused(request: PageRequest, title: str, error: JackfieldError, times: Times) -> Response:
     by_fields = request.form.get("as-json") != "on"
+    error = (unchosen(request.form, error) if by_fields else None) or error
     of_inputs = error.code == "invalid_input" and by_fields
 
     def place(path: str) -> str:
