@@ -381,6 +381,22 @@ def fields_at_fault(person: Person) -> dict[str, str]:
     return found
 
 
+@pytest.mark.parametrize("typed", ["", "  "])
+def test_a_refused_key_is_not_tried_again(stand: Stand, platform: Client, typed: str) -> None:
+    """Its field is empty and required; who enters nothing is asked for it, and the provider is not. Another key is tried."""
+    said = Answer({"message": "bad key"}, 401)
+    with Provider(lambda _number, request: Answer({}) if "k-4712" in str(request.headers) else said) as provider:
+        _, person = begin(stand, platform, **key_at(provider.url))
+        submit(person, apiKey="k-4711")
+        field = re.findall(r'<input[^>]*name="value.apiKey"[^>]*>', person.text)[0]
+        assert ("required" in field, "Entered" in field, "tried again" in person.said) == (True, False, False)
+        asked = len(provider.requests)
+        submit(person, apiKey=typed)
+        assert (fields_at_fault(person), len(provider.requests)) == ({"apiKey": "Enter a value."}, asked)
+        submit(person, apiKey="k-4712")
+        assert ("did not accept" in person.said, len(provider.requests)) == (False, asked + 1)
+
+
 @pytest.mark.parametrize("locale", ["en", "de"])
 def test_a_refused_field_is_marked(stand: Stand, platform: Client, locale: str) -> None:
     """A test that names the values it has refused, or that refuses the only secret, marks these fields, with what was refused. Where it

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from jackfield.call.admit import is_blank
 from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
 from jackfield.connections.host_access import generated_fields
@@ -20,6 +21,7 @@ from jackfield_service.subjects.connect.access import REMOTE, Access
 from jackfield_service.subjects.connect.approvals import SessionApprovals
 from jackfield_service.subjects.connect.choice import Choice
 from jackfield_service.subjects.connect.confirmation import ANOTHER, is_repeated, of_another_user, require_proof, require_texts
+from jackfield_service.subjects.connect.faults import failed_step, refused
 from jackfield_service.subjects.connect.records import ConnectRecord, ConnectRecords
 from jackfield_service.subjects.connect.session import CANCELLED, ConnectSession, Wanted, is_another, told_apart
 from jackfield_service.subjects.connect.table import ConnectTable, Overtaken, SessionChanged, SessionMoved, same, unknown
@@ -342,6 +344,13 @@ class Connecting:
         secret = frozenset(path[1:] for path in secret_places(kind.schema, values))
         return schema, {name: value for name, value in values.items() if name in fields and name not in secret}, secret
 
+    def refused(self, found: ConnectSession) -> list[str]:
+        """Return the names of what is filled in that the last test has refused."""
+        step = None if found.passed or found.blocked else failed_step((found.trial.get("lastTest") or {}).get("steps", ()))
+        schema, values, secret = self.form(found)
+        filled = {name: field for name, field in schema["properties"].items() if name in values or name in secret}
+        return [] if step is None else refused(step, filled)
+
     def first(self, found: ConnectSession, name: str, kind: ConnectionKind) -> ConnectSession | None:
         """Return a session that nobody has begun as it is when its person enters the only value of a new connection of the type ``name``.
         None: there is more to do or to read, or the person has to sign in before."""
@@ -378,10 +387,18 @@ class Connecting:
         if any(reference_paths(given)):
             raise InvalidConnection("references to secrets cannot be entered here", hint="Enter the secret itself.")
         refuse_unasked(form_schema_of(found, kind), given)
+        self._refuse_again(found, given)
         stored = self._connections.find(found.connection).values if found.task == "replace" else None
         values = merged(found, kind, given, stored)
         refuse_missing(found, kind, values, self._check(kind))
         return values
+
+    def _refuse_again(self, found: ConnectSession, given: Mapping[str, Any]) -> None:
+        """Refuse to try again a secret that was refused, and that the person has not entered anew."""
+        lacking = [name for name in self.refused(found) if name in self.form(found)[2] and is_blank(given.get(name, ""))]
+        if lacking:
+            faults = [Detail(f"/{name}", "is required", "required") for name in lacking]
+            raise InvalidConnection("a value is missing", details=faults, hint="Enter it.")
 
     def authorize(self, found: ConnectSession, redirect_uri: str, return_to: str) -> ConnectSession:
         """Begin the approval at the provider, for a connection that is stored first, without any approval.

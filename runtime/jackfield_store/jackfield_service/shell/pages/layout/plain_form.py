@@ -95,17 +95,18 @@ def _field(
     options: Mapping[str, Any] = member["options"]
     identifier = f"field-{name}"
     wrong = next((text for pointer, text in faults.items() if (pointer + "/").startswith(f"{_pointer(name)}/")), None)
-    hint = options.get("hint")
-    noted = {"hint": hint, "kept": kept and not wrong, "fault": wrong}
+    hint, is_refused = options.get("hint"), kept and wrong is not None
+    kept, needed = kept and not is_refused, bool(options.get("required")) or is_refused
+    noted = {"hint": hint, "kept": kept, "fault": wrong}
     described = " ".join(f"{identifier}-{note}" for note, there in noted.items() if there) or None
     about: dict[str, Any] = {
         "id": identifier, "name": f"{_PREFIX}{name}", "aria_describedby": described, "aria_invalid": "true" if wrong else None,
-        "data_takes": options.get("takes"), "required": bool(options.get("required")) and not kept and options["kind"] != "boolean", "autocomplete": "off", "spellcheck": "false",
+        "data_takes": options.get("takes"), "required": needed and not kept and options["kind"] != "boolean", "autocomplete": "off", "spellcheck": "false",
     }  # fmt: skip
     suggested = choices.get(options.get("optionsFrom", ""), ()) if options["kind"] == "text" else ()
     about.update({"list": f"{identifier}-choices"} if suggested else {})
     control = _control(options, values.get(name), about, say("kept") if kept else _placeholder(options, say))
-    optional = None if options.get("required") or kept else h.span(" ", say("optional"), class_="muted small")
+    optional = None if needed or kept else h.span(" ", say("optional"), class_="muted small")
     label = h.label(member["title"], optional, for_=identifier)
     notes: list[Node] = [
         h.p(hint, class_="hint", id=f"{identifier}-hint") if hint else None,
@@ -124,7 +125,9 @@ def _field(
 def _placeholder(options: Mapping[str, Any], say: Callable[..., str]) -> str | None:
     if "placeholder" not in options:
         return None
-    return say("example", value=options["example"]) if "example" in options else say("usual", value=options["default"])
+    if "example" in options:
+        return say("example", value=options["example"])
+    return say("usual", value=options["default"]) if "default" in options else None  # else what says that a secret is stored
 
 
 def _control(options: Mapping[str, Any], value: Any, about: dict[str, Any], placeholder: str | None) -> Markup:

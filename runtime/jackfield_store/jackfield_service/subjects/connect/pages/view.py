@@ -21,7 +21,7 @@ from jackfield_service.shell.pages.layout.plain_form import Choices, fields
 from jackfield_service.subjects.connect.access import role_of, stack_of
 from jackfield_service.subjects.connect.connecting import Connecting
 from jackfield_service.subjects.connect.drawn import named_state, row_state, session_state
-from jackfield_service.subjects.connect.faults import concerns, failed_step, refused
+from jackfield_service.subjects.connect.faults import concerns, failed_step
 from jackfield_service.subjects.connect.operations import SESSION
 from jackfield_service.subjects.connect.pages.approval import ApprovalPages, breakable, progress, titled
 from jackfield_service.subjects.connect.pages.cards import LIGHT, card, grouped, icon
@@ -371,7 +371,7 @@ class View(ApprovalPages):
         written, values, stored = sessions.form(found)
         schema = self._words.schema(found.type, kind, written)
         faults = {item.path: self._fault_of(item) for item in error.details if item.path} if isinstance(error, InvalidConnection) else {}
-        marked = faults or self._refused(sessions, found, written["properties"], {*values, *stored})
+        marked = faults or self._refused(sessions, found)
         again = found.task == "replace"
         title = self.say("again_title" if again else "form_title", type=self._title(sessions, found))
         external = sessions.external_id(found)
@@ -428,10 +428,10 @@ class View(ApprovalPages):
         hidden = {path.split("/")[1] for path in secret_places(kind.schema, self._typed)}
         return {name: text for name, text in self._typed.items() if name in schema["properties"] and name not in hidden}
 
-    def _refused(self, sessions: Connecting, found: ConnectSession, fields: Mapping[str, Any], filled: Collection[str]) -> dict[str, str]:
-        """Return what the test has refused of what the person has ``filled`` in, by JSON Pointer."""
-        step = None if found.passed or found.blocked else failed_step((found.trial.get("lastTest") or {}).get("steps", ()))
-        names = refused(step, {name: field for name, field in fields.items() if name in filled}) if step is not None else ()
+    def _refused(self, sessions: Connecting, found: ConnectSession) -> dict[str, str]:
+        """Return what the test has refused of what the person has filled in, by JSON Pointer."""
+        step, names = failed_step((found.trial.get("lastTest") or {}).get("steps", ())), sessions.refused(found)
+        fields = sessions.form(found)[0]["properties"]
         if step is None or not names:
             return {}
         advice, words = self._advice(step), self._words
