@@ -368,7 +368,7 @@ class View(ApprovalPages):
 
     def _form(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, *, at_once: bool = False) -> Response:
         kind = sessions.kind(found)
-        written, values, stored = sessions.form(found)
+        written = sessions.form(found)[0]
         schema = self._words.schema(found.type, kind, written)
         faults = {item.path: self._fault_of(item) for item in error.details if item.path} if isinstance(error, InvalidConnection) else {}
         marked = faults or self._refused(sessions, found)
