@@ -1,4 +1,4 @@
-"""Rules that guard a part of the changes: a pattern that blocks ``effect:write``, or lets it wait, and leaves out what is idempotent."""
+"""Rules that guard a part of the changes: ``writes: ask``, and patterns of ``effect:write`` that block or ask, spare idempotent ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jackfield.catalog.installed import Catalog
 
 _WRITE, _WIDER, _LEFT = "effect:write", "effect:change", "effect:idempotent"
+_SETTING, _ASKS = "/writes", "writes: ask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,9 @@ class Gap:
         """Return the gap as a warning."""
         noun = "1 installed action that changes something" if self.count == 1 else f"{self.count:,} installed actions that change something"
         wider = " & ".join(_WIDER if term == _WRITE else term for term in _terms(self.pattern))
-        message = f"'{self.pattern[:80]}' leaves out {noun}, being idempotent, such as '{self.example}'; '{wider[:80]}' covers all changes"
+        given = _ASKS if self.path == _SETTING else self.pattern[:80]
+        wider = f"approve {wider}" if self.path == _SETTING else wider
+        message = f"'{given}' leaves out {noun}, being idempotent, such as '{self.example}'; '{wider[:80]}' covers all changes"
         return {"path": self.path, "message": message}
 
 
@@ -40,6 +43,7 @@ def gaps(rules: Rules, catalog: Callable[[], Catalog]) -> list[Gap]:
         for place, text in enumerate(patterns)
         if _WRITE in _terms(text)
     ]
+    narrow += [(_SETTING, _WRITE)] if rules.asks_writes else []
     if not narrow:
         return []
     covering = [*_parsed((*rules.block, *rules.approve))]

@@ -107,7 +107,7 @@ def test_a_rule_that_guards_a_part_of_the_changes_is_told_so(operator: Shell) ->
     """The command does what it was asked for, and says on stderr and in ``warnings`` how many changes the rule leaves out."""
     partly: tuple[tuple[str, ...], ...] = (
         ("workspaces", "create", "acme", "--approve", "effect:write"), ("workspaces", "set", "acme", "--block", "effect:write & */p*"),
-        ("tokens", "create", "--scope", "invoke", "--approve", "effect:write"),
+        ("tokens", "create", "--scope", "invoke", "--approve", "effect:write"), ("workspaces", "create", "agents", "--writes", "ask"),
     )  # fmt: skip
     for words in partly:
         answer = operator.run(*words)
@@ -118,6 +118,7 @@ def test_a_rule_that_guards_a_part_of_the_changes_is_told_so(operator: Shell) ->
         assert "effect:change" in answer.err
     for words in (
         ("workspaces", "set", "acme", "--approve", "effect:change", "--no-block"),
+        ("workspaces", "create", "asks", "--writes", "ask", "--approve", "effect:change"),
         ("tokens", "create", "--scope", "invoke", "--block", "effect:change & */delete*", "--approve", "effect:change"),
         ("tokens", "create", "--scope", "invoke", "--allow", "effect:write"),
     ):

@@ -202,7 +202,7 @@ class Workspaces:
         self._vault.prepare(name)
         prepare_seals(self._vault)
         found = self._set(name, changes, check)
-        return _warned(found) if "rules" in changes else found
+        return _warned(found) if changes.keys() & {"rules", "writes"} else found
 
     def put(
         self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object] = lambda _present: None
@@ -308,11 +308,12 @@ class Workspaces:
 
 def _warned(made: Workspace) -> Workspace:
     """Return a workspace whose rules were made, with their warnings."""
-    if not made.settings.rules:
+    rules = made.settings.binding
+    if not (rules or rules.asks_writes):
         return made
     from jackfield_store.access.rule_warnings import warned  # no call needs it
 
-    return replace(made, warnings=warned(made.settings.rules, made.name, f"the workspace '{made.name}'"))
+    return replace(made, warnings=warned(rules, made.name, f"the workspace '{made.name}'"))
 
 
 def require(database: Database, name: str) -> None:
