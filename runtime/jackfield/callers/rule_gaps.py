@@ -1,4 +1,4 @@
-"""Rules that guard a part of the changes: ``writes: ask``, and patterns of ``effect:write`` that block or ask, spare idempotent ones."""
+"""Rules that spare idempotent actions, which are changes: ``writes: ask``, a pattern that blocks ``effect:write``, or lets it wait."""
 
 from __future__ import annotations
 
