@@ -18,7 +18,6 @@ from generated import (  # noqa: E402 (after the path is set)
     connectors,
     cookbook,
     curated,
-    doctor_page,
     errors_page,
     grafana_dashboard,
     http_page,
@@ -33,6 +32,7 @@ from generated import (  # noqa: E402 (after the path is set)
     registry_entry,
     result,
     row_page,
+    sections,
     settings_page,
     shelf_tasks,
     sizing_page,
@@ -67,7 +67,6 @@ _PAGES = {
     "connector-connections": python_pages.connector_connections,
     "connector-errors": python_pages.connector_errors,
     "connector-wire": python_pages.connector_wire,
-    "connectors/aws-ses-doctor": doctor_page.page,
     "errors": errors_page.page,
     "hooks": plugin_pages.hooks,
     "http-library": python_pages.http_library,
@@ -115,6 +114,7 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
     yield root / "docs" / "reference" / "option-sources.md", plugin_pages.option_sources(shown)
     for name in cookbook.PAGES:
         yield root / "docs" / "tutorial" / f"{name}.md", cookbook.page(name)
+    yield from sections.pages(root / "docs" / "reference")
     for name, page in _PAGES.items():
         yield root / "docs" / "reference" / f"{name}.md", page()
 

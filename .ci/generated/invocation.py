@@ -34,7 +34,8 @@ def _connection() -> Json:
         "A connection given in place. Its values are never stored and never logged.",
     )
     return {
-        "description": "How to sign in. May be left out where the workspace has exactly one connection that fits, or none is needed.",
+        "description": "How to sign in: a name, or an inline connection, {'type', 'values'}. May be left out where the workspace has "
+        "exactly one connection that fits, or none is needed.",
         "oneOf": [name, inline],
     }
 
@@ -57,7 +58,8 @@ def _context() -> Json:
             },
             "labels": labels,
         },
-        description="What the caller wants kept with the invocation in journal, logs and spans.",
+        description="What the caller wants kept with the invocation in journal, logs and spans: 'traceparent', 'correlationId', 'labels' "
+        f"(at most {MAX_LABELS} texts), and 'notify', which makes an event of its end.",
     )
 
 
@@ -65,7 +67,9 @@ def _options() -> Json:
     return {
         "idempotencyKey": {
             "type": "string",
-            "description": "1 to 255 printable ASCII characters. The same key and request give the recorded Result again.",
+            "description": "1 to 255 printable ASCII characters. The same key and request give the recorded Result again: of a success, "
+            "and of a failure in part, for 24 hours, of a doubt until it is resolved. All tokens of a workspace share its keys; without "
+            "a database one is refused.",
             "minLength": 1,
             "maxLength": _MAX_KEY,
             "pattern": "[!-~]",
@@ -74,8 +78,8 @@ def _options() -> Json:
         },
         "timeoutSeconds": {
             "type": "number",
-            "description": "How long it may take in all: waiting, signing in, retries and further pages. A queued one's time starts "
-            "when it is begun.",
+            "description": "How long it may take in all: waiting, for a database too, signing in, retries and further pages. It begins "
+            "when the request has arrived; a queued one's time starts when a worker begins it.",
             "exclusiveMinimum": 0,
             "maximum": _number(MAX_TIMEOUT),
             "default": _number(DEFAULT_TIMEOUT),
@@ -89,7 +93,7 @@ def _options() -> Json:
         },
         "notBefore": {
             "type": "string",
-            "description": "Queued invocations only: do not begin it earlier.",
+            "description": "Queued invocations only: do not begin it earlier (RFC 3339), by the database's clock.",
             "format": "date-time",
             "examples": ["2026-01-31T08:30:00Z"],
         },
@@ -101,14 +105,16 @@ def _options() -> Json:
         },
         "priority": {
             "type": "integer",
-            "description": "Queued invocations only: within a workspace, higher ones are begun first.",
+            "description": "Queued invocations only: within a workspace, higher ones are begun first, then the oldest; lower ones wait "
+            "as long as higher ones are due.",
             "minimum": 0,
             "maximum": MAX_PRIORITY,
             "default": DEFAULT_PRIORITY,
         },
         "dryRun": {
             "type": "boolean",
-            "description": "Do everything up to the action, and not the action. Credentials may be leased; the idempotency key is ignored.",
+            "description": "Do everything up to the action, and not the action. Credentials may be leased; the idempotency key is "
+            "ignored. Without a connection, the inputs are checked alone, with a warning.",
             "default": False,
         },
         "connectorVersion": {
@@ -120,41 +126,44 @@ def _options() -> Json:
         },
         "onDoubt": {
             "type": "string",
-            "description": "What to do if the request may have taken effect: 'report' it; 'settle' it by evidence, if that is found before "
-            "the deadline; or 'retry' if a duplicate is better than a miss.",
+            "description": "What to do if the request may have taken effect: 'report' it; 'settle' it by evidence, if that is found "
+            "before the deadline; or 'retry' if a duplicate is better than a miss.",
             "enum": ["report", "settle", "retry"],
             "default": "report",
         },
         "partial": {
             "type": "string",
-            "description": "What to do if the provider carried out only a part, such as 7 of 10 entries of a batch: 'warn' of it beside a "
-            "success, or 'fail' with the code 'rejected'. Such a failure is not retryable, and keeps its idempotency key like a success.",
+            "description": "What to do if the provider carried out only a part, such as 7 of 10 entries of a batch: 'warn' of it beside "
+            "a success, or 'fail' with the code 'rejected'. Such a failure is not retryable, and keeps its idempotency key like a "
+            "success.",
             "enum": ["warn", "fail"],
             "default": "warn",
         },
         "select": {
             "type": "string",
-            "description": "A JMESPath expression: the output has only what it selects, as its member 'selected'. "
-            "The journal keeps all of it.",
+            "description": "A JMESPath expression: the output has only what it selects, as its member 'selected'. The journal keeps all "
+            "of it. Not for queued invocations.",
             "minLength": 1,
             "maxLength": LONGEST_SELECTION,
             "examples": ["items[?status == 'open'].{id: id, name: name}"],
         },
         "maxBytes": {
             "type": "integer",
-            "description": "Of an output with more bytes of JSON, its member 'truncated' has size and shape, and a stored file the whole.",
+            "description": "Of an output with more bytes of JSON, its member 'truncated' has size and shape, and a stored file the "
+            "whole. Over MCP it is 40,000 by default. Not for queued invocations.",
             "minimum": 1,
             "maximum": MAX_OUTPUT_BYTES,
         },
         "repeat": {
             "type": "boolean",
-            "description": "Run a write without an idempotency key although an equal one of this caller is running or in doubt. "
-            "Without it, the call gets that one's Result where such twins are joined. Not beside a key.",
+            "description": "Run a write without an idempotency key although an equal one of this caller is running or in doubt. Without "
+            "it, the call gets that one's Result where such twins are joined. Not beside a key.",
             "default": False,
         },
         "trace": {
             "type": "boolean",
-            "description": "Keep the provider's exchanges with their bodies, masked, however the call ends. Needs the scope 'manage'.",
+            "description": "Keep the provider's exchanges with their bodies, masked, however the call ends. Over HTTP it needs the scope "
+            "'manage', else the call fails with 'not_allowed'.",
             "default": False,
         },
     }

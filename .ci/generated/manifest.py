@@ -41,7 +41,11 @@ def _marks() -> Json:
             "lowercase": {**yes, "description": "The value is converted to lower case."},
             "blank": {"const": "absent", "description": "An empty value counts as missing."},
             "fromConnection": {**_MEMBER, "description": "The connection value that supplies a missing input."},
-            "fixed": {**yes, "description": "The connection's value, if it has one, decides: another input is refused."},
+            "fixed": {
+                **yes,
+                "description": "The connection's value, if it has one, decides: another input is 'invalid_input'. On a value of a "
+                "connection: a person who connects again in a connect session can neither see nor change it.",
+            },
             "values": {"type": "array", "items": {"type": "string"}, "description": "Known values. The provider may accept others."},
             "expects": {**_MEMBER, "description": "Completes the sentence '… is not' if the pattern fails."},
             "secret": {"const": False, "description": "The value is no secret, although its name suggests one."},
@@ -49,7 +53,7 @@ def _marks() -> Json:
             "destination": {"const": True, "description": "The value determines where the connection's secrets are sent."},
             "audience": {
                 "enum": ["user", "platform", "operator"],
-                "description": "Who fills in the connection value. The connect page shows the user's.",
+                "description": "Who fills in the connection value. The connect page shows the user's. Without it, its other marks decide.",
             },
             "file": {
                 "enum": ["stream", "output"],
@@ -200,7 +204,7 @@ def _action() -> Json:
                 "enum": ["describe"],
                 "description": "The output's schema is the provider's description: a difference is a warning in the Result's meta.",
             },
-            "group": {**_MEMBER, "description": "For people: a heading under which actions are listed."},
+            "group": {**_MEMBER, "description": "For people: a heading under which actions are listed, the tag of searches."},
             "keywords": {
                 "type": "array",
                 "items": {**_MEMBER, "maxLength": 60},
@@ -220,13 +224,13 @@ def _action() -> Json:
                 "type": "boolean",
                 "default": False,
                 "description": "True: the output hands out credentials. Rules treat the action as a write, sources of connectors offer it "
-                "by its full name only, and everyone but the caller of a call sees its output masked.",
+                "by its full name only, it cannot be queued, and everyone but the caller of a call sees its output masked.",
             },
             "borrowsConnections": {
                 "type": "boolean",
                 "default": False,
                 "description": "True: a rule can allow calls over connections of other connectors whose actions are bound to HTTP "
-                "requests.",
+                "requests. Its inputs have 'method' and 'url'.",
             },
             "allowedWith": {
                 **names,
@@ -249,7 +253,7 @@ def _action() -> Json:
                 ["perSecond"],
                 "What the provider allows for one account.",
             ),
-            "examples": {"type": "array", "items": _example()},
+            "examples": {"type": "array", "description": "Invocations, each with its Result.", "items": _example()},
         },
         ["key", "title", "description", "effect", "inputs", "output"],
         "One thing that the connector can do.",
@@ -374,7 +378,11 @@ def schema() -> Json:
     """The schema of a manifest."""
     listed = {"type": "array"}
     members = {
-        "manifestVersion": {"enum": list(MANIFEST_VERSIONS), "description": "2: actions have the members of bodies as inputs."},
+        "manifestVersion": {
+            "enum": list(MANIFEST_VERSIONS),
+            "description": "2: actions have the members of bodies as inputs ('http.body.members'); an object 'body' is taken, "
+            "too, and a member that is given in both ways is refused. Version 1 stays readable.",
+        },
         "key": {
             "type": "string",
             "pattern": CONNECTOR_KEY,
@@ -384,24 +392,25 @@ def schema() -> Json:
         "description": _DESCRIPTION,
         "version": {"type": "string", "pattern": _VERSION, "description": "The connector's version (PEP 440)."},
         "icon": {**_MEMBER, "description": "A picture: a path inside the package, or a data: URL."},
-        "categories": {"type": "array", "items": _MEMBER, "uniqueItems": True},
-        "documentationUrl": {"type": "string", "format": "uri"},
+        "categories": {"type": "array", "items": _MEMBER, "uniqueItems": True, "description": "For lists: what it is about."},
+        "documentationUrl": {"type": "string", "format": "uri", "description": "A page of the provider for developers."},
         "license": {**_MEMBER, "description": "An SPDX expression."},
         "listing": _listing(),
         "hosts": {
             "type": "array",
             "items": {"type": "string", "pattern": r"^(\*\.[A-Za-z0-9-]+\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"},
             "uniqueItems": True,
-            "description": "Public hosts that the connector connects to besides those that a connection names.",
+            "description": "Public hosts that the connector connects to besides those that a connection names. An isolated connector "
+            "reaches no other.",
         },
         "model": {**_MEMBER, "description": "The service description that the actions were made from, for the package that runs them."},
         "servers": binding.servers(),
         "http": binding.requests(),
         "mcp": mcp_binding.server(),
-        "connectionTypes": {**listed, "items": _connection_type()},
-        "actions": {**listed, "items": _action()},
-        "optionSources": {**listed, "items": _option_source()},
-        "triggers": {**listed, "items": _trigger()},
+        "connectionTypes": {**listed, "description": "Ways to sign in.", "items": _connection_type()},
+        "actions": {**listed, "description": "What it can do.", "items": _action()},
+        "optionSources": {**listed, "description": "Lists of choices for fields of forms.", "items": _option_source()},
+        "triggers": {**listed, "description": "What it can watch.", "items": _trigger()},
         "$defs": {"type": "object", "additionalProperties": {"$ref": _META}, "description": "Schemas that those of actions refer to."},
         "aliases": {"type": "object", "description": "Other names under which callers of other systems know these things."},
     }

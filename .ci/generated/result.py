@@ -77,7 +77,8 @@ def _meta() -> Json:
                     },
                     ["method", "path"],
                 ),
-                "description": "The request that a call would send, of a dry run: without sign-in and server, with secrets masked.",
+                "description": "The request that a call would send, of a dry run: without sign-in and server, with secrets masked. Files "
+                "are {'file', 'bytes'}. 'before' lists requests that go first; 'STEP_1' stands for what the first one's answer gives.",
             },
             "selected": {
                 "type": "boolean",
@@ -122,7 +123,9 @@ def _meta() -> Json:
                     },
                     ["path", "message"],
                 ),
-                "description": "What a caller should know of a success, and where the output differs from a schema that only describes it.",
+                "description": "What a caller should know of a success, where the output differs from a schema that only describes it, "
+                "and which secrets '***' stands for. Of any outcome that the database did not take by the deadline: that it is recorded "
+                "later.",
             },
             "approval": closed(
                 {
@@ -274,8 +277,8 @@ def schema() -> Json:
         "status": {
             "type": "string",
             "enum": [*typing.get_args(Status), "waiting"],
-            "description": "'in_doubt': the request may have taken effect, and nobody here can know. 'waiting' is no end: a person has to "
-            "approve the invocation first, and nothing was sent.",
+            "description": "'in_doubt': the request may have taken effect, and nobody here can know. 'waiting' is no end: a person has "
+            "to approve the invocation first, and nothing was sent.",
         },
         "output": {
             "type": "object",

@@ -78,6 +78,11 @@ class Reader:
         """Port of the page's server."""
         return int(self._port)
 
+    def take(self, examples: Path) -> None:
+        """Copy the files of an example into the folder; a server among them listens on the page's port."""
+        for file in examples.iterdir():
+            (self.folder / file.name).write_text(file.read_text(encoding="utf-8").replace(PORT, self._port), encoding="utf-8")
+
     def follow(self, block: Block) -> None:
         """Do what a block says."""
         body, title = block.body.replace(PORT, self._port), block.title or ""

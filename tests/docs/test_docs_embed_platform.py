@@ -85,17 +85,15 @@ def test_from_an_empty_server_to_the_first_call(reader: Reader, github: str, tmp
             reader.set(SESSION=back["session"][0], PROOF=back["proof"][0])
             continue
         reader.follow(found)
-        if block.title == "shop.ts":
-            _try_program(reader, tmp_path)
+    _try_program(reader, tmp_path, at((ROOT / "examples" / "platform" / "shop.ts").read_text(encoding="utf-8"), github))
 
 
-def _try_program(reader: Reader, folder: Path) -> None:
+def _try_program(reader: Reader, folder: Path, text: str) -> None:
     """Compile the program, run it, and let a customer use it."""
     if not TSC.exists():
         pytest.skip("typescript is not installed in .venv/node ('make clients' does it, where there is npm)")
     port = free_port()
-    text = (reader.folder / "shop.ts").read_text(encoding="utf-8").replace("9000", str(port))
-    (folder / "shop.mts").write_text(text, encoding="utf-8")
+    (folder / "shop.mts").write_text(text.replace("9000", str(port)), encoding="utf-8")
     (folder / "node.d.ts").write_text(NODE, encoding="utf-8")
     options = ["--strict", "--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom"]
     done = subprocess.run([TSC, *options, "shop.mts", "node.d.ts"], cwd=folder, capture_output=True, text=True, timeout=240, check=False)

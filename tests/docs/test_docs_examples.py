@@ -112,7 +112,9 @@ WITH_CODE = [
 
 @pytest.mark.parametrize("path", WITH_CODE, ids=_name)
 def test_examples_run(path: Path, patch: pytest.MonkeyPatch) -> None:
-    """Every example of a page runs, in order, and answers what the page shows."""
+    """Every example of a page runs, in order, and answers what the page shows; its files may be those of a folder of examples."""
+    if (folder := ROOT / "examples" / path.stem).is_dir():
+        shutil.copytree(folder, Path(), dirs_exist_ok=True)
     assert Page(path, patch).run() > 0
 
 

@@ -29,6 +29,7 @@ def test_the_first_connector(reader: Reader, tmp_path: Path) -> None:
 
 def test_from_a_document_to_a_published_connector(reader: Reader, tmp_path: Path) -> None:
     """Every command of the page works as printed: a generated connector is curated, graded, published, installed and called."""
+    reader.take(ROOT / "examples" / "tickets")
     for block in blocks(OPENAPI):
         reader.follow(block)
     assert (tmp_path / "empty" / "elsewhere" / "connectors" / "acme-tickets" / "0.1.0").is_dir()
