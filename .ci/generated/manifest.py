@@ -47,6 +47,18 @@ def _marks() -> Json:
                 "connection: a person who connects again in a connect session can neither see nor change it.",
             },
             "values": {"type": "array", "items": {"type": "string"}, "description": "Known values. The provider may accept others."},
+            "titles": {
+                "type": "object",
+                "additionalProperties": _MEMBER,
+                "description": "Titles of the values of a choice; one without is shown as it is.",
+            },
+            "shownFor": {
+                "type": "object",
+                "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                "minProperties": 1,
+                "maxProperties": 1,
+                "description": "Forms show this optional field while the field of this name beside it has one of these values.",
+            },
             "expects": {**_MEMBER, "description": "Completes the sentence '… is not' if the pattern fails."},
             "secret": {"const": False, "description": "The value is no secret, although its name suggests one."},
             "recipient": {**yes, "description": "The value is an address that something is sent to."},

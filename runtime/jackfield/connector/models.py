@@ -126,6 +126,8 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     reference: bool = False,
     recipient: bool = False,
     audience: Literal["user", "platform", "operator"] | None = None,
+    titles: Mapping[str, str] | None = None,
+    shown_for: Mapping[str, Sequence[str]] | None = None,
     schema: Mapping[str, Any] | None = None,
 ) -> Any:
     """Describe one field of inputs, output or connection values.
@@ -149,13 +151,16 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
       A connection's guard refuses those to whom nothing more is to be sent (``Outcome.suppresses``).
     - ``audience``: who fills in the connection value, if not whom docs/reference/audiences.md names. It is the ``user`` whose account it
       is, the ``platform`` that has users connect accounts, or the ``operator``, whose fields no connect page shows.
+    - ``titles``: titles of the values of a choice. ``shown_for``: forms show the optional field, and send its value, while the field of
+      this name beside it has one of these values.
     - ``schema``: further JSON Schema keywords.
     """
     marks = {
         "sensitive": sensitive, "mask": mask, "multiline": multiline, "language": language, "options": options, "trim": trim,
         "lowercase": lowercase, "blank": blank, "fromConnection": from_connection, "fixed": fixed, "expects": expects,
         "generated": generated, "destination": destination, "hidden": hidden, "reference": reference, "recipient": recipient,
-        "audience": audience,
+        "audience": audience, "titles": titles and dict(titles),
+        "shownFor": shown_for and {name: list(values) for name, values in shown_for.items()},
     }  # fmt: skip
     extra: dict[str, Any] = dict(schema or {})
     if secret:

@@ -15,6 +15,14 @@ from jackfield_http.pointers import find
 from jackfield_http.request.connector import connector
 
 _LONGEST = 200
+_TITLES = {
+    "standardWebhooks": "Standard Webhooks", "svix": "Svix", "hmac": "Another HMAC", "token": "Token in a header field",
+    "secretPath": "None: only the URL is secret", "github": "GitHub", "slack": "Slack", "stripe": "Stripe", "twitch": "Twitch",
+    "zendesk": "Zendesk", "hubspot": "HubSpot", "zoom": "Zoom", "shopify": "Shopify", "xero": "Xero", "twilio": "Twilio",
+    "sendgrid": "SendGrid", "ecdsa": "Private key, ECDSA", "ed25519": "Private key, Ed25519",
+}  # fmt: skip
+_OF_KEYS = {"signature": ["hmac", "ecdsa", "ed25519"]}
+_OF_FIELD = {"signature": ["hmac", "ecdsa", "ed25519", "token"]}
 _SETTINGS = ("header", "signed", "prefix", "separator", "time", "id", "encoding", "digest")
 
 
@@ -25,7 +33,7 @@ class WebhookInputs(Inputs):
         "standardWebhooks", "svix", "hmac", "token", "secretPath", "github", "slack", "stripe", "twitch", "zendesk", "hubspot", "zoom",
         "shopify", "xero", "twilio", "sendgrid", "ecdsa", "ed25519",
     ] = Field(
-        "standardWebhooks", title="Signature",
+        "standardWebhooks", title="Signature", titles=_TITLES,
         description="How the sender signs: by Standard Webhooks, as the named provider does, by an HMAC or a private key as the fields "
         "below describe, by a token in a header field, or not at all: then the unguessable path is the only proof.",
     )  # fmt: skip
@@ -34,32 +42,38 @@ class WebhookInputs(Inputs):
         description="The sender's secret or public key, if it makes its own. Left out, jackfield makes a secret and shows it once.",
     )  # fmt: skip
     header: str | None = Field(
-        None, title="Header", description="For hmac and token: the header field with the signature or token.",
+        None, title="Header", shown_for=_OF_FIELD, description="The header field with the signature or token.",
         schema={"maxLength": _LONGEST, "pattern": r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},
     )  # fmt: skip
     signed: str | None = Field(
-        None, title="Signed Text", schema={"maxLength": _LONGEST},
-        description="For hmac: what is signed, such as {time}.{body}, of {id}, {time}, {body}, {form}, {method}, {url}. Default: body.",
+        None, title="Signed Text", shown_for=_OF_KEYS, schema={"maxLength": _LONGEST},
+        description="What is signed, such as {time}.{body}, of {id}, {time}, {body}, {form}, {method}, {url}. Default: body.",
     )  # fmt: skip
     prefix: str | None = Field(
-        None, title="Prefix", description="For hmac: text before the signature, such as sha256=.", schema={"maxLength": 40}
+        None, title="Prefix", shown_for=_OF_KEYS, description="Text before the signature, such as sha256=.", schema={"maxLength": 40}
     )
     separator: str | None = Field(
-        None, title="Separator", description="For hmac: what is between several signatures.", schema={"maxLength": 4}
+        None, title="Separator", shown_for=_OF_KEYS, description="What is between several signatures.", schema={"maxLength": 4}
     )
     time: str | None = Field(
-        None, title="Time Header", description="For hmac: the header field with the time: seconds or milliseconds since 1970, or RFC 3339. "
+        None, title="Time Header", shown_for=_OF_KEYS,
+        description="The header field with the time: seconds or milliseconds since 1970, or RFC 3339. "
         "With a slash in front, a member of the body.",
         schema={"maxLength": _LONGEST, "pattern": "^[!-~]+$"},
     )  # fmt: skip
     id: str | None = Field(
         None,
         title="ID Header",
-        description="For hmac: the header field with the ID.",
+        shown_for=_OF_KEYS,
+        description="The header field with the ID.",
         schema={"maxLength": _LONGEST, "pattern": "^[!-~]+$"},
     )
-    encoding: Literal["hex", "base64"] | None = Field(None, title="Encoding", description="For hmac: how the signature is written.")
-    digest: Literal["sha256", "sha512", "sha1"] | None = Field(None, title="Digest", description="For hmac: the hash.")
+    encoding: Literal["hex", "base64"] | None = Field(
+        None, title="Encoding", shown_for=_OF_KEYS, description="How the signature is written."
+    )
+    digest: Literal["sha256", "sha512", "sha1"] | None = Field(
+        None, title="Digest", shown_for=_OF_KEYS, description="The hash of the signature."
+    )
     event_id: str | None = Field(
         None, title="Event ID", schema={"pattern": "^/", "maxLength": _LONGEST},
         description="JSON Pointer of the event's ID in the body, such as /id: an event with the same ID is the same event. By default, "

@@ -144,6 +144,40 @@ def test_choices_and_typed_maps(form: Form) -> None:
     assert form.value == {"colours": ["green", 3], "sizes": {"a": "5"}}
 
 
+SCHEME: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "scheme": {
+            "enum": ["key", "token", "none"], "default": "none",
+            "x-jackfield": {"titles": {"key": "Key of an app", "none": "No sign-in"}},
+        },
+        "header": {"type": "string", "x-jackfield": {"shownFor": {"scheme": ["key", "token"]}}},
+        "digest": {"type": "string", "x-jackfield": {"shownFor": {"scheme": ["key"]}}},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scheme", "shown"), [({}, []), ({"scheme": "token"}, ["Header"]), ({"scheme": "key"}, ["Header", "Digest"]), ({"scheme": "none"}, [])]
+)
+def test_fields_are_shown_for_what_is_chosen(form: Form, scheme: dict[str, str], shown: list[str]) -> None:
+    """The others are not there, and send nothing, also what was entered before; a default counts as chosen."""
+    entered = {"header": "X-Key", "digest": "sha256"}
+    form.make(SCHEME, {"scheme": "key", **entered})
+    assert form.value == {"scheme": "key", **entered}
+    form.at("scheme").locator("select").select_option(index=0 if not scheme else ["key", "token", "none"].index(scheme["scheme"]) + 1)
+    labels = form.page.locator("#made label:visible").all_inner_texts()
+    assert labels == ["Scheme", *shown]
+    assert form.value == {**scheme, **{name: text for name, text in entered.items() if name.title() in shown}}
+
+
+def test_the_values_of_a_choice_have_titles(form: Form) -> None:
+    """Where the schema has one; the default is named by it, too."""
+    form.make(SCHEME, {})
+    options = form.at("scheme").locator("option").all_inner_texts()
+    assert options == ["No sign-in (by default)", "Key of an app", "token", "No sign-in"]
+
+
 def test_a_long_form_is_searched(form: Form) -> None:
     """Above 20 fields a search shows those in which the words occur, also behind 'More fields' and in groups; its text is not sent."""
     properties = {f"field{number}": {"type": "string"} for number in range(24)}

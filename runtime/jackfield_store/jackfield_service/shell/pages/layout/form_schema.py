@@ -138,7 +138,8 @@ class _Drawing:
     def _control(self, kind: str, node: Schema, title: str, depth: int) -> dict[str, Any]:
         """Return the options that this kind of control takes from its schema."""
         if kind == "choice":
-            return {"choices": _values(node)}
+            values, titles = _values(node), extension(node).get("titles", {})
+            return {"choices": values, **({"labels": [titles.get(str(value), str(value)) for value in values]} if titles else {})}
         if kind in ("list", "choices"):
             items = _resolved(node["items"], self._root)
             usual = "mixed" if _variants(items, self._root) else "text"  # text, or an object as JSON
@@ -197,6 +198,8 @@ def _hints(kind: str, about: Schema) -> dict[str, Any]:
         found["optionsFrom"] = marks["options"]
     if marks.get("values"):
         found["suggested"] = marks["values"]
+    if "shownFor" in marks:
+        found["shownFor"] = next(iter(marks["shownFor"].items()))
     if "fromConnection" in marks:
         found["fromConnection"] = marks["fromConnection"]
     examples = [item for item in about.get("examples", ()) if isinstance(item, str | int | float)]

@@ -153,5 +153,6 @@ def _options(options: Mapping[str, Any], value: Any) -> Iterator[Markup]:
     chosen = options.get("default") if value is None else value
     if not options.get("required"):
         yield h.option("", value="", selected=chosen is None)
-    for choice in options.get("choices", ()):
-        yield h.option(str(choice), value=str(choice), selected=choice == chosen)
+    choices = options.get("choices", ())
+    for choice, title in zip(choices, options.get("labels", choices), strict=True):
+        yield h.option(str(title), value=str(choice), selected=choice == chosen)

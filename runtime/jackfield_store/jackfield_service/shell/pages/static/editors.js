@@ -251,7 +251,8 @@
 
   class ChoiceField extends Field {
     buildControl() {
-      const none = isEmpty(this.hints.default) ? "Not set" : `${this.hints.default} (by default)`;
+      const usual = this.hints.labels?.[this.hints.choices.indexOf(this.hints.default)] ?? this.hints.default;
+      const none = isEmpty(usual) ? "Not set" : `${usual} (by default)`;
       const options = this.hints.choices.map((choice, place) => make("option", { value: String(place) }, this.hints.labels?.[place] ?? String(choice)));
       this.input = make("select", this.common(), make("option", { value: "" }, none), ...options);
       if (this.places) this.input.append(make("optgroup", { label: "Value of the event" }, ...this.placeOptions(ChoiceField.EVENT)));
@@ -681,15 +682,32 @@
       this.more = make("details", { class: "further" }, make("summary", {}, `More fields (${rest.length})`));
       for (const [, editor] of this.members) {
         const holder = make("div");
-        (editor.schema.options.more ? this.more : this.box).append(holder);
+        editor.place = make("div", {}, holder);
+        (editor.schema.options.more ? this.more : this.box).append(editor.schema.options.shownFor ? editor.place : holder);
         editor.setContainer(holder);
         editor.build();
         editor.postBuild();
       }
       if (rest.length) this.box.append(this.more);
+      this.offer();
+    }
+
+    /** Show the members that belong to what others are now; the values of those that are not shown are not sent. */
+    offer() {
+      if (!this.more) return; // it is being built
+      const isShown = ([, editor]) => {
+        const [name, values] = editor.schema.options.shownFor ?? [];
+        const other = this.members.find(([one]) => one === name)?.[1];
+        return !other || values.includes(other.getValue() ?? other.schema.options.default);
+      };
+      for (const member of this.members) if (member[1].place) member[1].place.hidden = !isShown(member);
+      const rest = this.members.filter(([, editor]) => editor.schema.options.more && !editor.place?.hidden);
+      this.more.hidden = rest.length === 0;
+      this.more.firstChild.textContent = `More fields (${rest.length})`;
     }
 
     onChildEditorChange() {
+      this.offer();
       this.value = this.read();
       this.onChange(true);
     }
@@ -699,10 +717,12 @@
         editor.setValue(value?.[name]);
         if (editor.schema.options.more && value?.[name] !== undefined) this.more.open = true;
       }
+      this.offer();
     }
 
     read() {
-      const given = this.members.map(([name, editor]) => [name, editor.getValue()]).filter(([, value]) => value !== undefined);
+      const shown = this.members.filter(([, editor]) => !editor.place?.hidden);
+      const given = shown.map(([name, editor]) => [name, editor.getValue()]).filter(([, value]) => value !== undefined);
       return given.length || this.schema.options.root ? Object.fromEntries(given) : undefined;
     }
   }
