@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from tests.jackfield_service.shell.pages.console_client import Place, placed
 
 from browsing import Visitor
@@ -298,6 +298,7 @@ def test_everybody_can_use_the_pages_of_tenants(browser: Browser, console: Conso
     visitor.page.get_by_label("For", exact=True).fill("ada")
     visitor.page.get_by_role("button", name="Create link").click()
     visitor.page.get_by_text("Send this link to one person only").wait_for()
+    expect(visitor.page.get_by_role("region", name="The link")).to_be_in_viewport()
     visitor.page.locator("#list").get_by_text("ada").wait_for()
     found = []
     pages = {

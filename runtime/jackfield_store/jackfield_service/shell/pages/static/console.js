@@ -132,6 +132,9 @@
     document.getElementById(name).showModal();
   };
 
+  /** What is shown once, such as a new link, is in sight as soon as it is there. */
+  document.addEventListener("htmx:after:swap", () => document.querySelector("#made > .notice")?.scrollIntoView({ block: "nearest" }));
+
   /** Whoever opens a panel goes on with its first field: the browser gives that the focus as it shows the panel. */
   document.addEventListener("beforetoggle", (event) => {
     const first = event.target.matches(".panel") && event.target.querySelector(":is(input:not([type=hidden]), select, textarea):enabled");
