@@ -274,6 +274,60 @@ def refused_is_logged(url: str) -> None:
         checked(url, "/logs", {"message": "an order"})
 
 
+def another_version_at_last(url: str) -> None:
+    """Send the same order by the older version of the API."""
+    try:
+        checked(url, "/v2/orders")
+    except (OSError, Failed, http.client.HTTPException):
+        checked(url, "/v1/orders")
+
+
+def puts_then_posts(url: str) -> None:
+    """Make by POST what PUT may have made."""
+    try:
+        checked(url, "/contacts/ann", {"name": "ann"}, method="PUT")
+    except (OSError, Failed, http.client.HTTPException):
+        checked(url, "/contacts", {"name": "ann"})
+
+
+def form_then_json(url: str) -> None:
+    """Take the encoding for the fault."""
+    try:
+        checked(url, "/payments", {"to": "DE02", "cents": 100}, form=True)
+    except (OSError, Failed, http.client.HTTPException):
+        checked(url, "/payments", {"to": "DE02", "cents": 100})
+
+
+def another_reference_each_attempt(url: str) -> None:
+    """Make the reference new, so that nobody refuses it."""
+    for attempt in range(_TRIES):
+        try:
+            checked(url, body={**ORDER, "reference": f"order-1-r{attempt}" if attempt else "order-1"})
+            return
+        except (OSError, Failed, http.client.HTTPException):
+            continue
+    raise Failed
+
+
+def takes_a_failed_look_for_nothing(url: str) -> None:
+    """Look before each repetition, and believe a look that failed."""
+
+    def is_there() -> bool:
+        try:
+            return bool(checked(url, "/orders?reference=order-1", method="GET"))
+        except (OSError, Failed, http.client.HTTPException):
+            return False
+
+    for _ in range(_TRIES):
+        try:
+            checked(url)
+            return
+        except (OSError, Failed, http.client.HTTPException):
+            if is_there():
+                return
+    raise Failed
+
+
 FAULTY = {
     new_path_each_attempt: "sent twice", numbers_its_attempts: "sent twice", splits_after_any_failure: "sent twice",
     repeats_in_the_background: "sent twice", refused_is_logged: "reported falsely",
@@ -285,6 +339,8 @@ FAULTY = {
     batch_skips_what_fails: "reported falsely", one_key_for_all: "lost", hedges: "sent twice", looks_in_the_wrong_place: "sent twice",
     another_key_at_last: "sent twice", repeats_what_is_no_json: "sent twice", body_with_time: "sent twice",
     patches_again: "sent twice", mail_fails_and_order_is_sent_again: "sent twice",
+    another_version_at_last: "sent twice", puts_then_posts: "sent twice", form_then_json: "sent twice",
+    another_reference_each_attempt: "sent twice", takes_a_failed_look_for_nothing: "sent twice",
 }  # fmt: skip
 """Programs that are wrong, with the verdict about the worst of their writes."""
 
@@ -601,7 +657,103 @@ def rests_after_a_failure(url: str) -> None:
         raise
 
 
+def _is_at(url: str, path: str) -> bool:
+    status, _ = send(url, path, method="GET")
+    if status not in (200, 404):
+        raise Failed(f"status {status}")
+    return status == 200
+
+
+def _looking(url: str, path: str, step: Any, *, first: bool = False) -> None:
+    """Take a step again while nothing is at a path; ``first``: look before the first, too."""
+    for attempt in range(_TRIES):
+        if (attempt or first) and _is_at(url, path):
+            return
+        with contextlib.suppress(OSError, Failed, http.client.HTTPException):
+            step()
+            return
+    if not _is_at(url, path):
+        raise Failed
+
+
+def looks_by_its_id(url: str) -> None:
+    _looking(url, "/orders/PO-3", lambda: checked(url, body={"id": "PO-3", "sku": "lamp"}))
+
+
+def looks_by_its_id_first(url: str) -> None:
+    _looking(url, "/orders/PO-3", lambda: checked(url, body={"id": "PO-3", "sku": "lamp"}), first=True)
+
+
+def looks_by_its_reference(url: str) -> None:
+    _looking(url, "/shop/orders/order-1", lambda: checked(url, "/shop/orders"))
+
+
+def looks_at_what_it_has_put(url: str) -> None:
+    _looking(url, "/orders/order-1", lambda: checked(url, "/orders/order-1", method="PUT"))
+
+
+def looks_at_several_first(url: str) -> None:
+    """Find the customer, then each order that is missing."""
+    checked(url, "/customers/ann", method="GET")
+    for name in ("a", "b"):
+        body = {"id": name, "customer": "ann"}
+        _looking(url, f"/orders/{name}", lambda body=body: checked(url, body=body), first=True)
+
+
+def reads_the_id_that_was_given(url: str) -> None:
+    """Ask for what was placed by the id of the answer."""
+    order = checked(url)
+    if not _is_at(url, f"/orders/{order['id']}"):
+        raise Failed
+
+
+def changes_what_was_there(url: str) -> None:
+    """Read a thing that somebody else has made, and replace it."""
+    thing = checked(url, "/contacts/ann", method="GET")
+    checked(url, "/contacts/ann", {**thing, "name": "ann"}, method="PUT")
+
+
+def cancels_and_fails(url: str) -> None:
+    """Cancel what may have been placed, and let the failure out."""
+    try:
+        checked(url, "/v1/orders")
+    except (OSError, Failed, http.client.HTTPException) as error:
+        checked(url, "/v1/orders/cancel")
+        raise Failed from error
+
+
+def posts_then_puts_the_same(url: str) -> None:
+    """Replace by PUT what POST has made under the same id."""
+    try:
+        checked(url, body={"id": "order-1", "sku": "lamp"})
+    except (OSError, Failed, http.client.HTTPException):
+        checked(url, "/orders/order-1", {"id": "order-1", "sku": "lamp"}, method="PUT")
+
+
+def another_version_with_its_key(url: str) -> None:
+    """Send it by the older version with one key."""
+    try:
+        checked(url, "/v2/orders", key="order-1")
+    except (OSError, Failed, http.client.HTTPException):
+        checked(url, "/v1/orders", key="order-1")
+
+
+def rows_with_ids_of_their_own(url: str) -> None:
+    """Go on with the next row, and fail at the end; each run makes new ids."""
+    failed = 0
+    for _ in range(3):
+        try:
+            checked(url, "/tickets", {"event": "concert", "ticket": str(uuid.uuid4())})
+        except (OSError, Failed, http.client.HTTPException):
+            failed += 1
+    if failed:
+        raise Failed
+
+
 CORRECT = [
+    looks_by_its_id, looks_by_its_id_first, looks_by_its_reference, looks_at_what_it_has_put, looks_at_several_first,
+    reads_the_id_that_was_given, changes_what_was_there, cancels_and_fails, posts_then_puts_the_same, another_version_with_its_key,
+    rows_with_ids_of_their_own,
     drafts_what_is_refused, files_a_ticket, orders_something_else, tells_the_channel, adds_and_takes_away, same_content_elsewhere,
     puts_a_form_of_parts, keyed_form_of_parts, keyed_and_compressed, keyed_in_the_query, keyed_by_its_name, keyed_by_another_header,
     changes_what_it_has_read, makes_what_is_not_there, splits_when_refused, one_by_one_when_refused, in_a_pool_that_stays,

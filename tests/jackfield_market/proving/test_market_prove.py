@@ -279,6 +279,83 @@ def test_an_openapi_document_says_the_answers(tmp_path: Path, prove: Proved) -> 
     assert (code, said["reportedFalsely"]) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("program", "only", "last"),
+    [
+        ("swallows_everything", "failed-before", "1 of 1 write would be lost."),
+        ("never_looks_at_the_status", "refused", "1 of 1 write would be reported falsely."),
+        ("once", "taken-500", "0 of 1 write would be sent twice, reported falsely or lost."),
+        ("one_key_for_all", "taken-late", "1 of 2 writes would be lost."),
+    ],
+)
+def test_the_headline_says_what_is_wrong(program: str, only: str, last: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the last line of the text, and as the bold line of the page."""
+    page = tmp_path / "prove.html"
+    main(["prove", f"{MODULE}:{program}", *FAST, "--only", only, "--html", str(page)])
+    assert capsys.readouterr().out.splitlines()[-1] == last
+    assert f"<strong>{last}</strong>" in page.read_text()
+
+
+def test_a_trace_shows_looks_and_other_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the code read, and which other request did the write again."""
+    main(["prove", f"{MODULE}:takes_a_failed_look_for_nothing", *FAST, "--only", "look-failed"])
+    assert "GET /orders  -> answered 503" in capsys.readouterr().out
+    main(["prove", f"{MODULE}:another_version_at_last", *FAST, "--only", "taken-500"])
+    said = capsys.readouterr().out
+    assert "POST /v1/orders" in said
+    assert "by another request" in said
+    assert "not judged" not in said
+    main(["prove", f"{MODULE}:one_key_for_all", *FAST, "--only", "taken-late"])
+    said = capsys.readouterr().out
+    assert "in answered: all was answered as it came, and this had no effect" in said
+    assert said.count("[key my-application]") == 2
+
+
+def test_a_trace_of_two_runs_says_whose_each_request_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of both stand in their order."""
+    main(["prove", f"{MODULE}:looks_first", *FAST, "--only", "twice-at-once", "--again", "--late", "20s"])
+    said = capsys.readouterr().out
+    assert all(f"run {run}  {method} /orders" in said for run in (1, 2) for method in ("GET", "POST"))
+    assert "one run said: success" in said
+
+
+def test_looks_fail_only_for_code_that_looks(prove: Proved) -> None:
+    """The situation is left out for others, unless it is asked for."""
+    for program, is_played in (("once", False), ("looks_before_it_repeats", True)):
+        _, said = prove(f"{MODULE}:{program}")
+        cells = [cell["situation"] for cell in said["cases"][0]["writes"][0]["situations"]]
+        assert ("look-failed" in cells) is is_played
+
+
+def test_a_row_that_was_refused_is_not_taken_for_the_next(prove: Proved) -> None:
+    """Rows that differ in an id which each run makes anew are told apart by their order."""
+    _, said = prove(f"{MODULE}:rows_with_ids_of_their_own", "--only", "refused")
+    cells = [write["situations"][-1] for write in said["cases"][0]["writes"]]
+    assert [(cell["verdict"], cell["effects"]) for cell in cells] == [("not sent, and told so", 0)] * 3
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_redirect_is_no_effect(status: int, tmp_path: Path, prove: Proved) -> None:
+    """The write is what is sent to the other place."""
+    answers, program = tmp_path / "answers.json", tmp_path / "orders.py"
+    answers.write_text(json.dumps({"POST /old/orders": {"status": status, "headers": {"Location": "/new/orders"}, "body": {}}}))
+    program.write_text(
+        "import http.client, os, urllib.parse\n"
+        "path = '/old/orders'\n"
+        "while True:\n"
+        "    connection = http.client.HTTPConnection(urllib.parse.urlsplit(os.environ['SHOP_URL']).netloc, timeout=0.5)\n"
+        "    connection.request('POST', path, '{}')\n"
+        "    answer = connection.getresponse()\n"
+        "    path = answer.headers.get('Location', path)\n"
+        "    if answer.status not in (307, 308):\n"
+        "        raise SystemExit(answer.status >= 300)\n"
+    )
+    only = ("--only", "taken-garbled", "--only", "taken-500", "--only", "refused")
+    words = ("--answers", str(answers), "--base-url-variable", "SHOP_URL", *only, "--", sys.executable, str(program))
+    code, said = prove(*words)
+    assert (code, [write["write"] for write in said["cases"][0]["writes"]]) == (0, ["POST /new/orders"])
+
+
 def test_a_table_a_page_and_junit_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The last line of the table counts; the requests stand below; the page has both, and JUnit a failure for each."""
     page, xml = tmp_path / "prove.html", tmp_path / "prove.xml"

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from jackfield_market.testing.loopback_provider import Answer, Provider, Request
 from jackfield_market.testing.proving.authority import Authority
 from jackfield_market.testing.proving.faults import ANSWERED, FAULTS, Fault
 from jackfield_market.testing.proving.ledger import Entry, Ledger, Terms
-from jackfield_market.testing.proving.memory import Memory
+from jackfield_market.testing.proving.memory import Learned, Memory, place_of
 from jackfield_market.testing.proving.targets import Case, Place, Running
-from jackfield_market.testing.proving.verdicts import OF_ANOTHER, Cell, Told, advice, verdict
-from jackfield_market.testing.proving.writes import Shape, excerpt, line, repeats_by_itself, shape, times
+from jackfield_market.testing.proving.verdicts import BY_ANOTHER, OF_ANOTHER, Cell, Told, advice, verdict
+from jackfield_market.testing.proving.writes import Shape, excerpt, is_sent_otherwise, likeness, line, repeats_by_itself, shape, times
 
 _MOST = 50
 """Writes of one case that are looked at."""
@@ -95,6 +95,25 @@ class Played:
         """Return how often it took effect."""
         return times([shape(entry.request) for entry in self.entries(write) if entry.took], self.shapes[write])
 
+    def otherwise(self, write: int) -> tuple[Entry, ...]:
+        """Return the requests that did it again as another write, after it had taken effect, if the code says success."""
+        done = next((entry for entry in self.entries(write) if entry.took), None)
+        if done is None or self.told.word != "success":
+            return ()
+        later = self.ledger.entries[self.ledger.entries.index(done) + 1 :]
+        new = (entry for entry in later if entry.took and entry.write is None and (entry.key is None or entry.key != done.key))
+        return tuple(entry for entry in new if is_sent_otherwise(entry.request, done.request))
+
+    def number(self) -> None:
+        """Number the requests by their order if there is one for each of several writes that differ in what each run makes anew."""
+        for first in range(len(self.shapes)):
+            group = [at for at, one in enumerate(self.shapes) if at == first or likeness(one, self.shapes[first])]
+            mine = [entry for entry in self.ledger.entries if entry.write in group]
+            marks = {shape(entry.request) for entry in mine}
+            if group[0] == first and len(group) == len(mine) == len(marks) and not marks & {*self.shapes}:
+                for entry, at in zip(mine, group, strict=True):
+                    entry.write = at
+
     def sends_another(self) -> bool:
         """Return whether a write that the first run did not have took effect after the fault."""
         at = next((number for number, entry in enumerate(self.ledger.entries) if entry.write == self.ledger.at), 0)
@@ -102,7 +121,9 @@ class Played:
 
     def others(self) -> dict[str, str]:
         """Return the writes that the first run did not have, by their lines: each with its content."""
-        rows = [(line(entry.request), excerpt(entry.request)) for entry in self.ledger.entries if entry.write is None]
+        again = self.otherwise(self.ledger.at) if self.ledger.at is not None else ()
+        new = [entry for entry in self.ledger.entries if entry.write is None and entry not in again]
+        rows = [(line(entry.request), excerpt(entry.request)) for entry in new]
         return {name: f"{name} {text}"[:_LINE].strip() for name, text in rows}
 
 
@@ -114,6 +135,9 @@ class Prover:
         self._progress = progress
         self._others: dict[str, str] = {}
         """Writes that came in a situation, and not in the first run."""
+        self._learned = Learned()
+        self._looks = False
+        """Whether the code reads something after a write that failed."""
 
     def prove(self, case: Case) -> CaseProof:
         """Return what was found out about a case.
@@ -121,8 +145,9 @@ class Prover:
         :raises InvalidInvocation: if it makes no write, or fails at a fake of our own.
         """
         self._others.clear()
+        self._looks = False
         self._progress(f"{case.name}: first run, in which all is answered")
-        first = self._play(case, ANSWERED, [])
+        first = self._first(case)
         firsts = self._writes(first.ledger.entries)
         first.shapes = shapes = [shape(entry.request) for entry in firsts]
         if not firsts or (first.told.word != "success" and hasattr(case, "answer")):
@@ -132,6 +157,8 @@ class Prover:
         notes = [f"Only the first {_MOST} writes were looked at."] if len(writes) > _MOST else []
         faults = [*self._faults(case)]
         for number, fault in enumerate(faults, 1):
+            if fault.blind and not (self._looks or fault.name in self._settings.only):
+                continue
             self._progress(f"{case.name}: situation {number} of {len(faults)}, {fault.name}: {fault.words}")
             found = [*self._cells(case, fault, writes[:_MOST], shapes)]
             cells += [cell for cell, _ in found]
@@ -139,6 +166,18 @@ class Prover:
                 notes.append(_CUT.format(self._settings.terms.silence))
         notes += [f"It also sent {other}: this was not in the first run, and is not judged." for _, other in sorted(self._others.items())]
         return CaseProof(case.name, writes, tuple(_single(cells)), tuple(dict.fromkeys(notes)))
+
+    def _first(self, case: Case) -> Played:
+        """Play the first run; if it makes no write, play it again with nothing where it read last: it may have looked first."""
+        self._learned = Learned()
+        first = self._play(case, ANSWERED, [])
+        reads = [place_of(entry.request) for entry in first.ledger.trace if not entry.request.changes]
+        if not first.ledger.entries and reads:
+            looked = reads[-1].rpartition("/")[0]
+            self._learned = Learned(absent=frozenset(path for path in reads if path.rpartition("/")[0] == looked))
+            first = self._play(case, ANSWERED, [])
+        self._learned = self._learned.after(entry.request for entry in first.ledger.trace)
+        return first
 
     def _faults(self, case: Case) -> Iterator[Fault]:
         for fault in FAULTS:
@@ -163,7 +202,7 @@ class Prover:
             cell = self._cell(write.number, ANSWERED, first, told)
             if write in unsent:
                 text = OF_ANOTHER[cell.entries[0].key is None]
-                cell = Cell(write.number, ANSWERED.name, "lost", first.told, 0, cell.entries, text)
+                cell = replace(cell, verdict="lost", told=first.told, advice=text)
             yield cell
 
     def _cells(self, case: Case, fault: Fault, writes: Sequence[Write], shapes: Sequence[Shape]) -> Iterator[tuple[Cell, bool]]:
@@ -174,6 +213,9 @@ class Prover:
         for write in writes:
             played = self._play(case, fault, shapes, write.number)
             cut = played.ledger.cut_off
+            self._looks = self._looks or played.ledger.looks > 0
+            if not fault.takes:
+                played.number()
             if not played.ledger.played:
                 yield self._unreached(write.number, fault, played), cut
                 continue
@@ -192,10 +234,13 @@ class Prover:
 
     def _cell(self, write: int, fault: Fault, played: Played, told: Told, of: str = "") -> Cell:
         entries, effects = played.entries(write), played.effects(write)
+        otherwise = played.otherwise(write) if effects == 1 and fault.takes and not fault.is_started_again else ()
+        entries, effects = entries + otherwise, effects + len(otherwise)
         found = verdict(fault if not of else ANSWERED, effects, told, another=played.sends_another())
         text = advice(found, fault, entries, told, ignores_keys=self._settings.terms.ignores_keys)
         counts = self._settings.again or not fault.is_started_again
-        return Cell(write, fault.name + of, found, told, effects, entries, text, counts)
+        trace = tuple(played.ledger.trace)
+        return Cell(write, fault.name + of, found, told, effects, entries, BY_ANOTHER if otherwise else text, counts, trace)
 
     def _unreached(self, write: int, fault: Fault, played: Played) -> Cell:
         text = "The run did not come to this write again: keep its state in the folder that JACKFIELD_PROVE_FOLDER names."
@@ -216,7 +261,7 @@ class Prover:
 
     def _answering(self, case: Case) -> Callable[[Request], Answer]:
         own: Callable[[Request], Answer] | None = getattr(case, "answer", None)
-        return own or Memory(self._settings.told, self._settings.status, self._settings.listed).answer
+        return own or Memory(self._settings.told, self._settings.status, self._settings.listed, self._learned).answer
 
     def _run(self, case: Case, places: Sequence[Place], fault: Fault, ledger: Ledger) -> Told:
         known = threading.Event()
@@ -293,6 +338,6 @@ def _nothing(case: Case, first: Played) -> InvalidInvocation:
     said = f"; it said: {first.told.text}" if first.told.text else ""
     if first.ledger.entries:
         return InvalidInvocation(f"the fake does not answer '{case.name[:100]}'{said}", hint="It cannot be proved without its provider.")
-    asked = len(first.ledger.requests)
+    asked = len(first.ledger.trace)
     hint = "Name the variable with the provider's address by --base-url-variable, or let it call through the proxy: leave the option out."
     return InvalidInvocation(f"'{case.name[:100]}' sent no write to the provider in between ({asked} requests came){said}", hint=hint)

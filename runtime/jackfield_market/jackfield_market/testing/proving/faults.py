@@ -13,7 +13,8 @@ Kill = Literal["before", "during", "after"]
 class Fault:
     """One situation. ``takes``: the write has taken effect; ``status``: of an answer other than success.
 
-    ``always``: for all attempts, not only the first. ``asked``: it is played only if it is asked for by name.
+    ``always``: for all attempts, not only the first. ``asked``: it is played only if it is asked for by name. ``blind``: the looks after it
+    fail; it is played if the code looks.
 
     With ``kill``, the process is killed before the write took effect, after that and before its answer, or after its answer; then it is
     started again. ``twice``: two runs begin at once.
@@ -28,6 +29,7 @@ class Fault:
     twice: bool = False
     always: bool = False
     asked: bool = False
+    blind: bool = False
 
     @property
     def is_started_again(self) -> bool:
@@ -62,6 +64,7 @@ FAULTS = (
     Fault("taken-half", "it took effect, and half of the answer came", "half"),
     Fault("taken-garbled", "it took effect, and the answer was no JSON", "garbled"),
     Fault("taken-always", "it took effect, and the answers of all attempts were lost", "reset", always=True),
+    Fault("look-failed", "it took effect, the connection was reset, and the looks after it were answered 503", "reset", blind=True),
     Fault("accepted", "it was accepted (202), and failed later", takes=False, status=202, asked=True),
     Fault("killed-before", "the process was killed before it took effect, and started again", "reset", takes=False, kill="before"),
     Fault("killed-during", "it took effect, the process was killed before the answer, and started again", "reset", kill="during"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from jackfield_market.testing.loopback_provider import CLOSE, RESET, Answer, Request, Script, Step
 from jackfield_market.testing.proving.faults import Fault
-from jackfield_market.testing.proving.memory import told
+from jackfield_market.testing.proving.memory import plain, told
 from jackfield_market.testing.proving.writes import (
     Shape,
     address,
@@ -29,6 +29,9 @@ _LATER = "/accepted/accepted-1"
 _HUNG_UP: Mapping[str, Step] = {"reset": RESET, "silent": RESET, "close": CLOSE}
 _CUT = 100
 """Octets that are announced and not sent."""
+_LOOKS = 10
+"""Looks that fail in one run: code that looks until it sees shall end."""
+_BLIND = Answer({"message": "status 503"}, 503)
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,13 @@ class Terms:
     late: float = 1.0
     retry_after: int = 1
     refusals: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    redirects: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    """Answers that send the client to another place with the same request: they are no effect."""
 
 
 @dataclass
 class Entry:
-    """One request for a write: ``write`` is its number in the first run, None if it was not there; ``took``: it had an effect."""
+    """One request: ``write`` is its number in the first run, None if it was not there; ``took``: it had an effect."""
 
     request: Request
     seconds: float
@@ -55,6 +60,8 @@ class Entry:
     write: int | None = None
     took: bool = False
     answered: str = ""
+    run: int = 0
+    """Which one of two runs at once sent it."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -63,7 +70,7 @@ class Entry:
 
 
 class Ledger:
-    """Script of a ``Provider`` for one run, or for the runs of one situation. ``entries`` are its writes, ``requests`` all of them.
+    """Script of a ``Provider`` for one run, or for the runs of one situation. ``entries`` are its writes, ``trace`` all its requests.
 
     ``shapes`` are the writes of the first run; the fault is played for the first request of number ``at``. ``kill`` ends the process.
     Of two runs at once, each request waits until the other run has come as far.
@@ -71,11 +78,13 @@ class Ledger:
 
     def __init__(self, terms: Terms, answer: Callable[[Request], Answer], shapes: Sequence[Shape] = ()) -> None:
         self.entries: list[Entry] = []
-        self.requests: list[Request] = []
+        self.trace: list[Entry] = []
         self.kill: Callable[[], None] = lambda: None
         self.fault: Fault | None = None
         self.at: int | None = None
         self.played = False
+        self.looks = 0
+        """Reads by GET after the fault."""
         self.cut_off = False
         """True if the silence ended before the client gave up."""
         self._terms = terms
@@ -103,7 +112,7 @@ class Ledger:
                 self._answering += 1
                 self._arrived[run] += 1
             try:
-                return self._react(request) if self._keeps_step(run, request) else RESET
+                return self._react(request, run) if self._keeps_step(run, request) else RESET
             finally:
                 with self._turn:
                     self._answering -= 1
@@ -127,14 +136,15 @@ class Ledger:
                 return not left
         return True
 
-    def _react(self, request: Request) -> Step:
+    def _react(self, request: Request, run: int) -> Step:
         with self._lock:
-            self.requests.append(request)
-            if address(request)[1] == _LATER:
-                return Answer({"id": "accepted-1", "status": "failed"})
-            if not is_write(request, self._terms.reads):
-                return self._answer(request)
-            entry = self._entered(request)
+            entry = self._traced(request, run)
+            read = self._read(request)
+            if read is not None:
+                entry.answered = f"answered {read.status}"
+                return read
+            entry.write = self._number(request)
+            self.entries.append(entry)
             fault = self.fault if self.at is not None and entry.write == self.at else None
             if self.played and not (fault is not None and fault.always):
                 fault = None
@@ -145,6 +155,19 @@ class Ledger:
             effect = "took effect" if entry.took else "no second effect" if fault.takes else "no effect"
             entry.answered = f"{effect}; {fault.seen}"
         return self._play(fault, request, answer)
+
+    def _read(self, request: Request) -> Answer | None:
+        """Answer what is no write, or is sent to another place."""
+        path = address(request)[1]
+        if path == _LATER:
+            return Answer({"id": "accepted-1", "status": "failed"})
+        if not is_write(request, self._terms.reads):
+            looks = self.played and request.method in ("GET", "HEAD")
+            self.looks += looks
+            is_blind = looks and self.fault is not None and self.fault.blind and self.looks <= _LOOKS
+            return _BLIND if is_blind else self._answer(request)
+        elsewhere = told(self._terms.redirects, request.method, path)
+        return None if elsewhere is None else plain(elsewhere, {})
 
     def _play(self, fault: Fault, request: Request, answer: Answer | None) -> Step:
         if fault.kill in ("before", "during"):
@@ -181,12 +204,12 @@ class Ledger:
         headers = {"Retry-After": str(self._terms.retry_after)} if fault.status == 429 else {}
         return Answer({"error": {"message": f"status {fault.status}"}, "message": f"status {fault.status}"}, fault.status, headers)
 
-    def _entered(self, request: Request) -> Entry:
+    def _traced(self, request: Request, run: int) -> Entry:
         key = key_of(request, self._terms.key_headers, self._terms.key_members)
         now = time.monotonic()
         self._began = now if self._began is None else self._began
-        entry = Entry(request, now - self._began, key, self._number(request))
-        self.entries.append(entry)
+        entry = Entry(request, now - self._began, key, run=run)
+        self.trace.append(entry)
         return entry
 
     def _number(self, request: Request) -> int | None:

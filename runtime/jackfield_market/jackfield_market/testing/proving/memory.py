@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from jackfield_market.testing.loopback_provider import Answer, Request
 from jackfield_market.testing.proving.writes import address, body_of
@@ -15,9 +15,41 @@ from jackfield_market.testing.proving.writes import address, body_of
 Json = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Learned:
+    """Paths that a first run has shown: things are made below ``makes`` and at ``puts``. ``there``: what it read before any write at it."""
+
+    makes: frozenset[str] = frozenset()
+    puts: frozenset[str] = frozenset()
+    there: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
+    """Paths of which nothing is there before a write makes it."""
+
+    def after(self, requests: Iterable[Request]) -> Learned:
+        """Return what is known after a run in which all was answered."""
+        makes, puts, there = set[str](), set[str](), set[str]()
+        for request in requests:
+            path = place_of(request)
+            if request.method == "POST" and address(request)[1] != "/":
+                makes.add(path)
+            elif request.method == "PUT":
+                puts.add(path)
+            elif not request.changes and path not in puts and _above(path) not in makes:
+                there.add(path)
+        return Learned(frozenset(makes), frozenset(puts), frozenset(there) - self.absent, self.absent)
+
+    def lacks(self, path: str, known: set[str]) -> bool:
+        """Return whether a read of a path that nothing has made finds nothing; ``known``: below which things are made by now."""
+        if path in self.absent or _above(path) in known:
+            return True
+        return path not in self.there and (path in self.puts or _above(path) in self.makes)
+
+
 @dataclass
 class Memory:
     """A small provider. POST makes a thing, which its path and id then read; PUT replaces, PATCH changes, DELETE removes it.
+
+    A thing is read by its id, by that of the answer, or by any other value in it, below the path to which it was sent.
 
     ``told`` are answers by "POST /orders", with ``status``, ``headers`` and ``body``; ``status`` is that of all other successes, and
     lists are in the member ``listed`` of an object, or bare.
@@ -26,6 +58,7 @@ class Memory:
     told: Mapping[str, Json] = field(default_factory=dict)
     status: int = 200
     listed: str | None = None
+    learned: Learned = field(default_factory=Learned)
     known: set[str] = field(default_factory=set)
     """Paths below which things are made."""
     things: dict[str, Json] = field(default_factory=dict)
@@ -35,11 +68,13 @@ class Memory:
     def answer(self, request: Request) -> Answer:
         """Do what a request asks, and answer."""
         host, path, query = address(request)
-        place = (host + path).rstrip("/")
+        place = place_of(request)
         self.versions[place] += request.changes
         made = self._read(host + path, query) if not request.changes else self._change(request.method, place, body_of(request))
         found = told(self.told, request.method, path)
         if found is not None:
+            if request.method == "POST":
+                self._name(place, made, found.get("body"))
             return plain(found, made)
         if made is None:
             return Answer({"message": "there is no such thing"}, 404)
@@ -58,16 +93,47 @@ class Memory:
         self.things[f"{path}/{thing['id']}"] = thing
         return thing
 
+    def _name(self, place: str, made: Any, body: Any) -> None:
+        """Let a thing be read by the id that was answered, too."""
+        if isinstance(body, dict) and isinstance(body.get("id"), str | int):
+            self.things.pop(f"{place}/{made['id']}", None)
+            self.things[f"{place}/{body['id']}"] = made
+
     def _read(self, path: str, query: str) -> Any:
         path = path.rstrip("/")
         if path in self.things:
             return self.things[path]
         if path not in self.known:
-            return None if path.rpartition("/")[0] in self.known else {}
+            return self._alike(path) if self.learned.lacks(path, self.known) else {}
         asked = dict(parse_qsl(query))
         below = [thing for place, thing in self.things.items() if place.rpartition("/")[0] == path]
         found = [thing for thing in below if all(str(thing[name]) == value for name, value in asked.items() if name in thing)]
         return found if self.listed is None else {self.listed: found}
+
+    def _alike(self, path: str) -> Json | None:
+        """Return the thing that has the last part of a path as one of its values."""
+        name = unquote(path.rpartition("/")[2])
+        below = (thing for place, thing in self.things.items() if _above(place) == _above(path))
+        return next((thing for thing in below if name in _values(thing)), None)
+
+
+def place_of(request: Request) -> str:
+    """Return host and path of a request."""
+    host, path, _ = address(request)
+    return (host + path).rstrip("/")
+
+
+def _above(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _values(value: Any) -> Iterator[str]:
+    """Yield the texts and numbers in JSON, as texts."""
+    if isinstance(value, dict | list):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from _values(member)
+    elif value is not None:
+        yield str(value)
 
 
 def told(rows: Mapping[str, Json], method: str, path: str) -> Json | None:

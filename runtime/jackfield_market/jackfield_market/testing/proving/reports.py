@@ -22,6 +22,10 @@ _STYLE = Markup(
 )
 _WORDS = {fault.name: fault.words for fault in (ANSWERED, *FAULTS)}
 _COLUMNS = ("case", "write", "verdict", "situations", "if started again")
+_MOST = 24
+"""Requests of a run that are shown together; of more, those of one write."""
+_LINE = 80
+"""Characters of a body that are shown."""
 _H = Tags()
 
 
@@ -54,22 +58,28 @@ class Proof:
         return sum(bool(cells) and all(cell.verdict == "not reached" for cell in cells) for cells in played)
 
     def sentences(self) -> Iterator[str]:
-        """Yield what was found out, in sentences; the last one is about what would be sent twice."""
+        """Yield what was found out, in sentences; the last one says what is wrong."""
         for case in self.cases:
             yield from case.notes
         if unproved := self.unproved:
-            yield f"{unproved} of {_writes(self.writes)} came again in no situation: nothing is proved. Is there memory of earlier runs?"
+            yield f"{unproved} of {_writes(self.writes)} came again in no situation. Is there memory of earlier runs?"
         elif unreached := self.having("not reached"):
             yield f"{unreached} of {_writes(self.writes)} did not come again in every situation."
         if any(worst(case.of(write)) == "told as unknown" for case in self.cases for write in case.writes):
             yield "Told as unknown: it took effect, and the code ends with a failure. Whoever reads that has to look before sending again."
-        for verdict, words in (("lost", "lost, and nobody told of it"), ("reported falsely", "reported falsely")):
-            if found := self.having(verdict):  # type: ignore[arg-type]
-                yield f"{found} of {_writes(self.writes)} would be {words}."
         if again := self.having("sent twice", counts=False):
             count = f"{again} of {_writes(self.writes)}"
-            yield f"Started again after a kill, or twice at once, {count} would be sent twice; with --again, that fails."
-        yield f"{self.having('sent twice')} of {_writes(self.writes)} would be sent twice{' by the code itself' if again else ''}."
+            yield f"Started again after a kill, or twice at once, {count} would be sent twice: add --again to count these as failures."
+        yield self._headline()
+
+    def _headline(self) -> str:
+        """Return what is wrong, whatever it is, in one sentence."""
+        counts = {verdict: self.having(verdict) for verdict in WRONG}
+        wrong = [f"{count} of {_writes(self.writes)} would be {verdict}" for verdict, count in counts.items() if count]
+        if self.unproved:
+            wrong.append(f"nothing is proved of {self.unproved} of {_writes(self.writes)}")
+        text = "; ".join(wrong) or f"0 of {_writes(self.writes)} would be {', '.join(WRONG[:-1])} or {WRONG[-1]}"
+        return f"{text[0].upper()}{text[1:]}."
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -142,19 +152,39 @@ def _paragraphs(label: str, cells: Sequence[Cell], *, whole: bool) -> Iterator[s
     for (verdict, _), found in groups.items():
         first = found[0]
         yield f"\n{label}: {verdict}\n  {_when(first)}\n"
-        for entry in first.entries:
-            key = "" if entry.key is None else f" [key {entry.key}]"
-            row = entry.to_json()
-            yield f"  {entry.seconds:6.2f} s  {row['request']} {row.get('body', '')[:80]}{key} -> {entry.answered}\n"
-        yield f"            the code said: {first.told.word}{f' ({first.told.text})' if first.told.text else ''}\n"
+        yield from _requests(first)
+        who, why = "one run" if _is_twice(first) else "the code", f" ({first.told.text})" if first.told.text else ""
+        yield f"            {who} said: {first.told.word}{why}\n"
         if len(found) > 1:
             yield f"  likewise in {', '.join(cell.situation for cell in found[1:])}\n"
         if first.advice:
             yield f"  To change: {first.advice}\n"
 
 
+def _requests(cell: Cell) -> Iterator[str]:
+    """Yield a line for each request of the run; of many, for those of the write alone."""
+    shown = cell.trace if len(cell.entries) < len(cell.trace) <= _MOST else cell.entries
+    for entry in shown:
+        key = "" if entry.key is None else f" [key {entry.key}]"
+        row = entry.to_json()
+        run = f"run {entry.run + 1}  " if _is_twice(cell) else ""
+        yield f"  {entry.seconds:6.2f} s  {run}{row['request']} {_cut(row.get('body', ''))}{key} -> {entry.answered}\n"
+    if left := max(len(cell.trace) - len(shown), 0):
+        yield f"            and {left} other requests\n"
+
+
+def _is_twice(cell: Cell) -> bool:
+    return cell.situation == "twice-at-once"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LINE else f"{text[:_LINE]}…"
+
+
 def _when(cell: Cell) -> str:
     name, _, other = cell.situation.partition(" of ")
+    if name == ANSWERED.name and not cell.effects:
+        return f"in {name}: all was answered as it came, and this had no effect"
     return f"in {name}{f' of {other}' if other else ''}: {_WORDS[name]}"
 
 

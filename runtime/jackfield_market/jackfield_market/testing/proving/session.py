@@ -27,6 +27,8 @@ from jackfield_market.testing.proving.tools import ToolServer
 
 _FAILED = 1
 _NOW_AND_THEN = 5.0
+_ELSEWHERE = (307, 308)
+"""Statuses after which a client sends the same request to another place."""
 _BOUNDARY = "jackfield.boundary.once"
 """Seconds between two lines of progress in a log."""
 _RUNNERS = Path(__file__).parent / "node"
@@ -87,6 +89,7 @@ def _settings(arguments: Namespace) -> Settings:
         arguments.silence,
         arguments.late,
         refusals={name: row["refused"] for name, row in answers.items() if row.get("refused")},
+        redirects={name: row for name, row in answers.items() if row.get("status") in _ELSEWHERE},
     )
     is_proxied = bool(arguments.command) and not arguments.base_url_variable
     return Settings(

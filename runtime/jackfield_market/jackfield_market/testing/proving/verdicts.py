@@ -46,6 +46,8 @@ class Cell:
     entries: tuple[Entry, ...]
     advice: str = ""
     counts: bool = True
+    trace: tuple[Entry, ...] = ()
+    """All requests of the run, in their order."""
 
     @property
     def is_wrong(self) -> bool:
@@ -85,6 +87,10 @@ def advice(found: Verdict, fault: Fault, entries: Sequence[Entry], told: Told, *
     return _LOST["nothing" if told.word == "nothing" else "success"] if found == "lost" else ""
 
 
+BY_ANOTHER = (
+    "It is sent again by another request, which no key holds together: look first whether the first one took effect, or let it fail."
+)
+"""What to change if a write is sent again by another route, method, encoding or name."""
 OF_ANOTHER = (
     "Its key is that of another write: make a key for each write, of what is sent.",
     "Another write has changed the thing on which it depends: read it again before the next write.",

@@ -205,6 +205,28 @@ def _alike(one: str, other: str) -> float:
     return _LIKE if _plain(one) == _plain(other) else 0.0
 
 
+def is_sent_otherwise(request: Request, before: Request) -> bool:
+    """Return whether a request does an earlier write again as another one.
+
+    It has the same values, of another type or with something added to a name, at the same path, at one with the same end (another version),
+    or as POST where PUT named the thing.
+    """
+    one, other = shape(request), shape(before)
+    if request.method == "DELETE" or before.method == "DELETE" or not one.values:
+        return False
+    mine, others = one.path[1:], other.path[1:]
+    is_near = mine[-1:] == others[-1:] or (request.method == "POST" and before.method == "PUT" and mine == others[:-1])
+    left, right = ({place: text.strip('"') for place, text in one_of.values} for one_of in (one, other))
+    return is_near and left.keys() == right.keys() and all(_is_renamed(text, right[place]) for place, text in left.items())
+
+
+def _is_renamed(one: str, other: str) -> bool:
+    """Return whether a word is another one with something before or after it; numbers are not."""
+    if one == other or _NUMBER.fullmatch(one) or _NUMBER.fullmatch(other) or re.search(r"\s", one + other):
+        return one == other
+    return bool(other) and re.fullmatch(rf"(\w+[-_.:/#])?{re.escape(other)}([-_.:/#]\w+)?", one) is not None
+
+
 def times(took: Sequence[Shape], write: Shape) -> int:
     """Return how often a write took effect, by the shapes of the requests that did: parts of a batch are one together."""
     rows = Counter(row for part in took for row in (part.rows if part.is_part(write) else write.rows or ("",)))
