@@ -300,7 +300,7 @@ def test_a_trace_shows_looks_and_other_writes(capsys: pytest.CaptureFixture[str]
     """What the code read, and which other request did the write again."""
     main(["prove", f"{MODULE}:takes_a_failed_look_for_nothing", *FAST, "--only", "look-failed"])
     assert "GET /orders  -> answered 503" in capsys.readouterr().out
-    main(["prove", f"{MODULE}:another_version_at_last", *FAST, "--only", "taken-500"])
+    main(["prove", f"{MODULE}:another_version_at_last", *FAST, "--only", "refused", "--only", "taken-500"])
     said = capsys.readouterr().out
     assert "POST /v1/orders" in said
     assert "by another request" in said

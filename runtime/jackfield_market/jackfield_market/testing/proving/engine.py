@@ -164,7 +164,9 @@ class Prover:
             cells += [cell for cell, _ in found]
             if any(cut for _, cut in found):
                 notes.append(_CUT.format(self._settings.terms.silence))
-        notes += [f"It also sent {other}: this was not in the first run, and is not judged." for _, other in sorted(self._others.items())]
+        judged = {line(entry.request) for cell in cells if cell.advice == BY_ANOTHER for entry in cell.entries}
+        others = [other for name, other in sorted(self._others.items()) if name not in judged]
+        notes += [f"It also sent {other}: this was not in the first run, and is not judged." for other in others]
         return CaseProof(case.name, writes, tuple(_single(cells)), tuple(dict.fromkeys(notes)))
 
     def _first(self, case: Case) -> Played:
