@@ -30,6 +30,8 @@ _MOVED = (
     '<article>This page has moved <a href="{target}">here</a>.</article>'
 )
 _LINK = re.compile(r"\[([^]]+)\]\([^)]*\)")
+_CODE_OF = re.compile(r"<!-- code of: (\S+) -->")
+_LANGUAGES = {".py": "python", ".yaml": "yaml", ".ts": "ts", ".toml": "toml", ".json": "json"}
 
 
 @cache
@@ -103,10 +105,17 @@ def _line(files: Files, title: str, path: str) -> str:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Weigh a page in the search."""
+    """Weigh a page in the search, and show the examples of the source tree that it names, folded."""
     boost = next((weight for path, weight in _BOOSTS if re.match(path, page.file.src_uri)), 1)
     page.meta.setdefault("search", {"boost": boost} if boost else {"exclude": True})
-    return markdown
+    return _CODE_OF.sub(lambda found: _folded(found[1]), markdown)
+
+
+def _folded(path: str) -> str:
+    file = Path(__file__).resolve().parent.parent / path
+    code = file.read_text(encoding="utf-8").rstrip()
+    lines = [f"```{_LANGUAGES[file.suffix]}", *code.splitlines(), "```"]
+    return "\n".join([f'??? example "{path}"', "", *(f"    {line}".rstrip() for line in lines)])
 
 
 def on_page_context(context: Any, page: Any, **_: Any) -> Any:

@@ -13,7 +13,7 @@ from doc_pages import ROOT
 DOCS = ROOT / "docs"
 MADE = re.compile("Made by `make (generate|prove-public)`")
 """Begins pages that are written by the code; test_docs_prove_results holds the form of the second."""
-TABLE = re.compile(r"<!-- table of: .*?<!-- end of table -->", re.DOTALL)
+TABLE = re.compile(r"<!-- table of: .*?<!-- end of table -->|<!-- code of: \S+ -->", re.DOTALL)
 """A table within a page that is made from a schema."""
 INSIDE = re.compile(r"decisions/|architecture|paths|performance|threat-model")
 """Pages for contributors, which the site does not have."""
