@@ -30,6 +30,7 @@ def _stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, Any]
 
 def _result(stand: tuple[Rig, Any], action: str, status: int, body: str, kind: str = "text/xml", **inputs: Any) -> Any:
     rig, server = stand
+    server.requests.clear()
     server.asked, server.answers = [], [{"status_code": status, "headers": {"Content-Type": kind}, "body": body}]
     return rig.result(action, **inputs)
 

@@ -15,7 +15,10 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from jackfield_store.journal.process import place
+
 _FOLDER = Path(__file__).with_name("d8093255")
+_PLACED = "UPDATE instances SET place = {}"
 
 
 class Carried(NamedTuple):
@@ -30,13 +33,17 @@ class Carried(NamedTuple):
 
 
 def carried(url: str) -> Carried:
-    """Fill the database at a URL, which is empty."""
+    """Fill the database at a URL, which is empty; the processes that had died with it were of this machine's present boot."""
     kind = "sqlite" if url.startswith("sqlite") else "postgresql"
     text = (_FOLDER / f"{kind}.sql").read_text(encoding="utf-8")
     if kind == "sqlite":
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
             connection.executescript(text)
+            with connection:
+                connection.execute(_PLACED.format("?"), (place(),))
+                connection.execute("DELETE FROM clock")
     else:
         with psycopg.connect(url) as connected:
             connected.execute(text.encode())
+            connected.execute(_PLACED.format("%s").encode(), (place(),))
     return Carried(**json.loads((_FOLDER / f"{kind}.json").read_text(encoding="utf-8")))

@@ -17,8 +17,8 @@ _OPERATORS = ("allowReferences", "allowAmbient")
 
 
 def check_settings(actor: Actor, changes: Mapping[str, Any], present: Settings) -> None:
-    """Refuse a platform what would let its tenants read the server's secrets, or act with the server's identity, and to loosen the
-    rules under which calls wait for a person; and everybody what guards count themselves. ``present`` are the settings that are replaced.
+    """Refuse changes that only the operator may make. A platform may not let its tenants read the server's secrets or act with its
+    identity, nor loosen the rules of approvals. Nobody sets the counts of guards. ``present`` are the replaced settings.
 
     :raises NotAllowed: if only the operator may change them so.
     """

@@ -18,7 +18,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 CHANGES = [
     "/connections", "/connections/hall/values", "/connections/hall/test", "/connections/hall/doctor",
-    "/connections/hall/name", "/connections/hall/removal", "/connections/hall/guard", "/suppressions/removal",
+    "/connections/hall/name", "/connections/hall/quotas", "/connections/hall/removal", "/connections/hall/guard", "/suppressions/removal",
     "/connectors/echo/actions/say/run", "/connectors/echo/actions/say/code", "/invocations/x/cancel", "/invocations/x/resolve",
     "/invocations/x/look", "/invocations/x/redrive", "/connections/hall/authorization", "/uploads", "/tokens", "/tokens/x/revocation",
     "/workspace", "/invocations/x/approval", "/connectors/github/trial",

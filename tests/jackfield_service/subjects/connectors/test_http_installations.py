@@ -265,7 +265,7 @@ def test_the_console_installs_upgrades_and_removes(place: Place, shop: Storefron
     browser.change("/marketplace/acme", "/marketplace/acme/removal", version="1.0.0")
     assert "These stop in this workspace: schedule nightly ." in browser.get("/marketplace/acme").words
     browser.change("/marketplace/acme", "/marketplace/acme/removal")
-    assert "broken no connector 'acme' is installed. Install it again" in browser.get("/schedules/nightly").words
+    assert "Status no connector 'acme' is installed. Install it again" in browser.get("/schedules/nightly").words
     assert "Greets." not in browser.get("/connectors").words
 
 

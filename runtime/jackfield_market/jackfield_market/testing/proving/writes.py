@@ -21,7 +21,9 @@ _CONDITIONS = ("if-match", "if-unmodified-since")
 """Fields by which a provider refuses a write of a thing that has changed."""
 _KEY = "idempotencykey"
 """End of the names of keys that every provider is taken to know, without dashes and the like."""
-_MADE = re.compile(r"made-\d+|(?=(?:[^\W\d]|[.:+-])*\d(?:[^\W\d]|[.:+-])*\d(?:[^\W\d]|[.:+-])*\d)[\w.:+-]{8,}")
+_DIGITS = 3
+"""Digits from which on a word may be an ID, a key or a time."""
+_MADE = re.compile(r"(made-\d+)|[\w.:+-]{8,}")
 """Words that a run makes anew: ids, times, random ones."""
 _NUMBER = re.compile(r"(-?)\d+(\.\d+)?([eE][+-]?\d+)?")
 _LIKE = 0.9
@@ -175,7 +177,12 @@ def _domain(host: str) -> list[str]:
 
 def _plain(text: str) -> str:
     """Return a text with a sign in place of what each run makes anew."""
-    return _MADE.sub("#", text)
+    return _MADE.sub(_masked, text)
+
+
+def _masked(found: re.Match[str]) -> str:
+    is_made = found[1] or sum(letter.isdecimal() for letter in found[0]) >= _DIGITS
+    return "#" if is_made else found[0]
 
 
 def likeness(one: Shape, other: Shape, *, content: bool = True) -> float:

@@ -346,7 +346,7 @@ class Connecting:
 
     def refused(self, found: ConnectSession) -> list[str]:
         """Return the names of what is filled in that the last test has refused."""
-        step = None if found.passed or found.blocked else failed_step((found.trial.get("lastTest") or {}).get("steps", ()))
+        step = failed_step((found.trial.get("lastTest") or {}).get("steps", ())) if found.is_refused else None
         schema, values, secret = self.form(found)
         filled = {name: field for name, field in schema["properties"].items() if name in values or name in secret}
         return [] if step is None else refused(step, filled)

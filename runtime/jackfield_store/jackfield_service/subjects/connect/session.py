@@ -216,6 +216,11 @@ class ConnectSession(SecretHolder):
         return {"warnings": [{"path": path, "message": text} for path, text in faults.items()]} if faults else {}
 
     @property
+    def is_refused(self) -> bool:
+        """True if the provider has refused the last test, which did not fail at the platform's side."""
+        return not (self.passed or self.blocked)
+
+    @property
     def record(self) -> ConnectRecord:
         """Record that an earlier session has left with the connection."""
         return ConnectRecord.from_json(self.recalled)
