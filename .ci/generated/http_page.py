@@ -37,7 +37,7 @@ clients](../tutorial/oauth2.md), with the scope that the token needs. [HTTP oper
 _TITLES = {"server": "Server"}
 _EVENTS = frozenset({"approvals", "events", "callbacks", "deliveries", "schedules", "platform"})
 """Groups of operations on what happens without a caller who waits."""
-_MANAGING = frozenset({"installations", "connections", "authorizations", "audit", "tokens", "workspaces"})
+_MANAGING = frozenset({"installations", "connections", "authorizations", "audit", "state", "tokens", "workspaces"})
 """Groups of operations that manage a workspace."""
 _SERVERS = frozenset({"oauth-clients", "mcp-servers"})
 """Groups of operations on servers of others."""

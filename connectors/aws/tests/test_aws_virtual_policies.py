@@ -128,7 +128,8 @@ def test_no_page_or_endpoint_grows_with_the_catalogue(place: Place) -> None:
         "/v1/connections/aws", "/v1/connections/aws/policy?connector=aws.ec2", "/openapi.json", "/metrics",
     ):  # fmt: skip
         found = place.client().get(address, **headers)
-        assert (found.status, address, len(found.text) < 2 * LARGEST_PAGE) == (200, address, True)
+        most = 3 * LARGEST_PAGE if address == "/openapi.json" else 2 * LARGEST_PAGE  # our own operations alone are 330 kB
+        assert (found.status, address, len(found.text) < most) == (200, address, True)
     page = place.client().get("/v1/connectors", **headers).text
     manifests = json.loads(page)
     assert (len(manifests["items"]), bool(manifests["nextCursor"]), len(page) < 40_000) == (50, True, True)
