@@ -84,8 +84,8 @@ def test_a_trigger_keeps_what_was_typed(visitor: Visitor, thoroughly: bool) -> N
     page = visitor.page
     visitor.go("/new-subscription?trigger=http/webhook")
     visitor.field("Name").fill("orders")
-    signature = page.get_by_label(re.compile("^Signature")).first
-    signature.select_option("secretPath")
+    signature, secret = page.get_by_label(re.compile("^Signature")).first, "None: only the URL is secret"
+    signature.select_option(label=secret)
     page.get_by_role("searchbox", name="Start an invocation with each event").fill("say")
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Say", exact=True).wait_for()
@@ -108,7 +108,7 @@ def test_a_trigger_keeps_what_was_typed(visitor: Visitor, thoroughly: bool) -> N
     page.locator("#thenConnection option[value=hall]").wait_for(state="attached")
     page.get_by_role("dialog").wait_for(state="hidden")
     assert (visitor.field("Name").first.input_value(), visitor.field("Connection to Echo").input_value()) == ("orders", "hall")
-    assert signature.evaluate("node => node.selectedOptions[0].textContent") == "secretPath"
+    assert signature.evaluate("node => node.selectedOptions[0].textContent") == secret
     assert visitor.judged(thoroughly=thoroughly) == []
     page.get_by_label("Write them as JSON").check()
     assert "/data/payload/body/id" in page.locator("#thenInputs-hint").inner_text()
