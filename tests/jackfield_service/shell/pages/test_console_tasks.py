@@ -307,7 +307,7 @@ def _(person: Person) -> None:
     person.begin("Subscriptions")
     person.look_for("When this happens…", "webhook")
     person.press("HTTP: Webhook", "link", exact=False)
-    person.fill(Name="orders", Signature="secretPath")
+    person.fill(Name="orders", Signature="None: only the URL is secret")
     person.look_for("Start an invocation with each event", "say")
     person.press("Say", "link")
     person.sees("Each event starts")
