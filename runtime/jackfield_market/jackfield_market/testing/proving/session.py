@@ -27,10 +27,10 @@ from jackfield_market.testing.proving.tools import ToolServer
 
 _FAILED = 1
 _NOW_AND_THEN = 5.0
+"""Seconds between two lines of progress in a log."""
 _ELSEWHERE = (307, 308)
 """Statuses after which a client sends the same request to another place."""
 _BOUNDARY = "jackfield.boundary.once"
-"""Seconds between two lines of progress in a log."""
 _RUNNERS = Path(__file__).parent / "node"
 
 

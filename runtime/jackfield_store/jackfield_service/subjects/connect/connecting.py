@@ -21,7 +21,7 @@ from jackfield_service.subjects.connect.access import REMOTE, Access
 from jackfield_service.subjects.connect.approvals import SessionApprovals
 from jackfield_service.subjects.connect.choice import Choice
 from jackfield_service.subjects.connect.confirmation import ANOTHER, is_repeated, of_another_user, require_proof, require_texts
-from jackfield_service.subjects.connect.faults import failed_step, refused
+from jackfield_service.subjects.connect.faults import failed_step, refused, steps_of
 from jackfield_service.subjects.connect.records import ConnectRecord, ConnectRecords
 from jackfield_service.subjects.connect.session import CANCELLED, ConnectSession, Wanted, is_another, told_apart
 from jackfield_service.subjects.connect.table import ConnectTable, Overtaken, SessionChanged, SessionMoved, same, unknown
@@ -346,10 +346,11 @@ class Connecting:
 
     def refused(self, found: ConnectSession) -> list[str]:
         """Return the names of what is filled in that the last test has refused."""
-        step = failed_step((found.trial.get("lastTest") or {}).get("steps", ())) if found.is_refused else None
+        step = failed_step(steps_of(found.trial)) if found.is_refused else None
+        if step is None:
+            return []
         schema, values, secret = self.form(found)
-        filled = {name: field for name, field in schema["properties"].items() if name in values or name in secret}
-        return [] if step is None else refused(step, filled)
+        return refused(step, {name: field for name, field in schema["properties"].items() if name in values or name in secret})
 
     def first(self, found: ConnectSession, name: str, kind: ConnectionKind) -> ConnectSession | None:
         """Return a session that nobody has begun as it is when its person enters the only value of a new connection of the type ``name``.
@@ -395,8 +396,9 @@ class Connecting:
 
     def _refuse_again(self, found: ConnectSession, given: Mapping[str, Any]) -> None:
         """Refuse to try again a secret that was refused, and that the person has not entered anew."""
-        lacking = [name for name in self.refused(found) if name in self.form(found)[2] and is_blank(given.get(name, ""))]
-        if lacking:
+        blank = [name for name in self.refused(found) if is_blank(given.get(name, ""))]
+        secret = self.form(found)[2] if blank else ()
+        if lacking := [name for name in blank if name in secret]:
             faults = [Detail(f"/{name}", "is required", "required") for name in lacking]
             raise InvalidConnection("a value is missing", details=faults, hint="Enter it.")
 

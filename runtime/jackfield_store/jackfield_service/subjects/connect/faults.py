@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from jackfield.connector.connection_steps import values_at_fault
@@ -201,6 +201,12 @@ def refused(step: Mapping[str, Any], fields: Mapping[str, Any]) -> list[str]:
     named = [name for name in fields if name in step.get("values", ())]
     alone = [name for name, field in fields.items() if is_secret(field)] if len(fields) == 1 else []
     return named or (alone if step.get("code") == "unauthenticated" and not step.get("values") else [])
+
+
+def steps_of(trial: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the steps of a connection's last test."""
+    steps: Sequence[Mapping[str, Any]] = (trial.get("lastTest") or {}).get("steps", ())
+    return steps
 
 
 def failed_step(steps: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:

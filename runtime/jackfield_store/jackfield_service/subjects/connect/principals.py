@@ -7,10 +7,11 @@ platform's key, the owner can mend nothing: it is told to the platform.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.errors import InvalidConnection
+from jackfield_service.subjects.connect.faults import steps_of
 from jackfield_service.subjects.connect.records import ConnectRecords
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ def lets_in(principal: str, identity: str) -> bool:
 
 def another_key(principal: str, trial: Mapping[str, Any]) -> InvalidConnection | None:
     """Return what is wrong with a principal, by the identity that a connection's test has found its key to be; None if nothing is."""
-    steps: Iterable[Mapping[str, Any]] = (trial.get("lastTest") or {}).get("steps", ())
-    found = next((str(step["principal"]) for step in steps if step.get("principal")), "")
+    found = next((str(step["principal"]) for step in steps_of(trial) if step.get("principal")), "")
     if not principal or not found or lets_in(principal, found):
         return None
     text = f"the key belongs to {found}, and the trust policy that the account's owner was shown lets in {principal}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connections.host_access import generated_fields
 from jackfield.kernel.errors import JackfieldError
 from jackfield_service.subjects.connect.access import REMOTE, guarded
-from jackfield_service.subjects.connect.faults import Asked, Blocked, Failure, failed_step, is_platforms, side_of
+from jackfield_service.subjects.connect.faults import Asked, Blocked, Failure, failed_step, is_platforms, side_of, steps_of
 from jackfield_service.subjects.connect.principals import another_key
 from jackfield_service.subjects.connect.session import ConnectSession
 from jackfield_service.subjects.connect.table import SessionMoved
@@ -92,7 +92,7 @@ class Trials:
         return tested
 
     def _blocked_by(self, found: ConnectSession, kind: ConnectionKind, trial: Mapping[str, Any]) -> dict[str, Any]:
-        step = failed_step((trial.get("lastTest") or {}).get("steps", ()))
+        step = failed_step(steps_of(trial))
         if step is None:
             return {}
         other = another_key(found.asked.principal, trial)

@@ -21,7 +21,7 @@ from jackfield_service.shell.pages.layout.plain_form import Choices, fields
 from jackfield_service.subjects.connect.access import role_of, stack_of
 from jackfield_service.subjects.connect.connecting import Connecting
 from jackfield_service.subjects.connect.drawn import named_state, row_state, session_state
-from jackfield_service.subjects.connect.faults import concerns, failed_step
+from jackfield_service.subjects.connect.faults import concerns, failed_step, steps_of
 from jackfield_service.subjects.connect.operations import SESSION
 from jackfield_service.subjects.connect.pages.approval import ApprovalPages, breakable, progress, titled
 from jackfield_service.subjects.connect.pages.cards import LIGHT, card, grouped, icon
@@ -430,10 +430,10 @@ class View(ApprovalPages):
 
     def _refused(self, sessions: Connecting, found: ConnectSession) -> dict[str, str]:
         """Return what the test has refused of what the person has filled in, by JSON Pointer."""
-        step, names = failed_step((found.trial.get("lastTest") or {}).get("steps", ())), sessions.refused(found)
-        fields = sessions.form(found)[0]["properties"]
+        step, names = failed_step(steps_of(found.trial)), sessions.refused(found)
         if step is None or not names:
             return {}
+        fields = sessions.form(found)[0]["properties"]
         advice, words = self._advice(step), self._words
         told = words.summary(step) if step.get("values") else words.refusal(fields[names[0]], self._provider(sessions, found))
         told += f" {advice}" if 0 < len(advice) <= _SHORT_ADVICE else ""
@@ -528,7 +528,7 @@ class View(ApprovalPages):
 
     @staticmethod
     def _steps(found: ConnectSession, fields: Collection[str]) -> list[Mapping[str, Any]]:
-        return [step for step in (found.trial.get("lastTest") or {}).get("steps", ()) if concerns(step, fields)]
+        return [step for step in steps_of(found.trial) if concerns(step, fields)]
 
     def _trial(self, found: ConnectSession, fields: Collection[str], external: str | None, *, is_cured: bool = False) -> Markup | None:
         """Render what the test has found out, of what the person can see: ``fields`` are those of the form. What to do that is long
