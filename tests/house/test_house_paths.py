@@ -40,12 +40,16 @@ def is_member(name: str) -> bool:
     return any(re.search(rf"\b(def {member}\b|{member}[,:])", body) for body in _classes().get(owner, ()))
 
 
-@pytest.mark.parametrize("page", ["architecture.md", "paths-secrets.md", "paths.md"])
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/paths-secrets.md", "docs/paths.md"])
 def test_pages_that_lead_through_the_code_name_what_exists(page: str) -> None:
-    """A reader who follows a path finds each module and each method that it names."""
-    words = set(re.findall(r"`([A-Za-z_./]+)`", (ROOT / "docs" / page).read_text("utf-8")))
-    modules = {word for word in words if re.fullmatch(r"[a-z_]+(/[a-z_]+)+(\.[a-z_]+)?", word)}
-    members = {word for word in words if re.fullmatch(r"[A-Z][A-Za-z]+\.[a-z_]+", word)}
+    """A reader who follows a path finds each module, each file and each method that it names."""
+    words = set(re.findall(r"`([A-Za-z_./]+)`", (ROOT / page).read_text("utf-8")))
+    modules = {
+        word.removesuffix(".py")
+        for word in words
+        if re.fullmatch(r"[a-z_]+(/[a-z_]+)+(\.[a-z_]+)?", word) and not (ROOT / word).exists()
+    }
+    members = {word for word in words if re.fullmatch(r"[A-Z][A-Za-z]+[a-z]\.[a-z_]+", word)}
     assert modules
     assert members
     assert [name for name in sorted(modules) if not is_module(name, SOURCES)] == []
