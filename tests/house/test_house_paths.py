@@ -45,9 +45,7 @@ def test_pages_that_lead_through_the_code_name_what_exists(page: str) -> None:
     """A reader who follows a path finds each module, each file and each method that it names."""
     words = set(re.findall(r"`([A-Za-z_./]+)`", (ROOT / page).read_text("utf-8")))
     modules = {
-        word.removesuffix(".py")
-        for word in words
-        if re.fullmatch(r"[a-z_]+(/[a-z_]+)+(\.[a-z_]+)?", word) and not (ROOT / word).exists()
+        word.removesuffix(".py") for word in words if re.fullmatch(r"[a-z_]+(/[a-z_]+)+(\.[a-z_]+)?", word) and not (ROOT / word).exists()
     }
     members = {word for word in words if re.fullmatch(r"[A-Z][A-Za-z]+[a-z]\.[a-z_]+", word)}
     assert modules
