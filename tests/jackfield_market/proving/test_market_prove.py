@@ -17,10 +17,15 @@ from jackfield_market.testing.proving.faults import FAULTS
 
 MODULE = seeded_programs.__name__
 PROGRAM = str(Path(seeded_programs.__file__))
+PATIENT = ["--silence", "20s", "--late", "20s"]
+"""No program of the tests waits so long: what a thread has left to send comes, however late it gets its turn."""
 FAST = ["--silence", "1s", "--late", "0.4s"]
+"""For programs that wait for as long as the provider is silent."""
 OWN = [word for fault in FAULTS if not (fault.is_started_again or fault.asked) for word in ("--only", fault.name)]
 """Situations that are the code's own doing."""
 OPTIONS = {
+    "hedges": FAST,
+    "without_timeout": FAST,
     "keyed_in_the_body": ["--key-member", "requestToken"],
     "keyed_in_the_query": ["--key-member", "requestId"],
     "searches_again": ["--read", "POST /search"],
@@ -35,7 +40,7 @@ def prove(capsys: pytest.CaptureFixture[str]) -> Proved:
 
     def run(*words: str) -> tuple[int, dict[str, Any]]:
         separate = words.index("--") if "--" in words else len(words)
-        code = main(["prove", *FAST, *words[:separate], "--json", *words[separate:]])
+        code = main(["prove", *PATIENT, *words[:separate], "--json", *words[separate:]])
         return code, json.loads(capsys.readouterr().out)
 
     return run
@@ -48,7 +53,7 @@ def _verdicts(said: dict[str, Any]) -> set[str]:
 @pytest.mark.parametrize(("program", "verdict"), seeded_programs.FAULTY.items(), ids=lambda one: getattr(one, "__name__", ""))
 def test_a_faulty_program_is_found(program: Callable[..., Any], verdict: str, prove: Proved) -> None:
     """It is judged as it behaves, with a sentence about what to change, and the exit code is 1."""
-    code, said = prove(f"{MODULE}:{program.__name__}", *OWN)
+    code, said = prove(f"{MODULE}:{program.__name__}", *OWN, *OPTIONS.get(program.__name__, ()))
     assert (code, said["passed"]) == (1, False)
     wrong = [cell for case in said["cases"] for write in case["writes"] for cell in write["situations"] if cell["verdict"] == verdict]
     assert wrong
@@ -101,7 +106,7 @@ def test_a_program_that_is_started_again_has_a_marker_or_a_key(program: str, cod
 @pytest.mark.parametrize("program", ["without_timeout", "looks_first", "looks_twice_first"])
 def test_two_runs_at_once_keep_step(program: str, prove: Proved) -> None:
     """Both look before either writes. What both do is shown, and does not count by itself."""
-    code, said = prove(f"{MODULE}:{program}", "--late", "20s", "--only", "twice-at-once")
+    code, said = prove(f"{MODULE}:{program}", "--only", "twice-at-once")
     assert code == 0
     assert said["cases"][0]["writes"][0]["situations"][-1]["effects"] == 2
 
@@ -109,7 +114,7 @@ def test_two_runs_at_once_keep_step(program: str, prove: Proved) -> None:
 @pytest.mark.parametrize("program", ["keyed", "makes_what_is_not_there", "locks_and_looks", "locks_and_gives_up"])
 def test_two_runs_at_once_may_have_one_effect(program: str, prove: Proved) -> None:
     """By one key, a condition, or a lock: a run is held no longer than an answer may be late."""
-    code, said = prove(f"{MODULE}:{program}", "--only", "twice-at-once", "--again")
+    code, said = prove(f"{MODULE}:{program}", *FAST, "--only", "twice-at-once", "--again")
     assert (code, said["sentTwice"]) == (0, 0)
 
 
@@ -164,7 +169,7 @@ def remembering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_boundary_around_the_code_is_new_for_each_situation(remembering: str, prove: Proved) -> None:
     """What its journal knows of one situation does not answer the next: each is played, and nothing is sent twice."""
     only = ("taken-reset", "failed-before", "twice-at-once", "killed-after")
-    code, said = prove(f"{remembering}:boundary", *(word for name in only for word in ("--only", name)))
+    code, said = prove(f"{remembering}:boundary", *FAST, *(word for name in only for word in ("--only", name)))
     verdicts = {cell["situation"]: cell["verdict"] for cell in said["cases"][0]["writes"][0]["situations"]}
     assert (code, said["notReached"]) == (0, 0)
     assert (verdicts["taken-reset"], verdicts["twice-at-once"]) == ("told as unknown", "sent once")
@@ -257,7 +262,7 @@ def test_a_tool_that_hands_on_the_refusal_says_it(text: str, falsely: int, tmp_p
 
 def test_a_connector_of_ours_sends_nothing_twice(prove: Proved) -> None:
     """Its writes go through the runtime: a lost answer is told as unknown."""
-    code, said = prove("slack", "--only", "taken-reset", "--only", "refused", "--only", "failed-503")
+    code, said = prove("slack", *FAST, "--only", "taken-reset", "--only", "refused", "--only", "failed-503")
     assert (code, said["sentTwice"], said["passed"]) == (0, 0, True)
     assert said["writes"] >= 5
     assert _verdicts(said) <= {"told as unknown", "sent once"}

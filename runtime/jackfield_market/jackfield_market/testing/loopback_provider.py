@@ -25,8 +25,8 @@ _DROP = 0.05
 """Seconds between two octets."""
 _PATIENCE = 10.0
 """Seconds to wait for the server's thread."""
-_SETTLED = 2.0
-"""Seconds to wait for requests that are being read."""
+_SETTLED = 10.0
+"""Seconds to wait for requests that are being read or recorded."""
 _LOOK = 0.05
 """Seconds between two looks at whether a client has hung up."""
 _HANDLER = "jackfield-provider"
@@ -159,7 +159,7 @@ class Provider:
         self._server.server_close()
 
     def settle(self) -> None:
-        """Wait until the requests of all connections that were made before have been read, also if their client has gone."""
+        """Wait until the script has had the requests of all connections that were made before, also if their client has gone."""
         with contextlib.suppress(OSError), socket.create_connection(self._server.server_address[:2], _PATIENCE) as last:  # type: ignore[arg-type]
             last.sendall(_LAST)
             last.recv(1)  # connections are accepted in their order
@@ -167,7 +167,7 @@ class Provider:
             self._read.wait_for(lambda: self._reading == 0, _SETTLED)
 
     def reading(self, change: int) -> None:
-        """Count the connections whose request is being read."""
+        """Count the connections whose request has not been read, or is with the script."""
         with self._read:
             self._reading += change
             self._read.notify_all()
@@ -187,8 +187,10 @@ class Provider:
         with self._lock:
             self.requests.append(request)
             number = len(self.requests)
-        self.reading(-1)
-        found = self._script(number, request)
+        try:
+            found = self._script(number, request)
+        finally:
+            self.reading(-1)
         if found == HANG:
             self._over.wait()
         return found
