@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mcp import Client as SdkClient
 
-from http_stand import Stand
+from http_stand import Stand, say, standing
 from mcp_conformance import conforming
 from mcp_talk import MODES, Server, remote
 
@@ -19,6 +19,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with actions that have pages, jobs, pictures and neither."""
     with conforming(tmp_path_factory.mktemp("progress")) as stand:
         yield remote(stand.port, _token(stand))
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that answers plain requests past its application, as ``jackfield serve`` does once it knows a token and has its index."""
+    with standing(tmp_path_factory.mktemp("plain")) as stand:
+        server = remote(stand.port, _token(stand))
+        for _ in range(2):
+            called(server, "search_actions", MODES[0], query="list")
+        yield server
 
 
 def _token(stand: Stand) -> str:
@@ -63,3 +73,16 @@ def test_a_job_has_its_providers_words(server: Server, mode: str) -> None:
 def test_a_call_without_stages_tells_nothing(server: Server, mode: str) -> None:
     """Nothing is made up."""
     assert called(server, "conformance_greet", mode)[1] == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("action", "inputs", "begins"), [
+    ("list", {"total": 40, "pageSize": 2, "fetchAll": True}, [(1.0, None, "Pages read: 1.")]), ("say", {"text": "hello"}, []),
+])  # fmt: skip
+def test_a_plain_request_may_be_answered_by_a_stream(
+    plain: Server, mode: str, action: str, inputs: dict[str, Any], begins: list[Any]
+) -> None:
+    """A client that asks for progress gets it, and the answer, at a server that knows it, too."""
+    for _ in range(2):
+        result, told = called(plain, "execute_action", mode, **say(action, **inputs))
+        assert (result.structured_content["status"], told[:1]) == ("succeeded", begins)

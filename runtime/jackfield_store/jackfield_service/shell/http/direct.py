@@ -2,8 +2,8 @@
 as much as a small call.
 
 A request is plain if its head has no member of ``_SPECIAL`` and its body is small and of known length. ``Direct.begin`` declines one that
-is not known to be good: an unknown token, an exhausted limit, a body that is no invocation. Nothing has been done by then, and Starlette
-answers the request instead. So each refusal has one place, and a caller cannot tell the two ways apart.
+is not known to be good: an unknown token, an exhausted limit, a body that is no invocation; and one that a stream may answer. Nothing has
+been done by then, and Starlette answers the request instead. So each refusal has one place, and a caller cannot tell the two ways apart.
 """
 
 from __future__ import annotations
@@ -184,9 +184,9 @@ class Direct:
         return start
 
     def _served(self, exchange: Exchange) -> Start | None:
-        """Return the function that calls the endpoint of a request; None if that has to wait for the search index."""
-        server = self._server
-        if not server.is_indexed:
+        """Return the function that calls the endpoint of a request; None if that has to wait for the search index, or may stream."""
+        server, marker = self._server, exchange.operation.streamed_by
+        if not server.is_indexed or (marker and marker in exchange.body):
             return None
         request = exchange.request()
 

@@ -37,7 +37,8 @@ class Operation:
     name of a schema, a media type or an empty string. ``results`` are statuses that carry a Result, ``problems`` those that carry a problem
     document. One that ``describes`` returns what every process has loaded, and goes on while the database does not answer. ``partly`` says
     so for some requests: their caller may be known as of an earlier reading of the epoch, which the endpoint finds under ``READING`` in the
-    request's scope. Callers ``over_mcp`` have tokens for that alone, and are told where to get one."""
+    request's scope. Callers ``over_mcp`` have tokens for that alone, and are told where to get one. A body that has ``streamed_by`` may be
+    answered by a stream."""
 
     method: Method
     path: str
@@ -53,6 +54,7 @@ class Operation:
     problems: tuple[int, ...] = ()
     describes: bool | Literal["partly"] = False
     over_mcp: bool = False
+    streamed_by: bytes = b""
 
     @property
     def tag(self) -> str:

@@ -70,7 +70,9 @@ def mcp_operations(server: ServerContext) -> list[Operation]:
     about = "Where clients of MCP get a token (RFC 9728)."
     return [
         *(  # many clients write the address with a slash at its end
-            Operation("POST", path, serve, "read", "mcp", summary, answers, body="Message", describes="partly", over_mcp=True)
+            Operation(
+                "POST", path, serve, "read", "mcp", summary, answers, body="Message", describes="partly", over_mcp=True, streamed_by=_TOKEN
+            )
             for path in ("/mcp", "/mcp/")
         ),
         *(Operation("GET", path, _metadata, None, "resourceMetadata", about, {200: "Message"}) for path in (METADATA, f"{METADATA}/mcp")),
