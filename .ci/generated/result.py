@@ -19,7 +19,7 @@ _EVIDENCE: Json = {
         "source": {"type": "string", "description": "What was asked, or has told."},
         "at": {"type": "string", "format": "date-time", "description": "Of what contradicts: when it was found."},
         "connection": {"type": ["string", "null"]},
-        "looks": {"type": "integer", "minimum": 1, "description": "How often was looked."},
+        "looks": {"type": "integer", "minimum": 1, "description": "Number of looks until then, each of one source."},
         "matched": {"type": "object", "additionalProperties": {"type": "string"}, "description": "The beginning of what was found."},
     },
     "additionalProperties": False,
@@ -139,7 +139,7 @@ def _meta() -> Json:
             "settling": closed(
                 {
                     "next": {"type": "string", "format": "date-time", "description": "When the provider is asked next, if it is."},
-                    "looks": {"type": "integer", "minimum": 0, "description": "How often it was asked so far."},
+                    "looks": {"type": "integer", "minimum": 0, "description": "Number of looks so far, each of one source."},
                 },
                 ["looks"],
                 "There where evidence may still settle a doubt by itself. Else a person has to. It is not recorded.",

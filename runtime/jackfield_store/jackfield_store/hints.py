@@ -14,7 +14,7 @@ STEPS: Mapping[str, str] = {
     "resolve": "Check with the provider whether it took effect, then resolve the invocation.",
     "settling": (
         "The provider is being asked whether it took effect: Result.wait() waits for the outcome of {id}, as does the same call with its "
-        "key and wait=True. The same call of a function looks at once. Without a key, do not send it again."
+        "key and wait=True. Without a key, do not send it again."
     ),
     "invocations": "The journal lists the invocations of this workspace.",
     "save_anyway": "{first}To save it anyway, pass force=True; to save it without a test, test=False.",

@@ -90,6 +90,8 @@ def test_a_doubt_is_looked_up_by_itself(shop: Shop) -> None:
     result = doubt(lambda: charge("a"))
     assert result.meta.settling is not None
     assert result.meta.settling["looks"] == 0
+    assert result.error is not None
+    assert str(result.error.hint).endswith("The same call of the function looks at once.")
     assert "next" in result.meta.settling
     shop.pass_time()
     entry = shop.settled(result)

@@ -42,6 +42,7 @@ def test_a_replayed_doubt_says_when_the_next_look_is_due(sqlite: Stages) -> None
     assert Result.from_json(again.to_json()).meta.settling == again.meta.settling
     assert again.error is not None
     assert "is being asked" in (worded(again.error.hint, "http") or "")
+    assert "function" not in str(again.error.hint)
     stage.look(7.0)
     later = stage.invoke(idempotencyKey="k").meta.settling
     assert later is not None
@@ -53,6 +54,24 @@ def test_a_replayed_doubt_says_when_the_next_look_is_due(sqlite: Stages) -> None
     assert ended.error is not None
     assert "resolve" in (worded(ended.error.hint, "http") or "")
     assert "settling" not in (stage.entry(first.meta.invocation_id).result or {})["meta"]
+
+
+@pytest.mark.parametrize("action", ["createTicket", "bothTicket"])
+def test_the_number_of_looks_is_that_of_the_looks_that_are_shown(sqlite: Stages, action: str) -> None:
+    """Each source that is asked counts, also where one round asks several: in what waits, and in what has been settled."""
+    stage = sqlite("on")
+    stage.script("cut")
+    stage.hidden(hidden=True)
+    lost = stage.invoke(action, idempotencyKey="k")
+    stage.look(7.0)
+    held = stage.invoke(action, idempotencyKey="k")
+    assert held.meta.settling is not None
+    assert held.meta.settling["looks"] == len(stage.entry(lost.meta.invocation_id).looks)
+    stage.hidden(hidden=False)
+    stage.look(40.0)
+    found = stage.invoke(action, idempotencyKey="k")
+    assert found.meta.resolution is not None
+    assert found.meta.resolution["evidence"]["looks"] == stage.entry(lost.meta.invocation_id).looks[-1]["number"]
 
 
 @pytest.mark.parametrize("how", ["sync", "async", "result", "queue", "batch", "by id"])

@@ -207,7 +207,7 @@ class Doubts:
         *,
         looks: int = 1,
     ) -> str | None:
-        """Record what ``looks`` have found, and when the next one is due. ``more`` is done in the same transaction; return what that
+        """Record the log of ``looks`` more looks, and when the next one is due. ``more`` is done in the same transaction; return what that
         returns.
 
         :raises OvertakenError: if another process has looked meanwhile; nothing is changed then.
@@ -215,7 +215,7 @@ class Doubts:
         sealed = self.vault.seal(self.workspace, log_place(doubt.id), json.dumps(log, ensure_ascii=False).encode("utf-8", "surrogatepass"))
         values = {
             "workspace": self.workspace, "id": doubt.id, "claim": doubt.claim, "log": sealed, "look_at": look_at,
-            "looks": doubt.looks + bool(looks),
+            "looks": doubt.looks + looks,
         }  # fmt: skip
         day = int(self.time.now() // _DAY) * _DAY
 

@@ -53,6 +53,8 @@ _PARTING = 1.0
 """Seconds for which the end of a process waits for looks. One that goes on is made again when its claim has run out."""
 _WITHIN = 0.5 * LASTS
 """Seconds that a look may take which is a coroutine."""
+_AT_ONCE = "The same call of the function looks at once."
+"""Hint of a doubt that a look of the program may settle."""
 
 
 def begin(storage: Storage, clock: Clock) -> None:
@@ -161,7 +163,7 @@ def told(journal: Journal, clock: Clock, result: Result) -> Result:
     doubts = Doubts(journal.database, journal.vault, journal.workspace, clock)
     doubt = doubts.find(result.meta.invocation_id)
     about = None if doubt is None else settling(doubt, doubts.time.now())
-    return result if about is None else awaitable(result, about, partial(_awaited, journal, clock))
+    return result if about is None else awaitable(result, about, partial(_awaited, journal, clock), _AT_ONCE)
 
 
 def _awaited(journal: Journal, clock: Clock, identifier: str, timeout: float | None = None) -> Result:

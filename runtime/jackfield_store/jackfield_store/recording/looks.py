@@ -173,7 +173,7 @@ def decided(
     kind = "event" if "trigger" in row else "record" if "source" in row else "object"
     evidence: dict[str, Any] = {
         "verdict": verdict, "kind": kind, "source": looking.source(row),
-        "connection": looking.entry.connection, "looks": looking.doubt.looks + 1,
+        "connection": looking.entry.connection, "looks": looking.doubt.looks + len(log.found),
     }  # fmt: skip
     if verdict != "absent" and not looking.judges:  # no policy judges what a look has found
         evidence["matched"] = dict(finding.shown)

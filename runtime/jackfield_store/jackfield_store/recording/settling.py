@@ -162,11 +162,11 @@ def _told(pipeline: Pipe, result: Result, settle: str) -> Result:
     return found
 
 
-def awaitable(result: Result, about: Mapping[str, Any], wait: Callable[[str, float | None], Result]) -> Result:
-    """Return a Result in doubt that says what looks at it, and by which its caller can ``wait`` for that."""
+def awaitable(result: Result, about: Mapping[str, Any], wait: Callable[[str, float | None], Result], more: str = "") -> Result:
+    """Return a Result in doubt that says what looks at it, and by which its caller can ``wait`` for that. ``more`` is added to its hint."""
     error = copy.copy(result.error)
     if error is not None:
-        error.hint = NextStep("settling", id=result.meta.invocation_id)
+        error.hint = NextStep("settling", more=more, id=result.meta.invocation_id)
     found = replace(result, error=error, meta=replace(result.meta, settling=about))
     object.__setattr__(found, "waiter", wait)
     return found
