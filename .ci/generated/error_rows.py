@@ -26,11 +26,12 @@ def errors(failed: Json) -> Json:
             "wait": closed(
                 {
                     "member": {**_POINTER, "description": "Place of the seconds to wait in the body."},
+                    "header": {**_TEXT, "description": "Header field of the provider's own that has the seconds to wait."},
                     "seconds": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds to wait where nothing says how many."},
                 },
                 [],
-                "Wait before a repeat, where no header field says it.",
-                anyOf=[{"required": [name]} for name in ("member", "seconds")],
+                "Wait before a repeat, where no usual header field says it.",
+                anyOf=[{"required": [name]} for name in ("header", "member", "seconds")],
             ),
             "hint": {**_TEXT, "description": "What to do next."},
             "sent": {"enum": list(SENT), "description": "What the refusal implies, where its status does not: 'unknown' is in doubt."},

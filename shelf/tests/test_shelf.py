@@ -158,6 +158,21 @@ def test_a_wait_that_no_answer_tells_is_known(key: str, seconds: float) -> None:
     assert [explain(one).retry_after for one in refusals] == [seconds, 7.0]
 
 
+@pytest.mark.parametrize(("key", "status", "fields", "body", "code", "seconds"), [
+    ("toggl", 402, ((b"x-toggl-quota-resets-in", b"1800"),), {}, "quota_exceeded", 1800.0),
+    ("toggl", 402, (), {}, "quota_exceeded", None),
+    ("hubspot", 429, (), {"policyName": "TEN_SECONDLY_ROLLING", "message": "Slow down."}, "rate_limited", 10.0),
+    ("hubspot", 429, (), {"message": "You have reached your secondly limit."}, "rate_limited", 1.0),
+    ("hubspot", 429, (), {"policyName": "DAILY", "message": "You have reached your daily limit."}, "quota_exceeded", None),
+])  # fmt: skip
+def test_a_limit_waits_as_its_own_words_say(
+    key: str, status: int, fields: tuple[tuple[bytes, bytes], ...], body: dict[str, str], code: str, seconds: float | None
+) -> None:
+    """Of several limits each has its wait: in a header field of the provider's own, by its name, or none."""
+    error = errors_of(_manifest(key)["http"]["errors"]).explain(Refusal("GET /", status, Headers(fields), body))
+    assert (error.code, error.retry_after) == (code, seconds)
+
+
 @pytest.mark.parametrize("service", SERVICES, ids=KEYS)
 def test_a_project_is_reproducible(service: Service) -> None:
     """The same file gives the same bytes, and its facts have a page and a date, or are marked as not seen."""

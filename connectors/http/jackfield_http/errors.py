@@ -39,8 +39,8 @@ _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-reques
 class Row:
     """Meaning of a status or a code: the error, a hint, and what had been sent if the status does not imply it.
 
-    ``repeatable`` is False if a retry cannot help. ``wait_at`` is the JSON Pointer of the seconds to wait in the body, ``wait`` how many it
-    is where neither the body nor a header field says so.
+    ``repeatable`` is False if a retry cannot help. ``wait_at`` is the JSON Pointer of the seconds to wait in the body, ``wait_in`` a header
+    field of the provider's own that has them, ``wait`` how many it is where no answer says so.
     """
 
     kind: type[JackfieldError]
@@ -49,6 +49,7 @@ class Row:
     repeatable: bool = True
     wait_at: str | None = None
     wait: float | None = None
+    wait_in: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +277,8 @@ def _is_throttle(message: str | None) -> bool:
 def _wait(refusal: Refusal, row: Row, message: str | None) -> float | None:
     """Return the seconds to wait before a retry; of a secondary limit that says no time, a minute."""
     headers = refusal.headers
-    said = None if row.wait_at is None else rate_limits.told(find(refusal.body, row.wait_at), headers.get("date"))
+    value = headers.get(row.wait_in) if row.wait_in is not None else None if row.wait_at is None else find(refusal.body, row.wait_at)
+    said = rate_limits.told(value, headers.get("date"))
     if row.kind is not RateLimited:
         stated = headers.retry_after if said is None else said
         return row.wait if stated is None else stated

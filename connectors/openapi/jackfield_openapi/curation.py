@@ -32,8 +32,8 @@ _ROW: Json = {
         "type": "object", "properties": {"member": _POINTER, "equals": {}}, "required": ["member", "equals"], "additionalProperties": False,
     },
     "wait": {
-        "type": "object", "properties": {"member": _POINTER, "seconds": {"type": "number", "exclusiveMinimum": 0}}, "minProperties": 1,
-        "additionalProperties": False,
+        "type": "object", "minProperties": 1, "additionalProperties": False,
+        "properties": {"header": {**_TEXT, "minLength": 1}, "member": _POINTER, "seconds": {"type": "number", "exclusiveMinimum": 0}},
     },
 }  # fmt: skip
 _FAILED: Json = {"type": "object", "properties": {"member": _POINTER, "equals": {}}, "required": ["member"]}

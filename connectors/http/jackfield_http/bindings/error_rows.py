@@ -65,7 +65,7 @@ def _rows(given: Json) -> list[tuple[Key, Row]]:
 def _row(given: Json) -> Row:
     wait = given.get("wait", {})
     kind, hint, sent = KINDS[given["error"]], given.get("hint"), SENT.get(given.get("sent", ""))
-    return Row(kind, hint, sent, wait_at=wait.get("member"), wait=wait.get("seconds"))
+    return Row(kind, hint, sent, wait_at=wait.get("member"), wait=wait.get("seconds"), wait_in=wait.get("header"))
 
 
 def _is_case(given: Json) -> bool:
