@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield_store.access.settings import RETENTION_DAYS, Settings
     from jackfield_store.access.tokens import NewToken, Token, Tokens, UnknownToken
     from jackfield_store.access.workspace_access import WorkspaceAccess
-    from jackfield_store.access.workspaces import DEFAULT, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
+    from jackfield_store.access.workspaces import DEFAULT, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces, unknown_to_platform
 
 __all__ = [
     "DEFAULT",
@@ -37,6 +37,7 @@ __all__ = [
     "WorkspaceAccess",
     "WorkspaceExists",
     "Workspaces",
+    "unknown_to_platform",
 ]
 
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
@@ -47,6 +48,6 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".settings": "RETENTION_DAYS Settings",
             ".tokens": "NewToken Token Tokens UnknownToken",
             ".workspace_access": "WorkspaceAccess",
-            ".workspaces": "DEFAULT UnknownWorkspace Workspace WorkspaceExists Workspaces",
+            ".workspaces": "DEFAULT UnknownWorkspace Workspace WorkspaceExists Workspaces unknown_to_platform",
         },
     )

@@ -326,6 +326,14 @@ def require(database: Database, name: str) -> None:
         raise _unknown(database, name)
 
 
+def unknown_to_platform(name: str) -> UnknownWorkspace:
+    """Return one error for workspaces that do not exist and for those of others: it suggests no name."""
+    hint = (
+        "GET /v1/workspaces lists those that the platform's token manages; PUT /v1/workspaces/{name} creates one whose name fits the token."
+    )
+    return UnknownWorkspace(f"no workspace is named '{name[:100]}'", hint=hint)
+
+
 def _exists(name: str) -> WorkspaceExists:
     return WorkspaceExists(f"the workspace '{name}' exists already", hint="Choose another name; 'workspaces set' changes it.")
 

@@ -21,7 +21,7 @@ from jackfield_service.shell.requests.problem import Problem, of_error
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_service.subjects.state.documents import Stated, members_of, stated
 from jackfield_service.subjects.state.operations import How, Planned, State, require_seen, told
-from jackfield_store.access import UnknownWorkspace, Workspace, Workspaces
+from jackfield_store.access import UnknownWorkspace, Workspace, Workspaces, unknown_to_platform
 from jackfield_store.access.platform_settings import check_settings
 from jackfield_store.access.platform_tokens import manages
 
@@ -98,7 +98,7 @@ def _state(request: Request, server: ServerContext, identity: Identity) -> State
         try:
             return workspaces.find(name)
         except UnknownWorkspace:  # its message would suggest names of others
-            raise _unknown(name) from None
+            raise unknown_to_platform(name) from None
 
     return State(storage, visit, find, put if identity.kind == "platform" else None)
 
@@ -115,12 +115,8 @@ def _workspace(request: Request, identity: Identity) -> str:
         return identity.workspace
     name = str(request.path_params["w"])
     if not manages(identity.workspaces, name):
-        raise _unknown(name)
+        raise unknown_to_platform(name)
     return name
-
-
-def _unknown(name: str) -> UnknownWorkspace:
-    return UnknownWorkspace(f"no workspace is named '{name[:100]}'", hint="GET /v1/workspaces lists those of the platform.")
 
 
 def _judged(error: JackfieldError) -> int | None:

@@ -10,7 +10,7 @@ from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.exports import late_hints
 from jackfield_service.subjects.tenants.purge import keep_at_providers, kept_by, purge
-from jackfield_store.access import Tokens, UnknownWorkspace, Workspace, Workspaces
+from jackfield_store.access import Tokens, UnknownWorkspace, Workspace, Workspaces, unknown_to_platform
 from jackfield_store.access.kept_rules import forget_rules, keep_rules
 from jackfield_store.access.platform_settings import check_settings
 from jackfield_store.access.platform_tokens import manages
@@ -76,7 +76,7 @@ class Tenants:
         try:
             return self._workspaces.find(name)
         except UnknownWorkspace:  # its message would suggest names of other platforms' workspaces
-            raise _unknown(name) from None
+            raise unknown_to_platform(name) from None
 
     def change(self, name: str, changes: Mapping[str, Any]) -> Workspace:
         """Change the given settings of a workspace; ``suspended`` refuses all calls at once.
@@ -153,15 +153,7 @@ class Tenants:
 
     def _require(self, name: str) -> None:
         if not manages(self._pattern, name):
-            raise _unknown(name)
-
-
-def _unknown(name: str) -> UnknownWorkspace:
-    """Return one error for workspaces that do not exist and for those of others."""
-    hint = (
-        "GET /v1/workspaces lists those that the platform's token manages; PUT /v1/workspaces/{name} creates one whose name fits the token."
-    )
-    return UnknownWorkspace(f"no workspace is named '{name[:100]}'", hint=hint)
+            raise unknown_to_platform(name)
 
 
 late_hints(__name__)
