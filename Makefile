@@ -74,9 +74,10 @@ drift: setup
 	@$(BIN)/python .ci/generate.py --check
 
 # Not asked for by 'make test': tests/jackfield_service/shell/pages/test_console_docs_site.py builds the site as strictly, and looks at it.
+# No --quiet: that drops the warnings before --strict counts them.
 docs: setup
 	@echo "== docs"
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(VENV)/site
 
 unit: browser clients
 	@echo "== tests"

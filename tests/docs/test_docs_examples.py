@@ -168,21 +168,21 @@ def _headings(path: Path) -> set[str]:
 
 
 def test_links_lead_to_files() -> None:
-    """A relative link of a page, an example or a package's README leads to a file of the repository; in the latter two, what follows
-    ``#`` to a heading of it."""
+    """A relative link of a page, an example or a package's README leads to a file of the repository, and what follows ``#`` to a heading
+    of it."""
     broken, documented = [], {*pages()}
     for path in documented | {*_READMES}:
         text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
         for target in re.findall(r"\]\(([^)\s]+)\)", text):
             to, _, heading = target.partition("#")
-            if not to or "://" in to or to.startswith("mailto:"):
+            if "://" in to or to.startswith("mailto:"):
                 continue
-            place = path.parent / to
+            place = path.parent / to if to else path
             is_page = path in documented
             if is_page and MADE in place.resolve().parents:
                 continue  # the strict build of the site has that page, and looks for it
             is_there = place.is_file() if is_page else place.exists()
-            if not is_there or (heading and not is_page and heading not in _headings(place)):
+            if not is_there or (heading and place.suffix == ".md" and heading not in _headings(place)):
                 broken.append((_name(path), target))
     assert broken == []
 

@@ -52,7 +52,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             (root / name).symlink_to(ROOT / name)
         settings = root / "mkdocs.yml"
         settings.write_text(text, encoding="utf-8")
-    words = ["-m", "mkdocs", "build", "--strict", "--quiet", "--config-file", str(settings), "--site-dir", str(folder)]
+    words = ["-m", "mkdocs", "build", "--strict", "--config-file", str(settings), "--site-dir", str(folder)]
     subprocess.run([sys.executable, *words], cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True)
     return folder
 
