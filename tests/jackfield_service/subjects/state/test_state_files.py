@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import struct
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
+from database_proxy import DatabaseProxy
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]
@@ -248,3 +250,28 @@ def test_a_killed_apply_leaves_each_workspace_old_or_new(place: Shell) -> None:
     applied(place, base)
     assert ran(place, "plan", base)["rows"] == []
     assert [*json.loads((place.folder / "secrets.json").read_text())] == NAMES
+
+
+_THIRD = f"workspace:{NAMES[2]}".encode()
+_DONE = b"workspace.applied" + struct.pack("!i", len(_THIRD)) + _THIRD
+"""Parameters of the last statement in the third workspace's transaction."""
+
+
+@pytest.mark.parametrize(("lost", "made"), [(_DONE, 2), (b"COMMIT\0", 3)], ids=["before the commit", "the answer to the commit"])
+def test_a_lost_database_leaves_each_workspace_old_or_new(shell: Shell, postgres_url: str, lost: bytes, made: int) -> None:
+    """The command says that it cannot reach it, and the next one does the rest."""
+    shell.set(JACKFIELD_DATABASE_URL=postgres_url, JACKFIELD_HOME=str(shell.folder / "home"), **SECRETS)
+    assert shell.run("db", "upgrade").code == 0
+    base, _ = files(shell)
+    with DatabaseProxy(int(postgres_url.rpartition(":")[2].partition("/")[0]), lost) as proxy:
+        shell.set(JACKFIELD_DATABASE_URL=proxy.url(postgres_url))
+        proxy.swallow(1, having=_DONE)
+        answer = shell.run("apply", base, "--secrets-out", "secrets.json")
+        assert (answer.code, answer.json["error"]["code"], proxy.swallowed) == (1, "unavailable", 1)
+    shell.set(JACKFIELD_DATABASE_URL=postgres_url)
+    left = NAMES[made:]
+    assert [row["name"] for row in shell.run("workspaces", "list").json] == [*NAMES[:made], "default"]
+    assert [row["workspace"] for row in ran(shell, "plan", base)["rows"]] == [name for name in left for _ in range(8)]
+    applied(shell, base)
+    assert ran(shell, "plan", base)["rows"] == []
+    assert [*json.loads((shell.folder / "secrets.json").read_text())] == NAMES
