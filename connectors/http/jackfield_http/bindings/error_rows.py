@@ -33,9 +33,10 @@ Json = Mapping[str, Any]
 
 
 def errors_of(given: Json, base: HttpErrors = HTTP_ERRORS) -> HttpErrors:
-    """Return the error map that the member ``errors`` of a manifest describes; what it leaves out is as in ``base``."""
+    """Return the error map that the member ``errors`` of a manifest describes; what it leaves out is as in ``base``. Of several rows for
+    one refusal the first counts: a file's own rows stand before those of the table that they refine."""
     plain = [each for each in given.get("rows", ()) if not _is_case(each)]
-    rows = {key: row for each in plain for key, row in _rows(each)}
+    rows = {key: row for each in reversed(plain) for key, row in _rows(each)}
     changes: dict[str, Any] = {
         name: tuple(given[name]) if isinstance(given[name], list) else given[name] for name in _PLACES & given.keys()
     }

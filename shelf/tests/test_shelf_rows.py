@@ -1,0 +1,53 @@
+"""Rows of errors that a file has of its own: each is what a refusal of the provider comes to, also where a shared table has the status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield.testing import Answer, Provider
+from shelved import manifest_of, put, running, services
+
+Json = dict[str, Any]
+
+_LATER = {"Retry-After": "60"}
+"""Longer than the call may take: what could be repeated ends at once."""
+
+
+def _own_rows() -> Iterator[Any]:
+    for key, service in services().items():
+        errors = service.about.get("errors")
+        for number, row in enumerate(errors.get("rows", ()) if isinstance(errors, dict) else ()):
+            yield pytest.param(key, errors, row, id=f"{key}-{number}-{row['error']}")
+
+
+_ROWS = [*_own_rows()]
+assert len(_ROWS) > 40
+
+
+def _refusal(errors: Json, row: Json) -> Answer:
+    """Return the refusal that a row is about, in the provider's form."""
+    body: Json = {}
+    code = (row.get("codes") or [""])[0]
+    for member, value in (("code", code), ("message", row.get("message", ""))):
+        if value:
+            put(body, errors.get(member, f"/error/{member}") if isinstance(errors.get(member), str) else f"/error/{member}", value)
+    if "when" in row:
+        put(body, row["when"]["member"], row["when"]["equals"])
+    status = row.get("status", int(code) if code.isdigit() and 400 <= int(code) < 600 else 400)
+    return Answer(body, status, _LATER if row["error"] in ("rate_limited", "unavailable") else {})
+
+
+@pytest.mark.parametrize(("key", "errors", "row"), _ROWS)
+def test_each_row_of_a_file_counts(tmp_path: Path, key: str, errors: Json, row: Json) -> None:
+    """A read that is refused so ends with the error of the row, and with its hint, if it has one."""
+    about = next(one for one in manifest_of(key)["actions"] if one["effect"] == "read" and one["examples"])
+    asked = about["examples"][0]["invocation"]["inputs"]
+    with Provider(lambda _number, _request: _refusal(errors, row)) as provider, running(tmp_path, key, provider.url) as jackfield:
+        result = jackfield.invoke({"connector": key, "action": about["key"], "connection": "main", "inputs": asked, "timeoutSeconds": 20})
+    error = result.to_json()["error"]
+    assert error["code"] == row["error"], error
+    assert error["hint"] == row.get("hint", error["hint"])
