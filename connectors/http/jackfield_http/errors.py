@@ -283,6 +283,7 @@ def _wait(refusal: Refusal, row: Row, message: str | None) -> float | None:
         stated = headers.retry_after if said is None else said
         return row.wait if stated is None else stated
     found = headers.retry_after_throttle if said is None else said
+    found = rate_limits.told_in(refusal.body, headers.get("date")) if found is None else found
     found = row.wait if found is None else found
     return _SECONDARY_WAIT if found is None and message is not None and _SECONDARY.search(message[:_LONGEST]) else found
 

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
 
+from jackfield_http.pointers import find as at_pointer
+
 LONGEST = 86_400.0
 """Seconds of a wait that are believed: windows of documented limits have a day at most. What is longer mostly has another unit, and
 would hold an account for good; a provider that means it is asked once a day."""
@@ -20,10 +22,16 @@ Find = Callable[[str], str | None]
 _PREFIXES = (
     "ratelimit", "x-ratelimit", "x-rate-limit", "x-app-rate-limit", "x-ratelimit-requests", "anthropic-ratelimit-requests",
     "anthropic-ratelimit-tokens", "anthropic-ratelimit-input-tokens", "anthropic-ratelimit-output-tokens", "x-contentful-ratelimit",
-    "x-sentry-rate-limit", "x-sib-ratelimit",
+    "x-ratelimit-complexity", "x-sentry-rate-limit", "x-sib-ratelimit",
 )  # fmt: skip
 _SCOPES = ("", "-requests", "-tokens")
 """Suffixes of fields of several budgets (OpenAI)."""
+_IN_BODY = tuple(
+    f"{place}/{name}"
+    for place in ("", "/error", "/error_extra", "/parameters", "/errors/0", "/errors/0/extensions")
+    for name in ("retry_after", "retry_after_seconds", "retryAfterSeconds")
+)
+"""Members of a body that say a wait in seconds, where providers have them. Under ``retryAfter`` some have milliseconds."""
 _IN_MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
 _RETRY_AFTER = ("retry-after", "x-retry-after", "x-ratelimit-retry-after", "x-rate-limit-retry-after-seconds")
 _PERIODS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e9, 1.0))
@@ -54,6 +62,11 @@ def told(value: object, now: str | None) -> float | None:
         return None
     found = _seconds(str(value).strip()[:_LONGEST_FIELD], now)
     return None if found is None else min(found, LONGEST)
+
+
+def told_in(body: object, now: str | None) -> float | None:
+    """Return the seconds that the usual members of a throttle's body say to wait; None if none does."""
+    return next((found for place in _IN_BODY if (found := told(at_pointer(body, place), now)) is not None), None)
 
 
 def remaining(find: Find) -> float | None:

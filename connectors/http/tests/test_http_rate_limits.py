@@ -90,6 +90,38 @@ def test_limits_that_the_body_tells(body: dict[str, Any], code: str, said: str |
     assert (error.code, error.provider.code, error.retry_after) == (code, said, wait)
 
 
+@pytest.mark.parametrize(
+    ("body", "wait"),
+    [
+        ({"message": "You are being rate limited.", "retry_after": 1.25, "global": False}, 1.25),
+        ({"error": "Too many requests", "error_extra": {"retry_after": 66}, "http_code": 429}, 66.0),
+        ({"ok": False, "parameters": {"retry_after": 35}}, 35.0),
+        ({"error": {"message": "Slow down", "retry_after_seconds": "7"}}, 7.0),
+        ({"errors": [{"message": "Slow down", "extensions": {"retryAfterSeconds": 3}}]}, 3.0),
+        ({"retry_after": 1e9}, 0.0),
+        ({"retryAfter": 1500}, None),
+        ({"retry_after": True}, None),
+        ({"retry_after": "soon"}, None),
+        ({"retry_after": {"seconds": 5}}, None),
+        ([{"retry_after": 5}], None),
+        ("retry_after", None),
+    ],
+)
+def test_waits_that_the_body_tells(body: Any, wait: float | None) -> None:
+    """A throttle without header fields tells its wait in the body, in seconds, where providers have it; a header field is over it."""
+    for fields, told in (({}, wait), ({"Retry-After": "9"}, 9.0)):
+        with Provider([Answer(body, 429, fields)]) as provider, attempt(provider.url) as (api, _), pytest.raises(JackfieldError) as found:
+            api.get("/x")
+        assert (found.value.code, found.value.retry_after) == ("rate_limited", told)
+
+
+def test_a_refusal_that_is_no_limit_has_no_such_wait() -> None:
+    """The member counts for throttles alone."""
+    with Provider([Answer({"retry_after": 5}, 400)]) as provider, attempt(provider.url) as (api, _), pytest.raises(JackfieldError) as found:
+        api.get("/x")
+    assert (found.value.code, found.value.retry_after) == ("rejected", None)
+
+
 def test_a_limit_is_waited_for(harness: Harness) -> None:
     """A reset on a 429 without a count is the pause before the next attempt."""
     server = harness.serve(Answer({}, 429, headers={"X-RateLimit-Reset": "0.2"}), Answer({"a": 1}))
