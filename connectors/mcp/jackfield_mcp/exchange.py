@@ -40,12 +40,13 @@ LARGEST = 32 * 1024 * 1024
 _MOST_MESSAGES = 10_000
 """Messages on a stream before the answer."""
 _MOST_RESUMED = 3
+"""Times that a stream is resumed behind one event: a server of 2025-11-25 may hang up behind each, and is asked again until it answers."""
 _MOST_REPLIES = 20
 """Requests of a server on one stream that are answered: each costs a request of ours."""
 _LARGEST_SESSION = 1024 * 1024
 """Bytes of what a server says of itself: it is kept for the connection."""
-_MOST_RETRY = 5.0
-"""Seconds to wait at most before a stream is resumed."""
+_LEAST_RETRY, _MOST_RETRY = 1.0, 5.0
+"""Seconds to wait before a stream is resumed: at least, once it was resumed a few times, and at most."""
 _ABOUT_ITSELF = frozenset({"server/discover", "initialize"})
 _CANCEL_WITHIN = 1.0
 _ENDPOINT_WITHIN = 3.0
@@ -230,11 +231,12 @@ class Exchanges:
 
     def _resumed(self, cut: _Cut, session: Session, message: Message) -> Any:
         """Read on behind the last event: that executes nothing, and tells what the call came to. Only legacy servers with event IDs can."""
-        reader = cut.reader
-        for _ in range(_MOST_RESUMED):
-            if session.is_modern or reader.last_id is None:
-                break
-            self._wait(min(reader.retry or 0.0, _MOST_RETRY))
+        reader, pause = cut.reader, 0.0
+        behind: list[str] = []
+        while not session.is_modern and reader.last_id is not None and behind[-_MOST_RESUMED:] != [reader.last_id] * _MOST_RESUMED:
+            behind.append(reader.last_id)
+            pause = pause if reader.retry is None else reader.retry
+            self._wait(min(max(pause, _LEAST_RETRY if len(behind) > _MOST_RESUMED else 0.0), _MOST_RETRY))
             headers = {**message.headers(session), "Accept": "text/event-stream", "Last-Event-ID": reader.last_id}
             try:
                 with self.quiet.stream(
@@ -244,11 +246,10 @@ class Exchanges:
                         break
                     return self._streamed(answer, session, message)
             except _Cut as again:
-                last = reader.last_id
                 reader = again.reader
-                reader.last_id = reader.last_id or last
-            except TimedOut:
-                raise
+                reader.last_id = reader.last_id or behind[-1]
+            except TimedOut as late:  # whether or not the rest was asked for, the message was sent
+                raise self._call().deadline.passed(Sent.UNKNOWN, cut.error) from late
             except JackfieldError:
                 break
         raise cut.error from None

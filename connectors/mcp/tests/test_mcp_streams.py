@@ -72,10 +72,11 @@ def test_stream_that_is_resumed(tmp_path: Path) -> None:
     assert (server.count("tools/call"), server.count("GET")) == (1, 1)
 
 
-@pytest.mark.parametrize("cuts", [1, 3, 4])
-def test_stream_that_is_cut_again(tmp_path: Path, cuts: int) -> None:
-    """It is resumed three times at most, and then the write is in doubt. The tool was called once."""
-    server = ToolServer(legacy=True)
+@pytest.mark.parametrize(("cuts", "moves"), [(1, True), (3, True), (4, True), (12, True), (3, False), (4, False)])
+def test_stream_that_is_cut_again(tmp_path: Path, cuts: int, moves: bool) -> None:
+    """Servers of 2025-11-25 hang up behind events on purpose: the stream is resumed behind each new one until the answer comes. Behind one
+    event it is resumed three times at most, and then the write is in doubt. The tool was called once."""
+    server, clock = ToolServer(legacy=True), FakeClock()
     server.sessions = set()
     kept: list[bytes] = []
 
@@ -87,15 +88,39 @@ def test_stream_that_is_cut_again(tmp_path: Path, cuts: int) -> None:
         is_asked = talk.message["method"] == "GET"
         if is_asked:
             gone = server.count("GET")
-            talk.stream(*([b"id: %d\ndata: \n\n" % (gone + 1)] if gone < cuts else kept))
+            talk.stream(*([b"id: %d\ndata: \n\n" % (gone + 1 if moves else 1)] if gone < cuts else kept))
         return bool(is_asked)
 
     server.on_call, server.before = answer, before
-    with stage(tmp_path, server, clock=FakeClock()) as jackfield:
+    begun = clock.monotonic()
+    with stage(tmp_path, server, clock=clock) as jackfield:
         result = call(jackfield)
     last = [headers["Last-Event-ID"] for message, headers in server.requests if message["method"] == "GET"]
-    assert (result.status, server.count("tools/call")) == ("succeeded" if cuts < 4 else "in_doubt", 1)
-    assert last == [str(number + 1) for number in range(min(cuts, 3))]
+    assert (result.status, server.count("tools/call")) == ("succeeded" if moves or cuts < 4 else "in_doubt", 1)
+    assert last == [str(number + 1 if moves else 1) for number in range(cuts if moves else min(cuts, 3))]
+    assert clock.monotonic() - begun >= len(last) - 3  # it is not asked without a pause
+
+
+@pytest.mark.parametrize(("retry", "seconds"), [(1, 30), (4000, 2), (5000, 9)])
+def test_a_stream_that_is_cut_for_ever(tmp_path: Path, retry: int, seconds: int) -> None:
+    """The deadline ends it, also while the client waits before it resumes the stream: the write was sent once, and is in doubt."""
+    server = ToolServer(legacy=True)
+    server.sessions = set()
+
+    def cut(talk: Talk) -> None:
+        talk.stream(b"id: %d\nretry: %d\ndata: \n\n" % (len(server.requests), retry))
+
+    def before(talk: Talk) -> bool:
+        is_asked = talk.message["method"] == "GET"
+        if is_asked:
+            cut(talk)
+        return bool(is_asked)
+
+    server.on_call, server.before = cut, before
+    with stage(tmp_path, server, clock=FakeClock()) as jackfield:
+        result = call(jackfield, timeoutSeconds=seconds)
+    assert (result.status, server.count("tools/call")) == ("in_doubt", 1)
+    assert server.count("GET") < 40
 
 
 @pytest.mark.parametrize("legacy", [True, False])
