@@ -278,7 +278,9 @@ class McpClient(SecretHolder):
                     found = self._peer.tools = Tools(rows, clock.monotonic() + seconds)
         return found
 
-    def _listed(self) -> tuple[list[Json], float]:
+    def _listed(self, *, is_again: bool = False) -> tuple[list[Json], float]:
+        """Return the server's tools, and the seconds for which they count as fresh. A list that the server does not go on with, as when it
+        has changed meanwhile, is begun anew once."""
         rows: list[Json] = []
         seen: set[str] = set()
         cursor, size, seconds = None, 0, 0.0
@@ -288,7 +290,11 @@ class McpClient(SecretHolder):
             except JackfieldError as error:
                 if cursor == "" and _is_answer(error):
                     return rows, seconds
-                raise
+                if cursor is None or not _is_answer(error):
+                    raise
+                if is_again:
+                    raise _bad_list(f"cannot be read to its end: {error.message}") from error
+                return self._listed(is_again=True)
             listed = _tools_of(page)
             if cursor == "" and {*map(str, rows)}.issuperset(map(str, listed)):
                 return rows, seconds  # an empty cursor leads back, or to nothing

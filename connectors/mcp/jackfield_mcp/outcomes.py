@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,6 +34,9 @@ _ASKS_BY_URL = -32042
 _NO_RESOURCE = -32002
 _REFUSED = frozenset({-32700, -32600, -32601, -32602, -32021})
 """Codes of errors that say that nothing was done; of any other, nobody knows."""
+_WITH_DATA = frozenset({_MISMATCH, _VERSION, _ASKS_BY_URL})
+"""Codes whose data are read by themselves."""
+_MOST_WORDS = 1_000
 _OK = 200
 _GONE = frozenset({400, 404, 410})
 _SUSPECT = frozenset({"-32000", "-32001", "-32600"})
@@ -136,8 +140,8 @@ def _forbidden(found: JackfieldError, refusal: Refusal) -> JackfieldError:
 
 def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldError:
     """Return the error for one of JSON-RPC's, which answers a request for ``method``."""
-    code, words = _code_of(error), plain(error.get("message"), 1000)
-    said = Provider(str(code), words or None, status)
+    code, words = _code_of(error), _words_of(error)
+    said = Provider(None if code is None else one_line(str(code), 100), words or None, status)
     text = f"the server refused the call: {words or code}"
     if code == _MISMATCH:
         return HeaderMismatch(text, provider=said, sent=Sent.REFUSED)
@@ -152,13 +156,27 @@ def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldE
     if code in _REFUSED or (status != 200 and code != _INTERNAL):
         return Rejected(text, provider=said, sent=Sent.REFUSED)
     hint = "The server did not say whether it had done it: look there."
-    return Unavailable(f"the server failed: {words or code}", hint=hint, provider=said, sent=Sent.UNKNOWN)
+    why = words or ("it does not say why" if code is None else code)
+    return Unavailable(f"the server failed: {why}", hint=hint, provider=said, sent=Sent.UNKNOWN)
 
 
-def _code_of(error: Json) -> Any:
-    """Return the code of an error; as a number, too, where a server has written it as text."""
+def _words_of(error: Json) -> str:
+    """Return the message of an error, and behind it the data that say why, where a client of the SDKs finds them."""
+    words, data = plain(error.get("message"), _MOST_WORDS), error.get("data")
+    if not data or _code_of(error) in _WITH_DATA:
+        return words
+    more = plain(data if isinstance(data, str) else json.dumps(data, ensure_ascii=False), _MOST_WORDS)
+    return words if more in words else plain(f"{words}: {more}" if words else more, _MOST_WORDS)
+
+
+def _code_of(error: Json) -> int | str | None:
+    """Return the code of an error; as an integer, too, where a server has written it as text or with a fraction of zero."""
     code = error.get("code")
-    return int(code) if isinstance(code, str) and _NUMBER.fullmatch(code) else code
+    if isinstance(code, float) and code.is_integer():
+        return int(code)
+    if isinstance(code, str):
+        return int(code) if _NUMBER.fullmatch(code) else code
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
 class Garbled(Unavailable):
@@ -229,6 +247,8 @@ def result_of(found: object, message: Message) -> Json:
     if ("result" in one) == ("error" in one):
         raise garbled("has both a result and an error, or neither")
     error = one.get("error")
+    if isinstance(error, str):  # in words alone, which say nothing of what was done
+        error = {"message": error}
     if isinstance(error, Mapping) and one.get("id") in (message.id, None):
         raise explained(error, method=message.method)
     if one.get("id") != message.id:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +21,8 @@ LONGEST_TEXT = 64 * 1024
 """Bytes of a text that stays in the output; a longer one becomes a file."""
 _MOST_PARTS = 10_000
 _OCTETS = "application/octet-stream"
+_DATA_URL = re.compile(r"\A\s*data:[^,]{0,200};base64,", re.IGNORECASE)
+_OF_URLS = str.maketrans("-_", "+/")
 _WORDS = 1_000
 
 Json = Mapping[str, Any]
@@ -69,10 +72,10 @@ def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
         raise asks_person(result)
     if kind != "complete":
         raise garbled(f"has the unknown type '{plain(kind, 80)}'")
-    content = _content(result)
+    content, structured = _content(result), result.get("structuredContent")
     if result.get("isError") in (True, "true", "True"):
-        raise _failed(content, is_unclear=is_unclear)
-    structured, files = result.get("structuredContent"), list[OutputFile]()
+        raise _failed(content, structured, is_unclear=is_unclear)
+    files = list[OutputFile]()
     parts = [_part(part, files) for part in content if not _repeats(part, structured)]
     body = {"content": parts} if "structuredContent" not in result else {"structuredContent": structured, "content": parts}
     return ToolOutput.of(body, files)
@@ -113,19 +116,32 @@ def rows_of(result: Json, name: str) -> list[Json]:
 
 
 def _content(result: Json) -> list[Json]:
-    """Return the parts of a tool's content. The server has answered: one part, or a text, in place of the list is read as one, and a
-    warning says so."""
-    found = result.get("content")
-    if not isinstance(found, str | Mapping):
+    """Return the parts of a tool's content. The server has answered: one part, or a text, in place of the list is read as one, a text in
+    place of a part as that part, and a warning says so."""
+    found: Any = result.get("content")
+    if isinstance(found, str | Mapping):
+        _warn("the server's content is no list: it is kept as its one part", "/content")
+        found = [found]
+    elif not isinstance(found, list) or not any(isinstance(row, str) for row in found):
         return rows_of(result, "content")
+    else:
+        _warn("the server's content has bare texts: they are kept as its parts", "/content")
+    return rows_of({"content": [{"type": "text", "text": row} if isinstance(row, str) else row for row in found]}, "content")
+
+
+def _warn(text: str, place: str) -> None:
     call = current_call()
     if call is not None:
-        call.warn("the server's content is no list: it is kept as its one part", "/content")
-    return rows_of({"content": [{"type": "text", "text": found} if isinstance(found, str) else found]}, "content")
+        call.warn(text, place)
 
 
-def _failed(content: list[Json], *, is_unclear: bool) -> Rejected | Unavailable:
-    words = plain(" ".join(str(part.get("text", "")) for part in content if part.get("type") == "text"), _WORDS)
+def _failed(content: list[Json], structured: Any, *, is_unclear: bool) -> Rejected | Unavailable:
+    """Return the error that a tool reports: in the words of its texts, else of its resources, else as its structured content has it."""
+    resources = [resource for part in content if isinstance(resource := part.get("resource"), Mapping)]
+    told = [part.get("text") for part in content if part.get("type") == "text"], [row.get("text") for row in resources]
+    spoken = [" ".join(str(text) for text in texts if text) for texts in told]
+    spoken.append("" if structured is None else json.dumps(structured, ensure_ascii=False))
+    words = next((found for text in spoken if (found := plain(text, _WORDS))), "")
     said = Provider("isError", words or None)
     text = f"the tool reports an error: {words}" if words else "the tool reports an error"
     if is_unclear:
@@ -175,10 +191,17 @@ def _text(found: dict[str, Any], media: object, files: list[OutputFile]) -> dict
 
 
 def _file(data: str, media: object, files: list[OutputFile]) -> OutputFile:
+    """Return a file from its base64, in the forms that servers write: in lines, with the characters of URLs, without padding, or as a data
+    URL. The server has answered: what is none of them is kept as it came, with a warning."""
     try:
         return _kept(b64decode(data, validate=True), media, files)
     except (binascii.Error, ValueError):
-        raise garbled("has a file that is not base64") from None
+        bare = "".join(_DATA_URL.sub("", data, count=1).split()).translate(_OF_URLS).rstrip("=")
+    try:
+        return _kept(b64decode(bare + "=" * (-len(bare) % 4), validate=True), media, files)
+    except (binascii.Error, ValueError):
+        _warn("a file of the server is not base64: it is kept as it came, as text", "/content")
+        return _kept(data.encode("utf-8", "replace"), "text/plain; charset=utf-8", files)
 
 
 def _kept(content: bytes, media: object, files: list[OutputFile]) -> OutputFile:
