@@ -179,7 +179,7 @@ airflow: setup ## run hosts/airflow in a real Airflow, which gets .venv/airflow
 	@$(BIN)/python -m pytest -q -p no:cacheprovider hosts/airflow/tests
 
 # As airflow: programs of others, which CI does without.
-interop: browser ## run beside squid, tinyproxy, mitmproxy, nginx, Caddy, dnsmasq, Prefect, RabbitMQ, Redis Sentinel, a standby of PostgreSQL and MCP servers
+interop: browser ## run beside squid, tinyproxy, mitmproxy, nginx, Caddy, dnsmasq, Prefect, RabbitMQ, Redis Sentinel, a standby of PostgreSQL, MCP servers and clients
 	@BIN=$(BIN) .ci/interop
 	@$(BIN)/python -m pytest -q -p no:cacheprovider -rs -m interop tests/interop connectors/mcp/tests/test_mcp_real_servers.py
 
