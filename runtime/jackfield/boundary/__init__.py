@@ -1,5 +1,5 @@
-"""The boundary of a program's own calls: ``once`` gives a function what a connector's action has, without a connector.
+"""The boundary of a program's own calls: ``once`` gives a plain function the guarantees of a connector's action.
 
-A call has a row in the journal: begun before the function runs, ended by what became of it, once for a key. ``once`` is what programs use,
-``bound`` where the rows are, ``looks`` how a doubt is looked up, ``values`` the JSON of arguments and values.
+Each call has a row in the journal: begun before the function runs, ended with its outcome, one row per key. Programs use ``once``;
+``bound`` finds the journal, ``looks`` looks for the effect of a doubt, ``values`` converts arguments and values to JSON.
 """

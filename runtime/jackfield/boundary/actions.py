@@ -1,7 +1,7 @@
-"""Functions with an effect: actions of the connector ``host`` of this process, whose calls pass everything that calls of connectors do.
+"""Functions with an effect as actions of this process's connector ``host``: their calls run like any connector's calls.
 
-A direct call is such a call, too: its arguments become inputs, of which the action makes the arguments again. What the function has made or
-raised stays with the caller (``_Direct``), who gets it as it is.
+A direct call runs the same way: its arguments become inputs, and the action turns the inputs into arguments again. The caller gets the
+function's value or exception unchanged (``_Direct``).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _TITLE, _ABOUT = "Functions of this program", "What the program declares with 'o
 
 
 class _Direct:
-    """Value of the function of a direct call, or what it has raised."""
+    """Value or exception of the function of a direct call."""
 
     __slots__ = ("error", "has_value", "value")
 
@@ -103,7 +103,8 @@ class Function:
         _declare(self)
 
     def _arguments_of(self, hints: Mapping[str, Any]) -> type[_Arguments]:
-        """Return the model of the arguments. Its fields have names of their own: those of arguments may be those of a model's methods."""
+        """Return the model of the arguments. The fields have generated names, since a parameter's name may be the name of a method of the
+        model."""
         fields: dict[str, Any] = {}
         for name, one in self._signature.parameters.items():
             if one.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD) or name not in hints:
@@ -120,7 +121,7 @@ class Function:
         return made
 
     def named(self, inputs: Inputs) -> tuple[str, Any]:
-        """Return the idempotency key of a call, and what it is about; what the author's functions raise is raised."""
+        """Return the idempotency key and the description of a call; exceptions of the author's functions are raised."""
         values, about = self._values(inputs), self._about
         return self._prefix + self._key_of(values), inputs.model_dump(mode="json") if about is None else {"about": encoded(about(values))}
 
@@ -161,7 +162,7 @@ class Function:
         return made
 
     def _made(self, found: Any, direct: _Direct) -> _Value:
-        """Return the output of a success. A value that is not JSON is not recorded, and the caller is told.
+        """Return the output of a success. A value that is not JSON is not recorded; the caller gets a warning.
 
         :raises JackfieldError: if an exception of the function is a refusal, or leaves a doubt.
         """
@@ -215,7 +216,7 @@ class Function:
         return {**call, "context": context} if context else call
 
     async def _settled(self, runtime: Runtime, known: Result, given: tuple[Any, ...], named: Mapping[str, Any], *, loops: bool) -> Result:
-        """Look for what an earlier call in doubt has made; return the Result that it has from then on, or what is ``known``."""
+        """Look for the effect of an earlier call in doubt; return its settled Result, or ``known`` if the doubt stays."""
         declared, bound = self._declared, runtime.function_calls
         if known.status != "in_doubt" or not known.meta.replayed:
             return known
@@ -238,8 +239,8 @@ class Function:
 
 
 def _taking(function: Callable[..., Any], known: Collection[str]) -> Callable[[Mapping[str, Any]], Any]:
-    """Return a function of all arguments, by the names that are ``known``: it gives another one those that it has names for, or the first
-    ones in order."""
+    """Return a function that takes all arguments by their ``known`` names, and passes on those that ``function`` has parameters for, or the
+    first in order."""
     taken = signature(function).parameters.values()
     every = any(one.kind is Parameter.VAR_KEYWORD for one in taken)
     names = [one.name for one in taken if one.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)]
@@ -250,7 +251,7 @@ def _taking(function: Callable[..., Any], known: Collection[str]) -> Callable[[M
 
 @contextmanager
 def _handing(direct: _Direct | None) -> Iterator[_Direct | None]:
-    """Hand an object on to the next action in the block. Return what was handed on to this one."""
+    """Hand an object on to the next action that runs in the block. Yield the object that was handed on to this action."""
     token = _DIRECT.set(direct)
     try:
         yield None if token.old_value is token.MISSING else token.old_value
@@ -263,8 +264,7 @@ FUNCTIONS: dict[str, Function] = {}
 
 
 def _declare(function: Function) -> None:
-    """Declare a function as an action of the connector ``host``, in place of what was declared at the same place, such as by a module that
-    is imported again.
+    """Declare a function as an action of the connector ``host``; a module that is imported again replaces its earlier declaration.
 
     :raises TypeError: if another place has declared the name.
     """
@@ -280,8 +280,8 @@ def _declare(function: Function) -> None:
 
 
 def _connector_of(functions: Sequence[Function]) -> Own:
-    """Return the connector of functions. Its version is another one with each that was declared again, since what is made of a manifest is
-    kept by that."""
+    """Return the connector of functions. A function that is declared again changes the version, since caches are keyed by the manifest's
+    version."""
     connector = Connector(HOST, title=_TITLE, version=f"1.{sum(one.edition for one in functions)}", description=_ABOUT)
     connector.actions = {one.name: one.action for one in functions}
     raw = {**describe(connector, ()), "actions": [one.row for one in functions]}

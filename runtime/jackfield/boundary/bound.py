@@ -24,7 +24,7 @@ class Runtime(Protocol):
 
     @property
     def function_calls(self) -> Bound:
-        """Where its calls of functions are recorded."""
+        """Return the runtime that records its calls of functions."""
 
     def invoke(self, invocation: Mapping[str, Any], *, wait: bool) -> Result:
         """Run a call in this thread."""
@@ -34,7 +34,7 @@ class Runtime(Protocol):
 
 
 class Bound:
-    """Runtime of a program that has made one. That of the environment's (``Environment``) has the same members."""
+    """Runtime that a program has made. The environment's runtime (``Environment``) has the same members."""
 
     __slots__ = ("_in_thread", "_looping", "calls", "runtime", "store")
 

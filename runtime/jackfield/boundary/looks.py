@@ -1,4 +1,4 @@
-"""Look of a function at what became of one of its calls, and what is kept of the value that the call or the look has."""
+"""The look of a function for the outcome of one of its calls, and the recorded form of the value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOG = logging.getLogger("jackfield.once")
 
 
 class _Finding:
-    """Finding of a look without a value."""
+    """Result of a look that has no value."""
 
     __slots__ = ("_name",)
 
@@ -37,7 +37,7 @@ class _Finding:
 
 
 ABSENT, UNKNOWN = _Finding("ABSENT"), _Finding("UNKNOWN")
-"""What a look returns if there is no effect, and if it cannot tell."""
+"""Values that a look returns if there is no effect (``ABSENT``), and if it cannot tell (``UNKNOWN``)."""
 
 
 class FunctionLook:
@@ -63,11 +63,11 @@ class FunctionLook:
 
     @property
     def function_calls(self) -> Bound:
-        """Where calls of the function are recorded."""
+        """Return the runtime that records calls of the function."""
         return environment() if self._runtime is None else self._runtime.function_calls
 
     async def made(self, key: str, waiter: Waiter, deadline: Deadline, digest: Callable[[Any], str]) -> Looked:
-        """Return what it finds of the call with a key."""
+        """Look for the call with a key; return the finding."""
         look = self._look or _cannot_tell
         try:
             looking, until = partial(tried, look, key), Until(deadline, _late)
@@ -95,7 +95,7 @@ class FunctionLook:
 
 
 LOOKING: WeakKeyDictionary[FunctionLook, None] = WeakKeyDictionary()
-"""Looks of functions that this process declares, for as long as somebody refers to one."""
+"""Looks of the functions that this process declares, while the functions exist."""
 
 ANY = ""
 """Stands for each workspace: functions that are actions are called in all that their process serves."""

@@ -1,4 +1,5 @@
-"""``once``: a function, or a block, whose effect happens once for a key. It is in doubt if nobody knows whether it happened."""
+"""``once``: a function or a block whose effect happens once for a key, or is reported in doubt. It is in doubt if nobody knows whether it
+happened."""
 
 from __future__ import annotations
 
@@ -52,22 +53,22 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
     code that cannot be a function: it calls ``call.sending()`` before what takes effect, and sets ``call.value`` after it. In
     ``async with`` it awaits ``call.asending()``.
 
-    Until then nothing has happened, and nothing is recorded. From then on only ``refusals`` free the key, exceptions that prove that
-    nothing took effect. Any other exception, a timeout too, leaves a doubt: ``InvocationFailed`` is raised from it, by repeats too.
+    Until then nothing has happened, and nothing is recorded. Exceptions listed in ``refusals`` prove that nothing took effect: from then on
+    only they free the key. Any other exception, a timeout too, leaves a doubt: ``InvocationFailed`` is raised from it, by repeats too.
 
     - ``name``: name of the function in the journal.
-    - ``key``: what names the intent, such as an order's ID: a value, or for the decorator a function of the arguments. It must be the same
+    - ``key``: the name of the intent, such as an order's ID: a value, or for the decorator a function of the arguments. It must be the same
       after a restart.
-    - ``effect``: ``read``, ``idempotent`` or ``write``. The function, whose arguments have types, is an action of the connector ``host``
-      then, and its calls are calls of that, direct ones too. What is no ``write`` needs no ``key``.
+    - ``effect``: ``read``, ``idempotent`` or ``write``. A function whose arguments have types becomes an action of the connector ``host``,
+      and its calls, direct ones too, are calls of this action. Only a ``write`` needs a ``key``.
     - ``look``: function of the key, as text, that returns the value, ``ABSENT`` or ``UNKNOWN``. It settles a doubt: ``ABSENT`` from
-      ``absent_after`` seconds after the doubt on, when the provider must know of the effect. None is no value, unless the function's
+      ``absent_after`` seconds after the doubt on, when the provider must know of the effect. None counts as a value only if the function's
       annotation says that it returns None.
     - ``keep``: False to record a digest of the value, and answer repeats with None.
-    - ``about``: what must be equal if the key is; for the decorator a function of the arguments. Default: all of them.
+    - ``about``: values that must be equal when the key is; for the decorator a function of the arguments. Default: all of them.
     - ``timeout``: seconds for which a call waits for one with its key that still runs.
     - ``title``: words for people. Default: the first line of the function's docstring.
-    - ``context``: as that of an invocation (``correlationId``, ``labels``, ``notify``).
+    - ``context``: the ``context`` of an invocation (``correlationId``, ``labels``, ``notify``).
     - ``runtime``: the ``Jackfield`` that records. Default: the environment's.
     """
 
@@ -104,7 +105,7 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
 
     @property
     def function_calls(self) -> Bound:
-        """Where its calls are recorded."""
+        """Return the runtime that records its calls."""
         return self.look.function_calls
 
     @property
@@ -113,7 +114,7 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         return environment().runtime if self._runtime is None else self._runtime
 
     async def looked_up(self, bound: Bound, waiter: Waiter, deadline: Deadline, key: str, known: Result) -> Result:
-        """Look for what a doubt has made; return the Result that it has from then on."""
+        """Look for the effect of a call in doubt; return its settled Result."""
         if not self.look.is_declared:
             return known
         found = await self.look.made(key, waiter, deadline, bound.store.digest)
@@ -189,7 +190,8 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
 
 @bordered
 class OnceCall:
-    """One call. ``value`` is what it has made, ``result`` its Result once it has ended, ``replayed`` is true if an earlier call made it."""
+    """One call. ``value`` is the call's value, ``result`` its Result once it has ended; ``replayed`` is true if an earlier call made the
+    value."""
 
     def __init__(self, declared: once, key: object, about: Any) -> None:
         self._declared, self._bound, self._value, self._sent = declared, declared.function_calls, None, False
@@ -214,7 +216,7 @@ class OnceCall:
 
     @property
     def value(self) -> Any:
-        """Value that the call has made. It is set after ``sending``."""
+        """Value of the call. It is set after ``sending``."""
         return self._value
 
     @value.setter
@@ -249,10 +251,10 @@ class OnceCall:
         return await self._end(error)
 
     async def _begin(self, waiter: Waiter) -> None:
-        """Begin, unless an earlier call with the key answers this one. A doubt of that is looked up first.
+        """Begin, unless an earlier call with the key answers this one. If the earlier call is in doubt, its effect is looked up first.
 
         :raises InvocationFailed: if it is in doubt, or nothing has begun.
-        :raises _DoneBefore: if that has made the value.
+        :raises _DoneBefore: if the earlier call has made the value.
         """
         known = self.result
         self._bound.calls.check()
@@ -312,7 +314,7 @@ class OnceCall:
         return await self._how.waiter.ask(partial(self._bound.store.told, result))
 
     async def _end(self, error: BaseException | None) -> bool:
-        """Record what became of the call.
+        """Record the outcome of the call.
 
         :raises InvocationFailed: from an exception that leaves a doubt.
         :raises RuntimeError: if the block has not called ``sending``.
@@ -348,7 +350,7 @@ class OnceCall:
         return False
 
     def _kept(self) -> tuple[Mapping[str, Any] | None, str | None]:
-        """Return what is recorded of the value, and why it cannot be."""
+        """Return the recorded form of the value, or the reason why it cannot be recorded."""
         found = attempt(self._declared.look.output, self._value, self._bound.store.digest)
         return (None, unrecorded(found.error)) if isinstance(found, Raised) else (found, None)
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _LONGEST = 180
-"""Characters of a key, so that it fits beside the name of its function."""
+"""Maximum characters of a key: the name of its function must fit next to it."""
 _DEEPEST = 100
 _QUOTED = 300
-"""Characters of a refusal that are told."""
+"""Maximum characters of a quoted refusal."""
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 
 
@@ -51,7 +51,7 @@ def encoded(value: Any) -> Any:
 
 
 def _plain(value: Any, depth: int) -> Any:
-    """Return a value with JSON in place of Python's classes. What has none stays, to be refused."""
+    """Return a value with Python's classes converted to JSON. A value without a JSON form stays as it is, and is refused later."""
     kind = type(value)
     if kind in _ATOMS or depth <= 0:
         return value
@@ -76,7 +76,8 @@ def unrecorded(error: Exception) -> str:
 
 
 def refusal(name: str, error: BaseException) -> str:
-    """Return what is said of an exception that proves that nothing took effect: whoever declares it says that its words may be shown."""
+    """Return the recorded text of an exception that proves that nothing took effect: who declares the exception allows its text to be
+    shown."""
     words = " ".join(str(error).split())
     return f"'{name}' was refused: {type(error).__name__}{': ' if words else ''}{words[:_QUOTED]}"
 
@@ -103,7 +104,7 @@ def decoded(function: Callable[..., Any], value: Any) -> Any:
 
 
 def may_be_none(function: Callable[..., Any] | None) -> bool:
-    """Return whether None is a value of a function, by its annotation. None stands for a block, which has none."""
+    """Return whether None is a value of a function, by its annotation. For a block, which has no function, pass None."""
     kind = Any if function is None else _kind_of(function)
     return kind is type(None) or type(None) in get_args(kind)
 
@@ -113,7 +114,7 @@ def _kind_of(function: Callable[..., Any]) -> Any:
 
 
 async def tried(function: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
-    """Return what a coroutine function makes, or the ``Exception`` that it raises; what the host raises goes on."""
+    """Return the value of a coroutine function, or the ``Exception`` that it raises; the host's exceptions pass through."""
     from asyncio import gather  # only programs with coroutines need it
 
     found: Any = (await gather(function(*given, **named), return_exceptions=True))[0]

@@ -1,6 +1,6 @@
-"""Connection of an invocation: found by name, chosen, or inline. This reads manifests only: a refused call imports no connector code.
+"""Connection of an invocation: found by name, chosen, or inline. Manifests alone are read: a refused call imports no connector code.
 
-Beside it, the parts of a plan that depend on no value of a connection: calls over inline values, each with a plan of its own, share them.
+Calls over inline values have one plan each, and share the parts of it that depend on no value of a connection.
 """
 
 from __future__ import annotations
@@ -102,9 +102,9 @@ def find_target(
 
 
 def inline_target(given: Mapping[str, Any], manifest: Manifest, connections: Connections, targets: Targets, origin: Origin) -> CallTarget:
-    """Return the target of a connection whose values the call brings, validated.
+    """Return whether a fault is about a secret that has not been read yet.
 
-    :raises InvalidInvocation: an unknown type.
+    A reference to a missing value is known as a fault before the secret is read.
     :raises InvalidConnection: values that break their schema.
     """
     kind = manifest.connection_type(given["type"]) or manifest.connection_type(connections.full_name_of(given["type"]))
@@ -172,8 +172,8 @@ def _only_target(
 
 
 class Targets(ProcessLocal):
-    """Cache of the targets of stored connections, so that values are validated once. An entry is valid for the same connection object, and
-    for the same OAuth client, which ``find_client`` finds."""
+    """Plan whose code is loaded: the connector, the action, and the connector of the connection. An entry is valid for the same connection
+    object, and for the same OAuth client, which ``find_client`` finds."""
 
     def __init__(self, schemas: Schemas, find_client: Callable[[object], OAuthClient], limit: int = 2000) -> None:
         self.schemas = schemas
@@ -257,8 +257,8 @@ def check_values(
 ) -> Mapping[str, Any]:  # fmt: skip
     """Clean connection values, validate them against their type's schema and fill in defaults.
 
-    Referenced secrets are validated when they are read, and are as they were read (``is_read``). ``name`` is the connection's: None for an
-    inline one, empty for one that has none yet.
+    Secrets given as references are validated when they are read; with ``is_read`` the values hold the secrets themselves. ``name`` is the
+    connection's: None for an inline connection, empty for one without a name yet.
 
     :raises InvalidConnection: with all faults at once.
     """
@@ -382,7 +382,7 @@ class PartsByType:
         self._known: BoundedCache[tuple[str, str, str, str], tuple[Manifest, ConnectionTypeManifest, ActionParts]] = BoundedCache(limit)
 
     def find(self, manifest: Manifest, action: ActionManifest, kind: ConnectionTypeManifest) -> ActionParts:
-        """Return those of an action: new ones if its manifest has been read anew."""
+        """Return the parts of an action: new ones if its manifest has been read again."""
         key = (manifest.key, manifest.version, action.key, kind.key)
         found = self._known.get(key)
         if found is None or found[0] is not manifest or found[1] is not kind:

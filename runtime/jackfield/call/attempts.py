@@ -1,5 +1,5 @@
 """Attempts of one call at its action, within its deadline, its rate limit and the retry policy of its effect: the only retries of a call.
-Below it, jackfield_http repeats the later requests of one attempt (``HttpClient._persist``), which nobody here can repeat alone.
+Below it, jackfield_http repeats the later requests of one attempt (``HttpClient._persist``), which cannot be repeated from here one by one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _UNMAPPED = (
 )
 _STOPPED = "the call was interrupted, by its process, its caller or a time limit,"
 _MIN_TRY = 1.0
-"""Minimum seconds for an attempt with a share of the time, if there is that much: the first one of a process imports the SDK, too."""
+"""Minimum seconds for an attempt with a share of the time, where that much is left: the first attempt of a process also imports the SDK."""
 _OPEN_FOR = 1.0
 """Seconds for which a client may wait for its attempt: it may hold credentials that expire."""
 _NOTHING: Mapping[str, Any] = {}
@@ -64,7 +64,7 @@ class Attempts(SecretHolder):
     opening: OpenConnection | None
     dependencies: Dependencies
     conceals: bool = False
-    """True if a policy may withhold what the provider answers: no error quotes it, and its exchanges are kept without it."""
+    """True if a policy may withhold the provider's answer: no error quotes the answer, and its exchanges are stored without it."""
     client: Any = None
     """Client that was opened ahead of the attempt: to record its start, or to find the pace."""
     opened_at: float = 0.0
@@ -75,7 +75,7 @@ class Attempts(SecretHolder):
     renewed: bool = False
     remarks: Remarks = field(default_factory=Remarks)
     unread: Mapping[str, Any] | None = None
-    """Warning that takes the place of the output of a success whose response could not be read."""
+    """Warning that replaces the output of a successful call whose response could not be read."""
     tally: Tally = field(default_factory=Tally)
     returned: list[str] = field(default_factory=list)
     """Ids of the files that were stored of the output."""
@@ -282,9 +282,9 @@ class Attempts(SecretHolder):
     def verdict(self, error: JackfieldError) -> JackfieldError:
         """Return the error that ends the run: in doubt if an attempt may have taken effect and nobody may repeat it, else ``error``.
 
-        The only place that decides this. It asks: was anything sent that was not clearly refused, may it be repeated (its effect), and
-        under whose key? A key that was derived from the invocation ends with it: another invocation would take effect again.
-        ``unusable`` adds: was it answered, but not in a way that can be used?
+        No other place decides this. It asks whether a request may have taken effect, whether the action may be repeated (its effect), and
+        under whose key. A key derived from the invocation ends with it: another invocation would take effect again. ``unusable`` handles an
+        answer that cannot be used.
         """
         error = self.ended(error)
         if not self.tally.doubtful:
@@ -297,16 +297,17 @@ class Attempts(SecretHolder):
         return doubt
 
     def final(self, error: JackfieldError) -> JackfieldError:
-        """Return the error that ends the call. One before the first attempt leaves the doubt of an earlier delivery."""
+        """Return the error that ends the call, marked with the doubt of an earlier delivery if this one made no attempt. One before the
+        first attempt leaves the doubt of an earlier delivery."""
         return self.verdict(error) if self.count == 0 and not isinstance(error, InDoubt | NotYet) else self.ended(error)
 
     def ended(self, error: JackfieldError) -> JackfieldError:
-        """Return the error that ends the run, with its cause: if ``error`` says only that the deadline passed before the next attempt, that
-        is the failure before. It tells of an attempt that may have taken effect."""
+        """Return the error that ends the run, with its cause. If ``error`` only says that the deadline passed before the next attempt, the
+        failure of the last attempt is returned, which tells whether something may have taken effect."""
         return self.tally.ended(error, has_key=self.plan.code.idempotent_by == "key" and not self._has_derived_key)
 
     def limits_unread(self, fault: Exception, client: Any, deadline: Deadline) -> None:
-        """Note why the provider's limits could not be read. That ends no run, unless no time is left after it."""
+        """Note why the provider's limits could not be read. The run goes on, unless no time is left after it."""
         self.tally.missed(explained(self.plan.connector, fault, client, None, Call(deadline), self._log_error))
 
     def unusable(self, error: JackfieldError, output: Mapping[str, Any] | None = None) -> JackfieldError:
@@ -324,8 +325,8 @@ class Attempts(SecretHolder):
         return judged
 
     def lost_credentials(self, error: JackfieldError) -> bool:
-        """Return whether the provider refuses the credentials, and only a person can replace them. Those of an approval, and of the server
-        itself, are renewed."""
+        """Return whether the provider refuses the credentials, and only a person can replace them. Credentials from an approval, and the
+        server's own, are renewed instead."""
         if self.opening is not None and self.opening.grants is not None:
             return error.expired or (self.renewed and error.stale_credentials)
         return error.expired or (error.code == "unauthenticated" and not error.stale_credentials)
@@ -398,20 +399,20 @@ class Attempts(SecretHolder):
         return output
 
     def _late(self, call: Call) -> JackfieldError:
-        """Return the error of a call that is awaited no longer. The program's own function tells what it has made once it has, unless
-        policies judge that."""
+        """Return the error of a call whose caller waits no longer. A program's own function still delivers its value when it ends, unless
+        policies judge the output."""
         if self.plan.code.intent is not None and self.asked.row is not None and not self.conceals:
             call.answer_late = self.asked.row.answer_late
         return late(self.asked.how, (self.plan.code.key, self.plan.connector.key), call)
 
     def _returned_late(self) -> JackfieldError:
-        """Return the error for an answer that came too late: whoever waits at a deadline has been told that there is none."""
+        """Return the error for an answer that came too late: the caller has already got a timeout."""
         late = self.dependencies.clock.monotonic() - self.asked.how.deadline.at
         self._blame("late", f"the action '{self.plan.code.key}' returned {late:.1f} s after its deadline: it blocks")
         return self.asked.how.deadline.passed(Sent.UNKNOWN)
 
     def _enter(self, call: Call) -> None:
-        """Enter the action. This counts as sent unless the client announces its requests."""
+        """Enter the action. From here on the attempt counts as sent, unless the client announces its requests."""
         if not self.plan.reports:
             if call.gate is not None:
                 call.wait_for_slot()
@@ -459,7 +460,7 @@ class Attempts(SecretHolder):
         return dumped_or_fault(output)
 
     def _succeeded(self, call: Call, started: float, output: Mapping[str, Any] | InvalidOutput) -> Mapping[str, Any]:
-        """Record a successful attempt, which counts as begun, and return its output. An answer may need no request: that is no fault."""
+        """Record a successful attempt, which counts as begun, and return its output. A success without any request is valid."""
         if not call.begun:
             self.tally.unannounced = call.begun = True
         self.tally.fetched = True

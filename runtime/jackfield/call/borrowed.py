@@ -2,8 +2,8 @@
 
 An action that declares ``borrows`` (``http/request``) may be called over a stored connection of a connector whose actions are bound to HTTP
 requests, its *lender*. This is off until an allow pattern of the workspace names the action and the connection, without a wildcard. The
-server and the sign-in are the lender's. A request that fits an action of the lender obeys the rules for that action, any other those for
-the connector by its effect, which its method says.
+server and the sign-in are the lender's. A request that fits an action of the lender obeys the rules for that action; any other obeys the
+rules for the connector by the effect of its method.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _REWRITING = re.compile(
     r".*methodoverride|.*method|.*(original|rewrite|override|request|rewritten)(url|uri|path)|.*pathoverride|xforwarded.*|forwarded|destination"
     r"|(x|real|original)*host"
 )
-"""Names of header fields, in letters and digits, by which servers take another method, path or host than those of the request."""
+"""Names of header fields, reduced to letters and digits, that make servers use another method, path or host than the request's."""
 _OVERRIDES = re.compile(r"(x?http)?method(override)?|xmethodoverride")
 """Names of parameters, in letters and digits, by which servers take another method, if their value is one. Of ``_method`` and the like, any
 value counts."""
@@ -51,14 +51,14 @@ _LINKED = frozenset({"url", "link", "linkHeader"})
 """Kinds of pages whose address the provider names: the rules judge one address."""
 _DECODINGS = 5
 _END = re.compile(r"[?#\x00]")
-"""What ends a path, also where a server decodes it first."""
+"""End of a path, also where a server decodes the path first."""
 _PARAMETER = re.compile(r"\{[^{}/]*\}")
 
 
 def _find_lent(
     name: str, manifest: Manifest, connections: Connections, catalog: Catalog, authorizer: Authorizer
 ) -> tuple[NamedConnection, Manifest] | None:
-    """Return the connection called ``name`` and its connector, if that lends it and the caller may know of it; None otherwise."""
+    """Return the connection called ``name`` and its connector if the connector lends it and the caller may see it; None otherwise."""
     try:
         stored = connections.find(name)
     except UnknownConnection:
@@ -78,7 +78,7 @@ async def find_over(
 ) -> Loan | None:  # fmt: skip
     """Return the loan of a call that names a connection of another connector.
 
-    :raises NotAllowed: without a pattern that names action and connection, or if a rule forbids the call, or what it does at the lender.
+    :raises NotAllowed: without a pattern that names action and connection, or if a rule forbids the call or its request at the lender.
     """
     name, note = asked.invocation.connection, None if asked.row is None else asked.row.rule
     if not isinstance(name, str):  # values of the call's own are of the connector's own types
@@ -106,7 +106,7 @@ async def find_over(
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """Request of an action: its path as a pattern whose values have no slashes, and as one whose values may have some."""
+    """Request of an action: its path as a pattern whose values have no slashes, and as a pattern whose values may have slashes."""
 
     method: str
     action: str
@@ -122,12 +122,12 @@ class Bindings:
     manifest: Manifest
     rows: tuple[_Bound, ...]
     by_methods: bool
-    """True if the API tells requests apart by their methods. One whose actions are all GET or POST, each at a path of its own, may run any
-    of them whatever the method is."""
+    """True if the API tells requests apart by their methods. An API whose actions are all GET or POST, each at its own path, may run an
+    action whatever the method is."""
 
     def requests(self, method: object, url: object, connection: str) -> list[Request]:
-        """Return what a request is to the rules of the connector: its actions that the request may be, or any action. Each has the method's
-        effect, and the action's, which may promise more than a bare request does."""
+        """Return the request in the terms of the rules: the lender's actions that it may be, or any action. Each has the effect of the
+        method, and the effect of the action, which may promise more than a bare request does."""
         key = self.manifest.key
         if not isinstance(method, str) or not isinstance(url, str):  # refused later, as inputs
             return [Request(key, ANY_ACTION, "write", connection)]
@@ -138,11 +138,11 @@ class Bindings:
         return [Request(key, row.action, one, connection) for row in known for one in {effect, row.effect}]
 
     def _matching(self, method: str, url: str) -> list[_Bound]:
-        """Return the actions that a request may be to the provider.
+        """Return the actions that the provider may take a request for.
 
-        Servers differ in how they read a path: each way to decode it, to drop empty segments, parameters of segments and the ending
-        counts. A value may have slashes only if the path is no action's otherwise. Where no action at a path has the method, one that
-        writes may be any of those there, and so may each where the method does not tell.
+        Servers read paths differently: every way to decode, to drop empty segments, segment parameters and the ending is tried. A value may
+        have slashes only if the path fits no action otherwise. If no action at the path has the method, a writing request may be any of the
+        actions there; so may any request where the method does not decide.
         """
         paths, wanted = {*_readings(url)}, "GET" if method == "HEAD" else method
         there = [row for row in self.rows if _fits(row.path, paths)]
@@ -204,7 +204,7 @@ class Loan:
         return found
 
     def cautious(self, code: Action) -> Action:
-        """Return an action for which whatever does more than read is a ``write``: nobody has declared what the request does."""
+        """Return the action with the effect ``write`` for every request that does more than read: nobody has declared what it does."""
         weigh = code.effect_of if self.reads else None
 
         def effect_of(inputs: Any) -> Effect:
@@ -213,8 +213,8 @@ class Loan:
         return replace(code, effect_of=effect_of)
 
     def confirmed(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return valid inputs, with the effect of the request if its method tells less. They are those that the rules have judged, and no
-        part of them makes the server read another request.
+        """Return the valid inputs, with the effect of the request if the method alone promises less. The rules have judged these inputs,
+        and no part of them makes the server read another request.
 
         :raises InvalidInput: with all faults at once.
         """
@@ -234,7 +234,7 @@ class Loan:
 
 
 def _rewriting(inputs: Mapping[str, Any]) -> Iterator[Detail]:
-    """Yield the faults of what makes a server read another method or path, or a page of another address."""
+    """Yield faults of inputs that make a server read another method, path or host."""
     named = inputs.get("idempotencyHeader")
     fields = [(pointer("headers", name), name) for name in inputs.get("headers") or ()]
     for place, name in [*fields, *([] if named is None else [("/idempotencyHeader", named)])]:

@@ -26,7 +26,7 @@ def members(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain(given: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an invocation with JSON in place of what its members and the ``schema`` of its inputs take as objects."""
+    """Return an invocation as JSON: objects in its members and in inputs that ``schema`` describes are converted."""
     found = {built_in(name): value if name == "inputs" else _plain(name, value) for name, value in given.items()}
     if "inputs" in found:
         found["inputs"] = as_json(found["inputs"], schema)

@@ -1,4 +1,5 @@
-"""Records of a call between its plan and its begin, each made by one stage from the ones before. ``reached`` has those that ends read."""
+"""Records of a call between its plan and its begin, each made by one stage from the ones before. ``reached`` has the records that the end
+of a call reads."""
 
 from __future__ import annotations
 
@@ -29,8 +30,8 @@ class Found:
 
 
 class Checked:
-    """A call whose ``inputs`` are valid, as they take effect. ``conceals``: a policy may withhold what the provider answers. Its
-    ``attempts`` have its connection, which is found after the checks."""
+    """A call whose ``inputs`` are valid and final. ``conceals``: a policy may withhold the provider's answer. Its ``attempts`` have its
+    connection, which is found after the checks."""
 
     __slots__ = ("asked", "attempts", "conceals", "found", "inputs", "row")
     attempts: Attempts

@@ -1,5 +1,5 @@
-"""Resolution of an invocation's names under the rules, for the first stage: a caller learns only of what the rules let it see. Beside it,
-refusals of members that an action, or its way to the provider, does not heed."""
+"""Resolution of an invocation's names under the rules, for the first stage: a caller learns only of what the rules let it see. It also
+refuses members of an invocation that the action, or its way to the provider, does not support."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _MOST_NAMED = 5
 _MAX_TESTED = 10_000
 """Limit of stored connections of a type that are tested against the rules."""
 NEEDS_APPROVAL, NOT_PERMITTED = "not looked: needs approval", "not looked: the rules forbid it"
-"""Texts about looks for evidence that the rules do not let anybody make."""
+"""Texts for looks for evidence that the rules forbid, or that need an approval."""
 
 Note = Callable[[str], object]
 
 
 def find_action(manifest: Manifest, key: str, catalog: Catalog | None = None) -> ActionManifest:
-    """Find the action ``key`` of a connector. ``catalog`` knows those that exist and are not offered.
+    """Find the action ``key`` of a connector. ``catalog`` also knows the actions that exist but are not offered.
 
     :raises UnknownAction: if the connector has none of that name.
     """
@@ -116,8 +116,8 @@ def require_trace(caller: Caller, note: Note | None) -> None:
 
 
 def asked_for(manifest: Manifest, action: ActionManifest, over: object, authorizer: Authorizer) -> str | None:
-    """Return why a call waits until a person approves it: it, or one that its caller must be allowed to call, too, ``over`` the connection
-    of the call. None if no rule asks for that."""
+    """Return why a call must wait for a person's approval: because of its own rules, or of the rules for an action that it includes,
+    ``over`` the call's connection. None if no rule asks for that."""
     effects = {action.key: action.rule_effect} | {key: manifest.actions[key].rule_effect for key in action.allowed_with}
     found = (authorizer.asks(_asked(manifest.key, key, effect, over)) for key, effect in effects.items())
     return next((sentence for sentence in found if sentence is not None), None)
@@ -137,9 +137,9 @@ def require_others(manifest: Manifest, action: ActionManifest, over: object, aut
 
 
 def look_barred(access: Access, caller: Caller, manifest: Manifest, over: object, key: str) -> str | None:
-    """Return why a caller may not make a read, by which he wants his call to be looked for, as a call of its own; None if he may.
+    """Return why a caller may not look for evidence of a call with this read; None if the caller may.
 
-    It goes ``over`` the connection of the call: its name, or inline values.
+    The read goes ``over`` the connection of the call: its name, or inline values.
     """
     action, authorizer = manifest.actions.get(key), access.authorizer(caller)
     if action is None:
@@ -155,7 +155,7 @@ def look_barred(access: Access, caller: Caller, manifest: Manifest, over: object
 def is_guarded(settings: Settings, connection: str | None, action: ActionManifest) -> bool:
     """Return whether suppressed recipients of a call are refused.
 
-    :raises NotAllowed: if the guard has paused the connection, and the action does not only read: what hands out credentials does more.
+    :raises NotAllowed: if the guard has paused the connection and the action does more than read, such as hand out credentials.
     """
     guard = settings.guard_of(connection)
     if guard is None:

@@ -34,7 +34,7 @@ class Calls(ProcessLocal):
         self._running: dict[Reached, tuple[int, asyncio.AbstractEventLoop | None]] = {}
         """Each call's thread and loop."""
         self._unrecorded: set[Reached] = set()
-        """Calls whose outcomes are not recorded yet: they share the commit of those that are put off."""
+        """Calls whose outcomes are not recorded yet: they share the next commit of postponed outcomes."""
         self._ended = threading.Event()
 
     def begin(self, call: Reached) -> None:
@@ -68,8 +68,8 @@ class Calls(ProcessLocal):
         return not self._unrecorded or all(other.row is None for other in [*self._unrecorded])
 
     def any_others(self) -> bool:
-        """Return whether calls run that end by themselves: not this thread's own, not those of loops that have stopped, and not those that
-        go on after their deadlines."""
+        """Return whether other calls run that end by themselves: not this thread's own, not calls of stopped loops or calls past their
+        deadlines."""
         own = threading.get_ident()
         return any(
             (thread != own if loop is None else loop.is_running()) and _is_in_time(call)

@@ -51,7 +51,7 @@ async def checked_inputs(plan: Plan, asked: Asked, dependencies: Dependencies) -
 
 
 async def filled_inputs(plan: Plan, asked: Asked, dependencies: Dependencies, catalog: Catalog) -> Mapping[str, Any]:
-    """Return the inputs as ``checked_inputs`` does; what they and the connection lack, the machine may bring.
+    """Return the inputs as ``checked_inputs`` does; the machine's defaults fill in values that inputs and connection lack.
 
     :raises InvalidInput: with all faults at once.
     """
@@ -67,7 +67,7 @@ async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], asked: Asked, depe
     """Apply the author's rules to valid inputs; return the typed model, and the inputs that it was made from.
 
     :raises InvalidInput: if the rules refuse them, or a preview is asked for that nobody would see.
-    :raises InvalidInvocation: if a limit is set of what the action does not have.
+    :raises InvalidInvocation: if a limit is set on something that the action does not have.
     """
     if not plan.code.takes_streams and names_files(inputs):
         how, files = asked.how, asked.given.files
@@ -94,7 +94,7 @@ def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the inputs for the action: defaults filled in, strings converted losslessly, validated against the schema.
 
     Inputs that the connection's type waives may be left out; if given, they are validated, too. Inputs under the provider's names or in
-    another system's form are translated if, and only if, their native reading is refused. So is a ``Decimal`` of Python for a service that
+    another system's form are translated if, and only if, their native reading is refused. So is Python's ``Decimal`` for a service that
     takes all its digits. If that does not help, the caller sees the faults of the translation.
 
     :raises InvalidInput: with all faults at once.

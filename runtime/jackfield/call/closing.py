@@ -1,4 +1,4 @@
-"""End of a runtime: nothing begins any more, what runs ends by itself, and then threads and connections are closed."""
+"""End of a runtime: refuse new calls, let running calls end, then close threads and connections."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class Closing:
         If calls still run after ``within`` seconds, return: a daemon thread waits for them and closes the rest, so that they are recorded
         if the process lives on.
 
-        In a running event loop, which it must not block, what runs ends by itself: a thread waits for it and closes the rest. To wait for
-        that, ``await aclose()``.
+        In a running event loop, which must not block, a thread waits for the running calls and closes the rest. To wait for that, ``await
+        aclose()``.
         """
         calls = self.pipeline.calls
         calls.is_closed = True
@@ -71,7 +71,7 @@ class Closing:
             self._end(within)
 
     def __del__(self) -> None:
-        """Say that nobody has closed the runtime; what it holds ends by itself. A program that ends needs to close nothing."""
+        """Warn that the runtime was not closed; its resources end by themselves. A program that ends needs to close nothing."""
         if getattr(self, "_owns_storage", False) and self.storage.is_open and not (self.pipeline.calls.is_closed or is_ending()):
             source = self if is_tracing() else None  # what records the warning keeps it, and with it the database
             warnings.warn(f"unclosed {self!r}: use 'with', or close it", ResourceWarning, stacklevel=1, source=source)

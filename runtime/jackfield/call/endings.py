@@ -23,7 +23,7 @@ _LOG, _QUEUED = logging.getLogger("jackfield.call"), logging.getLogger("jackfiel
 
 
 def log_queued(result: Result, workspace: str) -> Result:
-    """Log how a queued invocation has ended, as the line of its request tells of a direct one; return its Result."""
+    """Log the end of a queued invocation as a direct call's request line does; return its Result."""
     if _QUEUED.isEnabledFor(logging.INFO):
         meta, code = result.meta, None if result.error is None else result.error.code
         about = {
@@ -65,7 +65,7 @@ def refused(call: Reached, error: JackfieldError, workspace: str) -> Result:
 
 
 def unexpected(call: Reached, error: Exception, workspace: str) -> Result:
-    """End a call with an exception that nobody expected: a bug, or a shortage of memory, threads or file descriptors."""
+    """End a call with an unexpected exception: a bug, or a shortage of memory, threads or file descriptors."""
     log(call, error, workspace)
     attempts = call.attempts
     short = exhausted(error) if attempts is None or not attempts.count else None  # an attempt that has begun may have sent

@@ -1,4 +1,5 @@
-"""Map an exception of an attempt to an error with a code, and to what was sent. An author's mistake must never cause an unsafe retry."""
+"""Map an exception of an attempt to an error with a code, and decide whether its request was sent. An author's mistake must never cause an
+unsafe retry."""
 
 from __future__ import annotations
 
@@ -57,9 +58,10 @@ class Unmapped(Internal):
 def judged(
     connector: LoadedConnector, cause: Exception, client: Any, values: Inputs | None, call: Call, tell: Tell, handled: BaseException | None
 ) -> JackfieldError:
-    """Map what has ended an attempt, as ``explained`` does. What the host has raised goes on; ``handled`` is what it was handling.
+    """Map the exception that ended an attempt, as ``explained`` does. The host's own exceptions pass through; ``handled`` is the exception
+    that the host was handling.
 
-    Only what is logged later keeps its frames.
+    Frames are kept only for errors that are logged later.
     """
     let_out_of_call(cause, handled)
     error = explained(connector, cause, client, values, call, tell)
@@ -108,14 +110,15 @@ def recognised(
 
 
 def _unclear(error: InDoubt) -> Unavailable:
-    """Return what a connector's own doubt says: its request may have taken effect. The action's effect decides if that leaves a doubt."""
+    """Return a connector's own doubt as an error: its request may have taken effect. The action's effect decides whether a doubt
+    remains."""
     return Unavailable(error.message, details=error.details, hint=error.hint, provider=error.provider, sent=Sent.UNKNOWN)
 
 
 def _as_timeout(error: JackfieldError, call: Call) -> JackfieldError:
-    """Return a timeout with the error as its cause if the deadline may have ended the attempt: a connection that was shut down.
+    """Return a timeout with the error as its cause if the deadline may have ended the attempt by shutting down the connection.
 
-    A client that knows that nothing was sent knows the reason, too (a refused connection), and that stays the error however late it is.
+    A client that knows that nothing was sent also knows the reason (a refused connection): that error stays, however late it is.
     """
     known = error.tells_sent and error.sent is Sent.NOTHING
     unclear = isinstance(error, Unavailable) and error.repeatable and error.provider is None and not known
@@ -125,7 +128,7 @@ def _as_timeout(error: JackfieldError, call: Call) -> JackfieldError:
 
 
 def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
-    """Set on ``error`` what a failed attempt has sent, and on ``call`` whether the attempt had begun.
+    """Set on ``error`` whether the failed attempt sent anything, and on ``call`` whether the attempt had begun.
 
     An explicit ``sent`` of the author wins; without one, any failure other than a refusal counts as unknown. An attempt that ends without
     ``begin()`` counts as begun, unless the error says that nothing was sent. ``reports``: the client announces its requests, so if all
@@ -155,7 +158,7 @@ def unproven(call: Call) -> Unavailable:
 
 
 def in_doubt(action: str, error: JackfieldError, done: Sequence[Answered], *, answered: bool = False) -> InDoubt:
-    """Build the error for an action that may have taken effect or, if one of its steps succeeded, has in part.
+    """Build the error for an action that may have taken effect, or that took effect in part because one of its steps succeeded.
 
     ``answered``: the provider has reported success, and ``error`` says why its answer cannot be used.
     """
@@ -197,21 +200,21 @@ def quoted(value: object) -> str:
 
 
 def log_error(invocation: str, text: str, fault: Exception, redactor: Redactor | None, inputs: Mapping[str, Any]) -> None:
-    """Log what an author's code has raised, redacted; with its traceback at DEBUG."""
+    """Log an exception of an author's code, redacted; with its traceback at DEBUG."""
     about = cause_of(fault, redactor, inputs, AUTHORS)
     AUTHORS.error("invocation %s: %s: %s", invocation, text, about, extra={"has_lines": True})
 
 
 def cause_of(fault: Exception, redactor: Redactor | None, inputs: Mapping[str, Any], log: logging.Logger) -> str:
-    """Return what a log says of an exception, redacted; with its traceback if the log is at DEBUG."""
+    """Return the text of an exception for a log, redacted; with its traceback if the log is at DEBUG."""
     from jackfield.redaction.logs import reason, trace
 
     return reason(fault, redactor, inputs) + (trace(fault, redactor) if log.isEnabledFor(logging.DEBUG) else "")
 
 
 def late(how: How, names: tuple[str, str], call: Call) -> JackfieldError:
-    """Log that an attempt goes on in its thread, and return the error that ends it here. Code that is entered may have sent something
-    without saying so. ``names`` are those of the action and its connector."""
+    """Log that an attempt goes on in its thread, and return the error that ends it here. Code that has been entered may have sent something
+    without reporting it. ``names`` are the action's and the connector's."""
     AUTHORS.error(
         "invocation %s: '%s' of the connector '%s' still runs after its deadline of %g s: it blocks, and goes on in its thread",
         how.meta.invocation_id, *names, how.deadline.seconds,

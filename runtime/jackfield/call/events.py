@@ -17,8 +17,8 @@ PAUSE = 0.2
 class Event:
     """One thing that happened.
 
-    ``sequence`` counts a workspace's events in the order of their commits. Numbers that may have been lost when the database went back are
-    left out. ``cursor`` is what a reader goes on after. ``at`` is when it happened, in seconds since 1970. ``data`` depends on the type
+    ``sequence`` counts a workspace's events in the order of their commits; numbers that a restored database may have lost are skipped. A
+    reader continues after ``cursor``. ``at`` is when it happened, in seconds since 1970. ``data`` depends on the type
     (docs/reference/events.md).
     """
 

@@ -1,4 +1,4 @@
-"""Stored files in inputs: read for actions that take values, opened for actions that take streams, kept for queued invocations."""
+"""Stored files in inputs: contents for actions that take values, streams for actions that take streams, copies for queued invocations."""
 
 from __future__ import annotations
 
@@ -126,10 +126,10 @@ async def fill(
 ) -> tuple[Mapping[str, Any], Mapping[str, FileSource]]:
     """Replace references to files by ``{"data", "contentType"}`` where the schema takes a FILE, and find the files to be streamed, by id.
 
-    ``owner`` is the caller whose files alone may be used; None: all of the workspace. ``given`` are files that the caller passed.
+    ``owner``: only this caller's files may be used; None allows all files of the workspace. ``given`` are files that the caller passed.
 
-    :raises InvalidInput: for ids that are unknown, expired or another owner's, for files that are too large together, and for those of
-        the caller that cannot be read.
+    :raises InvalidInput: for unknown or expired ids and files of another owner, for files that are too large together, and for unreadable
+        files of the caller.
     """
     inputs, places = given.put(inputs, schema)
     if not places:

@@ -1,8 +1,8 @@
 """Other forms of the inputs of an action whose inputs are the members of a request's body (manifest version 2).
 
-Manifests of version 1 had the whole body as one input, ``body``, with the provider's names. Callers, queued invocations and schedules that
-were made for them keep working: an object in ``body`` is put into the inputs that its members are. So is an input that has the provider's
-name (``thread_ts``, ``filter.name``) instead of its own (``threadTs``). What is a file now was base64 in a body.
+Manifests of version 1 had the whole body as one input, ``body``, with the provider's names. Older callers, queued invocations and schedules
+keep working: an object in ``body`` is split into the inputs for its members. So is an input that has the provider's name (``thread_ts``,
+``filter.name``) instead of its own (``threadTs``). Files were base64 in a body then.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _as_given(detail: Detail, body: Mapping[str, Any], by_key: Mapping[str, str]
 
 
 def renamed(action: ActionManifest, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the inputs with those that have the provider's names under their own; None if there are none, or one is given twice."""
+    """Return the inputs with provider's names replaced by the inputs' own; None if there are none, or one is given twice."""
     members = {**_parameters(action), **_members(action)}
     known = action.own_inputs.get("properties", ())
     found = {name: members[name] for name in inputs if name not in known and name in members}

@@ -1,7 +1,7 @@
 """The port by which a feature takes part in calls. A ``Gate`` says which calls pass it, a ``Passing`` is its part in one of them.
 
-Gates are chosen once per plan, terms and shape of a call (``Chosen``), in one order for all points. A call enters no function of a gate
-that does not apply to it, and no point that its part does not define.
+Gates are chosen once per plan, terms and shape of a call (``Chosen``), in one order for all points. A call enters only the gates that apply
+to it, and of each only the points that it defines.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     """Statements of one transaction; returns how many rows they changed."""
 
 KEYED, PARTIAL, QUEUED, APPROVED, REHEARSED, RECORDED, LOADED = 1, 2, 4, 8, 16, 32, 64
-"""Shape of a call: what of its own members decides about gates, beside plan and terms. It has a key, wants a part of its output, comes from
-the queue, was approved, is a dry run, is recorded. And the code of its action is loaded, which may say more than the manifest."""
+"""Shape of a call: the facts beyond plan and terms that decide about gates. It has a key, wants a part of its output, comes from the queue,
+was approved, is a dry run, is recorded, or has its action's code loaded, which may say more than the manifest."""
 
 
 class Passing:
-    """Part of a gate in one call. A subclass defines the points at which it acts, and no others: it is asked at none else. What it
-    remembers has its first value in the class."""
+    """Part that a gate plays in one call. A subclass defines only the points at which it acts; the call enters no others. Attributes get
+    their first values in the class."""
 
     __slots__ = ("asked", "found", "row")
 
@@ -48,7 +48,7 @@ class Passing:
         """Look at a call whose plan is found, and of whose inputs nothing was read. A Result ends the call."""
 
     async def check(self, checked: Checked) -> None:
-        """Look at a call whose inputs are valid, and refuse it if need be; dry runs, too. Its code is loaded, its connection is not found
+        """Check a call whose inputs are valid, dry runs too, and refuse it if need be. Its code is loaded; its connection is not resolved
         yet."""
 
     async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
@@ -58,14 +58,14 @@ class Passing:
         """Prepare the attempts of a call that is about to begin."""
 
     def begin(self, unit: Unit) -> Unit:
-        """Return the unit that writes the begin, with statements of rows of this call alone, for the same transaction.
+        """Return the unit that writes the begin, extended by statements of this call's rows for the same transaction.
 
-        It is asked where a begin is on the disk before anything is sent: of a write, of a call with a key, and of one from the queue.
+        It is called for begins that must be on the disk before anything is sent: writes, calls with a key, and calls from the queue.
         """
         return unit
 
     async def follow(self, checked: Checked, output: Any) -> Ended | None:
-        """Look at what an attempt has returned. An end takes the place of settling it."""
+        """Inspect the output of an attempt. A returned end replaces settling."""
 
     async def output(self, ended: Ended) -> Ended:
         """Change the Result of an ended call before it is recorded and shown.
@@ -75,21 +75,21 @@ class Passing:
         return ended
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
-        """Return the unit that writes the end of a row that has begun, with statements for the same transaction; ``back``, if the row goes
-        back to the queue."""
+        """Return the unit that writes the end of a begun row, extended by statements for the same transaction; ``back``: the row goes back
+        to the queue."""
         del result, back
         return unit
 
     async def answer(self, ended: Ended) -> Ended:
-        """Change what the caller is shown of a call whose end is recorded."""
+        """Change the answer that the caller gets after the end is recorded."""
         return ended
 
     def leave(self) -> None:
-        """Take note that the call is over, however. It raises nothing."""
+        """Note that the call is over, whatever its end. It must not raise."""
 
 
 class Gate:
-    """Feature that may take part in calls. It has no state of one call."""
+    """Feature that may take part in calls. It holds no state of a single call."""
 
     part: ClassVar[type[Passing]]
 
@@ -125,7 +125,7 @@ class Chosen:
 
 
 def chosen(gates: Sequence[Gate], served: Served, asked: Asked) -> Chosen:
-    """Return those of the gates that a call passes: as they were chosen for the first call of its plan, terms and shape."""
+    """Return the gates that a call passes, as chosen for the first call of its plan, terms and shape."""
     invocation, claimed, plan = asked.invocation, asked.how.claimed, served.plan
     shape = RECORDED if asked.row is not None else 0
     if plan.is_loaded:

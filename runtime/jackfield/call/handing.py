@@ -1,7 +1,7 @@
-"""Events that an action hands on while it runs: from its thread, masked, through a bounded channel to whoever reads them.
+"""Events that an action emits while it runs: passed from its thread, masked, through a bounded channel to the reader.
 
-The reader of a ``read`` holds it up: a full channel waits for him until the deadline, and what he leaves ends. Any other action runs to
-its end whatever its reader does: a channel that is full hands nothing more on, and the output has everything.
+A ``read`` waits for its reader: a full channel blocks it until the deadline, and it ends when the reader leaves. Any other action runs to
+its end: a full channel drops further events, and the output has everything.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Channel:
         self._asking: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
         self._has_ended = self._is_full = False
         self.has_left = False
-        """True once nobody reads any more."""
+        """True once the reader has left."""
         self.given = 0
         """Number of events that the reader got, or that wait for him."""
         self.skipped = 0
@@ -49,7 +49,8 @@ class Channel:
         self._close: Callable[[], None] | None = None
 
     def reader(self, opening: OpenConnection | None, deadline: Deadline, *, reads: bool, in_loop: bool) -> Handing:
-        """Return what takes the events of an attempt, masked. ``reads`` tells that it only reads, ``in_loop``, that it must not block."""
+        """Return the receiver of an attempt's events, masked. ``reads``: the action only reads; ``in_loop``: the receiver must not
+        block."""
         mask = None if opening is None else opening.cache.output_mask
         return Handing(self, mask, deadline, reads=reads, in_loop=in_loop)
 
@@ -145,7 +146,8 @@ def _resolve(asked: asyncio.Future[None]) -> None:
 
 
 class Handing(AttemptEvents):
-    """Events of one attempt that somebody takes. He ends what only reads, and holds it up if it has a thread of its own."""
+    """Events of one attempt for a reader. A ``read`` ends when the reader leaves, and waits for the reader if it has a thread of its
+    own."""
 
     def __init__(self, channel: Channel, mask: OutputMask | None, deadline: Deadline, *, reads: bool, in_loop: bool) -> None:
         super().__init__()
@@ -167,9 +169,9 @@ class Handing(AttemptEvents):
         self._check()
 
     def finished(self, error: JackfieldError | None, warn: Callable[[str], None]) -> JackfieldError | None:
-        """Hand on the withheld events of an ended attempt. Return its error, or the error that the reader's absence makes of it.
+        """Hand on the withheld events of an ended attempt. Return its error, or the error for a missing reader.
 
-        What has handed events on is not repeated: its reader would get them twice.
+        An attempt that has emitted events is not repeated: its reader would get them twice.
         """
         for one in () if self._joints is None else self._joints.rest():
             self._put(one)

@@ -1,4 +1,4 @@
-"""How a call is made: who asks, how he waits, until when, and what he is told meanwhile."""
+"""How a call is made: the caller, the kind of wait, the deadline, and the progress reports."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ if TYPE_CHECKING:
     from jackfield.redaction.redactor import Redactor
 
 Follow = Callable[[Mapping[str, Any]], object]
-"""Takes a call's progress. Of a job that is ``fraction``, from 0 to 1, and ``text``; of a list ``step``, the pages read, and ``text``; of a
-wait ``text``. Where no fraction is known, it is 0."""
+"""Function that takes a call's progress. A job reports ``fraction``, from 0 to 1, and ``text``; a list ``step``, the pages read, and
+``text``; a wait ``text``. An unknown fraction is 0."""
 _BETWEEN = 0.1
 """Seconds between two reports of an action's own progress, at least."""
 _TOLD = 1.0
-"""Seconds of a wait from which on a caller who follows the call is told of it."""
+"""Seconds after which a waiting caller who follows the call gets a progress report."""
 
 
 class Listener(Protocol):
     """Taker of the events of a call."""
 
     def reader(self, opening: Any, deadline: Deadline, *, reads: bool, in_loop: bool) -> AttemptEvents:
-        """Return what hands on the events of one attempt."""
+        """Return the receiver of one attempt's events."""
 
 
 class How:
-    """How a call is made, as a surface says it. Of what a call consists of, its ``meta`` is filled in as it goes on.
+    """How a call is made, as its surface says. ``meta`` is filled in as the call goes on.
 
     - ``wait``: if a call with the same idempotency key runs, wait for it up to the deadline (True) or for that many seconds.
     - ``cancelled``: set once the caller has left: then nothing more is sent.
     - ``claimed``: the delivery of a queued call.
-    - ``handled``: what the caller was handling when he called, the context of all that is raised since.
-    - ``tries``: the caller's limit of attempts of a page.
-    - ``follow``: is told the progress of the call while the caller waits.
-    - ``settles``: the outcome is committed before the caller gets it, unless other calls run; until a process of ours ends, it may wait.
-    - ``arrived``: when its request arrived, by the runtime's monotonic clock; None: when it is run. Its ``deadline`` begins then: there is
-      none before it is parsed.
-    - ``channel``: takes the events that the action hands on, if the caller asked for them.
-    - ``ask_caller``: gets from the caller what a provider asks a person; None if the caller cannot be asked.
+    - ``handled``: the exception that the caller was handling, as context of all exceptions raised since.
+    - ``tries``: the caller's limit of attempts per page.
+    - ``follow``: gets the progress of the call while the caller waits.
+    - ``settles``: commit the outcome before the caller gets it, unless other calls run; otherwise it may wait until a process of ours ends.
+    - ``arrived``: time at which the request arrived, by the runtime's monotonic clock; None: the time at which it is run. The ``deadline``
+      counts from there, and is None until the request is parsed.
+    - ``channel``: takes the events that the action emits, if the caller asked for them.
+    - ``ask_caller``: asks the caller a question that the provider asks a person; None if the caller cannot be asked.
     """
 
     __slots__ = (

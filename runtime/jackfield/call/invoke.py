@@ -2,23 +2,23 @@
 
 In order: parse. Admit: draft the journal's entry, find the plan. Check: inputs, stored files. Open: load the connector's code and type the
 inputs; **a dry run ends here**; open the connection, wait for the rate limit, begin (put the entry on the disk). Run: attempts, page by
-page. Settle: judge and mask the output. End: record the outcome. Plugins that observe stages are told the five in between.
+page. Settle: judge and mask the output. End: record the outcome. Plugins that observe stages are notified of the five in between.
 
-In between features act, each a gate (``gate``): ``jackfield_store/gates/order`` has them in order, with the reasons for it.
+Between the stages features act, each as a gate (``gate``): ``jackfield_store/gates/order`` lists the gates in order, with reasons.
 
 Durable: the begin of a ``write``, and of any call with an idempotency key, is on the disk before the action's first byte. Opening may have
 reached a token endpoint by then. The outcome of a call that has a key or is in doubt is on the disk before the caller gets it. That of a
-``write`` that runs alone is committed by then (``CallRecord.end``). All else is written with the next commit, a moment later. An outcome
-that cannot be written changes no Result: it is logged, and written once the database is back. Without a journal keys are refused.
+``write`` that runs alone is committed by then (``CallRecord.end``). Every other outcome is written with the next commit, a moment later. An
+outcome that cannot be written changes no Result: it is logged, and written once the database is back. Without a journal keys are refused.
 
 Killed: before its begin is on the disk, a call leaves no trace, and nothing of its action was sent. From then until its outcome is on the
-disk, it leaves a begin without an end: anything but a ``write`` may simply be run again, a ``write`` is in doubt. That includes a ``write``
-without a key whose caller got the Result a moment before, while others ran.
+disk, it leaves a begin without an end: a ``write`` is in doubt, any other call may be run again. That includes a ``write`` without a key
+whose caller got the Result a moment before, while others ran.
 
 ``Attempts`` decides on retries and doubts, by the action's effect and the bytes that an attempt had sent. ``endings`` asks it about
-interrupted calls and bugs, ``settle`` about outputs that cannot be used. Of processes that died, ``journal/abandoned`` decides.
+interrupted calls and bugs, ``settle`` about unusable outputs. ``journal/abandoned`` decides on calls of dead processes.
 
-Masked: outputs in ``settle``, errors by ``masking`` and what is logged of them in ``endings``, recorded inputs in ``recording/record``.
+Masked: outputs in ``settle``, errors by ``masking``, log lines in ``endings``, recorded inputs in ``recording/record``.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ class Pipeline(Pipe):
     async def call(self, given: Hidden, how: How) -> Result:
         """Run one call. An exception becomes a Result, which is recorded like every other, once the call has a record.
 
-        A postponed call has not ended: its exception goes on to the queue, which gives its row back. Ctrl-C, a cancelled task and whatever
-        else the host raises (``interrupts``) go on, too, once ``endings.interrupted`` has recorded what had been sent (during ``row.end``,
-        that does). Who cancels from elsewhere uses ``live``, at which attempts look.
+        A postponed call has not ended: its exception goes on to the queue, which gives its row back. Ctrl-C, a cancelled task and the
+        host's other exceptions (``interrupts``) pass through, once ``endings.interrupted``, or ``row.end`` itself, has recorded what had
+        been sent. Cancelling from another thread goes through ``live``, which attempts check.
         """
         call = Reached(how)
         self.calls.begin(call)
@@ -215,7 +215,7 @@ class Pipeline(Pipe):
 
 
 async def _told(ended: Ended, call: Reached) -> Ended:
-    """Ask the parts what is recorded and shown of the end."""
+    """Let the gates decide which parts of the end are recorded and shown."""
     for place in call.points.output:
         ended = await call.parts[place].output(ended)
     return ended

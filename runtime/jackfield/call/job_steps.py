@@ -27,7 +27,7 @@ LEAST, MOST = 1.0, 60.0
 """Bounds in seconds of the time to the next poll where the author says none: a tenth of the job's age in between."""
 _MOST_RESERVED = 5.0
 SOONEST, _LATEST = 0.1, 3600.0
-"""Bounds of what the author says."""
+"""Bounds of the author's interval between polls, in seconds."""
 
 
 async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
@@ -60,12 +60,12 @@ async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
 
 
 def _reserved(how: How) -> float:
-    """Return the seconds of a call that are kept for cancelling its job."""
+    """Return the seconds of a call that are reserved for cancelling its job."""
     return min(_MOST_RESERVED, how.deadline.remaining() / 4)
 
 
 async def abandoned(attempts: Attempts, handle: Mapping[str, Any], reason: str) -> JackfieldError:
-    """Cancel a job that has started and that nobody will poll, if only its polls do its work; return the error that says so."""
+    """Cancel a started job that nobody will poll, if only its polls do its work; return the error that says so."""
     steps = attempts.plan.code.job
     if steps is not None and steps.cancels_late and steps.cancel is not None:
         reason += await _stopped(attempts, steps.cancel, handle)
@@ -73,7 +73,7 @@ async def abandoned(attempts: Attempts, handle: Mapping[str, Any], reason: str) 
 
 
 async def _stopped(attempts: Attempts, cancel: Action, handle: Mapping[str, Any]) -> str:
-    """Cancel a job that nobody goes on with, and tell what came of it."""
+    """Cancel an abandoned job, and return a text about the outcome."""
     try:
         stopping = await _next_step(attempts, cancel, handle)
         await stopping.page(cast("Any", handle))
@@ -110,7 +110,7 @@ def bounded(seconds: object) -> float | None:
 
 
 def still(action: str, effect: str | None, reason: str) -> JackfieldError:
-    """Build the error for a job that was started, and of which nobody knows how it ends."""
+    """Build the error for a job that was started and whose end is unknown."""
     text = f"the job '{action}' was started, and {reason}"
     if effect == "write":
         return InDoubt(text, hint="Check with the provider whether it has ended before you start it again.", sent=Sent.UNKNOWN)

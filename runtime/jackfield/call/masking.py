@@ -1,5 +1,5 @@
-"""Masks of the pipe for what is no output: errors, names of what was not found, answers that a doubt quotes, and responses that could not
-be read. For the last, a warning takes the place of the output (contract of ``Call.unread``)."""
+"""Masking of texts outside outputs: errors, names that were not found, answers quoted in a doubt, and responses that could not be read. A
+warning replaces the output of an unreadable response (contract of ``Call.unread``)."""
 
 from __future__ import annotations
 
@@ -48,10 +48,9 @@ def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldE
 
 
 def concealed(value: Any, secrets: tuple[bool, SecretPlaces | None]) -> Any:
-    """Return what a provider answered to an action without its secrets, as the error of a doubt may quote it; ``secrets`` are those of its
-    plan.
+    """Return a provider's answer without its secrets, for quoting in the error of a doubt; ``secrets`` come from the plan.
 
-    Members count as secret where the action's output has them so; all of an action that hands out credentials is. A text is an ID
+    Members that the action's output declares as secret are removed; of an action that hands out credentials, all are. A text is an ID
     (``Call.answered``), and stays.
     """
     has_secrets, places = secrets
@@ -108,12 +107,12 @@ def mask_names(meta: Meta, redactor: Redactor) -> None:
 def left(
     output: object, call: Call, schema: Schema, inputs: Mapping[str, Any], redactor: Redactor | None, *, is_secret: bool
 ) -> Mapping[str, Any]:
-    """Return the warning of a success whose response could not be read, and store its body.
+    """Return the warning of a successful call whose response could not be read, and store the response's body.
 
     Nothing can be masked in it. So it is not stored if the output ``is_secret`` in part, if an input is secret by its ``schema``, or if the
     body repeats a secret of the connection.
 
-    :raises JackfieldError: if the action did not return what stands for the output: it went on, and came to something else.
+    :raises JackfieldError: if the action continued and returned something other than the placeholder of the output.
     """
     unread = call.unread
     if unread is None or output is not unread.output or not call.takes_unread:

@@ -55,7 +55,7 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def is_written_out(host: str) -> bool:
-    """Return whether somebody wrote this machine's name or an address, in place of a name that DNS resolves."""
+    """Return whether a host is written as this machine's name or an address, and not as a name that DNS resolves."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

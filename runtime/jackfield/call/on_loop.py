@@ -1,4 +1,4 @@
-"""Waits of the pipe in an event loop: what may block runs in threads, and no task waits beyond its deadline."""
+"""Waits of the pipe in an event loop: blocking work runs in threads, and no task waits beyond its deadline."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class OnLoop:
     async def call(
         self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
     ) -> T:
-        """Call what may block."""
+        """Call a function that may block."""
         if inline_ok:
             return contained(function)
         if until is not None:
@@ -70,8 +70,8 @@ class OnLoop:
         inline_ok: Callable[[], bool],
         executor: Executor | None = None,
     ) -> T:
-        """Call what fetches credentials, in a thread apart from those of actions. While all slots of the source are taken, wait without
-        one; a call that has only to look its credentials up by then needs none."""
+        """Call a function that fetches credentials, in a thread apart from the actions' threads. While all slots of the source are taken,
+        wait without a thread; a call that only looks up cached credentials by then needs no slot."""
         if inline_ok() and (found := contained(without_waiting, function)) is not None:
             return found[0]
         give_back, begun = await slots.take(until.deadline, asyncio.get_running_loop()), threading.Event()
@@ -95,16 +95,16 @@ class OnLoop:
             return self._openers
 
     async def ask(self, function: Callable[[], T]) -> T:
-        """Call what waits for the database only, in a thread for that."""
+        """Call a function that only waits for the database, in a thread reserved for that."""
         run = partial(copy_context().run, attempt_foreign, partial(_asked_in_time, function))
         return value_of(await _in_thread(run, self._askers, patience(math.inf) + GRACE))
 
     async def fix_state(self, storage: Readings) -> None:
-        """Ask the server that knows the state beside the event loop."""
+        """Read the state from the server that holds it, without blocking the event loop."""
         await storage.fix_state()
 
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
-        """Call what computes for long in a worker thread, once it is its turn."""
+        """Call a function that computes for long in a worker thread, once it is its turn."""
         return await self.call(partial(in_turn, self._turn, function, deadline))
 
     async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:
@@ -122,7 +122,7 @@ class OnLoop:
 
 
 async def _in_thread(step: Callable[[], T], workers: Executor, seconds: float = math.inf) -> T:
-    """Call what raises nothing in a thread, and return its value.
+    """Call a function that raises nothing in a thread, and return its value.
 
     :raises Unavailable: if it has none after ``seconds``.
     """
@@ -168,8 +168,8 @@ async def _recorded(database: Database, unit: Unit, loop: asyncio.AbstractEventL
 
 
 def _give_up(future: asyncio.Future[Any], taken_back: Callable[[], bool], loop: asyncio.AbstractEventLoop | None) -> None:
-    """Time a commit out: withdraw it if it is still waiting. One that is in progress is awaited; over a ``loop``, not for long: then nobody
-    knows whether it takes effect."""
+    """Time a commit out: withdraw it if it is still waiting. A commit in progress is awaited; in a ``loop`` only briefly, after which its
+    effect is unknown."""
     if future.done():
         return
     if taken_back():

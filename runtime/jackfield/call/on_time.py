@@ -1,7 +1,7 @@
 """Calls of a connector's code that end for their caller at a deadline, although the code may block in its thread for longer.
 
-Python cannot stop a thread. Whoever waits is answered; the code goes on in its thread, is counted until it ends, and what it returns is
-dropped. A limit keeps code that never ends from taking all threads.
+Python cannot stop a thread. The caller gets an answer; the code goes on in its thread, is counted until it ends, and its value is dropped.
+A limit keeps code that never ends from taking all threads.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MOST = 32
 
 
 class _Watched:
-    """One call of a function, in another thread than the one that waits for it."""
+    """One call of a function, in a thread other than its waiter's."""
 
     def __init__(self, function: Callable[[], Any], watch: OnTime) -> None:
         self._function: Callable[[], Any] = partial(attempt_foreign, function)
@@ -77,7 +77,7 @@ class _Helper:
         threading.Thread(target=self._work, name="jackfield-action", daemon=True).start()
 
     def ask(self, call: _Watched) -> SimpleQueue[Any]:
-        """Make a call. Its outcome is put into the queue that is returned."""
+        """Start a call, and return the queue that will get its outcome."""
         answer: SimpleQueue[Any] = SimpleQueue()
         self._asked.put((call, answer))
         return answer
@@ -109,14 +109,14 @@ class OnTime(ProcessLocal):
         """Number of calls that still run after their deadline."""
 
     def count(self, change: int) -> None:
-        """Count a call that goes on without anybody waiting, or its end."""
+        """Count a call that goes on without a waiter, or its end."""
         with self._lock:
             self.overdue += change
 
     def call(self, function: Callable[[], T], deadline: Deadline, late: Callable[[], JackfieldError]) -> T | Raised:
-        """Call a connector's code in another thread. Return its value, or what it raised as ``Raised``.
+        """Call a connector's code in another thread. Return its value, or its exception as ``Raised``.
 
-        :raises JackfieldError: what ``late`` returns, if it has not ended by the deadline.
+        :raises JackfieldError: the error that ``late`` returns, if the code has not ended by the deadline.
         :raises Unavailable: if too many calls still run after their deadlines.
         """
         self._admit()
@@ -160,7 +160,7 @@ class OnTime(ProcessLocal):
             self._idle.pop().end()
 
     def __del__(self) -> None:
-        """End the idle threads of a runtime that nobody refers to any more."""
+        """End the idle threads of an unreferenced runtime."""
         if hasattr(self, "_idle"):
             self.close()
 
@@ -174,7 +174,7 @@ class OnTime(ProcessLocal):
 
 
 def tell(step: Callable[[], Any], loop: asyncio.AbstractEventLoop, told: asyncio.Future[Any]) -> None:
-    """Call what raises nothing, unless nobody waits for it any more, and tell a loop its outcome. The chain of futures of
+    """Call a function that raises nothing, unless its waiter has left, and pass its outcome to a loop. The chain of futures of
     ``run_in_executor`` would cost as much as the switch."""
     if told.done():
         return

@@ -105,10 +105,10 @@ def _unclear_host(path: str) -> InvalidConnection:
 
 
 class HostsJudge:
-    """Check of the hosts that a connection's values name: slow, since it resolves names.
+    """Check of the hosts that a connection's values name; it is slow, since it resolves names.
 
-    If all that the connection reaches is judged again right before it connects (``ConnectionType.checks_addresses``), a positive verdict
-    holds for a second, or until something changes that decides calls, such as the hosts that are allowed (``forget``).
+    If the connection checks each address again right before it connects (``ConnectionType.checks_addresses``), a positive verdict holds for
+    a second, or until settings that decide calls change, such as the allowed hosts (``forget``).
     """
 
     __slots__ = ("_check", "_clock", "_remembers", "_state", "_until")
@@ -332,7 +332,7 @@ class Opener:
         return self._resolved(target, found)
 
     def host_defaults(self, target: CallTarget, model: type[ConnectionType]) -> Mapping[str, Any]:
-        """Return what the machine brings for values that the target lacks."""
+        """Return the machine's defaults for values that the target lacks."""
         ask = model.host_defaults
         return {} if ask is None else contained(ask, target.values, self._environment)
 

@@ -51,7 +51,7 @@ async def run_attempts(attempts: Attempts, paging: Pagination) -> Mapping[str, A
 
 
 def _conclude(attempts: Attempts, paging: Pagination, page: Mapping[str, Any]) -> None:
-    """Set ``meta.complete`` after the last page, with a warning where the list neither goes on nor ends."""
+    """Set ``meta.complete`` after the last page, with a warning where the list has neither a next page nor an end."""
     is_open = attempts.remarks.open_end
     attempts.asked.how.meta.complete = paging.ends(page) and not is_open
     if not is_open and not attempts.asked.how.meta.complete and paging.following(page) is None:
@@ -62,8 +62,8 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
     """Fetch every page of the action and merge them into the first.
 
     Pages after the first obey the action's rate limit. If time runs out, or a later page is not found or fails with a retryable error, the
-    output has the pages fetched so far and the token to resume with. ``meta.complete`` is false then, with the reason as a warning. So it
-    is where the provider repeats a page, and after one that does not say whether it is the last.
+    output has the pages fetched so far and the token to resume with. ``meta.complete`` is false then, with the reason as a warning. It is
+    also false where the provider repeats a page, and after a page that does not say whether it is the last.
 
     :raises JackfieldError: if the first page fails, or a later one with an error that is not retryable, or a page token has a secret.
     """

@@ -1,6 +1,6 @@
-"""The part of an output that a caller asked for: what ``select`` selects of it, and no more than ``maxBytes`` of it.
+"""The part of an output that a caller asked for: the selection of ``select``, at most ``maxBytes`` long.
 
-Both come after the end: the call has succeeded and the journal has the whole, so that whatever fails here leaves the output whole.
+Both are applied after the end: the call has succeeded and the journal has the whole output, so a failure here leaves the output whole.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MEMBERS = 60
 """Members that a shape shows in all."""
 _LEVELS = 4
 _EXPANDS = 8
-"""Bytes of JSON for one of what ``weight`` counts, at most: a letter may be an escape of six, and a number have 25 digits."""
+"""Maximum bytes of JSON per unit of ``weight``: a letter may be an escape of six, and a number may have 25 digits."""
 _NAME_LENGTH = 80
 """Characters of a member's name in a shape: a provider may use data as names."""
 _TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
@@ -45,11 +45,12 @@ _TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
 
 
 async def part_of_output(asked: Asked, ended: Ended, files: Files, workspace: str) -> Result:
-    """Return the Result of a call with the part of its output that the call asks for.
+    """Return the Result of a call with the requested part of its output.
 
-    - ``select``: its member ``selected`` has what the expression selects; with all of it, and a warning, if it cannot be applied.
-    - ``maxBytes``: of an output with more bytes of JSON, ``truncated`` with its size, the file that has the whole, and its shape. With all
-      of it, and a warning, where no file can be stored.
+    - ``select``: the member ``selected`` has the selection; if the expression cannot be applied, the Result has the whole output and a
+      warning.
+    - ``maxBytes``: an output with more bytes of JSON becomes ``truncated`` with its size, the file with the whole output, and its shape. If
+      no file can be stored, the Result has the whole output and a warning.
     """
     how, result, whole = asked.how, ended.result, ended.result.output
     if whole is None:
@@ -101,7 +102,7 @@ def _check_may_be_stored(recorded: Result, whole: object, files: Files) -> None:
 
 
 def selected(expression: str, result: Result) -> Result:
-    """Return a Result with what an expression selects of its output; with all of it, and a warning, if it cannot be applied."""
+    """Return a Result with the selection of an expression as its output; with the whole output and a warning, if it cannot be applied."""
     meta = copy(result.meta)
     try:
         output: Mapping[str, Any] = {"selected": selection(expression, result.output or {})}
@@ -129,7 +130,8 @@ def _store_output(content: bytes, caller: str | None, files: Files, workspace: s
 
 
 def _truncated(result: Result, size: int, file: Mapping[str, Any], whole: object, most: int) -> Result:
-    """Return the Result with what the output is like in its place; without its shape if that needs more than ``most`` bytes itself."""
+    """Return the Result with the shape of the output in place of the output; without the shape if it needs more than ``most`` bytes
+    itself."""
     meta, about = copy(result.meta), {"bytes": size, **file}
     meta.truncated, meta.selected = {"bytes": size, "file": file["file"]}, False
     shown = {**about, "shape": shape(whole)}
@@ -138,7 +140,7 @@ def _truncated(result: Result, size: int, file: Mapping[str, Any], whole: object
 
 
 def shape(value: object) -> Any:
-    """Return what a JSON value is like: the type of each value, the first items of lists and how many more there are, some members."""
+    """Return the shape of a JSON value: the type of each value, the first items of lists and the number of the others, some members."""
     return _shape(value, _LEVELS, iter(range(_MEMBERS)))
 
 

@@ -1,4 +1,4 @@
-"""Pipe of a workspace, which its calls share, and the port to what records them: a journal, or nothing (``Recording``)."""
+"""Pipe of a workspace, which its calls share, and the port to the recording of calls: a journal, or nothing (``Recording``)."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _USED_EVERY, _EXPIRED_EVERY = 600.0, 60.0
-"""Seconds within which a process notes once that a connection works, or that its credentials are refused: both may go on in turns."""
+"""Minimum seconds between two notes of a process that a connection works, or that its credentials are refused: both may alternate."""
 _ignore_stage: Callable[[str], None] = deque[str](maxlen=0).append
-"""Do nothing: no plugin observes stages. It is written in C, since a call enters five."""
+"""Do nothing: no plugin observes stages. It is a C function for speed: a call enters five stages."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pipe:
-    """Shared by the calls of one workspace, and by its steps that are no calls. ``journal`` returns its journal, or None, and ``recording``
-    writes to it. ``live`` maps running invocations to their cancel events."""
+    """State shared by the calls of one workspace, and by its steps that are no calls. ``journal`` returns its journal, or None, and
+    ``recording`` writes to it. ``live`` maps running invocations to their cancel events."""
 
     catalog: Catalog
     known: Connections
@@ -63,7 +63,7 @@ class Pipe:
     policies: StepPolicies
     """Policies of the calls, and of steps that are no calls."""
     in_thread: InThread
-    """How a thread waits for the end of an invocation, for ``Result.wait``."""
+    """Way in which a thread waits for the end of an invocation, for ``Result.wait``."""
     live: dict[str, threading.Event] = field(default_factory=dict)
     calls: Calls = field(default_factory=Calls)
     wraps: bool = field(init=False)
@@ -87,7 +87,7 @@ class Pipe:
         return self.dependencies.workspace
 
     async def step(self, how: How, work: Callable[[Reached], Awaitable[T]]) -> T:
-        """Do what consists of a part of a call's stages, and is none: an invocation is put by for later, a job polled, a doubt looked for.
+        """Run work that uses some of a call's stages but is no call: enqueue an invocation, poll a job, look for evidence of a doubt.
 
         :raises JackfieldError: as the work does, without secrets.
         """
@@ -148,7 +148,7 @@ class StepPolicies(Protocol):
         """Ask whether a call may be queued."""
 
     async def judged(self, found: Judged, ended: Ended, caller: Caller | None = None) -> Ended:
-        """Return an end without what they withhold of it from its ``caller``, by default the call's."""
+        """Return an end without the parts that policies withhold from its ``caller``, by default the call's."""
 
     def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
         """Return the choices of a form's field that ``fetch`` gets from the provider and the policies allow."""
@@ -157,7 +157,7 @@ class StepPolicies(Protocol):
         """Ask whether a read may be made that is no call."""
 
     def left_of(self, step: ReadStep, output: Any) -> Any:
-        """Return what they leave of what such a step has returned; None if that is nothing."""
+        """Return the part of such a step's output that policies permit; None if that is nothing."""
 
     def seen_by(self, caller: Caller) -> Caller:
         """Return a caller who sees the connectors and actions that they leave."""
@@ -211,4 +211,4 @@ class Recording(Protocol):
         """
 
     def polled(self, pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter) -> Coroutine[Any, Any, Result | None]:
-        """Poll a claimed job, and record what was found. Return its Result if it has ended."""
+        """Poll a claimed job, and record the finding. Return its Result if it has ended."""

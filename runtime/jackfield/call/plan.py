@@ -80,14 +80,14 @@ class Plan(SecretHolder):
 
     Code, validators and the open connection are found on first use: a call that is refused before imports nothing and compiles nothing.
 
-    - ``is_unconnected``: True if it lacks the connection that calls need: it serves dry runs alone.
+    - ``is_unconnected``: True if it lacks the connection that calls need: it serves only dry runs.
     - ``waived``: inputs of the action that are not required with this connection.
     - ``brought``: inputs from the connection's file, which the invocation's override.
     - ``fills``: True if the connection has values for missing inputs.
     - ``connector`` and ``code``: the connector's code and the action's, once it ``is_loaded``.
     - ``reports``: True if the action's client announces its requests.
     - ``loan``: connection that another connector lends to the call, for which it was made.
-    - ``references``: places in the output of the IDs by which later events name what was sent.
+    - ``references``: places in the output of the IDs by which later events refer to the call.
     """
 
     __slots__ = (
@@ -253,7 +253,7 @@ class Plan(SecretHolder):
         return self._schemas.find((*self.key, "preview", self.action.key), schema, noun="output") if schema else None
 
     async def load(self, catalog: Catalog, waiter: Waiter) -> None:
-        """Find the code. The first call imports it, or starts its process, in a step of its own: that would hold up an event loop.
+        """Find the code. The first call imports it, or starts its process, in a step of its own: both would block an event loop.
 
         :raises UnknownConnector: if the connector fails to import, or lacks what its manifest declares.
         """
@@ -307,7 +307,8 @@ class Plan(SecretHolder):
         return self._opener.answers_locally(target)
 
     async def resolved(self, how: How, dependencies: Dependencies) -> OpenConnection | None:
-        """Return the connection as ``opening`` does. Secrets of another machine are read in time, beside a loop, and after an outage."""
+        """Return the connection as ``opening`` does. Secrets of another machine are read within the deadline, without blocking a loop, and
+        again after an outage."""
         target = self.target
         if target is None or not target.refers:
             return self.opening()
@@ -326,8 +327,8 @@ class Plan(SecretHolder):
 
 
 class Served:
-    """Plan that serves calls which name the same things, their terms, and the gates that they pass, by the shapes of the calls. It serves
-    them for as long as the ``moment`` and the caller's ``rules`` are as they were."""
+    """Plan that serves calls with the same names, with their terms and their gates, by the shapes of the calls. It is valid while the
+    ``moment`` and the caller's ``rules`` are unchanged."""
 
     __slots__ = ("gates", "moment", "plan", "rules", "terms")
 
@@ -423,8 +424,8 @@ class Plans(ProcessLocal):
         return asked
 
     def _with_intent(self, given: Invocation) -> Invocation:
-        """Return a call with the time and the key that its action names, in place of the caller's. One of which it makes no key stays as it
-        is: the check refuses it later, and says why."""
+        """Return a call with the time and the key that its action names, in place of the caller's. If no key can be made of a call, the
+        call stays as it is: the check refuses it later, and gives the reason."""
         try:
             manifest = self._catalog.find(given.connector, given.connector_version)
             intent = self._catalog.load(manifest.key, given.action, manifest.version).actions[given.action].intent
@@ -485,7 +486,7 @@ class Plans(ProcessLocal):
         return served
 
     def _over_inline(self, served: Served, given: Mapping[str, Any], asked: Asked) -> Served:
-        """Return what serves a call over inline values as it has served others over such a connection.
+        """Return a plan for a call over inline values that reuses the parts of earlier calls over such a connection.
 
         :raises InvalidConnection: if the values break their schema.
         """
@@ -514,7 +515,7 @@ class Plans(ProcessLocal):
         return plan
 
     async def _find_plan(self, asked: Asked) -> tuple[Plan, Terms]:
-        """Find the plan of a call, and what the caller's rules say of it."""
+        """Find the plan of a call, and the terms of the caller's rules for it."""
         how, invocation, known = asked.how, asked.invocation, self._known
         caller, waiter = how.caller, how.waiter
         if not self._access.storage.answers_locally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 POINTS = ("admit", "check", "before_begin", "attempt", "begin", "follow", "output", "end", "answer", "leave")
-"""In the order in which a call reaches them; ``gate.Passing`` says what each is."""
+"""Names of the points in the order in which a call reaches them; ``gate.Passing`` describes each."""
 
 
 class Points:

@@ -1,7 +1,7 @@
 """Policies from outside: plugins that judge a listing, a call before it is made, and its output (the hook ``judge``).
 
-Nothing of it runs unless a plugin judges. Without a decision, a listing has reads only, a call of another effect than ``read`` does not
-begin, and an output is withheld until there is one (``decided``). No policy changes the status of a call.
+None of it runs unless a plugin judges. Without a decision, a listing shows reads only, a call with another effect than ``read`` does not
+begin, and an output is withheld until a decision (``decided``). No policy changes the status of a call.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _LOG = logging.getLogger("jackfield.policy")
 _ONLY_READS = ("effect:change",)
 _NONE = ("*",)
 _KINDS: Mapping[str, type] = {"allow": bool, "approve": bool, "reason": str, "withhold": list, "keep": list}
-"""Members of a decision. One with another member may mean more by it than is known here, such as ``deny``."""
+"""Members of a decision, with their types. An unknown member, such as ``deny``, may have a meaning that this version does not know."""
 
 
 async def judge_call(plugins: Plugins, found: Judged, dependencies: Dependencies) -> None:
@@ -77,9 +77,9 @@ async def judge_call(plugins: Plugins, found: Judged, dependencies: Dependencies
 
 
 async def judge_output(plugins: Plugins, found: Judged, ended: Ended, dependencies: Dependencies, caller: Caller) -> Ended:
-    """Ask which members of an output, or of what the provider told about a failure, the ``caller`` may have; return the end without the
-    others. Without a decision it has no output: that is kept with the record, for ``decided``. Files that this call has returned and that
-    are withheld are deleted, since lists of files would offer them."""
+    """Ask which members of an output, or of a provider's error, the ``caller`` may have; return the end without the others. Without a
+    decision the end has no output: it is kept with the record, for ``decided``. Withheld files of this call are deleted, since lists of
+    files would offer them."""
     how, attempts, result, known, names_all, undecided = found.asked.how, ended.attempts, ended.result, ended.recorded, False, None
     question = {**_about(found, dependencies.workspace, "output", caller), **_told(known)}
     try:
@@ -117,7 +117,7 @@ def _told(result: Result) -> dict[str, Any]:
 
 
 def _forget_requests(how: How, attempts: Attempting | None) -> None:
-    """Leave the provider's request IDs out of what is recorded of a call."""
+    """Leave the provider's request IDs out of the record of a call."""
     how.meta.request_id = None
     if attempts is not None:
         for line in attempts.tally.log:
@@ -141,7 +141,7 @@ def judge_choices(
 
 
 def judge_step(plugins: Plugins, workspace: str, step: ReadStep, inputs: Mapping[str, Any]) -> None:
-    """Ask whether a step may be made that is no call. It is a read: without a decision, it is made.
+    """Ask whether a step that is no call may be made. It is a read: without a decision, it is made.
 
     :raises NotAllowed: if a policy refuses it, or wants a person to decide.
     """
@@ -156,7 +156,7 @@ def judge_step(plugins: Plugins, workspace: str, step: ReadStep, inputs: Mapping
 
 
 def left_of(plugins: Plugins, workspace: str, step: ReadStep, output: Any) -> Any:
-    """Return what policies leave of what a step has returned; None if that is nothing.
+    """Return the permitted part of a step's output; None if that is nothing.
 
     :raises Unavailable: if there is no decision.
     """
@@ -179,7 +179,7 @@ def decided(plugins: Plugins, result: Mapping[str, Any], undecided: Mapping[str,
 
 
 def judged_listing(plugins: Plugins, caller: Caller, workspace: str) -> Caller:
-    """Return a caller who sees what policies leave of the connectors and actions; only reads, if there is no decision."""
+    """Return a caller who sees only the connectors and actions that policies permit; only reads, if there is no decision."""
     question = {"hook": "listing", "workspace": workspace, "caller": asker(caller)}
     own = caller.rules or Rules()
     try:
@@ -193,7 +193,7 @@ def judged_listing(plugins: Plugins, caller: Caller, workspace: str) -> Caller:
 
 
 def _require_allowed(verdicts: Iterable[Mapping[str, Any]]) -> None:
-    """Check that policies allow what cannot wait for a person.
+    """Check that policies allow a step that cannot wait for a person.
 
     :raises NotAllowed: if one refuses it, or wants a person to approve it.
     """
@@ -206,7 +206,7 @@ def _refusal(reason: str = "") -> NotAllowed:
 
 
 async def _delete_files(how: How, attempts: Attempting, dependencies: Dependencies, left: Any) -> None:
-    """Delete what a call has stored of its output, but for the files that are ``left`` to its caller."""
+    """Delete the files that a call has stored of its output, except the files that the caller may have (``left``)."""
     kept = {*leaves(left)} if attempts.returned else ()
     for identifier in attempts.returned:
         if identifier not in kept:
@@ -214,8 +214,8 @@ async def _delete_files(how: How, attempts: Attempting, dependencies: Dependenci
 
 
 async def _shown(found: Judged, dependencies: Dependencies) -> Any:
-    """Return the inputs of a call as they will take effect, with what the connection brings, secrets masked; files are references. Those
-    that are not valid are returned as they were given: the call is refused for that, whatever a policy decides."""
+    """Return the effective inputs of a call, including the connection's, with secrets masked; files are references. Invalid inputs are
+    returned as given: the call is refused for them, whatever a policy decides."""
     plan, how, files = found.plan, found.asked.how, found.asked.given.files
     given, schema = found.asked.given.inputs, plan.action.inputs
     try:
@@ -231,9 +231,9 @@ async def _shown(found: Judged, dependencies: Dependencies) -> Any:
 
 
 def _asked(plugins: Plugins, question: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return what the plugins have decided.
+    """Return the decisions of the plugins.
 
-    :raises Unavailable: if one has no decision, or one of another form.
+    :raises Unavailable: if a plugin has no decision, or a malformed one.
     """
     found = plugins.judge(question)
     if not all(isinstance(verdict, Mapping) for verdict in found):

@@ -1,7 +1,7 @@
 """Ports of a runtime to what lasts beyond its process: database, files, rules, journal, management. Types alone: no call imports this.
 
-``jackfield.composition`` has the others, and chooses what stands behind them: the null objects of ``call.unstored``, or what a package
-brings that keeps things in a database.
+``jackfield.composition`` has the other ports, and chooses the implementation: the null objects of ``call.unstored``, or those of a package
+with a database.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Database(Protocol):
 
     @property
     def dialect(self) -> Dialect:
-        """Its kind."""
+        """Return the kind of the database."""
 
     def record(self, unit: Callable[[Any], Any]) -> Any:
         """Run ``unit`` in a transaction and return its value once it is on the disk.
@@ -33,8 +33,8 @@ class Database(Protocol):
         """
 
     def submit(self, unit: Callable[[Any], Any], done: Callable[[Any, Exception | None], None]) -> Callable[[], bool]:
-        """Queue ``unit`` for the next commit, after which ``done`` is called with its value or the error. Return what cancels it: True if
-        nothing of it was or will be done."""
+        """Queue ``unit`` for the next commit, after which ``done`` is called with its value or the error. Return a function that cancels
+        it: True if no part of it was or will be done."""
 
 
 class Dialect(Protocol):
@@ -103,7 +103,7 @@ class Time(Protocol):
 
 
 class Settings(Protocol):
-    """Settings of one workspace, as calls need them. They mean the same as in the workspace's JSON (docs/reference/http.md)."""
+    """Settings of one workspace, as calls need them. They have the meaning of the workspace's JSON (docs/reference/http.md)."""
 
     @property
     def keep_inputs(self) -> bool:
@@ -111,7 +111,7 @@ class Settings(Protocol):
 
     @property
     def limits(self) -> Mapping[str, float]:
-        """Limits by name; one that is missing is none."""
+        """Return the limits by name; a missing name is no limit."""
 
     @property
     def quotas(self) -> Sequence[Mapping[str, Any]]:
@@ -133,7 +133,7 @@ class Settings(Protocol):
         """Return the guard of a connection, or of inline values; None if it has none."""
 
     def figures(self, paused: Mapping[str, Any]) -> str:
-        """Word what a guard had counted when it paused a connection."""
+        """Return a text with the figures for which a guard paused a connection."""
 
 
 class Kept(Protocol):
@@ -156,7 +156,7 @@ class Readings(Protocol):
         """True if asking whether anything has changed takes no query."""
 
     async def fix_state(self) -> None:
-        """Take the reading of this task's block, beside the event loop."""
+        """Take the reading of this task's block, without blocking the event loop."""
 
 
 class Storage(Readings, Protocol):
@@ -265,8 +265,8 @@ class Files(Protocol):
         invocation: str | None = None,
         kept: float | None = None,
     ) -> StoredFile:
-        """Store content; what a call has ``returned`` beyond the workspace's own limit, too. ``invocation`` is the ID of a queued call, and
-        ``kept`` the seconds for which it is kept, if less than usual."""
+        """Store content; an output that a call has ``returned`` may exceed the workspace's own limit. ``invocation`` is the ID of a queued
+        call, and ``kept`` the seconds for which it is kept, if less than usual."""
 
     def discard_lost(self, workspace: str, invocation: str) -> None:
         """Remove unfinished files of a queued invocation whose earlier process was lost."""

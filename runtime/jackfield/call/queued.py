@@ -27,7 +27,8 @@ T = TypeVar("T")
 
 
 class Queued:
-    """Base of ``Jackfield``, which has the pipe and what waits. All of it is the recording's: without a journal, nothing is queued."""
+    """Base of ``Jackfield`` for queued calls, with the pipe and the waits. Queueing is the recording's: without a journal, no call is
+    queued."""
 
     pipeline: Pipe
     storage: Storage
@@ -60,8 +61,8 @@ class Queued:
     def enqueue_many(self, invocations: Iterable[Mapping[str, Any] | str | bytes], *, caller: Caller = LIBRARY) -> list[Enqueued | Result]:
         """Queue invocations in order, in one commit: several thousand a second. Pass a thousand at a time to bound memory.
 
-        A refused one is a failed Result and does not affect the others. One whose idempotency key is held is not queued again: the outcome
-        is the earlier invocation with that key, or its Result once it has ended.
+        A refused one is a failed Result and does not affect the others. If an idempotency key is already held, the call is not queued
+        again: the outcome is the earlier invocation with this key, or its Result once it has ended.
 
         :raises InvalidInvocation: if one invocation is passed instead of several.
         """
@@ -98,7 +99,7 @@ class Queued:
     ) -> Result:
         """Wait for the end of an invocation that is queued or runs, for at most ``timeout`` seconds (default: until it ends), or until
         another thread sets ``cancelled``. Return its Result, or one of status ``running`` or ``queued``. This thread polls a job while
-        nobody else does. With ``settles``, it also waits for the end of a doubt that evidence may settle, and looks for that.
+        nobody else does. With ``settles``, it also waits for the end of a doubt that evidence may settle, and looks for evidence.
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """

@@ -1,7 +1,8 @@
-"""Records of a call that its ends read, wherever it ends: what was asked, how far it has come, and its end.
+"""Records of a call that its end reads, wherever it ends: the request, the progress, and the end.
 
 In order: ``How``, which a surface makes; ``Asked``, once it is parsed; ``call_records.Found``, once its plan is found; ``Checked``, once
-its inputs are valid; and ``Ended``. ``Reached`` is the page's note of how far it has come. All are plain classes, which are made fastest.
+its inputs are valid; and ``Ended``. ``Reached`` is the page's note of how far it has come. All are plain classes, which are the fastest to
+make.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Terms:
     asks: str | None = None
     """Rule that lets the call wait for a person's approval; None if there is none."""
     settle: str = "off"
-    """What becomes of evidence about a doubt of the workspace: ``off``, ``show`` or ``on``."""
+    """Handling of evidence about a doubt of the workspace: ``off``, ``show`` or ``on``."""
     quotas: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """Quotas on effects, by whose they are: the ``workspace``'s, the caller's ``token``'s and the ``connection``'s."""
 
@@ -72,10 +73,10 @@ class Planned(Protocol):
 
 
 class Attempting(Protocol):
-    """Attempts of a call, as those see them who end the call.
+    """Attempts of a call, as the code that ends the call sees them.
 
-    - ``conceals``: a policy may withhold what the provider answered: no error quotes it, and its exchanges are kept without it.
-    - ``returned``: the ids of the files that they have stored of its output.
+    - ``conceals``: a policy may withhold the provider's answer: no error quotes the answer, and its exchanges are stored without it.
+    - ``returned``: the ids of the files that the attempts have stored of the output.
     """
 
     asked: Asked
@@ -115,10 +116,10 @@ class Attempting(Protocol):
 
 
 class Given:
-    """Content of a call, as far as it has been read. It changes: its inputs are unfolded and filled in.
+    """Content of a call, as far as it has been read. It is mutable: its inputs are unfolded and filled in.
 
     - ``body``: the invocation as JSON, as it was received.
-    - ``inputs``: those of the invocation, with stored files once these have been read.
+    - ``inputs``: the inputs of the invocation, with stored files once these have been read.
     - ``files``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
     - ``sources``: files that the action reads as streams, by id.
     """
@@ -131,9 +132,9 @@ class Given:
 
 
 class Asked:
-    """A call as it was asked for.
+    """A call as requested.
 
-    - ``row``: what is recorded of it, once that is drafted; None without a journal.
+    - ``row``: the row in the journal, once it is drafted; None without a journal.
     - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
     """
 
@@ -151,12 +152,12 @@ class Asked:
         return None if connection is None or isinstance(connection, str) else connection.get("values")
 
     def redactor(self, plan: Planned | None) -> Redactor | None:
-        """Return a redactor of the secrets of the connection and the inputs, before the connection is open; None if there are none. They
-        are needed even for a refusal, which may quote another value or an input that contains the secret."""
+        """Return a redactor of the secrets of the connection and the inputs, before the connection is open; None if there are none. Even a
+        refusal needs them, since it may quote another value or an input that contains the secret."""
         return joined(self.connection_redactor(plan), None if plan is None else plan.secrets_in(self.given.inputs))
 
     def connection_redactor(self, plan: Planned | None) -> Redactor | None:
-        """Return a redactor of what is known of the connection before it is open."""
+        """Return a redactor of the connection's secrets that are known before it is open."""
         target = None if plan is None else plan.target
         if target is not None:
             return Redactor(hidden_values(target.kind.schema, target.values))
@@ -164,7 +165,7 @@ class Asked:
 
 
 class Reached:
-    """How far a call has come. The page notes it, and whoever ends the call reads it.
+    """Progress of a call. The page writes it, and the code that ends the call reads it.
 
     - ``asked``: once it is parsed.
     - ``plan``: once it is found.
@@ -206,7 +207,7 @@ class Reached:
         return self.how.ended(self.how.meta.attempts if self.attempts is None else self.attempts.count)
 
     def release(self) -> None:
-        """Release what refers back to this call once it has ended: cycles would keep its inputs and output until a garbage collection."""
+        """Release references to this call once it has ended: cycles would keep its inputs and output until a garbage collection."""
         attempts, self.parts, self.points = self.attempts, (), NO_POINTS
         if self.asked is not None:
             self.asked.row = None
@@ -216,10 +217,10 @@ class Reached:
 
 
 class Ended:
-    """End of a call: the Result that its caller is shown, and the one that is recorded.
+    """End of a call: the Result for the caller, and the recorded Result.
 
-    - ``attempts``: those that were made; None if none was.
-    - ``undecided``: an output that no policy has decided on, for the journal, with what goes with it; None if there is none.
+    - ``attempts``: the attempts made; None if none was.
+    - ``undecided``: an output without a policy's decision, with its context, for the journal; None if there is none.
     """
 
     __slots__ = ("attempts", "recorded", "result", "undecided")
@@ -235,7 +236,7 @@ class Ended:
         self.recorded = result if recorded is None else recorded
 
     def shown(self, result: Result) -> Ended:
-        """Return the end of a call whose caller is shown another Result than what was recorded."""
+        """Return the end of a call whose caller is shown another Result than the recorded one."""
         return Ended(result, self.attempts, self.recorded, self.undecided)
 
 

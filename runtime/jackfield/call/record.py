@@ -18,11 +18,12 @@ class CallRecord(Protocol):
     """Record of one call.
 
     - ``keeps``: True if the workspace keeps the inputs of its invocations.
-    - ``fingerprints``: computes the request's fingerprint, by which a repeat is known; again, once the workspace's settings were read anew.
+    - ``fingerprints``: computes the request's fingerprint, which identifies a repeat; it is computed again after the workspace's settings
+      are read anew.
     - ``sees``: returns whether the caller may see another entry, to name it in a conflict.
-    - ``references``: what later events name, in the output.
-    - ``marking``: makes the marker of an attempt, or of ``EVERY`` one: 26 characters that nobody outside the workspace can compute. None if
-      nobody would look for it.
+    - ``references``: the places in the output that later events refer to.
+    - ``marking``: makes the marker of one attempt, or of ``EVERY`` attempt: 26 characters that nobody outside the workspace can compute.
+      None if no look would search for it.
     - ``unrecorded``: warning for the caller, if the outcome could not be recorded.
     """
 
@@ -43,7 +44,7 @@ class CallRecord(Protocol):
         """Note the rule that refused the invocation."""
 
     def describe(self, manifest: Manifest, action: ActionManifest, connection: str | None, *, keeps: bool) -> None:
-        """Note what the names in the invocation were resolved to, and whether its inputs are kept."""
+        """Record the connector, action and connection that the invocation's names were resolved to, and whether its inputs are kept."""
 
     def keep_inputs(self) -> None:
         """Store the inputs, redacted."""
@@ -69,11 +70,11 @@ class CallRecord(Protocol):
         """
 
     async def store_job(self, job: Mapping[str, Any], seconds: float, in_transaction: Callable[[Any], None] | None) -> bool:
-        """Record what the start of a job has returned, and what polls it, with ``in_transaction`` in the same transaction; False if another
-        process has taken the invocation over."""
+        """Record the output of a job's start and its polls, with ``in_transaction`` in the same transaction; False if another process has
+        taken the invocation over."""
 
     def answer_late(self, made: Mapping[str, Any] | Exception) -> None:
-        """Record the output, or the failure, of a call that nobody awaits any longer, and that has ended in doubt."""
+        """Record the output, or the failure, of a call that has ended in doubt and whose caller has left."""
 
     async def end(self, result: Result, undecided: Mapping[str, Any] | None, *, is_last: Callable[[], bool]) -> None:
         """Record the outcome, with an output that no policy has decided on. ``is_last``, asked once that is recorded or put off, returns

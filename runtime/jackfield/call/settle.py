@@ -81,10 +81,10 @@ _MOST_WITHHELD = 10
 
 
 def recorded(result: Result, plan: Plan, *, queued: bool) -> Result:
-    """Return a success as the journal keeps it, and as everyone but the caller of this call sees it: without the secrets of its output.
+    """Return a successful Result as the journal keeps it, and as everyone but its caller sees it: without the secrets of its output.
 
-    All of an output that hands out credentials is secret, else what its schema marks. Up to 20 of these values, of 8 or more characters,
-    are also masked where they stand in other members.
+    An output that hands out credentials is secret as a whole; any other by the marks of its schema. Up to 20 of these values, of 8 or more
+    characters, are also masked in other members.
     """
     if result.output is None:
         return result
@@ -117,7 +117,7 @@ def without(result: Result, given: Redactor | None) -> Result:
 
 
 def _with_withheld(withheld: Sequence[str], warnings: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-    """Return the warnings of an output with those of its members that are withheld."""
+    """Return the warnings of an output, and a warning for its withheld members."""
     if not withheld:
         return tuple(warnings)
     more = len(withheld) - _MOST_WITHHELD
@@ -241,7 +241,8 @@ async def rehearsed(attempts: Attempts) -> Result:
 
 
 def _request(attempts: Attempts, describe: Callable[[Any], Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
-    """Describe the request of a call from its inputs, in which secrets are masked; None where it needs what only the call has."""
+    """Describe the request of a call from its inputs, in which secrets are masked; None where the description needs data that only the call
+    has."""
     given, code, redactor = attempts.asked.given, attempts.plan.code, attempts.redactor
     try:
         shown, context = masked(attempts.plan.action.inputs, given.inputs), {"files": given.sources}
@@ -254,7 +255,7 @@ def _request(attempts: Attempts, describe: Callable[[Any], Mapping[str, Any] | N
 def _previewed(attempts: Attempts, preview: object) -> Result:
     """Return the Result of a dry run with a preview.
 
-    :raises InvalidOutput: if the preview is not what the action's schema says.
+    :raises InvalidOutput: if the preview breaks the action's schema.
     """
     output, how = dumped(preview), attempts.asked.how
     check_output(output, attempts.plan, preview=True)

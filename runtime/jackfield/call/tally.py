@@ -1,4 +1,4 @@
-"""Tally of the attempts of a call, from which its verdict follows, and the means that those of a workspace share."""
+"""Tally of the attempts of a call, which decides its verdict, and the dependencies that a workspace's attempts share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DONE_BEFORE = {
     "not_found": "nothing was found: an earlier attempt of this call may have removed it, or it has never existed",
     "conflict": "it exists already: an earlier attempt of this call may have made it, or somebody else has",
 }
-"""Warnings of a success that a refusal of a repeated request stands for."""
+"""Warnings of a success that the provider reported by refusing a repeated request."""
 _EARLIER = Detail("", "an earlier attempt had an unclear outcome and may have taken effect; this is the outcome of its retry")
 _LAST = Detail("", "the outcome of the last attempt is unknown: it may have taken effect")
 EVERY = 0
@@ -74,7 +74,8 @@ def repeated(error: JackfieldError, *, is_doubt: bool = False, has_key: bool = F
 
 
 def done_before(error: JackfieldError) -> Mapping[str, Any]:
-    """Return the warning of a success without output: an earlier attempt may have taken effect, and a later one was told that it had."""
+    """Return the warning of a success without output: an earlier attempt may have taken effect, and the provider refused a later one as
+    already done."""
     text = f"an earlier attempt of this call had an unclear outcome, and its repeat was told that it had been done before: {error.message}"
     return {"path": "", "message": f"{text}. The output is missing; somebody else may have done the same, or nothing was there."}
 
@@ -88,9 +89,9 @@ class Tally:
     fetched: bool = False
     """True once an attempt, or the one for a page, has succeeded."""
     doubtful: bool = False
-    """True if an attempt may have taken effect that nobody may repeat."""
+    """True if an attempt may have taken effect and must not be repeated."""
     unclear: bool = False
-    """True if an attempt that changes something may have taken effect, whatever is answered to a later one: that may be told so."""
+    """True if a changing attempt may have taken effect, whatever a later one is answered: a later refusal may be due to it."""
     unannounced: bool = False
     """True once an attempt has succeeded without announcing a request: it may have needed none."""
     done: tuple[Answered, ...] = ()
@@ -109,7 +110,7 @@ class Tally:
     tried: int = 0
     """Attempts that were prepared, begun or not."""
     markers: dict[int, str] = field(default_factory=dict)
-    """Markers of attempts that may have taken effect, by number; each carried its own, unless all carried that of ``EVERY``."""
+    """Markers of attempts that may have taken effect, by number; each attempt has its own marker, or all share that of ``EVERY``."""
     shares_marker: bool = False
     """True if all attempts carry one marker, if they carry any."""
 
@@ -146,7 +147,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Remarks:
-    """Remarks about a success: the warnings of the action's calls and of the runtime, and what the last page left open."""
+    """Remarks about a success: warnings of the action's calls and of the runtime, and whether the last page was final."""
 
     warnings: tuple[Detail, ...] = ()
     open_end: bool = False
@@ -155,7 +156,7 @@ class Remarks:
     """Number of events that the action has handed on."""
 
     def take(self, call: Call) -> None:
-        """Add what an attempt that succeeded had to say."""
+        """Add the remarks of a successful attempt."""
         self.open_end = call.open_end
         self.handed += call.events.count
         if call.warnings:

@@ -1,4 +1,4 @@
-"""A runtime without a database: null objects behind the ports, which keep nothing and refuse what needs something kept."""
+"""A runtime without a database: null objects behind the ports, which store nothing and refuse steps that need storage."""
 
 from __future__ import annotations
 
@@ -155,14 +155,14 @@ class NoAccess:
 
 
 class Unrecorded:
-    """Recording of a runtime without a journal: it keeps nothing, and refuses what only a journal can do. ``advice`` returns what a hint
-    says besides."""
+    """Recording of a runtime without a journal: it stores nothing, and refuses steps that need a journal. ``advice`` returns more text for
+    a hint."""
 
     def __init__(self, advice: Callable[[], str] = str) -> None:
         self._advice = advice
 
     async def drafted(self, asked: Asked, call: Reached) -> None:
-        """Refuse what needs a journal."""
+        """Refuse members of a call that need a journal."""
         del call
         invocation = asked.invocation
         if invocation.idempotency_key is not None and not invocation.dry_run:

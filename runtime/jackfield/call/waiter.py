@@ -50,20 +50,21 @@ class Waiter(Protocol):
     async def call(
         self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
     ) -> T:
-        """Call what may block.
+        """Call a function that may block.
 
         ``inline_ok``: the call is faster than a switch to a thread, so it may run in the event loop. ``executor``: the threads for it under
         an event loop, if not those that all calls share. ``until``: the call is not awaited for longer where it runs in another thread.
         """
 
     async def ask(self, function: Callable[[], T]) -> T:
-        """Call what waits for the database only: in a server, in few threads of its own kind, and for no longer than the call's deadline.
+        """Call a function that only waits for the database: in a server, in a few threads reserved for it, and at most until the call's
+        deadline.
 
         :raises Unavailable: if it has no answer by then.
         """
 
     async def fix_state(self, storage: Readings) -> None:
-        """Read the state on which this call runs: an event loop must not wait for a server that says which it is."""
+        """Read the state on which this call runs; an event loop must not block on the server that holds it."""
 
     async def open(
         self,
@@ -74,10 +75,10 @@ class Waiter(Protocol):
         inline_ok: Callable[[], bool],
         executor: Executor | None = None,
     ) -> T:
-        """Call what fetches credentials, in a slot of their source where other calls would wait for its thread."""
+        """Call a function that fetches credentials, in a slot of their source if other calls would have to wait for its thread."""
 
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
-        """Call what computes for long and waits for nothing; in a server, one such call at a time.
+        """Call a function that computes for long and waits for nothing; in a server, one such call at a time.
 
         :raises TimedOut: if its turn has not come by ``deadline``.
         """
@@ -111,10 +112,11 @@ class LoopThread(ProcessLocal):
         self._begin_anew()
 
     def run(self, coroutine: Coroutine[Any, Any, T], until: Until | None = None) -> T:
-        """Run a coroutine to completion; callable from any other thread. While Python ends it runs in this one.
+        """Run a coroutine to completion; callable from any other thread. While Python shuts down, it runs in the calling thread.
 
-        :raises Unavailable: if a loop runs in this thread then.
-        :raises JackfieldError: that of ``until``, if it or another one still blocks the loop then; the loop is left to them.
+        :raises Unavailable: if a loop runs in the calling thread at that time.
+        :raises JackfieldError: the error of ``until``, if this or another coroutine still blocks the loop at that time; the loop is left to
+            them.
         """
         import asyncio
 
@@ -158,7 +160,7 @@ class LoopThread(ProcessLocal):
             self._thread.join()
 
     def __del__(self) -> None:
-        """Stop the loop of a runtime that nobody refers to any more."""
+        """Stop the loop of an unreferenced runtime."""
         loop = getattr(self, "_loop", None)
         if loop is not None:
             with suppress(RuntimeError):  # it is closed
@@ -204,14 +206,14 @@ class InThread:
     async def call(
         self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
     ) -> T:
-        """Call what may block."""
+        """Call a function that may block."""
         del executor  # threads for an event loop
         if self._on_time is None or until is None or inline_ok or is_ending():
             return in_callers_thread(function)
         return value_of(self._on_time.call(function, *until))
 
     async def ask(self, function: Callable[[], T]) -> T:
-        """Call what waits for the database only."""
+        """Call a function that only waits for the database."""
         return in_callers_thread(function)
 
     async def fix_state(self, storage: Readings) -> None:
@@ -226,12 +228,12 @@ class InThread:
         inline_ok: Callable[[], bool],
         executor: Executor | None = None,
     ) -> T:
-        """Call what fetches credentials; the thread is the caller's own."""
+        """Call a function that fetches credentials, in the caller's own thread."""
         del slots
         return await self.call(function, inline_ok=inline_ok(), executor=executor, until=until)
 
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
-        """Call what computes for long."""
+        """Call a function that computes for long."""
         return in_callers_thread(partial(in_turn, self._turn, function, deadline))
 
     async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:

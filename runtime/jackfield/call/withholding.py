@@ -1,4 +1,4 @@
-"""Withholding of members of a Result: of its output, or of what the provider told about a failure, and of what else repeats them."""
+"""Withholding of members of a Result: of its output, of a provider's error, and of other members that repeat them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ EACH = "*"
 def without(result: Result, places: Iterable[Place], why: str, *, names_all: bool = False) -> Result:
     """Return a Result without some members of its output, or of its error's ``provider.details``, and with a warning for each.
 
-    A failure of which something is withheld keeps its code and the runtime's own words: no text of it can be told apart from what the
-    provider said. So does one without details, in which nobody can look for the members, and one of which a policy names all that is kept
-    (``names_all``). Where ``meta`` repeats a value that is withheld,
-    that is masked; a page token that does is left out. A Result of which nothing is withheld is returned as it is.
+    A failure with a withheld member keeps its code and the runtime's own words: no other text can be told apart from the provider's. So
+    does a failure without details, and one for which a policy lists all members to keep (``names_all``). Where ``meta`` repeats a withheld
+    value, the value is masked; a page token with such a value is left out. A Result without withheld members is returned as it is.
     """
     error, listed = result.error, [*places]
     if not listed and not (names_all and error is not None):
@@ -70,7 +69,7 @@ def others(content: Any, kept: Collection[tuple[str, ...]], done: tuple[str, ...
 
 
 def own_words(error: JackfieldError, why: str, details: Mapping[str, Any] | None = None) -> JackfieldError:
-    """Return an error that says nothing of what a provider answered, except for ``details``: its code, status and places stay."""
+    """Return an error without the provider's answer, except for ``details``; code, status and places stay."""
     found = copy.copy(error)
     found.__cause__ = found.__context__ = found.__traceback__ = None
     found.message = f"the call ended as '{error.code}'; the provider's answer is {why}"
@@ -108,7 +107,7 @@ def _divided(content: Any, places: Iterable[Place], why: str) -> tuple[Any, list
 
 
 def _meant(content: Any, steps: tuple[str, ...], done: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Generate the places that a pointer means: ``*`` stands for each item of a list."""
+    """Generate the places that a pointer matches: ``*`` stands for each item of a list."""
     if not steps:
         yield done
         return
@@ -141,7 +140,7 @@ def _index(step: str) -> int:
 
 
 def _meta(meta: Meta, redactor: Redactor | None, removed: list[Any]) -> Meta:
-    """Return a ``meta`` that does not repeat what was removed; without a ``redactor``, that was all there was."""
+    """Return a ``meta`` that does not repeat removed values; without a ``redactor``, everything was removed."""
     if redactor is None:
         return replace(meta, next=None, warnings=(), request_id=None)
     following, request = meta.next, meta.request_id

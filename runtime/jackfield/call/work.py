@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Subject of a row. Whoever has its ``key`` answers a repeat with an equal ``request``, and refuses any other. Work with the effect
-    ``write`` is in doubt if its process is lost; any other may simply be done again."""
+    """Work that a row stands for. A row that holds the ``key`` answers a repeat with an equal ``request``, and refuses any other request.
+    Work with the effect ``write`` is in doubt if its process is lost; other work may be done again."""
 
     connector: str
     action: str
@@ -28,13 +28,13 @@ class Work:
     """Deadline, until which a repeat waits for the row that has its key, if it ``How.wait``s."""
     context: Mapping[str, Any] | None = None
     kept_for: float | None = None
-    """Seconds for which the row holds the key once it has ended; None: as long as those of calls do."""
+    """Seconds for which the row holds the key once it has ended; None: as long as calls hold theirs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """Finding of a look at work in doubt: its ``output``, that it did not take effect, which counts ``absent_after`` seconds after the
-    doubt, or neither, and why."""
+    """Finding of a look at work in doubt: its ``output``; or that it had no effect, which is conclusive ``absent_after`` seconds after the
+    doubt; or neither, with the reason."""
 
     absent_after: float
     output: Mapping[str, Any] | None = None
@@ -47,26 +47,27 @@ class WorkRow(Protocol):
 
     @property
     def call(self) -> Reached:
-        """The work as a call, for whoever counts those that run."""
+        """The work as a call, for counting running calls."""
 
     async def begin(self) -> Result | None:
-        """Begin, and return None; else return the Result of the row that has the key, and leave no row.
+        """Begin, and return None; if a row already has the key, return its Result, and leave no new row.
 
-        :raises JackfieldError: if nothing has begun: that row is of another request, or still runs; or the journal cannot be written.
+        :raises JackfieldError: if nothing has begun: the row with the key has another request, or still runs; or the journal cannot be
+            written.
         """
 
     async def end(self, result: Result) -> None:
-        """Record what became of it."""
+        """Record the outcome."""
 
     def interrupt(self, result: Result | None) -> None:
-        """Record what became of it at once, as its caller is being interrupted."""
+        """Record the outcome at once, as its caller is being interrupted."""
 
 
 class WorkStore(Protocol):
     """Store of rows."""
 
     def row(self, how: How, work: Work) -> WorkRow:
-        """Return the row of work that is no call of a connector, which has not begun.
+        """Return a row, not yet begun, for work that is no call of a connector.
 
         :raises InvalidInvocation: if there is no database.
         :raises Unavailable: if it cannot be opened.
@@ -77,7 +78,7 @@ class WorkStore(Protocol):
         """URL of the database, and the workspace."""
 
     def looked(self, identifier: str, found: Looked) -> Result:
-        """Record what a look has found about work in doubt, which may settle that. Return the Result of a repeat."""
+        """Record the finding of a look at work in doubt, which may settle the doubt. Return the Result of a repeat."""
 
     def told(self, result: Result) -> Result:
         """Return the Result of work in doubt that is looked up, with when that is."""

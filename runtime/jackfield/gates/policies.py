@@ -49,11 +49,11 @@ class _Judging(Passing):
             raise PostponedError(found.pipe.dependencies.files.time.now() + _LATER) from None
 
     async def check(self, checked: Checked) -> None:
-        """Let no error quote what nobody has judged yet."""
+        """Keep unjudged answers out of errors."""
         checked.conceals = True
 
     async def output(self, ended: Ended) -> Ended:
-        """Withhold what they withhold."""
+        """Withhold the members that the policies withhold."""
         if not self._was_asked:
             return ended
         return await self._policies.judged(self.found, ended)
@@ -86,7 +86,7 @@ class Policies:
 
     @property
     def must_judge(self) -> bool:
-        """True if a policy judges calls, or is to: one judges those of the database, and this process has none."""
+        """True if policies must judge calls: one is loaded, or the database requires one and this process has none."""
         return self.is_on or self._access.lacks_policy
 
     def over(self, plugins: Any) -> Policies:
@@ -102,7 +102,8 @@ class Policies:
         await self._judging().judge_call(self._plugins, found, self._dependencies)
 
     async def judged(self, found: Judged, ended: Ended, caller: Caller | None = None) -> Ended:
-        """Return an end, a replayed one too, without what they withhold of it. ``caller`` had asked for it, if not the call's."""
+        """Return an end, also a replayed one, without the members that the policies withhold. ``caller`` is the caller who asks for it, by
+        default the call's."""
         if not self.is_on or not _tells(ended):
             return ended
         left: Ended = await _policy().judge_output(self._plugins, found, ended, self._dependencies, caller or found.asked.how.caller)
@@ -126,7 +127,7 @@ class Policies:
         self._judging().judge_step(self._plugins, self._dependencies.workspace, step, inputs)
 
     def left_of(self, step: ReadStep, output: Any) -> Any:
-        """Return what they leave of what such a step has returned; None if that is nothing.
+        """Return the part of such a step's output that the policies permit; None if that is nothing.
 
         :raises Unavailable: if there is no decision.
         """
@@ -161,7 +162,7 @@ def _decided(plugins: Plugins, result: Mapping[str, Any], undecided: Mapping[str
 
 
 def _tells(ended: Ended) -> bool:
-    """Return whether an end has an output, files of one, or an error that a provider may have told, in whatever words."""
+    """Return whether an end has an output, files of an output, or an error that may contain a provider's text."""
     result, attempts, error = ended.result, ended.attempts, ended.result.error
     if result.output is not None or (attempts is not None and attempts.returned):
         return True

@@ -1,5 +1,5 @@
-"""Features of calls in a runtime without a database: it cannot keep a call until a person approves it, nor the handle of a job. Those of a
-runtime with one are made of them."""
+"""Features of calls in a runtime without a database, which can keep neither a call that waits for an approval nor the handle of a job. The
+features of a runtime with a database extend them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class NoApprovals(Gate):
         self._policies = policies
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply where a rule asks for an approval, or a policy may do so call by call, but for dry runs; and to what was approved."""
+        """Apply where a rule asks for an approval, or a policy may do so call by call, except for dry runs; and to approved calls."""
         del plan
         return not shape & REHEARSED and (terms.asks is not None or bool(shape & APPROVED) or self._policies.must_judge)
 

@@ -18,9 +18,9 @@ class Claimed:
     sealed: bytes
     delivery: int
     approval: Mapping[str, Any] | None = None
-    """What a person was shown who has approved it (``recording.approvals``); None if it needed no approval when it was queued."""
+    """Request as shown to the person who approved it (``recording.approvals``); None if it needed no approval when it was queued."""
     fingerprint: str | None = None
-    """Fingerprint of the request as it was received: what is stored may name files instead of large contents."""
+    """Fingerprint of the request as received: the stored request may name files instead of large contents."""
     connection_id: str | None = None
     """ID of the stored connection that the invocation was queued over, or that the job was started over."""
     is_again: bool = False
@@ -33,9 +33,10 @@ class Claimed:
         )
 
     def require_own(self, name: str | None, identifier: str | None) -> None:
-        """Require that a connection is the one of the invocation. One that a person has approved is compared with all that he was shown.
+        """Require that a connection is the one of the invocation. An approved connection is compared with all that the person was shown.
 
-        :raises UnknownConnection: if it is another one, which has the name of one that is gone, say: it may belong to another account.
+        :raises UnknownConnection: if it is another one, such as one with the name of a deleted connection: it may belong to another
+            account.
         """
         if self.connection_id in (None, identifier) or self.approval is not None:
             return
@@ -47,7 +48,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ClaimedJob(Claimed):
-    """Job that this process polls. ``sealed`` has what it was started with; ``cancel_at`` is when somebody asked to cancel it, if nobody
-    has told the provider."""
+    """Job that this process polls. ``sealed`` has the job's start data; ``cancel_at`` is the time of a request to cancel it that the
+    provider has not got yet."""
 
     cancel_at: float | None = None

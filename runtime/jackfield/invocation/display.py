@@ -1,4 +1,4 @@
-"""A Result as a notebook shows it: a table without a value of the output, since a notebook is saved with what it shows."""
+"""Display of a Result in a notebook: a table without values of the output, since a notebook is saved with its displays."""
 
 from __future__ import annotations
 

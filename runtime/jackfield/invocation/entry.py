@@ -14,7 +14,7 @@ from jackfield.kernel.exports import late_hints
 @dataclass(frozen=True, slots=True)
 class AskedApproval:
     """Approval that a call waits for. ``rule`` is the sentence of the rule that asks for it, ``requested_by`` the caller as JSON, and
-    ``twin`` the digest that an equal call of the same caller has. ``about`` is what is shown of it, sealed. Times are seconds since
+    ``twin`` the digest of equal calls of the same caller. ``about`` is the request as shown to people, sealed. Times are seconds since
     1970."""
 
     rule: str
@@ -108,24 +108,24 @@ class Entry:
     priority: int
     dead_at: float | None
     job_until: float | None
-    """When the job counts as lost; None until its handle is stored, and for what is no job."""
+    """Time at which the job counts as lost; None until its handle is stored, and for calls without a job."""
     progress_fraction: float | None
     progress_text: str | None
     kept_for: float | None = None
     """As in ``Draft``."""
     inputs: Mapping[str, Any] | None = None
     outcomes: tuple[Mapping[str, Any], ...] = ()
-    """What became of what it had sent, the most severe first; only of an entry that was looked up alone."""
+    """Outcomes of the objects that it had sent, the most severe first; only for an entry that was looked up alone."""
     evidence: Mapping[str, Any] | None = None
-    """What was looked for of a call that is or was in doubt, as members of what is shown; only of an entry that was looked up alone."""
+    """Looks for a call that is or was in doubt, as displayed members; only for an entry that was looked up alone."""
     blocked: Mapping[str, Any] | None = None
-    """Why nothing queued of its workspace is begun at present; only of an entry that was looked up alone."""
+    """Reason why the workspace's queue is blocked at present; only for an entry that was looked up alone."""
     undecided: Mapping[str, Any] | None = None
-    """As in ``Draft``, of a job that ends; no entry that was read has it."""
+    """As in ``Draft``, of a job that ends; entries read from the journal never have it."""
     binds_key: bool = False
     """True of a failure that may have taken effect under its key: only the same request may be sent under it, and is sent again."""
     damage: str | None = None
-    """Description of the damage if the row cannot be read in full; what is damaged is left out."""
+    """Description of the damage if the row cannot be read in full; damaged parts are left out."""
 
     def __repr__(self) -> str:
         return f"<Entry {self.id} {self.status}>"
@@ -150,7 +150,7 @@ class Entry:
 
     @property
     def problem(self) -> str | None:
-        """Why it cannot be read in full, or why no call can repeat it; None if neither is so."""
+        """Reason why it cannot be read in full, or why no call can repeat it; None if there is none."""
         if self.damage is None and self.idempotency_key is not None and not self.idempotency_key.strip():
             return "its idempotency key consists of blanks, which are none: an older version has taken it"
         return self.damage
@@ -206,7 +206,7 @@ class Entry:
 
     @property
     def _resolution(self) -> Mapping[str, Any]:
-        """``meta.resolution``: who resolved the doubt, when, and the error that had caused it; empty if it was not resolved."""
+        """``meta.resolution``: who resolved the doubt, when, and the error that caused the doubt; empty if it was not resolved."""
         found: Mapping[str, Any] = (self.result or {}).get("meta", {}).get("resolution", {})
         return found
 

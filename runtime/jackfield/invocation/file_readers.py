@@ -62,9 +62,9 @@ class Shared:
 
 
 class FilePart(SizedReader):
-    """``size`` bytes of an open file, however it grows.
+    """``size`` bytes of an open file, even if the file grows.
 
-    Reading raises ``FileDamaged`` if the file has become shorter: what was announced could not be sent.
+    Reading raises ``FileDamaged`` if the file has become shorter: the announced size could not be sent.
     """
 
     def __init__(self, file: Shared, size: int) -> None:

@@ -1,4 +1,4 @@
-"""References to stored files in inputs (``{"file": id}``): where they are, and what the schema takes there."""
+"""References to stored files in inputs (``{"file": id}``): their places, and the kind of file that the schema takes there."""
 
 from __future__ import annotations
 
@@ -162,7 +162,8 @@ def _is_stream(schema: Schema) -> bool:
 
 
 def replaced(inputs: Any, values: Sequence[tuple[tuple[str | int, ...], Any]]) -> Any:
-    """Return a copy of the inputs with other values at some places. What stood beside a reference to a file stays beside its content."""
+    """Return a copy of the inputs with other values at some places. Members next to a reference to a file stay next to the file's
+    content."""
     copy = _copied(inputs)
     for steps, value in values:
         parent = copy
@@ -209,7 +210,7 @@ _GIVEN = "given-"
 
 
 def without_given(value: Any) -> Any:
-    """Return recorded inputs without the files that their caller passed as such: their ids meant something in that call only."""
+    """Return recorded inputs without files that the caller passed as objects: their ids were valid in that call only."""
     if isinstance(value, dict):
         return {name: without_given(item) for name, item in value.items() if not _is_given(item)}
     return [without_given(item) for item in value if not _is_given(item)] if isinstance(value, list) else value
@@ -237,12 +238,12 @@ class GivenFiles(dict[str, "GivenFile"]):
         return {"file": identifier}
 
     def places(self, places: Iterable[FileLocation]) -> list[FileLocation]:
-        """Return those of some places that refer to these files."""
+        """Return the places that refer to these files."""
         return [place for place in places if place.identifier in self]
 
     def put(self, inputs: Mapping[str, Any], schema: Schema) -> tuple[Mapping[str, Any], list[FileLocation]]:
         """Return the inputs and the places of all files in them. A file where the schema takes files by name is put below its own name;
-        where it takes none, the caller's object stands, so that the schema refuses it.
+        where the schema takes no file, the caller's object stays, so that the schema refuses it.
 
         :raises InvalidInput: for content without a name where the schema takes files by name.
         """

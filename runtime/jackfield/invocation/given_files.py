@@ -1,4 +1,4 @@
-"""Files that a caller of the library passes as they are: a path, bytes, or an open binary file. They are read where they lie."""
+"""Files that a caller of the library passes as objects: a path, bytes, or an open binary file. They are read in place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONGEST = 5 * 1024**3
 class GivenFile(SecretHolder):
     """File that a caller passes: a path, bytes, or an open binary file, from its position on.
 
-    What can be read only once, such as a pipe, is copied to a temporary file when it is needed; the rest is read where it is.
+    A source that can be read only once, such as a pipe, is copied to a temporary file when needed; others are read in place.
     """
 
     __slots__ = ("_copy", "_file", "_path", "_size", "content_type", "name", "original")
@@ -73,7 +73,7 @@ class GivenFile(SecretHolder):
             return {"data": b64encode(content.read()).decode("ascii"), "contentType": self.content_type}
 
     def digest(self) -> dict[str, str]:
-        """Return a digest of type and content, by which requests are compared; it equals that of a stored file."""
+        """Return a digest of type and content, by which requests are compared; a stored file of the same content has the same digest."""
         with self.open() as content:
             return {
                 "contentType": self.content_type,

@@ -12,10 +12,10 @@ MOST_KEYS = 1_000_000
 
 
 class LineKeys:
-    """Keys of the lines of one file, asked for in their order.
+    """Idempotency keys of the lines of one file, requested in the order of the lines.
 
-    A key is a keyed hash of the line, of the connection that is chosen for all lines, and of how many equal lines came before. So equal
-    lines all run, and the same file has the same keys tomorrow.
+    A key is a keyed hash of the line, of the connection chosen for all lines, and of the number of equal lines before. So equal lines all
+    run, and the same file has the same keys tomorrow.
 
     :param fingerprint: the journal's keyed hash.
     """

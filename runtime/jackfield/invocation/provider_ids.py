@@ -1,4 +1,4 @@
-"""Marks in schemas: IDs with which providers answer, by which their later events name what was sent; and the recipients among inputs."""
+"""Marks in schemas: IDs in providers' answers that later events refer to, and recipients among inputs."""
 
 from __future__ import annotations
 

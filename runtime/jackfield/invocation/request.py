@@ -41,7 +41,7 @@ _NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _SAYS_NO_NAME = "contains control characters or an unpaired surrogate, which are not allowed in a name"
 _MAX_VERSION_LENGTH = 200
-"""Maximum characters of a version specifier: packaging takes half a second for one of 250 kB."""
+"""Maximum characters of a version specifier: packaging takes half a second for a specifier of 250 kB."""
 _MAX_FAULTS = 100
 """Maximum faults reported for one invocation."""
 _SIMPLE = frozenset({"connector", "action", "connection", "inputs", "maxBytes"})
@@ -62,9 +62,9 @@ class Invocation(SecretHolder):
     connector_version: str | None = None
     on_doubt: Literal["report", "settle", "retry"] = "report"
     partial: Literal["warn", "fail"] = "warn"
-    """Whether what succeeded in part is a success with a warning, or a failure."""
+    """Status of a partial success: a success with a warning, or a failure."""
     repeat: bool = False
-    """Whether it runs although an equal write without a key is open."""
+    """True to run it although an equal write without a key is open."""
     select: str | None = None
     """JMESPath expression of the part of the output that the caller wants; None: all of it."""
     max_bytes: int | None = None
@@ -81,7 +81,8 @@ class Invocation(SecretHolder):
     trace: bool = False
     """Keep the bodies of the provider's exchanges, however the call ends."""
     about: Any = None
-    """What is compared of calls with its key, in place of the inputs; None: these. It is the action's word, as what follows."""
+    """Value that calls with its key must have in common, in place of the inputs; None: the inputs. The action declares it, as it does the
+    fields below."""
     kept_for: float | None = None
     """Seconds for which it holds its key once it has ended; None: as the settings say."""
 

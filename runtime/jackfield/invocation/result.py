@@ -25,7 +25,7 @@ WAITING_CODE = 4
 """Exit code of a call that waits for a person's approval."""
 
 NO_PROGRESS: Mapping[str, Any] = {"fraction": 0.0, "text": ""}
-"""Progress of a job that has told none."""
+"""Progress of a job that has reported none."""
 
 
 def _error_key(error: JackfieldError | None) -> object:
@@ -51,7 +51,7 @@ def _camel_case(members: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def new_invocation_id() -> str:
-    """Generate a UUIDv7: the time in units of 2^-12 ms, so that those of a process are in order (RFC 9562 §6.2, method 3), and 62 random
+    """Generate a UUIDv7: the time in units of 2^-12 ms, so that a process's IDs are in order (RFC 9562 §6.2, method 3), and 62 random
     bits."""
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     random = int.from_bytes(os.urandom(8))
@@ -75,14 +75,14 @@ class Meta:
     """ID of the equal write without a key that was open: this is its Result, and nothing was sent again."""
     dry_run: bool = False
     selected: bool = False
-    """True if the output has only what the call's ``select`` selected of it, as its member ``selected``."""
+    """True if the output is only the selection of the call's ``select``, as its member ``selected``."""
     truncated: Mapping[str, Any] | None = None
     """Of an output with more bytes of JSON than ``maxBytes``: its ``bytes``, and the ``file`` that has the whole."""
     complete: bool | None = None
     next: Mapping[str, Any] | None = None
     """Inputs to merge into the next call of a paginated action, for the pages that are missing."""
     warnings: tuple[Mapping[str, Any], ...] = ()
-    """Each with ``path`` and ``message``: what the action told about a success, and differences between the output and a schema that only
+    """Each with ``path`` and ``message``: the action's remarks on a success, and differences between the output and a schema that only
     describes it."""
     approval: Mapping[str, Any] | None = None
     """Approval that the invocation waits for: ``id``, by which a person decides on it, and ``expiresAt``."""
@@ -91,9 +91,9 @@ class Meta:
     resolution: Mapping[str, Any] | None = None
     """Resolution of a doubt by a person, or by evidence: ``by``, ``at``, and the ``error`` that caused the doubt."""
     settling: Mapping[str, Any] | None = None
-    """Of a doubt that evidence may still settle: how many ``looks`` were made, and when the ``next`` one is due. It is not recorded."""
+    """For a doubt that evidence may still settle: the number of ``looks`` made, and the time of the ``next``. It is not recorded."""
     observed: bool = field(default=False, init=False, compare=False)
-    """True if another call or process has ended the invocation, and this Result was read from the journal. It is no member of the JSON."""
+    """True if another call or process has ended the invocation, and this Result was read from the journal. It is not part of the JSON."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Meta:
@@ -147,7 +147,7 @@ class Meta:
 
 
 class _Origin:
-    """Functions of the runtime that a Result came from, which stay with its process; None where it came without one."""
+    """Functions of the runtime that made a Result, which stay in its process; None without a runtime."""
 
     __slots__ = ("opener", "waiter")
     waiter: Callable[[str, float | None], Result] | None
@@ -160,9 +160,9 @@ class _Origin:
 class Result(_Origin):
     """Outcome of an invocation. ``output`` is set on success (after a dry run only if the action has a preview), ``error`` otherwise.
 
-    That of a job that still runs has neither, but ``progress``: ``fraction``, from 0 to 1, and ``text``; ``wait`` waits for its end. One of
-    status ``queued`` has not begun: a wait returns it, and ``enqueue`` for an idempotency key whose invocation has not ended. One of status
-    ``waiting`` begins only if a person approves it (``meta.approval``).
+    A job that still runs has neither, but ``progress``: ``fraction``, from 0 to 1, and ``text``; ``wait`` waits for its end. A Result of
+    status ``queued`` has not begun: a wait returns it, and so does ``enqueue`` for an idempotency key whose invocation has not ended. A
+    Result of status ``waiting`` begins only if a person approves it (``meta.approval``).
     """
 
     status: Status | Literal["queued", "running", "waiting"]
@@ -230,7 +230,7 @@ class Result(_Origin):
         """Wait for the end of a job, of a call that waits for an approval, or of a doubt that evidence may settle (``meta.settling``).
 
         Wait for at most ``timeout`` seconds (default: until it ends), and return its Result; any other Result is returned at once. If the
-        time passes first, that is again one that has not ended, or is in doubt.
+        time passes first, the returned Result again has not ended, or is in doubt.
 
         This thread polls the provider while no server or worker does. In asyncio, await ``Jackfield.await_``.
 
@@ -302,7 +302,7 @@ class Result(_Origin):
 class InvocationFailed(Exception):
     """Raised by ``Result.unwrap()`` when a Result is not a success; ``result`` is the whole Result.
 
-    Its argument is the Result's JSON, so that it comes whole out of a queue that sends exceptions as JSON, as Celery does.
+    Its argument is the Result's JSON, so that it survives a queue that sends exceptions as JSON, as Celery does.
     """
 
     def __init__(self, result: Result | Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """``select``: a part of an output, by a JMESPath expression (https://jmespath.org/specification.html) within limits.
 
-An expression comes from the caller, and so does what it costs: a few characters can double a value again and again. Each step is counted,
-and each value that a step makes is counted with all that it refers to.
+An expression comes from the caller, and so does its cost: a few characters can double a value again and again. Each step counts, and each
+value made by a step counts with all values that it refers to.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from jmespath.visitor import TreeInterpreter
 LONGEST = 2_000
 """Characters of an expression."""
 _STEPS = 500_000
-"""Steps that one expression may take: each node that is visited, and each value that is made."""
+"""Steps that one expression may take: each visited node, and each value made."""
 _LETTERS = 100
 """Characters of a text that is made which count as one step."""
 _MAKES = frozenset({"function_expression", "multi_select_list", "multi_select_dict", "flatten", "slice"})
-"""Nodes whose value may be larger than what it is made of."""
+"""Nodes whose value may be larger than its inputs."""
 
 
 class SelectionError(Exception):
@@ -48,9 +48,9 @@ def check_selection(expression: str) -> None:
 
 
 def selection(expression: str, output: Mapping[str, Any]) -> Any:
-    """Return what an expression selects of an output; None if nothing is there.
+    """Return the selection of an expression in an output; None if nothing matches.
 
-    :raises SelectionError: if a function does not take what it is given, or the limits are exceeded.
+    :raises SelectionError: if a function gets an argument of a wrong type, or the limits are exceeded.
     """
     counted = _Counted()
     try:

@@ -1,4 +1,4 @@
-"""Stored file, to which an input refers by its ID. What stores files is a package above."""
+"""Stored file, to which an input refers by its ID. A package above stores the files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class StoredFile:
 
     @property
     def binding(self) -> bytes:
-        """Digest of what decides who may use the file, and how its content is read."""
+        """Digest of the facts that decide who may use the file, and how its content is read."""
         return hashlib.sha256(json.dumps([self.name, self.content_type, self.size, self.caller]).encode()).digest()
 
     def to_json(self) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def parse_json(text: str | bytes | bytearray) -> Any:
 
 
 decode = bordered(parse_json)
-"""``parse_json`` for hosts; what each call passes below a border uses that."""
+"""``parse_json`` for hosts; code that each call passes within the library uses the original."""
 
 
 def check_values(text: str | bytes | bytearray) -> None:
