@@ -1,10 +1,10 @@
-"""Callers and what they may do: the rules of workspace and token, the decision, installed connectors as a caller sees them. Pure data.
+"""Callers and their rights: the rules of workspace and token, the decision, and the installed connectors that a caller sees. Pure data.
 
 decision = decide(workspace, token, scope, Request("aws-ses", "sendEmail", "write", "acme-ses"))
 decision.allowed, decision.rule                                  # the sentence is written to the journal
 raise decision.refusal()                                         # not_allowed (HTTP 403)
 
-Names are imported at first use (PEP 562): without rules, a call needs few of them.
+Names are imported at first use (PEP 562): a call without rules needs few of them.
 """
 
 from __future__ import annotations

@@ -91,10 +91,10 @@ class Authorizer:
         raise decision.refusal(in_full=self._in_full)
 
     def require_named(self, request: Request, reason: str, note: Callable[[str], object] | None = None) -> None:
-        """Raise ``NotAllowed`` unless a pattern names the action and the connection of a request, without a wildcard. It takes one of the
-        workspace, and one of the token if that has allow patterns. ``reason`` says why that is asked for.
+        """Raise ``NotAllowed`` unless a pattern names the action and the connection of a request, without a wildcard. A pattern of the
+        workspace must do so, and one of the token if the token has allow patterns. ``reason`` says why this is required.
 
-        :raises NotAllowed: if there is none.
+        :raises NotAllowed: if there is no such pattern.
         """
         wanted = f"{request.connector}/{request.action}", request.connection
         if wanted in self._loans():
@@ -191,11 +191,11 @@ class Authorizer:
         return self.workspace.about(connector, connection) is None or self.token.about(connector, connection) is None
 
     def likeness(self, name: str) -> tuple[bool, ...]:
-        """Return what the rules can tell of a connection's name: over two names with the same answer, they allow the same."""
+        """Return the features of a connection's name that the rules depend on: names with equal features are allowed the same."""
         return tuple(_fits(term, name) for term in self._terms)
 
     def require_connection(self, name: str, kinds: Iterable[tuple[str, Iterable[Manifest]]]) -> None:
-        """Raise ``NotAllowed`` unless the name may be used as one of ``kinds``: types, each with the connectors that accept them.
+        """Raise ``NotAllowed`` unless the name may be used for one of ``kinds``: types, each with the connectors that accept them.
 
         :raises NotAllowed: if the rules forbid it, whether or not such a connection exists.
         """
@@ -208,10 +208,10 @@ class Authorizer:
         raise _refused(f"the rules of the {source} forbid using {what}")
 
     def require_all(self, name: str, family: str, connectors: Iterable[str]) -> None:
-        """Raise ``NotAllowed`` unless the rules allow whatever can be done over a connection: all actions of the ``connectors`` that it
-        serves, and of others of its ``family``. No rule can look into what a program does with it.
+        """Raise ``NotAllowed`` unless the rules allow every action over a connection: of the ``connectors`` that it serves, and of others
+        of its ``family``. Rules cannot judge what a program does with the connection's credentials.
 
-        :raises NotAllowed: if a rule forbids part of it.
+        :raises NotAllowed: if a rule forbids one of the actions.
         """
         if not self.is_bound and not self.may_ask and self._ended is None:
             return
@@ -256,7 +256,7 @@ class Authorizer:
 
     @cached_property
     def _samples(self) -> tuple[tuple[str, str], ...]:
-        """One connection of each group that the rules cannot tell apart."""
+        """One connection of each group that the rules treat alike."""
         return tuple({(kind, *self.likeness(name)): (name, kind) for name, kind in self._named()}.values())
 
     def _named(self) -> Iterator[tuple[str, str]]:

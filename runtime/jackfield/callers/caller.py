@@ -1,4 +1,4 @@
-"""The caller of an invocation: who it is, the rights that came with the request, and the catalog that it sees."""
+"""The caller of an invocation: identity, the rights of the request, and the connectors that the caller sees."""
 
 from __future__ import annotations
 
@@ -34,15 +34,14 @@ class Caller:
     token: str | None = None
     ended: str | None = None
     audience: Audience = "tenant"
-    """Who is asking: what is offered differs for the operator's own surfaces, tenants and clients that are offered actions apart."""
+    """Audience of the caller: offers differ for the operator's own surfaces, for tenants, and for clients with offers of their own."""
     session: str | None = field(default=None, repr=False)
     waits: bool = True
     """False over a surface that cannot answer that a call waits for a person's approval: it is refused there."""
     person: PersonKey | None = field(default=None, repr=False)
     """Person who signed in at the identity provider, by whose present roles a worker checks the call again."""
     authors: tuple[str, ...] = field(default=(), repr=False)
-    """Who else has written what is called (``Actor.key``), such as a schedule that somebody else has changed: they approve it no more than
-    the caller."""
+    """Other authors of the call (``Actor.key``), such as someone who has changed a schedule: like the caller, they must not approve it."""
 
     @property
     def origin(self) -> Literal["operator", "remote"]:
@@ -64,18 +63,17 @@ class Caller:
 
     @property
     def end(self) -> str | None:
-        """Why the rights of the caller have ended, as a sentence; None if they have not."""
+        """Return why the caller's rights have ended, as a sentence; None if they have not."""
         return None if self.ended is None else f"the {'token' if self.person is None else 'person'} {self.ended}"
 
     @property
     def owner(self) -> str | None:
-        """Name of the caller whose files and outputs alone this one may use; None for callers without rules, who may use all of the
-        workspace."""
+        """Name of the caller whose files and outputs this one may use; None for callers without rules, who may use all of the workspace."""
         return self.name if self.rules else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the members by which a worker restores the caller of a queued invocation. A token's rules are not included but read
-        again. Behind the process's own code stands the account that it runs as."""
+        """Return the members by which a worker restores the caller of a queued invocation. A token's rules are not included: they are read
+        again. A call of the process's own code includes the account under which the process runs."""
         known = {"caller": self.name, "token": self.token, "scope": self.scope, "remote": self.remote, "audience": self.audience}
         is_program = self.name is None and not self.remote and not self.authors
         further = {"person": self.person, "authors": account_keys() if is_program else self.authors}
@@ -83,7 +81,8 @@ class Caller:
 
     @property
     def told(self) -> str | None:
-        """How somebody on this machine has asked, as a person reads it who decides on it; None for callers who have signed in."""
+        """Return how a caller on this machine made the call, in words for the person who decides on it; None for callers who have signed
+        in."""
         if self.remote:
             return None
         own = (name for name in (self.name, *self.authors, *account_keys()) if name and name.startswith(f"{COMMAND_LINE}:"))

@@ -1,4 +1,4 @@
-"""Roles of people who sign in at the operator's identity provider: named bundles of scopes and rules, and who has them. Pure data.
+"""Roles of people who sign in at the operator's identity provider: named bundles of scopes and rules, and their grants. Pure data.
 
 A grant gives one role in one workspace to a group of the provider or to one person, who is named by issuer and subject, never by an e-mail
 address. All grants are one JSON array, the shared setting ``roles``.
@@ -24,7 +24,7 @@ _MEMBERS = ("role", "workspace", "group", "issuer", "subject")
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Bundle of a scope and rules. Who ``operates`` manages all workspaces, as the holder of a one-time link does; who ``grants`` may
+    """Bundle of a scope and rules. ``operates``: its holder manages all workspaces, as with a one-time link; ``grants``: its holder may
     create tokens of the scope ``approve``."""
 
     name: str
@@ -36,7 +36,7 @@ class Role:
 
 
 _BOUNDED = Rules(allow=("*",))
-"""Rules that allow every action. Who has rules manages neither tokens nor the workspace's settings, and reads no audit log."""
+"""Rules that allow every action. A caller with rules manages neither tokens nor the workspace's settings, and reads no audit log."""
 ROLES: Mapping[str, Role] = MappingProxyType(
     {
         role.name: role
@@ -118,7 +118,7 @@ def checked_grants(text: str) -> str:
 
 
 def rights_in(grants: Iterable[RoleGrant], workspace: str, issuer: str, subject: str, groups: Iterable[str]) -> Rights | None:
-    """Return what a person may do in a workspace; None for nothing. Who is the operator is it in each workspace."""
+    """Return a person's rights in a workspace; None for none. An operator is one in every workspace."""
     known = frozenset(groups)
     roles = [
         ROLES[one.role]
@@ -144,7 +144,7 @@ def workspaces_of(grants: Iterable[RoleGrant], issuer: str, subject: str, groups
 
 
 def made_grant(role: str, workspace: str, *, group: str = "", issuer: str = "", subject: str = "") -> RoleGrant:
-    """Return a grant. One of ``platform-admin`` holds in all workspaces.
+    """Return a grant. A grant of ``platform-admin`` holds in all workspaces.
 
     :raises InvalidInvocation: if it is not valid.
     """

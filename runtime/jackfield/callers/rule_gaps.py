@@ -1,4 +1,5 @@
-"""Rules that spare idempotent actions, which are changes: ``writes: ask``, a pattern that blocks ``effect:write``, or lets it wait."""
+"""Rules that miss idempotent actions, which are changes too: ``writes: ask``, and a pattern that blocks ``effect:write``, or lets it
+wait."""
 
 from __future__ import annotations
 

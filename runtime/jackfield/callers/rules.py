@@ -15,7 +15,7 @@ from jackfield.kernel.hints import NextStep
 INLINE = "@inline"
 """Name of every inline connection; no stored connection can have it."""
 ANY_ACTION = "@any"
-"""An action that no pattern can name: one that fits it fits all actions of its connector."""
+"""An action that no pattern can name: a pattern that fits it fits all actions of its connector."""
 _CHANGE = "change"
 """Names every effect but ``read`` in a pattern."""
 _EFFECTS = ("read", "idempotent", "write", _CHANGE)
@@ -140,9 +140,9 @@ _FORMS = "Write connector/action, connection:NAME or effect:change, with * for a
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Patterns that allow, that block, and that let a call wait until a person approves it. Without allow patterns, everything is
-    allowed. With ``asks_writes``, which is stored with no rules, a write waits, too, unless an allow pattern names its action. ``quotas``
-    on the effects of a token go with its patterns: they bind it likewise."""
+    """Patterns that allow calls, block calls, or make them wait for a person's approval. Without allow patterns, everything is allowed.
+    With ``asks_writes``, which is stored without rules, a write waits too, unless an allow pattern names its action. ``quotas`` on the
+    effects of a token bind it as its patterns do."""
 
     allow: tuple[str, ...] = ()
     block: tuple[str, ...] = ()
@@ -247,7 +247,7 @@ def _faults(name: str, patterns: tuple[str, ...]) -> Iterator[Detail]:
 
 @dataclass(frozen=True, slots=True)
 class TriedPattern:
-    """One pattern that was tried on the way to a decision."""
+    """Pattern that was tried for a decision."""
 
     source: Source
     kind: Literal["allow", "block"]
@@ -307,7 +307,7 @@ def may(scope: Scope, needed: Scope) -> bool:
 
 
 def united(ladder: Scope | None, *, approves: bool) -> Scope | None:
-    """Return the scope that has the rights of one of the ladder, and of ``approve`` if it ``approves``; None for no rights."""
+    """Return the scope that has the rights of a ladder scope, and of ``approve`` if it ``approves``; None for no rights."""
     if not approves:
         return ladder
     return APPROVE if ladder in (None, "read") else "manage approve" if ladder == "manage" else "invoke approve"
@@ -333,8 +333,8 @@ def decide(workspace: Rules, token: Rules | None, scope: Scope | None, request: 
 
 
 def asks(workspace: Rules, token: Rules | None, request: Request) -> Source | None:
-    """Return whose rules let a request wait until a person approves it; None if nobody's do. A pattern that cannot be read lets all
-    wait."""
+    """Return whose rules make a request wait for a person's approval; None if no rule does. A pattern that cannot be parsed makes all
+    requests wait."""
     layers: tuple[tuple[Source, Rules | None], ...] = (("workspace", workspace), ("token", token))
     for source, rules in layers:
         if rules is not None and any(_lets_wait(text, request) for text in rules.approve):
@@ -343,7 +343,7 @@ def asks(workspace: Rules, token: Rules | None, request: Request) -> Source | No
 
 
 def with_wait(decision: Decision, workspace: Rules, token: Rules | None, request: Request) -> Decision:
-    """Return a decision for people who ask why. It says if an allowed call waits for a person's approval."""
+    """Return a decision for people who ask for the reason. It says whether an allowed call waits for a person's approval."""
     source = asks(workspace, token, request) if decision.allowed else None
     if source is None:
         return decision

@@ -26,7 +26,7 @@ def listed_connectors(index: ActionIndex, catalog: Catalog, after: str = "", *, 
 
 
 def _names(index: ActionIndex, catalog: Catalog) -> Callable[[str], Iterable[tuple[str, str]]]:
-    """Return the function that finds keys and effects of a connector's actions, also of those that no index has."""
+    """Return the function that finds keys and effects of a connector's actions, also of connectors without an index."""
     stored = {manifest.key: [(row.key, row.effect) for row in manifest.rows()] for manifest in catalog.stored_manifests()}
     return lambda key: stored[key] if key in stored else index.names(key)
 

@@ -12,7 +12,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 
 
 def check_workspace_name(name: str, path: str = "") -> None:
-    """Check the name of a workspace: one that exists, or a new one, which the caller gave at ``path``.
+    """Check the name of an existing or new workspace, which the caller gave at ``path``.
 
     :raises InvalidInvocation: if it is not valid.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 RECEIPT = "jackfield-receipt.json"
-"""File beside the environment of an installed connector, written by what has installed it."""
+"""File next to the environment of an installed connector, written by its installer."""
 
 
 class EntryPoint:
@@ -39,7 +39,7 @@ class EntryPoint:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """Everything that tells this one from others."""
+        """Return the facts that distinguish this entry point from others."""
         return self.name, self.value, self.distribution, self.version, self.paths
 
     @property
@@ -56,8 +56,8 @@ class EntryPoint:
 def entry_points(paths: Iterable[str] | None = None, *, isolated: bool = False) -> Mapping[str, tuple[EntryPoint, ...]]:
     """Return all entry points in groups that start with ``jackfield.``, by group, in the order of ``paths`` (default ``sys.path``).
 
-    Of duplicate distributions, the first on the path counts, as for imports. Environments of installed connectors are left out: what their
-    dependencies declare would otherwise extend the host. ``isolated`` reads them too, in the process of such a connector.
+    Of duplicate distributions, the first on the path counts, as for imports. Environments of installed connectors are left out: entry
+    points of their dependencies would otherwise extend the host. ``isolated`` includes them, in the process of such a connector.
     """
     found: dict[str, list[EntryPoint]] = {}
     seen: set[str] = set()

@@ -36,7 +36,7 @@ class Match:
     rank: int = 0
     exact: bool = True
     offer: str = ""
-    """What the operator would have to add to the offers; empty if the action is offered."""
+    """Offer that the operator would have to add; empty if the action is offered."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the row that ``jackfield search`` prints."""

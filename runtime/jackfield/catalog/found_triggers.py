@@ -35,7 +35,7 @@ class _Watched:
 
 
 def trigger_rows(manifest: Manifest) -> Iterator[Row]:
-    """Yield what a search needs of a connector's triggers."""
+    """Yield the rows that a search needs of a connector's triggers."""
     for trigger in manifest.triggers.values():
         types = " ".join(trigger.types).replace("_", " ")
         yield [manifest.key, manifest.title, trigger.key, trigger.title, trigger.description.partition("\n")[0], trigger.kind, types]

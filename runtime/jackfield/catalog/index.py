@@ -26,21 +26,21 @@ _MANY = 2_000
 _NOT_OFFERED = 5
 """Actions that the operator's search finds although they are not offered."""
 _CONNECTORS = 200
-"""Connectors from which the index is made in a process of its own, so that this one does not keep the memory that it takes."""
+"""Number of connectors from which on another process makes the index, so that this one does not keep the memory."""
 
 
 class ActionIndex(ProcessLocal):
     """Index of the actions of a catalog, without broken connectors. Searches block until ``build`` has finished.
 
-    ``for_operator`` adds what only the operator's own surfaces are offered.
+    ``for_operator`` includes actions offered only to the operator's own surfaces.
     """
 
     def __init__(self, catalog: Catalog, *, for_operator: bool = False) -> None:
         self.catalog = catalog.whole
-        """The whole of what is installed, and offered to any workspace."""
+        """All connectors that are installed or offered to any workspace."""
         self._for_operator = for_operator
         self.on_wait: Callable[[], None] = _nothing
-        """Called when another process begins to make the index."""
+        """Callback for the time when another process begins to make the index."""
         self._built: int | None = None
         self._known: tuple[Words, list[CatalogRow]] | None = None
         self._begin_anew()
@@ -158,7 +158,7 @@ def _nothing() -> None:
 
 
 def make(catalog: Catalog, file: IndexFile, *, for_operator: bool = False) -> Table:
-    """Read all manifests, and write the file if they have many actions. Its stamp is taken before manifests are read, so a manifest that
+    """Read all manifests, and write the file if they have many actions. Its stamp is taken before the manifests are read: a manifest that
     changes meanwhile makes the index stale."""
     from jackfield.catalog.index_file import free_memory
 
@@ -180,7 +180,7 @@ def _table(catalog: Catalog, *, for_operator: bool) -> Table:
 
 
 def _installed(catalog: Catalog, rows: list[Any], kinds: list[Any]) -> Iterator[tuple[str, Manifest | None]]:
-    """Yield the installed connectors by key, and note a row for each, also for those that are broken, and the connection types."""
+    """Yield the installed connectors by key, and collect a row for each one, broken ones included, and the connection types."""
     for key in dict.fromkeys(point.name for point in catalog.packaged()):
         entry, manifest = catalog.look(key)
         rows.append([entry.key, entry.title, entry.version, list(entry.actions), entry.error, list(entry.versions)])

@@ -1,4 +1,4 @@
-"""File of the search index in the data folder. It is derived data: whatever is wrong with it, it is made again."""
+"""File of the search index in the data folder. It is derived data: a file with any fault is made again."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _FOLDER = "cache"
 _FORMAT = 7
 """Version of the file's format, and of the rules by which texts become words."""
 _PLACES = ".places"
-"""Ending of the name of the file that notes where packages lie."""
+"""Suffix of the file that records the folders of packages."""
 _SECONDS = 300
 """Longest time that another process may take to make the file."""
 _CHUNK = 1024 * 1024
 _HEAD = 64 + 1 + 10 + 1
-"""Bytes before the table: the stamp of what was indexed, and a checksum."""
+"""Bytes before the table: the stamp of the indexed manifests, and a checksum."""
 
 
 class IndexFile:

@@ -1,4 +1,4 @@
-"""Program that writes the file of the search index: a process that made a large one would keep the memory that it takes."""
+"""Program that writes the file of the search index in a process of its own, since its memory would not be given back."""
 
 from __future__ import annotations
 

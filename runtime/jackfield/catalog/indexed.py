@@ -1,7 +1,7 @@
-"""Manifests with an index: of a connector with hundreds of actions, only what lists and rules need is read at once.
+"""Manifests with an index: of a connector with hundreds of actions, only the data for lists and rules is read at once.
 
-``connector.index.json`` lies beside ``connector.json`` and has everything but schemas and bindings, with the place of each action and each
-definition in bytes. They are read from there when they are first used. Tools that need the whole manifest read ``connector.json`` alone.
+``connector.index.json`` stands next to ``connector.json`` and has everything but schemas and bindings, with the byte offsets of each action
+and definition. These are read at first use. Tools that need the whole manifest read ``connector.json`` alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TEXTS = frozenset({"key", "title", "description", "effect", "group"})
 _PLAIN = _TEXTS | {"permissions", "deprecated", "outputPolicy", "idempotentBy", "repeatOk", "marker", "evidence", "at"}
 """Members of a row that are checked here, or need no check."""
 _RANK = 98
-"""Rank in searches, next to that of connectors whose actions are all read at once."""
+"""Rank in searches, next to the rank of connectors whose actions are all read at once."""
 
 
 def read_manifest(folder: str) -> Manifest:
@@ -96,14 +96,14 @@ def _described(row: Json, where: str) -> ActionManifest:
 
 
 class _Stored:
-    """JSON of a manifest in its file, of which ``head`` has all but what the index leaves out."""
+    """JSON of a manifest in its file; ``head`` has everything but the parts that the index leaves out."""
 
     def __init__(self, path: str, head: Json) -> None:
         self._path = path
         self._head = head
 
     def listed(self) -> Json:
-        """Return what the index has."""
+        """Return the part in the index."""
         return self._head
 
     def whole(self) -> Any:
@@ -146,7 +146,7 @@ class _StoredContent:
     def row(self) -> Json:
         """Published JSON of the action.
 
-        :raises ManifestError: if the index says something else about it.
+        :raises ManifestError: if the index contradicts it.
         """
         if self._row is None:
             expected = self._about.content.row
@@ -171,7 +171,7 @@ class _StoredContent:
 
 
 class LazyMapping(Mapping[str, "V"]):
-    """Mapping of ``keys`` to what ``make`` returns for them: once for each key, or every time unless ``kept``."""
+    """Mapping of ``keys`` to the values that ``make`` returns: made once for each key, or every time unless ``kept``."""
 
     __slots__ = ("_kept", "_keys", "_make")
 

@@ -1,7 +1,7 @@
 """Connectors that are installed into the data folder, each version in its own environment.
 
-One index file is read instead of a folder per version, since every cold command reads it. It is derived from the receipts, which are read
-if it is damaged.
+Every cold command reads one index file instead of a folder per version. The index is derived from the receipts, which are read if it is
+damaged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INDEX = "installed.json"
 """Index of the installed connectors."""
 INDEX_VERSION = 1
 REVOKED = "revoked.json"
-"""Revocations of what is installed, as the catalogues last said; whoever looks there writes them."""
+"""Revocations of installed connectors, as the catalogues last published them; each look at a catalogue rewrites the file."""
 
 
 class InstallationFolder:
@@ -66,7 +66,7 @@ def _points(folder: str, data: Mapping[str, Any]) -> list[EntryPoint]:
 def revocations(home: str | None) -> dict[str, dict[str, Any]]:
     """Return the revocation of each installed connector that has one, by key: ``{"version", "publisher", "keyId", "at", "reason"?}``.
 
-    It is what was last read from their catalogues: nothing is downloaded.
+    It is the state last read from their catalogues: nothing is downloaded.
     """
     folder, found = os.path.join(home or "", FOLDER), {}
     for row in read_revocations(folder) if home is not None else ():
@@ -86,7 +86,7 @@ def read_revocations(folder: str) -> list[dict[str, Any]]:
 
 
 def read_receipts(folder: str) -> list[dict[str, Any]]:
-    """Return the receipts of all connectors installed in ``folder``; what an interrupted installation has left is not among them."""
+    """Return the receipts of all connectors installed in ``folder``, without the remains of interrupted installations."""
     found = []
     for key in _names(folder):
         for version in _names(os.path.join(folder, key)):
@@ -119,7 +119,7 @@ def _names(folder: str) -> list[str]:
 
 
 def index(receipts: Iterable[Mapping[str, Any]], pins: Mapping[str, str]) -> dict[str, Any]:
-    """Return the content of the index: of each connector the default version first, that of ``pins`` or else the highest."""
+    """Return the content of the index, the default version of each connector first: the version in ``pins``, or else the highest."""
     from packaging.version import Version
 
     by_key: dict[str, list[Mapping[str, Any]]] = {}

@@ -92,16 +92,16 @@ class Own(EntryPoint):
 class Catalog(ProcessLocal):
     """Installed connectors. Reading a manifest imports no connector code; a broken connector does not affect the others.
 
-    Of versions installed side by side, the first of ``points`` is the default. ``loader`` returns the code of those that have their own
-    environment.
+    Of versions installed side by side, the first of ``points`` is the default. ``loader`` returns the code of connectors with environments
+    of their own.
     """
 
     offering: Offering | None = None
-    """What the operator offers of catalog sources; None if nothing."""
+    """The operator's offers of catalog sources; None if there are none."""
     kinds: tuple[Sequence[tuple[str, str, str | None]] | None, int] = (None, 0)
     """Connector, key and family of each connection type, and the generation of the catalog of which the index has noted that."""
     learn: Callable[[], None] | None = None
-    """Makes the index, which notes that; None for a process that has no index."""
+    """Callback that makes the search index; None for a process without one."""
     home: str | None = None
     """Data folder of the process; None for a catalog that was put together otherwise."""
     own: tuple[Own, ...] = ()
@@ -166,21 +166,21 @@ class Catalog(ProcessLocal):
         return ()
 
     def stored_manifests(self) -> list[Manifest]:
-        """Return the manifests that no index has: the program's own, and the workspace's stored ones of live servers."""
+        """Return the manifests that no index has: the program's own, and the workspace's stored manifests of live servers."""
         return [own.manifest for own in Catalog.own]
 
     def prepare(self, key: str) -> None:
-        """Read what a call of this connector needs from the database, if anything."""
+        """Read the data that a call of this connector needs from the database, if any."""
 
     def chosen(self, manifests: Sequence[Manifest]) -> Sequence[Manifest]:
-        """Return the manifests without those of sources that are offered as a whole, which nobody has chosen one by one; of nothing but
-        those, the first."""
+        """Return the manifests without those of sources offered as a whole, which no person has chosen one by one; the first manifest if no
+        others are left."""
         whole = self.offered_whole
         found = [manifest for manifest in manifests if "." not in manifest.key or manifest.key.partition(".")[0] not in whole]
         return found or manifests[:1]
 
     def missing_offer(self, key: str, action: str) -> str | None:
-        """Return what would have to be offered for an action to be here; None if that does not help."""
+        """Return the offer that would make an action available; None if no offer would."""
         return None
 
     def unoffered_action(self, key: str, action: str) -> UnknownAction | None:
@@ -239,9 +239,10 @@ class Catalog(ProcessLocal):
         return {_package(point) for point in self.packaged() if not point.paths}
 
     def stamp(self, folders: Mapping[str, str], *, for_operator: bool = False) -> str | None:
-        """Return a text that changes with any manifest of the catalog; None if one has failed on import, which its files do not show.
+        """Return a text that changes with any manifest of the installed connectors; None if one has failed on import, since its files do
+        not show that.
 
-        ``folders`` are those of packages that need not be looked for; ``for_operator`` adds what only the operator is offered.
+        ``folders`` are known folders of packages; ``for_operator`` includes connectors offered only to the operator.
         """
         if any(self._failures.values()):
             return None
@@ -254,8 +255,8 @@ class Catalog(ProcessLocal):
         return [point for key in sorted(self._points) for point in self._points[key] if not isinstance(point, Own)]
 
     def entries(self, *, load: bool = False, folded: bool = False) -> list[CatalogRow]:
-        """Return one row per connector, sorted by key. ``load`` also imports each one, to check that it can be imported; ``folded`` leaves
-        out those of the sources in ``offered_whole``."""
+        """Return one row per connector, sorted by key. ``load`` also imports each connector, to check that it can be imported; ``folded``
+        leaves out connectors of sources in ``offered_whole``."""
         return [self.look(key, load=load)[0] for key in self]
 
     def look(self, key: str, *, load: bool = False) -> tuple[CatalogRow, Manifest | None]:
@@ -288,7 +289,7 @@ class Catalog(ProcessLocal):
     def full_name_of(self, name: str) -> str:
         """Return the name under which a connection type is stored: ``aws/awsAssumeRole`` for ``aws-ses/awsAssumeRole``.
 
-        A name that begins with no connector, or with one that is isolated and speaks for itself only, is returned as it is.
+        A name without a connector's prefix, or with the prefix of an isolated connector that shares no types, is returned as it is.
         """
         owner, separator, _ = name.partition("/")
         if not separator or not ("." in owner or self.has(owner, "")):
@@ -324,12 +325,12 @@ class Catalog(ProcessLocal):
         return self._manifests.get(point) or self._cache(point)
 
     def load(self, key: str, action: str | None = None, version: str | None = None) -> Any:
-        """Return the code of the connector's ``version``, or of its default one, imported on first use.
+        """Return the code of the connector's ``version``, or of its default version, imported on first use.
 
         The module of an action that the connector imports on demand is imported, and compared with the manifest, only if ``action`` names
-        it. A fault in it refuses that action alone.
+        it. A fault in that module affects this action alone.
 
-        :raises UnknownConnector: if it is not installed, fails to import, or lacks what its manifest declares.
+        :raises UnknownConnector: if it is not installed, fails to import, or lacks a part that its manifest declares.
         """
         point = self._versions.get((key, version)) if version is not None else None
         return self._loaded(point or self._default(key), action)
@@ -347,7 +348,7 @@ class Catalog(ProcessLocal):
         return found
 
     def _lock_of(self, point: EntryPoint) -> threading.Lock:
-        """Return the lock of one connector, so that one that starts slowly does not hold up the others."""
+        """Return the lock of one connector, so that a slow start does not hold up the others."""
         with self._lock:
             return self._locks.setdefault(point, threading.Lock())
 

@@ -1,7 +1,7 @@
-"""Ports of live connectors: servers that describe themselves, whose manifests a workspace stores as it has accepted them.
+"""Ports of live connectors: servers that describe themselves, and whose accepted manifests a workspace stores.
 
-Types alone: no call imports this. The rows are the store's; what a server's description means is that of the package that declares its kind
-(as ``live`` in the entry points ``jackfield.bindings``).
+Types alone: no call imports this. The store owns the rows; the package that declares the kind (as ``live`` in the entry points
+``jackfield.bindings``) interprets a server's description.
 """
 
 from __future__ import annotations
@@ -60,34 +60,36 @@ class LiveKind(Protocol):
         guard: Any = None,
         client: Any = None,
     ) -> Described:
-        """Ask a server what it offers, over ``client`` if a connection is given, else with ``credentials``, a header field and its value.
-        ``locked`` are the keys of actions by tool that stay, ``overlay`` is what the operator says of tools by the keys of their actions.
+        """Ask a server for its description, over ``client`` if a connection is given, else with ``credentials``, a header field and its
+        value. ``locked`` maps tools to the action keys that they keep; ``overlay`` has the operator's settings of tools, by the keys of
+        their actions.
 
-        :raises InvalidInput: if ``url`` is none.
-        :raises JackfieldError: if the server cannot be reached, or its list cannot be read. One that asks for a sign-in has no tools.
+        :raises InvalidInput: if ``url`` is not a URL.
+        :raises JackfieldError: if the server cannot be reached, or its list cannot be read. A server that asks for a sign-in has no tools.
         """
 
     def unusable(self, report: Json) -> tuple[str, Sequence[str]]:
         """Return the words for a server of which nothing can be used, and the reasons."""
 
     def accepted(self, stored: Json, now: Json, tools: Collection[str]) -> dict[str, Any]:
-        """Return the stored manifest with these tools as they are now; what the server has no more is left out."""
+        """Return the stored manifest with the current state of these tools; tools that the server no longer has are left out."""
 
     def pins(self, manifest: Json) -> Mapping[str, Pin]:
         """Return the tools of a manifest as they were accepted, by name."""
 
     def overlays(self, manifest: Json) -> Mapping[str, Json]:
-        """Return what the operator says of tools, by the keys of their actions."""
+        """Return the operator's settings of tools, by the keys of their actions."""
 
     def overlaid(self, stored: Json, overlay: Mapping[str, Json]) -> dict[str, Any]:
-        """Return the stored manifest with what the operator says of tools, by the keys of their actions; an empty object takes it back.
+        """Return the stored manifest with the operator's settings of tools, by the keys of their actions; an empty object removes the
+        settings of a tool.
 
-        :raises InvalidInput: if it says something unknown, or what does not fit the tool.
+        :raises InvalidInput: if a setting is unknown or does not fit the tool.
         """
 
     def connector(self, manifest: Manifest, hint: str, *, abroad: bool) -> Any:
-        """Return the connector of a manifest; ``hint`` says what to do about a tool that has changed. ``abroad``: whoever added the server
-        may reach public hosts only, and so do connections of others."""
+        """Return the connector of a manifest; ``hint`` says what to do about a changed tool. ``abroad``: the person who added the server
+        may reach public hosts only, so connections of others may too."""
 
 
 class Described(Protocol):
@@ -103,7 +105,7 @@ class Described(Protocol):
 
     @property
     def needs_sign_in(self) -> bool:
-        """True if the server lists its tools for those who sign in only."""
+        """True if the server lists its tools only for signed-in clients."""
 
 
 class Pin(Protocol):

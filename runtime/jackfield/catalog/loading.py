@@ -1,6 +1,6 @@
-"""Import of what packages declare in entry points: a connector's code of the chosen version, here or in a process of its own, and parts of
-the host. The catalog runs a connector's code here only. What runs the others is imported with the first of them. Errors for
-connectors that are not found, with what keeps the catalog from finding them, or cannot be used."""
+"""Import of the objects that packages declare in entry points: the code of a connector's version, here or in a process of its own, and
+parts of the host. Only here does the catalog run a connector's code. The runner of isolated connectors is imported with the first of them.
+The module also makes the errors for connectors that are not found, with the cause, or cannot be used."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
             """Return the numbers of the processes that live."""
 
         def ends(self) -> dict[str, int]:
-            """Return how many have ended by themselves, or for what they did, by connector."""
+            """Return the numbers of children that have ended by themselves, or were ended for misbehaviour, by connector."""
 
         def close(self) -> None:
             """End all."""
@@ -48,15 +48,15 @@ REINSTALL = "Reinstall or upgrade the connector's package, or report it to its a
 _NAME = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _KEEP = "Install it with pip or uv, or keep the folder '*.dist-info' beside it: tools that make archives small leave it out."
 BINDINGS = "jackfield.bindings"
-"""Group of what libraries of connectors bring for their kind. A name ``KIND`` makes connectors from manifests without code; one with a role
-(``aws.source``) is looked up by ``of_role``."""
+"""Group of entry points that libraries of connectors declare for their kind. A name ``KIND`` makes connectors from manifests without code;
+one with a role (``aws.source``) is looked up by ``of_role``."""
 LIVE = "live"
 """Role of a package that makes connectors of servers, whose manifests workspaces store. The keys of such connectors begin with the kind and
 a dot."""
 SOURCE = "source"
 """Role of a package that describes a family of connectors on demand, whose keys begin with the kind and a dot."""
 PARTS = "jackfield.parts"
-"""Group of what a runtime is composed of beside the framework."""
+"""Group of the parts that a runtime is composed of beyond the framework."""
 _ISOLATION = "isolation"
 _FOUND: dict[str, Any] = {}
 """Parts of this process's runtimes."""
@@ -81,8 +81,8 @@ def load_in_process(manifest: Manifest, point: EntryPoint) -> Any:
 
 
 def _queued() -> float:
-    """Return the seconds that this thread has waited for a processor, which are the machine's and not the connector's; 0 where the system
-    does not tell (Linux's Documentation/scheduler/sched-stats)."""
+    """Return the seconds that this thread has waited for a processor, which the machine caused and not the connector; 0 on systems without
+    this figure (Linux's Documentation/scheduler/sched-stats)."""
     try:
         with open("/proc/thread-self/schedstat", encoding="ascii") as file:
             return int(file.read().split()[1]) / 1e9
@@ -155,7 +155,7 @@ def _declared(group: str, name: str, groups: Mapping[str, Sequence[EntryPoint]])
 
 
 def lacks_extra(group: str, name: str) -> bool:
-    """Return whether what an installed package of ours declares needs an extra that is not installed."""
+    """Return whether an entry point of our installed packages needs an extra that is not installed."""
     _, extra = _above().DECLARED.get(group, {}).get(name, ("", ""))
     needed = _above().NEEDS.get(extra)
     return needed is not None and _find_spec(needed) is None
@@ -178,7 +178,7 @@ def package_of(group: str, name: str | None = None) -> tuple[str, str]:
 
 
 def chosen(group: str, name: str) -> Any:
-    """Import what the operator has chosen, as ``declared`` does; return None, too, if it needs an extra that is not installed.
+    """Import the object that the operator has chosen, as ``declared`` does; return None also if it needs an extra that is not installed.
 
     :raises InvalidInvocation: if it cannot be imported, or two packages declare it.
     """
@@ -195,10 +195,9 @@ def _chosen(group: str, name: str, groups: Mapping[str, Sequence[EntryPoint]]) -
 def part(name: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None) -> Any:
     """Import the part of a runtime that an installed package brings; None if none does. It is looked up once a process.
 
-    Parts are ``store`` and ``management`` (what lasts, and the work on it), ``platform`` (events, schedules, subscriptions), ``search`` and
+    Parts are ``store`` and ``management`` (storage, and the work on it), ``platform`` (events, schedules, subscriptions), ``search`` and
     ``search-listing``, ``stored-manifests`` and ``webhook-samples``, ``testing`` (of ``jackfield.testing``) and ``trying`` (a first read).
-    ``isolation`` starts child processes. What a server mounts is a part, too.
-    ``groups`` are the entry points, if they have been read already.
+    ``isolation`` starts child processes. A server mounts parts, too. ``groups`` are the entry points, if they have been read already.
 
     :raises InvalidInvocation: if it cannot be imported, or two packages bring it.
     """
@@ -214,7 +213,7 @@ def of_role(group: str, role: str, groups: Mapping[str, Sequence[EntryPoint]] | 
 
 
 def package_folders() -> Iterator[str]:
-    """Yield the folders of the packages with entry points of jackfield, and the framework's own last. Nothing is imported."""
+    """Yield the folders of the packages with entry points of jackfield, the framework's own folder last. Nothing is imported."""
     packages = {point.module.partition(".")[0] for points in entry_points().values() for point in points}
     for package in (*sorted(packages - {"jackfield"}), "jackfield"):
         spec = _find_spec(package)
@@ -227,9 +226,9 @@ def has_part(name: str) -> bool:
 
 
 def of_one(points: Sequence[EntryPoint], noun: str) -> Any:
-    """Import what the only one of some entry points names; return None if there is none.
+    """Import the object of the only one of some entry points; return None if there is none.
 
-    :raises BrokenPart: if it cannot be imported, or there are several: any of them could be an impostor.
+    :raises BrokenPart: if it cannot be imported, or there are several, one of which could be an impostor.
     """
     if len(points) > 1:
         raise BrokenPart(noun, points[0], f"it is declared twice, by {' and '.join(point.distribution for point in points)}")
@@ -268,15 +267,15 @@ def refuse_installed(manifest: Manifest, _point: EntryPoint) -> Any:
 def unknown_connector(
     key: str, known: Iterable[str], shown: Callable[[str], bool] | None = None, *, is_whole: bool = False
 ) -> UnknownConnector:
-    """Return the error for a connector that is not among ``known``, with a suggestion: a service of a source for one of a source.
-    ``shown`` tells of a name whether the caller may see it. If ``known`` is all that is installed, the cause is told, too."""
+    """Return the error for a connector that is not among ``known``, with a suggestion; for a service of a source, the suggestion is one
+    too. ``shown`` returns whether the caller may see a name. If ``known`` has all installed connectors, the error also names the cause."""
     found = _cause(key) if is_whole else None
     tail = f": {found[0]}" if found else did_you_mean(key, (name for name in known if "." in name or "." not in key), shown)
     return UnknownConnector(f"no connector '{key[:80]}' is installed{tail}", hint=found[1] if found else NextStep("connectors"))
 
 
 def _cause(key: str) -> tuple[str, str] | None:
-    """Return why a connector is not found although its package is there, and what to do; None if it is not there."""
+    """Return why a connector is not found although its package is installed, and the remedy; None if the package is not installed."""
     if key == HOST:
         return "this process declares no function with an effect", "Start it with '--import MODULE', the module that declares it."
     module, name = f"jackfield_{key.replace('-', '_')}", f"jackfield-{key}"
@@ -347,7 +346,7 @@ class Isolated:
         return [number for made in self._made.values() for number in made.processes()]
 
     def ends(self) -> dict[str, int]:
-        """Return how many children have ended by themselves, or for what they did, by connector."""
+        """Return the numbers of children that have ended by themselves, or were ended for misbehaviour, by connector."""
         return {key: count for made in self._made.values() for key, count in made.ends().items()}
 
     def close(self) -> None:

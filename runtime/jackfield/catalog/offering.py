@@ -1,9 +1,9 @@
 """Connectors of catalog sources: families of thousands of actions that a package describes on demand, such as all services of AWS.
 
-The file that ``JACKFIELD_OFFERS`` names (default: ``offers.json`` in the data folder) says what of a source a workspace is offered;
-``jackfield offers`` changes it. A workspace that it does not name is offered nothing, with one exception: the operator's own surfaces
-see everything in the workspace ``default``. No pattern offers an action that hands out credentials: only its full name does. Running
-processes reread the file within a tenth of a second.
+The file named by ``JACKFIELD_OFFERS`` (default: ``offers.json`` in the data folder) lists the parts of a source that a workspace is
+offered; ``jackfield offers`` changes it. A workspace that is not in the file is offered nothing, with one exception: the operator's own
+surfaces see everything in the workspace ``default``. No pattern offers an action that hands out credentials: only its full name does.
+Running processes reread the file within a tenth of a second.
 """
 
 from __future__ import annotations
@@ -64,16 +64,16 @@ if TYPE_CHECKING:
             """Return the code of a connector."""
 
         def stamp(self) -> str:
-            """Return a text that changes whenever what the manifests say changes, such as the version of their data."""
+            """Return a text that changes with the content of the manifests, such as the version of their data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Part of a source that a workspace is offered.
+    """Part of a source that is offered to a workspace.
 
     ``services`` are names or patterns of connectors without the source's prefix (``s3``), or of actions after a dot (``sqs.send*``). An
-    action that hands out credentials needs its full name, and counts as a ``write``. ``audiences`` are those that are offered it besides
-    tenants. An ``operator``'s offer is for the operator's own surfaces alone.
+    action that hands out credentials needs its full name, and counts as a ``write``. ``audiences`` are the audiences beyond tenants that
+    are offered it. An ``operator``'s offer is for the operator's own surfaces alone.
     """
 
     services: tuple[str, ...]
@@ -94,7 +94,8 @@ class Offer:
         return {*self.effects} == {*EFFECTS} and any(fnmatchcase(name, pattern) for pattern in self.services if "." not in pattern)
 
     def holds(self, name: str, action: str, effect: str) -> bool:
-        """Return whether an action with this effect fits a pattern; one that hands out credentials has to be among the ``names``, too."""
+        """Return whether an action with this effect fits a pattern; an action that hands out credentials must also be among the
+        ``names``."""
         return effect in self.effects and any(_fits(pattern, name, action) for pattern in self.services)
 
     def names(self, name: str, action: str) -> bool:
@@ -129,7 +130,7 @@ class Offering:
         self.edition = 0
         """Number of changes of the file that this process has seen."""
         self.written = read_offers(path, self._points, required=required)
-        """What the file says."""
+        """Content of the file."""
 
     @classmethod
     def read(cls, points: Sequence[EntryPoint], environment: Mapping[str, str], home: str) -> Offering:
@@ -169,7 +170,7 @@ class Offering:
         return {name: offers for name, offers in kept.items() if offers}
 
     def _together(self, *, for_operator: bool) -> Mapping[str, list[Offer]]:
-        """Return what is offered to any workspace, by source; the operator may know of everything."""
+        """Return all offers to any workspace, by source; the operator may know of everything."""
         found: dict[str, list[Offer]] = {name: [_OWN] for name in self._points} if for_operator else {}
         for workspace in (*self.written, DEFAULT):
             for name, offers in self.of(workspace, "operator" if for_operator else "tenant").items():
@@ -203,7 +204,7 @@ class Offering:
 
 
 def effective(written: Offers, workspace: str, sources: Iterable[str]) -> Mapping[str, tuple[Offer, ...]]:
-    """Return the offers that hold for a workspace: those of its own, or else those of ``*``, and for ``default`` the operator's."""
+    """Return the offers that hold for a workspace: its own, or else the offers of ``*``, and for ``default`` the operator's."""
     found = written.get(workspace)
     if found is not None:
         return found
@@ -232,9 +233,9 @@ def _imported(point: EntryPoint) -> Source:
 
 
 def read_offers(path: str, sources: Iterable[str], *, required: bool) -> Offers:
-    """Read a file of offers; one that does not exist offers nothing, unless it is ``required``.
+    """Read a file of offers; a missing file offers nothing, unless it is ``required``.
 
-    :raises Unavailable: if it cannot be read, or says something that is not known.
+    :raises Unavailable: if it cannot be read, or has an unknown member.
     """
     try:
         with open(path, encoding="utf-8") as file:

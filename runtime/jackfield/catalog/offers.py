@@ -1,4 +1,4 @@
-"""Catalog of one workspace and audience: the installed connectors, and what the operator offers of catalog sources."""
+"""Catalog of one workspace and audience: the installed connectors, and the operator's offers of catalog sources."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class _Offered:
 
 
 class OfferedCatalog(Catalog):
-    """Catalog of one workspace: all installed connectors, what ``audience`` is offered of catalog sources, now, and the ``stored`` ones."""
+    """Catalog of one workspace: all installed connectors, the current offers of catalog sources to ``audience``, and the ``stored``
+    connectors."""
 
     def __init__(
         self,
@@ -167,7 +168,8 @@ class OfferedCatalog(Catalog):
         return sorted(found, key=lambda manifest: (manifest.isolated, manifest.key))
 
     def _virtual_with_type(self, name: str) -> Sequence[Manifest]:
-        """Return the virtual manifests with a connection type. The connectors of one source have the same ones, so the first tells."""
+        """Return the virtual manifests with a connection type. The connectors of a source share their types, so the first one's are
+        used."""
         now, owner = self._now, name.partition("/")[0]
         if "." in owner:
             part = self._usable_part(owner)
@@ -232,7 +234,7 @@ class OfferedCatalog(Catalog):
         return hint.facts["pattern"]
 
     def _how(self, pattern: str, *, handed_out: bool = False) -> NextStep:
-        """Return the hint with the command. In the operator's own workspace, credentials are offered to nobody else."""
+        """Return the hint with the command. In the operator's own workspace, credentials are offered only to the operator."""
         more = f" --workspace {self._workspace}" if self._workspace != DEFAULT else " --operator" if handed_out else ""
         return NextStep("offer", pattern=pattern + more)
 
@@ -273,7 +275,7 @@ class OfferedCatalog(Catalog):
         return None if self._part(key) is not None else self._whole.differs(key)
 
     def _part(self, key: str) -> Manifest | None:
-        """Return what is offered of a virtual connector, or a stored manifest; None if it is neither, or nothing of it is offered.
+        """Return the offered part of a virtual connector, or a stored manifest; None if it is neither, or nothing of it is offered.
 
         :raises UnknownConnector: if a stored one is broken.
         """

@@ -67,7 +67,7 @@ class OfferPattern:
 
 
 def sources_hint() -> str:
-    """Return the hint for who has installed no catalog source."""
+    """Return the hint for a machine without catalog sources."""
     declared = ((name.partition("."), package) for name, (package, _) in DECLARED["jackfield.bindings"].items())
     return " ".join(f"For {kind.upper()}, install {package}." for (kind, _, role), package in declared if role == "source")
 
@@ -82,7 +82,7 @@ def rows(workspace: str, offers: Named) -> Iterator[dict[str, Any]]:
 
 
 def add(path: str, sources: Iterable[str], workspace: str, pattern: OfferPattern, offer: Offer) -> Named:
-    """Offer a pattern to a workspace, as ``offer`` says, beside what it has; return all that it is offered then.
+    """Add an offer of a pattern to a workspace; return all its offers.
 
     :raises Unavailable: if the file cannot be used.
     :raises InvalidInvocation: if it cannot be written.

@@ -1,6 +1,6 @@
 """Folders of connector packages, noted for the next process: the import system takes 0.1 s to find a thousand of them.
 
-A note counts while nothing was added to or removed from the folders of ``sys.path``, and only for packages that lie in one of them alone.
+A note is valid while no entry was added to or removed from the folders of ``sys.path``, and only for packages in exactly one of them.
 """
 
 from __future__ import annotations

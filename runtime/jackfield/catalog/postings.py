@@ -27,13 +27,13 @@ OF_CONNECTORS = frozenset({CONNECTOR, NAME, ABOUT})
 LONGEST_KEY = 9
 """Words of a key that count against it: of equal matches the shortest key is the nearest. Less than the least weight."""
 STEP = 100
-"""Ranks per unit of weight, and what a word of a key costs."""
+"""Ranks per unit of weight, and the cost of a word of a key."""
 MOST_COST = LONGEST_KEY + 6
 """Most that a row's length and its connector cost, in words."""
 _CHOSEN, _USUAL, _BOOST = 5 * STEP // 2, 3 * STEP // 2, STEP
-"""What a row costs less that is of an installed connector, of a much used one of a family, and the usual choice among its own."""
+"""Ranks that a row gains: of an installed connector, of a much used one of a family, and of the usual choice among its own."""
 _BULK = 100
-"""Generated connectors up to which each was chosen by a person: they come before what is merely offered."""
+"""Number of generated connectors up to which each counts as chosen by a person, and is ranked before offered ones."""
 _ALIGN = 8
 _END = "\0"
 _SUMMARY = 300
@@ -44,7 +44,7 @@ _SUMMARY = 300
 class Lexicon:
     """Sorted words as lines of one text, each with its postings in a number of fields.
 
-    ``part_at`` has the place of each word in the text, ``posting_at`` that of its postings in each field.
+    ``part_at`` has the offset of each word in the text, ``posting_at`` the offset of its postings in each field.
     """
 
     text: str
@@ -110,7 +110,7 @@ class Table:
     """Index of actions. Rows are numbered by connector and key, so their numbers break ties; ``starts`` has the first of each connector.
 
     ``words`` has the words of all fields, ``keys`` whole keys in lower case, for queries that write a key as one word. ``groups`` has the
-    number of each row's group among ``group_names``. ``about`` is what its maker wants to find again.
+    number of each row's group among ``group_names``. ``about`` is data that the maker stores with the index.
     """
 
     connectors: Sequence[str]
@@ -211,7 +211,7 @@ def _raw(section: Sequence[int]) -> bytes:
 
 
 class _Indexed(Protocol):
-    """Manifest, or what has the same members, of a connector whose rows are indexed."""
+    """Members of a manifest that the index reads."""
 
     @property
     def key(self) -> str: ...
@@ -244,7 +244,7 @@ class PostingsDraft:
         self._fields: list[defaultdict[str, array[int]]] = [defaultdict(_numbers) for _ in range(_FIELDS)]
 
     def add(self, manifest: _Indexed) -> None:
-        """Add the actions of a connector. Its rank counts for less than the weight of any match."""
+        """Add the actions of a connector. Its rank weighs less than any match."""
         number = len(self._connectors)
         self._connectors.append(manifest.key)
         self._starts.append(len(self._lengths))
@@ -273,7 +273,7 @@ class PostingsDraft:
         self._note(DESCRIPTION, number, parts_of(row.description))
 
     def _own_rank(self, number: int, manifest: _Indexed) -> int:
-        """Return how likely a connector is meant, of rows that are equal otherwise: first what is installed, then what is used most."""
+        """Return the rank of a connector among otherwise equal rows: installed ones first, then the most used."""
         if manifest.is_generated:
             self._generated.append(number)
             return _CHOSEN + STEP - 2

@@ -1,4 +1,4 @@
-"""Other words for those of a query: what people say ("text message", "show", "server") and what actions are called."""
+"""Synonyms for words of a query: the words that people use ("text message", "show", "server"), and the words in names of actions."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ who am i: whoami identity
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One word of a query, and the other words that find the same."""
+    """One word of a query, and its synonyms."""
 
     word: str
     others: tuple[str, ...] = ()

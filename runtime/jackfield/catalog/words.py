@@ -37,23 +37,24 @@ _WEIGHTS = {KEY: 80, KEYWORDS: 65, TITLE: 50, CONNECTOR: 78, NAME: 40, DESCRIPTI
 Levels = dict[int, list[tuple[bool, Sequence[int]]]]
 """Postings by the weight of the match, each with whether they are numbers of connectors."""
 _SAME, _FORM, _SYNONYM, _BEGINS, _INSIDE = 60, 59, 40, 25, 10
-"""How well a word fits: it is the word itself, another form of it, another word for it, or the word begins with it or contains it."""
+"""Weights of a match: the word itself, another form of it, a synonym, a word that begins with it, or a word that contains it."""
 _COMMON = 200
 """Keys with a word from which it is not looked for in keys that are written as one word."""
 _SHORT = 2
 """Letters up to which a word matches beginnings only: shorter words occur inside nearly everything."""
 _VERB = 3 * STEP
-"""What a stop word of the query adds to a row with it in its key: more than two words of the key cost."""
+"""Gain of a row with a stop word of the query in its key: more than two words of the key cost."""
 _NEAREST = 20
 """Number of actions up to which near matches are added."""
 _ENOUGH = 2_000
 """Rows with the rarer words of a query from which those with nothing but commoner ones are not looked at."""
 _SENTENCE = 3
-"""Words from which a query counts as a sentence: then rows that lack a word compete with those that match every word by chance."""
+"""Number of words from which on a query counts as a sentence: then rows without one of the words compete with chance matches of all
+words."""
 _APART = MOST_COST + 4
 """Difference of two levels that neither the length of a key nor verbs make up for."""
 _PER_WORD = 300
-"""What each word of a key costs, for a query of several words."""
+"""Cost of each word of a key, for a query of several words."""
 _LEAST_SHARE, _VERB_SHARE = 0.3, 0.3
 """Least share of a common word in the rank of a row, and the most of a verb."""
 _LAST = "\U0010ffff"
@@ -62,9 +63,9 @@ _FEW = 500
 
 
 _REMEMBERED = 300_000
-"""Rows of words that are kept for later queries, at most: 30 MB."""
+"""Maximum number of rows of words that are cached for later queries: 30 MB."""
 _NO_ROWS = 100
-"""What a word counts for at least, in rows: its postings are kept, too."""
+"""Minimum number of rows that a cached word counts for: its postings are cached, too."""
 
 
 class Hits:
@@ -144,7 +145,7 @@ class _Remembered:
         self._rows = 0
 
     def hits(self, term: Term, found: Callable[[Term], Hits]) -> Hits:
-        """Return what a term matches, which ``found`` looks for if that is not known."""
+        """Return the matches of a term from the cache, or from ``found``."""
         known = self._hits.get(term)
         if known is not None:
             return known
@@ -192,14 +193,15 @@ class Words:
     ) -> tuple[list[Match], bool]:
         """Return at most ``limit`` rows from ``start`` on, best first, and whether there are more. ``keep`` chooses among them.
 
-        A row matches if it contains every word of the query, apart from stop words. If no row that ``keep`` accepts does, the nearest few
-        are returned, ranked by the share of words that occur. For a sentence they also follow the matching rows. Their ``exact`` is False.
+        A row matches if it contains every word of the query, apart from stop words. If no row that ``keep`` accepts matches, the nearest
+        few are returned, ranked by the share of words that occur. For a sentence they also follow the matching rows. Their ``exact`` is
+        False.
         """
         return _Query(self.table, self._remembered, words, connector, effect, tag).page(start, limit, keep)
 
 
 class _Query:
-    """One search: its words, and the rows to which it is limited."""
+    """One search: its words, and the rows that it is limited to."""
 
     def __init__(
         self, table: Table, remembered: _Remembered, words: str, connector: str | None, effect: str | None, tag: str | None
@@ -228,7 +230,7 @@ class _Query:
     def _ranked(self, count: int | None, keep: Keep | None) -> list[int]:
         """Return the sort keys, made of a row's rank and number, of the first ``count`` rows, all if it is None.
 
-        Whether near matches are needed is decided by what ``keep`` lets through: rows that a caller may not see count for nothing.
+        Near matches are added if too few rows pass ``keep``: rows that a caller may not see do not count.
         """
         hits = [self._remembered.hits(term, self._hits) for term in self._wanted]
         is_sentence = len(hits) >= _SENTENCE
@@ -248,7 +250,7 @@ class _Query:
         return keys[:count]
 
     def _without_lost(self, hits: Sequence[Hits], near: Sequence[int]) -> list[Hits]:
-        """Return ``hits`` with those of typing errors for each word that occurs only in rows that are not to be found."""
+        """Return ``hits`` with matches of similar spellings for each word that occurs only in excluded rows."""
         found = self._found(hits, {key % max(1, len(self._table)) for key in near})
         is_lost = [not rows and not (hit.is_verb and near) for hit, rows in zip(hits, found, strict=True)]
         return [self._typo(term.word) if lost else hit for hit, term, lost in zip(hits, self._wanted, is_lost, strict=True)]
@@ -373,7 +375,7 @@ class _Query:
                 levels.setdefault(_WEIGHTS[KEY] * (_BEGINS if begins else _INSIDE), []).append((False, table.keys.posted(number, 0)))
 
     def _gather_other(self, levels: Levels, word: str) -> None:
-        """Add the matches of another word for one of the query."""
+        """Add the matches of a synonym of a word of the query."""
         words, root = self._table.words, stem(word)
         exact = words.exact(word)
         forms = {number for number in range(words.place(root), words.place(root + _LAST)) if stem(words.part(number)) == root}
@@ -401,7 +403,7 @@ class _Query:
 
 
 def _looked_for(word: str, root: str) -> tuple[str, ...]:
-    """Return what finds the words with ``word`` or its root in them: the root alone, if what has the word in it has its root, too."""
+    """Return the search texts for ``word`` and its root: the root alone, if every word that contains ``word`` contains the root, too."""
     if root == word or len(root) <= _SHORT or root not in word:
         return (word,) if root == word else (word, root)
     return (root,)

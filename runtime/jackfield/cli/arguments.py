@@ -1,7 +1,7 @@
 """Inputs on the command line: ``key=value``, ``key:=JSON``, ``key=@file``, ``key:=@file.json``; repeated for lists, with dots for members.
 
-A value that starts with ``@`` itself is written ``@@…``; ``@-`` is stdin. ``key=value`` is text. Only where the schema takes no text is an
-object or array that is written there read as JSON; where it takes both without naming either, such text is refused.
+A value that starts with ``@`` itself is written ``@@…``; ``@-`` is stdin. ``key=value`` is text. Text is read as JSON only where the schema
+takes an object or array and no text; where it takes any type without naming one, such text is refused.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _NONE: Mapping[str, Any] = {}
 
 
 def read_inputs(words: Iterable[str], schema: Mapping[str, Any], files: LocalFiles, base: Mapping[str, Any] = _NONE) -> dict[str, Any]:
-    """Parse ``words`` into the inputs of an action; ``schema`` decides what names with dots mean, and how files and repeated words are
+    """Parse ``words`` into the inputs of an action; ``schema`` decides the meaning of names with dots, and how files and repeated words are
     combined. ``base`` has inputs that the words override.
 
-    :raises InvalidInvocation: for a malformed word, a file that cannot be read or that its input does not take, and an input that is given
-        whole and by its members.
+    :raises InvalidInvocation: for a malformed word, a file that cannot be read or does not fit its input, and an input given both whole and
+        by its members.
     """
     given: dict[Path, list[Any]] = {}
     for word in words:
@@ -53,9 +53,9 @@ def _parse_file_input(word: str, schema: Mapping[str, Any], files: LocalFiles) -
 
 
 def _text(value: str, name: str, at: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
-    """Return a value as it is written, or the object or array that it is in JSON, by the types that the schema takes.
+    """Return a value as text, or parsed as a JSON object or array, by the types that the schema takes.
 
-    :raises InvalidInvocation: if it may be meant as either.
+    :raises InvalidInvocation: if it may be either.
     """
     if not value.lstrip().startswith(("{", "[")) or not schema:
         return value
@@ -98,7 +98,7 @@ _VALUES = {"boolean": "true or {0}=false", "integer": "5", "number": "1.5"}
 
 
 def _form(name: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
-    """Return how to write a value of one of the types that an input takes."""
+    """Return how to write a value of a type that an input takes."""
     if form_of_files({}, [schema]) != "text":
         return f"{name}=@FILE"
     types = types_of(schema, root) or frozenset()

@@ -42,7 +42,7 @@ class Batch(Generic[J, R]):
         return self._ended
 
     def stop(self) -> None:
-        """Read no more jobs and signal the running ones that they are cancelled; their Results are still returned."""
+        """Read no more jobs, and cancel the running ones; their Results are still returned."""
         self._cancelled.set()
         self._room.release(self._concurrency)
         with self._changed:
@@ -123,7 +123,7 @@ def run_one(run: Callable[[threading.Event], R], cancelled: threading.Event) -> 
 
 
 class ProgressWriter:
-    """Writer of a job's progress: one line each time it changes, called with each one that a wait has seen."""
+    """Writer of a job's progress: one line for each change that a wait reports."""
 
     def __init__(self) -> None:
         self._last = ""

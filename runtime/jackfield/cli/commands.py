@@ -1,10 +1,10 @@
 """Table of commands, built-in and plugged. Their modules are imported when called, so ``--help`` imports none of them.
 
 To add a command: a line in ``BUILT_IN``, and ``VERBS`` in the module ``cli/NAME.py`` (each a ``parsing.Verb``; the key ``""`` if there are
-no verbs). Its table stands in the module of its noun, with a line in ``_TABLES``, and its section in ``docs/reference/cli*.md``. Another
+no verbs). Its table is in the module of its noun, with a line in ``_TABLES``, and its section in ``docs/reference/cli*.md``. Another
 package adds one with an entry point in the group ``jackfield.commands``: a function or ``VERBS``. The name of a command of two words has a
-dot between them (``generate.openapi``), so that several packages can add verbs to one noun. Packages of this repository have its summary in
-a topic of ``tool.jackfield.commands`` of their ``pyproject.toml``, from which ``kernel/packages`` is made.
+dot between them (``generate.openapi``), so that several packages can add verbs to one noun. The summary of a command of this repository's
+packages stands in a topic of ``tool.jackfield.commands`` of their ``pyproject.toml``, from which ``kernel/packages`` is made.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def _live_rows(catalog: Catalog, arguments: Namespace) -> list[dict[str, Any]]:
 
 
 def _has_database() -> bool:
-    """Return whether there is a database. One that nothing has been stored in yet is not created for a list."""
+    """Return whether there is a database. A list creates no database where none exists yet."""
     from jackfield.kernel.database_urls import is_none, named_url, own_file
 
     named = named_url(os.environ)

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one stops gracefully, the second one exits at once. So do other signals, for commands that ask for them."""
+"""Ctrl-C: the first one stops gracefully, the second one exits at once. Other signals do the same, for commands that register them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from types import FrameType
 def interruptible(stop: Callable[[], None], *further: signal.Signals) -> Iterator[None]:
     """Call ``stop`` on the first SIGINT, or one of ``further`` signals, and raise KeyboardInterrupt on the second.
 
-    ``stop`` runs in a signal handler on the main thread, so it must not take a non-reentrant lock that this thread may hold. No handler
-    is installed outside the main thread, where Python delivers no signals, or for a signal that is ignored, as SIGINT is in background jobs
-    of shells.
+    ``stop`` runs in a signal handler on the main thread, so it must not take a non-reentrant lock that this thread may hold. No handler is
+    installed outside the main thread, where Python delivers no signals, or for an ignored signal, such as SIGINT in background jobs of
+    shells.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

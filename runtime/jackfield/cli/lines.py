@@ -123,12 +123,12 @@ class _Tally:
 
 
 def _rank(code: int) -> float:
-    """Return how bad an exit code is: one that waits for an approval is less than a failure, and more than a success."""
+    """Return the severity of an exit code: waiting for an approval ranks between success and failure."""
     return 0.5 if code == WAITING_CODE else code
 
 
 def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, output: Output) -> int:
-    """Run each line of a file and print its Result. Return the largest exit code, at least 1 if the run stopped early.
+    """Number of them that have no idempotency key. Return the largest exit code, at least 1 if the run stopped early.
 
     :raises InvalidInvocation: if the file, or the Results to resume from, cannot be read.
     """
@@ -206,7 +206,7 @@ def _note_replaced(line: _Line, changes: Mapping[str, Any], tally: _Tally) -> No
 
 
 def _report(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]], skip: _Skip) -> None:
-    """Report on stderr what the Results do not contain: an empty file, members that options replaced, and how to resume."""
+    """Report on stderr the facts that the Results do not contain: an empty file, members that options replaced, and how to resume."""
     name = "stdin" if path == STDIN else f"'{path[:200]}'"
     if tally.given == 0 and batch.complete:
         sys.stderr.write(f"jackfield: {name} has no lines to run: it is empty, blank or already done\n")
@@ -258,7 +258,7 @@ def _listed(numbers: Collection[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Skip:
-    """Lines to skip: those before a number, or those that earlier Results report as done."""
+    """Lines to skip: the lines before a number, or the lines that earlier Results report as done."""
 
     before: int = 1
     done: frozenset[int] = frozenset()
@@ -355,7 +355,7 @@ def _keyed(numbered: Iterator[tuple[int, bytes | InvalidInvocation]], keys: Line
 
 
 def _apply_options(line: _Line, changes: Mapping[str, Any]) -> bytes | dict[str, Any] | Result:
-    """Return the invocation of a line with the members that options set, or the Result of one that cannot be read."""
+    """Return the invocation of a line with the members that options set, or the Result of an unreadable line."""
     try:
         if isinstance(line.content, InvalidInvocation):
             raise line.content

@@ -1,4 +1,5 @@
-"""Logging of the CLI: to stderr, with secrets redacted, from jackfield's own loggers; from others, what Python itself would print there."""
+"""Logging of the CLI to stderr, with secrets redacted: records of jackfield's own loggers, and everything that Python itself would print
+there."""
 
 from __future__ import annotations
 
@@ -39,8 +40,8 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def cut(text: str) -> str:
-    """Return the beginning of ``text``, and how much more there is: what others say fills no disk. Escapes are longer than their
-    characters, so less of such a text is kept."""
+    """Return the beginning of ``text``, and the length of the rest: foreign texts must not fill the disk. Escapes are longer than their
+    characters, so less of a text with escapes is kept."""
     most = LONGEST if text[:LONGEST].isprintable() else LONGEST // 4
     return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
 
@@ -55,7 +56,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _fitting(lines: list[str]) -> int:
-    """Return how many lines, and one at least, are half of what a record may have."""
+    """Return how many lines fit into half of a record's limit, at least one."""
     sizes = accumulate(map(len, lines[: _MOST_LINES // 2]))
     return max(1, sum(size <= _LARGEST_TRACE // 2 for size in sizes))
 
@@ -63,7 +64,8 @@ def _fitting(lines: list[str]) -> int:
 def one_line(text: str) -> str:
     """Return ``text`` with line breaks, control characters and marks of direction escaped as in a Python string.
 
-    What callers and providers send gets into messages: nobody writes a line of his own into the log, or a sequence that a terminal obeys.
+    Callers and providers put their texts into messages: they must not write a line of their own into the log, or a sequence that a terminal
+    obeys.
     """
     return text if text.isprintable() else _UNSEEN.sub(_escaped, text)
 
@@ -79,7 +81,7 @@ def _member(value: object) -> object:
 class LineFormatter(logging.Formatter):
     """Formatter that writes a line of text for each record: time (RFC 3339, UTC), level, logger and message.
 
-    The lines of a traceback follow it, indented; so do those of a message of which a record says that it has some. What is long is cut.
+    The lines of a traceback follow, indented; so do further lines of a message whose record allows them. Long texts are cut.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -94,7 +96,7 @@ class LineFormatter(logging.Formatter):
 class JsonLines(logging.Formatter):
     """Formatter that writes one JSON object per line: ``ts`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, and extra members.
 
-    No character within it ends a line for any reader, or is obeyed by a terminal. What is long is cut.
+    No character within it ends a line for any reader, or acts on a terminal. Long texts are cut.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -115,10 +117,10 @@ class JsonLines(logging.Formatter):
 def configure(*, serves: bool = False) -> None:
     """Log ``jackfield.…`` to stderr, in the format JACKFIELD_LOG (``json``, or ``console`` by default), from JACKFIELD_LOG_LEVEL upwards.
 
-    That a new database begins is said at each level by a process that ``serves``, and to a person at a terminal.
+    A process that ``serves``, or runs at a terminal, also logs at every level that it creates a new database.
 
-    Loggers of the libraries that speak to providers say nothing (``silence_libraries``). Those of others are not touched: botocore's debug
-    log would print tokens and whole messages. What Python prints to stderr of its own accord is redacted and formatted alike: records from
+    Loggers of the libraries that speak to providers are silenced (``silence_libraries``). Other loggers are not touched: botocore's debug
+    log would print tokens and whole messages. Output that Python itself prints to stderr is redacted and formatted alike: records from
     WARNING upwards of loggers without a handler, warnings, and exceptions that end a thread.
     """
     silence_libraries()
@@ -142,12 +144,12 @@ def configure(*, serves: bool = False) -> None:
 
 
 def forget() -> None:
-    """Undo what a command has set for itself, in a process that continues."""
+    """Undo the settings of a command, in a process that continues."""
     logging.getLogger(_BEGINS).setLevel(logging.NOTSET)
 
 
 def _take_over_stderr(formatter: logging.Formatter) -> None:
-    """Format and redact what Python would print to stderr, secrets included."""
+    """Format and redact everything that Python would print to stderr."""
     last = _Stderr(formatter)
     last.setLevel(logging.WARNING)
     logging.lastResort = last
@@ -190,7 +192,7 @@ class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
         return f"{self.format(logging.makeLogRecord(values))}{self.terminator}"
 
     def close(self) -> None:
-        """Close what was opened for it."""
+        """Close its resources."""
         super().close()
         if self._outlet is not None:
             self._outlet.close()

@@ -62,9 +62,9 @@ def _path() -> str:
 
 
 def _workspace(arguments: Namespace) -> str:
-    """Return the workspace that is meant.
+    """Return the workspace that the arguments name.
 
-    :raises InvalidInvocation: if no workspace can have the name.
+    :raises InvalidInvocation: if the name is not a valid name of a workspace.
     """
     name: str = arguments.workspace or os.environ.get("JACKFIELD_WORKSPACE") or DEFAULT
     if name not in (ALL, DEFAULT):

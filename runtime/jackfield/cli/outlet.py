@@ -20,9 +20,9 @@ _PIPE = 1024 * 1024
 
 
 class Outlet:
-    """Stream of lines to a descriptor, which never waits where that is a pipe, a socket or a terminal.
+    """Stream of lines to a descriptor; writing never blocks on a pipe, a socket or a terminal.
 
-    A line for which the reader leaves no room is dropped. Once there is room, ``note`` makes the line that says how many were.
+    A line that does not fit into the pipe is dropped. Once there is room again, ``note`` makes a line with the number of dropped lines.
     """
 
     def __init__(self, descriptor: int, note: Callable[[int], str]) -> None:
@@ -71,7 +71,7 @@ class Outlet:
         """Do nothing: each line is written at once."""
 
     def close(self) -> None:
-        """Close what was opened; nothing is written after that."""
+        """Close the stream; later writes do nothing."""
         close, self._close = self._close, bool
         close()
 

@@ -1,7 +1,7 @@
 """Answers on stdout: one line of JSON for programs; indented JSON or a table on a terminal.
 
-Characters that are not seen, that reorder others, or that a terminal obeys are escapes in JSON, and so are those of another alphabet than
-their word. What is read of it is equal.
+Invisible characters, characters that reorder others or act on a terminal, and letters of another alphabet than their word are escaped in
+JSON. The parsed value is equal.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Output:
     """Writer of one command's answers.
 
     ``closed`` means that writing to stdout has failed. ``lost`` means that it failed for another reason than a reader that has closed the
-    pipe, such as a full disk; only that is an error.
+    pipe, such as a full disk; only this is an error.
     """
 
     def __init__(self, *, one_line: bool = False, for_good: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Parsing of a command's arguments with argparse, except that an error is an exception with a code instead of an exit."""
+"""Parsing of a command's arguments with argparse; an error raises an exception with a code instead of exiting."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Namespace = argparse.Namespace
 _FAILED = 1
 _YOUNG = 200_000
-"""Allocations before a garbage collection: above those of a cold call, which loads modules and service models."""
+"""Allocations before a garbage collection: more than a cold call makes, which loads modules and service models."""
 
 
 def collect_seldom() -> None:
@@ -112,8 +112,8 @@ def declare_workspace(parser: Parser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """Subcommand of a noun: ``declare`` adds its arguments to a parser, ``run`` executes it and returns the exit code. One that speaks a
-    protocol on stdout ``claims_output`` itself."""
+    """Subcommand of a noun: ``declare`` adds its arguments to a parser, ``run`` executes it and returns the exit code. A verb that speaks a
+    protocol on stdout sets ``claims_output``."""
 
     summary: str
     declare: Callable[[Parser], None]

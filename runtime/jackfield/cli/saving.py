@@ -32,7 +32,7 @@ def saved(result: Result, target: str) -> tuple[dict[str, Any], int]:
     """Save the files of a Result: one as ``target``, several into a folder of that name. Return the Result as JSON, with ``savedTo`` in
     place of contents, and the exit code.
 
-    What cannot be saved is reported on stderr, and the exit code is 1: the action has run.
+    Files that cannot be saved are reported on stderr, and the exit code is 1: the action has run.
     """
     body = result.to_json("cli")
     files = result.files
@@ -65,7 +65,7 @@ def _write(files: tuple[ReturnedFile, ...], target: str) -> list[str]:
 
 
 def _names(files: Iterable[ReturnedFile]) -> list[str]:
-    """Choose a name for each file: its own, or that of its place in the output; none twice."""
+    """Choose a unique name for each file: its own, or its place in the output."""
     names: list[str] = []
     for file in files:
         place = next((step for step in reversed(file.steps) if isinstance(step, str)), "file")

@@ -102,7 +102,7 @@ def remove_named(things: Any, arguments: Namespace) -> dict[str, Any]:
 
 
 def declare_list(parser: Parser) -> None:
-    """Add what a list of items of the selected workspace takes."""
+    """Add the arguments of a list of items of the selected workspace."""
     declare_workspace(parser)
     declare_pages(parser)
 
@@ -150,13 +150,13 @@ def declare_pages(parser: Parser) -> None:
 
 
 class Noun(Generic[T]):
-    """Runs of the verbs of a noun, on what ``opened`` opens for their arguments."""
+    """Runs of the verbs of a noun, each on the object that ``opened`` opens for its arguments."""
 
     def __init__(self, opened: Callable[[Namespace], AbstractContextManager[T]]) -> None:
         self._opened = opened
 
     def value(self, step: Callable[[T, Namespace], object]) -> Callable[[Namespace, Output], int]:
-        """Make the run that prints what ``step`` returns."""
+        """Make a run that prints the value of ``step``."""
 
         def run(arguments: Namespace, output: Output) -> int:
             with self._opened(arguments) as things:

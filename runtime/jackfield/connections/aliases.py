@@ -1,7 +1,7 @@
 """Aliases, which translate foreign names: data in the manifests of installed connectors, under ``aliases``.
 
-``{"dapr": {"bindings.aws.ses": ALIAS}, "thand": {…}, "vcap": {…}, "prismatic": {…}}``: the format, then its own name for a connection.
-An ALIAS has these members, all optional except ``connections``; ``…`` stands for members that only one format uses:
+``{"dapr": {"bindings.aws.ses": ALIAS}, "thand": {…}, "vcap": {…}, "prismatic": {…}}``: the format, then its own name for a connection. An
+ALIAS has these members, all optional except ``connections``; ``…`` stands for members that only one format uses:
 
 ============ =========================================================================================================================
 connections  ``[{"when": [CONDITION…], "type": "aws/apiKeySecret", "values": {FIELD: VALUE}}]``: the first whose conditions all hold wins.

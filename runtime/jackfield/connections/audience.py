@@ -1,6 +1,6 @@
-"""The audience of a field of a connection type: the person whose account is connected, the platform that asks for it, or the operator.
+"""The audience of a field of a connection type: the person who owns the account, the platform that asks for the account, or the operator.
 
-A field declares it; docs/reference/audiences.md has what those are that do not.
+A field declares its audience; docs/reference/audiences.md has the audiences of undeclared fields.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Audience = Literal["user", "platform", "operator"]
 
 AUDIENCES: tuple[Audience, ...] = ("user", "platform", "operator")
 _CLIENT = frozenset({"clientId", "clientSecret", "scopes"})
-"""What a manifest without declarations has of a client that the platform has registered at the provider where a person approves."""
+"""Fields of a client that the platform has registered at the provider, for sign-ins by approval in manifests without declared audiences."""
 
 
 def audience_of(schema: Mapping[str, Any], name: str, *, authorizes: bool = False) -> Audience:

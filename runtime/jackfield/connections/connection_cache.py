@@ -1,8 +1,9 @@
 """Caches of leased credentials and open clients, one per connection. Concurrent callers share one mint; leases are renewed before
 expiry.
 
-``OpeningSlots`` limits the threads in which connections of one source of credentials are opened at once. Whoever finds no slot waits in the
-event loop, without a thread, until its own deadline. However many calls wait for a source that hangs, none holds a thread that others need.
+``OpeningSlots`` limits the threads in which connections of one source of credentials are opened at once. A call without a slot waits in the
+event loop, without a thread, until its own deadline. However many calls wait for an unresponsive source, none holds a thread that others
+need.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ AHEAD = 300.0
 _RETRY_AFTER_FAILURE = 30.0
 _KEPT_OBJECTS = 64
 _APART = 30.0
-"""Limit in seconds of the waits of a mint that goes on without its caller; its request has a limit of its own."""
+"""Limit in seconds of the waits of a mint that goes on without its caller; its request has its own limit."""
 _SLOW = "Find out why the provider's token endpoint does not answer."
 _RECENT = 8
 """Number of replaced leases whose secrets are still masked."""
@@ -90,7 +91,7 @@ class ConnectionCache(SecretHolder):
 
     @property
     def redactor(self) -> Redactor:
-        """Masks the connection's secrets and those of its leases."""
+        """Redactor of the secrets of the connection and its leases."""
         return self._redactor
 
     @property
@@ -105,7 +106,7 @@ class ConnectionCache(SecretHolder):
         """Return the credential under ``key``. One caller mints it while the others wait, until ``deadline`` at most; a mint that
         ``outlasts`` its caller has a thread of its own.
 
-        A lease that is still valid serves all other callers during its renewal, and survives a failed one.
+        A valid lease serves all other callers during its renewal, and survives a failed renewal.
 
         :raises TimedOut: if the deadline passes while the credential is minted elsewhere.
         """
@@ -180,7 +181,7 @@ class ConnectionCache(SecretHolder):
             self._objects.pop(key, None)
 
     def release(self) -> None:
-        """Drop the cached objects: nobody asks for them any more."""
+        """Drop the cached objects of an unused connection."""
         self._objects.clear()
 
     def _join(self, key: str) -> tuple[_Flight, bool]:
@@ -192,7 +193,7 @@ class ConnectionCache(SecretHolder):
             return flight, True
 
     def _mint_apart(self, key: str, mint: Callable[[], Minted], flight: _Flight, held: _Held | None, deadline: Deadline) -> Minted:
-        """Mint in a thread that goes on after ``deadline``; a lease that is still valid serves the caller then."""
+        """Mint in a thread that continues after ``deadline``; the caller then gets a lease that is still valid."""
 
         def run() -> None:
             with within(_APART):  # not until the caller's deadline: what the provider has answered must be stored
@@ -313,7 +314,7 @@ class ConnectionCaches(ProcessLocal):
             self.mints[outcome] += 1
 
     def release(self) -> None:
-        """Drop the open clients, so that their connections end: nobody asks for them any more."""
+        """Drop the open clients of an unused connection, so that their network connections end."""
         for cache in self._caches.values():
             cache.release()
 
@@ -346,7 +347,7 @@ class ConnectionCaches(ProcessLocal):
 T = TypeVar("T")
 
 _MOST, _SUSPECT = 16, 2
-"""Limits of the threads: of a source that has answered last, and of one that has not."""
+"""Limits of the threads per source: if its last request was answered, and if not."""
 
 
 class OpeningSlots(ProcessLocal):
@@ -356,12 +357,12 @@ class OpeningSlots(ProcessLocal):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Begin with free slots: the threads that hold those of a parent do not exist in a forked child."""
+        """Begin with free slots: a parent's threads, which hold slots, do not exist in a forked child."""
         self._lock = threading.Lock()
         self._taken = 0
         self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
         self._fault: JackfieldError | None = None
-        """Why the last opening failed, if the source was out of reach."""
+        """Error of the last opening, if the source was out of reach."""
 
     async def take(self, deadline: Deadline, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
         """Wait for a slot in the running loop, and return the function that gives it back; only its first call counts.
@@ -437,7 +438,7 @@ class OpeningSlots(ProcessLocal):
 
 
 def _silence(error: JackfieldError) -> JackfieldError | None:
-    """Return why a source gives no answer, without a traceback, which would hold what the call was about; None for a refusal."""
+    """Return why a source gives no answer, without a traceback, which would keep the call's objects alive; None for a refusal."""
     if not error.retryable:
         return None
     cause = error.__cause__ if isinstance(error, TimedOut) and isinstance(error.__cause__, JackfieldError) else error

@@ -1,4 +1,4 @@
-"""The connections of one workspace, by name: those of files, and those in the database."""
+"""The connections of one workspace, by name: from files and from the database."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def sources_from(environment: Mapping[str, str]) -> list[str]:
 
 
 def barred_paths(environment: Mapping[str, str], more: Iterable[str]) -> tuple[str, ...]:
-    """List the paths that no tenant's ``$file`` reference may read, and those in ``more``.
+    """List the paths that no tenant's ``$file`` reference may read, including those in ``more``.
 
     They are the data folder, and the files that ``JACKFIELD_*_FILE``, ``JACKFIELD_KUBERNETES_SECRETS`` and ``…_ACCOUNT``,
     ``JACKFIELD_KEY_WRAPPERS`` and ``JACKFIELD_CONNECTIONS`` name.
@@ -52,12 +52,12 @@ def barred_paths(environment: Mapping[str, str], more: Iterable[str]) -> tuple[s
 
 
 class Connections:
-    """Connections of one workspace. ``problems`` are sentences about files that are not fully readable, and about names that are
-    defined twice; ``disabled`` are entries of other systems' files that are switched off.
+    """Connections of one workspace. ``problems`` are sentences about files that are not fully readable, and about duplicate names;
+    ``disabled`` are disabled entries of other systems' files.
 
-    A connection in a file hides a stored one of that name. Files that change are read again within a tenth of a second. ``open_store``
-    opens the database at first use; None if there is none. Files of other systems are translated by the connectors of ``catalog``
-    (default: those installed).
+    A connection in a file hides a stored connection of that name. Files that change are read again within a tenth of a second.
+    ``open_store`` opens the database at first use; None if there is none. Files of other systems are translated by the connectors of
+    ``catalog`` (default: those installed).
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Connections:
         self._take(_load(self._sources, catalog, environment))
 
     def reread(self, sources: Iterable[Source] | Source, *, catalog: Catalog | None = None) -> None:
-        """Replace the connections of files by those of other sources, all at once. One that is unchanged stays the same object."""
+        """Replace the connections of files by those of other sources, all at once. An unchanged connection stays the same object."""
         self._look_at = math.inf
         self._take(_load(listed(sources), catalog, {}))
 
@@ -98,7 +98,8 @@ class Connections:
         return self._known
 
     def _look_again(self) -> None:
-        """Read the files again if one has changed. If that makes a new problem, what was read before stays, and the log says why."""
+        """Read the files again if one has changed. If that makes a new problem, the earlier content stays in use, and the log gives the
+        reason."""
         begun = monotonic()
         self._look_at = begun + _LOOK_EVERY
         present = _stamp(self._sources)
@@ -141,7 +142,7 @@ class Connections:
         return [self._of_family(self._by_name[name][0]) for name in sorted(self._by_name)]
 
     def named(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and type of every connection: those of files, then those in the database."""
+        """Yield the name and type of every connection: from files, then from the database."""
         yield from ((name, self._of_family(found[0]).type) for name, found in self._by_name.items())
         if self.store is not None:
             yield from ((name, kind) for name, kind in self.store.named() if name not in self._by_name)
@@ -170,8 +171,8 @@ class Connections:
         return self._of_family(found[0])
 
     def followed(self, stored: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return an invocation that was put by (``invocation``), with the name that its connection (``connectionId``) has now. One that is
-        gone, and one of a file, keeps the name of then: the connection that has it by now is another one (``Claimed.require_own``)."""
+        """Return a stored invocation (``invocation``) with the current name of its connection (``connectionId``). The name stays if the
+        connection was deleted or comes from a file: a connection that has the name by now is another one (``Claimed.require_own``)."""
         invocation: Mapping[str, Any] = stored["invocation"]
         identifier, name, store = stored.get("connectionId"), invocation.get("connection"), self.store
         if identifier is None or not isinstance(name, str) or store is None:
@@ -244,7 +245,7 @@ class Connections:
 
     def fitting(self, manifest: Manifest, limit: int = 20) -> list[tuple[str, str]]:
         """Return name and type of the connections that the connector accepts, by name; of the stored ones, up to ``limit`` of each type.
-        Those that nobody has approved yet run nothing: they are returned only if there are no others."""
+        Connections that wait for an approval cannot run anything: they are returned only if there are no others."""
         found = {item.name: item.type for item in self.files() if manifest.connection_type(item.type) is not None}
         found |= self._stored_fitting(manifest, limit, granted=True)
         return sorted((found or self._stored_fitting(manifest, limit, granted=False)).items())

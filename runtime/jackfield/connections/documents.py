@@ -131,7 +131,7 @@ def _json_document(text: str) -> tuple[Any, bool]:
 
 
 def _advice(text: str, place: int) -> str:
-    """Return what to do about common faults of pasted samples at the place of a JSON error."""
+    """Return advice on common faults of pasted samples at the place of a JSON error."""
     before, after = text[:place].rstrip(), text[place:].lstrip()
     if after.startswith(("...", "\u2026")):
         return "; the '...' of an abridged sample stands there: paste the whole document, or remove the dots"

@@ -53,7 +53,7 @@ def load(
 
 
 def stamp(sources: Iterable[Source]) -> tuple[object, ...]:
-    """Return what differs once a file or folder of the sources has changed; empty if there is none."""
+    """Return a value that differs once a file or folder of the sources has changed; empty if there is none."""
     paths = [os.path.expanduser(os.fspath(source)) for source in sources if not isinstance(source, Mapping)]
     return tuple(_stamped(path) for path in paths if not path.startswith("$"))
 
@@ -153,7 +153,7 @@ def _from_text(text: str, name: str, path: str, folder: str) -> Iterator[NamedCo
 
 
 def connections_of(document: object, source: str, folder: str) -> Iterator[NamedConnection | str]:
-    """Yield the connections of one document, and a sentence for each one that cannot be read."""
+    """Yield the connections of one document, and a sentence for each unreadable connection."""
     if not isinstance(document, Mapping):
         yield f"{source}: {_EXPECTED}"
         return

@@ -1,7 +1,8 @@
-"""Other systems' formats of connections, found by entry points in the group ``jackfield.connection_formats``; what their readers get.
+"""Other systems' formats of connections, found by entry points in the group ``jackfield.connection_formats``, and the objects that their
+readers get.
 
-An entry point names a ``Format``; its name is the one by which aliases in manifests translate. Documents are recognised by content. One
-with ``connections`` at the top is always read as jackfield's own.
+An entry point names a ``Format``; aliases in manifests are looked up by its name. Documents are recognised by content. A document with
+``connections`` at the top is always read as jackfield's own.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Sentence about something that cannot be read, naming file, document and field. ``fatal`` if the other system would not start;
-    ``path`` is that of the file, if the problem leaves out something that the file defines."""
+    """Sentence about an unreadable part, naming file, document and field. ``fatal`` if the other system would not start; ``path`` is the
+    file's, if the problem leaves out a definition of the file."""
 
     text: str
     fatal: bool = False
@@ -111,12 +112,13 @@ Find = Callable[[str, "str | None"], "Manifest"]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """Format of another system. The first by ``rank`` whose ``fits`` says so gets a document.
+    """Format of another system. A document goes to the first format by ``rank`` whose ``fits`` returns True.
 
-    ``system`` and ``expected`` name it for people; ``variable`` is an environment variable of this format by convention. ``read`` gets
-    all documents of the format together, since they may refer to one another; it refuses or warns of members that it does not know.
-    ``owns_beside`` says whether a document of no known format is part of the format's own, in the same folder. ``native_invocation`` and
-    ``native_inputs`` translate what a caller writes in this form; they are asked only for what the native form refuses.
+    ``system`` and ``expected`` name it for people; ``variable`` is an environment variable of this format by convention. ``read`` gets all
+    documents of the format together, since they may refer to one another; it refuses or warns of members that it does not know.
+    ``owns_beside`` returns whether a document of no known format belongs to the format's documents in the same folder.
+    ``native_invocation`` and ``native_inputs`` translate invocations and inputs in this form; they are called only for data that the native
+    form refuses.
     """
 
     name: str
@@ -137,7 +139,7 @@ def _installed() -> tuple[Format, ...]:
 
 @lru_cache(maxsize=4)
 def _installed_on(paths: tuple[str, ...]) -> tuple[Format, ...]:
-    """Return the formats of packages that are installed on ``paths``. One that cannot be loaded is logged and left out."""
+    """Return the formats of packages that are installed on ``paths``. A format that cannot be loaded is logged and left out."""
     points, found = entry_points(paths).get(_GROUP, ()), list[Format]()
     for name in dict.fromkeys(point.name for point in points if "." not in point.name):
         try:

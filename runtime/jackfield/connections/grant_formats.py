@@ -1,8 +1,8 @@
 """Other systems' exports of grants, found as ``grants`` in the entry points ``jackfield.connection_formats``; rows as their
 readers return them.
 
-An entry point names a function that gets the text of an export and yields its rows. A row says whose tokens they are. It never decides
-where they are sent: that is for the connection type, or for a registered OAuth client.
+An entry point names a function that gets the text of an export and yields its rows. A row says whose tokens it has. It never decides where
+the tokens are sent: the connection type does, or a registered OAuth client.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ MEMBERS = frozenset({"refreshToken", "accessToken", "expiresAt", "scopes", "user
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class ForeignGrant(SecretHolder):
     """Row of an export. ``place`` names it in messages (``line 3``). ``provider`` and ``id`` identify it in the other system; ``type`` is
-    the connection type if the export names it. ``values`` are those of the connection; ``grant`` has the ``MEMBERS``. ``fault`` says why
-    the row cannot be taken; it contains no value of the row."""
+    the connection type if the export names it. ``values`` are the connection's; ``grant`` has the ``MEMBERS``. ``fault`` says why the row
+    cannot be taken; it contains no value of the row."""
 
     place: str
     id: str = ""

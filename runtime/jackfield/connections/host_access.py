@@ -1,6 +1,6 @@
-"""Access of connections to the server: unlimited for an operator's, limited by the workspace for those of remote callers. Secret
-references of the latter need patterns such as ``env:ACME_*``; exclusions override these. External IDs of roles are generated, or chosen
-with the operator's permission; ``external_ids`` stores them.
+"""Access of connections to the server: unlimited for an operator's connections, limited by the workspace for connections of remote callers.
+Secret references of the latter need patterns such as ``env:ACME_*``; exclusions override these. External IDs of roles are generated, or
+chosen with the operator's permission; ``external_ids`` stores them.
 
 ``docs/reference/connections.md`` has the rules.
 """
@@ -60,7 +60,7 @@ def _is_file(path: str) -> bool:
 
 
 Allowed = bool | tuple[str, ...]
-"""Workspace setting: no references, all but jackfield's own, or those that match a pattern."""
+"""Workspace setting: no references, all but jackfield's own, or those matching a pattern."""
 
 _OWN = "is jackfield's own; connections created by remote callers cannot read it"
 _CREDENTIAL = "is a credential of the jackfield process; only a pattern that begins with its name allows reading it"
@@ -76,8 +76,8 @@ _SEPARATORS = re.compile(r"[/\\]")
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRules:
-    """References that one workspace allows its connections of remote callers. ``barred`` are files and folders that no pattern
-    allows, ``credentials`` those that only a pattern with their path allows."""
+    """Secret references that one workspace allows in connections of remote callers. ``barred`` are files and folders that no pattern
+    allows; ``credentials`` are those allowed only by a pattern with their path."""
 
     allowed: Allowed
     barred: tuple[str, ...]
@@ -227,7 +227,7 @@ def allowed_by(setting: str) -> NextStep:
 @dataclass(frozen=True, slots=True)
 class HostAccess:
     """Rights that the operator grants to one workspace's connections of remote callers. They are secret references (all but jackfield's
-    own, or those that match a pattern), the server's own identity, and External IDs of their own choice. By default none."""
+    own, or those matching a pattern), the server's own identity, and External IDs of their own choice. By default none."""
 
     references: Allowed = False
     ambient: bool = False

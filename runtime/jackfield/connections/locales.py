@@ -1,9 +1,9 @@
 """Texts of connectors in the languages of people who connect their accounts: ``locales/<language>.json`` in the packages of distributions
 that extend jackfield.
 
-Such a file maps texts as they are in ``connector.json``, or as a connection's test says them, to those for the reader. ``{name}`` stands
-for a part that varies; ``github/oauth#title``, ``#description`` and ``#setup`` are members of one connection type. ``en.json`` has texts
-for customers in place of texts for engineers. An empty text leaves one out.
+Such a file maps texts of ``connector.json``, or of a connection's test, to texts for the reader. ``{name}`` stands for a variable part;
+``github/oauth#title``, ``#description`` and ``#setup`` are members of one connection type. ``en.json`` replaces texts for engineers by
+texts for customers. An empty text removes a text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from jackfield.catalog.loading import package_folders
 
 LOCALES = ("en", "de")
-"""Languages of the connect page; the first is that of readers who want another one."""
+"""Languages of the connect page; the first is used for readers of any other language."""
 _LARGEST = 1_000_000
 _LONGEST = 2000
 """Length from which on a text is not compared with patterns."""
@@ -98,7 +98,7 @@ def _texts(locale: str, _paths: tuple[str, ...]) -> Texts:
 
 
 def _load_texts(path: str) -> Mapping[str, str]:
-    """Read a file; one that is missing or damaged has no texts, since a page in English is better than none."""
+    """Read a file; a missing or damaged file has no texts, since a page in English is better than none."""
     try:
         with open(path, encoding="utf-8") as file:
             found = json.loads(file.read(_LARGEST))

@@ -29,7 +29,7 @@ _STORED = ("name", "type", "values", "version", "id", "origin")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Foreign:
-    """Facts about a connection in another system's file besides its values. ``type`` is the alias by which it was read, ``names`` are
+    """Facts about a connection in another system's file, apart from its values. ``type`` is the alias by which it was read, ``names`` are
     its names there (the closest first), and ``inputs`` default inputs by action (``aws-ses/sendEmail``)."""
 
     format: str
@@ -61,19 +61,19 @@ class NamedConnection(SecretHolder):
     quotas: Sequence[Mapping[str, Any]] = ()
 
     def explain(self, error: InvalidConnection) -> InvalidConnection:
-        """Add to a refusal of the values what the connection's file is known to lack."""
+        """Add to a refusal of the values which values the connection's file is known to lack."""
         if self.foreign is not None and self.foreign.lacks:
             error.message = f"{error.message}: {self.foreign.lacks}"
             error.hint = self.foreign.cure
         return error
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a connection of the database consists of, to be kept sealed after it is removed."""
+        """Return the contents of a stored connection, to be kept sealed after it is removed."""
         return {name: getattr(self, name) for name in _STORED}
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> NamedConnection:
-        """Read what ``to_json`` has returned."""
+        """Read an object that ``to_json`` has returned."""
         return cls(source=STORE, **{name: kept[name] for name in _STORED})
 
     @property

@@ -1,8 +1,8 @@
 """OAuth clients that an operator, or a workspace, registers once, and connections refer to by name (``oauthClient``).
 
-A client seals what decides where its secret goes. A connection that refers to it sets nothing of that, neither where the client has a value
-nor where it has none: no endpoint, no proxy, no certificate authority. Its calls reach the hosts of the client only. It sets what decides
-nothing of that, such as the path of its test.
+A client seals the values that decide where its secret goes. A connection that refers to a client must not set any of these values, even
+those that the client lacks: no endpoint, no proxy, no certificate authority. Its calls reach the hosts of the client only. It may set other
+values, such as the path of its test.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SECRETS = frozenset({"clientSecret", "proxyPassword", "privateKey"})
 ENDPOINTS = ("authorizationUrl", "tokenUrl", "deviceUrl", "revocationUrl", "issuer", "server")
 DESTINATIONS = frozenset({*ENDPOINTS, "proxy", "caCertificate"})
-"""Values that decide where secrets are sent, or who is believed to be there."""
+"""Values that decide where secrets are sent, or which server is trusted there."""
 VALUES = frozenset(
     {
         "clientId", "scopes", "clientAuthentication", "audience", "resource", "tokenParameters", "tokenPlace", "proxy", "proxyUsername",
@@ -39,8 +39,8 @@ VALUES = frozenset(
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class OAuthClient(SecretHolder):
-    """Client of an authorization server. ``workspace`` is whose it is: ``default`` for the server's. ``hosts`` are names, and patterns such
-    as ``*.example.com``, that requests with it may reach beside those of its URLs."""
+    """Client of an authorization server. ``workspace`` is its owner: ``default`` for the server's. ``hosts`` are names, and patterns such
+    as ``*.example.com``, that requests with it may reach in addition to those of its URLs."""
 
     name: str
     workspace: str
@@ -57,7 +57,7 @@ class OAuthClient(SecretHolder):
     def join(self, kind: ConnectionTypeManifest, own: Mapping[str, Any], name: str | None) -> Mapping[str, Any]:
         """Return the values of a connection with those of the client.
 
-        :raises InvalidConnection: if the connection's type has no client, or the connection sets what only the client sets.
+        :raises InvalidConnection: if the connection's type has no client, or the connection sets a value reserved to the client.
         """
         fields = kind.schema.get("properties", {})
         if OAUTH_CLIENT not in fields:

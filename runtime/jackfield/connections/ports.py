@@ -1,4 +1,4 @@
-"""Ports of connections to what a database keeps of them. Types alone: no call imports this."""
+"""Ports to stored connections. Types alone: no call imports this."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from jackfield.kernel.dataclass import dataclass
 class Provenance:
     """Origin of submitted values, and the rights that it implies.
 
-    ``own_external_id`` is True if the values may contain an External ID. None means that the operator's may, and that those of
-    remote callers may if the workspace's settings allow it. Relative ``$file`` references start at ``folder``. ``source`` is the file from
-    which the values are imported; that file may continue to hide the stored connection.
+    ``own_external_id`` is True if the values may contain an External ID. None: the operator's values may contain one, and values of remote
+    callers if the workspace's settings allow it. Relative ``$file`` references start at ``folder``. ``source`` is the file from which the
+    values are imported; a connection in that file may keep hiding the stored connection.
     """
 
     origin: Origin = "operator"

@@ -1,9 +1,10 @@
-"""Secret references: ``{"$env": "NAME"}``, ``{"$file": "path"}``, and those of secret stores. Never stored resolved.
+"""Secret references: ``{"$env": "NAME"}``, ``{"$file": "path"}``, and references to secret stores. The secrets are never stored in their
+place.
 
 ``{"$acme": reference}`` asks the secret store ``acme``: the function ``read(reference, environment)`` that an installed package declares
 under that name in the entry points ``jackfield.secret_stores``. It returns the secret. It raises ``ValueError`` if the reference is wrong
-or the store has no such secret, and ``Unavailable`` if the store gives no answer now. Neither text may contain a secret. A name with a
-dot is the type of a secret store of another system, of which only documents of that system have references.
+or the store has no such secret, and ``Unavailable`` if the store gives no answer now. Neither text may contain a secret. A name with a dot
+is the type of a secret store of another system: only documents of that system have references to it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _STEP = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | get
 
 
 def read_reference(target: object, folder: str, rules: ReferenceRules | None = None) -> str:
-    """Read the text of a file without its final line end. ``rules`` are those of a connection of a remote caller.
+    """Read the text of a file without its final line end. ``rules`` are the rules for a connection of a remote caller.
 
     :raises ValueError: if it cannot be read, is not a regular file, is too large or not text, or ``rules`` do not allow it.
     """
@@ -236,7 +237,7 @@ _CURES = {
     "$env": "Set the environment variable for the jackfield process.",
     "$file": "Make the file readable by the jackfield process.",
 }
-"""What to do about a reference that this machine answers."""
+"""Advice on a reference that this machine resolves."""
 _AT_HAND = tuple(_CURES)
 _Origin = tuple[str, "ReferenceRules | None", list[Detail]]
 """Start folder of relative paths, the rules for opened files, and the references whose stores give no answer."""
@@ -324,7 +325,7 @@ class Secrets:
 
 
 def _hint(values: Mapping[str, Any], faults: list[Detail]) -> str:
-    """Return what to do about the references at fault: what can be mended depends on where their secrets are."""
+    """Return advice on the faulty references: the remedy depends on where their secrets are."""
     paths = {fault.path for fault in faults}
     kinds = {kind for path, kind, _ in references(values) if path in paths}
     local = [text for kind, text in _CURES.items() if kind in kinds]
@@ -333,12 +334,12 @@ def _hint(values: Mapping[str, Any], faults: list[Detail]) -> str:
 
 
 def ask_store(kind: str, store: SecretStore, target: object, environment: Mapping[str, str]) -> str:
-    """Return the secret of a reference. What a store raises by mistake may quote a secret that nobody can mask, since it was not returned:
-    no text of it is logged or shown.
+    """Return the secret of a reference. An exception that a store raises by mistake may quote a secret that cannot be masked, since it was
+    not returned: its text is neither logged nor shown.
 
-    :raises JackfieldError: if it says so.
-    :raises ValueError: likewise; or if it returned no text: where there is no such secret, a store may return None by mistake.
-    :raises RuntimeError: for all else that it raises, from the same place.
+    :raises JackfieldError: if the store raises it.
+    :raises ValueError: if the store raises it, or returns no text: for a missing secret, a store may return None by mistake.
+    :raises RuntimeError: for any other exception of the store.
     """
     found: object = attempt(contained, store, target, environment)
     if isinstance(found, str):
@@ -350,7 +351,7 @@ def ask_store(kind: str, store: SecretStore, target: object, environment: Mappin
 
 
 def _brought_by(name: str) -> str:
-    """Return the end of a sentence that names the package of ours with a secret store, for who has it not installed."""
+    """Return the end of a sentence that names our package with a secret store, for users who have not installed it."""
     if "." in name:  # a type of Dapr's
         return ""
     try:

@@ -1,4 +1,4 @@
-"""Parser of YAML documents, limited to what JSON can represent, and checked as a flat sequence of events before anything is built."""
+"""Parser of YAML documents, limited to JSON's types, and checked as a flat sequence of events before any object is built."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def yaml_documents(text: str, line: int = 0, before: int = 0) -> Iterator[tuple[
 
 
 def _is_placeholder(error: yaml.MarkedYAMLError, text: str) -> bool:
-    """Return whether an alias that cannot be read is what documentation writes for a value, ``*****``."""
+    """Return whether an unreadable alias is the placeholder ``*****`` of documentation."""
     mark = error.problem_mark
     if mark is None or "alias" not in str(error.context):
         return False
