@@ -1,4 +1,4 @@
-"""Declared actions and option sources: the data that an author's declarations become, some of them on demand."""
+"""Declared actions and option sources: the data made from an author's declarations, some of it on demand."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Option:
 class OptionSource:
     """Source of a form field's choices.
 
-    ``takes_client`` is True if the function queries the provider, ``takes_inputs`` if its parameter ``inputs`` takes what the form has so
-    far; ``depends_on`` names the inputs that change the choices. ``action`` is the action that it calls, by which rules decide.
+    ``takes_client`` is True if the function queries the provider, ``takes_inputs`` if its parameter ``inputs`` takes the form's current
+    values; ``depends_on`` names the inputs that change the choices. ``action`` is the action that it calls, by which rules decide.
     """
 
     key: str
@@ -63,7 +63,7 @@ class OptionSource:
 
 
 class _FormInputs(dict[str, Any]):
-    """Inputs of an option source: reading one that is missing names it."""
+    """Inputs of an option source: reading a missing input records its name."""
 
     def __init__(self, source: OptionSource, inputs: Mapping[str, Any]) -> None:
         super().__init__(inputs)
@@ -93,8 +93,8 @@ class Preview:
 class JobSteps:
     """Steps of a job after its start, as actions whose inputs are the handle (as JSON). ``cancel`` is None if the job has none.
 
-    ``poll`` returns a ``jackfield.connector.jobs.PolledJob``; what it raises, but for ``JobFailed``, does not end the job. With
-    ``cancels_late``, a job whose time is over is cancelled: nobody would go on with its work, and what it has left would stay.
+    ``poll`` returns a ``jackfield.connector.jobs.PolledJob``; only ``JobFailed`` among its exceptions ends the job. With ``cancels_late``,
+    a job past its deadline is cancelled: no call would continue its work, and its remains would stay.
     """
 
     poll: Action
@@ -104,9 +104,9 @@ class JobSteps:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Names the intent of a call: ``of`` returns its idempotency key by the inputs, as JSON, and what must be equal if the key is. The
-    caller's own key does not count; None leaves it. The key is held ``kept_for`` seconds once the call has ended, which has ``seconds``, or
-    less if its caller says so. An answer that comes later counts."""
+    """Idempotency key of a call's intent: ``of`` returns the key for the inputs, as JSON, and the values that must be equal when the key
+    is. It replaces the caller's own key; None keeps the caller's. The key is held ``kept_for`` seconds after the call's end; the call has
+    ``seconds``, or fewer if its caller says so. A late answer counts."""
 
     of: Callable[[Mapping[str, Any]], tuple[str, Any]] | None
     kept_for: float
@@ -142,9 +142,9 @@ class Action:
     effect_of: Callable[[Any], Effect] | None = None
     """Effect of a call by its inputs; None if it is always ``effect``."""
     pace_by: tuple[str, ...] = ()
-    """Inputs that name what the provider throttles, such as a bucket: calls with other values keep their own pace."""
+    """Inputs that name the throttled object, such as a bucket: calls with other values have a pace of their own."""
     executor: Executor | None = None
-    """Threads in which an event loop calls it; None for those that all actions share."""
+    """Threads in which an event loop calls it; None for the shared threads of actions."""
     returns_files: bool = False
     hands_out: bool = False
     """True if its output hands out credentials."""
@@ -153,17 +153,17 @@ class Action:
     allowed_with: tuple[str, ...] = ()
     """Other actions that its caller must be allowed to call."""
     keywords: tuple[str, ...] = ()
-    """What people search for when they mean it, besides the words of its key, title and description."""
+    """Search words for it, in addition to the words of its key, title and description."""
     job: JobSteps | None = None
     """Steps of a job after its start, which ``function`` is; None for an action that ends with its call."""
     marker: Marker | None = None
     """Place of the marker by which evidence knows an attempt again; None if it carries none."""
     evidence: tuple[Evidence, ...] = ()
-    """Reads that find out what became of an attempt in doubt."""
+    """Reads that find the outcome of an attempt in doubt."""
     no_evidence: str | None = None
     """Reason why there are none, if its author gives one."""
     intent: Intent | None = None
-    """What a function of the program says of its calls; None for any other."""
+    """Intent that a program's function declares for its calls; None for other actions."""
     takes_streams: bool = True
     """False if stored files must be passed by value, because the action runs in another process."""
     request: Callable[[Any], Mapping[str, Any] | None] | None = None

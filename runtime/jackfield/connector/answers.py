@@ -70,13 +70,13 @@ def whole_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER, media_type
 
 
 def check_price(content: bytes, form: str = "json") -> None:
-    """Judge a whole response right before it is decoded or parsed: its number of values, and the memory that they and its text will take.
-    ``form`` is ``json``, ``lines`` (JSON Lines), ``events`` (of a stream), ``xml``, ``cbor`` or ``text``; a response of up to 64 KiB
-    always passes.
+    """Check the cost of a whole response right before it is decoded or parsed: its number of values, and the memory that they and its text
+    will take. ``form`` is ``json``, ``lines`` (JSON Lines), ``events`` (of a stream), ``xml``, ``cbor`` or ``text``; a response of up to 64
+    KiB always passes.
 
     :raises TooCostly: if it has more than 1,000,000 values; a ``ValueError``, as for content that is not of this form.
     :raises Unavailable: if this process has no room for them.
-    :raises TimedOut: if the deadline has passed: nobody waits for what it says any more.
+    :raises TimedOut: if the deadline has passed: the caller has left.
     """
     if len(content) <= RESERVED:
         return
@@ -98,7 +98,7 @@ def _values_size(content: bytes, form: str) -> int:
 
 
 def oversized(reason: str) -> Unavailable:
-    """Return the error for a response that is refused for what it costs; ``reason`` completes "the provider's response"."""
+    """Return the error for a response that is refused for its cost; ``reason`` completes "the provider's response"."""
     error = Unavailable(
         f"the provider's response {reason}",
         hint="Check the endpoint: something other than the provider may have responded. For lists, request smaller pages.",

@@ -46,8 +46,8 @@ class Budget:
     ``scope`` takes the inputs and the open client and returns the account's name (account and region, for instance), without sending a
     request to the provider. It may prepare the client, so that the call does not miss its slot. None means that the call is not paced. All
     connections of a workspace with the same scope share one pace, in all processes that share a database. ``limits`` takes the open client
-    and reads the provider's limits; the runtime calls it rarely, and a failure in it never fails an action. Without it, the rate is learned
-    from throttling alone. ``warmup`` takes the open client and returns its connection's plan, if there is one.
+    and reads the provider's limits; the runtime calls it rarely, and a failure in it never fails an action. Without it, the rate is derived
+    from throttling responses alone. ``warmup`` takes the open client and returns its connection's plan, if there is one.
     """
 
     key: str

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 class Step:
     """One step of a connection test: title, outcome, message and a hint on what to do.
 
-    ``principal`` is the authenticated identity, as written in policies (such as an ARN), if known. Of a step that failed with an error,
-    ``code`` is the error's, and ``provider`` what the provider said. ``values`` are the names of the connection's values on which the
-    outcome depends, if the author knows. A failure is told to whoever fills them in, and a success is shown to nobody else.
+    ``principal`` is the authenticated identity, as written in policies (such as an ARN), if known. For a step that failed with an error,
+    ``code`` is the error's code, and ``provider`` the provider's message. ``values`` are the names of the connection's values that the
+    outcome depends on, if the author knows them. A failure is reported to the person who fills them in, and a success is shown to nobody
+    else.
     """
 
     key: str
@@ -36,7 +37,7 @@ class Step:
     def failed(
         cls, key: str, title: str, error: JackfieldError, *, message: str = "", mandatory: bool = True, values: Iterable[str] = ()
     ) -> Step:
-        """Return the step that failed with an error. ``message`` stands for the error's own; ``values`` are those that the step tried,
+        """Return the step that failed with an error. ``message`` replaces the error's own; ``values`` are the values that the step tried,
         unless the error names single ones."""
         named = values_at_fault(error)
         said = None if error.provider is None else replace(error.provider, details=None)

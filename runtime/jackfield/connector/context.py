@@ -29,7 +29,7 @@ Observe = Callable[[str, str, float, float, int | None], object]
 MAX_WARNINGS = 20
 """Limit of entries in ``meta.warnings``."""
 MAX_DONE = 100
-"""Limit of entries in ``Call.done``; the last one then stands for all further steps."""
+"""Limit of entries in ``Call.done``; the last entry then stands for all further steps."""
 _LONGEST_WARNING = 1000
 _SHORTEST = 0.001
 """Seconds. A socket timeout of 0 would mean "do not block"."""
@@ -51,12 +51,12 @@ class Answered:
 @dataclass(slots=True, eq=False)
 class Apart:
     """Request that an action sends in a thread of its own. Its failure may never reach the action, so its outcome is recorded here; without
-    one, the attempt ends as unclear."""
+    an outcome, the attempt ends as unclear."""
 
     call: Call
     step: str
     share: Share | None = None
-    """Memory of its own: those of other threads come and go beside it."""
+    """Memory of its own: threads' shares come and go independently."""
     number: int = field(default_factory=count().__next__)
 
     def answered(self, request_id: str | None = None) -> None:
@@ -87,34 +87,33 @@ class Call:
     """One attempt of an action, as its client sees it.
 
     A client that talks to the network calls ``begin()`` right before it sends the first byte of each request, and sets ``request_id`` from
-    the response. A failure that the error map knows is never in doubt before the first
-    ``begin()``. An exception that it does not know, such as a ``KeyError``, leaves a ``write`` in doubt: the code may have sent something
-    by other means.
+    the response. A failure that the error map knows is never in doubt before the first ``begin()``. An unknown exception, such as a
+    ``KeyError``, leaves a ``write`` in doubt: the code may have sent something by other means.
 
-    - ``permissions``: those that the action or trigger needs, by system, for errors that list what to allow; else empty.
+    - ``permissions``: permissions that the action or trigger needs, by system, for errors that list what to allow; else empty.
     - ``done``: the successful requests that changed something. Once it has an entry, a ``write`` is neither retried nor reported as "not
       sent".
     - ``entered``: set once the action's function runs; ``ended`` once it has returned. Nothing is sent after that.
-    - ``unproven``: requests of ``begin_apart`` that may have changed something and whose outcome is not known.
+    - ``unproven``: requests of ``begin_apart`` that may have changed something and have no known outcome.
     - ``gate``: set by the runtime to delay the first request until its rate-limit slot.
     - ``observe``: set by the runtime if a plugin observes requests; a client calls it after each.
     - ``workspace``: the workspace that calls; empty outside an action.
     - ``files``: stores the files that the action returns; None where there is no storage.
-    - ``warnings``: what the caller of a success should know; set by ``warn``.
-    - ``unread``: the response that could not be read, although it proves a success; set by a client where the runtime ``takes_unread``.
+    - ``warnings``: remarks for the caller of a successful call; set by ``warn``.
+    - ``unread``: the response that proves a success although it could not be read; set by a client where the runtime ``takes_unread``.
     - ``share``: the memory that its responses hold, from its first request to its end.
     - ``follows``: the page's token comes from the page before it, which this invocation has fetched, and not from the caller.
     - ``only_hosts``: the hosts that its runtime is limited to; None if it may reach any.
-    - ``open_end``: nobody can tell whether this page is the last one; set by ``unfinished``.
-    - ``events``: takes the events that the action hands on, for a caller who asked for them.
+    - ``open_end``: the page does not show whether it is the last one; set by ``unfinished``.
+    - ``events``: takes the events that the action emits, for a caller who asked for them.
     - ``exchanges``: takes its requests and responses, with their bodies if it ``sees_bodies``; None where they are not kept.
-    - ``progress``: takes how much is done, from 0 to 1 (None if unknown), and what is being done; None where nobody follows the call.
+    - ``progress``: takes the fraction done, from 0 to 1 (None if unknown), and a text about the current work; None where nobody follows the
+      call.
     - ``answer``: answers a question that a provider asks a person (the entry points ``jackfield.answers``); None where no package does.
-    - ``ask_caller``: returns the caller's answer to such a question, under a name of the provider's, or raises: the caller answers by a
-      call of its own. Nothing may have been done yet. None where the caller cannot be asked.
-    - ``answer_late``: records the output, or the failure, of a call that nobody awaits any longer; None while somebody does, and for calls
-      of connectors.
-    - ``mark``: makes the attempt's marker, which the client sends along (``marker``); None for one that needs none.
+    - ``ask_caller``: returns the caller's answer to such a question, under a name of the provider's, or raises if the caller must answer by
+      another call. It may be called only before anything was done. None where the caller cannot be asked.
+    - ``answer_late``: records the output, or the failure, of a call whose caller has left; None before that, and for calls of connectors.
+    - ``mark``: makes the attempt's marker, which the client sends along (``marker``); None for an attempt that needs no marker.
     """
 
     deadline: Deadline
@@ -165,7 +164,7 @@ class Call:
 
     @property
     def marker(self) -> str | None:
-        """Marker of this attempt, 26 characters that mean nothing, by which evidence knows it again; None where none is wanted."""
+        """Marker of this attempt, 26 random-looking characters by which evidence recognises it; None where no marker is wanted."""
         if self.mark is not None and self._marker is None:
             self._marker = self.mark() or None
         return self._marker
@@ -177,7 +176,7 @@ class Call:
 
         :raises Cancelled: if the caller has disconnected before anything was sent, or the action has ended.
         :raises TimedOut: if the deadline has passed.
-        :raises JackfieldError: if the last response could not be read: the action goes on without knowing what it said.
+        :raises JackfieldError: if the last response could not be read: the action continues without its content.
         :raises Unavailable: if this process has no room for another response.
         """
         if self.unread is not None:
@@ -191,8 +190,8 @@ class Call:
             self._unanswered, self._returned = step or f"request {self.requests}", None
 
     def begin_apart(self, step: str, *, safe: bool = False) -> Apart:
-        """Report a request that another thread than the action's is about to send, beside others. Its outcome is recorded with the object
-        that is returned: it implies nothing of the others, nor they of it.
+        """Report a request that another thread than the action's is about to send, concurrently with others. The returned object records
+        its outcome, which is independent of the other requests' outcomes.
 
         :raises Cancelled: as ``begin`` does.
         :raises TimedOut: as ``begin`` does.
@@ -257,7 +256,7 @@ class Call:
             gate()
 
     def returned(self, value: Any) -> None:
-        """Store what a response with a success status returned, without counting it as a success yet.
+        """Store the value of a response with a success status, without counting the response as a success yet.
 
         A transport cannot tell a valid response from a malformed one. The response counts as a success when the next request begins, or
         when the attempt fails in a way that would otherwise count as not sent.
@@ -265,7 +264,7 @@ class Call:
         self._returned = value
 
     def answered(self, returned: Any = None) -> None:
-        """Record that the last request succeeded, and optionally what the provider returned (an ID to find the result by)."""
+        """Record that the last request succeeded, and optionally the provider's returned value (an ID to find the result by)."""
         if self._unanswered is None and not self.requests:  # the author forgot begin(), but a response proves that a request was sent
             self.begun = self.changes = True
             self._unanswered = "a request that was not announced"
@@ -275,7 +274,7 @@ class Call:
             self.add_done(found)
 
     def add_done(self, found: Answered) -> None:
-        """Add a request that succeeded to ``done``; the last of very many stands for all further ones."""
+        """Add a successful request to ``done``; beyond the limit, the last entry stands for all further requests."""
         if len(self.done) < MAX_DONE:
             self.done.append(found)
         else:
@@ -296,8 +295,8 @@ class Call:
             self.warnings = (*self.warnings, Detail(where[:_LONGEST_WARNING], message[:_LONGEST_WARNING]))
 
     def failed_in_part(self, entries: Sequence[Detail], message: str = "", path: str = "", *, failed: int = 0) -> None:
-        """Tell the caller that the provider carried out only a part of the request. ``entries`` are what failed: each has a JSON Pointer
-        into the output, and what the provider said; a ``FailedEntry`` also points into the inputs. ``failed`` is their number, if
+        """Tell the caller that the provider carried out only a part of the request. ``entries`` are the failed entries: each has a JSON
+        Pointer into the output, and the provider's message; a ``FailedEntry`` also points into the inputs. ``failed`` is their number, if
         ``entries`` are not all of them.
 
         That is a warning with the code ``partial``; with ``partial: "fail"`` the call fails, with details that point into the inputs.
@@ -317,7 +316,7 @@ class Call:
         self.events.hand_on(event)
 
     def unfinished(self, reason: str) -> None:
-        """Report that a page says neither how its list goes on nor that it ends: ``meta.complete`` is false, with this warning."""
+        """Report that a page has neither a next page nor an end of its list: ``meta.complete`` is false, with this warning."""
         self.open_end = True
         self.warn(reason)
 
@@ -351,7 +350,8 @@ def current_call() -> Call | None:
 
 
 set_current, reset_current = _CURRENT.set, _CURRENT.reset
-"""Make a call current for this thread or task, and undo that with what it returned; ``entered`` does both, and takes three calls more."""
+"""Make a call current for this thread or task, and reset that with the returned token; ``entered`` does both, at the cost of three more
+function calls."""
 
 
 class entered:  # noqa: N801 (used like a function; contextlib's decorator takes three times as long)
@@ -373,7 +373,8 @@ class entered:  # noqa: N801 (used like a function; contextlib's decorator takes
 
 
 class WouldWait(BaseException):
-    """Opening a connection in an event loop has to wait, which would hold up all other calls: it is repeated in a thread."""
+    """Signal that opening a connection in an event loop has to wait, which would block all other calls: the opening is repeated in a
+    thread."""
 
 
 _HURRIES: ContextVar[bool] = ContextVar("jackfield_hurries", default=False)
@@ -428,12 +429,13 @@ class Leases(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OpenContext(SecretHolder):
-    """Everything that a connection type is given for opening a client: identity, inputs, permissions, leases and caches.
+    """Arguments with which a connection type opens a client: identity, inputs, permissions, leases and caches.
 
     - ``connection``: None for inline values.
     - ``inputs``: the validated inputs of the action, empty for a connection test.
-    - ``permissions``: what a session may be narrowed to, by system: what all actions of the connector need, or the trigger that works.
-    - ``narrowed``: True if it must be narrowed to them, whatever the connection says: a look for evidence needs no more.
+    - ``permissions``: the permissions that a session may be narrowed to, by system: those of all actions of the connector, or of the
+      working trigger.
+    - ``narrowed``: True if the session must be narrowed to them, whatever the connection says: a look for evidence needs no more.
     - ``guard``: checks hosts that come from the connection's own values. Connect with ``guard.connect``, or have it check the address
       before connecting.
     - ``grants``: the approval of a person, for types with ``authorizes``; None for inline values and without a database.

@@ -10,7 +10,7 @@ from jackfield.kernel.errors import InvalidOutput
 from jackfield.kernel.exact import Exact, has_exact, with_digits
 
 MAX_OUTPUT = 32 << 20
-"""Limit in bytes for an output, about as it is written as JSON. Files are not counted: what is larger is returned as one."""
+"""Limit in bytes for an output, about as it is written as JSON. Files are not counted: a larger output is returned as a file."""
 _SCALARS = frozenset({int, float, bool, type(None)})
 
 

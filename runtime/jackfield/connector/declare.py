@@ -61,7 +61,7 @@ class Connector(Triggers):
     the same for triggers.
 
     ``hosts`` are the public hosts that the connector connects to, in addition to those in a connection's values: ``api.acme.example``, or
-    ``*.acme.example``. An isolated connector reaches no other.
+    ``*.acme.example``. An isolated connector reaches no other hosts.
     """
 
     def __init__(
@@ -153,9 +153,9 @@ class Connector(Triggers):
         ``budget`` paces the calls by the provider's own limits, in place of ``rate_limit``; ``cost`` takes the inputs and returns how much
         a call counts (the number of recipients, for instance).
 
-        ``pace_by`` lists the inputs (their names in JSON) that name what the provider throttles: a bucket, a table, a URL. A throttle then
-        slows the calls with the same values only; without it, all calls of the action over the connection. A ``rate_limit`` applies to
-        all of them.
+        ``pace_by`` lists the inputs (their names in JSON) that name the throttled object: a bucket, a table, a URL. A throttle then slows
+        the calls with the same values only; without it, all calls of the action over the connection. A ``rate_limit`` applies to all of
+        them.
 
         Two parameters refine the effect ``idempotent``:
 
@@ -184,11 +184,11 @@ class Connector(Triggers):
         ``kind="job"`` declares a class with the methods ``start``, ``poll`` and ``cancel`` (``jackfield.connector.jobs``) as an action that
         outlasts its call. The effect is that of ``start``.
 
-        ``marker`` is the place where each attempt of a ``write`` leaves its marker; ``evidence`` lists the reads by which it is found
-        again after a lost answer (``jackfield.connector.evidence``). ``no_evidence`` is the reason why an action has none.
+        ``marker`` is the place where each attempt of a ``write`` leaves its marker; ``evidence`` lists the reads that find it again after a
+        lost answer (``jackfield.connector.evidence``). ``no_evidence`` is the reason why an action has none.
 
-        ``request`` describes what a call would send, for ``meta.request`` of a dry run. It takes the inputs, secrets masked, and returns
-        the members of that object, or None.
+        ``request`` describes the request of a call, for ``meta.request`` of a dry run. It takes the inputs, secrets masked, and returns the
+        members of that object, or None.
 
         ``needs_connection=False`` declares an action that takes no client and sends no requests: invocations may omit
         ``connection``.
@@ -269,7 +269,7 @@ class Connector(Triggers):
     def options(self, key: str, *, title: str | None = None, depends_on: Sequence[str] = ()) -> Callable[[F], F]:
         """Declare the decorated function as an option source. It returns a sequence of `Option`, and takes the open client if it needs one.
 
-        A parameter ``inputs`` takes the values that the form has so far; ``depends_on`` names those that change the choices.
+        A parameter ``inputs`` takes the form's current values; ``depends_on`` names the inputs that change the choices.
         """
 
         def declare(function: F) -> F:
@@ -291,8 +291,8 @@ class Connector(Triggers):
     ) -> ConnectionTest | Callable[[ConnectionTest], ConnectionTest]:
         """Declare the decorated function as part of the connection test.
 
-        It takes the open client and the context, yields Steps, and must not change anything. ``permissions`` are those that it needs, by
-        system; the policies made for a connection allow them too.
+        It takes the open client and the context, yields Steps, and must not change anything. ``permissions`` are the permissions that it
+        needs, by system; the policies made for a connection allow them too.
         """
 
         def declare(function: ConnectionTest) -> ConnectionTest:
@@ -306,7 +306,7 @@ class Connector(Triggers):
     def policy_documents(self, function: Documents) -> Documents:
         """Declare the decorated function as a source of documents for the policies of a connection.
 
-        It takes the documents made so far by name, and the connection's values; it returns those that it adds or replaces.
+        It takes the documents made so far by name, and the connection's values; it returns documents to add or replace.
         """
         self.documents.append(function)
         return function
@@ -323,7 +323,7 @@ class Connector(Triggers):
         return describe(self, actions)
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions that all actions together need, by system. They are united on first access."""
+        """Return the permissions that all actions together need, by system. Their union is made on first access."""
         return _Permissions(self.actions)
 
 

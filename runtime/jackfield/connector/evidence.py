@@ -1,7 +1,7 @@
-"""Declaration of evidence: where a ``write`` leaves its marker at the provider, and which reads find that again after a lost answer.
+"""Declaration of evidence: where a ``write`` leaves its marker at the provider, and which reads find the marker again after a lost answer.
 
-An attempt whose answer is lost is in doubt. The provider may know what became of it: a marker that only this attempt carries proves that
-the attempt took effect. Evidence decides the reported outcome of an invocation; it never sends one.
+An attempt whose answer is lost is in doubt. The provider may know its outcome: a marker that only this attempt carries proves that the
+attempt took effect. Evidence decides the reported outcome of an invocation; it never sends one.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from jackfield.kernel.pointers import names
 T = TypeVar("T")
 
 MARKER: Mapping[str, Any] = {"$marker": {}}
-"""Placeholder for the marker of the attempt in doubt, in the inputs of a look and in what it compares; ``{"$marker": {"text":
-"/orders/{marker}"}}`` is a text with it."""
+"""Placeholder for the marker of the attempt in doubt, in the inputs of a look and in its comparisons; ``{"$marker": {"text":
+"/orders/{marker}"}}`` is a text with the marker."""
 SENT_FROM: Mapping[str, Any] = {"$sent": "from"}
 """Placeholder for the begin of the call, a minute earlier, as RFC 3339. ``{"$sent": "from", "as": "unix"}`` is in seconds since 1970, with
 ``"as": "unixText"`` as a text."""
@@ -35,9 +35,9 @@ LOOKS = (5.0, 30.0, 300.0, 3600.0)
 """Seconds after a doubt at which its evidence is looked for, unless a look says otherwise."""
 MAX_LOOKS = 12
 MOST_SIMILAR = 8
-"""Values by which a thing without the marker is compared with what was sent."""
+"""Maximum number of values by which an object without the marker is compared with the request."""
 MAX_LOOKING = 86_400.0
-"""Seconds after a doubt from which on nobody looks by himself."""
+"""Seconds after a doubt from which on no look is made automatically."""
 LONGEST_TEXT = 16_384
 """Characters of a caller's text to which a marker is appended. A longer one may be near the provider's limit: then it has none."""
 LONGEST_LIST = 50
@@ -61,14 +61,14 @@ class Marker:
     ``agent`` it is part of the User-Agent. ``code`` names, in words, a place that the action's own code fills in with
     ``current_call().marker``. A caller who sets the place himself wins: then no evidence by this marker counts.
 
-    ``text`` is for a place that callers write, such as the body of a comment: it is appended to what they write, with the marker in place
-    of ``{marker}``. Choose what people do not see, such as a comment in Markdown: ``<!-- {marker} -->`` after an empty line.
+    ``text`` is for a place that callers write to, such as the body of a comment: it is appended to the caller's text, with the marker in
+    place of ``{marker}``. Choose a form that people do not see, such as a comment in Markdown: ``<!-- {marker} -->`` after an empty line.
 
-    ``value`` is for a place that takes more than a text: what is put there, as JSON, with the marker in place of ``MARKER``. A list is
+    ``value`` is for a place that takes more than a text: the value to put there, as JSON, with the marker in place of ``MARKER``. A list is
     appended to the caller's own.
 
-    ``query`` is for a place that takes an address to which the provider sends what becomes of the request: the parameter that is added to
-    its query. Where the caller names no address, there is no marker.
+    ``query`` is for a place that takes an address to which the provider reports the outcome of the request: the parameter to add to its
+    query. Where the caller names no such address, there is no marker.
     """
 
     at: str | None = None
@@ -125,8 +125,8 @@ class Marker:
         declared(self, evidence, effect, idempotent_by)
 
     def refuse_foreign(self, inputs: Mapping[str, Any]) -> None:
-        """Refuse inputs that already have a marker, at this marker's place or as a whole value anywhere: it could be taken for another
-        call's. Some providers take one value from several members.
+        """Refuse inputs that already have a marker, at this marker's place or as a whole value anywhere: it could be mistaken for another
+        call's marker. Some providers take one value from several members.
 
         :raises InvalidInput: if they have one.
         """
@@ -141,7 +141,7 @@ class Marker:
             raise InvalidInput("1 input is not valid", details=[Detail(at, about, "pattern")], hint=hint)
 
     def _as_read(self, text: str) -> str:
-        """Return a text as it is read from an event: of an address, what it escapes is decoded."""
+        """Return a text in the form in which an event has it: escapes of an address are decoded."""
         return text if self.query is None else unquote_plus(text)
 
     def filled(self, make: Callable[..., T], given: Mapping[str, Any], sources: Mapping[str, Any], marker: str | None) -> T | None:
@@ -163,14 +163,14 @@ class Marker:
 
 
 class Evidence:
-    """One way to find out what became of a call in doubt; ``key`` names it within its action."""
+    """One way to find the outcome of a call in doubt; ``key`` names it within its action."""
 
     __slots__ = ()
     key: str
 
     @property
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Permissions that its reads need beside those of the reads' own declarations, by system: none."""
+        """Permissions that its reads need in addition to the declarations of the read actions, by system: none."""
         return {}
 
     def to_json(self) -> dict[str, Any]:
@@ -194,23 +194,23 @@ class Look(Evidence):
     """Look for evidence by a ``read`` of the same connector.
 
     - ``action``: key of the read; ``inputs`` are its inputs, with placeholders (``MARKER``, ``KEY``, ``SENT_FROM``, ``{"$input": "/to"}``).
-    - ``each``: JSON Pointer to the list of what was found; None if the output is the one thing that was asked for.
-    - ``match``: values, with placeholders, by JSON Pointers into each of them. All must be equal; ``contains``: texts of which each must
-      contain its value, and lists that must have it as an item, or an item with its members. One of all these must be the marker or the
-      key.
-    - ``output``: JSON Pointer into what matches; it becomes the output of the invocation if it fits the action's schema.
+    - ``each``: JSON Pointer to the list of found objects; None if the output is the one object.
+    - ``match``: values, with placeholders, by JSON Pointers into each object. All must be equal; ``contains``: texts of which each must
+      contain its value, and lists that must have it as an item, or an item with its members. At least one of these values must be the
+      marker or the key.
+    - ``output``: JSON Pointer into the matching object; its value becomes the output of the invocation if it fits the action's schema.
     - ``looks``: seconds after the doubt at which it is made.
-    - ``when``: what a thing that is found must say for success and for failure; without it, that it exists proves that the call took
+    - ``when``: values of a found object that mean success and failure; without it, the existence of the object proves that the call took
       effect.
-    - ``id``: JSON Pointer to the ID of each of them, by which one that comes on two pages is one.
+    - ``id``: JSON Pointer to the ID of each object, so that an object on two pages counts once.
     - ``absent_after``: seconds after the call's deadline from which on "not found" proves that nothing took effect. It is for a read of one
-      thing by an ID that the marker made, with a ``canary``, a read that must succeed in the same look.
+      object by an ID made from the marker, with a ``canary``, a read that must succeed in the same look.
     - ``absent``: answer that says "not found", if it is not a plain 404.
-    - ``page``: the provider's page that says what the look relies on, and when it was read; needed for ``absent_after``.
-    - ``similar``: values, mostly ``{"$input": "/to"}``, by JSON Pointers into each of them. A thing without the marker of which all are
-      equal proves nothing; it is shown to people, beside what was sent.
-    - ``link``: address at the provider where people see what was found, with values of it: ``https://dashboard.example/things/{/id}``.
-      Or a JSON Pointer to the member of it that is such an address.
+    - ``page``: the provider's page that documents the look's assumptions, and the date on which it was read; needed for ``absent_after``.
+    - ``similar``: values, mostly ``{"$input": "/to"}``, by JSON Pointers into each object. An object without the marker that has all of
+      them proves nothing; it is shown to people next to the request.
+    - ``link``: address at the provider where people see the found object, with its values: ``https://dashboard.example/things/{/id}``. Or a
+      JSON Pointer to the object's member with such an address.
     """
 
     action: str
@@ -328,8 +328,8 @@ class EventEvidence(Evidence):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Record of one request in the provider's own log. ``error`` is the provider's code of its failure, and ``refused`` that of jackfield
-    if the provider has refused it, so that nothing took effect. ``shown`` is what a person is told of it, ``link`` where he sees it."""
+    """Record of one request in the provider's own log. ``error`` is the provider's error code, and ``refused`` jackfield's code if the
+    provider refused the request, so that nothing took effect. ``shown`` is the text for people, ``link`` the address of the record."""
 
     id: str
     marker: str
@@ -346,8 +346,8 @@ class RecordEvidence(Evidence):
     """Take the provider's own log of requests as evidence: the records that a read of the connector ``source`` returns over the connection
     of the call. Callers of the provider cannot write it, so it also proves that a request was refused.
 
-    A subclass knows the log; ``permissions`` are what its read needs, by system. One reading serves all calls in doubt with the same
-    ``about`` and time.
+    A subclass implements the reading of one log; ``permissions`` are the permissions that its read needs, by system. One reading serves all
+    calls in doubt with the same ``about`` and time.
     """
 
     source: str
@@ -361,7 +361,7 @@ class RecordEvidence(Evidence):
         return {"key": self.key, "source": self.source}
 
     def about(self, inputs: Mapping[str, Any]) -> Mapping[str, str] | None:
-        """Return what a reading needs to know of a call; None if the log has no records of such calls."""
+        """Return the facts of a call that a reading needs; None if the log has no records of such calls."""
         raise NotImplementedError
 
     def asked(self, about: Mapping[str, str], since: float, until: float, page: str | None) -> Mapping[str, Any]:
@@ -415,19 +415,19 @@ def placeholders(value: Any) -> Iterator[str]:
 
 
 def _text_of(placeholder: Mapping[str, Any]) -> str:
-    """Return the text that a placeholder of the marker stands for, with ``{marker}`` in place of it."""
+    """Return the text of a marker's placeholder, with ``{marker}`` in place of the marker."""
     about = placeholder["$marker"]
     text = about.get("text") if isinstance(about, Mapping) else None
     return text if isinstance(text, str) else "{marker}"
 
 
 def is_placeholder(value: Mapping[str, Any]) -> bool:
-    """Return whether an object stands for a value: its first member begins with ``$``."""
+    """Return whether an object is a placeholder: its first member begins with ``$``."""
     return any(name.startswith("$") for name in value)
 
 
 def is_free(inputs: Mapping[str, Any], at: str) -> bool:
-    """Return whether a marker can be put at a place: what it is a member of is an object, or missing."""
+    """Return whether a marker can be put at a place: its parent is an object, or missing."""
     found: Any = inputs
     for name in names(at)[:-1]:
         found = found.get(name, {})

@@ -14,7 +14,7 @@ from jackfield.kernel.pointers import follow, names
 _STATUS = re.compile(r"^(?:[Ss]tatus|[Ss]tate)$|(?:_status|_state|[a-z]Status|[a-z]State)$")
 """Names of members that say how a thing is."""
 _UNDONE = frozenset({"canceled", "cancelled", "deleted", "stopped", "void", "voided", "withdrawn"})
-"""States that somebody brings about afterwards, also of what an action has made with success."""
+"""States that a person sets later, also on objects of successful actions."""
 _DEPTH = 8
 """Schemas within schemas that are looked at."""
 
@@ -22,7 +22,7 @@ _DEPTH = 8
 def read_evidence(row: Mapping[str, Any]) -> tuple[Marker | None, tuple[Evidence, ...]]:
     """Read marker and evidence of an action's row in a manifest.
 
-    :raises EvidenceFault: if they are wrong, or stand beside a reason why there are none.
+    :raises EvidenceFault: if they are wrong, or given together with a reason why there are none.
     """
     if "noEvidence" in row:
         about = {"effect": row.get("effect", "write"), "idempotent_by": row.get("idempotentBy")}
@@ -51,9 +51,9 @@ def unfit_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def nameless_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each evidence in a manifest that knows the things of a list by an ID which they do not have.
+    """Yield a sentence for each evidence in a manifest that identifies list items by an ID which they do not have.
 
-    One of them that changes while pages shift would be two.
+    An item that changes while pages shift would then count as two.
     """
     rows = {row["key"]: row for row in manifest["actions"]}
     for row in manifest["actions"]:
@@ -94,13 +94,13 @@ def unsaid_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _things(manifest: Mapping[str, Any], read: Mapping[str, Any], one: Mapping[str, Any]) -> Any:
-    """Return the schema of what an evidence finds by a read: of an item of its list, or of its output."""
+    """Return the schema of the objects that an evidence reads: of an item of its list, or of its output."""
     output = read.get("output", {})
     return _within(manifest, output, names(one["each"])) if "each" in one else output
 
 
 def _undone(when: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the values of failure that say what somebody has done with a thing, not what became of the action."""
+    """Yield the failure values that describe a person's later change of an object instead of the action's outcome."""
     for values in when.get("refused", {}).values():
         yield from (one for one in _listed(values) if isinstance(one, str) and one.lower() in _UNDONE)
 
@@ -147,7 +147,7 @@ def _types(schema: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _nodes(manifest: Mapping[str, Any], schema: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
-    """Yield a schema with those that it refers to and is put together of."""
+    """Yield a schema with the schemas that it refers to or is composed of."""
     if not isinstance(schema, Mapping) or depth > _DEPTH:
         return
     yield schema

@@ -1,4 +1,4 @@
-"""Entries of a request that a provider did not carry out, beside others that it did."""
+"""Entries of a request that a provider did not carry out, while it carried out others."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _LONGEST = 300
 
 @dataclass(frozen=True, slots=True)
 class FailedEntry(Detail):
-    """Entry that a provider did not carry out. ``path`` is a JSON Pointer into the output, ``input`` one into the inputs, None if nobody
-    knows which input it is about; ``message`` is what the provider said."""
+    """Entry that a provider did not carry out. ``path`` is a JSON Pointer into the output, ``input`` one into the inputs, None if the input
+    is not known; ``message`` is the provider's message."""
 
     input: str | None = None
 

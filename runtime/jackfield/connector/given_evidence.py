@@ -1,6 +1,6 @@
 """Evidence that a caller gives with a call: where the marker goes in this request, and which read finds it again.
 
-It is for actions that send whatever their caller wants, such as ``http/request``: their author cannot know where a marker goes.
+It is for actions that send arbitrary requests of their caller, such as ``http/request``: their author cannot know where a marker goes.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class GivenMarker(Marker):
     def filled(self, make: Any, given: Mapping[str, Any], sources: Mapping[str, Any], marker: str | None) -> Any:
         """Make the inputs of one attempt, with its marker in all its places. None if they stay as they are: there is no evidence.
 
-        Where nobody will look, as without a store, the places get a value that is as unique: a provider may need an ID there.
+        Where no look will be made, as without a store, the places get another unique value: a provider may need an ID there.
         """
         if given.get(self.given) is None:
             return None
@@ -94,9 +94,9 @@ class GivenMarker(Marker):
 class GivenEvidence(Evidence):
     """Evidence that a caller gives in the input ``given``: a read by ``action``, with ``inputs``.
 
-    He gives one more of its inputs, under the name ``place``, and pointers within the output's member ``within``. His ``canary`` is that
-    input of a read of what exists. Its answer is judged by the inputs ``rules`` of his call. His ``when`` is one row without ``if``: he
-    knows what he calls.
+    The caller adds one more input of the read, under the name ``place``, and pointers within the output's member ``within``. The caller's
+    ``canary`` is the value of that input for a read of an existing object. The answer is judged by the call's own inputs ``rules``. The
+    caller's ``when`` is one row without ``if``, since the caller knows the call.
     """
 
     action: str
@@ -145,7 +145,7 @@ class GivenEvidence(Evidence):
 
 
 def _when(row: Mapping[str, Any] | None, within: str) -> tuple[When, ...]:
-    """Return what a caller says of success and failure, with pointers into the whole output."""
+    """Return the caller's rules for success and failure, with pointers into the whole output."""
     if row is None:
         return ()
     took, refused = ({f"{within}{at}": values for at, values in row.get(name, {}).items()} for name in ("took", "refused"))
@@ -154,14 +154,14 @@ def _when(row: Mapping[str, Any] | None, within: str) -> tuple[When, ...]:
 
 
 def names_marker(value: Any) -> bool:
-    """Return whether a value stands for the marker, or has a part that does."""
+    """Return whether a value is, or contains, a placeholder for the marker."""
     if isinstance(value, Mapping):
         return _is_marker(value) or any(map(names_marker, value.values()))
     return isinstance(value, list | tuple) and any(map(names_marker, value))
 
 
 def with_marker(value: Any, marker: str) -> Any:
-    """Return a value with a marker in the place of what stands for it. Other members that begin with ``$`` are the caller's."""
+    """Return a value with a marker in place of its placeholders. Other members that begin with ``$`` belong to the caller."""
     if isinstance(value, Mapping):
         return stamped(value, marker) if _is_marker(value) else {name: with_marker(one, marker) for name, one in value.items()}
     return [with_marker(one, marker) for one in value] if isinstance(value, list | tuple) else value
@@ -178,5 +178,5 @@ def _in_texts(value: Any, marker: str) -> Any:
 
 
 def any_marker() -> str:
-    """Return a text of the form of a marker that nobody looks for."""
+    """Return a text in the form of a marker, for places where no look will search for it."""
     return base64.b32encode(os.urandom(16)).decode().rstrip("=").lower()

@@ -15,7 +15,7 @@ class Grant(SecretHolder):
 
     ``value`` must be JSON, because processes share it through the database. ``secrets`` are the strings in ``value`` that must never be
     shown. ``id`` is set by the store: it stays the same while the grant's tokens are rotated, so it can be part of a lease's key.
-    ``begun_at`` is set by the store, too: the time of a refresh with these tokens whose outcome nobody has recorded.
+    ``begun_at`` is set by the store, too: the time of a refresh with these tokens without a recorded outcome.
     """
 
     value: Mapping[str, Any]
@@ -30,7 +30,7 @@ class Grant(SecretHolder):
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Grant:
-        """Read what ``to_json`` has returned."""
+        """Read an object that ``to_json`` has returned."""
         return cls(kept["value"], tuple(kept["scopes"]), tuple(kept["secrets"]), kept["id"])
 
 
@@ -63,36 +63,36 @@ class Grants(Protocol):
     def find(self) -> Grant:
         """Return the grant as it is stored now.
 
-        :raises InvalidConnection: if nobody has approved yet, or the approval has ended.
+        :raises InvalidConnection: if no person has approved yet, or the approval has ended.
         """
 
     def begin(self, used: Grant) -> None:
         """Record that the tokens of ``used`` are about to be sent to be refreshed. ``replace`` or ``end`` records the outcome."""
 
     def replace(self, used: Grant, rotated: Grant) -> None:
-        """Store the tokens that replace those of ``used``, before they are used; ``used`` itself if they are still good.
+        """Store the tokens that replace the tokens of ``used``, before they are used; pass ``used`` itself if its tokens are still valid.
 
-        Nothing changes if another process has replaced them, or somebody has approved anew.
+        Nothing changes if another process has replaced them, or a person has approved anew.
         """
 
     def end(self, used: Grant, reason: str) -> None:
         """Record that the provider no longer accepts ``used``: a person must approve again. ``reason`` must contain no secret."""
 
     def want(self, scopes: Sequence[str]) -> None:
-        """Note scopes that the provider asked for beyond those of the approval, for the next one. Tokens stay as they are."""
+        """Record scopes that the provider asked for beyond the approved ones, for the next approval. Tokens stay as they are."""
 
     def wanted(self) -> tuple[str, ...]:
         """Return the scopes of the approval and later requested ones; none without an approval."""
 
 
 class ClientRegistrations(Protocol):
-    """Clients of one workspace at providers that servers name, for one redirect URI. A client is registered once for all connections to a
-    server, and never shared between servers: a provider may ask nobody again for a client that was approved once."""
+    """Clients of one workspace at authorization servers that servers name, for one redirect URI. A client is registered once for all
+    connections to a server, and never shared between servers: a provider may skip the approval for a client that was approved once."""
 
     @property
     def document(self) -> str:
-        """URL of the client's metadata document, which is its ID where a provider reads those; empty if there is none that providers can
-        reach."""
+        """URL of the client's metadata document, which is its ID where a provider reads such documents; empty if providers can reach
+        none."""
 
     def find(self, issuer: str, server: str) -> dict[str, Any] | None:
         """Return the client for the connections to ``server`` at a provider; None if none is registered, or not for much longer."""

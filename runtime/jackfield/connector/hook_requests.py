@@ -1,4 +1,4 @@
-"""Request of a webhook, as verifiers and readers get it. Its charset is that of its byte order mark, else what its media type names, else
+"""Request of a webhook, as verifiers and readers get it. Its charset is given by its byte order mark, else by its media type, else it is
 UTF-8."""
 
 from __future__ import annotations
@@ -79,10 +79,10 @@ class HookRequest(SecretHolder):
     query_string: str = ""
 
     def json(self) -> Any:
-        """Return the body, which is JSON in the charset that it names, with or without a byte order mark. It is as strictly read as an
-        invocation: no member twice, and not too deep.
+        """Return the body, parsed as JSON in its declared charset, with or without a byte order mark. It is read as strictly as an
+        invocation: no duplicate member, limited depth.
 
-        :raises Malformed: if it is not.
+        :raises Malformed: if it is not such JSON.
         """
         codec = codec_of(self.body, self.headers)
         if codec in {"utf-8", "utf-8-sig"}:
@@ -105,5 +105,5 @@ class HookRequest(SecretHolder):
 
     @property
     def text(self) -> str:
-        """The body as text in its charset. What cannot be decoded becomes U+FFFD."""
+        """The body as text in its charset. Undecodable bytes become U+FFFD."""
         return self.body.decode(codec_of(self.body, self.headers), "replace").removeprefix("\ufeff")

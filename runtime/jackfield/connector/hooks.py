@@ -4,8 +4,8 @@ All plugins that implement a hook are called. A plugin is a module or object nam
 The entry point's name may end in the hook that the plugin implements (``acme.warn``, or ``acme.around+warn``). It is then imported for that
 hook only. Nothing is imported before the first call of a hook, and nothing at all if no plugin implements it.
 
-A plugin that cannot be loaded, or fails, breaks nothing but itself, and is named with its distribution. Only one that may implement
-``around`` refuses all calls then, since it may be the one that authorises them.
+A plugin that cannot be loaded, or fails, affects only itself, and is named with its distribution. Only a broken plugin that may implement
+``around`` refuses all calls, since it may be the one that authorises them.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Specifications:
         """
 
     def warn(self) -> Iterable[str]:  # type: ignore[empty-body]
-        """Return what an operator should know of this process although it works: a fallback that is on, a limit that is off.
+        """Return what an operator should know of a process that works: an active fallback, a disabled limit.
 
         The diagnosis of this process and, to the operator's tokens, ``/readyz`` of servers and workers show each text as one of their
         ``warnings``; other callers see that there is one. Name a setting and what it changes, nothing secret. Each probe calls it, so
@@ -143,7 +143,7 @@ class Plugins(ProcessLocal):
         self._tell("stage", name=name)
 
     def judge(self, question: Mapping[str, Any]) -> list[Any]:
-        """Return what each plugin that judges has decided on a question.
+        """Return each judging plugin's decision on a question.
 
         :raises JackfieldError: if one has no decision; ``PluginFailed`` if it cannot be asked.
         """
@@ -158,7 +158,7 @@ class Plugins(ProcessLocal):
         self._tell("request", method=method, server=server, started=started, ended=ended, status=status)
 
     def warn(self) -> list[str]:
-        """Return what the plugins warn of, and which of them are broken: probes must not depend on either."""
+        """Return the plugins' warnings, and the names of broken plugins: probes must not depend on either."""
         found: list[str] = []
         for name, call in self._hook("warn").calls if self.has("warn") else ():
             texts = attempt(partial(contained, _texts, call))
@@ -247,7 +247,7 @@ class _Unfit(TypeError):
 
 
 class _Wrapper:
-    """Context manager of a plugin. What it raises on entry, other than a refusal, is told with the plugin's name."""
+    """Context manager of a plugin. An exception on entry that is no refusal is reported with the plugin's name."""
 
     __slots__ = ("_name", "_wrapper")
 
@@ -312,7 +312,7 @@ def _texts(warn: Callable[[], Iterable[object]]) -> list[str]:
 
 
 def _called(found: Any) -> Callable[..., Any]:
-    """Return an implementation as a function of all arguments of its hook, of which it gets those that it takes."""
+    """Return an implementation as a function of all arguments of its hook; it gets only the arguments that it takes."""
     function, taken = found.function, found.argnames
     return lambda **facts: function(*(facts[name] for name in taken))
 

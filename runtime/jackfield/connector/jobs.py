@@ -1,9 +1,9 @@
-"""Jobs: actions of which the provider's work outlasts a call. An author writes three steps, and the runtime decides when they run.
+"""Jobs: actions whose work at the provider outlasts a call. An author writes three steps, and the runtime decides when they run.
 
 A class with the methods ``start``, ``poll`` and (if the provider has it) ``cancel`` is declared as an action with ``kind="job"``. ``start``
 returns a handle, an Output, which the other two take in place of the inputs; or the output itself, if there is nothing to wait for. One
 object of the class serves all calls, in any process, so it has no state. A class whose polls do the work themselves, such as an upload in
-parts, sets ``cancels_late = True``. When the job's time is over, ``cancel`` removes what there is of it.
+parts, sets ``cancels_late = True``. When the job's time is over, ``cancel`` removes its remains.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _STEPS = ("start", "poll", "cancel")
 class Progress:
     """Answer of a poll that finds the job still running.
 
-    - ``fraction``: how much is done, from 0 to 1; None if unknown. What callers are shown never falls.
-    - ``text``: what the job does at present; at most 200 characters are shown.
+    - ``fraction``: share that is done, from 0 to 1; None if unknown. The value shown to callers never falls.
+    - ``text``: the job's current work; at most 200 characters are shown.
     - ``retry_after``: seconds until the next poll; None leaves that to the runtime: a tenth of the job's age, from 1 s to 60 s.
     """
 
@@ -167,7 +167,7 @@ def _is_a(kind: Any, base: type) -> bool:
 
 
 def _annotated(function: Callable[..., Any], where: str) -> tuple[Any, Any, bool]:
-    """Return what a method takes first and what it returns, as annotated, and whether it takes a second parameter."""
+    """Return the types of a method's first parameter and return value, and whether it takes a second parameter."""
     parameters = list(inspect.signature(function).parameters)
     if not 1 <= len(parameters) <= 2:
         raise DeclarationError(f"job '{where}' must take one value, and the client if it needs one")

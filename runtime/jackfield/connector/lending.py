@@ -6,16 +6,16 @@ from typing import Any, Protocol
 
 
 class Lent(Protocol):
-    """A stored connection that a program uses with its provider's own SDK. Its rules are asked whenever it is opened."""
+    """A stored connection that a program uses with its provider's own SDK. The workspace's rules are checked each time it is opened."""
 
     @property
     def name(self) -> str:
         """Name of the connection."""
 
     def client(self) -> Any:
-        """Open the connection now, and return the client that an action gets; what it leases is shared, and renewed before it expires.
+        """Open the connection now, and return the client that an action gets; its leases are shared, and renewed before they expire.
 
-        :raises JackfieldError: if the rules forbid it by now, the connection is gone, or the provider refuses.
+        :raises JackfieldError: if the rules forbid it by then, the connection is gone, or the provider refuses.
         """
 
 

@@ -225,7 +225,7 @@ def _signature(trigger: Webhook) -> dict[str, Any]:
 
 
 def _open(node: Any) -> Any:
-    """Return a schema that allows members beside those that it names: providers add some to their events."""
+    """Return a schema that allows members beyond its own: providers add members to their events."""
     if isinstance(node, list):
         return [_open(item) for item in node]
     if not isinstance(node, dict):

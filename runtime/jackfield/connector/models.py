@@ -133,7 +133,7 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     """Describe one field of inputs, output or connection values.
 
     - ``default``, ``title``, ``description``, ``alias``, ``examples``: as in pydantic.
-    - ``secret``: the value is never shown; that of an output is shown once, in the Result of the call, and is ``***`` in records and
+    - ``secret``: the value is never shown; a secret of an output is shown once, in the Result of the call, and is ``***`` in records and
       replays. ``secret=False``: the value is no secret, although its name suggests one. ``sensitive``: kept out of logs and messages (an
       email's text). ``mask``: only its last four characters are shown.
     - ``multiline``, ``language``, ``options`` (the key of an option source): hints for forms.
@@ -144,15 +144,16 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     - ``generated``: the store generates the value if a stored connection lacks it.
     - ``destination``: the connection value determines where secrets are sent (a host, an endpoint), so changing it over HTTP requires
       entering the secrets again.
-    - ``hidden``: forms do not offer an optional field that is only accepted: for compatibility, or since others of the family use it.
-    - ``reference``: the member of an output, or of the objects of a list in it, is the ID by which later events name what was sent
+    - ``hidden``: forms do not offer an optional field that is accepted only for compatibility, or because others of the family use it.
+    - ``reference``: the member of an output, or of the objects of a list in it, is the ID by which later events refer to the sent object
       (``TriggerEvent.reference``).
     - ``recipient``: the input, or the member of the objects of a list of inputs, has the addresses to which the action sends, one or many.
-      A connection's guard refuses those to whom nothing more is to be sent (``Outcome.suppresses``).
-    - ``audience``: who fills in the connection value, if not whom docs/reference/audiences.md names. It is the ``user`` whose account it
-      is, the ``platform`` that has users connect accounts, or the ``operator``, whose fields no connect page shows.
-    - ``titles``: titles of the values of a choice. ``shown_for``: forms show the optional field, and send its value, while the field of
-      this name beside it has one of these values.
+      A connection's guard refuses addresses to which nothing more is to be sent (``Outcome.suppresses``).
+    - ``audience``: the person who fills in the connection value, if it differs from the one that docs/reference/audiences.md names. It is
+      the ``user`` whose account it is, the ``platform`` that has users connect accounts, or the ``operator``, whose fields no connect page
+      shows.
+    - ``titles``: titles of the values of a choice. ``shown_for``: forms show the optional field, and send its value, while the named
+      sibling field has one of these values.
     - ``schema``: further JSON Schema keywords.
     """
     marks = {
@@ -240,7 +241,7 @@ class Output(BaseModel):
 
     @classmethod
     def from_provider(cls, data: object) -> Self:
-        """Make the output from what a provider has answered. Members that no field declares are ignored at every depth: answers grow.
+        """Make the output from a provider's answer. Members that no field declares are ignored at every depth: answers grow.
 
         :raises InvalidOutput: if a declared member is missing or has a wrong type. The provider has answered, so a ``write`` is in doubt.
         """
@@ -268,15 +269,14 @@ class ConnectionType(SecretHolder, BaseModel):
     - ``permission_system``: the system of the actions' permissions (``aws:iam``) for which the type can generate policies. It then has a
       method ``policies(permissions, principal_arn=None, *, sender=None, testing=())`` that returns documents by name. ``sender`` is passed
       to types with a field of that name. ``testing`` are the permissions of the connectors' connection tests, if any. Types of connectors
-      that know what a call needs (``statements_of``) take ``statements``, too: permissions with the resources they are for.
+      with ``statements_of`` take ``statements``, too: permissions with the resources they are for.
     - ``foreseen``: values that exist only once the policies are in place, such as the name of a role. With them the policies can be shown
       before; ``{name}`` in them is the connection's name, in a connect session after the platform's.
     - ``serves``: restricts the type to some actions and states the reason.
     - ``waives``: inputs (in JSON spelling) that actions do not require with this type. They are then None, so the models of these actions
       declare them as ``X | None`` without a default.
-    - ``host_defaults``: a function of the connection's values (with references as they are) and the environment. It returns what the
-      machine brings for values that inputs need, such as a region. It is for a type without required values, which can sign in as the
-      machine.
+    - ``host_defaults``: a function of the connection's values (with references as they are) and the environment. It returns the machine's
+      values for missing inputs, such as a region. It is for a type without required values, which can sign in as the machine.
     - ``authorizes``: the ways in which a person can approve the connection at the provider. For ``redirect`` the type has the methods
       ``authorize`` and ``authorized``, for ``device`` the methods ``authorize_device`` and ``device_authorized``.
     """
@@ -296,12 +296,12 @@ class ConnectionType(SecretHolder, BaseModel):
     host_defaults: ClassVar[Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[str, Any]] | None] = None
     authorizes: ClassVar[tuple[Authorizes, ...]] = ()
     asks_elsewhere: ClassVar[bool] = False
-    """True if opening never holds up an event loop. It is for the runtime's own stand-ins of types whose code runs in another process, and
+    """True if opening never holds up an event loop. It is for the runtime's own proxies of types whose code runs in another process, and
     while a credential that is no lease is due."""
 
     @property
     def opens_with(self) -> Hashable:
-        """Source of credentials that this connection has in common with others, for the runtime's own connection types; None for one of its
+        """Source of credentials that this connection shares with others, for the runtime's own connection types; None for a source of its
         own. Calls that wait for one source share a few threads."""
         return None
 
@@ -340,7 +340,7 @@ class ConnectionType(SecretHolder, BaseModel):
         raise NotImplementedError
 
     def authorized(self, context: OpenContext, kept: Mapping[str, Any], redirect_uri: str, answer: Mapping[str, str]) -> Grant:
-        """Return the grant for the provider's answer, which anybody may have forged; ``kept`` is what ``authorize`` kept."""
+        """Return the grant for the provider's answer, which may be forged; ``kept`` is the value that ``authorize`` stored."""
         raise NotImplementedError
 
     def authorize_device(self, context: OpenContext) -> DeviceAuthorization:
@@ -365,7 +365,8 @@ class ConnectionType(SecretHolder, BaseModel):
         raise InvalidConnection(text, details=details, hint="Connect the connection instead.")
 
     def revoke(self, context: OpenContext) -> bool:  # noqa: ARG002 (for subclasses)
-        """Tell the provider that the grant is no longer needed, and return True; False if it cannot be told, which is the default."""
+        """Tell the provider that the grant is no longer needed, and return True; return False if the provider has no way to be told, which
+        is the default."""
         return False
 
 

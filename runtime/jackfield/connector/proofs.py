@@ -1,4 +1,5 @@
-"""Proofs of a look: what a thing says of success and failure, and the signs that a missing thing was asked for where it would be."""
+"""Proofs of a look: the values of an object that mean success or failure, and the checks that a missing object was searched for in the
+right place."""
 
 from __future__ import annotations
 
@@ -14,18 +15,18 @@ MOST_WHEN = 8
 """Rows of ``when`` of one look."""
 _GONE = 410
 _OF_CALLERS = frozenset({401, 403, 407, 408, 425, 429})
-"""Statuses that are about who asks, when and how often, whatever code is beside them."""
+"""Statuses about the caller, the time or the rate of requests, whatever error code comes with them."""
 _SCALAR = (str, int, float, bool, type(None))
 
 
 class ProofFault(ValueError):
-    """A declaration of what proves something is wrong."""
+    """A declared proof is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """Read that must succeed in the same look before a missing thing proves anything. ``action`` is a read of the connector: of the list in
-    which the thing would be, or of something that exists for certain. It goes over the same connection, and its ``inputs`` name the same
+    """Read that must succeed in the same look before a missing object proves anything. ``action`` is a read of the connector: of the list
+    that would contain the object, or of an object that certainly exists. It goes over the same connection, and its ``inputs`` name the same
     parent (``{"$input": "/project"}``). They have neither the marker nor the key."""
 
     action: str
@@ -43,8 +44,8 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Answer by which the provider says that the one thing asked for does not exist: an HTTP ``status``, one of its own ``code``, or both.
-    410 is none: it says that the thing was there."""
+    """Answer by which the provider says that the requested object does not exist: an HTTP ``status``, one of its own ``code``, or both. 410
+    does not count: it says that the object existed."""
 
     status: tuple[int, ...] = ()
     code: tuple[str, ...] = ()
@@ -59,9 +60,9 @@ class Absent:
         return None if data is None else cls(tuple(data.get("status", ())), tuple(data.get("code", ())))
 
     def check(self) -> None:
-        """Require that the evidence tells a thing that does not exist.
+        """Require that the evidence identifies a missing object.
 
-        :raises ProofFault: if any answer is, or one of a thing that was there.
+        :raises ProofFault: if any answer would count, or the answer for an object that existed.
         """
         if not (self.status or self.code):
             raise ProofFault("'absent' needs a status or a code")
@@ -80,12 +81,12 @@ PLAIN = Absent((404,))
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """Terminal values of a thing that is found: ``took`` are those of success, ``refused`` those of failure. All pointers must lead to one
-    of their values; None is a member that is not there, or null. Any other thing is no verdict, and is looked at again. A row with neither
-    says that a thing exists only if the action has succeeded.
+    """Final states of a found object: ``took`` are the values for success, ``refused`` the values for failure. All pointers must lead to
+    one of their values; None means a missing member, or null. Any other object gives no verdict, and is read again later. A row with
+    neither means that an object exists only if the action has succeeded.
 
-    ``if_`` names inputs of the call, with the values for which the row counts; None is an input that was not given. The first row that
-    fits counts, and where none does there is no verdict. ``code`` and ``message`` are pointers to the error of a thing that has failed.
+    ``if_`` names inputs of the call, with the values for which the row applies; None means an input that was not given. The first
+    applicable row decides; without one there is no verdict. ``code`` and ``message`` are pointers to the error of a failed object.
     """
 
     took: Values = field(default_factory=dict)
@@ -113,7 +114,7 @@ class When:
     def check(self) -> None:
         """Require that the row can tell success from failure.
 
-        :raises ProofFault: if a pointer is none, or a value is more than a text, a number or a truth value.
+        :raises ProofFault: if a pointer is malformed, or a value is other than a text, a number or a truth value.
         """
         for row in (self.took, self.refused, self.if_):
             for at, values in row.items():
@@ -132,7 +133,7 @@ class When:
             raise ProofFault("'when' has an error of a failure, and no 'refused' that says which things have failed")
 
     def said(self, thing: Any) -> tuple[str | None, str]:
-        """Return what a thing says, ``took``, ``refused`` or None, and the values by which it does, for people."""
+        """Return the verdict of an object, ``took``, ``refused`` or None, and the values that decide it, for people."""
         refused = bool(self.refused) and _fits(thing, self.refused)
         took = _fits(thing, self.took)
         if refused and not took:
@@ -153,7 +154,7 @@ _MISSING: Any = object()
 
 
 def check_proofs(when: Sequence[When], canary: Canary | None, absent: Absent | None, placed: Iterable[str]) -> None:
-    """Require that a look's declarations of what proves something can do that. ``placed`` are the placeholders in the canary's inputs.
+    """Require that a look's declarations can prove an outcome. ``placed`` are the placeholders in the canary's inputs.
 
     :raises ProofFault: if they cannot.
     """
@@ -194,7 +195,7 @@ def _member(thing: Any, at: str) -> Any:
 
 
 def _is_one(found: Any, values: Any) -> bool:
-    """Return whether a value is one of those that are declared; 1 is not true."""
+    """Return whether a value is one of the declared values; 1 is not true."""
     return any(type(found) is type(one) and found == one for one in _listed(values))
 
 

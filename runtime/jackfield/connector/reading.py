@@ -24,10 +24,11 @@ class AttemptEvents:
         self.count += 1
 
     def closes(self, close: Callable[[], None]) -> None:
-        """Name what ends the wait for the provider's next event: it is called, in another thread, if the caller of a ``read`` leaves."""
+        """Register a function that ends the wait for the provider's next event: it is called, in another thread, if the caller of a
+        ``read`` leaves."""
 
     def finished(self, error: JackfieldError | None, warn: Callable[[str], None]) -> JackfieldError | None:
-        """Take the end of the attempt; return its error. ``warn`` tells the caller of a success something."""
+        """Take the end of the attempt; return its error. ``warn`` adds a warning to a successful call."""
         del warn
         return error
 
@@ -63,10 +64,10 @@ class FileStore(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Unread:
-    """Response that proves a success, and whose body could not be read.
+    """Response that proves a success although its body could not be read.
 
-    ``output`` stands for the output: if the action returns it as it is, nothing more was to be sent, and the call has succeeded without
-    output. ``error`` says why the body could not be read, and ends the call in any other case. ``content`` is the body as it was sent.
+    ``output`` is a placeholder: if the action returns it unchanged, nothing more was to be sent, and the call has succeeded without output.
+    ``error`` says why the body could not be read, and ends the call in any other case. ``content`` is the body as received.
     """
 
     output: Any

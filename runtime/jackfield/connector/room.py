@@ -1,10 +1,10 @@
 """Memory for the responses of providers: one budget of bytes in each process, shared by its workspaces.
 
-A call reserves its part before it sends a request, and never waits between the request and the response: whatever finds no room is refused
-before anything is sent. A larger response makes its call's part grow while it is read.
+A call reserves its part before it sends a request, and never waits between request and response: a call that does not fit is refused before
+anything is sent. A larger response makes its call's part grow while it is read.
 
-A workspace may hold as much as is still free for the others: one alone takes at most half of the budget, of two each a third. So one that
-takes all it can get always leaves room for the next.
+A workspace may hold as much as is still free for the others: one alone takes at most half of the budget, two take a third each. So a
+workspace that takes all it can always leaves room for the next.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RESERVED = 64 * 1024
 VALUE = 64
 """Bytes that a value takes in memory once it is parsed, at least."""
 OBJECT = 192
-"""Bytes that an object takes besides its values."""
+"""Bytes of an object without its values."""
 _STEP = 256 * 1024
 _HINT = "Try again later: other calls hold the memory for responses. Request smaller pages of lists, and files as streams."
 
@@ -72,7 +72,7 @@ class Share:
         self._held = self._used = 0
 
     def admit(self) -> None:
-        """Reserve the smallest part, before a request is sent. What an earlier response of the call took is released.
+        """Reserve the smallest part, before a request is sent. Memory of an earlier response of the call is released.
 
         :raises Unavailable: if there is no room; nothing was sent.
         """

@@ -31,7 +31,7 @@ def inputs_judge(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], tup
 
 
 def cost_fault(schema: Mapping[str, Any]) -> str | None:
-    """Return why jackfield would refuse a schema for what it costs, without compiling it; None if it does not."""
+    """Return why jackfield would refuse a schema for its cost, without compiling it; None if it would not."""
     try:
         check_cost(schema)
     except SchemaError as error:

@@ -83,7 +83,7 @@ def authority_field() -> Any:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Address(SecretHolder):
-    """Host and port of a server; ``tls`` and ``authority`` are those of ``tls_field`` and ``authority_field``."""
+    """Host and port of a server; ``tls`` and ``authority`` come from ``tls_field`` and ``authority_field``."""
 
     hostname: str
     port: int
@@ -96,9 +96,9 @@ class Address(SecretHolder):
         return f"{self.hostname}:{self.port}"
 
     def trust(self) -> ssl.SSLContext:
-        """Return the TLS context; one that checks neither certificate nor name, unless ``tls`` is 'verify'.
+        """Return the TLS context; unless ``tls`` is 'verify', it checks neither certificate nor name.
 
-        :raises InvalidConnection: if the connection's own authority is none.
+        :raises InvalidConnection: if the connection's own authority is not a certificate.
         """
         if self.tls != VERIFY:
             context = client_context()
@@ -169,14 +169,14 @@ def unreadable(place: str, sent: Sent) -> JackfieldError:
 
 
 class Reading:
-    """Context manager around what sends a request and reads its answer with a library.
+    """Context manager around a library's code that sends a request and reads its answer.
 
-    Whatever is raised there becomes an error with a code and with ``sent``, the state of the request. It says that the connection has ended
-    or failed, or else that the answer cannot be read: a hostile server may make a parser raise anything, even a ``MemoryError``.
+    Any exception within becomes an error with a code and with ``sent``, the state of the request. The error says that the connection has
+    ended or failed, or else that the answer cannot be read: a hostile server may make a parser raise anything, even a ``MemoryError``.
 
-    Errors that have a code already go on, and those of ``passes``. By those of ``ends``, the library says that the connection has ended.
-    ``refusal`` returns what is raised instead, for one by which the library says that the server has refused the request.
-    ``sent`` may be changed within the block, of several requests.
+    Errors with a code pass through, and so do the classes in ``passes``. The library reports an ended connection by the classes in
+    ``ends``. ``refusal`` returns the exception to raise instead, if the library's exception means that the server refused the request. In a
+    block with several requests, ``sent`` may be changed between them.
     """
 
     __slots__ = ("_ends", "_passes", "_place", "_refusal", "_sock", "sent")
@@ -207,9 +207,10 @@ class Reading:
 
 @contextmanager
 def tried_once(is_sent: Callable[[], object] | None = None) -> Iterator[None]:
-    """Sign in within, so that what fails is not tried again once the login ``is_sent`` (from the beginning by default).
+    """Sign in within the block: once the login ``is_sent`` (from the beginning by default), a failure is not repeated.
 
-    The server may have refused it without a word. What it says clearly is raised outside, and is tried again where it says that it may be.
+    The server may have refused the login without an answer. Raise a clear refusal outside the block: it is repeated where it says that it
+    may be.
     """
     try:
         yield

@@ -1,6 +1,7 @@
-"""Frame of connectors whose protocol begins with a sign-in: sessions that a pool keeps, the client over them, and the connection type.
+"""Base of connectors whose protocol begins with a sign-in: sessions kept in a pool, the client over them, and the connection type.
 
-A connector writes its session (connect, sign in, ask whether it stands), the meanings of the server's refusals as rows, and its actions.
+A connector implements its session (connect, sign in, check that it is alive), the meanings of the server's refusals as rows, and its
+actions.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ Meaning = tuple[type[JackfieldError], str, str]
 
 
 class Refusal(Exception):
-    """The server refused a request, which leaves the session of use: its code, and its words.
+    """The server refused a request, and the session remains usable: the code and the text of the refusal.
 
-    ``key`` is its row of ``Meanings``: its code by default. ``hint`` replaces that of the row, and ``more`` follows the server's words.
+    ``key`` is its row of ``Meanings``: its code by default. ``hint`` replaces the row's hint, and ``more`` follows the server's text.
     """
 
     def __init__(self, code: str, text: str, key: str = "", *, hint: str = "", more: str = "") -> None:
@@ -41,7 +42,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Meanings:
-    """Rows of what a server's refusals mean, by code. ``other`` is the meaning of a code without a row."""
+    """Meanings of a server's refusals, by code. ``other`` is the meaning of a code without a row."""
 
     rows: Mapping[str, Meaning]
     other: Meaning
@@ -87,13 +88,14 @@ class ServerSession:
         raise NotImplementedError
 
     def refusal(self, error: Exception) -> Refusal | None:  # noqa: ARG002 (for subclasses)
-        """Return the refusal that a library's exception tells; None if the connection has failed."""
+        """Return the refusal that a library's exception reports; None if the connection has failed."""
         return None
 
     def reading(self, sent: Sent) -> Reading:
-        """Return the context manager around what sends a request and reads its answer. ``sent`` is what a lost answer means.
+        """Return the context manager around code that sends a request and reads its answer. ``sent`` is the state of the request if the
+        answer is lost.
 
-        :raises Refusal: from the block, if the server refuses the request; JackfieldError for whatever else is raised there.
+        :raises Refusal: from the block, if the server refuses the request; JackfieldError for any other exception there.
         """
         return Reading(self.wire, self.address.place, sent, passes=(Refusal,), ends=self.ends, refusal=self.refusal)
 
@@ -132,11 +134,11 @@ class ServerSession:
 
     @property
     def is_quiet(self) -> bool:
-        """True if nothing has arrived that nobody has asked for, such as the server's farewell."""
+        """True if no unexpected bytes have arrived, such as the server's farewell."""
         return self._sock.is_quiet
 
     def leave(self) -> None:
-        """End it as the protocol asks for. What this raises is no failure of the request before."""
+        """End the session as the protocol requires. An exception here is no failure of the request before."""
         self.close()
 
     def close(self) -> None:
@@ -163,7 +165,7 @@ class SessionClient(SecretHolder, Generic[S]):
 
     @property
     def call(self) -> Call:
-        """The current call; the one that the client was opened for outside of one."""
+        """The current call; outside of one, the call that the client was opened for."""
         return current_call() or self._call
 
     def refused(self, refusal: Refusal, _session: S) -> JackfieldError:
@@ -173,10 +175,10 @@ class SessionClient(SecretHolder, Generic[S]):
     def used(
         self, step: str, work: Callable[[S], T], *, safe: bool, obeys: bool | None = None, stands: Callable[[S], bool] | None = None
     ) -> T:
-        """Announce ``step`` as a request, let ``work`` make it over a session that stands, and return what that returns.
+        """Announce ``step`` as a request, let ``work`` make it over a live session, and return its value.
 
-        A ``safe`` one changes nothing. Its waits end when the caller leaves, those of a change do not, unless ``obeys`` says otherwise.
-        ``stands`` asks in place of the session's own question.
+        A ``safe`` request changes nothing. Waits of a safe request end when the caller leaves, waits of a change do not, unless ``obeys``
+        says otherwise. ``stands`` replaces the session's own check that it is alive.
 
         :raises JackfieldError: if the server refuses it or is not reached, or the deadline passes.
         """
@@ -228,7 +230,7 @@ class ServerLogin(ConnectionType):
         raise NotImplementedError
 
     def account(self, client: Any) -> tuple[str, Account]:
-        """Ask the server something that changes nothing. Return what it is, for a sentence, and the account."""
+        """Send the server a request that changes nothing. Return the kind of server, for a sentence, and the account."""
         raise NotImplementedError
 
     def refused_login(self, refusal: Refusal) -> JackfieldError:

@@ -36,8 +36,8 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9_:=/+-]{1,200}")
 _OF_IDENTIFIERS = re.compile(r"[A-Za-z0-9_:=/+-]")
 _PARTS = re.compile(r"(\{(?:id|time|body|method|url|form)\})")
 _BORDERLESS = frozenset({"{id}{time}{body}", "{time}{body}", "{method}{url}{body}{time}", "{url}{form}"})
-"""Templates without borders that providers document: Twitch, Zendesk and SendGrid, HubSpot, Twilio. The body must not have a digit beside
-the time."""
+"""Templates without separators that providers document: Twitch, Zendesk and SendGrid, HubSpot, Twilio. The body must not have a digit next
+to the time."""
 _SECONDS = re.compile(r"[0-9]{1,19}")
 _RFC3339 = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _UNITS = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3))
@@ -114,7 +114,7 @@ def _member(request: HookRequest, place: str) -> str:
 
 
 def _bare(secret: str) -> str:
-    """Return a Standard Webhooks secret without what is before its base64: ``whsec_``, or ``v1,whsec_`` as Supabase shows it."""
+    """Return a Standard Webhooks secret without its prefix: ``whsec_``, or ``v1,whsec_`` as Supabase shows it."""
     return secret.strip().removeprefix("v1,").removeprefix(_STANDARD)
 
 
@@ -129,15 +129,15 @@ def _from_base64(text: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """HMAC of parts of a request in the header field ``header``, or what a private key made of them.
+    """HMAC of parts of a request in the header field ``header``, or a signature of them by a private key.
 
-    ``signed`` is what is signed, from ``{id}``, ``{time}``, ``{body}``, ``{method}``, ``{url}`` and ``{form}``, with a separator between
-    the parts. The URL has its query; a form is its names and values, in the order of the names. ``time`` and ``id`` name header fields
-    with these. A ``time`` that ends in ``=`` is a member of the field with the signature; one that begins with ``/`` is a member of the
-    signed body. It is in seconds, milli-, micro- or nanoseconds since 1970, or as RFC 3339 has it. Such a request may be ``oldest``
-    seconds old. With a ``separator``, there may be several signatures, of which one must fit. ``prefix`` stands before each. With
-    ``base64`` as ``key``, the secret is base64, with or without ``whsec_``, as Standard Webhooks have it. With ``ecdsa`` (SHA-256) or
-    ``ed25519`` as ``algorithm``, the provider's public key takes the place of the secret.
+    ``signed`` is the signed text, from ``{id}``, ``{time}``, ``{body}``, ``{method}``, ``{url}`` and ``{form}``, with a separator between
+    the parts. The URL has its query; a form is its names and values, in the order of the names. ``time`` and ``id`` name the header fields
+    with these values. A ``time`` that ends in ``=`` is a member of the field with the signature; a ``time`` that begins with ``/`` is a
+    member of the signed body. The time is in seconds, milli-, micro- or nanoseconds since 1970, or in the form of RFC 3339. Such a request
+    may be ``oldest`` seconds old. With a ``separator``, there may be several signatures, of which one must fit. ``prefix`` stands before
+    each. With ``base64`` as ``key``, the secret is base64, with or without ``whsec_``, as Standard Webhooks have it. With ``ecdsa``
+    (SHA-256) or ``ed25519`` as ``algorithm``, the provider's public key takes the place of the secret.
     """
 
     header: str
@@ -216,7 +216,7 @@ class Signature:
         return {**signed, **({self.time: time} if self._has_time_header else {}), **({self.id: identifier} if self.id else {})}
 
     def verification_key(self, seed: str) -> str:
-        """Return what a subscription needs to verify what ``sign`` makes with ``seed`` as the secret."""
+        """Return the key that verifies signatures which ``sign`` makes with ``seed`` as the secret."""
         return seed if self.algorithm == "hmac" else _public_keys().public_key_from(self.algorithm, seed, self.encoding)
 
     def shown(self, secret: str, _inputs: object = None) -> str:
@@ -276,7 +276,7 @@ class Signature:
             raise Forged(f"the request's time is more than {self.oldest:g} seconds off")
 
     def _text(self, request: HookRequest, time: str, identifier: str, hook: Hook) -> bytes:
-        """Return what is signed."""
+        """Return the signed text."""
         values = {"{time}": time, "{id}": identifier, "{method}": request.method}
         if "{url}" in self.signed:
             values["{url}"] = f"{hook.url}?{request.query_string}" if request.query_string else hook.url
@@ -323,7 +323,7 @@ class SharedToken:
 
 @dataclass(frozen=True, slots=True)
 class SecretPath:
-    """Nothing but the path of the URL, which cannot be guessed: for providers that do not sign. Whoever learns the URL can forge."""
+    """Protection by the unguessable path of the URL alone: for providers that do not sign. Anyone who learns the URL can forge requests."""
 
     def __call__(self, _request: HookRequest, _hook: Hook) -> None:
         """Accept a request: its path was found."""
@@ -381,7 +381,7 @@ _MADE: Mapping[str, Signature | SharedToken] = {
     "hmac": _PLAIN, "ecdsa": replace(_PLAIN, algorithm="ecdsa"), "ed25519": replace(_PLAIN, algorithm="ed25519"),
     "token": SharedToken("token"),
 }  # fmt: skip
-"""Schemes that have settings, with those that are usual."""
+"""Schemes with settings, and the usual settings."""
 SCHEMES = (*NAMED, *_MADE)
 """The closed list."""
 

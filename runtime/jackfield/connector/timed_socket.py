@@ -1,4 +1,4 @@
-"""Sockets for client libraries that block: each wait ends at the deadline of the call that it serves, and what arrives is bounded."""
+"""Sockets for client libraries that block: each wait ends at the deadline of its call, and the received bytes are bounded."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ MOST_ANSWER = 16 * 1024 * 1024
 """Bytes that a server may send for one call. Libraries hold an answer whole, however long a server says that it is."""
 _PIECE = 65_536
 _LOOK_SECONDS = 0.25
-"""How often a wait looks whether the caller has left."""
+"""Seconds between a wait's checks whether the caller has left."""
 
 
 class TooMuchError(OSError):
-    """A server sent more than is taken. It has a number, which libraries expect of an OSError."""
+    """A server sent more than the limit. It has a number, which libraries expect of an OSError."""
 
     def __init__(self, said: str) -> None:
         super().__init__(errno.EMSGSIZE, said)
@@ -40,10 +40,10 @@ class TooMuchError(OSError):
 
 
 class Intake:
-    """Count of what a server sends for one call.
+    """Count of the bytes that a server sends for one call.
 
-    ``failure`` is why its connection is of no use, which a library may hide in an exception of its own; ``ended`` is True once the server
-    has ended it.
+    ``failure`` is why its connection is unusable, which a library may hide in an exception of its own; ``ended`` is True once the server
+    has ended the connection.
     """
 
     failure: OSError | None = None
@@ -65,7 +65,7 @@ class Intake:
             self.refuse(f"the server sent more than {MOST_ANSWER:,} bytes for one call")
 
     def expect(self, size: int) -> None:
-        """Check what a server says that it will send, before a library makes room for it or waits for it.
+        """Check a size that a server announces, before a library allocates memory for it or waits for it.
 
         :raises TooMuchError: if it is more than one call may take.
         """
@@ -82,7 +82,8 @@ class Intake:
 
 
 class CountedSocket(Intake, SecretHolder):
-    """Connected socket whose waits a library ends by itself, in a thread of its own: what arrives is bounded as in ``TimedSocket``."""
+    """Connected socket whose waits the library itself ends, in a thread of its own: the received bytes are bounded as in
+    ``TimedSocket``."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock
@@ -112,7 +113,7 @@ class CountedSocket(Intake, SecretHolder):
 class TimedSocket(Intake, SecretHolder):
     """Connected socket whose waits end at ``deadline``, whatever a library sets; ``serve`` begins another call.
 
-    ``obeys`` is True while a wait ends when the caller leaves: not while an answer is awaited that says whether something has changed.
+    ``obeys`` is True while a wait ends when the caller leaves: False while waiting for the answer to a change.
     """
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
@@ -127,7 +128,7 @@ class TimedSocket(Intake, SecretHolder):
 
     @property
     def is_quiet(self) -> bool:
-        """True if nothing has arrived that was not read: neither the connection's end nor bytes that nobody has asked for."""
+        """True if no unread data has arrived: neither the connection's end nor unexpected bytes."""
         return Connection(self._sock).is_idle()
 
     def encrypt(self, context: ssl.SSLContext, hostname: str) -> None:
@@ -252,7 +253,7 @@ class _Incoming(io.RawIOBase):
 
 
 class _Reader(io.BufferedReader):
-    """Buffered file of what arrives. ``read`` takes memory for as many bytes as are asked for, before one is there."""
+    """Buffered file of the received bytes. ``read`` of the base class would allocate the requested size before any byte has arrived."""
 
     raw: _Incoming
 

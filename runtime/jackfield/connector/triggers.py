@@ -1,7 +1,7 @@
 """Triggers as an author declares them: webhooks that a provider sends, and lists that are polled.
 
-An author's code sees one subscription at a time and stores nothing: what it returns, the events and the next checkpoint, is stored by the
-runtime in one transaction.
+An author's code handles one subscription at a time and stores nothing: the runtime stores its returned events and checkpoint in one
+transaction.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ class Forged(Exception):
 class Gone(Exception):
     """Raised when something that the connector relied on no longer exists.
 
-    - ``renew``: the registration, which is made again.
-    - A poll: the checkpoint, which is too old; polling starts again where the last poll succeeded.
-    - A list: the page token, which has expired; the list is read from its beginning.
+    - ``renew``: the registration is gone, and is made again.
+    - A poll: the checkpoint is too old; polling starts again at the time of the last successful poll.
+    - A list: the page token has expired; the list is read from its beginning.
     """
 
 
 class Needs(Exception):
-    """Raised by a verifier that cannot judge without a file that the provider publishes: the certificate under this URL.
+    """Raised by a verifier that needs a file published by the provider: the certificate under this URL.
 
-    The runtime has the webhook's ``fetch`` get it, keeps it, and asks the verifier again with ``hook.found``. Check the name first: whoever
-    knows the webhook's URL can make up requests.
+    The runtime calls the webhook's ``fetch`` for it, stores the file, and calls the verifier again with ``hook.found``. Check the name
+    first: anyone who knows the webhook's URL can make up requests.
     """
 
     def __init__(self, name: str) -> None:
@@ -56,9 +56,9 @@ class Needs(Exception):
 class Hook(SecretHolder):
     """One subscription to a webhook, as the connector's functions see it.
 
-    ``url`` is where the provider sends to, and lasts as long as the subscription. ``secret`` is made by the runtime for a provider that
-    lets its users choose one. ``inputs`` is the subscription's ``Inputs`` model, or None; ``remote`` is what ``enable`` returned, ``found``
-    are the files that the verifier needs, by name.
+    The provider sends to ``url``, which lasts as long as the subscription. ``secret`` is made by the runtime for a provider that lets its
+    users choose one. ``inputs`` is the subscription's ``Inputs`` model, or None; ``remote`` is what ``enable`` returned, ``found`` are the
+    files that the verifier needs, by name.
     """
 
     url: str
@@ -70,8 +70,8 @@ class Hook(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Unfinished(SecretHolder):
-    """Outcome of an ``enable`` that has more to do. ``remote`` is stored, and it runs again in ``again`` seconds, with that as
-    ``hook.remote``. It runs earlier once a request of the provider has brought what it waits for (``Received.remote``)."""
+    """Outcome of an ``enable`` that must run again. ``remote`` is stored, and ``enable`` runs again in ``again`` seconds, with it as
+    ``hook.remote``. It runs earlier once a request of the provider has brought the expected data (``Received.remote``)."""
 
     remote: Mapping[str, Any]
     again: float = 0.0
@@ -79,11 +79,11 @@ class Unfinished(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Outcome(SecretHolder):
-    """Outcome of something that an invocation had sent, as an event tells it: the journal shows it with the invocation, for each ``part``.
+    """Outcome of an object that an invocation had sent, reported by an event: the journal shows it with the invocation, for each ``part``.
 
-    ``status`` is a word or two (delivered), ``text`` says more (mailbox full), ``part`` whom or what it concerns (a recipient). Providers
-    mix the order of events: one of a lower ``severity`` changes nothing. ``suppresses`` is why nothing more should be sent to ``part``: a
-    message to it bounced for good, or drew a complaint. A connection's guard then refuses to.
+    ``status`` is a word or two (delivered), ``text`` says more (mailbox full), ``part`` is the affected part (a recipient). Providers
+    deliver events out of order: an event of a lower ``severity`` changes nothing. ``suppresses`` is the reason to send nothing more to
+    ``part``: a message to it bounced permanently, or drew a complaint. A connection's guard then refuses to send to it.
     """
 
     status: str
@@ -95,7 +95,8 @@ class Outcome(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Registered(SecretHolder):
-    """Outcome of ``enable`` and ``renew``: what the other functions will need, and for how many seconds the registration lasts."""
+    """Outcome of ``enable`` and ``renew``: the data that the other functions will need, and the seconds for which the registration
+    lasts."""
 
     remote: Mapping[str, Any]
     lasts: float | None = None
@@ -105,15 +106,14 @@ class Registered(SecretHolder):
 class TriggerEvent(SecretHolder):
     """One thing that happened at the provider.
 
-    ``key`` is what makes it the same event when it comes again: the provider's own ID, if that is stable. ``type`` is one of the trigger's
-    ``types`` (default: the first), ``at`` when it happened in seconds since 1970 (default: now, also for what is no such time, such as
-    milliseconds).
+    ``key`` identifies the event when it comes again: the provider's own ID, if that is stable. ``type`` is one of the trigger's ``types``
+    (default: the first), ``at`` its time in seconds since 1970 (default: now, also for an implausible time, such as milliseconds).
 
-    ``reference`` is the ID with which the provider had answered what the event is about: a member of an action's output that is marked
+    ``reference`` is the ID that the provider returned for the object of the event: a member of an action's output that is marked
     ``Field(reference=True)``. The event then names the invocation, and ``outcome`` is shown with it.
 
     ``marker`` is the marker of an attempt that the signed event carries, with its ``jf1-``; anything else is ignored. It is evidence for a
-    call in doubt whose action declares ``EventEvidence``. ``account`` is the ID of the provider's account, if the event says it: an event
+    call in doubt whose action declares ``EventEvidence``. ``account`` is the ID of the provider's account, if the event has one: an event
     of another account than the call's proves nothing.
     """
 
@@ -145,8 +145,8 @@ class Received(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Since(SecretHolder):
-    """How far a poll has come. ``mark`` is what the last page returned as ``next``; at first it is empty, and ``at`` is the time from which
-    events count. ``now`` is the present time. Both are whole seconds since 1970, as most providers compare them, rounded down."""
+    """Progress of a poll. ``mark`` is the ``next`` of the last page; at first it is empty, and ``at`` is the time from which events count.
+    ``now`` is the present time. Both are whole seconds since 1970, as most providers compare them, rounded down."""
 
     at: float
     mark: Mapping[str, Any]
@@ -157,7 +157,7 @@ class Since(SecretHolder):
 class Polled(SecretHolder):
     """One page of a poll: its events, the checkpoint after them, which is JSON, and whether another page follows at once.
 
-    ``unknown`` is why nobody can tell whether the list has ended: the page is stored, and the subscription shows the reason.
+    ``unknown`` is why the end of the list cannot be known: the page is stored, and the subscription shows the reason.
     """
 
     events: Sequence[TriggerEvent]
@@ -170,7 +170,7 @@ class Polled(SecretHolder):
 class Listed(SecretHolder):
     """One page of a list: its items, and where the next page begins, which is JSON; None after the last one.
 
-    ``unknown`` is why nobody can tell whether this page is the last one: nothing counts as deleted then.
+    ``unknown`` is why the page cannot be known to be the last: then no item counts as deleted.
     """
 
     items: Sequence[Item]
@@ -180,7 +180,7 @@ class Listed(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Item(SecretHolder):
-    """One item of a list: the provider's ID of it, and its content."""
+    """One item of a list: the provider's ID of the item, and its content."""
 
     id: str
     data: Output | Mapping[str, Any]
@@ -200,7 +200,7 @@ class Trigger:
 
     kind = ""
     compares = False
-    """True if a whole list is read, and compared with what it had before."""
+    """True if a whole list is read, and compared with its earlier state."""
     every, least = EVERY, LEAST
     function: Callable[..., Any] | None = None
     """Poll, if there is one: it takes the inputs, the client and how far it has come, and returns a page."""
@@ -257,7 +257,7 @@ class Webhook(Trigger):
         self.fetched: Callable[[str, Any], bytes] | None = None
         self.disabled: Callable[[Hook, Any], object] | None = None
         self.learns = False
-        """True if the handshake brings the secret with which all later requests are signed. It is learnt once for a registration."""
+        """True if the handshake brings the secret with which all later requests are signed. The secret is learnt once per registration."""
         self.takes_client = False
 
     def read(self, request: HookRequest, hook: Hook) -> Received:
@@ -278,12 +278,12 @@ class Webhook(Trigger):
 
     def handshake(self, function: F) -> F:
         """Declare the function that answers a provider's handshake without a signature: a GET, POST or OPTIONS by which it checks the URL.
-        It takes request and hook, and returns ``Received`` with the answer, or None for any other request. Events of it do not count."""
+        It takes request and hook, and returns ``Received`` with the answer, or None for any other request. Its events do not count."""
         self.answers = function
         return function
 
     def receive(self, function: F) -> F:
-        """Declare the function that reads a verified request. It takes request and hook, calls nobody, and returns ``Received``."""
+        """Declare the function that reads a verified request. It takes request and hook, sends no requests, and returns ``Received``."""
         self.received = function
         self.description = inspect.getdoc(function) or ""
         return function
@@ -297,8 +297,8 @@ class Webhook(Trigger):
         return function
 
     def enable(self, function: F) -> F:
-        """Declare the function that registers the URL at the provider. It takes hook and client, and returns what the others will need;
-        ``Registered`` if the registration ends by itself.
+        """Declare the function that registers the URL at the provider. It takes hook and client, and returns the data that the other
+        functions need; ``Registered`` if the registration expires.
 
         It may run again after a crash, and at half the life of a registration: find, compare, create or mend. Of several steps, return
         ``Unfinished`` after each: a registration that the provider has to confirm is finished by a later run.
@@ -307,15 +307,15 @@ class Webhook(Trigger):
         return function
 
     def renew(self, function: F) -> F:
-        """Declare the function that extends a registration, at half its life (default: ``enable``). It takes hook and client, returns what
-        ``enable`` returns, and raises ``Gone`` if there is no registration any more."""
+        """Declare the function that extends a registration, at half its life (default: ``enable``). It takes hook and client, returns the
+        same as ``enable``, and raises ``Gone`` if the registration no longer exists."""
         self.renewed, self.takes_client = function, True
         return function
 
     def poll(self, *, every: float = EVERY, least: float = LEAST) -> Callable[[F], F]:
         """Declare the decorated function as the poll that closes the webhook's gaps, as ``Connector.poll`` does.
 
-        An event of both has the same key in both, and is told once. A request of the provider brings the next poll forward.
+        An event of both has the same key in both, and is reported once. A request of the provider makes the next poll earlier.
         """
 
         def declare(function: F) -> F:
@@ -325,7 +325,8 @@ class Webhook(Trigger):
         return declare
 
     def fetch(self, function: F) -> F:
-        """Declare the function that gets what the verifier ``Needs``. It takes the name and the client, and returns the file's bytes."""
+        """Declare the function that fetches the file that the verifier ``Needs``. It takes the name and the client, and returns the file's
+        bytes."""
         self.fetched = function
         return function
 
@@ -404,9 +405,9 @@ class Triggers:
         """Declare the decorated function as a poll, called every ``every`` seconds; a subscription may choose ``least`` or more.
 
         It takes the inputs, the open client and ``Since``, and returns ``Polled``: a page of events and the checkpoint after them. Overlap
-        pages rather than miss an item of the same second: an event whose key was seen before is not one again.
+        pages rather than miss an item of the same second: an event whose key was seen before is dropped.
 
-        :raises DeclarationError: for a key or type that is none, or a key that is declared twice.
+        :raises DeclarationError: for an invalid key or type, or a key that is declared twice.
         """
 
         def declare(function: F) -> F:
@@ -433,10 +434,10 @@ class Triggers:
 
         The function takes the inputs, the open client and ``Listed.next`` of the page before (None for the first), and returns ``Listed``.
         Only IDs and digests are stored. Events have the types ``KEYCreated``, ``KEYUpdated`` and ``KEYDeleted``, or the three of ``types``
-        in this order, and the data ``id`` and ``item``, which is absent once deleted. Raise ``Gone`` for a page that the provider does not
-        know any more: the list is read from its beginning.
+        in this order, and the data ``id`` and ``item``, which is absent once deleted. Raise ``Gone`` for a page token that the provider no
+        longer knows: the list is read from its beginning.
 
-        :raises DeclarationError: for a key that is none, a key that is declared twice, or types that are not three.
+        :raises DeclarationError: for an invalid key, a key that is declared twice, or any other number of types than three.
         """
         named = types or [f"{key}{name}" for name in CHANGES]
         if len({*named}) != len(CHANGES):
