@@ -47,7 +47,7 @@ _SAID: list[str] = []
 
 
 class Management(Protocol):
-    """Management of one workspace: its connections, and what a caller may see of journal and events."""
+    """Management of one workspace: its connections, and the parts of journal and events that a caller may see."""
 
     def connections(self, audience: Audience, authorizer: Authorizer) -> ManagedConnections:
         """Return the connections that an audience sees and a caller may use."""
@@ -83,7 +83,7 @@ class Management(Protocol):
 
 
 class Store(Protocol):
-    """Port to all that lasts of one runtime: behind it stands the distribution that keeps things, or nothing."""
+    """Port to the lasting state of one runtime: behind it is the distribution with the database, or nothing."""
 
     @property
     def storage(self) -> Storage:
@@ -115,13 +115,14 @@ class Store(Protocol):
         """
 
     def opened(self) -> Journal:
-        """Return the journal; the first use opens it, recovers what lost processes have left, and begins to watch for more.
+        """Return the journal; the first use opens it, recovers calls of lost processes, and begins to watch for more.
 
         :raises InvalidInvocation: if there is no database; otherwise as ``journal`` does.
         """
 
     def recording(self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None) -> Recording:
-        """Return what records calls, and let all processes share the paces. ``judge`` asks the policies again about a recorded output."""
+        """Return the recording of calls, and share the paces among all processes. ``judge`` asks the policies again about a recorded
+        output."""
 
     def gates(self, policies: Policies) -> Sequence[Gate]:
         """Return the features that take part in calls, in order."""
@@ -143,7 +144,7 @@ class Store(Protocol):
         """URL of the database, and the workspace."""
 
     def looked(self, identifier: str, found: Looked) -> Result:
-        """Record what a look has found about one in doubt, as ``WorkStore`` does."""
+        """Record the finding of a look at work in doubt, as ``WorkStore`` does."""
 
     def told(self, result: Result) -> Result:
         """Return the Result of one in doubt, as ``WorkStore`` does."""
@@ -173,13 +174,13 @@ def composed(
     storage: Storage | None,
     groups: Mapping[str, Sequence[EntryPoint]] | None = None,
 ) -> Store:
-    """Return what a runtime has of what lasts: over ``storage``, if it is given, else over the database of ``url`` or the environment.
-    ``groups`` are the entry points, if they have been read. ``check`` refuses to open its journal where it raises.
+    """Return the stored side of a runtime: over ``storage`` if given, else over the database of ``url`` or the environment. ``groups`` are
+    the entry points, if they have been read. ``check`` raises where the journal must not be opened.
 
-    Where no installed package keeps anything, no URL means ``none``, which is said once on stderr.
+    Where no installed package has a store, no URL means ``none``, which is reported once on stderr.
 
-    :raises InvalidInvocation: if a database is asked for, or is in the data folder, and no installed package can open it. Its rules, guards
-        and journal would seem to be gone.
+    :raises InvalidInvocation: if a database is requested, or is in the data folder, and no installed package can open it. Otherwise its
+        rules, guards and journal would seem to be gone.
     """
     wanted = url if storage is not None or url is not None else named_url(environment)
     if storage is None and wanted is not None and is_none(wanted):
@@ -201,8 +202,8 @@ def composed(
 
 
 def answers_of(groups: Mapping[str, Sequence[EntryPoint]]) -> dict[str, Answer]:
-    """Return what answers the questions that providers ask a person within a call, by the connector's key: functions that packages declare
-    in the entry points ``jackfield.answers``. Each is imported when it is asked; one that fails has no answer."""
+    """Return the functions that answer questions which providers ask a person within a call, by the connector's key; packages declare them
+    in the entry points ``jackfield.answers``. Each is imported when a question comes; if that fails, the question has no answer."""
     found: dict[str, list[EntryPoint]] = {}
     for point in groups.get("jackfield.answers", ()):
         found.setdefault(point.name, []).append(point)
@@ -232,9 +233,9 @@ def plugins_of(environment: Mapping[str, str], points: Iterable[EntryPoint], giv
 
 
 class NoStore:
-    """Nothing that lasts: the composition of a runtime whose database is ``none``, or that has no package which keeps anything.
+    """Composition of a runtime without storage: its database is ``none``, or no installed package has a store.
 
-    The management needs no database for connections of files.
+    The management needs no database for connections from files.
     """
 
     connection_table = current = manifests = None
@@ -262,7 +263,7 @@ class NoStore:
         raise no_database()
 
     def recording(self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None) -> Recording:
-        """Return what records nothing, and let each process have its own paces."""
+        """Return a recording that records nothing, and give each process its own paces."""
         del dependencies, paces, judge
         return unstored.Unrecorded(_advice)
 
@@ -280,7 +281,7 @@ class NoStore:
         """Refuse nothing: no other workspace has an External ID."""
 
     def _refuse(self, *_given: object) -> NoReturn:
-        """Refuse what needs a journal.
+        """Refuse a step that needs a journal.
 
         :raises InvalidInvocation: always.
         """
@@ -320,7 +321,7 @@ def searching() -> Any:
 
 
 def _missing(what: str, name: str) -> InvalidInvocation:
-    """Return the error for what needs a part that no installed package has."""
+    """Return the error for a feature whose part no installed package has."""
     package, command = package_of(PARTS, name)
     return InvalidInvocation(f"{what} needs the package {package}, which is not installed", hint=f"Install it: {command}.")
 

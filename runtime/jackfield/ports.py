@@ -1,6 +1,6 @@
-"""Ports of a runtime to those who manage it: connections, and the journal as a caller sees it. Types alone: no call imports this.
+"""Ports of a runtime to its management: connections, and the journal as a caller sees it. Types alone: no call imports this.
 
-Behind them stand the classes of the package that keeps things, whose own ``Jackfield`` has their full types.
+They are implemented by the package with the store, whose own ``Jackfield`` has the full types.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class SeenJournal(Protocol):
         """
 
     def exchanges(self, identifier: str) -> Mapping[str, Any]:
-        """Return what an invocation exchanged with its provider.
+        """Return an invocation's exchanges with its provider.
 
-        :raises InvalidInvocation: if there is no visible entry, or nothing was kept of it.
+        :raises InvalidInvocation: if there is no visible entry, or its exchanges were not kept.
         """
 
     def resolve(
@@ -54,8 +54,8 @@ class SeenJournal(Protocol):
         because: int | None = None,
         output: Mapping[str, Any] | None = None,
     ) -> Entry:
-        """Resolve an in-doubt entry with a person's answer: ``note`` says how they know, or the look number ``because``. ``output`` is that
-        of a success; without one, its Result has none, and a warning.
+        """Resolve an in-doubt entry with a person's answer: ``note`` says how they know, or the look number ``because``. ``output`` is the
+        output of a success; without it, the Result has no output, and a warning.
 
         :raises InvalidInvocation: if there is no such visible entry, it is not in doubt, or it takes no output.
         :raises InvalidInput: if the output breaks the action's schema.
@@ -69,16 +69,16 @@ class Approvals(Protocol):
         """List approvals, the newest first, without inputs, and the cursor of the next page."""
 
     def show(self, identifier: str) -> dict[str, Any]:
-        """Return an approval; while the call waits, with what would be sent, secrets masked.
+        """Return an approval; while the call waits, with the request to be sent, secrets masked.
 
         :raises InvalidInvocation: if there is none that the caller may see.
         """
 
     def approve(self, identifier: str, why: str = "", digest: str | None = None) -> dict[str, Any]:
-        """Approve a call: the workers begin it. ``digest`` is that of what was shown, if no other call is to be approved.
+        """Approve a call: the workers begin it. ``digest`` is the digest of the shown request, if only this request may be approved.
 
-        :raises NotAllowed: if the caller may not, as it is its own call, for instance.
-        :raises InvalidInvocation: if there is none that the caller may see, or it does not wait any more.
+        :raises NotAllowed: if the caller may not, for instance because the call is the caller's own.
+        :raises InvalidInvocation: if there is none that the caller may see, or it no longer waits.
         """
 
     def decline(self, identifier: str, why: str = "", digest: str | None = None) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Approvals(Protocol):
 
 
 class ManagedConnections(Protocol):
-    """Connections of one workspace: list, show, test, add and change. The package's class tells the errors of each."""
+    """Connections of one workspace: list, show, test, add and change. The package's class documents the errors of each."""
 
     def acting_as(self, actor: Actor, in_transaction: Callable[[Any], None] | None = None) -> ManagedConnections:
         """Return a copy whose changes and tests the audit log attributes to ``actor``; each change runs ``in_transaction``, too."""
@@ -110,7 +110,7 @@ class ManagedConnections(Protocol):
         """Require that the rules let the caller use the connection of this name."""
 
     def list(self, cursor: str | None = None, limit: int = 100, *, type: str | None = None, text: str | None = None) -> ConnectionPage:
-        """List connections by name, optionally only those of a type, or with ``text`` in their name, type or account."""
+        """List connections by name, optionally only those of a type, or those with ``text`` in name, type or account."""
 
     def find(self, name: str) -> NamedConnection:
         """Return a connection with its unmasked values, for the runtime's own use."""

@@ -1,7 +1,7 @@
 """Retry policy: the action's effect and the known state of the request decide if a retry is safe (docs/concepts.md).
 
-The order of the rules is in ``Attempts._retry_or_raise``, but for ``repeat_ok``, which ``Attempts._attempt`` applies before them;
-``errors_map.weigh`` determines what was sent.
+The order of the rules is in ``Attempts._retry_or_raise``, except for ``repeat_ok``, which ``Attempts._attempt`` applies before them;
+``errors_map.weigh`` determines the state of the request.
 """
 
 from __future__ import annotations

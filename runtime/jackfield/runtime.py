@@ -74,7 +74,8 @@ T = TypeVar("T")
 
 
 class Managed:
-    """Management by a runtime: connections, and what a caller may see of catalog, journal and events. The work is the management's."""
+    """Management by a runtime: connections, and the parts of installed connectors, journal and events that a caller may see. It delegates
+    to the management."""
 
     catalog: Catalog
     access: Access
@@ -115,7 +116,7 @@ class Managed:
     def resolve(
         self, identifier: str, outcome: Literal["succeeded", "failed"], *, by: str, note: str = "", output: Mapping[str, Any] | None = None
     ) -> Result:
-        """Say what became of an invocation in doubt, as the person ``by``, and return its Result; ``output`` is that of a success.
+        """Resolve an invocation in doubt, as the person ``by``, and return its Result; ``output`` is the output of a success.
 
         :raises InvalidInvocation: if it is not known or not in doubt, or takes no output.
         :raises InvalidInput: if the output breaks the action's schema.
@@ -191,7 +192,7 @@ class Managed:
     ) -> list[dict[str, str]]:
         """List the choices from an option source. A live source queries the provider over ``connection``, if the rules allow ``caller`` to.
 
-        ``inputs`` are those that a form has so far: the choices of some sources depend on them (a repository's labels).
+        ``inputs`` are the form's current values: the choices of some sources depend on them (a repository's labels).
 
         :raises UnknownName: no such connector or option source.
         :raises JackfieldError: if an input is missing, or a live source fails.
@@ -207,17 +208,15 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
     With a database, the workspace must exist; ``default`` always exists.
 
-    ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``, or that as ``{"connections": …}``), or a
-    single one of these. If omitted, they are the files listed in ``JACKFIELD_CONNECTIONS``, for the workspace ``default``.
+    ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``, or such a mapping as ``{"connections": …}``),
+    or a single one of these. If omitted, they are the files listed in ``JACKFIELD_CONNECTIONS``, for the workspace ``default``.
     ``environment`` holds the variables for ``$env`` references and endpoints (default: the process's). ``guard`` checks the hosts named by
-    connections of remote callers (default: this machine, public hosts, and those of ``JACKFIELD_ALLOW_HOSTS`` or the stored
-    setting ``allowHosts`` are allowed).
-    ``groups`` are the entry points by group, of plugins and of who answers questions, for use with ``catalog``.
-    With ``only_hosts``, its calls reach these hosts only: names (``*.example.com`` too), addresses, networks (default: those of
-    ``JACKFIELD_ONLY_HOSTS``; without it, any).
-    ``lets_out`` are classes of exceptions that the program raises into calls from other threads or greenlets. They come out of all calls of
-    the process. Entry points (``jackfield.lets_out``) name those of Celery, RQ and others.
-    With ``turns``, calls of ``ainvoke``, ``begin`` and ``on_time`` that compute for long do so one at a time.
+    connections of remote callers (default: this machine, public hosts, and those of ``JACKFIELD_ALLOW_HOSTS`` or the stored setting
+    ``allowHosts`` are allowed). ``groups`` are the entry points by group, of plugins and of functions that answer questions, for use with
+    ``catalog``. With ``only_hosts``, its calls reach these hosts only: names (``*.example.com`` too), addresses, networks (default:
+    ``JACKFIELD_ONLY_HOSTS``; without it, any). ``lets_out`` are classes of exceptions that the program raises into calls from other threads
+    or greenlets. These exceptions leave all calls of the process. Entry points (``jackfield.lets_out``) name the classes of Celery, RQ and
+    others. With ``turns``, CPU-bound calls of ``ainvoke``, ``begin`` and ``on_time`` run one at a time.
     """
 
     pipeline: Pipeline
@@ -266,7 +265,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         self.files = store.files() if files is None else files
         """Stored files that inputs refer to and outputs contain."""
         self.plugins = plugins_of(environment, groups.get("jackfield.plugins", ()), plugins)
-        """Plugins that are installed, and those that were passed."""
+        """Installed plugins, and plugins passed by the program."""
         limit = limit_of(only_hosts, environment)
         secrets = Secrets(environment, self.clock)
         self.open_connections = Opener(
@@ -353,16 +352,16 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     ) -> Result:
         """Run one invocation, JSON text or the object that it describes, in this thread. Bad input is a failed Result, never an exception.
 
-        An action that blocks beyond the deadline has the Result that the deadline demands (``timeout`` or ``in_doubt``), when it returns.
-        With ``on_time`` the caller has it at the deadline: the action runs in another thread, which goes on.
+        An action that blocks beyond the deadline returns late, with the Result that the deadline demands (``timeout`` or ``in_doubt``).
+        With ``on_time`` the caller gets the Result at the deadline: the action runs in another thread, which goes on.
 
         ``wait``: if an invocation with the same idempotency key still runs, wait for it instead of refusing, up to the deadline (True) or
         for that many seconds. Another thread may set ``cancelled``: then nothing more is sent. ``caller`` is recorded in the journal and
         checked against the rules. ``named`` is called with the invocation's ID before the run begins.
 
-        A job that has not ended by the deadline is a Result of status ``running``: ``Result.wait`` waits for its end. ``follow`` is told
-        its progress meanwhile: ``fraction``, from 0 to 1, and ``text``; of a list ``step``, the pages read; of a wait ``text``.
-        ``tries`` limits the attempts, throttled ones included. ``ask_caller`` is asked what a provider asks a person and no package
+        A job that has not ended by the deadline is a Result of status ``running``: ``Result.wait`` waits for its end. ``follow`` gets its
+        progress meanwhile: ``fraction``, from 0 to 1, and ``text``; of a list ``step``, the pages read; of a wait ``text``. ``tries``
+        limits the attempts, throttled ones included. ``ask_caller`` gets the questions that a provider asks a person and no package
         answers. It takes the provider's name for the question, and the question as packages get it, and returns the answer.
         """
         waiter = self._in_time if on_time else self._in_thread
@@ -403,8 +402,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         caller: Caller = LIBRARY,
         named: Callable[[str], None] | None = None,
     ) -> Stream:
-        """Run one invocation in a thread of its own, and return its events for ``for`` or ``async for``: those that its action hands on,
-        as they come, with secrets masked. ``Stream.result`` is the Result that ``invoke`` would have returned.
+        """Run one invocation in a thread of its own, and return the events that its action emits, for ``for`` or ``async for``, as they
+        come, with secrets masked. ``Stream.result`` is the Result that ``invoke`` would have returned.
 
         A caller who leaves (``break``, ``Stream.close``) ends a ``read``, as ``cancelled``; other actions run to their end.
         """
@@ -421,7 +420,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
     @property
     def function_calls(self) -> Bound:
-        """Where calls of functions are recorded that it runs once."""
+        """Return the runtime that records calls of functions which run once."""
         from jackfield.boundary.bound import Bound  # most programs call connectors alone
 
         return Bound(self, self._store, self.pipeline.calls, self._in_thread, self._looping)
@@ -446,8 +445,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         ask_caller: AskCaller | None = None,
     ) -> asyncio.Task[Result]:
         """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id.
-        ``reading`` is one of the database's epoch that was taken for this call. ``follow`` is told the progress. The deadline
-        begins when the request ``arrived``, by the runtime's monotonic clock; default: now. ``ask_caller`` is as in ``invoke``."""
+        ``reading`` is a reading of the database's epoch that was taken for this call. ``follow`` gets the progress. The deadline begins
+        when the request ``arrived``, by the runtime's monotonic clock; default: now. ``ask_caller`` is as in ``invoke``."""
         how = How(self._looping(), caller, cancelled, wait=wait, follow=follow, arrived=arrived)
         how.ask_caller = ask_caller
         named(how.meta.invocation_id)
@@ -480,9 +479,9 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         return result
 
     def _taken(self, claimed: Claimed) -> Any:
-        """Return what is stored of a call that was taken from the queue.
+        """Return the stored invocation of a call that was taken from the queue.
 
-        :raises PostponedError: if it calls a function that this process does not declare: it waits for one that does.
+        :raises PostponedError: if it calls a function that this process does not declare: it waits for a process that does.
         """
         stored = self._store.opened().opened_inputs(claimed.id, claimed.sealed)
         called = stored["invocation"]
@@ -493,8 +492,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         return stored
 
     def _end_unread(self, result: Result) -> None:
-        """End the row of a queued call that is no valid invocation by now, so that nobody takes it again: an older version has taken it,
-        whose rules were others. A row that was begun, or has ended, stays as it is."""
+        """End the row of a queued call that is no longer a valid invocation, so that no worker takes it again: an older version has queued
+        it, under other rules. A row that has begun, or has ended, stays as it is."""
         journal = self.journal
         if journal is not None:
             journal.end_queued(result.meta.invocation_id, result)
@@ -527,7 +526,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         return [row.to_json() for row in self._indexed().found_for_operator(self.catalog, words, connector, effect, tag)]
 
     def search_triggers(self, words: str, *, connector: str | None = None) -> list[dict[str, Any]]:
-        """Search for triggers, what connectors can watch, by ``words``; best match first."""
+        """Search for triggers by ``words``; best match first."""
         return [row.to_json() for row in self._indexed().triggers(words) if connector in (None, row.connector)]
 
     def _indexed(self) -> ActionIndex:

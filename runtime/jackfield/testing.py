@@ -1,5 +1,5 @@
-"""Test support for connector authors, under the name that their tests import. The package that brings it declares it as the part
-``testing`` of the entry points ``jackfield.parts``; ``testing.pyi`` beside it has the types."""
+"""Test support for connector authors, under the name that their tests import. The package that implements it declares it as the part
+``testing`` of the entry points ``jackfield.parts``; ``testing.pyi`` next to this file has the types."""
 
 from __future__ import annotations
 

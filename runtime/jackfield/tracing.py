@@ -1,4 +1,4 @@
-"""OpenTelemetry (extra ``otel``): a span per invocation, and within it those of its stages and requests. No payload: only names, ids,
+"""OpenTelemetry (extra ``otel``): a span per invocation, and within it spans of its stages and requests. No payload: only names, ids,
 effects and codes."""
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _session(environment: Mapping[str, str]) -> requests.Session | None:
 
 
 def remarked(environment: Mapping[str, str]) -> Sequence[ShownRemarks]:
-    """Return the plugin that shows what is to be said about OpenTelemetry's variables; nothing if they need no word."""
+    """Return the plugin that shows remarks on OpenTelemetry's variables; nothing if there are none."""
     texts = remarks(environment)
     return (ShownRemarks(texts),) if texts else ()
 
@@ -83,11 +83,11 @@ class ShownRemarks:
 
 class Tracing:
     """Tracing plugin: ``Jackfield(plugins=[Tracing()])``. An invocation's ``traceparent`` (W3C Trace Context), if any, is the parent of its
-    span, else the current span of the host. The span of an invocation is current while it runs: spans of other instrumentations, of the
-    libraries that a connector uses, lie within it.
+    span, else the current span of the host. The span of an invocation is current while it runs: spans of other instrumentations, such as of
+    libraries that a connector uses, are its children.
 
-    Without a ``provider``, which is a server's own, spans go to the one that the host, or OpenTelemetry's auto-instrumentation, has set. A
-    call is one span then, and has its requests as events, unless ``stages`` asks for spans of them.
+    Without a ``provider``, which only a server sets, spans go to the provider that the host, or OpenTelemetry's auto-instrumentation, has
+    set. A call is then one span with its requests as events, unless ``stages`` asks for spans of them.
     """
 
     def __init__(self, provider: TracerProvider | None = None, *, stages: bool | None = None) -> None:
@@ -163,7 +163,7 @@ def _unknown(error: BaseException, meta: Meta) -> dict[str, str]:
 
 
 class _Spans:
-    """Spans of one invocation: its own and that of its current stage."""
+    """Spans of one invocation: its own, and its current stage's."""
 
     def __init__(self, api: Any, tracer: Tracer, whole: Span, *, stages: bool) -> None:
         self._api, self._stages = api, stages

@@ -22,7 +22,7 @@ def canonical(value: object) -> Iterator[bytes]:
     Members are sorted by UTF-16 code units (RFC 8785 §3.2.3), numbers are formatted as in ECMAScript (§3.2.2.3). Integers beyond 2**53 keep
     all digits, unlike in RFC 8785: neighbouring integers are different requests.
 
-    :raises Exception: for what is no JSON: ``TypeError``, or what a foreign class raises.
+    :raises Exception: for a value without a JSON form: ``TypeError``, or an exception of a foreign class.
     """
     pieces: list[str] = []
     large: list[int] = []

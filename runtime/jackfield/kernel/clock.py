@@ -25,14 +25,14 @@ if sys.platform == "win32":
     monotonic = time.monotonic
 else:
     monotonic = partial(time.clock_gettime, time.CLOCK_MONOTONIC)
-"""Seconds that never go back: ``time.monotonic``, by a reference that tools which freeze the time of a program's tests do not replace. With
-a deadline that stands still, a provider that hangs would be waited for, and tried again, for ever."""
+"""Seconds that never go back: ``time.monotonic``, by a reference that tools for freezing time in a program's tests do not replace. With a
+frozen deadline, an unresponsive provider would be waited for, and tried again, for ever."""
 
 
 def elapsed(since: float, at: float) -> float:
-    """Return the seconds since a moment by ``monotonic`` and ``time.time``, by the clock that has moved on further.
+    """Return the seconds since a moment by ``monotonic`` and ``time.time``, by whichever clock has advanced more.
 
-    In a process that was frozen (AWS Lambda, a snapshot), the other one may have stood still, while servers and routers forgot connections.
+    In a process that was frozen (AWS Lambda, a snapshot), the other clock may have stopped, while servers and routers dropped connections.
     """
     return max(monotonic() - since, time.time() - at)
 
@@ -111,7 +111,7 @@ class Deadline:
             raise self.passed(Sent.NOTHING)
 
     def passed(self, sent: Sent, cause: JackfieldError | None = None) -> TimedOut:
-        """Build the error for a call that exceeded this deadline. ``cause`` says what it waited for, or why that failed."""
+        """Build the error for a call that exceeded this deadline. ``cause`` is the awaited step, or the reason why it failed."""
         when = "before anything was sent" if sent is Sent.NOTHING else "before the provider responded"
         if isinstance(cause, TimedOut) and isinstance(cause.__cause__, JackfieldError):
             cause = cause.__cause__  # another deadline's
@@ -133,16 +133,17 @@ SHARE = 3
 
 @dataclass(frozen=True, slots=True)
 class SharedDeadline(Deadline):
-    """Deadline of an attempt that gets a share of the time until ``longest``, so that one that hangs leaves time for further, shorter ones.
+    """Deadline of an attempt that gets a share of the time until ``longest``: an unresponsive attempt leaves time for further, shorter
+    ones.
 
-    An attempt whose content arrives does not hang: each chunk gets such a share of the time that is left then.
+    An attempt that receives content is not unresponsive: each chunk gets such a share of the remaining time.
     """
 
     longest: float
 
     @classmethod
     def of(cls, whole: Deadline, least: float) -> SharedDeadline:
-        """Create one of the time left until ``whole``: at least ``least`` seconds, if there are so many."""
+        """Create a shared deadline for the time left until ``whole``: at least ``least`` seconds, if that many are left."""
         now, longest = whole.clock.monotonic(), whole.at
         return cls(whole.clock, max(min(now + least, longest), now + (longest - now) / SHARE), whole.seconds, longest)
 
@@ -185,8 +186,8 @@ class within:  # noqa: N801 (used like a function; contextlib's decorator takes 
 
 
 limit_waits, unlimit_waits = _UNTIL.set, _UNTIL.reset
-"""Limit such waits to a time (``monotonic``), and undo that with what it returned; ``within`` does both, and takes three calls more. Not
-for a generator, which may be closed in another context than it began in."""
+"""Limit such waits to a time (``monotonic``), and reset the limit with the returned token; ``within`` does both, at the cost of three more
+function calls. Not for a generator, which may be closed in another context than it began in."""
 
 
 def waits_until(longest: float) -> float:
@@ -235,9 +236,9 @@ def iso(at: float | None) -> str | None:
 
 
 def written(found: datetime) -> float:
-    """Return a time as seconds since 1970. One without a zone is the machine's.
+    """Return a time as seconds since 1970. A time without a zone is in the machine's zone.
 
-    :raises ValueError: if it is outside of the years 1 to 9999 in UTC, so that no reader could show what is stored of it.
+    :raises ValueError: if it is outside of the years 1 to 9999 in UTC, since no reader could show the stored time.
     """
     at = found.timestamp()
     if not _EARLIEST <= at <= _LATEST:
@@ -255,7 +256,7 @@ _UNCLEAR = re.compile(r"(?a:(?P<iso>[pP])?((?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18}
 _BARE = re.compile(r"[\s\d.e-]*\Z")
 _DATE = len("2031-01-31")
 _MEMBER = re.compile(r"(?:the parameter )?'(\w+)'")
-"""What messages call a member or a parameter, whose place details name."""
+"""Form in which messages name a member or a parameter, whose place the details give."""
 _LONGEST = 100 * 365 * 86_400.0
 
 
@@ -275,7 +276,7 @@ def seconds(text: str) -> float | None:
 
 
 def unclear(text: str) -> str:
-    """Return what to add to the refusal of a duration that may be minutes or months (``1M``, ``P1M``); empty for any other text."""
+    """Return an addition to the refusal of a duration that may be minutes or months (``1M``, ``P1M``); empty for any other text."""
     found = _UNCLEAR.match(text.strip())
     return "" if found is None else f": it may be minutes or months, so write {found[2]}m or {30 * float(found[2]):g}d"
 

@@ -1,4 +1,4 @@
-"""Errors of those who wait for a commit: it has not begun in time, it is still under way, or nobody knows whether it was done."""
+"""Errors of waits for a commit: it has not begun in time, is still in progress, or its outcome is unknown."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from jackfield.kernel.errors import Unavailable
 from jackfield.kernel.hints import NextStep
 
 SLOW = ("the database did not respond in time", NextStep("database_busy"))
-"""What has happened, and what to do next."""
+"""Message, and the next step."""
 
 
 class CommitUnknown(Unavailable):
-    """Connection lost during a commit, which may or may not have been done. ``invocation_id`` is that of the invocation that may be queued
-    by it."""
+    """Connection lost during a commit, whose outcome is unknown. ``invocation_id`` is the ID of the invocation that the commit may have
+    queued."""
 
     invocation_id: str | None = None
 
     def of_queued(self, identifier: str, *, keyed: bool) -> CommitUnknown:
-        """Return the error for the caller of an invocation that may be queued. The caller has its id to look. A repeat without a look is
-        safe only under an idempotency key, which finds the one that is there."""
+        """Return the error for the caller of an invocation that may be queued. The caller can look the invocation up by its id. Repeating
+        without a look is safe only under an idempotency key, which finds the queued invocation."""
         text = f"{self.message}; the invocation {identifier} may be queued"
         found = CommitUnknown(text, hint=NextStep("may_be_queued", id=identifier), repeatable=False)
         found.invocation_id, found.retryable = identifier, keyed

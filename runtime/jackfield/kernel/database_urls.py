@@ -11,7 +11,7 @@ from jackfield.kernel.local import home
 NONE = "none"
 """URL for no database: no stored connections, no journal, idempotency keys refused (docs/reference/cli.md)."""
 SQLITE = "sqlite:///"
-"""Beginning of the URL of a SQLite database, before its path."""
+"""Prefix of the URL of a SQLite database, before its path."""
 _FILE = "jackfield.db"
 _URL_HINT = "Write the URL into the file, and let the account that runs jackfield read it."
 _LONGEST_URL = 64 * 1024
@@ -23,7 +23,7 @@ def is_none(url: str) -> bool:
 
 
 def no_database() -> InvalidInvocation:
-    """Return the error for what needs a database where there is none."""
+    """Return the error for a feature that needs a database where there is none."""
     return InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or set it to a database URL.")
 
 
@@ -51,7 +51,7 @@ def own_file(environment: Mapping[str, str]) -> str:
 
 
 def _with_whole_path(url: str) -> str:
-    """Return a URL of the environment with its path expanded. What has another form is refused when it is opened.
+    """Return a URL of the environment with its path expanded. A URL of another form is refused when it is opened.
 
     :raises InvalidInvocation: if it is relative: another working directory would begin another database.
     """

@@ -1,4 +1,4 @@
-"""``dataclass``, ``field`` and ``replace`` as the standard library has them, at a tenth of their price for a cold command.
+"""``dataclass``, ``field`` and ``replace`` as in the standard library, at a tenth of their cost for a cold command.
 
 The standard library compiles six methods for each frozen dataclass with slots, and imports ``inspect`` for it: half a millisecond each, of
 which a cold ``invoke`` paid a hundred. Here one method is compiled, when the first object is made, and the others are shared. To type
@@ -241,7 +241,7 @@ def _standard() -> Any:
 
 
 class _Standard:
-    """Stands for what the standard library notes about a dataclass, until one of its functions asks."""
+    """Placeholder for the standard library's data about a dataclass, until one of its functions reads them."""
 
     def __init__(self, cls: Any, name: str, **how: Any) -> None:
         self._cls = cls
@@ -249,7 +249,7 @@ class _Standard:
         self._how = how
 
     def __get__(self, one: Any, owner: Any = None) -> Any:
-        """Make the same class with the standard library, and note what that notes."""
+        """Make the same class with the standard library, and store the library's data about it."""
         dataclasses = _standard()
 
         def given(about: _Field) -> Any:
@@ -286,7 +286,7 @@ def readable(cls: Any, *names: str) -> None:
 
 
 def core_schema(cls: Any, read: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return what pydantic asks of a class whose JSON is that of ``to_json``, which ``read`` parses."""
+    """Return the schema that pydantic needs for a class with ``to_json``, whose JSON ``read`` parses."""
 
     def found(given: Any) -> Any:
         if isinstance(given, cls):

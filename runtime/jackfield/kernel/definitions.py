@@ -23,7 +23,7 @@ class Definitions:
         self._completed: dict[int, Mapping[str, Any]] = {}
 
     def complete(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a schema with the definitions that it refers to. The schema must be one of the manifest's, which lives as long."""
+        """Return a schema with the definitions that it refers to. The schema must belong to the manifest, and live as long."""
         found = self._completed.get(id(schema))
         if found is None:
             needed = self._needed(schema)

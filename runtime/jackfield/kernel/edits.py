@@ -1,4 +1,4 @@
-"""Distance of two words: whether one edit makes one of the other."""
+"""Distance of two words: whether one edit turns one into the other."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Ordinary ends of a process, for objects held by weak references: what they have put off is recorded before.
+"""Ordinary ends of a process, for objects held by weak references: their postponed work is recorded first.
 
-``atexit`` covers scripts and servers. Children of multiprocessing and of billiard, Celery's copy of it, end by ``os._exit`` after the
+``atexit`` covers scripts and servers. Children of multiprocessing, and of billiard, Celery's copy of it, end by ``os._exit`` after the
 finalizers of these packages, which each child registers anew.
 """
 
@@ -40,20 +40,21 @@ def at_end(owner: T, hook: Callable[[T], object]) -> None:
 
 
 def is_ending() -> bool:
-    """Return whether the main thread has run its program to the end, so that Python starts no thread any more.
+    """Return whether the main thread has run its program to the end, so that Python starts no more threads.
 
-    It lives on while ``threading`` calls what libraries have registered for this moment, as ``concurrent.futures`` has to join its threads.
+    The process lives on while ``threading`` calls functions that libraries have registered for this moment: ``concurrent.futures`` joins
+    its threads so.
     """
     return not threading.main_thread().is_alive() or getattr(threading, "_SHUTTING_DOWN", False)
 
 
 def no_thread() -> Unavailable:
-    """Return the error for what needs a thread of its own while Python ends."""
+    """Return the error for a step that needs a thread of its own while Python shuts down."""
     return Unavailable("Python ends, and starts no thread any more", hint="Call before the end, or use 'invoke'.", sent=Sent.NOTHING)
 
 
 def no_modules(sent: Sent | None = None) -> Unavailable:
-    """Return the error for what is called, as by ``__del__``, when Python has dropped its modules, and imports none any more."""
+    """Return the error for a call, such as from ``__del__``, after Python has dropped its modules and can import none."""
     return Unavailable("Python ends", hint="Call before the end, or in a function of 'atexit'.", sent=sent)
 
 

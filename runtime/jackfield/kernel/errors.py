@@ -81,7 +81,7 @@ class Detail:
 class Provider:
     """The provider's own error: code, message, HTTP status and request ID.
 
-    ``details`` are the further members of the error, under the provider's own names. Those that are not JSON, or with which the details
+    ``details`` are the further members of the error, under the provider's own names. Members that are not JSON, or with which the details
     would exceed ``MAX_PROVIDER_DETAILS``, are left out.
     """
 
@@ -143,9 +143,9 @@ class JackfieldError(Exception):
     ``message`` says what happened, ``details`` where, ``hint`` what to do next. ``sent`` is the state of the provider's operation (if
     omitted, the runtime derives it from the code once the operation has begun). ``retry_after`` is the wait in seconds that the provider
     requested, or until a paced call has its turn. ``stale_credentials``: new credentials may help. ``expired``: the connection's own
-    credentials have expired, so that a person must replace them. ``repeatable``: a retry may help (it does not help with a certificate that
-    cannot be verified). ``done_before``: by this refusal the provider says that the request had been carried out before. It is a success
-    if an earlier attempt of the same call may have taken effect.
+    credentials have expired, so that a person must replace them. ``repeatable``: a retry may help (it does not help with an unverifiable
+    certificate). ``done_before``: the refusal says that the request had been carried out before. It is a success if an earlier attempt of
+    the same call may have taken effect.
     """
 
     code: ClassVar[str] = "internal"
@@ -158,7 +158,7 @@ class JackfieldError(Exception):
     """True if the provider may have taken the request under its caller's key: the same request may be sent under it again, and no other."""
     http_status: int = 500
     problem: ClassVar[str | None] = None
-    """Code of a problem document, where it has one that is finer than ``code``."""
+    """Code of a problem document, where a finer code than ``code`` exists."""
     exit_code: ClassVar[int] = 1
 
     def __init__(
@@ -347,8 +347,8 @@ class RateLimited(JackfieldError):
 
 
 class LimitReached(JackfieldError):
-    """A ``limit`` of the workspace is reached, which is ``most``: one of ``access.settings.LIMITS``, or the server's for each workspace.
-    Nothing was sent, queued or stored."""
+    """A ``limit`` of the workspace is reached; ``most`` is its value: one of ``access.settings.LIMITS``, or the server's limit for each
+    workspace. Nothing was sent, queued or stored."""
 
     code = "rate_limited"
     retryable = True
@@ -367,8 +367,8 @@ class QuotaExceeded(JackfieldError):
 
 
 class QuotaReached(QuotaExceeded):
-    """A ``quota`` of the workspace or of the token is used up ``until`` a time, which is in so many ``seconds``. None: the call is larger
-    than it allows at all. Nothing was sent."""
+    """A ``quota`` of the workspace or of the token is used up ``until`` a time, which is ``seconds`` away. None: the call is larger than it
+    allows at all. Nothing was sent."""
 
     def __init__(self, quota: str, until: str | None = None, seconds: float | None = None) -> None:
         super().__init__(
@@ -393,15 +393,15 @@ class TimedOut(JackfieldError):
     retryable = True
     http_status = 504
     unexplained = False
-    """True if it says only that a deadline passed, and not what took so long."""
+    """True if it says only that a deadline passed, without the step that took so long."""
 
 
 class NotYet(TimedOut):
     """The state that an action waits for has not been reached. A direct invocation is retried until its deadline. A queued one returns to
-    the queue and is run again after ``retry_after`` seconds, as long as that is at most ``within`` seconds after it was queued.
+    the queue and is run again after ``retry_after`` seconds, until ``within`` seconds after it was queued.
 
-    ``until`` maps JSON Pointers into a response to what they point at once the state is reached. The conformance suite, which has no job
-    to wait for, then responds so.
+    ``until`` maps JSON Pointers into a response to their values once the state is reached. The conformance suite, which has no real wait,
+    then responds with these values.
     """
 
     def __init__(self, message: str, *, retry_after: float, within: float, until: Mapping[str, Any] | None = None, **rest: Any) -> None:
@@ -415,7 +415,7 @@ class JobFailed(Rejected):
 
 
 class FailedInPart(JobFailed):
-    """The provider carried out a part, and the caller asked for that to be a failure (``partial: "fail"``). Nothing repeats it."""
+    """The provider carried out a part, and the caller asked to treat that as a failure (``partial: "fail"``). It is never repeated."""
 
     keeps_key = True
 
@@ -472,13 +472,13 @@ CODES: dict[str, type[JackfieldError]] = {
 
 
 def brief(error: BaseException) -> str:
-    """Return the words for an error in one line of a log: its message; of what has no code the class alone, since its text may quote a
-    secret."""
+    """Return an error's text for one line of a log: its message; for an exception without a code the class alone, since its text may quote
+    a secret."""
     return error.message if isinstance(error, JackfieldError) else type(error).__name__
 
 
 def missing_extra(sentence: str, extra: str, package: str | None) -> InvalidInvocation:
-    """Return the error for a package of an extra that is not installed; ``sentence`` says what needs it: "the server needs"."""
+    """Return the error for a package of an extra that is not installed; ``sentence`` says which feature needs it: "the server needs"."""
     text = f"{sentence} the extra '{extra}': the package '{package}' is not installed"
     return InvalidInvocation(text, hint=f"pip install 'jackfield[{extra}]'")
 
@@ -502,7 +502,7 @@ def did_you_mean(name: str, names: Iterable[str], shown: Callable[[str], bool] |
 
 
 def unknown_members(given: Iterable[Any], known: Iterable[str], what: str, path: str = "") -> list[Detail]:
-    """Return a fault for each name in ``given`` that no member of ``what`` has: "a subscription"."""
+    """Return a fault for each name in ``given`` that is no member of ``what`` ("a subscription")."""
     found = []
     for name in (str(one) for one in given if one not in known):
         text = f"'{name[:80]}' is not a member of {what}{did_you_mean(name, known)}"

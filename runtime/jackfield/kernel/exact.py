@@ -1,6 +1,6 @@
 """Numbers of JSON with all their digits, where a double would lose some: DynamoDB's have 38 (docs/tutorial/any-aws-service.md).
 
-Such a number is a float like any other to whoever does not know this module.
+To code that does not know this module, such a number is an ordinary float.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Exact(float):
     __slots__ = ("text",)
     text: str
     any_made = False
-    """Whether this process has made one."""
+    """True once this process has made such a number."""
 
     def __new__(cls, text: str) -> Self:
         """Read a number of JSON."""
@@ -97,7 +97,7 @@ def result_json(value: Any, encoder: json.JSONEncoder) -> str:
 
 
 def with_digits(shown: Any, whole: Any) -> Any:
-    """Return ``shown``, which somebody has made of ``whole``, with the numbers that lost digits on the way as they are there."""
+    """Return ``shown``, which was derived from ``whole``, with the digits of ``whole`` for numbers that lost digits on the way."""
     if type(whole) is Exact:
         return whole if type(shown) is float else shown
     if isinstance(shown, dict) and isinstance(whole, dict):

@@ -1,10 +1,10 @@
-"""Names that are imported on first use, so that a program loads only the parts it uses: public names of a package (PEP 562), and those that
-annotations alone need.
+"""Names that are imported on first use, so that a program loads only the parts it uses: public names of a package (PEP 562), and names that
+only annotations need.
 
-``typing.get_type_hints``, and what is built on it (pydantic's ``validate_call``, tools made from functions, containers that read
+``typing.get_type_hints``, and the tools built on it (pydantic's ``validate_call``, tools made from functions, containers that read
 ``__init__``), look a name up in the module of the function or class. The first reader of an annotation pays for the imports that its module
-has under ``TYPE_CHECKING``. Packages prepare what they export, and from there all that its annotations name; a module whose objects callers
-get from methods alone calls ``late_hints`` at its end.
+has under ``TYPE_CHECKING``. Packages prepare their exports, and from there all names in their annotations; a module whose objects callers
+get only from methods calls ``late_hints`` at its end.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def late_hints_of(found: object) -> None:
 
 
 def _note(found: Any, module: str) -> None:
-    """Replace the annotations of a class or function that has own ones; not those of a model, which are read with each subclass.
+    """Replace the annotations of a class or function that has its own; not of a model, whose annotations are read with each subclass.
 
-    From Python 3.14, the ``__init__`` of a dataclass makes its annotations from those of the class when they are read: they stay.
+    From Python 3.14, the ``__init__`` of a dataclass derives its annotations from the class when they are read: they stay.
     """
     if not isinstance(found, (type, _FUNCTION)) or found.__module__ != module or "__pydantic_decorators__" in vars(found):
         return

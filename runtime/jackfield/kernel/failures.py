@@ -1,6 +1,6 @@
 """Handling of any exception: undo and re-raise (``OnFailure``), or keep foreign code from ending its thread or task (``Contained``).
-``attempt`` takes what foreign code raises as a value, ``loaded`` imports what a package declares, and ``exhausted`` says whether memory,
-threads or descriptors have run out. ``ClientsLeave`` lets the client of a server go."""
+``attempt`` returns an exception of foreign code as a value, ``loaded`` imports declared objects of packages, and ``exhausted`` says whether
+memory, threads or descriptors have run out. ``ClientsLeave`` lets a server's client disconnect."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
         @property
         def module(self) -> str:
-            """Module of what it names."""
+            """Module of the named object."""
 
         @property
         def attribute(self) -> str:
@@ -71,11 +71,11 @@ class Raised:
 
 
 class Contained:
-    """Context manager around foreign code, which may only fail. An exit, a ``CancelledError`` or a ``GeneratorExit`` must not end the
-    thread, task or generator that runs it: its invocation would end without a Result. They become a ``RuntimeError``.
+    """Context manager around foreign code that turns its exits into failures. An exit, a ``CancelledError`` or a ``GeneratorExit`` must not
+    end the thread, task or generator that runs it: its invocation would end without a Result. They become a ``RuntimeError``.
 
-    What the host has named or a signal's handler raises goes on (``interrupts``). Ctrl-C stays what it is in the main thread, the only one
-    that it reaches, and so does the cancellation of a task that was asked for.
+    Exceptions of the host's named classes or of a signal handler pass through (``interrupts``). Ctrl-C stays unchanged in the main thread,
+    the only one that it reaches, and so does a requested cancellation of a task.
     """
 
     __slots__ = ()
@@ -112,7 +112,7 @@ def _was_asked_for(error: BaseException) -> bool:
 def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call foreign code, contained.
 
-    :raises RuntimeError: in place of what is no ``Exception``.
+    :raises RuntimeError: in place of a ``BaseException`` that is no ``Exception``.
     """
     try:
         return function(*args, **kwargs)
@@ -132,7 +132,7 @@ def in_callers_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
 
 
 def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
-    """Call code that may raise anything. Return its value, or the ``Exception`` that it raised; what the host raises goes on."""
+    """Call code that may raise anything. Return its value, or the ``Exception`` that it raised; the host's exceptions pass through."""
     try:
         return function(*args, **kwargs)
     except Exception as error:
@@ -142,7 +142,7 @@ def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | 
 
 
 def attempt_foreign(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
-    """Call a connector's code, contained. Return its value, or what it raised."""
+    """Call a connector's code, contained. Return its value, or its exception."""
     try:
         return contained(function, *args, **kwargs)
     except Exception as error:  # noqa: BLE001 (the boundary to foreign code; the caller decides what the exception means)
@@ -150,14 +150,15 @@ def attempt_foreign(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
 
 def value_of(outcome: T | Raised) -> T:
-    """Return the value of a call that ``attempt`` or ``attempt_foreign`` has made, or raise what it raised."""
+    """Return the value of an outcome of ``attempt`` or ``attempt_foreign``, or raise its exception."""
     if isinstance(outcome, Raised):
         raise outcome.error
     return outcome
 
 
 class BrokenPart(ImportError):
-    """Failure to load what an installed package declares. ``kind`` is the class of what was raised; ``reason`` may quote the package."""
+    """Failure to load an object that an installed package declares. ``kind`` is the class of the exception; ``reason`` may quote the
+    package."""
 
     def __init__(self, noun: str, point: Point, reason: str, kind: str = "") -> None:
         self.about = f"the {noun} '{point.name}' of the distribution {point.distribution}"

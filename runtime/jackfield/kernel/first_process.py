@@ -10,9 +10,9 @@ import signal
 def obey() -> None:
     """Let SIGTERM end this process from now on, until a command sets a handler of its own.
 
-    The handler of process 1 is the C library's ``_exit``, so that it also ends a process that waits within a library or for a database. The
-    exit code is the number of the signal. A SIGTERM that came before is kept by those who block it (``env --block-signal=TERM``, as the
-    image does), and counts now.
+    The handler of process 1 is the C library's ``_exit``, so that it also ends a process that waits in a library or for a database. The
+    exit code is the number of the signal. An earlier SIGTERM stays pending where the starter blocks it (``env --block-signal=TERM``, as the
+    image does), and takes effect now.
     """
     if os.getpid() == 1:
         library = ctypes.CDLL(None)

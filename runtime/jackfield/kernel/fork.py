@@ -78,11 +78,11 @@ class ProcessLocal:
         cls.__init__ = init  # type: ignore[assignment,method-assign]
 
     def _leave_to_parent(self) -> None:
-        """Let go of what belongs to the parent, in a forked child."""
+        """Let go of the parent's resources, in a forked child."""
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Replace what belongs to one process; by default the locks."""
+        """Replace the objects that belong to one process; by default the locks."""
         new_locks(self)
 
 
@@ -123,7 +123,7 @@ def _call(place: int) -> None:
 
 
 _LOOK, _LOOKS = 0.001, 5_000
-"""Seconds between two looks at what is imported, and their number, after which a fork waits no longer."""
+"""Seconds between two checks of running imports, and the number of checks, after which a fork waits no longer."""
 
 
 def _before() -> None:

@@ -1,7 +1,7 @@
-"""Keep secrets out of the frames of exceptions that leave the library: error trackers, and tracebacks with locals, show each variable.
+"""Removal of secrets from the frames of exceptions that leave the library: error trackers, and tracebacks with locals, show each variable.
 
-Frames keep their file and line. Those of our own code, and of the libraries that it called, lose their variables once they have ended;
-those of the host and of connectors' authors keep theirs.
+Frames keep their file and line. Frames of our own code, and of the libraries that it called, lose their variables once they have ended;
+frames of the host and of connectors' authors keep theirs.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _LIBRARIES = sys.stdlib_module_names | {
     "boto3", "botocore", "cryptography", "httpcore2", "httpx2", "jsonschema", "jsonschema_rs", "obstore", "orjson", "pluggy", "psycopg",
     "psycopg_pool", "pydantic", "pydantic_core", "s3transfer", "urllib3", "yaml",
 }  # fmt: skip
-"""Packages that run no code of their own accord: what calls them owns their frames."""
+"""Packages that run no code of their own accord: their callers own their frames."""
 _LONGEST = 100
 """Limit of causes that are looked at."""
 _ASYNC, _GENERATES = 0x80, 0x20
 
 
 def bordered(kind: T, unless: Callable[[], object] | None = None) -> T:
-    """Make a function, or the public methods and properties of a class, inherited ones too, the border to the host: what leaves it has no
-    variable of ours.
+    """Make a function, or the public methods and properties of a class, inherited ones too, the border to the host: exceptions that cross
+    it carry no variables of ours.
 
-    ``Jackfield`` is bordered, and whatever its methods return; a test follows their annotations. What each call passes below has no border,
-    or one that does nothing while ``unless`` returns a call. A border costs one call of a function.
+    ``Jackfield`` is bordered, and so are the objects that its methods return; a test follows their annotations. Inner code that each call
+    passes has no border, or an inactive one while ``unless`` returns a call. A border costs one function call.
     """
     if not isinstance(kind, type):
         made: T = _bordered(kind, unless)
@@ -85,7 +85,8 @@ def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
 def _begun(
     function: Callable[..., Any], begin: Callable[[Callable[..., Any], Iterator[Any]], Any], unless: Callable[[], object] | None = None
 ) -> Callable[..., Any]:
-    """Return a function that makes what a host begins later, or cancels before its first step: then, too, no frame has its arguments."""
+    """Return a function for coroutines that a host begins later, or cancels before the first step: in both cases, no frame has their
+    arguments."""
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -111,7 +112,7 @@ def _generate(function: Callable[..., Any], given: Iterator[Any]) -> Generator[A
 
 
 async def cleared(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Await a coroutine; what it raises has no variable of ours."""
+    """Await a coroutine; its exceptions carry no variables of ours."""
     try:
         return await coroutine
     except BaseException as error:
@@ -129,14 +130,15 @@ def _leave(error: BaseException) -> None:
 
 
 def clear(error: BaseException) -> None:
-    """Clear the variables of our own frames in the traceback of an exception, and in those of its causes."""
+    """Clear the variables of our own frames in the tracebacks of an exception and its causes."""
     if isinstance(error, (StopIteration, StopAsyncIteration, GeneratorExit)):
         return
     from jackfield.kernel.packages import IMPORTED  # which no call that succeeds loads
 
     _tell(error)
     ours: set[FrameType] = set()
-    """A cause that a library caught begins in a frame of the library: only the consequence, which comes first, shows who called that."""
+    """Our own frames so far: a cause that a library caught begins in a frame of the library, and only the consequence, which comes first,
+    shows its caller."""
     for one in _chain(error):
         is_below = False
         for frame in _frames(one):
@@ -167,8 +169,8 @@ def _frames(error: BaseException) -> Iterator[FrameType]:
 
 
 def _has_ended(frame: FrameType) -> bool:
-    """Return whether a frame runs no more, and is not suspended: then only has it taken over what it refers to. To clear the frame of a
-    suspended generator would end that."""
+    """Return whether a frame has ended, and is not suspended: only then may it be cleared. Clearing the frame of a suspended generator
+    would end the generator."""
     code = frame.f_code
     return any(found is code for found in gc.get_referents(frame))
 

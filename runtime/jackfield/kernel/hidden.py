@@ -46,7 +46,7 @@ def visible(text: str, kept: str = "\n") -> str:
 
 def visible_json(text: str) -> str:
     """Return JSON in which each hidden character is an escape, and so is each letter of another alphabet in a word with Latin ones.
-    Otherwise, who decides would see another name than it is."""
+    Otherwise a person who decides would read another name than the real one."""
     if text.isascii() and text.isprintable():
         return text
     found, alike = visible(text), _alike()
@@ -81,7 +81,7 @@ def hidden_parts(text: str, kept: str = "\n\r\t") -> list[str]:
 
 
 def trimmed(text: str) -> str:
-    """Return a text without white space and hidden characters at its ends: what a key was copied with."""
+    """Return a text without white space and hidden characters at its ends, which come from copying a key."""
     if "!" <= text[:1] <= "~" and "!" <= text[-1:] <= "~":
         return text
     start, end = 0, len(text)

@@ -1,7 +1,7 @@
-"""Hints worded for whom they are shown to: an error holds a :class:`NextStep`, and a surface shows it through :func:`worded`.
+"""Hints worded for their readers: an error holds a :class:`NextStep`, and a surface shows it through :func:`worded`.
 
-Here are the library's words for the framework's steps, and those of its own command line. Each distribution above adds its steps, and the
-words of what it shows, when it is imported. The journal stores the library's wording, which names no surface.
+This module has the library's words for the framework's steps, and the words of its own command line. Each distribution above adds its
+steps, and the words of its surfaces, when it is imported. The journal stores the library's wording, which names no surface.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _WORDS: dict[str, dict[str, str]] = {
 }
 """Words of the steps by surface. A surface that has none for a step uses the library's."""
 _SURFACES: dict[str, Callable[[str, str], str]] = {}
-"""Surfaces whose words depend on who asks, or that add to plain texts."""
+"""Surfaces whose words depend on the reader, or that add to plain texts."""
 OF_PROVIDERS: Mapping[str, str] = {
     "rejected": "The provider refused this request for its content: correct what its message names. Unchanged, it is refused again.",
     "not_found": "Check the names and IDs in the inputs, and whether the account of the connection may see what they name.",
@@ -73,7 +73,7 @@ OF_PROVIDERS: Mapping[str, str] = {
     "rate_limited": "Send it again later, or fewer at a time.",
     "unavailable": "The failure is on the provider's side: try again later.",
 }
-"""Hints by code for what a provider has answered and its connector has no hint for."""
+"""Hints by code for a provider's answers without a hint of the connector."""
 
 
 def add_words(surface: str, words: Mapping[str, str]) -> None:
@@ -82,7 +82,7 @@ def add_words(surface: str, words: Mapping[str, str]) -> None:
 
 
 def add_surface(name: str, wording: Callable[[str, str], str]) -> None:
-    """Let ``wording`` word all hints of a surface: it gets the hint, and what stands after the surface's name and a colon."""
+    """Let ``wording`` word all hints of a surface: it gets the hint, and the text after the surface's name and a colon."""
     _SURFACES[name] = wording
 
 
@@ -138,7 +138,7 @@ def restored(hint: str | None) -> str | None:
 
 
 def _kept_as(kind: str, kept: str, hint: str) -> NextStep | None:
-    """Read a step from its library's wording: what stands there for its facts, and what follows."""
+    """Read a step from its library's wording: the facts inserted there, and the text that follows."""
     names, place = list[str](), 0
     if not hint.startswith(kept.partition("{")[0]):
         return None

@@ -1,7 +1,8 @@
-"""Tell what the host raises into a call (a time limit, a stop signal, a cancelled greenlet) from what code in the call raises.
+"""Distinction between exceptions that the host raises into a call (a time limit, a stop signal, a cancelled greenlet) and exceptions of
+code in the call.
 
-The host's exception leaves the call as it was raised: from a handler of a signal, of a class that the host has named, or no ``Exception``.
-Exits and cancellations are no ``Exception``, but a connector's code may raise them. A failure of an unknown class is not retried.
+The host's exception leaves the call unchanged: it comes from a signal handler, has a class that the host has named, or is no ``Exception``.
+Exits and cancellations are no ``Exception`` either, but a connector's code may raise them. A failure of an unknown class is not retried.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 GROUP = "jackfield.lets_out"
-"""Entry points that name classes of exceptions. Nothing is imported for it: nobody raises a class whose module is not loaded."""
+"""Entry points that name classes of exceptions. Declared classes are not imported: an exception's class is always in a loaded module."""
 _DEPTH = 20
 """Limit of causes that are looked at."""
 _TRANSPORTS = frozenset({"botocore", "httpcore2", "urllib3"})
@@ -29,7 +30,7 @@ _DECLARED: set[str] = set()
 def let_out_of_calls(classes: Iterable[type[BaseException]], declared: Iterable[str] = ()) -> None:
     """Let exceptions of the host's and of ``declared`` classes (``module:Class``) come out of all calls of this process.
 
-    :raises TypeError: for what is no class of exceptions, or one of every failure.
+    :raises TypeError: for a value that is no class of exceptions, or a class of all failures.
     """
     kind: Any
     for kind in classes:
@@ -63,10 +64,10 @@ def let_out(error: Exception) -> None:
 
 
 def let_out_of_call(error: Exception, handled: BaseException | None) -> None:
-    """Raise what the host has raised, as it was raised, if ``error`` is that or was made of it.
+    """Raise the host's exception unchanged, if ``error`` is that exception or was derived from it.
 
-    ``handled`` is what the host was handling when it called: the context of all that is raised in the call, and no news. An exception that
-    has the traceback of the one that it was made of (urllib3 gives it on) is not the host's: that one is.
+    ``handled`` is the exception that the host was handling when it called: the context of all exceptions raised in the call, and not a new
+    one. An exception that shares the traceback of its cause (urllib3 copies it) is not the host's: the cause is.
     """
     found = [one for one in _made_of(error, handled) if interrupt(one)]
     while found:
@@ -80,8 +81,8 @@ def let_out_of_call(error: Exception, handled: BaseException | None) -> None:
 
 
 def drop_frames(error: BaseException, handled: BaseException | None) -> None:
-    """Clear the frames of an exception that ends here, and of its causes: they refer to open objects. What the host was handling keeps its
-    own."""
+    """Clear the frames of an exception that ends here, and of its causes: they refer to open objects. The exception that the host was
+    handling keeps its frames."""
     for found in _made_of(error, handled):
         found.__traceback__ = None
 
@@ -95,8 +96,8 @@ def is_unknown(error: BaseException) -> bool:
 
 
 def is_thrown_in(error: BaseException, handled: BaseException | None) -> bool:
-    """Return whether a transport has made its error of an unknown exception: who raised that into the call is not told of the next attempt,
-    so there is none."""
+    """Return whether a transport has derived its error from an unknown exception: the code that raised it into the call could not stop the
+    next attempt, so there must be none."""
     for found in _made_of(error, handled):
         module, origin = type(found).__module__, found.__cause__ or found.__context__
         is_transports = module == "jackfield.wire.faults" or module.partition(".")[0] in _TRANSPORTS
@@ -121,7 +122,7 @@ def _is_exit(error: BaseException) -> bool:
 
 
 def is_cancelled(error: BaseException) -> bool:
-    """Return whether asyncio has cancelled a task. It is not imported for that; and while another thread imports it, it lacks names."""
+    """Return whether asyncio has cancelled a task. asyncio is not imported for this; while another thread imports it, it may lack names."""
     kind = getattr(sys.modules.get("asyncio"), "CancelledError", None)
     return kind is not None and isinstance(error, kind)
 

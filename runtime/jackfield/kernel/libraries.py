@@ -7,7 +7,7 @@ import logging
 LIBRARIES = (
     "h2", "hpack", "httpcore", "httpcore2", "httpx", "httpx2", "imapclient", "paramiko", "pika", "psycopg", "psycopg2", "pymysql", "redis",
 )  # fmt: skip
-"""Loggers of libraries that speak to providers: they quote what a stranger has sent, and each failure is an error with a code anyway."""
+"""Loggers of libraries that speak to providers: they quote foreign texts, and each failure is an error with a code anyway."""
 
 
 def silence_libraries() -> None:

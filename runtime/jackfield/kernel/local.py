@@ -1,4 +1,4 @@
-"""This process on its machine: its account, jackfield's folder, standard output, files that are replaced as a whole, processor cores."""
+"""This process on its machine: its account, jackfield's folder, standard output, atomic replacement of files, processor cores."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def home(environment: Mapping[str, str]) -> str:
 
     That is XDG_DATA_HOME (XDG Base Directory Specification) on Linux, Application Support on macOS, LOCALAPPDATA on Windows.
 
-    :raises InvalidInvocation: if the folder is not an absolute path, nor expands to one: another working directory would begin another one.
+    :raises InvalidInvocation: if the folder is not an absolute path, nor expands to one: another working directory would mean another
+        folder.
     """
     named = environment.get("JACKFIELD_HOME")
     found = os.path.expanduser(named) if named else os.path.join(_user_data(environment, sys.platform), "jackfield")
@@ -164,7 +165,7 @@ def replace_file(path: str, *pieces: bytes, mode: int = 0o666) -> None:
 
 @contextmanager
 def turn(path: str) -> Iterator[None]:
-    """Hold the lock file beside ``path`` while it is changed, where the system has such locks. It is released if the process dies.
+    """Hold the lock file next to ``path`` while it is changed, on systems with such locks. It is released if the process dies.
 
     :raises OSError: if the folder or the lock file cannot be made.
     """

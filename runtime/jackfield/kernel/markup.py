@@ -1,7 +1,7 @@
-"""HTML for pages: elements, tables, lists of facts, and Markdown that strangers wrote.
+"""HTML for pages: elements, tables, lists of facts, and Markdown from third parties.
 
 Everything that is not ``Markup`` is escaped, so no page can forget to. Of Markdown, raw HTML and images are disabled, and links may be
-http, https or mailto. The few HTML elements that descriptions of APIs use are read as the Markdown that means the same.
+http, https or mailto. The few HTML elements that descriptions of APIs use are read as the equivalent Markdown.
 """
 
 from __future__ import annotations
@@ -139,10 +139,10 @@ def table(
     sorts: Mapping[str, tuple[Node, str | None]] | None = None,
     numbers: Container[str] = (),
 ) -> Markup:
-    """Render a table, or ``empty`` without rows. The first cell heads its row. Columns in ``hidden`` are there, but not shown.
+    """Render a table, or ``empty`` without rows. The first cell heads its row. Columns in ``hidden`` are present, but not shown.
 
     Each cell carries its column's name, since narrow screens show a row as a card; the roles keep it a table there for screen readers.
-    ``sorts`` has the columns by which a reader may sort: the link that does so, and ``ascending`` or ``descending`` where they are.
+    ``sorts`` has the columns by which a reader may sort: the link for it, and ``ascending`` or ``descending`` where they are sorted.
     Columns in ``numbers`` are compared by their last digits.
     """
     body = [h.tr(_cells(columns, row, hidden, numbers), role="row") for row in rows]
@@ -231,7 +231,7 @@ def _translated(text: str) -> str:
 
 
 def _rendered(tokens: Sequence[Token], *, new_window: bool) -> Markup:
-    """Render Markdown, with links that do not tell their target where the reader comes from."""
+    """Render Markdown, with links that do not reveal the page to their target."""
     found = reader()
     for parent in tokens:
         if parent.children:
@@ -265,7 +265,7 @@ def reader() -> MarkdownIt:
 
 
 def _is_any_link(url: str) -> bool:
-    """Accept every link; of one that is not safe, only the text is rendered."""
+    """Accept every link; of an unsafe one, only the text is rendered."""
     return isinstance(url, str)
 
 

@@ -31,10 +31,10 @@ _JOINERS = "\u200c\u200d"
 
 
 def clean_name(name: str) -> str | None:
-    """Return the last part of a path as every host can save it; None if nothing is left.
+    """Return the last part of a path in a form that every host can save; None if nothing is left.
 
     Hidden characters go, such as those that reorder displayed text ("fdp.exe" for "exe.pdf"), and so do blanks and dots at the end, which
-    Windows drops and of which ``..`` consists. A longer one is cut before its ending.
+    Windows drops and of which ``..`` consists. A longer name is cut before its ending.
     """
     last = without_hidden(re.split(r"[/\\]", name)[-1], _JOINERS).strip().rstrip(". ")
     if len(last.encode()) > _LONGEST:

@@ -27,7 +27,7 @@ class Notices:
 
     @property
     def wanted(self) -> bool:
-        """True if somebody reads notices."""
+        """True if notices have a reader."""
         return bool(self._address)
 
     def alive(self) -> None:

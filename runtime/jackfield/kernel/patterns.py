@@ -1,4 +1,4 @@
-r"""Regular expressions of schemas, sorted by what it costs to search a text for them.
+r"""Regular expressions of schemas, sorted by the cost of searching a text for them.
 
 Nearly all are searched by an engine whose time is linear in the text. Two kinds are not: patterns with look-around or back-references,
 for which only a backtracking engine exists, and patterns so large that each character costs microseconds. They become a format
@@ -27,9 +27,10 @@ MAX_SQUARES: Final = 20_000_000
 """Limit of the squares of the lengths of all texts of a value that slow patterns judge: 20 of the longest, which take 80 ms together."""
 MAX_SLOW: Final = 200
 MAX_SLOW_LARGE: Final = 16
-"""Patterns of one connector that are not linear, and those whose compiled form exceeds 256 KiB. A service of AWS has at most 10."""
+"""Limits for patterns of one connector that are not linear, and for patterns whose compiled form exceeds 256 KiB. A service of AWS has at
+most 10."""
 SLOW: Final = "jackfield:pattern:"
-"""Prefix of the format that stands for a slow pattern."""
+"""Prefix of the format that represents a slow pattern."""
 
 _LEFT: ContextVar[list[int]] = ContextVar("slow patterns")
 _SMALL_SIZE = 64 << 10
@@ -58,7 +59,8 @@ class Pattern:
 
 
 def dear_patterns(patterns: Iterable[str]) -> str | None:
-    """Return the pattern with which several take too long to compile, or None. Compiles only what takes a millisecond at most.
+    """Return the pattern with which several patterns together take too long to compile, or None. Only patterns that take a millisecond at
+    most are compiled.
 
     A large pattern with look-around takes up to 60 ms: a wheel of 7 kB with a thousand of them took a minute to verify.
     """
@@ -76,7 +78,7 @@ def dear_patterns(patterns: Iterable[str]) -> str | None:
 def sorted_pattern(pattern: str) -> Pattern:
     """Spell a pattern for the engines and find the cheapest one that takes it. Takes up to some milliseconds, once per pattern.
 
-    A pattern that none takes counts as linear: the engine refuses it with its own message when it compiles the schema.
+    A pattern that no engine takes counts as linear: the engine refuses it with its own message when it compiles the schema.
     """
     linear, looking = _spelt(pattern, _LINEAR), _spelt(pattern, _LOOKING)
     for size, weight in ((_SMALL_SIZE, 1), (_LINEAR_SIZE, _LARGE_WEIGHT)):
@@ -101,7 +103,7 @@ def slow_is_spent() -> bool:
 
 
 def slow_format(name: str) -> tuple[str, Callable[[str], bool]]:
-    """Return a format that stands for a slow pattern, with the function that judges it as long as the value's budget lasts."""
+    """Return the format of a slow pattern, with the function that checks it within the value's budget."""
     finds = sorted_pattern(name.removeprefix(SLOW)).finds
 
     def holds(text: str) -> bool:

@@ -12,7 +12,7 @@ ABSENT: Any = object()
 
 
 def is_placeholder(value: object, *members: str) -> bool:
-    """Return whether a value is an object with one member, of one of these names."""
+    """Return whether a value is an object with exactly one member, whose name is among ``members``."""
     return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in members
 
 

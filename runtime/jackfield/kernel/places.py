@@ -1,4 +1,4 @@
-"""Where an author's code has raised: his own line, and the frames on the way there."""
+"""Places where an author's code has raised: the author's own line, and the frames on the way there."""
 
 from __future__ import annotations
 

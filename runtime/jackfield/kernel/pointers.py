@@ -37,7 +37,7 @@ def pointer(*steps: str | int) -> str:
 
 
 def unescaped(token: str) -> str:
-    """Return the name or index that a token of a pointer stands for."""
+    """Return the name or index that a token of a pointer encodes."""
     return token.replace("~1", "/").replace("~0", "~")
 
 
@@ -120,7 +120,8 @@ def _follow(value: Any, steps: tuple[str, ...]) -> Any:
 
 
 def copy_member(target: MutableMapping[str, Any], source: Mapping[str, Any], path: str) -> None:
-    """Give the members of ``target`` at each alternative of ``path`` the values of ``source``; those that it lacks are removed."""
+    """Set the members of ``target`` at each alternative of ``path`` to the values of ``source``; members that ``source`` lacks are
+    removed."""
     for steps in alternatives(path):
         if LAST in steps:
             continue  # an item, which belongs to its array

@@ -32,7 +32,7 @@ class TooCostly(ValueError):
 
 
 class Meter(Protocol):
-    """Counter of what a document costs, fed as it arrives."""
+    """Counter of a document's cost, fed as it arrives."""
 
     def feed(self, piece: bytes) -> None:
         """Count a further piece.
@@ -42,7 +42,7 @@ class Meter(Protocol):
 
 
 class JsonMeter:
-    """Count of the values of JSON: what begins one outside of strings, and the strings themselves."""
+    """Count of the values of JSON: their first characters outside of strings, and the strings themselves."""
 
     __slots__ = ("_count", "_cut", "_is_open", "_most", "_strings")
 
@@ -128,7 +128,7 @@ class AnyMeter:
 
 
 class RawMeter:
-    """Count of what looks like values of JSON in framed or unknown content."""
+    """Count of apparent JSON values in framed or unknown content."""
 
     __slots__ = ("_count", "_most")
 
@@ -183,9 +183,9 @@ def check_json(content: bytes, most: int = MAX_ANSWER_VALUES) -> None:
 
 
 def check_xml(content: bytes, most: int = MAX_ANSWER_VALUES) -> None:
-    """Refuse XML with more than ``most`` elements and attributes, or with a document type, whose entities multiply what they stand for.
+    """Refuse XML with more than ``most`` elements and attributes, or with a document type, whose entities can expand exponentially.
 
-    :raises TooCostly: if it has.
+    :raises TooCostly: for such XML.
     """
     if _DOCTYPE.search(content):
         raise TooCostly("has a document type or entities")

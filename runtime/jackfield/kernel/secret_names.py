@@ -1,4 +1,4 @@
-"""Names and descriptions of members that hold credentials: what a converter marks as secret, and what the grade's rule looks for.
+"""Names and descriptions of members that hold credentials: a converter marks them as secret, and the grade's rule searches for them.
 
 A name decides by its last words: ``clientSecret`` holds a secret, ``secretId``, ``tokenType`` and ``nextPageToken`` do not. Where the name
 says nothing, a description that begins with the noun of a credential does ("The user password. For login.").
@@ -37,15 +37,15 @@ _FORMS = _set("again base64 confirm confirmation der hash new old pem plain plai
 """Last words that say in which form a credential is given."""
 _ABOUT_PAGES = _set("cont continuation continue cursor delta next page paging pagination prev previous resume scroll skip start sync")
 _NO_TOKEN = _ABOUT_PAGES | _set("bos change eos idempotency mask max min pad separator special stop unk unknown")
-"""Words that make a token one of paging, of repeats, or of a text."""
+"""Words that make a token a page token, an idempotency token, or a token of a text."""
 _SHORTENED = _set("censored masked obfuscated redacted truncated")
 """Words of a name whose value is only a part of the credential."""
 _PUBLIC = _set("public publishable")
-"""Words of the name of a key that is given to anybody."""
+"""Words in the name of a public key."""
 _QUESTIONS = _set("allow can enable has include includes is need needs require requires should use uses with")
 """Words of a name that asks whether there is a credential."""
 _TEXT_UNIT = frozenset({"bytes", "lemma", "logprob", "logprobs", "probability", "start_offset", "position", "top_logprobs"})
-"""Members beside a token of a text."""
+"""Members next to a token of a text."""
 _PASS = frozenset({"admin", "auth", "basic", "db", "ftp", "imap", "login", "proxy", "sftp", "smtp", "user"})
 _NO_SECRET = re.compile(r"\b(idempoten|paginat|next page|page of results|continuation|not (a )?secret|tokeni[sz]er)", re.IGNORECASE)
 _SAYS = re.compile(
@@ -69,7 +69,7 @@ def words_of(name: str) -> list[str]:
 
 
 def names_secret(name: str, *, several: bool = False, siblings: Collection[str] = ()) -> bool:
-    """Return whether a text, or an array of texts, of this name holds a credential. ``siblings`` are the members beside it."""
+    """Return whether a text, or an array of texts, of this name holds a credential. ``siblings`` are the other members of the object."""
     words = words_of(name)
     if several:
         return any(tuple(words[-len(one) :]) == one for one in _PLURALS)
@@ -84,7 +84,7 @@ def names_secret(name: str, *, several: bool = False, siblings: Collection[str] 
 
 
 def _ends(words: list[str]) -> bool:
-    """Return whether the last words are those of a credential."""
+    """Return whether the last words name a credential."""
     if not words:
         return False
     if words[-1] == "pass":
@@ -95,7 +95,7 @@ def _ends(words: list[str]) -> bool:
 
 
 def basis(name: str, about: str, *, several: bool = False, siblings: Collection[str] = ()) -> Literal["name", "description"] | None:
-    """Return what says that a text of this name and description is a credential; None if nothing does."""
+    """Return whether the name or the description says that a text is a credential; None if neither does."""
     if _NO_SECRET.search(about):
         return None
     if names_secret(name, several=several, siblings=siblings):

@@ -19,7 +19,7 @@ _EXTRA = 4.0
 """Seconds beyond ``--stop-within`` after which a process ends by force: five are promised."""
 _OUTLASTED = [getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGQUIT") if hasattr(signal, name)]
-"""Signals that ask a process to stop, beside Ctrl-C."""
+"""Signals other than Ctrl-C that ask a process to stop."""
 _ENDING = (signal.SIGINT, *ENDS, *_OUTLASTED)
 """Signals that end a process which does not handle them."""
 
@@ -35,13 +35,13 @@ class ForcedEnd:
 
     @property
     def begun(self) -> bool:
-        """True once the process was told to stop."""
+        """True once the process was asked to stop."""
         return self._begun
 
     def begin(self) -> None:
-        """Start the countdown, once. A signal handler may call this: it takes no lock that the thread below it may hold.
+        """Start the countdown, once. A signal handler may call this: it takes no lock that the interrupted thread may hold.
 
-        Where no thread can be started (memory, ``pids.max``), an alarm interrupts the main one instead.
+        Where no thread can be started (memory, ``pids.max``), an alarm interrupts the main thread instead.
         """
         if not self._begun:
             self._begun = True
@@ -53,7 +53,7 @@ class ForcedEnd:
                     signal.setitimer(signal.ITIMER_REAL, self._within + _EXTRA)
 
     def cancel(self) -> None:
-        """Stop the countdown: the process has stopped, and goes on with something else."""
+        """Stop the countdown: the process has stopped serving, and continues with other work."""
         if self._over.locked():
             self._over.release()
 
@@ -71,7 +71,7 @@ class ForcedEnd:
 
 
 class Hangups:
-    """SIGHUPs of this process that nobody has acted on yet: ``listen`` keeps them from ending it."""
+    """Unhandled SIGHUPs of this process: ``listen`` keeps them from ending it."""
 
     def __init__(self) -> None:
         self._count = self._seen = 0
@@ -93,7 +93,7 @@ class Hangups:
 
 
 HANGUPS = Hangups()
-"""Those of this process."""
+"""SIGHUPs of this process."""
 
 
 @contextmanager
@@ -106,8 +106,7 @@ def ending_programs() -> Iterator[None]:
 
 @contextmanager
 def started_whole() -> Iterator[None]:
-    """Let signals wait for the end of the block, which starts a program: one that leaves it in between would leave a program that nobody
-    knows."""
+    """Delay signals until the end of the block, which starts a program: a signal in between would leave an orphaned program."""
     taken: list[int] = []
     with _handled([number for number in _ENDING if callable(signal.getsignal(number))], lambda number, _frame: taken.append(number)):
         yield

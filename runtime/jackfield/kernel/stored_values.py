@@ -1,4 +1,4 @@
-"""JSON, texts and times of database rows, which somebody may have changed."""
+"""JSON, texts and times of database rows, which may have been changed outside of jackfield."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def possible_time(value: object) -> float:
 
 
 def problem_of_times(*times: object) -> dict[str, str]:
-    """Return the member ``problem`` of a row one of whose times is none; nothing if all are. ``iso`` writes stand-ins for such times."""
+    """Return the member ``problem`` of a row with an invalid time; nothing if all times are valid. ``iso`` writes placeholders for such
+    times."""
     try:
         for at in times:
             possible_time(0.0 if at is None else at)

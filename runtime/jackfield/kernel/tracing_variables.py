@@ -43,7 +43,7 @@ def exports_spans(environment: Mapping[str, str]) -> bool:
 
 
 def remarks(environment: Mapping[str, str]) -> Sequence[str]:
-    """Return what an operator should know about OpenTelemetry's variables: why no span is sent, and which variables do not apply.
+    """Return remarks for an operator about OpenTelemetry's variables: why no span is sent, and which variables do not apply.
 
     The texts name variables, never their values: an endpoint may contain a password.
     """
@@ -95,7 +95,7 @@ def _is_url(text: str) -> bool:
 
 
 def _applies(name: str, value: str) -> bool:
-    """Return whether a variable is applied, or asks for nothing beyond what jackfield does anyway."""
+    """Return whether a variable takes effect, or asks only for jackfield's own behaviour."""
     if name == _PROPAGATORS:
         return {part.strip() for part in value.split(",")} <= {"tracecontext", "baggage"}
     if name == _EXPORTER:

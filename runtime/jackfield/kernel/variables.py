@@ -1,4 +1,5 @@
-"""Variables of the environment, as env files, templates and Secrets write them: stripped once, and refused by name for what was added."""
+"""Variables of the environment, as env files, templates and Secrets write them: stripped once, and refused by name for characters that
+these added."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def _below_or_closed(root: Schema, applying: Nodes, name: str) -> Nodes | None:
 
 
 class _Alike:
-    """Members and items to which the same schemas apply: those that no schema declares, unless a pattern may fit some of them."""
+    """Members and items to which the same schemas apply: undeclared ones, unless a pattern may fit some of them."""
 
     __slots__ = ("_matches", "_names", "items")
 
@@ -124,7 +124,7 @@ class _Alike:
         """Number of items that may differ; those after them are alike."""
 
     def step(self, name: str) -> str | int | None:
-        """Return a key that is equal for members that are alike; None for a member that may be like no other."""
+        """Return a key that is equal for members with the same schemas; None for a member whose schemas may be unique."""
         return name if name in self._names else None if self._matches else _REST
 
 
@@ -148,8 +148,8 @@ def member_schemas(node: Schema, name: str) -> list[object]:
 
 
 def may_hold(root: Schema, given: object, steps: Sequence[str]) -> bool:
-    """Return whether a value of the schema may have something at these steps of a JSON Pointer. An object that declares members has no
-    others, unless it says so: what a document describes is what there is."""
+    """Return whether a value of the schema may have a member at these steps of a JSON Pointer. An object that declares members has no
+    others, unless its schema says so."""
     if not steps or not isinstance(given, Mapping):
         return True
     found = nodes(root, given)
@@ -188,10 +188,10 @@ def item_schemas(node: Schema, index: int) -> list[object]:
 
 
 class SecretPlaces:
-    """Schemas that apply to one part of a value, by default to all of it, and the places of the secrets that they mark.
+    """Schemas that apply to one part of a value, by default to all of it, and the places of the secrets marked there.
 
-    It is made for one schema and used for many values. What it has found out about members and items is kept, but for names that only
-    values have.
+    It is made for one schema and used for many values. Findings about members and items are cached, except for names that occur only in
+    values.
     """
 
     __slots__ = ("_alike", "_applying", "_known", "_root", "_shared", "is_secret", "reaches")
@@ -229,7 +229,7 @@ class SecretPlaces:
 
 
 _Shared = tuple[frozenset[int], dict[tuple[int, ...], SecretPlaces]]
-"""Of the places of one schema: the schemas that reach a secret, and those that were made, by IDs, which the root keeps valid."""
+"""State of the places of one schema: the schemas that reach a secret, and the places made so far, by IDs that the root keeps valid."""
 
 
 def _reaching(root: Schema) -> frozenset[int]:

@@ -1,1 +1,1 @@
-"""Manifests: what a host knows of a connector without its code."""
+"""Manifests: descriptions of connectors that a host reads without their code."""

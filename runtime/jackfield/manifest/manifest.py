@@ -14,7 +14,7 @@ from jackfield.manifest import reading as read
 from jackfield.manifest.pagination import Pagination
 
 MANIFEST_VERSION, MANIFEST_VERSIONS, WHOLE_BODY = 1, (1, 2), "body"
-"""Version of connectors with code, those that are read, and the input whose members are inputs of their own in version 2."""
+"""Version of manifests of connectors with code, the readable versions, and the input whose members are inputs of their own in version 2."""
 
 EFFECTS: tuple[Effect, ...] = ("read", "idempotent", "write")
 _LITERALS: Mapping[str, tuple[str, ...]] = {
@@ -127,8 +127,8 @@ class ActionRow:
 
 @dataclass(frozen=True, slots=True)
 class ActionContent:
-    """Part of an action that calls, forms and policies need, and lists do not. That of a manifest with thousands of actions is another
-    object with these members, which reads or makes them when they are first used."""
+    """Part of an action that calls, forms and policies need, and lists do not. In a manifest with thousands of actions, another object with
+    these members reads or makes them at first use."""
 
     row: Json
     """JSON as published."""
@@ -159,9 +159,9 @@ class ActionManifest:
     definitions: Definitions | None = None
     """Definitions of the manifest that the two schemas may refer to."""
     keywords: str = ""
-    """Words by which people look for the action, besides those in its key."""
+    """Search words for the action, in addition to those in its key."""
     group: str = ""
-    """Heading under which the action is listed: of a generated one its first tag."""
+    """Heading under which the action is listed: the first tag of a generated action."""
     allowed_with: tuple[str, ...] = ()
     """Other actions of the connector that a caller must be allowed to call, too: this one lets its output's holder do the same."""
     borrows: bool = False
@@ -393,17 +393,17 @@ class Manifest:
     actions: Mapping[str, ActionManifest]
     published: Published
     hosts: tuple[str, ...] = ()
-    """Public hosts that the connector connects to besides those that a connection names, with ``*`` as wildcard."""
+    """Public hosts that the connector connects to in addition to those of a connection, with ``*`` as wildcard."""
     triggers: Mapping[str, TriggerManifest] = field(default_factory=dict)
-    """What it can watch."""
+    """Triggers of the connector."""
     virtual: bool = False
     """True for a connector of which ``raw`` lists actions without schemas: those are made or read when they are used."""
     is_generated: bool = False
     """True for a connector that calls the servers of an API's description."""
     rank: int = 0
-    """How much more likely than others the connector is meant, of search results that are equal otherwise."""
+    """Rank of the connector among otherwise equal search results."""
     isolated: bool = False
-    """True for what is installed into an environment of its own. It comes after the connectors of this one, and gets a
+    """True for a connector installed into an environment of its own. It comes after the connectors of this environment, and gets a
     connection that it shares with them only where a caller names both."""
 
     @classmethod

@@ -34,11 +34,11 @@ class Pagination:
     merge, and ``all_input`` the boolean input that requests every page. ``size_input`` and ``max_size`` give the page size to use for that.
 
     Output members are paths (``kernel.pointers``): a name, ``List.NextMarker``, or alternatives: ``NextMarker || Keys[-1].Name``.
-    ``further_tokens`` are pairs of an input and an output path, for lists with several tokens; ``further_items`` are merged like
-    ``items``; the list ends if the output's ``more`` is a no. Of ``page_members``, which are about one page, the last page's are kept.
+    ``further_tokens`` are pairs of an input and an output path, for lists with several tokens; ``further_items`` are merged like ``items``;
+    the list ends if the output's ``more`` is a no. Members in ``page_members`` are about one page: the last page's are kept.
 
     ``wire`` tells the conformance suite how responses name the next page: ``kind``, and the JSON Pointers ``response``, ``items`` and
-    ``more``. It is no part of the manifest.
+    ``more``. It is not part of the manifest.
     """
 
     token_input: str

@@ -1,5 +1,5 @@
-"""Parts that every generator of connectors writes: the package's name, an icon for what has none, the Result of an example. Texts have a
-length that people and language models read."""
+"""Parts that every generator of connectors writes: the package's name, a default icon, the Result of an example. Texts are cut to a length
+that people and language models read."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from jackfield.kernel.errors import InvalidInput
 LONGEST_TITLE = 200
 """Characters of a title in a manifest that is published or installed."""
 LONGEST_TEXT = 8_000
-"""Characters of a description, guide or hint there: each stands in a form, and in what a language model reads."""
+"""Maximum characters of a description, guide or hint: each appears in forms and in prompts of language models."""
 PROOFS = ("written", "checked", "recorded")
-"""Proof of what a manifest says about its provider: from what is known, against a document of the provider, or at the provider."""
+"""Proof of a manifest's statements about its provider: written from knowledge, checked against a document of the provider, or recorded at
+the provider."""
 _LIMITS = {
     "title": LONGEST_TITLE,
     **dict.fromkeys(("description", "setup", "hint", "reason", "expects", "purpose", "cure"), LONGEST_TEXT),
@@ -25,8 +26,8 @@ _DATA = frozenset({"default", "const", "enum", "examples", "invocation", "result
 def package_of(key: str) -> str:
     """Return the name of the package of a connector with this key.
 
-    :raises InvalidInput: if an installed library has this name: its modules would be hidden. One that binds actions is a library, although
-        it may have a connector, too.
+    :raises InvalidInput: if an installed library has this name: its modules would be hidden. A package that binds actions is a library,
+        even if it has a connector.
     """
     from importlib import metadata
 

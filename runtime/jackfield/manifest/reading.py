@@ -76,7 +76,7 @@ def is_true(data: Json, name: str, where: str) -> bool:
 
 
 def schema(data: Json, name: str, where: str) -> Json:
-    """Read a schema. Only its own type and those of its properties are checked, so that a host can read all manifests quickly."""
+    """Read a schema. Only its own type and its properties' types are checked, so that a host can read all manifests quickly."""
     found = members(data, name, where)
     fields = members(found, "properties", f"{where}, {name}")
     for node in (found, *fields.values()):
@@ -91,8 +91,8 @@ HOST = "host"
 RESERVED = frozenset(
     {"approval", "audit", "callback", "connect", "connection", HOST, "invocation", "quota", "schedule", "subscription", "workspace"}
 )
-"""Keys that no connector has: the types of jackfield's own events begin with them, and those of a connector with its key. ``host`` is that
-of a program's own functions (``jackfield.once``)."""
+"""Keys that no connector may have: types of jackfield's own events begin with them, and types of a connector's events with its key.
+``host`` is the key for a program's own functions (``jackfield.once``)."""
 
 
 def kebab_key(data: Json) -> str:
@@ -133,7 +133,7 @@ def index_of(manifest: Mapping[str, Any], content: bytes, places: Mapping[str, M
 
 
 def light_row(action: Mapping[str, Any], place: Sequence[int]) -> dict[str, Any]:
-    """Return what the index has of an action, with its place in the manifest."""
+    """Return an action's row for the index, with the action's place in the manifest."""
     kept = {name: value for name, value in action.items() if name in _KEPT}
     kept["description"] = action["description"].partition("\n")[0][:_SUMMARY]
     return {"key": action["key"], **kept, "at": list(place)}

@@ -1,4 +1,4 @@
-"""Triggers in a manifest: what a connector can watch, as a host reads it without running the connector's code."""
+"""Triggers in a manifest, as a host reads them without running the connector's code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = Mapping[str, "Any"]
 KINDS = ("webhook", "poll")
 """A provider that calls us, and a provider that is asked."""
 CHANGES = ("Created", "Updated", "Deleted")
-"""Ends of the types of a poll that compares a list with what it had before."""
+"""Suffixes of the types of a poll that compares a list with its earlier state."""
 EVERY, LEAST = 300.0, 10.0
 """Seconds between two polls, unless a manifest says otherwise, and the least that it may say."""
 LARGEST = 1024 * 1024
@@ -32,7 +32,7 @@ class TriggerManifest:
     ``every`` are the seconds between two polls, ``least`` the fewest that a subscription may choose. ``largest`` is the maximum size of a
     webhook's body in bytes. ``registers`` is true if the connector registers its webhook at the provider, so that nobody has to copy the
     URL there. ``polls`` is true of a poll, and of a webhook whose gaps one closes. ``compares`` is true of a poll that compares a list with
-    what it had before.
+    its earlier state.
     """
 
     key: str

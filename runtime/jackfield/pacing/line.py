@@ -1,6 +1,6 @@
-"""Line of places at one provider, and the rate at which they come due: stated, declared, or learned from throttling.
+"""Line of places at one provider, and the rate at which they come due: stated, declared, or derived from throttling.
 
-Nothing here reads a clock, waits or stores. All times are seconds since 1970, by the clock of whoever stores the line.
+Nothing here reads a clock, waits or stores. All times are seconds since 1970, by the clock of the process that stores the line.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from jackfield.kernel.dataclass import dataclass
 
 LEASE = 0.03
-"""Seconds of the rate that a process leases at most, and by which a leased place may be used later than it comes due.
+"""Seconds of the rate that a process leases at most, and by which a leased place may be used late.
 
-With the 10 ms by which a call may begin late, that is the part of a second that ``_FILL`` leaves free. So no second has more calls than the
-provider allows.
+With the 10 ms by which a call may begin late, they fill the part of a second that ``_FILL`` leaves free. So no second has more calls than
+the provider allows.
 """
 _LEASED_FROM = 20.0
-"""Rate from which places are leased: below it, one transaction per call costs less than a place that nobody uses."""
+"""Rate from which places are leased: below it, one transaction per call costs less than an unused place."""
 _FILL = 0.96
 """Part of the provider's rate that is used: 4 % of a second (40 ms) absorb the jitter between a slot and the arrival of its request."""
 _FIRST_RATE = 10.0
@@ -46,8 +46,8 @@ class Line:
     """Places in their order. Position ``base`` comes due at ``base_at``, later ones at ``rate`` per second. Positions that were given out
     keep their order when the rate changes; ``next`` is the first free one.
 
-    ``rate`` is None while nothing is paced. ``per_second`` is the rate that the provider states, ``declared`` the one that an action
-    declares, to which it keeps once the provider throttles. ``learns``: nobody states limits, and throttles alone lower the rate.
+    ``rate`` is None while nothing is paced. ``per_second`` is the rate that the provider states, ``declared`` the rate that an action
+    declares, which applies once the provider throttles. ``learns``: no limits are stated, and only throttling lowers the rate.
     """
 
     next: float = 0.0
@@ -61,7 +61,7 @@ class Line:
     lowered_at: float = 0.0
     raised_at: float = 0.0
     raised_to: float = 0.0
-    """Position up to which places that came due have raised a rate that is learned."""
+    """Position up to which due places have raised a learned rate."""
     streak: int = 0
     throttled_at: float | None = None
     delay: float = 0.0
@@ -96,7 +96,7 @@ class Line:
             self._set_rate(cap, now)
 
     def throttled(self, began: float, now: float, recent: float, retry_after: float | None) -> None:
-        """Take note of a throttled attempt that began at ``began``: only one that began at the current rate lowers it.
+        """Process a throttled attempt that began at ``began``: only an attempt that began at the current rate lowers the rate.
 
         ``recent`` calls began in the last second.
         """
@@ -161,7 +161,7 @@ class Line:
 
     @property
     def _cap(self) -> float:
-        """Highest rate: what is declared or stated, or what is worth limiting."""
+        """Highest rate: the declared or stated rate, or a rate worth limiting."""
         return self.declared or (_MAX_RATE if self.per_second is None else self.per_second * _FILL)
 
     def _begin(self, rate: float, recent: float, now: float) -> None:

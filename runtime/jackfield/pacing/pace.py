@@ -1,4 +1,4 @@
-"""One pace for many callers: of a provider's account, in all threads and processes of a workspace, or of an action over a connection."""
+"""One pace for many callers: for a provider's account, in all threads and processes of a workspace, or for an action over a connection."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ _PARTS = 256
 
 
 class Pace(ProcessLocal):
-    """Pace as this process sees it. Thread-safe; callers that ask at once share one transaction.
+    """Pace as this process sees it. Thread-safe; concurrent callers share one transaction.
 
-    A process that calls often leases the places that it is going to need, and hands them out from memory. ``learns``: nobody states limits,
-    so that nothing is asked for before the provider throttles.
+    A process with many calls leases places ahead, and hands them out from memory. ``learns``: no limits are stated, so no places are
+    requested before the provider throttles.
     """
 
     def __init__(self, row: PaceRow, clock: Clock, *, is_fast: bool, learns: bool = False) -> None:
@@ -70,7 +70,7 @@ class Pace(ProcessLocal):
         return self._learns and self._line[2] is None
 
     def free(self) -> bool:
-        """Count a call and return True if nothing limits it, and nobody states limits that it would count in."""
+        """Count a call and return True if nothing limits it, and no stated limits count it."""
         if not self._learns or self._line[2] is not None:
             return False
         now = self._clock.monotonic()
@@ -103,7 +103,7 @@ class Pace(ProcessLocal):
         self._lease, self._pending = None, []
 
     def _answer_pending(self) -> None:
-        """Answer those who wait, from a lease that the leader before has taken, or in a transaction that takes the next one."""
+        """Answer the waiting requests from a lease that the last leader has taken, or in a transaction that takes the next lease."""
         held, now = self._lease, self._clock.monotonic()
         if held is not None and held.paced and now - self._seen_at > LEASE and self.due_in(held.end) > -LEASE:
             self._change(lambda state, now: state.line.grow(now))
@@ -114,7 +114,7 @@ class Pace(ProcessLocal):
             self._settle(lambda state, now: state.ask_all(batch, now), wanted, min(request.cost for request in batch))
 
     def _wanted(self, batch: Sequence[PlaceRequest]) -> float:
-        """Estimate what will be asked for during a lease: as much as since the last one, at least half the estimate then."""
+        """Estimate the demand during a lease: as much as since the last lease, at least half of the estimate then."""
         now = self._clock.monotonic()
         elapsed, asked = now - self._asked_since, self._asked + sum(request.cost for request in batch)
         self._asked, self._asked_since = 0.0, now
@@ -226,8 +226,8 @@ class Pace(ProcessLocal):
         self._lease = self._change(settled)
 
     def rides(self) -> bool:
-        """Return whether a request may be answered in the transaction that begins its call (``join``): the row allows that, and callers are
-        so few that none leases places. The request counts as made."""
+        """Return whether a request may be answered in the transaction that begins its call (``join``): the row allows it, and there are too
+        few callers for leases. The request then counts as made."""
         if not self._row.rides:
             return False
         with self._mutex:
@@ -238,7 +238,7 @@ class Pace(ProcessLocal):
             return True
 
     def join(self, transaction: Any, change: Callable[[PaceState, float], T]) -> T:
-        """Apply a change in a transaction of others. What is undone with it was seen, and no more."""
+        """Apply a change in another's transaction. If the transaction is rolled back, the change has been seen by this process only."""
         return self._change(change, partial(self._row.joined, transaction))
 
     def _change(self, change: Callable[[PaceState, float], T], by: Change | None = None) -> T:

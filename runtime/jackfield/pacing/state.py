@@ -23,7 +23,7 @@ T = TypeVar("T")
 DAY = 86_400.0
 """Seconds over which providers count a daily quota."""
 FREE = 3
-"""Cost per second that is neither paced nor makes the limits be read, nor does a single call: who makes single calls needs no limits."""
+"""Calls per second that are neither paced nor cause the limits to be read; nor does a single call: single calls need no limits."""
 READ_EVERY = 300.0
 """Seconds for which the limits that were read are used."""
 _READ_USED_UP_EVERY = 30.0
@@ -33,10 +33,10 @@ _READ_UNKNOWN_EVERY = 900.0
 _READING = 5.0
 """Seconds within which a reading ends; another caller may begin one after that."""
 _LEASED = 0.01
-"""Part of what a quota leaves that a process leases at most, so that the last calls of a quota are counted one by one."""
+"""Maximum part of a quota's rest that a process leases, so that the last calls of a quota are counted one by one."""
 _HOUR = 3600
 _LOW = 0.9
-"""Part of a quota that is used when it is told that it runs low."""
+"""Used part of a quota at which it is reported as running low."""
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class AccountQuota:
     recent_at: float = 0.0
     hours: dict[str, float] = field(default_factory=dict)
     told_at: float | None = None
-    """Time at which it was told last that the quota runs low."""
+    """Time at which the quota was last reported as running low."""
 
     def needs(self, cost: float, now: float) -> Literal["read", "wait"] | None:
         """Return whether a caller is to read the limits, or to wait until another one has read them."""
@@ -75,7 +75,7 @@ class AccountQuota:
         return self.per_day is not None and self.used + self.since + cost > self.per_day
 
     def falls_low(self, now: float) -> bool:
-        """Return whether to tell that a tenth of the quota is left, or that the provider refuses calls for it: at most once a day."""
+        """Return whether to report that a tenth of the quota is left, or that the provider refuses calls for it: at most once a day."""
         is_low = self.refused or (self.per_day is not None and self.used + self.since >= _LOW * self.per_day)
         if not is_low or (self.told_at is not None and now - self.told_at < DAY):
             return False
@@ -89,7 +89,7 @@ class AccountQuota:
         return float("inf") if self.per_day is None else _LEASED * (self.per_day - self.used - self.since)
 
     def read(self, limits: Limits | None, now: float) -> None:
-        """Store what the provider stated; if None, it could not be read, and what was stated before stays in use."""
+        """Store the provider's stated limits; if None, they could not be read, and the last ones stay in use."""
         self.read_at, self.reading_until, self.refused = now, 0.0, False
         if limits is not None:
             self.known, self.per_day, self.used, self.since = True, limits.per_day, limits.used, 0.0
@@ -148,7 +148,7 @@ class PlaceGrant:
 
 
 UNANSWERED = PlaceGrant("wait")
-"""Answer of a request that nobody has answered yet."""
+"""Answer of a request that has no answer yet."""
 
 
 @dataclass(slots=True, eq=False)
@@ -171,8 +171,8 @@ class PlaceRequest:
 class Lease:
     """Places that a process took in advance, to hand them out without a transaction.
 
-    Those from ``start`` to ``end`` are left; where nothing is ``paced``, they are mere counts. ``size`` of them were counted in the daily
-    quota ``at`` that time, ``used`` were handed out, ``reported`` of these are in the state.
+    The places from ``start`` to ``end`` are left; if no call is ``paced``, they are mere counts. ``size`` of them were counted in the daily
+    quota ``at`` that time, ``used`` were handed out, and ``reported`` of the used ones are in the state.
     """
 
     start: float
@@ -265,9 +265,9 @@ class PaceState:
         return Lease(start, line.next, paced=True, at=now, size=size)
 
     def renewed(self, lease: Lease, cost: float, now: float) -> bool:
-        """Count what was handed out of a lease; return True if its places are still of use for ``cost``.
+        """Count the places that a lease has handed out; return True if its other places still serve ``cost``.
 
-        Otherwise, and if nobody is behind them, they are given back.
+        Otherwise they are given back, if they are the last of the line.
         """
         line = self.line
         self.quota.note(lease.used - lease.reported, now)
@@ -317,7 +317,7 @@ class PaceRow(Protocol):
     """State of one pace, changed by one caller at a time."""
 
     rides: bool
-    """True if the state may change in a transaction of others, which nobody else would wait for."""
+    """True if the state may change in another's transaction, for which no other call would wait."""
 
     def joined(self, transaction: Any, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
         """Apply ``change`` as ``change`` does, in a transaction of others."""

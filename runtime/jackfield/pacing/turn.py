@@ -50,10 +50,10 @@ class PostponedError(Exception):
 
 
 class TurnWaiter(Protocol):
-    """How a call waits."""
+    """Way in which a call waits."""
 
     async def call(self, function: Callable[[], T], *, inline_ok: bool = False) -> T:
-        """Call what may block. ``inline_ok``: it is faster than a switch to a thread."""
+        """Call a function that may block. ``inline_ok``: the call is faster than a switch to a thread."""
 
     async def pause(self, seconds: float, cancelled: threading.Event | None = None) -> None:
         """Wait for ``seconds``, or until ``cancelled`` is set."""
@@ -68,7 +68,7 @@ class TurnCaller(Protocol):
 
     @property
     def deadline(self) -> Deadline:
-        """When it must have ended."""
+        """Deadline of the call."""
 
     @property
     def cancelled(self) -> threading.Event:
@@ -80,9 +80,9 @@ class TurnCaller(Protocol):
 
 
 class Ride:
-    """Turn that the call's begin takes in its transaction, and the call's end corrects in its own.
+    """Turn that a call's begin takes in its transaction, and that the call's end corrects in its own.
 
-    - ``is_undone``: its place does not come due now, so that both are undone.
+    - ``is_undone``: its place is not due yet, so turn and begin are rolled back.
     - ``late``: seconds by which the call has begun after its slot.
     """
 
@@ -101,7 +101,7 @@ class Ride:
         return not self.is_undone
 
     def correct(self, transaction: Any) -> None:
-        """Move later slots by as much as the call has begun after its own."""
+        """Move later slots by the delay with which the call began."""
         self._pace.join(transaction, lambda state, now: state.line.delayed(self.late, now))
 
 
@@ -227,7 +227,7 @@ class Turn:
             self.pace.mark()
 
     async def failed(self, error: JackfieldError, began: float) -> None:
-        """Report the error of an attempt that began at ``began`` (monotonic): all callers share what it says about the rate."""
+        """Report the error of an attempt that began at ``began`` (monotonic): all callers share its information about the rate."""
         pace = self.account or self.pace
         if pace is None:
             return
@@ -310,7 +310,7 @@ class Turn:
             request.grant = UNANSWERED
 
     async def _keep_to_plan(self, pace: Pace, row: Pace, plan: Warmup, grant: PlaceGrant) -> None:
-        """Count the call in the warm-up plan of its connection, in that one's ``row``. One from the queue comes again the next day."""
+        """Count the call in the warm-up plan of its connection, in the plan's ``row``. A call from the queue returns the next day."""
         refused = await self._call.waiter.call(partial(row.plan, plan.per_day, self._cost), inline_ok=row.is_fast)
         if refused is not None:
             number, until = refused

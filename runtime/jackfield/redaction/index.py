@@ -1,8 +1,8 @@
 """Index of many needles: one pass over a text finds them all, however many they are.
 
 Searching for each needle by itself takes time proportional to texts times needles, and a connection may bring 128 secrets with twenty
-needles each. Here a few characters at every few places are looked up in a dictionary: one of these places is inside the first characters
-of each needle. Needles that begin alike are sorted, so that bisection finds the longest with which the text goes on.
+needles each. Here a few characters at every few positions are looked up in a dictionary: one of these positions is inside the first
+characters of each needle. Needles with a common beginning are sorted, so that bisection finds the longest that matches the text.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from jackfield.redaction.needles import BASE64, LONG, Form, Needle
 
 _FIRST = 12
 _GRAM = 4
-"""Characters with which a needle begins, and those of them that are looked up in the text first, at every ninth place."""
+"""Length of a needle's indexed beginning, and of its part that is looked up first, at every ninth position."""
 
 
 class Index(SecretHolder):
-    """Finds what ``Needle.spans`` of each needle finds, with overlapping spans merged. ``others`` are too long to keep their needles."""
+    """Index with the results of each needle's ``Needle.spans``, overlapping spans merged. ``others`` are too long for their needles to be
+    stored."""
 
     __slots__ = ("_exact", "_folded", "_tokens", "others")
 
@@ -52,7 +53,7 @@ def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 class _Entry:
-    """Needle among others that begin alike: ``parent`` is the longest that begins it, ``jump`` one further up.
+    """Needle among others with the same beginning: ``parent`` is the longest needle that is its prefix, ``jump`` a prefix further up.
 
     The jumps are those of a skew-binary list: from any depth, each ancestor is a logarithmic number of steps away.
     """

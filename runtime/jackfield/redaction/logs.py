@@ -50,8 +50,8 @@ class LogRedaction(logging.Filter):
     """Logging filter that redacts records before their handler formats them. Add one to each handler that jackfield installs.
 
     It masks the secrets of the 100 connections that this process has used last, whichever thread or task logs. That includes tracebacks,
-    and whatever code outside this package logs, such as a connector's and the SDK's that it uses. Messages of this package hold none, but
-    for those about connectors (the logger ``jackfield.connector``), which may quote what their code has raised.
+    and logs of any code outside this package, such as a connector's and its SDK's. Messages of this package contain no secrets, except
+    those about connectors (the logger ``jackfield.connector``), which may quote an exception of their code.
 
     It belongs on handlers, because a logger's filters do not see the records of its child loggers. Message and arguments become one
     redacted text; traceback, causes, stack and ``extra`` are redacted too. ``exc_info`` is replaced by its redacted text, because a

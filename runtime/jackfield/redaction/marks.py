@@ -39,7 +39,7 @@ def confidential_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[
 
 def hidden_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
     """Return all texts of a connection that no message may show. They are its secret and confidential values, and the credentials of HTTP
-    Basic (RFC 7617) that a short secret makes with another value. In Base64, a search for the secret itself does not find it."""
+    Basic (RFC 7617) made of a short secret and another value. In Base64, a search for the secret itself does not find it."""
     secrets = secret_values(schema, values)
     short = [secret for secret in secrets if len(secret) < _SMALL]
     return secrets | confidential_values(schema, values) | frozenset(chain.from_iterable(_basic(secret, values) for secret in short))

@@ -1,7 +1,7 @@
-"""Masks of HTTP messages: what a stored exchange shows of a URL, of header fields and of a body.
+"""Masks of HTTP messages: the displayed form of a URL, of header fields and of a body in a stored exchange.
 
-Two rules, each sufficient alone: a value is masked where its name says that it is a secret, and wherever a known secret stands, in all the
-forms that a ``Redactor`` finds. A name decides for header fields, query parameters, fields of forms, members of JSON and elements of XML.
+Two rules, each sufficient alone: a value is masked where its name denotes a secret, and wherever a known secret occurs, in all the forms
+that a ``Redactor`` finds. A name decides for header fields, query parameters, fields of forms, members of JSON and elements of XML.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _STEMS = ("token", "secret", "passw", "apikey", "credential", "signature", "cook
 _WORDS = frozenset({"auth", "pwd", "pass", "otp", "sig", "sid", "hmac"})
 """Words of a name that say so."""
 _OUTSIDE = _WORDS | {"key", "keys", "pin", "nonce"}
-"""Words that say so in heads, URLs and forms. In JSON and XML, a key is mostly that of an object."""
+"""Words in names of secrets in heads, URLs and forms. In JSON and XML, a key is mostly an object's key."""
 _PLAIN = frozenset({"idempotencykey", "xidempotencykey", "sessionduration"})
-"""Names that look like those of secrets, and whose values say what was asked for."""
+"""Names that look like names of secrets, but whose values belong to the request."""
 _PLACES = frozenset({"location", "contentlocation", "referer", "link", "origin"})
 """Header fields with URLs."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
@@ -53,8 +53,7 @@ class Shown:
 
 
 def is_secret_name(name: str, words: frozenset[str] = _OUTSIDE) -> bool:
-    """Return whether a name says that its value is a secret: ``x-api-key``, ``clientSecret``, ``X-Amz-Signature``; also by one of its
-    ``words``."""
+    """Return whether a name denotes a secret: ``x-api-key``, ``clientSecret``, ``X-Amz-Signature``; or has one of the ``words``."""
     folded = re.sub(r"[^a-z0-9]", "", name.lower())
     if folded in _PLAIN:
         return False
@@ -81,10 +80,10 @@ def _field(name: str, value: str, redactor: Redactor) -> dict[str, str]:
 
 
 def masked_body(content: bytes, size: int, fields: Iterable[tuple[bytes, bytes]], redactor: Redactor) -> Shown:
-    """Return a body without secrets. ``content`` is its beginning, and all of it if it has ``size`` bytes; ``fields`` are those of its
-    head, which say how it is coded.
+    """Return a body without secrets. ``content`` is its beginning, and all of it if it has ``size`` bytes; ``fields`` are the header
+    fields, which declare its coding.
 
-    What cannot be searched is left out: binary data, unknown codings, and forms of several parts. Of a body that is cut, the end is left
+    Content that cannot be searched is left out: binary data, unknown codings, and forms of several parts. The end of a cut body is left
     out, too, since it may hold a part of a secret.
     """
     said = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in fields}
@@ -120,7 +119,7 @@ def _body_text(content: bytes, kind: str, *, is_cut: bool) -> str | None:
 
 
 def _by_names(text: str, kind: str, *, is_cut: bool) -> str:
-    """Mask what is a secret by its name, whatever the kind of text is: a server may call JSON a plain text."""
+    """Mask values whose names denote secrets, whatever the declared type of the text: a server may label JSON as plain text."""
     if _JSON.search(kind) and not is_cut:
         try:
             read = json.loads(text)

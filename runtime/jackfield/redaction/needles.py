@@ -119,7 +119,8 @@ class Needle(SecretHolder):
     """One text to search for. Not a dataclass, because its ``repr`` would show the secret.
 
     ``before`` and ``after`` mean that the Base64 character on that side holds some bits of the secret. ``token`` means that letters or
-    digits on either side make it another word. ``folded`` means that it is searched for in lower-cased text, ``encoded`` that it is Base64.
+    digits on either side make it part of another word. ``folded`` means that it is searched for in lower-cased text, ``encoded`` that it is
+    Base64.
     """
 
     __slots__ = ("after", "before", "encoded", "folded", "text", "token")

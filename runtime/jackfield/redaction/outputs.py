@@ -1,8 +1,8 @@
-"""Masking of outputs: a secret does not leave in them, and no mask damages data (docs/reference/masking.md).
+"""Masking of outputs: no secret leaves in them, and no mask damages data (docs/reference/masking.md).
 
-Of texts, secrets are cut out as everywhere. Of Base64, page tokens and names of members nothing can be cut without making them useless:
-such a member is withheld as a whole. Secrets that are short or known to everybody stand in harmless data by chance, so they are searched
-for less. A secret that is split over the events of a stream is masked in all of them (``Joints``).
+Secrets are cut out of texts, as everywhere. Cutting would make Base64, page tokens and names of members useless: such a member is withheld
+as a whole. Short or public secrets occur in harmless data by chance, so they are searched for less. A secret that is split over the events
+of a stream is masked in all of them (``Joints``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jackfield.redaction.needles import Form, encodings, normal_forms, spellings
 from jackfield.redaction.redactor import Redactor
 
 SHORTEST = 8
-"""Characters below which a secret is masked in outputs as a whole token only: it is a word, or stands in Base64 by chance."""
+"""Length below which a secret is masked in outputs only as a whole token: it is a word, or occurs in Base64 by chance."""
 _FILE = frozenset({"data", "contentType", "name", "disposition", "contentId"})
 """Members of a file within an output; ``data`` is Base64."""
 _BASE64 = re.compile(r"(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9+/_-]{14,}={0,2}", re.DOTALL)
@@ -64,7 +64,7 @@ PUBLIC_DEFAULTS: Mapping[str, str] = {
     "dev-only-token": "Vault's tutorials, https://developer.hashicorp.com/vault/tutorials",
     "tiger": "Oracle's user scott, https://docs.oracle.com/cd/B19306_01/server.102/b14200/intro001.htm",
 }
-"""Secrets that everybody knows, and where they are published: what simulators, images and guides give as a key or a password. At most 40.
+"""Public secrets, and where they are published: keys and passwords that simulators, images and guides use. At most 40.
 
 Outputs are not searched for them: they hide nothing, and most are words, whose masks would damage data.
 """
@@ -151,8 +151,8 @@ class OutputMask(SecretHolder):
 
 
 def _sorted(forms: Mapping[str, Form]) -> tuple[dict[str, Form], dict[str, Form]]:
-    """Return the secrets to search for anywhere, and those to search for as whole tokens. Public defaults are neither, nor is what HTTP
-    Basic makes of one."""
+    """Return the secrets to search for anywhere, and those to search for as whole tokens. Public defaults are neither, nor are HTTP Basic's
+    forms of them."""
     weak = {secret.strip() for secret in forms if is_short(secret) or is_public(secret)}
     long: dict[str, Form] = {}
     short: dict[str, Form] = {}
@@ -202,10 +202,10 @@ def strings(value: object) -> Sequence[str]:
 
 
 class Joints:
-    """Masks the events of one stream, in order. An event that may end within a secret is held back until the next ones tell.
+    """Masks the events of one stream, in order. An event that may end within a secret is held back until the next ones decide.
 
-    Texts of consecutive events are joined where they stand at the same place. Of a secret that was found, the parts that were not handed on
-    are masked; bytes that hold a part of one are withheld, and ``withheld`` has their places. ``alone`` says that each event is masked.
+    Texts of consecutive events are joined if they have the same place. The parts of a found secret that were not handed on are masked;
+    bytes with a part of one are withheld, and ``withheld`` has their places. ``alone`` says that each event is masked.
     """
 
     def __init__(self, mask: OutputMask, *, alone: bool = False) -> None:
@@ -227,7 +227,7 @@ class Joints:
         return self.rest()
 
     def rest(self) -> list[Event]:
-        """Return the events that are held back: none follows, or none tells any more."""
+        """Return the events that are held back: none follows, or none can still decide."""
         for event in self._held:
             for path, is_bytes in _places(event):
                 text = self._given.get((path, is_bytes), "") + _text_at(event, path, is_bytes)
@@ -244,7 +244,7 @@ class Joints:
         return self._redactor.may_go_on((given + "".join(held))[-self._window :])
 
     def _check(self, path: Path, is_bytes: bool) -> None:
-        """Mask what crosses the joints of the texts at a place."""
+        """Mask secrets that cross the joints of the texts at a place."""
         for _ in range(_ROUNDS):
             given, held = self._joined(path, is_bytes)
             whole = given + "".join(held)
@@ -275,7 +275,7 @@ class Joints:
 
 
 def masked_events(output: Mapping[str, Any], mask: OutputMask) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """Mask an output whose lists are events that were handed on; return it with JSON Pointers to what is withheld."""
+    """Mask an output whose lists are events that were handed on; return it with JSON Pointers to the withheld parts."""
     masked, withheld = mask.masked(output)
     found = dict(masked)
     for name, value in masked.items():
@@ -309,7 +309,7 @@ def _places(value: Any, path: Path = ()) -> Iterator[tuple[Path, bool]]:
 
 
 def _text_at(event: Any, path: Path, is_bytes: bool) -> str:
-    """Return the text of an event at a place, that of bytes with a character for each; empty if there is none."""
+    """Return the text of an event at a place, bytes as one character each; empty if there is none."""
     value = event
     for key in path:
         if isinstance(key, str):

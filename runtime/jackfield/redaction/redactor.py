@@ -34,9 +34,9 @@ class Redactor(SecretHolder):
 
     It finds the secret itself: trimmed or not, in either Unicode normal form, with either line end, indented, and in any case if it has 8
     or more ASCII characters. It finds escaped forms for URLs, forms, JSON, JSON Pointers, ``repr``, HTML, XML and quoted-printable,
-    whichever characters the encoder chose to escape. In texts of at most 256 Ki characters it also finds what is escaped twice. It finds
-    hexadecimal, UTF-8 and UTF-16 octets, and Base64 at any offset of a longer run, with line breaks. Overlapping secrets are masked as one,
-    so no rest of a longer one remains.
+    whichever characters the encoder chose to escape. In texts of at most 256 Ki characters it also finds text that is escaped twice. It
+    finds hexadecimal, UTF-8 and UTF-16 octets, and Base64 at any offset of a longer run, with line breaks. Overlapping secrets are masked
+    as one, so no rest of a longer one remains.
 
     A secret of fewer than 4 characters is masked only as a whole token, that is between characters that are neither letters nor digits:
     ``a`` must not destroy every text. Blank secrets, and those of asterisks only, are ignored. A Redactor without secrets costs nothing;
@@ -265,7 +265,7 @@ def _replaced(text: str, spans: list[tuple[int, int]]) -> str:
 
 
 class Holder(Protocol):
-    """Whoever holds secrets for as long as it lives, such as an open connection; its Redactor may change."""
+    """Object that holds secrets for as long as it lives, such as an open connection; its Redactor may change."""
 
     @property
     def redactor(self) -> Redactor:
@@ -277,14 +277,14 @@ _MOST_IN_FORCE = 100
 
 
 class _InForce:
-    """Secrets of what was used last in this process."""
+    """Secrets of the objects used last in this process."""
 
     def __init__(self) -> None:
         self._recent: OrderedDict[int, ref[Holder]] = OrderedDict()
         self._joint: tuple[frozenset[Redactor], Redactor] = (frozenset(), Redactor())
 
     def add(self, holder: Holder) -> None:
-        """Mask the secrets of a new holder in the log of this process for as long as it lives, and is one of those used last."""
+        """Mask the secrets of a new holder in the log of this process for as long as it lives, and is one of the holders used last."""
         self._recent[id(holder)] = ref(holder)  # in the place of one that has died, if it had this ID
         self.use(holder)
 

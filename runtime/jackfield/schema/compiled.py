@@ -27,7 +27,7 @@ _ABOUT_CONTENT = frozenset({"anyOf", "oneOf", "not", "enum", "const", "contains"
 _STACK_IS_FULL = Detail("", "is nested too deeply to be judged")
 _INLINE = 1 << 17
 _COPYING = 16
-"""Steps of a schema that an event loop may wait for, and those that filling, masking and writing take for each part of a value."""
+"""Steps of a schema that an event loop may wait for, and steps that filling, masking and writing take for each part of a value."""
 _NO_DEFAULTS: Mapping[str, Any] = {}
 
 

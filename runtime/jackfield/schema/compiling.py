@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
-    """Check a schema, then compile what preparing, validating and explaining need."""
+    """Check a schema, then compile the forms for preparing, validating and explaining."""
     given, own = _outlined(schema)
     root = for_engine(given)
     outline = check_references(root, check_form)
@@ -65,7 +65,7 @@ def checked_schema(schema: Mapping[str, Any]) -> Outline:
 
 
 def check_cost(schema: Mapping[str, Any]) -> None:
-    """Check what a schema costs without compiling it. A schema that is invalid in another way passes.
+    """Check a schema's cost without compiling it. A schema that is invalid in another way passes.
 
     :raises SchemaError: if it takes too many steps.
     """
@@ -128,7 +128,7 @@ class _Planner:
         return plan
 
     def fill(self) -> None:
-        """Fill the plans, and those of their members and items.
+        """Fill the plans, and the plans of their members and items.
 
         :raises SchemaError: if branches that refer to one another combine in too many ways.
         """
@@ -147,7 +147,7 @@ class _Planner:
         yield from self._facts.always(parts)
 
     def _applied(self, parts: Parts, kind: str) -> Iterator[Mapping[str, Json]]:
-        """Yield the schemas that apply to a value of this kind; among branches, only a single one that accepts it."""
+        """Yield the schemas that apply to a value of this kind; of several branches, only a single one that accepts the kind."""
         for node in self._always(parts):
             yield node
             for keyword in ("anyOf", "oneOf"):

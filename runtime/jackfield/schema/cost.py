@@ -1,9 +1,9 @@
 """The cost of a schema: how often it can make the engine judge one part of a value.
 
 Each branch of ``allOf``, ``anyOf``, ``oneOf``, … judges the value again, and so do the branches inside it. A few hundred bytes of schema
-can ask for more steps than a computer can take. The engine remembers what a reference that leads back to an enclosing schema has judged, so
-recursion costs nothing more. Every other reference counts as if its target were written in its place. The sum is taken over the graph, so
-it takes time linear in the schema.
+can ask for more steps than a computer can take. The engine remembers its verdict on a reference back to an enclosing schema, so recursion
+costs nothing more. Every other reference counts as if its target were written in its place. The sum is taken over the graph, so it takes
+time linear in the schema.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _takes_integers(node: Mapping[str, Json]) -> bool:
 
 
 def schema_cost(root: Node, outline: Outline) -> Cost:
-    """Sum up what a schema costs.
+    """Sum up a schema's cost.
 
     :raises SchemaError: if it takes more than ``MAX_COST`` steps; names the place where the branches multiply.
     """
@@ -143,7 +143,7 @@ class _Costs:
         self._again: set[int] = set()
 
     def total(self, root: Node) -> Cost:
-        """Return the cost of the root, and of what recursion begins again."""
+        """Return the cost of the root, and of the schemas where recursion begins again."""
         self._fill(root)
         of = self._of(root)
         steps = of.steps + sum(self._known[node].steps for node in self._again if node != id(root))

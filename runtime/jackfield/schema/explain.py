@@ -1,7 +1,7 @@
 """Explanation of invalid values: one sentence for each error of the engine.
 
-The engine reports which keyword of which part of the schema refuses which part of the value, and the errors of each branch. jackfield
-writes the sentences, so that they contain no terms of Python or Rust and never quote a secret.
+The engine reports the keyword and part of the schema that refuses a part of the value, and the errors of each branch. jackfield writes the
+sentences, so that they contain no terms of Python or Rust and never quote a secret.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class Explainer:
             yield from self._scope(value, path).details(validator.iter_errors(value))
 
     def piecewise(self, place: str, value: Json, path: str) -> Iterator[Detail]:
-        """Explain a large value by its invalid members and items, and what none of these explains by its first error."""
+        """Explain a large value by its invalid members and items; errors that none of these explains count once, by the first."""
         wrong = False
         for sub, part, below in self._pieces(place, value, path):
             if self.fits(sub, part):

@@ -37,9 +37,9 @@ def is_sensitive(node: Mapping[str, Json]) -> bool:
 class SchemaFacts:
     """Checked schema, in the form compiled for the engine.
 
-    ``noun`` denotes its top-level members in messages. ``spread`` is roughly the number of errors that one part of a value can have,
-    ``cost`` the number of steps that judging one can take, ``numbers`` what it is compared with. ``slow`` are the formats that stand for
-    slow patterns, ``again`` the schemas (by ``id``) to which recursion leads back.
+    ``noun`` denotes its top-level members in messages. ``spread`` is roughly the maximum number of errors of one part of a value, ``cost``
+    the number of steps to judge one, ``numbers`` the values of its comparisons. ``slow`` are the formats of slow patterns, ``again`` the
+    schemas (by ``id``) to which recursion leads back.
     """
 
     root: Node

@@ -1,4 +1,4 @@
-"""The formats that messages have words for, and those that jackfield validates instead of the engine.
+"""The formats that messages have words for, and the formats that jackfield validates instead of the engine.
 
 jackfield validates addresses because the contract accepts more (and explains more) than RFC 5321's ``email``, and ``byte`` because the
 engine lacks it. Addresses are validated by shape only, so that no deliverable address is refused. A format that is not asserted at all

@@ -1,4 +1,4 @@
-"""Where members belong: the object that has an unknown name, and the members that a missing object must have."""
+"""Places of members: the object that has an unknown name, and the required members of a missing object."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def parts_of(facts: SchemaFacts, node: Node) -> Sequence[Mapping[str, Json]]:
 
 
 def homes(facts: SchemaFacts, root: Node, name: str) -> Sequence[Steps]:
-    """Return the members of an object, at most four levels down, whose objects have a member of this name: those of the highest level."""
+    """Return the members of an object, at most four levels down, whose objects have a member of this name, on the highest such level."""
     level: list[tuple[Steps, Node]] = [((), root)]
     left, seen = _MOST_SEEN, set[int]()
     for _ in range(_DEEPEST + 1):
@@ -58,7 +58,7 @@ def homes(facts: SchemaFacts, root: Node, name: str) -> Sequence[Steps]:
 
 
 def missing_leaves(facts: SchemaFacts, node: Node, steps: Steps) -> Sequence[Steps]:
-    """Return the members that are missing if the value of this schema is: of an object those that it must have, down to the last."""
+    """Return the members that are missing if the value of this schema is missing: for an object its required members, recursively."""
     found: list[Steps] = []
     for leaf in _leaves(facts, node, steps, len(steps) + _DEEPEST):
         found.append(leaf)

@@ -1,6 +1,6 @@
 """Preparation of a value before validation, planned once per schema: ``x-jackfield`` hints, defaults, lossless reading.
 
-A plan copies only what changes: it never modifies the caller's objects and never copies long strings.
+A plan copies only changed parts: it never modifies the caller's objects and never copies long strings.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class ValuePlan:
 
 
 def _copied(value: Json) -> Json:
-    """Copy a default, so that nobody changes the schema's own."""
+    """Copy a default, so that the schema's own is never changed."""
     if isinstance(value, dict):
         return {name: _copied(item) for name, item in value.items()}
     return [_copied(item) for item in value] if isinstance(value, list) else value

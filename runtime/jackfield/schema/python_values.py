@@ -1,7 +1,7 @@
-"""Values of Python in the inputs of a caller of the library, as the JSON that the schema describes where they stand.
+"""Python values in the inputs of a caller of the library, as the JSON that the schema describes at their place.
 
-The same values over HTTP are the same request: dates and times are written as RFC 3339 has them, a number that a double would change is
-none. What cannot be converted without a guess stays as it is, so that the check refuses it at its place.
+They equal the same values over HTTP: dates and times are written as in RFC 3339, and a number that a double would change stays exact. A
+value that cannot be converted without a guess stays as it is, so that the check refuses it at its place.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def _built_in(value: Any, kind: type, depth: int) -> Any:
 
 
 def _convert_value(value: Any, reader: Callable[..., Any], *given: Any) -> Any:
-    """Read a value. One whose own class fails stays as it is, since the check refuses it by its type; if it is of a type of JSON, what
-    stands for it does."""
+    """Read a value. A value whose own class fails stays as it is, since the check refuses it by its type; for a type of JSON, a placeholder
+    is refused instead."""
     found = attempt(reader, *given)
     if not isinstance(found, Raised):
         return found
@@ -123,7 +123,7 @@ class _SchemaAt:
         self.takes_null = not (self.types or chosen) or "null" in self.types or None in chosen
 
     def takes(self, *types: str) -> bool:
-        """Return whether one of the types may stand here."""
+        """Return whether one of the types is allowed here."""
         return not self.types or not self.types.isdisjoint(types)
 
 
@@ -142,7 +142,7 @@ def _scalar(value: Any, place: _SchemaAt) -> Any:
 
 
 def _of_flag(value: Any) -> Any:
-    """Return a truth value of numpy, the one of its scalars whose class no abstract one of Python's names."""
+    """Return a truth value of numpy, its only scalar whose class has no abstract class in Python."""
     found = value.item()
     return found if type(found) is bool else value
 

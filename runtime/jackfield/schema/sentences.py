@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jackfield.schema.json_types import Json, Node
 
 _MARKS = "[.'\u2019\\s]"
-"""Marks between groups of digits where a comma stands before the decimals."""
+"""Marks between groups of digits in numbers with a decimal comma."""
 _COMMA = f"([+-]?[0-9]+|[+-]?[0-9]{{1,3}}(?:{_MARKS}[0-9]{{3}})+),([0-9]+)"
 _GROUPED = "[+-]?[0-9]{1,3}(?:[,'\u2019\\s][0-9]{3})+(?:[.][0-9]+)?"
 _SAYS_NOTHING = frozenset({"title", "description", "$comment", "type", "properties", "required"})
@@ -62,7 +62,8 @@ def _says_nothing(facts: SchemaFacts, nodes: list[Node], value: Json) -> bool:
 
 
 def _nearest(scope: Explainer, fault: Fault, likely: Sequence[int]) -> list[Detail]:
-    """Return the faults of the form that has the fewest, without those that an equally near form lacks; none if that costs too much."""
+    """Return the faults of the branch that has the fewest, without faults that an equally near branch lacks; none if that costs too
+    much."""
     found: list[list[Detail]] = []
     for index in likely:
         if not scope.affords(fault.value):
@@ -100,7 +101,7 @@ def _branch(fault: Fault, index: int) -> str:
 
 
 def _only_names(branches: Sequence[Node]) -> bool:
-    """Return True if the branches differ only in required members. Constants in members would tell branches apart in another way."""
+    """Return True if the branches differ only in required members. Constants in members would distinguish branches in another way."""
     return all(
         not isinstance(sub, bool)
         and sub.get("required")
@@ -173,7 +174,7 @@ MAX_TEXT = 32 << 20
 MAX_COPIED = 512 << 20
 """Limit for a complete search: estimated bytes that the engine copies into errors (a part for each level above it and each error)."""
 _PART = 100
-"""Estimated bytes that the engine uses for a number, a name, or an array."""
+"""Estimated bytes of the engine for a number, a name, or an array."""
 MAX_PATTERN = 200
 """Longest pattern that a message shows whole."""
 MAX_HOMES = 3
@@ -231,7 +232,7 @@ def _type(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def _number_meant(value: Json) -> str | None:
-    """Return how a number is written here that somebody wrote as another language does: with a comma, or with groups of digits."""
+    """Return the JSON form of a number written as in another language: with a decimal comma, or with groups of digits."""
     text = value.strip() if isinstance(value, str) and len(value) <= MAX_NAME else ""
     if found := re.fullmatch(_COMMA, text):
         whole, decimals = re.sub(_MARKS, "", found[1]), found[2]
@@ -350,7 +351,7 @@ def _contains(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def _required(scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    """Explain each missing member, at its own name; of an object that is missing, those that it must have."""
+    """Explain each missing member, at its own name; for a missing object, its required members."""
     name = fault.error.kind.property
     for steps in missing_leaves(scope.facts, fault.node.get("properties", {}).get(name, True), (name,)):
         yield Detail(shown(fault.path + pointer(*steps)), f"{name_of(steps[-1])} is missing", "required")
@@ -417,7 +418,7 @@ def _looks_at(facts: SchemaFacts, node: Mapping[str, Json], name: str) -> bool:
 
 
 def _failed_parts(scope: Explainer, fault: Fault) -> Iterator[Mapping[str, Json]]:
-    """Find the failed parts that apply in place, whose members the engine calls unevaluated for that reason only.
+    """Find the failed parts that apply in place, the only reason for which the engine calls their members unevaluated.
 
     Their own faults are reported already; reporting every member as unknown would bury those.
     """
@@ -509,4 +510,4 @@ SENTENCES: Mapping[str | None, Sentence] = {
     "$ref": _recursive,
     "$dynamicRef": _recursive,
 }
-"""Sentence for each keyword; None stands for ``false`` and for keywords without a sentence of their own."""
+"""Sentence for each keyword; None for ``false`` and for keywords without a sentence of their own."""

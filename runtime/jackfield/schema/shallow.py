@@ -1,9 +1,9 @@
-"""The form of a schema that explains: one level of branches.
+"""The form of a schema for explanations: one level of branches.
 
-The engine's error for ``anyOf`` or ``oneOf`` holds the errors of every branch, those of the branches inside it, and so on: exponential in
-the depth of the value. So is the number of errors where two parts of ``allOf`` refer to one recursive schema. Here unions and recursive
-references become ``not not``, whose error holds nothing; the branch or target worth explaining is explained apart. They are judged by the
-schema as it is, in which the engine remembers what it has judged.
+The engine's error for ``anyOf`` or ``oneOf`` holds the errors of every branch, of the branches inside it, and so on: exponential in the
+depth of the value. So is the number of errors where two parts of ``allOf`` refer to one recursive schema. Here unions and recursive
+references become ``not not``, whose error holds nothing; the branch or target worth explaining is explained separately. They are judged by
+the original schema, in which the engine remembers its verdicts.
 
 The form is a flat list of parts: the root, the targets of references, branches, and the schemas of members and items.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jackfield.schema.json_types import Json, Node
 
 SHALLOW = "jackfield:///shallow"
-"""URI of the form; ``NAME`` is that of the schema."""
+"""URI of the form; ``NAME`` is the schema's."""
 UNIONS = ("anyOf", "oneOf")
 JUDGED = (*UNIONS, "$ref", "$dynamicRef")
 """Keywords that the form only judges: unions, and references that lead back to an enclosing schema."""
@@ -61,7 +61,7 @@ class Shallow:
         return f"{NAME}#{quote(place)}" if number is None else f"{SHALLOW}#/$defs/{number}"
 
     def keyword_at(self, location: str) -> str:
-        """Return the pointer to the keyword of the schema that an error's location stands for."""
+        """Return the pointer to the schema's keyword for an error's location."""
         uri, _, fragment = location.partition("#")
         place = unquote(fragment)
         if uri == SHALLOW:
@@ -113,7 +113,7 @@ class Shallow:
         return value
 
     def _judged(self, node: Mapping[str, Json], place: str, judged: Iterable[str]) -> list[Json]:
-        """Return what a node only judges as parts of its ``allOf``, and note where they stand there."""
+        """Return the parts of a node's ``allOf`` that are only judged, and note their places there."""
         parts: list[Json] = []
         for keyword in judged:
             if keyword in UNIONS:

@@ -20,7 +20,7 @@ LARGE_NUMBER: Final = 1e22
 """Fractions beyond these are compared and divided digit by digit, and count as ``_OF_LONG`` steps more."""
 _OF_LONG = 16
 MAX_COMPARED: Final = 1 << 17
-"""Limit of the comparisons of a value's slow numbers with those of ``enum`` and ``const``. One takes 1 to 4 µs."""
+"""Limit of the comparisons of a value's slow numbers with numbers of ``enum`` and ``const``. One comparison takes 1 to 4 µs."""
 MAX_LARGE: Final = 64
 """Limit of a value's integers beyond 64 bits where items must be unique: the engine compares each with each."""
 _LARGE = 1 << 63

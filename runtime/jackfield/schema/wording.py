@@ -61,7 +61,7 @@ def listed(words: Sequence[str], last: str) -> str:
 
 
 def either(words: Sequence[str]) -> str:
-    """Join words: ``a, b or c``, with commas throughout if one of the words is a choice itself (``true or false``)."""
+    """Join words: ``a, b or c``, with commas throughout if one of the words is itself a choice (``true or false``)."""
     if len(words) > 1 and any(" or " in word for word in words):
         return f"{', '.join(words[:-1])}, or {words[-1]}"
     return listed(words, "or")

@@ -24,13 +24,13 @@ _Question = tuple[str, int | None]
 _LONGEST = 15.0
 """Seconds for a look-up whose caller names none."""
 _MOST_THREADS, _MOST_NAMES = 64, 1_000
-"""Names that are looked up at a time, and those that are asked for."""
+"""Limits of concurrent look-ups, and of requested names."""
 _NEXT = 0.25
-"""Seconds after which the next address is tried beside those before (RFC 8305 §5)."""
+"""Seconds after which the next address is tried in parallel (RFC 8305 §5)."""
 _REMEMBERED, _MOST = 600.0, 1_000
 """Seconds for which an address that did not accept comes last, and number of such addresses."""
 _UNROUTED = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""Faults of this machine's network. What another address says is more telling: a name often has addresses of IPv6 for nothing."""
+"""Faults of this machine's network. Another address's failure says more: a name often has unusable IPv6 addresses."""
 
 
 class Asking:
@@ -59,10 +59,10 @@ class Asking:
 
 
 class LookUps(ProcessLocal):
-    """Look-ups of a process, beside their callers: the system's resolver keeps no deadline. Each name and port has one at a time. A look-up
-    whose callers have given up goes on, and the next caller joins it: a resolver that is slower than they wait still answers.
+    """Look-ups of a process, in threads of their own: the system's resolver keeps no deadline. Each name and port has one at a time. A
+    look-up whose callers have given up goes on, and the next caller joins it: so a slow resolver still answers.
 
-    Tenants choose names, so one look-up a name is no bound: 64 are looked up at a time, and 1,000 are asked for, at most.
+    Tenants choose names, so one look-up per name is no bound: at most 64 look-ups run at a time, for at most 1,000 requested names.
     """
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class LookUps(ProcessLocal):
 
 
 LOOK_UPS = LookUps()
-"""Those of this process: names and addresses are no tenant's data."""
+"""Look-ups of this process: names and addresses are no tenant's data."""
 
 
 def look_up(host: str, port: int | None = None, seconds: float | None = None) -> list[Address]:
@@ -157,8 +157,8 @@ _FAILED: dict[tuple[Any, ...], float] = {}
 
 
 def first_connected(addresses: Sequence[Address], seconds: float | None) -> socket.socket:
-    """Connect to the address that accepts first. Each gets its turn once the one before has failed, or after 250 ms beside it; those that
-    failed lately come last.
+    """Connect to the address that accepts first. Each gets its turn once the one before has failed, or in parallel after 250 ms; addresses
+    that failed lately come last.
 
     :raises OSError: if none accepts within ``seconds``.
     """
@@ -191,7 +191,7 @@ class _Race:
         self._failure: OSError | None = None
 
     def winner(self) -> socket.socket:
-        """Return the connection that stands first."""
+        """Return the first established connection."""
         while self._waiting or self._begun:
             found = self._begin() if self._waiting else None
             if found is None and self._begun:
@@ -258,8 +258,8 @@ class _Race:
 
 
 def connected(family: int, address: tuple[Any, ...], timeout: float | None) -> socket.socket:
-    """Open a TCP connection to an address that was checked. A failure is the address's own: where this machine has no IPv6, the next
-    address of a name may still be one of IPv4.
+    """Open a TCP connection to a checked address. A failure concerns this address alone: on a machine without IPv6, the name's next address
+    may be IPv4.
 
     :raises OSError: if it is not accepted.
     """

@@ -1,5 +1,5 @@
-"""A request from its first byte to the head of its response, over a connection that was kept or is new. Here it is decided how much of it
-has been sent."""
+"""A request from its first byte to the head of its response, over a kept or new connection. This module decides how much of it has been
+sent."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ class Pool(ProcessLocal):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Begin without connections, also in a forked child: those that there are belong to its parent."""
+        """Begin without connections, also in a forked child: the existing ones belong to its parent."""
         self._waiting: dict[tuple[str, str, int], deque[Connection]] = {}
         self._count = 0
         self._lock = threading.Lock()
         weakref.finalize(self, _close_all, self._waiting, os.getpid()).atexit = False
 
     def __del__(self) -> None:
-        """Close what is left at the end of Python, too, when it calls no finalizer any more."""
+        """Close the remaining connections at the end of Python, too, when it calls no more finalizers."""
         for connections in getattr(self, "_waiting", {}).values():
             for connection in connections:
                 connection.close()
 
     def take(self, target: Target) -> Connection | None:
-        """Return an idle connection to ``target`` that still stands; None if there is none."""
+        """Return an idle connection to ``target`` that is still usable; None if there is none."""
         place = (target.scheme, target.host, target.port)
         while True:
             with self._lock:
@@ -82,7 +82,7 @@ class Pool(ProcessLocal):
             one.close()
 
     def _outdated(self, now: float) -> list[Connection]:
-        """Take out the connections that have waited for too long; the one that has waited longest at least."""
+        """Remove the connections that have been idle for too long; at least the one that has been idle longest."""
         oldest = min((waiting[0].idle_since for waiting in self._waiting.values() if waiting), default=now)
         last = max(oldest, now - self._idle)
         dropped = []
@@ -96,7 +96,7 @@ class Pool(ProcessLocal):
 
 
 def _close_all(waiting: dict[tuple[str, str, int], deque[Connection]], born_in: int) -> None:
-    """Close what is left, in the process that opened it."""
+    """Close the remaining connections, in the process that opened them."""
     if os.getpid() == born_in:
         for connections in waiting.values():
             for connection in connections:
@@ -131,8 +131,8 @@ class Wire(SecretHolder):
     ) -> Reply:
         """Send a request and return the response once its head has arrived.
 
-        ``path`` is the request's target, and ``fields`` are sent as given: ``Host`` and those that frame the body are the caller's.
-        ``limit`` returns the seconds left. ``begin`` is called once, when a connection stands and before the first byte.
+        ``path`` is the request's target, and ``fields`` are sent as given: the caller sets ``Host`` and the fields that frame the body.
+        ``limit`` returns the seconds left. ``begin`` is called once, after the connection is established and before the first byte.
 
         :raises WireFault: if there is no response; its ``sent`` says how far the request got.
         :raises InvalidConnection: if the guard does not permit the server, or the attempt is limited to other hosts.

@@ -45,24 +45,24 @@ _RECORD = 16_384
 _SUCCESS = range(200, 300)
 _HTTP = b"HTTP/"
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")
-"""Beginning of a response that another one follows; 101 would end HTTP, which no request asks for."""
+"""Beginning of a response that another one follows; 101 would switch protocols, which no request asks for."""
 _MOST_INTERIM = 1_000
 _GOES_ON = re.compile(rb"HTTP/1\.[01] [12]")
 _ANY_SUCCESS = b"HTTP/1.1 2"
 _TCP_INFO, _COUNTED = (getattr(socket, "TCP_INFO", 0) if sys.platform == "linux" else 0), 216
 _SEGMENTS, _WAITING, _SENT, _AGAIN = slice(136, 140), (144, 4), (200, 8), (208, 8)
-"""Length of what Linux tells about a TCP connection up to the last number here, and places of those of segments that were sent, and of
-bytes that wait, were sent, and were sent again (tcp(7), ``struct tcp_info`` of linux/tcp.h)."""
+"""Size of Linux's ``struct tcp_info`` that is read, and offsets of the segments sent, the bytes waiting, the bytes sent, and the bytes sent
+again (tcp(7), linux/tcp.h)."""
 _MOST_EARLY = 1_048_576
 """Bytes of a response that are read while its request is still being written."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WireSettings:
-    """Settings of a wire: what a server may be (``guard``; ``guard_path`` points at the connection value that names it), how it is reached
-    (``tls`` returns the context; ``route`` the proxy, always the same for a server; without one, no proxy is used), and which connections
-    are kept: ``kept`` at most, each for ``idle`` seconds. ``connect_timeout`` bounds a TCP connection and a TLS handshake each, in seconds;
-    a deadline may be shorter. With ``fresh_writes``, a request that may change something is never sent over a kept connection."""
+    """Settings of a wire: the check of servers (``guard``; ``guard_path`` points at the connection value that names the server), and the
+    way to them: ``tls`` returns the context, ``route`` the proxy, always the same for a server; without a route, no proxy is used. At most
+    ``kept`` connections are kept, each for ``idle`` seconds. ``connect_timeout`` bounds a TCP connection and a TLS handshake each, in
+    seconds; a deadline may be shorter. With ``fresh_writes``, a request that may change something is never sent over a kept connection."""
 
     guard: Guard = ANYWHERE
     guard_path: str = ""
@@ -80,10 +80,10 @@ class WireSettings:
 
 
 class Connection:
-    """TCP or TLS connection, and what has arrived on it beyond what was read. One thread uses it at a time.
+    """TCP or TLS connection, and received bytes that are still unread. One thread uses it at a time.
 
-    ``idle_since`` and ``idle_at``: when it became idle, by the monotonic clock and by that of the day.
-    ``torn``: it ended without TLS's farewell, so anybody on the way may have cut it.
+    ``idle_since`` and ``idle_at``: time at which it became idle, by the monotonic clock and by the wall clock. ``torn``: it ended without
+    TLS's close message, so anything on the way may have cut it.
     """
 
     __slots__ = ("buffer", "idle_at", "idle_since", "sock", "torn", "used")
@@ -103,7 +103,7 @@ class Connection:
         attempt(self.sock.shutdown, socket.SHUT_RDWR)  # it may be closed by now
 
     def is_idle(self) -> bool:
-        """Return True if nothing has arrived since the last response: neither the connection's end nor bytes that nobody has asked for."""
+        """Return True if nothing has arrived since the last response: neither the connection's end nor unexpected bytes."""
         if self.buffer:
             return False
         try:
@@ -132,7 +132,7 @@ class Connection:
         return bool(found)
 
     def take(self, size: int) -> bytes:
-        """Remove so many bytes, or as many as there are, from the beginning of what has arrived, and return them."""
+        """Remove ``size`` bytes, or as many as there are, from the beginning of the received bytes, and return them."""
         with memoryview(self.buffer) as view:
             found = bytes(view[:size])
         del self.buffer[:size]
@@ -162,8 +162,8 @@ class Connection:
         return written == len(data) or self.write_on(memoryview(data)[written:], limit)
 
     def write_on(self, data: bytes | memoryview, limit: Limit) -> bool:
-        """Write more of a request, and listen meanwhile: a server that refuses it need not read it. Return False if it has begun to refuse,
-        or hung up, before it took all of it.
+        """Write more of a request, and listen meanwhile: a server that refuses it may stop reading. Return False if it has begun to refuse,
+        or closed the connection, before it took all of it.
 
         :raises WireFault: if the deadline passes, or the server refuses the client's certificate.
         """
@@ -193,7 +193,7 @@ class Connection:
         return True
 
     def _took_nothing_since(self, before: bytes) -> bool:
-        """Return True if the system knows that nothing was written since: who raises in the place of a write may have written before."""
+        """Return True if the system knows that nothing was written since: an exception in place of a write may come after the write."""
         try:
             now = self.sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _COUNTED)
         except (OSError, TypeError):  # the latter where there is no such option
@@ -212,14 +212,14 @@ class Connection:
         return None
 
     def _listen(self) -> bool:
-        """Take what has arrived, without waiting; return False at the connection's end."""
+        """Read the received bytes, without waiting; return False at the connection's end."""
         found = self.sock.recv(_READ)
         self.buffer += found
         return bool(found)
 
     def _is_refused(self) -> bool:
-        """Return True if what has arrived is neither an interim response, nor a success, nor the beginning of one: it may come before its
-        request was read, and a server that wants the rest of it would wait for ever."""
+        """Return True if the received bytes are neither an interim response, nor a success, nor the beginning of one. A refusal may come
+        before its request was read, and the server may wait for ever for the rest of it."""
         while _INTERIM.match(self.buffer) and (end := head_end(self.buffer, 0)):
             framing_of(read_head(self.take(end))[2])
         return not _GOES_ON.match(self.buffer[: len(_ANY_SUCCESS)] + _ANY_SUCCESS[len(self.buffer) :])
@@ -258,7 +258,7 @@ class Connection:
 
 
 def _bytes_taken(about: bytes) -> int | None:
-    """Return how many bytes a system has taken for a connection; None if it counts nothing."""
+    """Return how many bytes the system has accepted for a connection; None if it counts nothing."""
     waiting, sent, again = (int.from_bytes(about[place : place + size], sys.byteorder) for place, size in (_WAITING, _SENT, _AGAIN))
     return waiting + sent - again if any(about[_SEGMENTS]) else None
 
@@ -266,7 +266,7 @@ def _bytes_taken(about: bytes) -> int | None:
 def connect(target: Target, settings: WireSettings, limit: Limit) -> Connection:
     """Open a connection to ``target``.
 
-    :raises WireFault: if it cannot be opened, whatever is raised by whoever: no byte of a request has left.
+    :raises WireFault: if it cannot be opened, for any exception: no byte of a request has left.
     :raises InvalidConnection: if the guard does not permit the server, or there is no context for TLS.
     """
     found = attempt(_connection, target, settings, limit)
@@ -293,7 +293,8 @@ def _connection(target: Target, settings: WireSettings, limit: Limit) -> Connect
 
 
 def _presented(target: Target, settings: WireSettings, limit: Limit) -> str:
-    """Describe the certificate that was refused: that handshake does not show it. One more is made for it, and no request is sent."""
+    """Describe the refused certificate, which the failed handshake does not show. One more handshake is made for it, and no request is
+    sent."""
     with _tls(reached(target, settings, limit), target.host, unverified_context, settings, limit) as sock:
         return described(sock.getpeercert(binary_form=True) or b"")
 
@@ -372,13 +373,13 @@ def _seconds_left(limit: Limit) -> float:
 
 
 def _unwritten(error: OSError) -> WireFault:
-    """Return the fault for a connection that took no byte of what was to be written: it had ended before, or had no time left."""
+    """Return the fault for a connection that accepted no byte of the data: it had ended before, or had no time left."""
     fault = broken(error)
     return WireFault(fault.kind, Sent.NOTHING, fault.reason) if fault.kind in (Kind.CUT, Kind.LATE) else fault
 
 
 def _only_records(sock: ssl.SSLSocket) -> bool:
-    """Return True if what has arrived on a TLS connection is none of its data (a session ticket)."""
+    """Return True if the received bytes on a TLS connection contain no data (a session ticket)."""
     sock.settimeout(0)
     try:
         sock.recv(1)

@@ -1,7 +1,7 @@
-"""Exchanges of an attempt with its provider: what was sent and what came back, kept in memory until the call has ended.
+"""Exchanges of an attempt with its provider: requests and responses, kept in memory until the call has ended.
 
-A request costs one object here: its head is referred to, its body is counted. Bodies are copied only for a call that keeps them. Nothing
-is masked yet; whoever stores an exchange does that.
+A request costs one object here: its head is referred to, its body is counted. Bodies are copied only for a call that keeps them. Nothing is
+masked yet: the code that stores an exchange masks it.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ class ExchangeBody:
 
 
 class Exchange(SecretHolder):
-    """One request and its response. ``number`` counts those of the call; ``given`` are the request's header fields, ``fields`` the
+    """One request and its response. ``number`` counts the exchanges of the call; ``given`` are the request's header fields, ``fields`` the
     response's. ``started`` is in seconds since 1970, ``took`` in seconds until the head of the response, or the fault. Without a response,
-    ``status`` is None. ``sent`` says how much may have left."""
+    ``status`` is None. ``sent`` says how much of the request may have left."""
 
     __slots__ = (
         "_begun",
@@ -120,7 +120,7 @@ class Exchange(SecretHolder):
         self.ended(f"{words}: {fault.reason}" if fault.reason else words)
 
     def ended(self, fault: str) -> None:
-        """Note the end of a request that got no response, in words; the first that is noted stands."""
+        """Record in words why a request got no response; the first record stays."""
         if self.status is None:
             self.took = time.perf_counter() - self._begun
         self.fault = self.fault or fault

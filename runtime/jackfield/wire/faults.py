@@ -1,4 +1,4 @@
-"""Failures of a request, each with what it says about the bytes that have left."""
+"""Failures of a request, each with the state of the bytes that have left."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_SCHEMES, _LONGEST = 10, 4_096
 LOGIN_WANTED = 407
 """Status of a proxy that does not take the login, or wants one."""
 _DENIED = (401, 403)
-"""Statuses by which a proxy says that it does not let through who asks, or to where: another attempt cannot change that."""
+"""Statuses with which a proxy refuses a client or a destination: another attempt cannot change that."""
 _FAILURE = 400
 _SQUID_UNSENT = frozenset(
     {b"ERR_ACCESS_DENIED", b"ERR_CACHE_ACCESS_DENIED", b"ERR_DNS_FAIL", b"ERR_CONNECT_FAIL", b"ERR_CANNOT_FORWARD", b"ERR_INVALID_URL"}
@@ -37,7 +37,7 @@ _SILENT = ((socket.EAI_AGAIN,), (socket.EAI_FAIL,))
 
 
 class Kind(StrEnum):
-    """Where a request failed. All but the last five precede its first byte."""
+    """Stage at which a request failed. All but the last five precede its first byte."""
 
     RESOLVE = "resolve"
     RESOLVER = "resolver"
@@ -90,7 +90,7 @@ _SYSTEM: Mapping[int | None, str] = {
     **dict.fromkeys((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN), _ROUTE),
     **dict.fromkeys((errno.EPERM, errno.EACCES), _BARRED),
 }
-"""Where to look, by the operating system's reason for no connection."""
+"""Places to look, by the operating system's reason for a failed connection."""
 _AT_ONCE = "Look at the server, and at a load balancer or firewall before it: its name and the way to it are right."
 _CLEAR = "Check scheme and port in {url}: the server does not speak TLS there."
 _OLD = "Have TLS 1.2 or 1.3 switched on at the server; {url} is right."
@@ -107,7 +107,7 @@ _HANDSHAKES: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("HANDSHAKE_FAILURE", "NO_SHARED_CIPHER", "INSUFFICIENT_SECURITY"), ("it refused", _TERMS)),
     "EOF": ("it ended the connection", _ENDED),
 }
-"""What is said of a failed handshake, and where to look, by a part of OpenSSL's reason."""
+"""Sentence about a failed handshake, and places to look, by a part of OpenSSL's reason."""
 _NO_CERTIFICATE = "none was given"
 """Reason of a server that wants a client's certificate (RFC 8446 §6.2, certificate_required)."""
 _WANTED = "Use a type of connection that has one, and ask whoever runs the server for a certificate and its key."
@@ -137,7 +137,7 @@ _SAID: Mapping[Kind, tuple[str, str]] = {
     Kind.GARBLED: ("{server} answered, but not in HTTP: {reason}", _OTHER),
     Kind.LARGE: ("the answer of {server} is too large: {reason}", ""),
 }  # fmt: skip
-"""What a person reads: whose machine it is, and what to look at there. A hint leaves open what the settings of a path are called."""
+"""Sentences for people: whose machine failed, and the places to look there. A hint leaves the names of a path's settings open."""
 NAMES: Mapping[str, str] = {
     "url": "the URL", "authority": "SSL_CERT_FILE", "proxy": "JACKFIELD_OUTBOUND_PROXY", "login": "user name and password of the proxy",
     "certificate": "the client's certificate and its key",
@@ -165,19 +165,19 @@ class WireFault(Exception):
 
     @property
     def words(self) -> str:
-        """Sentences about what has failed and where to look, for paths without settings of their own."""
+        """Sentences about the failure and places to look, for paths without settings of their own."""
         hint = self.advice(NAMES).rstrip(".")
         return f"{self.said}. {hint}" if hint else self.said
 
     @property
     def said(self) -> str:
-        """Sentence that says what has failed, and on whose machine."""
+        """Sentence that says what failed, and on whose machine."""
         text, _ = self._meaning()
         server = f"'{self.place}'" if self.place else "the server"
         return text.format(server=server, host=self.host or "its name", reason=self.reason or "it did not say why")
 
     def advice(self, names: Mapping[str, str]) -> str:
-        """Return the hint: where to look. ``names`` are those that the settings have where the request came from."""
+        """Return the hint with places to look. ``names`` are the names of the settings in the place where the request came from."""
         _, hint = self._meaning()
         hint = self.hint or (_REACHED if hint is _NETWORK and self.sent is Sent.UNKNOWN else hint)
         for name, meant in names.items():
@@ -185,7 +185,7 @@ class WireFault(Exception):
         return hint
 
     def _meaning(self) -> tuple[str, str]:
-        """Return sentence and hint, as what is known beside the kind tells more about whose fault it is."""
+        """Return sentence and hint, which facts beyond the kind make more precise."""
         text, hint = _SAID[self.kind]
         if self.kind is Kind.CUT and self.reason in (NO_ANSWER, NO_TLS_ANSWER):
             return "{server} closed the connection before the first byte of an answer", _PLAIN if self.reason == NO_ANSWER else hint
@@ -215,7 +215,7 @@ _OF_PROXY = {
     Kind.REFUSED: "refused the connection", Kind.CONNECT_LATE: "did not accept a connection in time", Kind.LATE: "did not answer in time",
     Kind.CUT: "closed the connection before it answered", Kind.GARBLED: "does not answer as a proxy",
 }  # fmt: skip
-"""What is said of a proxy that is not reached."""
+"""Sentences about a proxy that cannot be reached."""
 
 
 def printable(text: bytes | str) -> str:
@@ -225,8 +225,8 @@ def printable(text: bytes | str) -> str:
 
 
 def proxy_refused(proxy: str, status: int, line: bytes, fields: Iterable[tuple[bytes, bytes]]) -> WireFault:
-    """Return the fault for a proxy that answers in the place of the server: nothing has gone on to that. ``line`` is the status with its
-    phrase. As with each fault of a proxy, the reason ends a sentence that begins with "the proxy"."""
+    """Return the fault for a proxy that answers in place of the server, which got nothing. ``line`` is the status with its phrase. As with
+    each fault of a proxy, the reason ends a sentence that begins with "the proxy"."""
     if status != LOGIN_WANTED:
         kind = Kind.PROXY_DENIED if status in _DENIED else Kind.PROXY
         return WireFault(kind, Sent.NOTHING, printable(f"'{proxy}' answered {line.decode('latin-1')}"))
@@ -237,7 +237,7 @@ def proxy_refused(proxy: str, status: int, line: bytes, fields: Iterable[tuple[b
 
 
 def answered_by_proxy(proxy: str, status: int, fields: Iterable[tuple[bytes, bytes]]) -> WireFault | None:
-    """Return the fault for a response that a proxy gives itself to a request in clear text; None for one of the server."""
+    """Return the fault for a proxy's own response to a request in clear text; None for a response of the server."""
     named = {name.lower(): value for name, value in fields}
     if status == LOGIN_WANTED or (status >= _FAILURE and b"proxy-authenticate" in named):
         return proxy_refused(proxy, status, b"%d" % status, fields)
@@ -249,7 +249,7 @@ def answered_by_proxy(proxy: str, status: int, fields: Iterable[tuple[bytes, byt
 
 
 def proxy_unreached(proxy: str, fault: WireFault) -> WireFault:
-    """Return the fault for a proxy that is not reached, or breaks before it answers; ``fault`` is that of the connection to it."""
+    """Return the fault for a proxy that cannot be reached, or breaks before it answers; ``fault`` is the fault of the connection to it."""
     if fault.kind is Kind.EXHAUSTED:
         return WireFault(fault.kind, Sent.NOTHING, fault.reason)
     kind = Kind.PROXY_LATE if fault.kind in (Kind.CONNECT_LATE, Kind.LATE) else Kind.PROXY
@@ -271,7 +271,7 @@ def not_connected(error: BaseException) -> WireFault:
 
 
 def _words(error: BaseException) -> str:
-    """Return what somebody's guard says, who lets this process connect to nothing."""
+    """Return the message of another guard in this process that forbids connections."""
     return f"{type(error).__name__}: {error}"
 
 
@@ -298,7 +298,7 @@ def refuses_client(error: BaseException) -> bool:
 
 
 def broken(error: BaseException) -> WireFault:
-    """Return the fault for an exception after the request's first byte: nobody knows how much of it the server has read."""
+    """Return the fault for an exception after the request's first byte: it is unknown how much of it the server has read."""
     if isinstance(error, TimeoutError):
         return WireFault(Kind.LATE, Sent.UNKNOWN)
     if exhausted(error) is not None:

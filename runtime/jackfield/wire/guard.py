@@ -62,12 +62,12 @@ CURRENT: ContextVar[Limited | None] = ContextVar("jackfield_call", default=None)
 _OPENING: ContextVar[OnlyHosts | None] = ContextVar("jackfield_only_hosts", default=None)
 """The hosts that the opening of a connection, which no attempt runs, is limited to."""
 UNSEEN: ContextVar[bool] = ContextVar("jackfield_unseen", default=False)
-"""True while credentials are asked for: what is sent then, and what comes back, is no exchange to keep."""
+"""True while credentials are requested: their requests and responses must not be stored as exchanges."""
 
 
 @contextmanager
 def unseen() -> Iterator[None]:
-    """Keep no exchange of this thread or task: what it sends asks for credentials, and what comes back are some."""
+    """Store no exchanges of this thread or task: its requests ask for credentials, and the responses contain them."""
     token = UNSEEN.set(True)
     try:
         yield
@@ -81,7 +81,7 @@ class OnlyHosts:
 
     patterns: tuple[str, ...]
     owner: str = "this runtime"
-    """Whose hosts they are."""
+    """Owner of the limit on hosts."""
     within: OnlyHosts | None = None
     """Hosts that must have each of them, too."""
 
@@ -126,8 +126,8 @@ def only_hosts(given: Iterable[str] | None, environment: Mapping[str, str]) -> O
 
 
 def allowed_hosts(given: Iterable[str], environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the internal hosts that an operator allows: those ``given`` to a command, and those of the environment, which all processes
-    of a database are to have alike."""
+    """Return the internal hosts that an operator allows: those ``given`` to a command, and those of the environment, which must be the same
+    for all processes of a database."""
     return tuple(dict.fromkeys((*given, *_words(environment, _ALLOWED))))
 
 
@@ -152,9 +152,9 @@ class Guard:
     """Address filter for outgoing connections.
 
     ``internal`` permits every address. Otherwise only public addresses are permitted, loopback if ``loopback`` is set, and the hosts in
-    ``allowed`` and those that ``shared`` returns at that moment: names (``*.corp.example`` too), addresses or networks. Unless
-    ``internal`` is set, cloud metadata services are refused even if one of these matches them. Whatever it permits, an attempt of a runtime
-    that is limited to some hosts (``only_hosts``) reaches no other.
+    ``allowed`` or currently returned by ``shared``: names (``*.corp.example`` too), addresses or networks. Unless ``internal`` is set,
+    cloud metadata services are refused even if one of these matches them. In any case, an attempt of a runtime that is limited to some
+    hosts (``only_hosts``) reaches no others.
     """
 
     internal: bool = False
@@ -213,7 +213,8 @@ class Guard:
         return self.addresses(host, port, path, seconds)
 
     def addresses(self, host: str, port: int, path: str = "", seconds: float | None = None) -> list[Address]:
-        """Resolve the host of a proxy: ``resolve``, also where the attempt is limited to some hosts, which the proxy is to reach.
+        """Resolve the host of a proxy as ``resolve`` does, but also where the attempt is limited to some hosts, which the proxy is to
+        reach.
 
         :raises InvalidConnection: if one of the addresses is not permitted.
         :raises OSError: if the name does not resolve.
@@ -224,11 +225,11 @@ class Guard:
         return found
 
     def at_proxy(self, host: str, path: str = "", *, resolves: bool = False, seconds: float | None = None) -> str:
-        """Return where a proxy is to connect to: ``host`` itself if every address is permitted, else an address of it, which is checked.
+        """Return the destination for a proxy: ``host`` itself if every address is permitted, else one checked address of it.
 
-        ``resolves``: a name that has no address here may be left to the proxy, unless it looks like one of an inner network.
+        ``resolves``: a name without an address here may be left to the proxy, unless it looks like a name of an internal network.
 
-        :raises InvalidConnection: if one of the addresses is not permitted, or there is none to judge.
+        :raises InvalidConnection: if one of the addresses is not permitted, or there is none to check.
         """
         require_reachable(host, path)
         if self.internal:
@@ -302,7 +303,7 @@ def _nat64_targets(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...
 
 
 def _is_inner(host: str) -> bool:
-    """Return whether a name looks like one of an inner network: it has one label, ends as such names do, or is a number."""
+    """Return whether a name looks like a name of an internal network: it has one label, a typical suffix, or is a number."""
     *before, last = host.split(".")
     return not before or last in _INNER or not last.strip("0123456789") or last.startswith("0x")
 

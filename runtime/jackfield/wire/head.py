@@ -18,17 +18,17 @@ MAX_HEAD = 65_536
 """Longest head of a response in bytes."""
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
-"""What is sent as a field's value."""
+"""Value of a field as sent."""
 VALUE_READ = rb"[^\x00\n\x0b\f\r]*"
-"""What is read as one, as h11 reads it: RFC 9110 §5.5 lets a recipient keep control characters that end no line, and a write whose response
-were refused for one would be in doubt."""
+"""Value of a field as read, with h11's rule: RFC 9110 §5.5 lets a recipient keep control characters that end no line. Refusing a write's
+response for one would leave the write in doubt."""
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: " + VALUE_READ + rb")?\r?\n")
 _BLOCK = re.compile(rb"(?:" + _TOKEN + rb":" + VALUE_READ + rb"\r?\n)*\r?\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _END = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _SHOWN, _TLS_RECORDS = 40, (b"\x15\x03", b"\x16\x03")
-"""Bytes that are told of what is no head, and how an alert and a handshake of TLS begin (RFC 8446 §5.1)."""
+"""Bytes quoted from a response without a valid head, and the first bytes of an alert and a handshake of TLS (RFC 8446 §5.1)."""
 _REQUEST = re.compile(rb"[A-Z-]{1,32} [\x21-\x7e]+ HTTP/1\.1\r\n(?:" + _TOKEN + rb":" + _VALUE + rb"\r\n)*\r\n")
 
 
@@ -49,10 +49,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Proxy(SecretHolder):
-    """HTTP proxy, and the login for it. It is also the route that takes it for every server.
+    """HTTP proxy, and the login for it. It is also a route that uses the proxy for every server.
 
-    ``guarded``: a connection's value names it, so it must be where the connection's guard permits; the operator's may be anywhere.
-    ``resolves``: it may be given names that have no address here, although a guard cannot judge what they lead to.
+    ``guarded``: a connection's value names it, so the connection's guard must permit its address; an operator's proxy may be anywhere.
+    ``resolves``: it may get names without an address here, although a guard cannot judge their targets.
     """
 
     at: Target
@@ -104,7 +104,7 @@ def read_head(head: bytes) -> tuple[int, int, Fields]:
 
 
 def no_head(found: bytes | bytearray) -> WireFault:
-    """Return the fault for what is no head of a response; it tells the greeting of another protocol."""
+    """Return the fault for bytes that are no head of a response; it quotes the greeting of another protocol."""
     line = found.split(b"\n", 1)[0][:_SHOWN].decode("latin-1").strip()
     return garbled(f"its first line is no status line of HTTP/1, but {'a record of TLS' if found[:2] in _TLS_RECORDS else repr(line)}")
 
@@ -124,7 +124,7 @@ def read_fields(block: bytes) -> Fields:
 def write_head(method: str, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Return the head of a request.
 
-    :raises WireFault: if a part of it would end its line, or is not allowed where it stands.
+    :raises WireFault: if a part of it would end its line, or is not allowed in its place.
     """
     lines = [b"%b %b HTTP/1.1\r\n" % (method.encode("latin-1", "replace"), target)]
     lines += [b"%b: %b\r\n" % field for field in fields]

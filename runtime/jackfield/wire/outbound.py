@@ -1,7 +1,7 @@
-"""One way out: the proxy for a URL, by a connection's own value, the operator's setting, or the environment.
+"""The outbound route: the proxy for a URL, by a connection's own value, the operator's setting, or the environment.
 
-``JACKFIELD_OUTBOUND_PROXY`` is ``environment``, ``none`` or the URL of a proxy. Without it, a path that leaves does what it is used to:
-some take the proxy of the environment, and the others none. One grammar of ``NO_PROXY`` holds for all of them.
+``JACKFIELD_OUTBOUND_PROXY`` is ``environment``, ``none`` or the URL of a proxy. Without it, each path keeps its default: some use the
+environment's proxy, and the others none. All of them share one grammar of ``NO_PROXY``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _USABLE = "Set it to a URL such as http://proxy.example.com:3128"
 
 @dataclass(frozen=True, slots=True)
 class _Exception:
-    """Entry of ``NO_PROXY``: a name with what is below it, an address or network, or everything; ``port`` limits it to one."""
+    """Entry of ``NO_PROXY``: a name with its subdomains, an address or network, or everything; ``port`` limits it to one port."""
 
     name: str
     network: IPv4Network | IPv6Network | None = None
@@ -47,8 +47,8 @@ class _Exception:
 
 
 class Outbound(SecretHolder):
-    """Route by proxy URLs for the schemes of servers, with exceptions: loopback, and those of ``NO_PROXY``. Each proxy has the name of what
-    names it, for messages."""
+    """Route by proxy URLs for the schemes of servers, with exceptions: loopback, and the entries of ``NO_PROXY``. Each proxy has the name
+    of its setting, for messages."""
 
     def __init__(self, proxies: Mapping[str, tuple[str, str]], exceptions: str, *, resolves: bool) -> None:
         self._proxies, self._resolves = proxies, resolves
@@ -83,9 +83,9 @@ class Outbound(SecretHolder):
 
 
 def way_out(environment: Mapping[str, str], own: Proxy | None = None, *, usual: str = NONE) -> Route | None:
-    """Return the route of what leaves this process; None if no proxy is used.
+    """Return the route for outgoing requests of this process; None if no proxy is used.
 
-    The proxy of a connection's ``own`` value goes before the operator's setting. Without either, ``usual`` says what the path does:
+    The proxy of a connection's ``own`` value takes precedence over the operator's setting. Without either, ``usual`` is the path's default:
     ``environment`` or ``none``.
     """
     if own is not None:
@@ -138,8 +138,8 @@ def check_outbound(environment: Mapping[str, str]) -> None:
 
 
 def ignored_proxy(environment: Mapping[str, str]) -> str | None:
-    """Return the sentence about a proxy of the environment that some paths do not take; None if there is none, or the operator has said
-    what to do."""
+    """Return the sentence about a proxy of the environment that some paths do not use; None if there is none, or the operator's setting
+    decides."""
     named = sorted({name for name, _ in _named(environment).values()})
     if environment.get(VARIABLE) or not named:
         return None

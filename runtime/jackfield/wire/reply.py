@@ -1,4 +1,4 @@
-"""A response whose head has arrived: its body without the framing, and what becomes of its connection."""
+"""A response whose head has arrived: its body without the framing, and whether its connection is kept."""
 
 from __future__ import annotations
 

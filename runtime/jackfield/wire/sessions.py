@@ -73,8 +73,8 @@ class SessionPool(SecretHolder, Generic[S]):
         return self._connect(deadline)
 
     def proven(self, deadline: Deadline, prove: Callable[[S], bool]) -> S:
-        """Return an idle session that stands, or a new one. ``prove`` asks the server something that changes nothing; it returns False, or
-        raises a JackfieldError, if the session is of no use.
+        """Return a live idle session, or a new one. ``prove`` sends the server a request that changes nothing; it returns False, or raises
+        a JackfieldError, if the session is unusable.
 
         :raises JackfieldError: if no session can be opened, or the deadline has passed; nothing was sent then.
         """
@@ -90,8 +90,8 @@ class SessionPool(SecretHolder, Generic[S]):
         return self.fresh(deadline)
 
     def give(self, session: S) -> None:
-        """Return a session on which nothing is in progress to the pool; end it if it is worn. Whatever that raises, what the session was
-        used for is done."""
+        """Return a session without a request in progress to the pool; end it if it is worn. An error here does not affect the finished work
+        of the session."""
         with self._lock:
             if not session.worn and len(self._idle) < KEPT:
                 self._idle.append((session, self._clock.monotonic(), self._clock.time()))

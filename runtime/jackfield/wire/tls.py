@@ -11,7 +11,7 @@ _DATES = frozenset({9, 10, 11, 12, 13, 14})
 _NAMES = frozenset({62, 63, 64})
 _ISSUERS = frozenset({2, 18, 19, 20, 21, 27, 33})
 _STRICT = range(80, 94)
-"""Codes of OpenSSL's x509_vfy.h: dates, names, chains without an authority that is trusted, and what only its strict rules refuse."""
+"""Codes of OpenSSL's x509_vfy.h: dates, names, chains without a trusted authority, and certificates that only its strict rules refuse."""
 
 _MOST_NAMES, _LONGEST_NAME = 2, 60
 """Names of a refused certificate that are shown, and their length."""
@@ -31,7 +31,7 @@ def client_context(cafile: str | None = None, capath: str | None = None, cadata:
 
 def certificate_refusal(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
     """Return why a certificate is refused, and the hint that fits: about the clock, the name, the authority, or Python's strict rules. In
-    the hint, ``{authority}`` stands for the setting that names a private authority."""
+    the hint, ``{authority}`` is a placeholder for the setting that names a private authority."""
     reason, code = (error.verify_message or "it is not valid").rstrip("."), error.verify_code
     if code in _DATES:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -55,7 +55,7 @@ def unverified_context() -> ssl.SSLContext:
 
 
 def described(certificate: bytes) -> str:
-    """Return who has issued a certificate, and for which names, as a sentence. It is a stranger's: it may raise anything."""
+    """Return a sentence with the issuer and the names of a certificate. A foreign certificate may raise any exception."""
     from cryptography import x509  # only where a certificate is refused
 
     found = x509.load_der_x509_certificate(certificate)
@@ -66,8 +66,8 @@ def described(certificate: bytes) -> str:
 
 
 def broken_authorities() -> str | None:
-    """Return what is wrong with the certificate authorities that OpenSSL's variables name, which it ignores without a word; None if they
-    are in order."""
+    """Return the fault of the certificate authorities that OpenSSL's variables name, which OpenSSL silently ignores; None if they are in
+    order."""
     file, folder = os.environ.get(_FILE), os.environ.get(_FOLDER)
     if file:
         try:
