@@ -29,8 +29,9 @@ _CONNECT_WITHIN = 4
 _ANSWER_WITHIN = 2.0
 """Seconds that Redis may take to accept a connection, or answer a command; then the connection is given up."""
 _LOOK_EVERY = 1.0
-"""Seconds between looks whether Redis still answers a worker that waits for a message, and by which it may be late. Where a network drops
-bytes, and no connection, nothing else notices that. With the pauses between tries, all works five seconds after the network is back."""
+"""Seconds between checks whether Redis still answers a waiting worker, and the maximum delay of a message. Where a network drops bytes
+without closing the connection, nothing else notices that. With the pauses between tries, all works five seconds after the network is
+back."""
 _PROBE = 1.0
 """Seconds that a probe waits for the broker."""
 
@@ -96,11 +97,11 @@ def _transport_options(url: str) -> dict[str, Any]:
 
 
 def warning(url: str) -> str | None:
-    """Do over a new connection what the queue does, for a second: connect, and let the broker take a message, in a place where nobody reads
-    it. Return the fault of a broker that does not answer, or None.
+    """Try the queue's steps over a new connection, for a second: connect, and publish a message in a place without readers. Return the
+    fault of a broker that does not answer, or None.
 
-    :raises Unavailable: if it answers and takes no messages, such as one whose memory or disk is full, or a replica. It does not come back
-        by itself.
+    :raises Unavailable: if the broker answers but takes no messages, such as one whose memory or disk is full, or a replica. Such a broker
+        does not recover by itself.
     """
     short = {**_transport_options(url), "socket_timeout": _PROBE, "socket_connect_timeout": _PROBE}
     options = {"transport": transport_of(url), "transport_options": short, "ssl": _tls(url), "connect_timeout": _PROBE}
@@ -123,8 +124,8 @@ def warning(url: str) -> str | None:
 
 
 def _refusal(connection: Broker, url: str) -> str | None:
-    """Return why a broker takes no message, or gives none; None if it does both. What is published is dropped at once: it is for no
-    queue, or taken."""
+    """Return why a broker takes or gives no messages; None if it does both. The published message is dropped at once: it is for no queue,
+    or taken again."""
     channel = connection.channel()
     if _is_amqp(url):
         message = channel.prepare_message("", content_encoding="utf-8")

@@ -27,10 +27,10 @@ _AHEAD = 0.25
 _LEAST = 16
 _MOST = 1000
 _LOST = 3.0
-"""Seconds after which a released invocation is released again if the broker holds fewer messages than were released. A worker claims at
-once what it gets, and a second message of that runs nothing."""
+"""Seconds after which an invocation is released again if the broker holds fewer messages than were released. A worker claims each message
+at once, and a second message for the same invocation runs nothing."""
 _LOST_ANYWAY = 60.0
-"""The same if the broker holds as many messages, or cannot be asked: some may be duplicates, or another's."""
+"""The same if the broker holds as many messages, or cannot be asked: some may be duplicates, or belong to others."""
 _DEAD_AT_ONCE = 100
 _NOT_HANDED_OVER = "queued invocations cannot be handed to the broker and wait in the journal"
 _NOT_READ = "the broker's queues cannot be read; invocations whose messages are lost are released again after a minute"
@@ -111,7 +111,7 @@ class Dispatcher(ProcessLocal):
         return Outbox(runtimes.storage.database, runtimes.clock, runtimes.limits, runtimes.has_lost, runtimes.blocked)
 
     def _step(self, outbox: Outbox) -> float:
-        """Release what there is room for, if this process leads, and return the seconds until the next step."""
+        """Release as many invocations as there is room for, if this process leads, and return the seconds until the next step."""
         now = time.monotonic()
         if now >= self._leads_until:
             self._leads = outbox.lead()
@@ -148,13 +148,14 @@ class Dispatcher(ProcessLocal):
             self._left += len(messages)
 
     def _take_back(self, outbox: Outbox) -> None:
-        """Release again what the broker has given up. Whether an invocation is given up is the journal's decision."""
+        """Release again the messages that the broker has given up. The journal decides whether an invocation is given up."""
         for message in self._publisher.dead(_DEAD_AT_ONCE):
             if outbox.recall_one(message):
                 _LOG.warning("the queued invocation %s is released again: the broker gave up its message", message[1])
 
     def _recall(self, outbox: Outbox, waiting: float) -> None:
-        """Release again what no worker got. The number of waiting messages only makes this earlier: no answer of a broker prevents it."""
+        """Release again the invocations that no worker got. The number of waiting messages only makes this earlier: no answer of a broker
+        prevents it."""
         if waiting < outbox.released():
             age = _LOST
         elif self._slots:

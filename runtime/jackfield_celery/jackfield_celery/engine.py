@@ -1,4 +1,4 @@
-"""The engine that runs queued invocations through Celery: the journal decides what runs, the broker only hands it out."""
+"""The engine that runs queued invocations through Celery: the journal decides which ones run, the broker only hands them out."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class CeleryEngine(ProcessLocal):
             self._worker.start()
 
     def submit(self) -> None:
-        """Release what was queued, if this process leads; otherwise the leading one finds it within milliseconds."""
+        """Release queued invocations, if this process leads; otherwise the leading process finds them within milliseconds."""
         self._dispatcher.wake()
 
     def cancel(self, workspace: str, identifier: str) -> bool:
@@ -90,7 +90,7 @@ class CeleryEngine(ProcessLocal):
             await asyncio.to_thread(self._worker.stop, _DISCONNECT_WITHIN)
 
     def _abandon(self) -> None:
-        """Cancel what has not been sent, and settle the rest in the journal: its threads may go on for long."""
+        """Cancel unsent work, and settle the rest in the journal: its threads may run on for long."""
         for claimed in list(self._running.values()):
             self._runtimes.cancel(claimed.workspace, claimed.id)
             with suppress(JackfieldError):
@@ -115,7 +115,7 @@ class CeleryEngine(ProcessLocal):
         return self._queue
 
     def _deliver(self, message: Message) -> None:
-        """Claim and run the invocation that a message names. There is nothing to do if it has ended, runs, or was claimed already."""
+        """Claim and run the invocation that a message names. It does nothing if the invocation has ended, runs, or was claimed already."""
         with self._lock:
             if message in self._deliveries:  # a duplicate
                 return

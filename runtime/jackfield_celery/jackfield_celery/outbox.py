@@ -21,7 +21,7 @@ _RELEASE = "the release of queued invocations"
 
 
 class Outbox:
-    """Queued invocations of all workspaces, as the process sees them that hands them over.
+    """Queued invocations of all workspaces, as the dispatching process sees them.
 
     ``limits`` returns a workspace's budgets, ``lost`` whether a process has certainly ended. Rows of workspaces that are ``blocked`` wait.
     """
@@ -74,7 +74,8 @@ class Outbox:
         return [(row.workspace, row.id) for row in rows]
 
     def mark(self, messages: Sequence[Message]) -> None:
-        """Mark invocations as released, after the broker has confirmed their messages. Those that were claimed meanwhile stay so."""
+        """Mark invocations as released, after the broker has confirmed their messages. Invocations that were claimed meanwhile stay
+        claimed."""
         statement = sql.MARK_RELEASED.format(now=self._now)
 
         def unit(names: Collection[str], transaction: Transaction) -> list[int]:
@@ -84,7 +85,8 @@ class Outbox:
         self._blocked.together((name for name, _ in messages), _RELEASE, lambda names: self._database.record(partial(unit, names)))
 
     def recall(self, age: float) -> int:
-        """Release again, with the next selection, what was released ``age`` seconds ago and is not claimed: its message was lost."""
+        """Release again, with the next selection, invocations that were released ``age`` seconds ago and are not claimed: their messages
+        were lost."""
         statement = sql.RECALL.format(now=self._now)
         return self._database.record(lambda transaction: transaction.change(statement, {"age": age}))
 

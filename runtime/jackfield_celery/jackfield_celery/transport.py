@@ -1,6 +1,6 @@
-"""The broker's transports, guarded: no message that somebody forges on the broker fills the memory, ends the consumer or gets lost.
+"""The broker's transports, guarded: no forged message on the broker can fill the memory, end the consumer or get lost.
 
-Celery decompresses a message before it looks at it, kombu's Redis transport ends on what is no message, and Redis drops what is rejected.
+Celery decompresses a message before it checks it, kombu's Redis transport ends on an invalid message, and Redis drops rejected messages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DEAD = "jackfield.dead"
 _ANSWER_WITHIN = 10.0
 """Seconds that RabbitMQ may take to answer."""
 TRIAL = "jackfield.trial"
-"""Where it is tried whether the broker takes messages: no queue of RabbitMQ, and a list of Redis that is deleted in the same step."""
+"""Destination of trial messages: no queue in RabbitMQ, and in Redis a list that is deleted in the same step."""
 LONGEST_BODY = 4 * 1024
 """Bytes of a message's body: it has the name of a workspace and an ID."""
 _LONGEST_ENVELOPE = 64 * 1024
@@ -42,7 +42,7 @@ def _fault(headers: object, body: object) -> Refused | None:
 
 
 def _errors(headers: object, body: object) -> list[Any]:
-    """Return kombu's record of a refused message: it decodes nothing then, and asks the consumer what to do."""
+    """Return kombu's record of a refused message, with which it decodes nothing and leaves the decision to the consumer."""
     fault = _fault(headers, body)
     return [] if fault is None else [(Refused, fault, None)]
 
@@ -62,7 +62,7 @@ class AmqpChannel(pyamqp.Channel):
 
 
 class AmqpConnection(pyamqp.Connection):
-    """Connection to RabbitMQ, with such channels, whose answers are not waited for without end. Where a network drops bytes and no
+    """Connection to RabbitMQ, with such channels, that never waits endlessly for an answer. Where a network drops bytes without closing the
     connection, or a node hangs, nothing else ends that wait. A worker that waits for messages notices it by their heartbeats."""
 
     Channel = AmqpChannel
@@ -123,7 +123,7 @@ class RedisChannel(redis.Channel):
         self._put(DEAD, {**payload, "properties": about})
 
     def _brpop_read(self, **options: Any) -> bool:
-        """Read the next message. What is none goes to the dead letters, and the consumer goes on."""
+        """Read the next message. An invalid message goes to the dead letters, and the consumer continues."""
         try:
             try:
                 answer = self.client.parse_response(self.client.connection, "BRPOP", **options)
@@ -146,7 +146,7 @@ class RedisChannel(redis.Channel):
             self._flush_brpop_reauth()
 
     def _get(self, queue: str) -> Any:
-        """Return the next message of a queue; what is none is wrapped as one.
+        """Return the next message of a queue; an invalid one is wrapped in a message.
 
         :raises Empty: if there is none.
         """
@@ -194,7 +194,7 @@ def _is_base64(text: str) -> bool:
 
 
 def _wrapped(item: bytes) -> Mapping[str, Any]:
-    """Return a message that holds what was in a queue and is none."""
+    """Return a message that wraps an invalid item of a queue."""
     about = {"delivery_tag": str(uuid.uuid4()), "body_encoding": "base64", "delivery_info": {"exchange": "", "routing_key": DEAD}}
     body = base64.b64encode(bytes(item[:LONGEST_BODY])).decode()
     kind = {"content-type": "application/octet-stream", "content-encoding": "binary"}

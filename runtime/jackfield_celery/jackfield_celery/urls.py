@@ -16,7 +16,7 @@ _ENCODED = "Percent-encode special characters of the password: '/' is %2F, '#' i
 
 
 def check(url: str) -> None:
-    """Check that a URL, or each of several separated by ``;``, names a broker, in a form that its driver reads as it is meant.
+    """Check that a URL, or each of several separated by ``;``, names a broker, in a form that its driver reads correctly.
 
     :raises InvalidInvocation: if not. The text shows no password.
     """

@@ -40,7 +40,7 @@ class BusyError(Exception):
 
 
 class Pool(BasePool):
-    """Threads that run tasks. Their name lets a process end although an action blocks one of them."""
+    """Threads that run tasks. A process recognises them by name, and can end although an action blocks one of them."""
 
     body_can_be_buffer = True
     signal_safe = False
@@ -129,7 +129,7 @@ class Consumer(CeleryConsumer):
         )
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Drop the lost connection. What runs goes on: the journal knows it, and drops its message when that is delivered again."""
+        """Drop the lost connection. Running invocations go on: the journal knows them, and drops their messages on redelivery."""
         self._lines.error("the connection to the broker is lost: %s", type(exc).__name__)
         connection: Connection | None = self.connection
         self.connection: Connection | None = None
@@ -163,9 +163,10 @@ def _strategy(task: Task, app: Celery, consumer: CeleryConsumer) -> Callable[...
 
 
 class Worker(ProcessLocal):
-    """Celery worker in a thread of its own. ``deliver`` gets each delivery in one of ``slots`` threads and returns when it is done with.
+    """Celery worker in a thread of its own. ``deliver`` gets each delivery in one of ``slots`` threads and returns when the delivery is
+    finished.
 
-    A message is acknowledged after ``deliver`` has returned; it returns to the broker if that raises BusyError, or the process ends.
+    A message is acknowledged after ``deliver`` has returned; it returns to the broker if ``deliver`` raises BusyError, or the process ends.
     """
 
     def __init__(self, app: Celery, name: str, slots: int, deliver: Callable[[Delivery], None], lines: Lines) -> None:

@@ -96,7 +96,7 @@ class Component:
 
 
 def _unused(document: Document) -> str | None:
-    """Return what to say about a Dapr document of another kind, which is not used; None for any other document."""
+    """Return the remark on a Dapr document of another kind, which is not used; None for any other document."""
     content = document.content
     kind, about = content.get("kind"), content.get("metadata")
     if not isinstance(kind, str) or kind not in _OTHER_KINDS:
@@ -256,7 +256,7 @@ class _Found:
     places: dict[str, str] = field(default_factory=dict)
     stores: dict[str, SecretStore] = field(default_factory=dict)
     unknown: dict[str, Component] = field(default_factory=dict)
-    """Secret stores of types that only a plugin can support, without those that were asked."""
+    """Secret stores of types that only a plugin can support, except the ones already requested."""
 
     def read(self, component: Component) -> Iterator[ReadComponent | Problem]:
         first = self.places.get(component.name)
@@ -300,7 +300,8 @@ class _Found:
         return ReadComponent(component, alias, fields, connection, made.lacking)
 
     def _alias(self, name: str) -> tuple[Alias | None, Callable[[Fields], Fields]]:
-        """Return the alias of a type and what prepares its fields: an installed connector's own, else one of ours for such a connector."""
+        """Return the alias of a type and the function that prepares its fields: an installed connector's own, else one of ours for such a
+        connector."""
         alias, known = self.around.aliases.find(FORMAT, name), BINDINGS.get(name)
         if alias is not None or known is None or self._fault(known) is not None:
             return alias, dict
@@ -371,7 +372,7 @@ def _passed_over(document: Document, around: Surroundings) -> Iterator[Problem]:
 def _check_version(component: Component) -> None:
     """Check that the component has the first version, the only one of most types.
 
-    :raises ForeignError: if not; a sidecar does not find the type either.
+    :raises ForeignError: if not; a sidecar does not support the type either.
     """
     if not component.is_initial:
         raise ForeignError(f"spec.version: '{component.type}' has no version '{component.version[:40]}'; it has v1")
@@ -388,7 +389,7 @@ def _not_ours(component: Component, around: Surroundings) -> str | None:
 
 
 def _used(alias: Alias) -> frozenset[str]:
-    """Return the fields that a binding uses itself, beside those of its connection and inputs."""
+    """Return the fields that a binding uses itself, apart from its connection's and its inputs."""
     return frozenset(map(str, alias.raw.get("used") or ()))
 
 

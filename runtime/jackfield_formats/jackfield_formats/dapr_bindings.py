@@ -1,6 +1,6 @@
-"""Types of Dapr's output bindings that are carried out by connectors which declare no alias for them, as data.
+"""Types of Dapr's output bindings for connectors that declare no alias for them, as data.
 
-An alias is what ``jackfield.connections.aliases`` describes. ``prepare`` rewrites fields that no alias can express: endpoints without a
+Aliases are described in ``jackfield.connections.aliases``. ``prepare`` rewrites fields that no alias can express: endpoints without a
 scheme, paths of files in place of their content. A connector's own alias of the same type takes precedence.
 """
 

@@ -1,5 +1,5 @@
-"""Dapr's secret stores: a JSON file, the environment, mounted Kubernetes Secrets, and those that packages declare by type in the entry
-points ``jackfield.secret_stores`` (HashiCorp Vault, AWS, Kubernetes by its API)."""
+"""Dapr's secret stores: a JSON file, the environment, mounted Kubernetes Secrets, and types that packages declare in the entry points
+``jackfield.secret_stores`` (HashiCorp Vault, AWS, Kubernetes by its API)."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ def open_store(kind: str, values: Mapping[str, str], folder: str, around: Surrou
 
 
 def _refuse(kind: str, _reference: object, _environment: Mapping[str, str]) -> str:
-    """Refuse to read from a store of an unknown type. One that no component uses is only told."""
+    """Refuse to read from a store of an unknown type. A store that no component uses causes only a remark."""
     raise ForeignError(_unknown_store(kind))
 
 
 def _declared(kind: str) -> _Read | None:
-    """Return what reads secrets of a type of stores; None if no package declares it.
+    """Return the reader of secrets for a type of stores; None if no package declares it.
 
     :raises ForeignError: if it cannot be imported, or two packages declare it.
     """
@@ -103,7 +103,7 @@ def built_in_store(name: str, around: Surroundings) -> SecretStore | None:
 
 
 def is_known(kind: str) -> bool:
-    """Return whether a type is one that jackfield's own packages support."""
+    """Return whether jackfield's own packages support a type."""
     return kind.removeprefix(STORE_PREFIX) in (*_KNOWN, *_KNOWN_WITH_AWS)
 
 
@@ -124,7 +124,7 @@ def _kubernetes_secrets(around: Surroundings, given: Mapping[str, str]) -> Secre
 
 
 def _in_kubernetes(environment: Mapping[str, str]) -> bool:
-    """Return whether the default secret store is that of Kubernetes: in a pod, or if its folder is named."""
+    """Return whether Kubernetes' is the default secret store: in a pod, or if its folder is named."""
     return bool(environment.get("KUBERNETES_SERVICE_HOST") or environment.get(_VARIABLE))
 
 
@@ -217,7 +217,7 @@ def _check_names(name: str, key: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _PodSecrets:
-    """``secretstores.kubernetes`` in a pod: a mounted Secret, else what Kubernetes' API returns."""
+    """``secretstores.kubernetes`` in a pod: a mounted Secret, else the answer of Kubernetes' API."""
 
     mounted: _MountedSecrets
     api: _DeclaredStore

@@ -140,7 +140,7 @@ def _rows(text: str, read: Callable[[str, Json], ForeignGrant]) -> Iterator[Fore
 
 
 def _objects(text: str) -> Iterator[tuple[str, Any]]:
-    """Yield the objects of a JSON document, or of JSON Lines; None for what is not JSON.
+    """Yield the objects of a JSON document, or of JSON Lines; None for text that is not JSON.
 
     :raises InvalidInvocation: if an array is not JSON, or too large.
     """

@@ -5,8 +5,8 @@ them, and a connection as Prismatic passes it to code (``{"key", "configVarKey",
 object of ``{"type", "value"}``, or a list of ``{"name" or "key", "value"}``.
 
 Members of an invocation are translated, too: the connection, the inputs of a step, and files (a Buffer as JSON, a list as JSON text). They
-are recognised by their exact shape, for connectors with an alias of this format that names the action. Callers translate only what the
-native form refuses, so no valid invocation changes its meaning.
+are recognised by their exact shape, for connectors with an alias of this format that names the action. Callers translate only invocations
+that the native form refuses, so no valid invocation changes its meaning.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def _native_members(body: object, manifest: Manifest) -> dict[str, Any] | None:
 
 def native_inputs(inputs: Mapping[str, Any], refused: Collection[str], manifest: Manifest, action: str) -> dict[str, Any] | None:
     """Translate typed inputs and files; None if nothing has the form. ``refused`` names the inputs that the action's schema refuses: typed
-    inputs are recognised only if one of them is among these.
+    inputs are recognised only if one of them is refused.
 
     :raises InvalidInput: if an input is a reference, which only Prismatic can resolve.
     """

@@ -1,9 +1,9 @@
 """SAP BTP and Cloud Foundry: service bindings in ``VCAP_SERVICES``. Aliases map bindings to connections.
 
-Members that only these aliases have follow. ``hosts`` is a regular expression that the host name of a binding must match in addition to its
+Aliases of this format have further members. ``hosts`` is a regular expression that the host name of a binding must match in addition to its
 name. ``host`` are the fields that may contain the host. ``companions`` are the fields that mark a ``user-provided`` service as the
-credentials of a binding. ``secrets`` are the fields of which a sign-in needs one; without any, the message ``bare`` says what to do.
-``parameters`` are the fields that create a service and are no binding; the message ``parameters`` says so.
+credentials of a binding. ``secrets`` are the fields one of which a sign-in needs; if all are missing, the message ``bare`` says what to do.
+``parameters`` are fields for creating a service, which are no binding; the message ``parameters`` says so.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def _signs_in(alias: Alias, fields: Mapping[str, Any]) -> bool:
 
 
 def _without_credentials(connection: NamedConnection, alias: Alias) -> NamedConnection:
-    """Add what is missing to a connection whose binding has a host only; an import may add the values."""
+    """Add the missing values to a connection whose binding has only a host; an import may add the values."""
     if connection.foreign is None:
         return connection
     cure = alias.message("bare", "Bind a service with the credentials to the same application.")

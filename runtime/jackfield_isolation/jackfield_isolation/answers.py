@@ -189,7 +189,7 @@ class _Question:
         return source.choices(self.client() if source.takes_client else None, self._given[1])
 
     def open(self) -> None:
-        """Open the connection, and keep what its type caches."""
+        """Open the connection, and keep its type's cached objects."""
         self.client()
 
     def test(self) -> list[Step | Account]:
@@ -201,7 +201,7 @@ class _Question:
         return [*self._connector.tests[self._given[0]](self.client(), self.context())]
 
     def plan(self) -> Plan:
-        """Return what paces a call."""
+        """Return the pace of a call."""
         budget, values, client = self.action.budget, self.values(), self.client()
         if budget is None:
             return Plan()
@@ -232,7 +232,7 @@ class _Question:
         return dict(kind.policies(permissions, principal, **more))
 
     def documents(self) -> dict[str, Any]:
-        """Return the policy documents with what the connector adds."""
+        """Return the policy documents with the connector's additions."""
         number, documents = self._given
         return dict(self._connector.documents[number](documents, self.type()))
 
@@ -251,7 +251,7 @@ class _Question:
         return {"failed": dump_error(found), **renewable}
 
     def seen(self) -> dict[str, Any]:
-        """Return the member of an answer for what was exchanged with the provider."""
+        """Return the member of an answer for the exchanges with the provider."""
         exchanges = self.call.exchanges
         return {"exchanges": dump_exchanges(exchanges)} if exchanges else {}
 
@@ -366,4 +366,4 @@ _WATCHING: Mapping[Question, Callable[..., Any]] = {
 
 
 def _ignore(_text: str, _error: Exception) -> None:
-    """Do nothing: the parent logs what matters."""
+    """Do nothing: the parent logs the important messages."""

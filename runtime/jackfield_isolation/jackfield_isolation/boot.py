@@ -1,7 +1,6 @@
 """First code of a child process, run as a script in a Python without site-packages: makes the host's packages importable and hands over.
 
-Only the folders of ``jackfield`` and of this package are made importable, not the folders that they lie in: those may be the host's
-site-packages.
+Only the folders of ``jackfield`` and of this package become importable, not their parent folders, which may be the host's site-packages.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Program of a child process: it imports one connector and answers questions about it, several at once, until its parent is gone.
 
-It runs in the environment of a stranger's package, with nothing of its parent's but one socket. What it is allowed to do is reduced before
-the connector's code is imported.
+It runs in the environment of a third-party package, with nothing of its parent's but one socket. Its rights are reduced before the
+connector's code is imported.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class _Workers:
         self._lock = threading.Lock()
 
     def take(self, frames: Iterator[Frame]) -> None:
-        """Hand out what the parent sends, until it is gone."""
+        """Hand out the parent's frames, until the parent is gone."""
         for frame in frames:
             box = self._boxes.get(frame["id"])
             if box is not None:

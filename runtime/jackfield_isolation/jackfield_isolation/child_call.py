@@ -1,4 +1,4 @@
-"""The attempt as a connector sees it in its own process: what it announces is decided, counted and leased by the parent."""
+"""The attempt as a connector sees it in its own process: the parent decides, counts and leases for it."""
 
 from __future__ import annotations
 
@@ -145,13 +145,13 @@ class ChildCall(Call):
         return found
 
     def prove(self, request: Apart, done: Answered | None) -> None:
-        """Tell the parent what came of such a request."""
+        """Report the outcome of such a request to the parent."""
         super().prove(request, done)
         identifier = {} if done is None or done.request_id is None else {"requestId": done.request_id[:_LONGEST_NAME]}
         self.talk.say({"proven": request.number, "done": done is not None, **identifier})
 
     def returned(self, value: Any) -> None:
-        """Tell the parent what a response returned."""
+        """Report a response's value to the parent."""
         super().returned(value)
         self.talk.say({"returned": _plain(value)})
 
@@ -161,7 +161,7 @@ class ChildCall(Call):
         self.talk.say({"refusal": True})
 
     def warn(self, message: str, path: str = "") -> None:
-        """Tell the parent what the caller should know."""
+        """Report a warning for the caller to the parent."""
         before = self.warnings
         super().warn(message, path)
         if self.warnings is not before:
@@ -182,7 +182,7 @@ class ChildCall(Call):
         self.talk.ask({"event": dict(event)})
 
     def unfinished(self, reason: str) -> None:
-        """Tell the parent that the page says neither how its list goes on nor that it ends."""
+        """Report to the parent that the page has neither a next page nor an end of its list."""
         super().unfinished(reason)
         self.talk.say({"unfinished": True})
 
@@ -197,7 +197,7 @@ class ChildCall(Call):
 
 
 def _plain(value: Any) -> Any:
-    """Return what a step returned as JSON; the beginning of its text if it is long, since errors quote no more."""
+    """Return a step's value as JSON; only the beginning of a long text, since errors quote no more."""
     text = attempt(json.dumps, value, allow_nan=False, ensure_ascii=False)
     if isinstance(text, Raised):
         return str(value)[:LARGEST_RETURN]

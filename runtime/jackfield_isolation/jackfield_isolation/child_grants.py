@@ -19,7 +19,7 @@ class ChildGrants:
     def find(self) -> Grant:
         """Return the grant as it is stored now.
 
-        :raises InvalidConnection: if nobody has approved yet, or the approval has ended.
+        :raises InvalidConnection: if no person has approved yet, or the approval has ended.
         """
         found: Grant = GRANT.read(self._ask("find"))
         return found
@@ -29,7 +29,7 @@ class ChildGrants:
         self._ask("begin", used=used)
 
     def replace(self, used: Grant, rotated: Grant) -> None:
-        """Store the tokens that replace those of ``used``."""
+        """Store the tokens that replace the tokens of ``used``."""
         self._ask("replace", used=used, rotated=rotated)
 
     def end(self, used: Grant, reason: str) -> None:

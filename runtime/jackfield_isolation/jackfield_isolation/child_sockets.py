@@ -33,7 +33,7 @@ class _Names:
         self._lock = threading.Lock()
 
     def address(self, name: str) -> str:
-        """Return the address that stands for a name; a literal address stands for itself."""
+        """Return the placeholder address of a name; a literal address is its own."""
         try:
             return str(ip_address(name))
         except ValueError:
@@ -49,7 +49,7 @@ class _Names:
             return found
 
     def name(self, address: str) -> str:
-        """Return the name that an address stands for."""
+        """Return the name of a placeholder address."""
         return self._by_address.get(address, address)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _MORE_FACTS = 256 * 1024
-"""Bytes in which a child may say of its connector what the manifest leaves out."""
+"""Maximum bytes of a child's facts about its connector beyond the manifest."""
 
 
 _MOST_SUPERVISORS = 1000
@@ -109,7 +109,7 @@ class Children(ProcessLocal):
             one.rest()
 
     def _replace_described(self, program: Program) -> None:
-        """Drop the supervisors of a program that has been loaded before: its files are those of another installation now."""
+        """Drop the supervisors of a program that was loaded before: its files now belong to another installation."""
         with self._lock:
             former = [key for key, found in self._supervisors.items() if key[0] == program and found.is_described]
             gone = [self._supervisors.pop(key) for key in former]
@@ -122,7 +122,7 @@ class Children(ProcessLocal):
         return [number for found in list(self._supervisors.values()) for number in found.processes]
 
     def ends(self) -> dict[str, int]:
-        """Return how many children have ended by themselves, or for what they did, by connector."""
+        """Return the numbers of children that have ended by themselves, or were ended for misbehaviour, by connector."""
         return dict(self._ends)
 
     def _note_end(self, connector: str) -> None:

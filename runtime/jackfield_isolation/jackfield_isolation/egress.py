@@ -1,8 +1,8 @@
 """Outgoing connections of isolated connectors. The child has no network: this process connects for it and passes the open socket on.
 
-Allowed are the hosts and ports that the connection's values name, under the guard of that connection, and the public hosts that the
-manifest names. A host that the schema names, as a default, choice or example, is the author's choice and must be public, too. A name leads
-to this machine or to a metadata service only if the operator wrote ``localhost`` or the address: DNS belongs to the name's owner.
+Allowed are the hosts and ports of the connection's values, under the guard of the connection, and the public hosts of the manifest. A host
+that comes from the schema, as a default, choice or example, is the author's choice and must be public, too. A name leads to this machine or
+to a metadata service only if the operator wrote ``localhost`` or the address: the owner of a name controls its DNS.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ _MOST_TOLD = 100
 
 @dataclass(frozen=True, slots=True)
 class NamedHost:
-    """Host that a connection's values name. ``ports`` are those of its URLs, None for any; ``by_author``: the schema has that value."""
+    """Host that a connection's values name. ``ports`` are the ports of its URLs, None for any; ``by_author``: the value comes from the
+    schema."""
 
     ports: frozenset[int] | None
     by_author: bool
 
     def merged(self, other: NamedHost) -> NamedHost:
-        """Return what both allow."""
+        """Return the union of both permissions."""
         ports = None if self.ports is None or other.ports is None else self.ports | other.ports
         return NamedHost(ports, self.by_author and other.by_author)
 

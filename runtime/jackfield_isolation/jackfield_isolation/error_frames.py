@@ -1,4 +1,4 @@
-"""Errors as JSON between jackfield and a child process. What a child says is read with suspicion: a wrong type is a fault of the child."""
+"""Errors as JSON between jackfield and a child process. A child is not trusted: a wrong type is a fault of the child."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LARGEST_STATUS = 99_999
 
 
 def _trimmed(longest: int, most: int | None = None) -> BeforeValidator:
-    """Return the step that keeps ``most`` members of an object, and the beginnings of those that are texts."""
+    """Return the step that keeps ``most`` members of an object, and the beginnings of its texts."""
     return BeforeValidator(
         lambda found: (
             {name: text[:longest] if isinstance(text, str) else text for name, text in [*found.items()][:most]}
@@ -80,7 +80,7 @@ _FAILURE = Shape("an error", Annotated[_Failure, _trimmed(_LONGEST)])
 
 
 def dump_error(error: JackfieldError) -> Mapping[str, Any]:
-    """Return an error as it is sent, with what the pipe needs to decide if it may be repeated."""
+    """Return an error as sent, with the facts by which the pipe decides whether it may be repeated."""
     hint, after = error.hint, error.retry_after
     step = hint if isinstance(hint, NextStep) else None
     return {

@@ -30,7 +30,7 @@ PURPOSES: Mapping[str, str] = {
     "processes": "starts no process or program, and touches no other one (seccomp)",
     "network": "opens no connection: jackfield connects for it, to allowed hosts (seccomp)",
 }
-"""Layers by name, each with what it provides."""
+"""Layers by name, each with its protection."""
 
 
 def examine(environment: Mapping[str, str]) -> list[dict[str, Any]]:

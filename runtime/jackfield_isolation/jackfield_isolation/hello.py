@@ -1,4 +1,4 @@
-"""Facts that a child says of its connector, checked before they are used: a connector can make its child say what it likes."""
+"""Facts that a child reports about its connector, checked before use: a connector can make its child report anything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Name = Annotated[str, Field(max_length=_LONGEST)]
 _Names = Annotated[tuple[_Name, ...], Field(max_length=1000)]
 _Members = Annotated[dict[_Name, _T], Field(max_length=1000)]
 _Step = Literal["enable", "renew", "disable", "fetch"]
-"""What a webhook does at its provider."""
+"""Steps of a webhook at its provider."""
 _Number = Annotated[StrictInt, Field(ge=0, le=100)]
 """Number of the tests, and of the functions that add documents."""
 

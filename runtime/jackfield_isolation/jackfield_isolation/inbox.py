@@ -1,4 +1,4 @@
-"""Frames of a child that wait for the questions that they are about. What nobody asked for is refused before it is read."""
+"""Frames of a child that wait for their questions' readers. A frame without a question is refused before it is read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LARGEST_QUESTION = 256 * 1024
 _LARGEST_LINE = 16 * 1024
 _MOST_WAITING = 1000
 LARGEST_QUESTIONS = 1024 * 1024
-"""Limits of frames of one call that wait to be read, besides its answer: number and bytes. A child that sends more is stopped."""
+"""Limits of unread frames of one call, apart from its answer: number and bytes. A child that sends more is stopped."""
 LARGEST_WAITING = 128 * 1024 * 1024
 """Bytes of frames that wait to be read, of all calls."""
 _MOST_STRAYS, _WINDOW = 5000, 10.0
@@ -23,20 +23,20 @@ _MOST_ABANDONED = 10_000
 
 
 class _Box(SimpleQueue[bytes | None]):
-    """Frames about one question. ``waiting``: bytes of those that are no answer and wait."""
+    """Frames about one question. ``waiting``: bytes of the waiting frames that are no answer."""
 
     waiting = 0
 
 
 class Inbox:
-    """Boxes of the questions that are under way, by their numbers. One thread delivers; any thread may open, close and read boxes."""
+    """Boxes of the open questions, by their numbers. One thread delivers; any thread may open, close and read boxes."""
 
     def __init__(self, largest_description: int = LARGEST_ANSWER) -> None:
         self._boxes: dict[int, _Box] = {0: _Box()}
         self._largest_description = largest_description
         self._finished: set[int] = set()
         self._abandoned: dict[int, None] = {}
-        """Latest questions whose answers may still arrive, though nobody waits for them."""
+        """Latest abandoned questions, whose answers may still arrive."""
         self._last = 0
         self._waiting = 0
         self._since, self._strays = 0.0, 0
@@ -70,7 +70,7 @@ class Inbox:
             return {*self._boxes}
 
     def admits(self, head: Head) -> bool:
-        """Return True for a frame that somebody waits for, and for a line of the log; a frame about a question that has ended is dropped.
+        """Return True for a frame with a reader, and for a line of the log; a frame about an ended question is dropped.
 
         :raises Garbage: for a frame that no honest child sends.
         """
@@ -96,7 +96,7 @@ class Inbox:
         return True
 
     def _count_stray(self, head: Head, largest: int) -> None:
-        """Count a frame that nobody waits for: a late one, or a line for the log."""
+        """Count a frame without a reader: a late one, or a line for the log."""
         if head.size > largest:
             raise Garbage(f"a frame of {head.size:,} bytes without a question, where {largest:,} are allowed")
         now = time.monotonic()

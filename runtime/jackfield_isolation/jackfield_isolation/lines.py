@@ -1,4 +1,4 @@
-"""Log of what a child says: lines of its output, and warnings of its loggers, under one limit."""
+"""Log of a child's messages: lines of its output, and warnings of its loggers, under one limit."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ class Lines:
         _LOG.log(level, "the process of %s says: %s", self._name, escaped(self._clean(line[:_MASKED])[:_LINE]))
 
     def read(self, pipe: IO[bytes], is_over: threading.Event) -> None:
-        """Log what arrives through ``pipe`` until it is closed. Secrets are looked for before it is split into lines: some have several."""
+        """Log the data from ``pipe`` until it is closed. Secrets are masked before the data is split into lines: some span several
+        lines."""
         rest, is_long = b"", False
         while chunk := pipe.read(_CHUNK):
             if is_long:  # the rest of a line whose beginning was logged
@@ -64,7 +65,7 @@ class Lines:
         self._log_block(rest)
 
     def _log_block(self, block: bytes) -> None:
-        """Log whole lines; what follows too many lines is dropped."""
+        """Log whole lines; lines beyond the limit are dropped."""
         if not block or not self.has_room:
             return
         lines = b"\n".join(line[:_MASKED] for line in block.split(b"\n", _LINES)[:_LINES])

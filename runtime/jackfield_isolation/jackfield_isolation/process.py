@@ -40,7 +40,7 @@ class Broken(Ended):
 
 
 class ChildProcess:
-    """A running child. Any thread may talk to it; ``lines`` log what it says.
+    """A running child. Any thread may talk to it; ``lines`` log its messages.
 
     ``died`` is called once, from another thread, when it has ended.
     """
@@ -81,7 +81,7 @@ class ChildProcess:
         return process, Wire(ours, LARGEST_ANSWER)
 
     def greet(self) -> None:
-        """Send the child what it is to run, and begin to read from it."""
+        """Send the child its program, and begin to read from it."""
         with suppress(OSError):  # it has ended already, and the reading thread finds out
             self._wire.send(self.program.configuration())
         for thread in self._threads:
@@ -244,7 +244,7 @@ class ChildProcess:
             self._inbox.put(head, body)
 
     def _settle(self) -> None:
-        """Record the end of the child, and tell everybody who waits for it."""
+        """Record the end of the child, and notify everyone who waits for it."""
         self._kill()  # it has ended or only closed its connection; a status that it has already stays
         code = self._process.wait()
         with self._lock:

@@ -1,4 +1,4 @@
-"""Facts about one isolated connector: where its code is, and what its process may use."""
+"""Facts about one isolated connector: the place of its code, and the rights of its process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NEEDED = ("pydantic", "pydantic_core", "annotated_types", "typing_extensions", 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Policy of the operator: ``per_workspace`` gives each workspace processes of its own. ``strict`` refuses to run a connector on a
-    machine that lacks one of the layers. ``memory`` limits the address space of a process in bytes, 0 does not. Beyond ``processes``
+    machine that lacks one of the layers. ``memory`` limits the address space of a process in bytes; 0 means no limit. Beyond ``processes``
     processes, the longest idle ones are ended."""
 
     per_workspace: bool = True
@@ -108,7 +108,7 @@ def package_folders() -> tuple[str, str]:
 
 
 def _compiled(code: Iterable[str]) -> Iterator[str]:
-    """Yield the folders in which this process keeps the compiled modules of ``code`` and of the standard library, if not beside them."""
+    """Yield the folders with the compiled modules of ``code`` and of the standard library, if they are separate folders."""
     if sys.pycache_prefix:
         for path in (*code, *standard_library()):
             yield os.path.join(sys.pycache_prefix, os.path.abspath(path).lstrip(os.sep))

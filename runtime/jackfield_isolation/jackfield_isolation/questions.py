@@ -1,4 +1,4 @@
-"""The questions that this process asks a child, in one table: what each is asked with, and what answers it. Both processes check by it."""
+"""The questions that this process asks a child, in one table: the arguments and the answer of each. Both processes check by it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _REASON = Annotated[str | None, Field(max_length=_LONGEST)]
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """The call that a question belongs to. ``remaining`` and ``seconds`` are those of its deadline, which arriving content moves on, up to
-    ``longest`` seconds from now. ``files``: it may return some; ``follows``: it fetches a page that the page before it has named.
-    ``sees``: its exchanges are kept, with their ``bodies``."""
+    """The call that a question belongs to. ``remaining`` and ``seconds`` come from its deadline, which arriving content extends, up to
+    ``longest`` seconds from now. ``files``: it may return files; ``follows``: it fetches a page that the page before has named. ``sees``:
+    its exchanges are kept, with their ``bodies``."""
 
     remaining: float
     longest: float
@@ -46,7 +46,7 @@ class CallFacts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ConnectionFacts:
-    """The connection that a question is about. ``number`` is the key of the child's cache; ``leases``: tokens of those that are fresh."""
+    """The connection that a question is about. ``number`` is the key of the child's cache; ``leases``: tokens of the fresh leases."""
 
     type: str
     values: Any
@@ -60,8 +60,8 @@ class ConnectionFacts:
 
 @dataclass(frozen=True, repr=False)
 class Asked:
-    """A question as it is sent. ``given`` is what it is asked with; ``renew``: the client renews its credentials first; ``forget``: numbers
-    of connections that nobody uses any more."""
+    """A question as sent. ``given`` are its arguments; ``renew``: the client renews its credentials first; ``forget``: numbers of unused
+    connections."""
 
     ask: str
     given: tuple[Any, ...]
@@ -73,7 +73,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Pace of a call: the account that it counts for, what it costs of that, and a warm-up plan: its name, and what each day allows."""
+    """Pace of a call: its account, its cost, and a warm-up plan: name, and daily limits."""
 
     scope: str | None = None
     cost: float = 1.0
@@ -117,7 +117,8 @@ class ReceivedFacts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RegisteredFacts:
-    """Registration of a webhook; ``gone`` if there is none to renew. One that is not finished goes on ``again``, in so many seconds."""
+    """Registration of a webhook; ``gone`` if none exists that could be renewed. An unfinished registration continues ``again`` seconds
+    later."""
 
     remote: JsonObject
     lasts: float | None = None
@@ -147,7 +148,7 @@ class ListFacts:
 
 
 class Question:
-    """One kind of question. ``given`` are the types of what it is asked with, ``longest`` limits each text of the answer."""
+    """One kind of question. ``given`` are the types of its arguments, ``longest`` limits each text of the answer."""
 
     def __init__(self, name: str, *given: Any, answer: Any = Any, longest: int | None = _LONGEST) -> None:
         self.name = name
@@ -217,7 +218,7 @@ EXTRA_TEST = Question("extra_test", int, answer=_STEPS)
 DOCUMENTS = Question("documents", int, JsonObject, answer=JsonObject)
 
 ACTS = frozenset({CALL, POLL, CANCEL})
-"""Those that call the provider for an action."""
+"""Questions that call the provider for an action."""
 QUESTIONS: Mapping[str, Question] = {one.name: one for one in list(vars().values()) if isinstance(one, Question)}
 """All of them, by name."""
 ASKED = Shape("a question", Asked)

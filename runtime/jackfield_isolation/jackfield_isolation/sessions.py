@@ -1,4 +1,4 @@
-"""This process's part of the connections that a child has open: their numbers, and the leases that it may drop."""
+"""The parent's side of a child's open connections: their numbers, and the leases that the child may drop."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Sessions(ProcessLocal):
                 listener.add(number)
 
     def dropped(self) -> Dropped:
-        """Return a list to which the numbers of connections are added that nobody uses any more."""
+        """Return a list that will get the numbers of unused connections."""
         found = Dropped()
         with self._lock:
             self._listeners.add(found)

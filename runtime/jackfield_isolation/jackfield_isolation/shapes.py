@@ -1,4 +1,4 @@
-"""Shapes of what the two processes tell each other, as pydantic models: both ends read a value by the shape that both know."""
+"""Shapes of the messages between the two processes, as pydantic models: both ends read a value by the same shape."""
 
 from __future__ import annotations
 

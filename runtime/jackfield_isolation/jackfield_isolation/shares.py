@@ -11,7 +11,7 @@ from jackfield.connector.context import Minted
 from jackfield_isolation.wire import Garbage
 
 LARGEST_VALUE = 64 * 1024
-"""Weight of a value that is stored for a child: a lease, a grant, or what an authorization in progress needs."""
+"""Weight of a value that is stored for a child: a lease, a grant, or the state of an authorization in progress."""
 MOST_SECRETS = 8
 """Limit of the secrets of one lease or grant."""
 MOST_LEASES = 64
@@ -23,17 +23,17 @@ _LONGEST_SECRET = 16 * 1024
 _PER_SECRET = 512
 """Characters of a secret that cost a search as much as another secret."""
 _PER_PART = 64
-"""Bytes that each part of a value takes besides its text."""
+"""Bytes of each part of a value in addition to its text."""
 _MOST_FRAMES = 100_000
 _LARGEST_FRAMES = 64 * 1024 * 1024
-"""Limits of the frames of one call besides pieces of files and the answer: number, and bytes."""
+"""Limits of the frames of one call, apart from pieces of files and the answer: number, and bytes."""
 _OF_PIECE = frozenset({"id", "piece"})
 _MOST: Mapping[str, int] = {
     "begin": 5000, "answered": 5000, "returned": 5000, "refusal": 5000, "warning": 100, "lease": 1000, "minted": MOST_LEASES,
     "unminted": MOST_LEASES, "drop": 100, "grant": 100, "dial": 1000, "key": 100, "entered": 100, "file": 1000,
     "event": 10_000,
 }  # fmt: skip
-"""Limit of the frames of one call, by the member that says what they are."""
+"""Limit of the frames of one call, by the member that gives their kind."""
 
 
 def weight(value: object) -> int:
@@ -80,7 +80,7 @@ class CallShare:
 
 
 class LeaseShare:
-    """Share of one connection: the leases that are held for its child. ``is_held`` tells if a lease is still there."""
+    """Share of one connection: the leases that are held for its child. ``is_held`` returns whether a lease is still held."""
 
     def __init__(self, is_held: Callable[[str], bool]) -> None:
         self._is_held = is_held

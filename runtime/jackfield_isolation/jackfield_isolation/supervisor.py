@@ -40,7 +40,7 @@ _CPU_SECONDS = 1800.0
 class Supervisor(ProcessLocal):
     """Keeper of the child of one connector version, or of one workspace's child of it.
 
-    ``note_end`` is told of each child that has ended by itself, ``make_room`` of each one that has started.
+    ``note_end`` is called for each child that has ended by itself, ``make_room`` for each one that has started.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class Supervisor(ProcessLocal):
 
     @property
     def is_described(self) -> bool:
-        """True if a child has started and said what the connector is."""
+        """True if a child has started and described the connector."""
         return self._described is not None
 
     @property
@@ -248,7 +248,7 @@ class Supervisor(ProcessLocal):
             child.retire()
 
     def retire(self) -> None:
-        """Let the child end once its calls have; nobody asks for another."""
+        """Let the child end once its calls have, and start no other."""
         self._is_left = True
         self._threads.leave_out(self.tick)
         for child in list(self._all):

@@ -1,8 +1,8 @@
 """Frames between jackfield and the child process of a connector: JSON behind a head, over a pair of sockets.
 
-The head tells the length, the kind and the question that the frame is about, so that a frame is refused before its JSON is read.
-Both ends use this module. Beside the standard library it imports what jackfield's kernel has of numbers, which needs no more either: the
-child reads its first frame before it can import anything else.
+The head has the length, the kind and the question of the frame, so that a frame can be refused before its JSON is read. Both ends use this
+module. Apart from the standard library it imports only jackfield's kernel for numbers: the child reads its first frame before it can import
+anything else.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Wire:
     """One end of the connection. Any thread may send; one thread reads.
 
     ``largest`` limits the frames that arrive. ``in_child``: a frame with ``"socket": true`` brings a file descriptor; the child sends valid
-    Unicode only, but may get paths that are not.
+    Unicode only, but may get invalid paths.
     """
 
     def __init__(self, end: socket.socket, largest: int = LARGEST_FRAME, *, in_child: bool = False) -> None:

@@ -1,4 +1,5 @@
-"""User's command that runs beside a server, as ``dapr run`` starts an application. Signals are forwarded to it; its end ends the server."""
+"""The user's command that runs along with a server, as ``dapr run`` starts an application. Signals are forwarded to it; its end ends the
+server."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from jackfield.kernel.errors import InvalidInvocation
 _STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
 _FORWARDED = [*_STOPPING, *(getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name))]
 _KILLED = 128
-"""Added by shells to the number of the signal that ended a command."""
+"""Number that shells add to the number of the signal that ended a command."""
 
 
 @contextmanager

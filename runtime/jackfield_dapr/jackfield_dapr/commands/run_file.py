@@ -1,7 +1,7 @@
 """Multi-App Run template of Dapr (``dapr run -f``): several applications, each with its command, its sidecar and ports of its own.
 
 Each application runs in a process of its own: this program's command with the options of the template. Paths of an application are relative
-to its own folder, those of ``common`` to the file's.
+to its own folder, paths of ``common`` to the file's folder.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _UNUSED = {
     "maxBodySize": "--max-body-size", "readBufferSize": "--read-buffer-size", "unixDomainSocket": "--unix-domain-socket",
     "daprInternalGRPCPort": "--dapr-internal-grpc-port", "runtimePath": "--runtime-path", "daprListenAddresses": "--dapr-listen-addresses",
 }  # fmt: skip
-"""Members that change nothing here, with the options of ``dapr run`` that they stand for: each sidecar says that they are not used."""
+"""Members without effect here, with the matching options of ``dapr run``: each sidecar reports that they are not used."""
 _REFUSED = {
     "appLogDestination": "both logs go to the console",
     "daprdLogDestination": "both logs go to the console",
@@ -99,7 +99,7 @@ def run_apps(apps: Sequence[App], shared: Sequence[str], stop: Event, stdout: IO
 _LOOK = 0.2
 """Seconds between two looks at the processes."""
 _KILLED = 128
-"""Added by shells to the number of the signal that ended a command."""
+"""Number that shells add to the number of the signal that ended a command."""
 
 
 def _refused(file: str, faults: list[Detail]) -> InvalidInvocation:
@@ -108,7 +108,7 @@ def _refused(file: str, faults: list[Detail]) -> InvalidInvocation:
 
 
 def _faults(content: Mapping[str, Any]) -> Iterator[Detail]:
-    """Yield what is wrong with the document."""
+    """Yield the faults of the document."""
     yield from (Detail(f"/{name}", "is not known") for name in content if name not in ("version", "common", "apps"))
     if content.get("version") != 1:
         yield Detail("/version", "must be 1")
@@ -177,7 +177,7 @@ def _text(value: object) -> str:
 
 
 def _faults_of(apps: Sequence[App]) -> Iterator[Detail]:
-    """Yield what is wrong with the applications together: folders that are missing, and names or ports that two have."""
+    """Yield faults of the applications together: missing folders, and names or ports that two share."""
     taken: dict[str, str] = {}
     for number, app in enumerate(apps):
         if not os.path.isdir(app.folder):

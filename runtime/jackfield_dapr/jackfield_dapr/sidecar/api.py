@@ -32,7 +32,7 @@ class DaprApi:
     """Bindings of one application; ``bindings`` is replaced as a whole when components are loaded again.
 
     ``token`` is DAPR_API_TOKEN; None disables authentication. Pages of the web origins in ``origins`` may call. ``local`` means that only
-    this machine is meant to call, so that other names in ``Host`` are refused. ``read_file`` reads a stored file of an output.
+    this machine may call, so that other names in ``Host`` are refused. ``read_file`` reads a stored file of an output.
     """
 
     bindings: Mapping[str, Binding]

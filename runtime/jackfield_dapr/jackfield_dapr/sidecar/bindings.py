@@ -48,7 +48,7 @@ class Binding:
 class Bindings:
     """Bindings of a sidecar by name, the connections that they need, and the problems of its components.
 
-    ``seen`` tells the state of the files before they were read: size, time and inode by path.
+    ``seen`` has the state of the files before they were read: size, time and inode by path.
     """
 
     by_name: Mapping[str, Binding]

@@ -38,7 +38,8 @@ def _no_data() -> bytes:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
-    """One call of a binding. ``octets`` returns the data as a sidecar passes them on: the octets of gRPC, the JSON text of HTTP."""
+    """One call of a binding. ``octets`` returns the data in the form in which a sidecar passes them on: the octets of gRPC, the JSON text
+    of HTTP."""
 
     operation: str
     metadata: Mapping[str, str]

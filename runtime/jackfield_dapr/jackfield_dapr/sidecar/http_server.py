@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _BACKLOG = 128
 _AT_ONCE = 1000
 _OF_ONE = 16
-"""Threads of one binding: one whose provider hangs leaves the others theirs."""
+"""Threads of one binding: an unresponsive provider leaves other bindings their threads."""
 
 
 class HttpServer:

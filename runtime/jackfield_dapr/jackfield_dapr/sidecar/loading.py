@@ -15,7 +15,7 @@ from jackfield_dapr.sidecar.folder import read_folder
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Folders (or files) of components and the application they are loaded for; ``strict`` refuses what Dapr's own code refuses."""
+    """Folders (or files) of components and the application they are loaded for; ``strict`` refuses files that Dapr's own code refuses."""
 
     folders: tuple[str, ...]
     app_id: str = ""
@@ -45,7 +45,7 @@ class Components:
 
 
 def look_at(folders: tuple[str, ...]) -> dict[str, tuple[int, int, int]]:
-    """Return what tells one state of the files from another; mounted files are links, which are followed."""
+    """Return the state of the files, for comparison; mounted files are links, which are followed."""
     found: dict[str, tuple[int, int, int]] = {}
     for path in (path for folder in folders for path in _files(os.path.expanduser(folder))):
         try:

@@ -1,4 +1,4 @@
-"""Bindings that send mail, by the alias of their type: ``bindings.aws.ses``, ``bindings.smtp``, and those of other packages."""
+"""Bindings that send mail, by the alias of their type: ``bindings.aws.ses``, ``bindings.smtp``, and types of other packages."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Messages of Dapr's gRPC API, as far as bindings need them, declared for the protobuf library without a compiler.
 
-Numbers and types are those of ``dapr/proto/runtime/v1/binding.proto`` and ``metadata.proto``, and of ``google/rpc/status.proto`` and
-``error_details.proto``. In a pool of their own they do not meet those of Dapr's SDK, which a process may have beside these.
+Numbers and types come from ``dapr/proto/runtime/v1/binding.proto`` and ``metadata.proto``, and from ``google/rpc/status.proto`` and
+``error_details.proto``. A pool of their own keeps them apart from those of Dapr's SDK in the same process.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ _LOG = logging.getLogger("jackfield.dapr")
 
 
 class _Stopping(Event):
-    """Event that is set once a server has begun to stop."""
+    """Event that is set once a server is stopping."""
 
     def __init__(self, server: ServerContext) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Reloading of components whose files have changed; a file that can no longer be read keeps what it defined before."""
+"""Reloading of components whose files have changed; for a file that becomes unreadable, the earlier definitions stay."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def apply(jackfield: Jackfield, api: DaprApi, found: Bindings) -> None:
 
 
 class Reloading:
-    """Watch on the files of components. ``apply`` takes what is to be served from now on, ``say`` a sentence for the operator.
+    """Watch on the files of components. ``apply`` takes the components to serve from now on, ``say`` a sentence for the operator.
 
-    A change is read once two looks in a row have seen the same files, so that a file is not read while it is written. Must be polled by
-    one thread.
+    A change is read once two checks in a row have found the same files, so that no file is read while it is written. One thread must call
+    ``poll``.
     """
 
     def __init__(

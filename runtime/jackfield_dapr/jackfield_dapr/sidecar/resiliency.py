@@ -1,7 +1,7 @@
 """Dapr's ``Resiliency`` documents: the time-out and the retries of output bindings.
 
-The time-out becomes the deadline of a call, the retries the limit of its attempts. What may be repeated is still decided by the action's
-effect, and the waits between attempts are jackfield's own. Circuit breakers, and policies of other targets, are not used.
+The time-out becomes the deadline of a call, the retries the limit of its attempts. The action's effect still decides which attempts may be
+repeated, and the waits between attempts are jackfield's own. Circuit breakers, and policies of other targets, are not used.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Resiliency:
 
     @classmethod
     def read(cls, documents: Iterable[Document], around: Surroundings) -> Resiliency:
-        """Read the documents that are meant for this application; what cannot be read is a problem, and the others are used."""
+        """Read the documents for this application; an unreadable one becomes a problem, and the others are used."""
         found = cls()
         for document in documents:
             if is_resiliency(document) and _is_ours(document.content, around):
@@ -117,7 +117,7 @@ def _member(content: Any, name: str) -> Mapping[str, Any]:
 
 
 def _seconds(value: object) -> float:
-    """Return a duration of Go (``1m30s``) or a number of milliseconds, in seconds; at most that of an invocation."""
+    """Return a duration of Go (``1m30s``) or a number of milliseconds, in seconds; at most an invocation's maximum."""
     text = f"{value}ms" if isinstance(value, int) and not isinstance(value, bool) else str(value)
     try:
         return min(MAX_TIMEOUT, seconds_of(text))

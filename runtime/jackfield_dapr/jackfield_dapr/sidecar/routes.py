@@ -14,7 +14,7 @@ from jackfield_dapr.sidecar.http_api import Answer, answer, answer_to_head
 from jackfield_service.shell.requests.body import TooLarge, read_body
 
 Slowly: TypeAlias = Callable[[str, Callable[[], Answer]], Awaitable[Answer]]
-"""Runs a step that calls a provider outside the event loop, in one of the few threads of its path, which names a binding."""
+"""Function that runs a step which calls a provider outside the event loop, in one of the few threads of its path, which names a binding."""
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 _CLOSE = {"connection": "close"}
 

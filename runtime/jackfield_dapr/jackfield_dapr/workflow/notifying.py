@@ -1,4 +1,4 @@
-"""One notification: one mail per recipient, sent concurrently, and the outcome of each."""
+"""One notification: one mail per recipient, sent concurrently, and each mail's outcome."""
 
 from __future__ import annotations
 

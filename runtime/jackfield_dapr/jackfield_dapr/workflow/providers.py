@@ -72,7 +72,7 @@ class Providers:
             raise InvalidInvocation(f"no matching provider found for name: {name[:100]}{off}", hint=hint) from None
 
     def _alias(self, stored: NamedConnection) -> Alias | None:
-        """Return the alias that a provider was read by; for jackfield's own connections, that of a connector that accepts the
+        """Return the alias by which a provider was read; for jackfield's own connections, the alias of a connector that accepts the
         connection."""
         known = self._aliases.all(_FORMAT)
         if stored.foreign is not None and stored.foreign.format == _FORMAT:

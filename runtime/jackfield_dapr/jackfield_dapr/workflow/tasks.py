@@ -20,7 +20,8 @@ class TaskError(ValueError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Task:
-    """One task. ``words`` are the arguments of a ``notify`` or ``set``; ``cases`` those of a ``switch``: name, condition, target."""
+    """One task. ``words`` are the arguments of a ``notify`` or ``set``; ``cases`` are the cases of a ``switch``: name, condition,
+    target."""
 
     name: str
     kind: Literal["notify", "set", "switch"]

@@ -44,8 +44,8 @@ class RefusedError(ValueError):
 
 
 class Mail:
-    """Builder of one invocation. ``path`` is the message's place in the document, ``now`` the time of the conversion; ``trial`` says what
-    would be refused."""
+    """Builder of one invocation. ``path`` is the message's place in the document, ``now`` the time of the conversion; ``trial`` finds what
+    the connector would refuse."""
 
     def __init__(self, path: str, now: datetime, trial: Trial) -> None:
         self.path = path
@@ -90,7 +90,7 @@ class Mail:
         return bool(given) and not any(True for _ in find(form, given, self._declared))
 
     def leftovers(self, form: str) -> list[Note]:
-        """Record the remaining placeholders as differences. Return the ones that refuse the message."""
+        """Record the remaining placeholders as differences. Return the placeholders that refuse the message."""
         is_offered, refusals = self.is_offered(form), []
         for path, text in self._filled():
             for found in find(form, text, self._declared):
@@ -190,7 +190,7 @@ class Mail:
     def attach(
         self, path: str, name: str, data: str, content_type: str | None, *, content_id: str | None = None, inline: bool = False
     ) -> None:
-        """Attach a file; ``data`` is base64. One with a content ID is a picture of the HTML."""
+        """Attach a file; ``data`` is base64. A file with a content ID is a picture of the HTML."""
         file = {"data": data, "contentType": content_type} if content_type else {"data": data}
         identifier = self._content_id(path, content_id) if content_id else None
         if identifier:

@@ -1,6 +1,6 @@
-"""Placeholders that other providers fill in and Amazon SES does not: what each is, and what becomes of it (docs/tutorial/providers.md).
+"""Placeholders that other providers fill in and Amazon SES does not: the kind and the treatment of each (docs/tutorial/providers.md).
 
-A placeholder that is left in a message arrives as it is written. That is a difference, and for a link to unsubscribe a refusal: the
+A remaining placeholder would arrive in the message unchanged. It is reported as a difference, and refused in a link to unsubscribe: the
 recipient would get a dead link.
 """
 
@@ -24,12 +24,12 @@ class Placeholder:
     by: str
 
     def difference(self) -> str:
-        """Return what differs, as the predicate of a note."""
+        """Return the difference, as the predicate of a note."""
         advice = ": put the address of your own page in its place" if self.unsubscribes else ""
         return f"keeps '{self.written}' as it is written, which {self.by} fills in and 'sendEmail' does not{advice}"
 
     def refusal(self) -> str:
-        """Return why the message is refused, and what to do."""
+        """Return the reason for refusing the message, and the remedy."""
         return (
             f"has '{self.written}', a link to unsubscribe that {self.by} fills in and 'sendEmail' does not: it would be dead. Put the "
             "address of your own page in its place, and give --list-unsubscribe, for the input 'listUnsubscribe'. SES fills in its own "
@@ -71,7 +71,7 @@ FOREIGN_FIELDS: Mapping[str, str] = {
     "x-sendgrid-": "SendGrid", "x-resend-": "Resend", "x-mc-": "Mandrill", "x-mandrill-": "Mandrill", "x-msys-": "SparkPost",
     "x-mj-": "Mailjet", "x-mailjet-": "Mailjet", "x-sib-": "Brevo", "x-mailin-": "Brevo", "x-ses-": "Amazon SES over SMTP",
 }  # fmt: skip
-"""Beginnings of the names of header fields by which mail is steered at a provider. They mean nothing elsewhere, and may tell internals."""
+"""Prefixes of header fields that control mail at one provider. They have no meaning elsewhere, and may reveal internals."""
 _INSTEAD: Mapping[str, str] = {
     "x-mailgun-tag": "'tags'", "x-pm-tag": "'tags'", "x-ses-message-tags": "'tags'", "x-ses-configuration-set": "'configurationSetName'",
     "x-mailgun-deliver-by": "'notBefore'", "x-pm-message-stream": "'configurationSetName'", "x-smtpapi": "the inputs of the invocation",

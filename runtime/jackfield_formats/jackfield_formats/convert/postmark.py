@@ -22,7 +22,7 @@ _KNOWN = frozenset({*_INPUTS, *_DROPPED, *_TEMPLATE, "Tag", "Metadata", "Headers
 
 
 def mails(document: object, now: datetime, trial: Trial) -> Iterator[Mail | RefusedError]:
-    """Yield the message, or those of a batch.
+    """Yield the message, or the messages of a batch.
 
     :raises RefusedError: if the document is neither.
     """

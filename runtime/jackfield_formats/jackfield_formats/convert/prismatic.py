@@ -1,5 +1,5 @@
-"""Flows of a Prismatic integration: each step of a component that a connector has an alias for, as an invocation. What only Prismatic can
-resolve is named and left out."""
+"""Flows of a Prismatic integration: each step of a component that a connector has an alias for, as an invocation. Values that only
+Prismatic can resolve are named and left out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LEVELS = 50
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its invocation, and what was left out of it. ``name`` says flow and step, for a file."""
+    """One step: its invocation, and the parts of the step that were left out. ``name`` has flow and step, for a file."""
 
     name: str
     path: str
@@ -29,10 +29,10 @@ class Step:
 def steps(
     document: object, known: Mapping[str, Alias], connection: str | None = None, region: str | None = None
 ) -> Iterator[Step | RefusedError]:
-    """Yield the steps of all flows that are of a known component, and a refusal for each whose action jackfield has not. ``connection`` and
-    ``region`` go before those of the steps.
+    """Yield the steps of all flows that use a known component, and a refusal for each step whose action jackfield lacks. ``connection`` and
+    ``region`` override the steps' own.
 
-    :raises RefusedError: if the document has no flows, or none of their steps is of a known component.
+    :raises RefusedError: if the document has no flows, or none of their steps uses a known component.
     """
     flows = document.get("flows") if isinstance(document, Mapping) else None
     if not isinstance(flows, list) or not flows:
@@ -46,7 +46,7 @@ def steps(
 
 
 def _placed(step: Step, connection: str | None, region: str | None) -> Step:
-    """Return the step with its connection and region; one that has no connection says so."""
+    """Return the step with its connection and region; a step without a connection gets a note."""
     invocation, notes = dict(step.invocation), step.differences
     if connection is not None:
         invocation["connection"] = connection
@@ -69,7 +69,7 @@ def _of_flow(flow: object, path: str, number: int, known: Mapping[str, Alias]) -
 
 
 def _nested(holder: object, path: str, level: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the steps in order, with those of loops and branches after the step that has them."""
+    """Yield the steps in order; steps of loops and branches follow the step that contains them."""
     if not isinstance(holder, Mapping) or level > _LEVELS:
         return
     for member in ("steps", "branches"):

@@ -24,7 +24,7 @@ _KNOWN = frozenset({*_TEXTS, *_LISTS, *_DROPPED, "headers", "tags", "attachments
 
 
 def mails(document: object, now: datetime, trial: Trial) -> Iterator[Mail | RefusedError]:
-    """Yield the message, or those of a batch.
+    """Yield the message, or the messages of a batch.
 
     :raises RefusedError: if the document is neither.
     """

@@ -96,7 +96,7 @@ def _tracking(mail: Mail, body: Mapping[str, Any]) -> None:
 
 
 def _declared(body: Mapping[str, Any]) -> dict[str, bool]:
-    """Return the substitution tags of all personalizations, and that of the link to unsubscribe."""
+    """Return the substitution tags of all personalizations, and the tag of the link to unsubscribe."""
     found = dict.fromkeys(mapping(body.get("sections"), "/sections"), False)
     for path, item in each(body.get("personalizations"), "/personalizations"):
         found |= dict.fromkeys(mapping(mapping(item, path).get("substitutions"), f"{path}/substitutions"), False)

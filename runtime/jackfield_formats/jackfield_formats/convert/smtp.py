@@ -18,7 +18,7 @@ _INSIDE = (
 _TRUE = frozenset({"true", "yes", "1", "on", "ssl", "tls", "starttls", "mandatorystarttls", "opportunisticstarttls", "force_tls", "auto"})
 _FALSE = frozenset({"false", "no", "0", "off", "", "null", "none", "nostarttls"})
 _ELSEWHERE = re.compile(r"os\.|getenv\(|env\(|config\(|process\.env|\$\{|\{\{|ENV\[")
-"""Beginnings of values that are code or a reference: what they stand for is elsewhere."""
+"""Beginnings of values that are code or a reference: the real value is elsewhere."""
 _PORT_AT_END = re.compile(r"([^:\s]+):(\d{1,5})")
 _OF_SES = re.compile(r"(?:vpce-[^.]+\.)?email-smtp(?:-fips)?\.[a-z]{2,}(?:-[a-z]+)+-\d+\.[a-z]", re.IGNORECASE)
 """Beginning of an SMTP endpoint of Amazon SES, public or private."""
@@ -66,7 +66,7 @@ def _split_port(found: dict[str, tuple[str, Any]]) -> None:
 
 
 def _settings_in(document: Mapping[str, Any], notes: list[Note]) -> dict[str, tuple[str, Any]]:
-    """Return path and value of each meaning; settings beside a URL or a service come first."""
+    """Return path and value of each meaning; single settings come before a URL or a service."""
     found: dict[str, tuple[str, Any]] = {}
     for path, meaning, value in _settings(document, ""):
         if meaning is None:

@@ -45,7 +45,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "in_clear": ("ignoretls", "disable_starttls", "disable_tls"),
     "method": ("type", "authtype", "smtp_authentication", "authentication", "auth_mechanism", "smtp_auth_mechanism"),
 }  # fmt: skip
-"""What a setting means, and the ends of its names: ``GF_SMTP_HOST``, ``SENTRY_EMAIL_HOST``, ``spring.mail.host``."""
+"""Meaning of a setting, and the suffixes of its names: ``GF_SMTP_HOST``, ``SENTRY_EMAIL_HOST``, ``spring.mail.host``."""
 _MEANINGS = {name: meaning for meaning, names in _NAMES.items() for name in names}
 _HARMLESS = frozenset({
     "pool", "maxconnections", "maxmessages", "debug", "logger", "name", "mail_mailer", "mail_driver", "email_backend", "mail_backend",
@@ -58,7 +58,7 @@ _OTHER = re.compile(r"imap|pop3|inbound|incoming")
 
 
 def meaning_of(name: str) -> str | None:
-    """Return what a setting means: "" if it changes nothing, None if it is unknown. The longest known end of its name counts."""
+    """Return a setting's meaning: "" if it changes nothing, None if it is unknown. The longest known suffix of its name decides."""
     if _OTHER.search(name.lower()):
         return ""
     words = _SEPARATORS.sub("_", name.lower()).strip("_").split("_")

@@ -1,4 +1,4 @@
-"""Judge of inputs: dry runs of the connector ``aws-ses``, in which nobody signs in and nothing is sent."""
+"""Check of inputs by dry runs of the connector ``aws-ses``, which neither sign in nor send anything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "for-validati
 _CONNECTION = "trial"
 _MAIL = {"to": ["a@example.com"], "sender": "a@example.com", "subject": "s", "text": "t"}
 _MISSING = "picture_missing"
-"""Finding of a picture that the HTML shows and no file is."""
+"""Finding for a picture in the HTML without a file."""
 
 
 class Trial:
@@ -48,8 +48,8 @@ class Trial:
         return self._said[key]
 
     def of_mail(self, invocation: Mapping[str, Any]) -> tuple[tuple[Detail, ...], list[str]]:
-        """Return the faults of an invocation, and the links of its HTML to pictures that no file is. Its time does not count: only queued
-        ones may have it."""
+        """Return the faults of an invocation, and the links of its HTML to pictures without files. Its time is ignored: only queued
+        invocations may have one."""
         direct = {name: value for name, value in invocation.items() if name != "notBefore"}
         inputs = invocation["inputs"]
         if "cid:" in str(inputs.get("html", "")).lower():

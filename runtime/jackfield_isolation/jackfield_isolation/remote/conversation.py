@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from jackfield_isolation.sessions import Session
 
 GRACE = 0.15
-"""Seconds after the deadline in which a child may still say what it knows."""
+"""Seconds after the deadline in which a child may still report."""
 _FAULTS = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
-"""Exceptions at reading what a child says that has another form than it should."""
+"""Exceptions when a malformed message of a child is read."""
 _ANSWERS = ("end", "failed", "fault")
 _LONGEST_FAULT = 2000
 _LONGEST_REASON = 300
@@ -105,7 +105,7 @@ class Conversation:
         return answer
 
     def _leave(self) -> None:
-        """End the conversation; a child that has not answered is told that nobody listens, so that it sends nothing more."""
+        """End the conversation; tell a child that has not answered to send nothing more."""
         if not self._answered and self._child.is_alive:
             with suppress(Ended):
                 self._send({"gone": True})
@@ -113,13 +113,13 @@ class Conversation:
 
     @property
     def sent(self) -> Sent:
-        """Knowledge of what the call has sent, from what its child has announced."""
+        """State of the call's requests, from its child's announcements."""
         begun = self._call is not None and self._call.begun and (self._reports or self._entered)
         return Sent.UNKNOWN if begun else Sent.NOTHING
 
     @property
     def _sent_by_dead(self) -> Sent:
-        """Knowledge of what the call has sent, if its child has ended: it can no longer announce what it sent through a connection."""
+        """State of the call's requests, if its child has ended: it can no longer announce requests that it sent through a connection."""
         return Sent.UNKNOWN if self._acts and self._connected else self.sent
 
     def _answer(self) -> Any:
@@ -135,7 +135,7 @@ class Conversation:
         return frame["end"]
 
     def _await(self, *names: str) -> Frame:
-        """Return the first frame with a member of ``names``; serve what the child asks for until it arrives."""
+        """Return the first frame with a member of ``names``; serve the child's questions until it arrives."""
         while True:
             left = self._deadline.at - self._deadline.clock.monotonic() + GRACE
             try:
@@ -229,7 +229,7 @@ class Conversation:
             self._call.request_id = escaped(frame["requestId"][:_LONGEST_NAME])  # a NUL could not be journaled in PostgreSQL
 
     def _note_exchanges(self, frame: Frame) -> None:
-        """Take what the child has exchanged with the provider, after that of earlier attempts."""
+        """Record the child's exchanges with the provider, after those of earlier attempts."""
         known = None if self._call is None else self._call.exchanges
         if known is None or "exchanges" not in frame:
             return
@@ -345,7 +345,7 @@ class ConnectorFault(Exception):
 
 
 def _fault(data: Any, sent: Sent) -> Exception:
-    """Return an exception with the name and text of one that was raised in the child: the log and the caller see that name."""
+    """Return an exception with the name and text of a child's exception: log and caller see that name."""
     name, text = _text(data["type"]), _text(data["text"])[:_LONGEST_FAULT]
     is_name = name.isidentifier() and len(name) <= _LONGEST_NAME
     kind: type[ConnectorFault] = type(name if is_name else "Exception", (ConnectorFault,), {})
@@ -358,7 +358,7 @@ def _fault(data: Any, sent: Sent) -> Exception:
 
 
 def _remark(call: Call, frame: Frame) -> None:
-    """Take what the child tells the caller about a success, or that nobody can tell whether its page is the list's last one."""
+    """Process a child's warning for the caller of a success, or its report that the end of the list is unknown."""
     if "unfinished" in frame:
         call.open_end = True
         return
@@ -393,7 +393,7 @@ def _text(value: object) -> str:
 
 
 def _bounded(value: Any) -> Any:
-    """Return what a step returned; only the beginning of its text if it is long, since errors quote no more."""
+    """Return a step's value; only the beginning of a long text, since errors quote no more."""
     if isinstance(value, str):
         return value[:_LARGEST_RETURN]
     text = json.dumps(value, ensure_ascii=False)

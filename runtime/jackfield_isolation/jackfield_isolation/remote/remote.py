@@ -1,4 +1,4 @@
-"""The object that stands for an isolated connector in this process: the pipe uses it like any other, and its functions ask the child."""
+"""The proxy of an isolated connector in this process: the pipe uses it like any other connector, and its functions ask the child."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RemoteInputs:
         self.json = json
         self.preview = json.get("preview") is True
         self.plan = Plan()
-        """What the child says of the pace of a call with these inputs."""
+        """Pace of a call with these inputs, as the child reports it."""
         self.workspace = ""
         """Workspace that asks for a dry run with these inputs."""
 
@@ -70,7 +70,7 @@ class RemoteOutput(Output):
 class RemoteClient:
     """Open connection of an attempt. The child opens it in each call, from the same values and with the same context.
 
-    It has ``renew`` only once the child has said that its client can renew its credentials.
+    It has ``renew`` only once the child has reported that its client can renew its credentials.
     """
 
     renew: Callable[[], None]
@@ -150,7 +150,7 @@ class RemoteConnection(SecretHolder):
     revoke = _asking(questions.REVOKE)
 
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
-        """Return those of the permissions that this connection needs."""
+        """Return the permissions that this connection needs."""
         found: Collection[str] = self.channel.ask(questions.NEEDED, sorted(permissions), call=current_call(), kind=self)
         return found
 
@@ -166,7 +166,7 @@ class RemoteConnection(SecretHolder):
 
 
 class RemoteConnector:
-    """Connector whose code runs in a child. ``hello`` is what the child says of it."""
+    """Connector whose code runs in a child. ``hello`` has the child's facts about it."""
 
     explain = None
     on_demand: tuple[str, ...] = ()

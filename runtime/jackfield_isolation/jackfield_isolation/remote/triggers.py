@@ -66,7 +66,7 @@ class RemoteWebhook(Webhook):
 
 
 def remote_trigger(about: TriggerManifest, channel: Channel, steps: Collection[str]) -> Trigger:
-    """Return the object that stands for a trigger; ``steps`` are those that the child has of a webhook's."""
+    """Return the proxy of a trigger; ``steps`` are the steps of a webhook that the child has."""
     facts: dict[str, Any] = {
         "key": about.key, "title": about.title, "inputs": _inputs(about.key, channel), "event": Output, "types": about.types,
         "permissions": about.permissions, "examples": (), "setup": about.setup,
@@ -88,7 +88,7 @@ def remote_trigger(about: TriggerManifest, channel: Channel, steps: Collection[s
 
 
 def _inputs(key: str, channel: Channel) -> Any:
-    """Return the class that stands for the author's model."""
+    """Return a class in place of the author's model."""
 
     def model_validate(values: Mapping[str, Any]) -> WatchInputs:
         channel.ask(questions.WATCH, key, dict(values), call=current_call())

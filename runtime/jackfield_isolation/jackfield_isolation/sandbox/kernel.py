@@ -1,4 +1,4 @@
-"""Linux's means to give up rights, by ctypes: process attributes, capabilities and Landlock rules. Nothing here needs privileges."""
+"""Linux's ways to give up rights, by ctypes: process attributes, capabilities and Landlock rules. Nothing here needs privileges."""
 
 from __future__ import annotations
 

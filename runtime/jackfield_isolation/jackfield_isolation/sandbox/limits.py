@@ -29,7 +29,7 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 
 
 def reduce_rights(configuration: Mapping[str, Any]) -> Layers:
-    """Reduce what this process may do, and return which layers hold. It cannot be undone; threads that exist already are not covered."""
+    """Reduce the rights of this process, and return the active layers. It cannot be undone; threads that exist already are not covered."""
     layers: Layers = {"resources": _limit_resources(configuration["memory"])}
     if sys.platform != "linux":
         return layers | dict.fromkeys(LAYERS[1:], "only Linux can take it away")

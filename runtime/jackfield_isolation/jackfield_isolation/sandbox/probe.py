@@ -1,4 +1,4 @@
-"""A connector that tries what isolation forbids, harmlessly: ``jackfield isolation`` runs it to show what holds on a machine."""
+"""A connector that harmlessly tries the forbidden operations: ``jackfield isolation`` runs it to show which layers work on a machine."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ ATTEMPTS: Mapping[str, tuple[str, str]] = {
 
 @connector.action("probe", effect="read", needs_connection=False)
 def probe(targets: Targets) -> Outcome:
-    """Try everything, and report what was allowed."""
+    """Try everything, and report the allowed operations."""
     steps: Mapping[str, Callable[[], object]] = {
         "variables": lambda: _variables(targets.parent),
         "allocate": lambda: _allocate(targets.memory),

@@ -1,7 +1,7 @@
 """Filter of system calls for a child process, as a BPF program: no new process or program, no network of its own, no other process.
 
-The filter forbids what is listed; numbers that are newer than the list do not exist for the child. A filter does not see what an address
-points to, so that a call is forbidden whole where only some of its uses are harmless.
+The filter forbids the listed calls; calls with numbers above the list do not exist for the child. A filter cannot follow pointers, so a
+call with some harmful uses is forbidden as a whole.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _STREAM, _KIND = 1, 0xF
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _IPPROTO_TCP = 6
 _PROCESS_ATTRIBUTES = (1, 4, 0x59616D61)
-"""Parent's death signal, being dumpable, accepted tracer: what ``prctl`` must not change again."""
+"""Parent's death signal, being dumpable, accepted tracer: attributes that ``prctl`` must not change again."""
 _READ_ONLY, _NEITHER, _TRUNCATING = 0, 3, 0o1000
-"""Access modes and a flag of ``open``. Landlock before version 3 lets a file that is opened in one of these modes be truncated; it never
-guards the mode 3, which neither reads nor writes."""
+"""Access modes and a flag of ``open``. Landlock before version 3 lets a file opened in one of these modes be truncated; it never guards the
+mode 3, which neither reads nor writes."""
 _DESCRIPTOR_COMMANDS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 16, 36, 37, 38, 1027, 1030, 1032, 1034)
-"""Commands of ``fcntl``: duplicate, flags, locks, and what only reads. Others direct signals to a process, watch folders or lease files."""
+"""Commands of ``fcntl``: duplicate, flags, locks, and read-only ones. Others direct signals to a process, watch folders or lease files."""
 _DEVICE_COMMANDS = (0x5401, 0x5411, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451, 0x8905, 0x802C542A)
 """Commands of ``ioctl``: terminal's attributes and size, bytes that wait, (non-)blocking, close on exec, urgent mark."""
 _ONE_PROCESS = 1
@@ -99,7 +99,7 @@ def is_supported() -> bool:
 
 
 def install() -> None:
-    """Install the filter in this thread, and so in all that it starts. It cannot be taken off.
+    """Install the filter in this thread, and so in all threads that it starts. It cannot be removed.
 
     :raises OSError: if the kernel has no filters, or refuses.
     """
@@ -166,7 +166,7 @@ def _case(number: int | None, steps: Iterable[Instruction]) -> list[Instruction]
 
 
 def _require(index: int, values: list[int], reason: int = errno.EACCES) -> list[Instruction]:
-    """Go on if the argument has one of the values."""
+    """Continue if the argument has one of the values."""
     tests = [(_EQUAL, len(values) - place, 0, value) for place, value in enumerate(values)]
     return [_argument(index), *tests, _refuse(reason)]
 

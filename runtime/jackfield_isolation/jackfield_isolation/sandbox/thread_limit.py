@@ -8,16 +8,17 @@ from contextlib import suppress
 
 MOST_THREADS = 512
 _SLACK = 4096
-"""Threads that a user who is not root may start, beside those that the machine has: the kernel counts all processes of a user together."""
+"""Threads that an unprivileged user may start, in addition to the machine's current ones: the kernel counts all processes of a user
+together."""
 _FIRST_USER = 0x7A000000
-"""First of 2^24 user numbers that belong to nobody. Each child of root's takes one by chance: containers may share a count."""
+"""First of 2^24 user numbers that belong to nobody. A child of root takes one at random: containers may share a count."""
 
 
 def threads_to_allow() -> int:
-    """Return how many threads the kernel is to allow this process's user.
+    """Return the thread limit for this process's user.
 
-    Root is exempt from the limit, as told by the real user number: it becomes one that no other process has. The effective one, by which
-    files are opened, stays.
+    Root is exempt from the limit, judged by the real user number: it becomes a number that no other process has. The effective user number,
+    with which files are opened, stays.
     """
     return MOST_THREADS if _take_user() else _threads_of_machine() + _SLACK
 
