@@ -31,7 +31,7 @@ class NotPublished(NotAllowed):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Verified wheel to be published. Its content is read again when it is written, so that many large wheels fit into memory."""
+    """Verified wheel to be published. Its content is read again when it is written: so many large wheels fit into memory."""
 
     release: Release
     path: str

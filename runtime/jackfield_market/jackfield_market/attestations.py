@@ -1,4 +1,4 @@
-"""Attestations: a publisher's signed statement of which bytes a wheel has. The file ``WHEEL.attestation.json`` lies beside the wheel."""
+"""Attestations: a publisher's signed statement of a wheel's bytes. The file ``WHEEL.attestation.json`` stands next to the wheel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jackfield_market.publishers import Publisher, SigningKey
 from jackfield_market.wheels import Wheel, read_bounded
 
 SUFFIX = ".attestation.json"
-"""Ending of the file beside the wheel."""
+"""Suffix of the file next to the wheel."""
 TYPE = "jackfield/attestation/1"
 """Type of the statement. It is signed too, so that a signature cannot be used for another kind of document."""
 MAX_BYTES = 64 * 1024
@@ -27,7 +27,7 @@ _MEMBERS = ("type", "name", "version", "wheel", "sha256", "publisher", "keyId", 
 
 
 class NotVerified(NotAllowed):
-    """A wheel and an attestation that do not fit, or a publisher that is not accepted; ``rule`` names what does not match."""
+    """A wheel and an attestation that do not match, or a publisher that is not accepted; ``rule`` names the mismatch."""
 
     def __init__(self, rule: str, message: str, place: str = "") -> None:
         super().__init__(
@@ -40,7 +40,7 @@ class NotVerified(NotAllowed):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Statement that fits its wheel. ``trusted`` is False if nobody vouched for the publisher's key but the attestation itself."""
+    """Statement that matches its wheel. ``trusted`` is False if only the attestation itself vouches for the publisher's key."""
 
     publisher: Publisher
     statement: Mapping[str, str]
@@ -63,9 +63,9 @@ def attest(wheel: Wheel, key: SigningKey, at: datetime | None = None) -> dict[st
 
 
 def sign_wheel(path: str, wheel: Wheel, key: SigningKey) -> Mapping[str, Any]:
-    """Write the attestation of ``wheel``, which is at ``path``, beside it, and return it.
+    """Write the attestation of ``wheel``, which is at ``path``, next to the wheel, and return it.
 
-    One that the same key has signed for the same bytes is left as it is, so that signing again changes no file.
+    An attestation of the same key for the same bytes stays unchanged, so that signing again changes no file.
 
     :raises InvalidInvocation: if it cannot be written.
     """
@@ -97,9 +97,9 @@ def read_attestation(content: bytes) -> Mapping[str, Any]:
 
 
 def verify(wheel: Wheel, attestation: Mapping[str, Any], publishers: Sequence[Publisher] = ()) -> Verified:
-    """Verify that one of ``publishers`` attested exactly this wheel; without any, the key in the attestation counts, untrusted.
+    """Verify that one of ``publishers`` attested exactly this wheel; without publishers, the key in the attestation counts, untrusted.
 
-    :raises NotVerified: naming what does not match: signature, publisher, or a member of the statement.
+    :raises NotVerified: naming the mismatch: signature, publisher, or a member of the statement.
     """
     found = verify_digest(wheel.file, wheel.sha256, attestation, publishers)
     _compare(found.statement, {"name": wheel.name, "version": wheel.version})
@@ -107,7 +107,7 @@ def verify(wheel: Wheel, attestation: Mapping[str, Any], publishers: Sequence[Pu
 
 
 def verify_digest(file: str, sha256: str, attestation: Mapping[str, Any], publishers: Sequence[Publisher] = ()) -> Verified:
-    """Verify an attestation for a file by name and hash alone, so that no archive is opened before somebody accepted has signed it.
+    """Verify an attestation for a file by name and hash alone, so that no archive is opened before an accepted publisher has signed it.
 
     :raises NotVerified: like ``verify``.
     """

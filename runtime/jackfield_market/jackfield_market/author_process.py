@@ -2,7 +2,7 @@
 
 A connector without code is described in this process: that saves most of the time of packing it. The child processes run on the author's
 machine, never where packages are verified or installed. They get only the environment variables that programs need to run: the folder may
-be a stranger's. They can read the caller's files.
+be a third party's. They can read the caller's files.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def describe_code(root: str, module: str, attribute: str) -> dict[str, Any]:
 
 
 def describe_data(manifest: Mapping[str, Any], attribute: str) -> dict[str, Any]:
-    """Return what the connector of a package without code says of itself. It is made here: there is nothing of the author's to run.
+    """Return the description of a package's connector without code. It is made in this process, since no author's code has to run.
 
     :raises InvalidInvocation: if no installed package knows its binding, or the binding refuses the manifest.
     """

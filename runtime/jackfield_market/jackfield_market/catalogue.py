@@ -30,7 +30,7 @@ from jackfield_market.site.shelf import Shelved
 from jackfield_market.wheels import read_bounded
 
 WITHDRAWN = ".withdrawn"
-"""Ending of the folder beside the site that withdrawn wheels are moved to."""
+"""Suffix of the folder next to the site that withdrawn wheels are moved to."""
 _LARGEST_LIST = 1 << 28
 
 
@@ -111,7 +111,7 @@ def revoke(
 
 
 def refresh(site: str, keys: str, *, within: timedelta | None = None, now: datetime | None = None) -> dict[str, Any]:
-    """Sign anew what has less than half of its lifetime left, or expires ``within`` a time; nothing else changes."""
+    """Sign metadata anew that has less than half of its lifetime left, or expires ``within`` a time; nothing else changes."""
     with _changing(site, keys, now) as work:
         work.published = work.repository.publish(work.edit({}), work.now, within)
         return {"site": work.site, **work.published}
@@ -154,9 +154,9 @@ class _Work:
         self._reports: dict[str, list[VersionReport]] = {}
 
     def require_keys(self) -> None:
-        """Check the keys that publishing this needs; that of ``targets`` only for new connectors, publishers and keys.
+        """Check the keys for publishing this; the key of ``targets`` is needed only for new connectors, publishers and keys.
 
-        :raises InvalidInvocation: if one is missing, or not of this catalogue.
+        :raises InvalidInvocation: if one is missing, or belongs to another catalogue.
         """
         repository, edit = self.repository, self.edit({})
         is_same = (list(repository.publishers), dict(repository.delegated)) == (list(edit.publishers), dict(edit.delegated))
@@ -213,7 +213,7 @@ class _Work:
             write_file(path, candidate.read())
 
     def publish(self, *, all_pages: bool = False) -> int:
-        """Write what has changed, and publish it; return the number of files that changed, without wheels and metadata."""
+        """Write and publish the changes; return the number of changed files, without wheels and metadata."""
         touched = {key for key, shelved in self.shelves.items() if all_pages or self._is_changed(key, shelved)}
         new = {key: self._write({one.path: one.content() for one in found}) for key, found in self._reports.items()}
         touched |= {key for key, count in new.items() if count}
@@ -230,7 +230,7 @@ class _Work:
         return written
 
     def _published(self, key: str) -> bytes | None:
-        """Return the list of a connector's releases, if it is the one that was signed before."""
+        """Return the list of a connector's releases, if it is the list that was signed before."""
         path = shelf.path_of(key)
         target = self.repository.targets(self.registry.role_of(key)).get(path)
         file = os.path.join(self.site, path)
@@ -246,7 +246,7 @@ class _Work:
         return sum(write_file(os.path.join(self.site, path), content) for path, content in files.items())
 
     def edit(self, lists: Mapping[str, bytes], listed: bytes | None = None) -> Edit:
-        """Return what to sign: ``lists`` are those of the connectors that change, ``listed`` is that of all."""
+        """Return the edit to sign: ``lists`` are the lists of the changed connectors, ``listed`` is the list of all."""
         roles: dict[str, dict[str, TargetFile]] = {}
         for key, content in lists.items():
             role = self.registry.role_of(key)
@@ -260,7 +260,7 @@ class _Work:
         return Edit(self.registry.rows, {CATALOGUE: [LIST], **self.registry.delegated}, roles, own)
 
     def _enter(self, targets: dict[str, TargetFile], shelved: Shelved) -> None:
-        """Let the signed entries of a connector be those of its releases."""
+        """Set the signed entries of a connector to its releases."""
         for release in shelved.revoked:
             targets.pop(release.path, None)
             targets.pop(f"{release.path}{SUFFIX}", None)
@@ -282,7 +282,7 @@ def _shelves(repository: Repository, registry: Registry) -> dict[str, Shelved]:
 
 
 def _derived(repository: Repository, registry: Registry) -> dict[str, Shelved]:
-    """Derive the list from the wheels: somebody has edited or removed it."""
+    """Derive the list from the wheels: it was edited or removed."""
     found: dict[str, Shelved] = {}
     for role in registry.delegated:
         for path, target in repository.targets(role).items():

@@ -24,7 +24,8 @@ _BROKEN_INTO = "if you have not published it, the key of 'releases' was stolen"
 
 
 def condition(site: str, keys: str, now: datetime, within: timedelta, *, files: bool = False) -> dict[str, Any]:
-    """Return roles with their expiry, keys, publishers, and ``faults``: what expires ``within`` a time, is altered or not the publisher's.
+    """Return roles with their expiry, keys, publishers, and ``faults``: files that expire ``within`` a time, are altered or not the
+    publisher's.
 
     With ``files``, every published file is read and compared with the signed metadata, and every attestation is verified.
 
@@ -64,7 +65,7 @@ def _releases(repository: Repository, registry: Registry) -> Iterator[tuple[str,
 
 
 def _foreign(repository: Repository, registry: Registry) -> Iterator[str]:
-    """Yield releases that somebody with the key of ``releases`` has listed, but no key of their publisher has signed."""
+    """Yield releases that a holder of the key of ``releases`` has listed, but no key of their publisher has signed."""
     for path, _, name, row in _releases(repository, registry):
         if row is None:
             yield f"'{path}' is signed with a key that is not one of '{name}': {_BROKEN_INTO}"
@@ -82,7 +83,7 @@ def _unattested(repository: Repository, registry: Registry) -> Iterator[str]:
 
 
 def _altered(repository: Repository) -> Iterator[str]:
-    """Yield what is wrong with each file that the metadata lists."""
+    """Yield the fault of each file that the metadata lists."""
     for name, metadata in repository.roles():
         if name in {"root", "snapshot", "timestamp"}:
             continue

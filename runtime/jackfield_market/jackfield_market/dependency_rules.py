@@ -1,6 +1,6 @@
 """Rules for the dependencies of a connector, once they are unpacked and before anything can import them.
 
-They come from other places than the connector, and land on the import path of the process that gets the credentials.
+They come from other sources than the connector, and are put on the import path of the process that gets the credentials.
 """
 
 from __future__ import annotations

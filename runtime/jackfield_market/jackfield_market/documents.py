@@ -66,7 +66,7 @@ def _cell(text: str) -> str:
 
 
 def sbom(wheel: Wheel) -> str:
-    """Return the CycloneDX 1.6 document of a wheel: itself and what it requires, as declared; versions are resolved at installation."""
+    """Return the CycloneDX 1.6 document of a wheel: the wheel and its declared requirements; versions are resolved at installation."""
     metadata = wheel.metadata
     root = {
         "type": "library",

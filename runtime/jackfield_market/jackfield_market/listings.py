@@ -1,6 +1,6 @@
-"""Reading of a manifest's ``listing``: everyday tasks, how far the connector is proven, and what the provider asks of applications.
+"""Reading of a manifest's ``listing``: everyday tasks, the connector's proof, and the provider's demands on applications.
 
-Manifests come from strangers: a member of another kind than the schema has counts as missing.
+Manifests come from third parties: a member of another type than the schema's counts as missing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def tasks_of(raw: Json) -> dict[str, str]:
 
 
 def review_of(raw: Json) -> str | None:
-    """Return what the provider asks of applications before their users may approve."""
+    """Return the provider's demands on applications before their users may approve."""
     found = listing_of(raw).get("review")
     return found if isinstance(found, str) else None
 
@@ -49,7 +49,8 @@ def no_account_of(raw: Json) -> str | None:
 
 
 def summary(raw: Json) -> dict[str, Any] | None:
-    """Return what lists show: sign-ins, triggers, tasks, tier of the proof, and if applications are reviewed. None without a listing."""
+    """Return the facts for lists: sign-ins, triggers, tasks, tier of the proof, and whether applications are reviewed. None without a
+    listing."""
     if not listing_of(raw):
         return None
     proof = proof_of(raw)

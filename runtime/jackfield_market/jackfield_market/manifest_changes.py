@@ -1,6 +1,6 @@
 """Differences of two versions of a connector, classified, and the version step that Semantic Versioning demands for them.
 
-The rules for what JSON Schema does not cover (effects, permissions, pagination, connection types) are in docs/reference/cli-publish.md.
+The rules beyond JSON Schema (effects, permissions, pagination, connection types) are in docs/reference/cli-publish.md.
 """
 
 from __future__ import annotations
@@ -355,7 +355,7 @@ def _strings(value: Any) -> set[str]:
 
 
 def _aliases(old: Any, new: Any, path: str) -> Iterator[Change]:
-    """Compare names for callers of other systems: what an old name leads to must stay."""
+    """Compare names for callers of other systems: the target of an old name must stay."""
     if old == new:
         return
     if isinstance(old, Mapping) and isinstance(new, Mapping):

@@ -1,6 +1,6 @@
 """Packing: an author's folder becomes a reproducible wheel with the manifest, a page of documentation and an SBOM.
 
-The bytes depend on the folder's content alone: entries are sorted, times and modes are fixed, and the name of the build tool is left out.
+The bytes depend only on the folder's content: entries are sorted, times and modes are fixed, and the name of the build tool is left out.
 """
 
 from __future__ import annotations

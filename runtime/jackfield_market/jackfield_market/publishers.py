@@ -123,7 +123,7 @@ def read_signing_key(path: str) -> SigningKey:
 
 
 def read_publisher(path: str) -> Publisher:
-    """Read a public key file, as ``new_publisher`` writes it beside the private one.
+    """Read a public key file, which ``new_publisher`` writes next to the private one.
 
     :raises InvalidInvocation: if it cannot be read or is not valid.
     """

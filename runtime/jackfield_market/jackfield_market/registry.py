@@ -17,7 +17,7 @@ CONNECTORS = "connectors"
 """Folder of the connectors' pages and lists in a site."""
 _ROLE = "publisher"
 _SHELF = 64
-"""Connectors of one delegated role: it bounds what an installer reads and what one release changes."""
+"""Connectors of one delegated role: it bounds the data that an installer reads and that one release changes."""
 
 
 class Registry:

@@ -1,4 +1,4 @@
-"""Releases in a catalogue: what its index, its pages and its signed metadata say about each wheel."""
+"""Releases in a catalogue: the entries of each wheel in its index, its pages and its signed metadata."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REVOKED = "revoked.json"
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One version of a connector. ``data`` is its row in ``catalogue.json``, which has members for each property."""
+    """One version of a connector. ``data`` is its row in ``catalogue.json``, which has all properties."""
 
     data: Mapping[str, Any]
 
@@ -94,7 +94,7 @@ class Release:
         return {self.path: wheel, beside: TargetFile.from_data(beside, attestation, ["sha256"])}
 
     def custom(self) -> dict[str, Any]:
-        """Return what the signed metadata says about the wheel beside length and hash: all that an installer decides by."""
+        """Return the signed metadata's facts about the wheel beyond length and hash: an installer decides by them alone."""
         names = ("key", "name", "version", "publisher", "licence", "permissions", "hosts", "requiresPython", "grade")
         return {name: self.data[name] for name in names if name in self.data}
 
@@ -107,9 +107,9 @@ _OWNER = ("publisher", "keyId", "publicKey")
 
 
 def read_release(row: Any) -> Release:
-    """Read a row of a list that somebody else has made.
+    """Read a row of another author's list.
 
-    :raises ValueError: if a member that an installer needs is missing or of another kind.
+    :raises ValueError: if a member that an installer needs is missing or of another type.
     """
     if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in _TEXTS) or not isinstance(row.get("size"), int):
         raise ValueError(f"a release lacks one of {', '.join(_TEXTS)}, size")

@@ -1,9 +1,9 @@
 """Signing side of a catalogue's TUF metadata (The Update Framework, https://theupdateframework.github.io/specification/).
 
 ``root`` names the keys of the roles. ``targets`` lists the publishers and delegates to one role per publisher (``publisher.NAME.1``; a
-further one when that is full) and to the role ``catalogue``. The former list the files of the publisher's connectors with their hashes, the
-latter the site's own files. ``snapshot`` and ``timestamp`` name the newest version of each. A release therefore changes one small file
-beside snapshot and timestamp, and an installer reads one of the delegated files.
+further one when that is full) and to the role ``catalogue``. The publishers' roles list the files of their connectors with hashes, the role
+``catalogue`` the site's own files. ``snapshot`` and ``timestamp`` name the newest version of each. A release therefore changes one small
+file in addition to snapshot and timestamp, and an installer reads one of the delegated files.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ LIFETIMES = {
     "snapshot": timedelta(days=60),
     "timestamp": timedelta(days=30),
 }
-"""Time until the metadata of a role expires; ``releases`` is every delegated role. What has less than half of it left is renewed."""
+"""Time until the metadata of a role expires; ``releases`` is every delegated role. Metadata with less than half of its lifetime left is
+renewed."""
 
 
 def create(site: str, keys: str, now: datetime) -> dict[str, Any]:
@@ -104,7 +105,7 @@ class Repository:
         return found
 
     def read_top_level(self) -> None:
-        """Read and verify what the timestamp leads to.
+        """Read and verify the metadata that the timestamp leads to.
 
         :raises InvalidInvocation: if it was altered.
         """
@@ -265,7 +266,7 @@ class Repository:
         return versions
 
     def _is_fresh(self, role: str, key_id: str, due: Any) -> bool:
-        """Return whether a delegated role can stay as it is, without verifying it: what is signed anew is verified first."""
+        """Return whether a delegated role can stay unchanged, without verifying it: metadata is verified before it is signed anew."""
         path = self._path_of(role)
         if path is None or role in self.current:
             return False

@@ -1,7 +1,7 @@
 """Keys of a catalogue's roles: one Ed25519 key file each, in a folder outside of the site.
 
 ``root`` and ``targets`` can be kept offline: they are needed only for new connectors, publishers and keys. ``releases`` signs the releases
-of publishers. While a key is rotated, its successor lies beside it as ``ROLE.next.pem``, so that an interrupted rotation can be finished.
+of publishers. While a key is rotated, its successor is in ``ROLE.next.pem``, so that an interrupted rotation can be finished.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class RoleKeys:
         return os.path.exists(self.path(role))
 
     def rotating(self, role: str) -> bool:
-        """Return whether the rotation of a role's key has begun and not ended."""
+        """Return whether the rotation of a role's key is unfinished."""
         return os.path.exists(self.path(role, following=True))
 
     def create(self, role: str, *, following: bool = False) -> CryptoSigner:
@@ -65,9 +65,9 @@ class RoleKeys:
         return _signer(self.path(role, following=True)) if self.rotating(role) else self.create(role, following=True)
 
     def signer(self, role: str, accepted: Collection[str] | None) -> CryptoSigner:
-        """Read the key of a role whose id is ``accepted``; with None, any is.
+        """Read the key of a role whose id is ``accepted``; with None, any id is.
 
-        :raises InvalidInvocation: if it is missing, readable by others, or not one of those.
+        :raises InvalidInvocation: if it is missing, readable by others, or not accepted.
         """
         if role in OFFLINE and not (self.has(role) or self.rotating(role)):
             hint = f"Copy it to '{self.path(role)}' for this command, or name the folder with --keys."

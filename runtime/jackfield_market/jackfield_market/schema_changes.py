@@ -1,7 +1,7 @@
 """Differences of two JSON Schemas, classified for callers.
 
-Inputs are contravariant: a schema that accepts less breaks callers. Outputs are covariant: one that promises less breaks them. A keyword
-whose effect cannot be decided counts as breaking. Within an output, additional members never break: callers ignore what they do not know.
+Inputs are contravariant: a schema that accepts less breaks callers. Outputs are covariant: an output that promises less breaks callers. A
+keyword whose effect cannot be decided counts as breaking. Within an output, additional members never break: callers ignore unknown members.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ _NARROWING = frozenset({"destination", "fixed"})
 _LOWER = {"minimum": None, "exclusiveMinimum": None, "minLength": 0, "minItems": 0, "minProperties": 0, "minContains": 1}
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains")
 _LIMITING = ("pattern", "contains", "not", "dependentRequired", "dependentSchemas", "contentEncoding", "contentMediaType", "contentSchema")
-"""Keywords that only ever exclude values; what a change of their value does is not decided."""
+"""Keywords that only ever exclude values; the effect of a changed value is not decided."""
 _UNDECIDED = ("if", "then", "else", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef")
 _KINDS = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference. ``path`` is a JSON Pointer into the ``document`` that has the changed member: the new one unless it was removed."""
+    """One difference. ``path`` is a JSON Pointer into the ``document`` that has the changed member: the new one, or the old one for a
+    removed member."""
 
     level: Level
     path: str

@@ -24,7 +24,7 @@ _LOG = logging.getLogger("jackfield.market")
 _PATH = re.compile(r"(?<![\w:/.<>$])(?:/[\w.+~-]+){2,}/?")
 """Absolute path, but not the rest of a URL."""
 _KEPT = 300.0
-"""Seconds for which pages show what the catalogues had."""
+"""Seconds for which pages show the cached content of the catalogues."""
 _SHOWN = ("name", "version", "publisher", "sha256", "source", "grade", "permissions", "hosts", "installedAt")
 _RELEASE = ("name", "version", "title", "description", "publisher", "grade", "permissions", "hosts", "licence")
 
@@ -66,7 +66,7 @@ class ServerInstaller(ProcessLocal):
         self.sources = tuple(sources)
 
     def installed(self) -> list[dict[str, Any]]:
-        """Return a row for each installed version, the default one of each key first."""
+        """Return a row for each installed version, the default version of each key first."""
         installed = Installed(self._home)
         pins, seen, rows = installed.pins(), set(), []
         for key in sorted({str(receipt["key"]) for receipt in installed.receipts()}):
@@ -100,7 +100,7 @@ class ServerInstaller(ProcessLocal):
         return [{name: self._plain(value) if name == "error" else value for name, value in row.items()} for row in rows]
 
     def newer(self) -> list[dict[str, Any]]:
-        """Return the rows of ``outdated`` for a page that many look at. Others wait while one reads the catalogues.
+        """Return the rows of ``outdated`` for a page that many people open. Others wait while one reads the catalogues.
 
         They are read once in five minutes, and again as soon as a process has installed, chosen or removed a version.
         """
@@ -117,7 +117,7 @@ class ServerInstaller(ProcessLocal):
             return self._operations().revoked()
 
     def install(self, name: str, source: str | None, *, pin: bool = False) -> dict[str, Any]:
-        """Verify and install a connector; ``pin`` makes this version the default one.
+        """Verify and install a connector; ``pin`` makes this version the default.
 
         :raises InvalidInvocation: if ``source`` is not one of the server's catalogues, or is missing although there are several.
         :raises JackfieldError: if it is refused.

@@ -1,4 +1,4 @@
-"""Limits of Python source text that is parsed before anybody trusts it: a parser takes a thousand times the memory of the text.
+"""Limits of untrusted Python source text before it is parsed: a parser takes a thousand times the memory of the text.
 
 With these limits, one file takes less than 200 MiB and a few seconds. Its encoding is UTF-8, so that Python imports the checked text.
 """

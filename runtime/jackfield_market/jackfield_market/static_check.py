@@ -1,7 +1,7 @@
 """Comparison of a wheel's manifest with its source text, before any of it runs.
 
-It finds manifests that understate what decorated actions declare. What it cannot see, such as actions built by a function, is compared
-when the connector is loaded: ``jackfield.catalog`` refuses code that differs from its manifest.
+It finds manifests that understate the declarations of decorated actions. Actions that it cannot see, such as those built by a function, are
+compared when the connector is loaded: ``jackfield.catalog`` refuses code that differs from its manifest.
 """
 
 from __future__ import annotations

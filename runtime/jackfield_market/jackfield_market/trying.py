@@ -28,9 +28,9 @@ def calls(key: str, action: str, inputs: Json, connection: str) -> dict[str, str
 
 
 def tried(manifest: Manifest, kind: str | None = None, action: str | None = None) -> dict[str, Any]:
-    """Call the first action that reads, at a fake, and return the outcome.
+    """Call the first action that reads, against a fake, and return the outcome.
 
-    It has the connection's type with its test, the action with its inputs, its Result, the call as code, and what comes next.
+    It has the connection's type with its test, the action with its inputs, its Result, the call as code, and the next steps.
 
     :raises InvalidInvocation: if no fake can be made of the connector, or it has no such type or action.
     """

@@ -85,7 +85,7 @@ class _Progress:
 
 
 def _show(report: Report, output: Output) -> None:
-    """Draw the table of the rules; of those that a connector that cannot be loaded leaves open, only their number."""
+    """Draw the table of the rules; of rules that a broken connector leaves open, only the number."""
     rules = report.to_json()["rules"]
     loads = rules[0]["passed"]
     output.rows([_row(rule) for rule in (rules if loads else rules[:1])], ("rule", "tier", "verdict", "seconds", "evidence", "cure"))

@@ -30,7 +30,7 @@ _INVALID = 2
 """Exit code of a server whose arguments are not valid."""
 _CALLS = "jackfield_market.commands.dev_calls"
 COMPONENTS = "components = jackfield_service.shell.pages.all_components:routes"
-"""Page of the console's components, which is for those who work on them."""
+"""Page of the console's components, for their developers."""
 _HOOKS = "jackfield_market.commands.dev_hooks"
 _MOST_FILES = 2_000
 _SLOW = 10.0
@@ -162,7 +162,7 @@ def _served(project: Project, number: int, environment: Mapping[str, str], watch
 
 
 def _replayed(project: Project, number: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
-    """Print a path for each webhook and send its samples there, beside the server; None if the connector has no webhook."""
+    """Print a path for each webhook and send its samples there, alongside the server; None if the connector has no webhook."""
     manifest = json.loads((project.package / "connector.json").read_text(encoding="utf-8"))
     if not any(row.get("kind") == "webhook" for row in manifest.get("triggers", ())):
         return None

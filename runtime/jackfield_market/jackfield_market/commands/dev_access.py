@@ -54,7 +54,7 @@ class Access:
         announce("\n  ".join(("jackfield: in another terminal of this environment:", f"export {exports}", *map(shlex.join, lines))))
 
     def revoke(self, environment: Mapping[str, str]) -> None:
-        """Revoke the token: the database may be one that stays."""
+        """Revoke the token: the database may outlive the command."""
         if self._identifier is not None:
             _answer(["tokens", "revoke", self._identifier], environment)
 

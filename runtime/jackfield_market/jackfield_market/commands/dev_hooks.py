@@ -1,6 +1,6 @@
-"""Samples of the webhooks of a connector that ``jackfield dev`` serves: sent to it once, by the package that knows subscriptions.
+"""Samples of the webhooks of a connector under ``jackfield dev``: sent to it once, by the package that knows subscriptions.
 
-``python -m jackfield_market.commands.dev_hooks KEY PORT`` does so beside the server.
+``python -m jackfield_market.commands.dev_hooks KEY PORT`` does so alongside the server.
 """
 
 from __future__ import annotations

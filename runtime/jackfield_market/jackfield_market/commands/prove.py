@@ -1,4 +1,4 @@
-"""``jackfield prove``: what any code does when a provider's answer is lost."""
+"""``jackfield prove``: the behaviour of any code when a provider's answer is lost."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Installation of connectors: sources, what the operator's policy allows, environments, receipts, upgrades."""
+"""Installation of connectors: sources, the operator's policy, environments, receipts, upgrades."""

@@ -1,6 +1,6 @@
-"""Environment of one connector version: its unpacked wheel, and the dependencies that the host does not have.
+"""Environment of one connector version: its unpacked wheel, and the dependencies that the host lacks.
 
-Nothing of it is executed while it is built: the wheel is written file by file from its verified content, and dependencies are wheels, too,
+None of its code runs while it is built: the wheel is written file by file from its verified content, and dependencies are wheels, too,
 which uv unpacks.
 """
 
@@ -35,7 +35,7 @@ from jackfield_market.wheels import Wheel
 SITE = "site-packages"
 """Folder of the connector's own package."""
 DEPENDENCIES = "dependencies"
-"""Folder of what the host does not have."""
+"""Folder of dependencies that the host lacks."""
 SECONDS = 600
 """Longest run of uv."""
 _LAST_LINES = 6
@@ -88,9 +88,9 @@ def unpack(wheel: Wheel, folder: str) -> None:
 
 
 def add_dependencies(wheel: Wheel, folder: str, policy: Policy, locked: Sequence[Dependency] | None = None) -> list[Dependency]:
-    """Install what the host does not have into ``folder``/dependencies: exactly ``locked`` if given, else what uv resolves.
+    """Install dependencies that the host lacks into ``folder``/dependencies: exactly ``locked`` if given, else uv's resolution.
 
-    :raises NotInstalled: if something cannot be resolved from the places that the policy allows, or would replace a package of the host.
+    :raises NotInstalled: if a dependency cannot be resolved from the places that the policy allows, or would replace a package of the host.
     """
     missing = [need for need in _needed(wheel) if not _satisfied(need)]
     if locked is None and not missing:
@@ -193,12 +193,12 @@ def _install(wheel: Wheel, found: Sequence[Dependency], target: str, policy: Pol
 
 
 def _host_pins() -> list[str]:
-    """Return pins of what jackfield itself needs: a connector's dependencies may not come with other versions of these."""
+    """Return pins of jackfield's own requirements: a connector's dependencies must not bring other versions of these."""
     return [f"{name}=={version}" for name, version in _host_versions().items() if name not in _HOST]
 
 
 def _host_versions() -> dict[str, str]:
-    """Return jackfield and what it needs, with their versions."""
+    """Return jackfield and its requirements, with their versions."""
     found: dict[str, str] = {}
     waiting = ["jackfield"]
     while waiting:
@@ -216,8 +216,8 @@ def _host_versions() -> dict[str, str]:
 
 
 def _places(policy: Policy, scratch: str) -> list[str]:
-    """Return uv's words for the places of the policy. A name of which ``find_links`` has a wheel comes from there only. Of folder and index
-    together, uv takes the highest version, so anybody who registers a private package's name in a public index would replace it."""
+    """Return uv's arguments for the places of the policy. A name with a wheel in ``find_links`` comes from there only. From folder and
+    index together, uv takes the highest version, so anyone could replace a private package by registering its name in a public index."""
     if policy.index is None:
         return ["--no-index", *(word for folder in policy.find_links for word in ("--find-links", os.path.abspath(folder)))]
     first = _index_of(policy.find_links, os.path.join(scratch, "simple"))
@@ -237,7 +237,7 @@ def _index_of(folders: Iterable[str], target: str) -> str:
 
 
 def _uv(words: Sequence[str], folder: str, wheel: Wheel) -> str:
-    """Run uv without the user's settings, and return what it prints."""
+    """Run uv without the user's settings, and return its output."""
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | proxy_variables(os.environ)
     command = [_uv_path(), *words, "--no-config", "--no-progress", "--color", "never"]
     try:

@@ -38,7 +38,7 @@ _SUMMARY = ("name", "version", "publisher", "sha256", "source", "grade", "permis
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Connector that somebody asks for, with a version specifier."""
+    """Requested connector, with a version specifier."""
 
     key: str
     specifier: SpecifierSet
@@ -136,9 +136,9 @@ class Installer:
     def verified(self, release: Release) -> tuple[Wheel, Verified]:
         """Download a release and verify it: attestation and hash before the archive is opened, then every rule of wheels.
 
-        :raises NotVerified: if it is not attested by its publisher.
+        :raises NotVerified: if its publisher has not attested it.
         :raises WheelRefused: if the wheel breaks a rule.
-        :raises NotInstalled: if it differs from what the catalogue states about it, or this host cannot run it.
+        :raises NotInstalled: if it differs from the catalogue's statements, or this host cannot run it.
         """
         content, attested = self.catalogue.fetch(release)
         try:

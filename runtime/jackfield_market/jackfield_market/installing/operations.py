@@ -25,8 +25,8 @@ _ROOT_BYTES = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Choices of whoever installs. ``root`` is the path of the trusted root of any source, ``roots`` are the contents of those of some
-    sources, by URL. ``warn`` is called with what a person should read."""
+    """Choices of the person who installs. ``root`` is the path of the trusted root of any source, ``roots`` are the contents of the roots
+    of some sources, by URL. ``warn`` gets texts that a person should read."""
 
     policy: str | None = None
     root: str | None = None
@@ -64,9 +64,9 @@ class Operations:
         return done
 
     def install_locked(self, lock: str, source: str | None = None) -> list[Installation]:
-        """Install exactly what a lock file lists, and make these versions the default ones. ``source`` is another address of its catalogue.
+        """Install exactly the versions in a lock file, and make them the default ones. ``source`` is another address of its catalogue.
 
-        :raises NotInstalled: if something of it cannot be had exactly.
+        :raises NotInstalled: if one of them is not available exactly.
         """
         found = read_lock(lock)
         if source is not None and len(set(found.roots.values())) > 1:

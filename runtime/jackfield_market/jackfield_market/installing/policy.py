@@ -36,7 +36,7 @@ class Policy:
     """Patterns of keys."""
     permissions: Mapping[str, Sequence[str]] | None = None
     hosts: Sequence[str] | None = None
-    """Patterns of hosts that a connector may name; those of connections are not among them."""
+    """Patterns of hosts that a connector may name; hosts of connections do not count."""
     index: str | None = None
     """Package index for dependencies that the host does not have."""
     find_links: Sequence[str] = ()
@@ -51,9 +51,9 @@ class Policy:
             raise self._refused(f"the source {url} is not among its 'sources'")
 
     def check(self, release: Release) -> None:
-        """Check a release by what the signed metadata states about it.
+        """Check a release by the statements of the signed metadata.
 
-        :raises NotInstalled: naming the first member of the policy that forbids it.
+        :raises NotInstalled: naming the first member of the policy that forbids the release.
         """
         name, data = f"'{release.key}' {release.version}", release.data
         if self.connectors is not None and not _fits(release.key, self.connectors):

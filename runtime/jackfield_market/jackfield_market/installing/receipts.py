@@ -1,6 +1,6 @@
 """Installed connectors of a data folder: their receipts, the index that the catalog reads, and one writer at a time.
 
-An installation is built beside its place and renamed, so that other processes see all of it or nothing.
+An installation is built next to its place and renamed, so that other processes see all of it or nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STEP = 0.1
 
 
 class Installed:
-    """Installed connectors of the data folder ``home``. Changes belong between ``with installed.exclusive():``."""
+    """Installed connectors of the data folder ``home``. Make changes within ``with installed.exclusive():``."""
 
     def __init__(self, home: str) -> None:
         self.home = home
@@ -40,7 +40,7 @@ class Installed:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Lock the folder against other writers, and remove what a killed one has left.
+        """Lock the folder against other writers, and remove the remains of a killed writer.
 
         :raises Conflict: if another process holds the lock for longer than a minute.
         """

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FOLDER = "catalogues"
-"""Folder of the pinned roots and of what was downloaded, in the data folder."""
+"""Folder of the pinned roots and of downloads, in the data folder."""
 _ROOT = "root.json"
 _TARGETS = "targets"
 _ROOT_BYTES = 512 * 1024
@@ -119,7 +119,7 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Releases of one connector, and those that were withdrawn with their publisher's key."""
+    """Releases of one connector, and the withdrawn ones, with their publisher's key."""
 
     releases: tuple[Release, ...]
     revoked: tuple[Release, ...]
@@ -208,9 +208,9 @@ class Catalogue:
             return self._updater.get_targetinfo(path)
 
     def _read(self, path: str, read: Callable[[Any], T], absent: T) -> T:
-        """Return what ``read`` makes of a list, or ``absent`` if the catalogue has none.
+        """Return a list as ``read`` parses it, or ``absent`` if the catalogue has none.
 
-        :raises NotInstalled: if it is not the signed one, or is not valid.
+        :raises NotInstalled: if it is not the signed list, or is not valid.
         """
         if self._target(path) is None:
             return absent
@@ -246,7 +246,7 @@ def _publishers(data: Any) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Root that somebody trusts: the content of a ``root.json``, its SHA-256 from a lock file, both, or neither."""
+    """Trusted root: the content of a ``root.json``, its SHA-256 from a lock file, both, or neither."""
 
     content: bytes | None = None
     sha256: str | None = None
@@ -297,7 +297,7 @@ def read_root(path: str) -> bytes:
 
 @contextmanager
 def _alone(folder: str) -> Iterator[None]:
-    """Exclude other threads and processes from what is known about a source. The lock lies beside the folder, which comes and goes."""
+    """Exclude other threads and processes from the stored data of a source. The lock is next to the folder, which may be removed."""
     with one_writer(os.path.dirname(folder), f"{os.path.basename(folder)}.lock"):
         yield
 
@@ -346,7 +346,7 @@ def _pinned(source: Source, folder: str, anchor: Anchor) -> bytes:
 
 
 def _first_root(source: Source, anchor: Anchor, download: Callable[[str], bytes]) -> bytes:
-    """Return the root of a new source: that of the anchor, looked for among the site's roots if only its hash is known."""
+    """Return the root of a new source: the anchor's, which is searched for among the site's roots if only its hash is known."""
     if anchor.content is not None:
         found: bytes | None = anchor.content
     elif anchor.sha256 is None:
@@ -382,7 +382,7 @@ def _history(state: str) -> list[bytes]:
 
 
 class _JudgedFetcher(FetcherInterface):
-    """Reader that judges metadata before the TUF client parses it, which is before it knows who has signed it."""
+    """Reader that checks metadata before the TUF client parses it, which is before its signatures are verified."""
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         """Download a file of metadata.
@@ -424,7 +424,7 @@ def _fetcher(source: Source) -> FetcherInterface:
         return _HttpFetcher()
 
     class FolderFetcher(_JudgedFetcher):
-        """Reader of a site that lies in a folder."""
+        """Reader of a site in a folder."""
 
         def _fetch(self, url: str) -> Iterator[bytes]:
             path = unquote(urlsplit(url).path)

@@ -36,7 +36,7 @@ def newer(installer: Installer, current: Mapping[str, Any], wanted: Wanted) -> R
 
 
 def upgrade(installer: Installer, current: Mapping[str, Any], release: Release, *, breaking: bool, dry_run: bool) -> dict[str, Any]:
-    """Install a newer release beside the current one, unless it breaks callers. Return what changes, and ``error`` if it was refused."""
+    """Install a newer release alongside the current one, unless it breaks callers. Return the changes, and ``error`` if it was refused."""
     row: dict[str, Any] = {"connector": current["key"], "from": current["version"], "to": release.version}
     try:
         installer.check(release)

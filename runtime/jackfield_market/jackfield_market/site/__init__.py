@@ -1,1 +1,1 @@
-"""The site of a catalogue: its pages, its index for installers, its search, and what serves it."""
+"""The site of a catalogue: its pages, its index for installers, its search, and its server."""

@@ -1,4 +1,4 @@
-"""Parts of pages from a manifest's ``listing``: everyday tasks, how far the connector is proven, what the provider asks of applications."""
+"""Parts of pages from a manifest's ``listing``: everyday tasks, the connector's proof, the provider's demands on applications."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def proof(raw: Json) -> Node:
 
 
 def review(raw: Json) -> Node:
-    """Return what the provider asks of applications, if anything."""
+    """Return the provider's demands on applications, if any."""
     found = review_of(raw)
     return [h.span("needs an app review", class_="badge"), " ", line(found)] if found is not None else None
 
@@ -47,7 +47,7 @@ def tasks(raw: Json) -> list[Node] | None:
 
 
 def facts(raw: Json) -> list[Node] | None:
-    """Return the section of what the manifest says about the provider: seen on a page, or known and not seen."""
+    """Return the section with the manifest's facts about the provider: seen on a page, or known and not seen."""
     found = proof_of(raw)
     if not found:
         return None

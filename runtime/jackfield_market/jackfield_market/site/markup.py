@@ -18,7 +18,7 @@ _LONGEST = 100_000
 
 
 def clean(text: object) -> str:
-    """Return a text without invisible characters: control characters, and those that turn the direction of the text."""
+    """Return a text without invisible characters: control characters, and characters that turn the direction of the text."""
     return without_hidden(str(text)[:_LONGEST], _KEPT)
 
 
@@ -55,7 +55,7 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Node]], 
 
 
 def terms(pairs: Iterable[tuple[str, Node]]) -> Markup:
-    """Render names and values as a list; omit what is empty."""
+    """Render names and values as a list; omit empty values."""
     return markup.terms((name, shown) for name, value in pairs if (shown := h.join([value])))
 
 

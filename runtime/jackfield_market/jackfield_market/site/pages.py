@@ -88,7 +88,7 @@ def lists(shelves: Sequence[Shelved]) -> dict[str, str]:
 
 
 def _filters(counts: Mapping[str, int]) -> list[Node]:
-    """Return the choice of a category beside the search, which the script shows."""
+    """Return the choice of a category next to the search, which the script shows."""
     if not counts:
         return []
     names = sorted(counts, key=str.casefold)[:_CATEGORIES]
@@ -148,7 +148,7 @@ def _pages(number: int, count: int, root: str) -> Markup | None:
 
 
 def publishers(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return the page of all publishers; ``rows`` are those of ``publishers.json``."""
+    """Return the page of all publishers; ``rows`` come from ``publishers.json``."""
     cells = [_publisher(row) for row in sorted(rows, key=lambda row: (row["publisher"], row["since"]))]
     columns = ("Publisher", "Fingerprint of the key", "Status", "Connectors")
     return page(
@@ -181,7 +181,7 @@ def withdrawn(shelved: Shelved) -> str:
 
 
 def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Mapping[str, Step], report: VersionReport | None) -> str:
-    """Return the page of a connector; ``manifest`` is that of the newest release, ``steps`` are by version."""
+    """Return the page of a connector; ``manifest`` is the newest release's, ``steps`` are by version."""
     newest, raw = shelved.newest, completed(manifest.whole())
     return page(
         manifest.title,
@@ -265,7 +265,7 @@ def _permissions(newest: Release) -> Markup:
 
 
 def _hosts(newest: Release) -> Markup:
-    """Return the hosts that an isolated connector may reach besides those of its connection."""
+    """Return the hosts that an isolated connector may reach in addition to its connection's."""
     hosts = newest.data.get("hosts", ())
     named: Node = ["the hosts that its connection names, and ", codes(hosts)] if hosts else "only the hosts that its connection names"
     return h.p("Network, when installed with ", h.code("jackfield install"), ": ", named, ".")

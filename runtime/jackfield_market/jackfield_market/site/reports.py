@@ -22,7 +22,7 @@ _LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """Result of one rule: its tier, whether it holds, its sentence, and what was seen."""
+    """Result of one rule: its tier, whether it holds, its sentence, and the evidence."""
 
     name: str
     tier: str

@@ -18,7 +18,7 @@ _WORDS = 8_000
 
 
 def render(shelves: Iterable[Shelved]) -> str:
-    """Return the script: per connector key, title, line about it, description, search words, categories, icon, and what its listing has."""
+    """Return the script: per connector key, title, summary, description, search words, categories, icon, and the facts of its listing."""
     rows = ",\n".join(json.dumps(_row(shelved), ensure_ascii=False) for shelved in shelves)
     return f"catalogueIndex([\n{rows}\n]);\n"
 

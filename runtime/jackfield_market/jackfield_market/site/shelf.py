@@ -1,6 +1,6 @@
-"""Published connectors of a catalogue as its lists have them: ``catalogue.json`` for all, ``connectors/KEY/releases.json`` for one.
+"""Published connectors of a catalogue as in its lists: ``catalogue.json`` for all, ``connectors/KEY/releases.json`` for one.
 
-Each connector is one line of ``catalogue.json``, so that a build only renders the lines of those that it changes.
+Each connector is one line of ``catalogue.json``, so that a build renders only the lines of changed connectors.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ONCE = ("icon", "listing")
 
 @dataclass(frozen=True)
 class Shelved:
-    """One connector with its releases in the order of their versions, and those that were withdrawn."""
+    """One connector with its releases in the order of their versions, and the withdrawn ones."""
 
     releases: tuple[Release, ...]
     revoked: tuple[Release, ...] = ()
@@ -56,7 +56,7 @@ class Shelved:
         return {"name": newest.name, **about, "versions": versions, "releases": [_without_icon(one) for one in self.releases], **withdrawn}
 
     def with_release(self, release: Release) -> Shelved:
-        """Return the connector with one more release; it replaces a withdrawn one of the same file."""
+        """Return the connector with one more release; it replaces a withdrawn release of the same file."""
         revoked = tuple(one for one in self.revoked if one.wheel != release.wheel)
         return Shelved(tuple(sorted((*self.releases, release), key=Release.order)), revoked)
 
@@ -74,7 +74,7 @@ class Shelved:
 
 
 def _without_icon(release: Release) -> dict[str, Any]:
-    """Return the row of a release without what the connector's own row has once, for its newest release: icon and listing."""
+    """Return the row of a release without the members that the connector's own row has for its newest release: icon and listing."""
     return {name: value for name, value in release.data.items() if name not in _ONCE}
 
 

@@ -74,7 +74,7 @@ def of_publishers(registry: Registry) -> dict[str, bytes]:
 
 
 def _described(site: str, release: Release) -> Described:
-    """Read a published wheel, whose content was checked when it was admitted and whose hash is that of the signed metadata."""
+    """Read a published wheel, whose content was checked at its admission and whose hash matches the signed metadata."""
     package = str(release.data["package"])
     with zipfile.ZipFile(io.BytesIO(read_bounded(os.path.join(site, release.path)))) as archive:
         manifest = Manifest.from_json(json.loads(archive.read(f"{package}/connector.json")))
@@ -94,7 +94,7 @@ def _package(metadata: bytes) -> pages.Package:
 
 
 def _history(site: str, releases: Sequence[Release], known: Mapping[str, Any]) -> dict[str, pages.Step]:
-    """Return what changed in each version since the one before; nothing for the first."""
+    """Return the changes of each version since the one before; nothing for the first."""
     manifests: dict[str, Manifest] = {}
 
     def manifest(release: Release) -> Manifest:

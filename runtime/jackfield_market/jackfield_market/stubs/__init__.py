@@ -1,1 +1,2 @@
-"""Typed callers from manifests: ``schemas`` reads JSON Schema as types; ``python`` and ``typescript`` write them with a function each."""
+"""Typed callers from manifests: ``schemas`` reads JSON Schema as types; ``python`` and ``typescript`` write them with a function for each
+action."""

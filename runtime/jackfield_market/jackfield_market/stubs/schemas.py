@@ -1,4 +1,5 @@
-"""JSON Schemas read as types of a programming language. What no type says (patterns, ranges, rules between members) the runtime checks."""
+"""JSON Schemas read as types of a programming language. The runtime checks rules that types cannot express (patterns, ranges, rules between
+members)."""
 
 from __future__ import annotations
 
@@ -49,7 +50,7 @@ class Language(Protocol):
 
 
 class Names:
-    """Names of one module's types. ``shared`` are those of definitions that all actions of a connector refer to."""
+    """Names of one module's types. ``shared`` are the names of definitions that all actions of a connector refer to."""
 
     def __init__(self, reserved: Iterable[str]) -> None:
         self.taken = set(reserved)
@@ -66,8 +67,8 @@ class Names:
 
 
 class TypeReader:
-    """Types of one schema of an action. ``declarations`` are those of its objects, each after those that it uses. ``lenient`` members of
-    the whole need not be given."""
+    """Types of one schema of an action. ``declarations`` are the declarations of its objects, each after those that it uses. ``lenient``
+    members may be omitted."""
 
     def __init__(self, language: Language, root: Json, names: Names, *, lenient: Iterable[str] = (), shares: bool = False) -> None:
         self.declarations: list[str] = []
@@ -136,7 +137,7 @@ class TypeReader:
         return self._language.choice(plain)
 
     def _referred(self, reference: str, name: str) -> str:
-        """Return the type of a definition; one that contains itself ends at its own name, declared once."""
+        """Return the type of a definition; a recursive one ends at its own name, declared once."""
         known = self._named.get(reference)
         if known is not None:
             return known

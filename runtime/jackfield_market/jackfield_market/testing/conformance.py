@@ -20,8 +20,8 @@ _SUBJECTS = pytest.StashKey[dict[type, Subject]]()
 class Conformance:
     """Conformance suite. Inherit from it in a class that pytest collects.
 
-    The connector is the one of the project that the test's file belongs to; ``tool.jackfield.check`` in its pyproject.toml says how to
-    run actions. With ``key``, it is the installed connector of that key, and the other class attributes say the same.
+    The connector is the one of the project that the test's file belongs to; ``tool.jackfield.check`` in its pyproject.toml says how to run
+    actions. With ``key``, it is the installed connector of that key, and the other class attributes replace the table.
 
     Rules that run actions need a connection type with a required value of format ``uri``, which is set to the address of a loopback
     provider. They also need an example for each action, whose output that provider returns. ``answers`` overrides the responses by method

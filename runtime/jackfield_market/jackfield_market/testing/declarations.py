@@ -171,12 +171,12 @@ def _has(part: Mapping[str, Any], step: str) -> bool:
 
 
 def members_of(schema: Mapping[str, Any]) -> set[str]:
-    """Return the members that a schema of an object names, also those of the schemas that it is composed of."""
+    """Return the members that an object's schema names, also those of the schemas that it is composed of."""
     return {name for part in _parts_of(schema, schema) for name in part.get("properties", {})}
 
 
 def _parts_of(whole: Mapping[str, Any], schema: Any) -> list[Mapping[str, Any]]:
-    """Return a schema and those that it is composed of, within the whole that has the definitions."""
+    """Return a schema and the schemas that it is composed of, within the whole that has the definitions."""
     todo, seen = [schema], list[Mapping[str, Any]]()
     while todo:
         part = todo.pop()

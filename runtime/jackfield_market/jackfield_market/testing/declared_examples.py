@@ -18,7 +18,7 @@ _LONGEST_SHOWN = 60
 def require_examples(manifest: Mapping[str, Any]) -> None:
     """Check the examples of a connector's actions and triggers.
 
-    :raises DeclarationError: for the first one of another shape: which, what it lacks, and how to write it.
+    :raises DeclarationError: for the first malformed example: which one, the missing part, and how to write it.
     """
     for kind, faults in (("action", _action_faults), ("trigger", _trigger_faults)):
         for row in manifest.get(f"{kind}s", ()):

@@ -1,6 +1,6 @@
 """Cures for connectors that are made from a document: their authors write an overlay or the file of a shelf, and no Python.
 
-What is said of ``x-jackfield`` at the top is said of ``x-shelf`` where the file is one of a shelf.
+Advice about ``x-jackfield`` at the top applies to ``x-shelf`` where the file is one of a shelf.
 """
 
 from __future__ import annotations
@@ -96,11 +96,11 @@ CURES: Mapping[str, str] = {
         " if the provider names none."
     ),
 }
-"""What the author of a document writes, by the name of the rule. Rules that are not here have one cure for all."""
+"""Text for the author of a document, by the name of the rule. All other rules share one cure."""
 
 
 def cure_of(rule: Rule, manifest: Manifest) -> str:
-    """Return what the author of a connector does about the faults that a rule finds."""
+    """Return the cure for the faults that a rule finds, for the author of a connector."""
     return CURES.get(rule.name, rule.cure) if is_made(manifest) else rule.cure
 
 

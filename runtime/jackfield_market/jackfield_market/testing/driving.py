@@ -32,7 +32,7 @@ URL = "${url}"
 OTHER_SECRET = SECRET[::-1]
 """Secret of a second connection."""
 _KEY = "conformance-key-52f1"
-"""Idempotency key of every attempt: what differs between two attempts does not come from it, nor from the clock."""
+"""Idempotency key of every attempt: differences between two attempts come neither from it nor from the clock."""
 _TODAY = 1_893_456_000.0
 """Time of every attempt: 2030-01-01."""
 PATIENCE = 10.0
@@ -135,9 +135,9 @@ def server_kind(subject: Subject) -> type[ConnectionType] | None:
 
 
 def drivable(subject: Subject, *, hanging: bool = False) -> Iterator[tuple[Action, Mapping[str, Any]]]:
-    """Yield the actions to run, each with its first example: all that can be run, or as many as the suite's sample has.
+    """Yield the actions to run, each with its first example: all runnable ones, or as many as the suite's sample has.
 
-    Those that have not ended although the provider had responded well are left out unless ``hanging``. So are those that had failed before
+    Actions that did not end although the provider had responded well are left out unless ``hanging``. So are actions that failed before
     their first request. The rule 'output-is-declared' names them, and each further run would take as long, or show the same.
     """
     found = list(runnable(subject))
@@ -149,8 +149,8 @@ def drivable(subject: Subject, *, hanging: bool = False) -> Iterator[tuple[Actio
 
 
 def runnable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
-    """Yield each action that has an example, takes a client and is not left out, with its first example. That of a job must have been
-    recorded: its output says nothing of the responses before."""
+    """Yield each action that has an example, takes a client and is not left out, with its first example. The example of a job must have
+    been recorded: its output does not show the earlier responses."""
     for raw in subject.manifest.raw["actions"]:
         action = subject.connector.actions.get(raw["key"])
         if action is None or not action.takes_client or action.key in subject.left_out or not raw.get("examples"):
@@ -310,7 +310,7 @@ def server_values(schema: Mapping[str, Any], values: Mapping[str, Any], url: str
 
 
 def server_names(schema: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the values that hold the server's address, by name: text in which ``${url}`` stands for it."""
+    """Return the values with the server's address, by name: texts with ``${url}`` in its place."""
     named = {name: value for name, value in values.items() if isinstance(value, str) and URL in value}
     return named or {name: URL for name in schema.get("required", ()) if _is_server(schema, name)}
 

@@ -22,10 +22,10 @@ from jackfield_market.testing.turning import COUNTED, Turn, known_turn, possible
 _MARKS = ("conformance-page-2", "conformance-page-3")
 """Texts in the tokens of the second page and of the third."""
 _MANY = 25
-"""Requests in one attempt from which on a list is taken for an endless one."""
+"""Requests in one attempt from which on a list counts as endless."""
 
 _ASKED = frozenset({"$marker", "$key"})
-"""Placeholders by which a look asks for what its call has made."""
+"""Placeholders by which a look asks for the object of its call."""
 _NOBODY = f"{PREFIX}{'a' * 26}"
 """Marker and key that no call has."""
 _PLACES = frozenset({"items", "response", "more", "last"})
@@ -37,7 +37,7 @@ Example = Mapping[str, Any]
 @dataclass(frozen=True)
 class _List:
     """Paginated action with its example. ``address`` precedes the mark in a token that is an address. ``empty_ends``: its pages declare
-    that an empty one is the last, although it names a next one."""
+    that an empty page is the last, although it names a next one."""
 
     subject: Subject
     action: Action
@@ -71,7 +71,7 @@ class _List:
 
 
 def _lists(subject: Subject) -> Iterator[_List]:
-    """Yield the lists whose pages have tokens; those that are counted, or found by the last item, have none."""
+    """Yield the lists whose pages have tokens; lists paged by a count, or by the last item, have none."""
     bindings = {row["key"]: _bound(row) for row in subject.manifest.raw["actions"] if "http" in row}
     for action, example in drivable(subject):
         unread = [row for row in exchanges_of(subject, example) if "json" not in row["response"]]
@@ -197,7 +197,7 @@ def _evidence_repeats_nothing(subject: Subject) -> Iterator[str]:
 
 
 def _repeats(subject: Subject, read: Action, example: Example, look: Look) -> bool:
-    """Return whether a read, asked by a marker and a key that nobody has, answers with a thing that has them: the provider's answer has
+    """Return whether a read, asked with an unused marker and key, answers with an object that has them: the provider's answer has
     neither."""
     asked = {name: _of_nobody(value) for name, value in look.inputs.items() if _ASKED & {*placeholders(value)}}
     inputs = {**example["invocation"].get("inputs", {}), **asked}

@@ -1,4 +1,4 @@
-"""A clock for tests: real time goes on, and sleeping moves it forward at once."""
+"""A clock for tests: real time goes on, and sleeping advances it at once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from jackfield.kernel.clock import SystemClock
 
 
 class FakeClock:
-    """Clock whose ``monotonic`` and ``time`` are the real ones plus all that was slept or advanced. Thread-safe.
+    """Clock whose ``monotonic`` and ``time`` are the real ones plus all slept and advanced seconds. Thread-safe.
 
-    Waits of back-off cost nothing, and what really takes time (a provider that hangs) still counts against a deadline.
+    Waits of back-off cost nothing, and real waits (an unresponsive provider) still count against a deadline.
 
-    While ``is_real`` is set, sleeping takes its time: a real provider is asked, and its jobs do not end sooner.
+    While ``is_real`` is set, sleeping takes real time: jobs of a real provider do not end sooner.
     """
 
     def __init__(self) -> None:
@@ -58,6 +58,6 @@ class FakeClock:
             self._ahead += 0.0 if self.is_real else seconds
 
     def advance(self, seconds: float) -> None:
-        """Let time pass that nobody slept."""
+        """Advance the time without a sleep."""
         with self._lock:
             self._ahead += seconds

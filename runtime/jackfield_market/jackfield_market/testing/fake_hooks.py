@@ -1,6 +1,6 @@
 """Webhooks of the fake of a provider: a trigger's samples are sent to a running subscription, signed as the provider would, and forged.
 
-What signs is the scheme that the manifest names: known answers of each scheme are proven apart.
+The manifest's scheme makes the signatures: known answers prove each scheme separately.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class HookCall:
-    """Request of the fake. ``status`` is the answer that it must get, ``body`` what is sent."""
+    """Request of the fake. ``status`` is the answer that it must get, ``body`` its content."""
 
     what: str
     body: bytes
@@ -50,7 +50,7 @@ class FakeHooks:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """Inputs of a subscription: those of the example, with the public key that the fake shows, if it has a private one."""
+        """Inputs of a subscription: the example's, with the fake's public key, if it has a private one."""
         given = dict(self._example.get("inputs", {}))
         if isinstance(self._scheme, Signature) and "signingSecret" in given:
             given["signingSecret"] = self._scheme.verification_key(given["signingSecret"])
@@ -93,7 +93,7 @@ class FakeHooks:
     def _last(self, signed: str) -> str:
         """Return the last part of a signature's header field.
 
-        A field that has the time as a part cannot be doubled whole: one of its two halves would still be valid.
+        A field with the time as a part cannot be doubled as a whole: one of its two halves would still be valid.
         """
         separator = self._scheme.separator if isinstance(self._scheme, Signature) else ""
         return signed.rpartition(separator)[2] if separator else signed

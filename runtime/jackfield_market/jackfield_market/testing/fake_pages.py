@@ -17,15 +17,15 @@ ITEMS = 3
 _FIRST = 2
 """Items of its first page."""
 _NAMING = ("name", "title", "subject", "displayname", "fullname", "summary", "label", "username", "email")
-"""Members by which people tell items apart, in the order of their worth, without capitals and underscores; or endings of such."""
+"""Members by which people recognise items, in order of preference, without capitals and underscores; or suffixes of such members."""
 _PLAIN = frozenset({"type", "description", "title", "examples", "maxLength"})
 """Keywords of a text that may be any."""
 _SHORTEST = 30
 """A limit of a text's length with which a made name is not too long."""
 _SECOND = "2"
-"""Where the second page begins: a text, and a number for those providers that count."""
+"""Start of the second page: a text, and a number for providers that count."""
 _THIRD = "3"
-"""Where the page after the last begins, for providers that name one."""
+"""Start of the page after the last, for providers that name one."""
 
 Json = Mapping[str, Any]
 

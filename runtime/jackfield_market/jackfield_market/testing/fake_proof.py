@@ -1,7 +1,7 @@
-"""Proof of a connector without code at a fake of its provider: sign-ins, approvals, actions, lists and throttling. Each function yields a
-sentence for each fault.
+"""Proof of a connector without code against a fake of its provider: sign-ins, approvals, actions, lists and throttling. Each function
+yields a sentence for each fault.
 
-``truth`` is the manifest from which the fake is made, if it is another one: what differs is found.
+``truth`` is the manifest from which the fake is made, if it is another one: differences are found.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def connect(jackfield: Jackfield, fake: FakeService, name: str, kind: str) -> di
 def kind_of(manifest: Json, wanted: str | None = None) -> str:
     """Return the key of the connection type to try.
 
-    This is the one wanted, else one whose values are simple, else one that a person approves, else one that has no sign-in.
+    This is ``wanted`` if given, else a type with simple values, else a type that a person approves, else a type without sign-in.
 
     :raises InvalidInvocation: if the connector has code of its own, or no such type.
     """
@@ -95,7 +95,7 @@ def _kinds(row: Json) -> set[str]:
 
 
 def first_read(manifest: Manifest, wanted: str | None = None) -> tuple[str, dict[str, Any]]:
-    """Return the action to call first, with its inputs: a list that needs no inputs, else another read, with those of its example.
+    """Return the action to call first, with its inputs: a list without required inputs, else another read, with the inputs of its example.
 
     :raises InvalidInvocation: if there is none.
     """

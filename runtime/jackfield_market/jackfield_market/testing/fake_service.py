@@ -1,6 +1,6 @@
-"""A fake of any provider, made from the manifest of its connector: it signs in as the manifest says, and answers by its examples.
+"""A fake of any provider, made from the manifest of its connector: it signs in by the manifest, and answers with the examples.
 
-It proves that a connector is consistent, not that it is true: what the manifest has wrong, the fake has wrong, too.
+It proves that a connector is consistent, not that it is true: an error in the manifest is in the fake, too.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class Tokens:
 
 
 class FakeService:
-    """Provider of one connection type of a connector. ``manifest`` is the connector's, with the fake's addresses; ``values`` are those of
-    a connection that it accepts.
+    """Provider of one connection type of a connector. ``manifest`` is the connector's, with the fake's addresses; ``values`` are the values
+    of a connection that it accepts.
 
-    - Without the credential of ``values`` a request gets the provider's error for it, as the manifest's error map has it.
-    - Approvals are checked as the manifest says: parameters, PKCE, where the client's secret is, and JSON or a form. A refresh token is
-      good once.
+    - Without the credential of ``values`` a request gets the provider's error for it, from the manifest's error map.
+    - Approvals are checked by the manifest: parameters, PKCE, the place of the client's secret, and JSON or a form. A refresh token is
+      valid once.
     - Requests are answered by the examples of their actions, lists by pages of two items and a last one. Unknown parameters get 400.
     - ``throttle(n)``: the next ``n`` requests get 429 with ``Retry-After``.
     """
@@ -170,7 +170,7 @@ class FakeService:
             part["hosts"] = [self.url]
 
     def _pattern(self, path: str) -> re.Pattern[str]:
-        """Return what matches a path of the manifest, below the paths of its servers."""
+        """Return the pattern for a path of the manifest, below the paths of its servers."""
         below = {urlsplit(server.get("url", "")).path.rstrip("/") for server in self.manifest.get("servers", ())}
         if "server" in self._row["schema"].get("required", ()):
             below.add("")
@@ -271,7 +271,7 @@ class FakeService:
         return all(self._has(part, request, path) for part in self._row["http"]["credentials"]) and not self._has_wrong_value(request)
 
     def _has_wrong_value(self, request: Request) -> bool:
-        """Return True if a secret of the connection that stands in a header field or the query beside the credentials is a wrong one."""
+        """Return True if a secret of the connection in a header field or the query, other than the credentials, is wrong."""
         probe, fields = self._row["http"].get("probe"), self._row["schema"]["properties"]
         beside = probe.get("connection", ()) if isinstance(probe, dict) else ()
         secret = [part for part in beside if part["in"] in ("header", "query") and fields.get(part["value"], {}).get("writeOnly")]
@@ -396,7 +396,7 @@ def _host(url: str) -> str:
 
 
 def _paths(binding: Json) -> list[str]:
-    """Return the path of an action, and that of its later pages, if they are elsewhere."""
+    """Return the path of an action, and the path of its later pages, if it differs."""
     further = binding.get("paging", {}).get("continue")
     return [binding["path"]] if further is None else [binding["path"], further]
 

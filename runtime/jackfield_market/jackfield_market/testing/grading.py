@@ -1,8 +1,8 @@
 """Grade of a connector: every rule with its verdict and the evidence seen, and the highest tier whose rules hold.
 
-The connector's code runs in a child process without the caller's environment variables, so that a connector that exits, crashes
-or hangs cannot break the caller. ``python -m jackfield_market.testing.grading TARGET ANSWER`` is that child; it writes the report as
-JSON, and tells on stdout which rule it judges.
+The connector's code runs in a child process without the caller's environment variables, so that a connector that exits, crashes or hangs
+cannot break the caller. ``python -m jackfield_market.testing.grading TARGET ANSWER`` is that child; it writes the report as JSON, and
+reports on stdout which rule it judges.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ _TIMEOUT = 600.0
 _LOOK = 0.5
 """Seconds between two looks at whether the child is still wanted."""
 Obsolete = Callable[[float], bool]
-"""Is told for how many seconds the child has run; returns True once nobody wants its answer."""
+"""Function that gets the child's running time in seconds; returns True once the answer is no longer wanted."""
 Progress = Callable[[int, int, str], object]
-"""Is told the number of the rule that is judged, the number of all rules, and its name."""
+"""Function that gets the number of the current rule, the number of all rules, and its name."""
 _EVIDENCE = 20
 """Limit of the faults listed for one rule."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Outcome of one rule: ``passed`` is None if it does not apply. ``reason`` says what the rule requires.
+    """Outcome of one rule: ``passed`` is None if it does not apply. ``reason`` is the rule's requirement.
 
-    ``seconds`` is how long it took, with the attempts that later rules look at, too.
+    ``seconds`` is the time it took, including attempts that later rules also use.
     """
 
     name: str
@@ -216,7 +216,7 @@ def _judge(subject: Subject, rule: Rule) -> Verdict:
 
 
 def _seen(subject: Subject, rule: Rule) -> str:
-    """Say what a rule without faults has looked at."""
+    """Return the evidence of a rule without faults."""
     if rule.name == EXAMPLES:
         return f"replayed {sum(1 for _ in recorded(subject))} examples"
     if rule.name in TRIGGER_RULES:

@@ -72,7 +72,7 @@ class Harness:
     pyproject.toml then says ``values = { endpoint = "${url}" }``.
 
     ``project`` is the connector's; ``recordings`` is the folder of the recordings. ``record`` names a connection of the user over which
-    recordings are made anew; "" stands for the only one that fits.
+    recordings are made anew; "" selects the only one that fits.
     """
 
     def __init__(self, project: Project, recordings: Path, record: str | None = None) -> None:
@@ -103,7 +103,7 @@ class Harness:
 
     @classmethod
     def of(cls, file: str, record: str | None = None) -> Self:
-        """Open a harness for the project that the test file ``file`` belongs to; recordings are in ``recordings`` beside it."""
+        """Open a harness for the project that the test file ``file`` belongs to; recordings are in the folder ``recordings`` next to it."""
         return cls(project_of(file), Path(file).parent / "recordings", record)
 
     def __enter__(self) -> Self:
@@ -132,7 +132,7 @@ class Harness:
         return journal
 
     def entry(self, result: Result) -> Entry:
-        """Return the journal's entry of a result: its status, attempts and what each attempt came to."""
+        """Return the journal's entry of a result: its status, attempts and each attempt's outcome."""
         return self.journal.find(result.meta.invocation_id)
 
     def serve(self, *script: Step | Script) -> Provider:
@@ -215,7 +215,7 @@ class Harness:
         return result
 
     def options(self, source: str, **inputs: Any) -> list[dict[str, str]]:
-        """List the choices of an option source, over the scripted provider if there is one; ``inputs`` are those that a form has so far."""
+        """List the choices of an option source, over the scripted provider if there is one; ``inputs`` are the form's current values."""
         used = self.connection
         if used is not None:
             with suppress(UnknownConnection):

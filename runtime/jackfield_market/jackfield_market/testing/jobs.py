@@ -1,4 +1,4 @@
-"""Conformance rules about jobs: how their polls look, what ends them, and what cancelling does, by the recordings of their examples."""
+"""Conformance rules about jobs: their polls, their ends, and the effect of cancelling, by the recordings of their examples."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Rules for connectors without code whose manifest says how far it is proven (``listing.proof``).
+"""Rules for connectors without code whose manifest states its proof (``listing.proof``).
 
-A fake of the provider judges them, and what they say about the provider must have been seen recently.
+A fake of the provider judges them, and their facts about the provider must have been checked recently.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _unplayable(subject: Subject) -> str | None:
 
 
 def _unnamed(subject: Subject) -> str | None:
-    """Return why the rule about accounts does not apply: a provider may show nobody whose key it is."""
+    """Return why the rule about accounts does not apply: a provider may not show the owner of a key."""
     given = subject.manifest.raw.get("listing", {}).get("noAccount")
     return f"the provider names no account: {given}" if given else _without_proof(subject)
 

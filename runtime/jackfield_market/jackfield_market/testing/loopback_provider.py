@@ -85,7 +85,7 @@ class Answer:
 Step = Answer | Literal["hang", "reset", "close", "drip"]
 """Reaction to one request."""
 Script = Callable[[int, Request], Step]
-"""Maps a request's number (from 1) and the request to what happens."""
+"""Function from a request's number (from 1) and the request to the step that is played."""
 
 
 def throttled(seconds: int = 1) -> Answer:
@@ -102,7 +102,7 @@ class Certifying(Protocol):
     """Issuer of certificates for the hosts of a proxy's clients."""
 
     def serving(self, host: str) -> ssl.SSLContext:
-        """Return what a server needs to be believed to be ``host``."""
+        """Return the TLS context with which a server is accepted as ``host``."""
 
 
 class Provider:
@@ -183,7 +183,7 @@ class Provider:
         return sum(request.changes for request in self.requests)
 
     def play(self, request: Request) -> Step:
-        """Record a request and return what happens to it; returns late if the script lets it hang."""
+        """Record a request and return its step; return late if the script lets it hang."""
         with self._lock:
             self.requests.append(request)
             number = len(self.requests)
@@ -203,7 +203,7 @@ class Provider:
 def _played(script: Step | Script | Sequence[Step] | Mapping[str, Step]) -> Script:
     """Return a script as a function.
 
-    :raises ValueError: if it has no step, or one that is none.
+    :raises ValueError: if it has no step, or an invalid one.
     """
     if callable(script):
         return script
@@ -335,7 +335,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._request()
 
     def finish(self) -> None:
-        """Close the connection; that of a tunnel is another object than the server's."""
+        """Close the connection; a tunnel's connection is another object than the server's."""
         super().finish()
         if self.origin:
             self.connection.close()

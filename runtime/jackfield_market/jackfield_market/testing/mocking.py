@@ -22,11 +22,11 @@ _WHY = "the servers of this test are mocked, and it reaches no other"
 @contextmanager
 def mocked(server: str, *script: Step | Script | Mapping[str, Step]) -> Iterator[Provider]:
     """Answer all requests to ``server`` (``https://api.example.com``) by ``script``, and refuse each other server that is not on this
-    machine. Yield the ``Provider``, whose ``requests`` are what was sent.
+    machine. Yield the ``Provider``, whose ``requests`` are the received requests.
 
-    It holds for every runtime of this process, whichever connection names the server, and for all connectors that send through
-    jackfield's own wire, or through AWS's client, as all operations of AWS do in a process that has imported moto. ``script`` is that of a
-    ``Provider`` (default: 200 with ``{}``). Blocks can be nested, one for each server.
+    It holds for every runtime of this process, whichever connection names the server, and for all connectors that send through jackfield's
+    own wire, or through AWS's client, as all operations of AWS do in a process that has imported moto. ``script`` is a ``Provider``'s
+    (default: 200 with ``{}``). Blocks can be nested, one for each server.
 
     :raises InvalidInvocation: if ``server`` is not the URL of a server.
     """
@@ -67,7 +67,7 @@ def _sending(wanted: Target, provider: Provider, before: Callable[..., Any]) -> 
 
 
 def _standing_in(wanted: Target, provider: Provider, before: Callable[[Target], str | None]) -> Callable[[Target], str | None]:
-    """Return the function that names the provider in the place of ``wanted``, and for other servers what ``before`` names."""
+    """Return the function that names the provider in place of ``wanted``, and for other servers the result of ``before``."""
 
     def stand_in(target: Target) -> str | None:
         if _is_same(target, wanted):

@@ -1,4 +1,4 @@
-"""Judgement of what an action returns, and the inputs that lead through its other branches."""
+"""Judgement of an action's output, and the inputs that lead through its other branches."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def output_faults(subject: Subject, action: Action, found: Drive) -> Iterator[st
 
 
 def varied(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield inputs that differ from the example's in one choice: another value of an enumeration, a flag, an optional input left out;
-    and those of the action's other examples. Pages are the runtime's affair."""
+    """Yield inputs that differ from the example's in one choice: another value of an enumeration, a flag, an optional input left out; and
+    the inputs of the action's other examples. Paging is left to the runtime."""
     given = example["invocation"].get("inputs", {})
     paging = action.pagination
     fixed = {*(name for name, _ in paging.tokens), paging.all_input, paging.size_input} if paging is not None else set()

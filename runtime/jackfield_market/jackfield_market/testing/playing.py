@@ -1,7 +1,7 @@
 """Responses that the loopback provider plays for an example: the author's, the recorded ones, or the example's output.
 
-Where nothing was recorded, the state that ends a job is learned from the first attempt, which ends by naming it. A list whose items cannot
-be those of the output is empty.
+Without a recording, the first attempt, which ends by naming it, shows the state that ends a job. A list whose items cannot be the output's
+is empty.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jackfield_market.testing.subject import Subject
 _LESSONS = 4
 """Limit of attempts from which is learned how the provider responds; an action may wait for several jobs, one after the other."""
 _LESSON = 20.0
-"""Seconds on the clock of an attempt whose job nobody has recorded, so that it may not end."""
+"""Seconds on the clock of an attempt whose job has no recording, so that it may not end."""
 
 
 def expected(subject: Subject, example: Mapping[str, Any]) -> Script:
@@ -53,7 +53,7 @@ def run_well(subject: Subject, action: Action, example: Mapping[str, Any]) -> Dr
 
 
 def _learned(action: Action, found: Drive) -> Mapping[str, Any]:
-    """Return what the responses of the provider have to have, by pointer, that an example's output does not say."""
+    """Return the values, by pointer, that the provider's responses must have beyond an example's output."""
     if isinstance(found.raised, NotYet):
         return found.raised.until
     wire = action.pagination.wire if action.pagination is not None else None
@@ -73,7 +73,7 @@ def exchanges_of(subject: Subject, example: Mapping[str, Any]) -> list[dict[str,
 
 
 def placed(body: Any, pointer: str, value: Any) -> Any:
-    """Return a copy of a response's body in which ``value`` is at ``pointer``; None removes what is there."""
+    """Return a copy of a response's body in which ``value`` is at ``pointer``; None removes the value there."""
     if not pointer:
         return value
     found = copy.deepcopy(body) if isinstance(body, dict) else {}
@@ -82,7 +82,7 @@ def placed(body: Any, pointer: str, value: Any) -> Any:
 
 
 def place(body: dict[str, Any], pointer: str, value: Any) -> None:
-    """Put ``value`` into a response's body; None removes what is there."""
+    """Put ``value`` into a response's body; None removes the value there."""
     *way, last = pointers.names(pointer)
     here = body
     for name in way:
@@ -97,7 +97,7 @@ def place(body: dict[str, Any], pointer: str, value: Any) -> None:
 
 
 def at(body: Any, pointer: str) -> Any:
-    """Return what is at a pointer of a response's body; None if there is nothing."""
+    """Return the value at a pointer of a response's body; None if there is none."""
     try:
         return pointers.follow(body, pointer)
     except LookupError:
@@ -105,13 +105,13 @@ def at(body: Any, pointer: str) -> Any:
 
 
 def place_of_output(row: Mapping[str, Any]) -> str:
-    """Return the pointer of an action's output in its answer: that of the result, if the action is a GraphQL document, else the whole."""
+    """Return the pointer of an action's output in its answer: of the result, if the action is a GraphQL document, else of the whole."""
     asked = row.get("http", {}).get("graphql")
     return str(asked["result"]) if isinstance(asked, Mapping) else ""
 
 
 def _steps(subject: Subject, example: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Iterable[str]]]:
-    """Yield method and path of each step before the request of a bound action, with the places of what later requests need."""
+    """Yield method and path of each step before the request of a bound action, with the places of the values that later requests need."""
     key = example.get("invocation", {}).get("action")
     bindings = (row.get("http", {}) for row in subject.manifest.raw["actions"] if row["key"] == key)
     for step in (step for binding in bindings for step in binding.get("before", ())):

@@ -44,11 +44,11 @@ class Chance:
 
 @dataclass
 class GrowingList:
-    """Provider with a growing list. An example's ``source`` says how it looks.
+    """Provider with a growing list. An example's ``source`` describes it.
 
     ``item`` is one item, with its ID at ``id`` and its time at ``at`` (seconds since 1970, or ISO 8601). ``items`` is the place of the list
-    in a response. ``since``, ``limit`` and ``offset`` are the query parameters for the earliest time, for the items of a page and for those
-    before it. With ``changes``, the time is that of an item's last change, and each change may be an event.
+    in a response. ``since``, ``limit`` and ``offset`` are the query parameters for the earliest time, the number of items per page and the
+    number before the page. With ``changes``, the time is that of an item's last change, and each change may be an event.
     """
 
     about: Mapping[str, Any]
@@ -131,7 +131,7 @@ class _Watching:
     fault: str = ""
 
     def poll(self, script: Callable[[int, Request], Step] | None = None) -> Raised | None:
-        """Run one poll to its last page; return what it raised."""
+        """Run one poll to its last page; return its exception."""
         with Provider(script or self.source) as provider:
             for _ in range(_PAGES):
                 page = self.page(provider.url)
@@ -157,8 +157,8 @@ class _Watching:
 
 
 def polls(subject: Subject) -> list[Trigger]:
-    """Return the polls of a connector that are not left out, those that close a webhook's gaps among them. One that compares whole lists is
-    none of these: the runtime compares."""
+    """Return the polls of a connector that are not left out, including polls that close a webhook's gaps. Polls that compare whole lists
+    are excluded: the runtime does the comparison."""
     found = subject.connector.triggers.values()
     return [one for one in found if one.function is not None and not one.compares and one.key not in subject.left_out]
 
@@ -207,7 +207,7 @@ def _miss_nothing(one: _Watching) -> Iterator[str]:
 
 
 def _survive_failures(one: _Watching) -> Iterator[str]:
-    """Break each poll at one of its requests; whatever was not stored must come again."""
+    """Break each poll at one of its requests; events that were not stored must come again."""
     for round_ in range(_ROUNDS):
         one.source.add(_PAGE + 3)
         broken = round_ % 3 + 1

@@ -1,4 +1,4 @@
-"""The folder of a connector's project: what pyproject.toml says about it, and where its package is."""
+"""The folder of a connector's project: its settings in pyproject.toml, and the place of its package."""
 
 from __future__ import annotations
 

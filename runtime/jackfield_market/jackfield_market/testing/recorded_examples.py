@@ -1,4 +1,4 @@
-"""Examples of actions and their recordings, ``tests/recordings/example-KEY.json``; that of a second example ends in ``-2``."""
+"""Examples of actions and their recordings, ``tests/recordings/example-KEY.json``; the file of a second example ends in ``-2``."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def recorded(subject: Subject) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 
 
 def record(subject: Subject, connection: str) -> None:
-    """Run every example over a connection to a real or test endpoint, and record it. One of an action that is left out may fail.
+    """Run every example over a connection to a real or test endpoint, and record it. The example of an action that is left out may fail.
 
-    Actions that delete run last: others need what they delete. If one fails, the others are still recorded, and the error names the missing
-    ones.
+    Actions that delete run last: other actions need their objects. If one fails, the others are still recorded, and the error names the
+    missing ones.
 
     :raises RecordingMismatch: if examples do not succeed.
     :raises InvalidInvocation: if the subject has no project's folder, its connector.json differs from the code, or there is no such

@@ -44,7 +44,7 @@ class RecordingAccount(SecretHolder):
             return cls(found.name, Secrets(environment, clock).resolve(found.values, found.folder))
 
     def endpoint(self, names: Mapping[str, str]) -> str:
-        """Return the real server's address, which one of the values ``names`` holds.
+        """Return the real server's address, from one of the values ``names``.
 
         :raises InvalidInvocation: if none does.
         """

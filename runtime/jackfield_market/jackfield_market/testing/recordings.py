@@ -49,7 +49,7 @@ _SECRET_HEADER = re.compile(r"token|secret|key|auth|cookie|session", re.IGNORECA
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and its response, as they crossed the wire."""
+    """One request and its response, as sent over the network."""
 
     request: Request
     status: int
@@ -124,7 +124,7 @@ class Scrubber:
 
 
 class Recorder:
-    """Script of the loopback provider that forwards each request to ``endpoint``, and stores what crossed the wire."""
+    """Script of the loopback provider that forwards each request to ``endpoint``, and stores the exchange."""
 
     def __init__(self, path: Path, endpoint: str, address: Callable[[], str]) -> None:
         self._path = path
@@ -166,9 +166,9 @@ class Recorder:
         return response.status, found, _plain(content, _header(found, "content-encoding"))
 
     def save(self, redactor: Redactor, ignore: Sequence[str] = ()) -> None:
-        """Write the recording, with secrets masked: those of ``redactor``, and credentials that members of the bodies are named for.
+        """Write the recording, with secrets masked: those of ``redactor``, and credentials in members whose names denote them.
 
-        :raises RecordingMismatch: if a secret is left, or nothing was sent.
+        :raises RecordingMismatch: if a secret remains, or nothing was sent.
         """
         if not self._exchanges:
             raise RecordingMismatch(f"nothing was sent, so '{self._path.name}' cannot be recorded")
@@ -205,7 +205,7 @@ class Player:
         self.fault: str | None = None
 
     def __call__(self, _number: int, request: Request) -> Answer:
-        """Answer one request, if it is the next one of the recording."""
+        """Answer one request, if it matches the next one of the recording."""
         sent = self._scrubber().request(request)
         if self.fault is None and self._played < len(self._exchanges):
             exchange = self._exchanges[self._played]
@@ -262,7 +262,7 @@ def answer_of(exchange: Mapping[str, Any], address: str) -> Answer:
 
 
 def _contents(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield what came from the wire, without the recording's own names and numbers, which may equal a short secret."""
+    """Yield the values from the exchange, without the recording's own names and numbers, which may equal a short secret."""
     for message in (message for row in rows for message in row.values()):
         yield message.get("path", "")
         yield from message.get("headers", {}).values()

@@ -23,9 +23,10 @@ _LISTED = " (the test's provider lists registrations as an array; 'registrations
 class RegistrationProvider:
     """Provider with a collection of registrations: POST adds one, GET lists, PATCH, PUT or POST to one changes it, DELETE removes it.
 
-    ``items`` is the JSON Pointer of the list in a response, ``list_of`` that of some paths; "" is the whole response. ``identifier`` is
-    that of the ID in a registration, ``address`` that of its URL, if it is not where a request has it. ``told`` are those of ID and secret
-    in the answer to a new one. ``breaks`` is the number of the request after which the connection is reset; the request was carried out.
+    ``items`` is the JSON Pointer of the list in a response, ``list_of`` the pointers for some paths; "" is the whole response.
+    ``identifier`` is the pointer of the ID in a registration, ``address`` the pointer of its URL, if it differs from its place in the
+    request. ``told`` are the pointers of ID and secret in the answer to a new one. ``breaks`` is the number of the request after which the
+    connection is reset; the request was carried out.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class _Registering:
         self._hook = hook_for(trigger, example)
 
     def enable(self, remote: Mapping[str, Any], breaks: int = 0) -> Mapping[str, Any] | Raised:
-        """Run ``enable`` with what it has returned before."""
+        """Run ``enable`` with its earlier return value."""
         return self._run(self._trigger.enabled, remote, breaks)
 
     def disable(self, remote: Mapping[str, Any], breaks: int = 0) -> Mapping[str, Any] | Raised:

@@ -1,7 +1,7 @@
-"""Conformance rules that compare two attempts: with the same inputs, over another connection, and with a response that has grown.
+"""Conformance rules that compare two attempts: with the same inputs, over another connection, and with additional members in the response.
 
-Attempts share their idempotency key and the time of ``OpenContext.clock``. What differs between them comes from somewhere else: the
-machine's clock, random numbers, or state that the connector keeps between calls.
+Attempts share their idempotency key and the time of ``OpenContext.clock``. Differences between them come from somewhere else: the machine's
+clock, random numbers, or state that the connector keeps between calls.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _output(found: Drive) -> Any:
 
 
 def _anywhere(found: Drive, value: Any) -> Any:
-    """Return JSON in which the address of the attempt's server is that of any."""
+    """Return JSON in which the address of the attempt's server is replaced by a neutral one."""
     return json.loads(json.dumps(value).replace(urlsplit(found.url).netloc, "server"))
 
 

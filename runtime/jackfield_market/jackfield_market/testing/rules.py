@@ -26,7 +26,7 @@ _SUITE = (*DECLARATIONS, *BEHAVIOUR, *ENDINGS, *REPEATS, *JOBS, *RECORDED, *WEBH
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in _SUITE}
 """Rules of the conformance suite."""
 ALL_RULES: Mapping[str, Rule] = {**RULES, **{rule.name: rule for rule in (*SHELF, *LISTED)}}
-"""Rules of a grade: those of the suite, of what a catalogue shows, and of what is proven at a fake."""
+"""Rules of a grade: of the suite, of a catalogue's display, and of the proof against a fake."""
 _NO_SERVER = (
     "needs a connection whose provider can be replaced by a test server: no required value of a connection type is a URI. In a test, pass"
     " 'values' with '${url}' for the address"

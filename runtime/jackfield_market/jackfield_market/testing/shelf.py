@@ -1,4 +1,4 @@
-"""Rules of what a catalogue shows about a connector: texts, icon, licence, changes, tests. They judge the manifest and the project."""
+"""Rules about a connector's display in a catalogue: texts, icon, licence, changes, tests. They judge the manifest and the project."""
 
 from __future__ import annotations
 

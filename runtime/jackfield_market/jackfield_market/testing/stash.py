@@ -1,4 +1,4 @@
-"""Keys under which the conformance suite leaves what the pytest plugin tells at the end of a run."""
+"""Keys under which the conformance suite stores remarks that the pytest plugin prints at the end of a run."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Subject:
     sample: int = 0
     """Limit of actions that are run, spread over all of them; 0: each is."""
     outcomes: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """Whatever several rules look at: attempts by action and situation, recordings, compiled schemas."""
+    """Data that several rules use: attempts by action and situation, recordings, compiled schemas."""
 
     @classmethod
     def installed(cls, key: str, **known: Any) -> Subject:
@@ -68,14 +68,14 @@ class Subject:
 
     @property
     def differs(self) -> bool:
-        """True if connector.json is not what the code declares."""
+        """True if connector.json differs from the code's declarations."""
         found: bool = self.manifest.raw != json.loads(json.dumps(self.connector.describe()))
         return found
 
     def recording(self, example: Mapping[str, Any]) -> Path | None:
         """Return the file of an example's recording, which may not exist; None without a project's folder.
 
-        It is ``tests/recordings/example-KEY.json`` for the first example of the action ``KEY``; that of the second ends in ``-2``.
+        It is ``tests/recordings/example-KEY.json`` for the first example of the action ``KEY``; the file of the second ends in ``-2``.
         """
         if self.project is None:
             return None

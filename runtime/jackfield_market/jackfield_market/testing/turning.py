@@ -1,7 +1,7 @@
-"""Responses of a provider that have a next page, are empty, or are the last: the same response, with another token and other items.
+"""Responses of a provider with a next page, with no items, or as the last page: the same response, with another token and other items.
 
-Where the token and the items are is known from a binding or the declaration of the pages (``Pagination.wire``). For other connectors it
-is found: by the token of the recorded response, or by trying the places that providers use.
+A binding or the declaration of the pages (``Pagination.wire``) gives the places of the token and the items. For other connectors they are
+found: by the token of the recorded response, or by trying the places that providers use.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _AROUND = (
     "", "/meta", "/metadata", "/paging", "/pagination", "/page", "/page_info", "/pageInfo", "/links", "/_links", "/cursors",
     "/paging/cursors", "/response_metadata", "/data", "/result",
 )  # fmt: skip
-"""Objects that these members may be in; those of the response itself come first."""
+"""Objects that may contain these members; members of the response itself come first."""
 
 
 def known_turn(wire: Mapping[str, Any]) -> Turn:
@@ -53,7 +53,7 @@ def known_turn(wire: Mapping[str, Any]) -> Turn:
 
 
 def possible_turns(body: Any, token: str | None, output_name: str) -> Iterator[Turn]:
-    """Yield the turns of a list of which nothing is declared; ``body`` is a response, ``token`` what the action has read from it."""
+    """Yield the possible turns of an undeclared list; ``body`` is a response, ``token`` the token that the action has read from it."""
     found = [pointer for pointer, value in _texts(body, "") if token is not None and value == token]
     if found:
         yield _turn(tuple(found))

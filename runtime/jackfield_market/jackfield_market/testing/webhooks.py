@@ -80,7 +80,7 @@ def hook_for(trigger: Webhook, example: Mapping[str, Any], **about: Any) -> Hook
 
 
 def _verifying(trigger: Webhook, hook: Hook) -> Hook:
-    """Return the hook that verifies what is signed for another one: with the public key, if the provider has a private one."""
+    """Return the hook that verifies another hook's signatures: with the public key, if the provider has a private one."""
     scheme = trigger.verify
     if not isinstance(scheme, Signature) or scheme.algorithm == "hmac":
         return hook

@@ -1,1 +1,2 @@
-"""``jackfield prove``: what code does when a provider's answer is lost. A provider in between records what took effect, and judges."""
+"""``jackfield prove``: the behaviour of code when a provider's answer is lost. A provider in between records which requests took effect,
+and judges."""

@@ -20,13 +20,13 @@ _DAY = timedelta(days=1)
 _BUNDLES = (
     "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "HTTPLIB2_CA_CERTS",
 )  # fmt: skip
-"""Variables by which programs are told whom to believe."""
+"""Variables by which programs get their trusted certificate authorities."""
 _NODE = Path(__file__).parent / "node" / "proxied.cjs"
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 
 
 class Authority:
-    """Issues certificates for any names. ``bundle`` is a file in the folder with its own certificate, for those who are to believe it."""
+    """Issues certificates for any names. ``bundle`` is a file in the folder with its own certificate, for programs that must trust it."""
 
     def __init__(self, folder: Path, name: str = "Authority of a test") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())

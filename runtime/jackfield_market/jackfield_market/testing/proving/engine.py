@@ -32,12 +32,12 @@ _LINE = 80
 """Characters of a write that is not judged."""
 _LOOK = 0.02
 _STARTS = 60.0
-"""Seconds in which a process is known to those that kill it."""
+"""Seconds for which a new process stays registered for being killed."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a proof is made. ``only``: the names of the situations; ``limit``: seconds that one run may take."""
+    """Settings of a proof. ``only``: the names of the situations; ``limit``: seconds that one run may take."""
 
     terms: Terms = field(default_factory=Terms)
     told: Mapping[str, dict[str, Any]] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Settings:
     listed: str | None = None
     only: tuple[str, ...] = ()
     again: bool = False
-    """Whether what another start does counts as the code's own fault."""
+    """True if the effects of another start count as the code's own fault."""
     port: int = 0
     proxy: bool = False
     limit: float = 120.0
@@ -62,7 +62,7 @@ class Write:
 
 @dataclass(frozen=True)
 class CaseProof:
-    """Findings about one case. ``notes`` say what could not be."""
+    """Findings about one case. ``notes`` name the parts that could not be proven."""
 
     name: str
     writes: tuple[Write, ...]
@@ -81,7 +81,7 @@ class CaseProof:
 
 @dataclass
 class Played:
-    """One situation that was played."""
+    """One played situation."""
 
     told: Told
     ledger: Ledger
@@ -105,7 +105,7 @@ class Played:
         return tuple(entry for entry in new if is_sent_otherwise(entry.request, done.request))
 
     def number(self) -> None:
-        """Number the requests by their order if there is one for each of several writes that differ in what each run makes anew."""
+        """Number the requests by their order if there is one for each of several writes that differ in values that each run generates."""
         for first in range(len(self.shapes)):
             group = [at for at, one in enumerate(self.shapes) if at == first or likeness(one, self.shapes[first])]
             mine = [entry for entry in self.ledger.entries if entry.write in group]
@@ -128,7 +128,7 @@ class Played:
 
 
 class Prover:
-    """Plays all situations for each write of a case. ``progress`` is told what is played."""
+    """Plays all situations for each write of a case. ``progress`` gets the current situation."""
 
     def __init__(self, settings: Settings, progress: Callable[[str], None] = lambda _text: None) -> None:
         self._settings = settings
@@ -137,10 +137,10 @@ class Prover:
         """Writes that came in a situation, and not in the first run."""
         self._learned = Learned()
         self._looks = False
-        """Whether the code reads something after a write that failed."""
+        """True if the code reads after a failed write."""
 
     def prove(self, case: Case) -> CaseProof:
-        """Return what was found out about a case.
+        """Return the findings about a case.
 
         :raises InvalidInvocation: if it makes no write, or fails at a fake of our own.
         """
@@ -228,7 +228,7 @@ class Prover:
                     yield cell, cut
 
     def _beside(self, write: Write, other: Write, fault: Fault, played: Played) -> Cell | None:
-        """Return what became of another write, if it is wrong: all are sent again, or what follows is left out and nobody is told."""
+        """Return the outcome of another write, if it is wrong: all are sent again, or later ones are left out without a report."""
         effects = played.effects(other.number)
         if effects > 1 or (effects == 0 and played.told.word == "success" and not played.sends_another()):
             return self._cell(other.number, fault, played, played.told, f" of {write.line}")
@@ -280,7 +280,7 @@ class Prover:
         return told
 
     def _rest(self, running: Sequence[Running], ledger: Ledger) -> None:
-        """Wait until what runs have left in the background sends no more, and end it if it can be ended."""
+        """Wait until the background work of the runs sends no more, and end it if possible."""
         ended = time.monotonic()
         while any(one.lingers() for one in running) and time.monotonic() - ended < self._settings.limit:
             if ledger.idle_since(ended) > self._settings.terms.late:

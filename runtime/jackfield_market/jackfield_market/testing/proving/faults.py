@@ -11,13 +11,13 @@ Kill = Literal["before", "during", "after"]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One situation. ``takes``: the write has taken effect; ``status``: of an answer other than success.
+    """One situation. ``takes``: the write has taken effect; ``status``: the status of an answer other than success.
 
-    ``always``: for all attempts, not only the first. ``asked``: it is played only if it is asked for by name. ``blind``: the looks after it
-    fail; it is played if the code looks.
+    ``always``: for all attempts, not only the first. ``asked``: it is played only if requested by name. ``blind``: reads after it fail; it
+    is played if the code reads.
 
-    With ``kill``, the process is killed before the write took effect, after that and before its answer, or after its answer; then it is
-    started again. ``twice``: two runs begin at once.
+    With ``kill``, the process is killed before the write took effect, after the effect and before the answer, or after the answer; then it
+    is started again. ``twice``: two runs begin at once.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Fault:
 
     @property
     def is_started_again(self) -> bool:
-        """True if somebody else starts the code again: not what it does by itself."""
+        """True if something outside starts the code again: not the code itself."""
         return self.kill is not None or self.twice
 
     @property

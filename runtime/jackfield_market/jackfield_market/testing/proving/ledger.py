@@ -25,7 +25,7 @@ from jackfield_market.testing.proving.writes import (
 )
 
 _LATER = "/accepted/accepted-1"
-"""Path of what became of a write that was accepted."""
+"""Path of the outcome of an accepted write."""
 _HUNG_UP: Mapping[str, Step] = {"reset": RESET, "silent": RESET, "close": CLOSE}
 _CUT = 100
 """Octets that are announced and not sent."""
@@ -36,7 +36,7 @@ _BLIND = Answer({"message": "status 503"}, 503)
 
 @dataclass(frozen=True)
 class Terms:
-    """How the provider is: which keys it knows, how long it is silent or late, and which requests change nothing."""
+    """Behaviour of the provider: the keys it knows, how long it is silent or late, and which requests change nothing."""
 
     key_headers: tuple[str, ...] = ("Idempotency-Key",)
     key_members: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class Terms:
 
 @dataclass
 class Entry:
-    """One request: ``write`` is its number in the first run, None if it was not there; ``took``: it had an effect."""
+    """One request: ``write`` is its number in the first run, None if the first run lacked it; ``took``: it had an effect."""
 
     request: Request
     seconds: float
@@ -61,7 +61,7 @@ class Entry:
     took: bool = False
     answered: str = ""
     run: int = 0
-    """Which one of two runs at once sent it."""
+    """Number of the run that sent it, of two concurrent ones."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -157,7 +157,7 @@ class Ledger:
         return self._play(fault, request, answer)
 
     def _read(self, request: Request) -> Answer | None:
-        """Answer what is no write, or is sent to another place."""
+        """Answer a request that is no write, or is sent to another place."""
         path = address(request)[1]
         if path == _LATER:
             return Answer({"id": "accepted-1", "status": "failed"})
@@ -213,9 +213,9 @@ class Ledger:
         return entry
 
     def _number(self, request: Request) -> int | None:
-        """Return which write of the first run a request is: the likest; of equal ones the last without effect, else the next.
+        """Return which write of the first run a request is: the most similar; of equal ones the last without effect, else the next.
 
-        If there is none, it is one at that path which has not come yet, whatever its content.
+        If there is none, it counts as a write at that path that has not come yet, whatever its content.
         """
         mine = shape(request)
         seen = [entry.write for entry in self.entries]

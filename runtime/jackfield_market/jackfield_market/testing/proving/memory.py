@@ -1,4 +1,4 @@
-"""Answers of the provider in between, if nothing else is told: what was sent, with an id, and reads of what took effect."""
+"""Default answers of the provider in between: the sent object, with an id, and reads of objects that took effect."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Learned:
-    """Paths that a first run has shown: things are made below ``makes`` and at ``puts``. ``there``: what it read before any write at it."""
+    """Paths that a first run has shown: objects are created below ``makes`` and at ``puts``. ``there``: the objects that it read before any
+    write to them."""
 
     makes: frozenset[str] = frozenset()
     puts: frozenset[str] = frozenset()
@@ -26,7 +27,7 @@ class Learned:
     """Paths of which nothing is there before a write makes it."""
 
     def after(self, requests: Iterable[Request]) -> Learned:
-        """Return what is known after a run in which all was answered."""
+        """Return the paths learned from a run in which every request was answered."""
         makes, puts, there = set[str](), set[str](), set[str]()
         for request in requests:
             path = place_of(request)
@@ -47,12 +48,12 @@ class Learned:
 
 @dataclass
 class Memory:
-    """A small provider. POST makes a thing, which its path and id then read; PUT replaces, PATCH changes, DELETE removes it.
+    """A small provider. POST creates an object, which its path and id then read; PUT replaces, PATCH changes, DELETE removes it.
 
-    A thing is read by its id, by that of the answer, or by any other value in it, below the path to which it was sent.
+    An object is read by its id, by the id in the answer, or by any other value in it, below the path to which it was sent.
 
-    ``told`` are answers by "POST /orders", with ``status``, ``headers`` and ``body``; ``status`` is that of all other successes, and
-    lists are in the member ``listed`` of an object, or bare.
+    ``told`` are given answers by "POST /orders", with ``status``, ``headers`` and ``body``; ``status`` is the status of all other
+    successes, and lists are in the member ``listed`` of an object, or bare.
     """
 
     told: Mapping[str, Json] = field(default_factory=dict)
@@ -63,10 +64,10 @@ class Memory:
     """Paths below which things are made."""
     things: dict[str, Json] = field(default_factory=dict)
     versions: Counter[str] = field(default_factory=Counter)
-    """How often each thing has changed: its ``ETag``."""
+    """Number of changes of each object: its ``ETag``."""
 
     def answer(self, request: Request) -> Answer:
-        """Do what a request asks, and answer."""
+        """Carry out a request, and answer it."""
         host, path, query = address(request)
         place = place_of(request)
         self.versions[place] += request.changes
@@ -111,7 +112,7 @@ class Memory:
         return found if self.listed is None else {self.listed: found}
 
     def _alike(self, path: str) -> Json | None:
-        """Return the thing that has the last part of a path as one of its values."""
+        """Return the object that has the last part of a path as one of its values."""
         name = unquote(path.rpartition("/")[2])
         below = (thing for place, thing in self.things.items() if _above(place) == _above(path))
         return next((thing for thing in below if name in _values(thing)), None)
@@ -148,7 +149,7 @@ def told(rows: Mapping[str, Json], method: str, path: str) -> Json | None:
 
 
 def plain(row: Json, made: Any) -> Answer:
-    """Return the answer of a row; without a body, it is what was made."""
+    """Return the answer of a row; without a body, the answer is the created object."""
     body = row.get("body", made)
     content = body.encode() if isinstance(body, str) else None
     return Answer(

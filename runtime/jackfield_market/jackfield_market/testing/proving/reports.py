@@ -23,7 +23,7 @@ _STYLE = Markup(
 _WORDS = {fault.name: fault.words for fault in (ANSWERED, *FAULTS)}
 _COLUMNS = ("case", "write", "verdict", "situations", "if started again")
 _MOST = 24
-"""Requests of a run that are shown together; of more, those of one write."""
+"""Maximum requests of a run that are shown together; of more, only those of one write are shown."""
 _LINE = 80
 """Characters of a body that are shown."""
 _H = Tags()
@@ -58,7 +58,7 @@ class Proof:
         return sum(bool(cells) and all(cell.verdict == "not reached" for cell in cells) for cells in played)
 
     def sentences(self) -> Iterator[str]:
-        """Yield what was found out, in sentences; the last one says what is wrong."""
+        """Yield the findings, in sentences; the last sentence names the fault."""
         for case in self.cases:
             yield from case.notes
         if unproved := self.unproved:
@@ -73,7 +73,7 @@ class Proof:
         yield self._headline()
 
     def _headline(self) -> str:
-        """Return what is wrong, whatever it is, in one sentence."""
+        """Return the fault in one sentence."""
         counts = {verdict: self.having(verdict) for verdict in WRONG}
         wrong = [f"{count} of {_writes(self.writes)} would be {verdict}" for verdict, count in counts.items() if count]
         if self.unproved:
@@ -115,7 +115,7 @@ def worst(cells: Sequence[Cell], *, counts: bool = True) -> Verdict:
 
 
 def text(proof: Proof, *, whole: bool = False) -> str:
-    """Return the table of the writes, the requests of what is wrong, and the sentences; ``whole``: of all situations."""
+    """Return the table of the writes, the requests of the faults, and the sentences; ``whole``: of all situations."""
     out = io.StringIO()
     rows = [row for case in proof.cases for write in case.writes for row in _rows(case, write)]
     shown_always = {"write", "verdict", "situations"} | ({"case"} if len(proof.cases) > 1 else set())
@@ -130,7 +130,7 @@ def text(proof: Proof, *, whole: bool = False) -> str:
 
 
 def _rows(case: CaseProof, write: Write) -> Iterator[dict[str, str]]:
-    """Yield a row for each fault of a write; if there is none, one for what is worst."""
+    """Yield a row for each fault of a write; if there is none, one for its worst verdict."""
     counted = [cell for cell in case.of(write) if cell.counts]
     wrong = sorted({cell.verdict for cell in counted if cell.is_wrong}, key=ORDER.index)
     beside = [cell for cell in case.of(write) if cell.is_wrong and not cell.counts]
@@ -162,7 +162,7 @@ def _paragraphs(label: str, cells: Sequence[Cell], *, whole: bool) -> Iterator[s
 
 
 def _requests(cell: Cell) -> Iterator[str]:
-    """Yield a line for each request of the run; of many, for those of the write alone."""
+    """Yield a line for each request of the run; of many, only for the write's."""
     shown = cell.trace if len(cell.entries) < len(cell.trace) <= _MOST else cell.entries
     for entry in shown:
         key = "" if entry.key is None else f" [key {entry.key}]"

@@ -53,7 +53,7 @@ def run(arguments: Namespace, output: Output) -> int:
 
 
 def _proved(prover: Prover, cases: Sequence[Case], say: Callable[[str], None]) -> Iterator[CaseProof]:
-    """Prove all cases; one of several that makes no write is told and left out."""
+    """Prove all cases; of several, one that makes no write is reported and left out."""
     refused: InvalidInvocation | None = None
     found = False
     for case in cases:
@@ -100,7 +100,7 @@ def _settings(arguments: Namespace) -> Settings:
 
 @contextmanager
 def _cases(arguments: Namespace) -> Iterator[tuple[str, Sequence[Case]]]:
-    """Yield the name of the target, and what is run of it."""
+    """Yield the name of the target, and its cases."""
     target = arguments.target or ""
     if arguments.mcp or target.startswith(("http://", "https://")):
         command = _command(arguments) if arguments.command else None
@@ -132,7 +132,7 @@ def _command(arguments: Namespace) -> CommandCase:
 
 
 def _words(arguments: Namespace) -> Iterator[str]:
-    """Yield the command; that of an action of another engine is a runner's, with the file of its input."""
+    """Yield the command; for an action of another engine the command of a runner, with the file of its input."""
     runner = "nango" if arguments.nango else "activepieces" if arguments.activepieces else ""
     if not runner:
         yield from arguments.command
@@ -154,7 +154,7 @@ def _document(name: str) -> dict[str, Any]:
 
 
 class _Progress:
-    """Say what is played: on a terminal in one line that is overwritten, else in a line now and then."""
+    """Reports which situation is played: on a terminal in one line that is overwritten, else in a line now and then."""
 
     def __init__(self) -> None:
         self._said = -_NOW_AND_THEN

@@ -27,7 +27,7 @@ from jackfield_market.testing.proving.verdicts import Told, Word
 FOLDER = "JACKFIELD_PROVE_FOLDER"
 """Variable with a folder that is new for each situation, for state that runs leave behind."""
 _HOME, _DATABASE = "JACKFIELD_HOME", "JACKFIELD_DATABASE_URL"
-"""Variables that say where a boundary around the code keeps its journal: in the folder, so that no situation answers another."""
+"""Variables that put the journal of a boundary around the code into the folder, so that no situation answers another."""
 _SHOWN = 300
 _GRACE = 5.0
 _SAYING = ("status", "ok", "success", "outcome", "result", "status_code")
@@ -43,7 +43,7 @@ _NONE = re.compile(r"\b(0|no|without( any)?) (errors?|failures?|failed)\b")
 
 @dataclass(frozen=True)
 class Place:
-    """Where one run happens: the provider's address, a folder of its own, and the variables that lead there."""
+    """Environment of one run: the provider's address, a folder of its own, and the variables that lead there."""
 
     url: str
     folder: Path
@@ -54,13 +54,13 @@ class Running(Protocol):
     """A run that has begun."""
 
     def wait(self, seconds: float) -> Told:
-        """Wait for its end, and return what it says; end it after the time."""
+        """Wait for its end, and return its reported outcome; end it after the time."""
 
     def lingers(self) -> bool:
         """Return whether it has left something that runs, after its end."""
 
     def kill(self) -> None:
-        """Kill its process, and what that has left."""
+        """Kill its process, and the processes that it has left."""
 
 
 class Case(Protocol):
@@ -79,7 +79,7 @@ class Case(Protocol):
 
 
 class Process:
-    """A process in a group of its own; ``output`` is what it has written last."""
+    """A process in a group of its own; ``output`` is the end of its output."""
 
     def __init__(self, words: Sequence[str], place: Place, *, talks: bool = False) -> None:
         self._killed = False
@@ -126,7 +126,7 @@ class Process:
                     pipe.close()
 
     def output(self) -> str:
-        """Return the last line that it has written; of Node.js, which ends with its version, that with the error."""
+        """Return the last line of its output; for Node.js, which ends with its version, the line with the error."""
         lines = Path(self._output).read_bytes().decode("utf-8", "replace").strip().splitlines() or [""]
         if lines[-1].startswith("Node.js v"):
             lines = [line for line in lines if _NODE_ERROR.match(line)] or lines
@@ -135,7 +135,7 @@ class Process:
 
 @dataclass
 class CommandCase:
-    """A command. ``variables`` are the names of those that get the provider's address, each with a path behind it."""
+    """A command. ``variables`` are the names of the variables that get the provider's address, each with a path behind it."""
 
     words: Sequence[str]
     variables: Mapping[str, str]
@@ -164,7 +164,7 @@ class FunctionCase:
 
     @property
     def name(self) -> str:
-        """How it is called."""
+        """Its name."""
         return self.target
 
     def start(self, place: Place, *, killable: bool = False) -> Running:
@@ -207,7 +207,7 @@ class Called:
 
 
 def told_by(value: Any) -> Told:
-    """Return what a function says by the value that it returns: success, unless its words, a member ``ok``, or a status of HTTP say not."""
+    """Return the outcome that a function's value reports: success, unless its words, a member ``ok``, or a status of HTTP say otherwise."""
     found = asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value
     first = found[0] if isinstance(found, tuple) and found else found
     members = (
@@ -259,7 +259,7 @@ def function_at(target: str, *, anew: bool = False) -> Callable[..., Any]:
 
 
 def child() -> None:
-    """Call a function in a process of its own; the exit code says what it says."""
+    """Call a function in a process of its own; the exit code reports its outcome."""
     target, url = sys.argv[1:3]
     told = Called(lambda: told_by(function_at(target)(url))).wait(threading.TIMEOUT_MAX)
     sys.stderr.write(f"{told.text}\n")

@@ -110,7 +110,7 @@ def _result(message: Json) -> Json:
 
 @dataclass
 class ToolServer:
-    """How a server is reached: a command that is started for each run, or the address of one that runs."""
+    """Way to reach a server: a command that is started for each run, or the address of a running one."""
 
     command: CommandCase | None = None
     url: str = ""
@@ -179,7 +179,7 @@ class ToolCase:
 
 
 def _told(found: Json, text: str) -> Told:
-    """Return what a result says; a provider's refusal that it hands on as JSON is one to whoever called the tool, also without isError."""
+    """Return the outcome that a result reports; a provider's refusal that it passes on as JSON counts as one, also without isError."""
     if found.get("isError"):
         return Told("failure", text)
     for part in found.get("content", ()):

@@ -1,4 +1,4 @@
-"""Verdicts about one write in one situation, and what to change."""
+"""Verdicts about one write in one situation, and the advice on what to change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Word = Literal["success", "failure", "unknown", "not sent", "nothing"]
 
 @dataclass(frozen=True)
 class Told:
-    """Outcome as code tells it at its end. ``nothing``: it was killed, or did not end."""
+    """Outcome that code reports at its end. ``nothing``: it was killed, or did not end."""
 
     word: Word
     text: str = ""
@@ -63,7 +63,7 @@ class Cell:
 
 
 def verdict(fault: Fault, effects: int, told: Told, *, another: bool = False) -> Verdict:
-    """Judge what became of a write by its effects and by what the code says; ``another``: it then sent a write that is not judged."""
+    """Judge a write by its effects and by the outcome that the code reports; ``another``: the code then sent an unjudged write."""
     if effects > 1:
         return "sent twice"
     if another and effects == 0 and told.word == "success":
@@ -77,7 +77,7 @@ def verdict(fault: Fault, effects: int, told: Told, *, another: bool = False) ->
 
 
 def advice(found: Verdict, fault: Fault, entries: Sequence[Entry], told: Told, *, ignores_keys: bool) -> str:
-    """Return one sentence about what to change."""
+    """Return one sentence of advice."""
     if found == "sent twice":
         return _of_twice(fault, entries, ignores_keys=ignores_keys)
     if found == "reported falsely":
@@ -90,12 +90,12 @@ def advice(found: Verdict, fault: Fault, entries: Sequence[Entry], told: Told, *
 BY_ANOTHER = (
     "It is sent again by another request, which no key holds together: look first whether the first one took effect, or let it fail."
 )
-"""What to change if a write is sent again by another route, method, encoding or name."""
+"""Advice for a write that is sent again by another route, method, encoding or name."""
 OF_ANOTHER = (
     "Its key is that of another write: make a key for each write, of what is sent.",
     "Another write has changed the thing on which it depends: read it again before the next write.",
 )
-"""What to change if a write of the first run has no effect: it has a key, or a condition."""
+"""Advice for a write of the first run without effect: it has a key, or a condition."""
 _FALSE = {
     "accepted": "It says success although the write was only accepted: ask what became of it, where 'Location' says, before saying so.",
     "success": "It says success although the provider refused: check the status of each answer, and what it says.",

@@ -37,10 +37,10 @@ Pairs = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Marks by which writes are told apart: method, host and segments of the path, and the single values of query and body.
+    """Features that distinguish writes: method, host and segments of the path, and the single values of query and body.
 
-    ``rows`` are the objects of the longest list in its body, or the body itself, and ``around`` the values beside that list: a batch may be
-    sent again in parts.
+    ``rows`` are the objects of the longest list in its body, or the body itself, and ``around`` the values outside that list: a batch may
+    be sent again in parts.
     """
 
     method: str
@@ -56,7 +56,7 @@ class Shape:
         return bool(self.rows) and len(whole.rows) > 1 and beside and self.rows <= whole.rows and self.is_at(whole)
 
     def is_at(self, other: Shape) -> bool:
-        """Return whether method, domain and path are those of another one, but for parts that each run makes anew."""
+        """Return whether method, domain and path equal another's, except for parts that each run generates."""
         mine, others = ((shape.method, _domain(shape.path[0]), *map(_plain, shape.path[1:])) for shape in (self, other))
         return mine == others
 
@@ -116,7 +116,7 @@ def _content(request: Request) -> bytes:
 def key_of(request: Request, headers: Sequence[str], members: Sequence[str]) -> str | None:
     """Return the idempotency key of a request: of a header field, its query, or a member of its body.
 
-    Names that end with "idempotency key" are known without being told, however they are written.
+    Names that end with "idempotency key" are known by default, in any spelling.
     """
     body = body_of(request)
     fields = [(name.lower(), value) for name, value in request.headers.items()]
@@ -132,7 +132,7 @@ def _keys(pairs: Iterable[tuple[str, Any]], names: set[str]) -> Iterator[str]:
 
 
 def shape(request: Request) -> Shape:
-    """Return what tells a write from others."""
+    """Return the features that distinguish a write from others."""
     host, path, query = address(request)
     body = body_of(request)
     asked = {(f"?{name}", value) for name, value in parse_qsl(query, keep_blank_values=True)}
@@ -171,12 +171,12 @@ def _lists(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str
 
 
 def _domain(host: str) -> list[str]:
-    """Return the end of a host's name: one host of a provider stands in for another."""
+    """Return the end of a host's name: hosts of a provider may replace one another."""
     return host.rsplit(".", 2)[-2:]
 
 
 def _plain(text: str) -> str:
-    """Return a text with a sign in place of what each run makes anew."""
+    """Return a text with a placeholder for values that each run generates."""
     return _MADE.sub(_masked, text)
 
 
@@ -186,7 +186,7 @@ def _masked(found: re.Match[str]) -> str:
 
 
 def likeness(one: Shape, other: Shape, *, content: bool = True) -> float:
-    """Return how much a request is like a write: 2 if they are equal, 0 if it is another one. ``content``: what is in it counts, too."""
+    """Return the similarity of a request to a write: 2 if they are equal, 0 if they differ. ``content``: their contents count, too."""
     if not one.is_at(other):
         return 0.0
     way = sum(a == b for a, b in zip(one.path, other.path, strict=True)) / len(one.path)
@@ -213,7 +213,7 @@ def _alike(one: str, other: str) -> float:
 
 
 def is_sent_otherwise(request: Request, before: Request) -> bool:
-    """Return whether a request does an earlier write again as another one.
+    """Return whether a request repeats an earlier write in another form.
 
     It has the same values, of another type or with something added to a name, at the same path, at one with the same end (another version),
     or as POST where PUT named the thing.
