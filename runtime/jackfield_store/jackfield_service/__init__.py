@@ -1,1 +1,1 @@
-"""The service that stands on the engine: a shell (HTTP, identity, pages, MCP, commands) and the subjects that it shows."""
+"""The service on top of the engine: a shell (HTTP, identity, pages, MCP, commands) and its subjects."""

@@ -1,5 +1,5 @@
-"""``python -m jackfield_service.health``: the health check of a container. It asks the server or worker that runs there, wherever its
-options let it listen, and imports next to nothing: it runs every few seconds."""
+"""``python -m jackfield_service.health``: the health check of a container. It asks the server or worker of the container, at the address in
+the process's options, and imports very little, since it runs every few seconds."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _option(words: Sequence[str], name: str) -> str | None:
 
 
 def _command(processes: str) -> list[str]:
-    """Return the words after ``jackfield`` of the first process that has them; an init's are those of its child."""
+    """Return the words after ``jackfield`` of the first process that has them; for an init, the words of its child."""
     for number in sorted(int(name) for name in os.listdir(processes) if name.isdigit()):
         try:
             with open(f"{processes}/{number}/cmdline", "rb") as file:

@@ -19,15 +19,15 @@ _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 _APPROVES = 3600
 """Seconds for which a browser that has opened a start link is recognised."""
 _OUTLASTS = 86_400
-"""Seconds after the end of a connect session for which its browser is still told that it has ended."""
+"""Seconds after the end of a connect session for which its browser still gets the message that it has ended."""
 _BEGUN = 600
 """Seconds for which a browser keeps a sign-in that begins."""
 
 
 class CookieJar:
     """Cookies of one server: HttpOnly always; behind TLS also Secure and bound to the host (RFC 6265bis, ``__Host-``). Without TLS the port
-    is in the name, since browsers share cookies between the ports of a host. All are SameSite=Strict but those of browsers that approve a
-    connection or sign in, which must come along when the provider's page leads back (Lax)."""
+    is in the name, since browsers share cookies between the ports of a host. All are SameSite=Strict, except the cookies of browsers that
+    approve a connection or sign in, which must be sent when the provider's page redirects back (Lax)."""
 
     def __init__(self, settings: ServerSettings) -> None:
         self._secure = settings.behind_proxy or settings.certificate is not None
@@ -109,8 +109,8 @@ class CookieJar:
         return request.cookies.get(self._begun(state), "")
 
     def note_beginning(self, response: Response, state: str, text: str) -> None:
-        """Set a sign-in that begins. It must come along when the provider's page leads back (Lax); one cookie for each, so that the pages
-        of a browser do not disturb each other."""
+        """Set a cookie for a sign-in that begins. It must be sent when the provider's page redirects back (Lax); each sign-in has one
+        cookie, so that the pages of a browser do not disturb each other."""
         response.set_cookie(
             self._begun(state), text, max_age=_BEGUN, path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="lax"
         )
@@ -152,7 +152,8 @@ class CookieJar:
 
 
 def _own(request: Request, name: str) -> str:
-    """Return a secret that is set again; an empty string if it does not look like one of this server's: others can set cookies, too."""
+    """Return a secret that is set again; an empty string if it does not have the form of this server's secrets: others can set cookies,
+    too."""
     found = request.cookies.get(name, "")
     return found if _SECRET.fullmatch(found) else ""
 
@@ -163,5 +164,5 @@ def csrf_token(secret: str) -> str:
 
 
 def same_token(given: str, secret: str) -> bool:
-    """Return whether a form's CSRF token is that of the session; compared in constant time."""
+    """Return whether a form's CSRF token equals the session's; compared in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), csrf_token(secret).encode())

@@ -1,1 +1,1 @@
-"""Commands of the server: each module has ``VERBS``, as those of ``jackfield.cli``."""
+"""Commands of the server: each module has ``VERBS``, like the modules of ``jackfield.cli``."""

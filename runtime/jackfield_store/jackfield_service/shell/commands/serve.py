@@ -232,7 +232,7 @@ def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Ins
 
 
 def _descriptors(arguments: Namespace) -> tuple[int, ...]:
-    """Return the descriptors to serve on: those of the command, or else those of systemd, which is said if it replaces an address.
+    """Return the descriptors to serve on: the command's, or else systemd's, which is reported if it replaces an address.
 
     :raises InvalidInvocation: if the command names an address, too.
     """
@@ -267,9 +267,9 @@ def _reached_at(descriptors: Sequence[int]) -> str:
 
 
 def _port(arguments: Namespace) -> int:
-    """Return the port: that of the command, or else of the platform's variable ``PORT``, which is said.
+    """Return the port: the command's, or else the one in the platform's variable ``PORT``, which is reported.
 
-    :raises InvalidInvocation: if the variable holds none.
+    :raises InvalidInvocation: if the variable holds no valid port.
     """
     if arguments.port is not None:
         return int(arguments.port)
@@ -285,9 +285,9 @@ def _port(arguments: Namespace) -> int:
 
 
 def _root_path(arguments: Namespace, public_url: str) -> str:
-    """Return the path below which the server lies: that of the option, else of the public URL, so that the console's links have it, too.
+    """Return the path prefix of the server: the option's, else the public URL's, so that the console's links have it, too.
 
-    :raises InvalidInvocation: if it is no path that a link may begin with.
+    :raises InvalidInvocation: if it is not a valid prefix of a link.
     """
     from jackfield_service.shell.requests.prefix import checked_prefix
 
@@ -347,7 +347,7 @@ VERBS = {"": Verb("Serve the HTTP API, the console and MCP.", _declare, _serve)}
 
 
 def mounts(*added: Mount) -> tuple[Mount, ...]:
-    """Return the mounts in routing order: MCP, those of other packages, the console's, and the console."""
+    """Return the mounts in routing order: MCP, other packages' mounts, the console's mounts, and the console."""
     return (_mcp, *added, _components, _console)
 
 

@@ -115,7 +115,7 @@ def _check(arguments: Namespace) -> None:
 
 
 def _run(runtimes: RuntimePool, arguments: Namespace, ready: Callable[[], None]) -> None:
-    """Run one process until it is told to stop, and no longer than promised after that."""
+    """Run one process until it is asked to stop, and end it within the promised time after that."""
     deadline = ForcedEnd(arguments.stop_within)
     try:
         asyncio.run(_run_until_signal(runtimes, arguments, ready, deadline))
@@ -124,7 +124,7 @@ def _run(runtimes: RuntimePool, arguments: Namespace, ready: Callable[[], None])
 
 
 def _lead(runtimes: RuntimePool, arguments: Namespace, announcement: str) -> int:
-    """Start the processes and serve their probes beside them."""
+    """Start the processes and serve their probes."""
     number, words, probed = arguments.processes, _words(arguments), arguments.health_port is not None
     text = f"in {number} {'process' if number == 1 else 'processes'}"
     master = Master(command("worker", words), number, arguments.stop_within, partial(renew, runtimes.storage) if probed else bool)

@@ -71,7 +71,7 @@ class WorkerProbes:
         return _problem(404, "no such resource: there are /healthz, /readyz and /metrics")
 
     def _condition(self) -> Condition:
-        """Return the condition of the worker: it stops, a process is starting, or what each call needs is missing."""
+        """Return the condition of the worker: it is stopping, a process is starting, or a part that each call needs is missing."""
         ready, number = self._master.ready
         if self._master.stopping:
             return Condition(FoundCondition("stopping", "the worker is stopping"))

@@ -1,4 +1,4 @@
-"""The header ``Accept`` of a request whose answer has another form beside JSON."""
+"""The header ``Accept`` of a request whose answer has other forms than JSON."""
 
 from __future__ import annotations
 

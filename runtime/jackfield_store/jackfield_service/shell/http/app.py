@@ -87,7 +87,7 @@ def _routes(server: ServerContext, found: list[Operation | Route]) -> list[Route
 _WITH_SLASHES = "{recipient}", "{recipient:path}"
 """Parameter whose values may have a slash: the address of a mailbox."""
 _BUSY = (("POST", "/v1/invocations"), ("POST", "/mcp"))
-"""What is called most: a plain request of it goes past all this (``Direct``)."""
+"""The most frequent operations: a plain request skips this application (``Direct``)."""
 _INDEXED = ("/v1/actions", "/v1/connectors", "/v1/connections", "/mcp", "/mcp/")
 """Paths of operations that look for connectors and actions in the search index."""
 

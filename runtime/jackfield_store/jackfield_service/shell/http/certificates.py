@@ -46,9 +46,9 @@ class Certificates:
         return settled and found != self._seen
 
     def renewed(self) -> Callable[[], None]:
-        """Read the files and return what puts them to use.
+        """Read the files and return a function that puts them into use.
 
-        :raises InvalidInvocation: if they cannot be used. What was read before is served, and ``changed`` does not name these files again.
+        :raises InvalidInvocation: if they cannot be used. The earlier files stay in use, and ``changed`` does not name these again.
         """
         self._seen = self._stamp()
         check_certificate(self._certificate, self._key)
@@ -64,7 +64,7 @@ class Certificates:
         connection.context = self._newest
 
     def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
-        """Return what changes with the files, also if a link to them does."""
+        """Return a stamp that changes with the files, also if a link to them does."""
         return tuple(map(_identity, filter(None, (self._certificate, self._key))))
 
 

@@ -1,8 +1,8 @@
 """``POST /v1/invocations`` from the parser to the runtime, and ``/mcp`` to its endpoint, past ASGI and Starlette's application, which cost
 as much as a small call.
 
-A request is plain if its head has no member of ``_SPECIAL`` and its body is small and of known length. ``Direct.begin`` declines one that
-is not known to be good: an unknown token, an exhausted limit, a body that is no invocation; and one that a stream may answer. Nothing has
+A request is plain if its head has no member of ``_SPECIAL`` and its body is small and of known length. ``Direct.begin`` declines a request
+that may be refused (an unknown token, an exhausted limit, a body that is no invocation), and one that a stream may answer. Nothing has
 been done by then, and Starlette answers the request instead. So each refusal has one place, and a caller cannot tell the two ways apart.
 """
 
@@ -61,7 +61,7 @@ _REFUSALS = (JackfieldError, Problem, MemoryError, RuntimeError)
 
 
 class Direct:
-    """Answers plain requests of one process: those of the operations given, by path."""
+    """Server of plain requests in one process, for the given operations, by path."""
 
     def __init__(self, server: ServerContext, operations: Iterable[Operation]) -> None:
         self._server = server
@@ -136,10 +136,10 @@ class Direct:
             start()
 
     def accepted(self, now: float) -> None:
-        """Take note of a connection accepted at ``now`` (the loop's time).
+        """Process a connection accepted at ``now`` (the loop's time).
 
-        The loop accepts one connection in each iteration. If all invocations that have arrived ran in one, which those that are refused do
-        from beginning to end, the last of many callers who connect together would wait for as many such iterations as there are of them.
+        The loop accepts one connection in each iteration. If all arrived invocations ran in one iteration, as refused ones do from
+        beginning to end, the last of many simultaneous callers would wait for as many iterations as there are callers.
         """
         self._gently_until = now + _GENTLY
 

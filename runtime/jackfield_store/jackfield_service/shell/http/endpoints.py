@@ -28,9 +28,9 @@ def filtered(
     request: Request,
     names: Sequence[str],
 ) -> Row:
-    """Return the page of a list that a request asks for: the rows whose members ``names`` are what its parameters of these names say, and
-    the next cursor. ``fetch`` gets a cursor and a limit, and returns items and the next cursor; ``shown`` makes a row of an item. Where few
-    rows fit, the page is short, and has a cursor."""
+    """Return the page of a list that a request asks for: rows whose members ``names`` equal its parameters of these names, and the next
+    cursor. ``fetch`` gets a cursor and a limit, and returns items and the next cursor; ``shown`` makes a row of an item. If few rows match,
+    the page is short, and has a cursor."""
     given = request.query_params
     wanted = {name: given[name] for name in names if name in given}
 

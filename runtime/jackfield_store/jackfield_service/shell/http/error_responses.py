@@ -27,7 +27,7 @@ def refused_status(error: HTTPException | Problem) -> int:
 
 def expected_response(server: ServerContext, error: Exception, path: str, surface: str = "http", *, near: str | None = None) -> Response:
     """Answer a request that raised one of ``EXPECTED``; raise a RuntimeError that is no shortage again. ``near`` is the operation that a
-    request for nothing may have meant."""
+    request for an unknown path may have meant."""
     meant = {} if near is None else {"hint": f"Did you mean {near}?"}
     if isinstance(error, Problem):
         error.members.update(meant)

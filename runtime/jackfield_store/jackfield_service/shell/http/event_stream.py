@@ -1,4 +1,4 @@
-"""``POST /v1/invocations`` as a stream of events (HTML Living Standard, server-sent events): those of the action, then the Result."""
+"""``POST /v1/invocations`` as a stream of events (HTML Living Standard, server-sent events): the action's events, then the Result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def takes_events(accept: str) -> bool:
 
 
 async def events_response(stream: Stream, request: Request, server: ServerContext, surface: str) -> Response:
-    """Return the response that hands the events of a call on. It begins with the first event or the Result, and after 15 seconds in any
+    """Return the response that passes on the events of a call. It begins with the first event or the Result, and after 15 seconds in any
     case: a proxy ends a request that is silent for 50 seconds (HAProxy) or 60 (nginx).
 
     :raises Problem: 429 if the call never began, since a limit of the workspace is reached.

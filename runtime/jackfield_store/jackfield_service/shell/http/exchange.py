@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 
 class Exchange:
-    """A plain request and its answer. It has the attributes that uvicorn's protocol reads and sets of the request that is in progress;
-    ``message_event``, which that sets when the caller disconnects, cancels the invocation.
+    """A plain request and its answer. It has the attributes that uvicorn's protocol reads and sets on the current request; uvicorn sets
+    ``message_event`` when the caller disconnects, which cancels the invocation.
 
-    While it is being served it stands among the server's tasks, which are cancelled when the time to stop is over: ``stop`` is called
-    with it then.
+    While it is being served it is among the server's tasks, which are cancelled at the end of the stop's deadline: ``stop`` is called with
+    it then.
     """
 
     __slots__ = (
@@ -63,13 +63,13 @@ class Exchange:
         self.transport = protocol.transport
         self.body = b""
         self.patience = math.inf
-        """Seconds that its call leaves for what comes before it."""
+        """Seconds that its call leaves for the steps before it."""
         self.cancelled = threading.Event()
         self.message_event: threading.Event | asyncio.Event = self.cancelled
         self.disconnected = self.response_started = self.response_complete = False
         self.identifier = request_id(((b"x-request-id", given.get(b"x-request-id", b"")),))
         self.scope: dict[str, Any] = {}
-        """What is noted about the request under the names that Starlette's way uses."""
+        """Notes about the request under the names of Starlette's scope."""
         self.serving: asyncio.Task[Any] | None = None
         """Task of the endpoint, which ends with the request."""
 

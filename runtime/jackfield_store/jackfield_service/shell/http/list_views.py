@@ -1,7 +1,7 @@
 """Sorting and choice of members of every list of the API: ``sort=-createdAt`` and ``fields=name,status``, by one function for all of them.
 
-A list keeps its own order and cursors. A sorted one is read to its end, up to a bound, and its cursors say after which row a page begins:
-rows that come and go meanwhile shift nothing.
+A list keeps its own order and cursors. A sorted list is read to its end, up to a bound, and its cursors name the row before the page: added
+and removed rows shift nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _DROPPED = ("content-length", "content-type", "etag")
 
 @dataclass(frozen=True, slots=True)
 class ListView:
-    """Members of a list's rows: those to sort by, those that all have, and the others, which ``fields`` chooses; None where the endpoint
+    """Members of a list's rows: sortable ones, members of every row, and the others, which ``fields`` chooses; None where the endpoint
     itself has that parameter."""
 
     sortable: tuple[str, ...]
@@ -63,9 +63,9 @@ class ListView:
         return _like(first, {**_page(first), "items": _cut(found, fields), "nextCursor": cursor})
 
     def _chosen(self, request: Request) -> Collection[str] | None:
-        """Return the members that the rows are to have; None for all.
+        """Return the requested members of the rows; None for all.
 
-        :raises Problem: 400 if one of those asked for is not known.
+        :raises Problem: 400 if one of them is unknown.
         """
         text = request.query_params.get("fields")
         if text is None or self.optional is None:
@@ -168,7 +168,7 @@ def _sortable(members: Json) -> Iterator[str]:
 
 
 def _inner(request: Request, member: str | None = None, cursor: str | None = None, *, pages: bool = False) -> Request:
-    """Return the request for a page of the list as it is; ``member`` is one that its rows must have."""
+    """Return the request for a page of the original list; ``member`` is a member that its rows must have."""
     given = {name: value for name, value in request.query_params.items() if name != "sort"}
     if member is not None:
         given = {name: value for name, value in given.items() if name not in ("cursor", "limit")}

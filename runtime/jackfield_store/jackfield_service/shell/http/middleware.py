@@ -35,7 +35,7 @@ _PAGES = (
 """Paths of browser pages. The API requires bearer tokens; Dapr's and MCP's routes check the host themselves."""
 _PROBES = ("/healthz", "/readyz")
 _LINKS = re.compile(r"(/(?:oauth2/start|connect|hooks)/).+")
-"""Paths whose last part is a secret: whoever reads a log must not be able to open one."""
+"""Paths whose last part is a secret: a reader of a log must not be able to open one."""
 
 
 class LimitsMiddleware:
@@ -122,8 +122,8 @@ def note_response(
     started: float,
     noted: Mapping[str, Any],
 ) -> None:
-    """Count a response, and log it. ``started`` is when its request began, on the server's monotonic clock; ``noted`` has what endpoints
-    have noted of it."""
+    """Count a response, and log it. ``started`` is the time at which its request began, on the server's monotonic clock; ``noted`` has the
+    endpoints' notes about it."""
     server.metrics.note_request(method if method in _METHODS else "other", status)
     if _LOG.isEnabledFor(logging.INFO) and path not in _PROBES:
         shown = _LINKS.sub(r"\1***", path[:200])
@@ -192,7 +192,7 @@ def compressed(body: bytes) -> bytes:
 
 
 class Gzipped:
-    """ASGI middleware that compresses, by Starlette's responders, what the caller accepts so."""
+    """ASGI middleware that compresses responses with Starlette's responders, if the caller accepts that."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -207,7 +207,8 @@ class Gzipped:
 
 
 class _Packing(GZipResponder):
-    """Compression of one response, unless it has ranges: whoever resumes it counts the bytes that came, and those of the file are meant."""
+    """Compression of one response, unless it has ranges: a client that resumes counts the bytes received, but ranges count the file's
+    bytes."""
 
     _has_ranges = False
 

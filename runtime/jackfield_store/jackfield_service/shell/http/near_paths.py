@@ -1,6 +1,7 @@
 """Operations whose path resembles an unknown path: ``/approve`` for ``:approve``, or a slash at the end.
 
-Only the table of operations decides, which /openapi.json shows to everybody: nothing here depends on what there is, or on who asks.
+Only the table of operations decides, which /openapi.json shows to everyone: the result depends neither on existing objects nor on the
+caller.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from jackfield_service.shell.operations.operation import Operation
 
 _PARAMETER = re.compile(r"\{[A-Za-z]+\}")
 _VERB = re.compile(r"([:/])([A-Za-z-]+)\Z")
-"""The last word of a path, and what stands before it."""
+"""The last word of a path, and the text before it."""
 _LONGEST = 1000
 
 
 def near_operation(operations: Iterable[Operation], method: str, path: str) -> str | None:
-    """Return the method and path of the operation that a request nearly names; None if there is none, or the request names one.
+    """Return the method and path of the operation that resembles a request's; None if there is none, or the request has one.
 
     They differ by a slash at the end, or by ``:`` in the place of ``/`` before the last word, or the reverse.
     """

@@ -85,8 +85,8 @@ _ALSO: Mapping[str, Mapping[str, Sequence[str]]] = {
     "invoke": {"Result": (KIND,)},
     "listInvocations": {"EntryList": (LINES, CSV)},
 }
-"""Other media types of an answer, by operation and shape, for who accepts them. They are told in words: generators of clients would type
-each answer as a union of all of them, of which the first alone comes to who asks for nothing else."""
+"""Other media types of an answer, by operation and shape, for callers that accept them. They are described in words: generators of clients
+would otherwise type each answer as a union of all of them, although only the first is sent by default."""
 _CHOICE: Json = {
     "type": "object",
     "description": "The action's inputs: a component of /openapi.json?connector=KEY.",
@@ -116,10 +116,10 @@ def document(version: str, operations: Iterable[Operation], manifests: Iterable[
 
 
 def _opened(value: Any) -> Any:
-    """Write schemas so that generators of clients read them as they are meant.
+    """Rewrite schemas so that generators of clients read them correctly.
 
-    Otherwise, openapi-typescript types objects without a described shape as objects without members. It also requires members that have a
-    default of whoever sends them.
+    Otherwise, openapi-typescript types objects without a described shape as objects without members. It also requires senders to give
+    members that have a default.
     """
     if isinstance(value, list):
         return [_opened(item) for item in value]
@@ -214,7 +214,7 @@ def _responses(operation: Operation, operations: Sequence[Operation]) -> Iterato
 
 
 def _phrase(operation: Operation, status: int) -> str:
-    """Describe an answer, with the other media types that it has for who accepts them."""
+    """Describe an answer, with its other media types for callers that accept them."""
     phrase, name = HTTPStatus(status).phrase, operation.answers.get(status, "")
     also = [LINES] if operation.body == "Batch" and name else _ALSO.get(operation.name, {}).get(name, ())
     return f"{phrase}. With a header Accept that names it: {' or '.join(also)}." if also else phrase
@@ -233,7 +233,7 @@ def _refusals(operations: Sequence[Operation]) -> Iterator[tuple[int, tuple[str,
 
 
 def _refusal(status: int, headers: Sequence[str]) -> str:
-    """Return the name of a component: what refusals with a status and these headers look like."""
+    """Return the name of the component for refusals with a status and these headers."""
     others = "".join(name.replace("-", "") for name in headers if name != "X-Request-Id" and (name != "Retry-After" or status not in LATER))
     return f"Refused{status}{others}"
 
@@ -263,8 +263,8 @@ def _array(name: str, *others: Json) -> Json:
 
 
 def _actions(manifest: Manifest) -> Iterator[tuple[str, Json]]:
-    """Yield each action's inputs as a component; its references resolve inside that component. What a connection may bring is required of
-    nobody."""
+    """Yield each action's inputs as a component; its references resolve inside that component. Inputs that a connection may provide are not
+    required."""
     for action in manifest.actions.values():
         name, brought = f"{manifest.key}.{action.key}", bringable(manifest, action)
         schema = {member: value for member, value in action.inputs.items() if member not in ("$schema", "$id")}

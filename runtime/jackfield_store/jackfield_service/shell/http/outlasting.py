@@ -22,7 +22,7 @@ _ASYNC = re.compile(r"(?:^|,)\s*respond-async\s*(?:[,;]|$)", re.IGNORECASE)
 
 
 def queues(request: Request) -> bool:
-    """Return whether a request asks to queue what it sends (RFC 7240: ``Prefer: respond-async``)."""
+    """Return whether a request asks to be queued (RFC 7240: ``Prefer: respond-async``)."""
     return _ASYNC.search(",".join(request.headers.getlist("prefer"))) is not None
 
 

@@ -27,7 +27,7 @@ async def healthy(_request: Request, _server: ServerContext, _identity: Identity
 
 
 async def ready(request: Request, server: ServerContext, _identity: Identity) -> Response:
-    """Serve ``GET /readyz``: examine what each call needs. The operator's token gets the full text, others kinds."""
+    """Serve ``GET /readyz``: check the parts that each call needs. The operator's token gets the full text, others get kinds of faults."""
     asked = asyncio.ensure_future(_is_operator(request, server))
     try:
         condition = Condition(_STOPPING) if server.stopping else await server.readiness.condition()
@@ -42,7 +42,7 @@ async def ready(request: Request, server: ServerContext, _identity: Identity) ->
 
 
 async def _is_operator(request: Request, server: ServerContext) -> bool:
-    """Return whether the operator asks; with a database that cannot tell, whether it was the operator's token when that last could."""
+    """Return whether the caller is the operator; if the database cannot say, whether it last said so."""
     if not bearer(request):
         return False
     try:

@@ -38,7 +38,7 @@ _RESERVE = 32
 """Connections beyond the limit, reserved for probes. They have a short head timeout, and other requests on them are refused."""
 _PROBE_HEAD = 2.0
 _NEXT = 1.0
-"""Seconds for which a server that stops waits for the next request of an idle connection, which may be on its way. Closing it at once would
+"""Seconds for which a stopping server waits for the next request of an idle connection, which may be on its way. Closing it at once would
 lose that request in a restart without a gap; its answer says that the connection ends (RFC 9112 §9.6)."""
 _RETRY = ("retry-after: 1",)
 _NO_MEMORY = "this process is out of memory"

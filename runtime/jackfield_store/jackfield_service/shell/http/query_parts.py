@@ -20,9 +20,10 @@ WHEN: Schema = {
 }
 EFFECT: Schema = {"type": "string", "enum": ["read", "idempotent", "write"]}
 BY_NUMBER, BY_KEY, BY_ID = "[0-9]{1,9}", f"[^{_CONTROL}]{{0,100}}", f"[^s{_CONTROL}][^{_CONTROL}]{{0,99}}"
-"""Patterns of cursors. Keys are any text: a list goes on after a row whose key somebody has changed. An ID is no sorted list's cursor."""
+"""Patterns of cursors. Keys are any text: a list continues after a row even if the row's key was changed. An ID is never the cursor of a
+sorted list."""
 BY_SLOT = "-?[0-9]{1,19}([.][0-9]{1,20})?(e[+][0-9]{1,3})?"
-"""Numbers of a damaged row, too: its list goes on after it."""
+"""Numbers of a damaged row, too: its list continues after it."""
 BY_MOMENT = f"{BY_SLOT}~{BY_KEY}"
 
 

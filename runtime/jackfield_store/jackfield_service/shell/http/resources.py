@@ -1,4 +1,5 @@
-"""Operations of the API made of a noun's declaration (``resource.resource``): what the common acts and those on one thing have alike."""
+"""Operations of the API made from a noun's declaration (``resource.resource``): the common part of lists, creation and acts on one
+object."""
 
 from __future__ import annotations
 
@@ -38,9 +39,9 @@ async def done(
     resource: Resource[T], request: Request, server: ServerContext, identity: Identity, step: Callable[[T], R], *,
     waits: Waits | None = None, judged: Judge | None = None,
 ) -> R:  # fmt: skip
-    """Run a step on the things of the caller's workspace in a thread; ``waits`` and ``judged`` are those of the noun by default.
+    """Run a step on the objects of the caller's workspace in a thread; ``waits`` and ``judged`` default to the noun's.
 
-    :raises Problem: 403 for a token with rules, if it has no part in them; 503 without a database.
+    :raises Problem: 403 for a token with rules that has no access to them; 503 without a database.
     """
     opened = opening(resource, request, server, identity, actor=actor_of(request, identity))
     lane = waits or resource.waits
@@ -95,7 +96,7 @@ def _endpoint(resource: Resource[Any], act: Act, body: str | None) -> Endpoint:
 
 
 def _ruled(endpoint: Endpoint, refusal: str) -> Endpoint:
-    """Refuse a token with rules before what it asks for is read."""
+    """Refuse a token with rules before the request is read."""
 
     async def ruled(request: Request, server: ServerContext, identity: Identity) -> Response:
         if identity.rules:

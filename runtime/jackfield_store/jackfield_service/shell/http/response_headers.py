@@ -1,4 +1,4 @@
-"""Headers of the HTTP API's responses that a client may act on: which response has which, derived from the table of operations."""
+"""Headers of the HTTP API's responses that a client may act on: the headers of each response, derived from the table of operations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEADERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "RateLimit-Remaining": ("Those that are left.", {"type": "integer", "minimum": 0}),
     "RateLimit-Reset": ("Seconds until all of them are left again.", {"type": "integer", "minimum": 0}),
 }
-"""By name, what a header means, and its schema."""
+"""Meaning and schema of each header, by name."""
 PACES = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 """Headers that refusals have, too, where anything is limited; described at successes only, since they are the same everywhere."""
 _REFUSED = 400
@@ -59,6 +59,6 @@ def headers_of(operations: Sequence[Operation], operation: Operation, status: in
 
 
 def _has_place(operations: Sequence[Operation], operation: Operation) -> bool:
-    """Return whether what an operation makes can be looked at under a path of its own."""
+    """Return whether an operation creates an object that has a path of its own."""
     place = operation.path if operation.method == "PUT" else f"{operation.path}/"
     return any(one.method == "GET" and one.path.startswith(place) and one.path.count("/") == place.count("/") for one in operations)

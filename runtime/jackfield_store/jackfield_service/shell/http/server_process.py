@@ -51,8 +51,8 @@ _STACK = 2 * 1024**2
 """Stack size of a thread in bytes. The system's 8 MiB per thread would use up a limited address space for good, since threads stay."""
 
 _YOUNG = 10_000
-"""Objects made and not yet freed before a garbage collection: more than 64 small calls in progress have. With Python's own 700, collections
-take a tenth of such calls' CPU time, since what survives one while it is in progress counts as old.
+"""Live objects before a garbage collection: more than 64 small calls in progress have. With Python's own 700, collections take a tenth of
+such calls' CPU time, since objects that survive a collection during a call count as old.
 """
 
 
@@ -63,13 +63,13 @@ class ServerConfig(uvicorn.Config):
         self.settings = settings
         self._stopping = stopping
         self.deadline: ForcedEnd | None = None
-        """Forced end of this process, once its application is built; the others have theirs."""
+        """Forced end of this process, once its application is built; the other processes have their own."""
         self._certificates: Certificates | None = None
         self._upkeep: Upkeep | None = None
         super().__init__(app, **rest)
 
     def load(self) -> None:
-        """Obey signals, build this process's application, and let the server renew once a second what has changed."""
+        """Obey signals, build this process's application, and let the server reload changed files once a second."""
         self.deadline = _obey_signals(self.settings.stop_within)
         super().load()
         server = getattr(getattr(self.loaded_app, "state", None), "server", None)
@@ -126,7 +126,8 @@ def make_app(
 
 
 def _obey_signals(stop_within: float) -> ForcedEnd:
-    """Let each signal to stop begin the deadline by which this process ends, beside what uvicorn does at it; outlast the others."""
+    """Let each signal to stop start the deadline by which this process ends, in addition to uvicorn's handling; survive the other
+    signals."""
     deadline, asked = ForcedEnd(stop_within), signal.getsignal(signal.SIGTERM)
     if callable(asked):  # otherwise nothing of uvicorn's is running yet
         begin_with_signals(deadline, asked)
@@ -140,7 +141,7 @@ def _tls(found: Any, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
 
 
 def _keep_for_good() -> None:
-    """Exempt what this process has imported from garbage collections, in which no request is answered, and collect less often."""
+    """Exempt imported objects of this process from garbage collections, during which no request is answered, and collect less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG)
@@ -242,7 +243,7 @@ _ANSWER = 0.2
 
 
 class _Workers(Multiprocess):
-    """Parent of several server processes: it ends in time, and hands SIGHUP on to those that serve."""
+    """Parent of several server processes: it ends in time, and passes SIGHUP on to the serving processes."""
 
     def __init__(self, config: ServerConfig, sockets: list[socket.socket], within: float) -> None:
         super().__init__(config, sockets)
@@ -259,7 +260,7 @@ class _Workers(Multiprocess):
             self._deadline.cancel()
 
     def handle_signals(self) -> None:
-        """Act on signals, and tell systemd once all processes serve."""
+        """Act on signals, and notify systemd once all processes serve."""
         super().handle_signals()
         if self.should_exit.is_set():
             self._notices.stopping()
@@ -269,8 +270,8 @@ class _Workers(Multiprocess):
             self._notices.alive()
 
     def keep_subprocess_alive(self) -> None:
-        """Replace the processes that have ended, and those that have said nothing for long: one that starts on a busy machine, or works at
-        one thing, must not be killed. uvicorn itself would after five seconds, and wait so long for each."""
+        """Replace processes that have ended, or have been silent for long: a process that starts on a busy machine, or is busy with one
+        task, must not be killed. uvicorn itself would kill it after five seconds, and wait so long for each."""
         now, heard = monotonic(), self._heard
         self._heard = {one: now if one.ping(_ANSWER) else heard.get(one, now) for one in self.processes if one.process.is_alive()}
         if any(now - self._heard.get(one, -_HANGS) >= _HANGS for one in self.processes):
@@ -282,7 +283,7 @@ class _Workers(Multiprocess):
         self._tell(signal.SIGTERM)
 
     def _reload(self) -> None:
-        """Let each process that serves read its files again. One that starts does so by itself, and does not listen yet."""
+        """Let each serving process read its files again. A starting process reads them by itself, and does not listen yet."""
         self._notices.reloading()
         self._tell(signal.SIGHUP, [process for process in self.processes if process.is_ready(timeout=1)])
 
@@ -329,7 +330,7 @@ _LEAST_FILES = 64
 def fitted_connections(wanted: int) -> int:
     """Raise the open-file limit (RLIMIT_NOFILE) as far as needed and allowed; return how many connections fit into it.
 
-    :raises InvalidInvocation: if the limit is too low to serve anybody.
+    :raises InvalidInvocation: if the limit is too low to serve any client.
     """
     if sys.platform == "win32":
         return wanted

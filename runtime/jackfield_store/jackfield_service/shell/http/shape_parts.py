@@ -30,7 +30,7 @@ def closed_with(required: Iterable[str], properties: Mapping[str, Json]) -> Json
 
 
 def list_of(*items: str) -> Json:
-    """Return the schema of a page of a list, of items with one of these references."""
+    """Return the schema of a page of a list whose items have one of these references."""
     references = [{"$ref": item} for item in items]
     kind = references[0] if len(references) == 1 else {"anyOf": references}
     return object_of(("items", "nextCursor"), items={"type": "array", "items": kind}, nextCursor=NULLABLE)

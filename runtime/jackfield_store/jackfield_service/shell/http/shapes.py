@@ -1,4 +1,4 @@
-"""JSON Schemas of the API's requests and responses, by name: those of the subjects, of the lists of these, and the server's own."""
+"""JSON Schemas of the API's requests and responses, by name: of the subjects, of their lists, and of the server itself."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def _described(module: ModuleType) -> Iterable[Mapping[str, Json]]:
 
 
 def shapes(operations: Iterable[Operation]) -> dict[str, Json]:
-    """Return all schemas as OpenAPI components. Where an operation answers with a list that no subject describes, it is a page of the items
-    of that name.
+    """Return all schemas as OpenAPI components. Where an operation answers with a list without a description, it is a page of the items of
+    that name.
 
     :raises ValueError: if two subjects describe one name.
     """

@@ -22,7 +22,7 @@ class Upkeep:
         self._notices = Notices({}) if multiprocessing.parent_process() is not None else Notices()  # a worker's parent speaks for it
 
     async def tick(self) -> None:
-        """Renew what has changed."""
+        """Reload changed files."""
         if self._renewing is not None and not self._renewing.done():
             self._notices.alive()
             return

@@ -70,7 +70,7 @@ class Identity:
 
     @property
     def holder(self) -> str:
-        """Key of whoever shares requests in progress: a workspace, or a platform's token, which belongs to none."""
+        """Key under which requests in progress share limits: a workspace, or a platform's token, which belongs to none."""
         return self.workspace or self.id
 
     @property
@@ -84,7 +84,7 @@ class Identity:
         return self.caller_as("operator" if self.kind == "link" or self.operates else "tenant")
 
     def caller_as(self, audience: Audience) -> Caller:
-        """Return the caller as one of an audience, which is offered connectors and actions of its own."""
+        """Return the caller as a member of an audience, which has its own offers of connectors and actions."""
         token = self.id if self.kind == "token" else None
         return Caller(self.id, self.scope, self.rules, remote=True, token=token, audience=audience, person=self.person)
 
@@ -127,7 +127,7 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Identity of a token, and the reading of the epoch for which that is certain: the present one, or one of the last minute."""
+    """Identity of a token, and the reading of the epoch for which it is certain: the present one, or one of the last minute."""
 
     identity: Identity
     reading: int
@@ -135,8 +135,8 @@ class Remembered:
 
 
 class Identities:
-    """Authenticator of requests, with a cache of recent identities. ``resource`` returns the audience that JWTs must name, if not that of
-    the HTTP API, and ``most`` is the widest scope that they have (RFC 8707: a token for one resource opens no other)."""
+    """Authenticator of requests, with a cache of recent identities. ``resource`` returns the audience that JWTs must name, if it differs
+    from the HTTP API's, and ``most`` is their widest scope (RFC 8707: a token for one resource opens no other)."""
 
     def __init__(
         self, storage: Storage, clock: Clock, jwt: Jwt | None, resource: Callable[[], str] = lambda: "", most: Scope = "manage approve"
@@ -162,24 +162,24 @@ class Identities:
         return self._valid(self._known.present(), text) if told else None
 
     def last(self, text: str) -> Identity | None:
-        """Return the identity that a token had when it was last looked up, where only a query tells whether that still holds."""
+        """Return the identity of a token at its last look-up, for cases in which only a query can tell whether it is still valid."""
         epochs = self._storage.epochs
         found = None if epochs is None or epochs.answers_locally else self._known.last(text)
         return None if found is None else found.identity
 
     def outlasting(self, text: str) -> Identity | None:
-        """Return the identity that a token had when the database last answered, unless it has expired since: for what an operator may read
-        while the database is away, when nobody can revoke the token either."""
+        """Return the identity of a token when the database last answered, unless it has expired since: for an operator's reads while the
+        database is away, when tokens cannot be revoked either."""
         found = self._known.last(text)
         return found.identity if found is not None and found.since <= self._clock.time() < found.expires else None
 
     async def awaited(self, text: str) -> Identity | None:
-        """Return what ``cached`` does, where only a server knows whether it still holds: one query answers all requests of a tick."""
+        """Return the same as ``cached``, if only a server can tell whether it is still valid: one query answers all requests of a tick."""
         return (await self._read(text))[0]
 
     async def remembered(self, text: str) -> Remembered | None:
-        """Return the identity of a token for what needs no database: as it is now, or was within the last minute if the database does not
-        say at once; None if neither is known, and it is to be looked up."""
+        """Return the identity of a token for a request without need of the database: the current one, or one from the last minute if the
+        database does not answer at once."""
         epochs = self._storage.epochs
         last = None if epochs is None or epochs.answers_locally else epochs.recent(REMEMBERED)
         if epochs is None or last is None or self._known.under(last, text) is None:
@@ -194,7 +194,7 @@ class Identities:
         return Remembered(found.identity, last, is_present=False) if found is not None and last is not None and held else None
 
     async def confirmed(self, text: str) -> tuple[Identity, int | None]:
-        """Return the identity of a token that ``last`` knows as it is now, and the reading of the epoch for which that is certain.
+        """Return the current identity of a token that ``last`` knows, and the reading of the epoch for which it is certain.
 
         :raises Problem: 401 if the token is no longer known; 503 if it cannot be checked now.
         """
@@ -230,9 +230,10 @@ class Identities:
     async def found_once(self, text: str, look_up: Callable[[], Awaitable[Identity]]) -> Identity:
         """Look a token up, once for all requests that wait for it: the first ones of many connections come together.
 
-        A request that has waited for another's look-up takes its identity only if that still holds: the token may have been revoked since.
+        A waiting request takes the identity that another's look-up found only if the identity is still valid: the token may have been
+        revoked since.
 
-        :raises Problem: that of ``look_up``.
+        :raises Problem: the error of ``look_up``.
         """
         running = self._running.get(text)
         if running is not None:
@@ -300,8 +301,8 @@ class Identities:
         return _Known(now, until, found, token.expires_at or math.inf)
 
     def insufficient(self, text: str) -> Problem | None:
-        """Return why a JWT that the provider has issued for this resource lets nobody in; a new one from the same provider would be the
-        same. None for any other token."""
+        """Return why a JWT that the provider has issued for this resource gives no access; a new one from the same provider would give none
+        either. None for any other token."""
         try:
             claims = self._jwts.claims(text) if self._jwts is not None and _is_jwt(text) else None
         except Problem:
@@ -333,7 +334,7 @@ class Identities:
 
 
 def _bound(identity: Identity, settings: Settings) -> Identity:
-    """Return the identity with what its workspace's settings say of every request."""
+    """Return the identity with its workspace's settings that apply to every request."""
     if not settings.suspended and not settings.limits:
         return identity
     return replace(identity, suspended=settings.suspended, limits=settings.limits)
@@ -356,7 +357,7 @@ def _is_jwt(text: str) -> bool:
 
 def _scope(claim: object, most: Scope) -> Scope | None:
     """Return the scopes in a claim, words in a string (RFC 8693 §4.2) or a list, with or without the prefix ``jackfield:``: the widest of
-    the ladder, and ``approve``. What is wider than ``most`` counts as that."""
+    the ladder, and ``approve``. A wider scope counts as ``most``."""
     words = claim.split() if isinstance(claim, str) else claim if isinstance(claim, list) else []
     named = {str(word).removeprefix("jackfield:") for word in words}
     highest: Scope = next((scope for scope in reversed(SCOPES) if may(most, scope)), "read")

@@ -1,4 +1,4 @@
-"""Settings of identity providers: one whose JWTs callers may have, and one at which people sign in to the console."""
+"""Settings of identity providers: one whose JWTs callers may use, and one at which people sign in to the console."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _ROLES = "JACKFIELD_ROLES"
 
 @dataclass(frozen=True, slots=True)
 class Jwt:
-    """An identity provider whose JWTs are accepted besides jackfield's tokens; ``workspace_claim`` and ``scope_claim`` name its claims."""
+    """An identity provider whose JWTs are accepted in addition to jackfield's tokens; ``workspace_claim`` and ``scope_claim`` name its
+    claims."""
 
     jwks_url: str
     issuer: str
@@ -27,7 +28,7 @@ class Jwt:
 @dataclass(frozen=True, slots=True)
 class Oidc:
     """An identity provider at which people sign in to the console. ``client_secret`` is empty for a public client; ``groups_claim`` names
-    the claim with a person's groups, and ``scopes`` are those that are asked for."""
+    the claim with a person's groups, and ``scopes`` are the requested scopes."""
 
     issuer: str
     client_id: str
@@ -71,7 +72,7 @@ def check_people(environment: Mapping[str, str]) -> Oidc | None:
 
 
 def _require_none(environment: Mapping[str, str]) -> None:
-    """Refuse variables that have no effect without an issuer: nobody could sign in, and nobody would know why."""
+    """Refuse variables that have no effect without an issuer: otherwise sign-ins would fail without a visible reason."""
     given = [
         name
         for name in ("JACKFIELD_OIDC_CLIENT_SECRET_FILE", "JACKFIELD_OIDC_SCOPES", "JACKFIELD_OIDC_GROUPS_CLAIM")

@@ -41,7 +41,7 @@ _LEAST = 2048
 _PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127,
            131, 137, 139, 149, 151, 157, 163, 167)  # fmt: skip
 _ROCA = tuple((prime, frozenset(pow(65_537, power, prime) for power in range(prime))) for prime in _PRIMES)
-"""What moduli leave that a faulty library of smart cards and TPMs made (CVE-2017-15361): these can be factored."""
+"""Remainders of moduli made by a faulty library of smart cards and TPMs (CVE-2017-15361): these can be factored."""
 _LONGEST = 200
 """Maximum length of a subject in characters."""
 NEEDED = ("exp", "iss", "aud", "sub")
@@ -113,7 +113,7 @@ class Jwts(ProcessLocal):
             self._waiting -= 1
 
     def wait(self, text: str) -> None:
-        """Do what ``ready`` does, in a thread that may wait."""
+        """Do the same as ``ready``, in a thread that may wait."""
         kid = self._key_of(text)
         fetching = self._asked(kid) if kid is not None else None
         if fetching is not None:
@@ -236,7 +236,7 @@ def _found(url: str, fetch: Callable[[str], Any]) -> tuple[dict[str, Any], str]:
 
 
 def _verifies(key: jwt.PyJWK) -> bool:
-    """Return whether a key may verify signatures, by what it says itself (RFC 7517 §4.3), and is strong enough (RFC 7518 §3.3)."""
+    """Return whether a key's own members permit it to verify signatures (RFC 7517 §4.3), and it is strong enough (RFC 7518 §3.3)."""
     operations: Any = key._jwk_data.get("key_ops")  # noqa: SLF001 (PyJWK reads all other members)
     may_verify = operations is None or (isinstance(operations, list) and "verify" in operations)
     return may_verify and not (isinstance(key.key, RSAPublicKey | RSAPrivateKey) and _is_weak(key.key))

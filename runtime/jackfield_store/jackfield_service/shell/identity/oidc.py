@@ -43,13 +43,13 @@ _DESCRIBED = 600.0
 """Seconds after which the provider's description is read again."""
 _MOST_GROUPS, _LONGEST_GROUP, _LONGEST_NAME = 2_000, 1_000, 200
 _OF_TOKEN = ("sid", "name", "preferred_username", "email")
-"""Claims of an ID token that hold beside those of the userinfo endpoint."""
+"""Claims of an ID token that count in addition to the userinfo endpoint's."""
 _LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 _LOGOUT_NEEDS = ("exp", "iss", "aud", "iat", "jti")
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PUBLIC_ERRORS = frozenset({"login_required", "interaction_required", "consent_required", "account_selection_required"})
-"""Answers to a request without any page of the provider (OpenID Connect Core §3.1.2.6): somebody has to sign in."""
+"""Answers to a request without any page of the provider (OpenID Connect Core §3.1.2.6): a person has to sign in."""
 
 
 class ProviderAway(Exception):
@@ -57,7 +57,7 @@ class ProviderAway(Exception):
 
 
 class Refused(Exception):
-    """The provider's answer, or its token, signs nobody in. The text says why, without any part of it that others chose."""
+    """The provider's answer, or its token, signs nobody in. The text gives the reason, without any part that others chose."""
 
 
 class SignInNeededError(Refused):
@@ -89,7 +89,7 @@ class _Described:
 class OidcProvider:
     """The operator's identity provider. Thread-safe; every method may wait for the provider.
 
-    ``guard`` is that of tenants' connections; the issuer's own host is permitted beside what it permits. ``route`` is the way there.
+    ``guard`` is the guard of tenants' connections; the issuer's own host is also permitted. ``route`` is the outbound route to it.
     """
 
     def __init__(self, settings: Oidc, clock: Clock, guard: Guard, route: Route | None = None) -> None:
@@ -156,9 +156,9 @@ class OidcProvider:
         return self._described_by(claims, granted, kept["nonce"])
 
     def renewed(self, person: Person) -> Person:
-        """Return a person as the provider describes one now, by the refresh token, which is used up.
+        """Return a person's current data from the provider, by the refresh token, which is used up.
 
-        :raises Refused: if the provider does not renew, or describes somebody else.
+        :raises Refused: if the provider does not renew, or describes another person.
         :raises ProviderAway: if the provider cannot be used.
         """
         if not person.refresh:
@@ -173,7 +173,7 @@ class OidcProvider:
     def logged_out(self, token: str) -> tuple[str, str]:
         """Return subject and session of a logout token (OpenID Connect Back-Channel Logout §2.6); one of them may be empty.
 
-        :raises Refused: if it is none of this provider for this client.
+        :raises Refused: if it is not a token of this provider for this client.
         :raises ProviderAway: if the provider cannot be used.
         """
         claims = self._claims(token, _LOGOUT_NEEDS)
@@ -350,7 +350,8 @@ def _overflowed(claims: Mapping[str, Any], claim: str) -> bool:
 
 
 def _groups(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
-    """Return a person's groups; none if the provider has left some out: who would have a role by them is refused, not guessed."""
+    """Return a person's groups; none if the provider has left some out: then a person whose role depends on them is refused, not
+    guessed."""
     found = claims.get(claim)
     if isinstance(found, str):
         found = [found]

@@ -1,4 +1,4 @@
-"""People who sign in to the console at the operator's identity provider: what they may do now, and for how long that is known."""
+"""People who sign in to the console at the operator's identity provider: their current rights, and how long these are valid."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.http")
 LASTS = 900.0
-"""Seconds for which what the provider says of a person holds: whoever loses a group there loses its roles by then."""
+"""Seconds for which the provider's data about a person is valid: a person removed from a group loses its roles by then."""
 _AWAY = 10.0
 """Seconds after a failure before the provider is asked again to renew: requests must not fill the threads while it is away."""
 _LOOKS, _LOOK = 50, 0.1
-"""How often, and after how many seconds each, a request looks for the renewal that another one makes."""
+"""Number of checks, and seconds between them, in which a request waits for another request's renewal."""
 
 
 class People:
@@ -69,27 +69,27 @@ class People:
         return self._renewed(identifier) if self.sign_ins.take_turn(identifier) else self._awaited(identifier)
 
     def rights(self, person: Person, workspace: str) -> Rights | None:
-        """Return what a person may do in a workspace; None for nothing."""
+        """Return a person's rights in a workspace; None for none."""
         return rights_in(self.grants, workspace, person.issuer, person.subject, person.groups)
 
     def rights_of(self, key: PersonKey, workspace: str) -> Rights | None:
-        """Return what a person may do in a workspace, by what ``key_of`` has returned; None for nothing."""
+        """Return a person's rights in a workspace, by a value of ``key_of``; None for none."""
         return rights_in(self.grants, workspace, *key)
 
     def key_of(self, person: Person) -> PersonKey:
-        """Return by what a call of a person is checked again later: issuer, subject, and those of the groups that roles name."""
+        """Return the facts by which a person's call is checked again later: issuer, subject, and the groups that roles name."""
         named = {one.group for one in self.grants}
         return person.issuer, person.subject, tuple(group for group in person.groups if group in named)
 
     def workspaces(self, person: Person) -> tuple[str, ...]:
-        """Return the workspaces that a person may enter, the operator's first for who is one."""
+        """Return the workspaces that a person may enter, for an operator the operator's first."""
         found = workspaces_of(self.grants, person.issuer, person.subject, person.groups)
         every = (DEFAULT,) if "*" in found else ()
         return tuple(dict.fromkeys((*every, *(name for name in found if name != "*"))))
 
     def landing(self, person: Person, before: str = "") -> str | None:
-        """Return the workspace that a person enters first: the workspace of ``before``, if it is allowed. None if there is none that goes
-        on."""
+        """Return the workspace that a person enters first: the workspace of ``before``, if it is allowed. None if there is no active
+        one."""
         workspaces = Workspaces(self._storage.database, self._storage.vault, self._clock)
         first: tuple[str, ...] = (before,) if before and self.rights(person, before) is not None else ()
         for name in (*first, *self.workspaces(person)):

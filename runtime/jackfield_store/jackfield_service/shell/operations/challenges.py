@@ -32,8 +32,8 @@ def resource_metadata(server: ServerContext) -> Mapping[str, Any] | None:
 
 
 def challenged(server: ServerContext, operation: Operation, refusal: Problem, text: str) -> Problem:
-    """Return the refusal of a caller over MCP, whose token is ``text``, with what the client does next: sign in, ask for more scopes, or
-    give up. The addresses are those of the public URL, whatever the request's ``Host`` says. Any other refusal is returned as it is."""
+    """Return the refusal of a caller over MCP, whose token is ``text``, with the client's next step: sign in, ask for more scopes, or give
+    up. The addresses use the public URL, whatever the request's ``Host`` says. Any other refusal is returned as it is."""
     if not operation.over_mcp or resource_metadata(server) is None:
         return refusal
     if refusal.status == 401:

@@ -1,4 +1,4 @@
-"""Export of what matches the filters of a list, newest first: as JSON Lines, the form of its items, or as CSV for spreadsheets."""
+"""Export of the rows that match a list's filters, newest first: as JSON Lines, the form of its items, or as CSV for spreadsheets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINES, CSV = "application/jsonl", "text/csv"
 KINDS: Mapping[str, str] = {"jsonl": LINES, "csv": CSV}
 """Media types of an export by the ending of its file."""
 MOST = 10_000
-"""Rows of one export. What is older is in the next, which begins at its cursor."""
+"""Rows of one export. Older rows are in the next export, which begins at its cursor."""
 LARGEST = 16 * 1024 * 1024
 """Bytes after which an export of JSON Lines ends: the outputs of 10,000 calls may be large."""
 _PAGE = 200

@@ -13,7 +13,7 @@ from jackfield_service.shell.process.server_context import ServerContext
 
 
 async def weight_of(body: Mapping[str, Any], server: ServerContext, identity: Identity, *, large: bool) -> int:
-    """Return the bytes that the files of an invocation take in memory. The pipe reads them, and refuses what is wrong with them.
+    """Return the bytes that the files of an invocation take in memory. The pipe reads the files, and refuses faulty ones.
 
     A ``large`` body is searched for files in a thread.
     """

@@ -35,10 +35,10 @@ ON_BEHALF = "Jackfield-On-Behalf-Of"
 class Operation:
     """One method of one path. ``scope`` is the scope a token needs, None for no authentication. ``answers`` maps success statuses to the
     name of a schema, a media type or an empty string. ``results`` are statuses that carry a Result, ``problems`` those that carry a problem
-    document. One that ``describes`` returns what every process has loaded, and goes on while the database does not answer. ``partly`` says
-    so for some requests: their caller may be known as of an earlier reading of the epoch, which the endpoint finds under ``READING`` in the
-    request's scope. Callers ``over_mcp`` have tokens for that alone, and are told where to get one. A body that has ``streamed_by`` may be
-    answered by a stream."""
+    document. An operation that ``describes`` returns data that every process has loaded, and works while the database does not answer.
+    ``partly`` does so for some requests: their caller may come from an earlier reading of the epoch, which the endpoint finds under
+    ``READING`` in the request's scope. Callers ``over_mcp`` have tokens for MCP alone, and errors say where to get one.
+    A body with a member of ``streamed_by`` may be answered by a stream."""
 
     method: Method
     path: str

@@ -1,4 +1,4 @@
-"""Page of all components of the console, side by side, for whoever works on their look: ``jackfield dev`` declares it, nothing else does."""
+"""Page of all components of the console, side by side, for their designers: only ``jackfield dev`` declares it."""
 
 from __future__ import annotations
 

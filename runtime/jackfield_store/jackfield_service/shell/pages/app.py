@@ -56,7 +56,7 @@ class _Nowhere(Route):
     """Address of nothing that a browser opens, after all other routes: programs get a problem document."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match what no route has, where the request is for a page."""
+        """Match a path without a route, if the request is for a page."""
         is_opened = scope["type"] == "http" and scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", "")
         return super().matches(scope) if is_opened and not scope["path"].startswith(_OF_PROGRAMS) else (Match.NONE, {})
 
@@ -141,7 +141,8 @@ async def _with_form(page_request: PageRequest, secret: str, page: Page) -> Page
 
 
 async def _anew(page_request: PageRequest, address: str) -> Response:
-    """Show a page as it is now: what a form of it would have decided on has changed since it was drawn. What was typed is filled in again."""
+    """Show a page in its current state: the data that a form of it would have decided on has changed since the page was rendered. The typed
+    values are filled in again."""
     path, _, anchor = address.partition("#")
     shown = f"{path}{'&' if '?' in path else '?'}{ANEW}=1"
     try:
@@ -155,7 +156,7 @@ async def _anew(page_request: PageRequest, address: str) -> Response:
 
 
 def _filled_again(page_request: PageRequest, address: str) -> str | None:
-    """Return a page with what was typed into the form that was sent; None if nothing is lost without that, or it is not shown."""
+    """Return a page with the values typed into the sent form; None if nothing would be lost otherwise, or the form is not shown."""
     request = page_request.http
     path, _, query = address.partition("?")
     named = ((function, pattern.match(path)) for pattern, function in _SHOWN)
@@ -197,7 +198,7 @@ def _refused(
 
 
 def _back(request: Request) -> str:
-    """Return the page from which a form was sent; for a link, the list of what it names."""
+    """Return the page from which a form was sent; for a link, the list of its objects."""
     path: str = request.scope["path"]
     found = (path, path.rpartition("/")[0]) if request.method == "POST" else ()
     listed = "/" + path.split("/")[1]

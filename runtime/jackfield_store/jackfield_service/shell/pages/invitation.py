@@ -1,4 +1,4 @@
-"""Where a sign-in at the operator's identity provider begins: the link on the sign-in page, and the page of an invitation to a role."""
+"""Start of a sign-in at the operator's identity provider: the link on the sign-in page, and the page of an invitation to a role."""
 
 from __future__ import annotations
 

@@ -72,8 +72,8 @@ class ConsoleSessions:
         self.jar = CookieJar(server.settings)
 
     async def remembered(self, request: Request) -> tuple[Found, int] | None:
-        """Return what ``find`` has found within the last minute, and the reading of the epoch for which that is certain. It is for pages
-        that need no database, and None unless the database does not answer at once."""
+        """Return a result of ``find`` from the last minute, and the reading of the epoch for which it is certain. It is for pages that need
+        no database, and None unless the database does not answer at once."""
         epochs, session, clock = self._server.storage.epochs, self.jar.session(request), self._server.clock
         if epochs is None or epochs.answers_locally or session is None or self._known.last(key := digest(session[1])) is None:
             return None
@@ -230,7 +230,7 @@ def _expiry(jwt: str) -> float:
 _LONGEST_FORM = 16 * 1024
 _MOST_FIELDS = 10
 SPENT = "spent"
-"""Reason of a visit with an answer of the identity provider that was used already: who is signed in goes on."""
+"""Reason of a visit with an already used answer of the identity provider: a signed-in person continues."""
 _REASONS = {
     "expired": "Your session has expired. Sign in again.",
     "left": "You are signed out.",
@@ -271,7 +271,7 @@ def safe_path(given: str) -> str:
 
 
 def with_error_page(function: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    """Answer with a page what the database, or its key, cannot do."""
+    """Answer with an error page if the database, or its key, is unavailable."""
 
     async def endpoint(request: Request) -> Response:
         try:
@@ -362,7 +362,7 @@ class _SignInPages:
         return secured(JSONResponse({} if found is None else {"session": session_of(found[0]), "csrf": csrf_token(found[1])}))
 
     async def done(self, _request: Request) -> Response:
-        """``GET /login/done``: the end of a sign-in in a window of its own, whose opener goes on."""
+        """``GET /login/done``: the end of a sign-in in a window of its own, whose opener continues."""
         content = h.main(h.h1("Signed in"), h.p("Close this window, and go on where you were."), class_="alone", data_signed_in=True)
         return secured(HTMLResponse(document("Signed in", content, scripts=("session.js",))))
 

@@ -23,16 +23,16 @@ class Installer(Protocol):
         """Return a row for each installed connector with a newer release, a revoked key, or a source that cannot be read."""
 
     def newer(self) -> list[dict[str, Any]]:
-        """Return the rows of ``outdated`` for a page: those of the last minutes, unless something was installed or removed since."""
+        """Return the rows of ``outdated`` for a page: cached for some minutes, unless a connector was installed or removed since."""
 
     def revoked(self) -> list[dict[str, Any]]:
-        """Look for revocations of what is installed, log the new ones, and record them for the other processes."""
+        """Check for revocations of installed connectors, log the new ones, and record them for the other processes."""
 
     def install(self, name: str, source: str | None, *, pin: bool = False) -> dict[str, Any]:
         """Install a connector; ``pin`` makes this version the default one, also if it is installed already."""
 
     def upgrade(self, name: str, *, breaking: bool, dry_run: bool) -> dict[str, Any]:
-        """Upgrade a connector, and return what changes."""
+        """Upgrade a connector, and return the changes."""
 
     def uninstall(self, name: str) -> list[dict[str, str]]:
         """Remove the matching versions of a connector."""

@@ -1,4 +1,5 @@
-"""Threads for steps that wait for providers, by lane (a workspace, a binding): what hangs in one leaves the others their threads."""
+"""Threads for steps that wait for providers, by lane (a workspace, a binding): an unresponsive provider in one leaves the others their
+threads."""
 
 from __future__ import annotations
 

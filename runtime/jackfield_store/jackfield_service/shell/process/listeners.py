@@ -27,9 +27,9 @@ _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 def listen(host: str, port: int, option: str = "--port", backlog: int = _BACKLOG) -> list[socket.socket]:
     """Listen on a host: an address, a name with all its addresses, or ``unix:`` and the path of a socket.
 
-    ``::`` stands for all addresses of both families, and on a machine without IPv6 for all of IPv4. ``option`` names the port in errors.
+    ``::`` means all addresses of both families, and on a machine without IPv6 all of IPv4. ``option`` names the port in errors.
 
-    :raises InvalidInvocation: if that is not possible.
+    :raises InvalidInvocation: if the host or port cannot be used.
     """
     try:
         if host.startswith(UNIX):
@@ -119,7 +119,7 @@ def forget(host: str) -> None:
 
 
 def _unix(path: str, backlog: int) -> socket.socket:
-    """Listen on a Unix socket for the account and its group. What a killed process left behind is replaced."""
+    """Listen on a Unix socket for the account and its group. The socket of a killed process is replaced."""
     listener = socket.socket(socket.AF_UNIX)
     try:
         if _is_left_over(path):
@@ -134,7 +134,7 @@ def _unix(path: str, backlog: int) -> socket.socket:
 
 
 def _is_left_over(path: str) -> bool:
-    """Return whether there is a socket that nobody listens on."""
+    """Return whether there is a socket without a listener."""
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             return False
@@ -171,7 +171,7 @@ def _on_name(host: str, port: int, backlog: int) -> list[socket.socket]:
 
 
 def _on_each(addresses: Sequence[tuple[int, str]], port: int, backlog: int) -> list[socket.socket]:
-    """Listen on those of ``addresses`` whose family this machine has: at least on one of them."""
+    """Listen on those of ``addresses`` whose family this machine has, at least one."""
     taken: list[socket.socket] = []
     with OnFailure(_close, taken):
         for place, (family, address) in enumerate(addresses, 1):

@@ -13,7 +13,7 @@ from jackfield_store.runtime.runtime_pool import RuntimePool
 @dataclass(frozen=True, slots=True)
 class Process:
     """A server or worker. ``submit`` tells its engine that an invocation was queued. ``base`` returns the address of the server that
-    receives webhooks, ``stopping`` returns whether nothing more is to be begun."""
+    receives webhooks, ``stopping`` returns whether the process begins nothing more."""
 
     runtimes: RuntimePool
     submit: Callable[[], None]
@@ -28,7 +28,7 @@ class Loop(Protocol):
         """Begin; called in the event loop."""
 
     async def stop(self) -> None:
-        """End, once what runs is done."""
+        """End, once running work is done."""
 
 
 def loops(process: Process) -> tuple[Loop, ...]:

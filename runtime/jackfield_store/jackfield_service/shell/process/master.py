@@ -27,7 +27,7 @@ _LOG = logging.getLogger("jackfield.queue")
 _STEADY = 10.0
 """Seconds after which a process that ends did not fail at its start."""
 _SOON = 1.0
-"""Seconds after which systemd is told again that this process lives."""
+"""Seconds between two notices to systemd that this process is alive."""
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 30.0
 _EXTRA = 5.0
 """Seconds beyond the drain after which a process is killed."""
@@ -71,7 +71,7 @@ class Master:
 
     @property
     def stopping(self) -> bool:
-        """True once this process was told to stop."""
+        """True once this process was asked to stop."""
         return self._deadline is not None
 
     @property
@@ -124,7 +124,7 @@ class Master:
         self._signal(signal.SIGTERM)
 
     def _reload(self) -> None:
-        """Let all processes read their files again. SIGHUP would end one that starts: it gets the signal once it is ready."""
+        """Let all processes read their files again. SIGHUP would end a starting process: it gets the signal once it is ready."""
         self._notices.reloading()
         self._renew()
         for slot in self._slots:
@@ -205,7 +205,7 @@ def _wake(_number: int, _frame: object) -> None:
 
 
 def bind_to_master(within: float) -> Callable[[], None]:
-    """End this process with the master at the other end of standard input; return what tells it that this process is ready."""
+    """End this process with the master at the other end of standard input; return a function that reports this process as ready."""
     line = socket.socket(fileno=os.dup(0))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -220,7 +220,7 @@ def bind_to_master(within: float) -> Callable[[], None]:
 
 
 def end_after(wait: Callable[[], object], within: float) -> None:
-    """Send this process SIGTERM once ``wait`` returns, which waits for the end of its parent; end it by force if it takes too long.
+    """Send this process SIGTERM once ``wait``, which waits for the end of its parent, returns; end it by force if it takes too long.
 
     This works without Linux's PR_SET_PDEATHSIG, which also fires when only the thread that started the process ends.
     """

@@ -36,8 +36,8 @@ _TRIES, _PAUSE = 5, 0.02
 
 
 class Metrics:
-    """Counters of one process, or inside ``shared`` those of all workers. Names follow Prometheus' conventions; labels are bounded by the
-    installed connectors."""
+    """Counters of one process, or in ``shared`` the counters of all workers. Names follow Prometheus' conventions; labels are bounded by
+    the installed connectors."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -108,8 +108,8 @@ class Metrics:
         self.doubts_oldest.set(0.0 if since is None else max(0.0, SharedClock.of(database, clock).now() - since))
 
     def note(self, result: Result) -> None:
-        """Count a finished invocation. Names that are not installed are not used as labels, since callers could invent any number of
-        them. Each end is counted once: a job that still runs by whoever ends it, a replayed Result when it was new."""
+        """Count a finished invocation. Names that are not installed are not used as labels, since callers could invent any number of them.
+        Each end is counted once: a job's by the process that ends it, a replayed Result's when it was new."""
         if result.status in ("running", "waiting") or result.meta.replayed or result.meta.observed:
             return
         connector, action = self._labels(result)
@@ -169,7 +169,7 @@ class Metrics:
 
 
 def _of_all(folder: str) -> bytes:
-    """Return the metrics of all workers. A file of one that has just begun, or ended, may be empty or gone in the middle of that."""
+    """Return the metrics of all workers. The file of a worker that has just begun, or ended, may be empty, or be removed meanwhile."""
     for _ in range(_TRIES - 1):
         with suppress(OSError, ValueError, struct.error):
             return generate_latest(_together(folder))

@@ -28,14 +28,14 @@ _STARTING = Condition(FoundCondition("starting", "the installed connectors are b
 class Readiness:
     """Readiness check, cached. One examination runs at a time, in its own thread: a hanging database blocks nothing else.
 
-    ``needs_broker`` is true of a worker: without its broker it runs nothing.
+    ``needs_broker`` is true for a worker: without its broker it runs nothing.
     """
 
     def __init__(
         self, storage: Storage, clock: Clock, broker: Callable[[], str | None] = lambda: None, *, needs_broker: bool = False
     ) -> None:
         self.warm_up: asyncio.Future[Any] | None = None
-        """Loading of what the first call needs, once it has begun."""
+        """Loading of the modules and data for the first call, once it has begun."""
         self._storage = storage
         self._clock = clock
         self._broker = broker
@@ -49,7 +49,7 @@ class Readiness:
         self._known = Condition()
 
     async def condition(self) -> Condition:
-        """Return the condition of a server. Wait briefly for one that has just started."""
+        """Return the condition of a server. Wait briefly for a server that has just started."""
         began = self._clock.monotonic()
         if self.warm_up is None or not (self.warm_up.done() or (await asyncio.wait({self.warm_up}, timeout=_PATIENCE))[0]):
             return _STARTING
@@ -120,7 +120,7 @@ def _short(error: Exception) -> Condition:
 
 
 def _report(before: Condition, now: Condition) -> None:
-    """Log in full what has become wrong or right. Each warning that has a log line of its own is left to that."""
+    """Log in full which faults are new or have gone. Warnings with log lines of their own are left out."""
     was, fault = before.fault, now.fault
     if fault is not None and (was is None or was.kind != fault.kind):
         _LOG.warning("not ready (%s): %s. %s", fault.kind, fault.text, fault.hint)

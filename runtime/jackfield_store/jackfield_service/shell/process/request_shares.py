@@ -1,7 +1,7 @@
 """Shares of workspaces in a process: in its requests in progress, its turns of reads, its connections and its waiting readers.
 
-A workspace may have three times as many of them as are free: a single one gets three quarters, each of two gets three sevenths. So whoever
-has none finds a place as long as there are any, however many workspaces take what they can.
+A workspace may have three times as many of them as are free: a single one gets three quarters, each of two gets three sevenths. So a
+workspace without any finds a place while there are free ones, however many workspaces take all they can.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ READS = 4
 """Reads of a workspace that are served at once; further ones wait in line. More threads than that would only take turns at the interpreter,
 which the calls of others need. Measured with 1,000 connections that read without a pause, 16 at once tripled their p50."""
 _SPARE = 8
-"""One of so many connections is kept free of those that are beyond a workspace's share."""
+"""One of this many connections is kept free of connections beyond a workspace's share."""
 _REFUSALS, PENALTY = 20.0, 15.0
-"""Refusals a second that a workspace gets at once, and seconds for which further ones are held. A client that repeats what is refused must
-not take the time of others."""
+"""Refusals per second that a workspace gets at once, and seconds for which further ones are delayed. A client that repeats refused requests
+must not take the time of others."""
 OPEN_CONNECTIONS = "openConnections"
 """Name of the limit whose refusals close their connection."""
 _FEWER = "Wait for the answers to earlier requests: other workspaces need the rest."
@@ -72,7 +72,7 @@ class RequestShares:
         self.total -= 1
 
     def take(self, holder: str, connection: Connection | None) -> None:
-        """Count a request, which has begun, and its connection for their workspace.
+        """Count a request that has begun, and its connection, for their workspace.
 
         :raises LimitReached: if the workspace has its share already.
         """
@@ -101,7 +101,7 @@ class RequestShares:
 
     @contextlib.asynccontextmanager
     async def of(self, holder: str, connection: Connection | None, *, reads: bool) -> AsyncIterator[None]:
-        """Count a request for its workspace while it is served; let one that only reads wait for its turn.
+        """Count a request for its workspace while it is served; a read waits for its turn.
 
         :raises LimitReached: if the workspace has its share already.
         """
@@ -132,7 +132,7 @@ class RequestShares:
             raise
 
     def _next(self, holder: str) -> None:
-        """Pass a turn on to whoever has waited longest."""
+        """Pass a turn on to the workspace that has waited longest."""
         line = self._lines.get(holder)
         while line:
             turn = line.popleft()

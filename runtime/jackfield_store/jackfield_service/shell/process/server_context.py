@@ -105,7 +105,7 @@ class ServerContext:
         self.catalog.learn = self.search.build
         self.identities = Identities(self.storage, self.clock, settings.jwt)
         self.mcp_identities = self._over_mcp(settings)
-        """Those of callers over MCP: a JWT for it is for nothing else (RFC 8707), where the server has a public URL."""
+        """Identities of callers over MCP: a JWT for MCP is valid for nothing else (RFC 8707), where the server has a public URL."""
         self.people = self._people(settings)
         """People who sign in at the operator's identity provider; None without one, or without a database."""
         self.readiness = Readiness(self.storage, self.clock, lambda: broker_warning(self.runtimes.environment))
@@ -125,7 +125,7 @@ class ServerContext:
         self.document: bytes | None = None
         """The OpenAPI document, cached by the endpoint that builds it."""
         self.sweeps = self._own_sweeps()
-        """Steps that are repeated every ten minutes, by what is said if one fails; subjects have theirs."""
+        """Steps that are repeated every ten minutes, by the message for a failure; subjects add their own."""
         self._engine: Engine | None = None
         self._loops = self._all_loops()
         self._sweeper: asyncio.Task[None] | None = None
@@ -143,7 +143,7 @@ class ServerContext:
         return People(oidc, storage, self.clock, self.runtimes.guard) if oidc is not None and storage.enabled else None
 
     def _all_loops(self) -> tuple[Loop, ...]:
-        """Create what polls jobs, what looks for evidence of calls in doubt, and the loops of the subjects."""
+        """Create the loops that poll jobs and look for evidence of calls in doubt, and the loops of the subjects."""
         poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
         evidence = EvidenceLoop(self.runtimes, self.metrics.note_doubts, stopping=lambda: self.stopping)
         return poller, evidence, *loops(Process(self.runtimes, self.wake, lambda: self.public_url, lambda: self.stopping))
@@ -190,7 +190,7 @@ class ServerContext:
 
     @property
     def public_url(self) -> str:
-        """Address of the server as browsers see it: that of this process, else the shared one; empty if nobody has named it."""
+        """Address of the server as browsers see it: this process's, else the shared one; empty if none is set."""
         return self.storage.shared.known(PUBLIC_URL)
 
     @property
@@ -203,15 +203,15 @@ class ServerContext:
         return self.mcp_identities if over_mcp else self.identities
 
     def base(self, request: Request) -> str:
-        """Return the server's own address: the operator's public URL, else what this machine calls a server that only it can reach. An
-        empty string if nobody has named it: a request's ``Host`` decides no link."""
+        """Return the server's own address: the operator's public URL, else the local address of a server that only this machine can reach.
+        An empty string if none is set: a request's ``Host`` decides no link."""
         named = self.settings.local and page_fault((), "", request.headers.get("host", ""), allowed=(), local=True) is None
         return self.public_url or (str(request.base_url).rstrip("/") if named else "")
 
     def link(self, request: Request, path: str) -> str:
         """Return a link that others follow, or a redirect URI.
 
-        :raises Problem: 503 if nobody has named the server's address.
+        :raises Problem: 503 if the server's address is not set.
         """
         base = self.base(request)
         if not base:
@@ -228,11 +228,11 @@ class ServerContext:
     def pace(self, identity: Identity, scope: MutableMapping[str, Any]) -> None:
         """Take one request from the caller's rate budget. All requests of a token share it, including those of sessions started with it.
 
-        The scope of the request gets the header fields about the budget that is nearer to its end, the token's or the workspace's:
+        The scope of the request gets the header fields about the more exhausted budget, the token's or the workspace's:
         ``RateLimit-Limit``, ``-Remaining``, ``-Reset`` (draft-ietf-httpapi-ratelimit-headers-03).
 
         :raises Problem: 429 if it is used up.
-        :raises LimitReached: if that of the workspace is.
+        :raises LimitReached: if the workspace's budget is.
         """
         rate, most, taken = self.settings.rate, identity.limits.get("requestsPerSecond"), list[Taken]()
         if rate:
@@ -265,7 +265,7 @@ class ServerContext:
         return await self._lanes.run(lane, step)
 
     def own(self, kind: type[T], make: Callable[[], T]) -> T:
-        """Return the object of a subject that this server has one of, made at first need."""
+        """Return the server's single object of a subject, made at first need."""
         found = self._own.get(kind)
         if found is None:
             found = self._own.setdefault(kind, make())
@@ -287,13 +287,14 @@ class ServerContext:
 
     @property
     def _slots(self) -> int:
-        """Queued invocations that this process runs at once. With a broker, a server leaves them to the workers unless told otherwise."""
+        """Queued invocations that this process runs at once. With a broker, a server leaves them to the workers unless configured
+        otherwise."""
         given = self.settings.queue_workers
         return given if given is not None else 0 if queue_url(self.runtimes.environment) else _QUEUE_WORKERS
 
     async def _warm_up(self) -> None:
-        """Read the catalog and import what the first call needs. An index that another process has to make is not waited for: calls do not
-        need it."""
+        """Read the installed connectors and import the modules for the first call. An index that another process makes is not awaited:
+        calls do not need it."""
         begun, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def begin() -> None:

@@ -22,12 +22,12 @@ class ServerSettings:
 
     ``max_bodies`` covers the bodies of all running requests in one process; ``files_cap`` and ``files_count`` limit the files of one
     workspace. A request's head must arrive within ``head_within`` and have at most ``max_head`` bytes. Its body must arrive at ``slowest``
-    bytes a second at least, after ``body_within``; a response must be read as fast, after ``unread_within``. ``guesses`` is the number of
-    unknown tokens a second from one address. ``rate`` is the number of requests a second per token, ``hook_rate`` that of a provider's
-    requests per path; 0 for no limit. ``public_url`` is the server's address as browsers see it, for links and redirect URIs; without one,
-    only a server on loopback has any. ``origins`` may call from browsers. ``allowed_hosts`` are internal host names that connections'
-    endpoints may use. ``mcp_tools`` selects the tools that MCP clients see. ``installer`` makes the installer of each process, None if the
-    operator has named no catalogue.
+    bytes a second at least, after ``body_within``; the client must read a response as fast, after ``unread_within``. ``guesses`` is the
+    number of unknown tokens a second from one address. ``rate`` is the number of requests a second per token, ``hook_rate`` the number of a
+    provider's requests per path; 0 for no limit. ``public_url`` is the server's address as browsers see it, for links and redirect URIs;
+    without it, only a server on loopback has an address. ``origins`` may call from browsers. ``allowed_hosts`` are internal host names that
+    connections' endpoints may use. ``mcp_tools`` selects the tools that MCP clients see. ``installer`` makes the installer of each process,
+    None if the operator has named no catalogue.
     """
 
     host: str = "127.0.0.1"

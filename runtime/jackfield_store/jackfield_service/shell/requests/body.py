@@ -33,7 +33,7 @@ ALWAYS_FITS = 64 * 1024
 
 
 class TooLarge(Problem):
-    """A body over the limit of ``limit`` bytes; what is left of it is not read."""
+    """A body over the limit of ``limit`` bytes; the rest of it is not read."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(413, f"the body is larger than {limit:,} bytes", {"Connection": "close"})
@@ -82,9 +82,9 @@ async def read_form(request: Request, limit: int, most: int) -> dict[str, str]:
 
 
 async def _spooled(request: Request, limit: int) -> bytes:
-    """Read a body of unknown length through a temporary file, so that one that is too large takes no memory.
+    """Read a body of unknown length through a temporary file, so that a body over the limit takes no memory.
 
-    The file is encrypted with a key that is nowhere else: bodies may contain secrets.
+    The file is encrypted with a key that is stored nowhere else: bodies may contain secrets.
     """
     cipher = Cipher(algorithms.AES256(secrets.token_bytes(32)), modes.CTR(bytes(16)))
     sealing, opening = cipher.encryptor(), cipher.decryptor()
@@ -134,7 +134,7 @@ async def decoded(text: bytes, request: Request) -> Any:
 
 
 async def computed(request: Request, step: Callable[[], T]) -> T:
-    """Run in a thread what computes for long: one at a time in this process, as the pipe does (``jackfield_store.resources.turns``)."""
+    """Run a CPU-bound step in a thread: one at a time in this process, as the pipe does (``jackfield_store.resources.turns``)."""
     run: Callable[[str, Callable[[], T]], Awaitable[T]] = request.scope["jackfield.computed"]
     return await run(request.scope["jackfield.workspace"], step)
 

@@ -1,5 +1,5 @@
-"""Next steps in the words of the HTTP API. They depend on who asks: a scope of the token, ``platform`` for a platform's token, or
-``operator`` for one that manages the operator's workspace."""
+"""Next steps in the words of the HTTP API. They depend on the caller: a scope of the token, ``platform`` for a platform's token, or
+``operator`` for a token that manages the operator's workspace."""
 
 from __future__ import annotations
 
@@ -87,15 +87,15 @@ _OF_CALLERS: Mapping[tuple[str, str], str] = {
     ("workspaces", "invoke"): "The operator of this server, or its platform, creates workspaces.",
     ("oauth_clients", "platform"): "Ask the operator for the OAuth clients of the server.",
 }
-"""Wordings for callers over HTTP who may not send the requests of the others' wording, or have requests of their own. ``invoke`` stands for
+"""Wordings for callers over HTTP who may not send the requests of the general wording, or have requests of their own. ``invoke`` applies to
 all tokens of a workspace with less than ``manage``."""
 _REQUEST = r"\b(?:GET|POST|PUT|PATCH|DELETE) /"
 _ON_THE_SERVER = r"'jackfield |\bjackfield (?:install|uninstall|serve|keys)\b|\bJACKFIELD_[A-Z]|(?<![\w-])--[a-z]"
-"""What is done on the server: commands, their options, and variables of its processes."""
+"""Steps taken on the server: commands, their options, and variables of its processes."""
 
 
 def worded(hint: str, caller: str) -> str:
-    """Return a hint for a caller. Plain text stays unchanged, but says of what is done on the server that its operator does it."""
+    """Return a hint for a caller. Plain text stays unchanged, but steps on the server are attributed to its operator."""
     if isinstance(hint, NextStep):
         return hint.said(_text(hint, caller))
     if caller == "operator" or "operator" in hint or not re.search(_ON_THE_SERVER, hint):

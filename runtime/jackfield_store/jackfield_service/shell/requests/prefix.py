@@ -1,4 +1,4 @@
-"""Addresses of the server, which may lie below a path of another host (``https://corp.example/jackfield/``).
+"""Addresses of the server, which may have a path prefix on another host (``https://corp.example/jackfield/``).
 
 All URLs in responses carry that prefix.
 """

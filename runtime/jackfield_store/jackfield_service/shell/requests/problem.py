@@ -38,8 +38,8 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "timeout": (504, "The server stopped before the request had ended."),
     "insufficient_storage": (507, "There is no room for the file."),
 }
-"""Codes of the API's own refusals: the status that comes with each, as a rule, and what happened. Errors of the runtime keep their code,
-but for ``invalid_invocation``: what is refused here became no invocation."""
+"""Codes of the API's own refusals: the usual status of each, and its meaning. Errors of the runtime keep their code, except
+``invalid_invocation``: a request refused here became no invocation."""
 _OF_STATUS: Mapping[int, str] = {
     **{status: code for code, (status, _) in reversed([*PROBLEMS.items()])}, 403: "forbidden", 422: "invalid_request",
 }  # fmt: skip
@@ -63,7 +63,7 @@ def code_of(status: int) -> str:
 
 
 def explained() -> Mapping[str, tuple[int, str]]:
-    """Return what the code of a refusal may be, with its status and what happened: these codes, and those of errors that have no other."""
+    """Return the codes of refusals, with status and meaning: these codes, and the codes of errors without a finer one."""
     errors = {
         code: (kind.http_status, " ".join((kind.__doc__ or "").partition("\n\n")[0].split()))
         for code, kind in CODES.items()

@@ -1,6 +1,6 @@
-"""Order of a list's rows by one of their members, with cursors that say after which row a page begins.
+"""Order of a list's rows by one of their members, with cursors that name the row before a page.
 
-The API's lists and the console's have the same order: rows that come and go meanwhile shift nothing.
+The API's lists and the console's have the same order: added and removed rows shift nothing.
 """
 
 from __future__ import annotations

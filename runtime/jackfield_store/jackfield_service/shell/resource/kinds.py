@@ -24,8 +24,8 @@ _WORD = re.compile(r"-(\w)")
 
 
 class KindRow(NamedTuple):
-    """Thing of a kind that is there. Files name it by ``name``, and may state what is ``stated`` of all that is ``shown``; it is changed by
-    its ``key``."""
+    """Existing object of a kind. Files name it by ``name``, and may state the ``stated`` members of its ``shown`` form; changes address it
+    by ``key``."""
 
     name: str
     key: str
@@ -34,7 +34,7 @@ class KindRow(NamedTuple):
 
 
 class Done(NamedTuple):
-    """Thing that was made or changed, as it is now, and its secrets that are shown once; ``row`` is None if nothing of it is there."""
+    """Created or changed object in its current form, and its secrets, which are shown once; ``row`` is None if it no longer exists."""
 
     row: KindRow | None
     secrets: Mapping[str, Any] = MappingProxyType({})
@@ -46,12 +46,12 @@ def _nothing(*_: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """Kind of things of a workspace; ``schema`` is that of what a file states of one.
+    """Kind of objects in a workspace; ``schema`` describes the object's form in files.
 
-    ``all`` returns those whose names are asked for. ``ahead`` asks whom a new one is about before the transaction, and ``make`` gets the
-    answer. ``hangs`` names what ends or stops with one, ``person`` what a person has yet to do, and ``after`` says what a
-    process does at the provider afterwards. Kinds of a lower ``rank`` are made first and ended last. Members of ``values`` among
-    ``secrets`` are references that are resolved. ``operators`` are changed by the operator alone, and those of ``platforms`` by a
+    ``all`` returns the objects with the given names. ``ahead`` looks up the subject of a new object before the transaction, and ``make``
+    gets the result. ``hangs`` names objects that end or stop with one, ``person`` the steps that a person still has to take, and ``after``
+    the steps that a process takes at the provider afterwards. Kinds of a lower ``rank`` are created first and removed last. Members of
+    ``values`` among ``secrets`` are references that are resolved. ``operators`` are changed by the operator alone, ``platforms`` by a
     platform's token, too.
     """
 
@@ -100,7 +100,7 @@ def kind_of(resource: Resource[Any]) -> Kind[Any]:
 
 
 class _Noun:
-    """Acts of a declared noun as those of a kind; ``fields`` are the members that files state."""
+    """Acts of a declared noun in the form of a kind; ``fields`` are the members that files state."""
 
     def __init__(self, resource: Resource[Any]) -> None:
         self._resource, self._told, self._key = resource, resource.stated, resource.argument[0]
@@ -143,7 +143,7 @@ class _Noun:
         return KindRow(shown[self._told.named], shown[self._key], stated, shown)
 
     def _together(self, spec: Json, stated: Json) -> Json:
-        """Return the members that are replaced as a whole: those that are not stated stay beside those of their kind."""
+        """Return the members that are replaced as a whole: unstated ones keep their current values."""
         given = {name: spec[name] for name in self._told.together if spec.get(name) is not None}
         stay = {name: stated[name] for name in self._told.together if stated.get(name) is not None}
         return {**(stay if stay.keys() >= given.keys() else {}), **given}

@@ -1,6 +1,6 @@
-"""Declaration of a noun: its members, what can be done with it, and how its things are opened for a caller.
+"""Declaration of a noun: its members, its operations, and the way in which its objects are opened for a caller.
 
-Operations with their shapes (``http.resources``), verbs (``resource.verbs``) and parts of pages (``layout.resources``) are made of it.
+Operations with their shapes (``http.resources``), verbs (``resource.verbs``) and parts of pages (``layout.resources``) are made from it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Is(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Member of a noun. ``given`` is the schema of what creates or changes one, if that differs from what is shown; ``title`` names it in
+    """Member of a noun. ``given`` is the schema for creating or changing it, if that differs from its displayed form; ``title`` names it in
     the console, ``words`` its values.
     """
 
@@ -67,10 +67,10 @@ class Field:
 class Act:
     """Operation on a noun: ``list``, ``show``, ``create``, ``change``, ``remove``, or under a name of its own with one of them.
 
-    ``does`` gets the opened things, the key of one unless it creates one, the members of the body if there is one, and ``query`` by name.
-    ``verb`` is the summary of the command's verb if that differs; empty: it has none, or one by hand. ``operation``, ``body`` and
-    ``answers`` are those of the HTTP API where they do not follow from the noun. A list has its ``query`` beside the noun's filters. One
-    that ``reads`` is a GET.
+    ``does`` gets the opened objects, the key of one unless it creates one, the members of the body if there is one, and ``query`` by name.
+    ``verb`` is the summary of the command's verb if that differs; empty: it has no verb, or a hand-written one. ``operation``, ``body`` and
+    ``answers`` belong to the HTTP API where they do not follow from the noun. A list has its ``query`` in addition to the noun's filters.
+    An act that ``reads`` is a GET.
     """
 
     name: str
@@ -112,10 +112,10 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class InFiles:
-    """Rules by which files state things of a noun (``resource.kinds``).
+    """Rules for a noun's objects in files (``resource.kinds``).
 
-    ``named`` is the member by which they name one, and ``without`` are members that they do not state. Those ``together`` are replaced as
-    a whole. A change of a ``merged`` one leaves the members that it does not have. The others are as those of ``Kind``.
+    ``named`` is the member that names an object, and ``without`` are members that files do not state. Members in ``together`` are replaced
+    as a whole. A change of a ``merged`` member leaves the members that it does not have. The other attributes are the same as in ``Kind``.
     """
 
     named: str = "name"
@@ -132,11 +132,11 @@ class InFiles:
 class Resource(Generic[T]):
     """Noun of a subject. ``one`` names it in operations and shapes, ``kept`` in refusals, by default as the path does.
 
-    ``opens`` opens the things of a workspace, in a thread of the kind ``waits``. ``unruled`` is the refusal of a token with rules. ``row``
-    makes a document of what an act returns, which has further members unless it is ``closed``. ``judged`` returns the status of an error
-    where that is not the error's own. ``argument`` is the key on the command line, with its placeholder. ``of`` stands in the names of
-    operations before the noun's. ``columns`` are those of the command line, ``listed`` those of the console, whose pages of a single one
-    show all members with a title in their order.
+    ``opens`` opens the objects of a workspace, in a thread of the kind ``waits``. ``unruled`` is the refusal of a token with rules. ``row``
+    makes a document from an act's result, which has further members unless it is ``closed``. ``judged`` returns the status of an error
+    where it differs from the error's own. ``argument`` is the key on the command line, with its placeholder. ``of`` precedes the noun in
+    the names of operations. ``columns`` are the command line's columns, ``listed`` the console's; a page of a single object shows all
+    members with a title in their order.
     """
 
     one: str
@@ -161,7 +161,7 @@ class Resource(Generic[T]):
     stated: InFiles = InFiles()
 
     def described(self) -> dict[str, Json]:
-        """Return the shapes of what operations take and answer with, by name."""
+        """Return the shapes of the operations' requests and responses, by name."""
         bodies = {act.name: act.body for act in self.acts}
         seen = tuple(one for one in self.fields if not one.part & (Is.ONCE | Is.UNSEEN | Is.DETAIL))
         found: dict[str, Json] = {}
@@ -186,7 +186,7 @@ class Resource(Generic[T]):
         return f"Created{self.one}" if self._of(Is.ONCE) else self.shown
 
     def members(self, shape: str) -> tuple[set[str], set[str]]:
-        """Return the members that a body of a shape must have, and those that it may have."""
+        """Return the required and the optional members of a body with this shape."""
         schema = self.described()[shape]
         needed = set(schema["required"])
         return needed, schema["properties"].keys() - needed
@@ -205,7 +205,7 @@ def document_of(found: Any) -> Any:
 
 
 def invalid_or_unknown(error: JackfieldError) -> int | None:
-    """Return the status of what is not valid, which has details, and of a name that is unknown, which has none."""
+    """Return the status of an invalid request, which has details, and of an unknown name, which has none."""
     is_plain = isinstance(error, InvalidInvocation) and error.http_status == InvalidInvocation.http_status
     return (422 if error.details else 404) if is_plain else None
 

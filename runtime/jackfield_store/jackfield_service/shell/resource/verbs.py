@@ -17,11 +17,11 @@ T = TypeVar("T")
 _NAMES = {"create": "add", "change": "update", "enable": "resume", "disable": "pause"}
 """Verbs of acts that have other names over HTTP."""
 _BY_HAND = ("create", "change")
-"""Acts of which a verb declares what it takes."""
+"""Acts whose verbs declare their own arguments."""
 
 
 def noun(resource: Resource[T]) -> Noun[T]:
-    """Return the runs of a noun's verbs, for those that are written by hand, too."""
+    """Return the runs of a noun's verbs, also for hand-written ones."""
 
     @contextmanager
     def opened(arguments: Namespace) -> Iterator[T]:
@@ -37,7 +37,7 @@ def noun(resource: Resource[T]) -> Noun[T]:
 
 
 def verbs(resource: Resource[T], runs: Noun[T] | None = None, **own: Verb) -> dict[str, Verb]:
-    """Return the verbs of the acts in their order: of those that take nothing but a key, and ``own`` ones for others."""
+    """Return the verbs of the acts in their order: generated ones for acts that take only a key, and ``own`` ones for others."""
     runs = runs or noun(resource)
     plain = (
         act for act in resource.acts if act.verb != "" and not (act.body or act.name in _BY_HAND or (act.query and act.name != "list"))

@@ -1,6 +1,6 @@
-"""Choice of an action by search, for a form that starts calls: in a dialog of that form, which stays as it is filled in.
+"""Choice of an action by search, for a form that starts calls: in a dialog of that form, which keeps its values.
 
-Without scripts, the choice is a page of its own, which leads back to the form.
+Without scripts, the choice is a separate page that returns to the form.
 """
 
 from __future__ import annotations
@@ -70,14 +70,15 @@ def chooser(address: str, text: str) -> Markup:
 
 
 def action_field(label: str) -> Markup:
-    """Render the search of an action inside of a form, which ``action_search`` carries out: what is found fills the form's part."""
+    """Render the search of an action inside of a form, which ``action_search`` carries out: the chosen action fills the form's part."""
     box = h.input(type="search", id="wanted-action", name="q", form=_SEARCH, autocomplete="off", placeholder="Search actions")
     row = h.div(box, h.button("Search", form=_SEARCH, class_="quiet"), class_="searching")
     return h.div(h.label(label, for_="wanted-action"), row, h.div(id="offered", aria_live="polite"), class_="field")
 
 
 def action_search(at: str, **kept: str) -> Markup:
-    """Render what ``action_field`` sends, beside the form, since no form can be in another; ``at`` and ``kept`` as for ``choosing``."""
+    """Render the form that ``action_field`` sends, outside of its form, since forms cannot be nested; ``at`` and ``kept`` as for
+    ``choosing``."""
     hidden = [h.input(type="hidden", name=name, value=value) for name, value in kept.items()]
     trigger = "submit, input from:#wanted-action delay:250ms"
     return h.form(
@@ -86,7 +87,7 @@ def action_search(at: str, **kept: str) -> Markup:
 
 
 def choice_dialog() -> Markup:
-    """Render the dialog of the choice, which stands beside the form."""
+    """Render the dialog of the choice, outside of the form."""
     return dialog(_DIALOG, "Choose an action")
 
 

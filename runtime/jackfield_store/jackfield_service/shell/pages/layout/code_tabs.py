@@ -1,4 +1,4 @@
-"""Tabs with an invocation as code, beside the form of an action and after a trial."""
+"""Tabs with an invocation as code, next to the form of an action and after a trial."""
 
 from __future__ import annotations
 

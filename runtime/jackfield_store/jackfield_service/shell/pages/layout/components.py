@@ -58,7 +58,7 @@ def badge(word: str, text: str | None = None) -> Markup:
 
 
 def glyph(name: str) -> Markup:
-    """Render a small picture of ``icons.svg``, in the colour of the text beside it, which says the same."""
+    """Render a small picture of ``icons.svg``, in the colour of the text next to it, which says the same."""
     return h.svg(h.use(href=f"{asset('icons.svg')}#{name}"), class_="glyph", aria_hidden="true")
 
 
@@ -70,7 +70,7 @@ def heading(title: Node, *beside: Node, lead: Node = None, anew: bool = False) -
 
 
 def notice(*content: Node, tone: str = "plain") -> Markup:
-    """Render a message about what was done or is to be done."""
+    """Render a message about a finished or required step."""
     return h.div(*content, class_=f"notice {tone}", role="status")
 
 
@@ -101,7 +101,7 @@ def done_notice(request: PageRequest, texts: Mapping[str, str], *warnings: str) 
 
 
 def problem_notice(found: Mapping[str, Any]) -> Markup | None:
-    """Render what is wrong with the row of what is shown; None if nothing is."""
+    """Render the fault of a displayed object's row; None if it has none."""
     return notice(f"Something is wrong: {found['problem']}.", tone="bad") if "problem" in found else None
 
 
@@ -135,7 +135,8 @@ def local_time(moment: float) -> Markup:
 
 
 def ago(moment: float, now: float) -> str:
-    """Format the time between two moments in one unit: "5 min ago", "in 3 days". What is past is cut, what comes is rounded."""
+    """Format the time between two moments in one unit: "5 min ago", "in 3 days". Past times are rounded down, future times to the
+    nearest."""
     seconds = abs(now - moment)
     whole = int if moment <= now else round  # what ends in 90 days does not say 89 a second later
     if seconds < 1:
@@ -166,7 +167,7 @@ def json_text(value: Any) -> str:
 
 
 def picture(given: object, longest: int = 20_000) -> Markup | None:
-    """Render the icon of a manifest; None if it has none, a long one, or one of another host."""
+    """Render the icon of a manifest; None if it has none, an overly long one, or one on another host."""
     if not isinstance(given, str) or not given.startswith("data:image/") or len(given) > longest:
         return None
     return h.img(src=given, alt="", class_="icon", width=32, height=32)
@@ -251,7 +252,7 @@ def summary(text: str) -> Markup:
 
 
 def outside(address: object, text: str | None = None) -> Markup | None:
-    """Render a link to another site, by default with its address as text; None unless it is one of the web."""
+    """Render a link to another site, by default with its address as text; None unless it is a web address."""
     if not isinstance(address, str) or not address.startswith(("https://", "http://")):
         return None
     return h.a(text or address, href=address, rel="noreferrer noopener", target="_blank")
@@ -266,22 +267,22 @@ def form(
     request: PageRequest, address: str, *content: Node, into: str | None = None, swap: str = "innerHTML", state: Any = None,
     **attributes: Attribute,
 ) -> Markup:  # fmt: skip
-    """Render a form with side effects. ``into`` selects the element in which its answer is shown without loading the page anew. ``state`` is
-    what its page shows of what it decides on (``drawn.decides``)."""
+    """Render a form with side effects. ``into`` selects the element in which its answer is shown without reloading the page. ``state`` is
+    the displayed state that the form decides on (``drawn.decides``)."""
     partly: dict[str, Attribute] = {"hx_post": address, "hx_target": into, "hx_swap": swap} if into else {}
     token = request.csrf if state is None else drawn_from(request.csrf, state)
     return h.form(csrf_field(token), *content, method="post", action=address, **partly, **attributes)
 
 
 def steps(request: PageRequest, address: str, offered: Iterable[tuple[str, str]], *more: Node, state: Any = None) -> Markup:
-    """Render a button for each step that can be taken at ``address``, by its path and its title; and ``more`` beside them."""
+    """Render a button for each step that can be taken at ``address``, by its path and its title; and ``more`` next to them."""
     buttons = [form(request, f"{address}/{step}", h.button(title, class_="quiet"), state=state) for step, title in offered]
     return h.div(buttons, *more, class_="actions")
 
 
 def final(request: PageRequest, address: str, title: str, told: Node, *content: Node, of: str = "", state: Any = None) -> Markup:
-    """Render an irreversible step: a first press shows the consequences, the button below takes the step. ``of`` names what it is about,
-    for readers who hear a list of equal buttons."""
+    """Render an irreversible step: a first press shows the consequences, the button below takes the step. ``of`` names the object, for
+    screen readers that read out a list of equal buttons."""
     name = f"{title} {of}" if of else None
     sure = form(request, address, *content, h.button(title, class_="danger", aria_label=name), state=state)
     return h.details(
@@ -290,13 +291,13 @@ def final(request: PageRequest, address: str, title: str, told: Node, *content: 
 
 
 def bar(*buttons: Node, counts: bool = True) -> Markup:
-    """Render the buttons of a form of any length, which stay in reach. Where it changes what is stored, the page's script ``counts`` beside
-    them how many fields are changed, and marks these."""
+    """Render the buttons of a form of any length, which stay visible. Where the form changes stored values, the page's script ``counts``
+    the changed fields next to the buttons, and marks these fields."""
     return h.div(*buttons, h.span(role="status", class_="muted", data_changes=True) if counts else None, class_="actions bar")
 
 
 def part(title: str, lead: Node, *fields: Node) -> Markup:
-    """Render a group of a form's fields, with what they are about beside them."""
+    """Render a group of a form's fields, with their subject next to them."""
     return h.div(
         h.div(h.h3(title), h.p(lead, class_="muted") if lead else None),
         h.div(*fields, class_="stack"),
@@ -319,7 +320,7 @@ def panel(identifier: str, button: str, title: str, *content: Node, tone: str = 
 
 
 def removal(request: PageRequest, address: str, noun: str, told: Node, *, state: Any) -> list[Node]:
-    """Render the button of a page's title that removes what the page is about, and the panel that says what that does first."""
+    """Render the button in a page's title that removes the page's object, and the panel that first says what the removal does."""
     asked = form(request, address, h.p(told), h.button(f"Remove the {noun}", class_="danger"), state=state)
     return panel("remove", "Remove", f"Remove this {noun}", asked, tone="quiet danger")
 
@@ -351,7 +352,7 @@ def choice_field(
 
 
 def check_field(name: str, label: str, on: bool, hint: str | None = None, *, changes: bool = True, asks: bool = False) -> Markup:
-    """Render a box to tick with its label; one that the visitor may not change is disabled. With ``asks`` the browser asks for a
+    """Render a checkbox with its label; one that the visitor may not change is disabled. With ``asks`` the browser asks for a
     confirmation."""
     given: dict[str, Attribute] = {"checked": on, "disabled": not changes, "data_asks": asks}
     box = h.input(type="checkbox", id=name, name=name, aria_describedby=_described(name, hint), **given)
@@ -363,8 +364,8 @@ def _described(name: str, hint: Node) -> str | None:
 
 
 def filters(address: str, *fields: Node, further: Node = None, live: bool = True, asks: str | None = None) -> Markup:
-    """Render the filters of a list, with ``further`` ones below. A live list updates while they are changed. ``asks`` is sent only where
-    somebody presses the button, or Enter: for what is too much work while they type."""
+    """Render the filters of a list, with ``further`` ones below. A live list updates while they are changed. ``asks`` is sent only on a
+    press of the button, or Enter: for a search that costs too much while typing."""
     partly = {**_found(address, "input delay:250ms, submit"), "hx_replace_url": "true"} if live else {}
     return h.form(
         fields, h.button("Filter", name=asks, value="1" if asks else None), further, action=address, class_="filters", id=FILTERS, **partly
@@ -403,9 +404,9 @@ def choices(label: str, links: Iterable[tuple[str, str, bool]]) -> Markup:
 
 
 def live(address: str, seconds: int, identifier: str, *content: Node) -> Markup:
-    """Render a part of a page that is refreshed every ``seconds`` while somebody looks at it; the focused element keeps the focus.
+    """Render a part of a page that is refreshed every ``seconds`` while it is visible; the focused element keeps the focus.
 
-    The page's script asks: not while the page is hidden, and at the pace of ``paced``, where an answer has one.
+    The page's script requests it: not while the page is hidden, and at the pace of ``paced``, where an answer has one.
     """
     return h.div(
         *content, id=identifier, hx_get=address, hx_trigger="refresh", hx_swap="innerMorph", hx_target="this", data_live=str(seconds)

@@ -1,7 +1,7 @@
-"""Choice of a connection in the forms that start calls: of the account that they use.
+"""Choice of a connection, and so of its account, in forms that start calls.
 
-A form that begins with something stored, such as a schedule or an earlier call, chooses no other connection for one that is gone: that would
-move it to another account.
+A form that begins with a stored call, such as a schedule's, never replaces a deleted connection by another: that would move the call to
+another account.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SHORT = 30
 _FIELD = "connection"
 _MEMBER = "/connection"
 _PLACE = "call:connection"
-"""Name of the choice where faults are shown, beside those of the inputs."""
+"""Name of the choice where faults are shown, next to the inputs' names."""
 
 
 def fitting_connections(request: PageRequest, manifest: Manifest, action: ActionManifest, stored: str = "") -> list[dict[str, Any]]:
@@ -74,9 +74,9 @@ def call_connection(request: PageRequest, manifest: Manifest, rows: Sequence[Map
 
 
 def refuse_unchosen(form: Mapping[str, str], call: Mapping[str, Any]) -> None:
-    """Refuse a call whose connection is gone and for which no other was chosen: the page's script sends the name of the one that is gone.
+    """Refuse a call whose connection is gone, if no other was chosen: the page's script sends the name of the deleted connection.
 
-    :raises InvalidInput: if it is such a call; the fault is at the choice.
+    :raises InvalidInput: for such a call; the fault is at the choice.
     """
     gone = call.get("connection")
     if gone and form.get(_FIELD) == "":
@@ -99,7 +99,7 @@ def shown_at_choice(path: str) -> str | None:
 
 
 def connection_dialog() -> Markup:
-    """Render the dialog that adds a connection, beside a form with such a choice."""
+    """Render the dialog that adds a connection, next to a form with such a choice."""
     return dialog("new-connection", "New connection")
 
 

@@ -1,7 +1,8 @@
-"""States that forms are drawn from: a page says what a button will do, and for another state than that nothing is done.
+"""States that forms are rendered from: a page says what a button will do, and if the state has changed since, nothing is done.
 
-A form carries the digest of its state beside its session's token. ``drawn_from`` draws and ``is_current`` judges, ``decides`` for a route of
-the console. Whoever can write the token is the page itself; a new sign-in replaces the token and leaves the digest.
+A form carries the digest of its state along with its session's token. ``drawn_from`` computes the digest and ``is_current`` checks it,
+``decides`` does both for a route of the console. Only the page itself can write the token; a new sign-in replaces the token and leaves the
+digest.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from jackfield_service.shell.requests.problem import Problem
 
 _SHORT = 32
 ANEW = "anew"
-"""Parameter of a page that is shown in place of what was asked for."""
+"""Parameter of a page that is shown in place of the requested one."""
 MOVED = "This has changed since its page was opened, perhaps in another tab. Nothing was done. This is how it is now."
 State = Callable[[PageRequest], Any]
 Decision = TypeVar("Decision", bound=Callable[[PageRequest], Any])
@@ -54,10 +55,10 @@ def is_current(drawn: str, *state: Any) -> bool:
 
 
 def decides(state: State, back: Callable[[PageRequest], str] = lambda _: "") -> Callable[[Decision], Decision]:
-    """Make a POST of the console one that decides on what its page has shown.
+    """Turn a POST of the console into one that decides on the state shown by its page.
 
-    ``state`` returns what the form was drawn from (``form``, ``final``), as it is now; None where there is nothing to decide on any more,
-    which the function says itself. Of a form that was drawn from another state the page is shown anew: at ``back``, or where the form stands.
+    ``state`` returns the current state of the form's objects (``form``, ``final``); None if they are gone, which the function reports
+    itself. If the form was rendered from another state, the page is shown anew: at ``back``, or at the form's own address.
     """
 
     def decorated(function: Decision) -> Decision:

@@ -1,4 +1,4 @@
-"""Connection of a call, by the name that it has now: the one of the call may have been renamed or removed, and another may have its name."""
+"""Connection of a call, by its current name: the connection may have been renamed or removed, and another may have its old name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CallConnections:
         return self._names.present(entry.connection, entry.created_at if entry.started_at is None else entry.started_at)
 
     def former(self, name: str) -> list[str]:
-        """Return the other names that connections had which were renamed to ``name``; none to a visitor whose rules may hide them."""
+        """Return the earlier names of connections that were renamed to ``name``; none to a visitor whose rules may hide them."""
         return [] if self._is_bound else self._names.former(name)
 
 
@@ -46,7 +46,7 @@ def present_connection(request: PageRequest, entry: Entry) -> str | None:
 
 
 def connection_to_begin(request: PageRequest, entry: Entry) -> str | None:
-    """Return the connection that a form begins with which makes a call again; what is no name asks for a choice."""
+    """Return the initial connection of a form that repeats a call; a value that is no name asks for a choice."""
     if entry.connection is None:
         return None
     if (name := present_connection(request, entry)) is not None:

@@ -1,4 +1,4 @@
-"""Export of what a list's filters find: the links, and the file that they save."""
+"""Export of the rows that a list's filters match: the links, and the file that they save."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ from jackfield_service.shell.pages.layout.components import parted
 
 _DEEPEST = 3
 _SHOWN, _FEW = 10, 7
-"""Members shown at once, and those of an action that has more; further optional ones are behind 'More fields'."""
+"""Number of members shown at once, and the number for an action that has more; further optional ones are behind 'More fields'."""
 _MOST = 1_000
-"""Fields of one form, also of rows that can be added; what is beyond them is written as JSON."""
+"""Maximum fields of one form, also of rows that can be added; others are written as JSON."""
 _MOST_BRANCHES = 6
 """Levels of branches within branches that are looked at."""
 _RANKS = (
@@ -48,10 +48,10 @@ def form_schema(
     schema: Schema, *, stored: Collection[str] = (), fixed: Collection[str] = (), seldom: Collection[str] = (),
     ranks: Mapping[str, int] = MappingProxyType({}), given: Collection[str] = (), auth: str = "",
 ) -> dict[str, Any]:  # fmt: skip
-    """Build json-editor's schema for an object. ``stored`` are secrets with a stored value, ``fixed`` are members that only the runtime sets,
-    ``seldom`` are shown behind 'More fields', as deprecated ones are. ``given`` are members that have a value: hidden ones are shown, too,
-    since what the form does not have is not sent. ``auth`` is how a connection with these values signs in. A form without it is one of inputs:
-    there, what reads like a text of several lines gets room for them.
+    """Build json-editor's schema for an object. ``stored`` are secrets with a stored value, ``fixed`` are members that only the runtime
+    sets, ``seldom`` are shown behind 'More fields', like deprecated ones. ``given`` are members that have a value: hidden ones are shown,
+    too, since only members in the form are sent. ``auth`` is how a connection with these values signs in. A form without it is for inputs:
+    there, texts that probably have several lines get room for them.
 
     Members come by their ``ranks``, then in the author's order, where fields have one; others follow, required ones first.
     """
@@ -154,8 +154,8 @@ class _Drawing:
         return {}
 
     def _fitting(self, kind: str, node: Schema) -> dict[str, Any]:
-        """Return how ``static/typing.js`` makes what somebody types fit: an address has a scheme, a token has none, and an input may have
-        several lines, whatever room it has."""
+        """Return how ``static/typing.js`` corrects typed text: an address has a scheme, a token has none, and an input may have several
+        lines, whatever its size."""
         if kind == "text" and not self._auth:
             return {"lines": True} if {"format", "pattern"}.isdisjoint(node) else {}
         takes = (
@@ -229,9 +229,9 @@ def _kind(given: Schema, root: Schema, depth: int, within: int = 0) -> tuple[str
 
 
 def _one_of(choices: list[tuple[str, Schema]], others: list[tuple[str, Schema]], node: Schema) -> tuple[str, Schema]:
-    """Choose the kind of control for a value that has one of several simple forms: what takes them all comes first.
+    """Choose the kind of control for a value that has one of several simple forms: the control that takes them all comes first.
 
-    Choices beside a text or a number are suggestions for it, and beside yes and no they are further choices.
+    Choices in addition to a text or a number are suggestions for it; in addition to yes and no they are further choices.
     """
     values = [value for _, branch in choices for value in _values(branch)]
     kind, branch = min(others, key=lambda pair: _RANKS.index(pair[0]), default=("choice", node))
@@ -279,7 +279,7 @@ def _text_kind(node: Schema) -> str:
 
 
 def spelled(name: str) -> str:
-    """Return the name of a member without a title as words, ``bigId`` as "Big ID"; what is no name of a program stays as it is."""
+    """Return the name of a member without a title as words, ``bigId`` as "Big ID"; a text that is no identifier stays as it is."""
     if not (name.isascii() and name.isidentifier()):
         return name
     parts = _NAME_PARTS.findall(name)
@@ -287,12 +287,12 @@ def spelled(name: str) -> str:
 
 
 def _capitals(word: str) -> str:
-    """Return a word of a title, in capitals if it is one of the names that are written so, and begins with one."""
+    """Return a word of a title, in capitals if it is, or begins with, a name that is written in capitals."""
     return word.upper() if word[:1].isupper() and word.lower() in _INITIALS else word
 
 
 def _is_prose(name: str, node: Schema) -> bool:
-    """Return whether a text of no known form is one of several lines, by its limit or its name."""
+    """Return whether a text without a known format has several lines, by its limit or its name."""
     if not {"format", "pattern"}.isdisjoint(node) or not {"options", "values", "trim", "fromConnection"}.isdisjoint(extension(node)):
         return False
     before = name.rstrip(ascii_lowercase)

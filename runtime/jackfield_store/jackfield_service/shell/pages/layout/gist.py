@@ -1,5 +1,5 @@
-"""Names of calls: the title of their action, and a line that tells calls of one action apart. That is whom a message goes to and what it is
-about, or the first inputs that say something."""
+"""Names of calls: the title of their action, and a line that distinguishes calls of one action. The line names the recipient and subject of
+a message, or the first meaningful inputs."""
 
 from __future__ import annotations
 
@@ -43,14 +43,15 @@ def readable_inputs(request: PageRequest, calls: Sequence[Called]) -> dict[str, 
 
 
 def named(request: PageRequest, calls: Sequence[Labelled]) -> dict[str, Node]:
-    """Return the name of each call by its ID, as a link to its page, with its connector. A line tells it from others: of its inputs, as far
-    as the visitor may read them, else of its labels."""
+    """Return the name of each call by its ID, as a link to its page, with its connector. A line distinguishes it from others: by its
+    inputs, as far as the visitor may read them, else by its labels."""
     found = readable_inputs(request, calls)
     return {call.id: _named(request, call, found.get(call.id)) for call in calls}
 
 
 def name_of(request: PageRequest, call: Labelled) -> str:
-    """Return the name of a call: the title of its action, or of the program's own function; of what is not installed, the action's key."""
+    """Return the name of a call: the title of its action, or of the program's own function; for an action that is not installed, the
+    action's key."""
     title, action = call.context.get("title"), action_of(request, call.connector, call.action)
     return title if isinstance(title, str) else call.action if action is None else action.title
 
@@ -62,7 +63,7 @@ def action_of(request: PageRequest, connector: str, action: str) -> ActionManife
 
 
 def telling_inputs(request: PageRequest, call: Labelled) -> tuple[dict[str, Any], str]:
-    """Return the inputs that tell a call from others, by name, and whom it was for, as far as the visitor may read them."""
+    """Return the inputs that distinguish a call, by name, and its recipients, as far as the visitor may read them."""
     action, inputs = action_of(request, call.connector, call.action), readable_inputs(request, [call]).get(call.id)
     schema = action.inputs if action else {}
     told = list(_telling(schema, inputs)) if isinstance(inputs, Mapping) else []
@@ -80,8 +81,8 @@ def _named(request: PageRequest, call: Labelled, inputs: Any) -> Node:
 
 
 def _telling(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the inputs that say something: recipients first, then those that are required, in the author's order, and last what the
-    connection could bring, such as a region. Secrets and defaults tell no call apart."""
+    """Yield the distinguishing inputs: recipients first, then required inputs in the author's order, and last inputs that the connection
+    could provide, such as a region. Secrets and defaults distinguish no call."""
     required = schema.get("required", ())
     places = {name: place for place, name in enumerate(schema.get("properties", {}))}
     known = [(name, _nodes(schema, name)) for name in list(inputs)[:_MEMBERS]]
@@ -108,7 +109,7 @@ def _rank(pair: tuple[str, Nodes], required: Sequence[str], places: Mapping[str,
 
 
 def _text(value: Any) -> str:
-    """Return a text or a number as it is, and the first ones of a list; nothing of others."""
+    """Return a text or a number as it is, and the first items of a list; nothing for other values."""
     if isinstance(value, list):
         texts = [text for text in map(_text, value[:_FEW]) if text]
         return ", ".join(texts) + (f" and {len(value) - _FEW} more" if texts and len(value) > _FEW else "")

@@ -1,4 +1,4 @@
-"""Masks in what a form sends back: a mask is no secret, so what was changed must have its secrets entered again."""
+"""Masks in a form's returned values: a mask is no secret, so a changed value must have its secrets entered again."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from jackfield.redaction.marks import MASK
 
 
 def refuse_masks(value: Any, path: str = "") -> None:
-    """Refuse a changed value in which a mask stands for a secret: another action or address must not get the old one's.
+    """Refuse a changed value with a mask in place of a secret: another action or address must not get the old one's secret.
 
-    :raises InvalidInput: if one does, with the places of all.
+    :raises InvalidInput: for such a value, with the places of all masks.
     """
     masks = _masks(value, path)
     if masks:

@@ -28,8 +28,9 @@ _MONTH = 30 * 86_400.0
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PageRequest:
-    """Authenticated request; ``http`` is Starlette's. ``form`` has the fields of a POST, ``csrf`` is the token for the page's forms, ``operator`` is true for
-    sessions that began with a one-time link, and of platform admins. ``is_silent``: the database does not answer, and the page shows what needs none."""
+    """Authenticated request; ``http`` is Starlette's. ``form`` has the fields of a POST, ``csrf`` is the token for the page's forms,
+    ``operator`` is true for sessions that began with a one-time link, and of platform admins. ``is_silent``: the database does not answer,
+    and the page shows only parts that do not need it."""
 
     http: Request
     server: ServerContext
@@ -74,11 +75,11 @@ class PageRequest:
 
     @property
     def uses(self) -> Counter[tuple[str, str]]:
-        """Number of invocations in the last 30 days by connector and action, of those that the caller may count."""
+        """Number of invocations in the last 30 days by connector and action, as far as the caller may count them."""
         return self.journal.uses(self.now - _MONTH) if self.runtime.journal is not None and not self.is_silent else Counter()
 
     def stored_connections(self, limit: int, type: str | None = None) -> list[dict[str, Any]]:
-        """List connections, all or those of a type; none while the database does not answer."""
+        """List connections, all or only a type's; none while the database does not answer."""
         return [] if self.is_silent else list(self.connections.list(limit=limit, type=type).items)
 
     @property

@@ -9,13 +9,13 @@ from typing import Any, Literal
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 
 Endpoint = Callable[[PageRequest], Any]
-"""Returns a response, or an awaitable of one. One that is no coroutine function runs in a thread."""
+"""Function that returns a response, or an awaitable of one. A function that is no coroutine function runs in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page, or what a form of one does (``POST``). One that ``describes`` shows what is installed, and goes on while the database does not answer,
-    without what it has stored. One that ``streams`` reads the body itself, and gets the CSRF token in a header."""
+    """A page, or the handler of a page's form (``POST``). A page that ``describes`` shows installed connectors, and works while the
+    database does not answer, without stored data. A page that ``streams`` reads the body itself, and gets the CSRF token in a header."""
 
     path: str
     endpoint: Endpoint

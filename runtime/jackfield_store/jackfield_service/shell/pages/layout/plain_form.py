@@ -1,6 +1,6 @@
-"""A form of a connection type's values in plain HTML, which works without scripts; and what a browser sends of it, read back as values.
+"""A form of a connection type's values in plain HTML, which works without scripts; and the reading of a browser's form data as values.
 
-The fields are those of ``form_schema``, which the console's scripts draw. What HTML has no control for is entered as JSON.
+The fields are those of ``form_schema``, which the console's scripts draw. Values without an HTML control are entered as JSON.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def fields(
 
 
 def read(schema: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, Any]:
-    """Read the values that a browser has sent; empty fields are left out. What the form has no field for comes as it was sent.
+    """Read the values from a browser's form data; empty fields are left out. Values without a field are returned as sent.
 
-    :raises InvalidConnection: if a field that takes JSON has something else.
+    :raises InvalidConnection: if a field for JSON has other text.
     """
     drawn = form_schema(schema)["properties"]
     sent = (name.removeprefix(_PREFIX) for name in form if name.startswith(_PREFIX))
@@ -67,7 +67,7 @@ def read(schema: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, Any]:
 
 
 def sent(form: Mapping[str, str]) -> dict[str, str]:
-    """Return the values as a browser has sent them, by name, without those that are empty: what is not valid is shown again."""
+    """Return the values of a browser's form data, by name, without empty ones: invalid values are shown again."""
     return {name.removeprefix(_PREFIX): text for name, text in form.items() if name.startswith(_PREFIX) and text.strip()}
 
 

@@ -58,8 +58,8 @@ class QuotaCard:
 
 
 def quotas_from(form_: Mapping[str, str], present: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Return the quotas with one added, or with the one changed or removed at the ``place`` that a form names: all of them are what the form
-    was drawn from."""
+    """Return the quotas with one added, or with the quota at the form's ``place`` changed or removed: the form was rendered from all of
+    them."""
     quotas, place = [*present], form_.get("place", "")
     at_ = int(place) if place.isdecimal() and int(place) < len(quotas) else len(quotas)
     quotas[at_ : at_ + 1] = [] if "removal" in form_ else [read_quota(form_) or {"per": "day"}]

@@ -35,7 +35,7 @@ def quota_fields(found: Mapping[str, Any] = MappingProxyType({}), prefix: str = 
 
 
 def read_quota(given: Mapping[str, str]) -> dict[str, Any] | None:
-    """Read the quota that a browser has sent; None if no field is filled in. Its checks are those of the settings."""
+    """Read the quota in a browser's form data; None if no field is filled in. The settings check it."""
     texts = {name: given.get(name, "").strip() for name in ("count", *_OF, "by", "sum")}
     if not any(texts.values()):
         return None

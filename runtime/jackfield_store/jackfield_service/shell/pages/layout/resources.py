@@ -1,4 +1,4 @@
-"""Parts of pages that are made of a noun's declaration: its things for a visitor, one of them, and its list."""
+"""Parts of pages made from a noun's declaration: its objects for a visitor, a single object, and its list."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _PAGE = 50
 
 
 def things(request: PageRequest, resource: Resource[T], scope: Scope = "manage", home: str | None = None) -> T:
-    """Open what the visitor may see of a noun; what is changed is audited in the visitor's name.
+    """Open a noun's objects that the visitor may see; changes are audited in the visitor's name.
 
-    :raises Problem: 403 without the scope, or for a token with rules that has no part in it; 503 without a database.
+    :raises Problem: 403 without the scope, or for a token with rules that has no access to them; 503 without a database.
     """
     request.require(scope)
     origin: Origin = "operator" if request.operator else "remote"
@@ -35,7 +35,7 @@ def things(request: PageRequest, resource: Resource[T], scope: Scope = "manage",
 
 
 def find_one(request: PageRequest, resource: Resource[Any], scope: Scope = "manage", home: str | None = None) -> Any:
-    """Return the document of the one that the path names, as the noun's act ``show`` does.
+    """Return the document of the object that the path names, as the noun's act ``show`` does.
 
     :raises Problem: 404 if there is none.
     """
@@ -85,13 +85,13 @@ def columns(
 
 
 def facts(request: PageRequest, resource: Resource[Any], found: Mapping[str, Any], cells: Cells, *more: tuple[str, Node]) -> Markup:
-    """Render the members of a single one that have a title, but for its key, each by its ``cells`` or by its schema; then ``more``."""
+    """Render the members of a single object that have a title, except its key, each by its ``cells`` or by its schema; then ``more``."""
     fields = [one for one in resource.fields if one.title and one.name != resource.argument[0] and (one.name in found or one.name in cells)]
     return terms([*((one.title, _cell(request, resource, "", one, found, cells)) for one in fields), *more])
 
 
 def edit_link(request: PageRequest, address: str, row: Mapping[str, Any]) -> Node:
-    """Render the link to the form that changes one, for those who may."""
+    """Render the link to the form that changes an object, for visitors who may change it."""
     name = row["name"]
     return h.a("Edit", href=f"{address}/{name}/edit", aria_label=f"Edit {name}") if request.may("manage") else None
 

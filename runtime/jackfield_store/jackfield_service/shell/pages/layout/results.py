@@ -1,4 +1,4 @@
-"""Rendering of what a call was given and what it came to: inputs; output or error, details, hint, and the provider's own message."""
+"""Rendering of a call's inputs and outcome: inputs; output or error, details, hint, and the provider's own message."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def error_shown(error: Mapping[str, Any]) -> Markup:
 
 
 def provider_shown(error: Mapping[str, Any]) -> Markup | None:
-    """Render what the provider has said to an error; None if it has said nothing."""
+    """Render the provider's message about an error; None if there is none."""
     provider = error.get("provider") or {}
     said = [
         ("Code", h.code(provider["code"]) if provider.get("code") else None),
@@ -255,14 +255,14 @@ def _data_table(path: tuple[str, ...], items: Sequence[Mapping[str, Any]]) -> Ma
 
 
 def _weight(column: str, items: Sequence[Mapping[str, Any]]) -> tuple[bool, bool]:
-    """Rank a column among those that are shown at first: plain values before URLs, and those before nested ones."""
+    """Rank a column among the columns shown first: plain values before URLs, and URLs before nested values."""
     values = [item[column] for item in items if item.get(column) is not None]
     plain = all(not isinstance(value, Mapping | list | tuple) for value in values)
     return not (values and plain), any(str(value).startswith(("http://", "https://")) for value in values[:1])
 
 
 def _cell(item: Mapping[str, Any], column: str) -> Node:
-    """Render a cell; what is nested is folded."""
+    """Render a cell; nested values are folded."""
     if column not in item:
         return None
     value = item[column]

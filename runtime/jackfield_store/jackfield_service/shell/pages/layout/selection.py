@@ -1,4 +1,4 @@
-"""Rows of a list that a person ticks, and steps that are taken for all of them: each step asks once more, then says what became of each row."""
+"""Rows of a list that a person ticks, and steps for all of them: each step asks for confirmation, then shows the outcome of each row."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from jackfield_service.shell.requests.problem import Problem
 _FORM = "selection"
 _TICK = "pick-"
 ONCE = re.compile("[0-9a-f]{16}")
-"""Form of the text that tells whether a form is sent again."""
+"""Pattern of the text by which a repeated form is recognised."""
 _WORDS = {"passed": "done", "refused": "not done"}
 _CHANGED = "It has changed since the step was asked for."
 _MOST = 100
@@ -41,8 +41,8 @@ class NotDone(Exception):
 class Step:
     """A step that can be taken for several rows: ``Redrive`` of dead letters.
 
-    ``take`` gets the request, the ID of a row and a text that is the same whenever this form is sent, and returns what became of the row.
-    ``warn`` returns what a person has to know of the rows before the step is taken, ``follow`` where it is seen what becomes of them.
+    ``take`` gets the request, the ID of a row and a text that is the same each time this form is sent, and returns the outcome of the row.
+    ``warn`` returns what a person must know about the rows before the step, ``follow`` the page that shows the outcomes.
     """
 
     key: str
@@ -59,8 +59,8 @@ class Step:
 class Selection:
     """Steps for the rows of the list at ``address``, whose section and title pages of it have.
 
-    ``named`` renders a row's name by its ID, ``state`` returns what is shown of it. A step is not taken for a row of which that has changed
-    since it was asked for.
+    ``named`` renders a row's name by its ID, ``state`` returns its displayed state. A step is not taken for a row whose state has changed
+    since the confirmation was shown.
     """
 
     address: str
@@ -141,7 +141,7 @@ def tick(identifier: str, label: str) -> Markup:
 
 
 NONE = {"none": "Nothing is selected. Tick rows first."}
-"""What ``?done=none`` means."""
+"""Meaning of ``?done=none``."""
 
 
 def _outcome(step: Step, request: PageRequest, identifier: str, once: str) -> tuple[str, Node]:

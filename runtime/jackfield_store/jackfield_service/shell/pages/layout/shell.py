@@ -51,9 +51,9 @@ _SECTIONS = (
         ),
     ),
 )
-"""Sections by what they are about: key, which is also the name of its picture in ``icons.svg``, address and title."""
+"""Sections by subject: key, which is also the name of its picture in ``icons.svg``, address and title."""
 _OF_MANAGERS = ("callbacks", "audit")
-"""Sections that show what happens in the whole workspace."""
+"""Sections about the whole workspace."""
 _OF_OPERATORS = ("tenants",)
 """Sections that show all workspaces."""
 LOGO = Markup(
@@ -161,12 +161,12 @@ def _links(request: PageRequest, section: str, group: str | None, own: Iterable[
 
 
 def session_of(identity: Identity) -> str:
-    """Return what tells sessions apart whose forms must not be mixed up: another workspace's, or another person's."""
+    """Return the key of sessions whose forms may be mixed: it differs for another workspace, or another person."""
     return f"{identity.workspace} {identity.id}"
 
 
 SIGNED_IN = "/login/done"
-"""Page that a window shows last in which somebody signs in again."""
+"""Last page of a window in which a person signs in again."""
 
 
 def _sign_in_again() -> Markup:

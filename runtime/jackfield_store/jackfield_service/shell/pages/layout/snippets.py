@@ -1,4 +1,4 @@
-"""Code snippets of an invocation for curl, Python and the CLI, shown beside the form."""
+"""Code snippets of an invocation for curl, Python and the CLI, shown next to the form."""
 
 from __future__ import annotations
 

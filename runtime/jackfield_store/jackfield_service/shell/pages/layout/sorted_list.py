@@ -94,7 +94,7 @@ class SortedList(Generic[Row]):
     ) -> Markup:
         """Render the page, whose further query parameters are ``kept``, and the link to the next one. ``picks`` selects all rows.
 
-        ``whole``: the address answers scripts with the whole page; else with what belongs into ``#found``.
+        ``whole``: the address answers scripts with the whole page; else with the content of ``#found``.
         """
         given = {name: value for name, value in (kept or {}).items() if value is not None}
         partly = _WHOLE if whole else _FOUND

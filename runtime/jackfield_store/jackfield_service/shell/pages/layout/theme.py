@@ -13,7 +13,7 @@ from jackfield_service.shell.pages.layout.assets import content_of
 Colour = tuple[float, float, float]
 
 ENOUGH = 4.5
-"""Contrast of text to what is behind it."""
+"""Contrast of text to its background."""
 _STEPS = 100
 _ROOT = re.compile(r":root \{(.*?)\}", re.DOTALL)
 _VARIABLE = re.compile(r"(?<![a-z-])(--[a-z-]+): (#[0-9a-f]{6})")

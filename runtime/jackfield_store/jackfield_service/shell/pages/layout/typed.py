@@ -1,7 +1,8 @@
-"""Texts that somebody had typed into a form that is shown anew, since what it was drawn from has moved: filled in again, beside how it is now.
+"""Texts that a person had typed into a form which is shown anew because its state has changed: filled in again, with the current values
+next to them.
 
-They are written into the page as that is drawn now, so that no page has a way of its own. A secret is never sent back, and what a person confirms
-(``data-asks``) is confirmed for what is shown now.
+They are put into the current page's HTML, so that no page needs code of its own. A secret is never sent back, and a confirmation
+(``data-asks``) must be given again for the state now shown.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class _Element:
         return any(name in self.attributes for name in names)
 
     def within(self, name: str) -> list[str]:
-        """Return the words that an attribute of what is around it has."""
+        """Return the words in an attribute of the enclosing elements."""
         return " ".join(one.get(name) for one in self.around).split()
 
     def option(self) -> _Element | None:
@@ -66,7 +67,7 @@ class _Element:
 
 
 Differing = tuple[_Element, str, str, list[Edit]]
-"""A control in which something else was typed than it has now, with its label, what it has, and the edits that fill it in."""
+"""A control whose typed text differs from its current value, with its label, its current value, and the edits that fill the text in."""
 
 
 class _Page(HTMLParser):
@@ -89,7 +90,7 @@ class _Page(HTMLParser):
         return self._lines[line - 1] + column
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a form, its controls, and what is around them."""
+        """Record a form, its controls, and the elements around them."""
         begin = self._at()
         made = _Element(tag, dict(attrs), begin, begin + len(self.get_starttag_text() or ""), [*self._around])
         if tag in ("details", "div"):
@@ -112,7 +113,7 @@ class _Page(HTMLParser):
             (self._inner[-1].inner or self._inner)[-1].text += data
 
     def handle_endtag(self, tag: str) -> None:
-        """Leave what ends here."""
+        """Leave the element that ends."""
         if tag in ("details", "div") and self._around:
             self._around.pop()
         elif tag == "label":
@@ -124,7 +125,7 @@ class _Page(HTMLParser):
 
 
 def filled_again(page: str, address: str, typed: Mapping[str, str]) -> str | None:
-    """Return a page with what was ``typed`` into its form for an address, and how that is now; None if nothing of it would be lost."""
+    """Return a page with the values ``typed`` into its form for an address, next to the current ones; None if none would be lost."""
     read = _Page(page, address)
     edits: dict[int, Edit] = {}
     for form in read.forms:
@@ -179,7 +180,7 @@ def _of_text(one: _Element, label: str, given: str, secrets: Collection[str]) ->
 
 
 def _without_secrets(given: str, now: str, secrets: Collection[str]) -> str | None:
-    """Return a text without the secrets that it has as JSON; None if it cannot be told which these are."""
+    """Return a text without the secrets that it has as JSON; None if they cannot be determined."""
     if not secrets or not given.strip():
         return given
     try:
