@@ -1,1 +1,1 @@
-"""Calls that wait until a person approves them: listed, shown with what would be sent, approved and declined."""
+"""Calls that wait for a person's approval: listed, shown with their request, approved and declined."""

@@ -29,7 +29,7 @@ async def _done(_request: Request, server: ServerContext, identity: Identity, st
 
 
 def _answer(value: Any) -> Response:
-    """Answer somebody who decides on it: characters that are hidden, or reorder others, are escapes, which are read back as they were."""
+    """Answer a person who decides on it: characters that are hidden, or reorder others, are escaped, and decode to the same text."""
     return Response(visible_json(dumps(value).decode()), 200, None, "application/json")
 
 
@@ -61,7 +61,7 @@ async def declined(request: Request, server: ServerContext, identity: Identity) 
 
 
 async def _given(request: Request) -> dict[str, str]:
-    """Return the reason of a decision, and the digest of what was shown."""
+    """Return the reason of a decision, and the digest of the displayed call."""
     given = await members_of(request, set(), {"why", "digest"})
     for name, value in given.items():
         if not isinstance(value, str):

@@ -66,7 +66,7 @@ def _verify(arguments: Namespace, output: Output) -> int:
 
 
 def _head_to_compare(given: str | None, workspace: str) -> str | None:
-    """Return the head to compare with: as given, or the newest one of the workspace in a file."""
+    """Return the head to compare with: the given one, or the newest one of the workspace in a file."""
     if given is None or not given.startswith("@"):
         return given
     try:

@@ -33,7 +33,7 @@ _SORTS = Sorts(
     value=lambda entry, member: entry.sequence if member == "sequence" else entry.about.get(member),
 )  # fmt: skip
 _PAGES = {"connection": "/connections", "invocation": "/invocations", "oauth-client": "/oauth-clients", "mcp-server": "/mcp-servers"}
-"""Addresses of what an entry is about, by its kind."""
+"""Addresses of an entry's object, by kind."""
 _REASONS = ("why", "reason")
 """Details that say why something was done."""
 _NO_RULES: Mapping[str, list[str]] = {"allow": [], "block": []}
@@ -64,7 +64,7 @@ def listed(request: PageRequest) -> Response:
 
 
 def saved(request: PageRequest) -> Response:
-    """``GET /audit/export``: save what the list's filters find, ``?kind=csv`` or ``jsonl``."""
+    """``GET /audit/export``: save the rows that the list's filters match, ``?kind=csv`` or ``jsonl``."""
     log, kind = _log(request), export_kind(request)
     wanted = _wanted(request, _given(request))
     text, count, rest = rows_exported(
@@ -111,7 +111,7 @@ def _anywhere(text: str) -> str:
 
 
 def _who(request: PageRequest, text: str) -> str | None:
-    """Return the filter for who has acted: the token of that name, if there is one."""
+    """Return the filter for the actor: the token of that name, if there is one."""
     named = [token.id for token in request.tokens.list(limit=_TOKENS)[0] if text and token.name.casefold() == text.casefold()]
     return f"token:{named[0]}" if len(named) == 1 else _anywhere(text) or None
 
@@ -144,14 +144,14 @@ def _row(request: PageRequest, entry: AuditEntry) -> tuple[Node, ...]:
 
 
 def _changes(before: Any, after: Any) -> Node:
-    """Render what a change has changed: one value, or several by name."""
+    """Render the values that a change has changed: one value, or several by name."""
     sides = (before, after) if isinstance(before, Mapping) and isinstance(after, Mapping) else ({"": before}, {"": after})
     rows = [(name, *("not set" if side.get(name) is None else h.code(_text(side[name])) for side in sides)) for name in sides[1]]
     return [[h.span(f"{name} ", class_="muted") if name else None, was, " → ", now, h.br()] for name, was, now in rows]
 
 
 def _target(key: str) -> Node:
-    """Render what an entry is about, as a link where it has a page."""
+    """Render an entry's object, as a link where it has a page."""
     kind, _, name = key.partition(":")
     shown = h.code(key)
     return h.a(shown, href=f"{_PAGES[kind]}/{quote(name, safe='')}") if kind in _PAGES and name else shown

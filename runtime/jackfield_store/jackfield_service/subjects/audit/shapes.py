@@ -1,4 +1,4 @@
-"""Shapes of what the HTTP API takes and shows of the audit log."""
+"""Shapes of the HTTP API's requests and responses about the audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shapes of what the HTTP API takes and shows of batches."""
+"""Shapes of the HTTP API's requests and responses about batches."""
 
 from __future__ import annotations
 

@@ -39,10 +39,10 @@ _CONTROL = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Which events a callback gets, and how.
+    """Choice of the events that a callback gets, and of their form.
 
-    ``types`` are types and patterns; none: all but those of the audit log. ``filter`` are members of the data with the value, or one of the
-    values, that they must have. ``include`` may have ``output``, for the output of an invocation; ``thin`` leaves the data out.
+    ``types`` are types and patterns; none: all except the audit log's. ``filter`` are members of the data with their required value, or one
+    of the allowed values. ``include`` may have ``output``, for the output of an invocation; ``thin`` leaves the data out.
     """
 
     types: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class Options:
 
     @classmethod
     def checked(cls, given: Mapping[str, Any], present: Options | None = None, *, stored: bool = False) -> Options:
-        """Read a caller's options, over the present ones. Types of ``stored`` ones may be those of another version.
+        """Read a caller's options, over the present ones. Types of ``stored`` options may come from another version.
 
         :raises InvalidInvocation: with all faults at once.
         """
@@ -113,7 +113,7 @@ class Callback:
 
 
 def read_callback(row: Row) -> Callback:
-    """Read a row of the table ``callbacks``. Options that somebody has damaged want nothing."""
+    """Read a row of the table ``callbacks``. Damaged options select nothing."""
     try:
         options = Options.checked(parsed_object(row.options), stored=True)
     except (InvalidInvocation, ValueError, TypeError):
@@ -125,7 +125,7 @@ def read_callback(row: Row) -> Callback:
 
 
 def check_url(url: object, origin: Origin, guard: Guard) -> str:
-    """Check the URL of a callback. One that was not made by the operator must be https, and public unless ``guard`` allows its host.
+    """Check the URL of a callback. A URL that was not set by the operator must be https, and public unless ``guard`` allows its host.
 
     :raises InvalidInvocation: if it is not allowed.
     """

@@ -82,11 +82,11 @@ class Created(NamedTuple):
     secret: str
 
     def shown(self) -> dict[str, str]:
-        """Return what the receiver needs, as a member of a JSON object."""
+        """Return the data for the receiver, as a member of a JSON object."""
         return {"publicKey": public_key(self.secret)} if self.secret.startswith(PRIVATE) else {"secret": self.secret}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the callback as a JSON object, with what the receiver needs."""
+        """Return the callback as a JSON object, with the data for the receiver."""
         return {**self.callback.to_json(), **self.shown()}
 
 
@@ -105,8 +105,8 @@ def opened_secrets(vault: Vault, workspace: str, row: Row, now: float) -> list[d
 class Callbacks:
     """Callbacks of one workspace, or of the platform whose ``home_of`` is given, changed in the name of one actor.
 
-    What changes a platform's stands in the audit log of the operator's workspace. ``guard`` says which hosts callbacks may reach that were
-    not made by the operator.
+    Changes of a platform's callbacks are in the audit log of the operator's workspace. ``guard`` decides which hosts callbacks may reach
+    that were not created by the operator.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Callbacks:
             return read_callback(self._row(transaction, identifier))
 
     def change(self, identifier: str, given: Mapping[str, Any]) -> Callback:
-        """Change the members given. ``status`` is ``active`` or ``paused``; what waits is sent at once when it is active again.
+        """Change the members given. ``status`` is ``active`` or ``paused``; waiting deliveries are sent at once when it is active again.
 
         :raises InvalidInvocation: if there is no such callback, or a member is not valid.
         """
@@ -196,7 +196,7 @@ class Callbacks:
         return self.find(identifier)
 
     def rotate(self, identifier: str, overlap: float = OVERLAP) -> tuple[Created, str | None]:
-        """Make a new secret. The present one signs beside it for ``overlap`` seconds; return until when, too.
+        """Make a new secret. The present secret also signs for ``overlap`` seconds; return the end of that time, too.
 
         :raises InvalidInvocation: if there is no such callback, or the overlap is longer than 30 days.
         """
@@ -247,7 +247,7 @@ class Callbacks:
         return (sender or Sender(self._guard, os.environ)).send(row.url, row.origin, fields, body, now)
 
     def _number_all(self) -> None:
-        """Number what has happened: many events wait where no server or worker runs."""
+        """Number the new events: many wait where no server or worker runs."""
         numbering, pattern = Numbering(self._database, self._vault), self._pattern
         waiting = [self._workspace] if pattern is None else [name for name in numbering.waiting() if manages(pattern, name)]
         for workspace in waiting:

@@ -16,7 +16,7 @@ from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 
 HOLD = 60.0
-"""Seconds for which a process has what it claimed: longer than a batch may take. After that another one sends it."""
+"""Seconds for which a process holds its claims: longer than a batch may take. After that another process sends them."""
 CALLBACKS = f"SELECT {COLUMNS} FROM callbacks"
 HEADS = "SELECT workspace, last FROM event_heads"
 EVENT = f"SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND sequence = :sequence"
@@ -37,10 +37,10 @@ SELECT workspace, id, (
     ORDER BY next_at, sequence LIMIT 1
 ) AS next_at FROM callbacks
 """
-"""When the next delivery to each callback is due that nobody sends, by one look in an index for each."""
+"""Time at which the next unclaimed delivery to each callback is due, by one index look-up each."""
 ONE = "workspace = :workspace AND callback = :callback AND sequence = :sequence AND state || '' = 'pending'"
-"""A pending delivery by its key. Its state is hidden from PostgreSQL's planner. In a table that has just grown, and has no statistics yet,
-the planner takes the indexes by state to be as good as the key. It then reads all pending deliveries for each one."""
+"""A pending delivery by its key. The expression hides its state from PostgreSQL's planner. In a table that has just grown, and has no
+statistics yet, the planner rates the indexes by state as high as the key. It then reads all pending deliveries for each one."""
 _HELD = f"UPDATE deliveries SET held_until = :held_until, attempts = attempts + 1 WHERE {ONE} AND held_until <= :free"
 _RELEASE = f"""
 UPDATE deliveries SET held_until = 0, attempts = attempts - 1, next_at = CASE WHEN next_at < :later THEN :later ELSE next_at END
@@ -69,7 +69,8 @@ class ClaimRequest(NamedTuple):
 def claim(
     database: Database, blocked: BlockedWorkspaces, asked: Sequence[ClaimRequest], free: Mapping[str, int], now: float, held: float
 ) -> list[list[Row] | None]:
-    """Claim due deliveries, the ones that are due longest first, until no batch is free; in one commit. Return None for those not asked.
+    """Claim due deliveries, the longest overdue first, until no batch is free; in one commit. Return None for requests that were not
+    answered.
 
     Claims that end at ``held`` or before have expired. Rows are locked when they are selected, so that all of them can be changed in one
     go.
@@ -96,8 +97,8 @@ def claim(
 
 
 def _claimed(transaction: Transaction, due: str, callback: Callback, workspace: str, limit: int, now: float, free: float) -> list[Row]:
-    """Claim deliveries to a callback. One that was paused for its failures is tried with its oldest delivery from time to time; one that
-    was paused otherwise, never."""
+    """Claim deliveries to a callback. A callback paused for its failures is tried with its oldest delivery from time to time; any other
+    paused callback, never."""
     place = {"workspace": workspace, "callback": callback.id, "free": free}
     until = now if callback.status != "paused" else _NEVER if opens_at(callback) <= now else -1.0
     rows = transaction.execute(due, {**place, "until": until, "limit": limit})

@@ -67,8 +67,8 @@ _SLICE = 500
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event's way to one callback; ``log`` are its last attempts, the newest last. Times are seconds since 1970. ``workspace`` is that
-    of the event, for a platform's callback."""
+    """Delivery of one event to one callback; ``log`` has its last attempts, the newest last. Times are seconds since 1970. ``workspace`` is
+    the event's, for a platform's callback."""
 
     id: str
     callback: str
@@ -167,8 +167,8 @@ class Deliveries:
                 return sent
 
     def recover(self, callback: str, since: float) -> int:
-        """Send all events since a time that a callback wants and that were not delivered to it; return how many. An old one of which no
-        delivery is stored any more was delivered: those are kept for a shorter time than dead ones.
+        """Send all undelivered events since a time that a callback selects; return how many. An old event without a stored delivery was
+        delivered: successful deliveries are kept for a shorter time than dead ones.
 
         :raises InvalidInvocation: if there is no such callback.
         """
@@ -213,7 +213,7 @@ class Deliveries:
         return insert(transaction, self._workspace, callback.id, lost, now, again=True, source=workspace, numbers=own)
 
     def _request(self, delivery: Delivery) -> dict[str, Any] | None:
-        """Return the request of the last attempt, as the event and the callback make it now; None if one of them is gone."""
+        """Return the request of the last attempt, as event and callback make it now; None if one of them is gone."""
         source = delivery.workspace or self._workspace
         with self._database.read() as transaction:
             callback = transaction.find(_CALLBACK, {"workspace": self._workspace, "callback": delivery.callback})
@@ -287,7 +287,7 @@ def insert(
 
 
 def read_log(vault: Vault, workspace: str, row: Row) -> list[Mapping[str, Any]]:
-    """Return the attempts of a delivery's row; none if somebody has damaged them."""
+    """Return the attempts of a delivery's row; none if they are damaged."""
     if row.log is None:
         return []
     try:

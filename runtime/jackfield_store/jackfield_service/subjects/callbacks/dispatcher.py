@@ -1,8 +1,8 @@
-"""Dispatcher that makes the deliveries of new events, and sends due ones. One process of a database does it, by lease.
+"""Dispatcher that makes the deliveries of new events, and sends due ones. One process of a database does it, with a lease.
 
-Each callback has at most four requests in flight, one if its last attempt failed or was slow, and all of those together at most half of the
-threads. A receiver that is dead never keeps the others waiting. Those of receivers that are near share few threads. More of them would
-wait for the processor, with a request sent whose outcome is not recorded: each is sent again if the process dies.
+Each callback has at most four requests in flight, one if its last attempt failed or was slow; all slow callbacks together have at most half
+of the threads. A dead receiver never keeps the others waiting. Callbacks of nearby receivers share few threads. More of them would wait for
+the processor after sending, with unrecorded outcomes: each such request is sent again if the process dies.
 """
 
 from __future__ import annotations
@@ -52,20 +52,20 @@ _THREADS = 96
 _MOST = {"near": 8, "distant": _THREADS, "suspect": _THREADS // 2}
 """Batches in flight by kind of callback (``_Lane.kind``)."""
 _NEAR, _STUCK = 0.01, 0.1
-"""Seconds within which a receiver answers at its best that is near; from which on it is waited for without one of its threads."""
+"""Best time in seconds up to which a receiver counts as near, and waiting time from which it no longer occupies one of the near threads."""
 _DRIFT = (1.1, 0.0005)
-"""Factor and seconds by which each attempt raises the best time, so that it follows a receiver that has become slower."""
+"""Factor and seconds by which each attempt raises the best time, so that the best time follows a receiver that has become slower."""
 _PAUSE, _IDLE = 0.2, 1.0
 """Seconds between two rounds; without callbacks."""
 _RELOAD = 1.0
-"""Seconds between two looks at the callbacks, and at what is due to them: another process may have changed either."""
+"""Seconds between two checks of the callbacks, and of their due deliveries: another process may have changed either."""
 _BATCH = 32
 _BATCH_SECONDS = 15.0
 _SLOW = 2.0
 """Seconds of an attempt from which on a callback is slow."""
 _REST, _LONGEST_REST = 0.05, 2.0
-"""Seconds, doubled by each failure, for which nothing is sent to a callback that fails: one that refuses connections would take as many
-attempts as the processor can make."""
+"""Seconds, doubled by each failure, for which nothing is sent to a failing callback: a refused connection fails so fast that attempts would
+take all of the processor."""
 _FAN_OUT = 500
 """Deliveries that one commit makes at most."""
 _FAN_OUT_WITHIN = 0.1
@@ -77,7 +77,7 @@ _MOMENT = 0.001
 _PUT_OFF = 60.0
 """Seconds for which a delivery waits whose event cannot be read, since the key service of its workspace refuses or gives no answer."""
 _TIDY, _TIDY_WITHIN = 60.0, 0.2
-"""Seconds between two looks for what is past its retention, and that one may take."""
+"""Seconds between two checks for expired rows, and seconds that one may take."""
 _STOP_WITHIN = 5.0
 _NUMBERING = "the numbering of events"
 
@@ -97,16 +97,16 @@ class _Lane:
     served_at: float = 0.0
     moved_at: float = 0.0
     failed_at: float = -math.inf
-    """When a failure was recorded last, ``math.inf`` while one is being recorded."""
+    """Time of the last recorded failure, ``math.inf`` while one is being recorded."""
     suspect: bool = False
     best: float = 0.0
-    """Seconds that an attempt has taken at best, of late: what the receiver and the way to it need, without waits in this process."""
+    """Best recent time of an attempt, in seconds: the time of the receiver and the network, without waits in this process."""
     failures: int = 0
     rests_until: float = 0.0
     """Time until which nothing is sent, since the last attempts have failed."""
 
     def note(self, attempt: Attempt, moment: float) -> None:
-        """Judge the callback by an attempt that ended at ``moment``: one that fails rests, the longer the more attempts have failed."""
+        """Judge the callback by an attempt that ended at ``moment``: a failing one pauses, for longer with each failure."""
         self.suspect = not attempt.succeeded or attempt.seconds > _SLOW
         self.best = min(attempt.seconds, self.best * _DRIFT[0] + _DRIFT[1])
         self.failures = 0 if attempt.succeeded else self.failures + 1
@@ -140,13 +140,13 @@ class _Lane:
 
     @property
     def is_healthy(self) -> bool:
-        """True if no attempt has failed since a success, by what is stored, and no failure was recorded since that was read."""
+        """True if no attempt has failed since a success, by the stored state, and no failure was recorded since that was read."""
         return self.callback.failing_since is None and self.callback.status == "active" and self.failed_at < self.loaded_at
 
 
 @dataclass(slots=True)
 class _Batch:
-    """Deliveries that one thread sends, one after the other; the present one since ``begun`` (``time.monotonic``)."""
+    """Deliveries that one thread sends, one after the other; the present one began at ``begun`` (``time.monotonic``)."""
 
     lane: _Lane
     kind: str
@@ -235,7 +235,7 @@ class Dispatcher:
         return _PAUSE
 
     def _tidy(self, moment: float) -> bool:
-        """Number what no callback waits for, and delete what is past its retention; return whether there is more to do."""
+        """Number events that no callback waits for, and delete expired rows; return whether there is more to do."""
         for workspace in self._blocked.served(self._waiting(watched=False)):
             self._blocked.apart_in_turn(workspace, _NUMBERING, partial(self._numbering.run, workspace))
         now = self._now() if self._given_now is not None else SharedClock.of(self._database, self._clock).sure()
@@ -296,19 +296,19 @@ class Dispatcher:
         return self._led
 
     def _free(self, now: float) -> float:
-        """Return the time until which what is held is free: who claimed it before this process led does not lead any more."""
+        """Return the time until which held claims count as free: a process that made them before this one led no longer leads."""
         return max(now, self._term + claims.HOLD - _MOMENT) if self._led else now
 
     def _waiting(self, *, watched: bool) -> list[str]:
-        """Return the workspaces with events that have no number yet, of those that callbacks watch, or of the others."""
+        """Return the workspaces with unnumbered events, either those that callbacks watch, or the others."""
         own = {lane.workspace for lane in self._lanes.values()}
         patterns = {lane.positions.pattern for lane in self._lanes.values() if lane.positions is not None}
         waiting = self._numbering.waiting()
         return [name for name in waiting if (name in own or any(manages(pattern, name) for pattern in patterns)) is watched]
 
     def _fresh(self) -> list[tuple[str, _Lane]]:
-        """Number what is committed, if this process leads; return the workspaces with new events, and the callbacks that get them. Those
-        come first of which deliveries were made the longest ago."""
+        """Number committed events, if this process leads; return the workspaces with new events, and the callbacks that get them.
+        Workspaces whose last deliveries were made the longest ago come first."""
         for workspace in self._blocked.served(self._waiting(watched=True)):
             if not self._leads():
                 break
@@ -360,7 +360,7 @@ class Dispatcher:
             lane.due_at = lane.moved_at + max(0.0, claims.opens_at(lane.callback) - now)
 
     def _dispatch(self, due: Sequence[_Lane]) -> None:
-        """Claim what is due to callbacks, in one commit, and send it in threads."""
+        """Claim due deliveries, in one commit, and send them in threads."""
         free = self._free_threads()
         if not due or not free["all"] or self._stopped.is_set() or not self._leads():
             return
@@ -381,7 +381,7 @@ class Dispatcher:
                 self._submit(lane, rows[begin : begin + item.batch])
 
     def _free_threads(self) -> Counter[str]:
-        """Return how many batches may be sent beside those that are, by kind of callback."""
+        """Return how many more batches may be sent now, by kind of callback."""
         with self._lock:
             batches, moment = list(self._batches), monotonic()
         busy = Counter(batch.kind for batch in batches if batch.kind != "near" or moment - batch.begun < _STUCK)

@@ -19,7 +19,7 @@ from jackfield_service.subjects.callbacks.subject import CALLBACKS, DELIVERIES, 
 
 
 async def rotated(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/callbacks/{id}:rotate``: a new secret, beside which the present one stays valid for a while."""
+    """Serve ``POST /v1/callbacks/{id}:rotate``: a new secret; the present one stays valid for a while."""
     given = await members_of(request, set(), {"overlapSeconds"})
     overlap, identifier = given.get("overlapSeconds", OVERLAP), request.path_params["id"]
     if isinstance(overlap, bool) or not isinstance(overlap, int | float):
@@ -34,7 +34,7 @@ async def rotated(request: Request, server: ServerContext, identity: Identity) -
 
 
 async def tested(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/callbacks/{id}:test``: send an event now, once, and return what became of it."""
+    """Serve ``POST /v1/callbacks/{id}:test``: send an event now, once, and return the outcome."""
     identifier = request.path_params["id"]
     await done(CALLBACKS, request, server, identity, lambda callbacks: callbacks.find(identifier))
     attempt = await done(
@@ -48,7 +48,7 @@ def _damaged(error: JackfieldError) -> int | None:
 
 
 async def recovered(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/callbacks/{id}:recover``: send what was not delivered since a time."""
+    """Serve ``POST /v1/callbacks/{id}:recover``: send undelivered events since a time."""
     since, identifier = (await members_of(request, {"since"}))["since"], request.path_params["id"]
     if not isinstance(since, str):
         raise Problem(400, "'since' must be a string: an RFC 3339 time, a date, or a duration before now")

@@ -22,7 +22,7 @@ _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 def request_to(
     callback: Callback, event: Event, secrets: Iterable[Mapping[str, Any]], now: float, database: Database, vault: Vault, workspace: str
 ) -> tuple[Fields, bytes]:
-    """Return the request that tells a callback of an event of a workspace, as ``request_of`` does."""
+    """Return the request that delivers a workspace's event to a callback, as ``request_of`` does."""
     options = callback.options
     wants_output = "output" in options.include and event.type.startswith("invocation.")
     more = output_of(database, vault, workspace, event) if wants_output else None
@@ -42,7 +42,7 @@ def request_of(
     """Return the header fields and the body of a delivery that is attempted ``now``.
 
     ``webhook-id`` is the event's, so it is the same for all attempts; ``more`` are added to the payload. A thin one has no payload: its
-    receiver looks the event up by its ID. ``workspace`` is that of the event, which a platform's receiver needs to know.
+    receiver looks the event up by its ID. ``workspace`` is the event's, which a platform's receiver needs.
     """
     data: dict[str, Any] = {} if workspace is None else {"workspace": workspace}
     data |= {"eventId": event.id, "sequence": event.sequence, "subject": event.subject}

@@ -19,9 +19,9 @@ LARGEST = 256 * 1024
 
 
 def output_of(database: Database, vault: Vault, workspace: str, event: Event) -> dict[str, Any] | None:
-    """Return the output of the invocation that an event is about, as a member of its payload.
+    """Return the output of an event's invocation, as a member of the event's payload.
 
-    There is none if the entry is gone or has changed since. A large one is left out: its receiver reads it from the journal.
+    There is none if the entry is gone or has changed since. A large output is left out: its receiver reads it from the journal.
     """
     row = database.look_up(_RESULT, {"workspace": workspace, "id": event.subject})
     if row is None or row.result is None:

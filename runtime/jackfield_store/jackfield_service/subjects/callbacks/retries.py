@@ -1,4 +1,4 @@
-"""When a delivery is attempted again, and when a callback that fails is paused."""
+"""Rules for the next attempt of a delivery, and for pausing a failing callback."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LONG = 60.0
 """Seconds of failures after which a success makes all that waits due."""
 
 _SENT = f"{ONE} AND event = :event"
-"""The delivery that an attempt was one of: after a return of the database, that of another event may have its number."""
+"""The delivery of an attempt: after a restored database, another event's delivery may have its number."""
 _DELIVERED = f"""
 UPDATE deliveries SET state = 'delivered', ended_at = :now, held_until = 0, last_status = :status, log = :log WHERE {_SENT}
 """
@@ -57,7 +57,7 @@ _EXHAUSTED = "UPDATE callbacks SET exhausted_at = :now WHERE workspace = :worksp
 
 
 class Outcome(NamedTuple):
-    """An attempt and what it was one of: the delivery's row, with its log, sealed, as it is now."""
+    """An attempt and its delivery: the current row, with its log, sealed."""
 
     workspace: str
     row: Row
@@ -66,7 +66,7 @@ class Outcome(NamedTuple):
 
 
 def pause_before(attempts: int, wait: float | None, chance: float | None = None) -> float | None:
-    """Return the seconds until the next attempt after so many, at least those that the receiver asked for; None after the last one."""
+    """Return the seconds until the next attempt after ``attempts``, at least the receiver's requested wait; None after the last one."""
     if attempts > len(PAUSES):
         return None
     spread = 1 + _JITTER * (2 * (SystemRandom().random() if chance is None else chance) - 1)
@@ -87,8 +87,8 @@ def delivered(outcome: Outcome, now: float) -> RowUnit:
 
 
 def note_delivered(transaction: Transaction, outcome: Outcome, now: float) -> bool:
-    """Record a successful attempt. A callback that had failed is healthy again, and one that was paused for that is active again. Return
-    whether all that waits for it is to be made due."""
+    """Record a successful attempt. A callback that had failed is healthy again, and one that was paused for its failures is active again.
+    Return whether all its waiting deliveries must be made due."""
     place = _place(outcome)
     changed = delivered(outcome, now)(transaction)
     state = transaction.find(_CALLBACK, place)
@@ -101,7 +101,7 @@ def note_delivered(transaction: Transaction, outcome: Outcome, now: float) -> bo
 
 
 def note_failed(transaction: Transaction, outcome: Outcome, now: float) -> int:
-    """Record a failed attempt: the next one, or the end of the delivery, and what it means for the callback."""
+    """Record a failed attempt: the next attempt, or the end of the delivery, and the consequence for the callback."""
     place, attempt = _place(outcome), outcome.attempt
     pause = None if attempt.final else pause_before(outcome.row.attempts, attempt.wait)
     values = {
@@ -157,7 +157,7 @@ def _pause(transaction: Transaction, outcome: Outcome, now: float, reason: str, 
 
 
 def _told_in(outcome: Outcome) -> str:
-    """Return the workspace whose events tell of a callback: of a platform's, which has none, that of the operator."""
+    """Return the workspace whose events report on a callback: for a platform's callback, which has none, the operator's."""
     return outcome.workspace if pattern_of(outcome.workspace) is None else DEFAULT
 
 

@@ -1,4 +1,4 @@
-"""One attempt of a delivery: a signed POST, and what became of it."""
+"""One attempt of a delivery: a signed POST, and its outcome."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LONGEST_WAIT = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Outcome of an attempt. ``status`` is None without an answer; ``wait`` is what the receiver asked for, in seconds."""
+    """Outcome of an attempt. ``status`` is None without an answer; ``wait`` is the receiver's requested wait, in seconds."""
 
     at: float
     seconds: float
@@ -57,9 +57,9 @@ class Attempt:
 
 
 class Sender:
-    """Sender of a process. It keeps connections and follows no redirect. Callbacks that were not made by the operator reach only what
-    ``guard`` permits, at each resolution of their names. None reaches others than those of ``JACKFIELD_ONLY_HOSTS``.
-    The environment also says whether they pass a proxy. Thread-safe."""
+    """Sender of a process. It keeps connections and follows no redirect. Callbacks that were not created by the operator reach only
+    addresses that ``guard`` permits, at each resolution of their names. No callback reaches hosts outside of ``JACKFIELD_ONLY_HOSTS``. The
+    environment also decides whether they use a proxy. Thread-safe."""
 
     def __init__(self, guard: Guard | None = None, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         self._only_hosts = only_hosts(None, environment)
@@ -68,7 +68,7 @@ class Sender:
         self._foreign = Wire(WireSettings(guard=guard or Guard(), guard_path="/url", tls=tls, route=route, kept=200))
 
     def send(self, url: str, origin: str, fields: list[tuple[bytes, bytes]], body: bytes, at: float) -> Attempt:
-        """POST a body. Whatever happens is an attempt; nothing is raised."""
+        """POST a body. Every outcome is returned as an attempt; nothing is raised."""
         begun = monotonic()
         until = begun + WITHIN
         wire, answer = self._own if origin == "operator" else self._foreign, b""

@@ -34,13 +34,13 @@ DONE = {
 }
 """Outcomes of a decision."""
 WARNINGS = ("closed", "spoiled")
-"""Outcomes that are not what the person chose."""
+"""Outcomes that differ from the person's choice."""
 _OPTIONS = {
     "timeoutSeconds": "Time limit in seconds", "jobTimeoutSeconds": "Time limit of a job in seconds", "onDoubt": "If the answer is lost",
     "partial": "If only a part succeeds", "repeat": "Even beside an equal call", "trace": "Keep what is exchanged", "context": "Context",
     "notBefore": "Not before", "notAfter": "Not after",
 }  # fmt: skip
-"""Members of an approval that change what happens, with their titles."""
+"""Members of an approval that change the call, with their titles."""
 _RULES = {
     "onDoubt": {"report": "report it", "settle": "ask the provider whether it took effect", "retry": "send it again"},
     "partial": {"warn": "succeed with a warning", "fail": "fail"},
@@ -57,7 +57,7 @@ def _place(request: PageRequest) -> str:
 
 
 def _state(request: PageRequest) -> Any:
-    """Return what is shown of a call that waits: all of it, and why it cannot be approved any more; None if it does not wait."""
+    """Return the displayed state of a waiting call: all of it, and why it can no longer be approved; None if it does not wait."""
     request.require("approve")
     approvals, identifier = approvals_of(request), request.entry().id
     try:
@@ -90,9 +90,9 @@ def decided(request: PageRequest) -> Response:
 
 
 def approval_shown(request: PageRequest, identifier: str, *, from_list: bool = False) -> Markup | None:
-    """Render what would be sent and the form for a decision, or the decision; None if the call needed none, or the visitor may not decide.
+    """Render the request and the form for a decision, or the decision; None if the call needed none, or the visitor may not decide.
 
-    ``from_list``: the decision leads back to the list of approvals.
+    ``from_list``: after the decision the visitor returns to the list of approvals.
     """
     if not request.may("approve"):
         return None
@@ -109,7 +109,7 @@ def approval_shown(request: PageRequest, identifier: str, *, from_list: bool = F
 
 
 def _asked(request: PageRequest, found: Mapping[str, Any], *, from_list: bool) -> Markup:
-    """Render the form of a decision: what would be sent, where to, who asks, and the buttons, which stay in reach."""
+    """Render the form of a decision: the request, its destination, the caller, and the buttons, which stay visible."""
     approvals, identifier = approvals_of(request), str(found["id"])
     why = text_field("why", "Reason", hint="Kept with the approval and in the audit log.", maxlength=LONGEST_WHY)
     back = h.input(type="hidden", name="list", value="on") if from_list else None
@@ -139,7 +139,7 @@ def _asked(request: PageRequest, found: Mapping[str, Any], *, from_list: bool) -
 
 
 def _oddities(found: Any) -> list[Markup]:
-    """Render what a reader cannot see of a call: hidden characters, and letters that look like others."""
+    """Render hidden parts of a call: invisible characters, and letters that look like others."""
     texts = list(_texts(found))
     mixed = [word for text in texts for word in mixed_words(text)][:_MOST_WORDS]
     hidden = "It has characters that are not seen or that reorder others. Here each is an escape, such as \\u202e; what is sent has the character."
@@ -162,13 +162,13 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _past(reason: str) -> Markup:
-    """Render why nobody can approve a call any more."""
+    """Render why a call can no longer be approved."""
     next_ = "Nothing was sent. Decline it; whoever asked can call again."
     return notice(h.p(h.strong("It cannot be approved any more: "), reason, "."), h.p(next_), tone="warn")
 
 
 def approval_told(request: PageRequest, entry: Entry) -> Markup | None:
-    """Render that a call waits, or what was decided on it, to a visitor who may not decide. A token with rules reads no decision, which names
+    """Render that a call waits, or the decision on it, to a visitor who may not decide. A token with rules sees no decision, which names
     people and reasons of others."""
     if request.may("approve"):
         return None
@@ -183,13 +183,13 @@ def approval_told(request: PageRequest, entry: Entry) -> Markup | None:
 
 
 def decider(found: Mapping[str, Any]) -> Node:
-    """Render who has decided on a call; None if nobody has."""
+    """Render who has decided on a call; None if it is undecided."""
     by: Mapping[str, Any] | None = found.get("decidedBy")
     return None if by is None else h.strong(str(by.get("name") or by.get("id") or by.get("kind", "")))
 
 
 def _told(request: PageRequest, found: Mapping[str, Any]) -> Markup:
-    """Render what was decided, by whom, when and why."""
+    """Render a decision with its person, time and reason."""
     facts: list[tuple[str, Node]] = [
         ("Decision", str(found["status"]).capitalize()),
         ("By", decider(found)),
@@ -209,7 +209,7 @@ def asker(request: PageRequest, asked: Mapping[str, Any]) -> Node:
 
 
 def _facts(request: PageRequest, found: Mapping[str, Any], *, is_linked: bool) -> list[tuple[str, Node]]:
-    """List where a call goes, who asks for it, and what of it is not as it is by default."""
+    """List a call's destination, its caller, and its members without their default values."""
     asked: Mapping[str, Any] = found["requestedBy"]
     over = found.get("connection")
     hosts = dict.fromkeys(found.get("destination", {}).get("hosts", ()))
@@ -226,15 +226,15 @@ def _facts(request: PageRequest, found: Mapping[str, Any], *, is_linked: bool) -
 
 
 def _options(found: Mapping[str, Any], *, usual: bool) -> list[tuple[str, Node]]:
-    """List the members of a call that change what happens: those with their default value, or the others."""
+    """List the members of a call that change its effect: with their default values, or without."""
     declared = published_schema("invocation")["properties"]
     given = {name: found[name] for name in _OPTIONS if name in found and (declared[name].get("default") == found[name]) is usual}
     return [(_OPTIONS[name], given_shown(_RULES[name].get(value, value) if name in _RULES else value)) for name, value in given.items()]
 
 
 def _details(request: PageRequest, found: Mapping[str, Any]) -> Markup:
-    """Render what few decisions need: options that are as usual, versions, and the inputs as they are sent. The connection's values, such as
-    its region and role, are those as it was asked for."""
+    """Render details that few decisions need: default options, versions, and the inputs as sent. The connection's values, such as its
+    region and role, are from the time of the call."""
     about: Mapping[str, Any] = found.get("destination", {})
     values = {name: value for name, value in about.get("connection", {}).items() if value not in about["hosts"]}
     facts: list[tuple[str, Node]] = [

@@ -28,7 +28,7 @@ _STATUS = "Status"
 
 
 class _Call(NamedTuple):
-    """Call of an approval, as the line needs it that tells calls apart."""
+    """Call of an approval, with the members for the line that distinguishes calls."""
 
     id: str
     status: str
@@ -38,8 +38,8 @@ class _Call(NamedTuple):
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /approvals``: those that wait, or with ``?status=`` others; the newest first. ``?decide=`` shows one above the others, to be
-    decided."""
+    """``GET /approvals``: waiting ones, or with ``?status=`` others; the newest first. ``?decide=`` shows one above the others, ready for a
+    decision."""
     request.require("approve")
     status = request.query.get("status", _WAITING)
     ends = _ENDS.get(status, "Expires, or decided")
@@ -94,5 +94,5 @@ def _row(request: PageRequest, item: Mapping[str, Any], name: Node, status: str)
 
 
 def _steps(status: str, cell: T) -> tuple[T, ...]:
-    """Return a cell of the column with the button, which a list has that may hold calls that wait."""
+    """Return a cell of the column with the button, which exists in lists that may hold waiting calls."""
     return (cell,) if status in ("", _WAITING) else ()

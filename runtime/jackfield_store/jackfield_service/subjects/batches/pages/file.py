@@ -1,4 +1,4 @@
-"""Rows of a CSV file as inputs of an action: which column goes to which input, and what is wrong with the file itself."""
+"""Rows of a CSV file as inputs of an action: the mapping of columns to inputs, and the faults of the file itself."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SEVERAL = frozenset({"list", "choices"})
 _WORD = re.compile(r"[A-Z]?[^\W_A-Z]+|[A-Z]+(?![a-z])")
 _MAIL = frozenset({"email", "emails", "mail", "mails", "recipient", "recipients"})
 _BESIDE_MAIL = frozenset({"e", "address", "addresses", "to", "customer", "contact", "user", "person"})
-"""Words beside which a column with an address of a person still is whom a message goes to; others, such as 'from', say what else it is."""
+"""Words that may accompany 'email' in the name of a recipient column; other words, such as 'from', give it another meaning."""
 _MAIL_FORMATS = frozenset({"email", "idn-email", "mailbox", "mailbox-list"})
 _ALIKE = (
     {"text", "body", "message", "content"}, {"subject", "title", "headline"}, {"phone", "telephone", "mobile", "cell"},
@@ -36,13 +36,13 @@ _ALIKE = (
 )  # fmt: skip
 """Words that name the same in spreadsheets and in APIs."""
 _IDLE = frozenset({"the", "of", "a", "line", "field", "value", "column"})
-"""Words that tell no two inputs apart."""
+"""Words that do not distinguish inputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An input that a column may fill: its JSON Pointer, its title and the kind of its field. ``takes_text`` tells whether it takes a text as
-    it is, ``gets_message`` whether it has the addresses to which the action sends, ``is_mail`` whether it is an email address."""
+    """An input that a column may fill: its JSON Pointer, its title and the kind of its field. ``takes_text``: it takes a text as it is;
+    ``gets_message``: it has the addresses to which the action sends; ``is_mail``: it is an email address."""
 
     pointer: str
     title: str
@@ -53,7 +53,7 @@ class Target:
     is_mail: bool = False
 
     def value(self, text: str) -> Any:
-        """Read a cell. What is neither a text nor a list is JSON; a text that is no JSON stays one, and the call refuses it."""
+        """Read a cell. A cell for other types than texts and lists is JSON; invalid JSON stays a text, which the call refuses."""
         if self.kind in _TEXTS or (self.takes_text and not text.lstrip().startswith(("{", "["))):
             return text
         if self.kind in _SEVERAL and not text.lstrip().startswith("["):
@@ -110,7 +110,7 @@ def _invalid(what: str, hint: str) -> InvalidInvocation:
 
 
 def targets(action: ActionManifest) -> list[Target]:
-    """Return the inputs that columns may fill: those of the action, and the members of objects among them, as the form has them: last those
+    """Return the inputs that columns may fill: the action's, and the members of objects among them, in the form's order: last the inputs
     behind 'More fields'."""
     drawn = call_schema(action)
     return list(_targets(drawn["properties"], action.inputs, action.inputs, "", ""))
@@ -141,10 +141,10 @@ def guessed(columns: Sequence[str], known: Sequence[Target]) -> list[str]:
 
 
 def alike(columns: Sequence[str], known: Sequence[Target], sure: Sequence[str]) -> list[str]:
-    """Return the pointer of the input that each column probably means for which ``guessed`` has none (``sure``); empty texts for the others.
+    """Return the pointer of the probable input of each column for which ``guessed`` has none (``sure``); empty texts for the others.
 
-    It is whom a message goes to for 'Email', and for others the only input whose name or title has the same words, or words for the same. A
-    secret is no guess.
+    For 'Email' it is the recipient, and for other columns the only input whose name or title has the same words, or synonyms. A secret is
+    never guessed.
     """
     found: list[str] = []
     for column, pointer in zip(columns, sure, strict=True):
@@ -163,7 +163,7 @@ def _meant(words: frozenset[str], known: Sequence[Target], free: Sequence[Target
 
 
 def _words(name: str) -> frozenset[str]:
-    """Return the words of a name that tell it apart, the first one of those for the same."""
+    """Return the distinguishing words of a name, each as the first of its synonyms."""
     words = {word.casefold() for word in _WORD.findall(name)} - _IDLE
     return frozenset(next((min(group) for group in _ALIKE if word in group), word) for word in words)
 
@@ -173,7 +173,7 @@ def _plain(name: str) -> str:
 
 
 def row_inputs(row: FileRow, columns: Sequence[str], chosen: Sequence[Target | None], usual: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs of a row: those of all rows, and over them the values of its columns. Empty cells are left out.
+    """Return the inputs of a row: the inputs of all rows, overridden by the values of its columns. Empty cells are left out.
 
     :raises InvalidInvocation: if it has more values than there are columns.
     """

@@ -1,6 +1,6 @@
 """Form that runs an action for each row of a CSV file: columns are mapped to inputs, the rows are checked, then one call a row is queued.
 
-The label ``batch`` finds the calls of a file, and keys as those of ``jackfield invoke --lines`` keep a row from running twice.
+The label ``batch`` finds the calls of a file, and keys as in ``jackfield invoke --lines`` keep a row from running twice.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ _AT_ONCE = 250
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Content of the form: the file, the input of each of its columns, those that were only ``likely``, and what all calls have in common."""
+    """Content of the form: the file, the input of each of its columns, the inputs that were only ``likely``, and the common inputs of all
+    calls."""
 
     text: str
     file: Rows
@@ -98,7 +99,7 @@ class _Fault:
         return self.detail.path, self.detail.message
 
     def cells(self, batch: _Batch) -> tuple[Node, ...]:
-        """Render it as a row of a table: number, column, value and what is wrong."""
+        """Render it as a row of a table: number, column, value and fault."""
         place, path = batch.place(self.detail.path), self.detail.path
         where: Node = batch.file.columns[place] if place is not None else h.code(path) if path else "the row"
         target = None if place is None else batch.chosen[place]
@@ -115,7 +116,8 @@ def shown(request: PageRequest) -> Response:
 
 
 def sent(request: PageRequest) -> Response:
-    """``POST /new-batch``: without a file, the form, which begins with what was filled in for a call; else check the rows, or queue them."""
+    """``POST /new-batch``: without a file, render the form, which begins with a call's filled-in values; else check the rows, or queue
+    them."""
     request.require("invoke")
     called = chosen_action(request, request.form.get("connector", ""), request.form.get("action", ""))
     given = read_invocation(request, *called)
@@ -165,8 +167,8 @@ def _form(request: PageRequest, called: tuple[Manifest, ActionManifest], begun: 
 
 
 def _read(request: PageRequest, action: ActionManifest, common: Mapping[str, Any]) -> _Batch:
-    """Read the form. The columns go where their names say, or probably mean, until somebody has chosen otherwise for the columns of this
-    file.
+    """Read the form. Columns are mapped by their names, or by probable meaning, until the person has chosen otherwise for the columns of
+    this file.
 
     :raises InvalidInvocation: if the file cannot be read, or two columns go to one input.
     """
@@ -193,7 +195,7 @@ def _names(file: Rows) -> str:
 
 
 def _check(request: PageRequest, batch: _Batch, *, late: bool) -> Node:
-    """Render the columns, the first rows, what is wrong, and the button that queues the others; ``late``: they were changed since."""
+    """Render the columns, the first rows, the faults, and the button that queues the other rows; ``late``: the rows have changed since."""
     rows = batch.file.rows
     faults, looked = list(_faults(request, batch, rows[:_CHECKED])), min(len(rows), _CHECKED)
     counts = Counter(fault.what for fault in faults)
@@ -254,7 +256,7 @@ def _columns(batch: _Batch) -> Node:
 
 
 def _preview(batch: _Batch) -> Markup:
-    """Render the values of the first rows by the inputs to which they go; those of secrets are masked."""
+    """Render the values of the first rows by their inputs; secrets are masked."""
     used = [(place, target) for place, target in enumerate(batch.chosen) if target is not None]
     titles = [f"{target.title} ({number})" if [one.title for _, one in used].count(target.title) > 1 else target.title
               for number, (_, target) in enumerate(used, 1)]  # fmt: skip
@@ -293,7 +295,7 @@ def _queue_button(batch: _Batch, good: int, wrong: int) -> Node:
 
 
 def _queued(request: PageRequest, batch: _Batch) -> Node:
-    """Queue the rows, and say what became of them."""
+    """Queue the rows, and render the outcomes."""
     refused, earlier, queued = list[_Fault](), list[str](), 0
     for row, found in _outcomes(request, batch):
         if isinstance(found, Enqueued):
@@ -314,7 +316,7 @@ def _queued(request: PageRequest, batch: _Batch) -> Node:
 
 
 def _outcomes(request: PageRequest, batch: _Batch) -> Iterator[tuple[FileRow, Enqueued | Result]]:
-    """Queue the call of each row and yield what became of it. A row that cannot be one is left out: the check has named it."""
+    """Queue the call of each row and yield its outcome. An invalid row is left out: the check has named it."""
     journal = request.runtime.journal
     if journal is None:
         raise Problem(503, "this server has no journal")

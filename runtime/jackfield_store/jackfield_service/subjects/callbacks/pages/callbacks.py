@@ -1,4 +1,4 @@
-"""Pages of callbacks: where events are sent, what became of the last ones, and buttons to try, pause, rotate and catch up."""
+"""Pages of callbacks: the URLs, the outcomes of the last deliveries, and buttons to test, pause, rotate and catch up."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def created(request: PageRequest) -> Response:
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /callbacks/{id}``: its settings, its last deliveries, and what can be done with it."""
+    """``GET /callbacks/{id}``: its settings, its last deliveries, and its buttons."""
     found = _find_callback(request)
     about = facts(request, CALLBACKS, found, {**_CELLS, "status": lambda _: found.get("reason")})
     every, title = f"{event_home(request).base}/deliveries?callback={found['id']}", found.get("description") or "Callback"
@@ -88,7 +88,7 @@ def shown(request: PageRequest) -> Response:
 
 
 def _shown_state(found: Found) -> Any:
-    """Return what is shown of a callback but for how its deliveries fare."""
+    """Return the displayed state of a callback, except the outcomes of its deliveries."""
     changing = ("reason", "failingSince", "updatedAt")
     return {name: value for name, value in found.items() if name not in changing}
 
@@ -197,7 +197,7 @@ def _buttons(request: PageRequest, found: Found) -> Node:
 
 
 def _change(request: PageRequest, found: Found) -> Node:
-    """Render the form that changes where events are sent, and which: secret and position stay."""
+    """Render the form that changes the URL and the selection of events: secret and position stay."""
     button = bar(h.button("Save", class_="primary"))
     place, address = h.div(id="changed", aria_live="polite"), f"{_at(request)}/{found['id']}/change"
     return form(request, address, fields(found), place, button, into="#changed", state=_shown_state(found))

@@ -71,7 +71,7 @@ def shown(request: PageRequest) -> Response:
 
 
 def _state(found: Mapping[str, Any]) -> Any:
-    """Return what is shown of a delivery: where it goes, and what became of it."""
+    """Return the displayed state of a delivery: its destination, and its outcome."""
     return [found.get(member) for member in ("id", "url", "status", "attempts")]
 
 
@@ -88,7 +88,7 @@ def _at(request: PageRequest) -> str:
 
 
 def _dead_state(request: PageRequest, callback: str | None) -> Any:
-    """Return what all is that would be sent again; None if nothing is."""
+    """Return the deliveries that would be sent again; None if there are none."""
     count = event_home(request).deliveries(request).count_dead(callback)
     return [callback, count] if count else None
 

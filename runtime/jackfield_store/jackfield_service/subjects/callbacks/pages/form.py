@@ -53,7 +53,7 @@ EXPLAINED: Mapping[str, str] = MappingProxyType({
     "subscription.withheld": "so much of a list is gone that its deletions are not reported",
     "subscription.refused": "the call that an event was to start was refused",
 })  # fmt: skip
-"""When each type of jackfield's own events happens."""
+"""Time at which each type of jackfield's own events happens."""
 
 
 def which_events() -> Markup:
@@ -66,7 +66,7 @@ def which_events() -> Markup:
 
 
 def fields(there: Mapping[str, Any] = MappingProxyType({})) -> list[Node]:
-    """Render the fields, filled with those of a callback that there is."""
+    """Render the fields, filled with the values of an existing callback."""
     types, wanted = there.get("types", []), there.get("filter") or {}
     is_failed = not there or {"types": types, "filter": wanted} == dict(_FAILED)
     choice = "failed" if is_failed else "chosen" if types or wanted else "all"

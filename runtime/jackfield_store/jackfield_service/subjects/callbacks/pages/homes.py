@@ -1,4 +1,4 @@
-"""Whose callbacks a page shows: those of the visitor's workspace, or of a platform, which the operator sees for all its workspaces."""
+"""Owners of the callbacks that a page shows: the visitor's workspace, or a platform, which the operator sees for all its workspaces."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class EventHome:
         return "this workspace" if self.platform is None else f"all workspaces {self.platform}, each with its name in data.workspace,"
 
     def callbacks(self, request: PageRequest) -> Callbacks:
-        """Return the callbacks; what is changed is audited in the visitor's name."""
+        """Return the callbacks; changes are audited in the visitor's name."""
         return things(request, CALLBACKS, home=self.home)
 
     def deliveries(self, request: PageRequest) -> Deliveries:
