@@ -1,6 +1,6 @@
 """Access that the owner of an account gives in a connect session: the documents of a role or policy, and their names.
 
-They are for what the platform will call, and named after it: the person reads them in a console that is not ours.
+They permit the calls that the platform will make, and are named after the platform: the person reads them in a third party's console.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def role_of(documents: Mapping[str, Any]) -> str:
 
 
 def stack_of(documents: Mapping[str, Any]) -> str:
-    """Return the name of the CloudFormation stack that makes the role of ``documents``. Whoever connects again updates it."""
+    """Return the name of the CloudFormation stack that makes the role of ``documents``. A repeated connection updates it."""
     return stack_name(role_of(documents))
 
 
@@ -68,7 +68,7 @@ def stack_name(role: str) -> str:
 
 
 class Access:
-    """Access that the owners of accounts give in one workspace. ``vault`` returns what makes its External IDs."""
+    """Access that the owners of accounts give in one workspace. ``vault`` returns the function that makes its External IDs."""
 
     def __init__(self, connections: ManagedConnections, vault: Callable[[], Vault], workspace: str) -> None:
         self._connections = connections
@@ -76,15 +76,15 @@ class Access:
         self._workspace = workspace
 
     def generated(self, wanted: Wanted, kind: ConnectionKind, connection: str) -> dict[str, str]:
-        """Return the External IDs of a new connection: the platform's own, or those that every session for the name has. So a role that is
-        made after its session, or for an earlier one, still fits."""
+        """Return the External IDs of a new connection: the platform's own, or the ones that all sessions for the name share. So a role that
+        is created after its session, or for an earlier one, still fits."""
         return {
             field: wanted.values.get(field) or derived(self._vault(), self._workspace, connection, field)
             for field in generated_fields(kind.schema)
         }
 
     def brought(self, wanted: Wanted, kind: ConnectionKind) -> dict[str, str]:
-        """Return the External IDs that the platform gives for a connection that is connected again, which keeps its own without them."""
+        """Return the External IDs that the platform gives for a repeated connection, which otherwise keeps its own."""
         return {field: wanted.values[field] for field in generated_fields(kind.schema) if wanted.values.get(field)}
 
     def external_id(self, found: ConnectSession) -> str | None:
@@ -97,8 +97,8 @@ class Access:
             return None
 
     def documents(self, found: ConnectSession, kind: ConnectionKind) -> Mapping[str, Any]:
-        """Return the documents by which the owner of the account lets the connection in: empty if its type has none, or its approval is
-        the provider's. Those of a role without a principal would trust nobody, and are left out."""
+        """Return the documents by which the account's owner gives the connection access: empty if its type has none, or the provider itself
+        asks for approval. Documents of a role without a principal would trust nobody, and are left out."""
         if found.task not in ("add", "replace"):
             return {}
         try:
@@ -111,8 +111,8 @@ class Access:
     def _made(
         self, wanted: Wanted, kind: ConnectionKind, type_name: str, connection: str, generated: Mapping[str, str], *, stored: bool = False
     ) -> dict[str, Any]:
-        """Return the documents for what the platform will call. Without such a list, they are for what the rules of the workspace allow of
-        the type's connector.
+        """Return the documents for the calls that the platform will make. Without a list of calls, they cover the actions of the type's
+        connector that the workspace's rules allow.
 
         :raises JackfieldError: if they cannot be made, or the type has none.
         """
@@ -131,8 +131,8 @@ class Access:
         return self._connections.draft_policy(kind.full_name, values, connection, request, REMOTE, role=role)
 
     def check(self, wanted: Wanted, offered: Sequence[tuple[str, ConnectionKind]], *, stored: bool = False) -> None:
-        """Check that what the platform will call exists, and that documents can be made for it. ``offered`` are types by the names under
-        which they are offered; ``stored`` is true for those of connections that exist.
+        """Check that the actions that the platform will call exist, and that documents can be made for them. ``offered`` are types by the
+        names under which they are offered; ``stored`` is true for types of existing connections.
 
         :raises InvalidInvocation: with the place of each fault.
         """
@@ -146,7 +146,7 @@ class Access:
             raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults, hint=how)
 
     def _misfitting(self, wanted: Wanted, offered: Sequence[tuple[str, ConnectionKind]]) -> Iterator[Detail]:
-        """Yield what is wrong with the External ID that the platform gives, by the rule of each type that has one."""
+        """Yield the faults of the External ID that the platform gives, by the rule of each type that has one."""
         for _, kind in offered:
             brought = self.brought(wanted, kind)
             try:
@@ -185,8 +185,8 @@ class Access:
         return next(iter(found.values()), None)
 
     def _unmade(self, wanted: Wanted, offered: Sequence[tuple[str, ConnectionKind]], *, stored: bool) -> Iterator[Detail]:
-        """Yield what is wrong with the principal, or with the number of actions, for types that ask the owner of an account for a role.
-        A connection that exists has a role already: whoever names nothing to call asks for no documents."""
+        """Yield the faults of the principal, or of the number of actions, for types that ask the owner of an account for a role. An
+        existing connection has a role already: a platform that names no actions asks for no documents."""
         named = bool(wanted.actions or wanted.calls)
         for type_name, kind in offered:
             if not self.trusts(kind):
@@ -227,15 +227,15 @@ def _nearest(name: str, offered: Sequence[tuple[str, ConnectionKind]]) -> str:
 
 
 def _of_connector(name: str, connector: str | None) -> str:
-    """Return a name or pattern that names no connector as one of the type's."""
+    """Return a name or pattern without a connector as one of the type's connector."""
     if connector is None or "/" in name:
         return name
     return f"{connector}/* & {name}" if name == "*" or ":" in name else f"{connector}/{name}"
 
 
 def guarded(trial: Mapping[str, Any], generated: Iterable[str]) -> dict[str, Any]:
-    """Return a connection's test as a failed one unless it has shown that the system asks for a value that we have generated, such as
-    ``externalIdRequired`` for ``externalId``. Without that, whoever else names the role to this server would get in."""
+    """Return a connection's test as failed unless it has shown that the system demands our generated value, such as ``externalIdRequired``
+    for ``externalId``. Without that, anyone else who names the role to this server would get access."""
     required = {f"{field}Required" for field in generated}
     last: Mapping[str, Any] = trial.get("lastTest") or {}
     open_ = [step["key"] for step in last.get("steps", ()) if step["key"] in required and not step["passed"]]
@@ -246,7 +246,7 @@ def guarded(trial: Mapping[str, Any], generated: Iterable[str]) -> dict[str, Any
 
 
 def _own(error: JackfieldError, named: bool) -> Iterable[Detail]:
-    """Return the faults that the platform can mend: whoever lists no actions has not asked for documents of any."""
+    """Return the faults that the platform can mend: a platform that lists no actions has not asked for documents."""
     for fault in error.details:
         if fault.path == "/principal" or named:
             yield fault if fault.path == "/principal" else Detail("/actions", error.message)

@@ -1,8 +1,8 @@
-"""Approvals of connect sessions at a provider: which browser may go there, and which one came back.
+"""Approvals of connect sessions at a provider: the browser that may go there, and the browser that came back.
 
-The link to an approval can be sent on as the session's own can. So it opens for the browser that began the session. A window that a framed
-page opens has no cookie of it, and brings a nonce. On another device a person types a code. The browser that comes back gets a secret, and
-only it finishes: what another person approves is never finished by whoever sent the link.
+The link to an approval can be forwarded, like the session's own. So it works only in the browser that began the session. A window opened by
+a framed page has no cookie of the session, and brings a nonce. On another device a person types a code. The returning browser gets a
+secret, and only it can finish: another person's approval is never finished by the sender of the link.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class WrongCode(InvalidInvocation):
 
 class SessionApprovals:
     """Approvals of one workspace's connect sessions. ``authorizing`` returns the authorizations that a session has begun, ``account`` the
-    account that its connection is for."""
+    account of its connection."""
 
     def __init__(
         self, table: ConnectTable, authorizing: Callable[[ConnectSession], Authorizing],
@@ -80,7 +80,7 @@ class SessionApprovals:
             return False
 
     def led_from(self, found: ConnectSession, *, framed: bool) -> ConnectSession:
-        """Note whether the window that leads is a frame: of two that show the session, the one in which it was opened last does."""
+        """Record whether the leading window is a frame: of two that show the session, the one that was opened last leads."""
         if found.framed == framed or found.is_over:
             return found
         with contextlib.suppress(SessionMoved):
@@ -88,7 +88,7 @@ class SessionApprovals:
         return self._table.find(found.id)
 
     def note_back(self, identifier: str, secret: str) -> None:
-        """Note which browser came back from the provider: it may see how the session goes on, also after a "no", and can do nothing."""
+        """Record which browser came back from the provider: it may watch the session, also after a refusal, and can do nothing."""
         for _ in range(_TRIES):
             found = self._table.find(identifier)
             if found.is_over:
@@ -98,8 +98,8 @@ class SessionApprovals:
                 return
 
     def answered(self, identifier: str, answer: Completed) -> None:
-        """Note which browser came back from the provider, and with what. It is found out now with which account: the person sees it, and
-        learns of another one than the connection's, before anything is finished."""
+        """Record which browser came back from the provider, and its answer. The account is looked up now: the person sees it, and any
+        difference from the connection's account, before anything is finished."""
         if not answer.proof:
             return
         self.note_back(identifier, answer.proof)
@@ -154,7 +154,7 @@ class SessionApprovals:
         return self._authorizing(found).open_link(found.authorization, start, visitor)
 
     def _spent(self, found: ConnectSession, code: str) -> ConnectSession:
-        """Spend the code, or one of its tries. Of several at once, one counts."""
+        """Use up the code, or one of its tries. Of several simultaneous tries, one counts."""
         given = "".join(code.split())
         if found.code and hmac.compare_digest(found.code.encode(), given.encode("utf-8", "surrogatepass")):
             return self._table.change(found, code="", tries=0, nonce="")

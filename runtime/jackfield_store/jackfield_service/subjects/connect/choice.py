@@ -57,8 +57,8 @@ class Choice:
         return found
 
     def _unoffered(self, name: str) -> tuple[str, NextStep] | None:
-        """Return what is wrong with a type of a service which its family has and the workspace is not offered, and what to do; None for all
-        others."""
+        """Return the fault and the remedy for a type of a service that its family has and the workspace is not offered; None for all other
+        types."""
         connector, _, key = name.partition("/")
         family = connector.partition(".")[0]
         if family == connector or self._connections.kinds.known(f"{family}/{key}") is None:
@@ -90,13 +90,13 @@ class Choice:
             raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults)
 
     def _pictured(self) -> set[str]:
-        """Return the keys under which pictures are looked up: those of connectors, and of families."""
+        """Return the keys under which pictures are looked up: keys of connectors and of families."""
         kinds = self._connections.kinds.all()
         return {key for kind in kinds for key in (kind.full_name.partition("/")[0], *(manifest.key for manifest in kind.manifests))}
 
     def offered(self, wanted: Wanted) -> list[tuple[str, ConnectionKind]]:
-        """Return the types that the person may choose, under the names that the platform gave them. Without any, they are those that a
-        person can connect with what he knows of his own account, and none of servers that somebody runs himself."""
+        """Return the types that the person may choose, under the platform's names for them. By default, they are types that a person can
+        connect with knowledge of the own account, without types for self-hosted servers."""
         kinds = self._connections.kinds
         if wanted.types:
             return [(name, kind) for name in wanted.types if (kind := kinds.known(name)) is not None]
@@ -123,7 +123,7 @@ class Choice:
             )
 
     def managed(self, wanted: Wanted) -> list[dict[str, Any]]:
-        """Return the stored connections that a request is about: those of its user, unless it is about all."""
+        """Return the stored connections of a request: its user's, unless it is about all."""
         if wanted.mode == "connect":
             return []
         if wanted.connection:
@@ -165,8 +165,8 @@ class Choice:
         return self._records.of(connection).get(connection, ConnectRecord())
 
     def check_access(self, wanted: Wanted, kinds: Iterable[ConnectionKind], record: ConnectRecord) -> None:
-        """Check what the platform will call, and its External ID, against the types that the person may choose, or those of stored
-        connections. Of the one that the request names, ``record`` is what was left with it.
+        """Check the platform's planned calls, and its External ID, against the types that the person may choose, or those of stored
+        connections. ``record`` is the stored record of the connection that the request names.
 
         :raises InvalidInvocation: with the place of each fault.
         """

@@ -1,4 +1,4 @@
-"""Confirmation of a connect session by its platform: which proofs and users are taken, and what a repeated one gets."""
+"""Confirmation of a connect session by its platform: the accepted proofs and users, and the answer to a repeated confirmation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ANOTHER = "another user came back"
 
 
 class RefusedConfirmation(InvalidInvocation):
-    """The proof is not the session's, or the user is not the one that the session is for."""
+    """The proof is not the session's, or the user is not the session's."""
 
     http_status = 403
 

@@ -1,6 +1,7 @@
-"""Connect sessions: a platform begins one, its user connects an account on this server's page, and the platform confirms who that was.
+"""Connect sessions: a platform begins one, its user connects an account on this server's page, and the platform confirms the user's
+identity.
 
-Nothing that the person enters counts before the confirmation: values stay sealed in the session, a provider's tokens with the approval.
+Entered values have no effect before the confirmation: values stay sealed in the session, a provider's tokens with the approval.
 """
 
 from __future__ import annotations
@@ -203,7 +204,7 @@ class Connecting:
             self._fail(found, reason)
 
     def sweep(self) -> None:
-        """End the sessions whose time is over, and remove the connections that were stored for approvals which nobody has given."""
+        """End expired sessions, and remove connections that were stored for approvals which were never given."""
         while some := self._table.expire():
             for ended in some:
                 self._discard(ended)
@@ -212,12 +213,12 @@ class Connecting:
                 self._connections.remove(name)
 
     def confirm(self, identifier: str, proof: str, user: str, actor: Actor, state: str | None = None) -> dict[str, Any] | None:
-        """Confirm for a platform that the browser which brought it ``proof`` is signed in as ``user``; now the connection is made. The
-        same confirmation once more gets the same answer: None while another request performs it, so that nobody waits in a thread.
-        ``state`` is the digest of what the platform has seen of the session, if it wants that alone.
+        """Confirm for a platform that ``user`` is signed in to the browser that brought it ``proof``; this creates the connection. The same
+        confirmation once more gets the same answer: None while another request performs it, so that nobody waits in a thread. ``state`` is
+        the digest of the session's state that the platform has seen, if it confirms only that.
 
-        :raises InvalidInvocation: if the proof or the user is empty, which ends nothing.
-        :raises SessionChanged: if the session has another digest, which ends nothing.
+        :raises InvalidInvocation: if the proof or the user is empty; the session goes on.
+        :raises SessionChanged: if the session has another digest; the session goes on.
         :raises UnknownSession: if there is none, or another token began it.
         :raises SessionMoved: if it is over, or the person has not finished.
         :raises RefusedConfirmation: if the proof is wrong, or the user another one; that ends the session.
@@ -248,8 +249,8 @@ class Connecting:
         return True
 
     def open(self, found: ConnectSession, opener: str, secret: str, *, framed: bool = False) -> ConnectSession:
-        """Bind a session to the browser that came with ``opener``; afterwards only ``secret`` gets in, which the browser is told now:
-        others may have planted the former. Whoever has not received the answer may open it again. ``framed`` is true in a frame.
+        """Bind a session to the browser that came with ``opener``; afterwards only ``secret`` gives access, which the browser gets now:
+        ``opener`` may have been planted. A browser that has not received the answer may open it again. ``framed`` is true in a frame.
 
         :raises SessionMoved: if another browser has opened it.
         """
@@ -311,7 +312,7 @@ class Connecting:
         return self._table.change(found, task=task, connection=connection, generated=generated, **_FRESH, **about)
 
     def records(self, connection: str = "") -> dict[str, ConnectRecord]:
-        """Return what sessions have left with connections, by their names: with one, or with all."""
+        """Return the records that sessions have stored with connections, by their names: of one, or of all."""
         return self._records.of(connection)
 
     def users(self) -> dict[str, str]:
@@ -334,7 +335,7 @@ class Connecting:
         return self._connections.kinds.find(found.type)
 
     def form(self, found: ConnectSession) -> tuple[Mapping[str, Any], Mapping[str, Any], frozenset[str]]:
-        """Return the schema of what the person enters, the values that are shown, and the names of secrets that are there already."""
+        """Return the schema of the values to enter, the values that are shown, and the names of stored secrets."""
         kind = self.kind(found)
         schema = form_schema_of(found, kind)
         fields = schema["properties"]
@@ -345,7 +346,7 @@ class Connecting:
         return schema, {name: value for name, value in values.items() if name in fields and name not in secret}, secret
 
     def refused(self, found: ConnectSession) -> list[str]:
-        """Return the names of what is filled in that the last test has refused."""
+        """Return the names of entered values that the last test has refused."""
         step = failed_step(steps_of(found.trial)) if found.is_refused else None
         if step is None:
             return []
@@ -353,14 +354,14 @@ class Connecting:
         return refused(step, {name: field for name, field in schema["properties"].items() if name in values or name in secret})
 
     def first(self, found: ConnectSession, name: str, kind: ConnectionKind) -> ConnectSession | None:
-        """Return a session that nobody has begun as it is when its person enters the only value of a new connection of the type ``name``.
-        None: there is more to do or to read, or the person has to sign in before."""
+        """Return an untouched session in its state for entering the only value of a new connection of the type ``name``. None: there is
+        more to do or to read, or the person has to sign in first."""
         begun = replace(found, task="add", type=name, connection=found.wanted.connection or "new")
         is_alone = len(form_schema_of(begun, kind)["properties"]) == 1 and not generated_fields(kind.schema)
         return begun if is_alone and found.wanted.mode == "connect" and found.wanted.verify != "oidc" else None
 
     def enter(self, found: ConnectSession, given: Mapping[str, Any], **members: Any) -> ConnectSession:
-        """Keep what the person has entered, without a test, and further members of the session.
+        """Store the entered values, without a test, and further members of the session.
 
         :raises InvalidConnection: if a value is not valid, with all faults.
         """
@@ -370,7 +371,7 @@ class Connecting:
         return self._table.change(found, values=values, **members)
 
     def submit(self, found: ConnectSession, given: Mapping[str, Any]) -> ConnectSession:
-        """Take what the person has entered, and test it; a type that a provider approves is only validated.
+        """Store the entered values, and test them; a type that a provider approves is only validated.
 
         :raises InvalidConnection: if a value is not valid, with all faults.
         :raises TestRunning: if a test runs already.
@@ -462,7 +463,7 @@ class Connecting:
         return noted[-1]
 
     def _require_own(self, found: ConnectSession) -> None:
-        """Require that the connection is still one that the session may be about: another one may have its name by now.
+        """Require that the connection is still the session's: another one may have its name by now.
 
         :raises UnknownConnection: if it is not.
         """
@@ -513,7 +514,7 @@ class Connecting:
         self._discard(found)
 
     def _discard(self, found: ConnectSession) -> None:
-        """Remove a connection that was stored for an approval which nobody has given."""
+        """Remove a connection that was stored for an approval which was never given."""
         if found.created:
             with contextlib.suppress(JackfieldError):
                 if self._connections.show(found.connection)["authorization"]["status"] == "none":
@@ -538,6 +539,6 @@ class Connecting:
 
 
 def _actor(found: ConnectSession) -> Actor:
-    """Return the author of what a session changes: the platform, on behalf of its user."""
+    """Return the author of a session's changes: the platform, on behalf of its user."""
     asked = Actor.from_json(found.asked_by)
     return Actor(asked.kind, asked.id, asked.name, found.wanted.user or asked.behalf)

@@ -1,8 +1,8 @@
-"""Whose fault a failure of a connect session is: the person's, the provider's, or the platform's.
+"""Responsibility for a failure of a connect session: the person's, the provider's, or the platform's.
 
-A person can mend what the page asks for, and wait for a provider. All else is the platform's: its keys, its OAuth client, its rules, and
-the network of its server. There, the person gets a reference to quote, and the platform the error, by the event ``connect.blocked``, in
-the log and as the member ``blocked`` of the session.
+A person can mend the values that the page asks for, and wait for a provider. The platform is responsible for all other failures: its keys,
+its OAuth client, its rules, and the network of its server. Then the person gets a reference to quote, and the platform gets the error: by
+the event ``connect.blocked``, in the log and as the member ``blocked`` of the session.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _OURS = frozenset(
 )
 """Codes of errors that no person, and no provider, has caused."""
 UNREACHED = frozenset({"unavailable", "timeout"})
-"""Codes of errors of who was not reached: perhaps the provider is down, perhaps the network between."""
+"""Codes of errors for an unreachable server: the provider may be down, or the network between."""
 _ADDRESSED = frozenset({"not_found"})
 """Codes that say that a request went to the wrong place."""
 _AGAIN = frozenset({"invalid_grant", "access_denied", "login_required", "consent_required", "interaction_required",
@@ -51,12 +51,12 @@ _OF_CLIENT = frozenset(
         "unsupported_grant_type", "unsupported_response_type", "invalid_request", "invalid_target",
     }
 )  # fmt: skip
-"""Codes of OAuth about the client and what it asks for (RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2)."""
+"""Codes of OAuth about the client and its request (RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2)."""
 _CLIENT = frozenset({"clientId", "clientSecret"})
 _SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"})
 """Codes of AWS for a request that was signed at another time than its own (Common Errors of the AWS APIs, Amazon S3 Error Responses)."""
 _SKEWED_WORDS = re.compile(r"Signature (?:expired|not yet current)\b")
-"""Beginning of AWS's message for that under the code of a wrong signature (IAM User Guide, Troubleshoot Signature Version 4)."""
+"""Beginning of AWS's message for clock skew under the code of a wrong signature (IAM User Guide, Troubleshoot Signature Version 4)."""
 _PROXY = 407
 _REDIRECTS = 3
 """First digit of a status that leads elsewhere."""
@@ -94,7 +94,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Fields that the page asks a person for: all of them, those that say where requests go, and those that are no secrets."""
+    """Fields that the page asks a person for: all of them, the fields that decide where requests go, and the fields without secrets."""
 
     names: Collection[str] = ()
     places: Collection[str] = ()
@@ -123,7 +123,7 @@ def side_of(failure: Failure, asked: Asked) -> Side:
 
 
 def is_platforms(error: JackfieldError, asked: Asked, provider_code: str = "") -> bool:
-    """Return whether an error is the platform's to mend; one of a step that does not fit is explained by the page."""
+    """Return whether the platform must mend an error; the page explains errors about a step out of order."""
     is_explained = isinstance(error, InvalidInvocation | UnknownConnection)
     return not is_explained and side_of(Failure.of_error(error, provider_code), asked) == "platform"
 
@@ -134,7 +134,7 @@ def _is_skewed(code: str, message: str) -> bool:
 
 
 def _can_mend(failure: Failure, asked: Asked) -> bool:
-    """Return whether a person can mend a failure, by what is asked for, or by approving again."""
+    """Return whether a person can mend a failure, by the requested fields, or by approving again."""
     if failure.provider_code in _AGAIN:
         return True
     if failure.provider_code in _OF_CLIENT:
@@ -149,7 +149,7 @@ def _can_mend(failure: Failure, asked: Asked) -> bool:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Blocked(SecretHolder):
-    """Failure at the platform's side at which a session waits. ``reference`` is what the person quotes; ``message`` and ``hint`` are the
+    """Failure on the platform's side that a session waits for. ``reference`` is for the person to quote; ``message`` and ``hint`` are the
     error's, masked; ``step`` is the key of the failed step of a test."""
 
     reference: str
@@ -172,7 +172,7 @@ class Blocked(SecretHolder):
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Blocked | None:
-        """Read what ``to_json`` has returned; None if that is nothing."""
+        """Read an object that ``to_json`` has returned; None if that is nothing."""
         return cls(**members) if members else None
 
     def to_json(self) -> dict[str, Any]:
@@ -191,13 +191,13 @@ def new_reference() -> str:
 
 
 def concerns(step: Mapping[str, Any], fields: Collection[str]) -> bool:
-    """Return whether a step of a test is about what a person has entered: one that has passed may be about the platform's own key."""
+    """Return whether a step of a test concerns values that a person has entered: a passed step may concern the platform's own key."""
     return not step["passed"] or not step.get("values") or bool({*step["values"]} & {*fields})
 
 
 def refused(step: Mapping[str, Any], fields: Mapping[str, Any]) -> list[str]:
-    """Return which of the fields that were filled in a failed step of a test has refused, by their schemas: those that it names. A refused
-    sign-in that names none has refused a secret that was entered alone."""
+    """Return the entered fields that a failed step of a test has refused, by their schemas: the fields that it names. A refused sign-in
+    that names none has refused the secret if it is the only entered one."""
     named = [name for name in fields if name in step.get("values", ())]
     alone = [name for name, field in fields.items() if is_secret(field)] if len(fields) == 1 else []
     return named or (alone if step.get("code") == "unauthenticated" and not step.get("values") else [])

@@ -68,7 +68,7 @@ async def confirmed(request: Request, server: ServerContext, identity: Identity)
 
 
 def _referred(sessions: Connecting, identifier: str, error: JackfieldError) -> Exception:
-    """Return what refuses a confirmation: with the reference that the person's page shows, if the platform has to mend it."""
+    """Return the refusal of a confirmation: with the reference that the person's page shows, if the platform has to mend it."""
     with suppress(UnknownSession):
         blocked = sessions.find(identifier).blocked
         if blocked.get("message") == error.message:

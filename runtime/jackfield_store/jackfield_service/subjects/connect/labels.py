@@ -11,7 +11,7 @@ LABELS = (
     'must be {type: {"title", "description", "setup", "fields": {name: {"title", "description"}}}}, 50 types at most, with short texts, or '
     f"{{language: text}} with {' and '.join(LOCALES)} for each"
 )
-"""What is wrong with labels that are of another shape."""
+"""Fault of malformed labels."""
 _MOST = 50
 _TEXTS = {"title": 500, "description": 500}
 """Texts of a type and of a field, with their maximum lengths."""

@@ -45,12 +45,12 @@ def _sweep(server: ServerContext, workspace: str) -> None:
 def session_of(
     server: ServerContext, *, link: str = "", identifier: str = "", browser: str = "", returned: str = "", start: str = ""
 ) -> tuple[Connecting, ConnectSession]:
-    """Return the session with this link, or the one with this ID, with the sessions of its workspace. For the latter, the caller shows the
-    secret of a browser, or the link to the approval. The browser is the one that has opened the session, or the one that came back from the
+    """Return the session with this link, or the one with this ID, with the sessions of its workspace. With an ID, the caller must show the
+    secret of a browser, or the link to the approval. The browser is the one that opened the session, or the one that came back from the
     provider.
 
     :raises UnknownSession: if there is none, or the platform's token that began it was revoked.
-    :raises Problem: 403 if the workspace is suspended, which nobody else learns.
+    :raises Problem: 403 if the workspace is suspended, which callers without such proof do not learn.
     """
     place = workspace_of(server.storage.database, link=link, identifier=identifier) if server.storage.enabled else None
     if place is None:
@@ -70,8 +70,8 @@ def session_of(
 def recognised(
     server: ServerContext, *, link: str = "", identifier: str = "", browser: str = "", returned: str = ""
 ) -> ConnectSession | None:
-    """Return a session that cannot be shown any more, such as one of a revoked token: a page says so where the session was shown.
-    The browser has its link, has begun it, or has come back for it: the ID alone tells nobody that there is one."""
+    """Return a session that can no longer be shown, such as one of a revoked token: a page says so where the session was shown. The browser
+    has its link, has begun it, or has come back for it: the ID alone reveals nothing."""
     try:
         place = workspace_of(server.storage.database, link=link, identifier=identifier) if server.storage.enabled else None
         if place is None:

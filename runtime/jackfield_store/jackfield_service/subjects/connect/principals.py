@@ -1,7 +1,7 @@
-"""The principal of a connect session, and whether the platform's key is one that a trust policy for it lets in.
+"""The principal of a connect session, and whether a trust policy for it admits the platform's key.
 
-The owner of an account is shown a trust policy for the principal that the platform has named. Where that is not the user or role of the
-platform's key, the owner can mend nothing: it is told to the platform.
+The owner of an account is shown a trust policy for the principal that the platform has named. If the principal is not the user or role of
+the platform's key, the owner cannot mend that: the error goes to the platform.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def lets_in(principal: str, identity: str) -> bool:
 
 
 def another_key(principal: str, trial: Mapping[str, Any]) -> InvalidConnection | None:
-    """Return what is wrong with a principal, by the identity that a connection's test has found its key to be; None if nothing is."""
+    """Return the fault of a principal, by the identity of the key that a connection's test has found; None if there is none."""
     found = next((str(step["principal"]) for step in steps_of(trial) if step.get("principal")), "")
     if not principal or not found or lets_in(principal, found):
         return None
@@ -45,7 +45,7 @@ def another_key(principal: str, trial: Mapping[str, Any]) -> InvalidConnection |
 
 
 def findings(storage: Storage, workspace: str, clock: Clock, tested: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return what a connect session has left that does not fit a connection that was ``tested``, for its diagnosis."""
+    """Return the stored facts of a connect session that do not fit a ``tested`` connection, for its diagnosis."""
     if not storage.enabled:
         return []
     record = ConnectRecords(storage.database, lambda: storage.vault, workspace, clock).of(str(tested["name"])).get(str(tested["name"]))

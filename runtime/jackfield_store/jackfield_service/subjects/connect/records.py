@@ -1,7 +1,7 @@
-"""Records that connect sessions leave with their connections: the platform's words for it, what the platform will call, and which of its
-users has connected it.
+"""Records that connect sessions store with their connections: the platform's words, its planned calls, and its user.
 
-Sessions that connect it again, list it or disconnect it show the same words and ask for the same role, without naming them again.
+Sessions that connect it again, list it or disconnect it use the same words and ask for the same role, without repeating them in the
+request.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _OF_ALL = "SELECT id, name, connect_record FROM connections WHERE workspace = :w
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ConnectRecord(SecretHolder):
-    """Record of one connection. ``type`` is the name under which its type was offered, such as that of one connector of a family;
-    ``labels`` are the words for that type. ``actions``, ``calls`` and ``principal`` are those of ``Wanted``;
-    ``user`` is the platform's ID of the user who has connected it, empty if no user has."""
+    """Record of one connection. ``type`` is the name under which its type was offered, such as the name of one connector of a family;
+    ``labels`` are the words for that type. ``actions``, ``calls`` and ``principal`` come from ``Wanted``; ``user`` is the platform's ID of
+    the user who has connected it, empty without a user."""
 
     type: str = ""
     labels: Mapping[str, Any] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class ConnectRecord(SecretHolder):
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> ConnectRecord:
-        """Read what ``to_json`` has returned; members of a later version are left out."""
+        """Read an object that ``to_json`` has returned; members of a later version are left out."""
         known: dict[str, Any] = {name: members[name] for name in _MEMBERS if name in members}
         known.update({name: tuple(known[name]) for name in ("actions", "calls") if name in known})
         return cls(**known)
@@ -51,7 +51,7 @@ class ConnectRecord(SecretHolder):
         return {name: value for name in _MEMBERS if (value := getattr(self, name))}
 
     def type_of(self, kind: ConnectionKind) -> str:
-        """Return the name under which a type was offered, or its own: ``aws-ses/awsAssumeRole`` is one of ``aws/awsAssumeRole``."""
+        """Return the name under which a type was offered, or its own: ``aws-ses/awsAssumeRole`` is a name of ``aws/awsAssumeRole``."""
         return self.type if self.type.partition("/")[2] == kind.about.key else kind.full_name
 
 
@@ -67,7 +67,8 @@ class ConnectRecords(SealedTable):
             transaction.change(_KEEP, {"workspace": self._workspace, "id": row.id, "sealed": sealed})
 
     def of(self, name: str = "") -> dict[str, ConnectRecord]:
-        """Return the records by the names of their connections: of one, or of all. One that was changed in the database is left out."""
+        """Return the records by the names of their connections: of one, or of all. A record that was changed in the database is left
+        out."""
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_OF_ONE if name else _OF_ALL, {"workspace": self._workspace, **({"name": name} if name else {})})
         found = dict[str, ConnectRecord]()

@@ -1,4 +1,4 @@
-"""A connect session: what a platform asks for, and how far its user has come with it."""
+"""A connect session: a platform's request, and its user's progress."""
 
 from __future__ import annotations
 
@@ -62,15 +62,15 @@ _UNLISTED = (
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Wanted(SecretHolder):
-    """Request of a platform. ``values`` are the platform's own for the connection's form, of which the person changes none that is
-    ``locked``; ``fields`` are the platform's that the person fills in besides his own. ``theme`` is the look of the page, ``labels`` are
-    its words for types and their fields, ``icons`` its pictures for connectors. The page calls the user ``user_name``, if there is
-    one: ``user`` is the platform's own ID. ``principal`` is who assumes a role of the person's account, for the documents that describe the
-    role. ``actions`` and ``calls`` are what the platform will call, from which its permissions follow. ``all_connections`` makes the
-    session about connections of all users of the workspace; without it, it is about those of ``user`` alone.
+    """Request of a platform. ``values`` are the platform's own for the connection's form: the person cannot change the ``locked`` ones;
+    ``fields`` are the platform's fields that the person fills in as well. ``theme`` is the look of the page, ``labels`` are its words for
+    types and their fields, ``icons`` its pictures for connectors. The page calls the user ``user_name``, if there is one: ``user`` is the
+    platform's own ID. ``principal`` assumes the role in the person's account, for the documents that describe the role. ``actions`` and
+    ``calls`` are the platform's planned calls, which decide its permissions. ``all_connections`` makes the session about connections of all
+    users of the workspace; without it, it is about those of ``user`` alone.
 
-    With ``verify`` ``oidc``, which no platform asks for, only the person ``user`` connects, an issuer and a subject with ``|`` between
-    them, who is signed in to the console."""
+    With ``verify`` ``oidc``, which platforms cannot request, only the person ``user`` (issuer and subject joined by ``|``) can connect,
+    when signed in to the console."""
 
     mode: Mode = "connect"
     user: str = ""
@@ -136,13 +136,13 @@ class Wanted(SecretHolder):
         return found
 
     def completed(self, record: ConnectRecord) -> Wanted:
-        """Return the request with what is remembered of its connection in place of what it does not name."""
+        """Return the request, completed from the stored record of its connection."""
         said = self if self.actions or self.calls else record
         return replace(self, principal=self.principal or record.principal, actions=said.actions, calls=said.calls)
 
     def admits(self, record: ConnectRecord) -> bool:
-        """Return whether the request may be about the connection with this record: one of its user's, or one that it names and that no
-        user has connected; with ``all_connections`` any."""
+        """Return whether the request may use the connection with this record: one of its user's, or one that it names and that no user has
+        connected; with ``all_connections`` any."""
         return self.all_connections or (record.user == self.user if record.user else bool(self.connection))
 
     @property
@@ -155,18 +155,18 @@ class Wanted(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ConnectSession(SecretHolder):
-    """Session as it is stored. ``owner`` and ``asked_by`` are the platform's token that began it. ``browser`` is the digest of the secret
-    in the browser's cookie. ``opener`` is the digest of the link's secret, until the browser has sent its cookie. ``proof`` is the digest
-    of the proof that the browser takes back to the platform. ``key`` is a secret of the session, which completes the authorization that it
-    began. ``values`` has the values that the person entered for ``task``. ``created`` is true if the connection was stored for an approval
-    that nobody may give in the end. ``start`` is the link to that approval, and ``host`` the address at the provider to which it leads. A
-    browser other than the session's approves with ``nonce``, which a framed page hands to the window that it opens, or with ``code``. A
-    person reads the code there and types it on another device, in at most ``tries`` tries. ``framed`` is true if the session was begun, or
-    opened again, in a frame of the platform's page, which then leads. ``apart`` is the digest of the secret of the browser that last came
-    back from the provider, with whatever answer: it may see how the session goes on. ``recalled`` is the record that an earlier session
-    stored with the connection (``ConnectRecord``). ``blocked`` is the last failure at the platform's side (``Blocked``). A test runs until
-    ``busy_until`` at most, in seconds since 1970; nothing else is tested meanwhile. ``met`` is the account (ID and label) with which the
-    person has signed in at the provider, if that is known. ``confirmed`` is the digest of the proof that the platform has confirmed."""
+    """Session as stored. ``owner`` and ``asked_by`` are the platform's token that began it. ``browser`` is the digest of the secret in the
+    browser's cookie. ``opener`` is the digest of the link's secret, until the browser has sent its cookie. ``proof`` is the digest of the
+    proof that the browser takes back to the platform. ``key`` is a secret of the session, which completes the authorization that it began.
+    ``values`` has the values that the person entered for ``task``. ``created`` is true if the connection was stored for an approval that
+    may never be given. ``start`` is the link to that approval, and ``host`` the address at the provider to which it leads. A browser other
+    than the session's approves with ``nonce``, which a framed page hands to the window that it opens, or with ``code``. A person reads the
+    code there and types it on another device, in at most ``tries`` tries. ``framed`` is true if the session was begun, or opened again, in
+    a frame of the platform's page, which then leads. ``apart`` is the digest of the secret of the browser that last came back from the
+    provider, with any answer: it may watch the session. ``recalled`` is the record that an earlier session stored with the connection
+    (``ConnectRecord``). ``blocked`` is the last failure on the platform's side (``Blocked``). A test runs until ``busy_until`` at most, in
+    seconds since 1970; nothing else is tested meanwhile. ``met`` is the account (ID and label) with which the person has signed in at the
+    provider, if that is known. ``confirmed`` is the digest of the proof that the platform has confirmed."""
 
     id: str
     digest: str
@@ -205,7 +205,7 @@ class ConnectSession(SecretHolder):
 
     @property
     def warnings(self) -> dict[str, list[dict[str, str]]]:
-        """Warnings, as ``{"warnings": [{"path", "message"}]}``: it asks for a role without saying what for, or for one that trusts another
+        """Warnings, as ``{"warnings": [{"path", "message"}]}``, about a requested role without planned calls, or one that trusts another
         than the platform's key; else empty."""
         asked = self.asked
         if asked.mode == "manage" or not asked.principal:
@@ -227,12 +227,12 @@ class ConnectSession(SecretHolder):
 
     @property
     def asked(self) -> Wanted:
-        """Request of the platform, with what is remembered of the connection."""
+        """Request of the platform, completed from the connection's stored record."""
         return self.wanted.completed(self.record)
 
     def leaves(self, full_name: str) -> ConnectRecord:
-        """Return what the session leaves with its connection, whose type has this name. Labels of a list are for all connections of a
-        type, and replace none of a connection's own."""
+        """Return the record that the session stores with its connection, whose type has this name. Labels of a list are for all connections
+        of a type, and replace none of a connection's own."""
         asked, own = self.asked, self.record.labels
         labels = self.wanted.labels.get(self.type) or self.wanted.labels.get(full_name) or own
         kept = labels if self.wanted.connection else own or labels
@@ -256,13 +256,13 @@ class ConnectSession(SecretHolder):
 
     @property
     def passed(self) -> bool:
-        """True if what the person entered was tested, and the test did not fail."""
+        """True if the entered values were tested, and the test did not fail."""
         return self.trial.get("status") in ("ok", "untested")
 
     @property
     def state(self) -> str:
-        """Digest of what the session is about to do, and for which account: what somebody confirms. It tells nothing of what the person has
-        entered, for which the session's own key is needed; empty before there is anything to do."""
+        """Digest of the session's next step, and its account, for a confirmation of exactly that. It reveals nothing about the entered
+        values, since the session's own key is needed; empty before there is anything to do."""
         about = [self.task, self.connection, self.type, self.trial, self.authorization, self.met, self.values]
         if not self.task or self.is_over:
             return ""
@@ -318,9 +318,9 @@ class _Reading:
         self._faults.append(Detail(f"/{name}", text))
 
     def check(self) -> None:
-        """Raise what was noted.
+        """Raise the recorded faults.
 
-        :raises InvalidInvocation: if there is anything.
+        :raises InvalidInvocation: if there are any.
         """
         if self._faults:
             text = "; ".join(f"{fault.path[1:]} {fault.message}" for fault in self._faults[:3])
@@ -332,7 +332,7 @@ class _Reading:
             self.fault(name, text)
 
     def one(self, name: str, allowed: Iterable[str], usual: str) -> Any:
-        """Read one of several words."""
+        """Read one of several allowed words."""
         value = self._body.get(name, usual)
         if value != usual and value not in allowed:
             self.fault(name, f"must be {', '.join(allowed)}")
@@ -465,7 +465,7 @@ def account_named(account: Mapping[str, Any] | None) -> str:
 
 
 def account_in_full(account: Mapping[str, Any] | None) -> str:
-    """Name an account by its label and its ID, to tell it from another one of the same label."""
+    """Name an account by its label and its ID, to distinguish accounts of the same label."""
     return ", ".join(dict.fromkeys(filter(None, (account_named(account), str((account or {}).get("id") or "")))))
 
 

@@ -1,4 +1,4 @@
-"""Connect sessions in the database: sealed, each changed by compare-and-set, so that of two requests at once one counts."""
+"""Connect sessions in the database: sealed, each changed by compare-and-set, so that one of two simultaneous requests succeeds."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _WANTED = (
     "other_account", "lasts",
 )  # fmt: skip
 _LATER = ("fields", "labels", "icons", "user_name", "actions", "calls", "all_connections")
-"""Members that versions before do not know: what is empty is not stored."""
+"""Members unknown to earlier versions: empty ones are not stored."""
 _LISTS = ("types", "locked", "origins", "fields", "actions", "calls")
 
 
@@ -69,7 +69,7 @@ class UnknownSession(InvalidInvocation):
 
 
 class SessionMoved(InvalidInvocation):
-    """Another request has changed the session meanwhile, or what is asked does not fit its state."""
+    """Another request has changed the session meanwhile, or the request does not fit its state."""
 
     http_status = 409
 
@@ -91,12 +91,12 @@ def unknown() -> UnknownSession:
 
 
 def same(stored: str, secret: str) -> bool:
-    """Return whether a secret is the one whose digest is stored; none is stored as an empty text."""
+    """Return whether a secret matches the stored digest; an empty text is stored for none."""
     return bool(stored) and hmac.compare_digest(stored, digest(secret))
 
 
 def late_workspaces(database: Database, now: float) -> list[str]:
-    """Return workspaces with sessions whose time is over, and that nobody has read since, or with connections that wait for one."""
+    """Return workspaces with expired sessions that were not read since, or with connections that wait for one."""
     with database.read(flush=False) as transaction:
         late = {str(row.workspace) for row in transaction.execute(_LATE_OF_ALL, {"now": now})}
     return sorted(late | awaiting_workspaces(database))
@@ -132,7 +132,7 @@ class ConnectTable(SealedTable):
         return identifier, link
 
     def find(self, identifier: str) -> ConnectSession:
-        """Return a session; one whose time is over is ``expired``, also before ``expire`` has noticed it.
+        """Return a session; an overdue one is ``expired``, even before ``expire`` has processed it.
 
         :raises UnknownSession: if there is none.
         """

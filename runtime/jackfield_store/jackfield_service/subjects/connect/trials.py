@@ -1,4 +1,4 @@
-"""Tests of what a person has entered in a connect session: one at a time, and whoever can mend a failure is told of it."""
+"""Tests of the values that a person has entered in a connect session: one at a time; a failure is reported to whoever can mend it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Trials:
         self, found: ConnectSession, kind: ConnectionKind, values: Mapping[str, Any], acting: ManagedConnections,
         accept: Callable[[Mapping[str, Any] | None], None],
     ) -> ConnectSession:  # fmt: skip
-        """Test values, and keep what was found out. ``accept`` refuses an account.
+        """Test values, and store the findings. ``accept`` refuses an account.
 
         :raises TestRunning: if another test runs.
         :raises InvalidConnection: if a value is not valid, or the account is refused.
@@ -136,7 +136,7 @@ def _asked(found: ConnectSession, kind: ConnectionKind) -> Asked:
 
 
 def _report(found: ConnectSession) -> None:
-    """Write the failure to the log, by its reference; its words are those of the error, masked."""
+    """Write the failure to the log, by its reference; its text is the error's, masked."""
     blocked = found.blocked
     _LOG.warning(
         "connect session %s waits for the platform: %s (%s), reference %s",

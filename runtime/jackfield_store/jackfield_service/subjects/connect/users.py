@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def assign(runtime: Opened, clock: Clock, connection: str, user: str, actor: Actor) -> None:
-    """Make a stored connection a user's, whose sessions list it from then on, and nobody else's. An empty ``user`` makes it nobody's.
+    """Assign a stored connection to a user; from then on only this user's sessions list it. An empty ``user`` removes the assignment.
 
     :raises InvalidInvocation: if the user is not a printable text of at most ``LONGEST_TEXT`` characters.
     :raises UnknownConnection: if the connection is not stored in the database.

@@ -29,7 +29,7 @@ _NOT_ASKED = "is not asked for here"
 
 
 class UnaskedValues(InvalidConnection):
-    """There are values of fields that the page has not shown."""
+    """There are values for fields that the page has not shown."""
 
 
 def platforms_values(wanted: Wanted, kind: ConnectionKind) -> dict[str, Any]:
@@ -39,8 +39,8 @@ def platforms_values(wanted: Wanted, kind: ConnectionKind) -> dict[str, Any]:
 
 
 def can_be_filled(wanted: Wanted, kind: ConnectionKind) -> bool:
-    """Return whether a person who knows only his own account can connect one of a type. There is something of his, and what else the type
-    requires, the platform has given."""
+    """Return whether a person with knowledge of only the own account can connect a connection of a type. Some values are the person's, and
+    the platform has given the type's other required ones."""
     own, names = platforms_values(wanted, kind), kind.schema.get("properties", {})
     if OAUTH_CLIENT in own:  # it has all that is not the person's
         return bool(kind.about.authorizes) or any(_audience(kind, name) == "user" and name not in VALUES for name in names)
@@ -73,7 +73,7 @@ def _asked(wanted: Wanted, kind: ConnectionKind, closed: Collection[str]) -> dic
 
 
 def form_schema_of(found: ConnectSession, kind: ConnectionKind) -> dict[str, Any]:
-    """Return the schema of what the person enters."""
+    """Return the schema of the values that the person enters."""
     fields, required = asked(found, kind), {*kind.schema.get("required", ()), *filling(found, kind)}
     return {**kind.schema, "properties": fields, "required": [name for name in fields if name in required]}
 
@@ -96,9 +96,9 @@ def _required_sources(action: ActionManifest) -> set[str]:
 
 
 def refuse_missing(found: ConnectSession, kind: ConnectionKind, values: Mapping[str, Any], check: Check) -> None:
-    """Refuse values that lack one which the connector's actions need; ``check`` validates the values.
+    """Refuse values that lack one required by the connector's actions; ``check`` validates the values.
 
-    :raises InvalidConnection: with each that is missing, and what else is wrong.
+    :raises InvalidConnection: with each missing value, and the other faults.
     """
     missing = sorted(filling(found, kind) & asked(found, kind).keys() - {name for name, value in values.items() if not is_blank(value)})
     if not missing:
@@ -123,7 +123,7 @@ def refuse_unasked(schema: Mapping[str, Any], given: Mapping[str, Any]) -> None:
 
 def merged(found: ConnectSession, kind: ConnectionKind, entered: Mapping[str, Any], stored: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the values to test: the platform's, the person's, secrets entered before, and the External ID. ``stored`` are the values of a
-    connection that is connected again; of those, what the person is not shown stays.
+    connection that is connected again; values that the person is not shown stay.
 
     :raises InvalidConnection: if secrets would go elsewhere than they were stored for.
     """
@@ -171,8 +171,8 @@ def check_defaults(wanted: Wanted, kind: ConnectionKind) -> None:
 
 
 def widened(wanted: Wanted, kinds: Iterable[ConnectionKind]) -> Wanted:
-    """Return a request that asks the person for what the types require and it brings no value for. So an operator's own link does, who has
-    no other way to say it; a platform says which fields its users know."""
+    """Return a request that asks the person for the values that the types require and the request lacks. An operator's own link does this,
+    since it cannot say more; a platform lists the fields that its users know."""
     if OAUTH_CLIENT in wanted.values:
         return wanted
     lacking = [
@@ -185,10 +185,10 @@ def widened(wanted: Wanted, kinds: Iterable[ConnectionKind]) -> Wanted:
 
 
 def check_brought(wanted: Wanted, kind: ConnectionKind, place: int, check: Check) -> None:
-    """Check that what the platform brings is valid, and that with what the person enters nothing is missing. ``place`` is the type's in the
-    session, ``check`` validates values of a new connection of it. What the person gets wrong is no fault yet.
+    """Check that the platform's values are valid, and that the person's values can complete them. ``place`` is the type's in the session,
+    ``check`` validates values of a new connection of it. Faults of the person's values do not count yet.
 
-    :raises InvalidInvocation: if the person could not finish, whatever he enters.
+    :raises InvalidInvocation: if no input of the person could finish the session.
     """
     persons = {*_asked(wanted, kind, wanted.locked), *generated_fields(kind.schema)}
     try:

@@ -1,8 +1,8 @@
 """The pages of a connect session whose account is approved at a provider: before, meanwhile, and after a yes or a no.
 
 Three kinds of windows show them. A *page* has begun the session and goes to the provider itself. A *frame* has begun it, too, and opens a
-window for the provider. A *window* is such a one, or another device. The page and the frame lead: they alone begin, and begin again. A window
-finishes what it has approved, or says where to go on, and follows.
+window for the provider. A *window* is such a window, or another device. The page and the frame lead: they alone begin, and begin again. A
+window finishes its approval, or says where to continue, and follows.
 """
 
 from __future__ import annotations
@@ -59,8 +59,9 @@ def _attempt(found: ConnectSession) -> str:
 
 
 class ApprovalPages(Pages):
-    """Pages of one session in one window, at ``place``. ``returned`` is true for a browser that came back from the provider with an approval,
-    ``back`` for one that came back with whatever answer. ``starts`` is where links to approvals begin, as another device calls it."""
+    """Pages of one session in one window, at ``place``. ``returned`` is true for a browser that came back from the provider with an
+    approval, ``back`` for one that came back with any answer. ``starts`` is the prefix of links to approvals, as another device calls
+    it."""
 
     patience = 20.0
     """Seconds for which a page waits for the platform's confirmation before it says that the person may leave."""
@@ -76,7 +77,7 @@ class ApprovalPages(Pages):
         self._starts = starts
 
     def _title(self, sessions: Connecting, found: ConnectSession) -> str:
-        """Name what is connected, as a customer knows it: never by the connection's name."""
+        """Return the customer's name for the connected service, never the connection's name."""
         try:
             kind = sessions.kind(found)
             row = self._row(sessions, found)
@@ -131,15 +132,15 @@ class ApprovalPages(Pages):
         return [*names, h.p(self.say("whom_only"))]
 
     def _whom_in_short(self, found: ConnectSession) -> Markup:
-        """Name the platform, its page that confirms, and the user, to whoever has begun in this browser."""
+        """Name the platform, its page that confirms, and the user, to the person who began in this browser."""
         user, asks = found.wanted.user_name or found.wanted.user, self._platform or self.say("somebody")
         host = urlsplit(found.wanted.return_to).hostname if found.wanted.verify == "confirm" else None
         named = f"{asks[:1].upper()}{asks[1:]}{f' ({host})' if host else ''}"
         return h.p(self.say("finish_for" if user else "finish_whom", platform=named, user=user))
 
     def stranger(self, found: ConnectSession, address: str, *, tried: bool = False) -> Response:
-        """Render what another browser than the session's sees before the provider: for whom it would approve, and how to prove that the
-        same person has begun. Nobody may frame it."""
+        """Render the page for another browser than the session's before the provider: the beneficiary of the approval, and the way to prove
+        that the same person has begun. Nobody may frame it."""
         wrong = h.p(self.say("code_wrong", left=found.tries), class_="notice bad", role="alert") if tried else None
         if not found.nonce and not found.code:
             refused = h.p(self.say("start_elsewhere"), role="alert", class_="notice bad")
@@ -163,7 +164,7 @@ class ApprovalPages(Pages):
         return self.onward(address, self.say("start_title"), self.say("approve", provider=urlsplit(address).hostname or ""))
 
     def _approval(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, *, at_once: bool) -> Response:
-        """Render an approval that begins, goes on or has an answer; ``at_once``, the browser goes to the provider by itself."""
+        """Render an approval that begins, continues or has an answer; ``at_once``, the browser goes to the provider automatically."""
         state = sessions.approvals.state(found)
         answered = state["status"] == "answered"
         if answered and self._returned and self._place != "frame":
@@ -205,7 +206,7 @@ class ApprovalPages(Pages):
         )  # fmt: skip
 
     def _window_notes(self, provider: str) -> list[Markup]:
-        """Return what the script shows once it has opened the provider's window, has lost sight of it, or could not open it."""
+        """Return the notes that the script shows once it has opened the provider's window, has lost sight of it, or could not open it."""
         notes = {"window-open": "", "window-closed": "warn", "window-blocked": "bad"}
         return [
             h.p(self.say(name.replace("-", "_"), provider=provider), id=name, class_=f"notice {tone}".strip(), role="status", hidden=True)
@@ -231,18 +232,18 @@ class ApprovalPages(Pages):
         return self.say("account_asked_for" if platform else "account_asked_alone", account=account, platform=platform)
 
     def _is_own(self, found: ConnectSession) -> bool:
-        """Return whether the browser is the one that has begun, or a window that its frame has opened with a nonce, which no code has
-        replaced. Another device may be somebody else's: there, the person compares at length who asks, and for whom."""
+        """Return whether the browser has begun the session, or is a window that its frame has opened with a nonce, without a code in its
+        place. Another device may be somebody else's: there, the person is shown the requester and the beneficiary in full."""
         return self._place == "page" or bool(found.nonce)
 
     def _named_accounts(self, sessions: Connecting, found: ConnectSession) -> dict[str, str]:
-        """Return the words for the account that was met at the provider, and the one that the connection is for."""
+        """Return the texts for the account found at the provider, and for the connection's account."""
         now, before = told_apart(found.met, sessions.account(found))
         asks = self._platform or self.say("somebody")
         return {"provider": self._provider(sessions, found), "now": now, "before": before, "platform": asks}
 
     def _other_account(self, sessions: Connecting, found: ConnectSession) -> Response:
-        """Render that a person has signed in with another account: whose it is learns only the browser that was there."""
+        """Render that a person has signed in with another account: only the browser that was there is shown whose it is."""
         about, picture = self._named_accounts(sessions, found), self._picture(sessions, found)
         lead = h.p(self.say("other_you" if self._back and found.met else "other_somebody", **about), class_="notice warn", role="alert")
         if self._place == "window":
@@ -265,9 +266,9 @@ class ApprovalPages(Pages):
         )  # fmt: skip
 
     def _approved_elsewhere(self, sessions: Connecting, found: ConnectSession) -> Response:
-        """Render what a page shows while the person finishes in the window, or on the device, that came back from the provider; and then
-        until the platform has confirmed. The account is named to the browser that was there. It came back itself, or its frame has opened
-        the window with a nonce, which no code has replaced. What leads on is in the window; here is the second choice."""
+        """Render the page that waits while the person finishes in the window, or on the device, that came back from the provider; and then
+        until the platform has confirmed. The account is shown to the browser that was there. It came back itself, or its frame has opened
+        the window with a nonce, without a code in its place. The button to continue is in the window; this page has the alternative."""
         if found.status == "saved":
             return self._waiting()
         was_there = (self._back or bool(found.nonce)) and not is_another(sessions.account(found), found.met)
@@ -280,14 +281,15 @@ class ApprovalPages(Pages):
         )  # fmt: skip
 
     def _waiting(self) -> Response:
-        """Render that the platform's confirmation is awaited, and after a while that nobody needs to wait for it here."""
+        """Render that the platform's confirmation is awaited, and after a while that the person need not wait on this page."""
         return self.page(
             self.say("return_title"), h.p(self.say("saved_lead", platform=self._platform or self.say("somebody"))), self._late(),
             patience=self.patience,
         )  # fmt: skip
 
     def _late(self, *, plain: bool = False) -> Markup:
-        """Return what a person may do whose confirmation takes long; the script shows it. It is ``plain`` beside a button that leads on."""
+        """Return the options of a person whose confirmation takes long; the script shows them. They are ``plain`` next to a button that
+        leads on."""
         leave = h.button(self.say("close"), type="button", data_leaves=True, class_="quiet" if plain else "primary")
         lead = h.p(self.say("saved_late", platform=self._platform or self.say("somebody")))
         return h.div(lead, leave, id="late", class_="notice", role="status", hidden=True)
@@ -331,5 +333,5 @@ class ApprovalPages(Pages):
         return h.div(copies, shown, class_="code short") if whole else h.div(shown, copies, class_="code")
 
     def _check(self, found: ConnectSession) -> Markup:
-        """Return what leads on without the script, which follows by itself; it shows the link from when its window has opened."""
+        """Return the link to continue without the script, which follows automatically; the script shows it once its window has opened."""
         return h.p(h.a(self.say("approve_check"), href=f"{SESSION}/{found.id}"), id=None if found.code else "check")

@@ -1,4 +1,4 @@
-"""Cards of what a connect session offers: one for each connector, with its icon and the ways to sign in to it."""
+"""Cards of a connect session's offers: one for each connector, with its icon and the ways to sign in to it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def card(words: Words, types: Offered, icons: Mapping[str, str]) -> Markup:
 
 def icon(name: str, kind: ConnectionKind, title: str, icons: Mapping[str, str], longest: int) -> Markup:
     """Render a connector's picture: the platform's, the connector's own unless it is for any server, or the first letter of its title.
-    Those of a family, such as ``aws.s3``, share a letter."""
+    Connectors of a family, such as ``aws.s3``, share a letter."""
     key = name.partition("/")[0]
     if key in icons:
         return h.img(src=icons[key], alt="", class_="icon", width=32, height=32)

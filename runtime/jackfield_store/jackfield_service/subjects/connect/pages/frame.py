@@ -1,7 +1,7 @@
-"""One page of a connect session: its head, its look, who may frame it, and what its script follows and tells.
+"""One page of a connect session: its head, its look, the sites that may frame it, and the events that its script follows and reports.
 
-Every page but those for strangers follows its session until that is over, and tells the platform's page that frames or has opened it. The
-script has no other task; the forms work without it.
+Every page of a participant follows its session until the session's end, and reports to the platform's page that frames or has opened it.
+The script has no other task; the forms work without it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from jackfield_service.subjects.connect.session import ConnectSession
 
 _LOG = logging.getLogger("jackfield.connect")
 Follows = Literal["all", "end"]
-"""After which changes of its session a page goes on: after all, or, where a person types or decides, after the end only. No
-question is replaced by another one under the finger that answers it."""
+"""Changes of its session after which a page moves on: all, or, where a person types or decides, the end only. No question is replaced by
+another one while a person answers it."""
 _TYPED = ("scheme", "https", "lines", "leave", "show", "hide")
-"""What the script says of what somebody types."""
+"""Texts that the script shows about typed values."""
 _POLICY = (
     "default-src 'none'; style-src 'self' {style}; img-src 'self' data:; script-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors {frames}"
@@ -40,15 +40,15 @@ _POLICY = (
 
 
 def _brand(theme: Mapping[str, str]) -> list[Node]:
-    """Render who asks: a logo and the name, or a logo that shows the name, which is its text for whoever does not see it."""
+    """Render the requester: a logo and the name, or a logo that shows the name, which is its alternative text."""
     if "wordmark" in theme:
         return [h.img(src=theme["wordmark"], alt=theme.get("name", ""), class_="theirs")]
     return [h.img(src=theme["logo"], alt="", class_="theirs") if "logo" in theme else None, theme.get("name")]
 
 
 class Pages:
-    """Pages of one session for one browser, whose forms carry ``csrf``. ``address`` is the page to which the browser goes on when the state
-    has changed, which is ``state`` now; there is none for a browser that may not read it. The session lasts ``lasts`` seconds more."""
+    """Pages of one session for one browser, whose forms carry ``csrf``. ``address`` is the page to which the browser moves on when the
+    state has changed from ``state``; a browser without access to it has none. The session lasts ``lasts`` seconds more."""
 
     def __init__(
         self, locale: str, found: ConnectSession | None = None, csrf: str = "", *, address: str = "", state: str = "", lasts: float = 0.0
@@ -64,7 +64,7 @@ class Pages:
         self._anew = False
 
     def token(self, *state: object) -> Markup:
-        """Render the token of a form, which says what its page was drawn from, and the further ``state`` that the form is about."""
+        """Render the token of a form, with the state that its page was rendered from, and the form's own further ``state``."""
         return csrf_field(drawn_from(self._csrf, *self._drawn, *state))
 
     def is_current(self, digest: str, *state: object) -> bool:
@@ -75,9 +75,9 @@ class Pages:
         self, title: str, *content: Node, status: int = 200, onward: str = "", framed: bool = True, picture: Node = None,
         tells: Mapping[str, str] | None = None, follows: Follows = "all", patience: float = 0.0, wide: bool = False,
     ) -> Response:  # fmt: skip
-        """Render a page, ``wide`` if there is more than one thing to do, which leads to the address ``onward`` by itself. Only the session's own origins may frame it, if it is ``framed``.
-        A page of the platform that frames or has opened this one is told what it ``tells``, and is left to go on. After ``patience``
-        seconds it is told that the confirmation is pending."""
+        """Render a page, ``wide`` if it has several tasks, which moves on to the address ``onward`` automatically. Only the session's own
+        origins may frame it, if it is ``framed``. A page of the platform that frames or has opened this one receives the messages
+        ``tells``, and is left to continue. After ``patience`` seconds it gets the message that the confirmation is pending."""
         wanted = self._found.wanted if self._found is not None else None
         origins = wanted.origins if wanted is not None and framed else ()
         about = self._about(origins, onward, tells, follows, patience)
@@ -112,7 +112,7 @@ class Pages:
     def _about(
         self, origins: tuple[str, ...], onward: str, tells: Mapping[str, str] | None, follows: Follows, patience: float
     ) -> dict[str, str]:
-        """Return what the scripts know of a page."""
+        """Return the page's data for the scripts."""
         found, about = self._found, {"data_words": json.dumps({key: self.say(f"typed_{key}") for key in _TYPED})}
         if found is None:
             return about
@@ -132,7 +132,7 @@ class Pages:
         return about
 
     def refusal(self, key: str, status: int, *content: Node, tells: str = "", framed: bool = True, follows: Follows = "end") -> Response:
-        """Render why there is nothing to do here, and what to do next."""
+        """Render why there is nothing to do here, and the next step."""
         told = {"status": tells} if tells else None
         lead = h.p(self._again(key), role="alert", class_="notice bad")
         return self.page(self.say("over_title"), lead, *content, status=status, tells=told, framed=framed, follows=follows)
@@ -156,7 +156,8 @@ class Pages:
 
     @property
     def _platform(self) -> str:
-        """Name of who asks: as the look of the page has it, or the platform's token. Empty for the operator, who has signed in by a link."""
+        """Name of the requester: from the look of the page, or the platform's token. Empty for the operator, who has signed in by a
+        link."""
         if self._found is None:
             return ""
         asked = self._found.asked_by
@@ -179,12 +180,12 @@ class Pages:
         )
 
     def _failed(self, sessions: Connecting, found: ConnectSession, error: JackfieldError) -> Markup:
-        """Render an error for whoever can mend it."""
+        """Render an error for the person who can mend it."""
         return self._blocked(found) if sessions.trials.is_platforms(found, error) else self._fault(error)
 
     def _formed(self, step: str, *content: Node, of: object = None, address: str = "", begins: bool = False) -> Markup:
-        """Render a form that takes a step, at an ``address`` of its own or the session's; ``of`` is the state of what it names. The script
-        sends one that ``begins``."""
+        """Render a form that takes a step, at an ``address`` of its own or the session's; ``of`` is the state of the named object. The
+        script sends a form that ``begins``."""
         own = h.input(type="hidden", name="step", value=step) if step else None
         address = address or (f"{SESSION}/{self._found.id}" if self._found is not None else "")
         works = self.say("testing" if step == "submit" else "working")
@@ -201,10 +202,10 @@ class Pages:
         return self._step("cancel", self.say("cancel"), plain=True)
 
     def _turning_back(self, found: ConnectSession, address: str) -> Markup:
-        """Render the way out of a link that nobody has begun."""
+        """Render the way out of a session link before the session begins."""
         button = h.div(h.button(self.say("cancel"), class_="quiet"), class_="actions")
         return h.div(self._formed("cancel", button, of=found.id, address=address), class_="seconds")
 
     def _seconds(self, *steps: Node) -> Markup:
-        """Render what else a person may do: below the one button that leads on, with the way out last."""
+        """Render the person's other options: below the one button that leads on, with the way out last."""
         return h.div(*steps, self._cancel(), class_="seconds")

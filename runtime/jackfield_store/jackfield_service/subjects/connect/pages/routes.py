@@ -1,4 +1,4 @@
-"""``/connect``: the page of a connect session. Opening its link changes nothing; the browser that begins is the only one that gets in."""
+"""``/connect``: the page of a connect session. Opening its link changes nothing; only the browser that begins gets access."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ from jackfield_store.keys.sealing import new_secret
 _LARGEST = 256 * 1024
 _MOST_FIELDS = 500
 _OF_RETURNED = ("finish", "cancel")
-"""Steps that a browser may take which has not begun the session, but came back from the provider for it."""
+"""Steps for a browser that has not begun the session, but came back from the provider for it."""
 _LEADING = ("choose", "again", "submit", "approve")
 """Steps after which a person may be led to the provider."""
 _FRAMES = ("iframe", "frame")
 _ONWARD = "onward"
-"""Parameter of the session's page after such a step: the browser has come with its secret by then, and goes on by itself."""
+"""Parameter of the session's page after such a step: by then the browser has sent its secret, and moves on automatically."""
 Endpoint = Callable[[Request], Response]
 
 
@@ -126,7 +126,7 @@ class _ConnectPages:
         return page if given else self._noted(page, found, secret)
 
     def begun(self, request: Request) -> Response:
-        """``POST /connect/{link}``: bind the session to this browser, by a secret that nobody can have planted."""
+        """``POST /connect/{link}``: bind the session to this browser, by a secret that cannot have been planted."""
         address = f"{PAGE}/{request.path_params['link']}"
         sessions, found = session_of(self._server, link=request.path_params["link"])
         opener, secret = self._jar.connecting(request, found.id), new_secret()
@@ -151,7 +151,7 @@ class _ConnectPages:
     def _turned_back(
         self, request: Request, sessions: Connecting, found: ConnectSession, secret: str, address: str
     ) -> Response | None:  # fmt: skip
-        """End a session that nobody has begun, for whoever cancels in place of beginning; return None if he begins it."""
+        """End a session that has not begun, if the person cancels instead of beginning; return None if the person begins it."""
         if request.state.form.get("step") != "cancel":
             return None
         view = self._view(request, sessions, found, secret, address, began=True)
@@ -173,8 +173,8 @@ class _ConnectPages:
         return self._noted(response, opened, secret)
 
     def _first(self, request: Request, sessions: Connecting, opened: ConnectSession) -> Response:
-        """Take the first step of a session. What was entered at once is kept, and tested by the browser that has come with its secret: until
-        then, another one may have planted what it came with."""
+        """Take the first step of a session. Values entered with the beginning are stored, and tested once the browser has sent its secret:
+        until then, its values may have been planted."""
         form = request.state.form
         if form.get("step") != "submit" or opened.task != "add":
             return self._led(request, self._authorized(request, sessions, opened, only_if_empty=True) if opened.task else opened)
@@ -188,7 +188,7 @@ class _ConnectPages:
         return self._jar.note_connecting(response, found.id, secret, lasts=found.wanted.lasts, framed=bool(found.wanted.origins))
 
     def link_state(self, request: Request) -> Response:
-        """``GET /connect/{link}/state``: whether anybody has begun, or the session is over, for a page that has not."""
+        """``GET /connect/{link}/state``: whether the session has begun, or is over, for a page that has not begun it."""
         _, found = session_of(self._server, link=request.path_params["link"])
         return JSONResponse({"state": _link_state(found), "over": found.is_over}, headers={"Cache-Control": "no-store"})
 
@@ -222,7 +222,7 @@ class _ConnectPages:
             return response
 
     def arrived(self, request: Request) -> Response:
-        """``GET …/start/{start}``: another browser than the session's has opened the link to its approval. Nothing is spent."""
+        """``GET …/start/{start}``: another browser than the session's has opened the link to its approval. The link stays usable."""
         _, found, view, visitor = self._strange(request)
         response = view.refusal("gone", 404, framed=False) if found.is_over else view.stranger(found, _start_page(found))
         self._jar.mark(response, visitor)
@@ -261,8 +261,8 @@ class _ConnectPages:
         return Response(json.dumps(made["cloudFormation"], indent=2), headers=headers, media_type="application/json")
 
     def _turned_away(self, request: Request, found: ConnectSession, view: View, back: str) -> Response | None:
-        """Return what a browser gets in place of a step if the session is for one person, and nobody else, or nobody who may manage
-        connections, is signed in there. The session stays open for that person."""
+        """Return the answer in place of a step if the session is for one person, and the browser's person is another one, or may not manage
+        connections. The session stays open for that person."""
         if found.wanted.verify != "oidc":
             return None
         people, visitor = self._server.people, self._signed_in.find(request, touch=True)
@@ -314,7 +314,7 @@ class _ConnectPages:
     def _entered(self, request: Request) -> tuple[Connecting, ConnectSession, View]:
         """Return the session of a browser that has begun it, or come back from the provider for it.
 
-        :raises UnknownSession: if it has begun another one, or none; it is not said which.
+        :raises UnknownSession: if it has begun another one, or none; the error does not say which.
         """
         identifier = request.path_params["id"]
         secret, returned = self._jar.connecting(request, identifier), self._jar.returned(request, identifier)
@@ -351,7 +351,7 @@ class _ConnectPages:
 
     @staticmethod
     def _is_own(request: Request, found: ConnectSession, secret: str) -> bool:
-        """Return whether a form is one of this browser's own pages."""
+        """Return whether a form comes from one of this browser's own pages."""
         own = same_token(parted(request.state.form.get("csrf", ""))[0], f"{secret}.{found.id}")
         return own and bool(secret) and not _is_foreign(request)
 
@@ -397,7 +397,7 @@ def _is_whole(request: Request, found: ConnectSession) -> bool:
 
 
 def _place(request: Request, found: ConnectSession, *, began: bool) -> Place:
-    """Return which kind of window shows a session. One that a frame has begun is shown by a window of the same site, too."""
+    """Return the kind of window that shows a session. A session begun in a frame is also shown by windows of the same site."""
     if not began:
         return "window"
     if _is_frame(request):
@@ -415,13 +415,13 @@ def _only_type(sessions: Connecting, found: ConnectSession) -> tuple[str, Connec
 
 
 def _leads_on(found: ConnectSession, kind: ConnectionKind) -> bool:
-    """Return whether a session goes on to the provider as soon as it is begun, since there is nothing to enter before."""
+    """Return whether a session goes on to the provider as soon as it has begun, since there are no values to enter first."""
     return bool(kind.about.authorizes) and (found.wanted.mode != "connect" or not asked(found, kind))
 
 
 def _is_led(request: Request, found: ConnectSession) -> bool:
-    """Return whether a page of the platform shows this one in a frame, or has led the browser here: such a person need not press Begin. A
-    link that anybody may have asks all the same."""
+    """Return whether a page of the platform shows this one in a frame, or has led the browser here: then the person need not press Begin. A
+    link that anyone may have asks all the same."""
     return _is_frame(request) or (found.wanted.verify != "link" and _came_from(request, found.wanted.pages))
 
 

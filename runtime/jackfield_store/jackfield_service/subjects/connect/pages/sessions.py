@@ -1,4 +1,4 @@
-"""Pages of a tenant's connect sessions, for the operator: how far people have come, and a new link for one of them."""
+"""Pages of a tenant's connect sessions, for the operator: the progress of each, and a new link for one of them."""
 
 from __future__ import annotations
 
@@ -135,14 +135,14 @@ def _new(request: PageRequest, workspace: str) -> Markup:
 
 
 def _systems(kinds: Sequence[ConnectionKind]) -> list[Markup]:
-    """Return what can be entered as the system: connectors, and their types."""
+    """Return the suggestions for the system: connectors, and their types."""
     connectors = {manifest.key: manifest.title for kind in kinds for manifest in kind.manifests}
     types = {kind.full_name: kind.about.title for kind in kinds}
     return [h.option(title, value=name) for name, title in (*connectors.items(), *types.items())]
 
 
 def _role() -> Markup:
-    """Ask for what the owner of an account in AWS lets in, and what signs in as that."""
+    """Ask for the calls that the owner of an AWS account permits, and for the principal that signs in with the role."""
     return h.details(
         h.summary("For a role in AWS"),
         h.p("The person creates a role that trusts your user or role, which the server uses with this key. The page shows neither."),
@@ -154,7 +154,7 @@ def _role() -> Markup:
 
 
 def _types(request: PageRequest, workspace: str, named: str) -> list[str]:
-    """Return the types that a system has: a type itself, or all of a connector, by its key or its title. What is neither is refused as it
+    """Return the types of a system: a type itself, or all types of a connector, by its key or its title. Any other name is refused as it
     is."""
     kinds = request.server.runtime(workspace).connections.kinds.all()
     wanted = named.casefold()

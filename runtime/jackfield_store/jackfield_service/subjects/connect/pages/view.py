@@ -1,4 +1,4 @@
-"""The pages of a connect session in one language: what a person sees at each step, and where the steps lead."""
+"""The pages of a connect session in one language: the content of each step, and the destinations of its links."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ from jackfield_service.subjects.connections.pages.connection import cure
 from jackfield_store.connections.connection_rows import secret_places
 
 _MOST, _FEW = 40, 8
-"""Types or connections that are offered at once, so that a page with a logo has less than 60 kB; from which on they can be searched."""
+"""Maximum number of types or connections on a page, so that a page with a logo has less than 60 kB; and the number from which on they can
+be searched."""
 
 _SHORT_ADVICE = 120
-"""Characters of what to do next that stand at a field, too: longer ones, such as a trust policy, stand above alone."""
+"""Maximum characters of advice that is repeated at a field: longer advice, such as a trust policy, is shown only above."""
 _GUIDES_POLICY = re.compile(r"^( *)```json$.*?^ *```$", re.MULTILINE | re.DOTALL)
-"""Policy in a guide, for what most platforms call."""
+"""Policy in a guide, for the calls that most platforms make."""
 _DONE = Markup(
     '<svg class="icon done" viewBox="0 0 32 32" aria-hidden="true"><circle cx="16" cy="16" r="16"/>'
     '<path d="M9 16.5l5 5 9-10" fill="none" stroke-width="3"/></svg>'
@@ -46,7 +47,7 @@ _REGION = re.compile(r"[a-z]{2}[a-z0-9-]{1,30}")
 _ROLE = re.compile(r"(arn:[a-z-]+:iam::\d{12}:role/).*")
 _ACCOUNT = re.compile(r"\d{12}")
 _CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
-"""Hosts of AWS consoles by the partition of an ARN; that of the others is console.aws.amazon.com."""
+"""Hosts of AWS consoles by the partition of an ARN; all others use console.aws.amazon.com."""
 _STACKS = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 """Regions of stacks by the partition of an ARN; a role is of no region, so that any serves."""
 
@@ -64,7 +65,7 @@ def _partition(wanted: Wanted) -> str:
 
 
 def _with_role(schema: Mapping[str, Any], documents: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema of a form in which the example of a role has the name of the one that the template makes."""
+    """Return the schema of a form in which the example of a role has the name of the role that the template creates."""
     if "cloudFormation" not in documents:
         return schema
     name = role_of(documents)
@@ -77,7 +78,7 @@ def _with_role(schema: Mapping[str, Any], documents: Mapping[str, Any]) -> Mappi
 
 
 def _where(about: str, label: str) -> Markup | None:
-    """Return the first link of a guide, which leads to where a person finds the values, to stand beside their fields."""
+    """Return the first link of a guide, which leads to the values, to be shown next to their fields."""
     link = _LINK.search(about)
     if link is None:
         return None
@@ -110,9 +111,9 @@ class View(ApprovalPages):
     def begin(
         self, found: ConnectSession, address: str, only: tuple[str, ConnectionKind] | None = None, *, leads: bool = False, is_led: bool = False
     ) -> Response:  # fmt: skip
-        """Render what a link shows: opening it changes nothing, a press on the button does. It names the type if that is the ``only`` one;
-        if the button ``leads`` to the provider, it says so, and a person presses it. Else the script does for whoever ``is_led`` here by the
-        platform's own page."""
+        """Render a link's first page: opening it changes nothing, a press on the button does. It names the type if that is the ``only``
+        one; if the button ``leads`` to the provider, the page says so, and a person presses it. Otherwise the script presses it for a
+        person who ``is_led`` here by the platform's own page."""
         provider = self._words.provider(*only, {}) if only else ""
         asked = self._asked(found, provider, is_led=is_led)
         label = self.say("approve", provider=provider) if leads and only else self.say("begin")
@@ -126,7 +127,7 @@ class View(ApprovalPages):
         return self.page(title, asked, form, facts, self._turning_back(found, address), picture=picture)
 
     def at_once(self, sessions: Connecting, found: ConnectSession, address: str) -> Response:
-        """Render what the link shows of a session whose person enters one value: the press that begins it brings that, too."""
+        """Render a link's first page for a session with one value to enter: the press that begins it also sends the value."""
         kind = sessions.kind(found)
         form, facts = self._entry(sessions, found, kind, {}, address=address), self._facts(found, kind)
         asked = self._asked(found, self._words.provider(found.type, kind, {}))
@@ -136,7 +137,7 @@ class View(ApprovalPages):
         )  # fmt: skip
 
     def _asked(self, found: ConnectSession, provider: str, *, is_led: bool = False) -> list[Node]:
-        """Render who asks, for whom, and what a person is to look at who has not come from there as far as is known."""
+        """Render the requester and the beneficiary, and a warning for a person who apparently did not come from the platform."""
         platform, user = self._platform, found.wanted.user_name or found.wanted.user
         key = "begin_manage" if found.wanted.mode == "manage" else "begin_asked_provider" if provider else "begin_asked"
         asked = h.p(self.say(key, platform=platform, provider=provider)) if platform else None
@@ -147,8 +148,9 @@ class View(ApprovalPages):
     def _facts(
         self, found: ConnectSession, kind: ConnectionKind, role: Mapping[str, Any] | None = None, *, keyless: bool = False
     ) -> Markup:
-        """Render what a person wants to know before he gives a key: what the platform will do with it, where it is kept, and how it ends.
-        Who makes a ``role`` reads what it allows, by its policy, and that nothing secret is kept if he enters none (``keyless``)."""
+        """Render the facts for a person who is about to give a key: its use by the platform, its storage, and the way to end the
+        connection. A person who creates a ``role`` also reads which calls its policy allows, and that no secret is stored if none is
+        entered (``keyless``)."""
         platform, host = self._platform or self.say("somebody"), urlsplit(self._starts).hostname
         known = {f"{manifest.key}/{key}": action.title for manifest in kind.manifests for key, action in manifest.actions.items()}
         titles = [title for name in found.asked.actions if (title := known.get(name))]
@@ -181,8 +183,9 @@ class View(ApprovalPages):
         self, sessions: Connecting, found: ConnectSession, words: str = "", error: JackfieldError | None = None, *, at_once: bool = False,
         typed: Mapping[str, str] | None = None, anew: bool = False,
     ) -> Response:  # fmt: skip
-        """Render where the session is, ``anew`` in place of what was asked for; ``at_once``, the browser goes on by itself. It goes to the
-        provider, or to the test of what was entered. What was ``typed``, and refused with an ``error``, is still in the form."""
+        """Render the session's current step, ``anew`` in place of the requested one; ``at_once``, the browser moves on automatically. It
+        goes to the provider, or to the test of the entered values. Values that were ``typed``, and refused with an ``error``, are still in
+        the form."""
         self._now(sessions, found)
         self._typed, self._anew = typed or {}, anew
         if sessions.trials.is_busy(found) and not found.is_over:
@@ -199,7 +202,7 @@ class View(ApprovalPages):
         return self._at_task(sessions, found, words, error, at_once=at_once)
 
     def _busy(self, found: ConnectSession) -> Response:
-        """Render that a test runs, whoever has begun it: another one would only take longer."""
+        """Render that a test is running, whoever has begun it: another one would only take longer."""
         check = h.noscript(h.p(h.a(self.say("busy_check"), href=f"{SESSION}/{found.id}", class_="button")))
         return self.page(self.say("busy_title"), h.p(self.say("busy_lead"), class_="notice running", role="status"), check, self._seconds())
 
@@ -218,12 +221,12 @@ class View(ApprovalPages):
         return self._account(sessions, found) if found.passed and error is None else self._form(sessions, found, error, at_once=at_once)
 
     def _now(self, sessions: Connecting, found: ConnectSession) -> None:
-        """Take what a step has made of the session: the page follows what changes from then on."""
+        """Take over the session's state after a step: the page follows its changes from then on."""
         self._found, self._state = found, progress(sessions, found)
         self._drawn = (session_state(sessions, found),)
 
     def still(self, sessions: Connecting, found: ConnectSession, form: Mapping[str, str]) -> bool:
-        """Return whether a form was drawn from what the session is about now, and of the connection that it names."""
+        """Return whether a form was rendered from the current state of the session, and of the connection that it names."""
         self._now(sessions, found)
         named = form.get("connection")
         return self.is_current(parted(form.get("csrf", ""))[1], None if named is None else named_state(sessions, found, named))
@@ -242,7 +245,7 @@ class View(ApprovalPages):
         return self.page(self.say("return_title"), lead, back, late, onward=address, tells=tells, patience=patience)
 
     def ended(self, found: ConnectSession, account: Mapping[str, Any] | None = None, title: str = "") -> Response:
-        """Render how a session has ended; without a ``title``, for a browser that has not begun it."""
+        """Render the end of a session; without a ``title``, for a browser that has not begun it."""
         status = 200 if title else 403
         back = self._way_back(found) if title else None
         if found.unchanged:
@@ -270,17 +273,18 @@ class View(ApprovalPages):
         return self.page(self.say("over_title"), lead, back, tells=tells, status=status)
 
     def _leaves(self) -> Markup:
-        """Return what lets the script leave by itself: a window that was at the provider closes, the rest is the platform's to close."""
+        """Return the element that lets the script leave automatically: a window that was at the provider closes itself, the platform closes
+        others."""
         return h.p(data_closes=True, hidden=True) if self._place == "window" else h.p(data_leaves=True, hidden=True)
 
     def _way_back(self, found: ConnectSession) -> Markup | None:
-        """Return what leads back to the platform: a frame is on its page already, and is closed."""
+        """Return the link back to the platform: a frame is on its page already, and is closed instead."""
         if self._place == "frame":
             return h.p(h.button(self.say("close"), type="button", data_leaves=True, class_="primary"))
         return h.p(h.a(self._returns(), href=returning(found), class_="button primary")) if found.wanted.return_to else None
 
     def _returns(self) -> str:
-        """Return the words of what leads back to the platform, by its name."""
+        """Return the text of the link back to the platform, with its name."""
         return self.say("return_to", platform=self._platform) if self._platform else self.say("return")
 
     def _choose(self, sessions: Connecting, found: ConnectSession, words: str, failed: Markup | None) -> Response:
@@ -302,7 +306,7 @@ class View(ApprovalPages):
         return [h.p(self.say("choose_none"), class_="empty"), h.p(all_)]
 
     def _done(self) -> Markup:
-        """Return the button of whoever has seen the list, and changes nothing more."""
+        """Return the button for a person who has seen the list, and changes nothing more."""
         return self._step("cancel", self.say("manage_done"))
 
     def _search(self, found: ConnectSession, words: str, count: int) -> Markup | None:
@@ -335,8 +339,8 @@ class View(ApprovalPages):
         return None if kind is None else icon(record.type_of(kind), kind, title, found.wanted.icons, LIGHT)
 
     def _named(self, sessions: Connecting, found: ConnectSession) -> Iterator[tuple[Mapping[str, Any], str, str, ConnectRecord]]:
-        """Return each connection with what a customer calls it, its account and its record: its own name is the platform's. Equal ones are
-        counted."""
+        """Return each connection with the customer's name for it, its account and its record: its own name is the platform's. Equal ones
+        are counted."""
         seen, records, none = Counter[tuple[str, str]](), sessions.records(), ConnectRecord()
         for row in sessions.managed(found):
             kind, account = sessions.known_kind(str(row["type"])), account_named(row.get("account"))
@@ -404,8 +408,8 @@ class View(ApprovalPages):
         self, sessions: Connecting, found: ConnectSession, kind: ConnectionKind, marked: Mapping[str, str], cures: Node = None, *,
         address: str = "", begins: bool = False,
     ) -> Markup:  # fmt: skip
-        """Render the form of what the person enters, with what was refused ``marked``, and its ``cures`` below. At the ``address`` of a link,
-        which nobody has begun, it begins the session, too."""
+        """Render the form for the person's values, with refused ones ``marked``, and its ``cures`` below. At the ``address`` of a link that
+        has not begun, it also begins the session."""
         schema, values, stored = sessions.form(found)
         values = {**values, **self._shown_again(kind, schema)}
         schema = self._words.schema(found.type, kind, schema)
@@ -424,12 +428,12 @@ class View(ApprovalPages):
         )  # fmt: skip
 
     def _shown_again(self, kind: ConnectionKind, schema: Mapping[str, Any]) -> dict[str, str]:
-        """Return what the person has typed into the fields of a form, but no secret."""
+        """Return the values that the person has typed into the fields of a form, without secrets."""
         hidden = {path.split("/")[1] for path in secret_places(kind.schema, self._typed)}
         return {name: text for name, text in self._typed.items() if name in schema["properties"] and name not in hidden}
 
     def _refused(self, sessions: Connecting, found: ConnectSession) -> dict[str, str]:
-        """Return what the test has refused of what the person has filled in, by JSON Pointer."""
+        """Return the entered values that the test has refused, by JSON Pointer."""
         step, names = failed_step(steps_of(found.trial)), sessions.refused(found)
         if step is None or not names:
             return {}
@@ -443,7 +447,7 @@ class View(ApprovalPages):
         return self.say("needs_value") if item.keyword == "required" else self._words.fault_of_value(item.message)
 
     def _faults(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, faults: Mapping[str, str]) -> Node:
-        """Render what is wrong: at the fields, or, of what the page does not ask for, by its name; or that it is the platform's."""
+        """Render the faults: at the fields, or by name for values that the page does not ask for; or that the platform must mend them."""
         if error is None:
             return None
         if not faults or sessions.trials.is_platforms(found, error):
@@ -455,7 +459,7 @@ class View(ApprovalPages):
         return h.p(self.say("wrong"), [[h.br(), text] for text in hidden], class_="notice bad", role="alert", tabindex="-1")
 
     def _access(self, sessions: Connecting, found: ConnectSession, external: str | None) -> Markup | None:
-        """Render what the owner of an account does first: the External ID, and the documents that create the role."""
+        """Render the first steps of the account's owner: the External ID, and the documents that create the role."""
         if external is None:
             policy = self._needed(sessions, found)
             return h.details(h.summary(self.say("needed")), self._code(policy, self.say("needed"))) if policy else None
@@ -489,8 +493,8 @@ class View(ApprovalPages):
         return h.ol(steps, h.li(self.say("external_hand_arn")), class_="stack")
 
     def _template(self, found: ConnectSession, stack: str, document: Mapping[str, Any], again: str) -> list[Markup]:
-        """Offer the template of the role, which is the quickest way, and the command that makes the role, or changes one that the template
-        has made."""
+        """Offer the template of the role, which is the quickest way, and the command that creates the role, or changes a role that the
+        template has created."""
         region = _region(found.wanted)
         where = f"--region {region} --stack-name {stack} --template-file {stack}.json"
         command = f"aws cloudformation deploy {where} --capabilities CAPABILITY_NAMED_IAM"
@@ -512,13 +516,13 @@ class View(ApprovalPages):
         ]  # fmt: skip
 
     def _needed(self, sessions: Connecting, found: ConnectSession) -> str:
-        """Return the policy for whoever has the key that is entered, if the platform says what it will call."""
+        """Return the policy for the owner of the entered key, if the platform says which calls it will make."""
         asked = found.asked
         made = sessions.documents(found) if asked.actions or asked.calls else {}
         return json_text(made["identityPolicy"]) if "identityPolicy" in made else ""
 
     def _cures(self, found: ConnectSession, fields: Collection[str], external: str | None) -> Node:
-        """Render what to do about what was refused, as far as it is too long for a field."""
+        """Render the remedies for refused values that are too long for a field."""
         shown = [self._cure(step, external) for step in self._steps(found, fields) if len(self._advice(step)) > _SHORT_ADVICE]
         return h.div(shown, class_="notice warn") if shown else None
 
@@ -531,8 +535,8 @@ class View(ApprovalPages):
         return [step for step in steps_of(found.trial) if concerns(step, fields)]
 
     def _trial(self, found: ConnectSession, fields: Collection[str], external: str | None, *, is_cured: bool = False) -> Markup | None:
-        """Render what the test has found out, of what the person can see: ``fields`` are those of the form. What to do that is long
-        is not told twice where it ``is_cured`` above."""
+        """Render the results of the test that concern the person: ``fields`` are the form's. Long advice is not repeated where it
+        ``is_cured`` above."""
         if not found.trial:
             return None
         if found.blocked and not found.passed:

@@ -1,4 +1,4 @@
-"""The words of a connect session's pages: those of the pages themselves, of connection types, of tests and of errors, in one language."""
+"""The words of a connect session's pages: of the pages themselves, of connection types, of tests and of errors, in one language."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOUNS = ("key", "token", "password")
 
 
 def locale_of(request: Request, wanted: str) -> str:
-    """Return the session's language: the platform's choice, or the first one of the browser's that there is."""
+    """Return the session's language: the platform's choice, or the first available one of the browser's."""
     accepted = [part.partition(";")[0].strip().lower()[:2] for part in request.headers.get("accept-language", "").split(",")]
     return next((one for one in (wanted, *accepted) if one in LOCALES), LOCALES[0])
 
@@ -59,14 +59,14 @@ class Words:
         return self._texts.of(text)
 
     def fault_of_value(self, message: str) -> str:
-        """Return what is wrong with a value: what has no text in the reader's language is said in general, with its wording after it."""
+        """Return the fault of a value: a text without a translation is introduced in general words, followed by its original."""
         found = self._texts.find(message)
         general = self._texts.find("code#value") if found is None else None
         return f"{general} ({self.say('in_english')}: {message})" if general is not None else found or message
 
     def hint(self, hint: str | None, code: str = "") -> str:
-        """Return what a customer can do next; empty if that is nothing. A hint without a text in the reader's language is said by the code of
-        its error."""
+        """Return the customer's next step; empty if there is none. A hint without a translation is replaced by the general text for its
+        error's code."""
         text = (worded(hint, "console") or "").strip()
         general = self._texts.find(f"code#{code}#hint") if text and self._texts.find(text) is None else None
         return self._texts.hint(text) if general is None else general
@@ -76,7 +76,7 @@ class Words:
         return str(in_language(record.labels, self.locale).get(_TITLE) or "")
 
     def connector(self, name: str, kind: ConnectionKind) -> str:
-        """Return the name of a type's connector: the one that the platform named, since a family serves several."""
+        """Return the name of a type's connector: the platform's choice, since a family serves several."""
         key = name.partition("/")[0]
         connector = next((one for one in kind.manifests if one.key == key), None)
         return self.of(connector.title) if connector is not None else self._texts.about(key, _TITLE, kind.manifests[0].title)
@@ -94,13 +94,13 @@ class Words:
         return self.listed_title(name, kind, {})
 
     def provider(self, name: str, kind: ConnectionKind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
-        """Return what a person calls the provider of a connection with these values: by the platform's word, by its server, or by its
-        connector."""
+        """Return a person's name for the provider of a connection with these values: the platform's word, the server's name, or the
+        connector's."""
         return self._server_named(name, kind, values, record) or self.connector(name, kind)
 
     def listed_title(self, name: str, kind: ConnectionKind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
-        """Return the title of a connection with these values. Where a type is for any server, and the platform has named one, the person
-        knows its name. Where it is the session's only way to a connector, that is named alone."""
+        """Return the title of a connection with these values. For a type for any server, the platform's name is used, which the person
+        knows. If it is the session's only way to a connector, the connector's name alone is used."""
         if named := self._server_named(name, kind, values, record):
             return named
         title, connector = self.title(name, kind), self.connector(name, kind)
@@ -115,7 +115,7 @@ class Words:
         return urlsplit(server).hostname or "" if "server" in kind.schema.get("required", ()) and isinstance(server, str) else ""
 
     def description(self, name: str, kind: ConnectionKind) -> str:
-        """Return what a type is."""
+        """Return the description of a type."""
         labelled = self._label(name, kind).get("description")
         return (
             self._texts.about(kind.full_name, "description", " ".join(kind.about.description.split()))
@@ -124,8 +124,8 @@ class Words:
         )
 
     def setup(self, name: str, kind: ConnectionKind, *, for_client: bool = True) -> str:
-        """Return where a person finds the values of a type, in Markdown: the platform's own text, else the type's. That of an approval is
-        about the platform's client at the provider: it is of use ``for_client`` alone."""
+        """Return the guide to a type's values, in Markdown: the platform's own text, else the type's. The guide to an approval is about the
+        platform's client at the provider: it is useful ``for_client`` only."""
         labelled = self._label(name, kind).get("setup")
         if labelled is not None:
             return str(labelled)
@@ -142,25 +142,25 @@ class Words:
         return in_language(self._labels.get(name) or self._labels.get(kind.full_name) or kept, self.locale)
 
     def advice(self, hint: str | None, code: str = "") -> Markup | None:
-        """Render what to do next."""
+        """Render the next step."""
         found = self.hint(hint, code)
         return h.p(self.say("cure", hint=found), class_="hint-next") if found else None
 
     def told(self, step: Mapping[str, Any]) -> Node:
-        """Render what a step of a test says. The provider's own words are marked as such. A text of ours that has none in the reader's
-        language is said by the error's code, with its wording below."""
+        """Render the message of a test's step. The provider's own words are marked as such. A text of ours without a translation is
+        replaced by the general text for the error's code, with the original below."""
         message, said = str(step["message"]), (step.get("provider") or {}).get("message") or ""
         return self._told(message, self.of(message), str(step.get("code") or ""), said)
 
     def summary(self, step: Mapping[str, Any]) -> str:
-        """Return what a failed step of a test says in one text of the reader's language, without the provider's own words."""
+        """Return the message of a failed test step in one text of the reader's language, without the provider's own words."""
         message, said = str(step["message"]), (step.get("provider") or {}).get("message") or ""
         text = self._general(message, str(step.get("code") or "")) or self.of(message)
         before, found, _ = text.partition(f": {said}") if said else (text, "", "")
         return _sentence(f"{before}." if found else text)
 
     def refusal(self, field: Mapping[str, Any], provider: str) -> str:
-        """Return that a provider did not accept what was entered, by what the author of the field calls that."""
+        """Return the message that a provider did not accept the entered value, with the field author's word for it."""
         noun = str(field.get("title", "")).rpartition(" ")[2].casefold()
         return self.say(f"refused_{noun if noun in _NOUNS else 'value'}", provider=provider)
 
