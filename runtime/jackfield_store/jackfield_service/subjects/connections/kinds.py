@@ -54,9 +54,10 @@ def _all(things: _Connections, wanted: Wanted) -> Iterator[KindRow]:
 
 
 def _require_references(things: _Connections, spec: Mapping[str, Any]) -> None:
-    """Require that a file states no secret. It is asked once the values fit their type, since what a type does not know may be one.
+    """Require that a file contains no secret. It runs after the values were checked against their type, since unknown values may be
+    secrets.
 
-    :raises InvalidConnection: if one of the values is a secret itself. A masked one stays as it is.
+    :raises InvalidConnection: if one of the values is a secret itself. A masked value keeps the stored one.
     """
     values: Mapping[str, Any] = spec["values"]
     schema = things.known.kinds.find(spec["type"]).schema
@@ -94,7 +95,7 @@ def _end(things: _Connections, found: KindRow) -> None:
 
 
 def _hangs(things: _Connections, found: KindRow) -> Iterator[str]:
-    """Yield what stops with a connection."""
+    """Yield the objects that stop with a connection."""
     database = things.storage.database
     for use in uses_of(database, things.storage.vault, things.workspace, [found.name])[found.name]:
         yield f"{use['kind']} {use['name']}"

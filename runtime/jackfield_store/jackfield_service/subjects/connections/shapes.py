@@ -1,4 +1,4 @@
-"""Shapes of what the HTTP API takes and shows of connections and their authorizations."""
+"""Shapes of the HTTP API's requests and responses about connections and their authorizations."""
 
 from __future__ import annotations
 

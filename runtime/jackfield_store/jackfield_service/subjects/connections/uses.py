@@ -1,6 +1,6 @@
-"""Users of a connection that run by themselves: schedules, subscriptions, and the invocations that events start.
+"""Automatic users of a connection: schedules, subscriptions, and the invocations that events start.
 
-They follow a connection that is renamed, and stop with one that is removed, in the transaction that does so.
+They follow a renamed connection, and stop with a removed one, in the same transaction.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _LOSE = f"UPDATE subscriptions SET lost = :connection WHERE {_OWN}"
 
 
 def uses_of(database: Database, vault: Vault, workspace: str, connections: Collection[str]) -> dict[str, list[dict[str, str]]]:
-    """Return what runs by itself over each of the connections: ``kind`` (``schedule``, ``subscription`` over it, ``start`` of one whose
-    events start invocations over it) and ``name``."""
+    """Return the automatic users of each connection: ``kind`` (``schedule``, ``subscription`` over it, ``start`` of one whose events start
+    invocations over it) and ``name``."""
     found: dict[str, list[dict[str, str]]] = {name: [] for name in connections}
     with database.read() as transaction:
         for connection, uses in found.items():
@@ -57,7 +57,7 @@ def uses_of(database: Database, vault: Vault, workspace: str, connections: Colle
 
 
 def uses_of_connector(database: Database, vault: Vault, workspace: str, connector: str) -> list[dict[str, str]]:
-    """Return what runs by itself with a connector, as ``uses_of`` does."""
+    """Return the automatic users of a connector, as ``uses_of`` does."""
     values = {"workspace": workspace, "connector": connector}
     with database.read() as transaction:
         schedules = [Schedule.read(workspace, row) for row in transaction.execute(_WITH_CONNECTOR, values)]
@@ -70,7 +70,7 @@ def uses_of_connector(database: Database, vault: Vault, workspace: str, connecto
 
 
 def look_again(transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float, renamed: str | None = None) -> None:
-    """Wake the subscriptions over a changed or tested connection; all that names one that is ``renamed`` names it anew."""
+    """Wake the subscriptions over a changed or tested connection; with ``renamed``, update the name in everything that refers to it."""
     table.look_again(transaction, vault, workspace, connection, now, renamed)
     if renamed is not None:
         _carry(transaction, vault, workspace, connection, renamed, now)
@@ -79,8 +79,8 @@ def look_again(transaction: Transaction, vault: Vault, workspace: str, connectio
 def part(
     transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None
 ) -> list[tuple[str, str]]:
-    """Pause the subscriptions over a connection that is being removed, and those whose events start invocations over it; stop its
-    schedules. Return the event and the object of each, for the audit log."""
+    """Pause the subscriptions over a removed connection, and those whose events start invocations over it; stop its schedules. Return the
+    event and the object of each, for the audit log."""
     paused = table.part(transaction, vault, workspace, now, connection, grant)
     stopped, disabled = _stop(transaction, vault, workspace, connection.name, now)
     return [("schedule.stopped", f"schedule:{name}") for name in stopped] + [
@@ -121,7 +121,7 @@ def _stop(transaction: Transaction, vault: Vault, workspace: str, connection: st
 
 
 def _starting(subscriptions: list[Subscription], vault: Vault) -> Iterator[tuple[Subscription, Sealed, Mapping[str, Any]]]:
-    """Yield the subscriptions whose events start invocations, with what they consist of."""
+    """Yield the subscriptions whose events start invocations, with their contents."""
     for found in subscriptions:
         with suppress(JackfieldError):  # nobody can read it
             content = found.opened(vault)

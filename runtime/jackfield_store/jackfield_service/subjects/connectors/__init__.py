@@ -1,1 +1,1 @@
-"""Installed connectors, their actions, triggers and connection types; and those of catalogues, to be installed."""
+"""Installed connectors, their actions, triggers and connection types; and the connectors of catalogues, for installation."""

@@ -20,8 +20,8 @@ _SAMPLES = {"string": "…", "integer": 1, "number": 1, "boolean": True, "array"
 
 
 def verdict_of(runtime: Jackfield, caller: Caller, manifest: Manifest, request: Request) -> Decision:
-    """Return the verdict announced to a caller in advance: a missing or hidden connection, and one of a type that cannot serve the action,
-    is refused whatever the rules say."""
+    """Return the verdict announced to a caller in advance: a missing or hidden connection, or a connection whose type cannot serve the
+    action, is refused whatever the rules say."""
     decision = runtime.access.authorizer(caller).verdict(manifest, request)
     if not decision.allowed or request.connection in (None, INLINE):
         return decision
@@ -46,8 +46,8 @@ def missing(connections: ManagedConnections, name: str | None) -> UnknownConnect
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """Connection over which an action is to run, if one is chosen, and the inputs that it fills in, each with the name of its value.
-    Without a connection, they are those that one may fill in."""
+    """Connection for an action, if one is chosen, and the inputs that it fills in, each with the name of its value. Without a connection,
+    they are the inputs that some connection may fill in."""
 
     connection: str | None
     filled: Mapping[str, str]

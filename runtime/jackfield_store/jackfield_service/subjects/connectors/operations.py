@@ -19,7 +19,7 @@ T = TypeVar("T")
 _KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 _NAME = re.compile(r"\s*([A-Za-z0-9._-]+)\s*([<>=!~(].*)?", re.ASCII)
 _PREFIX = "jackfield-"
-"""Beginning of the names of packages, which is none of a key."""
+"""Prefix of the names of packages, which keys do not have."""
 _VERSION = re.compile(r"[A-Za-z0-9.!+_-]{1,100}", re.ASCII)
 
 _OPERATORS = "default"
@@ -53,7 +53,7 @@ def key_of(name: str) -> str:
 def find_installer(server: ServerContext, identity: Identity) -> Installer:
     """Return the installer of the server.
 
-    :raises Problem: 403 if the operator has named no catalogue, or the caller may not change what all workspaces share.
+    :raises Problem: 403 if the operator has named no catalogue, or the caller may not change data that all workspaces share.
     """
     if server.installer is None:
         raise Problem(

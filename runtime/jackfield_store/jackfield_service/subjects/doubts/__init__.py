@@ -1,1 +1,1 @@
-"""Calls of which nobody knows whether they took effect: looked for at the provider, and resolved."""
+"""Calls with an unknown outcome: looked for at the provider, and resolved."""

@@ -1,4 +1,4 @@
-"""Doubts: what was sent to whom, what was looked for at the provider and found, the decision of a person, and the list of those that are open."""
+"""Doubts: the request and its recipient, the looks at the provider and their findings, a person's decision, and the list of open doubts."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ DONE = {
         "process has the function."
     ),
 }
-"""What a step came to; the page says so."""
+"""Outcomes of a step, as texts for the page."""
 LIST = "/doubts"
 """Address of the list of doubts."""
 _COLUMNS = ("Action", "Connection", "In doubt", "Last look", "Next look")
@@ -76,16 +76,16 @@ _MEANS = {
     "ambiguous": "Several things have the same marker, which somebody may have copied. A person has to tell which is this call's.",
     "failed": "The last look failed, which says nothing about the call.",
 }
-"""What the newest look says to whoever decides."""
+"""Texts for the newest look's finding, for the person who decides."""
 _DECISIONS = {
     "succeeded": ("It took effect", "Its idempotency key is kept: the same request is not sent again."),
     "failed": ("It did not take effect", "Its idempotency key is freed: whoever repeats the request sends it again."),
 }
-"""What a person can find out about a doubt, and what that does."""
+"""Findings that a person can report about a doubt, and their consequences."""
 
 
 def _state(entry: Entry) -> Any:
-    """Return what is shown of a doubt: which looks there were, and what they have found."""
+    """Return the displayed state of a doubt: its looks, and their findings."""
     return [entry.id, [[look.get("number"), look["result"]] for look in entry.looks]]
 
 
@@ -146,7 +146,7 @@ def looks_shown(request: PageRequest, entry: Entry) -> Markup | None:
 
 
 def _looks(request: PageRequest, entry: Entry) -> list[Node]:
-    """Render the looks for evidence, the newest first, with what they mean and when the next is due; an empty list where nobody looks."""
+    """Render the looks for evidence, the newest first, with their meaning and the time of the next; an empty list where none are made."""
     if not entry.evidence:
         return []
     found = [_found(look) for look in entry.looks]
@@ -171,7 +171,7 @@ def _looks(request: PageRequest, entry: Entry) -> list[Node]:
 
 
 def _source(request: PageRequest, entry: Entry, look: Mapping[str, Any]) -> str:
-    """Name what was asked: the title of the action or of the trigger that shows what there is at the provider."""
+    """Name the source of a look: the title of the action or of the trigger that shows the objects at the provider."""
     manifest, source = request.catalog.look(entry.connector)[1], str(look.get("source", ""))
     key = source.rpartition("/")[2]
     declared = None if manifest is None else manifest.actions.get(key) or manifest.triggers.get(key)
@@ -179,7 +179,7 @@ def _source(request: PageRequest, entry: Entry, look: Mapping[str, Any]) -> str:
 
 
 def _may_look(entry: Entry) -> bool:
-    """Return whether a look can still tell something: that of a program's function settles, and is made no more once it has."""
+    """Return whether a look can still find something: a look of a program's function settles the doubt, and is not repeated after that."""
     return entry.connector != HOST or entry.status == "in_doubt"
 
 
@@ -201,7 +201,7 @@ def _result(look: Mapping[str, Any]) -> Markup:
 
 
 def _found(look: Mapping[str, Any]) -> Node:
-    """Render what a look has found; something similar beside what was sent, with a link to its page at the provider."""
+    """Render a look's finding; a similar object next to the request, with a link to its page at the provider."""
     try:
         known = json.loads(look.get("text", ""))
     except ValueError:
@@ -219,12 +219,12 @@ def _found(look: Mapping[str, Any]) -> Node:
 
 
 def _outside(look: Mapping[str, Any]) -> Markup | None:
-    """Render the link to the page of the provider that shows what a look has found."""
+    """Render the link to the provider's page that shows a look's finding."""
     return outside(look.get("link"), f"Open at {urlsplit(str(look.get('link'))).hostname}")
 
 
 def resolution_shown(request: PageRequest, entry: Entry) -> list[Node]:
-    """Show who resolved the doubt and how, with the error that had caused it, and the evidence that says otherwise."""
+    """Render who resolved the doubt and how, with the error that caused it, and evidence that contradicts the decision."""
     settled: Any = (entry.result or {}).get("meta", {}).get("resolution")
     if not settled:
         return []
@@ -254,7 +254,7 @@ def resolution_shown(request: PageRequest, entry: Entry) -> list[Node]:
 
 
 def at_text(overruled: Mapping[str, Any]) -> str:
-    """Return what evidence had decided before a person did."""
+    """Return the verdict of evidence before a person's decision."""
     took = overruled.get("evidence", {}).get("verdict", "took") == "took"
     return f"that it {'took effect' if took else 'did not take effect'}"
 
@@ -282,7 +282,7 @@ def _decision(request: PageRequest, entry: Entry, outcome: str) -> list[Node]:
 
 
 def _sure(request: PageRequest, entry: Entry, outcome: str, refused: JackfieldError | None = None) -> Markup:
-    """Render the form of a decision; after one that was refused, with what it had."""
+    """Render the form of a decision; after a refused one, with its values."""
     given, place = request.form if refused is not None else {}, f"resolve-{outcome}"
     note = text_field(
         f"note-{outcome}", "How do you know?", given.get(f"note-{outcome}"), "Kept with the invocation.", maxlength=LONGEST_NOTE
@@ -305,7 +305,7 @@ def _sure(request: PageRequest, entry: Entry, outcome: str, refused: JackfieldEr
 
 
 def _output_field(text: str, refused: JackfieldError | None) -> Markup:
-    """Render the field of the output, with what is wrong with it."""
+    """Render the field of the output, with its fault."""
     name, hint = "output-succeeded", "The action's output as JSON, if the provider shows it. The same request is answered with it."
     wrong = [] if refused is None else [f"{item.path}: {item.message}" for item in refused.details] or [refused.message]
     area = h.textarea(
@@ -317,8 +317,8 @@ def _output_field(text: str, refused: JackfieldError | None) -> Markup:
 
 
 def doubt_shown(request: PageRequest, entry: Entry, marks: list[tuple[str, Node]], again: Markup | None) -> Markup | None:
-    """Render what is in doubt, what the provider shows of it, the buttons that resolve it, and what only engineers need. ``marks`` are the
-    caller's own IDs of it, ``again`` the link that runs it again."""
+    """Render a call in doubt, the provider's evidence, the buttons that resolve it, and details for engineers. ``marks`` are the caller's
+    own IDs of the call, ``again`` the link that runs it again."""
     if entry.status != "in_doubt":
         return None
     error: dict[str, Any] = dict((entry.result or {}).get("error") or {})
@@ -343,7 +343,7 @@ def doubt_shown(request: PageRequest, entry: Entry, marks: list[tuple[str, Node]
 
 
 def _happened(error: Mapping[str, Any] | None) -> Node:
-    """Render the error of a doubt without what the page says already; None if there is none."""
+    """Render the error of a doubt without the parts that the page shows already; None if nothing is left."""
     if not error:
         return None
     details = [f"{item['path']}: {item['message']}".removeprefix(": ") for item in error.get("details", ())]
@@ -351,7 +351,7 @@ def _happened(error: Mapping[str, Any] | None) -> Node:
 
 
 def _told(request: PageRequest, entry: Entry, to: str) -> Node:
-    """Say what was sent to whom, over what and when."""
+    """Render the sent request, its recipient, its connection and its time."""
     over = connection_links(request, [entry]).get(entry.id)
     was = "was sent" if entry.attempts else "may have been sent"
     begun = entry.created_at if entry.started_at is None else entry.started_at
@@ -362,7 +362,7 @@ def _told(request: PageRequest, entry: Entry, to: str) -> Node:
 
 
 def _choice(request: PageRequest, entry: Entry) -> list[Node]:
-    """Render the two outcomes as buttons, beside the page of the provider that a look has found."""
+    """Render the two outcomes as buttons, next to the provider's page that a look has found."""
     links = (_outside(look) for look in reversed(entry.looks))
     link = next((link for link in links if link is not None), None)
     return [
@@ -373,7 +373,7 @@ def _choice(request: PageRequest, entry: Entry) -> list[Node]:
 
 
 def _anew(again: Markup) -> Markup:
-    """Render what repeats the call."""
+    """Render the link that repeats the call."""
     told = h.p("If it took effect, running it again repeats it. Resolve the doubt first if you can.")
     return h.details(h.summary("Run again without resolving it"), told, again, class_="further")
 
@@ -399,7 +399,7 @@ def open_doubts(request: PageRequest) -> Markup | None:
 
 
 def _rows(request: PageRequest, listed_: Sequence[Entry]) -> list[Sequence[Node]]:
-    """Render doubts as rows of a table: what was found so far, and when the provider is asked next."""
+    """Render doubts as rows of a table: the findings so far, and the time of the next look."""
     entries = [entry for one in listed_ if (entry := _find(request, one)) is not None]
     names, over = named(request, entries), connection_links(request, entries)
     return [

@@ -1,4 +1,4 @@
-"""Shapes of what the HTTP API shows of calls in doubt, and of the settings about doubts and twins."""
+"""Shapes of the HTTP API's responses about calls in doubt, and of the settings about doubts and twins."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOOKED: Any = {
     "looks": _LOOKS, "nextLookAt": {**MOMENT, "description": "When the provider is asked next what became of a call in doubt."},
     "waitsFor": {**STRING, "description": "Of a program's function that nobody looks up at present: by what its doubt may be settled."},
 }  # fmt: skip
-"""What an entry shows of a doubt (``journal.doubts.with_looks``)."""
+"""Members of an entry about a doubt (``journal.doubts.with_looks``)."""
 RESOLUTION: Json = closed_with(
     ("as",),
     {

@@ -1,10 +1,10 @@
 """Events of a workspace: numbered, and read by cursor; callbacks deliver them.
 
-A change records its event in the outbox (``jackfield_store.database.outbox``). ``Numbering`` moves what is committed there to the table
-``events``, in order; ``Feed`` reads it.
+A change records its event in the outbox (``jackfield_store.database.outbox``). ``Numbering`` moves committed rows to the table ``events``,
+in order; ``Feed`` reads it.
 
-To add a kind of event: its name in ``event.TYPES``, and a row of the table in docs/reference/events.md. ``database.outbox.record`` stands
-in the transaction that makes it true, or a trigger where several statements do.
+To add a kind of event: its name in ``event.TYPES``, and a row of the table in docs/reference/events.md. ``database.outbox.record`` belongs
+in the transaction of the change, or in a trigger if several statements make it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Sums of events and deliveries by UTC day, which outlast both: written in the commit that numbers events, or notes that one was taken."""
+"""Sums of events and deliveries by UTC day, which are kept longer than both: written in the commit that numbers events, or records that one
+was taken."""
 
 from __future__ import annotations
 
@@ -32,5 +33,5 @@ def count_deliveries(transaction: Transaction, deliveries: Iterable[Mapping[str,
 
 
 def _day(at: object) -> int:
-    """Return the day of a time, the first one for a time that somebody has damaged."""
+    """Return the day of a time, the first day for a damaged time."""
     return int(at // _DAY) * _DAY if isinstance(at, int | float) and 0 <= at <= LATEST else 0

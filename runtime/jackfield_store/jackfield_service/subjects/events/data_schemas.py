@@ -143,4 +143,4 @@ DATA: Mapping[str, tuple[str, Json]] = {
     ),
     "callback.test": ("A test of this callback, which is in no feed.", _data(("callback",), callback=_TEXT)),
 }
-"""What has happened, and the schema of the data, by type."""
+"""Description of the event, and the schema of its data, by type."""

@@ -25,10 +25,10 @@ TYPES = (
     "subscription.failing", "subscription.recovered", "subscription.late", "subscription.restarted", "subscription.gap",
     "subscription.withheld", "subscription.refused",
 )  # fmt: skip
-"""Types of jackfield's own events, beside ``audit.`` and the name of each event of the audit log."""
+"""Types of jackfield's own events, in addition to ``audit.`` and the name of each event of the audit log."""
 _PATTERNS = tuple(dict.fromkeys(f"{name.partition('.')[0]}.*" for name in TYPES))
 OWN = {*(name.partition(".")[0] for name in TYPES if not name.startswith("subscription.")), "audit"}
-"""First words of the types of jackfield's own events; all others, and those of subscriptions, are about triggers."""
+"""First words of the types of jackfield's own events; all others, and events of subscriptions, are about triggers."""
 _FAMILIES = (*OWN, "subscription")
 _TYPE = re.compile(r"\*|([A-Za-z0-9_]{1,60}\.){1,6}([A-Za-z0-9_]{1,60}|\*)")
 _MOST_TYPES = 50
@@ -72,13 +72,13 @@ def _fault(path: str, text: object) -> Detail | None:
 
 
 def fits(type: str, patterns: Iterable[str]) -> bool:
-    """Return whether a type is one of the patterns; without patterns it is."""
+    """Return whether a type matches one of the patterns; without patterns it does."""
     wanted = tuple(patterns)
     return not wanted or any(text in ("*", type) or (text.endswith(".*") and type.startswith(text[:-1])) for text in wanted)
 
 
 def data_of(type: str, subject: str, facts: str) -> dict[str, Any]:
-    """Return the data of an event from its facts; those of a row that somebody has damaged are left out."""
+    """Return the data of an event from its facts; the facts of a damaged row are left out."""
     try:
         found = parsed_object(facts)
     except (ValueError, TypeError):
@@ -100,7 +100,7 @@ def data_of(type: str, subject: str, facts: str) -> dict[str, Any]:
 
 
 def _time(value: object) -> str | None:
-    """Return a time as text; None for one that cannot be written, since somebody has changed its row."""
+    """Return a time as text; None for an unprintable one, since its row was changed."""
     try:
         return iso(possible_time(value))
     except ValueError:
@@ -108,7 +108,7 @@ def _time(value: object) -> str | None:
 
 
 def _verdict(shown: Mapping[str, Any]) -> str:
-    """Return what evidence has proved, by what became of the invocation."""
+    """Return evidence's verdict, by the outcome of the invocation."""
     if shown.get("status") == "succeeded":
         return "took"
     return "absent" if shown.get("errorCode") == Unavailable.code else "refused"

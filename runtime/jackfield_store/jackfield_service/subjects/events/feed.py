@@ -24,7 +24,7 @@ from jackfield_store.keys import Vault
 LIMIT = 50
 """Events of a page, unless the reader wants another number."""
 _WINDOW = 2_000
-"""Events that are looked at in one statement, for those of the wanted types."""
+"""Events that one statement reads, to find the wanted types."""
 _RECENT = 500
 """Events among which the latest about a subject are looked for."""
 _WINDOWS = 25
@@ -87,7 +87,7 @@ class Head(NamedTuple):
         return str(self.purged_mark) if known else str(self.purged)
 
     def has(self, mark: Mark) -> bool:
-        """Return whether an event that was read, and all before it, are those of this database."""
+        """Return whether an event that was read, and all before it, belong to this database."""
         if mark.number == self.purged:
             return mark.digest is None or self.oldest in (str(self.purged), str(mark))
         return mark.number > self.purged and mark.is_of(self.stored.get(mark.number))
@@ -95,14 +95,14 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Events, and the cursor from which to go on. It moves past events of other types, so it is not that of the last one."""
+    """Events, and the cursor to continue from. The cursor moves past events of other types, so it may be beyond the last event."""
 
     events: tuple[Event, ...]
     cursor: str
 
 
 def read_event(vault: Vault, workspace: str, row: Row) -> Event:
-    """Read a row with ``EVENT_COLUMNS``; of one that somebody has damaged, the data say so."""
+    """Read a row with ``EVENT_COLUMNS``; for a damaged row, the data say so."""
     try:
         data: dict[str, Any] = json.loads(vault.open(workspace, sealed_place(row.id, row.type, row.subject), row.data))
     except (SealBroken, DataKeyDamaged, ValueError, TypeError):  # a damaged row must not hide those after it
@@ -127,11 +127,11 @@ class Feed:
 
     def page(self, after: str | int | None = None, types: Sequence[str] = (), limit: int = LIMIT) -> EventPage:
         """Return up to ``limit`` events after a cursor, oldest first; without a cursor from the oldest kept. A page of large events has
-        fewer, and a cursor to go on from.
+        fewer, and a cursor to continue from.
 
         ``types`` are types and patterns (``invocation.*``); none: all.
 
-        :raises CursorExpired: if events after the cursor have been deleted, or what was read before it is not that of this database.
+        :raises CursorExpired: if events after the cursor have been deleted, or the events read before it do not belong to this database.
         :raises InvalidInvocation: if the cursor or a type is not valid.
         """
         wanted, start = check_types(types), () if after is None else read_cursor(after)
@@ -182,7 +182,7 @@ class Feed:
         return number > 0 if row is None else row.number is not None or row.last < number
 
     def _head(self, transaction: Transaction, marks: Sequence[Mark]) -> Head:
-        """Return the ends of the events, and what is stored of those of a cursor."""
+        """Return the ends of the events, and the stored marks of a cursor's events."""
         read, earlier = (mark.number for mark in (*marks, Mark(0), Mark(0))[:2])
         row = transaction.find(_HEAD, {"workspace": self._workspace, "read": read, "earlier": earlier})
         if row is None:
@@ -234,9 +234,9 @@ class FeedEvents(Events):
 
 
 def _checked(marks: tuple[Mark, ...], head: Head) -> int:
-    """Return the number to go on from.
+    """Return the number to continue from.
 
-    :raises CursorExpired: if the events read are not those that are here, up to the last one.
+    :raises CursorExpired: if the events read before differ from the stored ones, up to the last one.
     """
     start = marks[0]
     if start.number < head.purged:

@@ -1,10 +1,10 @@
-"""Marks of events, and cursors made of them: what a reader has read, and whether this database has that.
+"""Marks of events, and cursors made of them: the events that a reader has read, and whether this database has them.
 
 A number alone does not show that. After a database went back to an earlier state, another event may get the number of one that was read and
 lost. That happens with a restored backup, a promoted standby or a snapshot of a disk. So each event has a mark, a digest of its ID and of
-the mark before it, that is: of all events up to it. A cursor is the number of the last event read, and its mark. Where the event with that
-number has that mark, all that was read is here, however the database came about, and whoever has noticed. A second number and mark, of an
-earlier event, let a reader whose last one is not here go on from there, and not from the oldest event.
+the mark before it, and so of all events up to it. A cursor is the number of the last event read, and its mark. If the event with that
+number has that mark, all read events are here, whatever happened to the database. A second number and mark, of an earlier event, let a
+reader whose last event is missing continue from there, and not from the oldest event.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import InvalidInvocation
 
 MARK = "COALESCE({0}.mark, 'id:' || {0}.id)"
-"""Expression for the mark of an event, by the name of its table; that of one that was numbered before there were marks is of its ID."""
+"""Expression for the mark of an event, by the name of its table; for an event numbered before marks existed, its ID."""
 _BACK = 1024
-"""An earlier event of a cursor lies so many numbers before its last one, and less than twice as many."""
+"""Distance in numbers between the earlier event of a cursor and its last one: at least this, and less than twice as many."""
 EARLIER = f"""(
     SELECT earlier.sequence || '-' || {MARK.format("earlier")} FROM events earlier
     WHERE earlier.workspace = events.workspace AND earlier.sequence > 0
         AND earlier.sequence <= events.sequence / {_BACK} * {_BACK} - {_BACK}
     ORDER BY earlier.sequence DESC LIMIT 1
 )"""
-"""Expression for the number and the mark of the earlier event of a cursor, beside the row of its last one; NULL if there is none."""
+"""Expression for the number and the mark of the earlier event of a cursor, along with the row of its last one; NULL if there is none."""
 PATTERN = r"[0-9]{1,18}(-[0-9a-f]{12}(\.[0-9]{1,18}-[0-9a-f]{12})?)?"
 """Regular expression of a cursor."""
 _CURSOR = re.compile(PATTERN)

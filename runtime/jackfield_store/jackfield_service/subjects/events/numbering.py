@@ -1,10 +1,10 @@
-"""Numbers of events: each workspace's are counted in the order of their commits.
+"""Numbers of events: each workspace's events are counted in the order of their commits.
 
-A number that is taken when a row is written says nothing about commits: on PostgreSQL a transaction with a lower number may commit after
-one with a higher. A reader that has seen the higher would never see the lower. So rows are numbered once they are committed, by one
-process at a time, which holds the lock of the workspace's head until the numbers are committed too. Any process may do it: readers before
-they read, the dispatcher in its rounds. Events of one subject keep their order, since whoever changes a row waits for its last change.
-An event whose number was lost with a database that went back is numbered again, and has the same ID.
+A number taken when a row is written says nothing about commits: on PostgreSQL a transaction with a lower number may commit after one with a
+higher number. A reader that has seen the higher would never see the lower. So rows are numbered once they are committed, by one process at
+a time, which holds the lock of the workspace's head until the numbers are committed too. Any process may do it: readers before they read,
+the dispatcher in its rounds. Events of one subject keep their order, since a change of a row waits for the row's last change. An event
+whose number was lost with a restored database is numbered again, and keeps its ID.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ class Numbering:
         return numbered
 
     def is_ready(self, workspace: str) -> bool:
-        """Read and unwrap the keys of a workspace before the transaction: nothing else of it is opened, which would tell that they are
-        others. While its key service refuses or gives no answer, its events wait."""
+        """Read and unwrap the keys of a workspace before the transaction: no other step would notice that they have changed. While its key
+        service refuses or gives no answer, its events wait."""
         self._vault.reread(workspace)
         try:
             self._vault.prepare(workspace)

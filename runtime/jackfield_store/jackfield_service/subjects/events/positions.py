@@ -1,8 +1,8 @@
-"""Up to which event of each workspace deliveries to a platform's callback were made.
+"""Positions up to which deliveries to a platform's callback were made, by workspace.
 
 A platform's callback gets the events of all workspaces that the platform manages, later ones too. Each workspace counts its own events, so
-there is a position for each: none is 0, as that of a workspace whose first event is still to come. A dispatcher knows them from one query,
-and looks only at workspaces whose last event is another one than before.
+there is a position for each: a missing one is 0, as for a workspace without events yet. A dispatcher reads them with one query, and checks
+only workspaces whose last event has changed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SELECT :callback, workspace, :to FROM event_heads WHERE workspace = :workspace A
 ){locks}
 ON CONFLICT (callback, workspace) DO UPDATE SET position = excluded.position WHERE callback_positions.position = :from
 """
-"""The head is locked: a workspace that is being purged would leave a position to the next one of its name."""
+"""The head is locked: a purged workspace could otherwise leave a position to the next one of its name."""
 _REMOVE = "DELETE FROM callback_positions WHERE callback = :callback"
 _NUMBER = """
 UPDATE callbacks SET position = position + :count WHERE workspace = :workspace AND id = :callback RETURNING position
@@ -48,7 +48,7 @@ class Positions:
         self._moved: dict[str, float] = {}
 
     def forget(self) -> None:
-        """Read the positions again at the next look: they are not what this process knows."""
+        """Read the positions again at the next look: the cached ones are outdated."""
         self._known = None
 
     def of(self, workspace: str) -> int:
@@ -56,8 +56,8 @@ class Positions:
         return (self._known or {}).get(workspace, 0)
 
     def look(self, transaction: Transaction, heads: Mapping[str, int], changed: Iterable[str]) -> None:
-        """Note which workspaces have new events. ``heads`` are the last numbers of all, ``changed`` the workspaces whose number is not
-        that of the last look. A lower one is that of a workspace that was purged, or of a database that went back."""
+        """Record which workspaces have new events. ``heads`` are the last numbers of all, ``changed`` the workspaces whose number differs
+        from the last look's. A lower number means that the workspace was purged, or the database was restored."""
         if self._known is None or any(heads.get(name, 0) < self.of(name) for name in changed):
             self._known = {row.workspace: row.position for row in transaction.execute(_READ, {"callback": self._callback})}
             self._moved, changed = {}, heads
@@ -91,13 +91,13 @@ def remove(transaction: Transaction, callback: str) -> None:
 
 
 def move(transaction: Transaction, database: Database, workspace: str, callback: str, before: int, after: int) -> bool:
-    """Move a position, if it is still what it was and the workspace still has events."""
+    """Move a position, if it is unchanged and the workspace still has events."""
     values = {"workspace": workspace, "callback": callback, "from": before, "to": after}
     return transaction.change(_MOVE.format(locks=database.dialect.locks), values) == 1
 
 
 def next_numbers(transaction: Transaction, home: str, callback: str, count: int) -> range | None:
-    """Return numbers of a callback that no other delivery to it has; None if it is gone. It is locked until the transaction ends."""
+    """Return unused delivery numbers of a callback; None if it is gone. It is locked until the transaction ends."""
     row = transaction.find(_NUMBER, {"workspace": home, "callback": callback, "count": count})
     return None if row is None else range(row.position - count + 1, row.position + 1)
 

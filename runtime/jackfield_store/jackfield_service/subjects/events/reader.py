@@ -18,9 +18,9 @@ _LOOKS = round(1 / PAUSE)  # in a second
 
 @dataclass(frozen=True, slots=True)
 class EventReader:
-    """A client that reads events. ``feed`` opens them under the rights with which the client came, ``again`` under those that it has now;
-    the latter raises when there are none any more. ``left`` returns whether nobody waits for the answer. ``briefly`` runs a step that waits
-    for the database in a thread; ``waits`` counts a reader that waits."""
+    """A client that reads events. ``feed`` opens them under the client's rights at arrival, ``again`` under its current rights; ``again``
+    raises when there are none any more. ``left`` returns whether the client has left. ``briefly`` runs a step that waits for the database
+    in a thread; ``waits`` counts a reader that waits."""
 
     feed: Callable[[], Feed]
     again: Callable[[], Feed]
@@ -29,7 +29,7 @@ class EventReader:
     waits: Callable[[], AbstractContextManager[object]] = nullcontext
 
     async def page(self, after: str | int | None, types: Sequence[str], limit: int, wait: float) -> EventPage:
-        """Return the first page that is not empty, or an empty one when ``wait`` seconds have passed or nobody waits any more.
+        """Return the first page that is not empty, or an empty one when ``wait`` seconds have passed or the client has left.
 
         No thread waits: a look at the database takes two look-ups in indexes. Every second, and before a page is read, the client's
         rights are looked up again.

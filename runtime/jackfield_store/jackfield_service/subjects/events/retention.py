@@ -35,7 +35,7 @@ DELETE FROM deliveries WHERE workspace = :workspace AND callback = :callback AND
 
 
 class Retention:
-    """Retention of one database. Every process may run it: what another one deletes is gone already."""
+    """Retention of one database. Every process may run it: rows that another process has deleted are simply gone."""
 
     def __init__(self, database: Database, *, largest: int = LARGEST) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Shapes of what the HTTP API takes and shows of events."""
+"""Shapes of the HTTP API's requests and responses about events."""
 
 from __future__ import annotations
 

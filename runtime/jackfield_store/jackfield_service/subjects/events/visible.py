@@ -1,4 +1,4 @@
-"""The events of a workspace as one caller sees them: those about what the rules of the caller's token let it see."""
+"""The events of a workspace that one caller sees: events about objects that the rules of the caller's token permit."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def events_of(
 
 
 def seen_events(catalog: Catalog, authorizer: Authorizer) -> Callable[[Event], bool] | None:
-    """Return whether the caller may see an event; None for a caller who sees all of them.
+    """Return a function that decides whether the caller may see an event; None for a caller who sees all of them.
 
     The audit log needs the scope ``manage`` and no rules, here as everywhere. A token with rules sees the invocations and schedules whose
-    calls its rules would allow, and the connections over which it may call. It also sees what triggers have found that it may read.
+    calls its rules would allow, and the connections over which it may call. It also sees events of triggers that it may read.
     """
     manages = authorizer.scope is None or may(authorizer.scope, "manage")
     if manages and not authorizer.token:

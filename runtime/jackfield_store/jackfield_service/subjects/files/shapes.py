@@ -1,4 +1,4 @@
-"""Shapes of what the HTTP API takes and shows of stored files."""
+"""Shapes of the HTTP API's requests and responses about stored files."""
 
 from __future__ import annotations
 

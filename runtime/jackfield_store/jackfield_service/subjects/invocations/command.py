@@ -88,7 +88,7 @@ def _list(arguments: Namespace, output: Output) -> int:
 
 
 def _shortened(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Shorten the ids in a table to prefixes that tell the rows apart."""
+    """Shorten the ids in a table to prefixes that distinguish the rows."""
     ids = [row["invocationId"] for row in rows]
     length = next((size for size in range(_SHORT, _WHOLE) if len({text[:size] for text in ids}) == len(ids)), _WHOLE)
     return [{**row, "invocationId": row["invocationId"][:length]} for row in rows]
@@ -144,7 +144,7 @@ def _cancel(arguments: Namespace, output: Output) -> int:
 
 
 def _cancel_all(arguments: Namespace, output: Output) -> int:
-    """Cancel what is queued and not begun, by connector and by when it was due."""
+    """Cancel queued calls that have not begun, by connector and by due time."""
     before = read_moment(arguments, "before", -1)
     with _open_journal(arguments) as journal:
         done = [identifier for identifier in journal.waiting(arguments.connector, before) if journal.cancel_queued(identifier)]

@@ -85,7 +85,7 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def _whole(request: Request, server: ServerContext) -> bytes:
-    """Read the body. Until it is there, the request has not arrived, and the deadline of its call has not begun."""
+    """Read the body. Until the body is complete, the request has not arrived, and the deadline of its call has not begun."""
     before = server.clock.monotonic()
     text = await read_body(request, server.settings.max_body)
     note_arrival((arrived() or before) + server.clock.monotonic() - before)
@@ -132,8 +132,8 @@ async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity
 
 
 async def _earlier(found: Result, runtime: Jackfield, wait: float, surface: str) -> Response:
-    """Answer a repeat of a request that was queued: with its Result if it has ended within ``wait`` seconds, and its doubt, if evidence may
-    settle that. Else as the first one."""
+    """Answer a repeat of a queued request: with its Result if it has ended within ``wait`` seconds, including the end of a doubt that
+    evidence may settle. Otherwise the answer is the same as the first one."""
     if wait and (Enqueued.of(found) is not None or found.meta.settling is not None):
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):

@@ -1,4 +1,4 @@
-"""Shapes of what the HTTP API takes and shows of invocations and exchanges."""
+"""Shapes of the HTTP API's requests and responses about invocations and exchanges."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""One MCP tool per action (name, schemas, effect), the invocation that a call of it makes, and the published schemas adapted
-to tools."""
+"""One MCP tool per action (name, schemas, effect), the invocation of a call of the tool, and the published schemas adapted to tools."""
 
 from __future__ import annotations
 
@@ -93,10 +92,10 @@ def refused_arguments(details: tuple[Detail, ...], count: int) -> InvalidInput:
 
 
 _OURS = ("connection", "idempotencyKey", "repeat")
-"""Members of the invocation that a call may have besides the action's inputs. An input of the same name takes precedence."""
+"""Members of the invocation that a call may have in addition to the action's inputs. An input of the same name takes precedence."""
 _NOT_AT_THE_TOP = frozenset({"$schema", "$id", "title", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
 """Keywords left out at the top of a tool's schema: language-model providers refuse such a tool, and every other tool with it. The action's
-own schema validates the call and reports what is missing."""
+own schema validates the call and reports missing members."""
 
 
 def action_tools(catalog: Catalog, after: str = "") -> Iterator[Tool]:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a step that waits for the database in a thread."""
 Run = Callable[[Mapping[str, Any], str | int | None, Follow | None, "AskCaller | None"], Awaitable["Result"]]
-"""Runs an invocation. The second argument is the id of the request, by which the client may cancel it; the third is told the progress of a
-job. The fourth gets what a provider asks a person. Cancelling the awaiting task means
-that the client has left: what was not sent is then not sent (docs/concepts.md)."""
+"""Runs an invocation. The second argument is the id of the request, by which the client may cancel it; the third gets the progress of a
+job. The fourth gets the questions that a provider asks a person. Cancelling the awaiting task means that the client has left: unsent
+requests are then not sent (docs/concepts.md)."""
 Queue = Callable[[Mapping[str, Any]], Awaitable["Result | str"]]
 """Queues an invocation, and returns its id, or the Result that its key replays."""
 DESCRIBING = ("search_actions", "get_action_guide")

@@ -155,7 +155,7 @@ def _declare_import(parser: Parser) -> None:
 
 
 def _is_terminal() -> bool:
-    """Return whether somebody can be asked on stdin."""
+    """Return whether a person can be asked on stdin."""
     return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
 
 

@@ -1,4 +1,4 @@
-"""``jackfield doctor``: what keeps a connection, or this installation, from working."""
+"""``jackfield doctor``: faults that keep a connection, or this installation, from working."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _run(arguments: Namespace, output: Output) -> int:
 
 
 def _installation(jackfield: Jackfield) -> dict[str, Any]:
-    """Examine what every call of a server or a worker on this host would need, and all installed packages."""
+    """Check the parts that every call of a server or a worker on this host needs, and all installed packages."""
     condition, broken, known = _condition(jackfield), _broken_parts(jackfield), jackfield.plugins.broken()
     usable = condition.fault is None or condition.fault.kind == "key_service"
     services = _key_services(jackfield) if usable else []
@@ -64,7 +64,7 @@ def _shown(fault: FoundCondition) -> dict[str, str]:
 
 
 def _condition(jackfield: Jackfield) -> Condition:
-    """Examine the database, if there is one: a new one is not begun for that."""
+    """Check the database, if there is one, without creating it."""
     storage = jackfield.storage
     if not storage.enabled or storage.is_new:
         return Condition()
@@ -72,7 +72,7 @@ def _condition(jackfield: Jackfield) -> Condition:
 
 
 def _broken_parts(jackfield: Jackfield) -> list[str]:
-    """Import everything that installed packages declare, and return what cannot be loaded, each with its distribution."""
+    """Import every declared object of installed packages, and return the ones that cannot be loaded, each with its distribution."""
     connectors = [f"{about}: {reason}" for about, reason in jackfield.catalog.whole.broken(load=True).items()]
     return [*jackfield.plugins.broken(whole=True), *broken_parts(entry_points()), *connectors]
 

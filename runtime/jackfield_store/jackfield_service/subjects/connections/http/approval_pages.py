@@ -1,4 +1,4 @@
-"""The few pages that a person sees between a provider and where he began: they name no connection, and say what to do next."""
+"""The few pages that a person sees between a provider and the starting page: they name no connection, and give the next step."""
 
 from __future__ import annotations
 

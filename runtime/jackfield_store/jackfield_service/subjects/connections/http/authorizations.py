@@ -89,8 +89,8 @@ async def started(request: Request, server: ServerContext, _identity: Identity) 
 
 
 async def answered(request: Request, server: ServerContext, _identity: Identity) -> Response:
-    """Serve ``GET /oauth2/callback``: the person's browser comes back from the provider. The answer is stored for who began; nothing is
-    exchanged yet, since nobody knows whose browser this is."""
+    """Serve ``GET /oauth2/callback``: the person's browser comes back from the provider. The answer is stored for the client that began; no
+    code is exchanged yet, since it is not known whose browser this is."""
     jar, given = CookieJar(server.settings), dict(request.query_params)
     visitor = jar.approver(request)
     try:
@@ -114,7 +114,7 @@ async def answered(request: Request, server: ServerContext, _identity: Identity)
 
 
 async def document(_request: Request, server: ServerContext, _identity: Identity) -> Response:
-    """Serve ``GET /oauth2/client-metadata.json``, from the public URL and never from what the request names."""
+    """Serve ``GET /oauth2/client-metadata.json``, with addresses from the public URL and never from the request."""
     found = client_document(server.public_url)
     if found is None:
         raise Problem(404, "this installation has no public address by https, so no provider can read its client's metadata")
@@ -154,8 +154,8 @@ def _answered(server: ServerContext, given: dict[str, str], visitor: str) -> Com
 
 
 def _page_of_spent(request: Request, server: ServerContext, jar: CookieJar, state: str) -> str:
-    """Return the page of the connect session of an answer that does not count any more. It is for a browser that has begun that session,
-    or come back for it before; any other gets an empty string."""
+    """Return the page of the connect session for an answer that is no longer valid. It is for a browser that has begun that session, or
+    come back for it before; any other gets an empty string."""
     try:
         _, authorizing, identifier = _begun(server, state)
         own = authorizing.page_of(identifier)

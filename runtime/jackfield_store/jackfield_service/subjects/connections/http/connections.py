@@ -26,7 +26,7 @@ from jackfield_store.management.connections import ManagedConnections
 
 _REMOTE = Provenance("remote")
 FILTERS = ("status",)
-"""Members by which the list is filtered, beside its type and a text."""
+"""Members by which the list is filtered, in addition to its type and a text."""
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -47,8 +47,8 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/connections``; ``?force=true`` stores a connection whose test fails, ``?test=false`` skips the test. One that
-    comes with a ``grant`` is not tested."""
+    """Serve ``POST /v1/connections``; ``?force=true`` stores a connection whose test fails, ``?test=false`` skips the test. A connection
+    with a ``grant`` is not tested."""
     body = await _members(request, {"name", "type", "values"}, {"grant", "quotas"})
     how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
 
@@ -127,7 +127,7 @@ async def policy(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def _done(server: ServerContext, identity: Identity, step: Callable[[ManagedConnections], Any], stale: int = 409) -> Any:
-    """Run a step in a thread of the workspace; ``stale`` is the status if somebody has changed the connection meanwhile."""
+    """Run a step in a thread of the workspace; ``stale`` is the status if the connection was changed meanwhile."""
     try:
         found = await server.asking(
             identity.workspace, lambda: step(server.runtime(identity.workspace).connections_of(identity.caller).acting_as(identity.actor))

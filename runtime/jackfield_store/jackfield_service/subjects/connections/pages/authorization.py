@@ -1,6 +1,6 @@
 """Approval of a connection at its provider: in this browser, or on another device with a code.
 
-The provider's answer reaches ``/oauth2/callback`` without the session's cookie, which is SameSite=Strict. That page hands it over to
+The provider's answer reaches ``/oauth2/callback`` without the session's cookie, which is SameSite=Strict. That page passes it on to
 ``ANSWERED``, where the cookie is present: only the session that began an authorization can complete it (RFC 6749 §10.12).
 """
 

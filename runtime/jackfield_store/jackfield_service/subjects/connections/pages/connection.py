@@ -55,8 +55,8 @@ def _needed(text: str) -> Markup:
 
 
 def cure(hint: str, external_id: str | None = None, lead: str = "What to do: {}", block: Callable[[str], Markup] = _needed) -> Markup:
-    """Render a hint; ``external_id`` replaces its placeholder, ``{}`` in ``lead`` stands for the text before a JSON object, which ``block``
-    renders."""
+    """Render a hint; ``external_id`` replaces its placeholder, ``{}`` in ``lead`` is the place of the text before a JSON object, which
+    ``block`` renders."""
     text = hint.replace(_EXTERNAL_ID, external_id) if external_id else hint
     shown = [h.p(part) if isinstance(part, str) else block(json_text(part)) for part in _parts(text, lead)]
     return h.div(shown, class_="hint-next stack")
@@ -178,7 +178,7 @@ def removed(request: PageRequest) -> Response:
 
 
 def _users(request: PageRequest, row: Mapping[str, Any]) -> tuple[list[Node], Calls]:
-    """Return what uses a connection, and the calls over it."""
+    """Return the users of a connection, and the calls over it."""
     name = str(row["name"])
     return uses(request, [name]).get(name, []), calls_over(request, name)
 
@@ -266,7 +266,7 @@ def _policies(request: PageRequest, row: Mapping[str, Any], external: str | None
 def _build_policies(
     request: PageRequest, row: Mapping[str, Any], principal: str | None, connector: str | None
 ) -> tuple[Mapping[str, Any] | None, JackfieldError | None]:
-    """Return the policies, and the reason why they are not those that were asked for; neither for types without policies."""
+    """Return the policies, and the reason if they are not the requested ones; neither for types without policies."""
     name, make = str(row["name"]), request.connections.policy
     try:
         return make(name, None, principal, None, connector), None

@@ -125,7 +125,7 @@ def _removed(request: PageRequest, name: str, _once: str) -> Node:
 
 
 def _stopped(request: PageRequest, picked: Sequence[str]) -> Node:
-    """Name what stops with the connections, as the page of each does."""
+    """Name the objects that stop with the connections, as each connection's page does."""
     found = uses(request, picked)
     if not found:
         return None

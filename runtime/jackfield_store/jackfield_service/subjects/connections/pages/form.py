@@ -1,4 +1,4 @@
-"""Forms that create and edit connections, with the setup guide of the type beside them; saving tests the connection."""
+"""Forms that create and edit connections, with the setup guide of the type next to them; saving tests the connection."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def changed(request: PageRequest) -> Response:
 
 
 def editor_of(kind: ConnectionKind, values: Mapping[str, Any], *, own_external_id: bool, fresh: bool) -> Markup:
-    """Build the form of a type's values: first what a person reads at the provider, last what concerns the server's network. Stored secrets
-    are never sent to the browser; an empty field keeps them."""
+    """Build the form of a type's values: first the values from the provider, last those about the server's network. Stored secrets are
+    never sent to the browser; an empty field keeps them."""
     secret = {path[1:] for path in secret_places(kind.schema, values)}
     schema = kind.schema
     if fresh or not own_external_id:
@@ -125,7 +125,7 @@ def _fitting(request: PageRequest) -> list[ConnectionKind]:
 
 
 def _used_first(request: PageRequest, kinds: list[ConnectionKind]) -> list[ConnectionKind]:
-    """Sort the types: those of existing connections, then those of connectors that the workspace calls, then the others."""
+    """Sort the types: first types of existing connections, then types of connectors that the workspace calls, then the others."""
     types = Counter(str(row["type"]) for row in request.connections.list(limit=_MOST).items)
     called = {key.partition(".")[0] for key, _ in request.uses}
 
@@ -232,7 +232,7 @@ def _guide(kind: ConnectionKind) -> Markup | None:
 
 
 def _saved(request: PageRequest, save: Callable[..., dict[str, Any]], address: str) -> Response:
-    """Save the form's values in the way that its button selects; render a refusal beside the form."""
+    """Save the form's values in the way that its button selects; render a refusal next to the form."""
     how = request.form.get("how", "test")
     try:
         values = decode(request.form.get("values", "{}"))
@@ -271,6 +271,6 @@ def _inside(row: Mapping[str, Any]) -> Markup:
 
 
 def _free_name(request: PageRequest, kind: ConnectionKind) -> str:
-    """Propose a name: that of the connector, with a number where it is taken."""
+    """Propose a name: the connector's, with a number if it is taken."""
     taken = {str(row["name"]) for row in request.connections.list(limit=_NAMES).items}
     return free_name(kind.manifests[0].key.replace(".", "-"), taken.__contains__)

@@ -1,4 +1,4 @@
-"""Links to what runs by itself over connections or with connectors: it follows a new name, and stops with a removal."""
+"""Links to automatic users of connections or connectors: they follow a new name, and stop with a removal."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _USES = {
     "schedule": ("schedules", "schedule", None), "subscription": ("subscriptions", "subscription", None),
     "start": ("subscriptions", "subscription", " (what its events start)"),
 }  # fmt: skip
-"""Section of what runs by itself over a connection, its name, and what uses it, by kind."""
+"""Section of an automatic user of a connection, its name, and its kind of use, by kind."""
 
 
 def uses(request: PageRequest, names: Sequence[str]) -> dict[str, list[Node]]:
-    """Return links to what runs by itself over each of the connections that anything runs over; nothing to a token with rules, which may
-    not see all of it."""
+    """Return links to the automatic users of each connection that has any; nothing for a token with rules, which may not see all of
+    them."""
     storage = request.server.storage
     if not _sees_all(request):
         return {}
@@ -27,7 +27,7 @@ def uses(request: PageRequest, names: Sequence[str]) -> dict[str, list[Node]]:
 
 
 def connector_uses(request: PageRequest, connector: str) -> list[Node]:
-    """Return links to what runs by itself with a connector in the visitor's workspace, as ``uses`` does."""
+    """Return links to the automatic users of a connector in the visitor's workspace, as ``uses`` does."""
     storage = request.server.storage
     return _links(uses_of_connector(storage.database, storage.vault, request.identity.workspace, connector)) if _sees_all(request) else []
 

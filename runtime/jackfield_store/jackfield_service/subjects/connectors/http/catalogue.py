@@ -1,4 +1,4 @@
-"""Routes of what is installed: connectors, actions, triggers, connection types, and installing them from catalogues."""
+"""Routes of installed connectors, with their actions, triggers and connection types, and routes for installing them from catalogues."""
 
 from __future__ import annotations
 

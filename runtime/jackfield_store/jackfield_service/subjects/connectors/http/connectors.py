@@ -1,6 +1,6 @@
 """``/v1/connectors`` and ``/v1/actions``: the installed connectors and actions as JSON, and the Markdown guide to an action.
 
-Their threads are not those in which calls wait for the database: descriptions are read while it does not answer.
+Their threads are separate from calls that wait for the database: descriptions can be read while it does not answer.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ async def upgraded(request: Request, server: ServerContext, identity: Identity) 
 
 
 async def removed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``DELETE /v1/installations/{key}``: remove all versions of a connector, or that of ``?version=``."""
+    """Serve ``DELETE /v1/installations/{key}``: remove all versions of a connector, or only ``?version=``."""
     installer, key, version = find_installer(server, identity), request.path_params["key"], request.query_params.get("version")
     name = exactly(key, version)
     rows = await server.slowly(

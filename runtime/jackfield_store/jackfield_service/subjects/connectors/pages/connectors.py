@@ -158,7 +158,7 @@ def _all(request: PageRequest, entries: list[CatalogRow], revoked: Collection[st
 
 
 def _in_use(request: PageRequest) -> list[str]:
-    """List the keys of the connectors that the workspace calls, the most called first, then of those that have a connection."""
+    """List the keys of the connectors that the workspace calls, the most called first, then of connectors with a connection."""
     catalog, calls = request.catalog, Counter[str]()
     for (key, _), count in request.uses.items():
         calls[key] += count
@@ -254,7 +254,7 @@ def _type_cards(request: PageRequest, manifest: Manifest) -> Iterable[Markup]:
 
 
 def _actions(request: PageRequest, manifest: Manifest) -> list[Markup | None]:
-    """Render the actions of a connector. ``?q=`` searches them, ``?group=`` keeps those of a tag, ``?start=`` is the first row."""
+    """Render the actions of a connector. ``?q=`` searches them, ``?group=`` keeps the actions of a tag, ``?start=`` is the first row."""
     actions, address = manifest.actions, f"/connectors/{manifest.key}"
     is_long = len(actions) > _PAGE
     words, group, given = (request.query.get(name, "").strip() for name in ("q", "group", "start"))
@@ -279,7 +279,7 @@ def _found_keys(request: PageRequest, connector: str, words: str) -> list[str]:
 
 
 def _by_use(request: PageRequest, manifest: Manifest) -> list[str]:
-    """List the keys of all actions: those that this workspace uses first, then in the connector's order."""
+    """List the keys of all actions: the actions that this workspace uses first, then in the connector's order."""
     uses = request.uses
     return sorted(manifest.actions, key=lambda key: -uses[manifest.key, key])
 

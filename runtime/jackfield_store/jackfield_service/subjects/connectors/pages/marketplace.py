@@ -1,4 +1,4 @@
-"""Pages of the catalogues' connectors: install, upgrade, remove, and what an upgrade would change."""
+"""Pages of the catalogues' connectors: install, upgrade, remove, and the changes of an upgrade."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def listed(request: PageRequest) -> Response:
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /marketplace/{key}``: a connector's publisher, grade and permissions, and what an upgrade would change."""
+    """``GET /marketplace/{key}``: a connector's publisher, grade and permissions, and the changes of an upgrade."""
     installer, key = _installer(request), exactly(request.path("key"))
     row, versions = _rows(installer, key)
     if row is None and not versions:
@@ -106,13 +106,13 @@ def shown(request: PageRequest) -> Response:
 
 
 def _rows(installer: Installer, key: str) -> tuple[Row | None, list[Row]]:
-    """Return what the catalogues have of a connector, and its installed versions."""
+    """Return the catalogues' row of a connector, and its installed versions."""
     row = next((row for row in installer.available() if row["connector"] == key), None)
     return row, [mine for mine in installer.installed() if mine["connector"] == key]
 
 
 def _state(row: Row | None, versions: Iterable[Row]) -> Any:
-    """Return what is shown of a connector: what a catalogue would install, by whom and with which permissions, and what is installed."""
+    """Return the displayed state of a connector: the version, publisher and permissions in a catalogue, and the installed versions."""
     offered = None if row is None else [row.get(member) for member in ("version", "publisher", "permissions", "hosts", "source")]
     return [offered, [[mine["version"], mine.get("default")] for mine in versions]]
 
@@ -169,7 +169,7 @@ def removed(request: PageRequest) -> Response:
 
 
 def _done(request: PageRequest, installer: Installer) -> Markup | None:
-    """Say which connector was changed, and to which version. What a link may add is a connector's key and a version at most."""
+    """Render which connector was changed, and to which version. A forged link can only change the connector's key and version in it."""
     done = request.query.get("done")
     if done is None or done not in _DONE or not request.query.get("connector"):
         return None
@@ -197,7 +197,7 @@ def _without_catalogue(request: PageRequest) -> Response:
 
 
 def _catalogue_rows(installer: Installer) -> list[Row]:
-    """Return the connectors of the catalogues, and those that are installed and that no catalogue has any more."""
+    """Return the connectors of the catalogues, and installed ones that no catalogue has any more."""
     rows: list[Row] = [*installer.available()]
     known = {row["connector"] for row in rows}
     gone = {mine["connector"]: {**mine, "installed": mine["version"]} for mine in reversed(installer.installed())}
@@ -224,8 +224,8 @@ def _matches(row: Row, words: str) -> bool:
 
 
 def newer_versions(request: PageRequest, key: str = "") -> Markup | None:
-    """Render the place of the notices of newer versions, of one connector or of all, for those who may upgrade. They come when the page is
-    shown, since catalogues are read over the network."""
+    """Render the placeholder for notices of newer versions, of one connector or of all, for visitors who may upgrade. They are loaded after
+    the page, since catalogues are read over the network."""
     if request.server.installer is None or not may_install(request):
         return None
     address = f"/marketplace?{urlencode({_NEWER: key})}"
@@ -288,7 +288,7 @@ def _install(request: PageRequest, row: Row) -> Markup:
 
 
 def _unfolded(request: PageRequest, row: Row) -> Markup:
-    """Render what installs a connector from the list: it shows first what the connector may do."""
+    """Render the row that installs a connector from the list: it first shows the connector's permissions."""
     title = row.get("title", row["connector"])
     install = _install_form(request, row, f"Install {row['version']}", f"Install {title} {row['version']}")
     return h.details(h.summary("Install", aria_label=f"Install {title}"), _permissions(row), install)

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document of what callbacks get, built from the types of events and served as ``/asyncapi.json``."""
+"""The AsyncAPI 3.0 document of the deliveries to callbacks, built from the types of events and served as ``/asyncapi.json``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/v1/events``: what happened in the workspace, read by cursor."""
+"""``/v1/events``: events of the workspace, read by cursor."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ async def _found(request: Request, server: ServerContext, identity: Identity) ->
 
 
 def _opened(server: ServerContext, file: StoredFile, first: int) -> SealedReader:
-    """Open a file at an offset. What is missing or damaged is found before the response begins, as far as possible.
+    """Open a file at an offset. Missing or damaged content is found before the response begins, as far as possible.
 
     :raises Problem: 404 if the content is missing or damaged.
     """

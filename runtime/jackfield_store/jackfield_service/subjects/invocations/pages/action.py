@@ -92,8 +92,8 @@ def call_fields(
     request: PageRequest, called: tuple[Manifest, ActionManifest], begin: Mapping[str, Any], choices: list[dict[str, Any]],
     example: Mapping[str, Any] = EMPTY,
 ) -> list[Node]:  # fmt: skip
-    """Render the fields of a call: its connection, and its inputs, which begin with those of ``begin``. The page's script collects them in
-    the field ``invocation``; ``example`` has inputs that a button fills in, where nothing is entered."""
+    """Render the fields of a call: its connection, and its inputs, filled from ``begin``. The page's script collects them in the field
+    ``invocation``; ``example`` has inputs that a button fills into empty fields."""
     manifest, action = called
     inputs = begin.get("inputs", {})
     schema = call_schema(action, inputs if isinstance(inputs, Mapping) else ())
@@ -180,7 +180,8 @@ def found_action(request: PageRequest) -> tuple[Manifest, ActionManifest]:
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /connectors/{key}/actions/{action}``; ``?again=`` prefills the inputs of an invocation, ``?example=`` those of an example."""
+    """``GET /connectors/{key}/actions/{action}``; ``?again=`` prefills the inputs of an invocation, ``?example=`` the inputs of an
+    example."""
     request.require("read")
     manifest, action = found_action(request)
     again = _again(request)
@@ -228,7 +229,7 @@ def output(request: PageRequest) -> Response:
 
 def options(request: PageRequest) -> Response:
     """``GET /connectors/{key}/options/{source}?connection=&inputs=``: choices for a field, as JSON. Only the scope ``invoke`` queries
-    providers. ``inputs`` is the JSON of those that the form has so far."""
+    providers. ``inputs`` is the JSON of the form's current values."""
     request.require("read")
     connection = request.query.get("connection") if request.may("invoke") else None
     try:
@@ -260,7 +261,7 @@ def read_invocation(request: PageRequest, manifest: Manifest, action: ActionMani
 
 
 def _again(request: PageRequest) -> Mapping[str, Any] | None:
-    """Return what was recorded of the invocation in ``?again=``; None without that parameter."""
+    """Return the recorded request of the invocation in ``?again=``; None without that parameter."""
     identifier = request.query.get("again")
     return kept_inputs(request, identifier) if identifier and not request.is_silent else None
 
@@ -322,7 +323,7 @@ def _about(manifest: Manifest, action: ActionManifest, address: str) -> Markup:
 
 
 def _said(action: ActionManifest) -> str:
-    """Say what the effect means for a person who runs the action again."""
+    """Return the meaning of the effect for a person who runs the action again."""
     if action.hands_out:
         return _HANDS_OUT
     is_by_key = action.effect == "idempotent" and action.content.row.get("idempotentBy") == "key"
@@ -330,7 +331,7 @@ def _said(action: ActionManifest) -> str:
 
 
 def _carrying(request: PageRequest, name: str, address: str, manifest: Manifest, action: ActionManifest) -> Markup:
-    """Render the form of a button that takes what is filled in to another form: of a schedule, or of a file's rows."""
+    """Render the form of a button that carries the filled-in values over to another form: of a schedule, or of a file's rows."""
     named = [h.input(type="hidden", name=name, value=value) for name, value in (("connector", manifest.key), ("action", action.key))]
     carried = h.input(type="hidden", name="invocation", value="{}", data_carried=True)
     return form(request, address, named, carried, id=name)

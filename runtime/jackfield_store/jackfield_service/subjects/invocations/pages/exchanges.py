@@ -1,4 +1,4 @@
-"""Exchanges of an invocation with its provider: each request and response, and the line of curl, for whoever looks for it there."""
+"""Exchanges of an invocation with its provider: each request and response, and the curl command, for debugging."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def _again(entry: Entry) -> Markup:
 
 
 def _state(entry: Entry) -> Any:
-    """Return what is shown of a call that can be cancelled; None of one that has ended."""
+    """Return the displayed state of a call that can be cancelled; None for a call that has ended."""
     return [entry.id, entry.status] if entry.is_open else None
 
 
@@ -133,7 +133,7 @@ def _content(request: PageRequest, entry: Entry) -> list[Node]:
 
 
 def _facts(request: PageRequest, entry: Entry) -> Markup:
-    """Render what was asked for; without what the form of an approval above says already."""
+    """Render the request, without the parts that the form of an approval above shows already."""
     is_asked = entry.status == "waiting" and request.may("approve")
     return card(
         "Request",

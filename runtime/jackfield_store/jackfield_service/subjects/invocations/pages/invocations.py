@@ -91,8 +91,8 @@ def listed(request: PageRequest) -> Response:
 
 
 def saved(request: PageRequest) -> Response:
-    """``GET /invocations/export``: save what the list's filters find, ``?kind=csv`` or ``jsonl``, as ``GET /v1/invocations`` exports it.
-    With ``?within=1`` it saves what has the searched text in its inputs or in its error."""
+    """``GET /invocations/export``: save the rows that the list's filters match, ``?kind=csv`` or ``jsonl``, as ``GET /v1/invocations``
+    exports them. With ``?within=1`` it saves the calls with the searched text in their inputs or error."""
     request.require("read")
     kind = export_kind(request)
     given = _query_filters(request)
@@ -219,8 +219,8 @@ def _others(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _within(request: PageRequest, given: Mapping[str, str], wanted: Mapping[str, Any], shown: Collection[str]) -> Node:
-    """Render the calls that have the searched text in their inputs or in their error, such as a customer's address. A caller who sees a
-    part of the journal gets none. Opening them is work: it is done where somebody has asked for it."""
+    """Render the calls with the searched text in their inputs or error, such as a customer's address. A caller who sees a part of the
+    journal gets none. Searching opens them all, which is expensive: it is done only on request."""
     if _WITHIN not in given:
         asked = h.a("Search inputs and errors, too", href=f"/invocations?{urlencode({**given, _WITHIN: '1'})}")
         return None if request.identity.rules else h.p(asked, h.span(" (Enter)", class_="muted"))
@@ -241,7 +241,7 @@ def _within(request: PageRequest, given: Mapping[str, str], wanted: Mapping[str,
 
 
 def _empty(given: Mapping[str, str], *, is_partial: bool) -> Node:
-    """Render what stands in place of a list without rows; a searched text may still be in inputs and errors, which are listed below."""
+    """Render the text in place of a list without rows; a searched text may still be in inputs and errors, which are listed below."""
     if not given.keys() - {"timezone", _WITHIN}:
         return [h.p("No invocations yet. Each call is listed here as soon as it begins."), h.a("Choose an action", href="/connectors")]
     if is_partial:

@@ -26,7 +26,7 @@ _TOGETHER = "rerun"
 
 
 def named(request: PageRequest, identifier: str) -> Node:
-    """Render an invocation as its action, with a link to it, and the line that tells it from others."""
+    """Render an invocation as its action, with a link to it, and the line that distinguishes it."""
     try:
         entry = request.journal.find(identifier)
     except InvalidInvocation:
@@ -55,7 +55,7 @@ def _again(request: PageRequest, identifier: str, once: str) -> Node:
 
 
 def _together(once: str) -> Node:
-    """Render the link to the calls that were queued at once, of which the list shows which fail."""
+    """Render the link to the calls that were queued together; the list shows which fail."""
     return h.a("Follow the new calls", href=f"/invocations?label={_TOGETHER}%3D{once}", class_="button primary")
 
 
@@ -82,7 +82,7 @@ def _its_form(entry: Entry) -> Markup:
 def _connection(request: PageRequest, entry: Entry) -> str | None:
     """Return the connection of a call by its present name; None if its action needs none.
 
-    :raises NotDone: if it is gone: the runtime would take another one that has its name, or in the place of none the only one.
+    :raises NotDone: if it is gone: the runtime would take another connection with its name, or the only one instead.
     """
     if entry.connection is None:
         action = _action(request, entry)
@@ -134,9 +134,10 @@ def _cancelled(request: PageRequest, identifier: str, _once: str) -> Node:
 
 
 def redrive(request: PageRequest, identifier: str) -> str:
-    """Queue a dead letter again; return ``redriven``, ``alive`` if it is none any more, or ``held`` if another invocation holds its key.
+    """Queue a dead letter again; return ``redriven``, ``alive`` if it is no longer a dead letter, or ``held`` if another invocation holds
+    its key.
 
-    :raises InvalidInvocation: if it is one that cannot be queued again.
+    :raises InvalidInvocation: if it cannot be queued again.
     """
     letters = audited_dead_letters(request.server.storage, request.identity.workspace, request.server.clock, request.identity.actor)
     entry = request.journal.find(identifier)
