@@ -1,5 +1,4 @@
-"""Rules that miss idempotent actions, which are changes too: ``writes: ask``, and a pattern that blocks ``effect:write``, or lets it
-wait."""
+"""Rules that miss idempotent changes: ``writes: ask``, and a pattern that blocks ``effect:write``, or lets it wait."""
 
 from __future__ import annotations
 
