@@ -28,17 +28,16 @@ requests are then not sent (docs/concepts.md)."""
 Queue = Callable[[Mapping[str, Any]], Awaitable["Result | str"]]
 """Queues an invocation, and returns its id, or the Result that its key replays."""
 DESCRIBING = ("search_actions", "get_action_guide")
-"""Tools that go on while the database does not answer, without what it has stored."""
+"""Tools that work while the database does not answer, without stored data."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """Caller of a tool, and the runtime of their workspace. ``current`` returns the caller with the rights they have now, and raises when
-    these have ended; ``left`` returns whether nobody waits for the answer any more; ``waits`` counts a reader that waits for
-    events; ``origin`` returns the URL of the HTTP API, None if there is none. ``is_silent``: the database does not answer,
-    and the caller is known as of the last minute: no connections are looked for. ``queue`` is None without a database, and then there are
-    no tasks; ``go_on`` sees to it that a queued invocation goes on, where no other part of the process does. ``connects`` returns how the
-    person behind the client is asked to connect an account; None if nobody is."""
+    """Caller of a tool, and the runtime of their workspace. ``current`` returns the caller with its current rights, and raises when these
+    have ended; ``left`` returns whether the client has left. ``is_silent``: the database does not answer, and the caller's identity is from
+    the last minute: no connections are looked up. ``queue`` is None without a database, and then there are no tasks; ``go_on`` runs a
+    queued invocation where no other part of the process does. ``connects`` returns how the person behind the client is asked to connect an
+    account; None if nobody can be asked."""
 
     runtime: Jackfield
     caller: Caller

@@ -1,12 +1,11 @@
 """A connection that a call lacks: the person behind the client gets a link by which to connect it (URL elicitation), and the call goes on.
 
-Only who may be asked is asked: a person who has signed in at the identity provider, or whoever has started ``jackfield mcp``. The link is a
-connect session for that person alone: of the others who open it, the console lets nobody in. That the client says "accept" means no more
-than that it has shown the link.
+Only two kinds of callers are asked: a person who has signed in at the identity provider, and the person who has started ``jackfield mcp``.
+The link is a connect session for that person alone: the console admits nobody else who opens it. The client's "accept" only means that it
+has shown the link.
 
-The state that a client of 2026-07-28 sends back is sealed, and holds for one caller, one call and a limited time. The
-idempotency key of the call that follows belongs to the caller, the call and the link. Of many repeats, and of many states of one link, one
-takes effect.
+The state that a client of 2026-07-28 sends back is sealed, and holds for one caller, one call and a limited time. The idempotency key of
+the call that follows belongs to the caller, the call and the link. Of many repeats, and of many states of one link, one takes effect.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ _GRACE = 300.0
 """Seconds beyond it in which a call whose connection was made at the last moment is repeated."""
 _KNOWN = 1_000
 _READ = 200
-"""Connections looked at for what serves an action."""
+"""Connections read in the search for one that serves an action."""
 _LONGEST = 4_096
 _INPUT = "connect"
 """Name of the request for input, in the protocol's map of them."""
@@ -57,7 +56,7 @@ ANSWERS = ("accept", "decline", "cancel")
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """Lack of a call: a connection of one of the ``types``, or the approval of one that exists."""
+    """Missing part of a call: a connection of one of the ``types``, or the approval of an existing one."""
 
     connector: str
     action: str
@@ -77,8 +76,8 @@ class Link:
 
 @dataclass(slots=True)
 class OpenLinks:
-    """Links that were shown, so that a person who is asked again gets the same one. Those of a process; at most one of each person for a
-    connector, so that nobody opens sessions without end."""
+    """Links that were shown, so that a person who is asked again gets the same one. They belong to a process; at most one per person and
+    connector, so that callers cannot open sessions endlessly."""
 
     _links: OrderedDict[tuple[str, str, str], tuple[Lacking, Link]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -99,8 +98,9 @@ class OpenLinks:
 
 @dataclass(frozen=True, slots=True)
 class ConnectRequests:
-    """Requests to one person. ``person`` is the issuer and the subject, with ``|`` between them, or empty for whoever has started the
-    program, ``verify`` how the console knows them, ``base`` the server's address. Methods read the database: call them in a thread."""
+    """Requests to one person. ``person`` is the issuer and the subject, joined by ``|``, or empty for the person who has started the
+    program, ``verify`` the kind of proof for the console, ``base`` the server's address. Methods read the database: call them in a
+    thread."""
 
     runtime: Jackfield
     caller: Caller
@@ -112,7 +112,7 @@ class ConnectRequests:
     links: OpenLinks
 
     def lacking(self, invocation: Mapping[str, Any], error: JackfieldError) -> Lacking | None:
-        """Return what a refused call lacks; None if it was refused for another reason, or a rule would forbid the call anyway."""
+        """Return the missing part of a refused call; None if it was refused for another reason, or a rule would forbid the call anyway."""
         kind, named = error.hint.kind if isinstance(error.hint, NextStep) else "", invocation.get("connection")
         is_missing = isinstance(error, UnknownConnection) or (kind == "add_connection" and isinstance(error, InvalidInvocation))
         has_ended = kind == "connect" and isinstance(error, InvalidConnection)
@@ -133,7 +133,7 @@ class ConnectRequests:
         return Lacking(manifest.key, action.key, types, wish.connection or "", "connect") if is_offered else None
 
     def ask(self, lacking: Lacking) -> Link | None:
-        """Return a link by which the person connects what is lacking; None if no session can be opened."""
+        """Return a link by which the person makes the missing connection; None if no session can be opened."""
         key, now = (self.runtime.workspace, self.person, lacking.connector), self._now()
         sessions, before = self.open_sessions(), self.links.find(key)
         if before is not None:
@@ -173,10 +173,10 @@ class ConnectRequests:
         return MCPError(URL_ELICITATION_REQUIRED, request["message"], {"elicitations": [request]})
 
     def resumed(self, text: str, name: str, arguments: Mapping[str, Any], responses: object) -> str | dict[str, Any]:
-        """Return the idempotency key of a call whose connection was made, or the request for input once more while nobody has made it.
-        Where nobody will, the call has its key, too, and is refused as it was before.
+        """Return the idempotency key of a call whose connection was made, or the request for input again while it is missing. If it will
+        not be made, the call gets its key, too, and is refused as before.
 
-        :raises MCPError: if the state is none of ours, for another caller or call, or its time is over.
+        :raises MCPError: if the state is not ours, for another caller or call, or has expired.
         """
         state = self._opened(text)
         if state["who"] != self._who() or state["call"] != digest_of_call(name, arguments) or self._now() > state["until"] + _GRACE:
@@ -252,5 +252,5 @@ def _answer_of(responses: object) -> str | None:
 
 
 def digest_of_call(name: str, arguments: Mapping[str, Any]) -> str:
-    """Return what a call is recognized by when it is repeated."""
+    """Return the digest by which a repeated call is recognised."""
     return hashlib.sha256(json.dumps([name, arguments], sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()

@@ -43,7 +43,7 @@ _MOST = 50
 _SERVING = 5
 """Connections named for one action."""
 _READ = 200
-"""Connections looked at for what serves an action: a workspace may have thousands."""
+"""Connections read in the search for one that serves an action: a workspace may have thousands."""
 _NAMED = 20
 """Connectors named for one connection: one of AWS may serve 439."""
 
@@ -171,7 +171,7 @@ async def _search(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, st
 
 
 def _row(found: Match, connections: Sequence[str] | None) -> Json:
-    """Return a row of a search, with what its connector's author has written apart; without connections if they are not known."""
+    """Return a row of a search, with texts by the connector's author kept separate; without connections if they are not known."""
     row = found.to_json()
     texts = {name: row.pop(name) for name in ("title", "description")}
     known = {} if connections is None else {"connections": [*connections]}

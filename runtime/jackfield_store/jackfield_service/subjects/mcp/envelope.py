@@ -1,6 +1,6 @@
 """Faults of messages, in words that name the member and the reason. No value is quoted, since it may hold a secret.
 
-The SDK takes what its types let pass for something else, and says no more than that something is not valid.
+The SDK misreads values that its types accept, and only says that something is not valid.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LONGEST = 40
 
 
 def fault_of(message: object) -> str | None:
-    """Return why what was received is no message of JSON-RPC 2.0; None for one that is."""
+    """Return why a received value is no message of JSON-RPC 2.0; None for a valid message."""
     if not isinstance(message, Mapping):
         return f"it is {_KINDS[type(message)]}, and must be one object"
     method, params = message.get("method"), message.get("params")
@@ -47,12 +47,12 @@ def fault_of(message: object) -> str | None:
 
 
 def _is_id(identifier: object, method: object) -> bool:
-    """Return False for an ID that is there and is none: whoever sends it waits for the answer. Typed clients give notifications null."""
+    """Return False for an invalid ID: its sender waits for the answer. Typed clients send null as the ID of notifications."""
     return type(identifier) in (str, int) or (identifier is None and str(method).startswith(_NOTIFICATIONS))
 
 
 def known_id(message: object) -> str | int | None:
-    """Return the ID with which a message that is not valid is answered; None if it has none that an answer may have."""
+    """Return the ID for the answer to an invalid message; None if it has no valid one."""
     identifier = message.get("id") if isinstance(message, Mapping) else None
     if isinstance(identifier, float) and identifier.is_integer():
         return int(identifier)
@@ -60,9 +60,9 @@ def known_id(message: object) -> str | int | None:
 
 
 def refusal_of(body: bytes, version: str | None) -> bytes | None:
-    """Return the error for a body, with the revision of its header field, that the SDK is not to read; None for any other.
+    """Return the error for a body, with the revision of its header field, that must not reach the SDK; None for any other.
 
-    What is no JSON at all is the SDK's to refuse."""
+    The SDK refuses bodies that are not JSON."""
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
@@ -78,7 +78,7 @@ def refusal_of(body: bytes, version: str | None) -> bytes | None:
 
 
 def _names_version(message: Mapping[str, Any]) -> bool:
-    """Return whether the message itself names its revision, beside which the SDK judges that of the header field."""
+    """Return whether the message itself names its revision, which the SDK then compares with the header field."""
     params = message.get("params")
     meta = params.get("_meta") if isinstance(params, Mapping) else None
     return isinstance(meta, Mapping) and PROTOCOL_VERSION_META_KEY in meta
@@ -90,7 +90,7 @@ def _error(identifier: str | int | None, code: int, text: str, data: Any = None)
 
 
 def named(error: ValidationError) -> MCPError:
-    """Return the error for parameters that are not valid, which names the first that is not, and why."""
+    """Return the error for invalid parameters, which names the first invalid one, and the reason."""
     rows = error.errors(include_url=False, include_context=False, include_input=False)
     row = rows[0] if rows else {"loc": (), "type": "", "msg": ""}
     steps = [step for step in row["loc"] if step != "params"]

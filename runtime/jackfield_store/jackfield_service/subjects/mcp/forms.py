@@ -1,8 +1,8 @@
 """Forms for the person behind an MCP client, for a provider's question (elicitation) that no package of the operator answers.
 
-The call is refused, with nothing done, and the client gets the form in its place. It shows the form, and calls again with the answer and
-the state. The state holds the answers of earlier rounds, sealed for one caller, one call and a limited time. The provider is then called
-anew, and is answered. Whoever may call may answer: unlike a link, a form gives nobody an account.
+The call is refused, with nothing done, and the client gets the form in its place. The client shows the form, and calls again with the
+answer and the state. The state holds the answers of earlier rounds, sealed for one caller, one call and a limited time. The provider is
+then called again, and gets the answers. Anyone who may call may answer: unlike a link, a form gives nobody an account.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Json = Mapping[str, Any]
 
 
 class Forms:
-    """Forms of one call of a tool. ``asked`` are those that it lacks an answer to: none before it has run."""
+    """Forms of one call of a tool. ``asked`` are the forms without an answer: none before it has run."""
 
     def __init__(self, runtime: Jackfield, caller: Caller, tool: str, arguments: Json) -> None:
         self._runtime = runtime
@@ -65,7 +65,7 @@ class Forms:
         raise Forbidden("the provider asks a person for something before it does this", hint="Answer it.", sent=Sent.REFUSED)
 
     def answer(self, responses: Mapping[str, Any]) -> None:
-        """Take the answers of a call. Those of questions that nobody asks are ignored.
+        """Process the answers of a call. Answers to unknown questions are ignored.
 
         :raises MCPError: if they have another shape, or are too long.
         """
@@ -125,7 +125,7 @@ def _texts(form: Any) -> Iterator[str]:
 
 
 def _warnings(texts: list[str]) -> list[str]:
-    """Return what the person is told of texts that may not be what they look like."""
+    """Return warnings for the person about deceptive texts."""
     hidden = [visible(text, "")[:_NAME] for text in texts[1:] if has_hidden(text, "\n")][:_TOLD]
     mixed = [word[:_NAME] for text in texts for word in mixed_words(text)][:_TOLD]
     found = [f"Its form has characters that are not seen or that reorder others: {', '.join(hidden)}."] if hidden else []

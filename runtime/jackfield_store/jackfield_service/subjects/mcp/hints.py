@@ -1,4 +1,4 @@
-"""Next steps in the words of MCP: what a model does, or tells its person."""
+"""Next steps in the words of MCP: steps for a model, or messages for its person."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ class _Call:
         self._request = request
         self._large = large
         self._is_silent = is_silent
-        """True while the database does not answer: what is described is read in threads in which no call waits for it."""
+        """True while the database does not answer: descriptions are then read in threads in which no call waits for it."""
         self._files = 0
         """Total size in bytes of the files that the inputs refer to."""
 
@@ -217,7 +217,7 @@ class _Call:
         return await exchange.answer(call, headers, body, send)
 
     def response(self, found: StatelessResponse) -> Response:
-        """Build the HTTP response. A call that a limit of the workspace has refused is one of status 429, as on every other route; its tool
+        """Build the HTTP response. A call that a limit of the workspace has refused gets status 429, as on every other route; its tool
         result says the same to the model."""
         if self.refusal is None:
             return Response(found.body, found.status, dict(found.headers))
@@ -327,7 +327,7 @@ def _peeked(body: bytes) -> Mapping[str, Any]:
 
 
 def _describes(body: bytes) -> bool:
-    """Return whether a message asks for nothing but descriptions, or tells something: a handshake, a list of tools, a search, a guide."""
+    """Return whether a message asks only for descriptions, or is a notification: a handshake, a list of tools, a search, a guide."""
     if len(body) > _SMALL:
         return False
     try:

@@ -1,6 +1,6 @@
 """Instructions that a client's model starts with: the installed connectors visible to the caller, and how to find and run actions.
 
-They name connectors by key: a title is text of its author, which a model would read as ours.
+They name connectors by key: a title is its author's text, which a model would read as ours.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ If the status is waiting or running, read_result has the end of that invocation 
 def instructions(call: CallContext) -> str:
     """Write the instructions for a caller; read the database if rules depend on connections.
 
-    The connectors are those of the search index, so that none of their manifests is read.
+    The connectors come from the search index, so that no manifest is read.
     """
     found = _ordered(call)
     more = f" and {len(found) - _MOST:,} more" if len(found) > _MOST else ""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LARGEST = 1024 * 1024
 """Bytes of a file that is sent in an answer."""
 URI = "jackfield://files/"
-"""Beginning of the URI of a file, before its ID."""
+"""Prefix of the URI of a file, before its ID."""
 Contents = TextResourceContents | BlobResourceContents
 _TEXTUAL = ("json", "xml", "yaml", "csv", "javascript", "x-ndjson")
 _MOST = 10
@@ -46,8 +46,8 @@ def may_have_media(found: CallToolResult) -> bool:
 
 
 def media_of(call: CallContext, result: Result, *, links: bool) -> list[Content]:
-    """Return the files of an output as content; those that have expired meanwhile, or are the files of others, are left out. ``links``: the
-    client's protocol version has links to resources."""
+    """Return the files of an output as content; expired files, and files of others, are left out. ``links``: the client's protocol version
+    has links to resources."""
     files, found = call.runtime.files, list[Content]()
     left = _LONGEST if result.meta.truncated is None else 0  # an output that was too large is not sent by its file
     for identifier in islice(_files(result.output, _LEVELS), _MOST):
@@ -86,7 +86,7 @@ def _content(call: CallContext, file: StoredFile, *, is_short: bool) -> Content:
 
 
 def _is_textual(content_type: str) -> bool:
-    """Return whether a media type is one of text."""
+    """Return whether a media type is a text type."""
     kind = content_type.partition(";")[0].strip().lower()
     return kind.startswith("text/") or kind.rpartition("/")[2].rpartition("+")[2] in _TEXTUAL
 

@@ -1,4 +1,4 @@
-"""Progress of a call, told to a client that asks for it: what a job's provider says, how many pages were read, what is waited for."""
+"""Progress of a call, for a client that asks for it: the report of a job's provider, the number of pages read, the reason for a wait."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from jackfield.call.how import Follow
 
 EVERY = 5.0
-"""Seconds without news after which a client is told that the call goes on, so that it does not give up."""
+"""Seconds without news after which a client gets the message that the call goes on, so that it does not give up."""
 _BETWEEN = 0.05
 """Seconds between two reports, at least."""
 _LEAST = 1e-6
 _RUNNING = "The action is running."
 Report = Callable[[float, float | None, str], Awaitable[None]]
-"""Tells a client how much is done, out of how much if that is known, and what is being done."""
+"""Function that reports to a client how much is done, out of how much if known, and the current step."""
 
 
 class _Progress:
@@ -32,7 +32,7 @@ class _Progress:
         """True once a report has counted seconds, since nothing else was known."""
 
     def note(self, told: Mapping[str, Any]) -> None:
-        """Note what the call tells of its progress; from any thread."""
+        """Record a call's progress; from any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._noted, dict(told))
 
@@ -42,7 +42,7 @@ class _Progress:
             self._news.set()
 
     async def tell(self) -> None:
-        """Report what is noted as it comes, and that the call goes on after a while without."""
+        """Report recorded progress as it comes, and after a while without news that the call goes on."""
         beats = 0
         while True:
             try:

@@ -1,4 +1,4 @@
-"""A queued invocation in a process that serves no queue: ``jackfield mcp`` runs those of its own client."""
+"""A queued invocation in a process that serves no queue: ``jackfield mcp`` runs the invocations of its own client."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.mcp")
 _LOOK = 1.0
-"""Seconds between two looks for what is not due yet: an approval, a time, another process's turn."""
+"""Seconds between two checks of a waiting invocation: for an approval, a time, another process's turn."""
 
 
 async def run_to_end(runtime: Jackfield, identifier: str) -> None:
     """Run an invocation once it is due, unless another process does, and poll its job until that ends.
 
-    What does not end with this process is left in the journal: a server with the same database goes on, or the next look at the task.
+    An invocation that does not end with this process stays in the journal: a server with the same database continues it, or the next look
+    at the task.
     """
     queue = Queue(runtime.storage.database, runtime.clock)
     while True:

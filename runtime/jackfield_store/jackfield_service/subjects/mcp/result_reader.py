@@ -54,7 +54,7 @@ class _Part:
     total: int
     offset: int
     content: bytes
-    """The bytes asked for, and the one that follows, if there is one."""
+    """The requested bytes, and the next one, if there is one."""
     most: int
 
     @property
@@ -69,10 +69,11 @@ class _Part:
 
 
 async def read_result(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
-    """Return a part of an output, and words about it.
+    """Return a part of an output, and a text about it.
 
     :raises NotFound: if the caller has no such file or invocation, or it has expired.
-    :raises InvalidInput: if the file has no output, or the expression cannot be applied to it, or not exactly one of both is named.
+    :raises InvalidInput: if the file has no output, the expression cannot be applied to it, or not exactly one of file and invocation is
+        named.
     """
     part = await call.briefly(lambda: _part(call, given))
     body = part.body

@@ -1,4 +1,4 @@
-"""MCP server on the SDK's low-level server, which takes our schemas unchanged. It validates no arguments; the runtime does."""
+"""MCP server on the SDK's low-level server, which passes our schemas on unchanged. It validates no arguments; the runtime does."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class McpServer(Server[Any]):
             self.middleware.append(self._call_as_task)
 
     def get_capabilities(self, *given: Any, protocol_version: str | None = None, **named: Any) -> ServerCapabilities:
-        """Return what the server offers, with tasks for the version that has them; the SDK leaves them out for the others."""
+        """Return the server's capabilities, with tasks for the version that has them; the SDK leaves them out for others."""
         found = super().get_capabilities(*given, protocol_version=protocol_version, **named)
         if self._has_tasks and protocol_version not in MODERN_PROTOCOL_VERSIONS:
             found.tasks = CAPABILITY
@@ -113,7 +113,8 @@ def _listed(call: CallContext, after: str) -> tuple[list[Tool], str | None]:
 
 
 def _reporter(call: CallContext, context: Any) -> Report | None:
-    """Return what reports to a stdio client that asks for it. Requests over HTTP that the SDK answers have one response and no stream."""
+    """Return the function that reports to a stdio client that asks for it. Requests over HTTP that the SDK answers have one response and no
+    stream."""
     if call.origin is not None or "progress_token" not in (context.meta or {}):
         return None
 

@@ -61,8 +61,8 @@ class StatelessExchange:
     async def answer(
         self, call: CallContext, headers: list[tuple[bytes, bytes]], body: bytes, tell: Send | None = None
     ) -> StatelessResponse:
-        """Answer one POST with JSON; ``tell`` gets what is said before. May run in any event loop, since it shares no state with another
-        one."""
+        """Answer one POST with JSON; ``tell`` gets the messages before the answer. It may run in any event loop, since loops share no state
+        here."""
         asked = tool_call(_passed(headers), body)
         if asked is not None:
             status, answer = await tool_answer(self._server, call, asked, tell)

@@ -46,7 +46,7 @@ _CANCELLED = "notifications/cancelled"
 _ID = rb'"id":\s*(-?\d{1,18}|"[^"\\]{0,200}")'
 _FIRST = re.compile(rb'\s*\{\s*"jsonrpc":\s*"2\.0",\s*' + _ID)
 _LAST = re.compile(_ID + rb'\s*(?:,\s*"jsonrpc":\s*"2\.0"\s*)?\}\s*\Z')
-"""Where clients put the id of a request whose line is too long to parse."""
+"""Place where clients put the id of a request whose line is too long to parse."""
 
 
 class Wire:
@@ -222,7 +222,7 @@ class _Calls:
         self._leaving = False
         self._queued: dict[str, asyncio.Task[None]] = {}
         self.client = replace(caller(), audience="mcp", session=new_invocation_id())
-        """The client: a program that somebody with an account on this machine has started. Its session ends with this process."""
+        """The client: a program that an account on this machine has started. Its session ends with this process."""
 
     async def run(
         self, invocation: Mapping[str, Any], _request: str | int | None, follow: Follow | None, ask_caller: AskCaller | None

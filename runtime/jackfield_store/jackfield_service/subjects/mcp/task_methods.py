@@ -1,7 +1,7 @@
 """The protocol's methods about tasks, and calls of tools that become tasks.
 
-An action that is a job, or is not to begin yet, becomes a task of a client that takes tasks (2026-07-28). So does any action of a client
-that asks for it (2025-11-25). Both are queued: the answer is sent once they are on disk, and whoever serves the queue runs them.
+An action that is a job, or has a later begin, becomes a task of a client that supports tasks (2026-07-28). So does any action of a client
+that asks for it (2025-11-25). Both are queued: the answer is sent once they are on disk, and any process that serves the queue runs them.
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ _LONGEST_WAIT = 900.0
 _LOOK = 0.5
 _LONGEST_ID = 8_192
 _REPEATS = 50
-"""Equal writes of one caller within a day, after which further ones are not told apart."""
+"""Number of equal writes of one caller within a day, after which further ones are not distinguished."""
 
 
 class _OfTask(RequestParams):
-    """Parameters that name a task. What else is in them is not read: nothing of ours asks a client for input in a task."""
+    """Parameters that name a task. Other members are ignored: our tasks never ask a client for input."""
 
     task_id: str = Field(max_length=_LONGEST_ID, alias="taskId")
 
@@ -80,7 +80,7 @@ def is_modern(context: Any) -> bool:
 
 
 def capabilities(context: Any) -> Mapping[str, Any]:
-    """Return what a client of 2026-07-28 declares with a request."""
+    """Return the capabilities that a client of 2026-07-28 declares with a request."""
     found = (context.meta or {}).get(CLIENT_CAPABILITIES_META_KEY)
     return found if isinstance(found, Mapping) else {}
 
@@ -92,7 +92,7 @@ def takes_tasks(call: CallContext, context: Any) -> bool:
 
 
 def goes_on(call: CallContext, invocation: Mapping[str, Any]) -> bool:
-    """Return whether a call is one that goes on for long by what it is: a job, or one that is not to begin yet."""
+    """Return whether a call is long-running by its kind: a job, or a call with a later begin."""
     if invocation.get("dryRun") or isinstance(invocation.get("connection"), Mapping):  # neither can be queued
         return False
     if "notBefore" in invocation:
@@ -129,7 +129,7 @@ class TaskMethods:
         return await self.task(call, found.meta.invocation_id if isinstance(found, Result) else found, part)
 
     async def task(self, call: CallContext, invocation_id: str, part: OutputPart) -> Json:
-        """Return the task of an invocation that goes on, in place of a result.
+        """Return the task of an unfinished invocation, in place of a result.
 
         :raises MCPError: if it is not in the journal.
         """
@@ -205,7 +205,7 @@ class TaskMethods:
         return {"resultType": "complete"}
 
     async def _result(self, context: Any, params: _OfTask) -> Json:
-        """Wait for the end of a task, and return what the call would have returned."""
+        """Wait for the end of a task, and return the result of its call."""
         self._require_legacy(context, "tasks/result")
         call, task_id = self._entered(context, params), params.task_id
         until = asyncio.get_running_loop().time() + _LONGEST_WAIT

@@ -1,8 +1,8 @@
 """Tasks of the protocol: calls that go on after they were answered. A task is an invocation of the journal, so that it outlasts the
 process.
 
-Two shapes: that of 2025-11-25, where the client asks for a task, and the extension of 2026-07-28, where the server decides. A task belongs
-to the caller that made it: its id ends in a keyed digest of both. An id which was guessed or taken from another names nothing.
+Two forms: in 2025-11-25 the client asks for a task, in the extension of 2026-07-28 the server decides. A task belongs to the caller that
+made it: its id ends in a keyed digest of both. A guessed or stolen id is invalid.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ EXTENSION = "io.modelcontextprotocol/tasks"
 """Name of the extension, by which clients of 2026-07-28 declare that they take tasks."""
 RELATED = "io.modelcontextprotocol/related-task"
 TTL = 24 * 3600.0
-"""Seconds for which a task is found, counted from its creation; one that goes on is found longer."""
+"""Seconds for which a task can be found, counted from its creation; an unfinished one can be found longer."""
 AFTER_END = 3600.0
 """Seconds for which a task is found after its end, at least."""
 _POLL, _POLL_WAITING = 1_000, 5_000
-"""Milliseconds between two looks that clients are advised to keep: of what runs, and of what waits for a person."""
+"""Recommended milliseconds between two polls of a client: for a running task, and for one that waits for a person."""
 _DIGITS = 32
 """Hexadecimal digits of the id, and of the digest after it: 128 bits each."""
 _PAGE = 50
 _KEY_PREFIX = "mcp-task-"
 _LABEL = "mcp.task"
-"""Label of invocations that clients of 2025-11-25 list as their tasks. Its value stands for whose they are: a person may be called as
-another's token is."""
+"""Label of invocations that clients of 2025-11-25 list as their tasks. Its value encodes the owner: a person may have the same name as
+another owner's token."""
 _CUT = 256
-"""Large results of which the file is remembered, so that a client that looks again makes no second one."""
+"""Number of large results whose file is remembered, so that a client that polls again makes no second one."""
 _CUT_FOR = 1800.0
 """Seconds for which it is remembered: the file lasts twice as long."""
 _PART, _CURSOR = ("mcp", "task part"), ("mcp", "task page")
 _LONGEST_PART = 4_000
-"""Bytes of what a task selects: its id, which goes into a header, has them."""
+"""Maximum bytes of a task's selection: they are part of its id, which is sent in a header."""
 Status = Literal["working", "completed", "failed", "cancelled"]
 _STATUS: Mapping[str, Status] = {"queued": "working", "running": "working", "waiting": "working"}
 
 
 def refuse_unknown() -> NoReturn:
-    """Refuse an id: the same for one that was guessed, is another's, or has expired."""
+    """Refuse an id, with the same error for a guessed, another's, or an expired one."""
     raise MCPError(INVALID_PARAMS, "Unknown task: it does not exist, has expired, or is not yours")
 
 
@@ -77,7 +77,7 @@ def action_of(call: CallContext, invocation: Mapping[str, Any]) -> ActionManifes
 
 @dataclass(frozen=True, slots=True)
 class OutputPart:
-    """Part of its output that a call asks for: what ``select`` selects, and no more than ``most`` bytes."""
+    """Part of its output that a call asks for: the selection of ``select``, and no more than ``most`` bytes."""
 
     select: str | None = None
     most: int = DEFAULT_BYTES
@@ -142,15 +142,15 @@ class Tasks:
         self._cut = cut
 
     def identifier(self, invocation_id: str, part: OutputPart = WHOLE) -> str:
-        """Return the id of an invocation's task; what is asked for of its output is sealed behind it, since nothing else keeps that."""
+        """Return the id of an invocation's task; the requested part of its output is sealed in the id, since nothing else stores it."""
         plain = invocation_id.replace("-", "")
         behind = "" if part == WHOLE else f".{self._sealed((*_PART, plain), json.dumps(part.to_json(), ensure_ascii=False))}"
         return f"{plain}{self._digest(plain)}{behind}"
 
     def part(self, task_id: str) -> OutputPart:
-        """Return what was asked for of a task's output.
+        """Return the requested part of a task's output.
 
-        :raises MCPError: if the id is none of this server's.
+        :raises MCPError: if this server did not make the id.
         """
         whole, dot, behind = task_id.partition(".")
         if not dot:
@@ -194,7 +194,7 @@ class Tasks:
     def page(self, cursor: str | None) -> tuple[list[Entry], str | None]:
         """List the caller's own tasks of 2025-11-25, the newest first.
 
-        :raises MCPError: if the cursor is not that of a page.
+        :raises MCPError: if the cursor is not valid.
         """
         call = self._call
         try:
@@ -218,7 +218,7 @@ class Tasks:
         return found
 
     def cancel(self, task_id: str) -> Entry:
-        """Cancel a task, if it has not been sent or its provider can cancel it, and return its entry afterwards. What has ended stays.
+        """Cancel a task that has not been sent or that its provider can cancel, and return its entry afterwards. An ended task stays.
 
         :raises MCPError: if there is none, or the caller may not run actions.
         """
@@ -231,11 +231,11 @@ class Tasks:
         return entry
 
     def twin_key(self, invocation: Mapping[str, Any]) -> str | None:
-        """Return the beginning of the idempotency keys of equal calls of this caller, of which one at a time is to be open.
+        """Return the prefix of the idempotency keys of equal calls of this caller, only one of which may be open at a time.
 
-        None of a call that has a key of its own, changes nothing, or is to be repeated.
+        None for a call that has a key of its own, changes nothing, or is to be repeated.
 
-        Calls that are answered at once are told apart by their twins (``recording.twins``), which queued ones have not.
+        Calls that are answered at once are distinguished by their twins (``recording.twins``), which queued ones lack.
         """
         caller = self._call.caller
         if caller.identity is None or "idempotencyKey" in invocation or invocation.get("repeat"):
@@ -248,8 +248,8 @@ class Tasks:
         return f"{_KEY_PREFIX}{self._hmac(['mcp call', *call])}"
 
     def result(self, entry: Entry, task_id: str) -> Result:
-        """Return the recorded Result of a task that has ended, with what was asked for of its output. Of a large output it has the size,
-        the shape, and a file with the whole."""
+        """Return the recorded Result of an ended task, with the requested part of its output. Of a large output it has the size, the shape,
+        and a file with the whole."""
         return self._cut.find(self._call, entry, recorded(entry), self.part(task_id), self._now())
 
     def _entry(self, invocation_id: str) -> Entry:
@@ -273,7 +273,7 @@ class Tasks:
         return str(journal.vault.seal_text(journal.workspace, about, text.encode("utf-8", "surrogatepass")))
 
     def _unsealed(self, about: tuple[str, ...], text: str) -> str | None:
-        """Return what was sealed; None if it was not, or under another name."""
+        """Return the sealed text; None if it was not sealed, or under another name."""
         journal = self._journal()
         try:
             found: bytes = journal.vault.open_text(journal.workspace, about, text)
@@ -292,13 +292,13 @@ class Tasks:
 
 
 def _holder(caller: Caller) -> tuple[str, str]:
-    """Return whose tasks they are: those of a token, of a person, or, over stdio, of whoever starts the program."""
+    """Return the owner of a caller's tasks: a token, a person, or, over stdio, the person who starts the program."""
     found = caller.identity
     return ("process", "") if found is None or not caller.remote else found
 
 
 def status_of(entry: Entry, *, is_modern: bool) -> Status:
-    """Return the state of a task. ``failed`` is an error of ours for clients of 2026-07-28, and any error for those of 2025-11-25."""
+    """Return the state of a task. ``failed`` means an error of ours for clients of 2026-07-28, and any error for clients of 2025-11-25."""
     if entry.is_open:
         return _STATUS[entry.status]
     if entry.error_code == "cancelled":
@@ -308,7 +308,7 @@ def status_of(entry: Entry, *, is_modern: bool) -> Status:
 
 
 def _message(entry: Entry) -> str | None:
-    """Return words about a task that goes on."""
+    """Return a text about an unfinished task."""
     if entry.status == "waiting":
         return f"A person has to approve it first, until {iso(entry.not_after)}."
     if entry.is_open and entry.cancel_requested_at is not None:

@@ -1,7 +1,7 @@
 """``tools/call`` without the SDK's transport, whose streams and tasks for each message cost more than a small call.
 
-Messages, versions and errors are the SDK's: its own functions judge what came and shape what is answered. Every message that they do not
-find good, and every other method, is left to the SDK as a whole.
+Messages, versions and errors are the SDK's: its own functions validate the requests and shape the answers. Every invalid message, and every
+other method, is left to the SDK as a whole.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Serving(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A good message. It has what a handler reads of the SDK's request context."""
+    """A valid message. It has the members of the SDK's request context that a handler reads."""
 
     request_id: int | str
     protocol_version: str

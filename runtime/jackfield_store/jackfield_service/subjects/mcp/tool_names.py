@@ -28,7 +28,7 @@ _CUT = re.compile(rf"(.{{1,{_KEPT}}})_[0-9a-f]{{{_DIGITS}}}")
 
 
 def tool_name(connector: str, action: str) -> str:
-    """Return the name of an action's tool; one that is too long, or that one of our own tools has, ends in a digest of both keys."""
+    """Return the name of an action's tool; a name that is too long, or belongs to one of our own tools, ends in a digest of both keys."""
     name = uncut(connector, action)
     if len(name) <= _LONGEST and name not in RESERVED:
         return name
@@ -42,7 +42,7 @@ def uncut(connector: str, action: str) -> str:
 
 
 def place_of(catalog: Catalog, name: str) -> str:
-    """Return the uncut name of a tool, after which a list goes on; the name itself if no action has it any more."""
+    """Return the uncut name of a tool, after which a list continues; the name itself if no action has it any more."""
     found = named(catalog, name) if name else None
     return name if found is None else uncut(found[0], found[1].key)
 

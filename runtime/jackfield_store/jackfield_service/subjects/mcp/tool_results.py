@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from jackfield.kernel.errors import JackfieldError
 
 Content = ImageContent | AudioContent | EmbeddedResource | ResourceLink
-"""Content beside texts: a file of an output."""
+"""Content other than texts: a file of an output."""
 DEFAULT_BYTES = 40_000
 """Bytes of JSON of one answer, unless the client asks for more or less: enough for a model to read without filling its context window."""
 _LONGEST = 32_000
-"""Characters of JSON text sent besides structured content: enough for a model to read without filling its context window."""
+"""Characters of JSON text sent in addition to structured content: enough for a model to read without filling its context window."""
 _TOLD = 20
 """Number of faults listed in the text."""
 _LATER = "Later, read_result with that ID as invocation has what became of it; its end is an event, too."
@@ -58,14 +58,14 @@ def failed(error: JackfieldError, *, structured: bool) -> CallToolResult:
 
 
 def to_members(found: CallToolResult) -> dict[str, Any]:
-    """Return a response as it is sent, without what the versions of the protocol add."""
+    """Return a response in its form for sending, without members that the versions of the protocol add."""
     structured = {} if found.structured_content is None else {"structuredContent": found.structured_content}
     content = [{"type": "text", "text": item.text} if item.type == "text" else _file(item) for item in found.content]
     return {"content": content, **structured, "isError": bool(found.is_error)}
 
 
 def _file(item: Content) -> dict[str, Any]:
-    """Return the JSON of a file: beside texts, we send no other content."""
+    """Return the JSON of a file: the only content that we send apart from texts."""
     members: dict[str, Any] = item.model_dump(mode="json", by_alias=True, exclude_none=True)
     return members
 
@@ -106,7 +106,7 @@ def _in_words(result: Result) -> str:
 
 
 def _failure(error: JackfieldError) -> str:
-    """Describe the error: what happened, where, and what to do."""
+    """Describe the error: its cause, its place, and the remedy."""
     lines = [error.message, *(f"{detail.path or '/'}: {detail.message}" for detail in error.details[:_TOLD])]
     if len(error.details) > _TOLD:
         lines.append(f"and {len(error.details) - _TOLD} more")

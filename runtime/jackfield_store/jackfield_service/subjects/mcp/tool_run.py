@@ -62,7 +62,7 @@ class ToolContext(Protocol):
 
 
 Answer = CallToolResult | dict[str, Any]
-"""Result of a tool, or the JSON of what the protocol has in its place: a task."""
+"""Result of a tool, or the JSON that the protocol uses in its place: a task."""
 
 
 async def run_tool(
@@ -147,7 +147,7 @@ async def _with_link(
     result: Result,
     forms: Forms | None,
 ) -> Answer:
-    """Answer with a Result, or ask the person what the provider asks, or to connect what the call lacks."""
+    """Answer with a Result, or ask the person the provider's question, or to make the missing connection."""
     if forms is not None and forms.asked and result.status == "failed" and result.error is not None and result.error.code == "forbidden":
         return forms.input_required()
     if result.error is not None and params.request_state is None and takes_links(context):
@@ -169,7 +169,7 @@ async def _run(
     tasks: TaskMethods,
     forms: Forms | None,
 ) -> Result | Answer:
-    """Run an invocation, or make it a task if it goes on for long, or waits for a person, and the client takes one."""
+    """Run an invocation, or make it a task if it is long-running, or waits for a person, and the client supports tasks."""
     takes = takes_tasks(call, context)
     if call.runtime.files.enabled:
         invocation = {"maxBytes": DEFAULT_BYTES, **invocation}
@@ -201,8 +201,7 @@ def takes_links(context: Any) -> bool:
 
 
 def _resumed(call: CallContext, params: CallToolRequestParams, forms: Forms | None) -> str | dict[str, Any] | None:
-    """Return the idempotency key of a call whose connection was made, or what is asked of the person once more; None if a form was
-    answered."""
+    """Return the idempotency key of a call whose connection was made, or the request to the person again; None if a form was answered."""
     if forms is not None and forms.resume(params.request_state or ""):
         return None
     connects = call.connects()
@@ -214,9 +213,10 @@ def _resumed(call: CallContext, params: CallToolRequestParams, forms: Forms | No
 def _asked(
     call: CallContext, context: ToolContext, params: CallToolRequestParams, invocation: Mapping[str, Any], error: JackfieldError
 ) -> dict[str, Any] | None:
-    """Return the request to the person to connect what a call lacks; None if that is not why it was refused, or nobody is asked.
+    """Return the request to the person to make a call's missing connection; None if it was refused for another reason, or nobody can be
+    asked.
 
-    :raises MCPError: which is that request, for clients of 2025-11-25.
+    :raises MCPError: with that request, for clients of 2025-11-25.
     """
     connects = call.connects()
     lacking = None if connects is None else connects.lacking(invocation, error)
@@ -242,7 +242,7 @@ def _invocation(call: CallContext, name: str, arguments: Mapping[str, Any]) -> M
 
 
 def _keyed(invocation: Mapping[str, Any], beside: object) -> Mapping[str, Any]:
-    """Return the invocation with the key that stands beside the arguments, where a proposal (SEP-3182) had put it.
+    """Return the invocation with the key that is outside of the arguments, where a proposal (SEP-3182) had put it.
 
     :raises InvalidInvocation: if the arguments have another key.
     """

@@ -44,7 +44,7 @@ async def accepted(request: Request, server: ServerContext, identity: Identity) 
 
 
 async def overlaid(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/mcp-servers/{server}:overlay``: say what tools do, without asking the server."""
+    """Serve ``POST /v1/mcp-servers/{server}:overlay``: set the properties of tools, without asking the server."""
     body, name = await members_of(request, {"actions"}, set()), request.path_params["server"]
     changes = body["actions"]
     if not isinstance(changes, dict) or not changes or not all(isinstance(one, dict) for one in changes.values()):

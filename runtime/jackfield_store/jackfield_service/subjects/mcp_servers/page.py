@@ -1,4 +1,4 @@
-"""Pages of MCP servers, which are connectors of the workspace: added, compared with what was accepted, accepted and removed."""
+"""Pages of MCP servers, which are connectors of the workspace: added, compared with the accepted state, accepted and removed."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def created(request: PageRequest) -> Response:
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /mcp-servers/{server}``: its tools as they were accepted, and what can be done."""
+    """``GET /mcp-servers/{server}``: its accepted tools, and the possible steps."""
     found = find_one(request, MCP_SERVERS)
     rows = [(h.code(tool["tool"]), h.code(tool["action"]), tool["title"], badge(tool["effect"])) for tool in found["tools"]]
     tools = table("Tools", ("Tool", "Action", "Title", "Effect"), rows, empty="No tool was accepted yet.")
@@ -88,7 +88,7 @@ def shown(request: PageRequest) -> Response:
 
 
 def reviewed(request: PageRequest) -> Response:
-    """``POST /mcp-servers/{server}/review``: ask the server, and show what differs, each with a box that accepts it."""
+    """``POST /mcp-servers/{server}/review``: ask the server, and show the differences, each with a box that accepts it."""
     found, connection = find_one(request, MCP_SERVERS), request.form.get("connection", "").strip() or None
     review = things(request, MCP_SERVERS).review(found["name"], connection=connection)
     return fragment(_differences(request, found["name"], review, connection))
@@ -107,7 +107,7 @@ def accepted(request: PageRequest) -> Response:
 
 
 def _state(found: Mapping[str, Any]) -> Any:
-    """Return what is shown of one of the workspace's own."""
+    """Return the displayed state of one of the workspace's own servers."""
     return None if found["inherited"] else [found.get(member) for member in ("name", "url", "createdAt", "acceptedAt", "tools")]
 
 
@@ -191,7 +191,7 @@ def _box(title: str, row: Mapping[str, Any]) -> Markup:
 
 
 def _details(row: Mapping[str, Any]) -> list[Node]:
-    """Render what has changed of a tool; a server's texts are shown as text."""
+    """Render the changes of a tool; a server's texts are shown as text."""
     shown = {member: row[member] for member in ("title", "description", "inputs", "output") if isinstance(row.get(member), Mapping)}
     return [code_block(json_text(shown), f"What has changed of {row['tool']}")] if shown else []
 

@@ -1,4 +1,4 @@
-"""Shapes of what a workspace accepts and says of the tools of an MCP server."""
+"""Shapes of a workspace's acceptance and settings of the tools of an MCP server."""
 
 from __future__ import annotations
 
