@@ -22,11 +22,11 @@ _CURES = {
     "unknown_action": "Install a version that has it, or change or remove what refers to it.",
     "unknown_connection": "Add a connection of that name, or change or remove what refers to it.",
 }
-"""What to do next, by the code of the fault."""
+"""Next step, by the code of the fault."""
 
 
 class References:
-    """Look-up of what rows of one list refer to; each connection is looked up once."""
+    """Look-up of the references in the rows of one list; each connection is looked up once."""
 
     def __init__(self, runtime: Jackfield) -> None:
         self._catalog = runtime.catalog
@@ -107,7 +107,7 @@ def said(error: JackfieldError) -> str:
 
 
 def fault_of(fault: UnknownName | None) -> dict[str, Any]:
-    """Return the member of a schedule or subscription that says what is missing, in a mapping; nothing if nothing is."""
+    """Return the member of a schedule or subscription that names its missing reference, in a mapping; empty if none is missing."""
     return {} if fault is None else {"fault": {"code": fault.code, "message": fault.message, "hint": fault.hint}}
 
 

@@ -96,7 +96,7 @@ def _cells(request: PageRequest) -> Cells:
 
 
 def _state(found: Mapping[str, Any]) -> Any:
-    """Return what is shown of one of the workspace's own."""
+    """Return the displayed state of one of the workspace's own clients."""
     return None if found["inherited"] else [found.get(member) for member in ("name", "version", "createdAt")]
 
 
@@ -172,9 +172,9 @@ def _hosts(request: PageRequest) -> list[str]:
 
 
 def _values(request: PageRequest) -> dict[str, Any]:
-    """Return the values that the form has; None for an empty field, but for a secret, which stays.
+    """Return the values of the form; None for an empty field, except a secret, which stays.
 
-    :raises Problem: 400 if what is given as JSON is none.
+    :raises Problem: 400 if a JSON field is not valid JSON.
     """
     text = request.form.get("rest", "").strip()
     try:

@@ -1,1 +1,1 @@
-"""Overview of a workspace: figures of its calls, and what needs attention."""
+"""Overview of a workspace: figures of its calls, and objects that need attention."""

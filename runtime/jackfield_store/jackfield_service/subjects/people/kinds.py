@@ -1,4 +1,4 @@
-"""Roles as files state them: who has each in the workspace, groups of the identity provider and people."""
+"""Roles in files: the holders of each role in the workspace, groups of the identity provider and people."""
 
 from __future__ import annotations
 

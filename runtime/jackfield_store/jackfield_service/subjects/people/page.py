@@ -1,6 +1,6 @@
 """Sign-in at the operator's identity provider: to its page, back from it, and its logouts.
 
-A sign-in is bound to the browser that began it by a cookie for its ``state``. What the provider answers is used once, and begins a session
+A sign-in is bound to the browser that began it by a cookie for its ``state``. The provider's answer is used once, and begins a session
 under a new secret. An address carries a code of one use, never a token.
 """
 

@@ -58,7 +58,7 @@ def shown(request: PageRequest) -> Response:
 
 
 def _stored(request: PageRequest) -> Settings:
-    """Return the settings as they are stored: those of a process may be a second old."""
+    """Return the stored settings: a process's cached settings may be a second old."""
     return request.runtime.access.workspaces.find(request.identity.workspace).settings
 
 
@@ -212,7 +212,7 @@ def _explain_form(request: PageRequest, given: Mapping[str, str] | None = None, 
 
 
 def _actions(request: PageRequest, words: str) -> list[Markup]:
-    """List the actions that fit what is typed, with their titles."""
+    """List the actions that match the typed text, with their titles."""
     found, _ = found_actions(request.search, request.catalog, words.replace("/", " "), None, None, 0, _SUGGESTED)
     return [h.option(row.title, value=f"{row.connector}/{row.action}") for row in found]
 

@@ -1,4 +1,4 @@
-"""Shapes of what the HTTP API takes and shows of rules."""
+"""Shapes of the HTTP API's requests and responses about rules."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The queue of a workspace: its figures, and what was given up and can be queued again."""
+"""The queue of a workspace: its figures, and dead letters, which can be queued again."""

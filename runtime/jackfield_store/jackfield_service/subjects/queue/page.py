@@ -1,4 +1,4 @@
-"""Pages of the queue: what waits, since when, in which workspace; and the dead letters, to be queued again."""
+"""Pages of the queue: the waiting invocations, their ages and workspaces; and the dead letters, to be queued again."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def dead(request: PageRequest) -> Response:
 
 
 def dead_state(entry: Entry) -> Any:
-    """Return what is shown of a dead letter; None if it is none."""
+    """Return the displayed state of a dead letter; None if it is none."""
     return None if entry.dead_at is None else [entry.id, entry.dead_at, len(entry.deliveries)]
 
 
@@ -72,7 +72,7 @@ def _present_state(request: PageRequest) -> Any:
 
 @decides(_present_state, lambda request: "/queue/dead-letters" if request.form.get("from") == "list" else "")
 def redriven(request: PageRequest) -> Response:
-    """``POST /invocations/{id}/redrive``: queue a dead letter again; ``from`` is ``list`` if the form is in that of all."""
+    """``POST /invocations/{id}/redrive``: queue a dead letter again; ``from`` is ``list`` if the form is in the list of all."""
     request.require("manage")
     entry = request.entry()
     try:

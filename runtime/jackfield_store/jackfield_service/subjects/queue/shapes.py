@@ -1,4 +1,4 @@
-"""Shapes of what the HTTP API takes and shows of the queue."""
+"""Shapes of the HTTP API's requests and responses about the queue."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class DueSchedules(DueRows):
         return self.time.moments()
 
     def overdue(self) -> float:
-        """Return the seconds by which the schedule is late that nobody has looked at for longest; 0 if none is."""
+        """Return the seconds by which the longest unattended schedule is late; 0 if none is."""
         return max(0.0, -(self.lead() or 0.0))
 
     def silent(self) -> tuple[int, float] | None:
@@ -77,7 +77,7 @@ class DueSchedules(DueRows):
         return readable(self.claimed_rows(limit), lambda row: replace(Schedule.read(row.workspace, row), claim=row.claim + 1), "schedule")
 
     def pass_over(self, schedule: Claimed, slots: Sequence[float], outcome: str, reason: str, next_at: float | None) -> None:
-        """Record slots that do not run, each by itself, and move on to ``next_at``. Those that were missed are an event, together."""
+        """Record slots that do not run, one by one, and move on to ``next_at``. Missed slots cause one event together."""
 
         def unit(transaction: Transaction) -> None:
             self._move(transaction, schedule, next_at)
@@ -100,7 +100,7 @@ class DueSchedules(DueRows):
         self._database.record(unit)
 
     def running(self, schedule: Claimed, slot: float, next_at: float | None) -> Callable[[Transaction, str], None]:
-        """Return the statements that use a slot up, for the transaction that queues its invocation.
+        """Return the statements that use up a slot, for the transaction that queues its invocation.
 
         They raise ``UsedError`` if it was used before.
         """
@@ -113,7 +113,7 @@ class DueSchedules(DueRows):
         return on_queued
 
     def promoting(self, schedule: Claimed, slot: float) -> Callable[[Transaction, str], None]:
-        """Return the statements that use a slot up that has waited, for the transaction that queues its invocation."""
+        """Return the statements that use up a waiting slot, for the transaction that queues its invocation."""
 
         def on_queued(transaction: Transaction, invocation: str) -> None:
             self._move(transaction, schedule, schedule.next_at, invocation)
@@ -157,7 +157,7 @@ class DueSchedules(DueRows):
         self._database.record(unit)
 
     def pause(self, schedule: Claimed, reason: str) -> None:
-        """Run no slots of a schedule that cannot be run as it is stored, until somebody changes it."""
+        """Run no slots of a schedule that cannot run as stored, until it is changed."""
 
         def unit(transaction: Transaction) -> None:
             held(transaction.change(_PAUSE, {**_own(schedule), "reason": reason}))

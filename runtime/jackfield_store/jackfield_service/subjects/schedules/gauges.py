@@ -1,4 +1,4 @@
-"""Figures of schedules for operators, by name: what they mean, and how they are read."""
+"""Figures of schedules for operators, by name: their meaning, and the way to read them."""
 
 from __future__ import annotations
 

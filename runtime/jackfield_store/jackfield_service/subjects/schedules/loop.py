@@ -19,7 +19,7 @@ class Scheduler(DueLoop[DueSchedules]):
     threads = 8
 
     def start(self) -> None:
-        """Begin to look for slots, if there is a database and what computes them is installed; call it in the event loop."""
+        """Begin to look for slots, if there is a database and the library for them is installed; call it in the event loop."""
         if find_spec("cronsim") is None:
             self._log.info("this process runs no schedules, since the extra 'server' is not installed")
         else:

@@ -1,4 +1,4 @@
-"""Policy for slots that are due: which are still on time, and which were missed because no scheduler ran."""
+"""Policy for due slots: which are still on time, and which were missed because no scheduler ran."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schedules of a workspace as one caller sees and changes them; what runs is checked with that caller's rights, and runs with them."""
+"""The schedules of a workspace as one caller sees and changes them; their invocations are checked and run with this caller's rights."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class WorkspaceSchedules:
     """Schedules of the runtime's workspace, limited to those whose calls the rules of the caller's token would allow.
 
     :raises InvalidInvocation: from the constructor, if there is no database.
-    :raises UnknownSchedule: from whatever names a schedule, if there is no visible one of this name.
+    :raises UnknownSchedule: from methods that take a name, if there is no visible schedule of this name.
     """
 
     def __init__(self, runtime: Jackfield, caller: Caller, actor: Actor) -> None:
@@ -61,7 +61,7 @@ class WorkspaceSchedules:
         self._authorizer = runtime.access.authorizer(caller)
 
     def add(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Store a schedule: ``name``, ``invocation``, when it runs, ``missed`` and ``overlap``. It runs with the caller's rights.
+        """Store a schedule: ``name``, ``invocation``, its times, ``missed`` and ``overlap``. It runs with the caller's rights.
 
         :raises JackfieldError: if it is not valid, or its invocation would be refused now.
         """
@@ -124,9 +124,9 @@ class WorkspaceSchedules:
         return self._shown(self._table.pause(self._find(name)))
 
     def resume(self, name: str) -> dict[str, Any]:
-        """Run the slots that follow. A schedule that was stopped runs with the caller's rights from then on.
+        """Run the following slots. A schedule that was stopped runs with the caller's rights from then on.
 
-        :raises JackfieldError: if it has ended, what it runs or the connection is gone, or the caller may not run its invocation.
+        :raises JackfieldError: if it has ended, its action or connection is gone, or the caller may not run its invocation.
         """
         schedule = self._sound(name)
         require(self._missing(schedule, References(self._runtime)))
@@ -138,7 +138,7 @@ class WorkspaceSchedules:
         return self._shown(self._table.change(schedule, content, schedule.timing, schedule.missed, schedule.overlap))
 
     def remove(self, name: str) -> None:
-        """Delete a schedule. What it has queued stays."""
+        """Delete a schedule. Its queued invocations stay."""
         self._table.remove(self._find(name))
 
     def run(self, name: str) -> Result | str:
@@ -153,7 +153,7 @@ class WorkspaceSchedules:
         return self._runtime.enqueue(invocation, caller=caller, on_queued=self._table.running(schedule, slot))
 
     def _taken_over(self, schedule: Schedule, timing: Timing) -> Content:
-        """Return what a schedule runs, with this caller's rights from now on; who has written it stays one of its authors."""
+        """Return a schedule's content, with this caller's rights from now on; its earlier author stays one of its authors."""
         before = schedule.content(self._runtime.storage.vault)
         return replace(self._content(before.invocation, timing), caller=joined(self._caller, before.caller).to_json())
 
@@ -190,11 +190,11 @@ class WorkspaceSchedules:
 
     @staticmethod
     def _missing(schedule: Schedule, references: References) -> UnknownName | None:
-        """Return the fault of what a schedule refers to and is gone; None if all is there."""
+        """Return the fault of a schedule's missing reference; None if none is missing."""
         return references.of_call(schedule.connector, schedule.action, schedule.connection)
 
     def _standing(self, schedule: Schedule, references: References) -> dict[str, Any]:
-        """Return the members that say that something is gone: no slot can run. It runs again by itself once that is back."""
+        """Return the members that report a missing reference: no slot can run. The schedule runs again once the reference is back."""
         fault = None if schedule.status == "ended" else self._missing(schedule, references)
         if fault is None or schedule.status != "active":
             return fault_of(fault)
@@ -205,7 +205,7 @@ class WorkspaceSchedules:
         return self._authorizer.sees_entry(manifest, schedule.connector, schedule.action, schedule.effect, schedule.connection)
 
     def _told(self, schedule: Schedule) -> dict[str, Any]:
-        """Return a schedule whose times may be new, with the next slots: what an expression means is seen best there."""
+        """Return a schedule whose times may be new, with the next slots, which show the meaning of an expression best."""
         return {**self._shown(schedule), "next": self._next(schedule, _TOLD)}
 
     def _shown(self, schedule: Schedule) -> dict[str, Any]:

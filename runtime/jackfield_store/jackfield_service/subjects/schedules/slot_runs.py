@@ -1,4 +1,4 @@
-"""One schedule's slots that are due: each becomes a queued invocation, or is stored with the reason why it does not run."""
+"""One schedule's due slots: each becomes a queued invocation, or is stored with the reason why it does not run."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SlotRuns:
         self._due.release(self._schedule, self._next, _LOOK if waiting else None)
 
     def _promote(self, waiting: list[float], content: Content, caller: Caller) -> None:
-        """Queue the slots that wait, in their order, as far as what they wait for has ended and the queue has room."""
+        """Queue waiting slots, in order, once the runs that they wait for have ended and as far as the queue has room."""
         while waiting and (self._schedule.overlap == "allow" or not self._due.is_open(self._schedule, self._last)):
             slot = waiting[0]
             try:

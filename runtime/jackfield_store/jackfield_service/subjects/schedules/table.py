@@ -147,11 +147,11 @@ class Schedule:
     sealed: bytes
     created_at: float
     changed_at: float
-    """When it was last changed, paused or resumed."""
+    """Time of the last change, pause or resumption."""
 
     @classmethod
     def read(cls, workspace: str, row: Row) -> Schedule:
-        """Read a row that was selected with ``COLUMNS``. One that somebody damaged has no times, and its seal does not fit."""
+        """Read a row that was selected with ``COLUMNS``. A damaged row has no times, and its seal does not match."""
         try:
             timing = Timing(**parsed_object(row.timing))
         except (ValueError, TypeError):
@@ -182,7 +182,7 @@ class Schedule:
         return problem_of_times(self.next_at, self.created_at, self.changed_at).get("problem")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the schedule as a JSON object, without its invocation. One with a fault has it as ``problem``, and no times."""
+        """Return the schedule as a JSON object, without its invocation. A schedule with a fault has it as ``problem``, and no times."""
         fault = self.fault
         status, reason, said = self.status, self.reason, dict[str, Any]()
         if fault is None:
@@ -273,7 +273,7 @@ class ScheduleTable:
             return [Slot(*row) for row in transaction.execute(_SLOTS, values)]
 
     def change(self, schedule: Schedule, content: Content, timing: Timing, missed: Missed, overlap: Overlap) -> Schedule:
-        """Replace what a schedule runs and when. One that was stopped or had ended is active again; one that is paused stays so.
+        """Replace a schedule's invocation and times. A stopped or ended schedule becomes active again; a paused one stays paused.
 
         :raises ScheduleConflict: if it was changed meanwhile.
         """
@@ -324,9 +324,9 @@ class ScheduleTable:
         return self.find(schedule.name)
 
     def resume(self, schedule: Schedule) -> Schedule:
-        """Run slots from now on. Those that passed while it was paused are recorded as skipped. Resuming it again has no effect.
+        """Run slots from now on. Slots in the time of the pause are recorded as skipped. Resuming it again has no effect.
 
-        :raises ScheduleConflict: if nothing follows, or it was changed meanwhile.
+        :raises ScheduleConflict: if no slot follows, or the schedule was changed meanwhile.
         """
         if schedule.status == "active":
             return schedule
@@ -372,7 +372,7 @@ class ScheduleTable:
         return on_queued
 
     def _free(self, transaction: Transaction, schedule: Schedule, at: float) -> float:
-        """Return a time for a run outside the times of a schedule: one that is no slot, within a few milliseconds."""
+        """Return a time for a run outside of a schedule's slots: an unused one, within a few milliseconds."""
         slot = math.floor(at * 1000) / 1000 + _BESIDE
         while transaction.find(_TAKEN, {**self._own(schedule), "slot": slot}) is not None:
             slot += 0.001

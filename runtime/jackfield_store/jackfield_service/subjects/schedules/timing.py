@@ -82,8 +82,8 @@ class Timing:
 
     @property
     def fault(self) -> tuple[str, str] | None:
-        """Return the member because of which no slot can be computed or shown, and what is wrong with it; None if all is well. A row may
-        have been stored by an older version, on a machine with other time zones, or changed in the database."""
+        """Return the member because of which no slot can be computed or shown, and its fault; None if there is none. A row may have been
+        stored by an older version, on a machine with other time zones, or changed in the database."""
         try:
             found = zone(self.timezone)
             for name in ("at", "anchor"):
@@ -141,8 +141,8 @@ class Timing:
 
 @cache
 def zones() -> frozenset[str]:
-    """Return the names of the time zones that IANA publishes. ``ZoneInfo`` opens other files, too, and those that say what the machine's
-    own zone is: another machine would run such a schedule at another time."""
+    """Return the names of the time zones that IANA publishes. ``ZoneInfo`` opens other files, too, and names of the machine's own zone:
+    another machine would run such a schedule at another time."""
     return frozenset(zoneinfo.available_timezones() - {"Factory", "localtime"})
 
 
@@ -173,7 +173,7 @@ def _cron(text: str) -> str:
 
 
 def _values(part: str, number: int) -> set[Any]:
-    """Return the values that a part of a field of a cron expression stands for."""
+    """Return the values for a part of a cron expression's field."""
     found = _simulated(" ".join([*"*" * number, part, *"*" * (4 - number)]), datetime.now(UTC))
     values: tuple[set[Any], ...] = (
         found.minutes,
@@ -186,10 +186,10 @@ def _values(part: str, number: int) -> set[Any]:
 
 
 def _matches(expression: str, after: int, zone: tzinfo) -> Iterator[float]:
-    """Iterate over the times after one that match a cron expression.
+    """Iterate over the times after ``after`` that match a cron expression.
 
-    The library leaves out times that follow real time near a change of the clock which is not by whole hours, or not at one. It is given
-    the local times between two changes, where none is left out, one after the other.
+    The library omits times that follow real time near a clock change that is not by whole hours, or not at a whole hour. So it gets the
+    local times between two changes, one range after the other, in which it omits none.
     """
     if not any(field.startswith("*") for field in expression.split(" ")[:2]):
         yield from (found.timestamp() for found in _simulated(expression, datetime.fromtimestamp(after, zone)))

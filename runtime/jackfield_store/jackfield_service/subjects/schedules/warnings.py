@@ -1,4 +1,4 @@
-"""Warning of a server or worker that is ready, but whose schedules are silent."""
+"""Warning of a server or worker that is ready, but does not run its schedules."""
 
 from __future__ import annotations
 

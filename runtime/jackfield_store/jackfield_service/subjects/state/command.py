@@ -1,4 +1,4 @@
-"""``jackfield plan``, ``apply`` and ``export``: what files state of workspaces, compared, made so, and written."""
+"""``jackfield plan``, ``apply`` and ``export``: the state of workspaces in files, compared, applied, and written."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ def _apply(arguments: Namespace, output: Output) -> int:
 
 
 def _keep(path: str, workspace: str, secrets: Mapping[str, Any]) -> None:
-    """Add new secrets to a file that only this account reads. They are on the disk before they are valid.
+    """Add new secrets to a file that only this account can read. They are on the disk before they are valid.
 
-    :raises InvalidInvocation: if it cannot be written, or is another file than one of such secrets.
+    :raises InvalidInvocation: if it cannot be written, or is not a file of such secrets.
     """
     try:
         present: Any = {}

@@ -1,4 +1,4 @@
-"""Files that state what workspaces have: read, laid over one another, their variables put in."""
+"""Files with the state of workspaces: read, merged in order, with their variables filled in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.kernel.pointers import child
 
 LABEL = "apply"
-"""Label of what is made by files that name none."""
+"""Label of objects created by files that name none."""
 SETTINGS = "settings"
 """Member of a workspace that is no kind: its settings."""
 _MEMBERS = ("label", "variables", "workspaces")
@@ -26,16 +26,16 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """Content of files: the label of what they make, and the document of each workspace."""
+    """Content of files: the label of the objects that they create, and the document of each workspace."""
 
     label: str
     workspaces: Mapping[str, Json]
 
 
 def read_files(paths: Sequence[str]) -> Stated:
-    """Read files, each of which is laid over those before it.
+    """Read files, and merge each over the ones before it.
 
-    :raises InvalidInvocation: with all faults of the first file that has one, or of what they state together.
+    :raises InvalidInvocation: with all faults of the first faulty file, or of the merged document.
     """
     whole: Any = {}
     for path in paths:
@@ -49,9 +49,9 @@ def read_files(paths: Sequence[str]) -> Stated:
 
 
 def stated(whole: Mapping[str, Any]) -> Stated:
-    """Return what a document states, with its variables put in.
+    """Return the state in a document, with its variables filled in.
 
-    :raises InvalidInvocation: if a variable has no value, or a part is no object.
+    :raises InvalidInvocation: if a variable has no value, or a part is not an object.
     """
     faults: list[Detail] = []
     found = _filled(whole.get("workspaces", {}), whole.get("variables", {}), "/workspaces", faults)
@@ -69,7 +69,7 @@ def stated(whole: Mapping[str, Any]) -> Stated:
 
 
 def _without_taken(document: Mapping[str, Any]) -> Json:
-    """Return what is stated of a workspace without things that are null: no file before has them."""
+    """Return a workspace's state without null objects: no earlier file has them."""
     return {
         kind: things if kind == SETTINGS else {name: one for name, one in things.items() if one is not None}
         for kind, things in document.items() if things is not None
@@ -77,8 +77,8 @@ def _without_taken(document: Mapping[str, Any]) -> Json:
 
 
 def merged(base: Any, over: Any) -> Any:
-    """Lay a document over another: its members replace those of the same name, objects are laid over one another, and null takes away
-    (RFC 7386). A reference is replaced whole."""
+    """Merge a document over another: its members replace those of the same name, objects are merged recursively, and null removes (RFC
+    7386). A reference is replaced as a whole."""
     if not isinstance(over, Mapping) or not isinstance(base, Mapping) or _is_reference(over) or _is_reference(base):
         return over
     return {
@@ -139,7 +139,7 @@ def _filled(value: Any, variables: Any, path: str, faults: list[Detail]) -> Any:
 
 
 def _misshaped(workspaces: Any) -> Iterator[Detail]:
-    """Yield what is no object: workspaces, their kinds, and the things of these."""
+    """Yield the parts that must be objects and are not: workspaces, their kinds, and the objects of these."""
     if not isinstance(workspaces, Mapping):
         yield Detail("/workspaces", "must be an object by workspace")
         return

@@ -1,6 +1,7 @@
-"""``/v1/state`` and ``/v1/workspaces/{w}/state``: what a file states of one workspace, planned and applied, and what is there, exported.
+"""``/v1/state`` and ``/v1/workspaces/{w}/state``: a file's state of one workspace, planned and applied, and the current state, exported.
 
-A token of a workspace changes what its other requests could, but no settings; a platform's token settings and tokens of its workspaces.
+A workspace's token may change the same objects as with its other requests, but no settings; a platform's token may change settings and
+tokens of its workspaces.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ async def planned(request: Request, server: ServerContext, identity: Identity) -
 
 
 async def applied(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST …/state:apply``. Only this response contains the secrets of what is new."""
+    """Serve ``POST …/state:apply``. Only this response contains the secrets of new objects."""
     name, given = _workspace(request, identity), await _stated(request)
 
     def seen(found: Planned) -> None:
@@ -104,7 +105,7 @@ def _state(request: Request, server: ServerContext, identity: Identity) -> State
 
 
 def _workspace(request: Request, identity: Identity) -> str:
-    """Return the workspace of a token, or that of the path if the platform manages it.
+    """Return the workspace of a token, or the path's if the platform manages it.
 
     :raises Problem: 403 for a token with rules.
     :raises UnknownWorkspace: if the platform does not manage it.
@@ -120,7 +121,7 @@ def _workspace(request: Request, identity: Identity) -> str:
 
 
 def _judged(error: JackfieldError) -> int | None:
-    """Return 422 for what is stated and is not valid."""
+    """Return 422 for an invalid state."""
     return 422 if isinstance(error, InvalidInvocation) and error.http_status == InvalidInvocation.http_status else None
 
 
@@ -140,10 +141,10 @@ async def _stated(request: Request) -> Stated:
 
 
 def _document(given: Stated, name: str) -> dict[str, Any]:
-    """Return what is stated of the workspace.
+    """Return the state of the workspace.
 
-    :raises UnknownWorkspace: if another one is stated.
-    :raises InvalidInvocation: if too much is.
+    :raises UnknownWorkspace: if the document has another workspace.
+    :raises InvalidInvocation: if it has too many objects.
     """
     for other in given.workspaces:
         if other != name:

@@ -1,4 +1,4 @@
-"""Marks of what files have made in a workspace, with their label: the rest was made by hand."""
+"""Marks of the objects that files have created in a workspace, with their label: unmarked ones were created by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TAKE = "DELETE FROM applied WHERE workspace = :workspace AND kind = :kind AND n
 
 
 def marks(transaction: Transaction, workspace: str) -> dict[tuple[str, str], str]:
-    """Return the labels of what files have made in a workspace, by kind and name."""
+    """Return the labels of the objects that files have created in a workspace, by kind and name."""
     return {(row.kind, row.name): row.label for row in transaction.execute(_ALL, {"workspace": workspace})}
 
 

@@ -1,7 +1,7 @@
-"""Workspaces as files state them, compared with the stored state and changed to it, in one transaction each.
+"""Workspaces in files, compared with the stored state and applied to it, in one transaction each.
 
-A plan is an application that is rolled back: the functions that HTTP and commands use are the only judges. What they show before and after
-says whether a change was one.
+A plan is an application that is rolled back: the functions behind HTTP and commands do all checks. An object has changed if its displayed
+form differs before and after.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class _Undone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Outcome of an application in a workspace: a row for each thing that was not as the files state it, and how many were.
-    ``digest`` is that of what is stated and what was there; ``secrets`` are shown once, by kind and name."""
+    """Outcome of an application in a workspace: a row for each object that differed from the files, and the number of objects that did not.
+    ``digest`` covers the files' state and the stored one; ``secrets`` are shown once, by kind and name."""
 
     digest: str
     rows: list[Json]
@@ -72,8 +72,8 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How files are applied. ``label`` marks what they make. With ``adopt`` they take over what was made by hand; with ``prune`` they end
-    what files of the label have made and state no more.
+    """Options for applying files. ``label`` marks the objects that they create. With ``adopt`` they take over objects created by hand; with
+    ``prune`` they remove objects of the label that the files no longer have.
     """
 
     label: str
@@ -94,9 +94,9 @@ class State:
         self._judges: dict[str, CompiledSchema] = {}
 
     def plan(self, workspace: str, document: Mapping[str, Json], how: How) -> Planned:
-        """Return what ``apply`` would do.
+        """Return the changes that ``apply`` would make.
 
-        :raises InvalidInvocation: if there is no kind of a name.
+        :raises InvalidInvocation: for an unknown kind.
         """
         found = list[Planned]()
         work = self._work(workspace, document, how)
@@ -108,11 +108,11 @@ class State:
     def apply(
         self, workspace: str, document: Mapping[str, Json], how: How, seen: str | None, keep: Callable[[Planned], object]
     ) -> Planned:  # fmt: skip
-        """Make a workspace what a document states, in one transaction. ``seen`` is the digest of its plan; ``keep`` gets what is done
-        before it is committed.
+        """Change a workspace to the state in a document, in one transaction. ``seen`` is the digest of its plan; ``keep`` gets the changes
+        before they are committed.
 
-        :raises StateMoved: if the digest is another one.
-        :raises InvalidInvocation: with all faults at once, if something is refused.
+        :raises StateMoved: if the digest differs.
+        :raises InvalidInvocation: with all faults at once, if a change is refused.
         """
         work = self._work(workspace, document, how)
         with self.storage.database.gather() as transaction:
@@ -127,10 +127,10 @@ class State:
         return planned
 
     def export(self, workspace: str, most: int | None = None) -> Json:
-        """Return the document of a workspace as it is, without secrets: what is stored of one is masked, which means that it stays. What
-        the caller may not change is left out.
+        """Return the document of a workspace's present state, without secrets: a stored secret is masked, and a mask keeps it. Objects that
+        the caller may not change are left out.
 
-        :raises InvalidInvocation: if it has more than ``most`` things.
+        :raises InvalidInvocation: if it has more than ``most`` objects.
         """
         document = dict[str, Any]()
         with self.storage.database.read():
@@ -170,7 +170,7 @@ class State:
         return work
 
     def _without_nulls(self, kind: str, things: Mapping[str, Json]) -> Json:
-        """Return things without members that are null where that is no value: no file before has them."""
+        """Return objects without null members, unless null is a value there: no earlier file has them."""
         judge = self.judge(self.kinds[kind])
         return {
             name: {one: value for one, value in spec.items() if value is not None or not judge.judge({one: None})}
@@ -221,9 +221,9 @@ class _Work:
                         self.answers[kind.name, name] = error
 
     def done(self, transaction: Transaction) -> Planned:
-        """Do it in a transaction, of which what is refused is no part.
+        """Apply it in a transaction; refused changes are not part of it.
 
-        :raises StateMoved: if somebody makes the workspace meanwhile.
+        :raises StateMoved: if another request creates the workspace meanwhile.
         """
         locks = self.state.storage.database.dialect.locks
         transaction.execute(_ONE_AT_A_TIME + locks, {})  # the audit log of a new installation has no row yet that could be locked
@@ -254,7 +254,7 @@ class _Work:
         return Planned(digest, self.rows, self.unchanged, self.secrets)
 
     def note(self, transaction: Transaction, planned: Planned) -> None:
-        """Mark what was made, and write the one entry of the audit log that names all; each has its own beside it."""
+        """Mark created objects, and write one entry of the audit log that names all of them, in addition to each object's own."""
         set_marks(transaction, self.workspace, self.how.label, sorted(self.made))
         take_marks(transaction, self.workspace, sorted(self.ended))
         about: dict[str, Any] = {"digest": planned.digest, "label": self.how.label}
@@ -267,7 +267,7 @@ class _Work:
             yield kind, self.document.get(kind.name, {})
 
     def _present(self) -> dict[str, dict[str, KindRow]]:
-        """Return what is there of what is stated, and of what files of the label have made."""
+        """Return the stored objects that the document has, and the ones that files of the label have created."""
         found = dict[str, dict[str, KindRow]]()
         for kind, wanted in self._stated():
             of_label = {name for (one, name), label in self.owned.items() if one == kind.name and label == self.how.label}
@@ -285,7 +285,7 @@ class _Work:
         return f"sha256:{hashlib.sha256(b''.join(canonical(about))).hexdigest()}"
 
     def _settle(self, transaction: Transaction, before: Json | None) -> bool:
-        """Make the workspace, or its settings what is stated; return whether there is one."""
+        """Create the workspace, or change its settings to the stated ones; return whether it exists."""
         wanted = self.document.get(SETTINGS, {})
         if before is not None and (not wanted or (self.state.put is not None and _within(wanted, before))):
             self.unchanged += 1 if wanted else 0
@@ -306,7 +306,7 @@ class _Work:
         return before is not None
 
     def _make_so(self, transaction: Transaction, kind: Kind[Any], name: str, spec: Json, found: KindRow | None) -> None:
-        """Make a thing what is stated of it; what is shown of it afterwards says whether that was a change."""
+        """Change an object to its stated form; its displayed form afterwards shows whether anything changed."""
         key, about = (kind.name, name), {"kind": kind.name, "name": name}
         if found is not None and kind.is_for(self.visit) and _holds(spec, found.stated):
             self._same(key, about)
@@ -341,7 +341,7 @@ class _Work:
             self._row(_ADOPTED, about)
 
     def _done(self, kind: Kind[Any], name: str, spec: Json, found: KindRow | None) -> tuple[KindRow, Mapping[str, Any]]:
-        """Make or change a thing, and return what is there then, with the secrets that are shown once."""
+        """Create or change an object, and return it, with the secrets that are shown once."""
         self._require(kind, spec, found)
         answer = [self.answers[kind.name, name]] if (kind.name, name) in self.answers else []
         if answer and isinstance(answer[0], JackfieldError):
@@ -382,7 +382,7 @@ class _Work:
         return {**spec, "values": dict(Secrets(os.environ, self.visit.clock).resolve(values, "."))}
 
     def _end(self, transaction: Transaction, kind: Kind[Any], found: KindRow) -> None:
-        """End what files of the label have made, and state no more."""
+        """Remove the objects of the label that the files no longer have."""
         about, hanging = {"kind": kind.name, "name": found.name}, self._hanging(kind, found)
         if not self.how.prune:
             self._row("left", about, reason=f"the files state it no more; {self._option('prune')} ends it", **hanging)
@@ -399,7 +399,7 @@ class _Work:
         return {"ends": hangs} if hangs else {}
 
     def _tell_people(self) -> None:
-        """Name what a person has yet to do for what is stated."""
+        """Record the steps that a person still has to take for the stated objects."""
         for kind, wanted in self._stated():
             found = [one for name in wanted if (one := self.there.get((kind.name, name))) is not None] if kind.person is not None else []
             for name, text in ((one.name, text) for one in found for text in (kind.person or tuple)(one)):
@@ -410,7 +410,7 @@ class _Work:
 
     @contextmanager
     def _tried(self, transaction: Transaction, about: Mapping[str, str]) -> Iterator[None]:
-        """Roll back what the block has done if it ends with ``_Undone``, or is refused, which is told in a row."""
+        """Roll back the block's changes if it ends with ``_Undone``, or is refused, which a row reports."""
         try:
             with transaction.savepoint():
                 yield
@@ -438,7 +438,7 @@ def refuse(planned: Mapping[str, Planned]) -> None:
 
 
 def told(planned: Mapping[str, Planned]) -> Json:
-    """Return what was planned or done in workspaces as a document, with the digest of all."""
+    """Return the planned or completed changes in workspaces as a document, with the digest of all."""
     text = "\n".join(f"{name} {one.digest}" for name, one in sorted(planned.items()))
     rows = [row for one in planned.values() for row in one.rows]
     digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
@@ -446,9 +446,9 @@ def told(planned: Mapping[str, Planned]) -> Json:
 
 
 def require_seen(seen: str | None, planned: Mapping[str, Planned]) -> None:
-    """Require that plans are those that somebody has seen; None: nobody has.
+    """Require that plans equal the plans with a digest; None: no plans were shown.
 
-    :raises StateMoved: if they are others.
+    :raises StateMoved: if they differ.
     """
     if seen not in (None, told(planned)["digest"]):
         raise StateMoved("files or state are not those of the plan", hint="Plan again, and look at what is different. Nothing was changed.")
@@ -480,7 +480,7 @@ def _all(kind: Kind[Any], visit: Visit, wanted: Callable[[str], bool] = _every, 
 
 
 def _difference(stated: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
-    """Return the stated members that are not what they were."""
+    """Return the stated members that have changed."""
     differing = (name for name in stated if before.get(name) != after.get(name))
     return {name: {"before": before.get(name), "after": after.get(name)} for name in differing}
 
@@ -490,7 +490,7 @@ def _holds(spec: Mapping[str, Any], stated: Mapping[str, Any]) -> bool:
 
 
 def _within(wanted: Any, present: Any) -> bool:
-    """Return whether settings are among those that are there."""
+    """Return whether the settings are part of the present ones."""
     if isinstance(wanted, Mapping) and isinstance(present, Mapping):
         return all(_within(value, present.get(name)) for name, value in wanted.items())
     return bool(wanted == present)

@@ -1,4 +1,4 @@
-"""Recipients to whom nothing more is sent. They are people's addresses, so a token with rules sees none."""
+"""Recipients that get no more messages. They are people's addresses, so a token with rules sees none."""
 
 from __future__ import annotations
 

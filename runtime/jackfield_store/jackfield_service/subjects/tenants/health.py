@@ -21,7 +21,7 @@ SELECT COUNT(*) AS n, COALESCE(SUM(CASE WHEN status IN ('failing', 'expired') TH
 FROM connections WHERE workspace = :workspace AND {LISTED}
 """
 TROUBLES = ("connections", "schedules", "subscriptions", "callbacks", "deliveries", "approvals")
-"""What may need a person, in the order in which it is told."""
+"""Kinds of objects that may need a person, in order of display."""
 _TROUBLES = f"""
 SELECT workspace, 'connections' AS kind, COUNT(*) AS n FROM connections{{known}} WHERE status IN ('failing', 'expired') AND {LISTED}
 GROUP BY workspace
@@ -45,8 +45,8 @@ _SHOWN = ("name", "type", "status", "since", "account", "user", "hint")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Stored connections of a workspace, those of them that fail or must be connected again, and of the last day its calls, and its
-    failures without those that were cancelled."""
+    """Numbers of a workspace: stored connections, failing ones and ones to be connected again, calls of the last day, and failures without
+    cancelled calls."""
 
     connections: int
     failing: int
@@ -63,7 +63,7 @@ def health(database: Database, workspace: str, now: float) -> Health:
 
 
 def troubles(database: Database) -> dict[str, Counter[str]]:
-    """Count what may need a person (``TROUBLES``) in each workspace that has any, and below the home of each platform.
+    """Count the objects that may need a person (``TROUBLES``) in each workspace that has any, and below the home of each platform.
 
     These are connections whose last test failed or whose credentials have ended, stopped schedules, and subscriptions that fail or have
     lost a connection. They are also failing callbacks, dead deliveries, and calls that wait for an approval.
@@ -78,14 +78,15 @@ def troubles(database: Database) -> dict[str, Counter[str]]:
 
 
 def _hint(row: Mapping[str, Any], failed: Mapping[str, Any], surface: str) -> str | None:
-    """Return what to do about a connection: it has to be connected again if it has expired, or its test finds that nobody has approved."""
+    """Return the next step for a connection: it must be connected again if it has expired, or its test finds that no person has
+    approved."""
     expired = row.get("status") == "expired"
     return worded(NextStep("connect", name=str(row["name"])) if expired else restored(failed.get("hint")) or failed.get("message"), surface)
 
 
 def connection_health(row: Mapping[str, Any], surface: str = _PLATFORM) -> dict[str, Any]:
-    """Return what a platform may know of a connection: its status since when, and the cure of the step that failed, as ``surface`` puts
-    it."""
+    """Return the facts about a connection that a platform may see: its status since when, and the cure of the failed step, in the words of
+    ``surface``."""
     test = row.get("lastTest") or {}
     steps = test.get("steps", ()) if row.get("status") != "ok" else ()
     failed: dict[str, Any] = next((step for step in steps if not step.get("passed")), {})

@@ -46,7 +46,7 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def put(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``PUT /v1/workspaces/{w}``: create a workspace, or change the given settings of one that exists."""
+    """Serve ``PUT /v1/workspaces/{w}``: create a workspace, or change the given settings of an existing one."""
     changes, name = await object_of(request), request.path_params["w"]
     found, is_new = await done(request, server, identity, lambda tenants: tenants.put(name, changes))
     return answer(found.to_json(), 201 if is_new else 200, {"Location": f"/v1/workspaces/{name}"} if is_new else {})
@@ -94,7 +94,7 @@ FILTERS = ("status", "type", "user")
 
 
 async def connections(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/workspaces/{w}/connections``: names, types, accounts and status, with the cure of one that fails. No values."""
+    """Serve ``GET /v1/workspaces/{w}/connections``: names, types, accounts and status, with the cure of a failing one. No values."""
     name = request.path_params["w"]
     await done(request, server, identity, lambda tenants: tenants.find(name))
 
@@ -129,7 +129,7 @@ async def used(request: Request, server: ServerContext, identity: Identity) -> R
 
 
 async def done(request: Request, server: ServerContext, identity: Identity, step: Callable[[Tenants], T], *, slowly: bool = False) -> T:
-    """Run a step in a thread, in the name of the platform and of the user whom it names; ``slowly`` is for one that may call providers.
+    """Run a step in a thread, in the name of the platform and of the user that it names; ``slowly`` is for steps that may call providers.
 
     :raises Problem: 503 if there is no database.
     """

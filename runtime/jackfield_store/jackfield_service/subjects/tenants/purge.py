@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from jackfield_store.resources.storage import Storage
 
 _PASSES = 20
-"""Limit of the times that all tables are gone through, until one finds nothing. A request that had begun may add a row to a table that is
-empty already, as long as what it is about is still there."""
+"""Limit of the passes over all tables, until one finds no row. A request in progress may add a row to an already emptied table, as long as
+its parent row still exists."""
 _COUNTED = ("connections", "grants", "files", "invocations", "tokens")
 _RUNNING = f"SELECT COUNT(*) AS n FROM invocations WHERE workspace = :workspace AND status = 'running' AND NOT ({WAITS})"
 _LATE = (
@@ -56,8 +56,8 @@ def kept_by(database: Database, workspace: str) -> dict[str, int]:
 
 
 def keep_at_providers(storage: Storage, workspace: str, clock: Clock) -> tuple[int, list[str]]:
-    """Move what providers have to be told of to the operator's workspace: webhooks, of which the count is returned, and approvals, with
-    their ids there."""
+    """Move the pending notices to providers to the operator's workspace: webhooks, whose number is returned, and approvals, with their ids
+    there."""
     database, noted = storage.database, list[str]()
     store = ConnectionTable(database, lambda: storage.vault, workspace, clock)
     operators = Revocations(database, lambda: storage.vault, DEFAULT, clock)
@@ -93,8 +93,8 @@ def purge(storage: Storage, files: Files, workspace: str, clock: Clock, actor: A
 
 
 def sweep(database: Database, files: Files) -> None:
-    """Delete what was added to workspaces that were purged lately, by requests that had found the workspace before, and came to write
-    after its end. Others begin nothing in it."""
+    """Delete rows added to recently purged workspaces, by requests that had found the workspace before, and wrote after its end. Later
+    requests cannot begin in it."""
     with database.read() as transaction:
         rows = transaction.execute(_PURGED, {"workspace": DEFAULT})
     _empty(database, files, _GONE, *{row.name for row in rows})

@@ -1,4 +1,4 @@
-"""Shapes of what the HTTP API takes and shows of workspaces and their settings."""
+"""Shapes of the HTTP API's requests and responses about workspaces and their settings."""
 
 from __future__ import annotations
 

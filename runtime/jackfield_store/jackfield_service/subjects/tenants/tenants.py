@@ -1,4 +1,4 @@
-"""The workspaces that one platform manages: those whose names match the pattern of its token. All others do not exist for it."""
+"""The workspaces that one platform manages: their names match the pattern of its token. All others do not exist for it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class WorkspaceInUse(InvalidInvocation):
 
 
 class Tenants:
-    """The workspaces of a platform. ``pattern`` is that of its token, ``actor`` the author in the audit logs, and ``revoke`` tells
-    providers of the approvals that are due (``management.revoking``)."""
+    """The workspaces of a platform. ``pattern`` is its token's, ``actor`` the author in the audit logs, and ``revoke`` sends due
+    revocations of approvals to providers (``management.revoking``)."""
 
     def __init__(
         self, storage: Storage, files: Files, clock: Clock, pattern: str, actor: Actor, revoke: Callable[[], Mapping[str, bool]] = dict
@@ -47,12 +47,12 @@ class Tenants:
         self._workspaces = Workspaces(storage.database, storage.vault, clock, actor)
 
     def put(self, name: str, changes: Mapping[str, Any]) -> tuple[Workspace, bool]:
-        """Create a workspace, or change the given settings of one that exists; repeating it, at once or later, ends in the same.
+        """Create a workspace, or change the given settings of an existing one; repeating it, at once or later, has the same result.
 
         :return: the workspace, and whether it is new.
         :raises UnknownWorkspace: if the platform manages no workspace of this name.
         :raises InvalidInvocation: if the name or a setting is not valid.
-        :raises NotAllowed: if only the operator may change a setting so.
+        :raises NotAllowed: if only the operator may make this change of a setting.
         """
         self._require(name)
         return self._workspaces.put(name, changes, partial(check_settings, self._actor, changes))
@@ -99,7 +99,7 @@ class Tenants:
     def suspend(self, name: str) -> dict[str, Any]:
         """Suspend a workspace and revoke its tokens: the first step of its deletion, which a change can still take back.
 
-        :return: what was revoked, and what a purge would delete.
+        :return: the revoked tokens, and the rows that a purge would delete.
         :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
         """
         tokens = self.tokens(name)
@@ -111,15 +111,15 @@ class Tenants:
         return {"name": name, "status": "suspended", "revoked": {"tokens": revoked, "sessions": sessions}, "kept": kept}
 
     def purge(self, name: str) -> dict[str, Any]:
-        """Delete a suspended workspace for good: its connections, grants, keys, files, journal and settings. Providers are told that its
-        approvals are no longer needed; those that do not answer now are told later. If a platform does so, the rules are kept: they bind
-        whoever creates a workspace of that name. The operator also deletes one whose settings cannot be read, in which nothing is allowed.
+        """Delete a suspended workspace for good: its connections, grants, keys, files, journal and settings. Providers get the notice that
+        its approvals are no longer needed; those that do not answer now get it later. If a platform does so, the rules are kept: they bind
+        the next workspace of that name. The operator can also delete a workspace with unreadable settings, in which nothing is allowed.
 
-        :return: how many of each were deleted, and how many approvals were revoked or wait for that; and webhooks that are removed at
-            their providers from now on.
+        :return: how many of each were deleted, how many approvals were revoked or wait for that, and how many webhooks are removed at their
+            providers from now on.
         :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
-        :raises WorkspaceInUse: if it is not suspended, or calls of it still run.
-        :raises RowDamaged: if a platform deletes one whose settings cannot be read.
+        :raises WorkspaceInUse: if it is not suspended, or some of its calls still run.
+        :raises RowDamaged: if a platform deletes a workspace with unreadable settings.
         """
         settings = self._readable(name)
         if settings is not None and not settings.suspended:
@@ -153,7 +153,15 @@ class Tenants:
 
     def _require(self, name: str) -> None:
         if not manages(self._pattern, name):
-            raise unknown_to_platform(name)
+            raise _unknown(name)
+
+
+def _unknown(name: str) -> UnknownWorkspace:
+    """Return the same error for workspaces that do not exist and for those of others."""
+    hint = (
+        "GET /v1/workspaces lists those that the platform's token manages; PUT /v1/workspaces/{name} creates one whose name fits the token."
+    )
+    return UnknownWorkspace(f"no workspace is named '{name[:100]}'", hint=hint)
 
 
 late_hints(__name__)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jackfield_store.database import Database, Row
 
 BY = ("connector", "action", "status", "day", "hour")
-"""Parts by which usage may be told."""
+"""Parts by which usage may be split."""
 _PARTS = {"day": DAY, "hour": 3600}
 _COLUMNS = "connector, action, status, error_code, slot, invocations, attempts"
 _ROWS = f"""
@@ -34,7 +34,7 @@ _NOT_VALID = 2
 _ENDED = ("succeeded", "failed", "in_doubt", "cancelled")
 _CALLS = ("calls", "attempts", "failures", "refused", "cancelled")
 _REFUSALS = frozenset(code for code, kind in CODES.items() if kind.exit_code == _NOT_VALID)
-"""Codes of calls of which nothing was sent: what was asked for is not valid, unknown or not allowed."""
+"""Codes of calls that sent nothing: the request is not valid, unknown or not allowed."""
 _FURTHER = ("events", "deliveries", "looks", "bytes")
 
 
@@ -42,8 +42,8 @@ def usage(database: Database, workspace: str, since: float, until: float, by: st
     """Return a workspace's usage in the time, in all and by ``by`` (``BY``): calls, attempts and failures, events and deliveries, looks for
     evidence, and bytes of files stored.
 
-    Failures are all calls that did not succeed. Of these, two kinds are counted apart: refused ones were not valid, unknown or not
-    allowed, so that nothing was sent; others were cancelled or declined. Events, deliveries, looks and bytes have no other parts than days.
+    Failures are all calls that did not succeed. Two kinds of these are counted separately: refused ones were not valid, unknown or not
+    allowed, so that nothing was sent; others were cancelled or declined. Events, deliveries, looks and bytes can be split by days only.
 
     Times are seconds since 1970. They are rounded down as the sums are kept: to a minute, to an hour beyond two hours, to a day beyond nine
     days. For events, deliveries and looks it is a day. Calls that have not ended yet are not counted.

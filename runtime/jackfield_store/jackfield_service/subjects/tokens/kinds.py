@@ -1,4 +1,4 @@
-"""Tokens as files state them: the shape of each, of which one that lives is made once. A changed shape is a new token."""
+"""Tokens in files: the shape of each; a living token of a shape is created once. A changed shape is a new token."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _end(shapes: _Shapes, found: KindRow) -> None:
 
 
 def _hangs(shapes: _Shapes, found: KindRow) -> Iterator[str]:
-    """Yield what runs with the rights of a token."""
+    """Yield the objects that run with the rights of a token."""
     for kind in ("schedule", "subscription"):
         with shapes.database.read(flush=False) as transaction:
             rows = transaction.execute(_HANGS.format(f"{kind}s"), {"workspace": shapes.workspace, "token": found.key})

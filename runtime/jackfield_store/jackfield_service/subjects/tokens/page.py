@@ -106,7 +106,7 @@ SELECTION = Selection("/tokens", "tokens", "Token", (_REVOKE,), _named, lambda _
 
 
 def gaps_told(warnings: Iterable[Mapping[str, str]]) -> list[Markup]:
-    """Render what rules leave out that were just made."""
+    """Render the gaps of newly created rules."""
     return [notice("A rule leaves out changes: ", warning["message"], ".", tone="warn") for warning in warnings]
 
 
@@ -141,7 +141,7 @@ def _sorts(request: PageRequest) -> Sorts:
 
 
 def _listed(request: PageRequest, cursor: str | None, limit: int) -> tuple[list[Token], str | None]:
-    """List the workspace's tokens; a token with rules sees only itself, since other tokens' names and rules may reveal what is hidden."""
+    """List the workspace's tokens; a token with rules sees only itself, since other tokens' names and rules may reveal hidden objects."""
     if request.identity.rules:
         return [request.tokens.find(request.identity.id)] if request.identity.kind == "token" else [], None
     return request.tokens.list(cursor=cursor, limit=limit)
@@ -177,7 +177,7 @@ def _new(request: PageRequest) -> list[Node]:
 
 
 def rule_fields(rules: Rules | None = None, otherwise: str = "the token allows everything that the workspace allows") -> Markup:
-    """Render the fields of rules; ``otherwise`` says what happens without any."""
+    """Render the fields of rules; ``otherwise`` describes the effect of having none."""
     example, block = (
         ["One pattern per line, such as ", h.code("aws-ses/*"), f". If empty, {otherwise}."],
         "effect:change & connection:prod-*",
@@ -203,7 +203,7 @@ def rule_fields(rules: Rules | None = None, otherwise: str = "the token allows e
 
 
 def token_row(request: PageRequest, token: Token, address: str = "/tokens", *, ticks: bool = False) -> tuple[Node, ...]:
-    """Render a token as a row of ``COLUMNS``; ``address`` is that of the tokens, ``ticks``: rows can be selected."""
+    """Render a token as a row of ``COLUMNS``; ``address`` is the address of the tokens' list, ``ticks``: rows can be selected."""
     status = token.status(request.now)
     revoke: Node = None
     if status == "active" and request.may("manage") and not request.identity.rules:

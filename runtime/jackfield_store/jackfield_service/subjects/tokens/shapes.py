@@ -1,4 +1,4 @@
-"""Shapes of what the HTTP API takes and shows of tokens."""
+"""Shapes of the HTTP API's requests and responses about tokens."""
 
 from __future__ import annotations
 

@@ -60,27 +60,27 @@ _SEEN = """
 UPDATE subscriptions SET status = CASE WHEN wake_at IS NULL THEN 'active' ELSE status END, last_success_at = :at
 WHERE workspace = :workspace AND id = :subscription AND status = 'pending'
 """
-"""The provider sends for the first time. Nothing else is to be done for a webhook that a person has registered."""
+"""The provider sends for the first time. A webhook registered by a person needs no further step."""
 _AT_ONCE = 200
 """Events of one commit: each takes half a millisecond, for which others wait."""
 _DAY = 86_400.0
 _LONGEST_REFERENCE = 1_000
-"""Characters of a provider's ID. It becomes output of the call in doubt that it settles; a longer one is none."""
+"""Characters of a provider's ID. It becomes output of the call in doubt that it settles; a longer ID is ignored."""
 _LATEST = 1e11
 """Time from which no date is believed: it is in milliseconds, or made up."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 T = TypeVar("T")
 InTransaction = Callable[[Transaction], object]
-"""What the transaction that stores an event does beside."""
+"""Further statements of the transaction that stores an event."""
 Then = Callable[[Mapping[str, Any], float], InTransaction]
 """Takes an event as a reader sees it, and its time, and returns the statements for the transaction that stores it."""
 Judge = Callable[[Any, str], Any]
-"""Takes the payload of an event and its type, and returns what policies leave of it; None: nothing."""
+"""Function that takes the payload of an event and its type, and returns the part that policies permit; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Arrival:
-    """Event that is ready to be stored: its key, its data, sealed, and what else the transaction does that stores it."""
+    """Event that is ready to be stored: its key, its sealed data, and further statements of its transaction."""
 
     id: str
     type: str
@@ -93,14 +93,15 @@ class Arrival:
 
 
 class NotReceivingError(Exception):
-    """Nothing is received: the subscription's token has ``ended`` (how), its workspace is ``suspended``, or it was disabled or removed."""
+    """Nothing is received: the rights of the subscription's token have ``ended`` (with the reason), its workspace is ``suspended``, or it
+    was disabled or removed."""
 
     def __init__(self, ended: str | None = None, *, suspended: bool = False) -> None:
         self.ended, self.suspended = ended, suspended
 
 
 def require_receiving(found: Subscription, ended: str | None = None, *, suspended: bool = False) -> None:
-    """Decide whether a request is received, with how the token of who added the subscription has ``ended``.
+    """Decide whether a request is received, with the reason why the rights of the subscription's author have ``ended``.
 
     :raises NotReceivingError: if it is not.
     """
@@ -109,9 +110,9 @@ def require_receiving(found: Subscription, ended: str | None = None, *, suspende
 
 
 class Sealer:
-    """Makes events ready to be stored, so that the transaction that stores them is short. ``then`` says what else the transaction does for
-    each event that is new. ``types`` are the trigger's types of events (default: its key). An event that names no type has the first of
-    them."""
+    """Prepares events for storing, so that the transaction that stores them is short. ``then`` returns further statements of the
+    transaction for each new event. ``types`` are the trigger's types of events (default: its key). An event without a type gets the first
+    of them."""
 
     def __init__(
         self, database: Database, vault: Vault, workspace: str, subscription: Subscription, then: Then | None = None,
@@ -162,9 +163,9 @@ class Sealer:
         return Arrival(identifier, kind, at, digest, sealed, in_transaction, outcome, mark)
 
     def _shown(self, data: Any, kind: str, digest: str) -> Any:
-        """Return an event's payload as the policies leave it: what they withhold is stored nowhere.
+        """Return an event's payload without the parts that policies withhold, which are stored nowhere.
 
-        :raises Unavailable: if they have not decided: the provider is asked again, or sends it again.
+        :raises Unavailable: if they have not decided: the provider is asked again, or sends the event again.
         """
         found = payload(data)
         if self._judge is None or self._is_known(digest):
@@ -173,7 +174,7 @@ class Sealer:
         return {} if left is None else left
 
     def _referred(self, event: Any, at: float) -> tuple[str | None, NewOutcome | None]:
-        """Return the invocation that an event is about, if it has ended, and what the event says of it."""
+        """Return the invocation that an event refers to, if it has ended, and the outcome that the event reports."""
         if event.reference is None:
             return None, None
         reference = reference_of(self._subscription.connector, event.reference)
@@ -183,10 +184,10 @@ class Sealer:
         return invocation_of(self._database, self._workspace, reference), outcome
 
     def _marked(self, event: Any, kind: str, at: float, received: float, referred: str | None) -> tuple[str | None, NewMark | None]:
-        """Return the invocation in doubt whose marker an event carries, if there is one, and what its evidence needs of the event.
+        """Return the invocation in doubt whose marker an event carries, if there is one, and the event's data for its evidence.
 
-        ``referred`` is the invocation that the event's reference names. The marker knows better: some providers' IDs are unique within one
-        channel, account or day only.
+        ``referred`` is the invocation that the event's reference names. The marker takes precedence: some providers' IDs are unique within
+        one channel, account or day only.
         """
         found, marker = self._subscription, marker_in(event.marker)
         if marker is None or not (event.reference is None or _is_reference(event.reference)):
@@ -210,10 +211,11 @@ class Sealer:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ArrivalUnit(JointUnit):
-    """Events of one subscription that came together; of a webhook's request, it is a unit of ``Database.record``.
+    """Events of one subscription that came together; for a webhook's request, it is a unit of ``Database.record``.
 
-    If a poll closes the gaps of the webhook, it is brought forward: to ``least`` seconds after the last one. ``learnt`` is the
-    subscription's content with what the request has brought for ``enable``, which is due at once; a process that runs it is overtaken.
+    If a poll closes the gaps of the webhook, the poll is made earlier: ``least`` seconds after the last one. ``learnt`` is the
+    subscription's content with the data that the request has brought for ``enable``, which is due at once; a process that runs it is
+    superseded.
     """
 
     subscription: Subscription
@@ -245,8 +247,8 @@ class ArrivalUnit(JointUnit):
 
 
 def in_parts(events: Iterable[T]) -> Iterator[tuple[list[T], bool]]:
-    """Yield what came together in parts, at least one, each with whether it is the last. Each is one commit: a commit that takes long keeps
-    all other workspaces waiting."""
+    """Yield events that came together in parts, at least one, each with whether it is the last. Each is one commit: a commit that takes
+    long keeps all other workspaces waiting."""
     following = iter(events)
     part = list(islice(following, _AT_ONCE))
     while True:
@@ -286,12 +288,12 @@ def store(transaction: Transaction, receipts: Sequence[ArrivalUnit]) -> None:
 
 
 def _is_time(at: object) -> bool:
-    """Return whether the time of an event can be shown: one that cannot would end every reader of the feed."""
+    """Return whether the time of an event can be shown: an invalid one would end every reader of the feed."""
     return isinstance(at, int | float) and not isinstance(at, bool) and 0 < at < _LATEST
 
 
 def _is_reference(given: object) -> bool:
-    """Return whether a value can be the ID by which a provider names what a call has made."""
+    """Return whether a value can be the ID by which a provider names the object of a call."""
     return isinstance(given, str) and 0 < len(given) <= _LONGEST_REFERENCE
 
 

@@ -1,7 +1,7 @@
-"""Lists that are compared with what they had before: IDs and digests are stored, and each page is one commit with its events.
+"""Lists that are compared with their earlier state: IDs and digests are stored, and each page is one commit with its events.
 
-A round reads the whole list. The first one only learns it. Items that a complete round has not seen were deleted. If that is more than a
-fifth of the list, they are not reported: a provider that returns half a list is more common than half a list that is deleted.
+A round reads the whole list. The first round only records the list. Items that a complete round has not seen were deleted. If more than a
+fifth of the list is missing, no deletion is reported: a provider that returns half a list is more common than half a list that is deleted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from jackfield_store.keys import Vault
 from jackfield_store.keys.sealing import digest
 
 FEWEST, SHARE = 5, 0.2
-"""Items that may be gone in any case, and the part of a list that may be gone besides."""
+"""Number of items that may always be missing, and the part of a list that may be missing in addition."""
 _AT_ONCE = 500
 """Deletions of one commit."""
 _KNOWN = "SELECT content, sealed FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id AND item = :item"
@@ -43,15 +43,15 @@ _DELETE = "DELETE FROM subscription_items WHERE workspace = :workspace AND subsc
 
 @dataclass(frozen=True, slots=True)
 class RoundProgress:
-    """How far a round has come. ``after`` is where the next page begins; ``complete`` once the last one was read."""
+    """Progress of a round. The next page begins at ``after``; ``complete`` is true once the last page was read."""
 
     round: int = 1
     after: Any = None
     complete: bool = False
     deletes: bool = False
-    """True once deletions of the round were told; the others follow."""
+    """True once deletions of the round were reported; the others follow."""
     withheld: bool = False
-    """True if the last round's deletions were not told."""
+    """True if the last round's deletions were not reported."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the checkpoint."""
@@ -60,8 +60,8 @@ class RoundProgress:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Item that was created, updated or deleted. ``key`` tells it from the next change of the same item: claims are never counted back,
-    as rounds are by a reset."""
+    """Item that was created, updated or deleted. ``key`` distinguishes it from the next change of the same item: a reset sets back rounds,
+    but never claims."""
 
     type: str
     id: str

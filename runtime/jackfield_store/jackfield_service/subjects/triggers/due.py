@@ -86,17 +86,17 @@ class DueSubscriptions(DueRows):
         return Instance.of(self._database).prolonging(prolong)
 
     def registered(self, found: Subscription, vault: Vault, content: Sealed, renew_at: float | None) -> None:
-        """Record what the provider returned, and when that is to be renewed. The claim holds on."""
+        """Record the provider's answer, and the time of its renewal. The claim stays."""
         self._change(_REGISTERED, found, sealed=content.sealed(vault, found), renew_at=renew_at)
 
     def unfinished(self, found: Subscription, wake_at: float | None) -> None:
-        """End the claim: the provider has yet to confirm the registration, which goes on at ``wake_at``, or once it has. If a person has
-        given it the URL, the provider has yet to send something."""
+        """End the claim: the provider still has to confirm the registration, which continues at ``wake_at``, or on confirmation. If a
+        person has given the provider the URL, it still has to send something."""
         self._change(_UNFINISHED, found, wake_at=wake_at, now=None if wake_at is None else self.time.now(), was=found.status)
 
     def begun_again(self, found: Subscription, vault: Vault, content: Sealed, account: str | None, facts: Mapping[str, Any]) -> None:
-        """Forget the checkpoint: events count from ``content.since``. That is the event ``subscription.restarted``. A webhook has to be
-        registered again. The keys of another account's events are forgotten: both may have a ticket 7."""
+        """Forget the checkpoint: events count from ``content.since``. This causes the event ``subscription.restarted``. A webhook has to be
+        registered again. The keys of another account's events are forgotten: both accounts may have a ticket 7."""
         if account != found.account:
             delete_in_slices(self._database, _REMOVE_KEYS, {"workspace": found.workspace, "id": found.id})
         status = "pending" if found.kind == "webhook" else found.status
@@ -119,7 +119,7 @@ class DueSubscriptions(DueRows):
         self._database.record(self.telling(found, "gap", facts))
 
     def paused(self, found: Subscription, vault: Vault, content: Sealed) -> None:
-        """Record that it is paused, at the provider, too; or that it begins anew, if somebody has enabled it meanwhile."""
+        """Record that it is paused, at the provider, too; or that it begins anew, if it was enabled meanwhile."""
         self._change(_PAUSED, found, sealed=replace(content, parting=None, leaving=False).sealed(vault, found))
 
     def removed(self, found: Subscription) -> None:
@@ -173,7 +173,7 @@ class DueSubscriptions(DueRows):
         self._database.record(unit)
 
     def failed(self, found: Subscription, reason: str, wake_at: float) -> None:
-        """End the claim after a failure. What was to be disabled stays so; the third failure in a row is an event."""
+        """End the claim after a failure. A subscription to be disabled stays so; the third failure in a row causes an event."""
         status = found.status
         if status not in ("disabling", "removing"):
             failing = status == "failing" or found.failures + 1 >= FAILING
@@ -192,7 +192,7 @@ class DueSubscriptions(DueRows):
         self._change(_LATER, found, wake_at=wake_at)
 
     def ended(self, found: Subscription, reason: str) -> None:
-        """Record, without a claim, that nothing is received any more; the first time is an event. A process tells the provider."""
+        """Record, without a claim, that nothing is received any more; the first time causes an event. A process notifies the provider."""
         values = {"workspace": found.workspace, "id": found.id, "reason": reason}
 
         def unit(transaction: Transaction) -> None:

@@ -1,8 +1,8 @@
-"""Invocations that events start: ``then`` of a subscription says which, with places of the event among the inputs.
+"""Invocations that events start: ``then`` of a subscription defines them, with places of the event among the inputs.
 
-``{"$event": "/data/payload/id"}`` is a value of the event, as its readers see it. One that the event does not have is left out, and the
-label ``absent`` of the invocation says so. A place that no event of the trigger has is refused when the subscription is made.
-``{"$text": ["Ticket ", {"$event": "/data/payload/id"}]}`` is a text made of several.
+``{"$event": "/data/payload/id"}`` is a value of the event, as its readers see it. An input whose place the event lacks is left out, and the
+label ``absent`` of the invocation names it. A place that no event of the trigger has is refused when the subscription is made. ``{"$text":
+["Ticket ", {"$event": "/data/payload/id"}]}`` is a text made of several.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class EventCalls:
         self.queued = False
 
     def sealer(self, types: Sequence[str]) -> Sealer:
-        """Return what makes the subscription's events, of these ``types``, ready to be stored, with these invocations."""
+        """Return the sealer of the subscription's events, of these ``types``, with these invocations."""
         storage, then = self._runtime.storage, self._prepare if self._then else None
         judge = self._left if self._runtime.pipeline.policies.must_judge else None
         return Sealer(storage.database, storage.vault, self._found.workspace, self._found, then, types, judge)
@@ -75,7 +75,7 @@ class EventCalls:
         return ReadStep(self._caller, self._runtime.catalog.find(found.connector), found.connection, trigger=found.trigger_key)
 
     def _prepare(self, event: Mapping[str, Any], at: float) -> InTransaction:
-        """Prepare the invocation of an event; return the statements that queue it, or that tell why it was refused.
+        """Prepare the invocation of an event; return the statements that queue it, or that record its refusal.
 
         :raises Unavailable: if it cannot be prepared now.
         """
@@ -98,7 +98,7 @@ class EventCalls:
         return {**self._then, "inputs": inputs, "idempotencyKey": event["id"], "context": context}
 
     def _refused(self, event: Mapping[str, Any], at: float, error: JackfieldError) -> InTransaction:
-        """Tell that an event started nothing. What inputs were wrong is said, and no value."""
+        """Record that an event started nothing. The record names the faulty inputs, without values."""
         found = self._found
         paths = [detail.path for detail in error.details][:20]
         facts = found.facts({"eventId": event["id"], "errorCode": error.code, "paths": paths})
@@ -106,8 +106,8 @@ class EventCalls:
 
 
 def checked_then(runtime: Jackfield, caller: Caller, given: Any, trigger: TriggerManifest) -> Mapping[str, Any]:
-    """Check what the events of a subscription are to start, as far as that is possible without an event: its places must be those of events
-    of the ``trigger``.
+    """Check the invocation that the events of a subscription start, as far as that is possible without an event: its places must exist in
+    events of the ``trigger``.
 
     :raises JackfieldError: if it is not valid, or the rules do not allow the call.
     """
@@ -175,7 +175,7 @@ def _list(content: object) -> list[Any]:
 
 
 def _literal_faults(runtime: Jackfield, manifest: Manifest, action: ActionManifest, inputs: Mapping[str, Any]) -> Iterator[Detail]:
-    """Judge the inputs that are the same for each event, one by one: rules that concern several are judged with the event. So are files,
+    """Check the inputs that are the same for each event, one by one: rules about several inputs are checked with the event. So are files,
     and inputs in another system's form."""
     literal = {
         name: value for name, value in inputs.items() if not any(placeholders(value, "", _EVENT, _TEXT)) and not names_files({name: value})

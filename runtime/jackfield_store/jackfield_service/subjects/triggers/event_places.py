@@ -1,6 +1,6 @@
-"""Places of a trigger's events: the JSON Pointers that its schema and its samples know, for whoever chooses one, and to refuse others.
+"""Places of a trigger's events: the JSON Pointers in its schema and its samples, for choosing one, and for refusing others.
 
-What a schema leaves open, such as a body of any form, may hold anything.
+A part without a schema, such as a body of any form, may hold anything.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _PAYLOAD = "/data/payload"
 _OWN = ("/id", "/type", "/subject", "/timestamp", *(f"/data/{name}" for name in (
     "subscription", "connector", "trigger", "connection", "receivedAt", "invocationId",
 )))  # fmt: skip
-"""What every event of a subscription has beside its payload."""
+"""Members of every event of a subscription, in addition to its payload."""
 _DEEPEST = 6
 _MOST = 300
 
 
 def known_places(trigger: TriggerManifest, payloads: Sequence[Any] = ()) -> dict[str, Any]:
-    """Return the places of the trigger's events that hold a value, with one of a sample, None if no sample has it: those of the payload
-    first. ``payloads`` of events that came are samples, too, and go before those of the connector, the first one before all."""
+    """Return the places of the trigger's events that hold a value, with a sample's value, None if no sample has it: places of the payload
+    first. ``payloads`` of received events are samples, too, and precede the connector's; the first one precedes all."""
     found: dict[str, Any] = {}
     for example in trigger.row.get("examples", ()):
         for payload in example.get("events", ()):
@@ -57,7 +57,7 @@ def place_fault(trigger: TriggerManifest, path: str) -> str | None:
 
 
 def _declared(root: Schema, given: Any, path: str, depth: int) -> Iterator[str]:
-    """Yield the places that a schema declares, without those of the items of lists."""
+    """Yield the places that a schema declares, without places inside of lists."""
     node = next((one for one in nodes(root, given) if one.get("properties")), {}) if isinstance(given, Mapping) else {}
     members = node.get("properties", {})
     if not members or depth >= _DEEPEST:

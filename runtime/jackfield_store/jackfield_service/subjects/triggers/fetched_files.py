@@ -1,4 +1,4 @@
-"""Files of providers by which webhooks are verified (certificates): fetched over the subscription's connection, and kept for a while."""
+"""Files of providers by which webhooks are verified (certificates): fetched over the subscription's connection, and cached for a while."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ _LONGEST = 24 * 3600.0
 _REFUSED = 60.0
 """Seconds for which a file, and a failure to get it, are kept."""
 _MOST = 5
-"""Files that one subscription may fetch in ``_REFUSED`` seconds: who knows its URL can name others, and must not make us a pump."""
+"""Files that one subscription may fetch in ``_REFUSED`` seconds: anyone who knows its URL can name others, and must not make us send
+endless requests."""
 
 
 class FetchedFiles(SecretHolder):
-    """Files of one process, by subscription and name. Of those that need the same, one fetches it."""
+    """Files of one process, by subscription and name. Several requests for the same file cause one fetch."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -1,8 +1,8 @@
-"""Intake of webhooks: the requests of providers become events, behind our server or behind a gateway of a platform's own.
+"""Intake of webhooks: the requests of providers become events, behind our server or behind a platform's own gateway.
 
-The path is an address, and no proof: the connector's verifier judges the raw bytes first. A handshake by which a provider checks the URL is
-answered where the trigger declares it, and stores nothing. An event is on the disk before the provider gets its 2xx. Whatever is refused
-says nothing about what exists: an unknown path, one of another workspace and one that somebody guesses get the same answer.
+The path identifies, and proves nothing: the connector's verifier checks the raw bytes first. A handshake by which a provider checks the URL
+is answered where the trigger declares it, and stores nothing. An event is on the disk before the provider gets its 2xx. A refusal does not
+reveal which subscriptions exist: an unknown path, another workspace's path and a guessed path get the same answer.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ _SECOND = {"Retry-After": "1"}
 class Hook(SecretHolder):
     """Request of a provider, as a gateway has received it.
 
-    ``path`` is the path of the URL, whose last segment names the subscription. ``body`` has the raw bytes, which are what is signed.
-    ``address`` is that of the sender, by which unknown paths and forged requests are limited: not a proxy's. ``query_string`` is the query
-    as it was sent, which some providers sign; left out, it is made from ``query``.
+    ``path`` is the path of the URL, whose last segment names the subscription. ``body`` has the raw bytes, which are signed. ``address`` is
+    the sender's, not a proxy's: unknown paths and forged requests are limited by it. ``query_string`` is the query as sent, which some
+    providers sign; left out, it is made from ``query``.
     """
 
     method: str
@@ -118,9 +118,9 @@ class UnsignedError(Exception):
 class Intake(ProcessLocal):
     """Intake of all webhooks of a database. Any thread may call it; one instance serves a whole process.
 
-    It opens the database that ``environment`` names (default: the process's), and closes it with ``close``, unless it gets the
-    ``runtimes`` of a process that has it open. ``wake`` is called once invocations were queued. The limits are per second: ``rate``
-    requests of one path, ``unknown`` paths of one address, 0 for no limit.
+    It opens the database that ``environment`` names (default: the process's), and closes it with ``close``, unless it gets the ``runtimes``
+    of a process that has it open. ``wake`` is called after invocations were queued. The limits are per second: ``rate`` requests of one
+    path, ``unknown`` paths of one address, 0 for no limit.
     """
 
     def __init__(
@@ -158,15 +158,14 @@ class Intake(ProcessLocal):
             self._runtimes.close()
 
     def receive(self, hook: Hook) -> Answer:
-        """Receive a request. Its events are committed before this returns 2xx. A refusal is an answer, too."""
+        """Receive a request. Its events are committed before this returns 2xx. A refusal is returned as an answer, too."""
         try:
             return self.take(self.find(hook), hook)
         except RefusedError as refused:
             return refused.answer
 
     def find(self, hook: Hook) -> Listening:
-        """Return what listens at the path of a request, for gateways that read a body no further than it may be long: ``hook.body`` is not
-        used.
+        """Return the subscription at the path of a request, for gateways that limit the body before reading it: ``hook.body`` is not used.
 
         :raises RefusedError: 404 for an unknown path, 410 for a disabled one, 415 for an encoded body, 429 for too many unknown paths.
             503 if the database does not answer, or the trigger is not installed.
@@ -190,10 +189,11 @@ class Intake(ProcessLocal):
     def take(self, at: Listening, hook: Hook) -> Answer:
         """Verify a request, and store its events.
 
-        Forged requests of an address are verified one at a time once they are many: they never shut out who signs behind the same address.
+        Once an address sends many forged requests, they are verified one at a time: they never shut out valid senders at the same address.
 
         :raises RefusedError: 401 for a request that is not signed, 400 for one that cannot be read. 405 for another method than POST that
-            is no handshake. 413 for a body that is too large, 429 for too many requests, 503 if it cannot be stored now. 410 as ``find``.
+            is no handshake. 413 for a body that is too large, 429 for too many requests, 503 if it cannot be stored at present. 410 as for
+            ``find``.
         """
         if not isinstance(hook.body, bytes):
             raise TypeError("'body' must be the bytes as they have arrived, since they are signed")
@@ -206,7 +206,7 @@ class Intake(ProcessLocal):
 
     @contextmanager
     def _turn(self, budgets: RateLimiter, key: bytes) -> Iterator[None]:
-        """Wait for a turn if the budget of ``key`` is used up. Whoever is over a budget shares one turn with all others."""
+        """Wait for a turn if the budget of ``key`` is used up. All senders over a budget share one turn."""
         if not budgets.is_empty(key):
             yield
             return
@@ -218,9 +218,9 @@ class Intake(ProcessLocal):
         return self._asked(lambda: by_path(storage.database, path)) if storage.enabled else None
 
     def _asked(self, step: Callable[[], T]) -> T:
-        """Run a step before it is known whose request it is.
+        """Run a step before the request's owner is known.
 
-        :raises RefusedError: 503 if it fails. The sender learns nothing of what is amiss here.
+        :raises RefusedError: 503 if it fails. The sender does not learn the cause of our failure.
         """
         try:
             return step()
@@ -241,7 +241,7 @@ class Intake(ProcessLocal):
         raise RefusedError(503, _LATER, _SECOND)
 
     def _store_events(self, at: Listening, found: Subscription, request: HookRequest) -> Received:
-        """Verify a request, store its events, and return what the response needs."""
+        """Verify a request, store its events, and return the data for the response."""
         whose = f"the subscription '{found.name}' of the workspace '{found.workspace}'"
         try:
             return self._committed(found, request)

@@ -1,5 +1,5 @@
-"""One poll of a subscription, page by page: the commit with the last events of a page has the checkpoint after them. A large page is
-stored in several, so that no commit keeps other workspaces waiting; after a stop in between, keys tell what is new."""
+"""One poll of a subscription, page by page: the commit with the last events of a page has the checkpoint after them. A large page is stored
+in several commits, so that none keeps other workspaces waiting; after an interruption, keys identify the new events."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Polling:
         self._sealer = sealer
         self._over = over
         self.has_stored = False
-        """True once a page was stored: a failure after it loses nothing, and the next poll goes on there."""
+        """True once a page was stored: a failure after it loses nothing, and the next poll continues there."""
 
     def poll(self, trigger: Trigger, content: Sealed) -> bool:
         """Read new items. Return whether more follow at once.
@@ -67,7 +67,7 @@ class Polling:
         return True
 
     def _page(self, trigger: Trigger, place: Any) -> Any:
-        """Read one page, of a list or of what is new since; return None if the provider does not know its place any more."""
+        """Read one page, of a list or of new items; return None if the provider no longer knows its place."""
         from jackfield.connector.triggers import Gone
 
         try:
@@ -80,14 +80,14 @@ class Polling:
 
     def _begin_again(self, content: Sealed) -> float:
         """Forget a checkpoint that has expired at the provider; return the time from which events count. It is one interval before the last
-        success, which came after the last page was read. Keys tell what is new."""
+        success, which came after the last page was read. Keys identify the new events."""
         since = max(content.since, (self._found.last_success_at or 0.0) - (self._found.every or 0.0))
         facts = {"reason": "the checkpoint was too old for the provider"}
         self._due.begun_again(self._found, self._vault, replace(content, since=since), self._found.account, facts)
         return since
 
     def compare(self, trigger: Trigger) -> bool:
-        """Read a list, and compare it with what it had before; return whether more follows at once.
+        """Read a list, and compare it with its earlier state; return whether more follows at once.
 
         :raises JackfieldError: if the provider refuses or fails.
         """

@@ -1,4 +1,4 @@
-"""One subscription: a trigger that is switched on for a connection."""
+"""One subscription: a trigger that is enabled for a connection."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _LATE = 2
 class Sealed:
     """Content of a subscription, which is stored encrypted.
 
-    ``path`` is the last part of its URL, ``secret`` what a provider may sign with; ``caller`` is as ``Caller.to_json`` returns it.
-    ``since`` is the time from which events count, ``then`` the invocation that each event starts. ``lasts`` is how long a registration
-    lasts, in seconds. ``parting`` is a connection that was removed, until the webhook is removed at its provider. ``leaving`` is true from
-    before a registration is removed at the provider until that is recorded, so that nobody relies on ``remote``. ``left`` is true once it
-    is removed for good: the token has ended that added the subscription.
+    ``path`` is the last part of its URL, ``secret`` the key for a provider's signatures; ``caller`` has the form of ``Caller.to_json``.
+    ``since`` is the time from which events count, ``then`` the invocation that each event starts. ``lasts`` is the lifetime of a
+    registration, in seconds. ``parting`` is a removed connection, until the webhook is removed at its provider. ``leaving`` is true from
+    before a registration is removed at the provider until that is recorded, so that no process relies on ``remote``. ``left`` is true once
+    it is removed for good, because the rights of the subscription's author have ended.
     """
 
     inputs: Mapping[str, Any]
@@ -91,12 +91,12 @@ class Subscription:
         return cls(workspace, **{name: getattr(row, name) for name in cls.__match_args__[1:]})
 
     def facts(self, also: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what an event says about the subscription, and what it says besides; members that are None are left out."""
+        """Return an event's facts about the subscription, and further ones; members that are None are left out."""
         own = {"subscription": self.name, "connector": self.connector, "trigger": self.trigger_key, "connection": self.connection}
         return {name: value for name, value in {**own, **also}.items() if value is not None}
 
     def opened(self, vault: Vault) -> Sealed:
-        """Decrypt what it consists of.
+        """Decrypt its content.
 
         :raises SealBroken: if the row was changed in the database.
         """
@@ -123,7 +123,7 @@ class Subscription:
         return late if self.every is not None and late > _LATE * self.every else 0.0
 
     def shown_status(self, now: float) -> tuple[str, str | None]:
-        """Return the status as people see it, and its reason: what processes have done, not what somebody has asked for."""
+        """Return the displayed status, and its reason: the state that processes have reached, not the requested one."""
         late = self.lateness(now)
         if self.status == "active" and late:
             return "degraded", f"its poll is {late:.0f} s late: run 'jackfield serve' or 'jackfield worker', or more of them"
@@ -132,8 +132,8 @@ class Subscription:
         return ("paused" if self.status == "disabling" else self.status), self.reason
 
     def to_json(self, now: float, url: str | None = None) -> dict[str, Any]:
-        """Return the subscription as a JSON object, without its inputs. One with a time that is none has a ``problem``, and stand-ins for
-        when it was added and changed."""
+        """Return the subscription as a JSON object, without its inputs. A subscription with an invalid time has a ``problem``, and
+        placeholders for the times of its creation and change."""
         times = {
             "nextAt": self.wake_at if self.polls else None, "renewAt": self.renew_at, "lastSuccessAt": self.last_success_at,
             "lastEventAt": self.last_event_at, "createdAt": self.created_at, "changedAt": self.changed_at,
@@ -150,7 +150,7 @@ class Subscription:
 
 
 def sealed_for(identifier: str, connector: str, trigger: str, connection: str | None) -> tuple[str, ...]:
-    """Return the place that what a subscription consists of is sealed for."""
+    """Return the place that the content of a subscription is sealed for."""
     return ("subscription", identifier, connector, trigger, connection or "")
 
 

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 _SECONDS = 30.0
 """Timeout of one step at the provider, which is less than a claim holds."""
 _SHORTEST, _LONGEST = 5.0, 3600.0
-"""Seconds between two tries of what fails: doubled each time."""
+"""Seconds between two tries of a failing step: doubled each time."""
 _PARTING = 12
-"""Failures, over some hours, after which a provider is not told any more that a connection was removed."""
+"""Failures, over some hours, after which a provider is no longer notified of a removed connection."""
 _RENEWED = 30 * 86_400.0
 """Seconds between two renewals, at most."""
 _TRIES = 8
@@ -62,15 +62,15 @@ class SubscriptionWork:
         self._base = base
         self._lasts: float | None = None
         self._again: float | None = None
-        """Seconds until a registration goes on that is not finished."""
+        """Seconds until an unfinished registration continues."""
         self._caller: Caller
         self.queued = False
 
     def work(self) -> None:
         """Do the due work, and end the claim.
 
-        :raises OvertakenError: if another process has claimed it, or somebody changed it.
-        :raises Unavailable: if the database is unavailable; the claim runs out then.
+        :raises OvertakenError: if another process has claimed it, or it was changed.
+        :raises Unavailable: if the database is unavailable; the claim then expires.
         """
         if self._runtime.access.settings.suspended and self._found.status not in _LEAVING:  # nothing is asked, and nothing has failed
             self._due.later(self._found, self._due.time.now() + _SUSPENDED)
@@ -90,8 +90,8 @@ class SubscriptionWork:
                 self._put_off(failure)
 
     def _has_to_wait(self, content: Sealed) -> bool:
-        """Return whether a poll waits, since the workspace has no room in the queue for what the events start. A webhook's events
-        come unasked: they are taken, and what they start waits in the queue."""
+        """Return whether a poll waits, since the workspace's queue has no room for the calls that the events start. A webhook's events
+        cannot be delayed: they are accepted, and their calls wait in the queue."""
         found, most = self._found, self._runtime.access.settings.limits.get("queued")
         if most is None or not content.then or not found.polls or found.status not in _POLLING or self._renews:
             return False
@@ -104,7 +104,7 @@ class SubscriptionWork:
         return content
 
     def _is_hopeless(self, error: JackfieldError, content: Sealed) -> bool:
-        """Return whether nobody can tell the provider: a connector, trigger or connection is gone, or was removed for long."""
+        """Return whether the provider cannot be notified: a connector, trigger or connection is gone, or was removed long ago."""
         return isinstance(error, UnknownName) or (content.parting is not None and self._found.failures >= _PARTING)
 
     def _step(self, content: Sealed) -> None:
@@ -130,7 +130,7 @@ class SubscriptionWork:
         return True
 
     def _serve(self, content: Sealed) -> None:
-        """Register or renew a webhook, if that is due, then poll. A registration that fails keeps nobody from polling."""
+        """Register or renew a webhook, if that is due, then poll. A failing registration does not prevent polling."""
         trigger, found, failure = self._declared(), self._found, None
         if found.kind == "webhook" and (found.status != "active" or self._renews):
             registered = attempt(self._registered, content, trigger)
@@ -156,7 +156,7 @@ class SubscriptionWork:
         return self._found.renew_at is not None and self._found.renew_at <= self._due.time.now()
 
     def _registered(self, content: Sealed, trigger: Webhook) -> Sealed:
-        """Register the webhook at the provider, or renew its registration; one that is gone is made again."""
+        """Register the webhook at the provider, or renew its registration; a lost registration is made again."""
         from jackfield.connector.triggers import Gone, Registered, Unfinished
 
         if trigger.enabled is None:
@@ -217,7 +217,7 @@ class SubscriptionWork:
         self._due.later(self._found, None)
 
     def fetch(self, name: str) -> bytes:
-        """Fetch what the webhook's verifier needs, over the connection.
+        """Fetch the file for the webhook's verifier, over the connection.
 
         :raises JackfieldError: if the provider refuses or fails.
         """
@@ -228,8 +228,8 @@ class SubscriptionWork:
         return found
 
     def _end(self, content: Sealed, *, leaves: bool = False) -> bool:
-        """Record that it is removed or paused, if somebody wants that, or that it begins anew if it ``leaves``; return whether somebody
-        does."""
+        """Record that it is removed or paused, if that was requested, or that it begins anew if it ``leaves``; return whether anything was
+        requested."""
         if self._found.status == "removing":
             self._due.removed(self._found)
         elif leaves or self._found.status == "disabling":
@@ -275,7 +275,7 @@ class SubscriptionWork:
         return content
 
     def _over(self, content: Sealed, step: Callable[[Any, Any], Any]) -> Any:
-        """Run a step of the connector with the rights of who added the subscription."""
+        """Run a step of the connector with the rights of the subscription's author."""
         from jackfield.connector.triggers import Gone
 
         runtime, found, caller = self._runtime, self._found, self._caller
@@ -337,9 +337,9 @@ def token_ended(how: str) -> InvalidInvocation:
 
 
 def _of_author(error: Exception) -> JackfieldError:
-    """Return the error of a step. Whatever else is raised is the author's: what was returned is no page, or no JSON.
+    """Return the error of a step. Any other exception is the author's fault: an invalid page, or a value that is not JSON.
 
-    :raises OvertakenError: if that is what it is.
+    :raises OvertakenError: if the error is one.
     """
     if isinstance(error, OvertakenError):
         raise error

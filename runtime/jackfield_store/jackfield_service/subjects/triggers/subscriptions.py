@@ -45,7 +45,7 @@ _AUDITED = ("caller", "every", "then/connector", "then/action", "then/connection
 
 
 class SubscriptionChanged(InvalidInvocation):
-    """Something else has changed the subscription between reading and writing it."""
+    """The subscription was changed between reading and writing it."""
 
     http_status = 409
     problem = "conflict"
@@ -54,10 +54,10 @@ class SubscriptionChanged(InvalidInvocation):
 class WorkspaceSubscriptions:
     """Subscriptions of the runtime's workspace, limited to triggers and connections that the rules of the caller's token allow to read.
 
-    ``base`` is the address of the server that receives webhooks, "" if nobody has named it.
+    ``base`` is the address of the server that receives webhooks, "" if none is set.
 
     :raises InvalidInvocation: from the constructor, if there is no database.
-    :raises UnknownSubscription: from whatever names a subscription, if there is no visible one of this name.
+    :raises UnknownSubscription: from methods that take a name, if there is no visible subscription of this name.
     """
 
     def __init__(self, runtime: Jackfield, caller: Caller, actor: Actor, base: str = "") -> None:
@@ -99,8 +99,8 @@ class WorkspaceSubscriptions:
         return {**self._shown(found), **self._secret(found, trigger)}
 
     def change(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Change ``then``, where null takes it away, ``every``, and the ``inputs`` of a webhook that no provider has registered. URL and
-        secret stay. It runs with this caller's rights from then on.
+        """Change ``then``, which null removes, ``every``, and the ``inputs`` of a webhook that no provider has registered. URL and secret
+        stay. It runs with this caller's rights from then on.
 
         :raises JackfieldError: if it is not valid, or the rules do not allow it.
         """
@@ -154,7 +154,7 @@ class WorkspaceSubscriptions:
         return {connection: wanted}
 
     def _secret(self, found: Subscription, trigger: TriggerManifest) -> dict[str, str]:
-        """Return the secret of a webhook whose URL a person enters at the provider. It is shown this once."""
+        """Return the secret of a webhook whose URL a person enters at the provider. It is shown only once."""
         content = found.opened(self._runtime.storage.vault)
         if trigger.kind != "webhook" or trigger.registers or content.inputs.get("signingSecret"):
             return {}
@@ -177,7 +177,7 @@ class WorkspaceSubscriptions:
         return self._shown(self._set(name, "disabling", "disabled"))
 
     def enable(self, name: str) -> dict[str, Any]:
-        """Receive or poll again. A poll goes on where it was.
+        """Receive or poll again. A poll continues at its last position.
 
         :raises UnknownName: if a connector, action, trigger or connection that it refers to is gone.
         """
@@ -186,7 +186,8 @@ class WorkspaceSubscriptions:
         return self._shown(self._table.set(found, "pending", "enabled"))
 
     def remove(self, name: str) -> None:
-        """Remove a subscription: it listens no more at once, and a process removes the registration at the provider. Its events stay."""
+        """Remove a subscription: it receives nothing from then on, and a process removes the registration at the provider. Its events
+        stay."""
         self._set(name, "removing", "removed")
 
     def reset(self, name: str, since: str) -> dict[str, Any]:
@@ -206,7 +207,7 @@ class WorkspaceSubscriptions:
         return self._table.set(self._find(name), status, event)
 
     def _missing(self, found: Subscription, references: References) -> UnknownName | None:
-        """Return the fault of what it refers to and is gone: what it watches, or what its events start; None if all is there."""
+        """Return the fault of a missing reference: of its trigger, or of the call that its events start; None if none is missing."""
         watched = references.of_trigger(found.connector, found.trigger_key, found.connection)
         if watched is not None:
             return watched
@@ -215,7 +216,7 @@ class WorkspaceSubscriptions:
         return None
 
     def _standing(self, found: Subscription, references: References, now: float) -> dict[str, Any]:
-        """Return the members that say that something is gone: no poll or event can do what it is for. One that is paused stays so."""
+        """Return the members that report a missing reference: neither polls nor events can work. A paused subscription stays paused."""
         fault, status = self._missing(found, references), found.shown_status(now)[0]
         if fault is None or status == "failing":
             return fault_of(fault)
@@ -228,7 +229,7 @@ class WorkspaceSubscriptions:
         return found
 
     def _sees(self, found: Subscription) -> bool:
-        """Return whether the caller may see and change a subscription: its trigger, and what its events start."""
+        """Return whether the caller may see and change a subscription: its trigger, and the call that its events start."""
         manifest = self._runtime.catalog.look(found.connector)[1]
         seen = self._authorizer.sees_entry(manifest, found.connector, found.trigger_key, "read", found.connection)
         return seen and found.status != "removing" and self._may_start(found)
@@ -285,7 +286,7 @@ class WorkspaceSubscriptions:
         return hook_url(self._base, path) if shown else "***"
 
     def _shown_then(self, then: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what events start, with the secrets among the inputs masked."""
+        """Return the call that events start, with the secrets among the inputs masked."""
         manifest = self._runtime.catalog.look(then["connector"])[1]
         action = None if manifest is None else manifest.actions.get(then["action"])
         return {**then, "inputs": "***" if action is None else masked(action.inputs, dict(then.get("inputs") or {}))}
@@ -298,7 +299,7 @@ def _audited(content: Sealed, every: float | None) -> dict[str, Any]:
 
 
 def hook_url(base: str, path: str) -> str:
-    """Return the URL to which a provider sends, relative if nobody has named the server's address."""
+    """Return the URL to which a provider sends, relative if the server's address is not set."""
     return f"{base.rstrip('/')}{HOOKS}{path}"
 
 

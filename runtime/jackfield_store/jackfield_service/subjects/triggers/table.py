@@ -38,7 +38,7 @@ VALUES (:workspace, :id, :name, :connector, :trigger_key, :connection, :kind, 'p
 _FREE = "UPDATE subscriptions SET name = id WHERE workspace = :workspace AND name = :name AND status = 'removing'"
 """Its name is free at once; a process that removes its registration finds it by its ID."""
 _ENDS = "status = 'disabling' AND held <> 0 AND :status = 'pending'"
-"""It is enabled while a process is removing its registration: that process finishes first, since another would work against it."""
+"""It is enabled while a process is removing its registration: that process finishes first, since another process would interfere."""
 _SET = f"""
 UPDATE subscriptions SET status = :status, reason = NULL, failures = 0, version = version + 1, changed_at = :now,
     wake_at = CASE WHEN {_ENDS} THEN wake_at ELSE :now END, claim = CASE WHEN {_ENDS} THEN claim ELSE claim + 1 END,
@@ -84,7 +84,7 @@ WHERE workspace = :workspace AND connection = :connection AND kind = 'webhook' A
 """
 _FORGET = "DELETE FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id"
 Find = Callable[[str], tuple[NamedConnection | None, Grant | None]]
-"""Returns a connection, and what a person had approved for it, as far as they can be read."""
+"""Function that returns a connection, and its approved grant, as far as they can be read."""
 
 
 class UnknownSubscription(InvalidInvocation):
@@ -114,7 +114,7 @@ class SubscriptionTable:
         self, name: str, connector: str, trigger: str, connection: str | None, kind: str, every: float | None, *, inputs: Mapping[str, Any],
         caller: Mapping[str, Any], since: float | None = None, then: Mapping[str, Any] | None = None,
     ) -> Subscription:  # fmt: skip
-        """Store a subscription; a process that serves or works enables it.
+        """Store a subscription; a server or worker process enables it.
 
         :raises SubscriptionExists: if there is one of this name.
         :raises InvalidInvocation: if the name or the size is not valid.
@@ -161,7 +161,7 @@ class SubscriptionTable:
         return [Subscription.read(self._workspace, row) for row in rows]
 
     def set(self, found: Subscription, status: str, event: str) -> Subscription:
-        """Set the status that somebody wants: ``pending`` (to be enabled), ``disabling`` or ``removing``. A process does the rest."""
+        """Set the requested status: ``pending`` (to be enabled), ``disabling`` or ``removing``. A process does the rest."""
         values = {"workspace": self._workspace, "id": found.id, "status": status, "now": self.time.now()}
 
         def unit(transaction: Transaction) -> None:
@@ -172,8 +172,8 @@ class SubscriptionTable:
         return self.find(found.name)
 
     def reset(self, found: Subscription, since: float) -> Subscription:
-        """Forget how far a poll has come: it begins again at ``since``, once it is resumed if it is paused. Events whose keys are known are
-        not told again."""
+        """Forget the progress of a poll: it begins again at ``since``, once it is resumed if it is paused. Events whose keys are known are
+        not reported again."""
         sealed = replace(found.opened(self._vault), since=since).sealed(self._vault, found)
         values = {"workspace": self._workspace, "id": found.id, "sealed": sealed, "before": found.sealed, "now": self.time.now()}
 
@@ -188,7 +188,7 @@ class SubscriptionTable:
         return present if is_reset else self.reset(present, since)  # a process has stored what it registered meanwhile
 
     def change(self, found: Subscription, content: Sealed, every: float | None, about: Mapping[str, Any]) -> bool:
-        """Store what a subscription consists of now, whose URL and secret stay; return False if something else has changed it meanwhile.
+        """Store the present content of a subscription, whose URL and secret stay; return False if it was changed meanwhile.
 
         :raises InvalidInvocation: if it is too large.
         """
@@ -212,7 +212,7 @@ class SubscriptionTable:
 
 
 def _text(content: Sealed) -> bytes:
-    """Return what a subscription consists of as JSON.
+    """Return the content of a subscription as JSON.
 
     :raises InvalidInvocation: if it is too large.
     """
@@ -224,9 +224,8 @@ def _text(content: Sealed) -> bytes:
 
 
 def part(transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None) -> list[str]:
-    """Pause the subscriptions over a connection that is being removed, in the transaction that does so; return the names of those that
-    were not. Webhooks keep what the connection consists of, and what a person had approved for it, sealed, until a process has told the
-    provider."""
+    """Pause the subscriptions over a removed connection, in the transaction that removes it; return the names of those that were active.
+    Webhooks store the connection's content and its grant, sealed, until a process has notified the provider."""
     kept, paused = _parting(connection, grant), []
     for row in transaction.execute(_OVER, {"workspace": workspace, "connection": connection.name}):
         found = Subscription.read(workspace, row)
@@ -238,8 +237,9 @@ def part(transaction: Transaction, vault: Vault, workspace: str, now: float, con
 
 
 def look_again(transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float, renamed: str | None = None) -> None:
-    """Wake the subscriptions over a changed or tested connection: what failed may succeed, and its account may be another. They follow one
-    that is renamed; those of a removed connection that had the name before keep what they have to tell its provider."""
+    """Wake the subscriptions over a changed or tested connection: failed steps may succeed now, and its account may have changed. They
+    follow a renamed connection; subscriptions of a removed connection that had the name before keep their pending notice to its
+    provider."""
     values = {"workspace": workspace, "connection": connection, "now": now}
     transaction.change(_LOOK_AGAIN, values)
     for row in transaction.execute(_OVER_ALL, values) if renamed is not None else ():
@@ -274,7 +274,7 @@ def hand_over(database: Database, vault: Vault, workspace: str, target: str, now
 
 
 def is_parting(database: Database, workspace: str, connection: str) -> bool:
-    """Return whether a provider has yet to be told that webhooks over a removed connection are gone."""
+    """Return whether a provider still has to be notified that webhooks over a removed connection are gone."""
     return database.look_up(_PARTING, {"workspace": workspace, "connection": connection}) is not None
 
 

@@ -26,7 +26,7 @@ _LOOK = 0.1
 
 
 def replay(jackfield: Jackfield, key: str, port: int, say: Callable[[str], object]) -> None:
-    """Print the path of each webhook of the connector ``key``, send its samples there, and say what became of them.
+    """Print the path of each webhook of the connector ``key``, send its samples there, and print the outcomes.
 
     The subscriptions are named ``dev-TRIGGER``, and have no connection: nothing is registered at the provider.
     """

@@ -1,5 +1,6 @@
-"""Cards of what needs a person: connections that fail, schedules and subscriptions that stand still, failing callbacks, dead deliveries,
-and calls that wait for an approval. That of one workspace links to each, as its lists tell it; the operator's counts those of all workspaces."""
+"""Cards of objects that need a person: failing connections, stopped schedules and subscriptions, failing callbacks, dead deliveries, and
+calls that wait for an approval. The card of one workspace links to each, as in its lists; the operator's card counts those of all
+workspaces."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscript
 from jackfield_store.access.platform_tokens import pattern_of
 
 LOOKED_AT = 1000
-"""Connections, schedules, and subscriptions, that are looked at, the last two for what they refer to and is gone."""
+"""Maximum numbers of connections, schedules, and subscriptions that are checked, the last two for missing references."""
 LOST = ("failing", "expired")
 """States of a connection that does not work."""
 _NAMED = 3
@@ -34,8 +35,8 @@ _TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class _Trouble:
-    """Things of one kind that need a person: their state, how many, what is wrong with one and with many, the address of their list, and
-    names with addresses. ``is_cut``: not all were looked at."""
+    """Objects of one kind that need a person: their state and number, the fault of one and of many, the address of their list, and names
+    with addresses. ``is_cut``: not all were checked."""
 
     word: str
     count: int
@@ -46,7 +47,7 @@ class _Trouble:
     is_cut: bool = False
 
     def shown(self, *, is_linked: bool) -> Markup:
-        """Render it as a line: what is wrong, with the first names."""
+        """Render it as a line: the fault, with the first names."""
         what = self.one if self.count == 1 else f"{self.count:,} {self.many}"
         names = [[", " if place else ": ", _link(text, address, is_linked)] for place, (text, address) in enumerate(self.named[:_NAMED])]
         rest = f" and {self.count - _NAMED:,} more" if self.count > _NAMED and self.named else None
@@ -55,8 +56,9 @@ class _Trouble:
 
 
 def attention_card(request: PageRequest, *, is_linked: bool = True, connections: ConnectionPage | None = None) -> Markup | None:
-    """Render what needs a person in the request's workspace, as far as the visitor may see it; None if nothing does. ``is_linked``: the
-    visitor is in that workspace, so that the pages' addresses lead there. ``connections`` are its first, if the page has read them."""
+    """Render the objects that need a person in the request's workspace, as far as the visitor may see them; None if there are none.
+    ``is_linked``: the visitor is in that workspace, so that the pages' addresses lead there. ``connections`` are its first, if the page has
+    read them."""
     if not request.server.storage.enabled or request.is_silent:
         return None
     first = connections or request.connections.list(limit=LOOKED_AT)

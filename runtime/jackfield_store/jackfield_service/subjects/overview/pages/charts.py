@@ -1,4 +1,4 @@
-"""Server-rendered SVG charts. Colours come from the style sheet; each chart has the same data as a table beside it."""
+"""Server-rendered SVG charts. Colours come from the style sheet; each chart has the same data as a table next to it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from jackfield_service.shell.pages.layout.components import card, h
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 
 _MOST_CONNECTORS, _MOST_ACTIONS = 200, 50
-"""Connectors that are looked at for one that a connection serves, and actions of it that only read."""
+"""Maximum numbers of connectors that are checked for one that a connection serves, and of its actions that only read."""
 
 
 def first_steps(request: PageRequest) -> Markup:

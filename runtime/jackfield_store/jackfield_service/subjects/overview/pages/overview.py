@@ -1,4 +1,4 @@
-"""Overview page: rate, latency, failures, and what needs attention."""
+"""Overview page: rate, latency, failures, and objects that need attention."""
 
 from __future__ import annotations
 

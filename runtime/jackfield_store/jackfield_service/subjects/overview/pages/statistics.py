@@ -124,7 +124,7 @@ def counted(found: Sequence[PeriodPart], span: Span, now: float) -> Figures:
 
 
 def _told(one: Counted) -> Counted:
-    """Return what is counted with its state as lists of calls show it."""
+    """Return the counted row with its state in the words of lists of calls."""
     return replace(one, status="cancelled", error_code=None) if (one.status, one.error_code) == ("failed", "cancelled") else one
 
 

@@ -70,7 +70,7 @@ def shown(request: PageRequest) -> Response:
 
 
 def begun(request: PageRequest) -> Response:
-    """``POST /new-schedule``: the form of a schedule, which begins with what was filled in for a call."""
+    """``POST /new-schedule``: the form of a schedule, filled with a call's values."""
     request.require("manage")
     call = {**_decoded(request.form.get("invocation", "")), **{name: request.form.get(name, "") for name in ("connector", "action")}}
     return _new(request, {name: value for name, value in call.items() if name != "idempotencyKey"})  # each slot has a key of its own
@@ -170,7 +170,7 @@ def _form(request: PageRequest, address: str, found: Mapping[str, Any], before: 
 
 
 def _call(request: PageRequest, call: Mapping[str, Any]) -> Markup:
-    """Render what runs: the form of its action, or JSON, for what that has no fields for."""
+    """Render the call: the form of its action, or JSON for a call without fields."""
     connector, key = str(call.get("connector", "")), str(call.get("action", ""))
     try:
         manifest, action = chosen_action(request, connector, key)
@@ -210,9 +210,9 @@ def _policies(request: PageRequest) -> dict[str, str]:
 
 
 def _invocation(request: PageRequest) -> dict[str, Any]:
-    """Read the invocation: the JSON where that is switched on, else the fields of the action.
+    """Read the invocation: the JSON if that mode is on, else the fields of the action.
 
-    :raises InvalidInput: if no connection is chosen for one that is gone.
+    :raises InvalidInput: if its connection is gone and no other is chosen.
     :raises InvalidInvocation: if it is not the JSON of an object.
     """
     if request.form.get("as-json") == "on":

@@ -1,4 +1,4 @@
-"""Pages of schedules: when each runs, what became of its slots, and buttons to pause, resume, run and remove it."""
+"""Pages of schedules: the times of each, the outcomes of its slots, and buttons to pause, resume, run and remove it."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
 
 
 def schedule_state(found: Mapping[str, Any]) -> Any:
-    """Return what is shown of a schedule but for what time does to it."""
+    """Return the displayed state of a schedule, except the parts that change with time."""
     return [found.get(member) for member in ("id", "status", "changedAt", "connection", "invocation")]
 
 
@@ -140,12 +140,12 @@ def schedules_of(request: PageRequest) -> WorkspaceSchedules:
 
 
 def _status(found: Mapping[str, Any]) -> Node:
-    """Render whether it runs: not if what it runs, or its connection, is no longer there."""
+    """Render whether it runs: it does not if its action or its connection no longer exists."""
     return [badge("broken"), f" {_gone(found)}"] if _is_broken(found) else badge(found["status"])
 
 
 def _gone(found: Mapping[str, Any]) -> str:
-    """Say what is no longer there."""
+    """Return the text that names the missing object."""
     gone: Mapping[str, Any] = found["fault"]
     name = found.get("connection") if gone["code"] == "unknown_connection" else None
     return f"no connection is named “{name}”." if name else f"{gone['message']}."
@@ -161,7 +161,7 @@ def _is_broken(found: Mapping[str, Any]) -> bool:
 
 
 def _reason(found: Mapping[str, Any]) -> str:
-    """Return why it does not run, beside its status, and what to do."""
+    """Return why it does not run, for display next to its status, and the remedy."""
     gone, reason = found.get("fault", {}), str(found.get("reason", ""))
     own = "" if gone and reason.startswith(gone["message"]) else reason
     return " ".join(text for text in (f"{own}." if own and gone else own, gone.get("hint", "")) if text)
@@ -193,7 +193,7 @@ def _call(request: PageRequest, found: Mapping[str, Any]) -> Markup:
 
 
 def _when(item: Mapping[str, Any]) -> Node:
-    """Say when a schedule runs in the words of its form, with the cron expression beside them."""
+    """Render the times of a schedule in the words of its form, with the cron expression next to them."""
     times = Times.of(item)
     return [
         times.words(),
@@ -211,7 +211,7 @@ def _next(request: PageRequest, item: Mapping[str, Any]) -> Node:
 
 
 def _last(request: PageRequest, slots: Sequence[Mapping[str, Any]]) -> Node:
-    """Say when the newest of the slots that are past was, and what became of it."""
+    """Render the time and the outcome of the newest past slot."""
     return [at(slots[0]["slot"], request.now), " ", _outcome(slots[0])] if slots else "never"
 
 

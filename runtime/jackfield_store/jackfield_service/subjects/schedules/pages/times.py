@@ -1,4 +1,4 @@
-"""When a schedule runs, in words: each choice of the form is an interval, one time, or a cron expression that nobody has to write."""
+"""Times of a schedule in words: each choice of the form is an interval, one time, or a cron expression that the form writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jackfield_service.subjects.schedules.timing import invalid, zone, zones
 
 NEXT = 5
 _PLACE = "schedule:"
-"""Before the names of a schedule's own members where faults are shown, beside those of the inputs."""
+"""Prefix of the names of a schedule's own members where faults are shown, to distinguish them from inputs."""
 _KINDS = (
     ("every", "Every few minutes or hours"), ("daily", "Daily"), ("weekdays", "On weekdays, Monday to Friday"), ("weekly", "Weekly"),
     ("monthly", "Monthly"), ("at", "Once"), ("cron", "By a cron expression"),
@@ -112,7 +112,7 @@ class Times:
         return f"/{_PLACE}{shown}"
 
     def fields(self, request: PageRequest) -> Markup:
-        """Render the fields, of which the page shows those that count, and the next times."""
+        """Render the fields, of which the page shows the relevant ones, and the next times."""
         known = h.datalist([h.option(value=name) for name in sorted(zones())], id="zones")
         number = text_field("number", "Every", self.number, inputmode="numeric", maxlength=6)
         hint = ["Minute, hour, day of the month, month, day of the week: ", h.code("0 7 * * 1-5"), "."]

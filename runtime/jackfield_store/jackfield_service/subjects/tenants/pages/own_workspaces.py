@@ -13,7 +13,7 @@ from jackfield_service.shell.requests.problem import Problem
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /workspaces``: those of the visitor."""
+    """``GET /workspaces``: the visitor's workspaces."""
     request.require("read")
     here = request.identity.workspace
     rows = [

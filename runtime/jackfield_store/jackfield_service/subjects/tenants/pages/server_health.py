@@ -1,4 +1,4 @@
-"""Condition of this server, as its probe tells it to the operator: whether it takes calls, and what he should know although it does."""
+"""Condition of this server, in its probe's words for the operator: whether it takes calls, and the warnings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jackfield_store.management.conditions import FoundCondition, of_packages
 
 
 def server_cards(request: PageRequest) -> list[Node]:
-    """Render what ``GET /readyz`` says to the operator, and the workspaces in which something needs a person."""
+    """Render the answer of ``GET /readyz`` for the operator, and the workspaces with objects that need a person."""
     condition = request.server.readiness.look()
     ready = badge("ok", "takes calls") if condition.fault is None else badge("failing", "takes no calls")
     found = [*([condition.fault] if condition.fault else []), *condition.warnings, *of_packages(request.server.runtimes.warnings())]

@@ -47,7 +47,7 @@ def _named(one: Mapping[str, Any]) -> Node:
 
 
 def _valued(one: Mapping[str, Any]) -> Node:
-    """Render the stored value, or the one that holds without it, and what is wrong, or which processes differ."""
+    """Render the stored value, or the effective default, with its fault, or the processes that differ."""
     default = SHARED[one["name"]].default
     value = one["value"] or h.span(f"{default}, by default" if default else "none", class_="muted")
     odd = one.get("problem") or one.get("differs")
@@ -71,7 +71,8 @@ def changed(request: PageRequest) -> Response:
 
 
 def overwritten(request: PageRequest) -> Markup | None:
-    """Render what the last change has overwritten; None if the page is not shown after one. A link selects a setting's name at most."""
+    """Render the values that the last change has overwritten; None if the page is not shown after a change. A forged link can only select a
+    setting's name."""
     name = request.query.get("setting", "")
     if request.query.get("done") not in ("set", "unset") or name not in SHARED:
         return None

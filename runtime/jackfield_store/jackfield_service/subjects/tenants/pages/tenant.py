@@ -90,7 +90,7 @@ def _state(found: Workspace) -> Any:
 
 
 def _present_state(request: PageRequest) -> Any:
-    """Return what is shown of a tenant; None if there is none, which the step says."""
+    """Return the displayed state of a tenant; None if there is none, which the step reports."""
     request.require_operator()
     with suppress(JackfieldError):
         return _state(workspaces_of(request).find(request.path("w")))
@@ -165,7 +165,7 @@ def _tenants(request: PageRequest) -> Tenants:
 
 
 def _inside(request: PageRequest, workspace: str) -> PageRequest:
-    """Return the request as one of this workspace."""
+    """Return the request moved into this workspace."""
     return replace(request, identity=replace(request.identity, workspace=workspace))
 
 
@@ -189,7 +189,8 @@ def usage_saved(request: PageRequest) -> Response:
 
 
 def _attention(request: PageRequest, inside: PageRequest) -> Markup | None:
-    """Render what needs a person in the workspace, with links if the visitor is in it: else they lead nowhere before the switch."""
+    """Render the objects of the workspace that need a person, with links if the visitor is in it: elsewhere they would lead to another
+    workspace."""
     return attention_card(inside, is_linked=inside.identity.workspace == request.identity.workspace)
 
 
@@ -225,7 +226,7 @@ def _usage(request: PageRequest, workspace: str) -> Markup:
 
 
 def summed(total: dict[str, Any], span: str) -> str:
-    """Say how many calls there were, and how many of these did not succeed, without what is zero."""
+    """Return a text with the numbers of calls and of unsuccessful ones, without zeros."""
     calls, failures = total["calls"], total["failures"]
     said = "No calls" if not calls else "1 call" if calls == 1 else f"{calls:,} calls"
     if not failures:

@@ -1,4 +1,4 @@
-"""``jackfield triggers``: what connectors can watch."""
+"""``jackfield triggers``: the triggers of connectors."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ HANDSHAKES: tuple[tuple[Literal["GET", "OPTIONS"], str, str], ...] = (
 
 
 class ServedIntake(Intake):
-    """Intake of a server. ``turns`` are those of addresses that send forged requests."""
+    """Intake of a server. ``turns`` are the turns of addresses that send forged requests."""
 
     def __init__(self, server: ServerContext) -> None:
         super().__init__(runtimes=server.runtimes, rate=server.settings.hook_rate, unknown=server.unknown, wake=server.wake)

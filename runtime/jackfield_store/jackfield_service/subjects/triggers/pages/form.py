@@ -1,5 +1,5 @@
-"""Forms that add subscriptions: a trigger is chosen, and what its events start, then connections and inputs are entered, with its setup guide
-beside them."""
+"""Forms that add subscriptions: a trigger and the action that its events start are chosen, then connections and inputs are entered, with
+its setup guide next to them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ from jackfield_service.subjects.triggers.pages.subscriptions import (
 
 _MOST = 1000
 _OTHERS = 200
-"""Subscriptions among which those of the same trigger are looked for."""
+"""Maximum number of subscriptions searched for others of the same trigger."""
 _ASKED, _SAMPLES = 3, 3
 """Subscriptions of which events are samples, and events of each."""
 _CARDS = 60
@@ -60,12 +60,12 @@ _CARDS = 60
 _ROOT = "inputs"
 _WHAT = "Choose what each event starts."
 _OWN = "subscription:"
-"""Before the names of the subscription's own members where faults are shown, beside those of the inputs."""
+"""Prefix of the names of the subscription's own members where faults are shown, to distinguish them from inputs."""
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /new-subscription``: ``?trigger=CONNECTOR/TRIGGER`` selects one, ``&then=CONNECTOR/ACTION`` what its events start; without the one,
-    all are offered, and actions with an empty other one."""
+    """``GET /new-subscription``: ``?trigger=CONNECTOR/TRIGGER`` selects one, ``&then=CONNECTOR/ACTION`` the action that its events start;
+    without ``trigger`` all are offered, and with an empty ``then`` all actions."""
     request.require("manage")
     wanted = request.query.get("trigger")
     if wanted is None:
@@ -170,7 +170,7 @@ def saved(request: PageRequest) -> Response:
 
 
 def _changed(was: Mapping[str, Any], document: dict[str, Any]) -> dict[str, Any]:
-    """Return the members that differ from what was shown, in which no mask stands for a secret: those that are as they were stay.
+    """Return the members that differ from the displayed ones, without masks in place of secrets: unchanged members stay.
 
     :raises InvalidInput: if one has a mask.
     """
@@ -186,8 +186,8 @@ def _started(request: PageRequest, places: Mapping[str, Any], address: str) -> R
 
 
 def places_of(request: PageRequest, name: str, trigger: TriggerManifest, subscription: str | None = None) -> dict[str, Any]:
-    """Return the places of the trigger's events, with values of the newest ones that came: to the subscription, or, for a new one, to
-    others of the same trigger."""
+    """Return the places of the trigger's events, with values of the newest received ones: of the subscription, or, for a new one, of others
+    with the same trigger."""
     others = [] if subscription is not None else subscriptions_of(request).page(None, _OTHERS)[0]
     named = [subscription] if subscription is not None else [item["name"] for item in others if item["trigger"] == name]
     events = (event for one in named[:_ASKED] for event in latest_events(request, name, one, _SAMPLES))
@@ -204,7 +204,7 @@ def _can_change(trigger: TriggerManifest) -> bool:
 
 
 def _own_inputs(name: str, trigger: TriggerManifest, inputs: Mapping[str, Any]) -> Node:
-    """Render the inputs of the trigger, which begin with those that it has."""
+    """Render the inputs of the trigger, filled with their present values."""
     schema = form_schema(trigger.inputs, given=inputs)
     editor = schema_editor(_ROOT, schema, inputs, name.partition("/")[0], aria_label="Inputs")
     return [h.input(type="hidden", name="inputs", data_collected=_ROOT, value=json.dumps(inputs)), editor]

@@ -1,6 +1,6 @@
 """Invocations that the events of a subscription start: the action is searched, then its connection and inputs are entered in the form.
 
-Fields of the action take the inputs, and places of the event in them: ``{{/data/payload/id}}``. What the fields cannot show is JSON.
+Fields of the action take the inputs, and places of the event in them: ``{{/data/payload/id}}``. Values without a field are JSON.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _PLACES = 60
 _EVENT = "$event"
 _CONNECTION = "thenConnection"
 FIELDS = "inputs.subscription:then.inputs"
-"""Place of the fields among those of the form: where faults of what is started are shown."""
+"""Place of the fields in the form, where faults of the started call are shown."""
 
 
 def start_fields(
     request: PageRequest, places: Mapping[str, Any], address: str, name: str | None, begun: Mapping[str, Any] = EMPTY
 ) -> Iterator[tuple[str, Node]]:
-    """Yield the fields of what each event starts, by the members that their faults name; without an action, the search of one.
-    ``places`` are those of the event with a value of each that is known, ``begun`` is what it has started so far."""
+    """Yield the fields of the call that each event starts, by the members that their faults name; without an action, a search for one.
+    ``places`` are the event's places with their known values, ``begun`` is the call that it has started so far."""
     if name is None:
         yield "then", action_field("Start an invocation with each event")
         return
@@ -49,7 +49,7 @@ def start_fields(
 
 
 def _inputs(manifest: Manifest, action: ActionManifest, places: Mapping[str, Any], begun: Mapping[str, Any]) -> Markup:
-    """Render the inputs: the fields of the action, each with the places of the event, or JSON, for what they cannot show."""
+    """Render the inputs: the fields of the action, each with the places of the event, or JSON for values without a field."""
     given = begun.get("inputs") or {}
     shown = list(places.items())[:_PLACES]
     offered = json.dumps([[path, None if value is None else cut(str(value))] for path, value in shown])
@@ -118,7 +118,7 @@ def _invalid(name: str, message: str) -> InvalidInvocation:
 
 
 def start_card(name: str, then: Mapping[str, Any]) -> Markup:
-    """Render what each event of a subscription starts, and where those invocations are."""
+    """Render the call that each event of a subscription starts, and the link to these calls."""
     connection, called = then.get("connection"), f"{then['connector']}/{then['action']}"
     about: list[tuple[str, Node]] = [
         ("Action", h.a(h.code(called), href=f"/connectors/{then['connector']}/actions/{then['action']}")),
@@ -129,14 +129,14 @@ def start_card(name: str, then: Mapping[str, Any]) -> Markup:
 
 
 def _begun(action: ActionManifest) -> list[str]:
-    """Return the inputs to begin with: those that a call needs, empty."""
+    """Return the initial inputs: the required ones, empty."""
     known = action.inputs.get("properties", {})
     needed = [name for name in action.inputs.get("required", ()) if "default" not in known.get(name, {})]
     return json_text(dict.fromkeys(needed, "")).splitlines()
 
 
 def _places(places: Iterable[tuple[str, Any]]) -> Markup:
-    """Render the places of an event, with values of samples; a script inserts the one that is clicked."""
+    """Render the places of an event, with sample values; a script inserts the clicked one."""
     rows = [
         h.li(
             h.button(path, type="button", class_="quiet", data_insert=json.dumps({_EVENT: path}), data_into="thenInputs"),

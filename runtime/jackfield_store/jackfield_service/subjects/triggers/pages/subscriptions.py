@@ -1,4 +1,4 @@
-"""Pages of subscriptions: what is watched at providers, how each fares, its last events, and what can be done with it."""
+"""Pages of subscriptions: the triggers at providers, the state of each, its last events, and its buttons."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def shown(request: PageRequest) -> Response:
 
 
 def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response:
-    """Render the page of a subscription; ``refused``: it was not resumed, since what it refers to is gone."""
+    """Render the page of a subscription; ``refused``: it was not resumed, since an object that it refers to is gone."""
     name, subscriptions = request.path("name"), subscriptions_of(request)
     found = subscriptions.show(name)
     trigger = _trigger(request, found)
@@ -133,7 +133,7 @@ def events(request: PageRequest) -> Response:
 
 
 def subscription_state(found: Mapping[str, Any]) -> Any:
-    """Return what is shown of a subscription but for what time and its events do to it."""
+    """Return the displayed state of a subscription, except the parts that change with time and events."""
     return [found["status"] == "paused", *(found.get(member) for member in ("id", "changedAt", "connection", "inputs", "then"))]
 
 
@@ -165,7 +165,7 @@ def subscriptions_of(request: PageRequest) -> WorkspaceSubscriptions:
 
 
 def latest_events(request: PageRequest, trigger: str, name: str, limit: int, *further: str) -> list[Event]:
-    """Return the newest events of a subscription that the visitor may see, and those of ``further`` types about it."""
+    """Return the newest events of a subscription that the visitor may see, and events of ``further`` types about it."""
     runtime, identity = request.runtime, request.identity
     feed = feed_of(request.server.storage, identity.workspace, runtime.catalog, runtime.access.authorizer(identity.caller))
     return feed.latest([event_type(trigger.partition("/")[0], "*"), *further], name, limit)
@@ -192,7 +192,7 @@ def _trigger(request: PageRequest, found: Mapping[str, Any]) -> TriggerManifest 
 
 
 def _cure(request: PageRequest, found: Mapping[str, Any]) -> Node:
-    """Render what is wrong and what to do; where its events start calls over a connection that is gone, with a link to choose another."""
+    """Render the fault and the remedy; if its events start calls over a deleted connection, with a link to choose another."""
     gone: Mapping[str, Any] | None = found.get("fault")
     if gone is None:
         return notice(found["reason"], tone="bad" if found["status"] == "failing" else "warn") if "reason" in found else None
