@@ -1,4 +1,4 @@
-"""Access control: workspaces, their settings and their tokens. What rules mean is in ``callers``.
+"""Access control: workspaces, their settings and their tokens. The meaning of rules is in ``callers``.
 
 workspaces = Workspaces(database, vault, clock)                  # the operator's view: all tenants
 token = Tokens.authenticate(database, vault, clock, bearer)             # the caller's token; None if it is not valid

@@ -175,12 +175,12 @@ class Audit:
         cursor: str | None = None,
         limit: int = 50,
     ) -> tuple[list[AuditEntry], str | None]:
-        """List up to ``limit`` entries, newest first, and the cursor of the next page. A filter that ends with ``*`` matches by prefix, one
-        that begins with it, too, matches a part in any case: of the actor also a part of the name. A part of a ``target``
-        is also found in the new name of a connection that was renamed.
+        """List up to ``limit`` entries, newest first, and the cursor of the next page. A filter that ends with ``*`` matches by prefix; one
+        that also begins with it matches a part in any case, for the actor also a part of the name. A part of a ``target`` is also found in
+        the new name of a connection that was renamed.
 
-        :param since: seconds since 1970 from which entries count, in the order in which they were written.
-        :param until: seconds since 1970 before which they do.
+        :param since: seconds since 1970 from which on entries count, in the order of their writing.
+        :param until: seconds since 1970 before which entries count.
         :raises InvalidInvocation: if the cursor did not come from a list.
         """  # fmt: skip
         values: dict[str, Any] = {"workspace": self.workspace, "limit": limit + 1}
@@ -232,8 +232,8 @@ class Audit:
         """Check every digest of the chain, its head, and the seals.
 
         :param known_head: a head that was printed earlier and stored elsewhere; the entry of that sequence must still have that digest. It
-            vouches for all entries before it: only later seals are judged.
-        :param seals: False where the master key is not at hand.
+            vouches for all entries before it: only later seals are checked.
+        :param seals: False if the master key is not available.
         :raises InvalidInvocation: if ``known_head`` is not ``sequence:digest``.
         """
         known = _read_head(known_head) if known_head is not None else None
@@ -284,7 +284,7 @@ class Audit:
     def head(self) -> str:
         """Return the newest entry as ``sequence:digest``, if it is sealed.
 
-        :raises Unavailable: if it is not: nobody should vouch for it outside.
+        :raises Unavailable: if it is not, since then it must not be stored elsewhere as proof.
         """
         head = self._head()
         if fault := self._seal_fault(head, None):

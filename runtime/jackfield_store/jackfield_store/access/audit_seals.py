@@ -1,8 +1,8 @@
-"""Seals of the heads of audit logs: who can write to the database can neither cut a log nor add to it unnoticed.
+"""Seals of the heads of audit logs: without the key, write access to the database is not enough to cut a log or extend it unnoticed.
 
-A head is sealed with the key of ``default``, so that a log goes on while the key service of its own workspace refuses. An entry that
-follows a head without its seal says so (``unsealed``), for ever. Either the log was changed in the database before it, an older jackfield
-wrote to it, or the key of ``default`` was out of reach. A head that was kept outside the database vouches for all that is before it.
+A head is sealed with the key of ``default``, so that a log continues while the key service of its own workspace refuses. An entry that
+follows a head without its seal is marked for ever (``unsealed``). Either the log was changed in the database before it, an older jackfield
+wrote to it, or the key of ``default`` was out of reach. A head that was stored outside of the database vouches for all entries before it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def follows_a_seal(vault: Vault, workspace: str, row: Row | Any, event: str) -> 
 
 
 def must_have_a_head(transaction: Transaction, workspace: str) -> bool:
-    """Return whether a workspace has what cannot be made without an entry in its log."""
+    """Return whether a workspace has objects that cannot exist without an entry in its log."""
     return transaction.find(_EXISTS, {"workspace": workspace}) is not None
 
 

@@ -1,7 +1,7 @@
-"""Names that stored connections had, as the audit log tells them.
+"""Earlier names of stored connections, according to the audit log.
 
-The journal has the name that the connection of a call had then. By now that connection may have another name, and another connection may
-have that one.
+The journal has the name that a call's connection had at the time. Since then that connection may have been renamed, and another one may
+have its name.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PREFIX = "connection:"
 
 
 class _Change(NamedTuple):
-    """Change of who has a name: its place in the log, when it was as RFC 3339 text, and the new name of a connection that was renamed."""
+    """Change of a name's owner: its place in the log, its time as RFC 3339 text, and the new name of a renamed connection."""
 
     sequence: int
     at: str
@@ -47,8 +47,8 @@ class ConnectionNames:
         self._known: dict[str, list[_Change]] = {}
 
     def present(self, name: str, at: float) -> str | None:
-        """Return the name that the connection has now which had ``name`` at a time (seconds since 1970); None if it was removed, or if
-        that cannot be told."""
+        """Return the current name of the connection that had ``name`` at a time (seconds since 1970); None if it was removed, or its name
+        is unknown."""
         moment, after = iso(at) or "", 0
         for _ in range(_HOPS):
             since = [change for change in self._changes(name) if change.at > moment and change.sequence > after]

@@ -1,7 +1,7 @@
-"""Rules of workspaces that were deleted for good, by name. A platform that deletes a workspace and creates it anew gets rid of no rule.
+"""Rules of workspaces that were deleted for good, by name. So a platform cannot remove rules by deleting a workspace and creating it again.
 
 They are sealed with the key of ``default``, since the workspace's key is deleted with it. They are kept until the workspace is deleted
-again: then they are those that it had at its end.
+again, and then replaced by the rules that it had at its end.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _FORGET = "DELETE FROM kept_rules WHERE name = :name"
 
 
 def kept_rules(database: Database, vault: Vault, name: str) -> Rules:
-    """Return the rules that a workspace of this name had when it was deleted; none if there are none.
+    """Return the rules that a workspace of this name had when it was deleted; empty rules if there are none.
 
-    :raises RowDamaged: if somebody has changed them in the database.
+    :raises RowDamaged: if they were changed in the database.
     """
     row = database.look_up(_FIND, {"name": name})
     if row is None:
@@ -40,8 +40,8 @@ def kept_rules(database: Database, vault: Vault, name: str) -> Rules:
 
 
 def with_kept_rules(kept: Rules, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the settings of a new workspace under the rules that are kept for its name. Those that are given replace them, but patterns
-    under which calls wait for a person are added."""
+    """Return the settings of a new workspace, combined with the rules kept for its name. Given rules replace them, but patterns under which
+    calls wait for a person are added."""
     known = kept.to_json()
     if not any(known.values()):
         return changes
@@ -60,7 +60,7 @@ def keep_rules(transaction: Transaction, vault: Vault, name: str, rules: Rules) 
 
 
 def forget_rules(transaction: Transaction, name: str) -> None:
-    """Forget the rules that are kept for a name, as the operator may."""
+    """Delete the rules kept for a name, as the operator may."""
     transaction.change(_FORGET, {"name": name})
 
 

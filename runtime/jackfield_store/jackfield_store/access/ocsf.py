@@ -1,6 +1,6 @@
 """Entries of the audit log as events of the Open Cybersecurity Schema Framework 1.3 (https://schema.ocsf.io/1.3.0), for SIEMs.
 
-A sign-in or its end is Authentication (3002); any other act is API Activity (6003). What the framework has no member for stands in
+A sign-in or its end is Authentication (3002); any other act is API Activity (6003). Facts without a member in the framework are in
 ``unmapped``: the details, and the digest by which the chain is checked.
 """
 
@@ -29,14 +29,14 @@ _SESSION = {"session.started": 1, "session.ended": 2}
 """Activity of Authentication: logon, logoff."""
 _AUTHENTICATION, _API = (3, 3002), (6, 6003)
 _KINDS = {"user": 1, "cli": 1, "link": 2}
-"""Type of a user in the framework: user, administrator; that of all others is system."""
+"""Type of a user in the framework: user, administrator; all others are system."""
 _SYSTEM = 3
 
 
 def ocsf_event(entry: Mapping[str, Any], workspace: str, version: str) -> dict[str, Any]:
-    """Return an entry of the audit log, as ``AuditEntry.to_json`` shows it, as an event. ``version`` is that of jackfield.
+    """Return an entry of the audit log, as ``AuditEntry.to_json`` shows it, as an event. ``version`` is jackfield's.
 
-    A damaged entry lacks what cannot be read of it, and has the damage in ``unmapped`` and the severity High.
+    A damaged entry lacks its unreadable parts, and has the damage in ``unmapped`` and the severity High.
     """
     event, is_damaged = str(entry.get("event", "")), "damage" in entry
     (category, kind), activity = (
@@ -62,7 +62,7 @@ def ocsf_event(entry: Mapping[str, Any], workspace: str, version: str) -> dict[s
 
 
 def _request(event: str, noun: str, name: str) -> dict[str, Any]:
-    """Return the members of API Activity. Where a request came from is not in the log."""
+    """Return the members of API Activity. The log does not contain the origin of a request."""
     return {
         "api": {"operation": event, "service": {"name": "jackfield"}},
         "src_endpoint": {"svc_name": "jackfield"},

@@ -1,6 +1,6 @@
 """Tokens of platforms: each manages the workspaces whose names match its pattern, and can neither run nor read anything in them.
 
-They stand in a table of their own, so that nothing that asks for a workspace's token can find one, in this version or an older one.
+They are in a table of their own, so that no query for a workspace's token can find one, in this version or an older one.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class PlatformToken(TokenTimes):
     revoked_at: float | None = None
     last_used_at: float | None = None
     created_by: str | None = None
-    """Who created it (``Actor.person``); None before that was recorded."""
+    """Creator (``Actor.person``); None for tokens from before this was recorded."""
     unreadable: bool = False
     """True if its row was changed in the database."""
 
@@ -69,7 +69,7 @@ def manages(pattern: str, workspace: str) -> bool:
 
 
 def home_of(pattern: str) -> str:
-    """Return the name under which rows of a platform stand among those of workspaces; no workspace can have it.
+    """Return the name for a platform's rows in tables of workspaces; no workspace can have it.
 
     :raises InvalidInvocation: if it is not the pattern of a token.
     """

@@ -1,4 +1,4 @@
-"""Port to the storage of a process, which access decisions read. It has types alone: no call imports it."""
+"""Port to the storage of a process, which access decisions read. It contains only types: no call imports it."""
 
 from __future__ import annotations
 
@@ -42,4 +42,4 @@ class SealedStorage(Protocol):
         """Return whether a policy judges the calls of this database, and this process has none."""
 
     async def fix_state(self) -> None:
-        """Take the reading of this task's block, beside the event loop."""
+        """Take the reading of this task's block, without blocking the event loop."""

@@ -1,4 +1,4 @@
-"""Present rights of people whose calls wait: the roles are those of now, by the groups that the identity provider has named last."""
+"""Present rights of people whose calls wait: the current roles, by the groups that the identity provider has named last."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 
 def present_rights(storage: SignInStorage, workspace: str, clock: Clock, person: PersonKey) -> Rights | None:
-    """Return what a person may do in a workspace now; None if nothing.
+    """Return a person's present rights in a workspace; None if there are none.
 
-    Groups are those of their newest sign-in. Who is not signed in any more has those that ``person`` came with.
+    Groups come from the person's newest sign-in. A person who is no longer signed in has the groups of ``person``.
     """
     issuer, subject, groups = person
     newest = SignIns(storage.database, storage.vault, clock).newest(issuer, subject)

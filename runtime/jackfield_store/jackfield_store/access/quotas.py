@@ -20,9 +20,9 @@ PERIODS: Mapping[str, int] = {"second": 1, "minute": 60, "hour": 3600, "day": 86
 """Spans of time, in seconds; a month is the calendar's. Each begins in UTC."""
 WORKSPACE = "workspace"
 SCALE = 1_000_000
-"""What is spent is stored in millionths, so that sums of decimal fractions are exact."""
+"""Factor of stored usage, which is in millionths, so that sums of decimal fractions are exact."""
 _CONTEXT = Context(prec=60, rounding=ROUND_CEILING)
-"""Precise enough for the largest number in millionths; what a number has beyond is rounded up."""
+"""Precise enough for the largest number in millionths; further digits are rounded up."""
 _WRITTEN = re.compile(r"-?[0-9]{1,1000}(\.[0-9]{1,1000})?([eE][+-]?[0-9]{1,5})?")
 _MOST = 50
 _LARGEST = 10**12
@@ -34,11 +34,11 @@ _POINTER = "must be a JSON Pointer into the inputs, such as /amount"
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """One quota: at most ``count``, ``per`` a span of time, of the calls that ``fits``.
+    """One quota: at most ``count``, ``per`` a span of time, of the calls that ``fits`` selects.
 
-    - ``by``: what has a count of its own: each caller, connection, recipient, or value that a pointer into the inputs leads to.
+    - ``by``: the key with a count of its own: each caller, connection, recipient, or value at a pointer into the inputs.
     - ``sum``: the number in the inputs that is counted instead of the call.
-    - ``owner``: whose it is. One of a token or a connection counts the calls of that one.
+    - ``owner``: the owner of the quota. The quota of a token or a connection counts only its own calls.
     """
 
     count: float
@@ -55,7 +55,7 @@ class Quota:
 
     @property
     def name(self) -> str:
-        """Return what tells it from others, however much it allows: a quota that is raised goes on counting."""
+        """Return the identity of the quota, without its amount: a raised quota continues its count."""
         return json.dumps([self.per, self.rule.text, self.by, self.sum, self.owner])
 
     @property
@@ -73,9 +73,9 @@ class Quota:
         return self.rule.fits(request)
 
     def amount(self, inputs: Mapping[str, Any]) -> int:
-        """Return what a call counts for, in millionths, rounded up.
+        """Return the amount that a call counts for, in millionths, rounded up.
 
-        :raises InvalidInput: if the number that is summed is not there, or none.
+        :raises InvalidInput: if the number to be summed is missing, or not a number.
         """
         if self.sum is None:
             return SCALE
@@ -109,7 +109,7 @@ def at(inputs: Any, path: str) -> Any:
 
 
 def _number(value: Any) -> Decimal | None:
-    """Return a number, or one that is written as JSON writes it; None if it is none, or negative."""
+    """Return a number, or a text with a number of JSON; None if it is not a number, or negative."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     if isinstance(value, str) and not _WRITTEN.fullmatch(value):
@@ -119,8 +119,7 @@ def _number(value: Any) -> Decimal | None:
 
 
 def quotas_of(data: Sequence[Mapping[str, Any] | str], owner: str = WORKSPACE) -> tuple[Quota, ...]:
-    """Return quotas as they are stored, those of tokens as text. One that a newer jackfield has stored, and this one cannot read, allows
-    nothing."""
+    """Return stored quotas; a token's are stored as text. A newer jackfield's quota that this version cannot read allows nothing."""
     return tuple(_read(one if isinstance(one, str) else json.dumps(one, sort_keys=True), owner) for one in data)
 
 

@@ -115,5 +115,5 @@ class Sessions(SealedTable):
 
 
 def _place(secret: str, kind: str, identity: str, created_at: float, expires_at: float) -> tuple[str, ...]:
-    """Return what a seal binds; the time of the last use, which every process writes, is not in it."""
+    """Return the values that a seal binds; the time of the last use, which every process writes, is not among them."""
     return ("console", kind, digest(secret), identity, json.dumps([created_at, expires_at]))

@@ -23,7 +23,7 @@ LIMITS = ("requestsPerSecond", "concurrent", "queued", "waiting", "connections",
 """Limits of a workspace: requests over HTTP in a second, calls at once in a process, queued invocations, calls that wait for a person,
 stored connections, bytes of files."""
 RATES = {"bounceRate": "bounces", "complaintRate": "complaints"}
-"""Largest shares of a connection's messages that a guard may name, and what is counted."""
+"""Largest shares of a connection's messages that a guard may set, and the counted outcomes."""
 MESSAGES = 1000
 """Default number of the last messages among which a guard counts."""
 RETENTION_DAYS = 30
@@ -47,20 +47,20 @@ class Settings:
     """Settings of one workspace.
 
     ``rules`` bind every call of the workspace; ``keep_inputs`` makes the journal store redacted inputs for ``retention_days``. The others
-    limit connections made over HTTP or MCP. They say which secret references these may contain: all but jackfield's own, or those that
-    match a pattern such as ``env:ACME_*``. They also say whether these may use the server's own identity, and whether they may bring an
-    External ID of their own.
+    limit connections made over HTTP or MCP. They decide which secret references these may contain: all but jackfield's own, or those that
+    match a pattern such as ``env:ACME_*``. They also decide whether these may use the server's own identity, and bring an External ID of
+    their own.
 
-    A ``suspended`` workspace refuses every call. ``limits`` bound what it uses (``LIMITS``);
-    one that is missing is none. ``theme`` is the look of its connect sessions that bring none of their own.
+    A ``suspended`` workspace refuses every call. ``limits`` bound its resources (``LIMITS``); a missing one means no limit. ``theme`` is
+    the default look of its connect sessions.
 
     ``queue_rate`` and ``queue_concurrency`` limit the queued invocations of the workspace, per second and at once; 0 is unlimited.
-    ``connection_budgets`` limit those over a connection likewise, by its name or ``*``. ``guards`` protect the sender behind one,
-    which is ``paused`` where too many messages bounced or drew complaints ``since`` the guard was set. ``twins`` says whether an equal
-    write without a key joins the one that is open, ``join`` or ``allow``; None: as the process is set. ``settle`` says what becomes of
-    evidence about a doubt, ``off``, ``show`` or ``on``; the operator's setting wins if it is stricter. With ``settle_absent``, a provider
-    that has no trace of a call settles it, too. With ``writes`` ``ask``, a write that no allow pattern names waits for a person; None is
-    ``allow``. ``quotas`` bound how many calls take effect in a span of time (``access.quotas``).
+    ``connection_budgets`` limit the calls over a connection likewise, by its name or ``*``. ``guards`` protect a connection's sender; a
+    guard has ``paused`` the connection if too many messages bounced or drew complaints ``since`` it was set. ``twins`` decides whether an
+    equal write without a key joins an open one, ``join`` or ``allow``; None: the process's setting. ``settle`` decides on evidence about a
+    doubt, ``off``, ``show`` or ``on``; a stricter setting of the operator wins. With ``settle_absent``, a provider without a trace of a
+    call settles it, too. With ``writes`` ``ask``, a write that no allow pattern names waits for a person; None is ``allow``. ``quotas``
+    bound how many calls take effect in a span of time (``access.quotas``).
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -89,12 +89,12 @@ class Settings:
 
     @property
     def retention(self) -> float:
-        """Retention of finished invocations in seconds."""
+        """Rules that bind every call, including the rule from ``writes``."""
         return self.retention_days * 86_400.0
 
     @staticmethod
     def figures(paused: Mapping[str, Any]) -> str:
-        """Word what a guard had counted when it paused a connection: ``12 bounces, 0 complaints, 1,000 messages``."""
+        """Return a text with the counts of a guard when it paused a connection: ``12 bounces, 0 complaints, 1,000 messages``."""
         return ", ".join(f"{paused.get(noun, 0):,} {noun}" for noun in (*RATES.values(), "messages"))
 
     @property
@@ -293,9 +293,9 @@ def _guard_faults(value: object) -> Iterator[Detail]:
 
 
 def require_own(changes: Mapping[str, Any], present: Mapping[str, Mapping[str, Any]]) -> None:
-    """Require that guards from outside leave alone what jackfield counts itself; ``present`` are the guards that there are.
+    """Require that guards from outside do not change jackfield's own counts; ``present`` are the existing guards.
 
-    :raises InvalidInvocation: if one sets ``since`` or ``paused`` to something else than it has.
+    :raises InvalidInvocation: if a guard changes ``since`` or ``paused``.
     """
     given = changes.get("guards")
     faults = [

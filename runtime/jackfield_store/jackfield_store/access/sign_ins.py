@@ -1,7 +1,7 @@
 """Sign-ins of people at the operator's identity provider: pending ones, sessions, and invitations to a role.
 
-A row is sealed for its ID, so that who writes to the database signs nobody in and lengthens nothing. The sealed part holds refresh tokens.
-A sign-in that only begins is kept by the browser, sealed: nobody fills the database by asking to sign in.
+A row is sealed for its ID, so that write access to the database is not enough to sign anyone in or extend a sign-in. The sealed part holds
+refresh tokens. A sign-in that has only begun is stored by the browser, sealed: requests to sign in cannot fill the database.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Person:
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Person:
-        """Read what ``to_json`` has made."""
+        """Read an object that ``to_json`` has made."""
         return cls(
             found["issuer"], found["subject"], found["name"], tuple(found["groups"]), found["session"], found["nonce"], found["refresh"],
             found["verifiedAt"],
@@ -80,7 +80,7 @@ class Person:
 
 
 class SignIns:
-    """Sign-ins of all people. They belong to no workspace and are sealed with the key of the operator's."""
+    """Sign-ins of all people. They belong to no workspace and are sealed with the key of the operator's workspace."""
 
     def __init__(self, database: Database, vault: Vault, clock: Clock) -> None:
         self._database, self._vault, self._clock = database, vault, clock
@@ -91,7 +91,7 @@ class SignIns:
         return self._vault.seal_text(HOME, _place("begun", state), json.dumps(kept).encode())
 
     def unpacked(self, state: str, text: str) -> dict[str, Any] | None:
-        """Return what ``packed`` was given; None if that was for another state, is over, or did not come from here."""
+        """Return the value given to ``packed``; None if it was for another state, has expired, or was made elsewhere."""
         if not text or len(text) > _LONGEST:
             return None
         try:
@@ -128,7 +128,7 @@ class SignIns:
         return bool(self._database.record(lambda transaction: transaction.change(_TAKE, values)))
 
     def renew(self, identifier: str, person: Person) -> None:
-        """Replace a sign-in by what the provider says now, and give the turn back. It ends when it would have ended."""
+        """Replace a sign-in by the provider's present data, and give the turn back. Its expiry stays."""
         with self._database.read() as transaction:
             row = transaction.find(_FIND, {"id": identifier, "kind": "person", "now": self._clock.time()})
         if row is not None and (found := self._open_row(row, "person")) is not None:
@@ -186,7 +186,7 @@ class SignIns:
         return self._database.record(unit)
 
     def _key(self, issuer: str, name: str) -> str:
-        """Return what a person, or a session at the provider, is found by."""
+        """Return the key by which a person, or a session at the provider, is found."""
         return self._vault.hmac(HOME, json.dumps(["sign-in", issuer, name]).encode())
 
     def _sealed(self, kind: str, identifier: str, members: Mapping[str, Any], expires_at: float) -> bytes:
@@ -198,7 +198,7 @@ class SignIns:
         return None if row is None else self._open_row(row, kind)
 
     def _open_row(self, row: Row, kind: str) -> dict[str, Any] | None:
-        """Open a row; None if it was changed in the database, or is over by what was sealed."""
+        """Open a row; None if it was changed in the database, or its sealed expiry has passed."""
         try:
             found: dict[str, Any] = json.loads(self._vault.open(HOME, _place(kind, row.id), row.sealed))
         except SealBroken:

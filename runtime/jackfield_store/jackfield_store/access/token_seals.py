@@ -1,7 +1,7 @@
-"""Seals of tokens: who can write to the database can neither make a token nor give one more rights.
+"""Seals of tokens: write access to the database is not enough to make a token or widen its rights.
 
-A seal binds everything that decides access: the digest of the token's text, scope, rules, expiry and revocation, beside name and ID, and
-who created it. A token without a seal is refused.
+A seal binds everything that decides access: the digest of the token's text, scope, rules, expiry and revocation, and its name, ID and
+creator. A token without a seal is refused.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from jackfield_store.keys.vault import Vault
 T = TypeVar("T", bound="TokenTimes")
 COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at, last_used_at, created_by, digest, seal"
 OPERATORS = ("cli", "library", "link")
-"""Kinds of actors that are the operator: who has a shell on the host, or a link from there."""
+"""Kinds of actors that are the operator: they have a shell on the host, or a link from there."""
 
 
 class UnknownToken(InvalidInvocation):
@@ -90,11 +90,11 @@ class Token(TokenTimes):
     revoked_at: float | None = None
     last_used_at: float | None = None
     created_by: str | None = None
-    """Who created it (``Actor.person``); None for an operator, before that was recorded."""
+    """Creator (``Actor.person``); None for an operator, or before this was recorded."""
     damage: str | None = None
     """Description of the columns that cannot be read."""
     unreadable: bool = False
-    """True if its rules cannot be read: nobody may use it then."""
+    """True if its rules cannot be read: then it gives no access."""
 
     @property
     def is_operators(self) -> bool:
@@ -122,7 +122,7 @@ class NewToken(SecretHolder, Generic[T]):
     text: str
     token: T
     warnings: tuple[dict[str, str], ...] = ()
-    """What its rules leave out (``rule_warnings``)."""
+    """Gaps of its rules (``rule_warnings``)."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the warnings, if there are any, as a member of an answer."""
@@ -135,8 +135,8 @@ class NewToken(SecretHolder, Generic[T]):
 def read_token(row: Row, vault: Vault | None) -> Token:
     """Read a token from a row of the table ``tokens`` that was selected with ``COLUMNS``; a damaged row must not hide the others.
 
-    Rules that cannot be read forbid everything, and so does a row that was changed in the database; its seal is checked if ``vault`` is
-    given. A time that cannot be formatted becomes the nearest one that can, and so keeps its order.
+    Unreadable rules forbid everything, and so does a row that was changed in the database; its seal is checked if ``vault`` is given. A
+    time that cannot be formatted becomes the nearest one that can, which keeps the order.
     """
     damaged: list[str] = []
     try:
@@ -239,8 +239,8 @@ class _Known:
 
 
 def is_operators(database: Database, vault: Vault, workspace: str, clock: Clock, actor: Actor) -> bool:
-    """Return whether an actor is the operator, or a token of a workspace that the operator has created; not whom a role, or who has one,
-    lets in."""
+    """Return whether an actor is the operator, or a workspace's token that the operator has created; an actor admitted by a role, or by its
+    holder, is not."""
     if actor.kind != "token":
         return actor.kind in OPERATORS
     try:
@@ -250,8 +250,8 @@ def is_operators(database: Database, vault: Vault, workspace: str, clock: Clock,
 
 
 class Tokens:
-    """Tokens of one existing workspace: create, show, revoke. The audit log names ``actor``, who may let others approve calls if he is the
-    operator, or ``grants``."""
+    """Tokens of one existing workspace: create, show, revoke. The audit log names ``actor``, who may let others approve calls if the actor
+    is the operator, or ``grants``."""
 
     def __init__(
         self, database: Database, vault: Vault, workspace: str, clock: Clock, actor: Actor = LIBRARY, *, grants: bool = False
@@ -273,7 +273,7 @@ class Tokens:
         ``quotas`` count the calls of this token alone.
 
         :raises InvalidInvocation: if the scope, the name, a rule, a quota or the expiry is not valid.
-        :raises NotAllowed: if it is to approve calls, and its creator may not let others do that.
+        :raises NotAllowed: if it includes approving calls, and its creator may not grant that.
         """
         now = self._clock.time()
         known = f"must be one of {', '.join(TOKEN_SCOPES)}{did_you_mean(scope, TOKEN_SCOPES)}"
@@ -386,8 +386,8 @@ class Tokens:
 
     @classmethod
     def authenticate(cls, database: Database, vault: Vault, clock: Clock, text: str) -> Token | None:
-        """Return the token with this text, of any workspace; None if it is expired or revoked, with the reason in the log, or unknown:
-        it may be a platform's then. This is the only access to a workspace that does not need its name.
+        """Return the token with this text, of any workspace; None if it is expired or revoked, with the reason in the log, or unknown: it
+        may then be a platform's. This is the only access to a workspace that does not need its name.
 
         :raises Unavailable: if the database, or the token's rules, cannot be read.
         """
@@ -440,7 +440,7 @@ def _reason(token: Token, now: float) -> str | None:
 
 
 def named(name: str, expires_at: float | None, now: float, further: Sequence[Detail] = ()) -> str:
-    """Return the name of a new token, by default made from the time: people tell dates apart, and IDs hardly.
+    """Return the name of a new token, by default made from the time: people distinguish dates more easily than IDs.
 
     :raises InvalidInvocation: if the name or the expiry is not valid, or there are ``further`` faults.
     """

@@ -1,4 +1,4 @@
-"""Pages of what fits of a list, for what a caller may see and for filters: one loop over the pages of the whole list."""
+"""Pages of a filtered list: one loop over the pages of the whole list, for a caller's view and for filters."""
 
 from __future__ import annotations
 

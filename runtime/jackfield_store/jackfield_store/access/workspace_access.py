@@ -87,7 +87,7 @@ class WorkspaceAccess:
 
     @property
     def settings(self) -> Settings:
-        """Present settings of the workspace; the defaults if there is no database. One that was purged is as a suspended one."""
+        """Present settings of the workspace; the defaults if there is no database. A purged workspace counts as suspended."""
         from jackfield_store.access.settings import Settings
 
         if not self.storage.enabled:

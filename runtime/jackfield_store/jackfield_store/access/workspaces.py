@@ -61,7 +61,7 @@ class Workspace:
     damage: str | None = None
     """Description of the damage if the row cannot be read; then there are no settings to show, and nothing is allowed."""
     warnings: tuple[dict[str, str], ...] = ()
-    """What the rules leave out that were just set (``rule_warnings``)."""
+    """Gaps of the rules that were just set (``rule_warnings``)."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the workspace as a JSON object."""
@@ -129,8 +129,8 @@ class Workspaces:
         return Workspaces(self._database, self._vault, self._clock, actor)
 
     def create(self, name: str, changes: Mapping[str, Any] | None = None) -> Workspace:
-        """Create a workspace with the default settings and ``changes``. Its data key is created too, so that a wrong master key shows
-        now rather than with the first secret. Rules that were kept for its name hold.
+        """Create a workspace with the default settings and ``changes``. Its data key is created too, so that a wrong master key shows at
+        once, and not only with the first secret. Rules kept for its name apply.
 
         :raises InvalidInvocation: if the name or a setting is not valid.
         :raises WorkspaceExists: if the name is taken.
@@ -207,8 +207,8 @@ class Workspaces:
     def put(
         self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object] = lambda _present: None
     ) -> tuple[Workspace, bool]:  # fmt: skip
-        """Create a workspace, or change the named settings of one that exists; return it, and whether it is new. ``check`` also judges
-        the rules that are kept for the name of a new one.
+        """Create a workspace, or change the given settings of an existing one; return it, and whether it is new. ``check`` also checks the
+        rules kept for the name of a new one.
 
         :raises InvalidInvocation: if the name or a setting is not valid.
         """

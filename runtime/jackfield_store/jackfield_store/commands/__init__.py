@@ -1,1 +1,1 @@
-"""Commands about what is stored: each module has ``VERBS``, as those of ``jackfield.cli``."""
+"""Commands about stored data: each module has ``VERBS``, like the modules of ``jackfield.cli``."""

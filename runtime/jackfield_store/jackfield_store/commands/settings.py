@@ -1,4 +1,4 @@
-"""``jackfield settings``: what all processes on a database share."""
+"""``jackfield settings``: settings that all processes on a database share."""
 
 from __future__ import annotations
 

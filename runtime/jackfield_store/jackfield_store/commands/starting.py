@@ -38,7 +38,7 @@ def prepare_process(modules: Iterable[str] = ()) -> None:
 
 
 def check_surroundings(environment: Mapping[str, str]) -> None:
-    """Log what an operator should know about the variables of other software: OpenTelemetry's, proxies and certificate authorities.
+    """Log remarks for the operator about the variables of other software: OpenTelemetry's, proxies and certificate authorities.
 
     :raises InvalidInvocation: if the operator's setting for proxies is not valid.
     """

@@ -1,4 +1,4 @@
-"""Parts of a command that works on what the database holds: the actor of the audit log, the database itself, the selected workspace."""
+"""Parts of a command that works on the database: the actor of the audit log, the database itself, the selected workspace."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Pending authorizations: a person is at the provider, or has a device's code, and has not approved yet.
 
-Each is found by a secret ``state`` that only the person's browser and the provider see; the table holds its digest. Only who began it
-completes it, once, within ten minutes: the console in the session that began, a caller of the API with the token that began. For the
-latter, the provider's answer is stored when it arrives (``answered``). The state is derived from the secret of a start link. Only the
-answer of a browser that opens the link counts, and that browser gets a proof that it was there.
+Each is found by a secret ``state`` that only the person's browser and the provider see; the table holds its digest. Only the one that began
+it can complete it, once, within ten minutes: the console in the same session, a caller of the API with the same token. For the latter, the
+provider's answer is stored when it arrives (``answered``). The state is derived from the secret of a start link. Only the answer of the
+browser that opens the link counts, and that browser gets a proof of its visit.
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ class UnprovenAnswerError(InvalidInvocation):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pending:
-    """Authorization that waits for a person's approval. ``digest`` is that of its state; ``kept`` belongs to the connection type; ``owner``
-    and ``session`` are who may complete it. ``over`` is the digest of the connection that it was begun for. ``visitor`` is the secret of
-    the browser that opened the start link, ``answer`` what the provider answered. The browser that opened the link and brought the answer
-    got a secret, whose digest is ``proof``. ``grant`` is what the answer was exchanged for before the authorization is completed, and
-    ``account`` whose it is: ID and label."""
+    """Authorization that waits for a person's approval. ``digest`` is its state's; ``kept`` belongs to the connection type; ``owner`` and
+    ``session`` identify who may complete it. ``over`` is the digest of its connection. ``visitor`` is the secret of the browser that opened
+    the start link, ``answer`` the provider's answer. The browser that opened the link and brought the answer got a secret, whose digest is
+    ``proof``. ``grant`` is the result of exchanging the answer before the authorization is completed, and ``account`` its account: ID and
+    label."""
 
     id: str
     digest: str
@@ -102,7 +102,7 @@ class Pending:
     account: Sequence[str] = ()
 
     def proves(self, secret: str) -> bool:
-        """Return whether a secret is the one of the browser that brought the answer."""
+        """Return whether a secret belongs to the browser that brought the answer."""
         return bool(self.proof) and hmac.compare_digest(self.proof, digest(secret))
 
 
@@ -112,7 +112,7 @@ also binds the columns by which an answer finds its authorization, the connectio
 _LATE = {"pending": "nobody approved in time", "answered": "nobody completed it in time"}
 _SEALED = ("kept", "redirect_uri", "return_to", "by", "owner", "session", "over", "url", "visitor", "proof", "answer")
 _LATER = ("grant", "account")
-"""Members that versions before do not know: what is empty is not stored."""
+"""Members unknown to earlier versions: empty ones are not stored."""
 
 
 def find_workspace(database: Database, state: str) -> tuple[str, str] | None:
@@ -128,7 +128,7 @@ class Authorizations(SealedTable):
     def begin(self, connection: str, flow: Flow, state: str, kept: Mapping[str, Any], within: float = WITHIN, **about: str) -> Pending:
         """Store an authorization that has begun. ``about`` are further members of ``Pending``.
 
-        :raises InvalidInvocation: if too many of this connection are pending.
+        :raises InvalidInvocation: if too many authorizations of this connection are pending.
         """
         now, identifier = self._clock.time(), str(uuid.uuid4())
         until, hashed = now + min(within, 3600.0), digest(state)
@@ -165,8 +165,8 @@ class Authorizations(SealedTable):
         return self._note(identifier, state_of(link), opened).url
 
     def note_answer(self, identifier: str, answer: Mapping[str, str], visitor: str) -> tuple[Pending, str]:
-        """Store the provider's answer for who began the authorization; return it with the proof for the browser that brought it, an empty
-        string if nobody has opened the start link.
+        """Store the provider's answer for the authorization's owner; return it with the proof for the browser that brought it, an empty
+        string if no start link was opened.
 
         :raises UnknownAuthorizationError: if there is none, it was answered before, or another browser has opened its start link.
         """
@@ -205,9 +205,9 @@ class Authorizations(SealedTable):
                 raise unknown()
 
     def take(self, identifier: str, owner: str, session: str, state: str | None, proof: str = "") -> Pending:
-        """Take an authorization to complete it: with the answer that has this state, or, if that is None, with the stored one. Nobody can
-        take it again, whether or not that succeeds. A caller without a ``session`` of this server to whose page the browser went must have
-        its ``proof``.
+        """Take an authorization to complete it: with the answer that has this state, or, if that is None, with the stored one. It cannot be
+        taken again, whether or not that succeeds. A caller without a ``session`` of this server to whose page the browser returned must
+        have its ``proof``.
 
         :raises NotAnsweredError: if no answer is stored yet.
         :raises UnknownAuthorizationError: if the state is not its own, or it has expired, was taken before, or was begun by another owner
@@ -250,7 +250,7 @@ class Authorizations(SealedTable):
         return unit
 
     def decline(self, identifier: str, reason: str, tell: Callable[[Transaction, str, float], None]) -> None:
-        """Record that nobody approves; ``tell`` tells of it in the same transaction, by workspace and time."""
+        """Record that the approval was refused; ``tell`` reports it in the same transaction, by workspace and time."""
         with self._database.write() as transaction:
             self.settling(identifier, "failed", reason)(transaction)
             tell(transaction, self._workspace, self._clock.time())

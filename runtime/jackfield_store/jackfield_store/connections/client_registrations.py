@@ -1,4 +1,4 @@
-"""Clients that were registered at providers which servers name (RFC 7591), and the document by which providers know this installation."""
+"""Clients that were registered at providers named by servers (RFC 7591), and the document by which providers know this installation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CALLBACK = "/oauth2/callback"
 DOCUMENT = "/oauth2/client-metadata.json"
 """Path of the metadata document of its client."""
 _LASTS = 30 * 86_400.0
-"""Seconds after which a client is registered anew for those who connect then: a provider may have forgotten it without telling anybody."""
+"""Seconds after which a client is registered again for new connections: a provider may have silently dropped it."""
 _SPARE = 3_600.0
 """Seconds for which a secret must still be good."""
 _MOST = 1_000
@@ -103,8 +103,8 @@ class ClientRegistrationTable(SealedTable):
 
 
 def approval_tables(store: ConnectionTable, clock: Clock) -> tuple[GrantTable, Authorizations, Callable[[str], RegistrationsAt]]:
-    """Return the tables of a workspace's approvals: its grants, what is pending, and registered clients by redirect URI. ``store`` has
-    its connections."""
+    """Return the tables of a workspace's approvals: its grants, its pending authorizations, and registered clients by redirect URI.
+    ``store`` has its connections."""
     table = ClientRegistrationTable(store.database, lambda: store.vault, store.workspace, clock)
     return (*store.approvals, lambda redirect_uri: table.at(redirect_uri, store.public_url()))
 

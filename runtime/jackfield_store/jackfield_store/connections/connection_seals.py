@@ -31,7 +31,7 @@ _SET_SEAL = "UPDATE connections SET seal = :seal WHERE workspace = :workspace AN
 
 
 def binding(name: str, type: str, origin: str, public: Mapping[str, Any], quotas: Sequence[Mapping[str, Any]] = ()) -> str:
-    """Return a digest of everything that a connection's secrets are bound to besides their place."""
+    """Return a digest of everything that binds a connection's secrets apart from their place."""
     text = json.dumps([name, type, origin, public, *([quotas] if quotas else [])], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

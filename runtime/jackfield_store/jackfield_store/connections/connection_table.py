@@ -112,8 +112,8 @@ class VersionConflict(InvalidConnection):
 
 
 class ConnectionTable(ProcessLocal, SecretHolder):
-    """Stored connections of ``workspace`` alone: every statement carries it. Thread-safe. ``most`` returns their largest number, and
-    ``public_url`` the address of this installation's server, if it has one.
+    """Stored connections of ``workspace`` alone: every statement carries it. Thread-safe. ``most`` returns the maximum number of
+    connections, and ``public_url`` the address of this installation's server, if it has one.
 
     Each secret is sealed for its place (connection, field, version), so none can be moved to another. Each connection has a seal over all
     its open values and the list of its secrets. ``find`` returns the same object as long as the connection's version is the same.
@@ -152,7 +152,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
 
     @property
     def vault(self) -> Vault:
-        """Vault that seals what belongs to connections."""
+        """Vault that seals the data of connections."""
         return self._vault()
 
     def now(self) -> float:
@@ -209,8 +209,8 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         type: str | None = None,
         text: str | None = None,
     ) -> Sequence[ConnectionRow]:
-        """List up to ``limit`` connections by name, beginning after ``after``, optionally only those of a type, or with ``text`` in
-        their name, type or account, ignoring case. Those that wait for a connect session's approval are in no list."""
+        """List up to ``limit`` connections by name, beginning after ``after``, optionally only those of a type, or with ``text`` in their
+        name, type or account, ignoring case. Connections that wait for a connect session's approval are in no list."""
         found = like_literal(text.lower()) if text else None
         wanted = [_LIST, *(["type = :type"] if type is not None else ()), *([_TEXT] if found is not None else ())]
         values = {"workspace": self.workspace, "after": after, "type": type, "text": f"%{found}%", "limit": limit}

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 _BYTES = 24
 """Bytes of an External ID that is derived: 192 bits, as many as a generated one has."""
 _KEYS_OF = "default"
-"""Workspace whose key digests are made with: those of all workspaces must be comparable."""
+"""Workspace whose key makes the digests: the digests of all workspaces must be comparable."""
 _HEIR = "SELECT digest FROM external_ids WHERE digest > :after AND digest < :before AND workspace = :workspace ORDER BY digest LIMIT 1"
 
 
 def derived(vault: Vault, workspace: str, connection: str, field: str) -> str:
-    """Return the External ID that belongs to the name of a connection, before there is one: the same each time. Without the keys of the
-    workspace nobody can compute it, nor from others."""
+    """Return the External ID for the name of a connection before the connection exists: the same each time. It can be computed only with
+    the keys of the workspace, and not from other External IDs."""
     digest = vault.hmac(workspace, b"external id of a connection\0" + json.dumps([connection, field]).encode())
     return "jf-" + base64.urlsafe_b64encode(bytes.fromhex(digest)[:_BYTES]).decode()
 
@@ -37,8 +37,8 @@ def claim(
 ) -> None:
     """Record that the connection uses ``external_ids`` (by field name), and no others.
 
-    The first connection with an External ID is stored under its digest; further connections of the same workspace append their own id
-    to that key. The primary key thus decides between workspaces, even if two claim concurrently.
+    The first connection with an External ID is stored under its digest; further connections of the same workspace append their own id to
+    that key. The primary key thus decides between workspaces, even if two claim at the same time.
 
     :raises InvalidConnection: if another workspace uses one of them (``refused``).
     """

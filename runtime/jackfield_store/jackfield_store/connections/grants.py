@@ -1,7 +1,7 @@
-"""Grants of stored connections, sealed in the database: what a person has approved at the provider.
+"""Grants of stored connections, sealed in the database: approvals that a person has given at the provider.
 
-A grant is bound to the connection's type and open values. Whoever changes a value, such as the URL that tokens are sent to, must have the
-connection approved again.
+A grant is bound to the connection's type and open values. After a change of a value, such as the URL that tokens are sent to, the
+connection must be approved again.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _MOST_SCOPES, _LONGEST_SCOPE = 100, 200
 
 @dataclass(frozen=True, slots=True)
 class GrantState:
-    """State of a connection's grant. ``reason`` says why it has ended; None while it is in use. ``about`` is what an import said of it."""
+    """State of a connection's grant. ``reason`` says why it has ended; None while it is in use. ``about`` is an import's data about it."""
 
     scopes: tuple[str, ...]
     reason: str | None
@@ -84,8 +84,8 @@ class GrantState:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Adoption(SecretHolder):
-    """Grant that exists elsewhere. ``about`` is what is kept of it beside its tokens: ``source``, ``id``, ``user``, ``metadata``.
-    ``reason`` says why it cannot be used."""
+    """Grant from another system. ``about`` is stored along with its tokens: ``source``, ``id``, ``user``, ``metadata``. ``reason`` says why
+    it cannot be used."""
 
     grant: Grant
     about: Mapping[str, Any]
@@ -95,7 +95,7 @@ class Adoption(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Sealed(SecretHolder):
-    """Sealed part of a grant: its tokens, and what an import said of it."""
+    """Sealed part of a grant: its tokens, and an import's data about it."""
 
     grant: Grant
     about: Mapping[str, Any]
@@ -109,7 +109,7 @@ class GrantTable(SealedTable):
         return ConnectionGrants(self, identifier, name)
 
     def state(self, identifier: str) -> GrantState | None:
-        """Return the state of a connection's grant; None if nobody has approved yet."""
+        """Return the state of a connection's grant; None if no person has approved yet."""
         connection, row = self._connection_and_grant(identifier)
         if row is None or connection is None:
             return None
@@ -121,7 +121,7 @@ class GrantTable(SealedTable):
     def find(self, identifier: str, name: str) -> Grant:
         """Return the grant of a connection.
 
-        :raises InvalidConnection: if nobody has approved yet, or the approval has ended.
+        :raises InvalidConnection: if no person has approved yet, or the approval has ended.
         """
         connection, row = self._connection_and_grant(identifier)
         if row is None or connection is None:
@@ -134,7 +134,7 @@ class GrantTable(SealedTable):
             raise ended(name, _CHANGED) from None
 
     def about(self, identifier: str) -> Mapping[str, Any]:
-        """Return what an import said of a connection's grant; nothing if it was not imported."""
+        """Return an import's data about a connection's grant; empty if it was not imported."""
         connection, row = self._connection_and_grant(identifier)
         found = None if connection is None or row is None else self._intact(identifier, connection, row)
         return {} if found is None else found.about
@@ -172,7 +172,7 @@ class GrantTable(SealedTable):
         return fresh
 
     def adopt(self, transaction: Transaction, name: str, given: Adoption, *, replaces: bool) -> str:
-        """Store a grant that exists elsewhere, in the transaction that stores its connection or a later one; return ``added``, ``replaced``
+        """Store a grant from another system, in the transaction that stores its connection or a later one; return ``added``, ``replaced``
         or ``kept``.
 
         A present grant is kept if a person approved it here, or if its tokens were used or refreshed since its import. ``replaces``
@@ -210,7 +210,7 @@ class GrantTable(SealedTable):
         self._change(_BEGIN, identifier, used, lambda _connection, _about: {"now": self._clock.time()})
 
     def rotate(self, identifier: str, used: Grant, rotated: Grant) -> None:
-        """Store the tokens that replace those of ``used``; it keeps its id.
+        """Store the tokens that replace the tokens of ``used``; the grant keeps its id.
 
         The database is tried for ten seconds: the provider may have used up the previous tokens, so these exist nowhere else.
 
@@ -309,7 +309,7 @@ class ConnectionGrants:
     def find(self) -> Grant:
         """Return the grant as it is stored now.
 
-        :raises InvalidConnection: if nobody has approved yet, or the approval has ended.
+        :raises InvalidConnection: if no person has approved yet, or the approval has ended.
         """
         return self._table.find(self._identifier, self._name)
 
@@ -318,7 +318,7 @@ class ConnectionGrants:
         self._table.begin(self._identifier, used)
 
     def replace(self, used: Grant, rotated: Grant) -> None:
-        """Store the tokens that replace those of ``used``. Nothing changes if they were replaced meanwhile."""
+        """Store the tokens that replace the tokens of ``used``. Nothing changes if they were replaced meanwhile."""
         self._table.rotate(self._identifier, used, rotated)
 
     def end(self, used: Grant, reason: str) -> None:
@@ -326,7 +326,7 @@ class ConnectionGrants:
         self._table.end(self._identifier, used, reason)
 
     def want(self, scopes: Sequence[str]) -> None:
-        """Note scopes that the provider asked for beyond those of the approval."""
+        """Record scopes that the provider asked for beyond the approved ones."""
         self._table.want(self._identifier, scopes)
 
     def wanted(self) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class StoredServer:
-    """Row of a live server: whose it is, and its manifest as it was accepted. ``origin`` is that of whoever added it."""
+    """Row of a live server: its workspace, and its accepted manifest. ``origin`` is the origin of the one who added it."""
 
     workspace: str
     name: str
@@ -87,7 +87,7 @@ def kind() -> LiveKind:
 
 
 class ManifestTable(SealedTable):
-    """Live servers of one workspace, for its catalog and for who manages them. Thread-safe."""
+    """Live servers of one workspace, for its installed connectors and its managers. Thread-safe."""
 
     prefix = LIVE_PREFIX
 
@@ -157,7 +157,7 @@ class ManifestTable(SealedTable):
         return self._database.look_up(_ONE, {"workspace": self._workspace, "name": name})
 
     def page(self, after: str, limit: int) -> Sequence[Row]:
-        """Return rows by name: the workspace's own servers, and the shared ones that none of those hides."""
+        """Return rows by name: the workspace's own servers, and the shared ones that are not hidden by an own one."""
         with self._database.read(flush=False) as transaction:
             return transaction.execute(_LIST, {"workspace": self._workspace, "after": after, "limit": limit})
 
@@ -221,7 +221,7 @@ class ManifestTable(SealedTable):
 
 
 def server_place(name: str, version: int, url: str, trust: str, origin: str, is_shared: object) -> tuple[str, ...]:
-    """Return the place that a manifest is sealed for: what decides who calls which server."""
+    """Return the place that a manifest is sealed for: the facts that decide who calls which server."""
     return ("mcp-server", name, str(version), url, trust, origin, str(bool(is_shared)))
 
 

@@ -1,4 +1,4 @@
-"""OAuth clients in the database: those of a workspace, and the server's, which stand in the workspace ``default``."""
+"""OAuth clients in the database: a workspace's, and the server's, which belong to the workspace ``default``."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class OAuthClientTable(SealedTable):
         return True
 
     def users(self, name: str) -> list[tuple[str, str]]:
-        """Return workspace and name of up to 1,000 connections that mean this client. It reads all connections that may."""
+        """Return workspace and name of up to 1,000 connections that use this client. It reads all connections that may use it."""
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_USERS.format(where=self._meaning), self._mention(name))
         return [(row.workspace, row.name) for row in rows]
@@ -174,12 +174,13 @@ def opened_client(vault: Vault, row: Row) -> dict[str, Any]:
 
 
 def client_place(name: str, version: int, origin: str, hosts: str, public: str) -> tuple[str, ...]:
-    """Return the place that the secrets of a client are sealed for: what decides where they are sent."""
+    """Return the place that the secrets of a client are sealed for: the facts that decide where they are sent."""
     return ("oauth-client", name, str(version), origin, hosts, public)
 
 
 def identity_of(transaction: Transaction, workspace: str, name: str) -> list[str]:
-    """Return what approvals over a client are bound to: whose it is, and its open values. Neither its secrets nor its limits are."""
+    """Return the facts that approvals over a client are bound to: its owner, and its open values. Its secrets and limits are not among
+    them."""
     row = transaction.find(_FIND, {"workspace": workspace, "name": name})
     if row is None:
         return [name]

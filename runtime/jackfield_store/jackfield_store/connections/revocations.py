@@ -1,6 +1,6 @@
-"""Approvals of removed connections that their providers have not been told of yet, sealed: the connection, and the tokens of its grant.
+"""Approvals of removed connections whose providers still have to be notified, sealed: the connection, and the tokens of its grant.
 
-The row is written in the transaction that removes the connection, and is deleted when the provider has been told, or after three days.
+The row is written in the transaction that removes the connection, and is deleted when the provider has been notified, or after three days.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.keys.vault import SealedTable
 
 LASTS = 3 * 86_400.0
-"""Seconds after which nobody tries any more."""
+"""Seconds after which notifying is given up."""
 _HELD = 120.0
 """Seconds for which one process tries; the next may after that."""
 _EVERY = 600.0
@@ -58,8 +58,8 @@ class Revocations(SealedTable):
     """Revocations that one workspace keeps."""
 
     def note(self, transaction: Transaction, origin: str, stored: NamedConnection, grant: Grant, wait: float = _HELD) -> str:
-        """Keep a grant until its provider is told, in the transaction that removes the connection; return its id. This process tells it;
-        another one may, too, after ``wait`` seconds."""
+        """Store a grant until its provider is notified, in the transaction that removes the connection; return its id. This process
+        notifies the provider; another one may, too, after ``wait`` seconds."""
         identifier = str(uuid.uuid4())
         content = {"origin": origin, "stored": stored.to_json(), "grant": grant.to_json()}
         sealed = self._vault().seal(self._workspace, revocation_place(identifier), json.dumps(content, separators=(",", ":")).encode())
@@ -112,7 +112,7 @@ class Revocations(SealedTable):
 
 
 class DueRevocations(DueRows):
-    """Approvals of all workspaces that providers have yet to be told of."""
+    """Approvals of all workspaces whose providers still have to be notified."""
 
     table = DueTable("revocations", _COLUMNS, _HELD)
 
