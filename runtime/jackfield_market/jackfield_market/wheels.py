@@ -1,6 +1,6 @@
 """Defensive reading of a connector's wheel: every rule is checked on bytes in memory, and no code of the package is imported.
 
-A wheel comes from a stranger. It is read once, so that the checked bytes are used, and refused at the first broken rule.
+A wheel comes from a third party. It is read once, so that the checked bytes are used, and refused at the first broken rule.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MAX_UNPACKED = 128 * 1024 * 1024
 MAX_RATIO = 200
 """Most bytes that one compressed byte may become, for files above ``_SMALL``; text rarely exceeds 20."""
 MAX_MANIFEST_RATIO = 40
-"""The same for a ``connector.json`` above 64 KiB: its schemas take 4 s for each MiB. Those of the shipped connectors have 6 to 13."""
+"""The same for a ``connector.json`` above 64 KiB: its schemas take 4 s for each MiB. The shipped connectors have 6 to 13."""
 MAX_PARSED = 8 * 1024 * 1024
 """Largest ``connector.json``, and largest text file in the metadata folder that is parsed."""
 _SMALL = 1024 * 1024
@@ -241,7 +241,7 @@ class _Reading:
         return found[0]
 
     def _check_sizes(self, files: Mapping[str, bytes], info: str) -> None:
-        """Check what is going to be parsed: the memory that it takes is a multiple of its size."""
+        """Check sizes before parsing: the memory for parsing is a multiple of the size."""
         parsed = (path for path in files if path.endswith("/connector.json") or path in {f"{info}/{name}" for name in _PARSED})
         large = next((path for path in parsed if len(files[path]) > MAX_PARSED), None)
         if large is not None:

@@ -1,6 +1,6 @@
-"""Layout of a zip archive: its entries lie end to end, so that every reader sees the same files.
+"""Layout of a zip archive: its entries are contiguous, so that every reader sees the same files.
 
-A zip archive can be read by its directory at the end, or as a stream of entries from the start. One kind of reader only sees an entry that
+A zip archive can be read by its directory at the end, or as a stream of entries from the start. Only one kind of reader sees an entry that
 the directory does not list, bytes between entries, or a local header that differs from the directory (APPNOTE.TXT 4.3, 4.4).
 """
 
@@ -16,7 +16,7 @@ _END = struct.Struct("<4s4H2IH")
 _DESCRIPTOR = struct.Struct("<3I")
 _FIELD = struct.Struct("<2H")
 _LISTED = 46
-"""Bytes of an entry in the directory, besides its name, extra fields and comment."""
+"""Bytes of an entry in the directory, without its name, extra fields and comment."""
 _SIGNED_DESCRIPTOR = b"PK\x07\x08"
 _HAS_DESCRIPTOR = 0x8
 _ZIP64, _OTHER_NAME = 0x0001, 0x7075
@@ -24,9 +24,9 @@ _ZIP64, _OTHER_NAME = 0x0001, 0x7075
 
 
 def data_places(content: bytes, entries: Sequence[zipfile.ZipInfo]) -> dict[int, int]:
-    """Return the place of each entry's data by that of its local header.
+    """Return the offset of each entry's data by the offset of its local header.
 
-    :raises zipfile.BadZipFile: if the archive has something that its directory, which lists ``entries``, does not tell.
+    :raises zipfile.BadZipFile: if the archive has parts that its directory, which lists ``entries``, does not describe.
     """
     directory, size = _directory(content, len(entries))
     found, place = {}, 0
@@ -47,7 +47,7 @@ def data_places(content: bytes, entries: Sequence[zipfile.ZipInfo]) -> dict[int,
 def unpacked(content: bytes, entry: zipfile.ZipInfo, place: int) -> bytes:
     """Return the content of an entry, whose data begins at ``place``.
 
-    :raises zipfile.BadZipFile: if its data is not what the directory says, or ends before its end.
+    :raises zipfile.BadZipFile: if its data contradicts the directory, or ends early.
     :raises zlib.error: if it cannot be unpacked.
     """
     data = content[place : place + entry.compress_size]
@@ -72,7 +72,7 @@ def _directory(content: bytes, count: int) -> tuple[int, int]:
 
 
 def _data(content: bytes, entry: zipfile.ZipInfo) -> tuple[int, int]:
-    """Return the places of an entry's data and of what follows it."""
+    """Return the offsets of an entry's data and of the next entry."""
     start = entry.header_offset
     head = content[start : start + _LOCAL.size]
     if len(head) < _LOCAL.size:
@@ -102,7 +102,7 @@ def _differs(entry: zipfile.ZipInfo) -> zipfile.BadZipFile:
 
 
 def _fields(extra: bytes) -> list[int]:
-    """Return the numbers of the extra fields; ``_OTHER_NAME`` for what is none."""
+    """Return the numbers of the extra fields; ``_OTHER_NAME`` for malformed ones."""
     found = []
     while extra:
         if len(extra) < _FIELD.size:
