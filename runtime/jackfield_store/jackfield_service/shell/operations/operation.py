@@ -38,7 +38,7 @@ class Operation:
     document. An operation that ``describes`` returns data that every process has loaded, and works while the database does not answer.
     ``partly`` does so for some requests: their caller may come from an earlier reading of the epoch, which the endpoint finds under
     ``READING`` in the request's scope. Callers ``over_mcp`` have tokens for MCP alone, and errors say where to get one.
-    A body with a member of ``streamed_by`` may be answered by a stream."""
+    A body that contains ``streamed_by`` may be answered by a stream."""
 
     method: Method
     path: str

@@ -153,15 +153,7 @@ class Tenants:
 
     def _require(self, name: str) -> None:
         if not manages(self._pattern, name):
-            raise _unknown(name)
-
-
-def _unknown(name: str) -> UnknownWorkspace:
-    """Return the same error for workspaces that do not exist and for those of others."""
-    hint = (
-        "GET /v1/workspaces lists those that the platform's token manages; PUT /v1/workspaces/{name} creates one whose name fits the token."
-    )
-    return UnknownWorkspace(f"no workspace is named '{name[:100]}'", hint=hint)
+            raise unknown_to_platform(name)
 
 
 late_hints(__name__)
