@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 KEYED, PARTIAL, QUEUED, APPROVED, REHEARSED, RECORDED, LOADED = 1, 2, 4, 8, 16, 32, 64
 """Shape of a call: the facts beyond plan and terms that decide about gates. It has a key, wants a part of its output, comes from the queue,
-was approved, is a dry run, is recorded, or has its action's code loaded, which may say more than the manifest."""
+was approved, is a dry run, is recorded, or its code is loaded."""
 
 
 class Passing:

@@ -242,8 +242,8 @@ class GivenFiles(dict[str, "GivenFile"]):
         return [place for place in places if place.identifier in self]
 
     def put(self, inputs: Mapping[str, Any], schema: Schema) -> tuple[Mapping[str, Any], list[FileLocation]]:
-        """Return the inputs and the places of all files in them. A file where the schema takes files by name is put below its own name;
-        where the schema takes no file, the caller's object stays, so that the schema refuses it.
+        """Return the inputs and the places of all files in them. A file where the schema takes files by name is put below its own name.
+        Where the schema takes no file, the caller's object stays, so that the schema refuses it.
 
         :raises InvalidInput: for content without a name where the schema takes files by name.
         """

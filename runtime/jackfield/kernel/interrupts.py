@@ -96,7 +96,7 @@ def is_unknown(error: BaseException) -> bool:
 
 
 def is_thrown_in(error: BaseException, handled: BaseException | None) -> bool:
-    """Return whether a transport has derived its error from an unknown exception: the code that raised it into the call could not stop the
+    """Return whether a transport has derived its error from an unknown exception. The code that raised it into the call could not stop a
     next attempt, so there must be none."""
     for found in _made_of(error, handled):
         module, origin = type(found).__module__, found.__cause__ or found.__context__

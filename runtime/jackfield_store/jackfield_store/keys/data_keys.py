@@ -206,10 +206,10 @@ class DataKeys(SecretHolder):
         self._known.remove(workspace)
 
     def _follow_exchange(self, workspace: str, key_id: str) -> None:
-        """Seal with no key that is gone: once a key of a workspace is met that it was not known to have, read which it has.
+        """Read a workspace's keys again when an unknown one appears, so that no deleted key is used for sealing.
 
-        A process learns in this way that another one has purged the workspace, and made it again: it opens something of it, such as its
-        settings, before it seals anything for it.
+        So a process notices that another one has purged the workspace and created it again: it opens some of its data, such as settings,
+        before it seals any.
         """
         known = self._known.get(workspace)
         if known is not None and key_id not in (known.current.id, known.first.id):

@@ -53,7 +53,7 @@ class Memory:
     An object is read by its id, by the id in the answer, or by any other value in it, below the path to which it was sent.
 
     ``told`` are given answers by "POST /orders", with ``status``, ``headers`` and ``body``; ``status`` is the status of all other
-    successes, and lists are in the member ``listed`` of an object, or bare.
+    successes. Lists are in the member ``listed`` of an object, or bare.
     """
 
     told: Mapping[str, Json] = field(default_factory=dict)

@@ -138,8 +138,8 @@ class Direct:
     def accepted(self, now: float) -> None:
         """Process a connection accepted at ``now`` (the loop's time).
 
-        The loop accepts one connection in each iteration. If all arrived invocations ran in one iteration, as refused ones do from
-        beginning to end, the last of many simultaneous callers would wait for as many iterations as there are callers.
+        The loop accepts one connection in each iteration. If all arrived invocations ran in one iteration, as refused ones do, the last of
+        many simultaneous callers would wait for as many iterations as there are callers.
         """
         self._gently_until = now + _GENTLY
 

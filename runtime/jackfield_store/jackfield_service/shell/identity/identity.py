@@ -168,8 +168,8 @@ class Identities:
         return None if found is None else found.identity
 
     def outlasting(self, text: str) -> Identity | None:
-        """Return the identity of a token when the database last answered, unless it has expired since: for an operator's reads while the
-        database is away, when tokens cannot be revoked either."""
+        """Return the identity of a token when the database last answered, unless it has expired since. It is for an operator's reads while
+        the database is away, when tokens cannot be revoked either."""
         found = self._known.last(text)
         return found.identity if found is not None and found.since <= self._clock.time() < found.expires else None
 
@@ -178,8 +178,8 @@ class Identities:
         return (await self._read(text))[0]
 
     async def remembered(self, text: str) -> Remembered | None:
-        """Return the identity of a token for a request without need of the database: the current one, or one from the last minute if the
-        database does not answer at once."""
+        """Return the identity of a token for a request that needs no database: the current one, or one from the last minute if the database
+        does not answer at once."""
         epochs = self._storage.epochs
         last = None if epochs is None or epochs.answers_locally else epochs.recent(REMEMBERED)
         if epochs is None or last is None or self._known.under(last, text) is None:

@@ -1,7 +1,7 @@
 """Lists that are compared with their earlier state: IDs and digests are stored, and each page is one commit with its events.
 
 A round reads the whole list. The first round only records the list. Items that a complete round has not seen were deleted. If more than a
-fifth of the list is missing, no deletion is reported: a provider that returns half a list is more common than half a list that is deleted.
+fifth of the list is missing, no deletion is reported: a provider is more likely to return half a list than to delete half of it.
 """
 
 from __future__ import annotations

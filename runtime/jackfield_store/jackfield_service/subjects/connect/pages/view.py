@@ -31,8 +31,8 @@ from jackfield_service.subjects.connections.pages.connection import cure
 from jackfield_store.connections.connection_rows import secret_places
 
 _MOST, _FEW = 40, 8
-"""Maximum number of types or connections on a page, so that a page with a logo has less than 60 kB; and the number from which on they can
-be searched."""
+"""Maximum number of types or connections on a page (a page with a logo has less than 60 kB), and the number from which on they can be
+searched."""
 
 _SHORT_ADVICE = 120
 """Maximum characters of advice that is repeated at a field: longer advice, such as a trust policy, is shown only above."""
