@@ -15,6 +15,7 @@ from jackfield.catalog import Catalog
 from jackfield.connector import InvalidInput
 from jackfield.kernel.errors import InvalidConnection
 from jackfield.testing import Answer, Provider, Request
+from jackfield_market.testing.document_cures import CURES
 from jackfield_openapi.conversion import Choices, converted
 from jackfield_store.runtime import Jackfield
 from openapi_rig import document, generate, installed, operation
@@ -418,3 +419,9 @@ def test_posts_that_read_are_declared_safe(tmp_path: Path) -> None:
     about = operation(operationId="search", **{"x-jackfield": {"effect": "read"}})
     generate(tmp_path, _api(_BEARER, {"/search": {"post": about}}))
     assert 'safe-posts = ["search"]' in (tmp_path / "made" / "pyproject.toml").read_text()
+
+
+@pytest.mark.parametrize("rule", ["safe-is-safe", "effects-fit-methods"])
+def test_the_cure_of_a_post_that_reads_says_where_it_is_confirmed(rule: str) -> None:
+    """An overlay that comes after the project changes no file of its author, so the cure names the place: 'effect: read' was there."""
+    assert "'safe-posts' below [tool.jackfield.check]" in CURES[rule]

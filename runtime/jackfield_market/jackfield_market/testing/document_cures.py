@@ -18,7 +18,8 @@ _PAGES = (
 )
 _PROBE = "Write 'probe' into 'x-jackfield' of an operation that reads and needs the credentials, such as the GET of /me."
 _EFFECT = (
-    "Write 'effect' into 'x-jackfield' of the operation: 'read' for a POST that reads, 'idempotent' for what may be repeated, or 'write'."
+    "Name a POST that reads, or may be repeated, in 'safe-posts' below [tool.jackfield.check] of pyproject.toml; else write "
+    "'effect: write' into 'x-jackfield' of the operation."
 )
 _HOOK = "Correct 'http.event' of the trigger: 'items', 'type', 'key' and 'at' are JSON Pointers into what is signed."
 
