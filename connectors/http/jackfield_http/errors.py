@@ -39,8 +39,8 @@ _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-reques
 class Row:
     """Meaning of a status or a code: the error, a hint, and what had been sent if the status does not imply it.
 
-    ``repeatable`` is False if a retry cannot help. The seconds to wait are in the body at the JSON Pointer ``wait_at``, or in the header field
-    ``wait_in`` of the provider's own; ``wait`` is their number where no answer tells it.
+    ``repeatable`` is False if a retry cannot help. ``wait_at`` is the JSON Pointer of the seconds to wait in the body, and ``wait_in`` the
+    provider's own header field with them. ``wait`` is their number where no answer tells it.
     """
 
     kind: type[JackfieldError]

@@ -116,8 +116,8 @@ def rows_of(result: Json, name: str) -> list[Json]:
 
 
 def _content(result: Json) -> list[Json]:
-    """Return the parts of a tool's content. The server has answered: one part, or a text, in place of the list is read as one, a text in
-    place of a part as that part, and a warning says so."""
+    """Return the parts of a tool's content. The server has answered, so that a single part or a text stands for the list, and a text for a
+    part; a warning says so."""
     found: Any = result.get("content")
     if isinstance(found, str | Mapping):
         _warn("the server's content is no list: it is kept as its one part", "/content")
