@@ -131,4 +131,8 @@ def _scopes(flow: Json) -> Json:
     listed = flow.get("scopes")
     names = [name for name in listed if isinstance(name, str) and name] if isinstance(listed, dict) else []
     known = f" The document names {', '.join(names[:20])}{' and others' if len(names) > 20 else ''}." if names else ""
-    return {"type": "string", "title": "Scopes", "description": f"The permissions to ask for, separated by spaces.{known}", **_PLATFORMS}
+    titles = {
+        name: words for name in names if isinstance(listed, dict) and (words := " ".join(str(listed[name] or "").split()).rstrip("."))
+    }
+    marks = {"x-jackfield": {**_PLATFORMS["x-jackfield"], **({"titles": titles} if titles else {})}}
+    return {"type": "string", "title": "Scopes", "description": f"The permissions to ask for, separated by spaces.{known}", **marks}

@@ -121,6 +121,10 @@ def test_people_sign_in_with_the_scopes_of_the_methods() -> None:
     account = next(row for row in manifest["connectionTypes"] if row["key"] == "oauth2Account")
     assert account["http"]["credentials"][0]["authorize"] == {"access_type": "offline", "prompt": "consent"}
     assert "unused" not in json.dumps(account)
+    assert account["schema"]["properties"]["scopes"]["x-jackfield"] == {
+        "audience": "platform",
+        "titles": dict.fromkeys((_READ, _WRITE, _ALL), "See"),
+    }
     assert _actions()["getBook"]["permissions"] == {"oauth2": [_READ]}
     assert _actions()["deleteBook"]["permissions"] == {"oauth2": [_WRITE]}
     assert (manifest["key"], manifest["version"]) == ("acme-shelves", "2026.11.1")

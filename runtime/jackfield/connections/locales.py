@@ -2,8 +2,9 @@
 that extend jackfield.
 
 Such a file maps texts of ``connector.json``, or of a connection's test, to texts for the reader. ``{name}`` stands for a variable part;
-``github/oauth#title``, ``#description`` and ``#setup`` are members of one connection type. ``en.json`` replaces texts for engineers by
-texts for customers. An empty text removes a text.
+``github/oauth#title``, ``#description`` and ``#setup`` are members of one connection type, and
+``#scope repo`` explains a scope of that type. ``en.json`` replaces texts for engineers by texts for customers. An empty text
+removes a text.
 """
 
 from __future__ import annotations

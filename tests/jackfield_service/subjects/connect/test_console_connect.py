@@ -92,7 +92,7 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         assert page.get_by_text("What to do").count() > 0
         page.get_by_label("Role ARN").fill(aws.role_arn)
         page.get_by_role("button", name="Continue").click()
-        page.get_by_text(f"Signed in as {aws.role_arn}.").wait_for()
+        page.get_by_text("Signed in as the role jackfield-ses in the AWS account 1234-5678-9012.").wait_for()
         assert visitor.judged("connect-account", thoroughly=thoroughly) == []
         page.get_by_role("button", name="Connect", exact=True).click()
         page.wait_for_url("**/docs?session=*")

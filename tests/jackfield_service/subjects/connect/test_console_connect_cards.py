@@ -74,11 +74,11 @@ def cards_of(person: Person) -> list[str]:
 
 
 def test_a_connector_is_one_card(stand: Stand, platform: Client) -> None:
-    """With its own icon, and a button for each way to sign in; one way is the card's own button."""
+    """With its own icon, and a button for each way to sign in, the easiest first; one way is the card's own button."""
     person = chosen(stand, platform, types=["github/accessToken", "slack/botToken", "github/oauth"], defaults={"values": {"clientId": "c"}})
     assert cards_of(person) == ["GitHub", "Slack"]
     assert person.text.count('<img src="data:image/svg+xml') == 2
-    assert ('aria-label="GitHub: Access token"' in person.text, 'aria-label="GitHub: GitHub (sign-in)"' in person.text) == (True, True)
+    assert ('aria-label="GitHub: Access token"' in person.text, 'aria-label="GitHub: Sign in with GitHub"' in person.text) == (True, True)
     assert "Connect Slack" in person.press("Slack").said
 
 

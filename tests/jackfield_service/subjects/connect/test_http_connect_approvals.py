@@ -256,7 +256,7 @@ def test_a_session_ends_while_the_person_is_at_the_provider(site: Attacked) -> N
     state = state_at(ada.go(start))
     site.clock.advance(301)
     back = site.answered(ada, state, "adas-code")
-    assert "the time for it is over" in back.go(back.onward()).said
+    assert "This link has expired" in back.go(back.onward()).said
     assert Person(site.stand.port).go(start).page.status in (403, 404)  # type: ignore[union-attr]
     assert (site.status(begun), site.untouched()) == ("expired", True)
 

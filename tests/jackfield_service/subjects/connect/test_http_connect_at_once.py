@@ -56,7 +56,7 @@ def test_one_press_begins_and_brings_the_value(stand: Stand, platform: Client, p
         assert 'name="value.apiKey"' in Person(stand.port).go(begun["url"]).text
     assert platform.get(f"{BASE}/{begun['id']}").json["status"] == "pending"
     ada = Person(stand.port).go(begun["url"])
-    assert ("Go on only if you came here" in ada.said, "stored encrypted" in ada.said, "Begin" in ada.said) == (True, True, False)
+    assert ("Go on only if you came here" in ada.said, "enter encrypted" in ada.said, "Begin" in ada.said) == (True, True, False)
     ada.press("Continue", apiKey=KEY)
     assert (ada.visited[-1], provider.requests) == (f"/connect/session/{begun['id']}?onward=1", [])
     assert ("data-begins" in ada.text, KEY in ada.text) == (True, False)

@@ -58,7 +58,7 @@ def test_a_tab_connects_what_it_names(site: Attacked) -> None:
     first.press("Continue", token="alice-token")
     assert "Signed in as alice." in first.said
     second = tab(first)
-    second.press("Change the values").press("Continue", token="mallory-token")
+    second.press("Use another token").press("Continue", token="mallory-token")
     assert "Signed in as mallory." in second.said
     first.press("Connect")
     assert (ANEW in first.said, "Signed in as mallory." in first.said, first.page and first.page.status) == (True, True, 409)
@@ -69,12 +69,12 @@ def test_a_tab_connects_what_it_names(site: Attacked) -> None:
     assert site.platform.get(LISTED).json["items"][0]["account"]["label"] == "mallory"
 
 
-@pytest.mark.parametrize("button", ["Connect", "Cancel", "Change the values"])
+@pytest.mark.parametrize("button", ["Connect", "Cancel", "Use another token"])
 def test_each_step_is_of_its_page(site: Attacked, button: str) -> None:
     """Not only the last one: whatever an old page offers does nothing."""
     session, first = key_page(site)
     first.press("Continue", token="alice-token")
-    second = tab(first).press("Change the values")
+    second = tab(first).press("Use another token")
     second.press("Continue", token="mallory-token")
     before = site.platform.get(f"{BASE}/{session['id']}").json
     assert ANEW in first.press(button).said
@@ -86,7 +86,7 @@ def test_a_platform_confirms_what_it_was_shown(site: Attacked) -> None:
     session, person = key_page(site)
     person.press("Continue", token="alice-token")
     other = site.platform.get(f"{BASE}/{session['id']}").json["digest"]
-    person.press("Change the values").press("Continue", token="mallory-token").press("Connect")
+    person.press("Use another token").press("Continue", token="mallory-token").press("Connect")
     proof = parse_qs(urlsplit(person.onward()).query)["proof"][0]
     shown = site.platform.get(f"{BASE}/{session['id']}").json
     assert (shown["status"], shown["account"]["label"]) == ("saved", "mallory")

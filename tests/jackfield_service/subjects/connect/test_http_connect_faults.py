@@ -501,7 +501,7 @@ def test_a_fault_is_told_once_at_its_field(stand: Stand, written: str, words: st
         values = {"server": provider.url, "testPath": "/me"}
         body = {"verify": "link", "types": ["http/bearer"], "defaults": {"values": values}, "labels": labels}
         page = Person(stand.port).go(stand.platform().post(BASE, body).json["url"]).begin()
-        for told in ("will act in this account", "is stored encrypted at 127.0.0.1", "You can end it at any time"):
+        for told in ("will act in this account", "stores what you enter encrypted", "You can end it at any time"):
             assert told in page.said
         page.press("Continue", token="k-4711-of-somebody")
     assert f'You find it here: <a href="https://people.example/keys" target="_blank" rel="noopener noreferrer">{words}</a>' in page.text

@@ -59,7 +59,7 @@ def test_an_expired_session_is_said_where_it_is_shown(site: Attacked) -> None:
     address = f"/connect/session/{begun['id']}"
     for path in (address, begun["url"], None):
         ada.go(path) if path else ada.send(address, {"csrf": csrf, "step": "submit"})
-        assert (AGAIN in ada.said, "the time for it is over" in ada.said, framers(ada)) == (True, True, SHOP)
+        assert (AGAIN in ada.said, "This link has expired" in ada.said, framers(ada)) == (True, True, SHOP)
         assert told(ada) == {"session": begun["id"], "status": "expired", "reason": "nobody finished it in time"}
     assert [words in ada.go(address, **FRAME).text for words in (">Return<", ">Close<")] == [False, True]
 

@@ -18,11 +18,13 @@ from jackfield.connections.host_access import generated_fields
 from jackfield.connections.secret_references import reference_paths
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
+from jackfield.manifest.manifest import OAUTH_CLIENT
 from jackfield_service.subjects.connect.access import REMOTE, Access
 from jackfield_service.subjects.connect.approvals import SessionApprovals
 from jackfield_service.subjects.connect.choice import Choice
 from jackfield_service.subjects.connect.confirmation import ANOTHER, is_repeated, of_another_user, require_proof, require_texts
 from jackfield_service.subjects.connect.faults import failed_step, refused, steps_of
+from jackfield_service.subjects.connect.permissions import Approval
 from jackfield_service.subjects.connect.records import ConnectRecord, ConnectRecords
 from jackfield_service.subjects.connect.session import CANCELLED, ConnectSession, Wanted, is_another, told_apart
 from jackfield_service.subjects.connect.table import ConnectTable, Overtaken, SessionChanged, SessionMoved, same, unknown
@@ -441,6 +443,21 @@ class Connecting:
             return self._table.find(found.id), ""
         proof = new_secret()
         return self._table.change(found, status="saved", proof=digest(proof)), proof
+
+    def trusts(self, found: ConnectSession, kind: ConnectionKind) -> bool:
+        """Return whether the owner of the account creates a role that trusts the platform."""
+        return bool(found.asked.principal) and self._access.trusts(kind)
+
+    def approval(self, found: ConnectSession, kind: ConnectionKind) -> Approval:
+        """Return the approval at the provider, by the values of the session, the connection and the OAuth client."""
+        usual = {name: field["default"] for name, field in kind.schema.get("properties", {}).items() if "default" in field}
+        own = {**platforms_values(found.wanted, kind), **found.values}
+        with contextlib.suppress(JackfieldError):
+            if found.wanted.mode != "connect":
+                own = {**self._connections.find(found.connection).values, **own}
+            if OAUTH_CLIENT in own:
+                usual |= self._connections.known.oauth_client(own[OAUTH_CLIENT]).values
+        return Approval.of(kind, {**usual, **own})
 
     def documents(self, found: ConnectSession) -> Mapping[str, Any]:
         """Return the documents by which the owner of the account lets the connection in; none if its type has none."""

@@ -24,6 +24,7 @@ from jackfield_service.subjects.connect.connecting import Connecting
 from jackfield_service.subjects.connect.operations import SESSION
 from jackfield_service.subjects.connect.pages.cards import HEAVY, icon
 from jackfield_service.subjects.connect.pages.frame import Pages
+from jackfield_service.subjects.connect.pages.words import role_named
 from jackfield_service.subjects.connect.records import ConnectRecord
 from jackfield_service.subjects.connect.session import ConnectSession, account_named, is_another, told_apart
 from jackfield_store.keys.sealing import digest
@@ -43,8 +44,10 @@ def progress(sessions: Connecting, found: ConnectSession) -> str:
 
 
 def titled(account: Mapping[str, Any] | None) -> str | None:
-    """Return the ID of an account that is shown by its label."""
+    """Return the ID of an account that is shown by its label, or the ARN of a role that is shown by its name."""
     known = account or {}
+    if role_named(str(known.get("label") or "")):
+        return str(known["label"])
     return str(known["id"]) if known.get("label") and known.get("id") not in (None, known["label"]) else None
 
 
@@ -115,11 +118,11 @@ class ApprovalPages(Pages):
     def _same_account(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
         """Name the account of the connection that is there already, and that the session is about."""
         account = (self._row(sessions, found) or {}).get("account")
-        return h.p(h.strong(breakable(name), title=titled(account))) if (name := account_named(account)) else None
+        return h.p(h.strong(breakable(name), title=titled(account))) if (name := self._words.account(account)) else None
 
     def _connecting(self, account: Mapping[str, Any] | None) -> Markup | None:
         """Name the account that was found, and is about to be connected, if it is known."""
-        text = breakable(self.say("account", account=account_named(account))) if account else None
+        text = breakable(self.say("account", account=self._words.account(account))) if account else None
         return h.p(text, class_="notice good", role="status", title=titled(account)) if text else None
 
     def _whom(self, found: ConnectSession) -> Node:
@@ -201,7 +204,7 @@ class ApprovalPages(Pages):
         check = self._check(found) if found.wanted.origins or found.code else None
         lead = h.p(self.say("approve_lead", host=urlsplit(found.host).hostname or ""))
         return self.page(
-            title, account, lead, h.p(link), self._window_notes(provider), self._device(found), check, self._seconds(again),
+            title, account, lead, h.p(link), self._window_notes(provider), self._device(sessions, found), check, self._seconds(again),
             onward=f"{START}/{found.start}" if at_once else "", picture=picture,
         )  # fmt: skip
 
@@ -308,12 +311,13 @@ class ApprovalPages(Pages):
         closes = h.p(self.say("window_done"), data_closes=True)
         return self.page(self.say("declined_title" if declined else "window_title"), lead, closes)
 
-    def _device(self, found: ConnectSession) -> Markup | None:
+    def _device(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
         """Offer another device, with a code: for a person whose account is there, or whose window could not be opened."""
         if not found.allows_devices:
             return None
         if not found.code:
-            return self._step("device", self.say("device"), plain=True)
+            lead = self.say("device_whom", provider=self._provider(sessions, found))
+            return h.div(h.p(lead), self._step("device", self.say("device"), plain=True), class_="muted small")
         shown = [
             self._code(f"{self._starts}/{found.start}", self.say("device_link"), whole=True),
             self._code(found.code, self.say("code_label"), whole=True),

@@ -15,13 +15,14 @@ Offered = Sequence[tuple[str, ConnectionKind]]
 
 
 def grouped(words: Words, offered: Offered, wanted: str) -> list[list[tuple[str, ConnectionKind]]]:
-    """Return the types of each connector that have all words of a search, in the order in which they are offered."""
+    """Return the types of each connector that have all words of a search, in the order in which they are offered. Of one connector, signing
+    in comes before entering a key."""
     parts, found = wanted.casefold().split(), dict[str, list[tuple[str, ConnectionKind]]]()
     for name, kind in offered:
         searched = f"{kind.full_name} {words.connector(name, kind)} {words.title(name, kind)} {words.description(name, kind)}".casefold()
         if all(part in searched for part in parts):
             found.setdefault(_connector(name, kind), []).append((name, kind))
-    return [sorted(types, key=lambda pair: _is_connectors(*pair)) for types in found.values()]
+    return [sorted(types, key=lambda pair: (_is_connectors(*pair), not pair[1].about.authorizes)) for types in found.values()]
 
 
 def _connector(name: str, kind: ConnectionKind) -> str:
@@ -62,6 +63,6 @@ def icon(name: str, kind: ConnectionKind, title: str, icons: Mapping[str, str], 
 
 
 def _way(words: Words, connector: str, name: str, kind: ConnectionKind) -> Markup:
-    title = words.title(name, kind)
+    title = words.way(name, kind)
     button = h.button(title, name="type", value=name, aria_label=f"{connector}: {title}")
     return h.li(button, h.p(line(words.description(name, kind)), class_="muted small"))

@@ -122,7 +122,11 @@ class _ConnectPages:
         only = _only_type(sessions, found)
         leads, is_led = only is not None and _is_whole(request, found) and _leads_on(found, only[1]), _is_led(request, found)
         first = sessions.first(found, *only) if only is not None and not leads and not is_led else None
-        page = view.begin(found, address, only, leads=leads, is_led=is_led) if first is None else view.at_once(sessions, first, address)
+        page = (
+            view.begin(sessions, found, address, only, leads=leads, is_led=is_led)
+            if first is None
+            else view.at_once(sessions, first, address)
+        )
         return page if given else self._noted(page, found, secret)
 
     def begun(self, request: Request) -> Response:

@@ -23,17 +23,18 @@ from jackfield_service.subjects.connect.connecting import Connecting
 from jackfield_service.subjects.connect.drawn import named_state, row_state, session_state
 from jackfield_service.subjects.connect.faults import concerns, failed_step, steps_of
 from jackfield_service.subjects.connect.operations import SESSION
-from jackfield_service.subjects.connect.pages.approval import ApprovalPages, breakable, progress, titled
+from jackfield_service.subjects.connect.pages.approval import breakable, progress, titled
 from jackfield_service.subjects.connect.pages.cards import LIGHT, card, grouped, icon
+from jackfield_service.subjects.connect.pages.facts import FEW, FactPages, operations
 from jackfield_service.subjects.connect.records import ConnectRecord
 from jackfield_service.subjects.connect.session import CANCELLED, ConnectSession, Wanted, account_in_full, account_named
 from jackfield_service.subjects.connections.pages.connection import cure
 from jackfield_store.connections.connection_rows import secret_places
 
-_MOST, _FEW = 40, 8
-"""Maximum number of types or connections on a page (a page with a logo has less than 60 kB), and the number from which on they can be
-searched."""
+_MOST = 40
+"""Maximum number of types or connections on a page: a page with a logo has less than 60 kB. More than ``FEW`` can be searched."""
 
+_SMALL = "muted small"
 _SHORT_ADVICE = 120
 """Maximum characters of advice that is repeated at a field: longer advice, such as a trust policy, is shown only above."""
 _GUIDES_POLICY = re.compile(r"^( *)```json$.*?^ *```$", re.MULTILINE | re.DOTALL)
@@ -86,12 +87,6 @@ def _where(about: str, label: str) -> Markup | None:
     return h.p(label, " ", h.a(words, href=address, target="_blank", rel="noopener noreferrer"), class_="hint")
 
 
-def _permissions(policy: Mapping[str, Any]) -> list[str]:
-    """Return the operations that a policy allows, each once."""
-    named = (row.get("Action", ()) for row in policy.get("Statement", ()))
-    return list(dict.fromkeys(one for given in named for one in ([given] if isinstance(given, str) else given)))
-
-
 def returning(found: ConnectSession, **members: str) -> str:
     """Return the address of the platform's page to which the browser goes."""
     parts = urlsplit(found.wanted.return_to)
@@ -99,7 +94,7 @@ def returning(found: ConnectSession, **members: str) -> str:
     return urlunsplit(parts._replace(query=query))
 
 
-class View(ApprovalPages):
+class View(FactPages):
     """All pages of one session for one browser."""
 
     _typed: Mapping[str, str] = MappingProxyType({})
@@ -109,13 +104,14 @@ class View(ApprovalPages):
         self._suggest = suggest or (lambda _name, _kind: {})
 
     def begin(
-        self, found: ConnectSession, address: str, only: tuple[str, ConnectionKind] | None = None, *, leads: bool = False, is_led: bool = False
+        self, sessions: Connecting, found: ConnectSession, address: str, only: tuple[str, ConnectionKind] | None = None, *, leads: bool = False,
+        is_led: bool = False,
     ) -> Response:  # fmt: skip
         """Render a link's first page: opening it changes nothing, a press on the button does. It names the type if that is the ``only``
         one; if the button ``leads`` to the provider, the page says so, and a person presses it. Otherwise the script presses it for a
         person who ``is_led`` here by the platform's own page."""
         provider = self._words.provider(*only, {}) if only else ""
-        asked = self._asked(found, provider, is_led=is_led)
+        asked, only_if = self._asked(found, provider), self._only_if(is_led=is_led)
         label = self.say("approve", provider=provider) if leads and only else self.say("begin")
         button = h.div(h.button(label, class_="primary"), class_="actions")
         form = h.form(self.token(found.id), button, method="post", action=address, data_begins=is_led and not leads)
@@ -123,49 +119,43 @@ class View(ApprovalPages):
         others = self.say("manage_title" if found.wanted.mode == "manage" else "title")
         title = self.say(key, type=self._words.whole_title(*only)) if only else others
         picture = self._icon(*only, found) if only else None
-        facts = self._facts(found, only[1]) if leads and only else None
-        return self.page(title, asked, form, facts, self._turning_back(found, address), picture=picture)
+        told: Node = None if found.wanted.mode == "manage" else h.p(self._time(), class_=_SMALL)
+        if only and (leads or sessions.trusts(found, only[1])):
+            told = self._facts(sessions, found, only)
+        lead = self._before_leaving(sessions, found, only[1]) if only else None
+        return self.page(title, asked, lead, form, told, only_if, self._turning_back(found, address), picture=picture)
+
+    def _before_leaving(self, sessions: Connecting, found: ConnectSession, kind: ConnectionKind) -> Node:
+        """Render the host of the sign-in, or the prerequisites of a role, for a person who has not begun."""
+        if sessions.trusts(found, kind):
+            before = self.say("external_before", platform=self._platform or self.say("external_us"))
+            return h.p(before) if found.wanted.mode == "connect" else None
+        host = sessions.approval(found, kind).host if kind.about.authorizes else ""
+        return h.p(self.say("approve_lead", host=host)) if host else None
 
     def at_once(self, sessions: Connecting, found: ConnectSession, address: str) -> Response:
         """Render a link's first page for a session with one value to enter: the press that begins it also sends the value."""
         kind = sessions.kind(found)
-        form, facts = self._entry(sessions, found, kind, {}, address=address), self._facts(found, kind)
+        form, facts = self._entry(sessions, found, kind, {}, address=address), self._facts(sessions, found, (found.type, kind))
         asked = self._asked(found, self._words.provider(found.type, kind, {}))
         title = self.say("form_title", type=self._words.whole_title(found.type, kind))
         return self.page(
-            title, asked, form, facts, self._turning_back(found, address), picture=self._icon(found.type, kind, found), follows="end"
+            title, asked, form, facts, self._only_if(), self._turning_back(found, address), picture=self._icon(found.type, kind, found),
+            follows="end",
         )  # fmt: skip
 
-    def _asked(self, found: ConnectSession, provider: str, *, is_led: bool = False) -> list[Node]:
-        """Render the requester and the beneficiary, and a warning for a person who apparently did not come from the platform."""
+    def _asked(self, found: ConnectSession, provider: str) -> list[Node]:
+        """Render the requester and the beneficiary."""
         platform, user = self._platform, found.wanted.user_name or found.wanted.user
         key = "begin_manage" if found.wanted.mode == "manage" else "begin_asked_provider" if provider else "begin_asked"
         asked = h.p(self.say(key, platform=platform, provider=provider)) if platform else None
         who = h.p(self.say("begin_user", user=user), class_="muted") if user and found.wanted.verify == "link" else None
-        warned = self.say("begin_only", platform=platform) if platform else self.say("begin_lead")
-        return [asked, who, None if is_led and asked else h.p(warned)]
+        return [asked, who, None if platform else h.p(self.say("begin_lead"))]
 
-    def _facts(
-        self, found: ConnectSession, kind: ConnectionKind, role: Mapping[str, Any] | None = None, *, keyless: bool = False
-    ) -> Markup:
-        """Render the facts for a person who is about to give a key: its use by the platform, its storage, and the way to end the
-        connection. A person who creates a ``role`` also reads which calls its policy allows, and that no secret is stored if none is
-        entered (``keyless``)."""
-        platform, host = self._platform or self.say("somebody"), urlsplit(self._starts).hostname
-        known = {f"{manifest.key}/{key}": action.title for manifest in kind.manifests for key, action in manifest.actions.items()}
-        titles = [title for name in found.asked.actions if (title := known.get(name))]
-        may = self.say("facts_actions", platform=platform, actions=", ".join(titles)) if 0 < len(titles) <= _FEW else ""
-        kept, end = ("facts_granted", "facts_withdraw") if kind.about.authorizes else ("facts_kept", "facts_end")
-        kept, end = "facts_kept_role" if keyless else kept, "facts_end_role" if role is not None else end
-        listed = _permissions(role or {})
-        allowed = "" if role is None else "facts_role" if 0 < len(listed) <= _FEW else "facts_policy"
-        told = [
-            may or self.say("facts_use", platform=platform),
-            *([self.say(allowed, platform=platform, permissions=", ".join(listed))] if allowed else ()),
-            self.say(kept, host=host or "here"),
-            self.say(end, platform=platform),
-        ]
-        return h.ul([h.li(text[:1].upper() + text[1:]) for text in told], class_="facts muted small")
+    def _only_if(self, *, is_led: bool = False) -> Markup | None:
+        """Render a warning for a person who apparently did not come from the platform."""
+        platform = self._platform
+        return h.p(self.say("begin_only", platform=platform), class_=_SMALL) if platform and not is_led else None
 
     def no_cookie(self, address: str, *, framed: bool) -> Response:
         """Render that a browser keeps no cookie here: in a frame, a window of its own does, which the frame follows."""
@@ -255,8 +245,8 @@ class View(ApprovalPages):
             removed = found.task == "remove"
             named = title or self.say("account_title")
             done = self.say("removed_lead" if removed else "done_lead", type=named[:1].upper() + named[1:])
-            known = account_named(account) if title and not removed else ""
-            short = "" if ":" in known else known
+            known = self._words.account(account) if title and not removed else ""
+            short = "" if known != account_named(account) or ":" in known else known
             heading = self.say("removed_title" if removed else "done_account" if short else "done_title", account=short)
             lead = h.p(done, title=titled(account) if known else None)
             whole = h.p(breakable(known), class_="muted") if known and not short else None
@@ -268,9 +258,10 @@ class View(ApprovalPages):
         if found.reason == CANCELLED:
             lead, leaves = h.p(self.say("cancelled_lead")), self._leaves()
             return self.page(self.say("cancelled_title"), lead, back, leaves, tells=tells, status=status)
-        reason = self.say("over_expired") if found.status == "expired" else self._words.of(found.reason)
-        lead = h.p(self.say("over_lead", reason=reason), " ", self._again("over_next"), class_="notice bad", role="alert")
-        return self.page(self.say("over_title"), lead, back, tells=tells, status=status)
+        expired = found.status == "expired"
+        reason = self.say("over_expired") if expired else self.say("over_lead", reason=self._words.of(found.reason))
+        lead = h.p(reason, " ", self._again("over_next"), class_="notice bad", role="alert")
+        return self.page(self.say("expired_title" if expired else "over_title"), lead, back, tells=tells, status=status)
 
     def _leaves(self) -> Markup:
         """Return the element that lets the script leave automatically: a window that was at the provider closes itself, the platform closes
@@ -312,7 +303,7 @@ class View(ApprovalPages):
     def _search(self, found: ConnectSession, words: str, count: int) -> Markup | None:
         field = h.input(type="search", id="q", name="q", value=words)
         asked = [h.label(self.say("choose_search"), for_="q"), field, h.button(self.say("choose_search"))]
-        return h.form(asked, action=f"{SESSION}/{found.id}", class_="searching") if count > _FEW else None
+        return h.form(asked, action=f"{SESSION}/{found.id}", class_="searching") if count > FEW else None
 
     def _rest(self, count: int) -> Markup | None:
         return h.p(self.say("choose_more", count=count - _MOST), class_="muted") if count > _MOST else None
@@ -361,7 +352,7 @@ class View(ApprovalPages):
     ) -> Markup:
         """Render a connection, with the picture that is ``shown``; an account has its ID where ``several`` have its label."""
         whose = row.get("account")
-        account = account_in_full(whose) if several else account
+        account = account_in_full(whose) if several else self._words.account(whose)
         name = ", ".join(filter(None, (title, account)))
         again = h.button(self.say("again"), name="step", value="again", aria_label=f"{self.say('again')}: {name}")
         remove = h.button(self.say("remove"), name="step", value="remove", class_="danger", aria_label=f"{self.say('remove')}: {name}")
@@ -372,8 +363,7 @@ class View(ApprovalPages):
 
     def _form(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, *, at_once: bool = False) -> Response:
         kind = sessions.kind(found)
-        written = sessions.form(found)[0]
-        schema = self._words.schema(found.type, kind, written)
+        schema = self._words.schema(found.type, kind, sessions.form(found)[0])
         faults = {item.path: self._fault_of(item) for item in error.details if item.path} if isinstance(error, InvalidConnection) else {}
         marked = faults or self._refused(sessions, found)
         again = found.task == "replace"
@@ -381,8 +371,7 @@ class View(ApprovalPages):
         external = sessions.external_id(found)
         before = self._access(sessions, found, external)
         role = sessions.documents(found).get("identityPolicy", {}) if external is not None else None
-        keyless = role is not None and not any(field.get("writeOnly") for field in written["properties"].values())
-        facts = None if marked and role is None else self._facts(found, kind, role, keyless=keyless)
+        facts = None if marked and role is None else self._facts(sessions, found, (found.type, kind), role)
         then = h.h2(self.say("external_then")) if external is not None else None
         at_field = bool(marked) and not found.blocked
         cures = self._cures(found, schema["properties"], external) if at_field else None
@@ -416,12 +405,13 @@ class View(ApprovalPages):
         external = None if address else sessions.external_id(found)
         schema = schema if external is None else _with_role(schema, sessions.documents(found))
         about = self._words.setup(found.type, kind, for_client="clientId" in schema["properties"]) if schema["properties"] else ""
-        if external is None and (policy := self._needed(sessions, found)):
+        policy = self._needed(sessions, found) if external is None else ""
+        if policy:
             about = _GUIDES_POLICY.sub(lambda block: indent(f"```json\n{policy}\n```", block[1]), about, count=1)
         return self._formed(
             "submit",
             fields(schema, values, stored, marked, self.say, self._suggest(found.type, kind), kind.about.auth),
-            cures, _where(about, self.say("guide_link")),
+            cures, _where(about, self.say("guide_link")), None if policy or external is not None else self._rights(found, kind),
             h.details(h.summary(self.say("guide")), guide(about)) if about else None,
             h.div(h.button(self.say("approve_begin"), class_="primary"), class_="actions"),
             of=found.id if address else None, address=address, begins=begins,
@@ -464,7 +454,7 @@ class View(ApprovalPages):
             policy = self._needed(sessions, found)
             return h.details(h.summary(self.say("needed")), self._code(policy, self.say("needed"))) if policy else None
         made, again = sessions.documents(found), "_again" if found.task == "replace" else ""
-        template = self._template(found, stack_of(made), made["cloudFormation"], again) if "cloudFormation" in made else []
+        template = self._template(found, stack_of(made), made, again) if "cloudFormation" in made else []
         policies = [
             h.details(h.summary(self.say(key)), self._code(json_text(made[name]), self.say(key)))
             for name, key in (("trustPolicy", "external_trust"), ("identityPolicy", "external_permissions"))
@@ -492,7 +482,7 @@ class View(ApprovalPages):
         ]
         return h.ol(steps, h.li(self.say("external_hand_arn")), class_="stack")
 
-    def _template(self, found: ConnectSession, stack: str, document: Mapping[str, Any], again: str) -> list[Markup]:
+    def _template(self, found: ConnectSession, stack: str, made: Mapping[str, Any], again: str) -> list[Markup]:
         """Offer the template of the role, which is the quickest way, and the command that creates the role, or changes a role that the
         template has created."""
         region = _region(found.wanted)
@@ -502,24 +492,32 @@ class View(ApprovalPages):
         console = f"https://{_CONSOLES.get(_partition(found.wanted), 'console.aws.amazon.com')}/cloudformation/home?region={region}"
         create = h.a(self.say("external_step_open"), href=f"{console}#/stacks/create/template", target="_blank", rel="noopener noreferrer")
         steps = h.ol(
-            h.li(offered), h.li(create, "."), h.li(self.say("external_step_upload", file=f"{stack}.json")),
+            h.li(offered), h.li(create, ". ", self.say("external_step_region", region=region)), h.li(self.say("external_step_upload", file=f"{stack}.json")),
             h.li(self.say("external_step_name"), self._code(stack, self.say("external_name"), whole=True)),
             h.li(self.say("external_step_submit")), h.li(self.say("external_step_output")), class_="stack",
         )  # fmt: skip
         return [
             h.h3(self.say("external_quickest")),
             *([h.p(self.say("external_use_again", stack=stack)), offered] if again else [steps]),
-            h.details(h.summary(self.say("external_document")), self._code(json_text(document), self.say("external_document"))),
+            *([] if again else [self._handover(found, stack, f"{console}#/stacks/create/template", made["identityPolicy"], offered)]),
+            h.details(h.summary(self.say("external_document")), self._code(json_text(made["cloudFormation"]), self.say("external_document"))),
             h.details(
                 h.summary(self.say("external_command")), h.p(self.say("external_command_lead")), self._code(command, "AWS CLI")
             ),
         ]  # fmt: skip
 
-    def _needed(self, sessions: Connecting, found: ConnectSession) -> str:
-        """Return the policy for the owner of the entered key, if the platform says which calls it will make."""
-        asked = found.asked
-        made = sessions.documents(found) if asked.actions or asked.calls else {}
-        return json_text(made["identityPolicy"]) if "identityPolicy" in made else ""
+    def _handover(self, found: ConnectSession, stack: str, console: str, policy: Mapping[str, Any], offered: Markup) -> Markup:
+        """Render a text for an administrator: the steps, the value to send back, and the permissions of the role. The text contains no
+        secret and no way into the session."""
+        listed = [*operations(policy), *operations(policy, test=True)]
+        allows = self.say("handover_allows", permissions=", ".join(listed)) if 0 < len(listed) <= FEW else self.say("handover_policy")
+        about = {"platform": self._platform or self.say("somebody"), "principal": found.asked.principal, "allows": allows}
+        text = self.say("handover", file=f"{stack}.json", stack=stack, console=console, region=_region(found.wanted), **about)
+        lead = self.say("handover_lead", platform=about["platform"], time=self._left())
+        return h.details(
+            h.summary(self.say("handover_title")),
+            h.div(h.p(lead), offered, self._code(text[:1].upper() + text[1:], self.say("handover_title")), class_="stack"),
+        )
 
     def _cures(self, found: ConnectSession, fields: Collection[str], external: str | None) -> Node:
         """Render the remedies for refused values that are too long for a field."""
@@ -568,10 +566,10 @@ class View(ApprovalPages):
     def _account(self, sessions: Connecting, found: ConnectSession) -> Response:
         key, tone = ("no_account", "good") if found.trial.get("status") == "ok" else ("not_checked", "")
         told = self._connecting(found.trial.get("account")) or h.p(self.say(key), class_=f"notice {tone}".strip(), role="status")
-        again, title = self._step("change", self.say("change"), plain=True), self._title(sessions, found)
+        entered = sessions.form(found)[0]["properties"]
+        again, title = self._step("change", self._words.change(entered), plain=True), self._title(sessions, found)
         asked = self.say("again_title", type=title) if found.task == "replace" else self._asks(title)
         return self.page(
             asked, told, self._whom_in_short(found), self._step("finish", self.say("connect")), self._seconds(again),
-            self._trial(found, sessions.form(found)[0]["properties"], None),
-            picture=self._picture(sessions, found), follows="end",
+            self._trial(found, entered, None), picture=self._picture(sessions, found), follows="end",
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -16,12 +17,14 @@ from jackfield.connections.locales import LOCALES, texts_of
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Markup, Node
+from jackfield.kernel.walk import extension
 from jackfield_service.shell.pages.layout.components import h
 from jackfield_service.subjects.connect.labels import in_language
 from jackfield_service.subjects.connect.records import ConnectRecord
-from jackfield_service.subjects.connect.session import ConnectSession
+from jackfield_service.subjects.connect.session import ConnectSession, account_named
 
 _TITLE = "title"
+_ROLE = re.compile(r"arn:[a-z-]+:iam::(\d{4})(\d{4})(\d{4}):role/(?:.*/)?([^/]+)")
 _NOUNS = ("key", "token", "password")
 """Last words of the titles of secrets, for which there are texts."""
 
@@ -88,6 +91,11 @@ class Words:
     def title(self, name: str, kind: ConnectionKind) -> str:
         """Return the title of a type, as the platform or its author has it."""
         return self.labelled(name, kind) or self._texts.about(kind.full_name, _TITLE, kind.about.title)
+
+    def way(self, name: str, kind: ConnectionKind) -> str:
+        """Return the label of a type among several of a connector: the platform's label, "Sign in with …", or the type's title."""
+        named = self.labelled(name, kind)
+        return named or (self.say("way", provider=self.connector(name, kind)) if kind.about.authorizes else self.title(name, kind))
 
     def whole_title(self, name: str, kind: ConnectionKind) -> str:
         """Return the title of a type with its connector, unless it says that."""
@@ -164,6 +172,24 @@ class Words:
         noun = str(field.get("title", "")).rpartition(" ")[2].casefold()
         return self.say(f"refused_{noun if noun in _NOUNS else 'value'}", provider=provider)
 
+    def change(self, fields: Mapping[str, Any]) -> str:
+        """Return the label of the button back to a form with these fields; a single field is called by the last word of its title."""
+        titles = [str(field.get("title", "")) for field in fields.values()]
+        noun = titles[0].rpartition(" ")[2].casefold() if len(titles) == 1 else ""
+        return self.say(f"change_{noun}" if noun in _NOUNS else "change")
+
+    def scope(self, name: str, kind: ConnectionKind) -> str:
+        """Return the explanation of a scope: from the type's texts, the titles of its field, or OpenID Connect; otherwise the scope."""
+        titles: Mapping[str, str] = extension(kind.schema["properties"].get("scopes")).get("titles", {})
+        known = self.of(titles[name]) if name in titles else self._own.get(f"scope_{name}", name)
+        return self._texts.about(kind.full_name, f"scope {name}", known)
+
+    def account(self, account: Mapping[str, Any] | None) -> str:
+        """Return the name of an account: a role of AWS is called by its name and account number, as in the console of AWS."""
+        name = account_named(account)
+        found = role_named(name)
+        return self.say("role_account", role=found[0], account=found[1]) if found else name
+
     def _general(self, message: str, code: str) -> str | None:
         """Return the text of an error's code in place of a message of ours that has none in the reader's language."""
         return self._texts.find(f"code#{code}") if self._texts.find(message) is None else None
@@ -183,6 +209,12 @@ class Words:
         said = error.provider.message if error.provider is not None else None
         told = self._told(error.message, message[:1].upper() + message[1:], error.code, said or "", "message")
         return h.div(told, self.advice(error.hint, error.code), class_="notice bad", role="alert", tabindex="-1")
+
+
+def role_named(arn: str) -> tuple[str, str] | None:
+    """Return the name and the account number of an AWS role; None for other texts."""
+    found = _ROLE.fullmatch(arn)
+    return (found[4], "-".join(found.group(1, 2, 3))) if found else None
 
 
 def _sentence(text: str) -> str:
