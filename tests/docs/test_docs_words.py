@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,12 @@ def test_pages_are_short() -> None:
     counts = {name: len(text.split()) for name, text in _written().items()}
     assert {name: count for name, count in counts.items() if count > MOST_OF_A_PAGE} == {}
     assert sum(counts.values()) <= MOST_WORDS
+
+
+def test_headings_of_a_page_differ() -> None:
+    """A section stands once on its page, and a link by its heading leads to it: a merge of two edits has left both before."""
+    found = {name: Counter(re.findall(r"^##+ (.+)$", _BLOCK.sub("", text), re.MULTILINE)) for name, text in _written().items()}
+    assert {name: twice for name, count in found.items() if (twice := [head for head, times in count.items() if times > 1])} == {}
 
 
 def test_pages_that_are_cited_are_there() -> None:
