@@ -363,7 +363,7 @@ def _worded(value: Any) -> Any:
     first = _one(value)
     if not isinstance(first, Mapping):
         return first
-    return next((text for name in ("value", *WORDS) if isinstance(text := _plain(first).get(name), str) and text), None)
+    return next((text for name in (*WORDS, "value") if isinstance(text := _plain(first).get(name), str) and text), None)
 
 
 def _member(body: Any, name: str) -> Any:

@@ -359,6 +359,7 @@ _SOAP = (
         (b'{"errorMessages": ["No such issue"], "errors": {}}', JSON, None, "No such issue"),
         (b'{"statusCode": 400, "message": ["a must be", "b"], "error": "Bad Request"}', JSON, "Bad Request", "a must be"),
         (b'{"error": {"code": "-1", "message": {"lang": "en", "value": "No"}}}', JSON, "-1", "No"),
+        (b'{"detail": [{"field": "/to", "value": "x", "description": "No address"}]}', JSON, None, "No address"),
         (b'{"error": [{"message": "No"}]}', JSON, None, "No"),
         (b'{"Fault": {"Error": [{"Message": "No", "code": "610"}]}}', JSON, "610", "No"),
         (b'{"errcode": 40001, "errmsg": "invalid"}', JSON, "40001", "invalid"),
