@@ -27,7 +27,8 @@ def _refusal(errors: Mapping[str, Any], row: Mapping[str, Any], code: str) -> An
     body: Json = {}
     status = row.get("status", int(code) if code.isdigit() and len(code) == 3 else 404)
     put(body, errors.get("code", "/error/code"), code)
-    put(body, errors.get("message", "/error/message"), f"Bad Request: {row.get('message', 'gone')}")
+    message = errors.get("message", "/error/message")
+    put(body, message if isinstance(message, str) else message[0], f"Bad Request: {row.get('message', 'gone')}")
     if "code" not in errors:  # Google's
         body["error"] = {"code": status, "errors": [{"reason": code}], "message": "gone"}
     return Answer(body, status)

@@ -34,7 +34,8 @@ def _refusal(errors: Json, row: Json) -> Answer:
     code = (row.get("codes") or [""])[0]
     for member, value in (("code", code), ("message", row.get("message", ""))):
         if value:
-            put(body, errors.get(member, f"/error/{member}") if isinstance(errors.get(member), str) else f"/error/{member}", value)
+            place = errors.get(member, f"/error/{member}")
+            put(body, place if isinstance(place, str) else place[0], value)
     if "when" in row:
         put(body, row["when"]["member"], row["when"]["equals"])
     status = row.get("status", int(code) if code.isdigit() and 400 <= int(code) < 600 else 400)

@@ -1,0 +1,68 @@
+"""Refusals in the words of their providers: the message names what is wrong, which many of them write beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield.testing import Answer, Provider
+from shelved import manifest_of, running
+
+Json = dict[str, Any]
+
+_FIELD: Json = {"_errors": [{"code": "BASE_TYPE_MAX_LENGTH", "message": "Must be 2000 or fewer in length."}]}
+_ENDED = ("unauthenticated", ["nvalid"])
+REASONS: dict[str, tuple[str, str, int, Json, tuple[str, list[str]]]] = {
+    "discord": (
+        "discord", "sendMessage", 400, {"message": "Invalid Form Body", "code": 50035, "errors": {"content": _FIELD}},
+        ("rejected", ["Invalid Form Body", "Must be 2000 or fewer"]),
+    ),
+    "klaviyo": (
+        "klaviyo", "createProfile", 400,
+        {"errors": [{"title": "Invalid input.", "detail": "Invalid email"}, {"detail": "Invalid phone"}]},
+        ("rejected", ["Invalid email", "Invalid phone"]),
+    ),
+    "linear": (
+        "linear", "createIssue", 200,
+        {"errors": [{"message": "Validation Error", "extensions": {"code": "INPUT_ERROR", "userPresentableMessage": "not a UUID"}}]},
+        ("rejected", ["Validation Error", "not a UUID"]),
+    ),
+    "zendesk": (
+        "zendesk", "createTicket", 422,
+        {"error": "RecordInvalid", "description": "Record errors", "details": {"requester": [{"description": "Email: wrong"}]}},
+        ("rejected", ["Record errors", "Email: wrong"]),
+    ),
+    "zendesk, nested": (
+        "zendesk", "createTicket", 403, {"error": {"title": "Forbidden", "message": "No access"}}, ("forbidden", ["No access"]),
+    ),
+    "sendgrid": (
+        "sendgrid", "sendMail", 400, {"errors": [{"message": "Bad sender", "field": "from"}, {"message": "Bad subject"}]},
+        ("rejected", ["Bad sender", "Bad subject"]),
+    ),
+    "sendgrid, used up": (
+        "sendgrid", "sendMail", 401, {"errors": [{"message": "Maximum credits exceeded"}]}, ("quota_exceeded", ["credits"]),
+    ),
+    "sendgrid, ended": ("sendgrid", "sendMail", 401, {"errors": [{"message": "The key is invalid"}]}, _ENDED),
+    "whatsapp": (
+        "whatsapp", "sendText", 400, {"error": {"message": "(#131009) Parameter", "code": 131009, "error_data": {"details": "no number"}}},
+        ("rejected", ["(#131009)", "no number"]),
+    ),
+    "figma, ended": ("figma", "getFile", 403, {"status": 403, "err": "Invalid token"}, _ENDED),
+    "figma, forbidden": ("figma", "getFile", 403, {"status": 403, "err": "Invalid scope(s): token lacks one"}, ("forbidden", ["scope"])),
+    "resend, ended": ("resend", "listEmails", 400, {"name": "validation_error", "message": "API key is invalid"}, _ENDED),
+    "resend, an input": ("resend", "listEmails", 400, {"name": "validation_error", "message": "Invalid after"}, ("rejected", ["after"])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_the_reason_is_in_the_message(tmp_path: Path, name: str) -> None:
+    """A refusal has the code of what it says, and what it says in its message; it is sent once."""
+    key, action, status, body, (code, words) = REASONS[name]
+    about = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
+    asked = about["examples"][0]["invocation"]["inputs"]
+    with Provider(Answer(body, status)) as provider, running(tmp_path, key, provider.url) as jackfield:
+        error = jackfield.invoke({"connector": key, "action": action, "connection": "main", "inputs": asked}).to_json()["error"]
+    assert (error["code"], len(provider.requests)) == (code, 1)
+    assert [word for word in words if word not in error["message"]] == []
