@@ -148,7 +148,7 @@ class Scenario:
         self._made.close()
 
     def _context(self) -> OpenContext:
-        with client_for(address(self._url), seconds=60.0) as client:
+        with client_for(address(self._url), key="conformance", seconds=60.0) as client:
             found = replace(client.context, leases=self._made)
         found.call.answer = accepted
         return found

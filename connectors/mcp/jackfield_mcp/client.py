@@ -80,7 +80,8 @@ class Tool:
 
 class McpClient(SecretHolder):
     """Client of one server for one attempt. Requests that change nothing do not count as requests of the action.
-    ``on_missing`` is told the scopes that the server asks for beyond those of the sign-in."""
+    ``on_missing`` is told the scopes that the server asks for beyond those of the sign-in. ``declares``: sessions and lists, which many
+    calls share, are had as those of a client whose questions are answered."""
 
     def __init__(
         self,
@@ -89,12 +90,15 @@ class McpClient(SecretHolder):
         sign_in: SignIn,
         peer: Peer,
         on_missing: Callable[[Sequence[str]], object] = tuple,
+        *,
+        declares: bool = False,
     ) -> None:
         if settings.server is None:
             raise InvalidConnection("the connection names no server", hint="Set 'server' of the connection to the server's URL.")
         self._context = context
         self._url: Url = replace(settings.server, query="") if settings.server.query else settings.server
         self._peer = peer
+        self._declares = declares
         self._wire = Exchanges(context, settings, self._url, sign_in, on_missing)
 
     @property
@@ -204,6 +208,10 @@ class McpClient(SecretHolder):
     def _offers(self, *, takes_tasks: bool) -> Json:
         return offered(takes_tasks=takes_tasks, answers=self._wire.questions is not None)
 
+    def _shared_offers(self, *, takes_tasks: bool = False) -> Json:
+        """Return the capabilities for what the calls of all callers share: what one caller alone can answer is not among them."""
+        return offered(takes_tasks=takes_tasks, answers=self._declares)
+
     def _answers_to(self, asks: InputRequired) -> dict[str, Any]:
         """Return the members of a request that is sent again with answers: the server has done nothing yet."""
         answers = {} if self._wire.questions is None else self._wire.questions.answered(asks)
@@ -283,10 +291,10 @@ class McpClient(SecretHolder):
         has changed meanwhile, is begun anew once."""
         rows: list[Json] = []
         seen: set[str] = set()
-        cursor, size, seconds = None, 0, 0.0
+        cursor, size, seconds, offers = None, 0, 0.0, self._shared_offers(takes_tasks=self.session().has_tasks)
         for number in range(MOST_PAGES):
             try:
-                page = self.ask("tools/list", {} if cursor is None else {"cursor": cursor})
+                page = self.ask("tools/list", {} if cursor is None else {"cursor": cursor}, offers)
             except JackfieldError as error:
                 if cursor == "" and _is_answer(error):
                     return rows, seconds
@@ -362,7 +370,7 @@ class McpClient(SecretHolder):
 
     def _discovered(self, within: float | None = None) -> Session | None:
         """Ask what the server speaks; None if that is not the modern revision."""
-        message = Message.request("server/discover", {}, self._offers(takes_tasks=False))
+        message = Message.request("server/discover", {}, self._shared_offers())
         http = self._wire.quiet if within is None else self._wire.brief(within)
         found = self._wire.exchange(http, Session(MODERN), message, _whole, safe=True)
         spoken = found.get("supportedVersions")
@@ -371,8 +379,7 @@ class McpClient(SecretHolder):
         return Session(MODERN, None, _object(found, "capabilities"), _object(found, "serverInfo"))
 
     def _initialized(self) -> Session:
-        offers = offered(takes_tasks=False, answers=self._wire.answers_at_once)  # for a session, not for one call
-        asked = {"protocolVersion": LEGACY[0], "capabilities": offers, "clientInfo": CLIENT}
+        asked = {"protocolVersion": LEGACY[0], "capabilities": self._shared_offers(), "clientInfo": CLIENT}
         try:
             found, identifier = self._wire.begun(Message.request("initialize", asked))
         except Rejected as error:

@@ -39,7 +39,7 @@ def command(argv: list[str]) -> int:
         )
     folder = Path(arguments.out or key)
     try:
-        with client_for(url, *([sign_in] if sign_in is not None else [])) as client:
+        with client_for(url, *([sign_in] if sign_in is not None else []), key=key) as client:
             session, tools = client.session(), client.tools()
     except Unauthenticated as error:
         hint = "Give a token by '--token-env NAME', or a key by '--header-env HEADER=NAME': the variable of that name has it."

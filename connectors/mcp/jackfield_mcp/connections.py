@@ -14,6 +14,7 @@ from jackfield_mcp.client import McpClient
 from jackfield_mcp.discovery import abroad
 from jackfield_mcp.outcomes import MCP_ERRORS
 from jackfield_mcp.peer import Peer
+from jackfield_mcp.questions import declares_answers
 from jackfield_mcp.texts import one_line
 
 Json = Mapping[str, Any]
@@ -33,7 +34,9 @@ class McpConnection(BoundConnection):
         if self.abroad and settings.server is not None:
             settings = replace(settings, guard=abroad(context, settings.server))
         noted = tuple if context.grants is None else context.grants.want
-        return McpClient(context, settings, self.sign_in(context), context.cached("jackfield_mcp peer", Peer), noted)
+        declares = declares_answers(context)  # a session is one of such a client, or of another
+        peer = context.cached(("jackfield_mcp peer", declares), Peer)
+        return McpClient(context, settings, self.sign_in(context), peer, noted, declares=declares)
 
     def settings(self) -> ClientSettings:
         """Return the settings of the client."""

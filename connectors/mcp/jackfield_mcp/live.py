@@ -67,7 +67,7 @@ class McpServers:
         sign_in = ANONYMOUS if credentials is None else in_header(*credentials)
         needs_sign_in = False
         try:
-            with nullcontext(client) if client is not None else client_for(at, sign_in, guard=guard) as asked:
+            with nullcontext(client) if client is not None else client_for(at, sign_in, key=key, guard=guard) as asked:
                 session, tools = asked.session(), asked.tools()
         except Unauthenticated:
             if client is not None or credentials is not None:

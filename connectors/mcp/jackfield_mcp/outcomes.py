@@ -30,9 +30,10 @@ from jackfield_mcp.texts import one_line, plain
 _INTERNAL = -32603
 _MISMATCH = -32020
 _VERSION = -32022
+_LACKS = -32021
 _ASKS_BY_URL = -32042
 _NO_RESOURCE = -32002
-_REFUSED = frozenset({-32700, -32600, -32601, -32602, -32021})
+_REFUSED = frozenset({-32700, -32600, -32601, -32602, _LACKS})
 """Codes of errors that say that nothing was done; of any other, nobody knows."""
 _WITH_DATA = frozenset({_MISMATCH, _VERSION, _ASKS_BY_URL})
 """Codes whose data are read by themselves."""
@@ -55,6 +56,7 @@ _NO_SESSION = re.compile(
 _SCOPES = re.compile(r'scope="([^"\\]{1,1000})"')
 _AGAIN = "Connect it again: a person has to approve the further scopes."
 
+_ANSWERED = "install a package that answers (entry points 'jackfield.answers')."
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 _CLEAR = (Unauthenticated, Forbidden, NotFound)
 """Refusals that have a meaning of their own, whatever their code."""
@@ -154,7 +156,7 @@ def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldE
     if code == _NO_RESOURCE and method == READ:
         return NotFound(text, provider=said, sent=Sent.REFUSED)
     if code in _REFUSED or (status != 200 and code != _INTERNAL):
-        return Rejected(text, provider=said, sent=Sent.REFUSED)
+        return Rejected(text, hint=_lacking(error.get("data")) if code == _LACKS else None, provider=said, sent=Sent.REFUSED)
     hint = "The server did not say whether it had done it: look there."
     why = words or ("it does not say why" if code is None else code)
     return Unavailable(f"the server failed: {why}", hint=hint, provider=said, sent=Sent.UNKNOWN)
@@ -179,6 +181,15 @@ def _code_of(error: Json) -> int | str | None:
     return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
+def _lacking(data: object) -> str | None:
+    """Return what to do about capabilities that a server wants of its clients."""
+    wanted = data.get("requiredCapabilities") if isinstance(data, Mapping) else None
+    names = [one_line(name, 40) for name in wanted][:5] if isinstance(wanted, Mapping) else []
+    if names == ["elicitation"]:
+        return f"It asks a person first: {_ANSWERED}"
+    return f"Use the server's own client: it has {', '.join(names)}, which the server wants." if names else None
+
+
 class Garbled(Unavailable):
     """An answer was read and makes no sense: to read on would not help."""
 
@@ -194,7 +205,7 @@ def asks_person(data: object, text: str = "") -> InputRequired:
     hint = (
         f"Open the server's own page ('{host}') and finish there what it asks for."
         if host
-        else "Use the tool in the server's own client once, or install a package that answers (entry points 'jackfield.answers')."
+        else f"Use the tool in the server's own client once, or {_ANSWERED}"
     )
     said = Provider("input_required", words) if words else None
     text = text or "the server asks a person for something before it does this, and nobody here answers"

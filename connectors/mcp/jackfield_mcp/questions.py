@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from typing import Any
 
 from jackfield.connector import OpenContext
@@ -19,6 +20,7 @@ ASKS = "elicitation/create"
 _LONGEST = 4_096
 _MOST_FIELDS = 100
 _ACTIONS = ("accept", "decline", "cancel")
+_GROUP = "jackfield.answers"
 
 Json = Mapping[str, Any]
 
@@ -80,6 +82,20 @@ class Questions:
             return {"action": action}
         defaults = {name: about["default"] for name, about in fields.items() if about.get("default") is not None}
         return {"action": action, "content": {**defaults, **content}}
+
+
+def declares_answers(context: OpenContext) -> bool:
+    """Return whether a package answers the questions of a connection's server, by which sessions and lists of tools are had: some servers
+    list a tool that asks for such clients only. Tests and reviews have no answer of their own, and list what calls will."""
+    if context.call.invocation_id:
+        return context.call.answer is not None
+    found: bool = context.cached("jackfield_mcp answers", lambda: is_answered(context.connector))
+    return found
+
+
+def is_answered(key: str) -> bool:
+    """Return whether an installed package answers for a connector."""
+    return bool(entry_points(group=_GROUP, name=key))
 
 
 def can_answer(params: object) -> bool:

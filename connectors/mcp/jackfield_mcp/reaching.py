@@ -15,6 +15,7 @@ from jackfield_http.urls import Url, UrlError, parse_url
 from jackfield_mcp.client import McpClient
 from jackfield_mcp.outcomes import MCP_ERRORS
 from jackfield_mcp.peer import Peer
+from jackfield_mcp.questions import is_answered
 
 _SECONDS = 60.0
 _STDIO = (
@@ -37,15 +38,17 @@ def address(text: str) -> Url:
 
 
 @contextmanager
-def client_for(url: Url, sign_in: SignIn = ANONYMOUS, *, seconds: float = _SECONDS, guard: Guard | None = None) -> Iterator[McpClient]:
-    """Yield a client of a server; its connections are closed at the end. What has a public name is reached at public addresses only,
-    whatever the name resolves to by then."""
+def client_for(
+    url: Url, sign_in: SignIn = ANONYMOUS, *, key: str, seconds: float = _SECONDS, guard: Guard | None = None
+) -> Iterator[McpClient]:
+    """Yield a client of a server for the connector ``key``; its connections are closed at the end. What has a public name is reached at
+    public addresses only, whatever the name resolves to by then."""
     clock = SystemClock()
     allowed = guard or (Guard() if Guard().permits(url.host) else ANYWHERE)
     call = Call(Deadline.after(seconds, clock))
     with closing(_NoLeases()) as made:
-        context = OpenContext("default", None, "mcp", {}, {}, call, clock, os.environ, made, allowed)
-        yield McpClient(context, ClientSettings(url, MCP_ERRORS, guard=allowed), sign_in, Peer())
+        context = OpenContext("default", None, key, {}, {}, call, clock, os.environ, made, allowed)
+        yield McpClient(context, ClientSettings(url, MCP_ERRORS, guard=allowed), sign_in, Peer(), declares=is_answered(key))
 
 
 class _NoLeases:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from mcp_rig import Answers, Talk, ToolServer, call, generate, installed, said, serving
+from mcp_rig import Answers, Talk, ToolServer, call, generate, installed, said, serving, tool
+from plugboard import provided
 
 SCHEMA = {
     "type": "object",
@@ -185,3 +186,65 @@ def test_a_server_without_a_stream_of_its_own(tmp_path: Path) -> None:
     server.sessions = set()
     assert run(tmp_path, server, Answers(ACCEPTED)).status == "succeeded"
     assert server.count("GET") == 1
+
+
+def hiding(*, legacy: bool) -> ToolServer:
+    """A server that lists a tool to clients alone that declare that they can be asked: by session, or by request."""
+    server, known = ToolServer(tool(), tool("ask_first"), legacy=legacy), dict[str, Any]()
+    server.sessions = set() if legacy else None
+
+    def before(talk: Talk) -> bool:
+        message, sessions = talk.message, server.sessions or set()
+        if message.get("method") == "initialize":
+            had = {*sessions}
+            server.initialized(talk)
+            known.update(dict.fromkeys((server.sessions or set()) - had, message["params"]["capabilities"]))
+            return True
+        if message.get("method") not in ("tools/list", "tools/call"):
+            return False
+        meta = message["params"].get("_meta", {}) if "params" in message else {}
+        offers = known.get(talk.headers.get("Mcp-Session-Id", ""), {}) if legacy else meta["io.modelcontextprotocol/clientCapabilities"]
+        if message["method"] == "tools/list":
+            talk.result({"tools": server.tools if "elicitation" in offers else server.tools[:1]})
+        elif message["params"]["name"] == "ask_first" and "elicitation" not in offers:
+            talk.error(-32602, "unknown tool")
+        else:
+            return False
+        return True
+
+    server.before = before
+    return server
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+@pytest.mark.parametrize("tested", [True, False])
+def test_a_tool_for_clients_that_can_be_asked(tmp_path: Path, legacy: bool, tested: bool) -> None:
+    """Where a package answers, it is generated, listed and called, also after a test of the connection, which has no answer of its own."""
+    server = hiding(legacy=legacy)
+    with serving(server), provided(tmp_path / "answering", "jackfield.answers", {"notes": Answers(ACCEPTED).answer}):
+        manifest = generate(tmp_path, server.url)
+        with installed(tmp_path, database=f"sqlite:///{tmp_path}/j.db") as jackfield:
+            if tested:
+                assert jackfield.connections.test("main")["status"] == "ok"
+            assert call(jackfield, "askFirst").status == "succeeded"
+    assert [row["key"] for row in manifest["actions"]] == ["addNote", "askFirst"]
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_a_tool_for_clients_that_can_be_asked_where_nobody_answers(tmp_path: Path, legacy: bool) -> None:
+    """The capability is not declared, and there is no such tool: it would ask in vain."""
+    server = hiding(legacy=legacy)
+    with serving(server):
+        assert [row["key"] for row in generate(tmp_path, server.url)["actions"]] == ["addNote"]
+
+
+@pytest.mark.parametrize(("wanted", "hint"), [
+    ({"elicitation": {}}, "package that answers"), ({"sampling": {}}, "own client: it has sampling"), ({}, None), ("x", None),
+])  # fmt: skip
+def test_a_server_that_wants_more_of_its_clients(tmp_path: Path, wanted: Any, hint: str | None) -> None:
+    """The call is refused, and the hint says what to do."""
+    server = ToolServer()
+    server.on_call = lambda talk: talk.error(-32021, "missing", 400, data={"requiredCapabilities": wanted})
+    error = run(tmp_path, server).error
+    assert (error.code, server.count("tools/call")) == ("rejected", 1)
+    assert hint in error.hint if hint else "answers" not in (error.hint or "")
