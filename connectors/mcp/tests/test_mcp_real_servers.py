@@ -22,8 +22,8 @@ import pytest
 from jackfield.catalog import Catalog
 from jackfield.kernel.errors import JackfieldError
 from jackfield_store.runtime import Jackfield
-from mcp_rig import call, generate, installed
-from plugboard import declare, plugged
+from mcp_rig import Answers, call, generate, installed
+from plugboard import declare, plugged, provided
 from ports import free_port
 from waiting import until
 
@@ -38,7 +38,7 @@ from dataclasses import dataclass
 from fastmcp import Context, FastMCP
 from fastmcp.exceptions import ToolError
 from fastmcp.tools.base import ToolResult
-from mcp.types import ResourceLink, TextContent
+from mcp.types import ElicitRequest, ElicitRequestFormParams, InputRequiredResult, ResourceLink
 
 server = FastMCP("notes", list_page_size=2)
 
@@ -66,9 +66,21 @@ def link(text: str) -> ToolResult:
 
 @server.tool
 async def wait(ctx: Context) -> str:
-    import anyio
-    await anyio.sleep(60)
+    import anyio, pathlib
+    try:
+        await anyio.sleep(60)
+    except anyio.get_cancelled_exc_class():
+        pathlib.Path(os.environ["NOTES"]).write_text("cancelled")
+        raise
     return "late"
+
+@server.tool
+async def ask(ctx: Context) -> str | InputRequiredResult:
+    if ctx.input_responses is not None:
+        return ctx.input_responses["sure"].action
+    schema = {"type": "object", "properties": {"sure": {"type": "boolean"}}}
+    return InputRequiredResult(input_requests={"sure": ElicitRequest(
+        params=ElicitRequestFormParams(message="Sure?", requested_schema=schema))})
 
 server.run("http", host="127.0.0.1", port=int(os.environ["PORT"]), show_banner=False, uvicorn_config={"access_log": False})
 """
@@ -114,6 +126,34 @@ app.post("/mcp", process.env.SIGNS === undefined ? (_r, _s, next) => next() : be
     async (_given, { authInfo }) => ({ content: [{ type: "text", text: `resource ${authInfo?.resource.href}` }] }));
   const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined });
   await server.connect(transport);
+  await transport.handleRequest(request, response, request.body);
+});
+app.listen(Number(process.env.PORT), "127.0.0.1");
+"""
+
+
+_SDK_CANCELLED = """import express from "express";
+import { appendFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
+
+const sessions = {};
+const app = express();
+app.use(express.json());
+app.post("/mcp", async (request, response) => {
+  let transport = sessions[request.headers["mcp-session-id"]];
+  if (transport === undefined) {
+    const server = new McpServer({ name: "notes", version: "1.0.0" });
+    server.registerTool("wait", {}, ({ signal }) => new Promise((resolve) => signal.addEventListener("abort", () => {
+      appendFileSync(process.env.NOTES, "cancelled");
+      resolve({ content: [] });
+    })));
+    const enableJsonResponse = process.env.JSON !== undefined;
+    transport = new StreamableHTTPServerTransport({ sessionIdGenerator: randomUUID, enableJsonResponse,
+      onsessioninitialized: (id) => { sessions[id] = transport; } });
+    await server.connect(transport);
+  }
   await transport.handleRequest(request, response, request.body);
 });
 app.listen(Number(process.env.PORT), "127.0.0.1");
@@ -248,7 +288,7 @@ def test_fastmcp(tmp_path: Path) -> None:
     """Three pages of tools, errors, links, progress, a restart, a deadline, and a death within a call, which is sent once."""
     told: list[Any] = []
     port = free_port()
-    with RealServer(_python(tmp_path, _FASTMCP), port) as server:
+    with RealServer(_python(tmp_path, _FASTMCP), port, NOTES=str(tmp_path / "notes")) as server:
         manifest = generate(tmp_path, server.url)
         with installed(tmp_path) as jackfield:
             for _ in range(2):
@@ -258,6 +298,8 @@ def test_fastmcp(tmp_path: Path) -> None:
                 linked = call(jackfield, "link", inputs={"text": "a"}).unwrap()["content"]
                 server.restart()
             late = call(jackfield, "wait", inputs={}, timeoutSeconds=2)
+            until((tmp_path / "notes").exists)
+            asked = call(jackfield, "ask", inputs={})
             ended = threading.Timer(1, server.kill)
             ended.start()
             died = call(jackfield, "wait", inputs={}, timeoutSeconds=30)
@@ -266,7 +308,43 @@ def test_fastmcp(tmp_path: Path) -> None:
     assert (failed.error.code, "no such note" in failed.error.message) == ("rejected", True)
     assert told[-1] == {"fraction": 1, "text": "step 3"}
     assert linked[0]["type"] == "resource_link"
-    assert (late.status, died.status) == ("in_doubt", "in_doubt")
+    assert (late.status, died.status, asked.error.code) == ("in_doubt", "in_doubt", "forbidden")
+
+
+def test_fastmcp_asks(tmp_path: Path) -> None:
+    """A form is answered by an installed package."""
+    answers = Answers({"action": "accept", "content": {"sure": True}})
+    with RealServer(_python(tmp_path, _FASTMCP), free_port()) as server:
+        generate(tmp_path, server.url)
+        with installed(tmp_path, answers=answers) as jackfield:
+            assert _texts(call(jackfield, "ask", inputs={})) == "accept"
+    assert answers.asked[0]["message"] == "Sure?"
+
+
+def test_server_everything_asks(tmp_path: Path) -> None:
+    """It lists the tool that asks to clients alone that declare that they can be asked."""
+    answers = Answers({"action": "accept", "content": {"name": "Ada", "check": True}})
+    with _everything() as server:
+        keys = {row["key"] for row in generate(tmp_path / "plain", server.url)["actions"]}
+        with provided(tmp_path / "answering", "jackfield.answers", {"notes": answers.answer}):
+            generate(tmp_path, server.url)
+            with installed(tmp_path) as jackfield:
+                assert "Ada" in _texts(call(jackfield, "triggerElicitationRequest", inputs={}))
+    assert "triggerElicitationRequest" not in keys
+
+
+@pytest.mark.parametrize("form", ["events", "json"])
+def test_the_sdk_for_typescript_is_told_of_a_deadline(tmp_path: Path, form: str) -> None:
+    """Its tool learns that nobody waits any more, by ``notifications/cancelled``."""
+    _node("@modelcontextprotocol/server-everything")
+    (tmp_path / "node_modules").symlink_to(_MODULES)
+    (tmp_path / "peer.mjs").write_text(_SDK_CANCELLED, encoding="utf-8")
+    more = {"JSON": "yes"} if form == "json" else {}
+    with RealServer(["node", str(tmp_path / "peer.mjs")], free_port(), NOTES=str(tmp_path / "notes"), **more) as server:
+        generate(tmp_path, server.url)
+        with installed(tmp_path) as jackfield:
+            assert call(jackfield, "wait", inputs={}, timeoutSeconds=2).status == "in_doubt"
+            until((tmp_path / "notes").exists)
 
 
 class _Stops(urllib.request.HTTPRedirectHandler):
