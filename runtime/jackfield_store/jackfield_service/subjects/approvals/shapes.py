@@ -20,7 +20,7 @@ SHAPES: dict[str, Json] = {
         inputs={"description": "What would be sent, in the action's own form, secrets masked; only of one that waits, and not in a list."},
         destination=closed_with(
             ("hosts", "connection"), {"hosts": {"type": "array", "items": STRING}, "connection": {"type": "object"}},
-        ) | {"description": "Where it goes: hosts of the connection, else of the connector; its values without secrets."},
+        ) | {"description": "Where it goes: addresses of the connection, else hosts of the connector; its values without secrets."},
         files={"type": "object", "description": "Media type and SHA-256 of each file, by its ID."},
         digest={"type": "string", "description": "What the decision is bound to."},
         context=ANY, timeoutSeconds={"type": "number"}, jobTimeoutSeconds={"type": "number"}, onDoubt=_ON_DOUBT,
