@@ -35,11 +35,11 @@ def _answer(schema: Json, **response: Any) -> Json:
     return {"description": "", "content": {"application/json": {"schema": schema}}, **response}
 
 
-def _generated(folder: Path, parameters: list[Json], schema: Json, script: Any, **response: Any) -> Any:
+def _generated(folder: Path, parameters: list[Json], schema: Json, script: Any, *, every: bool = True, **response: Any) -> Any:
     answer = {"200": _answer(schema, **response)}
     made = document({"/l": {"get": operation(operationId="listIt", parameters=parameters, responses=answer)}})
     with Provider(script) as provider, installed(folder, generate(folder, made), {"server": provider.url}) as jackfield:
-        call = {"connector": "acme", "action": "listIt", "connection": "main", "inputs": {"fetchAll": True}}
+        call = {"connector": "acme", "action": "listIt", "connection": "main", "inputs": {"fetchAll": True} if every else {}}
         return jackfield.invoke(call), [request.path for request in provider.requests]
 
 
@@ -74,6 +74,26 @@ def test_generated_lists_reach_their_end(tmp_path: Path, listed: Any, pages: lis
     result, asked = _generated(tmp_path, listed[0], listed[1], [Answer(page) for page in pages])
     assert next(value for value in result.unwrap().values() if isinstance(value, list)) == [1, 2]
     assert (result.meta.complete, [path.replace("page=1&", "") for path in asked]) == (True, paths)
+
+
+@pytest.mark.parametrize(("parameters", "pages", "found"), [
+    ([], [None], ([], None)),
+    (_MORE[0], [None], ([], True)),
+    (_MORE[0], [[1], None], ([1], True)),
+    (_MORE[0], [[1], False], ([1], False)),
+    ([_parameter("offset", type="integer"), _parameter("limit", type="integer")], [[1, 2], None], ([1, 2], True)),
+])  # fmt: skip
+def test_null_is_an_empty_list(tmp_path: Path, parameters: list[Json], pages: list[Any], found: Any) -> None:
+    """Servers in Go write null for a list without items: where the answer is a list, that is one, and its end."""
+    answers = [Answer(content=json.dumps(page).encode()) for page in pages]
+    result, _ = _generated(tmp_path, parameters, _LIST, answers, every=bool(parameters))
+    assert (result.unwrap()["items"], result.meta.complete) == found
+
+
+def test_null_is_no_list_where_an_object_is_answered(tmp_path: Path) -> None:
+    """It stays what it is."""
+    result, _ = _generated(tmp_path, [], _object(data=_LIST), Answer(content=b"null"), every=False)
+    assert result.unwrap() == {"value": None}
 
 
 _FLAG: Json = {"type": "boolean"}

@@ -30,7 +30,17 @@ from jackfield_http.bindings.jobs import BoundJob
 from jackfield_http.bindings.options import Listing, choices_of
 from jackfield_http.bindings.polls import poll_of
 from jackfield_http.bindings.requests import Files, Request, ShownFiles, described, request_of
-from jackfield_http.bindings.responses import BoundOutput, body_of, ended, is_declared, page_output, position, refuse_empty, refuse_whole
+from jackfield_http.bindings.responses import (
+    BoundOutput,
+    body_of,
+    ended,
+    is_declared,
+    is_listing,
+    page_output,
+    position,
+    refuse_empty,
+    refuse_whole,
+)
 from jackfield_http.bindings.steps import prepared, shown
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_http.client import HttpClient
@@ -165,6 +175,7 @@ class BoundCall:
         self._binding = row["http"]
         self._marked = row.get("marker", {}).get("header")
         asked = self._binding.get("graphql", False)
+        self._is_listing = is_listing(row)
         self._graphql = asked is True
         self._query = FixedQuery(self._key, self._effect, **asked) if isinstance(asked, Mapping) else None
         self.job = BoundJob(self._key, self._binding) if "job" in self._binding else None
@@ -220,7 +231,7 @@ class BoundCall:
             refuse_empty(binding["response"], answer, self._key)
         try:
             query, read = self._query, binding["response"]["read"]
-            output = body_of(answer, read) if query is None else query.output(answer, client.errors)
+            output = body_of(answer, read, lists=self._is_listing) if query is None else query.output(answer, client.errors)
         except Unreadable as error:
             return answer.left(BoundOutput, error, self._declares(answer))
         return BoundOutput.of(output if pages is None else self._with_next(pages, given, client, answer, output))

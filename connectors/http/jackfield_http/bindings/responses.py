@@ -44,8 +44,14 @@ class BoundOutput(Output):
         return self._body if self.download is None else {**self._body, "file": self.download.stored}
 
 
-def body_of(answer: Answer, read: str) -> dict[str, Any]:
-    """Return the output of a success response.
+def is_listing(row: Json) -> bool:
+    """Return whether the output of an action only wraps a list: servers in Go write null for an empty one."""
+    members: Json = row["output"].get("properties", {})
+    return members.keys() - {"nextPage"} == {"items"} and members["items"].get("type") == "array"
+
+
+def body_of(answer: Answer, read: str, *, lists: bool = False) -> dict[str, Any]:
+    """Return the output of a success response. ``lists``: a null is an empty list.
 
     :raises Unavailable: if JSON was promised and something else came.
     """
@@ -57,13 +63,14 @@ def body_of(answer: Answer, read: str) -> dict[str, Any]:
         return {"value": answer.text}
     if read == "bytes":
         return {"file": held(answer.content, answer.headers)}
-    return as_output(answer.json())
+    found = answer.json()
+    return as_output([] if found is None and lists else found)
 
 
 def page_output(answer: Answer, read: str, output: dict[str, Any]) -> dict[str, Any] | None:
     """Return what a page says: its output; None if the response is neither an object nor a list, which an output only wraps."""
     is_read = read == "json" or (read == "auto" and shape_of(answer) == "json")
-    return output if is_read and answer.content and isinstance(answer.json(), dict | list) else None
+    return output if is_read and answer.content and (isinstance(answer.json(), dict | list) or "items" in output) else None
 
 
 def shape_of(answer: Answer) -> str:
