@@ -46,8 +46,8 @@ class BoundOutput(Output):
 
 def is_listing(row: Json) -> bool:
     """Return whether the output of an action only wraps a list: servers in Go write null for an empty one."""
-    members: Json = row["output"].get("properties", {})
-    return members.keys() - {"nextPage"} == {"items"} and members["items"].get("type") == "array"
+    members: Json = row.get("output", {}).get("properties", {})
+    return members.keys() - {"nextPage"} == {"items"} and isinstance(members["items"], Mapping) and members["items"].get("type") == "array"
 
 
 def body_of(answer: Answer, read: str, *, lists: bool = False) -> dict[str, Any]:
