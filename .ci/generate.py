@@ -114,7 +114,7 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
     yield root / "docs" / "reference" / "option-sources.md", plugin_pages.option_sources(shown)
     for name in cookbook.PAGES:
         yield root / "docs" / "tutorial" / f"{name}.md", cookbook.page(name)
-    yield from sections.pages(root / "docs" / "reference")
+    yield from sections.pages(root / "docs")
     for name, page in _PAGES.items():
         yield root / "docs" / "reference" / f"{name}.md", page()
 

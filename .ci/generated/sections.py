@@ -1,4 +1,5 @@
-"""Tables within pages that people write: members of documents as schemas describe them, options of commands, findings of the doctor.
+"""Tables within pages that people write: members of documents as schemas describe them, options of commands, findings of the doctor
+and about messages, public defaults.
 
 Such a table stands between ``<!-- table of: NAME -->`` and ``<!-- end of table -->``.
 """
@@ -13,10 +14,13 @@ from typing import Any
 from generated import invocation, manifest, result
 from generated.markdown import table
 from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, plugged
+from jackfield.redaction.outputs import PUBLIC_DEFAULTS
+from jackfield_aws_ses.content_checks import KINDS as OF_MESSAGES
 from jackfield_aws_ses.doctor.findings import KINDS
 
 _COMMON = ("--help", "--json", "--workspace")
 """Options that are left out: many commands have them."""
+_FINDINGS = {"doctor": KINDS, "message-findings": OF_MESSAGES}
 _TABLE = re.compile(r"(<!-- table of: (?P<name>[a-z-]+)(?:/(?P<place>[A-Za-z/-]+))? -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
@@ -30,9 +34,11 @@ def pages(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _made(name: str, place: str) -> str:
-    if name == "doctor":
-        rows = [(f"`{code}`", kind.severity, _named(kind.message), _named(kind.cure)) for code, kind in KINDS.items()]
+    if name in _FINDINGS:
+        rows = [(f"`{code}`", kind.severity, _named(kind.message), _named(kind.cure)) for code, kind in _FINDINGS[name].items()]
         return table(("code", "severity", "problem", "cure"), rows)
+    if name == "public-defaults":
+        return table(("value", "published by"), [(f"`{value}`", source) for value, source in PUBLIC_DEFAULTS.items()])
     if name == "options":
         return table(("option", "meaning"), _options(place))
     found: Mapping[str, Any] = {"manifest": manifest, "invocation": invocation, "result": result}[name].schema()
