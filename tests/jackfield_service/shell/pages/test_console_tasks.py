@@ -395,7 +395,7 @@ def _(person: Person) -> None:
 
 @task("keep calls for longer")
 def _(person: Person) -> None:
-    person.begin("Workspace")
+    person.begin("Settings")
     person.fill(Retention_in_days="90")
     person.press("Save")
     person.sees("Settings saved")
@@ -403,7 +403,7 @@ def _(person: Person) -> None:
 
 @task("see whether a call is allowed")
 def _(person: Person) -> None:
-    person.begin("Workspace")
+    person.begin("Settings")
     person.fill(Action="echo/say")
     person.press("Check")
     person.sees("allowed")

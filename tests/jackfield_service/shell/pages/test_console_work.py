@@ -311,7 +311,7 @@ def test_a_session_that_ended_leads_to_the_sign_in(visitor: Visitor) -> None:
     page = visitor.page
     visitor.go("/tokens")
     page.context.clear_cookies()
-    page.get_by_role("link", name="Workspace").click()
+    page.get_by_role("link", name="Settings", exact=True).click()
     page.get_by_role("heading", name="Sign in").wait_for()
     visitor.field("Token").fill(visitor.console.token("read"))
     page.get_by_role("button", name="Sign in").click()

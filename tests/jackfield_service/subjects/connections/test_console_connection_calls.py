@@ -98,7 +98,7 @@ def test_quotas_of_a_connection_are_set_on_its_page(place: Place, runtime: Jackf
     given = {"count": "3", "per": "month", "action": "echo/say"}
     assert client.change(page, f"{page}/quotas", **given).headers["location"] == f"{page}?done=quotas"
     runtime.invoke(say("say", "hall", text="x"))
-    told = "3 of echo/say per month of this connection 1 "
+    told = "3 calls of echo/say per month 1 "
     assert told in client.get(page).words
     reader = place.signed_in(token(place, "invoke"))
     assert (told in reader.get(page).words, f"{page}/quotas" in reader.get(page).text) == (True, False)

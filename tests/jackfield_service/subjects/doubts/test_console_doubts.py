@@ -101,9 +101,7 @@ def test_a_doubt_says_first_what_was_sent_to_whom(office: Office) -> None:
     shown = page.words.partition("Entry as JSON")[0]
     assert [shown.count(words) for words in ("onDoubt", "and may have taken effect", "Result Found")] == [0, 0, 0]
     listed = client.get("/doubts")
-    assert (
-        "Action Connection In doubt Last look Next look Create Ticket bureau The lamp is broken desk just now nothing found" in listed.words
-    )
+    assert "Action Connection Since Last look Next look Create Ticket bureau The lamp is broken desk just now nothing found" in listed.words
     assert f'href="/invocations/{identifier}"' in listed.text
     assert 'href="/doubts" aria-current="page"' in listed.text
     client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/resolve", **{"as": "failed"})

@@ -113,9 +113,8 @@ def test_the_overview_says_it_in_words_too(place: Place) -> None:
     page = client.get("/?span=1h")
     words = page.words
     assert ['class="count">p95<' in page.text, page.text.count('class="count"><div>1</div>') > 1] == [True, True]
-    assert words.index("All in doubt") < words.index("In doubt 1 to be resolved") < words.index("By connector")
-    assert "In doubt 1 to be resolved" in words
-    assert "Failing connections 1 of 2" in words
+    assert words.index("1 connection fails : closed") < words.index("All in doubt") < words.index("By connector")
+    assert ("1 to be resolved" in words, "Failing connections" in words) == (False, False), "what is told above is told once"
     assert "in_doubt (1)" in words
     assert "<svg" in client.get("/?live=1", hx_request="true").text
 
@@ -141,10 +140,11 @@ def entry(log: list[dict[str, object]], **given: object) -> object:
 
 def test_every_reader_sees_how_many_calls_wait(place: Place) -> None:
     """Whoever may not decide is led to the list of invocations."""
-    place.host.runtime("default").enqueue({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hi"}})
+    place.workspaces.set("default", {"rules": {"approve": ["echo/say"]}})
+    place.host.runtime("default").invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hi"}})
     for scope, address in (("read", "/invocations?status=waiting"), ("approve", "/approvals")):
         page = place.signed_in(token(place, scope)).get("/")
-        assert f'href="{address}" class="whole">Waiting for approval' in page.text, scope
+        assert f'href="{address}">1 call waits for an approval' in page.text, scope
 
 
 def test_tries_are_bars_and_rows() -> None:

@@ -48,7 +48,7 @@ def test_the_operator_sees_all_tenants_and_goes_on_in_one(place: Place) -> None:
     """The list has calls and failures; the switch leads into the workspace and back, in one session; tokens see nothing of it."""
     operator = place.signed_in()
     words = operator.get("/tenants").words
-    assert re.search(r"acme-1 active 1 3 [12] connections 20 just now|acme-1 active 1 3 [12] connections 20 \d+ s ago", words), words
+    assert re.search(r"acme-1 active 1 3 [12] 20 connections just now|acme-1 active 1 3 [12] 20 connections \d+ s ago", words), words
     assert "default (you are here) active" in words
     assert "acme-2" not in operator.get("/tenants?text=acme-1", **{"hx-request": "true"}).words
     assert operator.change("/tenants", "/tenants/acme-1/switch").status == 303
@@ -180,15 +180,46 @@ def test_quotas_are_set_in_the_console_which_shows_what_is_spent(place: Place) -
     given = {"count": "3", "per": "month", "action": "echo/say", "by": "connection"}
     assert operator.change(page, f"{page}/quotas", **given).status == 303
     place.host.runtime("acme-1").invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "x"}})
-    assert "3 of echo/say per month for each connection 1 by one connection; 1 have spent some" in operator.get(page).words
+    assert "3 calls of echo/say per month, for each connection 1 by one connection; 1 have spent some" in operator.get(page).words
     assert operator.change(page, f"{page}/quotas", count="0.5", per="day", sum="/amount").status == 303
     operator.change(page, f"{page}/quotas", **{**given, "count": "4", "place": "0"})
     words = operator.get(page).words
-    assert ("4 of echo/say per month for each connection 1 by" in words, "0.5 of /amount per day" in words) == (True, True)
+    assert ("4 calls of echo/say per month, for each connection 1 by" in words, "0.5 in all of “amount” in calls per day" in words) == (
+        True,
+        True,
+    )
     operator.change(page, f"{page}/quotas", place="1", removal="on")
     assert place.workspaces.find("acme-1").settings.quotas == (
         {"count": 4, "per": "month", "of": {"action": "echo/say"}, "by": "connection"},
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"effect": "write", "action": "aws-ses/*", "by": "token"}, "1,500 writes of aws-ses per day, for each token"),
+        ({"effect": "change", "connection": "acme-*"}, "1,500 changes over acme-* per day"),
+        (
+            {"action": "stripe/createRefund", "sum": "/order/amount"},
+            "1,500 in all of “order, amount” in calls of stripe/createRefund per day",
+        ),
+        ({"by": "/to"}, "1,500 calls per day, for each value of “to”"),
+        ({"effect": "read"}, "1,500 reads per day"),
+    ],
+)
+def test_a_quota_is_a_sentence(place: Place, given: dict[str, str], words: str) -> None:
+    """It has no syntax of rules and pointers."""
+    operator, page = place.signed_in(), "/tenants/acme-1"
+    assert operator.change(page, f"{page}/quotas", count="1500", per="day", **given).status == 303
+    assert words in operator.get(page).words
+
+
+def test_limits_are_told_in_words(place: Place) -> None:
+    """Each in a line of its own, in the list of tenants."""
+    place.workspaces.set("acme-1", {"limits": {"queued": 1000, "storageBytes": 5_000_000, "requestsPerSecond": 2, "connections": 20}})
+    words = place.signed_in().get("/tenants").words
+    for limit in ("20 connections", "1,000 queued calls", "2 requests a second", "of files"):
+        assert limit in words
 
 
 def test_what_a_tenant_refuses_is_told_in_words_of_the_page(place: Place) -> None:

@@ -55,8 +55,8 @@ DONE = {
 """Outcomes of a step, as texts for the page."""
 LIST = "/doubts"
 """Address of the list of doubts."""
-_COLUMNS = ("Action", "Connection", "In doubt", "Last look", "Next look")
-_SORTS = Sorts({"Action": "action", "Connection": "connection", "In doubt": "settledAt"}, names="id")
+_COLUMNS = ("Action", "Connection", "Since", "Last look", "Next look")
+_SORTS = Sorts({"Action": "action", "Connection": "connection", "Since": "settledAt"}, names="id")
 _PAGE = 50
 _SENT = re.compile(r"\A'[^']*' (?:was sent and )?may have taken effect: ")
 """Begin of an error's message that its page says in a sentence."""

@@ -54,7 +54,7 @@ def shown(request: PageRequest) -> Response:
     settings = _stored(request)
     lead = [h.strong(request.identity.workspace), ": one tenant, with its connections, tokens and invocations."]
     content = [done_notice(request, _DONE), _settings(request, settings), _explain_form(request)]
-    return page(request, "workspace", "Workspace", *content, lead=lead)
+    return page(request, "workspace", "Settings", *content, lead=lead)
 
 
 def _stored(request: PageRequest) -> Settings:
@@ -88,7 +88,7 @@ def changed(request: PageRequest) -> Response:
     """``POST /workspace``: the operator may change all settings; the scope ``manage``, only input recording and retention."""
     found = request.runtime.access.workspaces.acting_as(request.identity.actor).set(request.identity.workspace, _changes(request))
     if found.warnings:
-        return outcome(request, "workspace", "Workspace", notice(_DONE["changed"], tone="good"), gaps_told(found.warnings))
+        return outcome(request, "workspace", "Settings", notice(_DONE["changed"], tone="good"), gaps_told(found.warnings))
     return redirect(request, "/workspace?done=changed")
 
 
@@ -108,7 +108,7 @@ def explained(request: PageRequest) -> Response:
             _decision(request, Request(connector, action, _effect(request, connector, action), given["connection"] or None), given["token"])
         )
     shown = [told] if request.partial else [_settings(request, _stored(request)), _explain_form(request, given, told)]
-    return outcome(request, "workspace", "Workspace", *shown)
+    return outcome(request, "workspace", "Settings", *shown)
 
 
 def suggested(request: PageRequest) -> Response:

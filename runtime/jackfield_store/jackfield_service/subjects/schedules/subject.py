@@ -45,7 +45,7 @@ SCHEDULES = Resource(
         Field("overlap", {
             "enum": [*OVERLAP], "description":
             "What becomes of a slot while an earlier invocation has not ended (default: skip; queue if all missed slots run).",
-        }, Is.ALWAYS | _SET, title="If the one before still runs", words=OVERLAP),
+        }, Is.ALWAYS | _SET, title="If still running", words=OVERLAP),
         Field("runsAs", object_of(("caller", "token"), caller=NULLABLE, token=NULLABLE), Is.ALWAYS, title="Runs as"),
         Field("nextAt", {**NULLABLE, "format": "date-time"}, Is.ALWAYS, title="Next"),
         Field("silentUntil", MOMENT), Field("silentReason", STRING),

@@ -35,7 +35,7 @@ _TONES = {
     "pending": "busy", "disabling": "busy", "degraded": "warn",
 }  # fmt: skip
 _WORDS = {
-    "granted": "connected", "saved": "to be confirmed", "in_doubt": "in doubt", "ok": "working", "dead": "dead letter", "disabling": "pausing",
+    "granted": "connected", "saved": "to be confirmed", "in_doubt": "in doubt", "ok": "working", "untested": "not tested", "dead": "dead letter", "disabling": "pausing",
 }  # fmt: skip
 _WORD = re.compile("[a-z]+")
 FILTERS = "filters"

@@ -10,8 +10,11 @@ from jackfield.kernel.markup import Markup, Node, table
 from jackfield_service.shell.pages.layout.components import at, final, form, h, panel
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.quota_fields import quota_fields, read_quota
-from jackfield_store.access.quotas import SCALE, WORKSPACE, quotas_of
+from jackfield_store.access.quotas import SCALE, WORKSPACE, Quota, quotas_of
 from jackfield_store.journal.quotas import digest, used
+
+_EFFECTS = {"write": "writes", "change": "changes", "idempotent": "idempotent calls", "read": "reads"}
+"""Calls by their effects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,11 @@ class QuotaCard:
             counts, most = spent.get(digest(storage.vault, workspace, [quota.name, self.key]), (0, 0))
             each = "" if quota.by is None or not counts else f" by one {quota.by.removeprefix('/')}; {counts:,} have spent some"
             acts = [[self._form(str(place)), self._removal(str(place), quota.title)]] if may else []
-            rows.append((quota.title, f"{most / SCALE:,.10g}{each}", at(quota.span(request.now)[1], request.now), *acts))
+            rows.append(
+                (quota_text(self.quotas[place], quota), f"{most / SCALE:,.10g}{each}", at(quota.span(request.now)[1], request.now), *acts)
+            )
         lead = h.p("How many calls may take effect in a span of time. A doubt counts as spent.", class_="muted")
-        columns = ("At most", "Spent now", "Counted anew", *(["Actions"] if may else []))
+        columns = ("At most", "Spent now", "Resets", *(["Actions"] if may else []))
         title = h.div(h.h2("Quotas"), self._form() if may else None, class_="row")
         return h.section(title, lead, table("Quotas", columns, rows, empty="No quotas: nothing limits what takes effect."), class_="card")
 
@@ -55,6 +60,22 @@ class QuotaCard:
     def _removal(self, place: str, title: str) -> Markup:
         there = [h.input(type="hidden", name=name, value=value) for name, value in (("place", place), ("removal", "on"))]
         return final(self.request, self.address, "Remove", "Nothing is counted against it any more.", *there, of=title, state=self.state)
+
+
+def quota_text(given: Mapping[str, Any], quota: Quota) -> str:
+    """Return a stored quota in words, such as ``500 writes of aws-ses per day, for each token``."""
+    of, each, path = given.get("of", {}), quota.by or "", quota.sum or ""
+    action, connection = str(of.get("action", "*")), of.get("connection")
+    what = _EFFECTS.get(of.get("effect", ""), "calls")
+    what += "" if action in ("*", "*/*") else f" of {action.removesuffix('/*')}"
+    what += f" over {connection}" if connection else ""
+    number = f"{quota.count:,.12g} {what}" if not path else f"{quota.count:,.12g} in all of “{_last(path)}” in {what}"
+    whose = "" if not each else f", for each {each}" if not each.startswith("/") else f", for each value of “{_last(each)}”"
+    return f"{number} per {quota.per}{whose}"
+
+
+def _last(path: str) -> str:
+    return path.removeprefix("/").replace("/", ", ")
 
 
 def quotas_from(form_: Mapping[str, str], present: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -45,7 +45,7 @@ _SECTIONS = (
         "Administration",
         (
             ("tokens", "/tokens", "Tokens"),
-            ("workspace", "/workspace", "Workspace"),
+            ("workspace", "/workspace", "Settings"),
             ("audit", "/audit", "Audit log"),
             ("tenants", "/tenants", "Tenants"),
         ),

@@ -60,7 +60,7 @@ def listed(request: PageRequest) -> Response:
     shown = found.table(LIST, "Approvals", columns, rows, empty=empty, kept={"status": None if status == _WAITING else status})
     choices = [("", "All"), *((one, one.capitalize()) for one in STATUSES)]
     chosen = h.form(
-        choice_field("status", "Status", choices, status), h.div(h.button("Show"), class_="actions"), action=LIST, class_="filters"
+        choice_field("status", "Status", choices, status), h.div(h.button("Filter"), class_="actions"), action=LIST, class_="filters"
     )
     lead = "Calls that a rule lets wait. Decide shows exactly what would be sent."
     done = done_notice(request, DONE, *WARNINGS)

@@ -31,7 +31,7 @@ from jackfield_service.subjects.connections.pages.uses import uses
 
 _PAGE = 50
 _MOST = 1000
-_STATUSES = (("", "Any status"), ("ok", "Working"), ("failing", "Failing"), ("expired", "Expired"), ("untested", "Untested"))
+_STATUSES = (("", "Any status"), ("ok", "Working"), ("failing", "Failing"), ("expired", "Expired"), ("untested", "Not tested"))
 _SORTS = Sorts({"Name": "name", "Status": "status", "Type": "type", "Source": "source"}, names="name")
 _DONE = {"removed": "Connection removed, with its secrets.", **NONE}
 

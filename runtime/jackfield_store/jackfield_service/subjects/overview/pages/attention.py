@@ -5,7 +5,7 @@ workspaces."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jackfield.connections.connection_page import ConnectionPage
@@ -23,8 +23,6 @@ from jackfield_store.access.platform_tokens import pattern_of
 
 LOOKED_AT = 1000
 """Maximum numbers of connections, schedules, and subscriptions that are checked, the last two for missing references."""
-LOST = ("failing", "expired")
-"""States of a connection that does not work."""
 _NAMED = 3
 _MOST_WORKSPACES = 50
 _TITLES = {
@@ -55,14 +53,12 @@ class _Trouble:
         return h.li(badge(self.word), " ", _link(what, self.address, is_linked), names, rest, ".", cut)
 
 
-def attention_card(request: PageRequest, *, is_linked: bool = True, connections: ConnectionPage | None = None) -> Markup | None:
+def attention_card(request: PageRequest, *, is_linked: bool = True) -> Markup | None:
     """Render the objects that need a person in the request's workspace, as far as the visitor may see them; None if there are none.
-    ``is_linked``: the visitor is in that workspace, so that the pages' addresses lead there. ``connections`` are its first, if the page has
-    read them."""
+    ``is_linked``: the visitor is in that workspace, so that the pages' addresses lead there."""
     if not request.server.storage.enabled or request.is_silent:
         return None
-    first = connections or request.connections.list(limit=LOOKED_AT)
-    found = [one for one in (_lost(first), *_found(request)) if one.count or one.is_cut]
+    found = [one for one in (*_lost(request.connections.list(limit=LOOKED_AT)), *_found(request)) if one.count or one.is_cut]
     lines = [one.shown(is_linked=is_linked) for one in found]
     return card("Needs attention", h.ul(lines, class_="plain stack"), id="attention") if lines else None
 
@@ -79,9 +75,11 @@ def workspaces_card(request: PageRequest) -> Markup | None:
     return card("Tenants that need attention", table("Tenants that need attention", columns, rows), more, id="workspaces-attention")
 
 
-def _lost(page: ConnectionPage) -> _Trouble:
-    rows = [row for row in page.items if row.get("status") in LOST]
-    return _of_rows("failing", "1 connection fails", "connections fail", "/connections", rows, is_cut=bool(page.next_cursor))
+def _lost(page: ConnectionPage) -> Iterator[_Trouble]:
+    for status, one, many in (("failing", "1 connection fails", "fail"), ("expired", "1 connection has expired", "have expired")):
+        rows, is_cut = [row for row in page.items if row.get("status") == status], bool(page.next_cursor) and status == "failing"
+        found = _of_rows(status, one, f"connections {many}", "/connections", rows, is_cut=is_cut)
+        yield replace(found, address=f"/connections?status={status}")
 
 
 def _found(request: PageRequest) -> Iterator[_Trouble]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 from starlette.responses import Response
 
@@ -14,7 +13,7 @@ from jackfield_service.shell.pages.layout.shell import fragment, page
 from jackfield_service.subjects.connectors.pages.marketplace import revoked_notices
 from jackfield_service.subjects.doubts.page import open_doubts
 from jackfield_service.subjects.invocations.pages.invocations import entries_table
-from jackfield_service.subjects.overview.pages.attention import LOOKED_AT, LOST, attention_card
+from jackfield_service.subjects.overview.pages.attention import attention_card
 from jackfield_service.subjects.overview.pages.charts import failure_chart, latency_chart, rate_chart
 from jackfield_service.subjects.overview.pages.first_steps import first_steps
 from jackfield_service.subjects.overview.pages.statistics import SPANS, STATUSES, Figures, Span, counted, figures
@@ -40,14 +39,13 @@ def shown(request: PageRequest) -> Response:
 
 def _content(request: PageRequest, span: Span) -> list[Node]:
     numbers, limited = _figures(request, span)
-    connections = request.connections.list(limit=LOOKED_AT)
     begun = bool(numbers.total or request.journal.entries(limit=1)[0])
     return [
         revoked_notices(request),
         _broken(request),
-        attention_card(request, connections=connections),
+        attention_card(request),
         open_doubts(request),
-        _tiles(request, numbers, connections.items) if begun else None,
+        _tiles(request, numbers) if begun else None,
         h.p(limited, class_="muted") if limited else None,
         h.div(
             _figure(f"Invocations per {_part(span)}", rate_chart(numbers.buckets), _legend(), _rate_table(numbers), wide=True)
@@ -56,7 +54,7 @@ def _content(request: PageRequest, span: Span) -> list[Node]:
             _figure(
                 "Latency by connector",
                 latency_chart(numbers.rows),
-                _marks((("accent", "p50"), ("soft", "p95")), h.li("with all waits")),
+                _marks((("accent", "p50"), ("soft", "p95")), h.li("including waits")),
                 _latency_table(numbers),
             )
             if numbers.rows
@@ -94,9 +92,9 @@ def _broken(request: PageRequest) -> Node:
     return [notice(text, tone="bad") for text in request.server.runtimes.broken()]
 
 
-def _tiles(request: PageRequest, numbers: Figures, rows: Sequence[Mapping[str, Any]]) -> Markup:
+def _tiles(request: PageRequest, numbers: Figures) -> Markup:
+    """Render the figures. The cards above name calls that wait, doubts and failing connections."""
     counts = request.journal.open_counts()
-    failing = sum(row.get("status") in LOST for row in rows)
     cancelled = sum(row.cancelled for row in numbers.rows)
     share = f"{numbers.succeeded / numbers.settled:.1%}" if numbers.settled else "no data"
     return h.ul(
@@ -104,16 +102,9 @@ def _tiles(request: PageRequest, numbers: Figures, rows: Sequence[Mapping[str, A
         _tile("Succeeded", share, f"without {cancelled:,} cancelled" if cancelled else None, "/invocations?status=succeeded"),
         _tile("Latency, p50", span_text(numbers.p50), f"p95 {span_text(numbers.p95)}" if numbers.p95 is not None else None, None),
         _tile("Queued now", f"{counts['queued']:,}", f"{counts['running']:,} running", "/queue"),
-        _tile("Waiting for approval", f"{counts['waiting']:,}", None, _waiting_list(request), alarm=bool(counts["waiting"])),
-        _tile("In doubt", f"{counts['in_doubt']:,}", "to be resolved" if counts["in_doubt"] else None, "/doubts", alarm=bool(counts["in_doubt"])),
         _tile("Dead letters", f"{counts['dead']:,}", "to be redriven" if counts["dead"] else None, "/queue/dead-letters", alarm=bool(counts["dead"])),
-        _tile("Failing connections", f"{failing:,}", f"of {len(rows):,}", "/connections?status=failing", alarm=bool(failing)),
         class_="tiles",
     )  # fmt: skip
-
-
-def _waiting_list(request: PageRequest) -> str:
-    return "/approvals" if request.may("approve") else "/invocations?status=waiting"
 
 
 def _tile(title: str, value: str, below: str | None, address: str | None, *, alarm: bool = False) -> Markup:

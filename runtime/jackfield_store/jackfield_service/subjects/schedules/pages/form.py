@@ -159,7 +159,7 @@ def _form(request: PageRequest, address: str, found: Mapping[str, Any], before: 
         times.fields(request),
         h.div(
             placed("missed", choice_field("missed", "Missed runs", MISSED.items(), found.get("missed", "latest"))),
-            placed("overlap", choice_field("overlap", "If the one before still runs", OVERLAP.items(), found.get("overlap", "skip"))),
+            placed("overlap", choice_field("overlap", "If still running", OVERLAP.items(), found.get("overlap", "skip"))),
             class_="pair",
         ),
         h.div(_call(request, found["invocation"]), id=STARTED, class_="stack"),

@@ -25,14 +25,21 @@ from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.shell import fragment, page, redirect
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.pages.sign_in import ConsoleSessions
+from jackfield_service.subjects.files.page import size_text
 from jackfield_service.subjects.tenants.health import health
 from jackfield_service.subjects.tenants.pages.server_health import server_cards
 from jackfield_store.access import Workspace, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 
 _PAGE = 50
-_COLUMNS = ("Tenant", "Status", "Connections", "Calls, 24 h", "Failures, 24 h", "Limits", "Created", "Actions")
+_COUNTS = ("Connections", "Calls in 24\N{NO-BREAK SPACE}h", "Failed")
+_COLUMNS = ("Tenant", "Status", *_COUNTS, "Limits", "Created", "Actions")
 _SORTS = Sorts({"Tenant": "name", "Created": "createdAt"}, names="name")
+_LIMITED = {
+    "requestsPerSecond": "requests a second", "concurrent": "calls at once", "queued": "queued calls", "waiting": "calls that wait",
+    "connections": "connections",
+}  # fmt: skip
+"""Nouns of the limits on numbers."""
 _DONE = {"created": "Tenant created."}
 
 
@@ -106,7 +113,9 @@ def _render_results(request: PageRequest) -> Markup:
     found = _SORTS.read(request, listed, _PAGE)
     rows = [_row(request, workspace) for workspace in found.rows]
     empty = "No tenant has a name that begins so." if text else "No tenants yet."
-    return found.table("/tenants", "Tenants", _COLUMNS, rows, empty=empty, older="More", whole=False, kept={"text": text or None})
+    return found.table(
+        "/tenants", "Tenants", _COLUMNS, rows, empty=empty, older="More", whole=False, kept={"text": text or None}, numbers=_COUNTS
+    )
 
 
 def _row(request: PageRequest, workspace: Workspace) -> tuple[Node, ...]:
@@ -116,11 +125,16 @@ def _row(request: PageRequest, workspace: Workspace) -> tuple[Node, ...]:
     if workspace.damage is not None:
         return name, badge("damaged"), workspace.damage, "", "", "", at(workspace.created_at, request.now), ""
     found = health(request.server.storage.database, workspace.name, request.now)
-    connections = [f"{found.connections:,} ", badge("failing", f"{found.failing:,} failing") if found.failing else None]
-    limits = ", ".join(f"{limit} {number:,.0f}" for limit, number in workspace.settings.limits.items()) or "none"
+    connections = [badge("failing", f"{found.failing:,} failing") if found.failing else None, f" {found.connections:,}"]
+    limits = [[h.br() if place else None, limit_text(*limit)] for place, limit in enumerate(workspace.settings.limits.items())] or "none"
     counts = (f"{found.calls:,}", f"{found.failures:,}")
     created = at(workspace.created_at, request.now) if workspace.created_at is not None else h.span("with the server", class_="muted")
     return name, badge(status_of(workspace)), connections, *counts, limits, created, _acts(request, workspace)
+
+
+def limit_text(name: str, number: float) -> str:
+    """Return a limit in words, such as ``20 connections``."""
+    return f"{size_text(int(number))} of files" if name == "storageBytes" else f"{number:,.0f} {_LIMITED[name]}"
 
 
 def _acts(request: PageRequest, workspace: Workspace) -> list[Node]:
@@ -158,9 +172,9 @@ def _platforms(request: PageRequest) -> Markup:
     ]
     empty = ["No platform has a token. ", h.code("jackfield tokens create --kind platform"), " makes one."]
     lead = h.p(
-        "Programs that manage the tenants whose names fit. ",
+        "Each is a program that manages the tenants whose names fit its pattern. ",
         h.a("OAuth clients", href="/oauth-clients"),
         " serve them all.",
         class_="muted",
     )
-    return card("Platforms", lead, table("Platforms", ("Tenants", "Active tokens", "Events"), rows, empty=empty))
+    return card("Platforms", lead, table("Platforms", ("Names of its tenants", "Active tokens", "Events"), rows, empty=empty))
