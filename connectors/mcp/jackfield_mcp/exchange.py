@@ -24,10 +24,11 @@ from jackfield.kernel.dataclass import replace
 from jackfield_http.answers import StreamedAnswer, media_type
 from jackfield_http.client import HttpClient
 from jackfield_http.event_streams import Event, EventReader
-from jackfield_http.parsing import parsed
+from jackfield_http.parsing import charset_of, parsed
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import SignIn
 from jackfield_http.urls import Url
+from jackfield_mcp.bodies import answer_in, events_of, read_event
 from jackfield_mcp.listening import Listener
 from jackfield_mcp.messages import Message, Session, amount, messages_in
 from jackfield_mcp.outcomes import Garbled, ScopesMissing, explained, garbled, judged, result_of
@@ -56,6 +57,7 @@ _LONGEST_PROGRESS = 200
 _MESSAGE_EVENTS = (None, "", "message")
 """Types of the events that have messages."""
 _PROGRESS = "notifications/progress"
+_NO_MESSAGE = Message("", {}, None)
 
 Json = Mapping[str, Any]
 
@@ -167,11 +169,11 @@ class Exchanges:
 
     def _listen(self, session: Session, opened: Callable[[StreamedAnswer], None]) -> None:
         """Read the server's own stream to its end, in a thread that has no call of its own."""
-        headers, reader, replies = {**Message("", {}, None).headers(session), "Accept": "text/event-stream"}, EventReader(), 0
+        headers, reader, replies = {**_NO_MESSAGE.headers(session), "Accept": "text/event-stream"}, EventReader(), 0
         with suppress(JackfieldError), self.quiet.stream("GET", self._url, headers=headers, step="listen", largest=LARGEST) as answer:
             opened(answer)
             for event in chain.from_iterable(map(reader.feed, bounded_answer(answer.chunks(), limit=LARGEST))):
-                replies += sum(self._reply(session, found) for found in _messages(event))
+                replies += sum(self._reply(session, found) for found in _messages(event, _NO_MESSAGE))
                 if replies > _MOST_REPLIES:
                     break
 
@@ -195,12 +197,12 @@ class Exchanges:
 
     def _read_reply(self, answer: StreamedAnswer, session: Session | None, message: Message) -> Any:
         """Return the answer to a message: the whole body, or the event of a stream that has it."""
-        media = media_type(answer.headers)
+        media, charset = media_type(answer.headers), charset_of(answer.headers.get("content-type", ""))
         if media == "text/event-stream":
             return self._streamed(answer, session, message)
         content = whole_answer(answer.chunks(), limit=LARGEST, media_type="application/json")
         try:
-            return _parsed(content)
+            return _parsed(content, message, charset)
         except Garbled:
             if media and "json" not in media:  # some servers send JSON as text: what is an answer says so itself
                 raise garbled(f"is neither JSON nor a stream of events ({media[:80]})") from None
@@ -210,19 +212,18 @@ class Exchanges:
         reader, count, replies = EventReader(), 0, 0
         last: Json = {}
         try:
-            for chunk in bounded_answer(answer.chunks(), limit=LARGEST):
-                for event in filter(_has_data, reader.feed(chunk)):
-                    listed = _messages(event)
-                    count += max(1, len(listed))
-                    for found in listed:
-                        if message.is_answered_by(found):
-                            return found
-                        last = found
-                        replies += self._heard(session, found, message)
-                        if replies > _MOST_REPLIES:
-                            raise garbled(f"came after more than {_MOST_REPLIES} requests of the server's own")
-                    if count > _MOST_MESSAGES:
-                        raise garbled(f"came after more than {_MOST_MESSAGES:,} other messages")
+            for event in filter(_has_data, events_of(bounded_answer(answer.chunks(), limit=LARGEST), reader)):
+                listed = _messages(event, message)
+                count += max(1, len(listed))
+                for found in listed:
+                    if message.is_answered_by(found):
+                        return found
+                    last = found
+                    replies += self._heard(session, found, message)
+                    if replies > _MOST_REPLIES:
+                        raise garbled(f"came after more than {_MOST_REPLIES} requests of the server's own")
+                if count > _MOST_MESSAGES:
+                    raise garbled(f"came after more than {_MOST_MESSAGES:,} other messages")
         except Unavailable as error:
             if not error.retryable or error.sent is not Sent.UNKNOWN or session is None or isinstance(error, Garbled):
                 raise
@@ -287,7 +288,7 @@ class Exchanges:
         if not isinstance(found["id"], str | int) or len(str(found["id"])) > LONGEST_ID:
             return 0
         body = {"jsonrpc": "2.0", "id": found["id"], **outcome}
-        headers = Message("", {}, None).headers(session)
+        headers = _NO_MESSAGE.headers(session)
         with suppress(JackfieldError), self.quiet.stream("POST", self._url, json=body, headers=headers, safe=True, step="reply"):
             pass
         return 1
@@ -296,11 +297,14 @@ class Exchanges:
         return current_call() or self._context.call
 
 
-def _parsed(content: bytes) -> Any:
+def _parsed(content: bytes, message: Message, charset: str | None) -> Any:
     try:
-        return parsed(content)
+        return parsed(content, charset=charset)
     except ValueError as error:
-        raise garbled("is empty" if not content.strip() else "is not JSON, or too large") from error
+        found = None if isinstance(error, TooCostly) else answer_in(content, message, charset)
+        if found is None:
+            raise garbled("is empty" if not content.strip() else "is not JSON, or too large") from error
+        return found
 
 
 def _has_data(event: Event) -> bool:
@@ -308,16 +312,14 @@ def _has_data(event: Event) -> bool:
     return bool(event.data)
 
 
-def _messages(event: Event) -> list[Json]:
+def _messages(event: Event, message: Message) -> list[Json]:
     """Return the messages of an event. One of another type has none, and neither has what is no JSON: heartbeats are often such events."""
     if event.name not in _MESSAGE_EVENTS:
         return []
     try:
-        return messages_in(parsed(event.data))
+        return messages_in(read_event(event.data, message))
     except TooCostly as error:
         raise garbled("is too large") from error
-    except ValueError:
-        return []
 
 
 def _unanswered(last: Json) -> JackfieldError:

@@ -29,6 +29,7 @@ _NAMED_BY = {
     "tasks/update": "taskId",
 }
 """Parameter that the field ``Mcp-Name`` repeats, by method."""
+_OF_ANSWERS = frozenset({"jsonrpc", "id", "result", "error"})
 _PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _LOOKS_ENCODED = re.compile(r"=\?base64\?.*\?=", re.IGNORECASE)
 
@@ -82,8 +83,10 @@ class Message:
         return cls(method, asked, identifier, offers or {})
 
     def is_answered_by(self, found: Json) -> bool:
-        """Return whether a message is the answer to this one: it has its ID, and a result or an error. Nothing else that comes is one."""
-        return found.get("jsonrpc") == "2.0" and found.get("id") == self.id and not {"result", "error"}.isdisjoint(found)
+        """Return whether a message is the answer to this one: it has its ID, and a result or an error. Nothing else that comes is one.
+        Some servers leave ``jsonrpc`` out, or write it as a number; then it has nothing else."""
+        is_message = found.get("jsonrpc") == "2.0" or found.keys() <= _OF_ANSWERS
+        return is_message and self.id is not None and found.get("id") == self.id and not {"result", "error"}.isdisjoint(found)
 
     def body(self, session: Session | None) -> dict[str, Any]:
         """Return the JSON to send; a modern request carries the revision and the client's capabilities in ``_meta``."""
@@ -129,8 +132,14 @@ def amount(value: object) -> float | None:
 
 
 def messages_in(found: object) -> list[Json]:
-    """Return the messages in a server's JSON, one or a batch, without null members. A value that is no object is no message."""
-    return [present(one) for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]
+    """Return the messages in a server's JSON, one or a batch, without null members. A value that is no object is no message. A result of
+    null, as functions without a value have it, is an empty one."""
+    rows = [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]
+    return [present({**one, "result": {}} if _has_null(one) else one) for one in rows]
+
+
+def _has_null(message: Json) -> bool:
+    return "error" not in message and "result" in message and message["result"] is None
 
 
 def offered(*, takes_tasks: bool, answers: bool) -> dict[str, Any]:

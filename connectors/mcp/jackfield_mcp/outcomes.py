@@ -253,7 +253,7 @@ def result_of(found: object, message: Message) -> Json:
     """
     rows = messages_in(found)
     one = next(filter(message.is_answered_by, rows), rows[0] if len(rows) == 1 else {})
-    if one.get("jsonrpc") != "2.0":
+    if one.get("jsonrpc") != "2.0" and not message.is_answered_by(one):
         raise garbled("is no message of JSON-RPC")
     if ("result" in one) == ("error" in one):
         raise garbled("has both a result and an error, or neither")

@@ -1,0 +1,96 @@
+"""The answer to one message in what a server has sent, in whatever form that is written. Its ID, which no server can guess, tells it: a
+write that was answered in full is in no doubt for a formality."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from jackfield.connector import TooCostly, current_call
+from jackfield_http.event_streams import Event, EventReader
+from jackfield_http.parsing import parsed
+from jackfield_mcp.messages import Message, messages_in
+
+_BEGINS = (b"{", b"[")
+_LOOSE = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?(?:NaN|Infinity)\b', re.DOTALL)
+"""Texts, and the numbers that JSON has no form for."""
+_CONTROLS = re.compile(rb"[\x00-\x1f]")
+_PADDING = b"\x00 \t\r\n"
+_NULLED = "the server's answer is no JSON: its numbers without a value (NaN, Infinity) are null"
+
+
+def answer_in(content: bytes, message: Message, charset: str | None) -> Any:
+    """Return the answer to a message in a body that is no JSON: as events, a message in each line, or JSON as Python writes it; None if
+    there is none.
+
+    :raises TooCostly: if it has too many values.
+    """
+    reader = EventReader()
+    events = (event.data for event in chain(reader.feed(content), reader.rest()))
+    return next(filter(None, (_answer(piece, message, charset) for piece in chain([content], events, content.splitlines()))), None)
+
+
+def read_event(data: bytes, message: Message) -> Any:
+    """Return the JSON of an event; None if it is none. JSON as Python writes it is read if it is the answer to ``message``.
+
+    :raises TooCostly: if it has too many values.
+    """
+    try:
+        return parsed(data)
+    except TooCostly:
+        raise
+    except ValueError:
+        return _answer(data, message, None)
+
+
+def events_of(chunks: Iterable[bytes], reader: EventReader) -> Iterator[Event]:
+    """Yield the events of a stream, at last one without the empty line behind it. A body that begins as JSON, and not as events do, is one
+    event."""
+    pieces = iter(chunks)
+    first = next(pieces, b"")
+    if first.lstrip()[:1] in _BEGINS:
+        yield Event(b"".join([first, *pieces]), None)
+        return
+    for chunk in chain([first], pieces):
+        yield from reader.feed(chunk)
+    last = reader.last_id
+    yield from reader.rest()
+    reader.last_id = last  # the last line may be the beginning of an ID
+
+
+def _answer(piece: bytes, message: Message, charset: str | None) -> Any:
+    if message.id is None or message.id.encode() not in piece:
+        return None
+    found = _loosely(piece.strip(_PADDING), charset)
+    return found if any(map(message.is_answered_by, messages_in(found))) else None
+
+
+def _loosely(content: bytes, charset: str | None) -> Any:
+    """Return JSON, also with numbers and control characters that JSON has no form for; None if it is none all the same."""
+    nulled = False
+
+    def strict(token: re.Match[bytes]) -> bytes:
+        nonlocal nulled
+        if token[0][:1] == b'"':
+            return _CONTROLS.sub(lambda one: b"\\u%04x" % ord(one[0]), token[0])
+        nulled = True
+        return b"null"
+
+    try:
+        return parsed(content, charset=charset)
+    except TooCostly:
+        raise
+    except ValueError:
+        made = _LOOSE.sub(strict, content)
+    call = current_call()
+    try:
+        found = parsed(made, charset=charset)
+    except TooCostly:
+        raise
+    except ValueError:
+        return None
+    if nulled and call is not None:
+        call.warn(_NULLED)
+    return found
