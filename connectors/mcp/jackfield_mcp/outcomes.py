@@ -22,6 +22,7 @@ from jackfield.connector import (
 )
 from jackfield.kernel.dataclass import dataclass
 from jackfield_http.errors import ROWS, HttpErrors, Refusal, Row
+from jackfield_http.rate_limits import told_in
 from jackfield_http.urls import UrlError, parse_url
 from jackfield_mcp.messages import Message, Session, messages_in, present
 from jackfield_mcp.naming import READ
@@ -33,8 +34,10 @@ _VERSION = -32022
 _LACKS = -32021
 _ASKS_BY_URL = -32042
 _NO_RESOURCE = -32002
-_REFUSED = frozenset({-32700, -32600, -32601, -32602, _LACKS})
-"""Codes of errors that say that nothing was done; of any other, nobody knows."""
+_REFUSED = frozenset({-32700, -32600, -32601, -32602, _LACKS, *range(400, 500)} - {408, 425, 499})
+"""Codes of errors that say that nothing was done, statuses of HTTP among them; of any other, nobody knows."""
+_OF_ACCESS: Mapping[int | str | None, type[JackfieldError]] = {401: Unauthenticated, 403: Forbidden, 429: RateLimited}
+"""Statuses of HTTP that servers write as codes of JSON-RPC."""
 _WITH_DATA = frozenset({_MISMATCH, _VERSION, _ASKS_BY_URL})
 """Codes whose data are read by themselves."""
 _MOST_WORDS = 1_000
@@ -153,8 +156,9 @@ def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldE
         return refused
     if code == _ASKS_BY_URL:
         return asks_person(error.get("data"))
-    if code == _NO_RESOURCE and method == READ:
-        return NotFound(text, provider=said, sent=Sent.REFUSED)
+    kind = NotFound if code == _NO_RESOURCE and method == READ else _OF_ACCESS.get(code)
+    if kind is not None:
+        return kind(text, provider=said, sent=Sent.REFUSED, retry_after=told_in(error.get("data"), None))
     if code in _REFUSED or (status != 200 and code != _INTERNAL):
         return Rejected(text, hint=_lacking(error.get("data")) if code == _LACKS else None, provider=said, sent=Sent.REFUSED)
     hint = "The server did not say whether it had done it: look there."

@@ -24,7 +24,7 @@ def _status(status: int, **headers: str) -> Answer:
     return lambda talk: talk.json({"error": "no"}, status, **headers)
 
 
-def _error(code: int, status: int = 200, **more: Any) -> Answer:
+def _error(code: Any, status: int = 200, **more: Any) -> Answer:
     return lambda talk: talk.error(code, status=status, **more)
 
 
@@ -43,6 +43,10 @@ ROWS: dict[str, Row] = {
     "asks a person": (_asks, "forbidden", "forbidden", 1, 1),
     "asks by an error": (_error(-32042, data={"elicitations": [{"url": "https://sign-in.example.com/"}]}), "forbidden", "forbidden", 1, 1),
     **{f"error {code}": (_error(code), *REFUSED) for code in (-32700, -32600, -32601, -32602, -32021)},
+    **{f"error {code}, a status": (_error(code), *REFUSED) for code in (400, 404, 409, 422, 451, "400")},
+    **{f"error {code}, an unclear status": (_error(code), *UNCLEAR) for code in (200, 302, 408, 425, 499, 500, 503)},
+    "error 401, a status": (_error(401), "unauthenticated", "unauthenticated", 1, 1),
+    "error 403, a status": (_error(403), "forbidden", "forbidden", 1, 1),
     "unknown method, by its status": (_error(-32601, 404), *REFUSED),
     "capability missing, by its status": (_error(-32021, 400), *REFUSED),
     **{f"status {status}": (_status(status), *REFUSED) for status in (400, 404, 405, 409, 410, 422)},
@@ -168,3 +172,14 @@ def test_output_that_breaks_its_schema(tmp_path: Path) -> None:
     with stage(tmp_path, server) as jackfield:
         result = call(jackfield)
     assert (result.status, bool(result.meta.warnings), server.count("tools/call")) == ("succeeded", True, 1)
+
+
+@pytest.mark.parametrize("code", [429, "429", 429.0])
+def test_a_limit_in_the_code_of_an_error(tmp_path: Path, code: Any) -> None:
+    """Nothing was done: the call is made again once the server's wait is over."""
+    server, clock = ToolServer(), FakeClock()
+    limited = _error(code, data={"retry_after": 30})
+    server.on_call = lambda talk: limited(talk) if server.count("tools/call") == 1 else talk.result(said("done"))
+    with stage(tmp_path, server, clock=clock) as jackfield:
+        assert call(jackfield, timeoutSeconds=300).status == "succeeded"
+    assert (server.count("tools/call"), max(clock.slept) >= 30) == (2, True)
