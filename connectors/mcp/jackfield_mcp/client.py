@@ -266,6 +266,8 @@ class McpClient(SecretHolder):
 
     def _require_pinned(self, tool: Tool) -> None:
         tools = self._fresh()
+        if tools.digest(tool.name) != tool.digest:
+            tools = self._fresh(refuses=True)
         now = tools.digest(tool.name)
         if now == tool.digest:
             return
@@ -276,15 +278,20 @@ class McpClient(SecretHolder):
         text = f"the server has changed the tool '{shown}' since it was accepted: {names}"
         raise NotAllowed(text, hint=tool.hint, sent=Sent.NOTHING)
 
-    def _fresh(self) -> Tools:
-        found, clock = self._peer.tools, self._context.clock
-        if found is None or found.until <= clock.monotonic():
+    def _fresh(self, *, refuses: bool = False) -> Tools:
+        """Return the server's tools as they were listed, if that is fresh; young enough to refuse a call, if it ``refuses`` one."""
+        found = self._kept(refuses=refuses)
+        if found is None:
             with self._peer.alone(self._wire.seconds_left()):
-                found = self._peer.tools
-                if found is None or found.until <= clock.monotonic():
+                found = self._kept(refuses=refuses)
+                if found is None:
                     rows, seconds = self._listed()
-                    found = self._peer.tools = Tools(rows, clock.monotonic() + seconds)
+                    found = self._peer.tools = Tools(rows, self._context.clock.monotonic(), seconds)
         return found
+
+    def _kept(self, *, refuses: bool) -> Tools | None:
+        found, now = self._peer.tools, self._context.clock.monotonic()
+        return None if found is None or now >= (found.refuses_until if refuses else found.until) else found
 
     def _listed(self, *, is_again: bool = False) -> tuple[list[Json], float]:
         """Return the server's tools, and the seconds for which they count as fresh. A list that the server does not go on with, as when it

@@ -14,6 +14,8 @@ from jackfield_mcp.pins import digest_of, parts_of
 
 LEAST, USUAL, MOST = 60.0, 300.0, 3600.0
 """Seconds for which a list of tools counts as fresh: at least, where the server says nothing, at most."""
+REFUSES = 10.0
+"""Seconds for which a list may refuse a call. An older one is read again first: the server, or what was accepted, may have changed."""
 
 Json = Mapping[str, Any]
 
@@ -22,12 +24,14 @@ class Tools:
     """Digests of the tools that a server lists, and those of their members. The list itself, of up to 16 MiB for each connection, is not
     kept."""
 
-    def __init__(self, rows: Sequence[Json], until: float) -> None:
+    def __init__(self, rows: Sequence[Json], now: float, seconds: float) -> None:
         named = {str(row.get("name")): row for row in reversed(rows)}
         self._digests = {name: digest_of(row) for name, row in named.items()}
         self._parts = {name: " ".join(f"{part}:{short}" for part, short in parts_of(row).items()) for name, row in named.items()}
-        self.until = until
+        self.until = now + seconds
         """Time on the monotonic clock at which the list has to be read again."""
+        self.refuses_until = now + min(seconds, REFUSES)
+        """Time until which it may refuse a call."""
 
     def digest(self, name: str) -> str | None:
         """Return the digest of a tool; None if the list lacks it."""

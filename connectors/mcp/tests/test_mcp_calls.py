@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from clocks import FakeClock
 from mcp_rig import Talk, ToolServer, call, generate, said, serving, stage, tool
 
 
@@ -66,6 +67,20 @@ def test_changed_tool(tmp_path: Path, what: str) -> None:
         error = call(jackfield).error
     assert (error.code, server.count("tools/call")) == ("not_allowed", 0)
     assert error.hint
+
+
+@pytest.mark.parametrize("meanwhile", [[tool("other")], [], [tool(description="For a moment.")]])
+def test_a_tool_that_was_away_for_a_moment(tmp_path: Path, meanwhile: list[dict[str, Any]]) -> None:
+    """A gateway leaves out what it cannot reach just now: a list refuses calls for ten seconds, in which it is not read again."""
+    server, clock = ToolServer(), FakeClock()
+    with stage(tmp_path, server, clock=clock) as jackfield:
+        kept, server.tools = server.tools, meanwhile
+        assert call(jackfield).error.code == "not_allowed"
+        server.tools, listed = kept, server.count("tools/list")
+        assert (call(jackfield).error.code, server.count("tools/list")) == ("not_allowed", listed)
+        clock.advance(10)
+        assert [call(jackfield).status for _ in range(2)] == ["succeeded"] * 2
+    assert (server.count("tools/call"), server.count("tools/list")) == (2, listed + 1)
 
 
 def test_order_of_tools(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_list_is_not_kept() -> None:
     try:
         rows = [tool(f"tool_{number}", description="x" * 2_000 + str(number)) for number in range(5_000)]
         before = tracemalloc.get_traced_memory()[0]
-        kept = Tools(rows, 1.0)
+        kept = Tools(rows, 0.0, 1.0)
         assert tracemalloc.get_traced_memory()[0] - before < 3_000_000
         before = tracemalloc.get_traced_memory()[0]
         last = rows.pop()
