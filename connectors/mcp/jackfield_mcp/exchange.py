@@ -238,7 +238,11 @@ class Exchanges:
             behind.append(reader.last_id)
             pause = pause if reader.retry is None else reader.retry
             self._wait(min(max(pause, _LEAST_RETRY if len(behind) > _MOST_RESUMED else 0.0), _MOST_RETRY))
-            headers = {**message.headers(session), "Accept": "text/event-stream", "Last-Event-ID": reader.last_id}
+            headers = {
+                **message.headers(session),
+                "Accept": "text/event-stream",
+                "Last-Event-ID": reader.last_id.encode().decode("latin-1"),
+            }
             try:
                 with self.quiet.stream(
                     "GET", self._url, headers=headers, expect=(200, 301, 302, 303, 307, 308), step="resume", largest=LARGEST

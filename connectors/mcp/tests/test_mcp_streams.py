@@ -72,6 +72,29 @@ def test_stream_that_is_resumed(tmp_path: Path) -> None:
     assert (server.count("tools/call"), server.count("GET")) == (1, 1)
 
 
+@pytest.mark.parametrize("identifier", ["größe-1", "\u2603", "x" * 900])
+def test_a_stream_with_an_id_of_any_characters(tmp_path: Path, identifier: str) -> None:
+    """It goes back as it came, in UTF-8."""
+    server, kept = ToolServer(legacy=True), list[bytes]()
+    server.sessions = set()
+
+    def answer(talk: Talk) -> None:
+        kept.append(talk.answered(said("done")))
+        talk.stream(f"id: {identifier}\nretry: 1\ndata: \n\n".encode())
+
+    def before(talk: Talk) -> bool:
+        is_asked: bool = talk.message["method"] == "GET"
+        if is_asked:
+            assert talk.headers["Last-Event-ID"].encode("latin-1").decode() == identifier
+            talk.stream(*kept)
+        return is_asked
+
+    server.on_call, server.before = answer, before
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).status == "succeeded"
+    assert server.count("tools/call") == 1
+
+
 @pytest.mark.parametrize(("cuts", "moves"), [(1, True), (3, True), (4, True), (12, True), (3, False), (4, False)])
 def test_stream_that_is_cut_again(tmp_path: Path, cuts: int, moves: bool) -> None:
     """Servers of 2025-11-25 hang up behind events on purpose: the stream is resumed behind each new one until the answer comes. Behind one
