@@ -24,6 +24,8 @@ _OCTETS = "application/octet-stream"
 _DATA_URL = re.compile(r"\A\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 _OF_URLS = str.maketrans("-_", "+/")
 _WORDS = 1_000
+_OWN_NAMES = {"is_error": "isError", "structured_content": "structuredContent"}
+_TRUE = frozenset({"true", "yes", "1"})
 
 Json = Mapping[str, Any]
 
@@ -70,15 +72,22 @@ def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
     kind = result.get("resultType", "complete")
     if kind == "input_required":
         raise asks_person(result)
+    result = _named(result)
     if kind != "complete":
         raise garbled(f"has the unknown type '{plain(kind, 80)}'")
     content, structured = _content(result), result.get("structuredContent")
-    if result.get("isError") in (True, "true", "True"):
+    if str(result.get("isError")).lower() in _TRUE:
         raise _failed(content, structured, is_unclear=is_unclear)
     files = list[OutputFile]()
     parts = [_part(part, files) for part in content if not _repeats(part, structured)]
     body = {"content": parts} if "structuredContent" not in result else {"structuredContent": structured, "content": parts}
     return ToolOutput.of(body, files)
+
+
+def _named(result: Json) -> Json:
+    """Return a result under the protocol's names of members: servers in Python may write those of their models."""
+    given = {name: result[own] for own, name in _OWN_NAMES.items() if own in result and name not in result}
+    return {**result, **given} if given else result
 
 
 def resource_of(result: Json) -> ToolOutput:

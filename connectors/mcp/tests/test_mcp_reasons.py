@@ -104,3 +104,22 @@ def test_a_list_that_is_not_gone_on_with(tmp_path: Path, times: int) -> None:
         assert (error["code"], "Invalid cursor" in error["message"]) == ("unavailable", True)
         assert "list of tools" in error["message"]
         assert server.count("tools/call") == 0
+
+
+@pytest.mark.parametrize("members", [{"isError": value} for value in (True, "true", "TRUE", "yes", 1)] + [{"is_error": True}])
+def test_an_error_in_other_words(tmp_path: Path, members: dict[str, Any]) -> None:
+    """A tool that reports one has not succeeded, however its server writes that."""
+    server = ToolServer()
+    server.on_call = lambda talk: talk.result({"content": [{"type": "text", "text": "no such note"}], **members})
+    with stage(tmp_path, server) as jackfield:
+        error = call(jackfield).error
+    assert (error.code, error.provider.message) == ("rejected", "no such note")
+
+
+@pytest.mark.parametrize("members", [{"isError": value} for value in (False, "false", None, 0, "")] + [{"is_error": False}, {}])
+def test_no_error(tmp_path: Path, members: dict[str, Any]) -> None:
+    """Members in the names of a server's own language are read where the protocol's are missing."""
+    server = ToolServer()
+    server.on_call = lambda talk: talk.result({"content": [], "structured_content": {"id": 1}, **members})
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).unwrap()["structuredContent"] == {"id": 1}
