@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -51,7 +52,8 @@ MOST_TOOLS, MOST_PAGES = 5_000, 200
 _LONGEST_CURSOR = 16 * 1024
 _LACKS = "-32021"
 """Code of a modern server that wants a capability of the client."""
-_UNKNOWN = "-32601"
+_UNKNOWN, _INVALID = "-32601", "-32602"
+_TOKEN = re.compile(r"\b_meta\b|progress_?token", re.IGNORECASE)
 _DECISIVE = (Unauthenticated, Forbidden, RateLimited)
 """Answers to the question what a server speaks that are the same for every other question."""
 PROBE_WITHIN = 5.0
@@ -154,9 +156,9 @@ class McpClient(SecretHolder):
         """
         session = self._prepared(tool, Sent.NOTHING)
         plain: dict[str, Any] = {"name": tool.name, "arguments": arguments}
-        params, headers, is_again = plain, param_headers(tool.headers, arguments), False
+        params, headers, is_again, follows = plain, param_headers(tool.headers, arguments), False, self._is_followed
         for _ in range(_MOST_ROUNDS):
-            message = Message.request("tools/call", params, self._offers(takes_tasks=takes_tasks), follows=self._is_followed)
+            message = Message.request("tools/call", params, self._offers(takes_tasks=takes_tasks), follows=follows)
             try:
                 return self._called(session, message, headers, into, safe=safe)
             except InputRequired as asks:
@@ -168,6 +170,11 @@ class McpClient(SecretHolder):
                 if is_again:
                     raise error.refusal if isinstance(error, SessionEnded) else error from None
                 session, is_again = self._prepared_again(session, tool, error), True
+            except Rejected as error:
+                if not follows or not _refuses_token(error):
+                    raise
+                follows = False
+                _note_refusal()
         raise asks_person({}, f"the server has asked a person more than {_MOST_ROUNDS} times before it does this")
 
     def read(self, method: str, params: Json, into: Callable[[Json], T]) -> T:
@@ -217,9 +224,7 @@ class McpClient(SecretHolder):
         answers = {} if self._wire.questions is None else self._wire.questions.answered(asks)
         if answers.keys() != asks.requests.keys() or (asks.state is None and not answers):
             raise asks
-        call = current_call()
-        if call is not None:
-            call.refused()
+        _note_refusal()
         found: dict[str, Any] = {"inputResponses": answers} if answers else {}
         return found if asks.state is None else {**found, "requestState": asks.state}
 
@@ -245,9 +250,7 @@ class McpClient(SecretHolder):
 
     def _prepared_again(self, session: Session, tool: Tool, error: JackfieldError) -> Session:
         """Negotiate and list again after a refusal, by which the server has said that it did nothing."""
-        call = current_call()
-        if call is not None:
-            call.refused()
+        _note_refusal()
         if isinstance(error, HeaderMismatch):
             self._peer.tools = None
         else:
@@ -405,6 +408,19 @@ class McpClient(SecretHolder):
         with suppress(Rejected, Unavailable):  # some servers have no answer to a notification; one that waits for it says so next
             self._wire.notify(session, "notifications/initialized", {})
         return session
+
+
+def _note_refusal() -> None:
+    """Note that the request of the call that was sent last has done nothing, before another one is sent."""
+    call = current_call()
+    if call is not None:
+        call.refused()
+
+
+def _refuses_token(error: Rejected) -> bool:
+    """Return whether a server of strict schemas refuses what asks it to tell its progress: the call goes without, then."""
+    said = error.provider
+    return said is not None and said.code == _INVALID and _TOKEN.search(said.message or "") is not None
 
 
 def _whole(result: Json) -> Json:

@@ -105,3 +105,24 @@ def test_a_follower_that_fails(tmp_path: Path) -> None:
         generate(tmp_path, server.url)
         with installed(tmp_path) as jackfield:
             assert call(jackfield, follow=lambda _told: 1 / 0).status == "succeeded"
+
+
+@pytest.mark.parametrize("words", ["Unrecognized key: _meta", "params.progressToken is not allowed"])
+def test_a_server_that_refuses_to_be_asked(tmp_path: Path, words: str) -> None:
+    """It has done nothing: the call is made without, once."""
+    server = ToolServer(legacy=True)
+    server.on_call = lambda talk: talk.error(-32602, words) if "_meta" in talk.message["params"] else talk.result(said("done"))
+    assert followed(tmp_path, server) == []
+    assert server.count("tools/call") == 2
+
+
+@pytest.mark.parametrize(("code", "words", "expected"), [(-32602, "text is too long", "rejected"), (-32603, "no _meta here", "in_doubt")])
+def test_a_server_that_refuses_something_else(tmp_path: Path, code: int, words: str, expected: str) -> None:
+    """The call is made once."""
+    server = ToolServer(legacy=True)
+    server.on_call = lambda talk: talk.error(code, words)
+    with serving(server):
+        generate(tmp_path, server.url)
+        with installed(tmp_path) as jackfield:
+            assert call(jackfield, follow=lambda _told: None).error.code == expected
+    assert server.count("tools/call") == 1
