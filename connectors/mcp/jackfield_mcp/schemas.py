@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from jackfield.kernel.pointers import child, follow
 from jackfield_mcp.messages import present
 from jackfield_mcp.texts import one_line, plain
 from jackfield_openapi.keywords import PLAIN, Patterns, types_of
+from jackfield_openapi.proof import fits
 
 LARGEST = 128 * 1024
 """Bytes of a tool at most."""
@@ -25,6 +27,8 @@ MOST_SCHEMAS, DEEPEST = 4_000, 64
 """Subschemas of a tool at most, and the depth of its JSON."""
 _MOST_NOTES = 20
 """Notes of a tool that are kept."""
+_MOST_JUDGED = 100
+"""Defaults of a tool that are judged with its definitions at most; others with references are left off."""
 _MOST_DIGITS = 308
 """Digits of a number in a manifest."""
 _TOO_LARGE = 10**_MOST_DIGITS
@@ -90,9 +94,9 @@ def schemas_of(tool: Json, prefix: str) -> Schemas:
     inputs = _Conversion(given, f"{prefix}.in", "/inputSchema")
     made = {"type": "object", **inputs.root()}
     made["type"] = "object"
+    inputs.drop_defaults(made)
     if "additionalProperties" not in made:
-        open_by = (made.keys() | given.keys()) & {"patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if", "additionalProperties"}
-        made["additionalProperties"] = bool(open_by) or "properties" not in made
+        made["additionalProperties"] = _is_open(made, given)
     if out is None:
         return Schemas(made, None, inputs.definitions(), headers, _bounded(inputs.notes))
     output = _Conversion(out if isinstance(out, Mapping) else {}, f"{prefix}.out", "/outputSchema")
@@ -101,6 +105,13 @@ def schemas_of(tool: Json, prefix: str) -> Schemas:
     if not isinstance(out, Mapping):
         return Schemas(made, None, inputs.definitions(), headers, _bounded([*notes, "/outputSchema: is no object"]))
     return Schemas(made, structured, {**inputs.definitions(), **output.definitions()}, headers, _bounded(notes))
+
+
+def _is_open(made: Json, given: Json) -> bool:
+    """Return whether inputs that a schema does not name are taken, where it does not say so: if it describes inputs by more than their
+    names, or requires one that it does not describe."""
+    open_by = (made.keys() | given.keys()) & {"patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if", "additionalProperties"}
+    return bool(open_by) or "properties" not in made or not made["properties"].keys() >= {*made.get("required", ())}
 
 
 def _bounded(notes: list[str]) -> tuple[str, ...]:
@@ -157,6 +168,19 @@ class _Conversion:
         except RecursionError:
             raise Unfit("its references are nested too deep") from None
         return found if isinstance(found, dict) else {}
+
+    def drop_defaults(self, root: Json) -> None:
+        """Leave off defaults that their own schemas refuse, such as null for a text: they would be filled in, and each call refused."""
+        definitions, judged = self.definitions(), 0
+        bodies = [(root, self._at), *((body, f"{self._at}{place}") for place, body in self._made.items())]
+        for node, place in chain.from_iterable(_nested(body, at) for body, at in bodies):
+            if "default" not in node:
+                continue
+            is_alone = '"$ref"' not in json.dumps(node)
+            judged += not is_alone
+            if judged > _MOST_JUDGED or not fits(node["default"], node, {} if is_alone else definitions):
+                del node["default"]
+                self.notes.append(f"{child(place, 'default')}: its own schema refuses it")
 
     def definitions(self) -> dict[str, Any]:
         """Return the definitions in use, by their names in the manifest."""
@@ -375,6 +399,20 @@ class _Conversion:
         for name in dict.fromkeys(circles):
             self._made[names[name]] = {}
             self._left_off(f"{self._at}{names[name]}", "its references lead back to it without a step into the value")
+
+
+def _nested(node: Any, place: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield a converted schema and those in it, each with its place."""
+    if not isinstance(node, dict):
+        return
+    yield node, place
+    for name, value in node.items():
+        at = child(place, name)
+        if name in _ONE:
+            yield from _nested(value, at)
+        parts: Any = enumerate(value) if name in _MANY else value.items() if name in _MAPS else ()
+        for key, part in parts:
+            yield from _nested(part, child(at, key))
 
 
 def _dependent(dependencies: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ LEFT_OFF: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "any type": ({"type": "any"}, ANY, "/type"),
     "an empty choice": ({"enum": []}, ANY, "/enum: is an empty list"),
     "a choice that is none": ({"enum": {"a": 1}}, ANY, "/enum"),
+    "null for a text": ({**TEXT, "default": None}, TEXT, "/default: its own schema refuses it"),
+    "a default of no choice": ({"enum": ["a"], "default": "b"}, {"enum": ["a"]}, "/default"),
+    "a default that is too short": ({**TEXT, "minLength": 1, "default": ""}, {**TEXT, "minLength": 1}, "/default"),
+    "a text for a list": ({"type": "array", "default": ""}, {"type": "array"}, "/default"),
+    "a default without what is required": ({"required": ["a"], "default": {}}, {"required": ["a"]}, "/default"),
+    "a default deeper inside": ({"properties": {"": {**TEXT, "default": 1}}}, {"properties": {"": TEXT}}, "/properties//default"),
+    "a default of an alternative": ({"anyOf": [{**TEXT, "default": 1}]}, {"anyOf": [TEXT]}, "/anyOf/0/default"),
     "no alternatives": ({"anyOf": []}, ANY, "/anyOf"),
     "alternatives that are none": ({"oneOf": {"type": "string"}}, ANY, "/oneOf"),
     "items that are none": ({"type": "array", "items": "string"}, {"type": "array"}, "/items"),
@@ -224,3 +232,48 @@ def test_no_tool_is_left(tmp_path: Path, tools: list[Any]) -> None:
         return
     assert "none of the server's 2 tools can be used: 'a' is left out: the schema of its inputs" in caught.value.message
     assert [one.message[:16] for one in caught.value.details] == ["'a' is left out:", "'b' is left out:"]
+
+
+@pytest.mark.parametrize(("schema", "default"), [
+    (TEXT, "a"), ({"type": ["string", "null"]}, None), ({"anyOf": [TEXT, {"type": "null"}]}, None), ({"type": "number"}, 1), ({}, None),
+    ({"properties": {"default": TEXT}}, {"default": "a"}),
+])  # fmt: skip
+def test_a_default_that_fits(schema: dict[str, Any], default: Any) -> None:
+    """It stays."""
+    assert _property(**schema, default=default) == ({**schema, "default": default}, ())
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_default_of_a_reference(beside: bool) -> None:
+    """What it leads to judges it, where it stands beside the reference and where it stands there."""
+    wrong = {"default": 5}
+    properties = {"x": {"$ref": "#/$defs/N", **(wrong if beside else {})}}
+    found = _made(properties=properties, **{"$defs": {"N": {**TEXT, **({} if beside else wrong)}}})
+    assert (found.inputs["properties"]["x"], [*found.definitions.values()]) == ({"$ref": "#/$defs/a.in.N"}, [TEXT])
+    assert found.notes == (f"/inputSchema/{'properties/x' if beside else '$defs/N'}/default: its own schema refuses it",)
+
+
+def test_many_defaults_of_references_cost_little() -> None:
+    """Each is judged with all definitions: those behind the first hundred are left off."""
+    definitions = {f"d{number}": {**TEXT, "description": "x" * 1_000} for number in range(40)}
+    properties = {f"p{number}": {"$ref": "#/$defs/d1", "default": "a"} for number in range(1_500)}
+    properties |= {f"q{number}": {"$ref": f"#/$defs/d{number}"} for number in range(40)}
+    began = time.process_time()
+    found = _made(properties=properties, **{"$defs": definitions})
+    assert time.process_time() - began < 1
+    assert sum("default" in one for one in found.inputs["properties"].values()) == 100
+
+
+def test_a_call_without_what_has_an_unfit_default(tmp_path: Path) -> None:
+    """The server fills it in, as it does for every client."""
+    properties = {"text": TEXT, "to": {**TEXT, "default": None}}
+    server = ToolServer(tool(inputSchema={"type": "object", "properties": properties, "required": ["text"]}))
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).status == "succeeded"
+    assert server.requests[-1][0]["params"]["arguments"] == {"text": "hello"}
+
+
+@pytest.mark.parametrize(("required", "is_open"), [(["x", "y"], True), (["x"], False), (["y"], True), ([], False)])
+def test_an_input_that_is_required_and_not_described(required: list[str], is_open: bool) -> None:
+    """It can be given."""
+    assert _made(properties={"x": TEXT}, required=required).inputs["additionalProperties"] is is_open

@@ -104,6 +104,15 @@ def _fault(schema: Json, used: Json) -> str | None:
     return None
 
 
+def fits(value: Any, schema: Json, definitions: Json) -> bool:
+    """Return whether a value fits a schema; True if that cannot be compiled."""
+    try:
+        judge = jsonschema_rs.Draft202012Validator({**schema, "$defs": definitions}, validate_formats=True, offline=True)
+        return judge.is_valid(value)
+    except (jsonschema_rs.ValidationError, ValueError):
+        return True
+
+
 def _break_circles(definitions: Json, report: Report) -> None:
     """Replace references that lead back to the same place of a value: a schema would never end."""
     done: set[str] = set()
