@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any
 
 from jackfield.connector import TooCostly, current_call
+from jackfield_http.charsets import codec_of
 from jackfield_http.event_streams import Event, EventReader
 from jackfield_http.parsing import parsed
 from jackfield_mcp.messages import Message, messages_in
@@ -27,9 +28,9 @@ def answer_in(content: bytes, message: Message, charset: str | None) -> Any:
 
     :raises TooCostly: if it has too many values.
     """
-    reader = EventReader()
+    content, reader = _in_utf8(content, charset), EventReader()
     events = (event.data for event in chain(reader.feed(content), reader.rest()))
-    return next(filter(None, (_answer(piece, message, charset) for piece in chain([content], events, content.splitlines()))), None)
+    return next(filter(None, (_answer(piece, message) for piece in chain([content], events, content.splitlines()))), None)
 
 
 def read_event(data: bytes, message: Message) -> Any:
@@ -42,7 +43,7 @@ def read_event(data: bytes, message: Message) -> Any:
     except TooCostly:
         raise
     except ValueError:
-        return _answer(data, message, None)
+        return _answer(data, message)
 
 
 def events_of(chunks: Iterable[bytes], reader: EventReader) -> Iterator[Event]:
@@ -60,14 +61,24 @@ def events_of(chunks: Iterable[bytes], reader: EventReader) -> Iterator[Event]:
     reader.last_id = last  # the last line may be the beginning of an ID
 
 
-def _answer(piece: bytes, message: Message, charset: str | None) -> Any:
+def _in_utf8(content: bytes, charset: str | None) -> bytes:
+    """Return a body that is no UTF-8 from the charset that it declares: many declare one, and send UTF-8 all the same."""
+    codec = codec_of(charset)
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return content if codec is None else content.decode(codec, "replace").encode()
+    return content
+
+
+def _answer(piece: bytes, message: Message) -> Any:
     if message.id is None or message.id.encode() not in piece:
         return None
-    found = _loosely(piece.strip(_PADDING), charset)
+    found = _loosely(piece.strip(_PADDING))
     return found if any(map(message.is_answered_by, messages_in(found))) else None
 
 
-def _loosely(content: bytes, charset: str | None) -> Any:
+def _loosely(content: bytes) -> Any:
     """Return JSON, also with numbers and control characters that JSON has no form for; None if it is none all the same."""
     nulled = False
 
@@ -79,14 +90,14 @@ def _loosely(content: bytes, charset: str | None) -> Any:
         return b"null"
 
     try:
-        return parsed(content, charset=charset)
+        return parsed(content)
     except TooCostly:
         raise
     except ValueError:
         made = _LOOSE.sub(strict, content)
     call = current_call()
     try:
-        found = parsed(made, charset=charset)
+        found = parsed(made)
     except TooCostly:
         raise
     except ValueError:

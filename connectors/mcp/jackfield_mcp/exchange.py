@@ -303,7 +303,7 @@ class Exchanges:
 
 def _parsed(content: bytes, message: Message, charset: str | None) -> Any:
     try:
-        return parsed(content, charset=charset)
+        return parsed(content)
     except ValueError as error:
         found = None if isinstance(error, TooCostly) else answer_in(content, message, charset)
         if found is None:

@@ -40,6 +40,7 @@ FORMS: dict[str, Form] = {
     "a message in each line": lambda made: (b'{"jsonrpc":"2.0","method":"notifications/message"}\n' + _json(made) + b"\n", JSON),
     "a line against scripts before it": lambda made: (b")]}'\n" + _json(made), JSON),
     "a zero byte behind it": lambda made: (_json(made) + b"\r\n\0", JSON),
+    "UTF-8 called otherwise": lambda made: (json.dumps(made, ensure_ascii=False).encode(), JSON + "; charset=iso-8859-1"),
     "in a charset of its own": lambda made: (json.dumps(made, ensure_ascii=False).encode("latin-1"), JSON + "; charset=iso-8859-1"),
 }
 
