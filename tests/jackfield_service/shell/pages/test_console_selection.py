@@ -75,6 +75,9 @@ def test_calls_are_run_again_once_however_often_the_form_is_sent(place: Place, c
     queued = journal(place).entries(status="queued")[0]
     assert {entry.context["labels"]["rerunOf"] for entry in queued} == {first, second}
     assert sorted(entry.action for entry in queued) == ["post", "say"]
+    place.workspaces.set("default", {"keepInputs": False})
+    words = client.get("/invocations").words
+    assert (f"Run again of {first[:13]}…" in words, "rerunOf" in words) == (True, False)
 
 
 def test_what_cannot_be_repeated_from_its_record_says_why(place: Place, client: Client) -> None:

@@ -84,6 +84,7 @@ def test_a_call_is_decided_on_the_list(place: Place) -> None:
     assert f'href="/approvals?decide={waits}#decide"' in person.get("/approvals").text
     asked = person.get(f"/approvals?decide={waits}")
     assert [asked.text.count(f"decide={identifier}#") for identifier in (waits, other)] == [0, 1]  # the list has the others
+    assert ("<h1>Post a Note</h1>" in asked.text, "<h1>Approvals</h1>" in asked.text) == (True, False)
     assert ("Other calls that wait" in asked.words, "Status" in asked.words) == (True, False)
     card = asked.text.partition('id="decide"')[2].partition("</form>")[0]
     assert ("to Ada" in card, "to Grace" in card, "Asked by" in card, 'name="why"' in card) == (True, False, True, True)

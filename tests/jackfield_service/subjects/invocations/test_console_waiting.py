@@ -39,7 +39,7 @@ def test_a_person_decides_on_an_accessible_page(browser: Browser, console: Conso
     assert "No call waits for an approval." in visitor.page.locator("main").inner_text()
     assert visitor.page.get_by_role("link", name="Older").count() == 0
     visitor.field("Status").select_option("approved")
-    visitor.page.get_by_role("button", name="Show").click()
+    visitor.page.get_by_role("button", name="Filter").click()
     visitor.page.wait_for_url("**status=approved**")
     assert visitor.page.get_by_role("link", name="Post a Note").count() == 1
     visitor.close()

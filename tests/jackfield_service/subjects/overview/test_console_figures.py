@@ -160,6 +160,8 @@ def test_tries_are_bars_and_rows() -> None:
     assert "after 900 ms" in shown
     assert "bar bad" in shown
     assert "bar good" in shown
+    alone = timeline(entry(log[:1], settled_at=NOW + 1.0))  # type: ignore[arg-type]
+    assert ("r-1" in alone, "<svg" in alone) == (True, False), "one row says all of one attempt"
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,14 @@ from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_store.journal.contents import Called
 from jackfield_store.management.readable_inputs import ReadableInputs
 
+RERUN_OF = "rerunOf"
+"""Label of an invocation that was run again with others: the ID of the earlier one."""
 _PARTS = 3
 _LONGEST = 60
 _FEW = 3
 """Items of a list that are shown."""
+_SHORT = 13
+"""Characters of an ID that distinguish calls of different milliseconds."""
 _MEMBERS = 40
 """Inputs of one call that are looked at."""
 
@@ -74,10 +78,17 @@ def _named(request: PageRequest, call: Labelled, inputs: Any) -> Node:
     action = action_of(request, call.connector, call.action)
     schema = action.inputs if action else {}
     parts = [_text(value) for _, value in _telling(schema, inputs)] if isinstance(inputs, Mapping) else []
-    parts = parts or [f"{name}={value}" for name, value in (call.context.get("labels") or {}).items()]
+    parts = parts or _labelled(call.context.get("labels") or {})
     gist = " · ".join(cut(part, _LONGEST) for part in parts[:_PARTS])
     name = h.a(h.strong(name_of(request, call)), href=f"/invocations/{call.id}")
     return [name, " ", h.span(call.connector, class_="muted small"), h.span(gist, class_="gist") if gist else None]
+
+
+def _labelled(labels: Mapping[str, Any]) -> list[str]:
+    """Return the labels of a call, or a sentence for a call that was run again with others."""
+    if RERUN_OF in labels:
+        return [f"Run again of {str(labels[RERUN_OF])[:_SHORT]}…"]
+    return [f"{name}={value}" for name, value in labels.items()]
 
 
 def _telling(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

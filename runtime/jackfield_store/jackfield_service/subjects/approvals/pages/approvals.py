@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.markup import Markup, Node
 from jackfield_service.shell.pages.layout.components import at, badge, choice_field, done_notice, h, notice
-from jackfield_service.shell.pages.layout.gist import named
+from jackfield_service.shell.pages.layout.gist import name_of, named, telling_inputs
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.shell import page
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
@@ -62,10 +62,29 @@ def listed(request: PageRequest) -> Response:
     chosen = h.form(
         choice_field("status", "Status", choices, status), h.div(h.button("Filter"), class_="actions"), action=LIST, class_="filters"
     )
-    lead = "Calls that a rule lets wait. Decide shows exactly what would be sent."
+    lead = None if asked else "Calls that a rule lets wait. Decide shows exactly what would be sent."
     done = done_notice(request, DONE, *WARNINGS)
     listed_there = [chosen, shown] if asked is None else [h.h2("Other calls that wait"), shown] if rows else []
-    return page(request, "approvals", "Approvals", done, _unknown(request, asked), asked, listed_there, lead=lead)
+    return page(
+        request,
+        "approvals",
+        _title(request, found.rows) if asked else "Approvals",
+        done,
+        _unknown(request, asked),
+        asked,
+        listed_there,
+        lead=lead,
+    )
+
+
+def _title(request: PageRequest, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the name of the call that the visitor decides on, with its recipients."""
+    item = next((item for item in rows if item["id"] == request.query["decide"]), None)
+    if item is None:
+        return "Approvals"
+    call = _Call(item["id"], item["status"], item["connector"], item["action"])
+    recipients = telling_inputs(request, call)[1]
+    return f"{name_of(request, call)} to {recipients}" if recipients else name_of(request, call)
 
 
 def _asked(request: PageRequest) -> Markup | None:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from jackfield.kernel.clock import moment
 from jackfield.kernel.markup import Markup, Node, codes
 from jackfield_service.shell.pages.layout.components import (
+    at,
     badge,
     bar,
     card,
@@ -109,7 +110,7 @@ def _list(request: PageRequest, *, again: bool = False) -> Markup:
     """Render the list of callbacks; ``again`` replaces the one on the page."""
     shown = listing(
         request, CALLBACKS, event_home(request).callbacks(request), _at(request), "Callbacks",
-        {**_CELLS, "description": partial(_name, request)}, empty="No callbacks yet. Select “New callback” to name a URL, and what it is told about.",
+        {**_CELLS, "description": partial(_name, request), "failingSince": partial(_since, request)}, empty="No callbacks yet. Select “New callback” to name a URL, and what it is told about.",
         row=lambda item: {**item.to_json(), "status": _state(item.to_json())},
     )  # fmt: skip
     return h.div(shown, id="list", hx_swap_oob="true" if again else None)
@@ -212,6 +213,10 @@ def _recovery(request: PageRequest, found: Found) -> Node:
 
 def _name(request: PageRequest, item: Found) -> Node:
     return h.a(h.strong(item["description"] or item["url"]), href=f"{_at(request)}/{item['id']}")
+
+
+def _since(request: PageRequest, item: Found) -> Node:
+    return at(item["failingSince"], request.now) if "failingSince" in item else None
 
 
 def _state(item: Found) -> str:

@@ -14,13 +14,12 @@ from jackfield.manifest.manifest import ActionManifest
 from jackfield.redaction.marks import MASK
 from jackfield_service.shell.pages.layout.components import badge, h, notice
 from jackfield_service.shell.pages.layout.entry_connection import present_connection
+from jackfield_service.shell.pages.layout.gist import RERUN_OF
 from jackfield_service.shell.pages.layout.gist import named as names
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.selection import NotDone, Selection, Step
 from jackfield_store.management.dead_letters import audited_dead_letters, refuse_unapproved
 
-RERUN_OF = "rerunOf"
-"""Label of an invocation that was run again with others: the ID of the earlier one."""
 _TOGETHER = "rerun"
 """Label that those have in common that were run again at once."""
 

@@ -42,7 +42,7 @@ def timeline_title(entry: Entry) -> str:
 
 
 def timeline(entry: Entry) -> Markup:
-    """Draw a bar for each attempt, with the same data as a table. Gaps between the bars are back-off."""
+    """Draw a bar for each of several attempts, with the same data as a table. Gaps between the bars are back-off."""
     tries = [*_tries(entry)]
     if not tries:
         return h.p(_none(entry), class_="empty")
@@ -62,7 +62,7 @@ def timeline(entry: Entry) -> Markup:
     ]  # fmt: skip
     first = "Page" if paged else "Attempt"
     shown = table(timeline_title(entry), (first, "Outcome", "Started", "Duration", "Request ID"), rows)
-    drawn = [h.div(picture, class_="picture"), shown]
+    drawn = [h.div(picture, class_="picture") if len(tries) > 1 else None, shown]
     summary = h.p(title, class_="muted")
     return h.div(summary, drawn if len(tries) <= _OPEN else h.details(h.summary("Show all"), drawn))
 
