@@ -222,6 +222,7 @@ def document(console: Console, aws: EmbeddedAws, operator: Visitor, approver: Vi
     operator.field("Subject required").fill("The report")
     operator.field("Text").fill("Hello Ada,\nhere it is.")
     operator.run()
+    page.get_by_text('"subject": "The report"').first.wait_for()  # the code follows what is typed
     page.evaluate("scrollTo(0, 0)")
     show(operator, "send-email", high=900)
     operator.field("To Address 1").fill("ada")
