@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from clocks import FakeClock
 from jackfield_mcp.pins import digest_of, parts_of
 from mcp_rig import Talk, ToolServer, call, said, stage, tool
 
@@ -91,9 +92,9 @@ def test_what_stands_before_other_answers(tmp_path: Path, method: str) -> None:
 def test_a_handshake_without_an_answer(tmp_path: Path) -> None:
     """A stream that ends before it leaves the server unavailable; nothing was called."""
     server = ToolServer(legacy=True)
-    with stage(tmp_path, server) as jackfield:
+    with stage(tmp_path, server, clock=FakeClock()) as jackfield:
         server.before = _answers("initialize", lambda talk: talk.stream(_event({})))
-        assert (call(jackfield, timeoutSeconds=2).error.code, server.count("tools/call")) == ("unavailable", 0)
+        assert (call(jackfield, timeoutSeconds=300).error.code, server.count("tools/call")) == ("unavailable", 0)
 
 
 def test_heartbeats_count(tmp_path: Path) -> None:
