@@ -10,7 +10,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -139,6 +139,22 @@ TWILIO = Sender(
 )  # fmt: skip
 
 
+def _called(
+    request: Request, status: str = "completed", account: str = "AC4711", query: str | None = None, message: str | None = None
+) -> tuple[str, bytes]:
+    asked = dict(parse_qsl(request.body.decode()))
+    sid = f"CA{hashlib.sha256(request.body + account.encode()).hexdigest()[:32]}" if message is None else message
+    form = {**({"CallSid": sid} if sid else {}), "CallStatus": status, "AccountSid": account, "To": asked["To"], "From": asked["From"],
+            "ApiVersion": "2010-04-01"}  # fmt: skip
+    return urlsplit(asked["StatusCallback"]).query if query is None else query, urlencode(form).encode()
+
+
+CALLS = replace(
+    TWILIO, action="createCall", trigger="callEvents", event=_called,
+    inputs=lambda hook: {"to": "+491701234567", "from": "+15005550006", "url": "https://acme.example/twiml", "statusCallback": hook},
+)  # fmt: skip
+
+
 def _mail_events(
     request: Request, status: str = "processed", mark: str | None = None, message: str = "", **_about: Any
 ) -> tuple[str, bytes]:
@@ -257,7 +273,7 @@ def _watched(found: Company, name: str, server: str, secret: str) -> str:
     return str(urlsplit(found.client.get(f"/v1/subscriptions/{name}").json["url"]).path)
 
 
-@pytest.fixture(name="at", scope="module", params=[TWILIO, SENDGRID, RESEND, BREVO], ids=lambda sender: sender.key)
+@pytest.fixture(name="at", scope="module", params=[TWILIO, CALLS, SENDGRID, RESEND, BREVO], ids=lambda sender: f"{sender.key}-{sender.action}")
 def _at(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     with company(tmp_path_factory.mktemp(request.param.key), request.param) as found:
         yield found
