@@ -273,7 +273,10 @@ def _watched(found: Company, name: str, server: str, secret: str) -> str:
     return str(urlsplit(found.client.get(f"/v1/subscriptions/{name}").json["url"]).path)
 
 
-@pytest.fixture(name="at", scope="module", params=[TWILIO, CALLS, SENDGRID, RESEND, BREVO], ids=lambda sender: f"{sender.key}-{sender.action}")
+_SENDERS = (TWILIO, CALLS, SENDGRID, RESEND, BREVO)
+
+
+@pytest.fixture(name="at", scope="module", params=_SENDERS, ids=lambda sender: f"{sender.key}-{sender.action}")
 def _at(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     with company(tmp_path_factory.mktemp(request.param.key), request.param) as found:
         yield found

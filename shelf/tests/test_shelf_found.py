@@ -193,3 +193,38 @@ def test_a_lost_write_is_found_by_a_member(
     assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
         ("succeeded", ["matched"]) if effective else ("in_doubt", ["nothing"])
     )
+
+
+@pytest.mark.parametrize("effective", [True, False], ids=["took", "lost"])
+@pytest.mark.parametrize(
+    ("action", "member", "inputs"),
+    [("createProduct", "products", {"title": "Lamp"}), ("createCustomer", "customers", {"email": "ada@example.com"})],
+    ids=["createProduct", "createCustomer"],
+)
+def test_a_lost_write_of_graphql_is_found_by_its_metafield(
+    tmp_path: Path, action: str, member: str, inputs: dict[str, Any], *, effective: bool
+) -> None:
+    """Beside the caller's own, which stay; of what is listed with another call's, or without any, nothing is taken."""
+    row = next(one for one in manifest_of("shopify")["actions"] if one["key"] == action)
+    own = {"namespace": "shop", "key": "colour", "type": "single_line_text_field", "value": "red"}
+    writes: list[dict[str, Any]] = []
+    asked: list[dict[str, Any]] = []
+
+    def provider(_number: int, request: Request) -> Any:
+        body = json.loads(request.body)
+        if body["query"].startswith("mutation"):
+            (made,) = body["variables"].values()
+            writes.append(made)
+            return "close"
+        asked.append(body.get("variables", {}))
+        mine = [{"id": "gid://shopify/It/3", "jackfield": {"value": one["metafields"][-1]["value"]}} for one in writes if effective]
+        nodes = [{"id": "gid://shopify/It/1", "jackfield": None}, {"id": "gid://shopify/It/2", "jackfield": {"value": _STRANGE}}, *mine]
+        return Answer({"data": {member: {"nodes": nodes, "pageInfo": {"hasNextPage": False, "endCursor": None}}}})
+
+    entry = _settled(tmp_path, "shopify", row, provider, {**inputs, "metafields": [own]})
+    (write,) = writes
+    assert (write["metafields"][0], len(MARKER_TEXT.findall(json.dumps(write)))) == (own, 1)
+    assert any(one.get("marked") and one.get("reverse") and one.get("sortKey") == "CREATED_AT" for one in asked)
+    assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
+        ("succeeded", ["matched"]) if effective else ("in_doubt", ["nothing"])
+    )
