@@ -6,7 +6,7 @@ The forms, with their sources, are listed in docs/reference/rate-limits.md, whic
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
@@ -32,6 +32,7 @@ _IN_BODY = tuple(
     for name in ("retry_after", "retry_after_seconds", "retryAfterSeconds")
 )
 """Members of a body that say a wait in seconds, where providers have them. Under ``retryAfter`` some have milliseconds."""
+_RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 _IN_MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
 _RETRY_AFTER = ("retry-after", "x-retry-after", "x-ratelimit-retry-after", "x-rate-limit-retry-after-seconds")
 _PERIODS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e9, 1.0))
@@ -66,7 +67,16 @@ def told(value: object, now: str | None) -> float | None:
 
 def told_in(body: object, now: str | None) -> float | None:
     """Return the seconds that the usual members of a throttle's body say to wait; None if none does."""
-    return next((found for place in _IN_BODY if (found := told(at_pointer(body, place), now)) is not None), None)
+    values = (*(at_pointer(body, place) for place in _IN_BODY), *_delays(body))
+    return next((found for value in values if (found := told(value, now)) is not None), None)
+
+
+def _delays(body: object) -> Iterator[object]:
+    """Yield the waits among the details that Google's APIs add to an error."""
+    details = at_pointer(body, "/error/details")
+    for one in details if isinstance(details, list) else ():
+        if isinstance(one, Mapping) and one.get("@type") == _RETRY_INFO:
+            yield one.get("retryDelay")
 
 
 def remaining(find: Find) -> float | None:

@@ -90,6 +90,10 @@ def test_limits_that_the_body_tells(body: dict[str, Any], code: str, said: str |
     assert (error.code, error.provider.code, error.retry_after) == (code, said, wait)
 
 
+_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}
+"""What Gemini adds to an error of a quota."""
+
+
 @pytest.mark.parametrize(
     ("body", "wait"),
     [
@@ -98,6 +102,9 @@ def test_limits_that_the_body_tells(body: dict[str, Any], code: str, said: str |
         ({"ok": False, "parameters": {"retry_after": 35}}, 35.0),
         ({"error": {"message": "Slow down", "retry_after_seconds": "7"}}, 7.0),
         ({"errors": [{"message": "Slow down", "extensions": {"retryAfterSeconds": 3}}]}, 3.0),
+        ({"error": {"code": 429, "details": [{"@type": "type.googleapis.com/google.rpc.QuotaFailure"}, _INFO]}}, 34.5),
+        ({"error": {"code": 429, "details": [{**_INFO, "@type": "type.googleapis.com/google.rpc.Help"}, "34s"]}}, None),
+        ({"error": {"code": 429, "details": _INFO}}, None),
         ({"retry_after": 1e9}, 0.0),
         ({"retryAfter": 1500}, None),
         ({"retry_after": True}, None),
