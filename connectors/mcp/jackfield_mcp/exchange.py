@@ -43,7 +43,8 @@ _MOST_MESSAGES = 10_000
 _MOST_RESUMED = 3
 """Times that a stream is resumed behind one event: a server of 2025-11-25 may hang up behind each, and is asked again until it answers."""
 _MOST_REPLIES = 20
-"""Requests of a server on one stream that are answered: each costs a request of ours."""
+"""Requests of a server on one stream that are answered, and one more for each second: each costs a request of ours, and some servers ping
+for as long as a tool runs."""
 _LARGEST_SESSION = 1024 * 1024
 """Bytes of what a server says of itself: it is kept for the connection."""
 _LEAST_RETRY, _MOST_RETRY = 1.0, 5.0
@@ -170,11 +171,12 @@ class Exchanges:
     def _listen(self, session: Session, opened: Callable[[StreamedAnswer], None]) -> None:
         """Read the server's own stream to its end, in a thread that has no call of its own."""
         headers, reader, replies = {**_NO_MESSAGE.headers(session), "Accept": "text/event-stream"}, EventReader(), 0
+        began = self._context.clock.monotonic()
         with suppress(JackfieldError), self.quiet.stream("GET", self._url, headers=headers, step="listen", largest=LARGEST) as answer:
             opened(answer)
             for event in chain.from_iterable(map(reader.feed, bounded_answer(answer.chunks(), limit=LARGEST))):
                 replies += sum(self._reply(session, found) for found in _messages(event, _NO_MESSAGE))
-                if replies > _MOST_REPLIES:
+                if self._are_many(replies, began):
                     break
 
     def seconds_left(self) -> float:
@@ -209,7 +211,7 @@ class Exchanges:
             raise
 
     def _streamed(self, answer: StreamedAnswer, session: Session | None, message: Message) -> Any:
-        reader, count, replies = EventReader(), 0, 0
+        reader, count, replies, began = EventReader(), 0, 0, self._context.clock.monotonic()
         last: Json = {}
         try:
             for event in filter(_has_data, events_of(bounded_answer(answer.chunks(), limit=LARGEST), reader)):
@@ -220,8 +222,8 @@ class Exchanges:
                         return found
                     last = found
                     replies += self._heard(session, found, message)
-                    if replies > _MOST_REPLIES:
-                        raise garbled(f"came after more than {_MOST_REPLIES} requests of the server's own")
+                    if self._are_many(replies, began):
+                        raise garbled(f"came after more than {_MOST_REPLIES} requests of the server's own, and one a second")
                 if count > _MOST_MESSAGES:
                     raise garbled(f"came after more than {_MOST_MESSAGES:,} other messages")
         except Unavailable as error:
@@ -258,6 +260,9 @@ class Exchanges:
             except JackfieldError:
                 break
         raise cut.error from None
+
+    def _are_many(self, replies: int, began: float) -> bool:
+        return replies > _MOST_REPLIES + self._context.clock.monotonic() - began
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 from clocks import FakeClock, StillClock
 from mcp_rig import Talk, ToolServer, call, said, stage
+from waiting import until
 
 _TICK = 0.01
 _FLOOD = b'data: {"jsonrpc":"2.0","method":"notifications/message"}\n\n' * 1000
@@ -144,6 +147,43 @@ def test_a_stream_that_is_cut_for_ever(tmp_path: Path, retry: int, seconds: int)
         result = call(jackfield, timeoutSeconds=seconds)
     assert (result.status, server.count("tools/call")) == ("in_doubt", 1)
     assert server.count("GET") < 40
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(5.0, "succeeded"), (0.0, "in_doubt")])
+def test_pings_while_a_tool_runs(tmp_path: Path, seconds: float, status: str) -> None:
+    """A server that pings for as long as its tool runs is answered each time. One that asks without a pause is not heard to its end."""
+    server, clock = ToolServer(legacy=True), FakeClock()
+    asked = [b"data: " + json.dumps({"jsonrpc": "2.0", "id": f"p{number}", "method": "ping"}).encode() + b"\n\n" for number in range(60)]
+
+    def pieces(talk: Talk) -> Iterator[bytes]:
+        for one in asked:
+            yield one
+            clock.advance(seconds)
+        yield talk.answered(said("done"))
+
+    server.on_call = lambda talk: talk.stream(*pieces(talk)) if seconds == 0 else _paced(talk, pieces(talk), server)
+    with stage(tmp_path, server, clock=clock) as jackfield:
+        result = call(jackfield, timeoutSeconds=600)
+    replies = [message for message, _ in server.requests if "method" not in message]
+    assert (result.status, server.count("tools/call")) == (status, 1)
+    assert len(replies) == 60 if seconds else len(replies) < 30
+
+
+def _is_answered(server: ToolServer, times: int) -> bool:
+    return sum("method" not in message for message, _ in server.requests) >= times
+
+
+def _paced(talk: Talk, pieces: Iterator[bytes], server: ToolServer) -> None:
+    """Send each piece once the one before it was answered."""
+    talk.send_response(200)
+    talk.send_header("Content-Type", "text/event-stream")
+    talk.send_header("Transfer-Encoding", "chunked")
+    talk.end_headers()
+    for number, piece in enumerate(pieces):
+        until(partial(_is_answered, server, number))
+        talk.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        talk.wfile.flush()
+    talk.wfile.write(b"0\r\n\r\n")
 
 
 @pytest.mark.parametrize("legacy", [True, False])
