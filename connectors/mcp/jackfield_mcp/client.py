@@ -439,6 +439,10 @@ def _is_answer(error: JackfieldError) -> bool:
 
 
 def _tools_of(page: Json) -> list[Json]:
+    """Return the tools of a page. A row that is no object is one without a name: it costs itself, and the report says so."""
+    listed = page.get("tools")
+    if isinstance(listed, list):
+        page = {"tools": [row if row is None or isinstance(row, Mapping) else {} for row in listed]}
     try:
         return rows_of(page, "tools")
     except Garbled:

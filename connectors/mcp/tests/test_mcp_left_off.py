@@ -220,6 +220,17 @@ def test_the_report_says_what_is_missing(tmp_path: Path) -> None:
     assert [row["tool"] for row in report["leftOut"]] == ["none"]
 
 
+@pytest.mark.parametrize("row", ["add_note", 5, True, [], ["a"], {}])
+def test_a_row_that_is_no_tool(tmp_path: Path, row: object) -> None:
+    """It costs itself, and the report says so; the tools beside it are called."""
+    server = ToolServer(legacy=True)
+    server.tools = [tool(), row]  # type: ignore[list-item]
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).status == "succeeded"
+    report = json.loads(next((tmp_path / "made").rglob("mcp.report.json")).read_bytes())
+    assert (report["tools"], report["leftOut"]) == (2, [{"tool": "", "reason": "it has no name"}])
+
+
 @pytest.mark.parametrize("tools", [[], [tool("a", inputSchema={"type": "array"}), tool("b", inputSchema={"type": "string"})]])
 def test_no_tool_is_left(tmp_path: Path, tools: list[Any]) -> None:
     """The reasons come first."""
