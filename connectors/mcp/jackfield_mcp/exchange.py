@@ -41,7 +41,7 @@ LARGEST = 32 * 1024 * 1024
 _MOST_MESSAGES = 10_000
 """Messages on a stream before the answer."""
 _MOST_RESUMED = 3
-"""Times that a stream is resumed behind one event: a server of 2025-11-25 may hang up behind each, and is asked again until it answers."""
+"""Times that a stream is resumed in vain. A server of 2025-11-25 may hang up behind each event, and say when it wants to be asked again."""
 _MOST_REPLIES = 20
 """Requests of a server on one stream that are answered, and one more for each second: each costs a request of ours, and some servers ping
 for as long as a tool runs."""
@@ -234,12 +234,10 @@ class Exchanges:
 
     def _resumed(self, cut: _Cut, session: Session, message: Message) -> Any:
         """Read on behind the last event: that executes nothing, and tells what the call came to. Only legacy servers with event IDs can."""
-        reader, pause = cut.reader, 0.0
-        behind: list[str] = []
-        while not session.is_modern and reader.last_id is not None and behind[-_MOST_RESUMED:] != [reader.last_id] * _MOST_RESUMED:
-            behind.append(reader.last_id)
-            pause = pause if reader.retry is None else reader.retry
-            self._wait(min(max(pause, _LEAST_RETRY if len(behind) > _MOST_RESUMED else 0.0), _MOST_RETRY))
+        reader, pause, times, in_vain = cut.reader, 0.0, 0, 0
+        while not session.is_modern and reader.last_id is not None and in_vain < _MOST_RESUMED:
+            pause, times = pause if reader.retry is None else reader.retry, times + 1
+            self._wait(min(max(pause, _LEAST_RETRY if times > _MOST_RESUMED else 0.0), _MOST_RETRY))
             headers = {
                 **message.headers(session),
                 "Accept": "text/event-stream",
@@ -253,8 +251,9 @@ class Exchanges:
                         break
                     return self._streamed(answer, session, message)
             except _Cut as again:
-                reader = again.reader
-                reader.last_id = reader.last_id or behind[-1]
+                last, reader = reader.last_id, again.reader
+                reader.last_id = reader.last_id or last
+                in_vain = in_vain + 1 if reader.last_id == last and reader.retry is None else 0
             except TimedOut as late:  # whether or not the rest was asked for, the message was sent
                 raise self._call().deadline.passed(Sent.UNKNOWN, cut.error) from late
             except JackfieldError:
