@@ -39,7 +39,7 @@ class HostRows(Opening):
         storage.look_due = _look_due
 
     def row(self, how: How, work: Work) -> JournalRow:
-        """Return the row of work that is no call of a connector, which has not begun."""
+        """Return a row, not yet begun, for work that is no call of a connector."""
         from jackfield_store.recording.rows import JournalRow  # most programs call connectors alone
 
         return JournalRow(self.opened(), how, work, self._clock)
@@ -50,7 +50,7 @@ class HostRows(Opening):
         return self._storage.url, self._workspace
 
     def looked(self, identifier: str, found: Looked) -> Result:
-        """Record what a look has found about a doubt, and return the Result of a repeat."""
+        """Record a look's finding about a doubt, and return the Result of a repeat."""
         result: Result = _looks().looked(self.opened(), self._clock, identifier, found)
         return result
 

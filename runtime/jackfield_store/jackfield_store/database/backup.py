@@ -101,7 +101,7 @@ def restore(
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[Path]:
-    """Create a temporary file beside ``path`` and link it to ``path`` on success. Never overwrites a file."""
+    """Create a temporary file next to ``path`` and link it to ``path`` on success. Never overwrites a file."""
     part = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     if path.exists():
         raise _file_exists(path)
@@ -160,8 +160,8 @@ if os.getppid() == int(sys.argv[1]):
     except OSError as fault:
         sys.exit(f"'{sys.argv[2]}' cannot be run: {fault.strerror}")
 """
-"""Program that becomes another one, which the kernel kills with its parent (Linux's PR_SET_PDEATHSIG). Python's own ``preexec_fn`` is not
-safe beside threads."""
+"""Program that becomes another program, which the kernel kills with its parent (Linux's PR_SET_PDEATHSIG). Python's own ``preexec_fn`` is
+not safe in a process with threads."""
 _RESTORE = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
 
 
@@ -187,9 +187,9 @@ def restore_dump(dialect: Dialect, path: Path) -> None:
 
 
 def restore_held(dialect: Dialect, path: Path, hold: Hold) -> None:
-    """Load an archive, and hold its queue, in one transaction: no process that waits for the tables sees them before.
+    """Load an archive, and hold its queue, in one transaction: no process that waits for the tables sees them before the hold.
 
-    :raises DatabaseUnfit: if ``pg_restore`` or ``psql`` is not on the PATH, or the file is no archive.
+    :raises DatabaseUnfit: if ``pg_restore`` or ``psql`` is not on the PATH, or the file is not an archive.
     :raises Unavailable: if one of them fails.
     """
     _check_archive(path)
@@ -251,8 +251,8 @@ def _ran(command: list[str], dialect: PostgresDialect | None, failed: str) -> No
 
 
 def _stderr_of(program: subprocess.Popen[str], dialect: PostgresDialect | None, failed: str) -> str:
-    """Wait for the end of a program, and return its stderr. It would wait without end for a server that keeps silent; one that works, such
-    as on an index, answers others meanwhile.
+    """Wait for the end of a program, and return its stderr. The program would wait endlessly for a silent server; a busy server, such as
+    one that builds an index, answers others meanwhile.
 
     :raises Unavailable: if the server does not answer.
     """
@@ -288,9 +288,9 @@ def _started(command: list[str], options: Mapping[str, str]) -> subprocess.Popen
 
 
 def _bound() -> list[str]:
-    """Return the start of a command whose program does not outlive this process, however that ends: a restore would go on alone.
+    """Return the start of a command whose program never outlives this process: a restore would otherwise continue alone.
 
-    It is empty where the system offers no such bond, or ``sys.executable`` is not Python, as in a frozen application.
+    It is empty where the system has no way to do this, or ``sys.executable`` is not Python, as in a frozen application.
     """
     if sys.platform != "linux" or getattr(sys, "frozen", False) or not sys.executable:
         return []

@@ -55,8 +55,8 @@ class JointUnit:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Place among those that go first. PostgreSQL lets a row wait for one that excludes it until that is committed: two processes that
-        add the same rows in different orders would wait for each other."""
+        """Place among the units that go first. PostgreSQL makes a row wait for a conflicting one until that is committed: two processes
+        that add the same rows in different orders would wait for each other."""
         return ()
 
     def goes_with(self, other: object) -> bool:
@@ -74,8 +74,8 @@ class ApartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RowUnit(JointUnit):
-    """Unit that runs ``statement``, and ``otherwise`` if that changes no row; then ``in_transaction`` once for all rows that are changed
-    together. ``before`` gets the rows before ``otherwise`` runs, which most never need.
+    """Unit that runs ``statement``, and ``otherwise`` if that changes no row; then ``in_transaction`` once for all rows changed together.
+    ``before`` gets the rows before ``otherwise`` runs, which most units never need.
 
     ``otherwise`` must do nothing to a row that ``statement`` has just changed.
     """
@@ -127,8 +127,8 @@ class Unit:
 
     Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the deadline (``time.monotonic``) for
     acquiring a lock, ``since`` the number of commits begun before it. ``waits`` marks a ``deferred`` unit that has not yet been included in
-    a commit, and ``ahead`` one that leads next, alone. ``quick`` marks one whose commit does not wait for the disk, with deferred units
-    only. ``leads`` is set while its thread is the leader.
+    a commit, and ``ahead`` a unit that leads next, alone. ``quick`` marks a unit whose commit does not wait for the disk, with deferred
+    units only. ``leads`` is set while its thread is the leader.
     """
 
     __slots__ = ("ahead", "completed", "deferred", "done", "error", "gate", "leads", "quick", "since", "unit", "until", "value", "waits")
@@ -229,10 +229,10 @@ def complete(batch: list[Unit]) -> None:
 class Batches:
     """Queue of units and election of the leader.
 
-    ``transaction`` begins a transaction that writes, ``quick`` one whose commit does not wait for the disk. A unit waits for its turn and
-    for the lock for at most ``wait`` seconds, or until its caller's deadline. Then it leaves the queue, and nothing of it was done. If the
-    database ``bounds_each`` wait, a commit under way is not awaited for longer either: whether it takes effect is unknown to that caller
-    then.
+    ``transaction`` begins a writing transaction, ``quick`` one whose commit does not wait for the disk. A unit waits for its turn and for
+    the lock for at most ``wait`` seconds, or until its caller's deadline. Then it leaves the queue, and none of its work was done. If the
+    database ``bounds_each`` wait, the wait for a running commit is also bounded: that caller then does not know whether the commit takes
+    effect.
     """
 
     def __init__(
@@ -343,7 +343,7 @@ class Batches:
         return item
 
     def settle(self, seconds: float) -> None:
-        """Commit what is deferred now, without waiting for the disk; if a lock takes longer than ``seconds``, it stays deferred."""
+        """Commit deferred units now, without waiting for the disk; if a lock takes longer than ``seconds``, they stay deferred."""
         if self._deferred or self._taken:
             with suppress(JackfieldError):  # errors go to each unit's own ``done``
                 self.record(_nothing, quick=True, until=monotonic() + min(seconds, self._longest))
@@ -431,7 +431,7 @@ class Batches:
         return queued
 
     def _abandon(self, item: Unit, batch: list[Unit]) -> None:
-        """Leave the queue, or pass the lead on, and tell those whose units this thread has taken; may run twice."""
+        """Leave the queue, or pass the lead on, and notify the owners of units that this thread has taken; may run twice."""
         if item.gate is not None and not self._leave(item):
             while not (item.completed or item.leads):  # it is in a commit under way
                 item.gate.acquire()
@@ -480,7 +480,7 @@ class Batches:
             batch = []  # while it waits for its turn, it keeps nothing alive
 
     def _writers_patience(self) -> float:
-        """Return the seconds that the writer's next commit may take: who waits for a unit of it gives up at his own deadline."""
+        """Return the seconds that the writer's next commit may take: each waiting caller gives up at the caller's own deadline."""
         if self._bounds_each:
             return math.inf
         with self._mutex:
@@ -535,8 +535,8 @@ class Batches:
                     queue.popleft()
 
     def _take_refused(self, batch: list[Unit], own: Unit | None, fault: Exception) -> None:
-        """Fill ``batch`` with ``own`` and the units for which a commit that could not begin has failed. These were queued before it or, if
-        it waited for a lock, their deadlines have passed. Others try themselves: the database may be back."""
+        """Fill ``batch`` with ``own`` and the units for which a commit failed to begin. These were queued before it or, if it waited for a
+        lock, their deadlines have passed. Other units are tried again: the database may be back."""
         now = monotonic()
         with self._mutex:
             for queue in (self._deferred, self._submitted, self._waiting) if own is None or not own.ahead else ():
@@ -586,7 +586,7 @@ class Batches:
     def _run_alone(self, items: list[Unit]) -> None:
         """Run units again, each in a transaction of its own.
 
-        These are units that lost to another process, and those of a batch that was rolled back because of one unit.
+        These are units that lost to another process, and units of a batch that was rolled back because of one of them.
         """
         for place, item in enumerate(items):
             tries = _TRIES

@@ -1,12 +1,12 @@
-"""Workspaces that this process cannot serve at present, so that loops over the rows of many workspaces leave theirs out.
+"""Workspaces that this process cannot serve at present, so that loops over the rows of many workspaces skip theirs.
 
 A workspace is blocked while its key service is asked for its keys, and for a back-off after a failure of its own. Such a failure is a key
 service that refuses or gives no answer, or a damaged data key or settings row. A loop asks ``served`` before it claims rows, leaves out
 ``left_out``, and does each workspace's work ``apart``. Key services are asked in threads of their own, one for each service, for which a
 loop waits a moment only.
 
-Each process decides by what it has met itself: one that cannot reach a key service keeps no other from serving the workspace. The table
-``blocked_workspaces`` tells people the reason.
+Each process decides by its own failures: a process that cannot reach a key service does not keep others from serving the workspace. The
+table ``blocked_workspaces`` shows people the reason.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.database")
 OWN_FAULTS = (KeyServiceUnavailable, KeyServiceRefused, DataKeyDamaged, WrongMasterKey, RowDamaged)
-"""Errors that concern one workspace; of any other error, such as that of a database that is away, all workspaces have the same."""
+"""Errors that concern one workspace; any other error, such as an unavailable database, concerns all workspaces."""
 LOOP_FAULTS = (
     JackfieldError, ConstraintViolation, RuntimeError, MemoryError, OSError, ValueError, TypeError, LookupError, AttributeError,
     ArithmeticError,
 )  # fmt: skip
-"""Errors that end no loop and no thread of one: those that are foreseen, and what Python raises over a row that somebody has damaged."""
+"""Errors that end no loop and no thread of one: expected ones, and Python's exceptions for a damaged row."""
 _KEYLESS = (KeyServiceRefused, DataKeyDamaged, WrongMasterKey)
 _PATIENCE = 0.25
 """Seconds that one look waits for key services which have just been asked."""
@@ -105,7 +105,7 @@ class _States(ProcessLocal):
         self.changed = threading.Condition()
         self.found: dict[str, _State] = {}
         self.unsaved: dict[str, BlockedWorkspace | None] = {}
-        """What is to be told of a workspace; None: that it is served again."""
+        """Reports about workspaces that still have to be stored; None: it is served again."""
         self.asking: set[str] = set()
         self.lanes: dict[str, deque[str]] = {}
         """Workspaces whose keys are asked for, by the key service whose thread does so."""
@@ -113,14 +113,14 @@ class _States(ProcessLocal):
         self.resting: dict[tuple[str, str], tuple[float, int]] = {}
         """Until when a step of a workspace rests that has failed, by the monotonic clock, and how often it has."""
         self.logged: dict[tuple[str, str], float] = {}
-        """When what failed for a workspace may be logged again, by the monotonic clock."""
+        """Time from which a workspace's failure may be logged again, by the monotonic clock."""
 
     def close(self) -> None:
         """Do nothing: a thread that asks a key service ends with it."""
 
 
 class BlockedWorkspaces:
-    """Blocked workspaces of one process and one database. Without a ``vault`` no keys are asked for."""
+    """Blocked workspaces of one process and one database. Without a ``vault`` no keys are requested."""
 
     def __init__(
         self, database: Database, clock: Clock, vault: Callable[[], VaultKeys] | None = None, states: _States | None = None
@@ -132,13 +132,13 @@ class BlockedWorkspaces:
 
     @classmethod
     def of(cls, database: Database, clock: Clock, vault: Callable[[], VaultKeys]) -> BlockedWorkspaces:
-        """Return this process's for a database: what one finds, all know."""
+        """Return this process's instance for a database: all users of it share its findings."""
         return cls(database, clock, vault, database.attached(_States, _States))
 
     def served(self, workspaces: Iterable[str]) -> list[str]:
-        """Return those of the workspaces that can be served now. Call it outside transactions.
+        """Return the workspaces that can be served now. Call it outside transactions.
 
-        The keys of others are asked for meanwhile; those that come within a moment count.
+        The keys of others are requested meanwhile; keys that arrive within a moment count.
         """
         self._tell()
         names = [name for name in workspaces if not self._is_out(name)]
@@ -157,7 +157,7 @@ class BlockedWorkspaces:
         return sorted(set(found))[:_MOST]
 
     def is_keyless(self, workspace: str) -> bool:
-        """Return whether a blocked workspace has no usable key, so that only what needs none can be stored of it."""
+        """Return whether a blocked workspace has no usable key, so that only data without need of a key can be stored for it."""
         state = self._states.found.get(workspace)
         return state is not None and state.keyless and self._is_out(workspace)
 
@@ -168,10 +168,10 @@ class BlockedWorkspaces:
         return isinstance(error, OWN_FAULTS)
 
     def settings_of(self, workspaces: Iterable[str], read: Callable[[str], T]) -> dict[str, T]:
-        """Return what ``read`` returns of the settings of workspaces. A loop over many workspaces reads settings by this function only: one
-        whose settings cannot be read is blocked and left out, and the others go on. It may be called within a transaction.
+        """Return the values of ``read`` for the settings of workspaces. A loop over many workspaces reads settings only through this
+        function: a workspace with unreadable settings is blocked and skipped, and the others go on. It may be called within a transaction.
 
-        :raises JackfieldError: if that concerns all workspaces, such as a database that is away.
+        :raises JackfieldError: if the error concerns all workspaces, such as an unavailable database.
         """
         found: dict[str, T] = {}
         for workspace in workspaces:
@@ -183,10 +183,10 @@ class BlockedWorkspaces:
         return found
 
     def apart(self, workspace: str, noun: str, step: Callable[[], T]) -> T | None:
-        """Do a step for one workspace, so that its failure keeps no other waiting. A failure is logged with ``noun``, what could not be
-        done. It blocks the workspace if it is its own. Return the outcome; None if it failed.
+        """Do a step for one workspace, so that its failure holds up no other workspace. A failure is logged with ``noun``, the name of the
+        step. It blocks the workspace if it is the workspace's own. Return the outcome; None if it failed.
 
-        :raises Unavailable: if the database cannot be used, which all workspaces have in common.
+        :raises Unavailable: if the database cannot be used, which concerns all workspaces.
         """
         done = attempt(step)
         if not isinstance(done, Raised):
@@ -197,8 +197,8 @@ class BlockedWorkspaces:
         return None
 
     def apart_in_turn(self, workspace: str, noun: str, step: Callable[[], T]) -> T | None:
-        """Do a step as ``apart`` does that a loop repeats at once: after a failure it rests for a back-off, and the workspace's other work
-        goes on."""
+        """Do a step that a loop repeats at once, as ``apart`` does: after a failure the step pauses for a back-off, and the workspace's
+        other work goes on."""
         place, now = (workspace, noun), self._clock.monotonic()
         until, failures = self._states.resting.get(place, (now, 0))
         if until > now:
@@ -211,17 +211,17 @@ class BlockedWorkspaces:
         return self.apart(workspace, noun, partial(value_of, done))
 
     def failed(self, workspace: str, noun: str, error: Exception) -> None:
-        """Note that ``noun`` could not be done for one workspace. It is blocked if the error is its own; else that is logged, the same once
-        a minute."""
+        """Record that ``noun`` failed for one workspace. The workspace is blocked if the error is its own; otherwise the error is logged,
+        the same one once a minute."""
         if not (isinstance(error, JackfieldError) and self.note(workspace, error)):
             told = error.message if isinstance(error, JackfieldError) else f"an unexpected {type(error).__name__}"
             self._log(workspace, f"{noun} of the workspace '{workspace}' failed: {told}")
 
     def together(self, workspaces: Iterable[str], noun: str, step: Callable[[Collection[str]], list[T]]) -> list[T]:
-        """Do a step for several workspaces at once, such as a claim in one transaction. If a row of one makes it fail, do it for one after
-        the other: that one is blocked, and the others go on. ``noun`` names what could not be done.
+        """Do a step for several workspaces at once, such as a claim in one transaction. If a row of one workspace makes it fail, do it for
+        one workspace after the other: that workspace is blocked, and the others go on. ``noun`` names the step.
 
-        :raises Exception: if it fails for what concerns all workspaces, such as a database that is away.
+        :raises Exception: if the failure concerns all workspaces, such as an unavailable database.
         """
         names = sorted(set(workspaces))
         done = attempt(step, names)
@@ -270,7 +270,7 @@ class BlockedWorkspaces:
             _LOG.warning("what is due of the workspace '%s' waits: %s", workspace, error.message)
 
     def _tell(self) -> None:
-        """Forget workspaces that have not failed again since their back-off ended, and store what people are to be told."""
+        """Forget workspaces that have not failed again since their back-off ended, and store the reports for people."""
         now = self._clock.monotonic()
         with self._states.changed:
             well = [name for name, state in self._states.found.items() if now > state.until + _LONGEST and name not in self._states.asking]

@@ -17,7 +17,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """Result of ``check``. ``problems`` are sentences, empty for a sound database; ``not_checked`` lists what was skipped."""
+    """Result of ``check``. ``problems`` are sentences, empty for a sound database; ``not_checked`` lists skipped parts."""
 
     kind: str
     location: str

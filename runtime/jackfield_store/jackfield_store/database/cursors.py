@@ -8,7 +8,7 @@ from jackfield.kernel.errors import InvalidInvocation
 
 
 def cursor_after(last: Any | None, *columns: str) -> str | None:
-    """Return the cursor of what follows a row; None if nothing does."""
+    """Return the cursor after a row; None if no row follows."""
     return None if last is None else "~".join(str(getattr(last, name)) for name in columns)
 
 

@@ -1,7 +1,7 @@
-"""Rows that become due, as the processes of one database share them.
+"""Due rows, shared by the processes of one database.
 
-To claim a row is to put off when the next process looks at it, and to count the claim on. If the process that claimed it dies, another one
-takes it then; what the first one commits too late changes nothing, since the claim has been counted on.
+Claiming a row postpones its next due time, and increments its claim counter. If the claiming process dies, another one takes the row then;
+a late commit of the first changes nothing, since the counter has moved on.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.database")
 _ROUNDS = 20
-"""Limit of the selections until one has no row of a workspace that is blocked; each leaves out those that the one before has found."""
+"""Limit of the selections until one finds no row of a blocked workspace; each skips the workspaces that the one before has found."""
 
 
 class OvertakenError(Exception):
-    """Another process has claimed the row, or somebody changed it, so nothing was stored."""
+    """Another process has claimed the row, or it was changed, so nothing was stored."""
 
 
 def held(count: int) -> None:
@@ -61,7 +61,7 @@ def claim(database: Database, due: str, take: str, now: float, lasts: float, lim
 def claim_served(
     database: Database, due: str, values: Mapping[str, Any], blocked: BlockedWorkspaces, unit: Callable[[Transaction, list[Row]], list[T]]
 ) -> list[T]:
-    """Select rows that are due of workspaces that can be served, and return what ``unit`` makes of them in the same transaction."""
+    """Select due rows of workspaces that can be served, and return the results of ``unit`` for them in the same transaction."""
     served: set[str] = set()
     for _ in range(_ROUNDS):
         condition, left_out = without(blocked.left_out())
@@ -85,10 +85,10 @@ def claim_served(
 
 @dataclass(frozen=True, slots=True)
 class DueTable:
-    """Table ``name`` whose rows become due at the time in the column ``at``, by the database's clock; NULL for those that wait for nothing.
+    """Table ``name`` whose rows become due at the time in the column ``at``, by the database's clock; NULL for rows that wait for nothing.
 
     Each row has ``workspace``, ``id`` and ``claim``, which counts its claims and changes. A claim reads ``columns`` and holds for ``lasts``
-    seconds; ``also`` are further columns that it sets. ``where`` is a further condition of the rows that are meant.
+    seconds; ``also`` are further columns that it sets. ``where`` is a further condition for its rows.
     """
 
     name: str
@@ -111,7 +111,7 @@ class DueTable:
 
     @property
     def take(self) -> str:
-        """Statement that claims one of them, unless another process has."""
+        """Statement that claims one of them, unless another process has claimed it."""
         ours = f"workspace = :workspace AND id = :id AND claim = :claim AND {self.at} <= :now"
         return f"UPDATE {self.name} SET claim = claim + 1, {self.at} = :until{self.also} WHERE {ours}"
 
@@ -143,7 +143,7 @@ class DueRows:
 
 
 def readable(rows: Iterable[Row], read: Callable[[Row], T], noun: str) -> list[T]:
-    """Read claimed rows. One that cannot be read, such as a row of a newer version, keeps none of the others: its claim runs out."""
+    """Read claimed rows. An unreadable row, such as one of a newer version, does not hold up the others: its claim expires."""
     found: list[T] = []
     for row in rows:
         one = attempt(read, row)

@@ -46,9 +46,9 @@ def open_database(
 
     ``sqlite:///relative.db`` and ``sqlite:////absolute/path.db`` name a file (created with mode 0600, its folder with 0700), ``sqlite://``
     is a private in-process database, ``postgresql://…`` is any URL that libpq accepts (extra ``postgres``). ``migrate``: True brings the
-    tables up to date, False refuses a database that is not, None skips the check. A call waits at most ``wait`` seconds for a lock, one of
-    the ``connections`` to a server, or a silent server; ``jackfield.kernel.clock.within`` can only shorten that. A statement and a lock of
-    SQLite may take ``most`` seconds if that is longer. Without ``syncs``, group commits do not wait for the disk (``Batches``).
+    tables up to date, False refuses a database with older tables, None skips the check. A call waits at most ``wait`` seconds for a lock,
+    one of the ``connections`` to a server, or a silent server; ``jackfield.kernel.clock.within`` can only shorten that. A statement and a
+    lock of SQLite may take ``most`` seconds if that is longer. Without ``syncs``, group commits do not wait for the disk (``Batches``).
 
     :raises DatabaseUnfit: if the URL has another form, migrations are pending, or a newer jackfield has migrated the database.
     :raises Unavailable: if it cannot be reached, opened or written.
@@ -93,7 +93,7 @@ class _Process:
         self.batches.defer(lambda transaction: transaction.change(RAISE))
 
     def close(self) -> None:
-        """Commit what waits, then end the threads and close the connections."""
+        """Commit waiting units, then end the threads and close the connections."""
         self.batches.close()
         if self.later is not None:
             self.later.close()
@@ -182,11 +182,12 @@ class Database:
         return next(iter(process.dialect.look_up(sql, params)), None)
 
     def epoch(self) -> int:
-        """Return a reading of the epoch: while it is equal to an earlier one, nothing that decides calls has changed in between.
+        """Return a reading of the epoch: as long as it equals an earlier one, no data that decides calls has changed in between.
 
-        That is connections, tokens and the settings of workspaces. Read it first, then the state, which is never older; keep the state as
-        long as readings are equal (``EpochCache``). A reading in a transaction of this thread is unlike all others, since that may see an
-        older state, or one that is rolled back. On SQLite it takes half a microsecond, on PostgreSQL a query that callers share.
+        These data are connections, tokens and the settings of workspaces. Read it first, then the state, which is never older; keep the
+        state as long as readings are equal (``EpochCache``). A reading in a transaction of this thread differs from all others, since the
+        transaction may see an older state, or be rolled back. On SQLite it takes half a microsecond, on PostgreSQL a query that callers
+        share.
         """
         process = self._renewed() if self._forked else self._process
         return process.epoch.read() if process.thread.transaction is None else unlike()
@@ -198,12 +199,13 @@ class Database:
 
     @property
     def highest_epoch(self) -> int:
-        """Highest number of the epoch that this process has seen committed: a lower one is that of an older copy of the database."""
+        """Highest committed number of the epoch that this process has seen: a lower one comes from an older copy of the database."""
         return self._live().highest_epoch
 
     @property
     def timeline(self) -> tuple[int, str | None]:
-        """How often this process has found another server in the place of the database's, and what the last change may mean for commits."""
+        """Number of times that this process has found another server in place of the database's, and the possible effect of the last change
+        on commits."""
         return self._live().dialect.timeline
 
     @contextmanager
@@ -232,8 +234,9 @@ class Database:
             yield transaction
 
     def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False) -> T:
-        """Run ``unit`` in a transaction and return its value once it is on the disk, or committed if the database was opened without
-        ``syncs``. Concurrent callers share one commit; one that goes ``ahead`` waits for the commit under way only, and has its own.
+        """Run ``unit`` in a transaction and return its value once the transaction is on the disk, or committed if the database was opened
+        without ``syncs``. Concurrent callers share one commit; a unit that goes ``ahead`` only waits for the running commit, and has its
+        own.
 
         ``unit`` may run in another thread, and repeatedly if another process interferes (only the last run counts). Keep it short, and let
         it touch nothing but its transaction. Its exceptions are raised here, and undo only its own work.
@@ -281,7 +284,7 @@ class Database:
         """Run ``unit`` with the next commit of any caller, at the latest after 50 ms; ``done`` is as for ``submit``.
 
         For data that may be lost with the process because it can be recovered otherwise. It waits for a lock as long as its caller would,
-        or for ``wait`` seconds. ``replace`` takes what is returned.
+        or for ``wait`` seconds. ``replace`` takes the returned unit.
 
         :raises Unavailable: if the database is closed.
         """
@@ -292,12 +295,12 @@ class Database:
         return self._process.batches.replace(deferred, unit, done)
 
     def settle(self, seconds: float) -> None:
-        """Commit what is deferred now, without waiting for the disk; if a lock takes longer than ``seconds``, it stays deferred."""
+        """Commit deferred units now, without waiting for the disk; if a lock takes longer than ``seconds``, they stay deferred."""
         (self._renewed() if self._forked else self._process).batches.settle(seconds)
 
     @property
     def may_vanish(self) -> bool:
-        """True if this process may end without what runs at an ordinary exit, because it was forked."""
+        """True if this process may end without its exit handlers, because it was forked."""
         return (self._renewed() if self._forked else self._process).was_forked
 
     @property
@@ -313,7 +316,7 @@ class Database:
     def migrate(self) -> list[int]:
         """Bring the tables up to date and return the applied versions. Safe to run in several processes at once.
 
-        :raises DatabaseUnfit: if a newer jackfield has migrated the database, or it is older than can be upgraded.
+        :raises DatabaseUnfit: if a newer jackfield has migrated the database, or it is too old to be upgraded.
         """
         return self.migrations.apply()
 
@@ -348,7 +351,7 @@ class Database:
         return found
 
     def renewed(self, url: str) -> Callable[[], None]:
-        """Check that ``url`` opens this database, as ``Dialect.renewed`` does; return what lets new connections use it."""
+        """Check that ``url`` opens this database, as ``Dialect.renewed`` does; return a function that makes new connections use it."""
         dialect, use = self.dialect, self.dialect.renewed(url)
 
         def renew() -> None:
@@ -367,14 +370,14 @@ class Database:
         process.close()
 
     def __del__(self) -> None:
-        """Close a database that nobody refers to any more. This runs between any two lines of any thread, so that another thread does what
-        takes locks, and refers to the database meanwhile."""
+        """Close an unreferenced database. This may run between any two lines of any thread, so another thread does the work that takes
+        locks, and refers to the database meanwhile."""
         if not getattr(self, "_is_closed", True) and not self._forked and not is_ending():
             with suppress(RuntimeError):  # Python ends
                 _thread.start_new_thread(_apart, (self.close,))
 
     def _flush(self) -> None:
-        """Commit what is deferred, at the end of the process; a forked child that has not used it has nothing to commit."""
+        """Commit deferred units at the end of the process; a forked child that has not used the database has none."""
         if not self._forked:
             with within(_AT_END):
                 self._process.batches.flush()
@@ -409,7 +412,7 @@ class Database:
 
 
 def _apart(step: Callable[[], None]) -> None:
-    """Run a step in a thread that Python knows: one that it only meets stays listed."""
+    """Run a step in a thread started by Python: a foreign thread would stay listed."""
     threading.Thread(target=step, name="jackfield-closing", daemon=True).start()
 
 

@@ -1,8 +1,8 @@
-"""The epoch of a database: a number that moves with each change of what decides calls, such as connections, tokens and settings.
+"""The epoch of a database: a number that increases with each change of data that decides calls, such as connections, tokens and settings.
 
-What was read after a reading of the epoch holds for as long as readings are equal: no call needs SQL to find its connection, its caller or
-the settings. Triggers raise the number in the change's own transaction, whoever makes it. ``epoch_file`` has the readings of SQLite,
-``shared_looks`` those of PostgreSQL, and docs/decisions/0042 the reasons.
+Data read after a reading of the epoch are valid as long as readings are equal: no call needs SQL to find its connection, its caller or the
+settings. Triggers increase the number in the change's own transaction, whichever program makes it. ``epoch_file`` has the readings of
+SQLite, ``shared_looks`` those of PostgreSQL, and docs/decisions/0042 the reasons.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class Epoch(Protocol):
     """True if a reading takes less than a microsecond, so that it may be taken in an event loop."""
 
     def read(self) -> int:
-        """Return the present reading. Raises nothing: where the epoch cannot be told, each reading is ``unlike`` all others."""
+        """Return the present reading. It never raises: if the epoch cannot be read, each reading is ``unlike`` all others."""
 
     async def aread(self) -> int:
         """Return the present reading without blocking the event loop."""
 
     def held(self, reading: int | None = None, /, *, later: bool = False) -> AbstractContextManager[object]:
-        """Let ``read`` return one reading within the block, by default the present one: a call runs on one state. ``later``: the one that
-        its first use takes."""
+        """Make ``read`` return one reading within the block, by default the present one: a call runs on one state. ``later``: the reading
+        at its first use."""
 
     async def fix(self) -> None:
         """Take the reading of the block that ``held`` began, if it has none yet, without blocking the event loop."""
@@ -55,7 +55,7 @@ class Epoch(Protocol):
         """Return the reading that a server has given at most ``seconds`` ago; None if none has, or there is no server."""
 
     def close(self) -> None:
-        """Release what the epoch has opened."""
+        """Release the epoch's resources."""
 
 
 class EpochCache(SecretHolder, Generic[K, V]):
@@ -98,7 +98,7 @@ class EpochCache(SecretHolder, Generic[K, V]):
         return values
 
     def keep(self, values: dict[K, V], key: K, value: V) -> None:
-        """Add a value to those that ``present`` returned."""
+        """Add a value to the values that ``present`` returned."""
         if values is not self._held[1]:  # of another reading, or none
             return
         weight = self._weigh(value)

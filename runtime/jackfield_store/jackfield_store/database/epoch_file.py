@@ -1,8 +1,8 @@
-"""Readings of the epoch of a SQLite database: a file of eight bytes beside it, which every process maps.
+"""Readings of the epoch of a SQLite database: a file of eight bytes next to it, which every process maps.
 
-A writer stores the new number in the file while it holds the write lock, *before* its commit. A reader trusts a number once it has seen
-the same one committed, so nothing that it keeps under the new number is older than the change. Killed before the commit, a writer leaves a
-number that is not committed, which nobody trusts; killed after it, one that everybody sees.
+A writer stores the new number in the file while it holds the write lock, *before* its commit. A reader trusts a number once it has seen the
+same one committed, so nothing that it caches under the new number is older than the change. A writer killed before the commit leaves an
+uncommitted number, which no process trusts; one killed after it leaves a number that all processes see.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from jackfield.kernel.fork import ProcessLocal
 from jackfield_store.database.epoch import unlike
 
 SUFFIX = "-epoch"
-"""Ending of the file's name, after that of the database."""
+"""Suffix of the file's name, after the database's name."""
 _LOOK_EVERY = 0.1
-"""Seconds after which a process compares the number with the committed one, and the file with the one that is at its path. Another program
+"""Seconds after which a process compares the number with the committed one, and the open file with the file at its path. Another program
 may have changed the database, or moved the file."""
 _SETTLE_AFTER = 1.0
-"""Seconds for which a number that is not the committed one may be that of a commit under way."""
+"""Seconds for which an uncommitted number may belong to a running commit."""
 _BYTES = 8
 _GENERATION = 1 << 64
 _NOTHING = nullcontext()
@@ -161,7 +161,7 @@ def _packed(number: int) -> bytes:
 
 
 def identity(path: str) -> tuple[int, int] | None:
-    """Return what tells the file at a path from others; None if there is none."""
+    """Return the identity of the file at a path; None if there is none."""
     try:
         about = os.stat(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""Database errors, in sentences that say what to do.
+"""Database errors, in sentences that give the remedy.
 
 ::
 
@@ -35,7 +35,7 @@ class Contended(Unavailable):
 
 
 class NoAnswer(Unavailable):
-    """Database that has not answered in time. The connection is given up: what comes over it later answers another question."""
+    """Database that has not answered in time. The connection is given up: a later answer over it would belong to another question."""
 
 
 class KeyServiceUnavailable(Unavailable):
@@ -57,7 +57,7 @@ class UsageFault(DatabaseUnfit):
 
 
 class SchemaUnfit(DatabaseUnfit):
-    """Tables that are older or newer than those of this program, or incomplete."""
+    """Tables that are older or newer than this program's, or incomplete."""
 
 
 class NotUpgraded(UsageFault, SchemaUnfit):
@@ -77,7 +77,7 @@ class DataKeyDamaged(DatabaseUnfit):
 
 
 class RowDamaged(DatabaseUnfit):
-    """Row that somebody changed and that decides access: nothing is allowed by it."""
+    """Row that decides access and was changed in the database: it permits nothing."""
 
 
 KEY_FAULTS = (DataKeyDamaged, WrongMasterKey, KeyServiceRefused, KeyServiceUnavailable)
@@ -108,7 +108,7 @@ class UniqueViolation(ConstraintViolation):
 
 
 class Trouble(Enum):
-    """Kinds of database faults: cause, and what to do next."""
+    """Kinds of database faults: cause, and remedy."""
 
     FULL = ("the database cannot be written: the disk is full", "Free space on the disk that holds the database, then try again.")
     READ_ONLY = (

@@ -1,4 +1,4 @@
-"""Single flight: of those that need the same at the same time, one gets it, and the others wait for what it got."""
+"""Single flight: of several simultaneous requests for the same data, one runs, and the others wait for its result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Flight(Generic[T]):
 
 
 class Flights(ProcessLocal, Generic[T]):
-    """Requests under way, by what they are for."""
+    """Running requests, by key."""
 
     def __init__(self) -> None:
         self._running: dict[Hashable, _Flight[T]] = {}
@@ -35,12 +35,12 @@ class Flights(ProcessLocal, Generic[T]):
     def run(
         self, key: Hashable, request: Callable[[], T], meanwhile: T | None = None, late: Callable[[], JackfieldError] | None = None
     ) -> T:
-        """Return what ``request`` returns, or what it returns to another thread that has begun it under the same key.
+        """Return the value of ``request``, or the value that another thread gets, which has begun it under the same key.
 
-        Who has something to use ``meanwhile`` does not wait for another thread, and gets that. With ``late``, none waits for a request
-        that began more than a second ago: one that hangs holds a single thread.
+        A caller with a value for ``meanwhile`` does not wait for another thread, and gets that value. With ``late``, no caller waits for a
+        request that began more than a second ago: an unresponsive one holds a single thread.
 
-        :raises JackfieldError: what ``late`` returns, in place of waiting longer.
+        :raises JackfieldError: the error of ``late``, in place of waiting longer.
         """
         with self._lock:
             flight, leads = self._running.get(key), False

@@ -1,4 +1,4 @@
-"""The hold of a queue: while it is set, nothing that waits in the database begins by itself. Direct calls go on.
+"""The hold of a queue: while it is set, no waiting work in the database begins by itself. Direct calls are not affected.
 
 It is a row, so that it is in a backup's copy before any process runs. Every process sees it in the statements that claim: invocations,
 slots of schedules, polls of jobs and subscriptions, revocations and deliveries.

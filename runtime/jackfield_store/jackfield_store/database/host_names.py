@@ -15,16 +15,16 @@ _FAMILIAR = 1.0
 
 @dataclass(slots=True)
 class HostNames:
-    """Addresses of a database's names. If the resolver is silent, a name has those that it had last."""
+    """Addresses of a database's host names. If the resolver is silent, the last known addresses are used."""
 
     _known: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _asked: dict[str, Asking] = field(default_factory=dict)
     """The last look-up of each name, which ends later than its callers wait where a resolver is slow."""
 
     def addressed(self, options: Mapping[str, str], seconds: float) -> dict[str, str]:
-        """Return libpq's options with the addresses of all hosts, each with its name beside it. Hosts without any are left out.
+        """Return libpq's options with the addresses of all hosts, each with its name. Hosts without an address are left out.
 
-        :raises OSError: if no host has an address, or none was found within ``seconds``; ``TimeoutError`` is the latter.
+        :raises OSError: if no host has an address, or none was found within ``seconds`` (``TimeoutError``).
         """
         hosts, ports = options.get("host", "").split(","), options.get("port", "").split(",")
         if options.get("hostaddr") or not any(map(_is_name, hosts)) or len(ports) not in {1, len(hosts)}:

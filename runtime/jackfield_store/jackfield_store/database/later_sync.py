@@ -32,7 +32,7 @@ class LaterSync:
                 self._thread = thread
 
     def close(self) -> None:
-        """Sync what is due, and end the thread."""
+        """Sync due data, and end the thread."""
         self._closed.set()
         is_due = self._due.is_set()
         self._due.set()

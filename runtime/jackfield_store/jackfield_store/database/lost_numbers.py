@@ -1,8 +1,8 @@
-"""Numbers of events after a return of a database: they go on above all that it had given, so that receivers may go by them.
+"""Numbers of events after a restored database: they continue above all numbers that it had given, so that receivers may compare them.
 
-Each head of events says where they were last numbered: on which server, in which of its databases, and after which return. A process has
-noticed that return, or a backup has brought it. If that is another place now, others may have been given in what was lost, and the next one
-is far above. No reader depends on it: a cursor is known by its mark (``jackfield_service.subjects.events.marks``).
+Each head of events records where it was last numbered: on which server, in which of its databases, and after which restoration. A process
+has noticed the restoration, or a backup has recorded it. If the place differs now, the lost copy may have given further numbers, and the
+next number is far above. No reader depends on it: a cursor is identified by its mark (``jackfield_service.subjects.events.marks``).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def is_elsewhere(numbered_on: str | None, here: str | None) -> bool:
 
 
 def above_lost(last: int, now: float) -> int:
-    """Return the number after which a workspace goes on whose events were numbered elsewhere. It is the time in milliseconds, so that a
-    second copy of the same state goes on above the first."""
+    """Return the number after which a workspace continues if its events were numbered elsewhere. It is the time in milliseconds, so that a
+    second copy of the same state continues above the first."""
     return max(last + _BEYOND, int(now * 1000))
 
 

@@ -1,9 +1,9 @@
-"""Versions of the tables: the baseline, a text for each subject in the folder ``schema``, then numbered changes beside them.
+"""Versions of the tables: the baseline, a text for each subject in the folder ``schema``, and numbered changes in the same folder.
 
 ``schema/doubts.sql`` makes the tables of doubts, and ``schema/0067_doubts_note.sql`` would be the change of version 67; one text for all
-dialects. Placeholders ``{text}``, ``{double}``, ``{blob}``, … stand for the differences (``Dialect.types``). A statement that begins with
-the comment ``-- sqlite:`` or ``-- postgresql:`` is for that database only. Statements end with a semicolon. Never change a statement of a
-released file: add a change. ``schema/README.md`` lists which subjects refer to the tables of others.
+dialects. Placeholders ``{text}``, ``{double}``, ``{blob}``, … cover the differences (``Dialect.types``). A statement that begins with the
+comment ``-- sqlite:`` or ``-- postgresql:`` is for that database only. Statements end with a semicolon. Never change a statement of a
+released file: add a change. ``schema/README.md`` lists which subjects refer to other subjects' tables.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from jackfield_store.database.transaction import Dialect, Mode, Transaction
 __all__ = ["BASELINE", "UNFINISHED", "Migration", "Migrations", "declared", "known_migrations"]
 
 BASELINE = 66
-"""Version of the baseline. Its tables are those that the 65 changes before it had made, which were never released."""
+"""Version of the baseline. Its tables are those made by the 65 changes before it, which were never released."""
 _FIRST = "engine"
 """Text of the baseline that the others need."""
 _CHANGE = re.compile(r"(\d{4})_(\w+)\Z")

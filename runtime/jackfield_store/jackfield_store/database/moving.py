@@ -1,8 +1,8 @@
 """Copy of all rows from one database to another of the same version, of either kind: in order, resumable, verified by digest.
 
-The tables come from the schema, so that a new table is moved without a change here. Rows are copied in the order of their primary key,
-some thousand per commit, without triggers, whose work the source has done already. An interrupted move goes on at the last key that the
-target has. Until the target is verified, its table ``unfinished_move`` keeps every other process out of it.
+The tables come from the schema, so that a new table is moved without a change here. Rows are copied in the order of their primary key, some
+thousand per commit, without triggers, whose effects are among the copied rows already. An interrupted move continues at the last key that
+the target has. Until the target is verified, its table ``unfinished_move`` keeps every other process out of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jackfield_store.database.table_shapes import TableShape, continue_numbers, 
 from jackfield_store.database.transaction import Transaction
 
 NOT_MOVED = ("clock", "dispatchers", "epoch", "instances", "schema_migrations")
-"""Tables that describe one database and the processes on it, and not what they have done. Of ``dispatchers``, the queue's hold moves."""
+"""Tables that describe one database and its processes, and not their work. From ``dispatchers``, only the queue's hold is moved."""
 _ROWS = 2000
 """Rows per commit."""
 _BYTES = 8 * 1024 * 1024
@@ -50,19 +50,19 @@ class CompletedMove:
 
 
 Progress = Callable[[str, int, int], object]
-"""Called with a table, the number of its rows that the target has, and the number that the source has."""
+"""Function called with a table, the number of its rows in the target, and the number in the source."""
 
 
 def moved_tables() -> list[str]:
-    """Return the names of the tables that are moved, each after those that it refers to."""
+    """Return the names of the moved tables, each after the tables that it refers to."""
     return [name for name in declared("TABLE", known_migrations()) if name not in NOT_MOVED]
 
 
 def move(source: Database, target: Database, progress: Progress, finish: Callable[[], object] = lambda: None) -> CompletedMove:
     """Copy all rows of ``source`` to ``target``, verify them, and open ``target`` for use. Nothing can be written to ``source`` meanwhile.
 
-    After an interruption, call it again with the same databases. A table of which rows have changed since is copied anew. ``finish`` moves
-    what lies outside the database; if it is interrupted, so is the move.
+    After an interruption, call it again with the same databases. A table with rows that have changed since is copied anew. ``finish`` moves
+    data outside of the database; if it is interrupted, so is the move.
 
     :raises UsageFault: if ``target`` is in use, or holds a part of another database.
     :raises DatabaseUnfit: if the databases have other versions, or a row cannot be stored in ``target``.
@@ -127,7 +127,7 @@ def _begin(source: Database, target: Database) -> bool:
 
 
 def _require_empty(writing: Transaction) -> list[str]:
-    """Check that the tables have the rows of a new database only, and return those that have any."""
+    """Check that the tables have only the rows of a new database, and return those with any rows."""
     seeded = []
     with open_database("sqlite://") as new, new.read() as reading:
         for table in moved_tables():
@@ -146,7 +146,7 @@ def _count(transaction: Transaction, shape: TableShape) -> int:
 
 
 def _copy(reading: Transaction, target: Database, shape: TableShape, progress: Callable[[int], object]) -> None:
-    """Copy the rows after the last one that the target has. If rows before it have changed since they were copied, copy all."""
+    """Copy the rows after the last one in the target. If earlier rows have changed since they were copied, copy all."""
     last = _last(target, shape)
     if last is not None and _digest(reading, shape, last) != _digest_of(target, shape):
         with target.write() as writing, without_triggers(writing, target.dialect, shape.name):

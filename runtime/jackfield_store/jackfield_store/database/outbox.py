@@ -1,8 +1,7 @@
-"""The outbox of events: whoever changes something records its event in the same transaction, so that neither exists without the other.
+"""The outbox of events: each change records its event in the same transaction, so that neither exists without the other.
 
-Events of invocations, connections and the audit log are recorded by triggers (in ``schema``), others by ``record``, and
-what providers send by ``record_sealed``.
-``jackfield_service.subjects.events`` takes them from here.
+Events of invocations, connections and the audit log are recorded by triggers (in ``schema``), others by ``record``, and events of providers
+by ``record_sealed``. ``jackfield_service.subjects.events`` takes them from here.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ def sealed_place(identifier: str, type: str, subject: str) -> tuple[str, ...]:
 
 
 def record(transaction: Transaction, workspace: str, type: str, subject: str, at: float, facts: Mapping[str, Any]) -> None:
-    """Record an event in the transaction that makes it true.
+    """Record an event in the transaction of its change.
 
-    ``type`` is dotted (``callback.paused``), ``subject`` the name or ID of what it happened to, ``at`` when, in seconds since 1970.
-    ``facts`` are the event's data. They lie unsealed until a reader or the dispatcher numbers the event, so they contain no secret and
-    nothing of a provider's answer.
+    ``type`` is dotted (``callback.paused``), ``subject`` the name or ID of the changed object, ``at`` the time, in seconds since 1970.
+    ``facts`` are the event's data. They are stored unsealed until a reader or the dispatcher numbers the event, so they must not contain a
+    secret or any part of a provider's answer.
     """
     values = {"workspace": workspace, "type": type, "subject": subject, "at": at, "facts": json.dumps(facts)}
     transaction.change(_INSERT, values)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Part:
-    """Base of parts that use the database themselves. Whoever uses such a part refers to its database, too."""
+    """Base of parts that use the database themselves. Users of such a part must keep a reference to its database."""
 
     def __init__(self, database: Database) -> None:
         self._reference = ref(database)
@@ -25,7 +25,7 @@ class Part:
     def _database(self) -> Database:
         """The database.
 
-        :raises Unavailable: if nobody refers to it any more.
+        :raises Unavailable: if it is no longer referenced.
         """
         found = self._reference()
         if found is None:

@@ -13,7 +13,7 @@ class VaultKeys(Protocol):
         """Return a seal of public values."""
 
     def attests(self, workspace: str, aad_parts: tuple[Any, ...], seal: bytes | None) -> bool:
-        """Return whether a seal is that of these values."""
+        """Return whether a seal matches these values."""
 
     def has_keys(self, workspace: str) -> bool:
         """Return whether a workspace's keys are cached."""

@@ -50,11 +50,11 @@ _BEGIN = {
 _MIGRATION_LOCK = 0x6A61636B  # "jack"; any number that no other program uses in this database
 _MIGRATION_SECONDS = 600
 _AGAIN = 1.0
-"""Seconds after a wait that nothing answered in which nobody else begins one."""
+"""Seconds after an unanswered wait in which no other caller begins one."""
 _STATEMENT = 30.0
 """Seconds that a statement may take: the server ends it then."""
 _ROUND = 0.5
-"""Seconds by which a wait is longer than that: a statement that the server ends leaves the connection usable."""
+"""Additional seconds of a wait: a statement that the server itself ends leaves the connection usable."""
 # Detect a dead peer within a minute. Options in the URL take precedence.
 _PATIENCE = {
     "connect_timeout": "10",
@@ -72,7 +72,7 @@ _SYNC = b"; SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN se
 _LOCAL = "; SET LOCAL statement_timeout = '{}ms'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 """Settings of each transaction behind a pooler."""
 _STATEMENT_MODE = "statement pooling mode"
-"""What PgBouncer says of a transaction if it lends a session for one statement only."""
+"""PgBouncer's message for a transaction if it lends a session for one statement only."""
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _STATES = {
     "53100": Trouble.FULL,
@@ -124,8 +124,8 @@ class PostgresSession:
         self.connection.most = self._most
 
     def begin(self, mode: Mode) -> None:
-        """Begin a transaction; one that reads or writes as usual begins with its first statement, which saves a wait. Behind a pooler it
-        begins with its settings: the next transaction may have another session of the server."""
+        """Begin a transaction; an ordinary one begins with its first statement, which saves a round trip. Behind a pooler it begins with
+        its settings: the next transaction may get another session of the server."""
         self._reads, local, self.connection.most = mode is Mode.READ, self.connection.local, self._most
         if mode in (Mode.READ, Mode.WRITE) and not local:
             self._begins = _BEGIN[mode]
@@ -344,7 +344,7 @@ class PostgresDialect(Dialect):
         self._pool.close()
 
     def renewed(self, url: str, /) -> Callable[[], None]:
-        """Check another URL of this database, such as one with a new password; return what lets new connections use it."""
+        """Check another URL of this database, such as one with a new password; return a function that makes new connections use it."""
         other = PostgresDialect(url, wait=self.wait)
         if other.location != self.location:
             raise other_database()
@@ -360,8 +360,8 @@ class PostgresDialect(Dialect):
         self._with_reconnect(session, lambda: session.begin(mode))
 
     def _with_reconnect(self, session: PostgresSession, ask: Callable[[], T]) -> T:
-        """Return ``ask()``, which must not change anything. If a pooled connection has died, or is to a standby, reconnect and ask again;
-        one that was silent has taken the time for that."""
+        """Return the value of ``ask()``, which must not change anything. If a pooled connection has died, or leads to a standby, reconnect
+        and ask again; a silent one has used up the time for that."""
         try:
             return ask()
         except Unavailable as fault:
@@ -372,7 +372,8 @@ class PostgresDialect(Dialect):
             return ask()
 
     def _check_answers(self) -> None:
-        """Refuse at once what would wait for a server that has just kept silent: each of many callers would wait, and hold its thread."""
+        """Refuse at once a step that would wait for a server that was silent a moment ago: each of many callers would wait, and hold its
+        thread."""
         if monotonic() < self._silent_until:
             raise unavailable(Trouble.SILENT, f"no answer within {self.wait:.1f} seconds", NoAnswer)
 
@@ -382,7 +383,7 @@ class PostgresDialect(Dialect):
         return Trouble.BUSY if place is None or self._is_there(place, SHORTEST_WAIT / 2) else Trouble.SILENT
 
     def _is_there(self, place: tuple[str, int], seconds: float) -> bool:
-        """Return whether the server at an address answers a new connection in time; note if it does not. One thread asks for all."""
+        """Return whether the server at an address accepts a new connection in time; record it if not. One thread asks on behalf of all."""
         since = monotonic()
         with self._asking:
             if self._asked_at < since:
@@ -393,11 +394,11 @@ class PostgresDialect(Dialect):
             return self._found_there
 
     def _lost(self) -> None:
-        """Drop the idle connections: what ended one has ended them, too."""
+        """Drop the idle connections: the cause of one's end has ended them, too."""
         self._pool.drop_idle()
 
     def _note_silence(self) -> None:
-        """Note that the server does not answer; its idle connections have lost what they knew of it, too."""
+        """Record that the server does not answer; its idle connections are unusable, too."""
         self._silent_until = monotonic() + _AGAIN
         self._pool.drop_idle()
 
@@ -464,15 +465,15 @@ class PostgresDialect(Dialect):
         self._share(connection, connection.execute(settings.encode()).fetchone())
 
     def _share(self, connection: PostgresConnection, row: Sequence[Any] | None) -> None:
-        """Keep nothing in the server's session if it is not this connection's alone: a pooler (PgBouncer, Supavisor, PgCat) gives each
-        transaction another one. Its URL says so, or its answer to the start of a connection, which names a process of its own."""
+        """Store nothing in the server's session if this connection does not own it: a pooler (PgBouncer, Supavisor, PgCat) gives each
+        transaction another session. The URL says so, or the answer to the start of a connection, which names the pooler's own process."""
         if self._pooled or (row is not None and row[0] != connection.info.backend_pid):
             connection.local = _LOCAL.format(self._milliseconds).encode()
             connection.prepare_threshold = None
 
     @property
     def timeline(self) -> tuple[int, str | None]:
-        """How often new connections have found another timeline, and what the last change may mean."""
+        """Number of times that new connections have found another timeline, and the possible effect of the last change."""
         return (0, None) if self._timelines is None else (self._timelines.changes, self._timelines.told)
 
     def _libpq_message(self, fault: psycopg.Error) -> str:

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: how long each waits for an answer, and how what the server sends is read."""
+"""Connections to PostgreSQL: the time that each waits for an answer, and the reading of the server's messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jackfield.kernel.clock import monotonic, patience
 
 _TIMEOUT = psycopg.errors._WaitTimeout  # noqa: SLF001 (has no public name)
 SHORTEST_WAIT = 1.0
-"""Seconds that a wait for the server gets at least once it has begun: to give a connection up costs more than the rest of an answer."""
+"""Minimum seconds of a wait for the server once it has begun: giving up a connection costs more than the rest of an answer."""
 _HELLO = struct.pack("!ii", 8, 80877103)
 """PostgreSQL's SSLRequest. A server that is up answers it with one byte, before any authentication."""
 
@@ -40,7 +40,7 @@ class Number(Loader):
 
 
 class Unanswered(psycopg.OperationalError):
-    """A wait for the server that was given up, with its connection: what was sent may still be done."""
+    """A wait for the server that was given up, with its connection: the sent statement may still be carried out."""
 
 
 class PostgresConnection(psycopg.Connection[Any]):
@@ -48,7 +48,8 @@ class PostgresConnection(psycopg.Connection[Any]):
     A statement on which the server works may take ``most`` seconds."""
 
     _pool = None
-    """Tells psycopg that it belongs to a pool, ours: one that is dropped with its runtime closes its socket, and the runtime warns."""
+    """Marker that tells psycopg that the connection belongs to a pool, ours: a connection dropped with its runtime closes its socket, and
+    the runtime warns."""
     silence = most = math.inf
     local = b""
     """Settings that each transaction begins with; empty where the session keeps them."""
@@ -57,7 +58,8 @@ class PostgresConnection(psycopg.Connection[Any]):
 
     @contextmanager
     def pipeline(self) -> Iterator[psycopg.Pipeline]:
-        """Send statements without waiting for each answer. Raise the first failure; psycopg logs a warning of what then fails with it."""
+        """Send statements without waiting for each answer. Raise the first failure; psycopg logs a warning about later statements, which
+        then fail too."""
         first: psycopg.Error | None = None
         try:
             with super().pipeline() as opened:

@@ -1,5 +1,5 @@
-"""URLs of PostgreSQL databases: what libpq reads in them, whether they name a pooler, and what is wrong with one in words that hold no part
-of a password."""
+"""URLs of PostgreSQL databases: libpq's reading of them, whether they name a pooler, and the fault of one in words without any part of a
+password."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _is_pooler(given: Mapping[str, str]) -> bool:
 
 
 def _refused(said: str) -> DatabaseUnfit:
-    """Return the error for a URL that libpq does not read. Its message may quote the URL, and is not used."""
+    """Return the error for a URL that libpq cannot read. libpq's message may quote the URL, and is not used."""
     unknown = _UNKNOWN.search(said)
     if unknown is not None and unknown[1] == "pgbouncer":
         return DatabaseUnfit(

@@ -1,8 +1,8 @@
-"""Settings that all processes on a database share: their names and checks, how they are stored, and which processes differ.
+"""Settings that all processes on a database share: their names and checks, their storage, and the processes that differ.
 
-A stored setting is the default of every process. A variable or an option of one process wins there; each process publishes what it has of
-its own beside its lease, so that others can say how they differ. A value is sealed: who can write to the database opens no network to
-tenants.
+A stored setting is the default of every process. A variable or an option of one process takes precedence there; each process publishes its
+own values along with its lease, so that others can show the differences. A value is sealed: write access to the database is not enough to
+open the network to tenants.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 ALLOW_HOSTS, PUBLIC_URL, TWINS, ROLES, SETTLE, MCP_SERVERS = "allowHosts", "publicUrl", "twins", "roles", "settle", "mcpServers"
 POLICY = "policy"
 MCP_RULES = ("operator", "workspaces")
-"""Who adds MCP servers."""
+"""Persons who may add MCP servers."""
 LIVE_PREFIX = "mcp."
-"""Beginning of the key of the connector of such a server, whose name follows."""
+"""Prefix of the key of such a server's connector, followed by the server's name."""
 SETTLE_RULES = ("off", "show", "on")
-"""What becomes of evidence about a call in doubt, the strictest first."""
+"""Handling of evidence about a call in doubt, the strictest first."""
 TWIN_RULES = ("join", "allow")
-"""What becomes of a write without a key while an equal one is open."""
+"""Handling of a write without a key while an equal one is open."""
 _DEFAULT = "default"
 """Workspace of the operator, whose key seals the settings."""
 _HOST = re.compile(r"[A-Za-z0-9*?._:\[\]-]{1,253}\Z")
@@ -57,8 +57,8 @@ SELECT id, host, pid, settings FROM instances WHERE seen_at > {now} - :lease AND
 
 @dataclass(frozen=True, slots=True)
 class SharedSetting:
-    """Setting of a database. ``variable`` replaces it in one process; ``check`` returns a value as it is stored, or refuses it. The console
-    calls it by its ``title``."""
+    """Setting of a database. ``variable`` replaces it in one process; ``check`` returns a value in its stored form, or refuses it. The
+    console calls it by its ``title``."""
 
     name: str
     variable: str
@@ -66,14 +66,14 @@ class SharedSetting:
     about: str
     check: Callable[[str], str]
     default: str = ""
-    """What holds if nobody sets it."""
+    """Value that applies if none is set."""
     inherits: bool = True
     """True if a process without a value of its own has the stored one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Stored value of a setting, and when it was set."""
+    """Stored value of a setting, and the time at which it was set."""
 
     value: str
     changed_at: float
@@ -81,7 +81,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Setting that is not the same in all processes: ``values`` has each value, and where it holds."""
+    """Setting that differs between processes: ``values`` has each value, and the places where it applies."""
 
     name: str
     values: Mapping[str, tuple[str, ...]]
@@ -140,7 +140,7 @@ def checked_twins(text: str) -> str:
 
 
 def checked_roles(text: str) -> str:
-    """Return the roles of people as JSON. What reads them is imported when they are set.
+    """Return the roles of people as JSON. The reader of roles is imported when they are set.
 
     :raises InvalidInvocation: if they are not valid.
     """
@@ -148,7 +148,7 @@ def checked_roles(text: str) -> str:
 
 
 def checked_settle(text: str) -> str:
-    """Return what becomes of evidence about doubts.
+    """Return the handling of evidence about doubts.
 
     :raises InvalidInvocation: if it is neither ``off`` nor ``show`` nor ``on``.
     """
@@ -265,7 +265,7 @@ def find_setting(name: str) -> SharedSetting:
 
 
 def stored_settings(transaction: Transaction, vault: VaultKeys) -> tuple[dict[str, Stored], list[str]]:
-    """Return the stored settings, and the names of those that somebody has changed in the database: they do not hold."""
+    """Return the stored settings, and the names of those that were changed in the database, which do not apply."""
     found, damaged = dict[str, Stored](), list[str]()
     for row in transaction.execute(_ALL, {}):
         if row.name not in SHARED:  # of a newer jackfield
@@ -292,7 +292,8 @@ def remove_setting(transaction: Transaction, name: str) -> bool:
 
 
 def is_judged(transaction: Transaction) -> bool:
-    """Return whether a policy judges the calls of this database. A row that somebody has changed says so, too: without a key."""
+    """Return whether a policy judges the calls of this database. A row that was changed also counts as True: without a key it cannot be
+    verified."""
     return transaction.find(_JUDGED, {}) is not None
 
 
@@ -304,8 +305,8 @@ def other_processes(transaction: Transaction, now: str, lease: float) -> list[Ro
 def differences(
     stored: Mapping[str, Stored], own: Mapping[str, str] | None, others: Iterable[Row], here: str | None = None
 ) -> list[Difference]:
-    """Return which settings differ between the stored ones, this process (whose instance is ``here`` and ``own`` its own values; None if
-    it is none) and others. A setting that nobody has stored is no place of its own."""
+    """Return the settings that differ between the stored ones, this process (whose instance is ``here`` and ``own`` its own values; None if
+    it has none) and others. A setting without a stored value does not count as a place."""
     rows = [(f"process {row.pid} on {row.host}", _parse_published(row.settings)) for row in others if row.id != here]
     if own is not None:
         rows.insert(0, ("this process", own))
@@ -331,7 +332,7 @@ def _alike(places: Iterable[str], value: str) -> str:
 
 
 def _parse_published(text: str) -> Mapping[str, str]:
-    """Read what a process publishes; the database may hold anything."""
+    """Read the published values of a process; the database may hold anything."""
     try:
         found = json.loads(text)
     except ValueError:

@@ -1,14 +1,14 @@
-"""The time by which all processes of a database judge keys, purges, ``notBefore``, ``notAfter``, redelivery and deaths.
+"""The time by which all processes of a database judge keys, purges, ``notBefore``, ``notAfter``, redelivery and dead processes.
 
 PostgreSQL's is the server's own clock. SQLite has none, so its processes agree on one in a row: the highest time that any of them has read,
-plus the monotonic time since. A reading that is more than a minute off stays out of the row until a second process reads the same. It is
-also taken if the same process reads it a lease later and none has contradicted it. So one wrong clock spoils nothing. After a boot this
-takes a lease, too, since none knows for how long the machine was off.
+plus the monotonic time since. A reading that is more than a minute off is not put into the row until a second process reads the same. It is
+also taken if the same process reads it a lease later and none has contradicted it. So a single wrong clock has no effect. After a boot this
+takes a lease, too, since no process knows how long the machine was off.
 
 Processes of one machine read one clock, so that they agree on a wrong time as well. However far they set the time ahead, nothing is freed,
 ended or purged until the monotonic clock has shown that time, or the machine has been started anew.
 
-Between two looks at the database the time goes on by this process's monotonic clock: a call costs no query.
+Between two looks at the database the time advances by this process's monotonic clock: a call costs no query.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ class ClockReading:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """Time that the processes of a SQLite database agree on, as of ``monotonic`` of ``boot``, and another that one of them has proposed.
+    """Time that the processes of a SQLite database agree on, as of ``monotonic`` of ``boot``, and a proposed one of one process.
 
-    It goes back only as it jumps ahead: by agreement, after a wrong time had been agreed on. ``leap`` is what it has been set ahead by in
-    this boot, beyond what the monotonic clock has shown.
+    It can go back, as well as jump ahead, by agreement, after the processes had agreed on a wrong time. ``leap`` is the time by which it
+    has been set ahead in this boot, beyond the monotonic clock.
     """
 
     seconds: float
@@ -84,7 +84,7 @@ class Agreed:
         return self.seconds + _since(reading, self.monotonic, self.boot)
 
     def after(self, reading: ClockReading) -> Agreed:
-        """Return what is agreed after a process has looked at its clock; the same object if there is nothing to store."""
+        """Return the agreed time after a process has read its clock; the same object if there is nothing to store."""
         expected = self.at(reading)
         ahead = reading.seconds - expected
         if abs(ahead) <= TOLERATED:
@@ -112,10 +112,10 @@ def _since(reading: ClockReading, monotonic: float, boot: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """Outcome of a look: the time ``at`` a monotonic time, and how far this process's clock was ahead of its monotonic one then.
+    """Outcome of a look: the time ``at`` a monotonic time, and the lead of this process's clock over its monotonic one then.
 
-    It is not ``certain`` on SQLite after a boot, until the processes agree again. ``leap`` seconds of it no monotonic clock
-    has shown.
+    On SQLite it is not ``certain`` after a boot, until the processes agree again. ``leap`` seconds of it were not measured by a monotonic
+    clock.
     """
 
     seconds: float
@@ -149,7 +149,7 @@ class SharedClock(Part):
         return clocks.found.setdefault(key, cls(database, clock)) if found is None else found
 
     def now(self) -> float:
-        """Return seconds since 1970 by the database's clock: what is due, late or expired is judged by it."""
+        """Return seconds since 1970 by the database's clock, which decides whether something is due, late or expired."""
         return self._moment()[0]
 
     def _moment(self) -> tuple[float, float]:
@@ -160,18 +160,18 @@ class SharedClock(Part):
         return last.seconds + max(0.0, monotonic - last.at), own
 
     def moments(self) -> Mapping[str, float]:
-        """Return the parameters of statements that select what to begin: ``now``, and ``late`` to compare ``notAfter`` with.
+        """Return the parameters of statements that select work to begin: ``now``, and ``late`` to compare ``notAfter`` with.
 
-        After a boot ``late`` may be this process's own time: what the machine slept through must not begin.
+        After a boot ``late`` may be this process's own time: work whose time passed while the machine was off must not begin.
         """
         now, own = self._moment()
         certain = self._last is None or self._last.certain
         return {"now": now, "late": now if certain else max(now, own)}
 
     def stamp(self) -> float:
-        """Return the time to record for what happens now: the later of the database's and this process's own.
+        """Return the time to record for an event of the present: the later of the database's and this process's own.
 
-        What is kept for some time from then on is never kept for less, whichever of the two is wrong.
+        So a retention counted from it is never too short, whichever of the two clocks is wrong.
         """
         last, own, monotonic = self._last, self._time(), self._monotonic()
         if last is None or abs(own - monotonic - last.skew) > _JUMP:
@@ -179,9 +179,10 @@ class SharedClock(Part):
         return max(last.seconds + max(0.0, monotonic - last.at), own)
 
     def sure(self) -> float | None:
-        """Return the time to free, end or purge by; None if this process's clock is off, and neither it nor the database's may be trusted.
+        """Return the time by which to free, end or purge; None if this process's clock is off, and neither it nor the database's can be
+        trusted.
 
-        It is the database's, without what its processes have set it ahead by in this boot.
+        It is the database's, without the time by which its processes have set it ahead in this boot.
         """
         if self._last is None or not self._last.known:
             self.look()
@@ -202,9 +203,9 @@ class SharedClock(Part):
         )
 
     def look(self) -> _Look:
-        """Ask the database for its time. While it is unavailable, its last known time goes on.
+        """Ask the database for its time. While it is unavailable, its last known time advances.
 
-        A look in which the process was stopped is repeated: it would take the database's clock to be behind by as much.
+        A look during which the process was stopped is repeated: otherwise the database's clock would seem to be behind by that time.
         """
         for _ in range(_LOOKS):
             began = self._monotonic()
@@ -257,7 +258,7 @@ class _Clocks:
 
 
 def _agreed_from(row: Any, reading: ClockReading) -> Agreed:
-    """Return what is agreed; the first reading, not stored yet, if nothing is."""
+    """Return the agreed time; the first reading, not stored yet, if there is none."""
     if row is None:
         return Agreed(reading.seconds, reading.monotonic, "")
     return Agreed(*row)
@@ -281,12 +282,12 @@ def _span(seconds: float) -> str:
 
 
 _since_boot = partial(time.clock_gettime, time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic
-"""Monotonic clock that goes on while the machine is suspended, unlike Linux's own."""
+"""Monotonic clock that advances while the machine is suspended, unlike Linux's default one."""
 
 
 @cache
 def _boot() -> str:
-    """Identify what the monotonic clock counts from: the boot and the time namespace."""
+    """Identify the origin of the monotonic clock: the boot and the time namespace."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return f"{file.read().strip()}/{os.readlink('/proc/self/ns/time')}"

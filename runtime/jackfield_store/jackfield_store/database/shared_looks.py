@@ -25,7 +25,7 @@ _HELD: ContextVar[_Block | None] = ContextVar("reading", default=None)
 
 
 class _Block:
-    """A block of code in which one reading holds: that of its first look, unless one was given."""
+    """A block of code with one reading: its first look's, unless one was given."""
 
     __slots__ = ("looks", "reading")
 
@@ -60,7 +60,7 @@ class SharedLooks(ProcessLocal):
         self._asking: _Asking | None = None
 
     def read(self) -> int:
-        """Return the reading of this block, or that of a query that begins after this call."""
+        """Return the reading of this block, or of a query that begins after this call."""
         held = _HELD.get()
         if held is None or held.looks is not self:
             return self._look()
@@ -95,7 +95,7 @@ class SharedLooks(ProcessLocal):
             held.reading = await self.aread()
 
     def held(self, reading: int | None = None, /, *, later: bool = False) -> AbstractContextManager[object]:
-        """Let ``read`` return one reading within the block; ``later``, that of the first query in it."""
+        """Make ``read`` return one reading within the block; ``later``: the reading of the first query in it."""
         return self._holding(self._look() if reading is None and not later else reading)
 
     def recent(self, seconds: float) -> int | None:

@@ -123,7 +123,7 @@ class SqliteSession:
             self._check_at = now + _CHECKED_FOR
 
     def begin(self, statement: str, *, syncs: bool = True) -> None:
-        """Begin a transaction. Without ``syncs`` its commit does not wait for the disk; a later one that syncs includes it."""
+        """Begin a transaction. Without ``syncs`` its commit does not wait for the disk; a later commit with ``syncs`` includes it."""
         if syncs:
             self.check()  # what is acknowledged as on the disk must not be in a deleted file
         else:
@@ -211,7 +211,7 @@ class SqliteSession:
         return True
 
     def checkpoint(self) -> None:
-        """Copy the WAL's pages into the file, beside readers and writers; raises nothing."""
+        """Copy the WAL's pages into the file, concurrently with readers and writers; raises nothing."""
         with suppress(*_ERRORS):
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
@@ -373,7 +373,7 @@ class SqliteDialect(Dialect):
             self._readers.give_back(session)
 
     def epoch(self, committed: Callable[[], int | None], settle: Callable[[], object], /) -> EpochFile:
-        """Return readings of a file beside the database."""
+        """Return the readings of a file next to the database."""
         return EpochFile(self.path, committed, settle)
 
     def close(self) -> None:

@@ -108,8 +108,8 @@ NOT_HELD = f"NOT EXISTS (SELECT 1 FROM dispatchers WHERE name = '{HOLD}')"
 
 
 def without(workspaces: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """Return a condition, to be appended to others that select what is due, that leaves workspaces out, and all while the queue is held;
-    and its parameters."""
+    """Return a condition that excludes workspaces, and all rows while the queue is held, to be appended to the conditions for due rows; and
+    its parameters."""
     if not workspaces:
         return f" AND {NOT_HELD}", {}
     values = {f"left_out_{place}": name for place, name in enumerate(workspaces)}

@@ -25,7 +25,7 @@ _SIZED = {"text", "blob", "bytea"}
 
 @dataclass(frozen=True, slots=True)
 class TableShape:
-    """Columns of a table, those of its primary key in order, and those whose values have a size."""
+    """Columns of a table, the columns of its primary key in order, and the columns whose values have a size."""
 
     name: str
     columns: tuple[str, ...]

@@ -1,7 +1,7 @@
-"""Timeline of a PostgreSQL server, which each new connection reads: a standby that is promoted begins a new one.
+"""Timeline of a PostgreSQL server, which each new connection reads: a promoted standby begins a new one.
 
-It may not have had the last commits of the primary. Unless these waited for a standby, that is all that a process can know. A loss of less
-than the time between two renewals of a lease leaves no other mark.
+It may not have had the last commits of the primary. Unless these waited for a standby, a process cannot know more. A loss shorter than the
+time between two renewals of a lease leaves no other trace.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Timelines:
 
     changes: int = 0
     told: str | None = None
-    """What the last change may mean for commits; None if they had waited for a standby."""
+    """Possible effect of the last change on commits; None if they had waited for a standby."""
     _last: str | None = None
     _waited: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)

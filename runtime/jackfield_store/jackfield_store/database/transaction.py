@@ -1,5 +1,5 @@
-"""A transaction as stores use it: statements that are committed together. The session that it runs on, which a pool lends to one thread at
-a time, and the differences between the databases."""
+"""A transaction as stores use it: statements that are committed together. The module also has the session that it runs on, which a pool
+lends to one thread at a time, and the differences between the databases."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Pool(Generic[P]):
     def take(self, begin: Callable[[P], None], held: list[Any] | None = None) -> P:
         """Lend an idle or new connection, on which ``begin`` has been run, until ``give_back``.
 
-        It is in ``held``, an empty list, before it is returned: in between the borrower may be interrupted.
+        It is put into ``held``, an empty list, before it is returned: the borrower may be interrupted in between.
 
         :raises Unavailable: if none is available.
         """
@@ -201,13 +201,13 @@ class Dialect(ABC):
     tables: ClassVar[str]
     """Statement that lists the names of all tables, as ``name``."""
     barred: ClassVar[str] = ""
-    """Statement that lists the tables that this account may not read and change; empty where the rights on a file decide."""
+    """Statement that lists the tables that this account may not read and change; empty where file permissions decide."""
     indexes: ClassVar[str]
     """Statement that lists the names of all indexes, as ``name``."""
     locks: ClassVar[str] = ""
     """Clause that makes a SELECT lock its rows; empty if only one transaction writes at a time."""
     shares: ClassVar[str] = ""
-    """The same for transactions that exclude only those that use ``locks``."""
+    """The same for transactions that exclude only transactions using ``locks``."""
     skips_locked: ClassVar[str] = ""
     """Clause that makes a SELECT lock its rows and skip rows locked by others."""
     indexed_by: ClassVar[str] = ""
@@ -217,8 +217,8 @@ class Dialect(ABC):
     now: ClassVar[str]
     """Expression for the seconds since 1970 by the database's own clock."""
     place: str = "''"
-    """Expression for what is another text once another server, or another database of it, has taken this one's place; empty if that cannot
-    be known."""
+    """Expression whose text changes once another server, or another of its databases, has taken this one's place; empty if that cannot be
+    known."""
     wait: float
     """Maximum seconds that a call waits for a lock, a free connection, or an answer of a server."""
     bounds_each: ClassVar[bool] = False
@@ -250,11 +250,12 @@ class Dialect(ABC):
 
     @property
     def timeline(self) -> tuple[int, str | None]:
-        """How often another server has been found in the place of this one, and what the last change may mean for commits."""
+        """Number of times that another server has been found in place of this one, and the possible effect of the last change on
+        commits."""
         return 0, None
 
     def renewed(self, _url: str, /) -> Callable[[], None]:
-        """Check that this database is opened by another URL, and return what lets new connections use it.
+        """Check that another URL opens this database, and return a function that makes new connections use it.
 
         :raises DatabaseUnfit: if the URL names another database.
         :raises Unavailable: if it does not open this one.
@@ -279,7 +280,7 @@ class Dialect(ABC):
         """Put commits on the disk that have not waited for it, if nothing else does so within a second; raise nothing."""
 
     def relieve_writers(self) -> None:  # noqa: B027 (nothing to do by default)
-        """Do in this thread what a later commit would do after large changes, and others would wait for."""
+        """Do in this thread the work that a later commit would do after large changes, while others wait."""
 
 
 class ThreadState(threading.local):
@@ -322,12 +323,12 @@ class Transaction:
         self._held: list[DatabaseSession] = []
         self._outer: Transaction | None = None
         self.afterwards = self._since_mark = afterwards
-        """Steps to take once it is committed, which raise nothing; those of a section that is rolled back are forgotten."""
+        """Steps to take after the commit, which raise nothing; steps of a section that is rolled back are dropped."""
         self.failed = False
         """True if a statement has failed, so that the transaction cannot be committed."""
         self._depth = 0
         self.gathers = False
-        """True if what is recorded in its block alone becomes part of it (``Database.gather``)."""
+        """True if records made only in its block become part of it (``Database.gather``)."""
         self._marked = self._ended = False
 
     def __enter__(self) -> Self:

@@ -1,5 +1,5 @@
-"""Stored files: content in a folder or in S3, encrypted; rows about it in the database. Below the surfaces, so that workers and the
-library use it, too."""
+"""Stored files: content in a folder or in S3, encrypted; rows about it in the database. It is below the surfaces, so that workers and the
+library can use it, too."""
 
 from typing import TYPE_CHECKING
 

@@ -28,7 +28,7 @@ class BlobWriter(Protocol):
         """Make the content readable."""
 
     def abort(self) -> None:
-        """Discard what was written; raises nothing. What cannot be discarded now, ``Blobs.delete`` deletes later."""
+        """Discard the written data; raises nothing. Data that cannot be discarded now are deleted later by ``Blobs.delete``."""
 
 
 class Blobs(Protocol):
@@ -45,7 +45,7 @@ class Blobs(Protocol):
         """Begin to write content in segments of ``segment`` bytes."""
 
     def read(self, key: str, start: int, size: int, segment: int) -> bytes:
-        """Return up to ``size`` bytes from ``start``, which lie in one segment.
+        """Return up to ``size`` bytes from ``start``, all in one segment.
 
         :raises FileDamaged: if there are none.
         """
@@ -89,7 +89,7 @@ def _unusable() -> InvalidInvocation:
 
 
 class LocalBlobs:
-    """Store in a folder: one file of mode 0600 per key, and ``.part`` beside it while it is written."""
+    """Store in a folder: one file of mode 0600 per key, with the suffix ``.part`` while it is written."""
 
     is_shared = False
 

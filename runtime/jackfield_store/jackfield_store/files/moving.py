@@ -26,7 +26,7 @@ _SAID_EVERY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """One file: its size, whether it was copied now, and what is wrong with it."""
+    """One file: its size, whether it was copied now, and its fault."""
 
     size: int
     copied: bool
@@ -34,8 +34,8 @@ class _Done:
 
 
 class FileMove:
-    """Move of the content of all files from the store of ``JACKFIELD_FILES_URL`` to that of ``url``; without one, they stay where they are
-    and are verified.
+    """Move of the content of all files from the store of ``JACKFIELD_FILES_URL`` to the store of ``url``; without a ``url``, they stay
+    where they are and are verified.
 
     :raises InvalidInvocation: if a URL is not one of a store.
     """

@@ -37,7 +37,7 @@ _FORM = "Write it as s3://bucket/prefix, optionally with ?endpoint=https://HOST 
 _CLIENT = {"timeout": "30s", "connect_timeout": "5s", "pool_max_idle_per_host": "8", "pool_idle_timeout": "30s"}
 _DIRECT = {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": "*,0.0.0.0/0,::/0"}
 _BESIDE = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fd00:ec2::254"
-"""Where the credentials of a machine come from, which no proxy reaches."""
+"""Sources of a machine's credentials, which are reached without a proxy."""
 _REGION = "us-east-1"
 _RETRY = {
     "max_retries": 3,
@@ -123,7 +123,8 @@ class S3Blobs(ProcessLocal):
         return self._store
 
     def _proxy(self, endpoint: str) -> dict[str, str]:
-        """Return the client's options for the way to the store. One without a proxy has one for no host: it would ask the environment."""
+        """Return the client's options for the route to the store. Without a proxy, one for no host is set, since the client would otherwise
+        read the environment."""
         try:
             found = None if self._route is None else self._route.named(target_of(endpoint)[0])
         except ValueError:  # the store says it
@@ -146,7 +147,7 @@ class _S3Writer:
         self._number += 1
 
     def finish(self) -> None:
-        """Do nothing: each segment is readable already, and the row of the file is what makes it one."""
+        """Do nothing: each segment is readable already, and the row turns the segments into a file."""
 
     def abort(self) -> None:
         with suppress(JackfieldError):

@@ -43,8 +43,8 @@ _SWEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class FileLimits:
-    """Limits of stored files: bytes of one, seconds for which it is kept, bytes and number of a workspace's files. ``together`` limits the
-    bytes of those that an invocation passes by value."""
+    """Limits of stored files: bytes of a file, seconds for which it is kept, bytes and number of a workspace's files. ``together`` limits
+    the total bytes of files that an invocation passes by value."""
 
     size: int = 5 * 1024**3
     kept: float = 24 * 3600.0
@@ -108,7 +108,7 @@ class Files:
         return SharedClock.of(self.storage.database, self.clock)
 
     def quota(self, workspace: str) -> Quota:
-        """Return how many bytes a workspace's files may have: what its limit ``storageBytes`` says, if that is less than the server's."""
+        """Return how many bytes a workspace's files may have: its limit ``storageBytes``, if that is less than the server's."""
         own = self.storage.limits.most(workspace, "storageBytes")
         return Quota(self.limits.cap) if own is None or own > self.limits.cap else Quota(int(own), "storageBytes")
 
@@ -163,9 +163,9 @@ class Files:
         invocation: str | None = None,
         kept: float | None = None,
     ) -> StoredFile:
-        """Store content, as ``keep`` does. What a call has ``returned`` counts, and is stored beyond the workspace's own limit, too: the
-        call has been carried out. ``invocation`` is the ID of the call if it was queued, and another process may take it over. ``kept``:
-        seconds for which it is kept, if less than usual."""
+        """Store content, as ``keep`` does. Files that a call has ``returned`` count, and are stored beyond the workspace's own limit, too:
+        the call has been carried out. ``invocation`` is the ID of a queued call, which another process may take over. ``kept``: seconds for
+        which it is kept, if less than usual."""
         incoming = self.incoming(workspace, content_type, name=name, caller=caller, returned=returned, invocation=invocation, kept=kept)
         with OnFailure(incoming.abort):
             for piece in pieces:
@@ -184,8 +184,8 @@ class Files:
         invocation: str | None = None,
         kept: float | None = None,
     ) -> Incoming:
-        """Begin to store a file. Name and content type become header fields of downloads: a name is cleaned, whoever gives it, and what is
-        no media type is stored as octets."""
+        """Begin to store a file. Name and content type become header fields of downloads: any name is cleaned, and an invalid media type is
+        replaced by octets."""
         from jackfield.invocation.stored_file import StoredFile
 
         name = clean_name(name or "")
@@ -226,7 +226,7 @@ class Files:
         return SealedReader(self.blobs, _key(file.workspace, file.id), self._secrets(file)[0], file.size)
 
     def is_whole(self, file: StoredFile, blobs: Blobs) -> bool:
-        """Read all of a file's content in a store; return True if it is what was stored.
+        """Read all of a file's content in a store; return True if it equals the stored content.
 
         :raises FileDamaged: if the file's row was changed.
         """
@@ -243,7 +243,7 @@ class Files:
         return found.digest() == expected
 
     def copy(self, file: StoredFile, blobs: Blobs) -> None:
-        """Copy a file's content to another store, encrypted as it is. What an earlier copy has left there is replaced.
+        """Copy a file's content to another store, still encrypted. The remains of an earlier copy are replaced.
 
         :raises FileDamaged: if a part of it is missing.
         """
@@ -310,9 +310,9 @@ class Files:
         return True
 
     def erase(self, workspace: str, identifier: str) -> None:
-        """Delete the content of a file, whatever its state; the caller deletes its row, which is that of a workspace that is purged.
+        """Delete the content of a file, whatever its state; the caller deletes its row, which belongs to a purged workspace.
 
-        :raises Unavailable: if the store is away; it can be repeated.
+        :raises Unavailable: if the store is unavailable; the call can be repeated.
         """
         self.blobs.delete(_key(workspace, identifier))
 
@@ -419,7 +419,7 @@ class Incoming:
         return replace(file, sealed=sealed)
 
     def abort(self) -> None:
-        """Discard what was stored; raises nothing."""
+        """Discard the stored data; raises nothing."""
         self._content.release()
         self._target.abort()
         self._files.discard(self._file.workspace, self._file.id)

@@ -1,4 +1,5 @@
-"""Rows of stored files: what exists, for how long, and how much room a workspace uses. Quotas and deletions are exact across processes."""
+"""Rows of stored files: existing files, their expiry, and the storage that a workspace uses. Quotas and deletions are exact across
+processes."""
 
 from __future__ import annotations
 
@@ -53,8 +54,8 @@ class FileTable:
     def begin(
         self, workspace: str, identifier: str, about: dict[str, Any], limit: int, quota: Quota, announced: int, invocation: str | None
     ) -> None:
-        """Record a file whose content arrives from now on, up to ``about['until']`` without news: ``announced`` bytes, if it is known. It
-        is one that the queued ``invocation`` returns, or none's.
+        """Record a file whose content arrives from now on, up to ``about['until']`` without news: ``announced`` bytes, if known. The file
+        is returned by the queued ``invocation``, or by none.
 
         :raises NoRoom: if the workspace has ``limit`` files, or its files would exceed the server's quota.
         :raises LimitReached: if they would exceed the workspace's own.
@@ -95,7 +96,7 @@ class FileTable:
         return None if row is None else StoredFile(*row)
 
     def unfinished(self, workspace: str, invocation: str) -> list[str]:
-        """Return the IDs of the files that a queued invocation has begun to store and not finished."""
+        """Return the IDs of the files that a queued invocation has begun to store and has not finished."""
         with self.database.read() as transaction:
             return [row.id for row in transaction.execute(_UNFINISHED, {"workspace": workspace, "invocation": invocation})]
 
@@ -174,8 +175,8 @@ class FileTable:
 
 
 def holding(workspace: str, identifiers: Collection[str], invocation: str) -> Callable[[Transaction], None] | None:
-    """Return the statements that keep files until an invocation has ended, for the transaction that lets it wait; None without files. If
-    one was deleted meanwhile, whoever reads it reports that."""
+    """Return the statements that keep files until an invocation has ended, for the transaction that queues it; None without files. If one
+    was deleted meanwhile, its reader reports that."""
     if not identifiers:
         return None
 

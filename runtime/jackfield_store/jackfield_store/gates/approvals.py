@@ -1,4 +1,4 @@
-"""Calls that wait until a person approves them, and those that were approved."""
+"""Calls that wait for a person's approval, and approved calls."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class _Approval(Passing):
     __slots__ = ()
 
     async def admit(self, found: Found) -> Result | None:
-        """Let the call wait for an approval, or compare what it is with what was approved.
+        """Let the call wait for an approval, or compare it with the approved one.
 
         :raises ApprovalRequired: if it cannot wait.
-        :raises Cancelled: if it is not what was approved any more.
+        :raises Cancelled: if it differs from the approved call.
         """
         if self.found.terms.asks is None and not self._is_approved:
             return None
@@ -63,7 +63,7 @@ class Approvals(unrecorded.NoApprovals):
     part = _Approval
 
     def refuse(self, call: Reached, error: Exception) -> Exception:
-        """Return the error that ends a call: one that was approved, and may not be made any more, was cancelled."""
+        """Return the error that ends a call: an approved call that is no longer permitted counts as cancelled."""
         if call.how.claimed is None or call.how.claimed.approval is None:
             return error
         found: Exception = _recording()[0].of_approved(call, error)
@@ -71,7 +71,7 @@ class Approvals(unrecorded.NoApprovals):
 
 
 def _recording() -> tuple[ModuleType, ModuleType, ModuleType]:
-    """Return the modules that put calls by, that begin approved ones, and that wait for them: most processes have none."""
+    """Return the modules that store waiting calls, that begin approved ones, and that wait for them: most processes need none."""
     from jackfield_store.recording import enqueue, jobs, single_use
 
     return enqueue, single_use, jobs

@@ -1,4 +1,4 @@
-"""Evidence about doubts: what looks need is kept with the begin, attempts carry markers, and callers are told what was found."""
+"""Evidence about doubts: data for looks are stored with the begin, attempts carry markers, and callers get the findings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Evidence(Passing):
     """The facts for looks, if the call may end in doubt and its action declares evidence."""
 
     def attempt(self, checked: Checked) -> None:
-        """Find what looks will need, and the marker of the attempts."""
+        """Prepare the data for looks, and the marker of the attempts."""
         attempts, plan, record = checked.attempts, self.found.plan, cast("Record", self.row)
         if not plan.code.evidence or not attempts.ends_in_doubt or plan.loan is not None:  # a lent connection allows one request
             return
@@ -42,12 +42,12 @@ class _Evidence(Passing):
         return unit if self._expected is None else self._expected.beginning(unit)
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
-        """Let a doubt wait for its first look. What goes back to the queue is none: its next begin keeps the facts anew."""
+        """Let a doubt wait for its first look. A call that returns to the queue is no doubt: its next begin stores the data anew."""
         del back
         return unit if self._expected is None else self._expected.ending(unit, result)
 
     async def answer(self, ended: Ended) -> Ended:
-        """Tell whether evidence may still settle a doubt, or what it has found by the time that the caller waits for."""
+        """Report whether evidence may still settle a doubt, or the finding within the caller's time."""
         if ended.result.status != "in_doubt":
             return ended
         from jackfield_store.recording.settling import settled
@@ -56,7 +56,7 @@ class _Evidence(Passing):
 
 
 class Evidence(Gate):
-    """Keeps what looks for evidence need."""
+    """Stores the data that looks for evidence need."""
 
     part = _Evidence
 

@@ -1,4 +1,4 @@
-"""Jobs: the handle of one that has started is stored, and whoever polls it writes its end."""
+"""Jobs: the handle of a started job is stored, and the process that polls it writes its end."""
 
 from __future__ import annotations
 

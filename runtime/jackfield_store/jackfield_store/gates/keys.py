@@ -65,7 +65,7 @@ class _Key(Passing):
         return None if found is None else self._answer(found)
 
     def _answer(self, found: Result) -> Result:
-        """Return the Result of the call that has the key; one that waits for an approval can be waited for."""
+        """Return the Result of the call that has the key; a call that waits for an approval can be waited for."""
         if found.status != "waiting":
             return found
         from jackfield_store.recording.jobs import waited_by  # most processes have no calls that wait
@@ -98,7 +98,7 @@ class Keys(Gate):
 def _begins_at_once(plan: Plan, terms: Terms, asked: Asked, clock: Clock) -> bool:
     """Return whether a call most likely waits for nothing between its admission and its begin, and opens its connection from memory.
 
-    A second call with its key may come as far as that: it has asked nobody for credentials, and neither waited nor counted at the provider.
+    A second call with its key may get that far: it has requested no credentials, and has neither waited nor counted at the provider.
     """
     opening = plan.kept
     if (

@@ -20,10 +20,10 @@ _SOON, _LATER = 1.0, 30.0
 
 class _Limit(Passing):
     _is_counted = False
-    """True if the call is one of those that run."""
+    """True if the call counts as running."""
 
     async def admit(self, found: Found) -> None:
-        """Count the call among those that run.
+        """Count the call as running.
 
         :raises LimitReached: if as many run as the limit allows.
         :raises PostponedError: instead, for a queued call.
@@ -36,7 +36,7 @@ class _Limit(Passing):
             raise self._refusal(LimitReached("concurrent", most), _SOON)
 
     async def before_begin(self, checked: Checked, *, again: bool) -> None:
-        """Check that what the action returns may be stored. What a call has returned is stored, however much it is.
+        """Check that the action's output may be stored. Output that a call has returned is stored, whatever its size.
 
         :raises LimitReached: if the workspace's files have reached its limit.
         :raises PostponedError: instead, for a queued call.
@@ -55,7 +55,7 @@ class _Limit(Passing):
             pipe.dependencies.files.storage.limits.ends(pipe.workspace)
 
     def _refusal(self, error: LimitReached, seconds: float) -> LimitReached | PostponedError:
-        """Return what ends a call that does not begin."""
+        """Return the error that ends a call before its begin."""
         if self.asked.how.claimed is not None:
             return PostponedError(self.found.pipe.dependencies.files.time.now() + seconds)
         if self.row is not None:

@@ -1,4 +1,4 @@
-"""Pace of an account: its row changes in the transactions of a call's begin and end, where that makes nobody else wait."""
+"""Pace of an account: its row changes in the transactions of a call's begin and end, where that holds up no other call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Pace(Passing):
     """The turn that is taken with the begin; None if it is taken before, as everywhere else."""
 
     async def before_begin(self, checked: Checked, *, again: bool) -> None:
-        """Let the turn be taken with a begin that is committed before the call goes on. ``again``, if that was undone: as others are."""
+        """Take the turn with a begin that is committed before the call goes on. ``again``, if that was rolled back: in the ordinary way."""
         record, attempts = cast("Record", self.row), checked.attempts
         if not again:
             if record.may_meet_another or record.draft.effect == "write":
@@ -47,7 +47,7 @@ class _Pace(Passing):
         return begin
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
-        """Move later slots if the call has begun after its own: its commit took so long."""
+        """Move later slots if the call has begun after its own, because its commit took so long."""
         del result, back
         ride = self._ride
         if ride is None or not ride.late:

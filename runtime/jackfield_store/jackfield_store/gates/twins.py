@@ -20,7 +20,7 @@ class _Twin(Passing):
     __slots__ = ()
 
     async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
-        """Note what equal writes share; ``again``, wait for the open one, and answer with its Result."""
+        """Record what equal writes share; ``again``: wait for the open one, and answer with its Result."""
         record = cast("Record", self.row)
         draft, journal = record.draft, record.journal
         if not again:
@@ -34,7 +34,7 @@ class _Twin(Passing):
 
 
 class Twins(Gate):
-    """Lets equal writes without a key be answered by the one that is open."""
+    """Lets equal writes without a key share the answer of the open one."""
 
     part = _Twin
 

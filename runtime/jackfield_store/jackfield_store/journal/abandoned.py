@@ -36,7 +36,7 @@ def given_up(entry: Entry, deliveries: Sequence[Mapping[str, Any]]) -> Result:
 
 
 def expired(entry: Entry) -> Result:
-    """Fail a queued invocation that was not begun by its ``notAfter`` time, or cancel one that nobody has approved in time."""
+    """Fail a queued invocation that was not begun by its ``notAfter`` time, or cancel one that was not approved in time."""
     if entry.status == "waiting":
         text = f"nobody approved it before {iso(entry.not_after)}; nothing was sent"
         return Result("failed", _meta(entry), error=Cancelled(text, hint="Call again to ask once more."))
@@ -47,7 +47,7 @@ def expired(entry: Entry) -> Result:
 
 
 def cancelled(entry: Entry) -> Result:
-    """End a queued invocation that somebody has cancelled."""
+    """End a cancelled queued invocation."""
     return Result("failed", _meta(entry), error=Cancelled("the invocation was cancelled before it was started"))
 
 

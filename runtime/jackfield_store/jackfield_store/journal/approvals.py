@@ -1,8 +1,8 @@
-"""Calls that wait until a person approves them, in the journal.
+"""Calls that wait for a person's approval, in the journal.
 
 The call is a row of ``invocations`` that is queued and never due: its ``available_at`` is NULL, so that no worker of any version takes it.
-Its ``not_after`` is when the approval expires. A row of ``approvals`` says who asked, and what was decided. Whoever approves makes the row
-due in one conditional update, so that one decision counts and a call begins once.
+Its ``not_after`` is the time at which the approval expires. A row of ``approvals`` records the requester, and the decision. An approval
+makes the row due in one conditional update, so that one decision counts and a call begins once.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class ApprovalRows:
     def approving(
         self, identifier: str, digest: str, by: Mapping[str, str], why: str, now: float, due: float, not_after: float | None
     ) -> Callable[[Transaction], None]:
-        """Return the unit that approves a call and makes it due. It raises NotWaitingError if the call does not wait any more."""
+        """Return the unit that approves a call and makes it due. It raises NotWaitingError if the call no longer waits."""
         decided_by = json.dumps(by)
         seal = self._vault.attest(self._workspace, _sealed_as(identifier, digest, decided_by, now, why or None, "approved"))
         values = {**self._place(identifier), "now": now, "due": due, "not_after": not_after, "decided_by": decided_by, "why": why or None}
@@ -107,8 +107,8 @@ class ApprovalRows:
         self, identifier: str, digest: str, status: str, result: bytes, by: Mapping[str, str] | None, why: str, now: float,
         inputs: bytes | None = None,
     ) -> Callable[[Transaction], None]:  # fmt: skip
-        """Return the unit that ends a call that waits, as ``declined`` or ``cancelled``; it raises NotWaitingError if that does not.
-        ``inputs`` are those to record, sealed."""
+        """Return the unit that ends a waiting call, as ``declined`` or ``cancelled``; it raises NotWaitingError if the call does not wait.
+        ``inputs`` are the inputs to record, sealed."""
         decided_by = None if by is None else json.dumps(by)
         seal = self._vault.attest(self._workspace, _sealed_as(identifier, digest, decided_by, now, why or None, status))
         values = {
@@ -126,14 +126,14 @@ class ApprovalRows:
         return unit
 
     def is_approved(self, identifier: str, digest: str) -> bool:
-        """Return whether a person has approved exactly what ``digest`` stands for, and the row is as jackfield stored it."""
+        """Return whether a person has approved exactly the call with ``digest``, and the row is as jackfield stored it."""
         row = self._database.look_up(_DECISION, self._place(identifier))
         if row is None or row.status != "approved":
             return False
         return self.is_sealed(identifier, digest, row, row.status)
 
     def is_sealed(self, identifier: str, digest: str, row: Row, status: str) -> bool:
-        """Return whether a row says of a decision what jackfield stored: who, when, why, and what it was."""
+        """Return whether a row has the decision that jackfield stored: its person, time, reason and outcome."""
         place = _sealed_as(identifier, digest, row.decided_by, row.decided_at, row.why, status)
         return self._vault.attests(self._workspace, place, row.seal)
 

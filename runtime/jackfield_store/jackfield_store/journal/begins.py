@@ -1,4 +1,4 @@
-"""Begins of invocations: those of one commit are added by one statement, since a server far away answers each one late."""
+"""Begins of invocations: the begins of one commit are added by one statement, since a distant server answers each statement late."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDED_TWIN = """
 SELECT id FROM invocations WHERE workspace = :workspace AND twin = :twin AND twin IS NOT NULL AND settled_at > :arrived
     AND status IN ('succeeded', 'failed') AND COALESCE(error_code, '') <> 'cancelled' LIMIT 1
 """
-"""Twin that has ended since a write arrived. One that was cancelled has sent nothing, and answers no other."""
+"""Twin that has ended since a write arrived. A cancelled twin has sent nothing, and answers no other call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,8 @@ def let_go(transaction: Transaction, workspace: str, repeated: str) -> None:
 
 
 def beginning(begins: Begins, workspace: str) -> Callable[[Transaction], int]:
-    """Return the unit that records a begin. That of a write that may have a twin looks for one that ended meanwhile, by itself."""
+    """Return the unit that records a begin. For a write that may have a twin, the statement itself looks for a twin that has ended
+    meanwhile."""
     return begins if begins.draft.twin is None else partial(_begin_alone, begins, workspace)
 
 

@@ -1,8 +1,8 @@
 """Rate and concurrency budgets of queued invocations, shared by all processes through the database and its clock.
 
-The rate is a token bucket per workspace and per connection. A bucket begins with one token, so a process that starts brings no burst. It
-holds what half a second earns, so that a worker that polls every 0.25 s loses nothing. Concurrency is counted from the journal itself: a
-process that dies cannot keep a place.
+The rate is a token bucket per workspace and per connection. A bucket begins with one token, so a starting process causes no burst. It holds
+the tokens of half a second, so that a worker that polls every 0.25 s loses none. Concurrency is counted from the journal itself: a dead
+process cannot keep a place.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _RUNNING = tuple(
         "workspace || '' = :workspace AND status = 'queued' AND released_at IS NOT NULL",
     )
 )
-"""Running (no jobs that wait for a poll), claimed, and on their way through a broker. The concatenation keeps the databases from reading
-all that waits: the partial indexes of the two conditions hold few rows."""
+"""Running (without jobs that wait for a poll), claimed, and in a broker. The concatenation keeps the databases from reading all waiting
+rows: the partial indexes of the two conditions hold few rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class QueueLimits:
 
 
 class Budgets:
-    """Budgets of all workspaces of a database. ``limits`` returns those of a workspace; None if it has none."""
+    """Budgets of all workspaces of a database. ``limits`` returns a workspace's budgets; None if it has none."""
 
     def __init__(self, database: Database, limits: Callable[[str], QueueLimits | None]) -> None:
         self.limits = limits
@@ -74,7 +74,7 @@ class Budgets:
     def open(self, transaction: Transaction, workspace: str, limits: QueueLimits) -> Budget:
         """Open a workspace's budget and lock it until the transaction ends.
 
-        A budget that another process has locked has no room: that process takes what is due, and this one may look again soon.
+        A budget that another process has locked has no room: that process takes the due work, and this one may look again soon.
         """
         place = {"workspace": workspace}
         rows = transaction.execute(self._open, place)
@@ -122,7 +122,7 @@ class Budget:
                     self._charged = True
 
     def save(self) -> None:
-        """Store the buckets that were charged. One that was not earns by the clock alone."""
+        """Store the charged buckets. An uncharged one fills by the clock alone."""
         if not self._charged:
             return
         changed = {name: [round(tokens, 6), self._now] for name, tokens in self._tokens.items()}
@@ -156,7 +156,7 @@ class Budget:
 
 
 def _buckets(text: str) -> dict[str, Any]:
-    """Read the stored buckets; those that somebody has damaged begin anew, with one token."""
+    """Read the stored buckets; damaged ones begin anew, with one token."""
     try:
         found = parsed_object(text)
         buckets = {name: (float(tokens), float(at)) for name, (tokens, at) in found.items()}

@@ -1,4 +1,4 @@
-"""Search in what entries are about: recorded inputs, and words of errors. Both are sealed, so the newest entries are opened."""
+"""Search in the content of entries: recorded inputs, and texts of errors. Both are sealed, so the newest entries are opened."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _QUEUED = _INPUTS.replace("status <> 'queued'", "status = 'queued'")
 
 
 class Called(Protocol):
-    """Call of which the inputs are read: an entry, or what a list has of one."""
+    """Call whose inputs are read: an entry, or its row in a list."""
 
     @property
     def id(self) -> str:
@@ -67,13 +67,13 @@ def containing(journal: Journal, text: str, **filters: Any) -> Contents:
 
 
 def recorded_inputs(journal: Journal, entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return the recorded inputs of entries by ID; those that are queued, large or damaged are left out."""
+    """Return the recorded inputs of entries by ID; queued, large and damaged ones are left out."""
     return {identifier: one.get("inputs") for identifier, one in _opened(journal, entries, _INPUTS).items()}
 
 
 def sealed_inputs(journal: Journal, calls: Sequence[Called]) -> dict[str, Mapping[str, Any]]:
-    """Return what is sealed in the place of the calls' inputs, by ID: ``inputs`` where they were recorded, else all of what is to run, with
-    secrets. Large and damaged ones are left out."""
+    """Return the sealed content of the calls' inputs, by ID: ``inputs`` if they were recorded, else the whole request to run, with secrets.
+    Large and damaged ones are left out."""
     return _opened(journal, calls, _ALL)
 
 
@@ -85,7 +85,7 @@ def queued_connections(journal: Journal, entries: Sequence[Entry]) -> dict[str, 
 
 
 def _opened(journal: Journal, entries: Sequence[Called], statement: str) -> dict[str, Mapping[str, Any]]:
-    """Return what is sealed of those entries that the statement selects, by ID."""
+    """Return the sealed contents of the entries that the statement selects, by ID."""
     named = {f"id_{place}": entry.id for place, entry in enumerate(entries)}
     if not named:
         return {}
@@ -99,6 +99,6 @@ def _opened(journal: Journal, entries: Sequence[Called], statement: str) -> dict
 
 
 def _texts(entry: Entry, inputs: Any) -> Iterator[str]:
-    """Yield the texts of an entry: those of its inputs, and of what its error says, the provider's words included."""
+    """Yield the texts of an entry: of its inputs, and of its error, including the provider's message."""
     yield from texts_in(inputs)
     yield from texts_in((entry.result or {}).get("error"))

@@ -203,7 +203,7 @@ class Sample:
 def samples(database: Database, workspace: str, since: float, limit: int, sees: Sees | None = None) -> list[Sample]:
     """Return the newest ``limit`` invocations of a workspace since a time (seconds since 1970), newest first.
 
-    Those for which ``sees`` returns False are left out.
+    Invocations for which ``sees`` returns False are left out.
     """
     with database.read() as transaction:
         rows = transaction.execute(_NEWEST, {"workspace": workspace, "since": since, "limit": limit})
@@ -215,8 +215,8 @@ def samples(database: Database, workspace: str, since: float, limit: int, sees: 
 
 
 def open_counts(database: Database, workspace: str, sees: Sees | None = None) -> Mapping[str, int]:
-    """Count the invocations of a workspace by state, as ``open_now`` does, of those that ``sees`` allows. Those that wait for a person's
-    approval are ``waiting``, and not ``queued``."""
+    """Count the visible invocations of a workspace by state, as ``open_now`` does; ``sees`` decides which ones are visible. Invocations
+    that wait for a person's approval are ``waiting``, and not ``queued``."""
     with database.read() as transaction:
         asked = [row for row in transaction.execute(_ASKED, {"workspace": workspace}) if sees is None or sees(row)]
         rows = [] if sees is None else [row for row in transaction.execute(_OPEN_KINDS, {"workspace": workspace}) if sees(row)]

@@ -1,4 +1,4 @@
-"""Reports of looks for evidence, and of doubts that were settled, to whoever counts them in this process."""
+"""Reports of looks for evidence, and of settled doubts, for counters in this process."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Report:
     """Report of one round of looks, of one resolution, or of one late answer.
 
     - ``found``: source and result of each look.
-    - ``by``: ``evidence``, ``person`` or ``answer``, the call's own, if the doubt was settled; ``verdict`` says as what: ``took``,
-      ``refused`` or ``absent``. ``took`` is success. Failure is ``absent`` of a person, and ``refused`` of an answer.
-    - ``seconds``: for how long it had been in doubt.
+    - ``by``: ``evidence``, ``person`` or ``answer``, the call's own, if the doubt was settled; ``verdict`` is the outcome: ``took``,
+      ``refused`` or ``absent``. ``took`` means success. A person's failure is ``absent``, and an answer's failure is ``refused``.
+    - ``seconds``: duration of the doubt.
     - ``contradicted``: evidence has contradicted a resolution, for the first time.
     """
 
@@ -33,14 +33,14 @@ Listener = Callable[[Report], object]
 
 
 class DoubtReports:
-    """Listeners of one process to what becomes of the doubts of one database."""
+    """Listeners of one process to the outcomes of a database's doubts."""
 
     def __init__(self) -> None:
         self._listeners: tuple[Listener, ...] = ()
 
     @classmethod
     def of(cls, database: Database) -> DoubtReports:
-        """Return those of a database."""
+        """Return the listeners of a database."""
         return database.attached(cls, cls)
 
     def add(self, listener: Listener) -> None:

@@ -1,6 +1,7 @@
-"""Doubts in the journal that evidence may settle: what looks need to know, when the next one is due, and what they have found.
+"""Doubts in the journal that evidence may settle: the data for looks, the time of the next look, and the findings.
 
-Evidence changes what the journal says of an invocation, in one transaction and only while that is in doubt. Nothing here sends anything.
+Evidence changes the journal's Result of an invocation, in one transaction and only while the invocation is in doubt. This module sends
+nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     Verdict = Literal["took", "refused", "absent"]
 
 LOOK_RESULTS = ("nothing", "matched", "refused", "pending", "similar", "ambiguous", "failed")
-"""What a look may find."""
+"""Possible findings of a look."""
 SHOWN = 20
 """Looks that are kept of one doubt, the newest."""
 UNKNOWN = b""
@@ -80,7 +81,7 @@ def log_place(identifier: str) -> tuple[str, ...]:
 
 
 def sealed_facts(vault: Vault, workspace: str, identifier: str, facts: Mapping[str, Any]) -> bytes:
-    """Seal what looks need."""
+    """Seal the data for looks."""
     text = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
     return vault.seal(workspace, facts_place(identifier), text)
 
@@ -112,7 +113,7 @@ def left(transaction: Transaction, workspace: str, identifier: str, status: str,
 
 
 def waiting(end: Callable[[Transaction], int], workspace: str, draft: Draft | Entry, now: float, transaction: Transaction) -> int:
-    """End the call of a function in doubt, which waits for its first look. It may still answer, as one of a process that was lost may."""
+    """End the call of a function in doubt, which waits for its first look. The function may still return, if its process is not lost."""
     ended = end(transaction)
     if ended:
         transaction.change(_MAY_ANSWER, {"workspace": workspace, "id": draft.id, "now": now})
@@ -121,10 +122,10 @@ def waiting(end: Callable[[Transaction], int], workspace: str, draft: Draft | En
 
 
 def with_looks(entry: Entry, database: Database, vault: Vault, workspace: str, now: float) -> Entry:
-    """Return an entry that is or was in doubt with the looks for evidence of it, the newest last, and when the next one is due. Where that
-    is overdue, return for what it waits.
+    """Return an entry that is or was in doubt with the looks for evidence of it, the newest last, and the time of the next one. If that
+    time has passed, add what the look waits for.
 
-    :raises SealBroken: if somebody has changed the row.
+    :raises SealBroken: if the row was changed.
     """
     row = database.look_up(_ONE, {"workspace": workspace, "id": entry.id})
     if row is None:
@@ -158,7 +159,7 @@ class Doubt:
     claim: int
     looks: int
     look_at: float | None = None
-    """When the next look is due; None if nobody looks by himself any more."""
+    """Time of the next look; None if no more looks are made automatically."""
     sealed: Row | None = None
     function: str | None = None
     """Function of a program whose call it is; None: a connector's."""
@@ -188,7 +189,7 @@ class Doubts:
         return Doubt(row.workspace, row.id, facts, log, row.since, row.claim, row.looks, row.look_at, function=row.function)
 
     def present(self, doubt: Doubt) -> Doubt | None:
-        """Return a doubt as it was when it was claimed, decrypted; or as it is now. What is recorded of it holds only under its claim."""
+        """Return a doubt as it was claimed, decrypted; or its current state. Records about it are valid only under its claim."""
         return self.find(doubt.id) if doubt.sealed is None else replace(self.read(doubt.sealed), claim=doubt.claim)
 
     def claim(self, doubt: Doubt) -> Doubt | None:
@@ -264,7 +265,7 @@ class Doubts:
         self._refer(transaction, entry, references)
 
     def confirm(self, transaction: Transaction, entry: Entry, result: bytes, references: Sequence[str]) -> None:
-        """Add what evidence knows to a success that a person has told of."""
+        """Add the evidence's knowledge to a success reported by a person."""
         held(transaction.change(_NOTE, {"workspace": self.workspace, "id": entry.id, "status": entry.status, "result": result}))
         self._refer(transaction, entry, references)
 
@@ -274,8 +275,8 @@ class Doubts:
             refer(transaction, [row])
 
     def contradict(self, transaction: Transaction, entry: Entry, result: bytes, verdict: str) -> bool:
-        """Note evidence against what was decided, once; return whether it is the first. It changes neither status nor key: a later
-        ``took`` after ``failed`` is for a person, since the key may have been used again."""
+        """Record evidence against a decision, once; return whether it is the first. It changes neither status nor key: a later ``took``
+        after ``failed`` is for a person, since the key may have been used again."""
         now, place = self.time.stamp(), {"workspace": self.workspace, "id": entry.id}
         if not transaction.change(_CONTRADICTED, {**place, "now": now}):
             return False
@@ -294,7 +295,7 @@ class DueDoubts(DueRows):
         return [self._claimed(row) for row in self.claimed_rows(limit)]
 
     def _claimed(self, row: Row) -> Doubt:
-        """Leave the facts to whoever looks: a row that cannot be decrypted is its workspace's trouble alone."""
+        """Leave decrypting the facts to the look: an undecryptable row concerns only its workspace."""
         return Doubt(row.workspace, row.id, {}, {}, row.since or 0.0, row.claim + 1, row.looks, sealed=row, function=row.function)
 
 

@@ -21,26 +21,26 @@ COLUMNS = (
 )  # fmt: skip
 
 EVIDENCE = "evidence"
-"""Who has resolved a doubt that evidence has settled. Nobody else may call himself so."""
+"""Resolver of a doubt that evidence has settled. No other resolver may have this name."""
 DOUBT_KEPT = 365 * 24 * 3600.0
 """Seconds for which an entry in doubt is kept, resolved or not."""
 LONGEST_NOTE = 1_000
 """Characters of the note with which a person resolves a doubt."""
 _BOUND = "bound"
-"""Member of a stored Result, beside those of its JSON: the digest of the columns below."""
+"""Member of a stored Result, in addition to its JSON: the digest of the columns below."""
 _UNDECIDED = "undecided"
-"""Member of a stored Result: the output that no policy has decided on, which nobody reads before one has (``journal/undecided``)."""
+"""Member of a stored Result: the output without a policy's decision, which nobody may read before the decision (``journal/undecided``)."""
 _AGAIN = "again"
 """Member of a stored failure: the same request may be sent under its key again, and no other."""
 _BINDING = ("connector", "action", "connection", "caller", "idempotency_key", "fingerprint")
-"""Columns that decide who sees a Result, and which request it answers."""
+"""Columns that decide who sees a Result, and which request the Result answers."""
 
 
 def bound_result(result: Mapping[str, Any], about: Any, *, answers: bool, binds: bool = False) -> Mapping[str, Any]:
-    """Return a Result's JSON as it is stored, with a digest of the columns of its entry: nobody else's may be put beside it.
+    """Return a Result's JSON for storing, with a digest of its entry's columns: it cannot be moved to another entry.
 
-    A failure that ``answers`` no other request has no output, and may be recorded before the entry's connection is known. It says whether
-    it ``binds`` its key. ``about`` has the output of a success that no policy has decided on.
+    A failure that ``answers`` no other request has no output, and may be recorded before the entry's connection is known. The JSON also
+    says whether the Result ``binds`` its key. ``about`` has the output of a success without a policy's decision.
     """
     if binds:
         return {**result, _AGAIN: True}
@@ -51,7 +51,7 @@ def bound_result(result: Mapping[str, Any], about: Any, *, answers: bool, binds:
 
 
 def opened_result(text: bytes, row: Any) -> Mapping[str, Any]:
-    """Parse the Result of a row of the table ``invocations``, decrypted. Versions before this one bound it to the row's ID alone.
+    """Parse the Result of a row of the table ``invocations``, decrypted. Earlier versions bound it to the row's ID alone.
 
     :raises ValueError: if one of the columns was changed since.
     """
@@ -59,7 +59,7 @@ def opened_result(text: bytes, row: Any) -> Mapping[str, Any]:
 
 
 def read_result(text: bytes, row: Any) -> tuple[Mapping[str, Any], Mapping[str, Any] | None, bool]:
-    """Parse a Result as ``opened_result`` does; return it with what no policy has decided on yet, and whether it binds its key."""
+    """Parse a Result as ``opened_result`` does; return it with the undecided output, and whether it binds its key."""
     result: dict[str, Any] = json.loads(text, parse_float=read_float)
     if result.pop(_BOUND, None) not in (None, _binding(row)):
         raise ValueError("it belongs to another request or caller")
@@ -97,7 +97,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
          "dead_at", "job_until"), _time
     ),
 }  # fmt: skip
-"""Readers of columns that somebody may have changed to values of another shape."""
+"""Readers of columns whose values may have been changed to another shape."""
 _DAMAGED = "its row in the database is damaged"
 
 

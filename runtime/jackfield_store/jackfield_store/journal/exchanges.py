@@ -34,7 +34,7 @@ class SealedJournal(Protocol):
     workspace: str
 
     def opened_inputs(self, identifier: str, sealed: bytes, column: str) -> Any:
-        """Decrypt what is sealed for a column of an entry."""
+        """Decrypt a sealed column of an entry."""
 
 
 def keep(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -44,7 +44,7 @@ def keep(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def keep_and_refer(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store the exchanges of outcomes, and what later events name."""
+    """Store the exchanges of outcomes, and the references for later events."""
     keep(transaction, rows)
     refer(transaction, rows)
 
@@ -57,8 +57,8 @@ def ended(
     connection: str | None,
     before: InTransaction | None = None,
 ) -> RowUnit:
-    """Return the unit that records an outcome, with what later events name, and what was exchanged with the provider. ``before`` is as a
-    ``RowUnit`` has it."""
+    """Return the unit that records an outcome, with the references for later events, and the exchanges with the provider. ``before`` has
+    the same meaning as in ``RowUnit``."""
     if not references and exchanges is None:
         return RowUnit(*statements, values, None, before)
     also = refer if exchanges is None else keep_and_refer if references else keep
@@ -72,7 +72,7 @@ def remove(transaction: Transaction, workspace: str, identifiers: Mapping[str, s
 
 
 def exchanges_of(journal: SealedJournal, identifier: str) -> Mapping[str, Any] | None:
-    """Return what a call exchanged with its provider: ``captured``, ``dropped`` and ``exchanges``; None if nothing is kept of it."""
+    """Return a call's exchanges with its provider: ``captured``, ``dropped`` and ``exchanges``; None if none are stored."""
     row = journal.database.look_up(_SELECT, {"workspace": journal.workspace, "id": identifier}, flush=True)
     return None if row is None else journal.opened_inputs(identifier, row.sealed, "exchanges")
 

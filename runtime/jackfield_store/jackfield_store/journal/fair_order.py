@@ -1,9 +1,9 @@
 """Selection of the next invocations of the queue: in turn from each workspace, the highest priority first within one, then the oldest.
 
-Budgets limit a workspace and its connections. Invocations beyond them stay in the queue, and take no part in the turns of the others.
+Budgets limit a workspace and its connections. Invocations beyond them stay in the queue, and do not take part in the turns.
 
-Invocations that were lost with two workers run one at a time: one of them may be the cause. Whatever ends its worker takes down all that
-runs there; without this, it would take the same neighbours down each time until all of them are given up.
+Invocations that were lost with two workers run one at a time: one of them may be the cause. An invocation that ends its worker takes down
+all others there; otherwise it would take the same neighbours down each time until all of them are given up.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jackfield_store.journal.budgets import Budget, Budgets, QueueLimits
 
 
 class _Line(Protocol):
-    """Waiting invocations of one workspace or connection; ``room`` is how many more it may get."""
+    """Waiting invocations of one workspace or connection; ``room`` is the number of further ones that may be claimed."""
 
     room: int
 
@@ -87,7 +87,7 @@ class _Lanes:
         return rows
 
     def save(self) -> None:
-        """Store what is left of the budget."""
+        """Store the rest of the budget."""
         if self._budget is not None:
             self._budget.save()
 
@@ -126,10 +126,11 @@ class FairOrder:
             return [row.workspace for row in transaction.execute(statement, {"after": after, "limit": limit, **moments, **left_out})]
 
     def due(self, transaction: Transaction, rooms: Mapping[str, int], limit: int, moments: Mapping[str, float]) -> list[Row]:
-        """Return up to ``limit`` due invocations: an equal share for each of the workspaces, then the rest from those with more waiting.
+        """Return up to ``limit`` due invocations: an equal share for each of the workspaces, then the rest from workspaces with more
+        waiting.
 
-        ``rooms`` has the workspaces, and how many each may get; ``moments`` is ``SharedClock.moments``. Rows have workspace, id, inputs,
-        delivery and connection. They are charged to the budgets; suspects that have to wait are, too.
+        ``rooms`` has the workspaces, and the maximum number for each; ``moments`` is ``SharedClock.moments``. Rows have workspace, id,
+        inputs, delivery and connection. They are charged to the budgets, including suspects that have to wait.
         """
         self._turn += 1
         names = [name for name, room in rooms.items() if room > 0]

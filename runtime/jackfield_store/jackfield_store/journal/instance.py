@@ -60,7 +60,8 @@ class Sharing(Protocol):
     """Values that are this process's own, by name."""
 
     def renewed(self, here: str, lease: float) -> None:
-        """Read what is shared; called after each renewal of the instance ``here``. Others live if they renewed ``lease`` seconds ago."""
+        """Read the shared settings; called after each renewal of the instance ``here``. Other instances are alive if they renewed their
+        leases in the last ``lease`` seconds."""
 
 
 class Instance(Part):
@@ -87,11 +88,11 @@ class Instance(Part):
         self._prolonging: set[Callable[[float], Callable[[Transaction], Any]]] = set()
         self._journals: tuple[ref[Watching], ...] = ()
         self.tasks: dict[str, int] = {}
-        """Deliveries, by id, of the invocations that this process has begun, and whose end it has not written; 0 for one not delivered."""
+        """Deliveries, by id, of the invocations that this process has begun without writing their ends yet; 0 for one not delivered."""
         self._marks = Marks()
         self._servers: tuple[int, str | None] = 0, None
         self._untold: tuple[str, float] | None = None
-        """What is to be told of a return, until that is recorded."""
+        """Report of a restored database, until it is recorded."""
         self._since = 0.0
         """Time of the database's clock at which this process noted the last return."""
         self._registered = False
@@ -118,7 +119,7 @@ class Instance(Part):
         return self.id
 
     def watch(self, journal: Watching) -> None:
-        """Let ``journal`` watch for this process, for as long as somebody refers to it: one of those registered does so at a time."""
+        """Let ``journal`` watch for this process, for as long as it is referenced: one of the registered journals does so at a time."""
         with self._lock:
             self._journals = (*(one for one in self._journals if one() is not None), ref(journal))
         self._start()
@@ -129,7 +130,7 @@ class Instance(Part):
         return next(filter(None, (one() for one in self._journals)), None)
 
     def share(self, settings: Sharing) -> None:
-        """Publish the settings of this process, and let it read the shared ones with each renewal for as long as somebody refers to it."""
+        """Publish the settings of this process, and read the shared ones with each renewal, for as long as ``settings`` is referenced."""
         self._sharing = ref(settings)
 
     @contextmanager
@@ -158,7 +159,7 @@ class Instance(Part):
         return bool(self._owed)
 
     def record_owed(self) -> None:
-        """Try to record the outstanding units; those that fail stay outstanding."""
+        """Try to record the outstanding units; failing ones stay outstanding."""
         for _ in range(len(self._owed)):
             try:
                 unit = self._owed.popleft()
@@ -199,7 +200,7 @@ class Instance(Part):
             _LOG.warning("claims cannot be prolonged, or the journal searched for abandoned invocations: %s", brief(error))
 
     def _renew_lease(self) -> bool:
-        """Renew the lease, and tell if the database went back; return whether it is renewed."""
+        """Renew the lease, and report a restored database; return whether the lease is renewed."""
         highest = self._database.highest_epoch  # before the marks are read: what is committed meanwhile may be above them
         try:
             with within(RENEWED):  # ahead, since under load batches may be queued for longer than a lease
@@ -281,13 +282,13 @@ class Instance(Part):
             self._thread = thread
 
     def __del__(self) -> None:
-        """End the thread of an instance whose database nobody refers to any more."""
+        """End the thread of an instance whose database is no longer referenced."""
         if hasattr(self, "_stop"):
             self._stop.set()
 
 
 class _Stop:
-    """Event that a collector may set, in whatever line of a thread that waits for it: it consists of a plain lock."""
+    """Event that the garbage collector may set, at any line of a thread that waits for it: it consists of a plain lock."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

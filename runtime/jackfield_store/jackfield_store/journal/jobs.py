@@ -1,7 +1,7 @@
 """Jobs in the journal: invocations that wait for their next poll, which one process at a time makes under its lease.
 
-A job that was started is a running invocation without an owner, which becomes due. Whoever claims it polls the provider, and gives it back
-or ends it. If that process dies, recovery gives it back: a poll may always be repeated.
+A started job is a running invocation without an owner, which becomes due. The process that claims it polls the provider, and gives the job
+back or ends it. If that process dies, recovery gives it back: a poll may always be repeated.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class DueJobs(DueRows):
     """Waiting jobs of all workspaces of a database."""
 
     def lead(self) -> float | None:
-        """Return the seconds until the next job is due, negative if it is overdue; None if none waits. Jobs lie among the invocations."""
+        """Return the seconds until the next job is due, negative if it is overdue; None if none waits. Jobs are rows among the
+        invocations."""
         row = next_due(self._database, NEXT, self._blocked)
         return None if row is None else row.available_at - self.time.now()
 
@@ -103,8 +104,8 @@ class JobUnits:
     def giving_back(
         self, claimed: ClaimedJob, seconds: float, fraction: float | None, text: str | None, *, told: bool, tried: bool
     ) -> Unit:
-        """Return the unit that lets a job wait for another poll, in ``seconds``. ``told``: the provider knows that it is to be cancelled;
-        ``tried``: it could not be told."""
+        """Return the unit that lets a job wait for another poll, in ``seconds``. ``told``: the provider has the request to cancel it;
+        ``tried``: it could not be reached with that."""
         now = self.time.now()
         values = {
             "workspace": self.workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "now": now,
@@ -114,7 +115,7 @@ class JobUnits:
         return lambda transaction: transaction.change(GIVE_BACK, values)
 
     def finishing(self, unit: RowUnit) -> RowUnit:
-        """Return the unit that ends an invocation as one that ends a job: what was recorded of its start stays."""
+        """Return the unit for ending an invocation, changed for the end of a job: the record of its start stays."""
         return replace(unit, statement=FINISH)
 
     def ask_to_cancel(self, identifier: str) -> bool:

@@ -66,9 +66,9 @@ Unit = Callable[["Transaction"], int]
 
 class Journal(ProcessLocal):
     """Store of one workspace's invocations. Methods that return a unit leave its commit to the caller. It watches the processes of its
-    database: this one's lease, those of others, and whether the database went back.
+    database: this process's lease, others' leases, and whether the database was restored.
 
-    ``retention`` returns the retention of a finished entry in seconds. ``judge`` asks the policies about an output that awaits them.
+    ``retention`` returns the retention of a finished entry in seconds. ``judge`` asks the policies about an undecided output.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Journal(ProcessLocal):
         self._watches = False
         self._tell: Tell | None = None
         self.also: Callable[[], object] = _nothing
-        """What else is looked for after a renewal of the lease."""
+        """Further check after each renewal of the lease."""
         self._judge = judge
         self.workspace = workspace
         self.keys = vault.keys_of(workspace)
@@ -136,7 +136,7 @@ class Journal(ProcessLocal):
         return self._upkeep
 
     def watch(self, tell: Tell | None = None, settings: Sharing | None = None) -> None:
-        """Begin to renew this process's lease, to look for expired ones, and to notice a database that went back; ``tell`` records that.
+        """Begin to renew this process's lease, to look for expired ones, and to notice a restored database; ``tell`` records the latter.
         ``settings`` are published with the lease."""
         if settings is not None:
             self._instance.share(settings)
@@ -159,7 +159,7 @@ class Journal(ProcessLocal):
 
     @property
     def tasks(self) -> dict[str, int]:
-        """Deliveries, by id, of the invocations that this process has begun, and whose end it has not written."""
+        """Deliveries, by id, of the invocations that this process has begun without writing their ends yet."""
         return (self._found or self._instance).tasks
 
     # Entries
@@ -192,10 +192,10 @@ class Journal(ProcessLocal):
         references: Sequence[str] = (),
         exchanges: bytes | None = None,
     ) -> Unit:
-        """Return the unit that records an invocation's outcome; ``inputs`` replace those stored with it in the queue. By ``references``,
-        later events of the provider name what was sent. ``exchanges`` are sealed.
+        """Return the unit that records an invocation's outcome; ``inputs`` replace the inputs stored in the queue. Later events of the
+        provider refer to the sent object by ``references``. ``exchanges`` are sealed.
 
-        The unit changes the entry of this process's ``delivery`` only. If another process has recovered that as lost, the entry is
+        The unit changes only the entry of this process's ``delivery``. If another process has recovered that delivery as lost, the entry is
         corrected; if the invocation was delivered to another worker, nothing changes.
         """
         instance = self._owner
@@ -208,7 +208,7 @@ class Journal(ProcessLocal):
         return partial(_seldom()[3].waiting, unit, self.workspace, draft, self.time.stamp())
 
     def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]], exchanges: bytes | None = None) -> Unit:
-        """Return the unit that records a whole invocation: one that was refused, or that ended before its start was written.
+        """Return the unit that records a whole invocation: a refused one, or one that ended before its start was written.
 
         It holds no idempotency key, and may be committed twice.
         """
@@ -219,12 +219,12 @@ class Journal(ProcessLocal):
         return terms.with_terms(unit, self.workspace, draft) if draft.context else unit
 
     def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any], column: str = "inputs") -> bytes:
-        """Encrypt inputs for the workspace, bound to their entry; or what another ``column`` has."""
+        """Encrypt inputs for the workspace, bound to their entry; or the content of another ``column``."""
         text = exact_json(inputs, _JSON).encode("utf-8", "surrogatepass")
         return self.vault.seal(self.workspace, ("invocation", identifier, column), text)
 
     def opened_inputs(self, identifier: str, sealed: bytes, column: str = "inputs") -> Any:
-        """Decrypt what ``sealed_inputs`` encrypted."""
+        """Decrypt a value that ``sealed_inputs`` encrypted."""
         return json.loads(self.vault.open(self.workspace, ("invocation", identifier, column), sealed), parse_float=read_float)
 
     @property
@@ -263,8 +263,8 @@ class Journal(ProcessLocal):
         return self._once(unit, drafts)
 
     def _once(self, unit: Callable[[Transaction], frozenset[str]], drafts: Sequence[Draft]) -> frozenset[str]:
-        """Commit a unit that queues invocations. If it is unknown whether it was committed, repeat it: their ids tell whether they were
-        there."""
+        """Commit a unit that queues invocations. If it is unknown whether it was committed, repeat it: the rows' ids show whether they
+        exist already."""
         unknown, until = None, self._clock.monotonic() + _UNKNOWN_WAIT
         while True:
             try:
@@ -337,7 +337,7 @@ class Journal(ProcessLocal):
         return self.recovery.refuse(self.workspace, identifier, result)
 
     def waiting(self, connector: str | None, before: float | None) -> Iterator[str]:
-        """Yield the ids of queued invocations that nobody has claimed, of a connector if one is given, and due ``before`` a time."""
+        """Yield the ids of unclaimed queued invocations, of a connector if one is given, and due ``before`` a time."""
         values: dict[str, Any] = {"workspace": self.workspace, "after": "", "connector": connector, "before": before}
         also = (sql.OF_CONNECTOR if connector is not None else "") + (sql.DUE_BEFORE if before is not None else "")
         given = {name: value for name, value in values.items() if value is not None}
@@ -350,7 +350,7 @@ class Journal(ProcessLocal):
             given["after"] = rows[-1].id
 
     def cancel_queued(self, identifier: str) -> bool:
-        """Cancel a queued invocation that nobody has begun; return False if it is too late."""
+        """Cancel a queued invocation that has not begun; return False if it is too late."""
         return self.end_queued(identifier, _seldom()[0].cancelled(self.find(identifier)))
 
     def ask_to_cancel(self, identifier: str) -> bool:
@@ -364,7 +364,7 @@ class Journal(ProcessLocal):
         self.database.record(lambda transaction: transaction.change(sql.NOTE_CANCEL, values))
 
     def held(self, key: str) -> Entry | None:
-        """Find the entry that holds an idempotency key, recovered by its effect if its process has died. Nothing of it is ever put off."""
+        """Find the entry that holds an idempotency key, recovered by its effect if its process has died. No part of this is postponed."""
         self.record_owed()
         row = self.database.look_up(sql.HELD_KEY, {"workspace": self.workspace, "key": key})
         if row is None:
@@ -378,7 +378,7 @@ class Journal(ProcessLocal):
         return entry
 
     def find(self, identifier: str, *, alone: bool = False) -> Entry:
-        """Find the entry of an invocation; ``alone``, without its inputs, and without what looks and events have told of it.
+        """Find the entry of an invocation; ``alone``, without its inputs, and without findings of looks and events.
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """
@@ -451,7 +451,7 @@ class Journal(ProcessLocal):
     def resolve(
         self, identifier: str, outcome: Outcome, by: str, note: str = "", because: int | None = None, output: Json | None = None
     ) -> Entry:
-        """Resolve a doubt as a person decided: a success keeps its key and replays. ``output`` is one that was judged, if it is known.
+        """Resolve a doubt by a person's decision: a success keeps its key and replays. ``output`` is a judged output, if it is known.
 
         :raises InvalidInvocation: if there is no such invocation or look, or it is not in doubt.
         """
@@ -566,7 +566,7 @@ class Journal(ProcessLocal):
         return self.vault.seal(self.workspace, ("invocation", identifier, "result"), text)
 
     def entry_of(self, row: Row, inputs: Mapping[str, Any] | None = None, *, asks: bool = True) -> Entry:
-        """Read an entry from its row, as the policies of who ``asks`` judge it."""
+        """Read an entry from its row, with the policies' judgement for the caller if ``asks``."""
         result, undecided, binds = None, None, False
         try:
             if row.result is not None:
@@ -591,8 +591,8 @@ def _nothing() -> None:
 
 
 def _seldom() -> tuple[Any, ...]:
-    """Return the modules that end what nobody runs, ask the policies again, resolve doubts and read their looks: few processes do any of
-    it."""
+    """Return the modules that end abandoned calls, ask the policies again, resolve doubts and read their looks: few processes need any of
+    them."""
     from jackfield_store.journal import abandoned, doubts, resolving, undecided
 
     return abandoned, undecided, resolving, doubts

@@ -13,7 +13,7 @@ LEAD = 3.0
 
 
 class Leadership:
-    """Lease of what only one process of a database does, by its name. ``lost`` returns whether a process has certainly ended."""
+    """Lease, by name, of work that only one process of a database does. ``lost`` returns whether a process has certainly ended."""
 
     def __init__(self, database: Database, name: str, lost: Callable[[str], bool] = lambda _owner: False) -> None:
         self._database = database

@@ -12,7 +12,7 @@ GROUPED = {
     "status": "status", "connector": "connector", "action": "action", "connection": "connection", "caller": "caller",
     "errorCode": "error_code",
 }  # fmt: skip
-"""Filters by what makes entries one kind (``invocation_kinds``)."""
+"""Filters by the columns that make entries one kind (``invocation_kinds``)."""
 _EQUAL = {**GROUPED, "idempotencyKey": "idempotency_key"}
 _NAMES = ("connector", "action", "connection", "caller", "error_code")
 _IDENTIFIERS = ("id", "idempotency_key", "request_id", "context")
@@ -24,7 +24,7 @@ AFTER_CURSOR = " AND (created_at, id) < (:at, :after)"
 
 
 NOT_CANCELLED = "isNotCancelled"
-"""Filter that leaves out calls that were cancelled or declined, which are failed ones in the journal. It is no filter of the API."""
+"""Filter that leaves out cancelled or declined calls, which are failed ones in the journal. It is not part of the API."""
 _FLAGS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "dead": ("dead_at IS NOT NULL", lambda row: row.dead_at is not None),
     NOT_CANCELLED: ("COALESCE(error_code, '') <> 'cancelled'", lambda row: bool(row.error_code != "cancelled")),
@@ -34,10 +34,10 @@ _WAITS = {True: "available_at IS NULL", False: "available_at IS NOT NULL"}
 
 
 def normalized(filters: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the filters that are given; None if nothing can match.
+    """Return the given filters; None if nothing can match.
 
     ``cancelled`` becomes a failure with that code, ``dead`` a failure that is a dead letter, and ``waiting`` a queued invocation that is
-    never due: until a person approves it.
+    not due until a person approves it.
     """
     given = {name: value for name, value in filters.items() if value is not None}
     if given.get("status") == "cancelled":

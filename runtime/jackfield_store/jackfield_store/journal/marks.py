@@ -1,11 +1,11 @@
 """Events that carry the marker of an attempt, as evidence of doubts. They come before, while or after a call ends in doubt.
 
-An event whose invocation is not known by its reference is kept, for what its doubt needs: the provider's ID, the trigger and the account. A
-doubt whose marker it has becomes due at once, in the transaction that stores the event; a look judges it then. An event that has overtaken
-its doubt is found by the first look.
+An event whose invocation is not known by its reference is stored with the facts for its doubt: the provider's ID, the trigger and the
+account. A doubt with its marker becomes due at once, in the transaction that stores the event; a look then judges the event. An event that
+arrives before its doubt is found by the first look.
 
-Each source of events, a subscription or a log, has a share of what is kept. Of one marker, each account that it tells of has a share. So
-events of others keep no evidence away.
+Each source of events, a subscription or a log, has a share of the stored events. Among the events of one marker, each account has a share.
+So foreign events cannot displace evidence.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MOST = 10_000
 MOST_OF_MARKER = 4
 """Events with one marker that are kept of one source and account: two things with it prove nothing, and more say no more."""
 _MOST_READ = 1_000
-"""Events that one look reads: so many subscriptions and accounts tell of one marker only if somebody has copied it on purpose."""
+"""Events that one look reads: a marker in events of so many subscriptions and accounts was copied on purpose."""
 _KNOW = "INSERT INTO doubt_markers (workspace, digest, id) VALUES (:workspace, :digest, :id) ON CONFLICT DO NOTHING"
 _KEEP = f"""
 INSERT INTO marked_events (workspace, digest, reference, received_at, sealed, source, whose)
@@ -74,7 +74,7 @@ def digest_of(connector: str, marker: str) -> str:
 
 
 def marked_place(digest: str, reference: str) -> tuple[str, ...]:
-    """Return the place that what is kept of an event is sealed for."""
+    """Return the place that a stored event is sealed for."""
     return ("marked", digest, reference)
 
 
@@ -82,7 +82,7 @@ def sealed_mark(
     vault: Vault, workspace: str, digest: str, reference: str, received_at: float, about: Mapping[str, Any], source: str = "",
     whose: str | None = None,
 ) -> NewMark:  # fmt: skip
-    """Seal what looks need of an event. Without ``whose`` it is one of a kind, as records of a log are, of which each counts."""
+    """Seal an event's data for looks. Without ``whose``, every event counts, as every record of a log does."""
     text = json.dumps(about, ensure_ascii=False).encode("utf-8", "surrogatepass")
     return NewMark(digest, reference, received_at, vault.seal(workspace, marked_place(digest, reference), text), source, whose or reference)
 
@@ -93,8 +93,8 @@ def know(transaction: Transaction, workspace: str, identifier: str, digests: Seq
 
 
 def keep(transaction: Transaction, workspace: str, found: Sequence[NewMark], now: float, *, besides: str = "") -> None:
-    """Keep events, and make the doubts due that they are about, except ``besides``, which looks at this moment. A doubt that is
-    overdue keeps its place before others. What is old, and what its source has too much of, is deleted once for all of them."""
+    """Store events, and make their doubts due, except ``besides``, whose look is running. An overdue doubt keeps its place before others.
+    Old events, and excess ones of their source, are deleted once for all of them."""
     filled = set[str]()
     for one in found:
         own = {"workspace": workspace, "digest": one.digest}
@@ -115,7 +115,7 @@ def invocation_of_marker(database: Database, workspace: str, digest: str) -> str
 
 
 def kept_events(database: Database, vault: Vault, workspace: str, digests: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what is kept of the events with these markers, one for each ID of the provider."""
+    """Return the stored events with these markers, one for each ID of the provider."""
     if not digests:
         return []
     names = {f"d{place}": digest for place, digest in enumerate(digests)}
@@ -126,8 +126,8 @@ def kept_events(database: Database, vault: Vault, workspace: str, digests: Seque
 
 
 def connection_facts(database: Database, workspace: str, name: str | None, identifier: str | None = None) -> dict[str, Any]:
-    """Return ID, type, version and account of a stored connection: the one of that ID, whatever its name is by now, else of that name.
-    Empty if there is none."""
+    """Return ID, type, version and account of a stored connection: by ID, whatever its current name, else by name. Empty if there is
+    none."""
     column, place = ("name", name) if identifier is None else ("id", identifier)
     row = None if place is None else database.look_up(_CONNECTION.format(place=column), {"workspace": workspace, "place": place})
     return {} if row is None else {"id": row.id, "type": row.type, "version": row.version, "account": row.account_id}

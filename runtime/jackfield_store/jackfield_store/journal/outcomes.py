@@ -1,6 +1,7 @@
-"""Outcomes of what invocations had sent, as later events of providers tell them: those name it by an ID with which they had answered.
+"""Outcomes of objects that invocations had sent, as reported by later events of providers, which refer to the object by an ID from the
+provider's answer.
 
-The states of the journal do not change by it. An outcome moves up only, by severity: events come late, twice and in any order.
+They do not change the states of the journal. An outcome only moves up in severity: events come late, twice and in any order.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
 
 KEPT = 400 * 86_400
-"""Seconds for which an outcome is kept, and a recipient suppressed: longer than doubts. Those of an invocation that is deleted go with it,
-unless they suppress a recipient."""
+"""Seconds for which an outcome is stored, and a recipient suppressed: longer than doubts. Outcomes of a deleted invocation are deleted with
+it, unless they suppress a recipient."""
 REASONS = ("bounce", "complaint")
-"""Why an outcome suppresses its recipient; the database has 1 and 2, and 0 for one that does not."""
+"""Reasons why an outcome suppresses its recipient; the database has 1 and 2, and 0 for no reason."""
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _MOST = 200
 """Outcomes that are shown with an invocation."""
@@ -54,7 +55,7 @@ _REMOVE_REFERENCES = "DELETE FROM invocation_references WHERE workspace = :works
 
 @dataclass(frozen=True, slots=True, repr=False)
 class NewOutcome:
-    """Outcome that is ready to be stored. ``part`` is a digest, ``sealed`` what is shown."""
+    """Outcome that is ready to be stored. ``part`` is a digest, ``sealed`` the displayed data."""
 
     reference: str
     part: str
@@ -79,8 +80,8 @@ def part_of(vault: Vault, workspace: str, name: str) -> str:
 
 
 def _bare(name: str) -> str:
-    """Return an address without display name, comment and needless quotes, in lower case, with the domain in ASCII. What follows a ``+``
-    tells addresses apart."""
+    """Return an address without display name, comment and needless quotes, in lower case, with the domain in ASCII. A suffix after ``+``
+    makes another address."""
     bare = _without_comment(name.strip())
     bare = bare[bare.rfind("<") + 1 : -1] if bare.endswith(">") else bare
     local, at, domain = bare.strip().lower().rpartition("@")
@@ -103,7 +104,7 @@ def _without_comment(text: str) -> str:
 
 
 def outcome_place(reference: str, part: str) -> tuple[str, ...]:
-    """Return the place that what is shown of an outcome is sealed for."""
+    """Return the place that an outcome's displayed data are sealed for."""
     return ("outcome", reference, part)
 
 
@@ -134,9 +135,9 @@ def purge(transaction: Transaction, workspace: str, now: float) -> None:
 
 
 def with_outcomes(entry: Entry, database: Database, vault: Vault, workspace: str) -> Entry:
-    """Return an entry with what became of what it had sent, the most severe first.
+    """Return an entry with the outcomes of the objects that it had sent, the most severe first.
 
-    :raises SealBroken: if somebody has changed a row.
+    :raises SealBroken: if a row was changed.
     """
     if entry.status != "succeeded":
         return entry
@@ -149,7 +150,7 @@ def with_outcomes(entry: Entry, database: Database, vault: Vault, workspace: str
 
 
 def remove(transaction: Transaction, workspace: str, ids: Mapping[str, str]) -> None:
-    """Delete what belongs to invocations that are deleted; ``ids`` are named values."""
+    """Delete the rows of deleted invocations; ``ids`` are named values."""
     names, values = ", ".join(f":{name}" for name in ids), {"workspace": workspace, **ids}
     transaction.change(_REMOVE.format(ids=names), values)
     transaction.change(_REMOVE_REFERENCES.format(ids=names), values)

@@ -1,8 +1,8 @@
 """Pages of the journal's list. Every page reads a bounded number of rows, whatever its filters and however long the journal is.
 
 Filters by connector, action, connection, caller, status and error code, and the rules of a token, select kinds of entries
-(``invocation_kinds``). The entries of a kind lie in an index in the order of the list. Keys, correlation IDs, labels and dead letters have
-indexes of their own. A text is searched for within the newest entries, in the names of all kinds, and as the beginning of identifiers.
+(``invocation_kinds``). The entries of a kind are in an index in the order of the list. Keys, correlation IDs, labels and dead letters have
+indexes of their own. A text is searched for within the newest entries, in the names of all kinds, and as a prefix of identifiers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PAGE_BYTES = 8 * 1024 * 1024
 LOOKED_AT = 1000
 """Rows that one page reads through the index of a key, correlation ID or label; if these are not enough, it is short and has a cursor."""
 SCANNED = 5000
-"""Newest rows in which a text is found anywhere, and rows that a page scans where no index helps."""
+"""Number of newest rows in which a text is found anywhere, and of rows that a page scans where no index helps."""
 MOST_KINDS = 5000
 """Kinds that one page looks into; a filter with more of them is answered by a scan."""
 NAMED_KINDS = 200
@@ -140,7 +140,7 @@ class EntrySearch:
 
 
 class _Search:
-    """One search. ``period`` limits the time, ``bounds`` begin after the cursor, too; ``given`` are the other filters."""
+    """One search. ``period`` limits the time, ``bounds`` also begin after the cursor; ``given`` are the other filters."""
 
     def __init__(
         self, transaction: Transaction, period: str, bounds: str, values: dict[str, Any], given: dict[str, Any],
@@ -315,7 +315,7 @@ def sealed_cursor(vault: Vault, workspace: str, place: EntryPosition) -> str:
 def opened_cursor(vault: Vault, workspace: str, cursor: str) -> EntryPosition:
     """Decrypt a cursor.
 
-    :raises InvalidInvocation: if it is not one of this workspace.
+    :raises InvalidInvocation: if it is not a cursor of this workspace.
     """
     try:
         at, identifier = json.loads(vault.open_text(workspace, _CURSOR, cursor))

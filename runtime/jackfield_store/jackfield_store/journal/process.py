@@ -1,4 +1,4 @@
-"""Immediate detection of ended processes on the same machine. It speeds recovery up; leases stay the authority."""
+"""Immediate detection of ended processes on the same machine. It speeds up recovery; leases stay authoritative."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ def _rest(_workspace: str, busy: int, most: int) -> int:
 class Queue:
     """Queue of a whole database. Workers serve every workspace, so only these statements are not limited to one.
 
-    ``limits`` returns the budgets of a workspace; without it there are none. ``free`` returns how many calls of a workspace this process
-    may take further: it is given those that it has taken, and their largest number. Rows of workspaces that are ``blocked`` wait.
+    ``limits`` returns the budgets of a workspace; without it there are none. ``free`` returns how many more calls of a workspace this
+    process may take: it gets the number taken, and the maximum. Rows of ``blocked`` workspaces wait.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Queue:
     def claim_one(self, workspace: str, identifier: str) -> Claimed | None:
         """Claim the invocation that a message names; None if it has ended, runs, is claimed already, or is not due.
 
-        One that was lost twice is not claimed while another such is at work: the dispatcher releases it again, apart.
+        An invocation that was lost twice is not claimed while another such invocation runs: the dispatcher releases it again, alone.
         """
         values = {**self._values(workspace, identifier), **self._time.moments(), "suspect": sql.SUSPECT}
         row = self._database.record(lambda transaction: transaction.find(sql.CLAIM_ONE, values))
@@ -80,7 +80,8 @@ class Queue:
     def give_back(self, claimed: Claimed) -> bool | None:
         """Return an invocation that has not begun to the queue; False if it has begun.
 
-        The result is None if the database is unavailable: then it goes back as soon as the database answers, unless it has begun.
+        The result is None if the database is unavailable: the invocation then returns to the queue as soon as the database answers, unless
+        it has begun.
         """
         return self._returned(sql.GIVE_BACK, claimed)
 

@@ -12,7 +12,7 @@ from jackfield_store.journal.statements import DEPTH
 
 NAMES = ("queued", "delayed", "released", "running", "dead")
 KINDS = ("schedules", "subscriptions", "jobs", "deliveries")
-"""What else waits in the database, beside invocations."""
+"""Kinds of waiting work in the database other than invocations."""
 COUNTED = 1000
 """Entries that are counted to learn whether those due or those delayed are the smaller part of a queue; both are rarely more."""
 _CLAIMED = """
@@ -41,12 +41,12 @@ SELECT created_at, available_at {_QUEUED} {{range}} AND owner IS NULL
 ORDER BY available_at, id LIMIT 1
 """
 _FIRST, _FIRST_DELAYED = _OLDEST.format(range="= 0"), _OLDEST.format(range="> 0 AND available_at <= :now")
-"""Those that were never delayed, in the order of their ids, which is that of their creation; and those whose time has come."""
+"""Invocations that were never delayed, in the order of their ids, which is the order of their creation; and those whose time has come."""
 
 
 def queue_stats(database: Database, clock: Clock) -> dict[str, dict[str, Any]]:
-    """Count queued invocations by workspace: waiting, delayed, released to a broker, running, dead; and the age of the oldest waiting, and
-    why nothing of it is begun at present (``blocked``).
+    """Count queued invocations by workspace: waiting, delayed, released to a broker, running, dead; with the age of the oldest waiting one,
+    and the reason why none begins at present (``blocked``).
 
     Invocations that a worker has claimed count as running.
     """
@@ -74,7 +74,7 @@ def queue_stats(database: Database, clock: Clock) -> dict[str, dict[str, Any]]:
 
 
 def waiting_kinds(database: Database, clock: Clock) -> dict[str, dict[str, int]]:
-    """Count by workspace what is due, or pending, beside invocations: what begins when a held queue is released."""
+    """Count by workspace the due or pending work other than invocations, which begins when a held queue is released."""
     values, found = {"now": SharedClock.of(database, clock).now()}, dict[str, dict[str, int]]()
     with database.read() as transaction:
         for kind, statement in zip(KINDS, (_SLOTS, _SUBSCRIPTIONS, _JOBS, _DELIVERIES), strict=True):
@@ -84,7 +84,7 @@ def waiting_kinds(database: Database, clock: Clock) -> dict[str, dict[str, int]]
 
 
 def _count(transaction: Transaction, workspace: str, total: int, taken: int, now: float, mine: dict[str, Any]) -> None:
-    """Divide the entries that nobody has taken into those due and those delayed, and find the oldest that waits."""
+    """Divide the entries without an owner into due and delayed ones, and find the oldest waiting one."""
     values = {"workspace": workspace, "now": now, "most": COUNTED}
 
     def counted(statement: str) -> int:

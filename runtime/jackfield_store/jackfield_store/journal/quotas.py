@@ -1,10 +1,10 @@
-"""Places that calls take of quotas in the database, before they begin, each call in a transaction of its own.
+"""Places that calls take from quotas in the database, before they begin, each call in a transaction of its own.
 
-A place has its process as ``owner`` until the call begins; the begin's transaction takes the owner away. So what a process has counted and
-not begun is found when it has died, and is given back once. A begin whose place has gone by then is undone. A place that is to be given
-back has an owner that is nobody.
+A place has its process as ``owner`` until the call begins; the begin's transaction takes the owner away. So the places of a process that
+has counted calls and not begun them are found when it has died, and are given back once. A begin whose place is gone by then is rolled
+back. A place that is to be given back has an owner that does not exist.
 
-Whoever changes several sums does so in their order, in a transaction that has locked nothing before which another one may wait for.
+A change of several sums makes them in order, in a transaction that has locked nothing that another one may wait for.
 
 A count does not wait for the disk: the begin comes later in the same log, and waits for both.
 """
@@ -101,7 +101,7 @@ class Places:
         return {"workspace": self.workspace, "id": self.id, "mark": self.mark}
 
     def begin(self, transaction: Transaction) -> bool:
-        """Note with the begin that they are spent; return False if one of them was given back meanwhile."""
+        """Record with the begin that they are spent; return False if one of them was given back meanwhile."""
         return transaction.change(_BEGIN, self._run) == self.count
 
     def return_all(self) -> Returning:
@@ -120,12 +120,12 @@ class FullError(Exception):
 def taking(
     workspace: str, identifier: str, shares: Sequence[Share], owner: str | None, *, again: bool, purge: Callable[[], object]
 ) -> Callable[[Transaction], Places]:
-    """Return the unit that takes what a call wants of its quotas: all or nothing, and nothing twice for one call.
+    """Return the unit that takes a call's places from its quotas: all or nothing, and never twice for one call.
 
-    ``again``: the call may have places already. Those that it has begun with stay spent, and others are taken over. ``owner`` is None where
-    the begin is not written before anything is sent. ``purge`` is called where a span begins.
+    ``again``: the call may have places already. Places that it has begun with stay spent, and others are taken over. ``owner`` is None
+    where the begin is not written before anything is sent. ``purge`` is called where a span begins.
 
-    The unit raises FullError if one has none left: with the one that has some last.
+    The unit raises FullError if a quota has no place left, with the quota that has a free place last.
     """
     mark = secrets.token_hex(8)
     run = {"workspace": workspace, "id": identifier, "mark": mark, "owner": owner}
@@ -157,10 +157,10 @@ def taking(
 
 
 def give_back(database: Database, transaction: Transaction, workspace: str, identifier: str) -> None:
-    """Give back what a call has spent of which it is certain, by what this transaction writes, that it has not taken effect.
+    """Give back the places of a call that certainly has not taken effect, according to this transaction.
 
-    Here its places lose their owner alone, so that no sum is locked until all of this is on the disk. Once it is, they are taken from the
-    sums; where that does not happen, recovery does it.
+    This only removes the places' owner, so that no sum is locked until the transaction is on the disk. After that, they are subtracted from
+    the sums; if that does not happen, recovery does it.
     """
     place = {"workspace": workspace, "id": identifier, "mark": ""}
     if transaction.change(_DISOWN, place):
@@ -174,8 +174,8 @@ def _return(database: Database, place: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Returning(JointUnit):
-    """Unit that takes places of a call from the sums: those of nobody, and those with its mark. All of a commit run as one, which goes
-    first. It changes the sums in their order, as those do that take places: no two of them can deadlock."""
+    """Unit that subtracts places of a call from the sums: places without an owner, and places with the unit's mark. All such units of a
+    commit run as one, which goes first. It changes the sums in order, as units that take places do: no two of them can deadlock."""
 
     place: Mapping[str, str]
     goes_first = True
@@ -201,7 +201,7 @@ def _returned(places: Iterable[Mapping[str, Any]], transaction: Transaction) -> 
 
 
 def recover(database: Database) -> int:
-    """Give back what processes have counted that are gone, and not begun; return how many places."""
+    """Give back the places that dead processes have counted without beginning; return how many."""
     found = 0
     while True:
         with database.read(flush=False) as transaction:
@@ -213,14 +213,14 @@ def recover(database: Database) -> int:
 
 
 def used(database: Database, workspace: str, now: float) -> dict[str, tuple[int, int]]:
-    """Return how many have spent something of each quota now, and the most that one of them has, in millionths."""
+    """Return how many keys have used each quota now, and the highest usage of one of them, in millionths."""
     with database.read() as transaction:
         rows = transaction.execute(_USED, {"workspace": workspace, "now": now})
     return {row.quota: (int(row.buckets), int(row.most)) for row in rows}
 
 
 def purging(database: Database, workspace: str, now: float) -> Callable[[], Any]:
-    """Return what deletes the places of spans that are over, with the next commits of others."""
+    """Return a function that deletes the places of ended spans, with the next commits of others."""
     values = {"workspace": workspace, "before": now - _KEPT, "limit": _AT_ONCE}
 
     def unit(transaction: Transaction) -> int:

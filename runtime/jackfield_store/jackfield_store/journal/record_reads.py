@@ -1,4 +1,4 @@
-"""Readings of a provider's own log of requests, as the processes of one database share them: one page a second of each account and region.
+"""Readings of a provider's own log of requests, shared by the processes of one database: one page a second per account and region.
 
 A reading goes through pages, each of which may be read by another process. It serves all doubts of the same operation and time.
 """
@@ -13,11 +13,12 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database import Database, Transaction
 
 PACE = 1.0
-"""Seconds between two pages of one log: half of what AWS allows, since others look, too (CloudTrail API reference, LookupEvents)."""
+"""Seconds between two pages of one log: half of the rate that AWS allows, since others read, too (CloudTrail API reference,
+LookupEvents)."""
 _KEPT = 2 * 86_400.0
-"""Seconds for which the state of a reading is kept: nobody looks longer."""
+"""Seconds for which the state of a reading is stored: no look takes longer."""
 _REMEMBERED = 365 * 86_400.0
-"""Seconds for which it is remembered whether a read repeats what it is asked for."""
+"""Seconds for which the fault of a read that echoes its inputs is remembered."""
 _COLUMNS = "page, began_at, changed_at, complete_at, refused"
 _FIND = f"SELECT {_COLUMNS} FROM record_reads WHERE workspace = :workspace AND digest = :digest"
 _NEXT = "SELECT next_at FROM record_paces WHERE place = :place"
@@ -46,7 +47,7 @@ class Reading:
 
 
 def place_of(*parts: object) -> str:
-    """Return the digest of what a reading, or the pace of a log, is for."""
+    """Return the digest for a reading, or for the pace of a log."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -57,7 +58,8 @@ def find(database: Database, workspace: str, digest: str) -> Reading:
 
 
 def takes_turn(database: Database, place: str, now: float) -> bool:
-    """Return whether a page of a log may be read now; nobody else may within a second then. Whoever has to wait commits nothing."""
+    """Return whether a page of a log may be read now; if so, no other process may read one within a second. A process that has to wait
+    commits nothing."""
     row = database.look_up(_NEXT, {"place": place})
     if row is not None and row.next_at > now:
         return False
@@ -74,6 +76,6 @@ def put(transaction: Transaction, workspace: str, digest: str, reading: Reading,
 
 
 def remember(transaction: Transaction, workspace: str, digest: str, fault: str | None, now: float) -> None:
-    """Remember what is wrong with a read, or that nothing is: longer than the state of a reading, which shares the table."""
+    """Store the fault of a read, or that it has none: for longer than the state of a reading, which shares the table."""
     about = {"page": None, "began_at": None, "complete_at": now, "refused": fault}
     transaction.change(_PUT, {"workspace": workspace, "digest": digest, "changed_at": now + _REMEMBERED, **about})

@@ -1,8 +1,8 @@
 """Recovery of entries whose owner's lease has expired, for all workspaces of a database.
 
 A lease has expired if this process saw no renewal for its duration; timestamps are not compared with the local clock, since clocks of hosts
-differ and are set back. A process that cannot watch for that long asks the database, by whose clock all instances renew their leases.
-No lease expires while this process itself cannot write to the database.
+differ and are set back. A process that cannot watch for that long asks the database, by whose clock all instances renew their leases. No
+lease expires while this process itself cannot write to the database.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ from jackfield_store.journal.jobs import RETURNED
 from jackfield_store.keys.vault import Vault
 
 DELIVERIES = 5
-"""Limit of deliveries of a queued invocation that were begun and lost with their worker; then it fails."""
+"""Limit of deliveries of a queued invocation that were begun and lost with their worker; then the invocation fails."""
 _UNBEGUN = 20
 """Limit of deliveries lost before they were begun: higher, since another invocation of that worker was probably the cause."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _STALE = 60.0
-"""Age in seconds by the database's clock at which a process that has just started counts a lease as expired; that clock may be set."""
+"""Age in seconds by the database's clock at which a process that has just started counts a lease as expired; the clock may have been
+changed."""
 _UNREGISTERED_EVERY = 2 * LEASE
 _AT_ONCE = 200
 _OVERDUE = 2000
@@ -94,7 +95,8 @@ class Recovery:
     def has_lost(self, owner: str | None) -> bool:
         """Return whether an owner has lost its lease, as far as this process can tell without watching for the duration of a lease.
 
-        By age alone it has lost it only if another look, at least a lease ago, found the same: the database's clock may have been set.
+        By age alone it counts as lost only if an earlier look, at least a lease ago, found the same: the database's clock may have been
+        changed.
         """
         if owner is None or owner == Instance.of(self._database).id:
             return False
@@ -135,8 +137,8 @@ class Recovery:
         return bool(self._database.record(lambda transaction: self._recovered(transaction, workspace, entry, None)))
 
     def refuse(self, workspace: str, identifier: str, result: Result, *, approval: str = "cancelled") -> bool:
-        """Finish a queued invocation, claimed or not, as failed; return False if it is no longer queued. ``approval`` is what becomes of
-        the approval that it waits for."""
+        """Finish a queued invocation, claimed or not, as failed; return False if it is no longer queued. ``approval`` is the outcome of its
+        approval."""
         values = self._refusal(workspace, identifier, result, approval=approval)
         return bool(self._database.record(partial(_end, refusals=[values])))
 
@@ -159,7 +161,7 @@ class Recovery:
         return steady_since is not None and now - max(seen.since, steady_since) > LEASE
 
     def _recover_unregistered(self, now: float, me: Instance) -> int:
-        """Recover the entries of unregistered instances: those that shut down cleanly, or ran a version without registration."""
+        """Recover the entries of unregistered instances: they shut down cleanly, or ran a version without registration."""
         if now < self._unregistered_at:
             return 0
         self._unregistered_at = now + _UNREGISTERED_EVERY
@@ -183,7 +185,7 @@ class Recovery:
         return found
 
     def _recovered_together(self, rows: list[Row], host: str | None) -> int:
-        """Recover entries in one commit; one by one if that fails for what concerns one workspace only."""
+        """Recover entries in one commit; one by one if that fails for a reason that concerns only one workspace."""
         ready = self._ready(rows)
         entries = readable((row for row in rows if row.workspace in ready), lambda row: (row.workspace, _entry(row)), "invocation")
 
@@ -193,7 +195,7 @@ class Recovery:
         return self._together("the recovery of invocations", {name for name, _ in entries}, unit)
 
     def _together(self, noun: str, workspaces: Iterable[str], unit: Callable[[Collection[str], Transaction], list[int]]) -> int:
-        """Change entries in one commit, or those of each workspace in one if that of all fails; return how many were changed."""
+        """Change entries in one commit, or in one per workspace if that fails; return how many were changed."""
         return sum(self._blocked.together(workspaces, noun, lambda names: self._database.record(partial(unit, names))))
 
     def _recovered(self, transaction: Transaction, workspace: str, entry: Entry, host: str | None) -> int:
@@ -217,7 +219,7 @@ class Recovery:
         return transaction.change(sql.REDELIVER, {**about, "available_at": self._next(entry, deliveries)})
 
     def _ended(self, transaction: Transaction, entry: Entry, values: Mapping[str, Any]) -> int:
-        """Finish an entry that was running; a doubt waits for its first look, if its call had left what that needs."""
+        """Finish a running entry; a doubt waits for its first look, if its call had stored the data for it."""
         changed = transaction.change(sql.RECOVERED, values)
         if changed:
             function = entry.action if entry.connector == HOST else None
@@ -227,7 +229,7 @@ class Recovery:
     def _next(self, entry: Entry, deliveries: list[Mapping[str, Any]]) -> float:
         """Return the time of the next delivery, delayed at random and longer with each worker lost.
 
-        This way an invocation that crashes its worker does not take the same neighbours down each time.
+        So an invocation that crashes its worker does not take the same neighbours down each time.
         """
         suspicion = max(_count(deliveries, "lost"), _count(deliveries, "not_begun") - 2)
         if suspicion <= 0:
@@ -267,7 +269,8 @@ class Recovery:
         return {*self._blocked.served(sorted(names)), *(name for name in names if self._blocked.is_keyless(name))}
 
     def _end_overdue(self) -> int:
-        """Fail invocations that were not begun by their ``notAfter`` time. All selections of the queue would go on reading them."""
+        """Fail invocations that were not begun by their ``notAfter`` time. Otherwise all selections of the queue would go on reading
+        them."""
         found, left, now = 0, 0, self._time.sure()
         for _ in range(_OVERDUE // _AT_ONCE if now is not None else 0):
             with self._database.read(flush=False) as transaction:

@@ -1,4 +1,4 @@
-"""Doubts that a person resolves, with the Results that they have from then on, or that a late answer settles."""
+"""Doubts that a person resolves, with their Results from then on, or that a late answer settles."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Resolvable(Protocol):
 
 
 UNKNOWN_OUTPUT = {"path": "", "message": "the output is unknown: the answer was lost, and a person has told that it took effect"}
-"""Warning of a success that a person has told of, in the place of its output."""
+"""Warning of a success reported by a person, in place of its output."""
 
 
 def resolve(
@@ -101,7 +101,7 @@ def with_output(result: Mapping[str, Any], output: Mapping[str, Any] | None, war
 
 def report_late(journal: Resolvable, transaction: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     """Report the doubts that late outcomes settle, and the decisions that they contradict, once these are committed. ``rows`` are outcomes
-    of entries that have ended, in doubt or otherwise: their process was taken for lost."""
+    of entries that have ended, in doubt or otherwise: their process counted as lost."""
     reports = DoubtReports.of(journal.database)
     for row in rows:
         found = None if row["status"] == "in_doubt" else transaction.find(sql.CORRECTED + journal.database.dialect.locks, row)
@@ -119,7 +119,7 @@ def report_late(journal: Resolvable, transaction: Transaction, rows: Sequence[di
 
 
 def _after_decision(vault: Vault, row: Mapping[str, Any], found: Row, verdict: str) -> tuple[bytes, bool]:
-    """Return the Result of a late answer, sealed, with the decision that stood in its place; and whether that is contradicted."""
+    """Return the sealed Result of a late answer, with the decision made before it; and whether the answer contradicts the decision."""
     workspace, place = row["workspace"], ("invocation", found.id, "result")
     known, result = (
         json.loads(vault.open(workspace, place, one), parse_float=read_float) if one is not None else {"meta": {}}
@@ -135,7 +135,7 @@ def _after_decision(vault: Vault, row: Mapping[str, Any], found: Row, verdict: s
 
 
 def tell_contradiction(transaction: Transaction, row: Mapping[str, Any], entry: Any, verdict: str, at: float, what: str) -> None:
-    """Tell that evidence, or ``what`` else, says otherwise than how a doubt was resolved. ``row`` has the call's workspace and status."""
+    """Report that evidence, or ``what``, contradicts the resolution of a doubt. ``row`` has the call's workspace and status."""
     facts = {"invocationId": entry.id, "status": row["status"], "resolvedBy": entry.resolved_by or "answer", "verdict": verdict,
              "connector": entry.connector, "action": entry.action}  # fmt: skip
     outbox.record(transaction, row["workspace"], "invocation.contradicted", entry.id, at, facts)

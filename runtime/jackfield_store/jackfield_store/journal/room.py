@@ -1,6 +1,6 @@
-"""Room that a workspace has for invocations that have not begun, counted in the transaction that adds one.
+"""Limits of a workspace for invocations that have not begun, counted in the transaction that adds one.
 
-Those that wait for a worker have the limit ``queued``, and those that wait for a person ``waiting``.
+Invocations that wait for a worker have the limit ``queued``, and those that wait for a person ``waiting``.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ def is_queue_full(database: Database, workspace: str, most: float | None) -> boo
 def insert_within(
     transaction: Transaction, workspace: str, drafts: Sequence[tuple[Draft, Mapping[str, Any]]], most: Mapping[str, float]
 ) -> frozenset[str]:
-    """Queue drafts, each with its row, the first ones, as many as may wait. Return their ids; one whose idempotency key is held takes no
-    room. ``most`` are the limits. Keys are claimed in one order: two processes that queue the same ones do not wait for each other."""
+    """Queue the first drafts, each with its row, as many as the limits allow. Return their ids; a draft whose idempotency key is held does
+    not count. ``most`` are the limits. Keys are claimed in a fixed order: two processes that queue the same keys do not wait for each
+    other."""
     queued, room = frozenset[str](), {limit: int(number) - in_use(transaction, workspace, limit) for limit, number in most.items()}
     for limit, group in groupby(drafts, key=lambda one: limit_of(one[0])):
         rows = [row for _, row in group]

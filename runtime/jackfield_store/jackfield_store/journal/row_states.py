@@ -1,7 +1,7 @@
-"""The row of one call in the database, by whoever changes it: in each state, each event leads to a state, by one statement.
+"""The row of one call in the database, by the parts that change it: in each state, each event leads to a state, by one statement.
 
-``recording/states`` has what the process knows that runs the call. Nothing acts on this table: it says what all statements do together, and
-a test executes each of them in each state.
+``recording/states`` has the states known to the process that runs the call. No code runs from this table: it describes all statements
+together, and a test executes each of them in each state.
 """
 
 from __future__ import annotations

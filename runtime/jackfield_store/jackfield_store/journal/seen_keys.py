@@ -1,4 +1,4 @@
-"""Idempotency keys that this process has seen. One that it has not seen is most likely held by no call, which begins without a look."""
+"""Idempotency keys that this process has seen. An unseen key is most likely held by no call, so the call begins without a look-up."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from jackfield.kernel.clock import monotonic
 from jackfield_store.database import Database
 
 _MOST = 16_384
-"""Keys that are remembered, of all workspaces: a key that is forgotten costs a begin that fails, and a look then."""
+"""Maximum number of remembered keys, of all workspaces: a forgotten key costs a failed begin, and a look-up then."""
 _WARY = 1.0
 """Seconds for which each key is looked for first, after one was held that this process had not seen. Other calls are repeated then, too, as
 when a process was started anew; and a begin that fails lets all others of its commit run again, each by itself."""
 
 
 class SeenKeys:
-    """Keys of one process on one database, as hashes: one that equals another's costs a look."""
+    """Keys of one process on one database, as hashes: a collision costs a look-up."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[int, None] = OrderedDict()
@@ -24,7 +24,7 @@ class SeenKeys:
 
     @classmethod
     def of(cls, database: Database) -> SeenKeys:
-        """Return those of a database."""
+        """Return the keys of a database."""
         return database.attached(cls, cls)
 
     def close(self) -> None:

@@ -25,8 +25,8 @@ def settled(
     output: Mapping[str, Any] | None,
     refusal: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], str | None]:
-    """Settle a doubt by evidence; return the Result and its error's code. ``output`` is what the look has declared and found,
-    ``refusal`` the provider's own record of a request that it has refused, or the error of a thing that has failed."""
+    """Settle a doubt by evidence; return the Result and its error's code. ``output`` is the output that the look has declared and found,
+    ``refusal`` the provider's own record of a refused request, or the error of a failed object."""
     outcome: Any = _OUTCOMES[verdict]
     result, code = resolved(entry, outcome, EVIDENCE, at)
     meta = {**result["meta"], "resolution": {**result["meta"]["resolution"], "evidence": dict(evidence)}}
@@ -53,7 +53,7 @@ def _refused(entry: Entry, result: Mapping[str, Any], refusal: Mapping[str, Any]
 
 
 def confirmed(entry: Entry, evidence: Mapping[str, Any], output: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the Result of a success that a person has told of, with the output and the evidence that are known by now."""
+    """Return the Result of a success reported by a person, with the output and the evidence found since."""
     known = dict(entry.result or {})
     meta = dict(known.get("meta", {}))
     told = {**known, "meta": {**meta, "resolution": {**meta.get("resolution", {}), "evidence": dict(evidence)}}}
@@ -61,8 +61,7 @@ def confirmed(entry: Entry, evidence: Mapping[str, Any], output: Mapping[str, An
 
 
 def contradicts(entry: Entry, verdict: str) -> bool:
-    """Return whether a verdict is another outcome than the one that was decided: by a person, by evidence, or by the call's own late
-    answer."""
+    """Return whether a verdict differs from the decided outcome: of a person, of evidence, or of the call's own late answer."""
     return entry.status in _OUTCOMES.values() and _OUTCOMES[verdict] != entry.status
 
 

@@ -51,10 +51,10 @@ UPDATE invocations SET error_code = :error_code, result = :result, resolved_by =
     key_held = CASE WHEN :status = 'succeeded' AND idempotency_key IS NOT NULL AND {_KEY_IS_FREE} THEN 1 ELSE 0 END
 WHERE workspace = :workspace AND id = :id AND status IN ('succeeded', 'failed') AND resolved_by = :evidence AND status <> :status
 """
-"""A person knows better than evidence. The key moves as the outcome says, if nobody has used it meanwhile."""
+"""A person's decision takes precedence over evidence. The key moves with the outcome, if no other call has used it meanwhile."""
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :workspace"
 CORRECTED = f"{SELECT} AND id = :id AND owner = :owner AND delivery = :delivery AND recovered_at IS NOT NULL"
-"""What a late outcome is about to correct."""
+"""Entry that a late outcome is about to correct."""
 SIZE = "COALESCE(LENGTH(result), 0) + COALESCE(LENGTH(context), 0) AS size"
 SIZES = f"SELECT id, created_at, {SIZE} FROM invocations WHERE workspace = :workspace"
 SELECT_ONE = f"{SELECT.replace(' FROM ', ', inputs FROM ')} AND id = :id"
@@ -76,8 +76,8 @@ WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1 AND set
     AND (corrected_at IS NULL OR corrected_at < :before) AND (resolved_by IS NULL OR purge_after < :purged_after)
     AND status <> 'in_doubt'
 """
-"""A key is free a day after the last word about its entry, or after what its row says (``kept_for``). That word is the outcome, a person's
-resolution (a year before ``purge_after``), or the late outcome that corrected either."""
+"""A key is free a day after the last change of its entry's outcome, or after the time in its row (``kept_for``). That change is the
+outcome, a person's resolution (a year before ``purge_after``), or a late outcome that corrected either."""
 OPEN = f"{SELECT} AND status = 'running' AND (owner <> :owner OR owner IS NULL)"
 _WAITING = "status = 'queued' AND owner IS NULL AND available_at <= :now AND (not_after IS NULL OR not_after > :late)"
 _UNRELEASED = f"{_WAITING} AND released_at IS NULL"
@@ -150,8 +150,8 @@ CLAIM_ONE = f"""{CLAIM}    AND (not_after IS NULL OR not_after > :late) AND (rel
     ))
 RETURNING inputs, delivery, deliveries IS NOT NULL AS lost
 """
-"""An invocation that was released is due by the clock of the process that released it. Its message may arrive before the mark. A broker
-returns the messages of a lost worker all at once: of those that were lost twice, one runs at a time here, too."""
+"""A released invocation is due by the clock of the process that released it. Its message may arrive before the mark. A broker returns all
+messages of a lost worker at once: of invocations that were lost twice, one runs at a time here, too."""
 SUSPECT = 2
 """Deliveries after which a lost invocation runs apart from others like it."""
 MARK_RELEASED = f"""
@@ -183,11 +183,11 @@ UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expir
 WHERE {_OURS} AND status = 'running' AND created_at >= :since AND (not_after IS NULL OR not_after > :available_at)
 """
 GIVE_BACK = f"UPDATE invocations SET owner = NULL, inputs = :inputs WHERE {_OURS} AND {_QUEUED}"
-"""Only for invocations that have not begun: those that have may have been sent."""
+"""Only for invocations that have not begun: begun ones may have been sent."""
 POSTPONE = f"""
 UPDATE invocations SET owner = NULL, inputs = :inputs, available_at = :at, delivery = delivery - 1 WHERE {_OURS} AND {_QUEUED}
 """
-"""The delivery does not count, since nothing was begun."""
+"""The delivery does not count, since the invocation has not begun."""
 RELEASE = f"UPDATE invocations SET owner = NULL WHERE {_OURS} AND {_QUEUED}"
 UNCLAIM_ALL = "UPDATE invocations SET owner = NULL WHERE status = 'queued' AND owner = :owner"
 CLAIMED = "SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner"
@@ -203,7 +203,7 @@ UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at =
     key_held = CASE WHEN {MAY_HAVE_SENT} THEN key_held ELSE 0 END, available_at = COALESCE(available_at, :settled_at)
 WHERE workspace = :workspace AND id = :id AND {_QUEUED}
 """
-"""One that waits for an approval is never due; its end is told like that of others."""
+"""An invocation that waits for an approval is never due; its end is reported like others."""
 ASK_TO_CANCEL = """
 UPDATE invocations SET cancel_at = :now, cancel_requested_at = :now
 WHERE workspace = :workspace AND id = :id AND status = 'running' AND owner <> :owner
@@ -217,8 +217,8 @@ _EACH = f"SELECT invocations.workspace, {', '.join(f'invocations.{name}' for nam
 LEFT_RUNNING = f"""{_EACH} FROM {KNOWN_WORKSPACES} CROSS JOIN invocations
 WHERE invocations.workspace = known.name AND status = 'running' AND owner = :owner LIMIT :limit"""
 WITHOUT_TASK = LEFT_RUNNING.replace(" LIMIT", " AND (expires_at < :before OR job_until IS NOT NULL) LIMIT")
-"""Past their deadline, these have ended, and their end is not there: the database went back. Jobs among them are being polled, or were
-claimed by a commit that nobody has heard of."""
+"""These are past their deadline, so they have ended, and their end is missing: the database was restored. Jobs among them are being polled,
+or were claimed by a commit with an unknown outcome."""
 LEFT_CLAIMED = f"{_EACH} FROM invocations WHERE status = 'queued' AND owner = :owner LIMIT :limit"
 OVERDUE = f"{_EACH} FROM invocations WHERE status = 'queued' AND not_after <= :now ORDER BY not_after LIMIT :limit OFFSET :left"
 UNKNOWN_OWNERS = f"""
@@ -284,7 +284,7 @@ def _insert_queued(rows: int) -> str:
 def insert_queued(transaction: Transaction, workspace: str, rows: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     """Insert queued invocations in order with few statements, since one per row would cost a round trip each.
 
-    Return the ids of those inserted: not those whose idempotency key is held.
+    Return the ids of inserted ones; rows whose idempotency key is held are not inserted.
     """
     found: set[str] = set()
     for part in _parts(rows):

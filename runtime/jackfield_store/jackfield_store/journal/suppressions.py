@@ -1,4 +1,4 @@
-"""Suppressed recipients: nothing more is sent to them, since a message bounced or drew a complaint (``Outcome.suppresses``)."""
+"""Suppressed recipients: they get no more messages, since one bounced or drew a complaint (``Outcome.suppresses``)."""
 
 from __future__ import annotations
 
@@ -45,14 +45,15 @@ _CONNECTION = "SELECT connection FROM invocation_references WHERE workspace = :w
 
 
 class UnknownSuppression(InvalidInvocation):
-    """Nothing suppresses this recipient."""
+    """This recipient is not suppressed."""
 
     http_status = 404
 
 
 class Suppressions:
-    """Suppressed recipients of one workspace: each for ``KEPT`` seconds after the outcome, or until somebody lifts it. ``note`` is told of
-    that, in the same transaction, with the keyed digest of the recipient. ``refusing`` names the connections whose guard refuses them."""
+    """Suppressed recipients of one workspace: each for ``KEPT`` seconds after the outcome, or until a person lifts the suppression.
+    ``note`` records that, in the same transaction, with the keyed digest of the recipient. ``refusing`` names the connections whose guard
+    refuses them."""
 
     def __init__(
         self, database: Database, vault: Vault, workspace: str, clock: Clock, note: Callable[[Transaction, str], object] | None = None,
@@ -66,7 +67,7 @@ class Suppressions:
         self._refusing = refusing
 
     def among(self, recipients: Collection[str]) -> dict[str, str]:
-        """Return those of the recipients that are suppressed, each with the reason: ``bounce`` or ``complaint``."""
+        """Return the suppressed ones among the recipients, each with the reason: ``bounce`` or ``complaint``."""
         parts = {name: part_of(self._vault, self._workspace, name) for name in recipients}
         found: dict[str, str] = {}
         wanted = [*parts.values()]
@@ -136,5 +137,5 @@ class Suppressions:
 
 
 def _reason(row: Row) -> str:
-    """Return why a recipient is suppressed; the gravest reason where somebody has changed the row."""
+    """Return why a recipient is suppressed; for a changed row, the gravest reason."""
     return dict(enumerate(REASONS, 1)).get(row.blocks, REASONS[-1])

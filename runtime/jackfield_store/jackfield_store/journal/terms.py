@@ -88,5 +88,5 @@ def _parsed(context: str) -> Mapping[str, Any]:
 
 
 def _storable_text(text: str) -> str:
-    """Shorten a text, and replace what PostgreSQL cannot store."""
+    """Shorten a text, and replace characters that PostgreSQL cannot store."""
     return text[:_LONGEST].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

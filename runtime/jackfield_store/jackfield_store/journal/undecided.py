@@ -1,4 +1,4 @@
-"""Outputs that no policy had decided on when their calls ended: sealed within their Results, and read by nobody before one has decided."""
+"""Outputs without a policy's decision when their calls ended: sealed within their Results, and unreadable until there is one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _LOG = logging.getLogger("jackfield.policy")
 Term = Callable[[], float]
 """Returns a number of seconds."""
 Judge = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any] | None] | None
-"""Takes a Result's JSON and what was withheld of it; returns the Result as policies leave it, None if they have not decided. None: no
-policies."""
+"""Function that takes a Result's JSON and its withheld part; returns the Result as policies permit it, None if they have not decided. None:
+no policies."""
 _DECIDE = "UPDATE invocations SET result = :result WHERE workspace = :workspace AND id = :id AND result = :before"
 
 
@@ -40,8 +40,8 @@ def decided(
     undecided: Mapping[str, Any],
     judge: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any] | None],
 ) -> Entry:
-    """Ask the policies about an output, and record the Result without what they withhold, unless somebody has changed it meanwhile. Return
-    the entry, as it was if there is still no decision. ``before`` is its Result, sealed."""
+    """Ask the policies about an output, and record the Result without the withheld part, unless it was changed meanwhile. Return the entry,
+    unchanged if there is still no decision. ``before`` is its Result, sealed."""
     found = None if entry.result is None else judge(entry.result, undecided)
     if found is None:
         return entry

@@ -169,7 +169,7 @@ START = Purged(0, None)
 def purge_slice(transaction: Transaction, workspace: str, from_: Purged, *, before: float, now: float, locking: str = "") -> Purged:
     """Delete those of the next entries that were finished before ``before``, and are neither running nor in doubt.
 
-    ``from_`` is the slice before, ``START`` for the first one.
+    ``from_`` is the previous slice, ``START`` for the first one.
     """
     begun, after = monotonic(), from_.last or _OLDEST_PLACE
     values = {"workspace": workspace, "before": before, "now": now, "at": after.created_at, "after": after.id, "slice": from_.size}

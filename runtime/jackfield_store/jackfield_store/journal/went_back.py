@@ -1,8 +1,8 @@
-"""A database that went back to an earlier state under running processes: a standby promoted before it had everything, or a restored copy.
+"""A database that was set back to an earlier state under running processes: a standby promoted too early, or a restored copy.
 
-Three marks only grow in one database: the epoch, the numbers of events, and the time at which this process renewed its lease. One that is
-lower than what this process has seen committed is that of an older copy, and so is a number that another event has now. What was read
-before the return may never have been there, and what runs may have ended in what was lost.
+Three marks only grow in one database: the epoch, the numbers of events, and the time at which this process renewed its lease. A mark lower
+than the committed value that this process has seen belongs to an older copy, and so does a number that another event has now. Data read
+before may never have been there, and running calls may have ended in the lost part.
 """
 
 from __future__ import annotations
@@ -40,24 +40,25 @@ FROM event_heads WHERE workspace = :workspace
 """
 _RAISE = "UPDATE epoch SET number = :number WHERE name = 'shared' AND number < :number"
 _NAME, _APART, _TOLD_FOR = "went back", 600.0, 3600.0
-"""Row by which processes agree on who records it; seconds within which several notice the same; seconds for which probes warn of it."""
+"""Row by which processes agree on the one that records it; seconds within which several notice the same; seconds for which probes warn of
+it."""
 _LATEST = "SELECT holder, held_until - {now} AS left FROM dispatchers WHERE name = :name"
 _LOG = logging.getLogger("jackfield.journal")
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Marks of a database at one time: what only grows."""
+    """Marks of a database at one time: values that only grow."""
 
     epoch: int = 0
     renewed: float | None = None
     heads: Mapping[tuple[str, Any], Head] = field(default_factory=dict)
     others: frozenset[str] = frozenset()
-    """Workspaces in which another event has the number of the last one that this process has seen, as far as it has looked."""
+    """Workspaces in which another event has the number of the last one that this process has seen, as far as checked."""
 
     @classmethod
     def read(cls, transaction: Transaction, instance: str, seen: Marks) -> Marks:
-        """Read the marks. Where the lease of this process is gone, look for the events that it has ``seen``, too."""
+        """Read the marks. If the lease of this process is gone, also look for the events in ``seen``."""
         row = transaction.find(_EPOCH, {"id": instance})
         heads = {(head.workspace, head.created_at): (head.last, head.id) for head in transaction.execute(_HEADS)}
         if row is None:
@@ -91,9 +92,9 @@ class Marks:
 
 
 def note_return(database: Database, why: str, highest: int, since: float, tell: Tell | None) -> float:
-    """Log once that the database went back, and raise the epoch above all that was seen, so that no process uses what it has cached. Let
-    events be numbered above those that were lost, unless another process has noted that ``since``. Return when that was, by the database's
-    clock."""
+    """Log once that the database was set back, and raise the epoch above every seen value, so that no process uses its caches. Continue the
+    numbers of events above the lost ones, unless another process has recorded the same since ``since``. Return the time of that, by the
+    database's clock."""
     _LOG.error("the database went back to an earlier state, or may have: %s; see docs/tutorial/failover.md for what to do", why)
     values = {"name": _NAME, "holder": os.urandom(8).hex(), "seconds": _APART, "lost": ""}
     dialect = database.dialect

@@ -1,4 +1,4 @@
-"""Keys of workspaces: secrets at rest, and seals of rows that nobody may change in the database.
+"""Keys of workspaces: encryption of secrets at rest, and seals of rows that must not be changed in the database.
 
     from jackfield_store.keys import MasterKey, Vault
 

@@ -1,7 +1,8 @@
 """The data keys of all workspaces: rows, each wrapped by a master key or a key service, and their unwrapped copies in this process.
 
-A key service is asked rarely: unwrapped keys are cached for a day, and threads that need the same key share one request. Write transactions
-ask only for keys that nobody has prepared (``Vault.prepare``). While the service cannot be reached, cached keys serve two hours more.
+A key service is rarely called: unwrapped keys are cached for a day, and threads that need the same key share one request. Write
+transactions only request keys that were not prepared (``Vault.prepare``). While the service cannot be reached, cached keys serve two hours
+more.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _CACHED_WORKSPACES = 10_000
 _REFRESH_SECONDS = 60.0
 """Seconds after which a process checks whether another one has created a new data key, or asked all to forget one."""
 INSTALLATION = "installation"
-"""Among the wrappers of a workspace, those of the installation."""
+"""Name of the installation's wrappers among the wrappers of a workspace."""
 COLUMNS = "workspace, key_id, wrapped, master_key_id, created_at, forgotten_at"
 _FIRST = "SELECT key_id FROM data_keys ORDER BY workspace, key_id LIMIT 1"
 """Row by whose lock a new data key is created before or after each step of a rotation."""
@@ -193,7 +194,7 @@ class DataKeys(SecretHolder):
         return self._load_data_key(workspace, key_id)
 
     def read(self, first: str, last: str) -> None:
-        """Read the keys of the workspaces from ``first`` to ``last`` at once. One that cannot be unwrapped fails where it is needed."""
+        """Read the keys of the workspaces from ``first`` to ``last`` at once. A key that cannot be unwrapped fails when it is needed."""
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_NEIGHBOURS, {"first": first, "last": last})
         for row in rows:
@@ -202,7 +203,7 @@ class DataKeys(SecretHolder):
                 self._checked.put((row.workspace, row.key_id), (self._read_key(row), self._clock.monotonic() + _REFRESH_SECONDS))
 
     def reread(self, workspace: str) -> None:
-        """Read which keys a workspace has when it seals next: one that was purged may have had its name."""
+        """Read a workspace's keys before the next seal: a purged workspace may have had its name."""
         self._known.remove(workspace)
 
     def _follow_exchange(self, workspace: str, key_id: str) -> None:
@@ -235,7 +236,7 @@ class DataKeys(SecretHolder):
             return [row.workspace for row in transaction.execute(_NAMES, {"after": name})]
 
     def context(self, workspace: str, key_id: str) -> dict[str, str]:
-        """Return what a wrapped key is bound to."""
+        """Return the context that a wrapped key is bound to."""
         return {"installation": self._installed(), "workspace": workspace, "key": key_id}
 
     def plain(self, row: Row) -> bytes:
@@ -287,8 +288,8 @@ class DataKeys(SecretHolder):
         return {name: uri for name, uri in (*anew.items(), *((row.workspace, row.master_key_id) for row in rows)) if ":" in uri}
 
     def target(self, transaction: Transaction, workspace: str) -> AnyWrapper:
-        """Return the wrapper for new keys of a workspace: its own, else the one that wrapped all keys of the installation, else the
-        installation's first. Another process may have rotated to the second.
+        """Return the wrapper for new keys of a workspace: its own, else the wrapper of all the installation's keys, else the installation's
+        first. Another process may have rotated to the second.
 
         :raises WrongMasterKey: if data keys were wrapped by a wrapper that is not in the ring.
         """
@@ -300,10 +301,10 @@ class DataKeys(SecretHolder):
         return self.ring.having(used.pop()) if len(used) == 1 else self.ring.first
 
     def verify(self, transaction: Transaction, ring: KeyRing | None = None) -> set[str]:
-        """Return the ids of the installation's wrappers that wrapped data keys. A key that another one wrapped beside these is damaged, or
-        its wrapper was dropped too early: its workspace alone is told.
+        """Return the ids of the installation's wrappers that wrapped data keys. A key with another wrapper in addition to these is damaged,
+        or its wrapper was dropped too early: only its workspace gets the error.
 
-        :raises WrongMasterKey: if only other ones did, and for workspaces that have no wrappers of their own.
+        :raises WrongMasterKey: if only other wrappers did, and for workspaces without wrappers of their own.
         """
         rows = transaction.execute(_USED)
         ring = ring or self.ring
@@ -344,11 +345,11 @@ class DataKeys(SecretHolder):
         return made
 
     def beside_creations(self, transaction: Transaction) -> bool:
-        """Let no step of a rotation come beside the rest of the transaction, which creates data keys; return whether there is one."""
+        """Keep the steps of a rotation out of the rest of the transaction, which creates data keys; return whether there is a rotation."""
         return bool(transaction.execute(_FIRST + self._database.dialect.shares))
 
     def between_creations(self, transaction: Transaction) -> None:
-        """Wait for those that are creating data keys, and let no other begin before the end of the transaction."""
+        """Wait for transactions that are creating data keys, and let none begin before the end of this transaction."""
         transaction.execute(_FIRST + self._database.dialect.locks)
 
     def _load(self, workspace: str) -> WorkspaceKeys | None:

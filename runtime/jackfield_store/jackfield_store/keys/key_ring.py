@@ -24,18 +24,18 @@ class RingPart(Protocol):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Their ids, the first to be used first."""
+        """Their ids, in order of use."""
 
     @property
     def trouble(self) -> str | None:
         """Reason why they cannot be used at present, if that is known."""
 
     def wrapper(self, wrapper_id: str) -> LocalKey | KeyService | None:
-        """Return the one with this id, if it is one of them."""
+        """Return the wrapper with this id, if it is one of them."""
 
 
 class KeyRing(SecretHolder):
-    """Wrappers in the order of ``parts``. ``services`` opens those that a workspace has of its own."""
+    """Wrappers in the order of ``parts``. ``services`` opens the workspaces' own wrappers."""
 
     def __init__(self, parts: Sequence[RingPart], services: Callable[[str], KeyService] | None = None) -> None:
         self.parts = tuple(parts)
@@ -46,12 +46,12 @@ class KeyRing(SecretHolder):
 
     @classmethod
     def of(cls, given: KeyRing | RingPart) -> KeyRing:
-        """Return ``given`` if it is one, else one of it alone."""
+        """Return ``given`` if it is a key ring, else a ring with it alone."""
         return given if isinstance(given, KeyRing) else cls([given])
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Ids of all wrappers, the first that of the one that wraps."""
+        """Ids of all wrappers, the active one first."""
         return tuple(dict.fromkeys(one for part in self.parts for one in part.ids))
 
     @property
@@ -144,7 +144,7 @@ def find_key_ring(environment: Mapping[str, str], home: str, sealed_by: Callable
 
 
 def uris(environment: Mapping[str, str]) -> list[str]:
-    """Return the URIs of ``JACKFIELD_KEY_WRAPPERS``, which commas or white space separate; without it, that of the master key."""
+    """Return the URIs of ``JACKFIELD_KEY_WRAPPERS``, separated by commas or white space; without it, the master key's URI."""
     return environment.get(SETTING, "").replace(",", " ").split() or [FILE]
 
 
@@ -161,6 +161,6 @@ def _key_file(uri: str) -> KeyFile:
 
 
 def _is_missing(environment: Mapping[str, str], home: str) -> bool:
-    """Return whether there is no master key: one that wraps nothing is not created."""
+    """Return whether there is no master key: an unused one is not created."""
     file = KeyFile.of(environment, home)
     return file is not None and file.is_missing

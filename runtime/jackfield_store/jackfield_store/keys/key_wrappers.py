@@ -1,4 +1,4 @@
-"""Wrappers of data keys: what a key service or a key file is asked for, and the breaker in front of each key service."""
+"""Wrappers of data keys: the requests to a key service or a key file, and the circuit breaker in front of each key service."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _FAST = 1.0
 
 
 class Wrapper(Protocol):
-    """A key that encrypts data keys. Arguments are plain values, so that a package that has one needs nothing of this module.
+    """A key that encrypts data keys. Arguments are plain values, so that a package with a wrapper needs nothing from this module.
 
     ``context`` has the ids of the installation (``installation``), the workspace (``workspace``) and the data key (``key``). It is not
-    secret, and must be authenticated: what was wrapped in one context cannot be unwrapped in another.
+    secret, and must be authenticated: a key wrapped in one context cannot be unwrapped in another.
 
     Errors are those of ``jackfield.kernel.errors``: ``Unavailable`` or ``TimedOut`` if the service gives no answer, ``Rejected`` if
-    ``wrapped`` is not a key that was wrapped by it in this context. Any other means that the service refuses. A request may take
+    ``wrapped`` was not wrapped by it in this context. Any other means that the service refuses. A request may take
     ``JACKFIELD_KEY_SERVICE_SECONDS`` of the environment, since calls wait for it; creating a wrapper sends none.
     """
 
@@ -57,12 +57,12 @@ class Wrapper(Protocol):
         """Decrypt a data key that this wrapper encrypted."""
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
-        """Encrypt with this wrapper what the wrapper with the id ``source`` (possibly itself) encrypted, without that the key leaves the
+        """Encrypt with this wrapper a key encrypted by the wrapper with the id ``source`` (possibly itself), without the key leaving the
         service. None if the service cannot: the key is then unwrapped and wrapped."""
 
 
 class KeyService(ProcessLocal, SecretHolder):
-    """One wrapper of a key service. While the service cannot be reached, it is asked once in five seconds; others fail at once."""
+    """One wrapper of a key service. While the service cannot be reached, one request is sent in five seconds; others fail at once."""
 
     is_local = False
 
@@ -109,7 +109,7 @@ class KeyService(ProcessLocal, SecretHolder):
         return found
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
-        """Encrypt with this wrapper what the wrapper ``source`` encrypted, inside the service; None if that is not possible.
+        """Encrypt with this wrapper a key encrypted by the wrapper ``source``, inside the service; None if that is not possible.
 
         :raises SealBroken: as ``unwrap`` does.
         :raises KeyServiceUnavailable: as ``wrap`` does.
@@ -140,7 +140,7 @@ class KeyService(ProcessLocal, SecretHolder):
         raise self._unavailable()
 
     def _enter(self) -> None:
-        """Refuse if the service could not be reached a moment ago; of those that come later, one asks it again.
+        """Refuse if the service could not be reached a moment ago; of later callers, one asks it again.
 
         :raises KeyServiceUnavailable: if the caller may not ask now.
         """

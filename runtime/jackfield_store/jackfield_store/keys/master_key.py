@@ -29,7 +29,7 @@ _DIGITS = 43
 """Digits of 32 bytes in Base64, without the padding."""
 _BASE64, _BASE64URL = re.compile(r"[A-Za-z0-9+/]*"), re.compile(r"[A-Za-z0-9_-]*")
 _BOUND = b"\x02"
-"""First byte of a key that is bound to its installation. Those that an older version wrapped are one byte shorter, and not bound to it."""
+"""First byte of a key that is bound to its installation. Keys wrapped by an older version are one byte shorter, and not bound to it."""
 _UNBOUND_BYTES = 60
 
 
@@ -50,7 +50,7 @@ class LocalKey(SecretHolder):
         return _BOUND + wrap(cipher(self._key), _bound(context), data_key)
 
     def unwrap(self, context: Mapping[str, str], wrapped: bytes) -> bytes:
-        """Decrypt a data key, also one that an older version wrapped.
+        """Decrypt a data key, also one wrapped by an older version.
 
         :raises SealBroken: if it was changed, or wrapped in another context.
         """
@@ -59,7 +59,7 @@ class LocalKey(SecretHolder):
         return unwrap(cipher(self._key), _bound(context), wrapped[len(_BOUND) :])
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
-        """Encrypt again what this key encrypted; None for what another one did.
+        """Encrypt again a key that this key encrypted; None for another wrapper's.
 
         :raises SealBroken: as ``unwrap`` does.
         """
@@ -102,10 +102,10 @@ class MasterKey(SecretHolder):
     def from_text(cls, text: str, source: str = "the master key") -> MasterKey:
         """Parse keys from ``text``, separated by commas or white space. ``source`` names their origin in errors.
 
-        Each is Base64 or Base64url (RFC 4648, section 4 and 5) with or without padding, after ``base64:`` or not, or 64 hexadecimal digits:
-        what tools write who make keys. Lines that begin with ``#`` are comments.
+        Each is Base64 or Base64url (RFC 4648, section 4 and 5) with or without padding, with or without the prefix ``base64:``, or 64
+        hexadecimal digits: the forms that key generators write. Lines that begin with ``#`` are comments.
 
-        :raises DatabaseUnfit: if the text has no key, or anything else.
+        :raises DatabaseUnfit: if the text has no key, or any other content.
         """
         lines = (line for line in text.removeprefix("\ufeff").splitlines() if not line.lstrip().startswith("#"))
         parts = " ".join(lines).replace(",", " ").split()
@@ -213,7 +213,7 @@ _BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """Location of the master keys, of which the first wraps. ``private``: the file lies in the home, and only our account may access it."""
+    """Location of the master keys, of which the first wraps. ``private``: the file is in the home, and only our account may access it."""
 
     path: str
     private: bool

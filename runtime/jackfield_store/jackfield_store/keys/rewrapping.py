@@ -1,8 +1,8 @@
 """Rotation: data keys are wrapped again, or replaced, while calls go on.
 
-Key services are asked outside transactions. A row is changed only if it still is what was wrapped, and to a workspace's own wrapper only
-while that is assigned to it. Taking a wrapper away wraps all keys again, and nobody could unwrap a later one. Before the last look no
-creation of a data key is under way, so none is left behind. Rotations can be interrupted anywhere and run again.
+Key services are called outside of transactions. A row is changed only if it still has the wrapped value, and to a workspace's own wrapper
+only while that is assigned to it. Removing a wrapper wraps all its keys again, and a later one could not be unwrapped. Before the last look
+no data key is being created, so none is left behind. Rotations can be interrupted anywhere and run again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _always(_: Transaction) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """Number of data keys that were wrapped again, and the workspaces whose own key service, or a damaged key, did not let that happen."""
+    """Number of rewrapped data keys, and the workspaces whose own key service, or a damaged key, prevented it."""
 
     count: int
     left: tuple[str, ...] = ()
@@ -84,8 +84,8 @@ def refresh(
     holds: Holds = _always,
     left: set[str] | None = None,
 ) -> int:
-    """Wrap again what a key service has wrapped already, possibly with an earlier version of its key. Return the number. The data keys,
-    and ``left``, are as for ``rewrap``."""
+    """Wrap keys of a key service again that may have been wrapped with an earlier version of its key. Return the number. The data keys, and
+    ``left``, have the same meaning as for ``rewrap``."""
     statement = _AFTER.format(_SHARED if workspace is None else _OWN)
     count, last = 0, ("", "")
     while not target.is_local:
@@ -101,7 +101,7 @@ def refresh(
 
 
 def renew(database: Database, keys: DataKeys, now: float, skipped: Sequence[str] = ()) -> None:
-    """Create new data keys for all workspaces that have one, except those that are ``skipped``."""
+    """Create new data keys for all workspaces that have one, except those in ``skipped``."""
     place = {"after": "", "page": _PAGE}
     while True:
         with database.read(flush=False) as transaction:

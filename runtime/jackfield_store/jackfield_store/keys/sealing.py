@@ -47,9 +47,9 @@ def seal(aead: AESGCM, key_id: str, place: tuple[str, ...], plaintext: bytes) ->
 
 
 def key_id_of(sealed: bytes | memoryview | object) -> str:
-    """Return the id of the data key that ``sealed`` needs. It may be anything that a damaged row holds.
+    """Return the id of the data key that ``sealed`` needs. It may be any content of a damaged row.
 
-    :raises SealBroken: if it is no sealed value.
+    :raises SealBroken: if it is not a sealed value.
     """
     if not isinstance(sealed, bytes | bytearray | memoryview) or len(sealed) < _HEADER.size + _TAG or sealed[0] != _VERSION:
         raise broken()

@@ -1,6 +1,6 @@
-"""Seals of workspace settings: who can write to the database can widen no rules.
+"""Seals of workspace settings: write access to the database is not enough to widen rules.
 
-A workspace without a seal is refused: the seal was removed, or the row was written by somebody without the master key.
+A workspace without a seal is refused: the seal was removed, or the row was written without the master key.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def settings_seal(vault: Vault, workspace: str, text: str) -> bytes:
 
 
 def checked_settings(vault: Vault, workspace: str, row: Row | Any) -> str:
-    """Return the stored settings of a workspace if nobody has changed them in the database.
+    """Return the stored settings of a workspace if they were not changed in the database.
 
     :raises RowDamaged: if they have no seal, or another one; nothing is allowed then.
     """

@@ -70,9 +70,9 @@ class Vault(SecretHolder):
         return _text_of(self.seal(workspace, aad_parts, plaintext))
 
     def open_text(self, workspace: str, aad_parts: tuple[str, ...], text: str) -> bytes:
-        """Decrypt what ``seal_text`` returned. Each seal has one text: no other spelling of it is taken.
+        """Decrypt a text that ``seal_text`` returned. Each seal has one text: other spellings are refused.
 
-        :raises SealBroken: if it is none; the other errors of ``open``.
+        :raises SealBroken: if it is not one; the other errors of ``open``.
         """
         try:
             sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -88,7 +88,7 @@ class Vault(SecretHolder):
         self._keys.find(workspace, sealing.key_id_of(ciphertext))
 
     def attest(self, workspace: str, aad_parts: tuple[str, ...]) -> bytes:
-        """Return a seal over open values: nobody without the master key can make one for other values.
+        """Return a seal over open values: without the master key, none can be made for other values.
 
         :raises WrongMasterKey: as ``seal`` does.
         :raises KeyServiceUnavailable: as ``seal`` does.
@@ -104,7 +104,7 @@ class Vault(SecretHolder):
         return {one: sealing.seal(key.cipher, key.id, (one, *places[one]), b"") for one, key in keys.items()}, step
 
     def attests(self, workspace: str, aad_parts: tuple[Any, ...], seal: bytes | None) -> bool:
-        """Return whether ``seal`` is one over these values, which may have other types where somebody has changed the database.
+        """Return whether ``seal`` is a seal over these values, which may have other types if the database was changed.
 
         :raises DataKeyDamaged: as ``open`` does.
         :raises WrongMasterKey: as ``open`` does.
@@ -200,14 +200,14 @@ class Vault(SecretHolder):
     def rotate(self, new_master: RingPart | None = None, *, data_keys: bool = False) -> Rotated:
         """Wrap all data keys again, with ``new_master`` or the first present wrapper, while calls go on.
 
-        Those that the key service has wrapped already are wrapped with the newest version of its key. ``data_keys`` also creates new data
+        Keys that the key service has wrapped already are wrapped with the newest version of its key. ``data_keys`` also creates new data
         keys for values sealed from now on; other processes follow within a minute, and the old keys stay for reading. Rotation can be
         interrupted anywhere and run again.
 
         A running process needs the new wrapper too: give every process ``old,new`` first, then rotate, then drop the old one.
 
         :raises WrongMasterKey: if a data key was wrapped by another master key; nothing was changed.
-        :raises KeyServiceUnavailable: if the key service gives no answer; what was wrapped stays so.
+        :raises KeyServiceUnavailable: if the key service gives no answer; keys already wrapped stay so.
         """
         ring = self._keys.ring if new_master is None else self._keys.ring.behind(new_master)
         with self._database.read(flush=False) as transaction:
@@ -227,12 +227,12 @@ class Vault(SecretHolder):
         return Rotated(count, tuple(sorted(left)))
 
     def assign(self, workspace: str, uri: str) -> int:
-        """Give a workspace a key service of its own, and wrap its data keys with it. Return the number of those.
+        """Give a workspace a key service of its own, and wrap its data keys with it. Return the number of keys.
 
-        Other processes need no setting. If it is interrupted, ``rotate`` goes on.
+        Other processes need no setting. If it is interrupted, ``rotate`` continues it.
 
         :raises UsageFault: for the workspace ``default``, whose key protects these assignments.
-        :raises DatabaseUnfit: if the URI is not one of a key service.
+        :raises DatabaseUnfit: if the URI does not name a key service.
         :raises KeyServiceUnavailable: if a key service gives no answer.
         :raises KeyServiceRefused: if a key service refuses.
         """
@@ -268,8 +268,8 @@ class Vault(SecretHolder):
                 return wrappers
 
     def _settle(self, workspace: str, wrappers: tuple[str, ...]) -> int:
-        """Wrap the data keys of a workspace with the first of its wrappers; drop the others. Once somebody else has changed the wrappers,
-        all that is left to them."""
+        """Wrap the data keys of a workspace with the first of its wrappers; drop the others. Once another process has changed the wrappers,
+        the rest is left to it."""
         from jackfield_store.keys.rewrapping import refresh, rewrap
 
         first, database, keys = wrappers[0], self._database, self._keys
@@ -285,8 +285,8 @@ class Vault(SecretHolder):
         return {workspace: wrappers[0] for workspace, wrappers in self._own.all().items()}
 
     def reread(self, workspace: str | None = None) -> None:
-        """Read which data keys there are when they are needed next. The database went back, and may have fewer, or those of one workspace
-        went with another one of its name."""
+        """Read the data keys again when they are needed next. The database was set back, and may have fewer, or a workspace's keys were
+        deleted with an earlier workspace of its name."""
         if workspace is None:
             self._keys.clear()
         else:
@@ -297,7 +297,7 @@ class Vault(SecretHolder):
         return self._keys.forget(self._clock.time(), workspace)
 
     def ask_services(self) -> dict[str, JackfieldError | None]:
-        """Ask each key service to wrap and unwrap a key. Return what was wrong, by its URI; None if nothing was."""
+        """Ask each key service to wrap and unwrap a key. Return the errors, by URI; None for a working one."""
         services = {service.id: (service, HOME) for service in self._keys.ring.services}
         own = {uri: (self._keys.ring.opened(uri), workspace) for workspace, uri in self.assigned().items() if uri not in services}
         return {uri: self._tried(service, workspace) for uri, (service, workspace) in {**services, **own}.items()}
@@ -358,8 +358,8 @@ def _check_assignable(workspace: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SealedRows:
-    """Rows of a table that have something sealed. ``open`` decrypts that of a row with ``columns`` and the ``key`` after ``workspace``;
-    ``what`` names the row, with its columns in braces."""
+    """Rows of a table with a sealed column. ``open`` decrypts a row with ``columns`` and the ``key`` after ``workspace``; ``what`` names
+    the row, with its columns in braces."""
 
     table: str
     columns: str

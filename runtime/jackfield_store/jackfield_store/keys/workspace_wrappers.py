@@ -1,6 +1,7 @@
 """Key wrappers of single workspaces ("bring your own key"). The list of a workspace is sealed for it in the workspace ``default``.
 
-Without that seal, who can write to the database could give a workspace a data key that they know, wrapped by a key service of their own.
+Without that seal, an attacker with write access to the database could give a workspace a data key that they know, wrapped by a key service
+of their own.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ class WorkspaceWrappers:
         self._seals = seals
 
     def of(self, workspace: str) -> tuple[str, ...]:
-        """Return the ids of a workspace's own wrappers, the first to be used first; none if it has the installation's.
+        """Return the ids of a workspace's own wrappers, in order of use; none if it has the installation's.
 
-        :raises RowDamaged: if somebody has changed them in the database.
+        :raises RowDamaged: if they were changed in the database.
         """
         if workspace == HOME:
             return ()
@@ -54,15 +55,15 @@ class WorkspaceWrappers:
     def all(self) -> dict[str, tuple[str, ...]]:
         """Return the wrappers of all workspaces that have their own.
 
-        :raises RowDamaged: if somebody has changed them in the database.
+        :raises RowDamaged: if they were changed in the database.
         """
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute("SELECT workspace, wrappers, seal FROM workspace_wrappers ORDER BY workspace")
         return {row.workspace: self._uris_from(row) for row in rows}
 
     def change(self, workspace: str, before: tuple[str, ...], wrappers: tuple[str, ...]) -> bool:
-        """Set the wrappers of a workspace, which were ``before``; none gives it those of the installation. Return False if somebody has
-        changed them meanwhile: then nothing was stored."""
+        """Set the wrappers of a workspace, which were ``before``; none gives it the installation's. Return False if they were changed
+        meanwhile: then nothing was stored."""
         text = " ".join(wrappers)
         values = {"workspace": workspace, "before": " ".join(before)}
         anew = {"wrappers": text, "seal": self._seals.attest(HOME, _place(workspace, text))} if wrappers else {}
@@ -71,7 +72,7 @@ class WorkspaceWrappers:
             return bool(transaction.change(statement, {**values, **anew}))
 
     def hold(self, transaction: Transaction, workspace: str, wrappers: tuple[str, ...]) -> bool:
-        """Return whether the wrappers of a workspace are these, and let nobody change them before the end of the transaction."""
+        """Return whether these are the wrappers of a workspace, and lock them until the end of the transaction."""
         values = {"workspace": workspace, "before": " ".join(wrappers)}
         statement = f"SELECT workspace FROM workspace_wrappers WHERE {_STILL}{self._database.dialect.shares}"
         return transaction.find(statement, values) is not None

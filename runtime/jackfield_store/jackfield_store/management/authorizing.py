@@ -127,8 +127,8 @@ class Authorizing:
         return self._pending.open(identifier, link, visitor)
 
     def note_answer(self, identifier: str, answer: Mapping[str, str], visitor: str) -> Completed:
-        """Store the provider's answer until who began the authorization completes it; nothing is sent to the provider. A "no" ends the
-        authorization at once, and is told by the event ``connection.declined``.
+        """Store the provider's answer until the owner of the authorization completes it; nothing is sent to the provider. A refusal ends
+        the authorization at once, and is reported by the event ``connection.declined``.
 
         :raises UnknownAuthorizationError: if there is none, it was answered before, or it was begun in another browser.
         """
@@ -376,7 +376,7 @@ def _texts(kept: Mapping[str, Any]) -> list[str]:
 
 
 def checked_address(text: str) -> str:
-    """Return an address at which a person approves: it is shown to the person, and opened by browsers, so it must be one of the web.
+    """Return the address of an approval page: it is shown to the person, and opened by browsers, so it must be a web address.
 
     :raises Unavailable: if it is not.
     """
