@@ -38,7 +38,7 @@ class Answer:
     request_id: str | None = None
     retry_after: float | None = None
     details: Mapping[str, Any] | None = None
-    """Modelled members of the error, but for its message."""
+    """Modelled members of the error, except its message."""
 
     @property
     def provider(self) -> Provider:
@@ -97,7 +97,7 @@ def read_answer(error: Any) -> Answer:
 
 
 def _modelled(error: Any, response: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the members that the service's model gives an error. Those of others are what botocore's parser made of unknown XML."""
+    """Return the members that the service's model gives an error. Members of other errors are botocore's reading of unknown XML."""
     if type(error).__module__ != "botocore.errorfactory":
         return None
     found = {name: value for name, value in response.items() if name not in _NO_MEMBERS and name.casefold() != "message"}
@@ -105,7 +105,7 @@ def _modelled(error: Any, response: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _unchanged(headers: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return what a 304 says of the state that the caller has (RFC 9110 §15.4.5)."""
+    """Return a 304's facts about the caller's cached state (RFC 9110 §15.4.5)."""
     found = {"ETag": headers.get("etag"), "LastModified": headers.get("last-modified"), "VersionId": headers.get("x-amz-version-id")}
     return {name: value for name, value in found.items() if value} or None
 

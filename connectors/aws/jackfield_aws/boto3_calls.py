@@ -1,4 +1,4 @@
-"""boto3 Sessions for actions: bound to one call, which is told of each request and whose deadline ends each wait. They never retry."""
+"""boto3 Sessions for actions: bound to one call, which counts each request and whose deadline ends each wait. They never retry."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Opened(Protocol):
 
     @property
     def guard(self) -> Guard:
-        """Guard of what may be reached."""
+        """Guard of the reachable addresses."""
 
     def keys(self) -> Keys:
         """Return the keys of this moment."""
@@ -65,7 +65,7 @@ def call_session(clients: Opened) -> boto3.Session:
 
 class _Bound(SecretHolder):
     """One call and its connection, as the clients of its session see them. Requests of other threads than the session's are recorded apart
-    from the action's own, since nobody can tell the order of their answers."""
+    from the action's own, since the order of their answers is unknown."""
 
     def __init__(self, call: Call, clients: Opened) -> None:
         self.call = call
@@ -89,7 +89,7 @@ class _Bound(SecretHolder):
         return self.clients.keys()
 
     def adapt(self, service: str, given: dict[str, Any]) -> Callable[[Any], None]:
-        """Complete what a client is asked for: the connection and the call go before what the author says."""
+        """Complete the arguments for a client: the connection's and the call's take precedence over the author's."""
         self.check()
         endpoint = self.clients.endpoint_of(service)
         if given.get("endpoint_url") not in {None, endpoint}:
@@ -142,7 +142,7 @@ def _aws_domains() -> tuple[str, ...]:
 
 
 class _Sending:
-    """One operation that is being called: a request, and another one for each redirect."""
+    """One operation in progress: a request, and another one for each redirect."""
 
     def __init__(self, bound_to: _Bound, operation: str, home: _Home) -> None:
         self._bound, self._operation, self._home = bound_to, operation, home
@@ -162,7 +162,7 @@ class _Sending:
                 self.refused()
 
     def begin(self, url: str) -> None:
-        """Announce a request. One before it was answered by a redirect, so it has changed nothing."""
+        """Announce a request. An earlier one was answered by a redirect, so it has changed nothing."""
         self._home.check(url)
         if self._is_sent:
             self.refused()
@@ -180,7 +180,7 @@ class _Sending:
             self._call.refused()
 
     def answered(self, parsed: dict[str, Any], *, is_success: bool) -> None:
-        """Note what came back: the call keeps it of the action's own requests only."""
+        """Record a response: the call keeps it only for the action's own requests."""
         if not self._is_apart:
             note_parsed(self._call, parsed, is_success=is_success)
 

@@ -28,7 +28,7 @@ _CALL = "_make_api_call"
 
 
 class ConnectionCredentials(SecretHolder, RefreshableCredentials):  # type: ignore[misc]
-    """Credentials that hold no key: ``find`` returns those of this moment, which jackfield leases, shares and renews."""
+    """Credentials that hold no key: ``find`` returns the current ones, which jackfield leases, shares and renews."""
 
     def __init__(self, find: Callable[[], Keys]) -> None:
         self._find = find
@@ -75,8 +75,8 @@ class _Provider:
 
 
 class BotocoreSession(ProcessLocal, SecretHolder, botocore.session.Session):  # type: ignore[misc]
-    """botocore Session of a connection: clients that it makes have the connection's credentials and endpoint. ``adapt`` completes what a
-    client is asked for, and ``watch`` is given each client that was made."""
+    """botocore Session of a connection: its clients have the connection's credentials and endpoint. ``adapt`` completes the arguments for a
+    client, and ``watch`` gets each new client."""
 
     def __init__(self, find: Callable[[], Keys], adapt: Callable[[str, dict[str, Any]], Callable[[Any], None]], region: str | None) -> None:
         super().__init__(session_vars=dict(_NO_PROFILE))
@@ -99,7 +99,7 @@ class BotocoreSession(ProcessLocal, SecretHolder, botocore.session.Session):  # 
 
 
 class Session(SecretHolder, boto3.Session):  # type: ignore[misc]
-    """A boto3 Session of a connection. It cannot be pickled, and shows no secret but by ``get_credentials``."""
+    """A boto3 Session of a connection. It cannot be pickled, and shows no secret except by ``get_credentials``."""
 
     def _setup_loader(self) -> None:
         self._loader = self._session.get_component("data_loader")  # it knows boto3's resources already
@@ -107,7 +107,7 @@ class Session(SecretHolder, boto3.Session):  # type: ignore[misc]
 
 @cache
 def model_loader() -> Any:
-    """Return the process's loader of service models, with boto3's resources: to read those is most of what a Session costs."""
+    """Return the process's loader of service models, with boto3's resources: reading them is most of a Session's cost."""
     places = botocore.session.get_session().get_config_variable("data_path")
     loader = botocore.loaders.create_loader(places)
     loader.search_paths.append(os.path.join(os.path.dirname(boto3.__file__), "data"))

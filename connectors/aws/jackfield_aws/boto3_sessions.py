@@ -1,4 +1,4 @@
-"""boto3 Sessions over stored connections, for programs of the operator's, beside invocations."""
+"""boto3 Sessions over stored connections, for the operator's programs, outside of invocations."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from jackfield_aws.clients import AwsClients
 
 
 def boto3_session(jackfield: Lender, connection: str, region_name: str | None = None, *, connector: str | None = None) -> boto3.Session:
-    """Return a boto3 Session over a stored connection, for a program of the operator's, beside invocations.
+    """Return a boto3 Session over a stored connection, for an operator's program, outside of invocations.
 
     Its credentials are the connection's, looked up for each request. A role is assumed again before its session ends. A change of the
-    connection or of the workspace's rules holds at once. ``region_name`` is by default the connection's. boto3 retries as always, by its
-    mode ``standard`` unless the environment or ``config`` says otherwise. ``connector`` narrows a connection with a session policy to what
-    that connector's actions need.
+    connection or of the workspace's rules takes effect at once. ``region_name`` is by default the connection's. boto3 retries as always, by
+    its mode ``standard`` unless the environment or ``config`` says otherwise. ``connector`` narrows a connection with a session policy to
+    the permissions of that connector's actions.
 
     :raises JackfieldError: if there is no such connection, the rules do not allow everything over it, or AWS refuses.
     """
@@ -47,7 +47,7 @@ class _ForPrograms(SecretHolder):
         self._lent = lent
 
     def adapt(self, service: str, given: dict[str, Any]) -> Callable[[Any], None]:
-        """Complete what a client is asked for; what the program says itself goes first."""
+        """Complete the arguments for a client; the program's own take precedence."""
         clients = _open_clients(self._lent)
         if given.get("endpoint_url") is None:
             given["endpoint_url"] = clients.endpoint_of(service)

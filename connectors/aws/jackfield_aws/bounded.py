@@ -1,4 +1,4 @@
-"""Connections that end at the deadline, however slowly the server responds, and that refuse responses that are too large."""
+"""Connections that end at the deadline, even if the server responds slowly, and that refuse responses that are too large."""
 
 from __future__ import annotations
 
@@ -93,8 +93,7 @@ class Watch(ProcessLocal):
                 self._changed.wait(None if left == math.inf else left)
 
     def _shut_due(self) -> None:
-        """Shut down the sockets that are due and compute the next check. It scans all of them, which is rare: most calls end before their
-        deadline."""
+        """Shut down due sockets and compute the next check. It scans all of them, which is rare: most calls end before their deadline."""
         now = monotonic()
         for number, (at, sock, deadline) in list(self._active.items()):
             if at > now:
@@ -128,7 +127,7 @@ _REDIRECTION = 300
 _LONGEST = 900.0
 """Longest possible deadline in seconds; the watchdog enforces shorter ones."""
 _IDLE = 20.0
-"""Seconds for which an idle connection is used again, as those of ``jackfield.wire``."""
+"""Seconds for which an idle connection is used again, as in ``jackfield.wire``."""
 _PIECE = 65_536
 _EVENTS, _LENGTH = "application/vnd.amazon.eventstream", 4
 _FINAL = (100, 101, *range(200, 1000))
@@ -170,9 +169,9 @@ class _Head:
 
 
 class _Response(HTTPResponse):
-    """Response that passes over interim ones (1xx) and is none without a whole head. http.client takes an interim one other than 100 for
-    the response, so that the next request gets the real one. It takes the end of the connection for the end of the head: 200 with nothing
-    in it."""
+    """Response that skips interim ones (1xx) and requires a whole head. http.client takes an interim response other than 100 for the final
+    one, so that the next request would get the real one. It takes the end of the connection for the end of the head: 200 without
+    content."""
 
     def __init__(self, owner: _Bounded, *args: Any, first: bytes = b"", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -220,7 +219,8 @@ def _skip_head(stream: Any) -> None:
 
 
 def _has_more(sock: socket.socket, stream: Any) -> bool:
-    """Return whether more has arrived than was read from ``stream``. A look at the socket alone would miss what TLS or the stream hold."""
+    """Return whether more has arrived than was read from ``stream``. Checking the socket alone would miss data held by TLS or the
+    stream."""
     try:
         sock.settimeout(0)
         more = bool(stream.peek(1))
@@ -245,7 +245,7 @@ class _Bounded:
     """True once the watchdog has shut down the connection of the last request."""
     watched: int | None = None
     idle_since: tuple[float, float] | None = None
-    """When the connection was returned to its pool, by the monotonic clock and by that of the day."""
+    """Time at which the connection was returned to its pool, by the monotonic clock and by the wall clock."""
     twin: socket.socket | None = None
     """A duplicate descriptor of the connection, watched while the original may be replaced or closed by other code."""
 
@@ -288,7 +288,7 @@ class _Bounded:
         return bool(super().is_connected)  # type: ignore[misc]
 
     def connect(self: Any) -> None:
-        """Connect. Nothing of the request is sent yet, so whatever is raised, of whatever class and by whoever, is reported as not sent."""
+        """Connect. No byte of the request is sent yet, so every exception, of any class, is reported as not sent."""
         found = attempt(self._connect)
         if not isinstance(found, Raised):
             return

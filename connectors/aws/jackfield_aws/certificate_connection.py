@@ -135,7 +135,7 @@ class AwsRolesAnywhere(ConnectionType):
         )
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Create a session anew, bypassing any lease: a valid one proves nothing about the current trust policy. Nothing is sent."""
+        """Create a session anew, bypassing any lease: a valid lease proves nothing about the current trust policy. Nothing is sent."""
         title = "IAM Roles Anywhere grants a session of the role"
         try:
             request = self.request(context)

@@ -94,7 +94,7 @@ class SigningCertificate(SecretHolder):
 
 
 def common_name_of(certificate: str) -> str | None:
-    """Return the common name of a certificate's subject, by which a trust policy tells certificates of one authority apart.
+    """Return the common name of a certificate's subject, which distinguishes certificates of one authority in a trust policy.
 
     :raises InvalidConnection: if the certificate cannot be read.
     """

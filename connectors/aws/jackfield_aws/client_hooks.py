@@ -21,14 +21,15 @@ _AWS = (".amazonaws.com", ".amazonaws.com.cn")
 _HOST = "jackfield_host"
 """Key in the context of botocore's request."""
 _SWITCHED = {"Predict": ("PredictEndpoint", "realtime.")}
-"""Input that names the host, and what it may put before it, by operation (Amazon Machine Learning API reference, Predict)."""
+"""Input that names the host, and the part that it may put before the host, by operation (Amazon Machine Learning API reference,
+Predict)."""
 _REDIRECTED = 300
 """First HTTP status that is not a success."""
 
 
 def watch(client: Any, *, begins: bool, announce: Callable[..., None] | None = None, parsed: Callable[..., None] | None = None) -> None:
     """Hook into a new client. Set ``begins`` for the provider's operations; STS calls never count as an attempt of one. ``announce`` and
-    ``parsed`` take the place of what tells the current call of requests and answers.
+    ``parsed`` replace the functions that report requests and answers to the current call.
 
     ``before-send`` is botocore's last event before bytes leave. It is emitted in the caller's thread and after signing, so a failed
     credential refresh comes before it.
@@ -114,7 +115,7 @@ def _note_host(params: dict[str, Any], context: dict[str, Any], **_: object) -> 
 
 
 def _check_host(request: Any, operation_name: str = "", **_: object) -> None:
-    """Refuse a request that an input has turned to a host other than the endpoint's (AWS's rules, or the connection's). It carries the
+    """Refuse a request that an input has directed to a host other than the endpoint's (AWS's rules, or the connection's). It carries the
     connection's signature and session token.
 
     :raises InvalidInput: always then; nothing was sent.
@@ -170,7 +171,7 @@ def is_safe(operation: str) -> bool:
 
 
 def note_parsed(call: Call | None, parsed: Mapping[str, Any], *, is_success: bool) -> None:
-    """Note the request id of a parsed response, and what a success returned."""
+    """Record the request id of a parsed response, and a success's value."""
     note_request(call, parsed.get("ResponseMetadata", {}).get("RequestId"))
     if call is not None and is_success:
         call.returned({name: value for name, value in parsed.items() if isinstance(value, str | int)})

@@ -29,9 +29,8 @@ class AwsClients(SecretHolder):
     """Client passed to an action. Created for each attempt, so it only references cached objects.
 
     ``region`` is the action's ``awsRegion``, else the connection's ``region``; ``renewable`` means that a new lease may replace an expired
-    credential. ``account`` is the number of the account, if known; ``lacks_external_id`` means that a role is assumed without an
-    External ID. ``sts_endpoint`` is that of a connection which names one for STS,
-    and ``s3`` how a server that speaks S3 is addressed.
+    credential. ``account`` is the number of the account, if known; ``lacks_external_id`` means that a role is assumed without an External
+    ID. ``sts_endpoint`` comes from a connection that names one for STS, and ``s3`` is the addressing of a server that speaks S3.
     """
 
     __slots__ = (
@@ -105,7 +104,7 @@ class AwsClients(SecretHolder):
 
     @property
     def ends_at(self) -> float | None:
-        """Time in seconds since 1970 at which the credentials expire; None if they do not, or nobody knows."""
+        """Time in seconds since 1970 at which the credentials expire; None if they do not, or it is unknown."""
         return None if self._lease is None else self._lease[1].expires_at
 
     @property
@@ -115,7 +114,7 @@ class AwsClients(SecretHolder):
 
     @property
     def guard(self) -> Guard:
-        """Guard of what the client may reach: AWS's own endpoints are not the connection's choice."""
+        """Guard of the client's addresses: AWS's own endpoints are not the connection's choice."""
         return ANYWHERE if self._endpoint is None and self.sts_endpoint is None else self._context.guard
 
     def keys(self) -> Keys:
@@ -128,7 +127,7 @@ class AwsClients(SecretHolder):
     def account(self, service: str, region: str | None = None) -> str:
         """Name the account in ``region`` at the endpoint of ``service`` without a request: two connections to one account mostly agree.
 
-        It is the account of the role, that in the access key, or else what names the credentials.
+        It is the account of the role, the account in the access key, or else the name of the credentials.
         """
         region = region or self.region or ""
         return self._context.cached(("account", service, region, self._version), lambda: self._account_name(service, region))
@@ -181,7 +180,7 @@ class AwsClients(SecretHolder):
 
     @property
     def renewable(self) -> bool:
-        """True if ``renew`` has an effect: leased credentials, and those of the machine that expire, can be renewed; static keys cannot."""
+        """True if ``renew`` has an effect: leased credentials, and expiring ones of the machine, can be renewed; static keys cannot."""
         return self._lease is not None
 
     def renew(self) -> None:

@@ -107,7 +107,7 @@ def region_of_server() -> Any:
 
 
 def url(title: str, description: str, example: str) -> Any:
-    """Define an http or https URL that replaces one of AWS's own."""
+    """Define an http or https URL that replaces an AWS endpoint."""
     return Field(
         None,
         title=title,
@@ -186,7 +186,7 @@ def tenant() -> Any:
 
 
 def s3_addressing() -> Any:
-    """Define how a server that speaks S3 is told the bucket."""
+    """Define how a server that speaks S3 gets the bucket's name."""
     text = "Where a server that speaks S3 finds the bucket: path, or virtual (in the host's name). By default path, but at AWS."
     return _of_s3("s3Addressing", "S3 Addressing", text, S3_ADDRESSING)
 

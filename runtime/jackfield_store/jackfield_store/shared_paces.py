@@ -47,13 +47,13 @@ def _shared(database: Database, clock: Clock) -> SharedClock:
 
 
 class DatabaseRow:
-    """State in the database. While it is unavailable, this process goes on alone with the state it saw last.
+    """State in the database. While it is unavailable, this process continues alone with the last known state.
 
-    The time is the database server's own; on SQLite, the one that its processes share.
+    The time is the database server's own; on SQLite, the time that its processes agree on.
     """
 
     def __init__(self, database: Database, clock: Clock, workspace: str, key: str, about: Callable[[], Mapping[str, str]] = dict) -> None:
-        """``about`` returns the connector and what else the event ``quota.low`` says about the account."""
+        """``about`` returns the connector and the event ``quota.low``'s further data about the account."""
         self._database = database
         self._clock = clock
         self._key = {"workspace": workspace, "key": key}

@@ -1,4 +1,4 @@
-"""Composition of a runtime over a database: all that the framework leaves to who keeps things, of one workspace."""
+"""Composition of a runtime over a database: the stored side of one workspace, which the framework leaves to this package."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ class _Manifests:
 
 
 class DatabaseStore(HostRows):
-    """Store of one workspace in a database: that of ``storage``, else of ``url`` or the environment.
+    """Store of one workspace in a database: of ``storage``, else of ``url`` or the environment.
 
-    No part that it makes refers back to it or to a runtime: each is freed with its last reference.
+    None of its parts refers back to it or to a runtime: each is freed with its last reference.
     """
 
     def __init__(
@@ -107,7 +107,8 @@ class DatabaseStore(HostRows):
         return found
 
     def recording(self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None) -> Recording:
-        """Return what records calls, and let all processes share the paces. ``judge`` asks the policies again about a recorded output."""
+        """Return the recording of calls, and share the paces among all processes. ``judge`` asks the policies again about a recorded
+        output."""
         if not self.storage.enabled:
             from jackfield.call.unstored import Unrecorded
 

@@ -68,7 +68,7 @@ class TransitKey(SecretHolder):
             raise Unavailable("Vault's response has no plaintext") from None
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
-        """Encrypt with the newest version of the key what an earlier one encrypted; None for what another key encrypted.
+        """Encrypt with the newest version of the key a value that an earlier version encrypted; None for another key's value.
 
         :raises Rejected: as ``unwrap`` does.
         :raises Unavailable: as ``wrap`` does.

@@ -1,4 +1,4 @@
-"""Requests to HashiCorp Vault and OpenBao, with the address and identity that Vault's own variables give.
+"""Requests to HashiCorp Vault and OpenBao, with the address and identity from Vault's own variables.
 
 They are ``VAULT_ADDR``, ``VAULT_TOKEN`` or ``VAULT_TOKEN_FILE`` (written by Vault Agent), ``VAULT_NAMESPACE``, ``VAULT_CACERT``,
 ``VAULT_CACERT_BYTES`` and ``VAULT_CAPATH``; ``JACKFIELD_VAULT_HOSTS`` names its other nodes. TLS certificates are always verified.
@@ -46,7 +46,7 @@ _SERVER = 500
 
 
 class VaultFault(ValueError):
-    """Request that Vault did not fulfil. ``status`` is that of its response, None if there was none; ``errors`` are its own texts."""
+    """Request that Vault did not fulfil. ``status`` is its response's, None if there was none; ``errors`` are its own texts."""
 
     def __init__(self, text: str, status: int | None = None, errors: tuple[str, ...] = ()) -> None:
         super().__init__(text)
@@ -64,7 +64,7 @@ def ask_vault(
     body: Mapping[str, Any] | None = None,
     statuses: Mapping[int, str] = _STATUSES,
 ) -> Any:
-    """Read a path, or post ``body`` to it, and return the response. ``timeout`` in seconds is that of the whole answer.
+    """Read a path, or post ``body`` to it, and return the response. ``timeout`` in seconds covers the whole answer.
 
     :raises VaultFault: if Vault does not return a response with status 200.
     :raises ValueError: if one of Vault's variables is missing or wrong. No message contains a secret.

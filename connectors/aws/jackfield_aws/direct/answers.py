@@ -1,4 +1,5 @@
-"""From a response to what botocore's client would return or raise: its parser, its exceptions, and its functions that change an answer."""
+"""Conversion of a response to the result or exception of botocore's client: its parser, its exceptions, and its functions that change an
+answer."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ class Answers:
         self._exceptions = exceptions
 
     def read(self, operation: Operation, status: int, fields: list[tuple[bytes, bytes]], body: bytes, call: Call | None) -> dict[str, Any]:
-        """Return what an operation returned.
+        """Return an operation's output.
 
         :raises ClientError: if AWS reports an error, in the class of its code.
         :raises HTTPClientError: if the response cannot be the service's.
@@ -57,8 +58,8 @@ class Answers:
 
 
 class _Headers(dict[str, str]):
-    """Fields as botocore's parsers want them: found by name in any case, with several values of one joined (RFC 9110 §5.2). Its own
-    ``HeadersDict`` makes an object of each name that is looked up."""
+    """Header fields in the form for botocore's parsers: found by name in any case, with repeated values joined (RFC 9110 §5.2). Its own
+    ``HeadersDict`` makes an object for each look-up."""
 
     __slots__ = ("_names",)
 

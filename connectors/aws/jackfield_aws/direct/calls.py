@@ -1,4 +1,4 @@
-"""A direct call: build and sign the request, send it, read the answer. Where the last look before the first byte is taken."""
+"""A direct call: build and sign the request, send it, read the answer. The last check before the first byte is made here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _Raw = tuple[int, list[tuple[bytes, bytes]], bytes]
 class Calls(ProcessLocal):
     """Calls of one service's operations, without botocore's client where they qualify. Thread-safe; never repeats a request.
 
-    ``make`` creates botocore's client at the first need of it; until then nobody can listen to its events, and operations that are not in
+    ``make`` creates botocore's client at the first need; until then there can be no listeners of its events, and operations that are not in
     ``without`` qualify. ``begins`` is set for the provider's operations; STS calls never count as an attempt of one.
     """
 
@@ -147,7 +147,7 @@ def _nothing() -> None:
 
 
 def _limit(deadline: Deadline | None, most: float) -> Callable[[], float]:
-    """Return a function that tells the seconds left for a request."""
+    """Return a function that returns the seconds left for a request."""
     end = monotonic() + most
     if deadline is None:
         return lambda: end - monotonic()

@@ -1,5 +1,5 @@
-"""Parts of direct calls without a botocore client, whose modules take longer to import than a request takes. They serve keys, as long as
-nothing in this process or on this machine sets how AWS is called."""
+"""Parts of direct calls without a botocore client, whose modules take longer to import than a request takes. They work with keys, as long
+as no setting in this process or on this machine changes how AWS is called."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class _Fixed(NamedTuple):
 
 
 class _Silent:
-    """Emitter to which nobody listens."""
+    """Emitter without listeners."""
 
     def emit(self, _event: str, **_about: Any) -> list[Any]:
         """Return no answers."""
@@ -70,8 +70,7 @@ class _Silent:
 
 
 def light_service(spec: ClientSpec, read_timeout: float) -> tuple[Service, frozenset[str]] | None:
-    """Return a service as botocore would make it for a client, and those of its operations that need more; None if only botocore knows
-    them."""
+    """Return a service as botocore would make it for a client, and its operations that need more; None if only botocore knows them."""
     identity, without = spec.identity, _table().get(spec.service)
     if (
         without is None
@@ -146,10 +145,10 @@ def _table() -> dict[str, frozenset[str]]:
 
 
 def _is_plain(spec: ClientSpec) -> bool:
-    """Return whether only ``spec`` says how to call AWS.
+    """Return whether only ``spec`` decides how AWS is called.
 
-    That is so if nobody has added a function to the events of all clients, as moto does when it is imported, and if neither a variable nor
-    the AWS configuration has a setting."""
+    That is so if no function was added to the events of all clients, as moto does when it is imported, and if neither a variable nor the
+    AWS configuration has a setting."""
     # absent while another thread imports the module
     handlers, endpoint = getattr(sys.modules.get("botocore.handlers"), "BUILTIN_HANDLERS", None), spec.endpoint
     if (handlers is not None and len(handlers) != _stored()["handlers"]) or not _is_unset(has_endpoint=endpoint is not None):
@@ -178,7 +177,7 @@ def _is_plain_file(path: str) -> bool:
 
 
 def build(services: Iterable[str] | None = None) -> dict[str, Any]:
-    """Return the table of the installed botocore: by service, the operations that need its client or one of its functions. It has the
+    """Return the table of the installed botocore: by service, the operations that need its client or one of its functions. It contains the
     services that botocore signs for their own name and region everywhere."""
     import botocore.handlers
     import botocore.session

@@ -14,7 +14,7 @@ from jackfield_aws.direct.wires import Reach
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Service:
-    """A service as one client sees it. ``sign_as`` is what requests are signed for unless the endpoint rules say otherwise."""
+    """A service as one client sees it. ``sign_as`` is the default scope of signatures, unless the endpoint rules have another."""
 
     model: Any
     serializer: Any
@@ -24,7 +24,7 @@ class Service:
     config: Any
     sign_as: Scope
     credentials: Callable[[], Credentials]
-    """Returns the credentials of this moment. botocore refreshes those that expire."""
+    """Function that returns the current credentials. botocore refreshes expiring ones."""
     user_agent: str
     has_host_prefix: bool
     reach: Reach

@@ -1,8 +1,8 @@
-"""Rule for which operations are sent without botocore's client: those to whose calls its own event system adds nothing but what the modules
-of this package do, too.
+"""Rule for operations without botocore's client: the client's event system must add nothing to their calls beyond the work of this
+package's modules.
 
 There is no list of services or operations. A call emits events, and botocore's emitter knows which functions listen to them. An operation
-falls back to the client for a function that is not named here: of a later botocore, or of a connector's author.
+falls back to the client for a function that is not named here: from a later botocore, or from a connector's author.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _listeners(events: Any, operation: Any) -> Iterator[tuple[str, Listener]]:
 
 
 def _of_client(client: Any) -> Iterator[str]:
-    """Yield what the settings of a client add to all its calls."""
+    """Yield the additions of a client's settings to all its calls."""
     config = client.meta.config
     if config.signature_version != _SIGNATURE:
         yield f"signature {config.signature_version}"
@@ -147,7 +147,7 @@ def _has_bearer_token(model: Any) -> bool:
 
 
 def _of_model(operation: Any) -> Iterator[str]:
-    """Yield what the model of an operation asks for beyond a signed request with a body in memory."""
+    """Yield the demands of an operation's model beyond a signed request with a body in memory."""
     if operation.resolved_auth_type not in (_SIGNATURE, None):
         yield f"authentication {operation.resolved_auth_type}"
     asked = {

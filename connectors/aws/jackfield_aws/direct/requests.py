@@ -32,7 +32,7 @@ class Unfit(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Everything that a request needs to know of an operation; made once from its model."""
+    """Properties of an operation that a request needs; made once from its model."""
 
     model: Any
     verdict: Verdict
@@ -53,7 +53,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Server of an operation, how it is reached, and what a request to it is signed for."""
+    """Server of an operation, the route to it, and the scope for signing its requests."""
 
     scheme: str
     name: str

@@ -22,7 +22,7 @@ _UNSIGNED = frozenset(SIGNED_HEADERS_BLACKLIST)
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?")
 """Path that is canonical as it is."""
 _MOST_KEYS = 16
-"""Keys that a signer keeps: those of an identity's last sessions, in the few regions and under the few names that one client signs for."""
+"""Keys that a signer caches: those of an identity's last sessions, in the few regions and under the few names that one client signs for."""
 
 
 class Credentials(Protocol):
@@ -50,7 +50,7 @@ class Scope:
 
 
 class Signer(SecretHolder):
-    """Signs requests. It keeps at most 16 derived keys, which are secrets: it shows none of them, and cannot be pickled."""
+    """Signs requests. It caches at most 16 derived keys, which are secrets: it shows none of them, and cannot be pickled."""
 
     __slots__ = ("_keys",)
 
@@ -63,8 +63,8 @@ class Signer(SecretHolder):
     def sign(
         self, method: str, path: str, query: str, headers: dict[str, str], body: bytes, credentials: Credentials, scope: Scope, host: str
     ) -> None:
-        """Add the date, the session token and the signature to ``headers``. ``path`` and ``query`` are those of the request's target, and
-        ``host`` is its Host field."""
+        """Add the date, the session token and the signature to ``headers``. ``path`` and ``query`` are the request target's, and ``host``
+        is its Host field."""
         stamp = now().strftime("%Y%m%dT%H%M%SZ")
         headers["X-Amz-Date"] = stamp
         if credentials.token:

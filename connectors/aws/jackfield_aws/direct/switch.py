@@ -17,7 +17,8 @@ def is_on() -> bool:
 
 
 def creator(session: Any) -> Callable[..., Any]:
-    """Return what creates the clients of a botocore Session, which the caller has locked: itself, or boto3 where calls go through that."""
+    """Return the creator of a botocore Session's clients, which the caller has locked: the Session itself, or boto3 where calls go through
+    that."""
     if is_on():
         return session.create_client  # type: ignore[no-any-return]
     made = vars(session).get(_HELD)

@@ -164,7 +164,7 @@ class Authorizing:
         accept: Callable[[Account], None] | None = None,
     ) -> Completed:
         """Complete an authorization with the parameters that the provider added to the redirect URI (``code``, ``state``, ``iss`` …), or
-        with those that ``note_answer`` has stored. The latter needs the ``proof`` of a browser that ``note_answer`` has sent to the
+        with the ones that ``note_answer`` has stored. The latter needs the ``proof`` of a browser that ``note_answer`` has sent to the
         caller's page.
 
         ``accept`` is called with the account, if the connection's test finds one, before anything is stored; it raises to refuse.
@@ -208,7 +208,7 @@ class Authorizing:
         return found[-1] if found else None
 
     def abandon(self, identifier: str, reason: str) -> None:
-        """End an authorization that nobody will complete; a grant that it has is forgotten."""
+        """End an abandoned authorization; its grant, if any, is deleted."""
         self._pending.fail(identifier, reason)
 
     def _exchanged(
@@ -259,7 +259,7 @@ class Authorizing:
     def poll(self, identifier: str) -> dict[str, Any]:
         """Return the ``status`` of an authorization: ``pending``, ``answered``, ``granted`` or ``failed`` with a ``reason``.
 
-        For a device, the provider is asked, at most once per interval, if the actor is the one that began.
+        For a device, the provider is asked, at most once per interval, if the actor is the one that began the authorization.
 
         :raises UnknownAuthorizationError: if there is none.
         """
@@ -283,9 +283,9 @@ class Authorizing:
         return grant
 
     def revoke(self, stored: NamedConnection, grant: Grant) -> bool:
-        """Tell the provider that the grant of a removed connection is no longer needed; return False if it has no endpoint for that.
+        """Notify the provider that the grant of a removed connection is no longer needed; return False if it has no endpoint for that.
 
-        :raises JackfieldError: if it cannot be told now.
+        :raises JackfieldError: if it cannot be notified now.
         """
         _, opening, connector = self._open_connection(stored, None)
         revoking = replace(opening, grants=UnstoredGrant(grant))
@@ -320,7 +320,7 @@ class Authorizing:
             self._keep(stored, found, grant)
 
     def _require_unchanged(self, stored: NamedConnection, found: Pending) -> None:
-        """Require the values that the authorization was begun with: its code must go to no other token endpoint."""
+        """Require the values with which the authorization was begun: its code must not go to another token endpoint."""
         if self._grants.digest(stored) != found.over:
             raise changed(stored.name)
 
@@ -353,9 +353,9 @@ class Authorizing:
     def _attempted(
         self, connector: LoadedConnector, opening: OpenConnection, step: Callable[[OpenContext], T], secrets: Iterable[str] = ()
     ) -> T:
-        """Run a step of the connection type; its errors are masked, and those that it does not explain hide their text.
+        """Run a step of the connection type; its errors are masked, and errors that the type does not explain hide their text.
 
-        ``secrets`` are those of this authorization, such as the provider's code.
+        ``secrets`` are this authorization's, such as the provider's code.
 
         :raises JackfieldError: if it fails.
         """

@@ -1,4 +1,4 @@
-"""Permissions that calls need by their inputs: for the resources that these name, where a connector knows them (``statements_of``)."""
+"""Permissions that calls need for their inputs: for the resources in these inputs, if a connector knows them (``statements_of``)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Conditions under which a process is ready: what each of its calls needs, what some of them need, and the kinds of what is wrong.
+"""Conditions under which a process is ready: needs of all its calls, needs of some calls, and the kinds of faults.
 
-Strangers are told a kind and its general sentence (``SAID``): the full text can name hosts, accounts, workspaces and packages.
+Strangers get a kind and its general sentence (``SAID``): the full text can name hosts, accounts, workspaces and packages.
 """
 
 from __future__ import annotations
@@ -88,24 +88,25 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class FoundCondition:
-    """One thing that is wrong: its kind, and for people on the host the text and what to do."""
+    """One fault: its kind, and for people on the host the text and the remedy."""
 
     kind: str
     text: str
     hint: str = ""
 
     def shown(self, *, full: bool) -> str:
-        """Return the text, or only what strangers may know."""
+        """Return the text, or only the part for strangers."""
         return self.text if full else SAID[self.kind]
 
     def members(self, *, full: bool) -> dict[str, str]:
-        """Return what a Problem has beside that: the kind, and what to do only where the text is shown, too."""
+        """Return the further members of a Problem: the kind, and the remedy only where the text is shown, too."""
         return {"kind": self.kind, "hint": self.hint} if full and self.hint else {"kind": self.kind}
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Condition of a process: why it can serve no call, if so, and what an operator should know although it serves calls."""
+    """Condition of a process: the reason why it can serve no call, if there is one, and warnings for an operator although it serves
+    calls."""
 
     fault: FoundCondition | None = None
     warnings: tuple[FoundCondition, ...] = ()
@@ -118,10 +119,10 @@ def examine(
     more: Mapping[str, Look] = MappingProxyType({}),
     stage: Callable[[str], object] = bool,
 ) -> Condition:
-    """Examine what each call needs (database, tables, rights, a commit, disk, master key), then what some need.
+    """Check the needs of each call (database, tables, rights, a commit, disk, master key), then the needs of some calls.
 
-    ``more`` are further looks at a database that can be used, by the kind of what they find. ``stage`` is told what is waited for: a
-    ``FoundCondition`` of that kind stands for an examination that takes too long.
+    ``more`` are further checks of a usable database, by the kind of their findings. ``stage`` gets the name of the current check: a
+    ``FoundCondition`` of that kind is reported if the checks take too long.
     """
     step = "configuration"
     try:
@@ -147,7 +148,7 @@ def examine(
 
 
 def answer_of(findings: Iterable[FoundCondition], *, full: bool) -> dict[str, Any]:
-    """Return what a process that is ready answers to a probe. The same sentence is said once."""
+    """Return the answer of a ready process to a probe. Repeated sentences appear once."""
     found = tuple(findings)
     if not found:
         return {"status": "ok"}
@@ -156,7 +157,7 @@ def answer_of(findings: Iterable[FoundCondition], *, full: bool) -> dict[str, An
 
 
 def of_packages(texts: Iterable[str]) -> list[FoundCondition]:
-    """Return what installed packages warn of as findings."""
+    """Return the warnings of installed packages as findings."""
     return [FoundCondition("packages", text) for text in texts]
 
 
@@ -175,7 +176,7 @@ def _of_error(error: JackfieldError, step: str) -> FoundCondition:
 
 
 def _of_tables(database: Database) -> FoundCondition | None:
-    """Return what is wrong with the tables: they are older or newer, incomplete, or the account may not use them."""
+    """Return the fault of the tables: they are older or newer, incomplete, or the account may not use them."""
     pending = database.pending()
     if pending:
         return FoundCondition("schema", f"{len(pending)} migrations are pending: run 'jackfield db upgrade'")
@@ -202,7 +203,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _of_database(database: Database, clock: Clock, more: Mapping[str, Look]) -> Iterator[FoundCondition]:
-    """Yield what an operator should know of a database that can be used."""
+    """Yield warnings for an operator about a usable database."""
     looks: Mapping[str, Callable[[], str | None]] = {
         "clock": lambda: clock_warning(database, clock),
         "workspaces": lambda: blocked_warning(database, clock),
@@ -217,7 +218,7 @@ def _of_database(database: Database, clock: Clock, more: Mapping[str, Look]) -> 
 
 
 def key_state(storage: Storage) -> tuple[FoundCondition | None, str | None]:
-    """Return why no workspace can be served for lack of its key, and what an operator should know although those with cached keys are.
+    """Return why no workspace can be served for lack of its key, and a warning for an operator if only workspaces with cached keys can.
 
     :raises JackfieldError: if the master key is missing, or does not decrypt this database: every call would be refused.
     """

@@ -87,8 +87,8 @@ def not_saved(trial: Trial, *, generated: bool) -> InvalidConnection:
 
 
 def serving(catalog: Catalog, stored: NamedConnection) -> Sequence[Manifest]:
-    """Return the installed connectors that a stored connection serves: its own, or all of its family. Services of
-    AWS that are all offered are left out beside others, and so are isolated connectors beside those of this environment.
+    """Return the installed connectors that a stored connection serves: its own, or all of its family. Fully offered services of AWS are
+    left out if there are others, and so are isolated connectors if there are some in this environment.
 
     :raises InvalidConnection: if none is installed.
     """
@@ -103,8 +103,8 @@ def serving(catalog: Catalog, stored: NamedConnection) -> Sequence[Manifest]:
 
 
 def unasked(catalog: Catalog, kind: str) -> Sequence[Manifest]:
-    """Return the connectors that get connections of a type though nobody names them. Isolated ones have only those that are theirs: whoever
-    declares the family of another connector would get its credentials with the next test."""
+    """Return the connectors that get connections of a type without being named. Isolated connectors get only their own connections: one
+    that declares the family of another connector would otherwise get its credentials with the next test."""
     fitting = catalog.chosen(catalog.with_type(kind))
     return [manifest for manifest in fitting if manifest.takes_unnamed(kind)] or fitting[:1]
 
@@ -134,7 +134,7 @@ def try_connection(stored: NamedConnection, catalog: Catalog, connections: Opene
 
 
 def _tested_with(manifests: Sequence[Manifest]) -> Iterator[Manifest]:
-    """Yield the connectors that take part in a test: those of a catalog source share their types, and have no tests of their own."""
+    """Yield the connectors that take part in a test: connectors of a catalog source share their types, and have no tests of their own."""
     yield manifests[0]
     yield from (manifest for manifest in manifests[1:] if "." not in manifest.key)
 

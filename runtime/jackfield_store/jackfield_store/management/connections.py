@@ -60,13 +60,13 @@ _OPERATOR = Provenance()
 class ManagedConnections:
     """Connections of one workspace: list, show, test, add and change. Thread-safe.
 
-    ``values`` go in as their type's schema defines them and come out masked. Their provenance matters: ``Provenance("remote")`` stands
-    for callers over HTTP or MCP, who have less access to the server; the default is the operator. ``audit`` opens the audit log for an
-    actor, which ``acting_as`` sets; it is None without a database. ``authorizer`` decides what is visible, may be used and may be changed
+    ``values`` go in as their type's schema defines them and come out masked. Their provenance matters: ``Provenance("remote")`` means
+    callers over HTTP or MCP, who have less access to the server; the default is the operator. ``audit`` opens the audit log for an actor,
+    which ``acting_as`` sets; it is None without a database. ``authorizer`` decides what is visible, may be used and may be changed
     (``VisibleConnections``); the default allows everything.
 
-    :raises UnknownConnection: from whatever names a connection, if the caller sees none of that name.
-    :raises NotAllowed: from whatever tests or changes a connection, if rules forbid its use.
+    :raises UnknownConnection: from methods that take a name, if the caller sees no connection of that name.
+    :raises NotAllowed: from methods that test or change a connection, if rules forbid its use.
     """
 
     def __init__(
@@ -255,11 +255,11 @@ class ManagedConnections:
         return shown_from_store(store.replace(name, draft, old.version, in_transaction), self.kinds)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
-        """Rename a stored connection; return it with ``warnings``: what does not follow, or that nothing was changed.
+        """Rename a stored connection; return it with ``warnings``: objects that do not follow the new name, or that nothing was changed.
 
         :raises UnknownConnection: if there is none with the old name.
         :raises InvalidConnection: if the new name is taken or not valid.
-        :raises NotAllowed: if rules forbid the use of either name, or allow more over the new one.
+        :raises NotAllowed: if rules forbid the use of either name, or allow more under the new one.
         """
         self._visible.require_rename(name, new_name)
         store = self._changeable(new_name)
@@ -270,7 +270,7 @@ class ManagedConnections:
         return renamed(shown_from_store(row, self.kinds), name)
 
     def authorizing(self) -> Authorizing:
-        """Return what connects stored connections: a person approves them at the provider.
+        """Return the object that connects stored connections: a person approves them at the provider.
 
         :raises InvalidInvocation: if there is no database.
         """
@@ -278,13 +278,13 @@ class ManagedConnections:
         return Authorizing(self._catalog, self._opening, self._targets, self._clock, tables, finders, self._audited, self._actor)
 
     def moving_in(self) -> MovingIn:
-        """Return what takes grants that a person approved elsewhere."""
+        """Return the object that takes grants which a person approved elsewhere."""
         parts = self._opening, self._catalog, self._clock
         return MovingIn(self._visible, self._drafter, self._changeable, parts, self.authorizing, self._audited, self._actor)
 
     def remove(self, name: str) -> None:
-        """Delete a stored connection and its secrets, and tell the provider that its grant is no longer needed. Its
-        subscriptions are paused, its schedules stopped, and a process tells the provider.
+        """Delete a stored connection and its secrets, and notify the provider that its grant is no longer needed. Its subscriptions are
+        paused, its schedules stopped, and a process notifies the provider.
 
         :raises InvalidConnection: if it is defined in a file.
         """
@@ -295,7 +295,7 @@ class ManagedConnections:
         alone.remove(name, self._in_transaction, is_granted=self._authorizes(row.type))
 
     def revoking(self) -> Revoking:
-        """Return what removes connections, and tells providers that their grants are no longer needed."""
+        """Return the object that removes connections, and notifies providers that their grants are no longer needed."""
         audit = self._open_audit and self._open_audit(self._actor)
         return Revoking(self._store(), self._clock, self.find, self.authorizing, self._audited, audit)
 
@@ -350,10 +350,10 @@ class ManagedConnections:
         force: bool = False,
         provenance: Provenance = _OPERATOR,
     ) -> Sequence[dict[str, Any]]:
-        """Store the connections of a document: the path of a file or folder, or the text itself if it contains a line break or begins
-        with a brace. Return a row for each: ``{"name", "type", "result": "added" | "replaced" | "refused"}`` with its ``status`` or
-        ``error``. ``replace`` overwrites existing connections. ``values``, or what they return for a connection, are added to those of
-        each, for what the document lacks. Of two connections with the same name, the second is refused.
+        """Store the connections of a document: the path of a file or folder, or the text itself if it contains a line break or begins with
+        a brace. Return a row for each: ``{"name", "type", "result": "added" | "replaced" | "refused"}`` with its ``status`` or ``error``.
+        ``replace`` overwrites existing connections. ``values``, or its return value for a connection, are added to each connection's, for
+        values that the document lacks. Of two connections with the same name, the second is refused.
 
         :raises InvalidConnection: if the document cannot be read at all.
         """
@@ -384,11 +384,11 @@ class ManagedConnections:
         evidence: bool = False,
     ) -> dict[str, Any]:
         """Return the provider policies that the connection needs for ``actions`` (``sendEmail``, ``aws-ses/get*``), or for a whole
-        ``connector``, and for its test; by default for all that it serves. ``sender`` is the address that email may be sent from, ``*`` in
-        it any text. ``calls`` (``{"action", "inputs"}``) come beside ``actions``, and ``evidence`` adds what reads of logs need.
+        ``connector``, and for its test; by default for all its connectors. ``sender`` is the address that email may be sent from, ``*`` in
+        it any text. ``calls`` (``{"action", "inputs"}``) are added to ``actions``, and ``evidence`` adds the permissions for reads of logs.
 
         :raises UnknownAction: if there is no such action, or UnknownConnector, no such connector.
-        :raises InvalidInvocation: if it serves too much for one policy and neither actions nor a connector is named.
+        :raises InvalidInvocation: if it serves too many actions for one policy and neither actions nor a connector is named.
         :raises InvalidConnection: if its type has no policies.
         """
         wanted = PolicyRequest(actions, connector, principal_arn, sender, calls, evidence=evidence)
@@ -409,7 +409,7 @@ class ManagedConnections:
         return visible_policies(self._visible, self._opening, self._clock, drafted.stored(name), drafted, wanted)
 
     def unserved(self, type: str, name: str, actions: Iterable[str]) -> dict[str, str]:
-        """Return the names and patterns of actions that fit nothing which a connection of that type and name would serve: ``unserved``."""
+        """Return ``unserved``: the names and patterns that match no action of a connection of that type and name."""
         return unserved(NamedConnection(name, type, {}, STORE), self._visible.catalog_for(name), actions, self._visible.allows)
 
     def external_id(self, name: str) -> str | None:
@@ -424,7 +424,7 @@ class ManagedConnections:
         return kind is not None and bool(kind.about.authorizes)
 
     def _approvable(self, name: str) -> NamedConnection:
-        """Return a stored connection that the caller may use; one that is defined in a file keeps no approval."""
+        """Return a stored connection that the caller may use; a connection in a file cannot store an approval."""
         self.require(name)
         if self.known.in_files(name) is not None:
             raise not_stored(self.known, name)

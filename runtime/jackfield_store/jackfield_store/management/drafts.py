@@ -31,8 +31,8 @@ _HOSTS = frozenset({"uri", "uri-reference", "iri", "iri-reference", "hostname", 
 
 
 def edited(schema: Mapping[str, Any], old: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Apply ``given`` to ``old``. A secret that is left out, and a value sent back masked (``***``, ``****MPLE``), stays as it is; a
-    secret given as null is removed. Everything else is taken from ``given``."""
+    """Apply ``given`` to ``old``. An omitted secret, and a value sent back masked (``***``, ``****MPLE``), stays as it is; a secret given
+    as null is removed. Everything else is taken from ``given``."""
     return _edited(given, old, masked(schema, old), secret_places(schema, old), "")
 
 
@@ -119,7 +119,7 @@ class ConnectionDraft(SecretHolder):
     targets: Targets
 
     def find(self, _stored: NamedConnection, manifest: Manifest) -> CallTarget:
-        """Return the draft's target. It has no name, so that nothing of it is shared with the stored connection of that name.
+        """Return the draft's target. It has no name, so that it shares nothing with the stored connection of that name.
 
         :raises InvalidConnection: if the values are not valid for another connector of the family.
         """
@@ -158,7 +158,7 @@ class Drafter:
         old: NamedConnection | None = None,
         quotas: Any = None,
     ) -> ConnectionDraft:
-        """Validate ``given`` as the values of a new connection, or as an edit of ``old``. ``quotas`` None: those of ``old``, if any.
+        """Validate ``given`` as the values of a new connection, or as an edit of ``old``. ``quotas`` None: the quotas of ``old``, if any.
 
         :raises InvalidConnection: with all faults at once, each with a JSON Pointer into the values.
         :raises InvalidInvocation: if a quota is not valid.

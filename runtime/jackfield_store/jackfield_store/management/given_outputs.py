@@ -19,10 +19,11 @@ _HINT = "Give what the provider shows of it, as the action's output has it, or l
 
 
 def judged_output(manifest: Manifest | None, entry: Entry, outcome: str, output: Any) -> Mapping[str, Any]:
-    """Return an output as it is kept: without its secrets.
+    """Return an output in its stored form: without its secrets.
 
-    :raises InvalidInput: if it is none of the action's, with a pointer to each fault.
-    :raises InvalidInvocation: if the outcome has none, or nothing can tell: the connector is not there in this version.
+    :raises InvalidInput: if it does not fit the action's schema, with a pointer to each fault.
+    :raises InvalidInvocation: if the outcome has no output, or the connector is not installed in this version, so that it cannot be
+        checked.
     """
     name = f"'{entry.connector}/{entry.action}'"
     if outcome != "succeeded":
@@ -44,7 +45,7 @@ def judged_output(manifest: Manifest | None, entry: Entry, outcome: str, output:
 
 
 def _value_of_function(name: str, output: Any) -> Mapping[str, Any]:
-    """Return the output of a function that ``once`` has called: whatever JSON it returns, which no schema declares."""
+    """Return the output of a function that ``once`` has called: any JSON, which no schema declares."""
     if isinstance(output, Mapping) and output.keys() == {"value"}:
         return output
     fault = Detail("/output", 'must be {"value": …}, with what the function returns')

@@ -63,10 +63,10 @@ class LentConnection(SecretHolder):
         )
 
     def manifest(self, stored: NamedConnection | None = None) -> Manifest:
-        """Return the connector as which the connection is opened: the one that was named, else the first that it serves.
+        """Return the connector with which the connection is opened: the named one, else the first that the connection serves.
 
         :raises UnknownConnector: if the connection does not serve it.
-        :raises InvalidConnection: if it runs in a process of its own, which gives no client away.
+        :raises InvalidConnection: if it runs in a process of its own, which cannot hand out a client.
         """
         stored = self._stages.known.find(self.name) if stored is None else stored
         if self._known is None or self._known[0] != stored.type:

@@ -1,4 +1,4 @@
-"""Management of one workspace, of which a runtime has one: connections, and what a caller may see of journal and events."""
+"""Management of one workspace, one per runtime: connections, and a caller's view of journal and events."""
 
 from __future__ import annotations
 

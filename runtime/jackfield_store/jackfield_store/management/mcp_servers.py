@@ -1,4 +1,4 @@
-"""Live MCP servers of a workspace: added, compared with what was accepted, accepted tool by tool, removed; all in the audit log."""
+"""Live MCP servers of a workspace: added, compared with the accepted state, accepted tool by tool, removed; all in the audit log."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ServerWish:
 
 
 class McpServers:
-    """Live MCP servers of one workspace. Those that ``default`` shares are seen by all workspaces, and changed there."""
+    """Live MCP servers of one workspace. Servers that ``default`` shares are visible in all workspaces, and changed there."""
 
     def __init__(self, jackfield: Jackfield, actor: Actor, origin: Origin, guard: Guard) -> None:
         storage = cast("Storage", jackfield.storage)
@@ -79,8 +79,8 @@ class McpServers:
         self._origin, self._guard, self._actor = origin, guard, actor
 
     def add(self, wish: ServerWish, found: Described | None = None) -> dict[str, Any]:
-        """Ask a server for its tools, unless it was ``asked`` before, accept them as they are, and store it. One that wants a sign-in for
-        that has no tools yet: connect it, then accept them over the connection.
+        """Ask a server for its tools, unless it was ``asked`` before, accept them unchanged, and store it. A server that requires a sign-in
+        for that has no tools yet: connect it, then accept them over the connection.
 
         :raises InvalidInvocation: with all faults at once, or if the name is taken.
         :raises NotAllowed: if the workspace may not add servers, or not this one.
@@ -129,7 +129,7 @@ class McpServers:
 
     def review(self, name: str, *, connection: str | None = None, credentials: tuple[str, str] | None = None) -> dict[str, Any]:
         """Compare a server's tools with the accepted ones: ``changed`` with the members that differ, ``new``, ``gone`` and ``leftOut``.
-        ``connection`` is one of the server's, over which it is asked.
+        ``connection`` is a connection to the server, over which it is asked.
 
         :raises InvalidInvocation: if the workspace has no such server of its own.
         :raises JackfieldError: if the server cannot be asked.
@@ -147,11 +147,11 @@ class McpServers:
         credentials: tuple[str, str] | None = None,
         digests: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Accept ``tools`` as the server has them now, or all; those that it has no more are left out. ``digests`` are those that
-        somebody has reviewed: another one is refused.
+        """Accept the current form of ``tools``, or of all; tools that the server no longer has are left out. ``digests`` are the digests of
+        the reviewed tools: a tool with another digest is refused.
 
         :raises InvalidInvocation: if the workspace has no such server of its own, or a tool is neither the server's nor an accepted one.
-        :raises ServerInUse: if it was changed meanwhile, or a tool is not the reviewed one.
+        :raises ServerInUse: if it was changed meanwhile, or a tool differs from the reviewed one.
         :raises JackfieldError: if the server cannot be asked.
         """
         stored = self._own(name)
@@ -167,9 +167,8 @@ class McpServers:
         return self.show(name)
 
     def overlay(self, name: str, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """Say what tools do, which beats what the server says of itself: each with the members that change (``effect``,
-        ``idempotencyKey``, ``toolError``, ``pagination``). None takes a member back, and an object without members all of them. The server
-        is not asked.
+        """Set properties of tools, which override the server's: for each the members that change (``effect``, ``idempotencyKey``,
+        ``toolError``, ``pagination``). None resets a member, and an object without members resets all. The server is not asked.
 
         :raises InvalidInput: if a member is unknown, or does not fit the tool.
         :raises InvalidInvocation: if the workspace has no such server of its own, or it no such tool.
@@ -222,9 +221,9 @@ class McpServers:
         return opened(self._storage.vault, row)
 
     def _require_operator(self) -> None:
-        """Refuse who is not the operator to change what all workspaces see.
+        """Refuse callers other than the operator to change data that all workspaces see.
 
-        :raises NotAllowed: if he is not.
+        :raises NotAllowed: if the caller is not the operator.
         """
         storage = self._storage
         if self._origin == "operator" or is_operators(storage.database, storage.vault, self._workspace, self._jackfield.clock, self._actor):
@@ -334,7 +333,7 @@ def _versioned(manifest: Json, number: int) -> dict[str, Any]:
 
 
 def _difference(stored: Json, found: Described) -> dict[str, list[dict[str, Any]]]:
-    """Return what differs between an accepted manifest and what a server has now."""
+    """Return the differences between an accepted manifest and a server's current one."""
     was, now = kind().pins(stored), kind().pins(found.manifest)
     before, after = _rows(stored), _rows(found.manifest)
     changed = [
@@ -348,7 +347,7 @@ def _difference(stored: Json, found: Described) -> dict[str, list[dict[str, Any]
 
 
 def _changed(tool: str, was: tuple[Pin, Json], now: tuple[Pin, Json]) -> dict[str, Any]:
-    """Return what differs of a tool; ``effect`` is the one that it has once it is accepted."""
+    """Return the changes of a tool; ``effect`` is its effect after acceptance."""
     (pinned, before), (pin, after) = was, now
     members = sorted(name for name in {*pinned.parts, *pin.parts} if pinned.parts.get(name) != pin.parts.get(name))
     texts = {name: {"was": before.get(name, ""), "is": after.get(name, "")} for name in _TEXTS if before.get(name) != after.get(name)}
@@ -358,7 +357,7 @@ def _changed(tool: str, was: tuple[Pin, Json], now: tuple[Pin, Json]) -> dict[st
 
 
 def _tools(pins: Mapping[str, Pin], manifest: Json) -> list[dict[str, Any]]:
-    """Return tools of a manifest as they are shown, by name; ``overlay`` is what the operator says of one."""
+    """Return the displayed tools of a manifest, by name; ``overlay`` has the operator's settings of a tool."""
     rows, said = _rows(manifest), kind().overlays(manifest)
     found = []
     for tool, pin in sorted(pins.items()):
@@ -370,7 +369,7 @@ def _tools(pins: Mapping[str, Pin], manifest: Json) -> list[dict[str, Any]]:
 
 
 def _said(said: Json, change: Json) -> Json:
-    """Return what is said of a tool once it has changed."""
+    """Return the settings of a tool after a change."""
     merged = {**said, **change} if change else {}
     return {name: value for name, value in merged.items() if value is not None}
 

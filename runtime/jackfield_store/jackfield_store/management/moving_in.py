@@ -1,7 +1,7 @@
-"""Grants that exist elsewhere become those of stored connections: no person approves again.
+"""Grants from other systems become grants of stored connections: no person approves again.
 
-Tokens are sent only where the connection type, a registered OAuth client or the operator says. What comes with the tokens (a row of another
-system's export, a request) names no destination, no proxy and no certificate authority, and no value of this host.
+Tokens are sent only to addresses from the connection type, a registered OAuth client or the operator. The source of the tokens (a row of
+another system's export, a request) names no destination, no proxy and no certificate authority, and no value of this host.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ _FROM_THE_TYPE = "decides where tokens are sent: it comes from the connection ty
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Choices of who imports an export. ``types`` and ``clients`` are connection types and OAuth clients by the other system's provider;
-    ``names`` makes a connection's name of ``{id}``, ``{user}`` and ``{provider}``. ``values`` are added to those of each row. ``source``
-    is the format of the export. ``replaces`` replaces grants that were used here since."""
+    """Choices for an import. ``types`` and ``clients`` are connection types and OAuth clients by the other system's provider; ``names``
+    makes a connection's name of ``{id}``, ``{user}`` and ``{provider}``. ``values`` are added to each row's. ``source`` is the format of
+    the export. ``replaces`` also replaces grants that were used here since."""
 
     types: Mapping[str, str] = field(default_factory=dict)
     clients: Mapping[str, str] = field(default_factory=dict)
@@ -181,7 +181,7 @@ class MovingIn:
         adoption_of: Callable[[ConnectionDraft], Adoption],
         choices: Choices,
     ) -> dict[str, Any]:
-        """Store a grant for a connection that exists. Its values stay as they are."""
+        """Store a grant for an existing connection. Its values stay as they are."""
         self._visible.require(there.name)
         if there.type != kind.full_name:
             text = f"the connection '{there.name}' is of the type '{there.type}', not '{kind.full_name}'"
@@ -222,7 +222,7 @@ class MovingIn:
 
 
 def refuse_destinations(kind: ConnectionKind, values: Mapping[str, Any]) -> None:
-    """Refuse values, given with tokens, that decide where these are sent. Where there is an OAuth client, it refuses them itself.
+    """Refuse values, given with tokens, that decide where the tokens are sent. An OAuth client, if there is one, refuses them itself.
 
     :raises InvalidConnection: with all faults at once.
     """

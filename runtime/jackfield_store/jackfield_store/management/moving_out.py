@@ -30,7 +30,7 @@ def exported_grants(
 ) -> tuple[bytes, list[str]]:
     """Return grants as JSON Lines for ``connections import --from jsonl``, encrypted to ``recipient``, and the names of their connections.
 
-    Neither OAuth clients nor destinations are among them. The audit log records names and recipient before anything is returned.
+    OAuth clients and destinations are not included. The audit log records names and recipient before anything is returned.
 
     :raises InvalidInvocation: if the recipient is not valid, or ``pyrage`` is not installed.
     :raises InvalidConnection: if a named connection has no grant in use.

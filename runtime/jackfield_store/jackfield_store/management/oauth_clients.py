@@ -53,8 +53,8 @@ class ClientInUse(InvalidInvocation):
 
 
 class OAuthClients:
-    """Clients of one workspace; those of ``default`` are the server's, which only the operator changes. ``origin`` is that of the values
-    that are given, and ``operates`` returns whether the operator gives them."""
+    """Clients of one workspace; clients of ``default`` are the server's, which only the operator changes. ``origin`` is the origin of the
+    given values, and ``operates`` returns whether the operator gives them."""
 
     def __init__(
         self,
@@ -71,8 +71,8 @@ class OAuthClients:
         self._audit, self._workspace, self._origin = audit, workspace, origin
 
     def add(self, name: str, server: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
-        """Register a client. ``server`` are the hosts, and patterns such as ``*.example.com``, that its connections reach beside those of
-        its URLs.
+        """Register a client. ``server`` are the hosts, and patterns such as ``*.example.com``, that its connections reach in addition to
+        those of its URLs.
 
         :raises InvalidInvocation: with all faults at once, or if the name is taken.
         :raises NotAllowed: if it would be the server's, and the caller is not the operator.
@@ -95,7 +95,7 @@ class OAuthClients:
         return [self._listed(row) for row in rows[:limit]], rows[limit - 1].name if len(rows) > limit else None
 
     def show(self, name: str) -> dict[str, Any]:
-        """Return a client without its secrets; of the server's, a workspace sees only what it needs to refer to it.
+        """Return a client without its secrets; of the server's clients, a workspace sees only the facts needed to refer to one.
 
         :raises InvalidInvocation: if there is none.
         """
@@ -105,7 +105,7 @@ class OAuthClients:
         return self._shown(row)
 
     def change(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Change the members given; a value that is null is removed. Secrets that are not given stay, as on a rotation of one of them.
+        """Change the given members; a null value is removed. Omitted secrets stay, as on a rotation of one of them.
 
         :raises InvalidInvocation: if the workspace has no such client, or a member is not valid.
         :raises NotAllowed: if it is the server's, and the caller is not the operator.
@@ -158,7 +158,7 @@ class OAuthClients:
             raise NotAllowed(text, hint="Ask a platform-admin, or register it in the workspace that uses it.")
 
     def _listed(self, row: Row) -> dict[str, Any]:
-        """Return a client as ``_shown`` does; one whose row cannot be read with the ``problem``, for whoever may see and remove it."""
+        """Return a client as ``_shown`` does; a client with an unreadable row has a ``problem``, for callers who may see and remove it."""
         try:
             return self._shown(row)
         except InvalidConnection as error:
@@ -185,7 +185,7 @@ _AUDITED = ("server", "clientId", *ENDPOINTS)
 
 
 def _about(server: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the audit log says of a client: where its secret may go."""
+    """Return an audit entry's facts about a client: the possible destinations of its secret."""
     about = {"server": list(server), **values}
     return {key: about[key] for key in _AUDITED if key in about}
 

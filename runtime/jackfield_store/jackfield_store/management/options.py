@@ -97,7 +97,7 @@ def _refuse(connector: str, source: str, missing: Sequence[str], *, needs_connec
 
 
 def _source(connector: LoadedConnector, manifest: Manifest, source: str) -> OptionSource:
-    """Find an option source. One that calls an action exists where that action does.
+    """Find an option source. A source that calls an action exists where that action does.
 
     :raises UnknownAction: if there is none.
     """

@@ -1,4 +1,4 @@
-"""Port to the package that stands above the store, if it is installed: what follows connections, and the reading of events."""
+"""Port to the package above the store, if it is installed: objects that follow connections, and the reading of events."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class Platform(Protocol):
     def part(
         self, transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None
     ) -> Sequence[tuple[str, str]]:
-        """Stop what runs by itself over a connection that is being removed, in the transaction that does so. Return the event and the
-        object of each, for the audit log."""
+        """Stop the automatic users of a connection that is being removed, in the same transaction. Return the event and the object of each,
+        for the audit log."""
 
     def look_again(
         self, transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float, renamed: str | None = None
     ) -> None:
-        """Wake the subscriptions over a changed or tested connection; schedules and subscriptions follow one that is renamed."""
+        """Wake the subscriptions over a changed or tested connection; schedules and subscriptions follow a renamed one."""
 
     def is_parting(self, database: Database, workspace: str, connection: str) -> bool:
-        """Return whether a provider has yet to be told that webhooks over a removed connection are gone."""
+        """Return whether a provider still has to be notified that webhooks over a removed connection are gone."""
 
     def findings(self, storage: Storage, workspace: str, clock: Clock, tested: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Return findings about a ``tested`` connection, for its diagnosis."""
@@ -51,7 +51,7 @@ class Platform(Protocol):
 
 
 class _NoPlatform:
-    """No package that stands above the store: there are no subscriptions, and nothing numbers events."""
+    """No package above the store: there are no subscriptions, and events are not numbered."""
 
     SEALED_ROWS: Sequence[SealedRows] = ()
 
@@ -80,6 +80,6 @@ class _NoPlatform:
 
 
 def platform_part() -> Platform:
-    """Return the installed package's part, or one that has nothing."""
+    """Return the installed package's part, or an empty one."""
     found: Platform | None = part("platform")
     return _NoPlatform() if found is None else found

@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRequest:
-    """Connectors or actions that a policy is for, and to whom it applies.
+    """Connectors or actions of a policy, and the principal that it applies to.
 
     ``actions`` are names of actions and triggers (``sendEmail`` or ``aws-ses/mailEvents``), or patterns of them as in rules
     (``aws.s3/get*``, ``aws-ses/* & effect:read``); ``connector`` is the key of one connector. ``calls`` are ``{"action", "inputs"}`` of
-    calls that are to be made: they are allowed for the resources that their inputs name. With none of them, the policy is for all that
-    the connection serves. ``sender`` restricts the addresses that may be sent from, by default to the connection's own. If ``lenient``,
-    names of other connectors are left out. If not ``whole``, the connectors add no documents of their own to those of the type.
-    With ``evidence``, the policy is also for the logs that are read about calls in doubt.
+    planned calls: they are allowed for the resources that their inputs name. Without any of these, the policy covers everything that the
+    connection serves. ``sender`` restricts the addresses that may be sent from, by default to the connection's own. If ``lenient``, names
+    of other connectors are left out. If not ``whole``, the connectors add no documents of their own to the type's. With ``evidence``, the
+    policy also covers the logs that are read about calls in doubt.
     """
 
     actions: Sequence[str] | None = None
@@ -62,7 +62,7 @@ class PolicyRequest:
 def visible_policies(
     visible: VisibleConnections, opening: Opener, clock: Clock, stored: NamedConnection, targets: TargetSource, wanted: PolicyRequest
 ) -> dict[str, Any]:
-    """Return the policies of a connection, for what its caller may do over it.
+    """Return the policies of a connection, for the calls that its caller may make over it.
 
     :raises JackfieldError: as ``policies`` does.
     """
@@ -75,8 +75,8 @@ def policies(
 ) -> dict[str, Any]:
     """Return ``{"connection", "actions", "permissions"}`` and the policy documents that the connection's type derives from them.
 
-    ``permissions`` are those of the actions; the documents also allow what the connection's test needs. ``catalog`` has the actions that
-    the caller may run; ``allows`` decides on triggers, which it does not leave out.
+    ``permissions`` are the actions'; the documents also allow the connection's test. ``catalog`` has the actions that the caller may run;
+    ``allows`` decides on triggers, which the catalog does not filter.
 
     :raises UnknownAction: if the connection does not serve one of the actions.
     :raises UnknownConnector: if there is no such connector, or the connection does not serve it.

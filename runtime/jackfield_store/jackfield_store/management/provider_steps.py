@@ -26,7 +26,7 @@ _NO_PERMISSIONS: Mapping[str, tuple[str, ...]] = {}
 
 
 class UnstoredGrant:
-    """Grant that is not stored, or no longer: nobody else knows it, so its tokens are rotated here."""
+    """Grant that is not stored (any more): no other process knows it, so its tokens are rotated here."""
 
     def __init__(self, grant: Grant) -> None:
         self.grant = grant
@@ -54,7 +54,7 @@ class UnstoredGrant:
 
 
 def call_of(stages: Pipe, seconds: float, permissions: Mapping[str, tuple[str, ...]] = _NO_PERMISSIONS) -> Call:
-    """Return a call with a deadline in ``seconds``; ``permissions`` are those of the trigger that works."""
+    """Return a call with a deadline in ``seconds``; ``permissions`` are the working trigger's."""
     return Call(Deadline.after(seconds, stages.dependencies.clock), threading.Event(), workspace=stages.workspace, permissions=permissions)
 
 
@@ -69,7 +69,7 @@ def over_connection(
     grant: Grant | None = None,
 ) -> T:
     """Run a step with the open client of a connection. ``what`` begins the message of an unknown failure: "the choices could not be
-    fetched". ``grant`` is what a person had approved for a connection that was removed.
+    fetched". ``grant`` is the stored grant of a removed connection.
 
     :raises JackfieldError: if the provider refuses or fails.
     """

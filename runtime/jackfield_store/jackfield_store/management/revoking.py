@@ -29,7 +29,7 @@ _NO_ENDPOINT = "the provider has no endpoint for that"
 @bordered
 class Revoking:
     """Revocations of one workspace. ``find`` returns a connection with its values, ``audited`` makes the unit that records an event, and
-    ``audit`` records what stops with a connection."""
+    ``audit`` records the objects that stop with a connection."""
 
     def __init__(
         self,
@@ -49,8 +49,8 @@ class Revoking:
 
     def remove(self, name: str, joined: Callable[[Transaction], None], *, is_granted: bool) -> None:
         """Remove a connection and pause its subscriptions; ``joined`` runs in the same transaction. If a person granted its use
-        (``is_granted``), revoke it at the provider: now, or later if it does not answer. It is also later if webhooks have yet to be
-        removed there, which takes that grant.
+        (``is_granted``), revoke the grant at the provider: now, or later if it does not answer. It is also later if webhooks still have to
+        be removed there, which needs the grant.
 
         :raises UnknownConnection: if there is none with that name.
         """
@@ -88,7 +88,7 @@ class Revoking:
             return None
 
     def revoke(self, row: Row) -> bool | None:
-        """Tell a provider; return whether it could be told, and None if that is tried again later."""
+        """Notify a provider; return whether that worked, and None if it is tried again later."""
         table = self._store.revocations
         try:
             found = table.read(row)
@@ -116,10 +116,10 @@ class Revoking:
 def revoke_due(
     database: Database, clock: Clock, revoking: Callable[[str], Revoking], blocked: BlockedWorkspaces, within: float = 60.0
 ) -> dict[str, bool]:
-    """Tell the providers of all approvals that are due, and begin nothing more after ``within`` seconds. ``revoking`` returns what does so
-    for a workspace.
+    """Notify the providers of all due revocations, and begin nothing more after ``within`` seconds. ``revoking`` returns the workspace's
+    object for that.
 
-    :return: whether the provider was told, by the id of each that is over.
+    :return: whether the provider was notified, by the id of each finished one.
     """
     until, over, revocations = monotonic() + within, dict[str, bool](), DueRevocations(database, clock, blocked)
     while monotonic() < until:

@@ -36,7 +36,7 @@ class Roles:
         self._changed(lambda grants: grants if grant in grants else (*grants, grant), "role.granted", grant)
 
     def remove(self, grant: RoleGrant) -> None:
-        """Take a role away; it is lost with the next request of whoever has it.
+        """Remove a role; its holder loses it with the next request.
 
         :raises InvalidInvocation: if it was not given, or a variable of this process has the roles instead.
         """
@@ -45,7 +45,7 @@ class Roles:
         self._changed(lambda grants: tuple(one for one in grants if one != grant), "role.revoked", grant)
 
     def invite(self, grant: RoleGrant) -> str:
-        """Create an invitation to the role and workspace of ``grant``, for whoever uses it first, and return its secret."""
+        """Create an invitation to the role and workspace of ``grant``, for the first person who uses it, and return its secret."""
         self._check_variable()
         storage = self._storage
         secret = SignIns(storage.database, storage.vault, self._clock).invite(grant.role, grant.workspace)

@@ -1,4 +1,4 @@
-"""Actions and triggers that a policy is for: those that a connection serves and a caller's rules allow, by name or by pattern."""
+"""Actions and triggers of a policy: those that a connection serves and a caller's rules allow, by name or by pattern."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FORMS = "Write an action's name, connector/action, or a pattern such as aws-ses
 _MOST_CONNECTORS = 10
 """Connectors of one policy: fewer than the service models that jackfield-aws caches (16)."""
 _MOST_ACTIONS = 1_000
-"""Actions of one policy: those of the largest service of AWS, and more than any IAM policy has room for (6,144 characters)."""
+"""Maximum actions of one policy: enough for the largest service of AWS, and more than any IAM policy has room for (6,144 characters)."""
 _NAMED = 50
 """Actions that a hint names."""
 
@@ -37,10 +37,10 @@ class TooWide(InvalidInvocation):
 def manifests_for(
     stored: NamedConnection, catalog: Catalog, names: Sequence[str] | None, connector: str | None = None, *, lenient: bool = False
 ) -> Sequence[Manifest]:
-    """Return the manifests of what is asked for: a catalogue of any size costs no more than that. ``lenient`` passes over connectors that
-    the connection does not serve.
+    """Return the manifests for a request; the size of the catalogue does not add to the cost. ``lenient`` skips connectors that the
+    connection does not serve.
 
-    :raises TooWide: if that may be more than a policy holds.
+    :raises TooWide: if they may be too many for a policy.
     :raises UnknownConnector: if there is no such connector, or the connection does not serve it.
     :raises InvalidInvocation: if a pattern is not valid.
     """
@@ -86,7 +86,7 @@ def _is_pattern(name: str) -> bool:
 
 
 def _pattern(name: str) -> Rule:
-    """Parse a pattern of actions; a name without a connector is one of any.
+    """Parse a pattern of actions; a name without a connector matches any connector.
 
     :raises InvalidInvocation: if it is not valid.
     """
@@ -164,9 +164,9 @@ def _missing(catalog: Catalog, name: str) -> str:
 
 
 def chosen(stored: NamedConnection, served: Mapping[str, Part], names: Sequence[str] | None, *, lenient: bool) -> Mapping[str, Part]:
-    """Return the actions and triggers that names and patterns fit; all without any.
+    """Return the actions and triggers that match the names and patterns; all of them without any.
 
-    :raises UnknownAction: if one of the names fits none; if ``lenient``, only if all of them do.
+    :raises UnknownAction: if one of the names matches none; if ``lenient``, only if all of them do.
     """
     if names is None:
         return served
@@ -178,7 +178,7 @@ def chosen(stored: NamedConnection, served: Mapping[str, Part], names: Sequence[
 
 
 def meant(stored: NamedConnection, served: Mapping[str, Part], names: Iterable[str]) -> Mapping[str, Part]:
-    """Return the actions and triggers that one of the names and patterns fits."""
+    """Return the actions and triggers that match one of the names and patterns."""
     return {key: part for name in names for key, part in _meant(stored, served, name).items()}
 
 
@@ -191,7 +191,7 @@ def _meant(stored: NamedConnection, served: Mapping[str, Part], name: str) -> Ma
 
 
 def _request(connector: str, part: Part, connection: str) -> Request:
-    """Return what rules judge: a trigger counts as an action that reads."""
+    """Return the request that rules judge: a trigger counts as an action that reads."""
     return Request(connector, part.key, getattr(part, "rule_effect", "read"), connection)
 
 

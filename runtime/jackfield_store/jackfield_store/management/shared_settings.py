@@ -1,4 +1,4 @@
-"""Shared settings of a database, as the operator sees and changes them; each change is in the audit log of the workspace ``default``."""
+"""Shared settings of a database, with the operator's view and changes; each change is in the audit log of the workspace ``default``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class SettingChanged(InvalidInvocation):
-    """The setting has another value than the one that is to be replaced."""
+    """The setting has another value than the change expects."""
 
     http_status = 409
     problem = "conflict"
@@ -101,7 +101,7 @@ class SharedSettings:
 def _replaced(transaction: Transaction, vault: Vault, name: str, seen: str | None) -> Stored | None:
     """Return the value that a change replaces.
 
-    :raises SettingChanged: if it is not the one that was seen.
+    :raises SettingChanged: if it differs from the expected one.
     """
     found = stored_settings(transaction, vault)[0].get(name)
     present = "" if found is None else found.value

@@ -1,4 +1,5 @@
-"""Suppressed recipients as people manage them: the audit log has who lifted a suppression, and the digest of the recipient."""
+"""Suppressed recipients, for people who manage them: the audit log has the person who lifted a suppression, and the digest of the
+recipient."""
 
 from __future__ import annotations
 

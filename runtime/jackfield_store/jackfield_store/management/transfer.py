@@ -43,8 +43,7 @@ if TYPE_CHECKING:
 
 
 def _read_document(text: str, source: str, folder: str, *, reads_host: bool = True) -> list[NamedConnection | str]:
-    """Return the connections in ``text`` (YAML or JSON), and a sentence for each one that cannot be read. ``source`` is the file's
-    name.
+    """Return the connections in ``text`` (YAML or JSON), and a sentence for each unreadable connection. ``source`` is the file's name.
 
     Documents of other systems are translated by the installed connectors. Such a document may name environment variables and files,
     which are read only if ``reads_host``, as for the operator's documents.
@@ -126,7 +125,8 @@ def imported(
     provenance: Provenance,
 ) -> list[dict[str, Any]]:
     """Store the connections of a document one by one and return a row for each; a refused one does not affect the others. ``given`` has the
-    document, and values that are added to those of each connection, and replace values of the same name; a function returns them for one.
+    document, and values that are added to each connection's, and replace values of the same name; a function returns them for one
+    connection.
 
     :raises InvalidConnection: if the document cannot be read at all.
     :raises InvalidInvocation: if there is no database.

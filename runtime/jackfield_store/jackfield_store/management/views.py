@@ -24,7 +24,8 @@ def shown_from_file(stored: NamedConnection, kinds: Kinds, outcome: LastOutcome 
 
 
 def renamed(shown: dict[str, Any], before: str) -> dict[str, Any]:
-    """Return a connection that was shown, with what does not follow its new name, or that it has the name of ``before``."""
+    """Return a displayed connection, with warnings about objects that do not follow its new name, or that it still has the name
+    ``before``."""
     if shown["name"] == before:
         return {**shown, "warnings": [f"nothing was changed: the connection is named '{before}' already"]}
     calls = f"calls by the name '{before}' fail from now on; those that wait for an approval end as cancelled"

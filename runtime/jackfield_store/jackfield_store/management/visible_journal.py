@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal
 
 _FOUND = ("text", "link", "sent", "matched")
-"""Members of looks and evidence that hold what a provider has of a call."""
+"""Members of looks and evidence with the provider's data about a call."""
 
 
 @bordered
 class SeenJournal:
     """Read and resolve visible entries; all others appear not to exist.
 
-    ``owner`` is the caller whose outputs alone are shown; None: those of all.
+    ``owner``: only this caller's outputs are shown; None: all outputs.
     """
 
     def __init__(self, journal: Journal, workspace: str, catalog: Catalog, authorizer: Authorizer, owner: str | None) -> None:
@@ -68,10 +68,10 @@ class SeenJournal:
         return self._shown(entry)
 
     def exchanges(self, identifier: str) -> Mapping[str, Any]:
-        """Return what an invocation exchanged with its provider, and each request as a command line of ``curl``. Of another caller's call,
-        a caller with rules gets no bodies.
+        """Return an invocation's exchanges with its provider, and each request as a ``curl`` command. A caller with rules gets no bodies of
+        another caller's call.
 
-        :raises InvalidInvocation: if there is no visible entry, or nothing was kept of it.
+        :raises InvalidInvocation: if there is no visible entry, or its exchanges were not stored.
         """
         entry, found = self.find(identifier), exchanges_of(self._journal, identifier)
         if found is None:
@@ -89,7 +89,7 @@ class SeenJournal:
         because: int | None = None,
         output: Mapping[str, Any] | None = None,
     ) -> Entry:
-        """Resolve an in-doubt entry with a person's answer, as the journal does; ``output`` is that of a success.
+        """Resolve an in-doubt entry with a person's answer, as the journal does; ``output`` is the output of a success.
 
         :raises InvalidInvocation: if there is no such visible entry, it is not in doubt, or it takes no output.
         :raises InvalidInput: if the output breaks the action's schema.
@@ -126,8 +126,8 @@ class SeenJournal:
         return self._authorizer.sees_entry(manifest, entry.connector, entry.action, entry.effect, entry.connection)
 
     def _shown(self, entry: Entry) -> Entry:
-        """Return the entry without the deciding pattern, which may name hidden things, and without the output of another's call. Such an
-        output may hold what the rules would hide, and names files that the caller may not use; so may what looks have found."""
+        """Return the entry without the deciding pattern, which may name hidden objects, and without the output of another's call. Such an
+        output may contain data that the rules would hide, and names files that the caller may not use; so may findings of looks."""
         if not self._authorizer.token:
             return entry
         is_foreign = self._owner is not None and entry.caller != self._owner
@@ -144,7 +144,7 @@ class SeenJournal:
 
 
 def _without_answers(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a Result without its output, and without what evidence says of it."""
+    """Return a Result without its output, and without evidence about it."""
     left = {name: value for name, value in result.items() if name != "output"}
     resolution = left.get("meta", {}).get("resolution")
     if resolution is None:

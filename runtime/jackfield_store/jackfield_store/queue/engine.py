@@ -1,4 +1,4 @@
-"""The port to what runs queued invocations: the journal itself (``local``), or Celery on a message broker (``jackfield_celery``)."""
+"""The port to the engines of queued invocations: the journal itself (``local``), or Celery on a message broker (``jackfield_celery``)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Engine(Protocol):
     """Engine of one process. Except for ``submit``, which any thread may call, all methods belong to one event loop."""
 
     def start(self) -> None:
-        """Start to run queued invocations, and to hand those of this process over to others."""
+        """Start to run queued invocations, and to pass this process's own on to others."""
 
     def submit(self) -> None:
         """Notify the engine that invocations were queued. Call it after the journal's commit; it must not fail."""
@@ -53,9 +53,9 @@ class BrokerEngines(Protocol):
         """
 
     def warning(self, url: str) -> str | None:
-        """Do with a broker what the queue does, for a second; return what is wrong with one that does not answer, None if all is well.
+        """Try the queue's steps with a broker for a second; return the fault of one that does not answer, None if it works.
 
-        :raises Unavailable: if it answers and takes no messages.
+        :raises Unavailable: if it answers but takes no messages.
         """
 
     def __call__(
@@ -72,7 +72,7 @@ async def run(engine: Engine, stop: asyncio.Event, within: float) -> None:
 
 
 async def look_each_second(runtimes: RuntimePool, notices: Notices) -> None:
-    """Renew what SIGHUP asks for, and tell systemd that this process lives, until it stops."""
+    """Do the renewals that SIGHUP requests, and notify systemd that this process is alive, until it stops."""
     try:
         while True:
             notices.alive()
@@ -103,9 +103,9 @@ def check_queue(environment: Mapping[str, str]) -> None:
 
 
 def broker_warning(environment: Mapping[str, str]) -> str | None:
-    """Return what probes say of a broker that does not answer within a second; None if it does, or there is none.
+    """Return the probes' warning about a broker that does not answer within a second; None if it does, or there is none.
 
-    :raises Unavailable: if it answers and takes no messages: nothing that is queued runs, until somebody looks after it.
+    :raises Unavailable: if it answers but takes no messages: nothing queued runs until a person intervenes.
     """
     url = queue_url(environment)
     return None if url is None else _broker_engines(environment).warning(url)

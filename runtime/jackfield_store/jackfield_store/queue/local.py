@@ -40,7 +40,7 @@ _RESERVED = 8
 class LocalEngine:
     """Engine that runs at most ``limit`` queued invocations at once.
 
-    ``ended`` is called with each Result; while ``stopping()`` is true, nothing new is begun. Call all methods in the same event loop.
+    ``ended`` is called with each Result; while ``stopping()`` is true, the engine begins nothing. Call all methods in the same event loop.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class LocalEngine:
         return (await self._attempted(lambda: self._claim(queue, room, busy)) or []) if room else []
 
     async def _attempted(self, step: Callable[[], T]) -> T | None:
-        """Run a step of the queue in a thread. If it fails, whatever the error, return None after a pause: the loop goes on."""
+        """Run a step of the queue in a thread. If it fails, with any error, return None after a pause: the loop goes on."""
         try:
             return await asyncio.to_thread(step)
         except LOOP_FAULTS as error:  # what nobody has foreseen, too, must not end the loop

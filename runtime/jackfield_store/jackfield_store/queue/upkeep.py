@@ -1,4 +1,4 @@
-"""Upkeep that every engine shares: requests to cancel, claims that nothing works on, and invocations that could not be run."""
+"""Upkeep that every engine shares: requests to cancel, abandoned claims, and invocations that could not be run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ class QueueUpkeep:
             self._queue.release(*claim)
 
     def settle(self, claimed: Claimed, error: Exception) -> None:
-        """Return an invocation whose run raised to the queue, or finish it: as its effect allows if it was begun, as failed otherwise."""
+        """Return an invocation whose run raised an exception to the queue, or finish it: by its effect if it was begun, as failed
+        otherwise."""
         if isinstance(error, JackfieldError):
             self._runtimes.blocked.note(claimed.workspace, error)
         if isinstance(error, PostponedError):

@@ -1,4 +1,4 @@
-"""Signs of an answer that its read has come from where it should: not from a cache, a gateway or another server, and as a plain success.
+"""Signs that the answer to a read comes from the right place: not from a cache, a gateway or another server, and as a plain success.
 
 They are read from the exchanges of a look. A read that does not use HTTP has none.
 """
@@ -21,13 +21,14 @@ _LONGEST = 1024 * 1024
 """Bytes of a decoded body that are read for a failure."""
 _OK, _REDIRECTS = 200, range(300, 400)
 _PASSING = ("retry-after", "www-authenticate")
-"""Fields by which a refusal says that it is about who asks, or about now."""
+"""Header fields that make a refusal one of the caller, or of the present time."""
 _CACHED = ("hit", "stale", "updating", "revalidated")
-"""Words of a cache that has answered, in a field with 'cache' in its name, as each cache has one of its own."""
+"""A cache's words for its own answers, in a field with 'cache' in its name, as each cache has one of its own."""
 _DIRECTIVES = "cache-control"
-"""Such a field that is the server's word to caches."""
+"""A field with 'cache' in its name that contains the server's directives to caches."""
 _APART = 60.0
-"""Seconds between the times of two answers, by their servers' clocks, from which on one of them was kept: a look takes 15."""
+"""Difference in seconds between the times of two answers, by their servers' clocks, from which on one of them was cached: a look takes
+15."""
 _FAULTS = ("error", "errors", "fault")
 """Members of a success that report a failure, unless they are empty."""
 _SUCCESSES = ("ok", "success", "succeeded")
@@ -40,7 +41,7 @@ _PROBLEM = "application/problem+json"
 
 
 def strays(seen: Sequence[Exchange]) -> str | None:
-    """Say that a read was redirected to another server; None if it was not: what that knows of a thing proves nothing."""
+    """Return a text if a read was redirected to another server, whose data prove nothing; None if it was not."""
     moved = any(one.status in _REDIRECTS for one in seen)
     return "its answer came from another server, to which it was redirected" if moved and len({*map(_origin, seen)}) > 1 else None
 
@@ -121,8 +122,7 @@ def _kind(one: Exchange) -> str:
 
 
 def _reports_failure(one: Exchange) -> bool:
-    """Return whether the JSON of a success says that it is none, as APIs with one status for all do. A bare value says nothing of what
-    exists."""
+    """Return whether the JSON of a success reports a failure, as in APIs with one status for all. A bare value reports nothing."""
     body = _json(one)
     if not isinstance(body, Mapping):
         return not isinstance(body, list)

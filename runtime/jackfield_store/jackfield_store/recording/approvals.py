@@ -1,7 +1,7 @@
-"""Calls that wait until a person approves them: put by with what the person is shown, and compared with that when they begin.
+"""Calls that wait for a person's approval: stored with the data shown to the person, and compared with these when they begin.
 
-What was shown is a digest of the whole invocation as it was received, the versions of connector and connection, the connection's values and
-account, and the content of files. It is sealed with the invocation. A refreshed token changes none of these.
+A digest covers the whole invocation as received, the versions of connector and connection, the connection's values and account, and the
+content of files. It is sealed with the invocation. A refreshed token changes none of these.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _NAMES = {
     "connectorVersion": "the version of the connector", "connection": "the connection", "account": "the connection's account",
     "files": "a file", "digest": "the invocation",
 }  # fmt: skip
-"""What has changed, in the words of a reason."""
+"""Names of changed parts, for the text of a reason."""
 
 
 def waiting(pipeline: Pipe, identifier: str) -> Result:
@@ -76,7 +76,7 @@ def refuse_unfit(found: Found) -> None:
 
 
 def approval_of(found: Found, body: Mapping[str, Any]) -> tuple[AskedApproval, Mapping[str, Any]]:
-    """Return the approval that a call waits for, and what a person is shown, to be sealed with it."""
+    """Return the approval that a call waits for, and the data shown to a person, to be sealed with it."""
     invocation, terms, caller = found.asked.invocation, found.terms, found.asked.how.caller
     journal = required(found.pipe.journal())
     known = shown(found.pipe, body, found.plan, caller)
@@ -92,10 +92,10 @@ def approval_of(found: Found, body: Mapping[str, Any]) -> tuple[AskedApproval, M
 
 
 def displayed(found: Found, asked: AskedApproval, effective: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a person reads who decides: the inputs in the action's own form with what the connection brings, secrets masked, and the
-    members that change what happens. ``source`` has the references to the files that ``effective`` has placeholders for.
+    """Return the data shown to the person who decides: the inputs in the action's own form including the connection's, secrets masked, and
+    the members that change the call. ``source`` has the references to the files for which ``effective`` has placeholders.
 
-    :raises ApprovalRequired: if the inputs cannot be shown whole.
+    :raises ApprovalRequired: if the inputs are too large to be shown.
     """
     plan, invocation = found.plan, found.asked.invocation
     schema = plan.action.inputs
@@ -122,8 +122,8 @@ def displayed(found: Found, asked: AskedApproval, effective: Mapping[str, Any], 
 
 
 def _destination(plan: Planned) -> dict[str, Any]:
-    """Return where a call goes: the hosts that its connection names, else those of the connector; and the connection's values that are no
-    secrets, such as region and role."""
+    """Return a call's destination: the hosts of its connection, else the connector's; and the connection's values without secrets, such as
+    region and role."""
     target = plan.target
     if target is None:
         return {"hosts": [*plan.manifest.hosts], "connection": {}}
@@ -137,7 +137,7 @@ def _destination(plan: Planned) -> dict[str, Any]:
 
 
 def sealed_about(journal: Journal, draft: Draft, asked: AskedApproval, known: Mapping[str, Any]) -> AskedApproval:
-    """Return an approval with what is shown of it for as long as its row is kept: the call's inputs are deleted when it begins."""
+    """Return an approval with its displayed data for as long as its row is kept: the call's inputs are deleted when it begins."""
     over = known["connection"]
     about = {
         "connector": known["connector"], "connectorVersion": known["connectorVersion"], "action": known["action"],
@@ -148,7 +148,8 @@ def sealed_about(journal: Journal, draft: Draft, asked: AskedApproval, known: Ma
 
 
 def shown(pipeline: Pipe, body: Mapping[str, Any], plan: Planned, caller: Caller, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what an approval is bound to, and the digest of all of it with the invocation; ``known`` is what was shown before."""
+    """Return the facts that an approval is bound to, and the digest of all of them with the invocation; ``known`` is the data shown
+    before."""
     journal, files = required(pipeline.journal()), pipeline.dependencies.files
     body = json.loads(exact_json(body, _JSON), parse_float=read_float)  # as it is read from the journal
     named = named_files(body.get("inputs"))
@@ -160,7 +161,7 @@ def shown(pipeline: Pipe, body: Mapping[str, Any], plan: Planned, caller: Caller
 
 
 def changed(known: Mapping[str, Any], present: Mapping[str, Any]) -> str | None:
-    """Return what has changed of what a person was shown; None if nothing has."""
+    """Return the changes since the data were shown to a person; None if there are none."""
     found = next((name for name in _NAMES if name in present and known.get(name) != present[name]), None)
     if found is None:
         return None
@@ -170,8 +171,8 @@ def changed(known: Mapping[str, Any], present: Mapping[str, Any]) -> str | None:
 
 
 def _facts(journal: Journal, plan: Planned | None, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what decides beside the invocation what would be sent. An account that was not ``known``, and that a test of the same
-    connection has found since, is no change."""
+    """Return the facts beyond the invocation that decide its request. An account that was not ``known``, and that a test of the same
+    connection has found since, does not count as a change."""
     if plan is None:
         raise TypeError("the call has no plan")
     target, connection, account = plan.target, None, None
@@ -192,10 +193,10 @@ def rows_of(journal: Journal) -> ApprovalRows:
 
 
 def require_approved(found: Found) -> None:
-    """Check that a call from the queue that needs a person's approval has it, and is what that person was shown.
+    """Check that a queued call that needs a person's approval has it, and equals the call shown to that person.
 
-    :raises ApprovalRequired: if nobody was asked.
-    :raises Cancelled: if nobody has approved it, or it is another one now.
+    :raises ApprovalRequired: if no approval was requested.
+    :raises Cancelled: if it was not approved, or has changed.
     :raises InDoubt: likewise, if it was delivered before.
     """
     pipeline, how = found.pipe, found.asked.how
@@ -213,16 +214,15 @@ def require_approved(found: Found) -> None:
 
 
 def cancelled(how: How, reason: str, hint: str | None = None, details: Iterable[Detail] = ()) -> JackfieldError:
-    """Return the error of a call that is not made as it was approved, for a ``reason``: nothing was sent, unless a process that was lost
-    has begun it before."""
+    """Return the error of a call that differs from the approved one, for a ``reason``: nothing was sent, unless a lost process has begun it
+    before."""
     if how.claimed is not None and how.claimed.delivery > 1:
         return InDoubt(f"{reason}; a process that was lost may have sent it before", details=details, hint=NextStep("in_doubt"))
     return Cancelled(f"{reason}; nothing was sent", details=details, hint=hint)
 
 
 async def frees_key(journal: Journal, entry: Entry, call: Reached) -> bool:
-    """End a call that waits and holds this call's key, if nobody can approve it any more: its time is over, or what it would do has
-    changed.
+    """End a waiting call that holds this call's key, if it can no longer be approved: its time is over, or its effect has changed.
 
     Return whether it was ended.
     """

@@ -1,6 +1,6 @@
-"""Decisions of people on calls that wait for an approval: list them, show what would be sent, approve or decline.
+"""People's decisions on calls that wait for an approval: list them, show their requests, approve or decline.
 
-Nobody approves his own call, or one by a token that he created (``own_calls``).
+A person cannot approve an own call, or a call by a token that the person created (``own_calls``).
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ LONGEST_WHY = 1_000
 """Characters of the reason of a decision."""
 
 _OF_COLUMNS = ("effect", "rule", "requestedBy")
-"""What is sealed of a call and is in columns, too."""
+"""Sealed members of a call that are in columns, too."""
 _ABOUT = (
     "connector", "connectorVersion", "action", "effect", "connection", "reason", "requestedBy", "requestedAt", "expiresAt",
 )  # fmt: skip
-"""What is shown of each approval, as it was asked for."""
+"""Displayed members of each approval, as requested."""
 _OF_ROW = ("connector", "action", "reason", "requestedAt", "expiresAt")
 _CHANGED = "its row in the database was changed"
 
@@ -59,7 +59,7 @@ class UnknownApproval(InvalidInvocation):
 
 
 class ApprovalClosed(InvalidInvocation):
-    """The call does not wait for an approval any more: somebody has decided, its time is over, or what it would do has changed."""
+    """The call no longer waits for an approval: it was decided, its time is over, or its effect has changed."""
 
     http_status = 409
 
@@ -75,7 +75,7 @@ class ApprovalChanged(InvalidInvocation):
 
 
 class ApprovalSpoiled(ApprovalClosed):
-    """The call is not what was shown any more, and is cancelled."""
+    """The call differs from the displayed one, and is cancelled."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"it was cancelled: {reason}; nothing was sent", hint="Whoever asked can call again.")
@@ -115,21 +115,22 @@ class WaitingCalls:
         return {**self._about(row), **(self._shown(row) if self._waits(row) else {})}
 
     def decision(self, identifier: str) -> dict[str, Any] | None:
-        """Return an approval on which somebody has decided, or that has ended otherwise, without inputs. None if the call waits or needed
-        none. Whoever may see the call may see this: it takes no scope ``approve``."""
+        """Return an approval that was decided, or has ended otherwise, without inputs. None if the call waits or needed none. A caller who
+        may see the call may see this: it needs no scope ``approve``."""
         row = rows_of(self._journal).find(identifier)
         if row is None or self._waits(row) or not self._sees(self._pipeline.access.authorizer(self._caller), row):
             return None
         return self._about(row)
 
     def approve(self, identifier: str, why: str = "", digest: str | None = None) -> dict[str, Any]:
-        """Approve a call: the workers begin it. ``digest`` is that of what was shown, if no other call is to be approved.
+        """Approve a call: the workers begin it. ``digest`` is the digest of the displayed call, if only this call may be approved.
 
         :raises UnknownApproval: if there is none that the caller may see.
         :raises ApprovalChanged: if the call has another digest.
-        :raises NotAllowed: if the caller's token may not approve, the call is its own, or a token's that it created.
-        :raises ApprovalSpoiled: if it is not what was shown any more; it is cancelled.
-        :raises ApprovalClosed: if it does not wait any more.
+        :raises NotAllowed: if the caller's token may not approve, the call is the caller's own, or a call of a token that the caller
+            created.
+        :raises ApprovalSpoiled: if it differs from the displayed call; it is cancelled.
+        :raises ApprovalClosed: if it no longer waits.
         """
         row, journal = self._open(identifier, why), self._journal
         stored = self._open_call(row)
@@ -163,8 +164,8 @@ class WaitingCalls:
         return None
 
     def spoiled_reason(self, identifier: str) -> str | None:
-        """Return why nobody can approve a call that waits any more: its connection was renamed or removed, say. None if somebody can, or if
-        that cannot be told now.
+        """Return why a waiting call can no longer be approved, such as a renamed or removed connection. None if it can, or if that cannot
+        be determined now.
 
         :raises UnknownApproval: if there is none that the caller may see.
         """
@@ -198,7 +199,7 @@ class WaitingCalls:
         return found
 
     def _authorizer(self) -> Authorizer:
-        """Return what the caller may see.
+        """Return the caller's authorizer.
 
         :raises NotAllowed: if its token may not approve.
         """
@@ -252,7 +253,7 @@ class WaitingCalls:
         return {name: value for name, value in members.items() if value is not None}
 
     def _sealed_approval(self, row: Row) -> Mapping[str, Any]:
-        """Return what was sealed of an approval when it was asked for; nothing where that cannot be opened."""
+        """Return the data sealed with an approval at its request; empty if they cannot be opened."""
         try:
             found: Mapping[str, Any] = {} if row.about is None else self._journal.opened_inputs(row.id, row.about, "approval")
         except Internal:
@@ -260,7 +261,7 @@ class WaitingCalls:
         return found
 
     def _damage(self, row: Row, known: Mapping[str, Any]) -> str | None:
-        """Return what is wrong with a row that somebody has changed in the database; None if nothing is."""
+        """Return the fault of a row that was changed in the database; None if there is none."""
         columns = (row.connector, row.action, row.rule, row.requested_at, row.expires_at)
         is_as_asked = (
             bool(known) and columns == tuple(known[name] for name in _OF_ROW) and _object(row.requested_by) == known["requestedBy"]
@@ -271,7 +272,7 @@ class WaitingCalls:
         return None if is_as_asked and is_told and has_ended else _CHANGED
 
     def _open_call(self, row: Row) -> dict[str, Any]:
-        """Open what is sealed of a call.
+        """Open the sealed data of a call.
 
         :raises ApprovalSpoiled: if it was changed in the database.
         """
@@ -297,7 +298,7 @@ class WaitingCalls:
             return rows_of(self._journal).find(row.id) or row
 
     def _present(self, row: Row, stored: Mapping[str, Any]) -> Row:
-        """Return the row of a call that waits; cancelled, if the rights of who asked have ended."""
+        """Return the row of a waiting call; cancelled, if the rights of the caller who requested it have ended."""
         end = self._pipeline.access.queued_by(stored).end
         if end is None:
             return row
@@ -335,14 +336,15 @@ class WaitingCalls:
         return f"its connection '{row.connection}' was renamed{named} since it was asked for"
 
     def _shown(self, row: Row) -> dict[str, Any]:
-        """Return what a person decides on, as it was sealed: inputs without secrets, files, what else changes the call, and the digest."""
+        """Return the sealed data that a person decides on: inputs without secrets, files, other members that change the call, and the
+        digest."""
         known = self._open_call(row)["approval"]
         members = {name: value for name, value in known["shown"].items() if name not in _OF_COLUMNS}
         about = {**members, "files": known["files"] or None, "account": known["account"], "digest": known["digest"]}
         return {name: value for name, value in about.items() if value is not None}
 
     def _refuse_own(self, stored: Mapping[str, Any]) -> None:
-        """Refuse the caller of a call, and whoever stands behind it, to approve it.
+        """Refuse the approval of a call by its caller, or by the person behind the caller.
 
         :raises NotAllowed: if it is the approver's own.
         """
@@ -350,7 +352,7 @@ class WaitingCalls:
         OwnCalls(storage.database, storage.vault, pipeline.workspace, pipeline.dependencies.clock).refuse(stored, self._actor)
 
     def _recorded(self, row: Row, stored: Mapping[str, Any]) -> bytes | None:
-        """Return the inputs of a call that ends before it has begun as they are recorded of others, sealed; None where they are not."""
+        """Return the inputs to record for a call that ends before its begin, sealed; None if inputs are not recorded."""
         if not self._pipeline.access.settings.keep_inputs:
             return None
         sealed = self._journal.sealed_inputs(row.id, {"inputs": stored["approval"]["shown"]["inputs"]})
@@ -360,7 +362,7 @@ class WaitingCalls:
         self, row: Row, status: Literal["declined", "cancelled"], why: str, known: Mapping[str, Any] | None = None,
         inputs: bytes | None = None,
     ) -> None:  # fmt: skip
-        """End a call that waits, with the inputs to record; the audit log says what is ``known`` of it, where its columns do not."""
+        """End a waiting call, with the inputs to record; the audit log uses ``known`` facts where its columns are damaged."""
         journal = self._journal
         reason = f"it was declined{f': {why}' if why else ''}" if status == "declined" else why
         result = spoiled(row.id, row, reason)
@@ -373,7 +375,7 @@ class WaitingCalls:
     def _decide(self, row: Row, status: str, why: str, unit: Callable[[Transaction], None], known: Mapping[str, Any] | None = None) -> None:
         """Commit a decision with its entry in the audit log.
 
-        :raises ApprovalClosed: if somebody else was faster.
+        :raises ApprovalClosed: if another decision was faster.
         """
         clock, workspace = self._pipeline.dependencies.clock, self._pipeline.workspace
         audit = Audit(self._storage.database, lambda: self._storage.vault, workspace, clock, self._actor).prepare()
@@ -396,7 +398,7 @@ def _require_same(known: Mapping[str, Any], digest: str | None) -> None:
 
 
 def _object(text: Any) -> Any:
-    """Return what a column has as JSON; nothing where somebody has written something else into it."""
+    """Return a column's JSON; empty if the column was changed to something else."""
     try:
         found = json.loads(text)
     except (ValueError, TypeError):
@@ -405,7 +407,7 @@ def _object(text: Any) -> Any:
 
 
 def _fits(row: Row, known: Mapping[str, Any]) -> bool:
-    """Return whether the columns of a call that waits, by which it is listed and found, say what was sealed with it."""
+    """Return whether the columns by which a waiting call is listed and found match the sealed data."""
     shown, over = known.get("shown"), known["connection"]
     if not isinstance(shown, Mapping):  # what a person would read is not known
         return False

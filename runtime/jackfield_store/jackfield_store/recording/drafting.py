@@ -1,4 +1,4 @@
-"""Drafts of the journal's entries: what is known of a call as it is received."""
+"""Drafts of the journal's entries: the facts about a call as it is received."""
 
 from __future__ import annotations
 

@@ -54,8 +54,8 @@ _OF_ANSWERS = ("select", "maxBytes")
 
 async def enqueue(pipeline: Pipe, given: RawInvocation, call: Reached, on_queued: OnQueued | None = None) -> Result | str:
     """Admit and check an invocation, then queue it for a worker, with ``on_queued`` in the same transaction. Return its id, or the Result
-    that its idempotency key replays: of status ``queued`` or ``running`` while the earlier invocation has not ended. One that waits for a
-    person's approval instead is a Result of status ``waiting``.
+    that its idempotency key replays: of status ``queued`` or ``running`` while the earlier invocation has not ended. A call that waits for
+    a person's approval instead is a Result of status ``waiting``.
 
     :raises JackfieldError: if it is refused at once.
     """
@@ -94,7 +94,7 @@ async def asked(found: Found) -> Result | None:
     """Let a call that needs a person's approval wait for it, and return its Result of status ``waiting``; None if it has one.
 
     :raises ApprovalRequired: if it cannot wait.
-    :raises Cancelled: if it is not what was approved any more.
+    :raises Cancelled: if it differs from the approved call.
     """
     pipeline, how, body = found.pipe, found.asked.how, found.asked.given.body
     if how.claimed is not None:
@@ -174,7 +174,7 @@ async def _prepared(
 
 
 async def put_by(found: Found, body: Any, record: Record) -> None:
-    """Check an invocation, keep its files, and seal it. Its record is then ready to be queued: for a worker, or until a person approves it.
+    """Check an invocation, store its files, and seal it. Its record is then ready to be queued: for a worker, or for a person's approval.
 
     :raises JackfieldError: if it is refused.
     """
@@ -220,7 +220,7 @@ def enqueue_many(pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller,
     """Queue invocations in order, in one commit. A refused one is a failed Result and does not affect the others.
 
     An invocation whose idempotency key is held, by an earlier one of the list too, is not queued again. The outcome is the earlier
-    invocation while it is open, else its Result. Those beyond the workspace's limit of invocations that wait are refused.
+    invocation while it is open, else its Result. Invocations beyond the workspace's limit of waiting ones are refused.
     """
     whole: Any = pipeline
     admitting = replace(whole, policies=whole.policies.over(_UntilAway(whole.plugins))) if pipeline.policies.is_on else pipeline
@@ -245,7 +245,7 @@ class _UntilAway:
         return getattr(self._plugins, name)
 
     def judge(self, question: Mapping[str, Any]) -> Any:
-        """Return what the policies have decided.
+        """Return the policies' decision.
 
         :raises Unavailable: if one gives no decision, or gave none before.
         """

@@ -1,4 +1,4 @@
-"""Events as evidence of a call in doubt: those that carry the marker of one of its attempts, and come from its own account."""
+"""Events as evidence of a call in doubt: they carry the marker of one of its attempts, and come from its own account."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal
 
 CANDIDATES = 5
-"""Attempts of a lost process whose markers are looked for: nobody knows how many it had made."""
+"""Attempts of a lost process whose markers are searched for: the real number is unknown."""
 
 
 def markers_of(journal: Journal, identifier: str, facts: Mapping[str, Any]) -> Sequence[str]:
-    """Return the markers of the attempts that may have taken effect; of a lost process, of those that it may have made."""
+    """Return the markers of the attempts that may have taken effect; for a lost process, of the attempts that it may have made."""
     known: Sequence[str] | None = facts["markers"]
     if known is not None:
         return known
@@ -65,8 +65,8 @@ def made_known(journal: Journal, doubts: Doubts, doubt: Doubt, now: float) -> Do
 
 
 async def plan_of(pipeline: Pipe, entry: Entry, facts: Mapping[str, Any]) -> Plan:
-    """Return the plan of a call that was made, with its action's code. Its connection, as the ``facts`` of its doubt have it, may have
-    another name by now."""
+    """Return the plan of an earlier call, with its action's code. Its connection, known from the ``facts`` of its doubt, may have been
+    renamed."""
     connection = {} if entry.connection is None else {"connection": entry.connection}
     given = {"connector": entry.connector, "action": entry.action, "inputs": {}, **connection}
     stored = {"invocation": given, "connectionId": (facts.get("connection") or {}).get("id")}
@@ -83,9 +83,9 @@ async def plan_of(pipeline: Pipe, entry: Entry, facts: Mapping[str, Any]) -> Pla
 
 
 class ToldEvents:
-    """Events that carry a marker of a doubt, of one trigger: an ``own`` one of each thing, and how many are ``foreign``.
+    """Events of one trigger that carry a marker of a doubt: an ``own`` one per object, and the number of ``foreign`` ones.
 
-    ``account`` is the account of the call: that of its connection, also as an earlier look knew it before the connection was changed.
+    ``account`` is the account of the call: its connection's, also as an earlier look found it before the connection was changed.
     """
 
     def __init__(self, journal: Journal, doubt: Doubt, trigger: str) -> None:
@@ -103,9 +103,9 @@ class ToldEvents:
         self.foreign = len(found) - len(own)
 
     def _is_own(self, event: Mapping[str, Any]) -> bool:
-        """Return whether an event is of the account of the call: it came over the same connection, or both accounts are known and equal.
+        """Return whether an event belongs to the call's account: it came over the same connection, or both accounts are known and equal.
 
-        A connection that the trigger cannot use, such as SMTP's, has no account that anybody could know: there the marker decides.
+        A connection that the trigger cannot use, such as SMTP's, has no known account: then the marker decides.
         """
         used, now, over = self._used, self._now, event.get("connection") or {}
         unchanged, account = self._is_unchanged, self.account
@@ -122,7 +122,7 @@ class ToldEvents:
 
 
 def output_of(plan: Plan, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the output that an event proves: the member that is marked as the provider's reference, if that is all that is required."""
+    """Return the output that an event proves: the member that is marked as the provider's reference, if no other member is required."""
     reference = event.get("reference")
     place = next((place for place in plan.references if len(place) == 1), None)
     if reference is None or place is None or plan.action.hands_out:

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from jackfield.wire.head import Fields
 
 _LARGEST = 1024 * 1024
-"""Bytes of the bodies of one call that are kept, those of the last exchanges first."""
+"""Maximum bytes of the stored bodies of one call, the last exchanges first."""
 _WITHHELD, _JUDGED = "secrets of the output", "withheld by a policy"
 _NOT_SENT = {Sent.NOTHING: False, Sent.REFUSED: True, Sent.UNKNOWN: True}
 
 
 def exchanges_of(call: Reached, result: Result) -> Mapping[str, Any] | None:
-    """Return what is kept of a call that has ended, without secrets; None if nothing is.
+    """Return the exchanges to store of an ended call, without secrets; None if there are none.
 
-    That is what it sent and what came back, if it failed or is in doubt, or if its caller asked for a trace. A call that sends by other
-    means than HTTP, or asks for credentials, has ``captured`` false.
+    They are stored if the call failed or is in doubt, or if its caller asked for a trace. A call that sends by other means than HTTP, or
+    asks for credentials, has ``captured`` false.
     """
     attempts, asked = call.attempts, call.asked
     if attempts is None or asked is None or not (asked.invocation.trace or result.status in ("failed", "in_doubt")):

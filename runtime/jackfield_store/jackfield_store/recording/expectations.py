@@ -38,9 +38,9 @@ MARGIN = 60.0
 """Seconds before the begin of a call, and after its end, that count as the time of its request: clocks differ."""
 _LONGEST_SIMILAR = 1024
 _EVENT_LOOKS = (2.0, 60.0)
-"""Seconds after a doubt at which the events are read that have overtaken it. Those that come later make it due by themselves."""
+"""Seconds after a doubt at which events are read that arrived before it. Later events make it due by themselves."""
 UNDECIDED = "undecided"
-"""Member of what a thing must say where that is declared for other inputs than those of the call: nothing that it says is a verdict."""
+"""Verdict rule for an object whose declared values are for other inputs than the call's: none of its values decides."""
 _LITERAL = "$value"
 """Stands for a value that is no placeholder, whatever it looks like, until the look is made."""
 OF_HOST = "host"
@@ -53,8 +53,8 @@ _LOG = logging.getLogger("jackfield.doubts")
 class Expectation:
     """Facts of one call that may end in doubt. ``wraps`` the units of its begin and end.
 
-    If ``is_kept``, the facts are kept from the begin. Those of what only events tell are found at the end, or again from the entry: each
-    mail would pay for a doubt that it seldom is.
+    If ``is_kept``, the facts are stored from the begin on. Facts for events alone are collected at the end, or again from the entry:
+    otherwise every mail would pay for a rare doubt.
     """
 
     def __init__(self, journal: Journal, attempts: Attempting, draft: Draft, facts: Callable[[], dict[str, Any]], *, is_kept: bool) -> None:
@@ -129,9 +129,9 @@ class Expectation:
 
 
 def expected(journal: Journal, found: Found, draft: Draft, attempts: Attempts, barred: Barred, *, is_shared: bool) -> Expectation | None:
-    """Return the facts of a call; None if nobody could look: over an inline connection, with too much to keep, or where the caller has set
-    the marker's place himself. ``barred`` says why the caller may not make a read himself, as he gives with his own evidence; with
-    ``is_shared``, all attempts have one marker."""
+    """Return the facts of a call; None if no look could be made: over an inline connection, with too much to store, or where the caller has
+    set the marker's place. ``barred`` returns why the caller may not make a read that the caller gives as evidence; with ``is_shared``, all
+    attempts have one marker."""
     asked, plan, code, inputs = found.asked, found.plan, found.plan.code, attempts.inputs
     marker, looks = code.marker, code.evidence
     if asked.inline is not None:
@@ -190,9 +190,9 @@ def _facts(
 
 
 def credentials_of(journal: Journal, attempts: Attempting | None) -> str | None:
-    """Return a keyed digest of the credentials that a connection is opened with; None without a connection, ``OF_HOST`` if the host has
-    them. Its version tells nothing of a secret that it refers to, of its OAuth client, or of who has approved it: each may lead to another
-    account."""
+    """Return a keyed digest of the credentials that a connection is opened with; None without a connection, ``OF_HOST`` for the host's
+    credentials. Its version does not cover a referenced secret, its OAuth client, or the person who has approved it: each may lead to
+    another account."""
     opening = None if attempts is None else attempts.opening
     if opening is None:
         return None
@@ -228,7 +228,7 @@ def _given(row: dict[str, Any], barred: Barred, within: str) -> dict[str, Any]:
 
 
 def _row(look: Evidence, known: Mapping[str, Any], *, places: bool) -> dict[str, Any] | None:
-    """Return a look as it is kept, with the values of this call; None if it needs what the call does not have."""
+    """Return a look in its stored form, with the values of this call; None if it needs a value that the call lacks."""
     if isinstance(look, EventEvidence):
         return _row_of_events(look) if places else None
     if isinstance(look, RecordEvidence):
@@ -262,7 +262,8 @@ def _row(look: Evidence, known: Mapping[str, Any], *, places: bool) -> dict[str,
 
 
 def _when(rows: Sequence[When], inputs: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what a thing must say after a call with these inputs; ``UNDECIDED`` if no row is for them, None if nothing is declared."""
+    """Return the expected values of an object after a call with these inputs; ``UNDECIDED`` if no row applies to them, None if nothing is
+    declared."""
     found = next((row for row in rows if row.counts(inputs)), None)
     if found is None:
         return {UNDECIDED: True} if rows else None
@@ -270,7 +271,7 @@ def _when(rows: Sequence[When], inputs: Mapping[str, Any]) -> dict[str, Any] | N
 
 
 def _canary(canary: Canary | None, known: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the read that must succeed beside a missing thing; None if there is none for this call."""
+    """Return the read that must succeed along with a missing object; None if there is none for this call."""
     try:
         return None if canary is None else {"action": canary.action, "inputs": filled(canary.inputs, known)}
     except LookupError:
@@ -278,7 +279,7 @@ def _canary(canary: Canary | None, known: Mapping[str, Any]) -> dict[str, Any] |
 
 
 def _similar(look: Look, known: Mapping[str, Any]) -> list[list[Any]] | None:
-    """Return what a similar thing has in common with this call, secrets masked; None if the call lacks some of it, or that is long."""
+    """Return the values that a similar object shares with this call, secrets masked; None if the call lacks some, or they are long."""
     try:
         found = [[at, filled(value, {**known, "inputs": known["shown"]})] for at, value in look.similar.items()]
     except LookupError:
@@ -287,7 +288,7 @@ def _similar(look: Look, known: Mapping[str, Any]) -> list[list[Any]] | None:
 
 
 def filled(value: Any, known: Mapping[str, Any]) -> Any:
-    """Put the values of a call in the place of placeholders. Those that are not known yet stay.
+    """Replace placeholders by a call's values. Placeholders without a known value stay.
 
     :raises LookupError: if an input is missing.
     """
@@ -311,6 +312,6 @@ def _value(placeholder: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
 
 
 def marker_of(journal: Journal, identifier: str, delivery: int, attempt: int) -> str:
-    """Return the marker of one attempt of a call, 128 bits of a keyed hash in Base32: it names nothing, and nobody can guess it."""
+    """Return the marker of one attempt of a call, 128 bits of a keyed hash in Base32: it has no meaning, and cannot be guessed."""
     digest = journal.vault.hmac(journal.workspace, b"doubt\0%b\0%d\0%d" % (identifier.encode(), delivery, attempt))
     return b32encode(bytes.fromhex(digest[:32]))[:26].decode().lower()

@@ -16,8 +16,8 @@ _VALUE = re.compile(r"\{(/[^{}]*)\}")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Finding of one look. ``result`` is one of ``LOOK_RESULTS``; ``missing`` is True if the provider said that the one thing asked for
-    does not exist. A look whose source is not read to its end yet goes on ``again`` seconds later, and does not count until then."""
+    """Finding of one look. ``result`` is one of ``LOOK_RESULTS``; ``missing`` is True if the provider said that the requested object does
+    not exist. A look whose source is not read to its end continues ``again`` seconds later, and does not count until then."""
 
     result: str
     text: str = ""
@@ -27,9 +27,9 @@ class Finding:
     """True if further looks of this source would find nothing."""
     again: float | None = None
     link: str | None = None
-    """Address at the provider where people see what was found."""
+    """Address at the provider where people see the found object."""
     sent: Mapping[str, str] | None = None
-    """What was sent of that by which a similar thing was found."""
+    """Values of the request by which a similar object was found."""
     shown: Mapping[str, str] = field(default_factory=dict)
     """Beginning of ``item``, without its secrets."""
     refusal: Mapping[str, Any] | None = None
@@ -38,16 +38,16 @@ class Finding:
     exists: bool = False
     """True if there is, or was, such a thing, although that proves nothing."""
     verdict: str | None = None
-    """What it proves by the word of a function's author."""
+    """Verdict declared by a function's author."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is kept of it."""
+        """Return its stored form."""
         about = {"text": self.text, "link": self.link, "sent": self.sent}
         return {"result": self.result, **{name: value for name, value in about.items() if value}}
 
 
 def link_of(declared: str | None, item: Any) -> str | None:
-    """Return the address at which people see what was found; None if none is declared, or it lacks a value."""
+    """Return the address at which people see the found object; None if none is declared, or a value is missing."""
     if declared is None:
         return None
     try:

@@ -38,8 +38,8 @@ class Claimant(Protocol):
 
 
 async def result_of_holder(claimant: Claimant, approvals: Callable[[], Any], *, joins: bool) -> Result | None:
-    """Return the Result of the call that holds a key; None if the key is free. One that ``joins`` gets a Result of status ``queued`` or
-    ``running`` if that call has not ended after the time to wait. ``approvals`` returns the module of calls that wait for a person.
+    """Return the Result of the call that holds a key; None if the key is free. A caller that ``joins`` gets a Result of status ``queued``
+    or ``running`` if that call has not ended after the time to wait. ``approvals`` returns the module of calls that wait for a person.
 
     :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
     """

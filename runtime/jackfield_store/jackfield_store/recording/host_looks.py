@@ -1,6 +1,6 @@
-"""Looks of a program's own functions. What one finds settles a doubt as evidence does, on the word of its author.
+"""Looks of a program's own functions. Their findings settle a doubt as evidence does, on the author's word.
 
-A doubt of a function is due like any other, but only a process that declares the function with a look can claim it. It does so wherever
+A doubt of a function is due like any other, but only a process that declares the function with a look can claim it. This works wherever
 jackfield keeps its lease: in a program, a worker or a server, in a thread of its own, since a look is code of the program.
 """
 
@@ -50,7 +50,7 @@ _MOST = 4
 _PAUSE = 1.0
 """Seconds between two looks at an entry that its caller waits for."""
 _PARTING = 1.0
-"""Seconds for which the end of a process waits for looks. One that goes on is made again when its claim has run out."""
+"""Seconds for which the end of a process waits for looks. An unfinished look is made again when its claim has expired."""
 _WITHIN = 0.5 * LASTS
 """Seconds that a look may take which is a coroutine."""
 _AT_ONCE = "The same call of the function looks at once."
@@ -125,7 +125,7 @@ def look(journal: Journal, clock: Clock, doubt: Doubt, functions: Functions, *, 
 
 
 def noted(journal: Journal, clock: Clock, doubt: Doubt, entry: Entry, found: Looked | None, *, by_person: bool) -> str | None:
-    """Record what a look has found, and settle the doubt by it; return the verdict that has, if one has.
+    """Record a look's finding, and settle the doubt by it; return the verdict if it is settled.
 
     :raises OvertakenError: if another process has looked meanwhile.
     """
@@ -146,7 +146,7 @@ def noted(journal: Journal, clock: Clock, doubt: Doubt, entry: Entry, found: Loo
 
 
 def looked(journal: Journal, clock: Clock, identifier: str, found: Looked) -> Result:
-    """Record what the look of a repeat has found about a doubt; return the Result that the repeat has."""
+    """Record the finding of a repeat's look about a doubt; return the Result of the repeat."""
     doubts, entry = Doubts(journal.database, journal.vault, journal.workspace, clock), journal.find(identifier, alone=True)
     if (doubt := doubts.find(identifier)) is None:  # of a process that did not keep any of functions
         waiting = partial(left, workspace=journal.workspace, identifier=identifier, status=entry.status, now=journal.time.stamp())
@@ -192,7 +192,7 @@ class _Looking:
         return f"{HOST}/{row['action']}"
 
     def made(self, row: Mapping[str, Any], due: float | None) -> Finding:
-        """Judge what it has found. That nothing took effect counts a while after the doubt, by the author's word."""
+        """Judge its finding. A missing effect is conclusive some time after the doubt, as the author declares."""
         del row, due
         found, at = self._found, self.doubt.since + self._found.absent_after
         if found.output is not None:

@@ -1,13 +1,13 @@
 """Jobs from their start to their end: the handle is stored, polls follow one another, and one of them finds the end.
 
 The start is a call like any other, so it is retried, paced and in doubt by the action's effect. Once its handle is in the journal, nothing
-starts the job again. From then on each poll is a claim of its own (``journal/jobs``), by whoever is there: a caller that waits, ``serve``,
-``worker``. A poll that fails ends nothing; only the provider's word does, or the end of the job's time.
+starts the job again. From then on each poll is a claim of its own (``journal/jobs``), by any available process: a waiting caller,
+``serve``, ``worker``. A failing poll ends nothing; only the provider's word does, or the end of the job's time.
 
 Without a journal, and over an inline connection, nothing can be stored: the call polls itself, and is in doubt at its deadline.
 
-Rules are asked when a job starts. What was allowed then is polled to its end with the runtime's own rights: a token that expires meanwhile
-does not leave the provider's work without an owner.
+Rules are checked when a job starts. An allowed job is polled to its end with the runtime's own rights: a token that expires meanwhile does
+not leave the provider's work without an owner.
 """
 
 from __future__ import annotations
@@ -60,16 +60,16 @@ _MISSED = 5.0
 _LAST = 30.0
 """Seconds within which a job whose time is over is cancelled."""
 _LOOK = 1.0
-"""Seconds between two looks of a caller that waits, so that it sees what other processes have found."""
+"""Seconds between two checks of a waiting caller for the findings of other processes."""
 _MAX_TEXT = 200
 _MAX_INPUT = 2048
 """Characters of an input, as JSON, that polls get to open the connection with: regions, not attachments."""
 
 
 async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
-    """Store the handle of a job that has started, then wait for the end of the job until the call's deadline.
+    """Store the handle of a started job, then wait for the end of the job until the call's deadline.
 
-    A queued call does not wait. Return the job's Result, or one of status ``running``.
+    A queued call does not wait. Return the job's Result, or a Result of status ``running``.
 
     :raises JackfieldError: if the handle can be stored nowhere and the job has not ended in time; a ``write`` is in doubt then.
     """
@@ -106,7 +106,7 @@ def connection_id(plan: Plan) -> dict[str, str]:
 
 
 def _remembered(invocation: Invocation, plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the invocation by which polls find connector and connection, with the small ones of its inputs."""
+    """Return the invocation by which polls find connector and connection, with its small inputs."""
     target = plan.target
     members = {
         "connector": invocation.connector, "action": invocation.action, "connection": None if target is None else target.name,
@@ -124,9 +124,9 @@ async def awaited(
     cancelled: threading.Event | None = None,
     follow: Follow | None = None,
 ) -> Result:
-    """Wait for the end of an invocation, at most for ``seconds`` if given, or until ``cancelled`` is set, and poll its job when it is due.
+    """Wait for the end of an invocation, at most for ``seconds`` if given, or until ``cancelled`` is set, and poll its due job.
 
-    Return its Result, or one that has not ended. ``follow`` gets the job's progress at each look.
+    Return its Result, or an unfinished one. ``follow`` gets the job's progress at each look.
     """
     journal, clock = required(pipeline.journal()), pipeline.dependencies.clock
     due, until = DueJobs(journal.database, clock), clock.monotonic() + (math.inf if seconds is None else seconds)
@@ -176,7 +176,7 @@ class _Ending:
 
 
 def _caller_of(stored: Mapping[str, Any]) -> Caller:
-    """Return who has started a job, as policies are told."""
+    """Return the caller who started a job, for policies."""
     known = {name: stored[name] for name in ("scope", "remote", "token", "audience") if name in stored}
     return Caller(stored["caller"], **known)
 
@@ -186,7 +186,7 @@ def _meta(entry: Entry) -> Meta:
 
 
 async def polled(pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: float = math.inf) -> Result | None:
-    """Poll a claimed job, after telling the provider to cancel it if somebody has asked for that, and record what was found.
+    """Poll a claimed job, after passing on a requested cancellation to the provider, and record the finding.
 
     Return the Result if the job has ended; else it waits for its next poll. This takes its ``timeoutSeconds``, at most ``seconds``.
     """
@@ -212,7 +212,7 @@ async def _polled(pipeline: Pipe, claimed: ClaimedJob, seconds: float, call: Rea
 
 
 def _owe(journal: Journal, claimed: ClaimedJob, unit: Unit) -> None:
-    """Record what a poll has found once the database is back. Until then the job is this process's task, or recovery would give it back."""
+    """Record a poll's finding once the database is back. Until then the job is this process's task, or recovery would give it back."""
 
     def owed(transaction: Transaction) -> int:
         journal.tasks.pop(claimed.id, None)
@@ -247,14 +247,14 @@ class _Poll:
     tried: bool = False
     can_cancel: bool = False
     asker: Caller | None = None
-    """Who has started the job, as policies are told."""
+    """The caller who started the job, for policies."""
     found: Found | None = None
     handle: Mapping[str, Any] = field(default_factory=dict)
     undecided: Mapping[str, Any] | None = None
     """Output that no policy has decided on; None if there is none."""
 
     async def made(self) -> _Found:
-        """Poll, and judge what happened."""
+        """Poll, and judge the outcome."""
         ended, error, seconds = None, None, self._pause()
         try:
             asked = await self._asked()
@@ -315,7 +315,7 @@ class _Poll:
             return self._judged(fault)
 
     async def _seen(self, result: Result) -> Result:
-        """Return a Result as policies let the one who has started the job see it."""
+        """Return a Result in the form that policies permit to the one who started the job."""
         if self.found is None:  # nothing of its action was asked
             return result
         ended = await self.pipeline.policies.judged(self.found, Ended(result, self.call.attempts), self.asker)
@@ -329,7 +329,7 @@ class _Poll:
         return attempts
 
     async def _cancel(self, found: Found, cancel: Action | None) -> None:
-        """Tell the provider. What refuses it is not asked again, and the poll shows what became of the job.
+        """Cancel the job at the provider. A refused cancellation is not repeated, and the poll shows the job's state.
 
         :raises JobFailed: if that has ended it.
         """
@@ -398,7 +398,7 @@ class _Poll:
         return endings.refused(self.call, doubt, self.pipeline.workspace)
 
     def _dated(self, result: Result) -> Result:
-        """Set the meta to that of the whole job: attempts are those of its start."""
+        """Set the meta of the whole job: the attempts are those of its start."""
         entry, meta = self.entry, result.meta
         meta.connector_version = meta.connector_version or entry.connector_version
         meta.attempts, meta.request_id = entry.attempts, meta.request_id or entry.request_id

@@ -1,4 +1,4 @@
-"""Log of the looks of one doubt: which are due, what they have found, and whether that agrees."""
+"""Log of the looks of one doubt: the due ones, their findings, and whether the findings agree."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class LookLog:
         """Source and result of each look of this round."""
 
     def rows(self, *, everything: bool, is_open: bool) -> Iterator[Mapping[str, Any]]:
-        """Yield the sources to look at: those whose next look is due, all events, and ``everything`` for a person. Of what is in doubt no
-        more, nobody but a person reads anything but events."""
+        """Yield the sources to read: those whose next look is due, all events, and ``everything`` for a person. For a settled doubt,
+        sources other than events are read only for a person."""
         for row in self._doubt.facts["looks"]:
             if everything or row.keys() & {"trigger", "source"} or (is_open and self.is_due(row)):
                 yield row
@@ -62,7 +62,7 @@ class LookLog:
 
     @property
     def only_waits(self) -> bool:
-        """True if this round has found nothing, and goes on later, but not at once."""
+        """True if this round has found nothing, and continues later, but not at once."""
         return not self.found and self._again is not None and self._again > 2.0
 
     def is_due(self, row: Mapping[str, Any]) -> bool:
@@ -71,7 +71,7 @@ class LookLog:
         return bool(made < len(row["looks"]) and row["looks"][made] * 0.79 <= self.now - self._doubt.since)
 
     def add(self, row: Mapping[str, Any], finding: Finding) -> None:
-        """Add what a look has found. It ``counts`` as one of those that are due, unless its row says otherwise."""
+        """Add a look's finding. It ``counts`` as a due look, unless its row says otherwise."""
         key = row["key"]
         number = self._looks[-1].get("number", len(self._looks)) + 1 if self._looks else 1
         one = {"number": number, "at": self.now, "source": source_of(row), **finding.to_json()}
@@ -84,7 +84,8 @@ class LookLog:
             self._absent.pop(key, None)
 
     def leaves(self, row: Mapping[str, Any], finding: Finding) -> None:
-        """Leave a look to another process: it is told once, counts as not made, and is due again, the later the older the doubt is."""
+        """Leave a look to another process: this is recorded once, the look counts as not made, and becomes due again, the later the older
+        the doubt is."""
         last = self._looks[-1] if self._looks else {}
         if (last.get("result"), last.get("text"), last.get("source")) != (finding.result, finding.text, source_of(row)):
             made = dict(self._made)
@@ -93,7 +94,7 @@ class LookLog:
         self.goes_on(max(_LEFT, (self.now - self._doubt.since) / 4))
 
     def agrees(self, finding: Finding) -> bool:
-        """Return whether no look at this doubt has ever told something else of the call."""
+        """Return whether no earlier look at this doubt contradicts the finding."""
         return self._told <= {finding.result}
 
     def was_absent(self, row: Mapping[str, Any], before: float) -> bool:
@@ -102,7 +103,7 @@ class LookLog:
         return bool(first <= before) and not self._seen
 
     def ends(self) -> None:
-        """Let nobody look by himself any more."""
+        """Make no more automatic looks."""
         self._ended = True
 
     def left(self, first: float = MAX_LOOKING) -> float | None:

@@ -38,8 +38,8 @@ _PAGES = 10
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Answer of a provider that has no such thing. It ``is_proof`` if its evidence has declared it as such an answer, ``was_there`` if it
-    says that the thing is gone. ``seen`` are the requests and answers of the read."""
+    """Answer of a provider without the requested object. It ``is_proof`` if its evidence has declared it as such an answer, ``was_there``
+    if it says that the object was deleted. ``seen`` are the requests and answers of the read."""
 
     is_proof: bool
     was_there: bool
@@ -81,11 +81,11 @@ class LookReads:
     def pages(
         self, given: Mapping[str, Any], most: int = _PAGES, needs: Mapping[str, Any] | None = None, absent: Absent = PLAIN
     ) -> list[Mapping[str, Any]] | Missing:
-        """Return at most ``most`` pages of a read: connector, action and inputs are ``given``. A session for it is narrowed to the
-        permissions that it ``needs``, if these are known. If the provider says that there is no such thing, return what it has said:
-        ``absent`` is the answer by which that counts.
+        """Return at most ``most`` pages of a read: connector, action and inputs are ``given``. A session for it is narrowed to its
+        ``needs``, if these permissions are known. If the provider says that the object does not exist, return that answer: ``absent`` is
+        the declared form of it.
 
-        :raises JackfieldError: if it fails; a provider may quote the connection's secrets in it, which are masked.
+        :raises JackfieldError: if it fails; secrets of the connection that a provider quotes in it are masked.
         """
         try:
             found = run_in_thread(self._read(given, most, needs or {}))
@@ -150,9 +150,9 @@ class LookReads:
         return attempts
 
     def _require_same(self, plan: Plan) -> None:
-        """Require that the connection is the one of the call.
+        """Require that the connection is still the call's.
 
-        :raises NotAllowed: if it is another one by now: what another account lacks proves nothing.
+        :raises NotAllowed: if it is another one: an object missing in another account proves nothing.
         """
         was, target = self._doubt.facts["connection"], plan.target
         if was is None or target is None:

@@ -1,4 +1,4 @@
-"""Looks at the sources of one doubt: what they have found, judged by what proves something."""
+"""Looks at the sources of one doubt: their findings, judged by the rules of proof."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal
 
 _LONGEST, _LONGEST_TEXT = 256, 2_560
-"""Characters of what is told of a failure, and of what is shown of what was found."""
+"""Maximum characters of a failure's text, and of a displayed object."""
 _FINAL = frozenset({"not_allowed", "approval_required", "forbidden", "unauthenticated", "unknown_connection", "unknown_connector",
                     "unknown_action", "invalid_connection", "invalid_input"})  # fmt: skip
 """Errors of a look that further ones would meet again until a person does something."""
@@ -63,11 +63,11 @@ class Looking:
         self._version, self.other_version = _version_of(pipeline, doubt.facts)
 
     def source(self, row: Mapping[str, Any]) -> str:
-        """Return what has told, with its connector."""
+        """Return the source of a finding, with its connector."""
         return source_of(row) if "source" in row else f"{self.doubt.facts['connector']}/{source_of(row)}"
 
     def made(self, row: Mapping[str, Any], due: float | None) -> Finding:
-        """Make one look, and judge what it finds; ``due`` is when a log must have been read."""
+        """Make one look, and judge its finding; ``due`` is the time up to which a log must have been read."""
         if "trigger" in row:
             return self._told(row)
         if "source" in row:
@@ -110,7 +110,7 @@ class Looking:
         return self._lacking(row, missing) if by_marker and len(missing) == len(markers) > 0 else Finding("nothing")
 
     def _pages(self, row: Mapping[str, Any], marker: str | None, key: object = None) -> list[Mapping[str, Any]] | Missing:
-        """Read what a look asks for by a marker, with the key of the call unless another is given."""
+        """Read the objects with a marker, with the key of the call unless another is given."""
         own = row if key is None else {**row, "sentKey": key}
         absent = Absent.from_json(row.get("absent")) or PLAIN
         return self._reads.pages(self._asked(row["action"], self._filled(row["inputs"], marker, own)), absent=absent)
@@ -120,8 +120,8 @@ class Looking:
         return {"connector": self.doubt.facts["connector"], "action": action, "inputs": inputs, **version}
 
     def _found(self, row: Mapping[str, Any], seen: Sequence[Thing], attempts: int) -> Finding:
-        """Judge the things that have a marker of the call: what they say decides, if that is declared. One that was seen twice, and has
-        said two things, has said nothing."""
+        """Judge the objects with a marker of the call: their values decide, if that is declared. An object that was seen twice with
+        different values gives no verdict."""
         at = row.get("id", "/id")
         found = distinct(seen, at)
         of_each = len({thing.marker for thing in found})
@@ -149,8 +149,8 @@ class Looking:
 
     @property
     def _accounts_for_all(self) -> bool:
-        """True if a thing of each marker is one of each attempt. Where all attempts carry one marker, a server that does not know their key
-        has made several things, and shows one."""
+        """True if the objects with each marker account for every attempt. If all attempts carry one marker, a server that does not know
+        their key may have created several objects, and show one."""
         facts = self.doubt.facts
         return facts["markers"] is not None and (facts.get("one", False) or not facts["shared"])
 
@@ -178,10 +178,10 @@ class Looking:
         return Finding("refused", self._text(shown), thing.item, link=self._link_of(row, thing), shown=shown, refusal=refusal)
 
     def _echo(self, row: Mapping[str, Any], *, settles: bool) -> Finding | None:
-        """Return the finding of a read that repeats what it is asked for, so that a match with it proves nothing; None of a sound one.
+        """Return the finding for a read that echoes its inputs, so that a match proves nothing; None for a sound read.
 
-        It is asked once more, with a marker and a key that nobody has, and remembered for this evidence and connection. What ``settles`` is
-        confirmed each time, after the match: a read may begin to repeat.
+        The read is repeated with an unused marker and key, and the result is remembered for this evidence and connection. For evidence that
+        ``settles``, this is confirmed each time, after the match: a read may begin to echo.
         """
         if not {"$marker", "$key"} & {*placeholders(row["inputs"])}:
             return None
@@ -201,15 +201,15 @@ class Looking:
         return None if fault is None else Finding("failed", fault, is_final=True)
 
     def _place(self, row: Mapping[str, Any]) -> str:
-        """Return where it is remembered whether a read repeats what it is asked for."""
+        """Return the key under which it is remembered whether a read echoes its inputs."""
         facts, connection = self.doubt.facts, self.doubt.facts["connection"] or {}
         own = [row["inputs"], row["match"], row.get("contains"), row.get("each")] if row.get("given") else None
         over = [connection.get(name) for name in ("id", "version", "digest")]
         return place_of("echo", facts["connector"], facts["version"], self.entry.action, row["key"], own, over)
 
     def _lacking(self, row: Mapping[str, Any], missing: Sequence[Missing]) -> Finding:
-        """Judge that the one thing asked for is missing. That proves something only by the answer that is declared for it, with the call's
-        own credentials, and if something else was found beside it."""
+        """Judge that the requested object is missing. That is a proof only with the declared answer, with the call's own credentials, and
+        if the canary was found."""
         if any(one.was_there for one in missing):
             return Finding("nothing", "answered as gone: it was there, so that proves no absence", exists=True)
         if "absentAfter" not in row:
@@ -222,8 +222,7 @@ class Looking:
         return Finding("nothing", missing=True) if why is None else why
 
     def _canary(self, canary: Mapping[str, Any] | None, missing: Sequence[Missing]) -> Finding | None:
-        """Read something that exists beside what is missing; return why that shows nothing, None if it succeeds, and the same API has
-        answered both."""
+        """Read the canary of a missing object; return why it proves nothing, None if it succeeds, and the same API has answered both."""
         if canary is None:
             return Finding("nothing", _NO_CANARY)
         found = attempt(self._reads.pages, self._asked(canary["action"], self._filled(canary["inputs"], None)), 1)
@@ -241,15 +240,15 @@ class Looking:
         return self._unproven() if odd is None else Finding("nothing", f"not found, but {odd}: that proves nothing")
 
     def _unproven(self) -> Finding | None:
-        """Return why the last read proves nothing by what it lacks: nobody knows that it was made with the credentials of the call. None
-        if it was."""
+        """Return why the absence in the last read proves nothing: it may have been made with other credentials than the call's. None if
+        they were the same."""
         used, facts = credentials_of(self.journal, self._reads.attempts), self.doubt.facts
         if used == OF_HOST:
             return Finding("nothing", _OF_HOST)
         return None if "credentials" in facts and facts["credentials"] == used else Finding("nothing", _ROTATED)
 
     def _similar(self, row: Mapping[str, Any], like: Sequence[Thing]) -> Finding | None:
-        """Return the finding of a thing without the marker that has much in common with what was sent; None without one."""
+        """Return the finding of an object without the marker that is similar to the request; None without one."""
         if not like:
             return None
         sent = {at: str(self._clean(self._filled(value, None)))[:_LONGEST] for at, value in row["similar"]}
@@ -257,13 +256,13 @@ class Looking:
         return Finding("similar", self._text(shown), link=self._link_of(row, like[0]), sent=None if self.judges else sent)
 
     def _clean(self, item: Any) -> Any:
-        """Return what was found without the secrets of the connection."""
+        """Return a found object without the secrets of the connection."""
         attempts = self._reads.attempts
         redactor = None if attempts is None else attempts.redactor
         return item if redactor is None else redactor.clean_json(item)
 
     def _masked(self, thing: Thing) -> Any:
-        """Return a thing without secrets, and without what the read's output has as secret: its places are those of the whole page."""
+        """Return an object without secrets, including the secret places of the read's output, which are relative to the whole page."""
         attempts = self._reads.attempts
         page = thing.page if attempts is None else concealed(thing.page, attempts.plan.secrets)
         try:
@@ -275,7 +274,7 @@ class Looking:
         return "" if self.judges else json.dumps(shown, ensure_ascii=False)[:_LONGEST_TEXT]
 
     def _shown(self, row: Mapping[str, Any], masked: Any) -> dict[str, str]:
-        """Return the beginning of a thing, without what its read puts around it."""
+        """Return the beginning of an object, without the envelope of its read."""
         towards = next((at for at, _ in (*row["match"], *row.get("contains", ()))), "")
         return beginning(masked, row.get("within", ""), towards.rpartition("/")[0])
 
@@ -283,7 +282,7 @@ class Looking:
         return self._link(row.get("link"), thing.item, self._masked(thing))
 
     def _link(self, declared: str | None, item: Any, masked: Any) -> str | None:
-        """Return the address of what was found; None if it would hold a secret, in whatever spelling: an address has no room for masks."""
+        """Return the address of a found object; None if it would contain a secret, in any spelling: an address cannot be masked."""
         found = None if self.judges else link_of(declared, item)
         if found is None or link_of(declared, masked) != found:
             return None
@@ -340,7 +339,7 @@ class Looking:
             return False
 
     def _is_like(self, row: Mapping[str, Any], item: Any) -> bool:
-        """Return whether a thing without the marker is like what was sent."""
+        """Return whether an object without the marker is similar to the request."""
         try:
             wanted = row.get("similar", ())
             return bool(wanted) and all(same(follow(item, at), self._filled(value, None)) for at, value in wanted)
@@ -348,8 +347,8 @@ class Looking:
             return False
 
     def output(self, row: Mapping[str, Any], item: Any) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
-        """Return the output that a look has declared, or that an event proves, if it is one of the action; else None. Return also the
-        references by which further events name it. A log has none."""
+        """Return the output that a look has declared, or that an event proves, if it fits the action; else None. Also return the references
+        by which further events refer to it. A log has none."""
         if "source" in row:
             return None, ()
         try:
@@ -378,15 +377,15 @@ class Looking:
 
 
 def _said(rule: When, thing: Thing, seen: Sequence[Thing], at: str) -> tuple[str | None, str]:
-    """Return what a thing says, and by which values; no verdict if it said something else where it was seen, too."""
+    """Return the verdict of an object, and the values that decide it; no verdict if another sighting of it differs."""
     verdict, told = rule.said(thing.item)
     agrees = all(rule.said(other.item)[0] == verdict for other in seen if is_one(thing, other, at))
     return verdict if agrees else None, told
 
 
 def _version_of(pipeline: Pipe, facts: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Return the specifier of the connector's version that made the call, if it is not the default one here. Return also what is said of a
-    look that this process cannot make, since it has another version: what that reads may have another meaning."""
+    """Return the specifier of the connector's version that made the call, if it is not the default one here. Also return the text for looks
+    that this process cannot make, because it has another version, whose reads may have another meaning."""
     connector, wanted = facts["connector"], facts["version"]
     present = attempt(pipeline.catalog.find, connector)
     has = None if isinstance(present, Raised) else present.version

@@ -1,7 +1,7 @@
-"""Looks for evidence of what became of a call in doubt: reads over its connection, of which each finding is judged, recorded and shown.
+"""Looks for evidence of the outcome of a call in doubt: reads over its connection, whose findings are judged, recorded and shown.
 
-A look is a read with the runtime's own rights, as polls of jobs are: it may be repeated, and nothing here sends anything else. What it
-finds settles the doubt if the workspace and its operator want that; it never lets the call be sent again.
+A look is a read with the runtime's own rights, as polls of jobs are: it may be repeated, and nothing here sends anything else. Its finding
+settles the doubt if the workspace and its operator want that; it never lets the call be sent again.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _PROVED = {"matched": "took", "refused": "refused"}
 
 
 class Judged(Protocol):
-    """Looks of one doubt, as they are judged.
+    """Looks of one doubt, as the judgement sees them.
 
-    - ``judges``: a policy judges what a caller is shown.
+    - ``judges``: a policy judges the caller's view.
     - ``account``: of the call, as far as the looks know it.
-    - ``other_version``: why this process leaves its reads to others; None if it makes them.
+    - ``other_version``: the reason why this process leaves the reads to others; None if it makes them.
     """
 
     journal: Journal
@@ -50,10 +50,10 @@ class Judged(Protocol):
     other_version: str | None
 
     def source(self, row: Mapping[str, Any]) -> str:
-        """Return what has told, with its connector."""
+        """Return the source of a finding, with its connector."""
 
     def made(self, row: Mapping[str, Any], due: float | None) -> Finding:
-        """Make one look, and judge what it finds."""
+        """Make one look, and judge its finding."""
 
     def output(self, row: Mapping[str, Any], item: Any) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
         """Return the output that a look has found, and the references by which further events name it."""
@@ -92,7 +92,7 @@ def _looked(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, abse
 
 
 def judged(doubts: Doubts, looking: Judged, log: LookLog, *, by_person: bool, settles: bool, absent: bool) -> Report:
-    """Make one round of looks, and record what it has found.
+    """Make one round of looks, and record the findings.
 
     :raises OvertakenError: if another process has looked meanwhile.
     """
@@ -102,7 +102,7 @@ def judged(doubts: Doubts, looking: Judged, log: LookLog, *, by_person: bool, se
 
 
 def _round(doubts: Doubts, looking: Judged, log: LookLog, *, is_open: bool, by_person: bool, settles: bool, absent: bool) -> Report | None:
-    """Make one round of looks; return the report of what it has decided, None if nothing."""
+    """Make one round of looks; return the report of its decision, None if there is none."""
     for row in log.rows(everything=by_person, is_open=is_open):
         if "trigger" not in row and looking.other_version is not None:
             log.leaves(row, Finding("failed", looking.other_version))
@@ -124,8 +124,8 @@ def _round(doubts: Doubts, looking: Judged, log: LookLog, *, is_open: bool, by_p
 
 
 def _recorded(doubts: Doubts, doubt: Doubt, log: LookLog, *, is_open: bool, by_person: bool) -> Report:
-    """Record a round that has decided nothing. One that only waits for a log waits for no commit: the end of its claim makes it due, or it
-    is put off with the next commit of others."""
+    """Record a round without a decision. A round that only waits for a log does not wait for a commit: the end of its claim makes it due,
+    or it is postponed with the next commit of others."""
     at = log.next() if is_open else None
     if by_person or not log.only_waits or at is None:
         doubts.looked(doubt, log.to_json(), at, looks=len(log.found))
@@ -135,7 +135,7 @@ def _recorded(doubts: Doubts, doubt: Doubt, log: LookLog, *, is_open: bool, by_p
 
 
 def _verdict(doubt: Doubt, row: Mapping[str, Any], finding: Finding, log: LookLog, now: float, *, allowed: bool) -> str | None:
-    """Return what a finding proves: that the call took effect, or, if the operator allows it, that it did not. None: nothing."""
+    """Return the verdict of a finding: that the call took effect, or, if the operator allows it, that it did not. None: no verdict."""
     if finding.verdict is not None:
         return finding.verdict
     if doubt.facts["partial"]:

@@ -1,9 +1,9 @@
-"""Four eyes: who has asked for a call that waits for an approval, and so may not approve it.
+"""Four-eyes rule: the persons who have requested a call that waits for an approval, and so may not approve it.
 
-A call is asked for by its caller, and by the authors of a schedule or subscription that started it. Whoever created the token that it was
-made with has asked for it, too, and so has whoever created that one's token or platform, on to the first. The holder of a one-time link may
-be anybody who has an account on the server, and is not told apart from the accounts of the command line. Tokens that the operator has
-created are those of the people that he gives them to; two tokens that anybody else has created are one person's.
+A call is requested by its caller, and by the authors of a schedule or subscription that started it. The creator of the token used counts as
+a requester, too, and so does the creator of that creator's token or platform, up to the first. The holder of a one-time link may be anyone
+with an account on the server, and is not distinguished from the accounts of the command line. Tokens created by the operator belong to the
+people who get them; two tokens with another common creator belong to one person.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def asker_keys(stored: Mapping[str, Any]) -> frozenset[str]:
 
 
 def joined(caller: Caller, before: Mapping[str, Any]) -> Caller:
-    """Return a caller who takes over what another has written, as one of its authors; ``before`` is the other's ``Caller.to_json``."""
+    """Return a caller who takes over another's content, as one of its authors; ``before`` is the other's ``Caller.to_json``."""
     return replace(caller, authors=tuple(sorted(asker_keys(before) | {*caller.to_json().get("authors", ())})))
 
 
@@ -57,9 +57,9 @@ class OwnCalls:
         self._platforms = PlatformTokens(database, vault, clock)
 
     def refuse(self, stored: Mapping[str, Any], approver: Actor) -> None:
-        """Refuse an approver whose own the call is; ``stored`` is its caller as ``Caller.to_json`` returns it.
+        """Refuse an approver who has requested the call; ``stored`` is its caller in the form of ``Caller.to_json``.
 
-        :raises NotAllowed: if it is, or if nobody knows any more who has created one of the tokens.
+        :raises NotAllowed: in that case, or if the creator of one of the tokens is no longer known.
         """
         askers, own = asker_keys(stored), {approver.key, approver.person, *(account_keys() if approver.kind == _PROGRAM else ())}
         above = {creator for asker in askers for creator in self._creators(asker)}
@@ -73,10 +73,10 @@ class OwnCalls:
                 raise NotAllowed(f"not allowed: nobody approves his own call, or one by a token that he created: {why}", hint=_ELSE)
 
     def _creators(self, key: str) -> Iterator[str]:
-        """Yield who created a token, who created that one's token, and so on, to the first.
+        """Yield the creator of a token, the creator of that one's token, and so on, to the first.
 
-        :raises NotAllowed: if a token of the chain is not there any more, or was changed in the database: nobody knows then who has created
-            the ones before it.
+        :raises NotAllowed: if a token of the chain no longer exists, or was changed in the database: then the creators before it are
+            unknown.
         """
         seen = set[str]()
         while key not in seen and _kind(key) in ("token", "platform"):
@@ -97,7 +97,7 @@ class OwnCalls:
 
 
 def _meet(ones: Iterable[str], others: Collection[str]) -> bool:
-    """Return whether somebody of the ones may be somebody of the others."""
+    """Return whether a person among the ones may be among the others."""
     return any(_may_be_one(_person(one), _person(other)) for one in ones for other in others)
 
 
@@ -116,6 +116,6 @@ def _kind(key: str) -> str:
 
 def _person(key: str) -> str:
     """Return the key of an actor without an issuer. A person who signed in to the console has one (``ISSUER#SUBJECT``), and one who sends a
-    JWT has none: equal subjects are taken to be the same person."""
+    JWT has none: equal subjects count as the same person."""
     _, marked, subject = key.partition("#")
     return f"user:{subject}" if marked and key.startswith(("user:https://", "user:http://")) else key

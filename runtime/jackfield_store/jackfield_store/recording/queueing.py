@@ -1,4 +1,4 @@
-"""Queueing of one invocation, whatever becomes of the commit that does it."""
+"""Queueing of one invocation, whatever the outcome of its commit."""
 
 from __future__ import annotations
 

@@ -35,14 +35,14 @@ class Counting(Passing):
     """Part of the gate ``gates/quotas``."""
 
     _places: Places | None = None
-    """What it has taken and not given back."""
+    """Places taken and not given back."""
     _attempts: Attempting | None = None
     _is_gone = False
-    """Its places were given back before it began: this process was taken for dead."""
+    """Its places were given back before it began: this process counted as dead."""
     _is_lazy = False
     """Its begin goes with a later commit."""
     _goes_on = False
-    """It has started a job, which goes on."""
+    """It has started a job, which continues."""
 
     async def before_begin(self, checked: Checked, *, again: bool) -> None:
         """Take its places.
@@ -143,7 +143,7 @@ class Counting(Passing):
         return {"token": self._who, "connection": self._over}.get(quota.owner)
 
     def _parts(self, quota: Quota, checked: Checked) -> Iterator[Any]:
-        """Yield what the quota has a count for, once each: the recipients, or one."""
+        """Yield the keys that the quota counts for, once each: the recipients, or one key."""
         if quota.by == "recipient":
             vault, workspace = self._record.journal.vault, self._record.journal.workspace
             names = {part_of(vault, workspace, name) for _, name in recipients_of(checked.inputs, self.found.plan.recipients)}
@@ -171,7 +171,7 @@ class Counting(Passing):
         return digest(self._record.journal.vault, self._record.journal.workspace, value)
 
     def _refusal(self, share: Share, now: float) -> QuotaReached | PostponedError:
-        """Return what ends a call that does not begin. One from the queue waits for the next span, unless it wants too much for any."""
+        """Return the error that ends a call before its begin. A queued call waits for the next span, unless it wants too much for any."""
         fits = share.amount <= share.most
         if fits and self.asked.how.claimed is not None:
             return PostponedError(share.ends_at)

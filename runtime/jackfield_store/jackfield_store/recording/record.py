@@ -1,4 +1,4 @@
-"""Recording of one invocation in the journal: look-up by its idempotency key, record before it is sent, its outcome at the end."""
+"""Recording of one invocation in the journal: look-up by its idempotency key, a record before it is sent, and its outcome at the end."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ _UNRECORDED = "this outcome could not be recorded yet, and is once the database 
 
 
 class NotNowError(UniqueViolation):
-    """Raised by statements of a gate that go with a begin, to undo it: the gate does something else first, and it begins again."""
+    """Raised by a gate's statements that accompany a begin, to roll the begin back: the gate does another step first, and the call begins
+    again."""
 
 
 class Record:
@@ -72,21 +73,21 @@ class Record:
         self._reached = self._state
         """State before its end."""
         self._ending: str | None = None
-        """How its end is written, once it has one."""
+        """Way in which its end is written, once it has one."""
         self.keeps = False
         self._wait_until = how.deadline.at if how.wait is True else min(how.deadline.at, clock.monotonic() + how.wait)
         self._put_off: Deferred | None = None
-        """Its start, if that goes with the next commit."""
+        """Its start, if it is written with the next commit."""
         self.references: Sequence[str] = ()
         self.unrecorded: tuple[Mapping[str, Any], ...] = ()
         """Warning for the caller, if his outcome could not be recorded."""
         self.marking: Callable[[int], str] | None = None
         self.is_undone = False
-        """Its begin was undone by what goes with it, and not by another row."""
+        """Its begin was rolled back by accompanying statements, and not by another row."""
         self._was_put_off = False
         """The look for its key was put off: if that is held after all, others are looked for first."""
         self._exchanges: tuple[bytes | None] | None = None
-        """What was exchanged with the provider, sealed, once the call has ended."""
+        """Sealed exchanges with the provider, once the call has ended."""
         self.sees: Callable[[Entry], bool]
         self.fingerprints: Callable[[], None] = lambda: None
 
@@ -120,8 +121,8 @@ class Record:
         return self._state == states.UNSEEN
 
     async def replay_late(self) -> Result | None:
-        """Look for a key that was put off, as the call ends unbegun: no repeat is told why it would be refused, since the first call may
-        have sent.
+        """Look up a postponed key, as the call ends without a begin: a repeat must not get its own refusal, since the first call may have
+        sent.
 
         :raises JackfieldError: as ``replay`` does, or if the journal does not answer.
         """
@@ -191,7 +192,7 @@ class Record:
         return True
 
     def _on(self, event: str) -> str | None:
-        """Change the state by an event; return what is to be written, if that is its end."""
+        """Change the state by an event; return the statement to write, if the event ends the row."""
         after, statement = states.TABLE[self._state, event]
         self._reached = self._state if after == states.DONE else after
         self._state = after
@@ -227,8 +228,8 @@ class Record:
         return [self._call.parts[place] for place in self._call.points.end]
 
     async def _begin_claimed(self) -> None:
-        """Record a claimed invocation as running, unless it runs here already. Then its claim was lost with a database that went back, and
-        was taken once more, with the same owner and delivery. The run that has begun ends it."""
+        """Record a claimed invocation as running, unless it runs here already. In that case its claim was lost with a restored database,
+        and was made once more, with the same owner and delivery. The running call ends it."""
         draft = self._draft
         if self._journal.tasks.get(draft.id) == draft.delivery:
             self._on(states.RUNS_HERE)
@@ -244,7 +245,7 @@ class Record:
         self._on(states.WRITTEN)
 
     async def _prepare(self) -> None:
-        """Record what is owed, and get the key for the Result: an outcome that cannot be recorded must not come to be."""
+        """Record outstanding units, and get the key for the Result: a call must not have an outcome that cannot be recorded."""
         if self._journal.owes:
             await self._how.waiter.ask(self._journal.record_owed)
         if self._journal.keys.services.asked and not self._journal.keys.are_ready():
@@ -282,7 +283,7 @@ class Record:
         return self._how.deadline.remaining()
 
     async def store_job(self, job: Mapping[str, Any], seconds: float, in_transaction: Callable[[Transaction], None] | None) -> bool:
-        """Record what the start of a job has returned, and what polls it; it waits for its first poll, and counts as lost in ``seconds``.
+        """Record the output of a job's start, and its polls; the job waits for its first poll, and counts as lost in ``seconds``.
 
         ``in_transaction`` are statements for the same transaction. Return False if another process has taken the invocation over.
         """
@@ -307,7 +308,7 @@ class Record:
         return is_stored
 
     async def end(self, result: Result, undecided: Mapping[str, Any] | None, *, is_last: Callable[[], bool]) -> None:
-        """Record the invocation's outcome: at once if the caller may end its process next, and no other call runs that would share the
+        """Record the invocation's outcome: at once if the caller may end its process next, and no other running call would share the
         commit. A failure to do so is logged, since the Result stands."""
         if result.meta.dry_run and (result.output is not None or result.meta.request is not None):
             result = replace(result, output=None, meta=replace(result.meta, request=None))  # they have the inputs in them
@@ -328,7 +329,7 @@ class Record:
                 self.finish_now(result)
 
     def answer_late(self, made: Mapping[str, Any] | Exception) -> None:
-        """Record what has become of a call that has ended in doubt, as its caller was told."""
+        """Record the outcome of a call that has ended in doubt, as its caller was informed."""
         draft, meta = self._draft, replace(self._how.meta)
         if isinstance(made, JackfieldError) and made.sent == Sent.REFUSED:
             result = Result("failed", meta, error=made)
@@ -363,7 +364,8 @@ class Record:
         self._journal.purge_if_due()
 
     async def _settle(self) -> None:
-        """Commit the outcome: that of a ``write``, which would be in doubt without, and any where no hook runs at the process's end."""
+        """Commit the outcome: of a ``write``, which would otherwise be in doubt, and of any call where no hook runs at the process's
+        end."""
         database = self._journal.database
         if database.defers and (self._draft.effect == "write" or database.may_vanish or is_ending()):
             await self._how.waiter.call(partial(database.settle, _SETTLING_WAIT))
@@ -383,7 +385,7 @@ class Record:
     def owe(self, result: Result, error: Exception) -> None:
         """Queue the outcome for later because this process is out of memory or threads.
 
-        The Result stands: a run that has begun must neither return to the queue nor stay open.
+        The Result stands: a begun run must neither return to the queue nor stay open.
         """
         if self._state == states.LEFT:
             return
@@ -400,8 +402,8 @@ class Record:
                 return
 
     def _finish_later(self, result: Result, closing: Sequence[Passing], transaction: Transaction) -> int:
-        """Build the statements only when they are executed, since building them may be what failed. By then the call has let go of the
-        parts of its gates."""
+        """Build the statements only when they are executed, since building them may be what failed. By then the call has released the parts
+        of its gates."""
         return self._finishing(result, closing)(transaction)
 
     def finish_now(self, result: Result) -> None:
@@ -418,7 +420,7 @@ class Record:
     def _patience(self, *, durable: bool) -> float:
         """Return the seconds for which an outcome may wait for the database.
 
-        A run that has begun waits longer than a refusal, and without limit if its caller gets the Result meanwhile.
+        A begun run waits longer than a refusal, and without limit if its caller gets the Result meanwhile.
         """
         if self.has_begun and not durable:
             return math.inf
@@ -454,15 +456,15 @@ class Record:
         self._draft.connector, self._draft.action = (meta.connector or "")[:200], (meta.action or "")[:200]
 
     def describe(self, manifest: Manifest, action: ActionManifest, connection: str | None, *, keeps: bool) -> None:
-        """Note what the names in the invocation were resolved to, and whether its inputs are kept."""
+        """Record the connector, action and connection that the invocation's names were resolved to, and whether its inputs are stored."""
         draft, self.keeps = self._draft, keeps
         draft.connector_version, draft.effect, draft.connection = manifest.version, action.rule_effect, connection
 
     def weigh(self, declared: str | None, *, is_unrepeatable: bool) -> None:
-        """Record the effect that the action has with these inputs, by which a lost call ends.
+        """Record the effect of the action with these inputs, which decides the end of a lost call.
 
-        What nobody may repeat is recorded as a ``write``, which is on disk before it is sent, and in doubt if its process is lost. A queued
-        invocation is delivered again with the key that was derived from it.
+        An unrepeatable call is recorded as a ``write``, which is on disk before it is sent, and in doubt if its process is lost. A queued
+        invocation is delivered again with the same derived key.
         """
         if declared is not None:
             self._draft.effect = declared
@@ -515,7 +517,7 @@ class Record:
         return self._journal.recording(self._draft, self._shown(result), self._log, self._kept(result))
 
     def _kept(self, result: Result) -> bytes | None:
-        """Return what was exchanged with the provider, masked and sealed, if it is kept."""
+        """Return the exchanges with the provider, masked and sealed, if they are stored."""
         if self._call.attempts is None or (result.status == "succeeded" and not self._asked.invocation.trace):
             return None
         if self._exchanges is None:
@@ -537,9 +539,9 @@ class Record:
         return shown
 
     def _must_be_durable(self, result: Result) -> bool:
-        """Return whether the caller waits until the outcome is on disk: if it has an idempotency key, or is a doubt to be resolved.
+        """Return whether the caller waits until the outcome is on disk: if the call has an idempotency key, or is in doubt.
 
-        Otherwise it goes with the next commit, or one of its own (``end``). If the process dies before, a ``write`` is in doubt.
+        Otherwise it is written with the next commit, or its own (``end``). If the process dies before that, a ``write`` is in doubt.
         """
         return (self.has_begun and self._draft.idempotency_key is not None) or result.status == "in_doubt"
 
@@ -563,4 +565,4 @@ def _approvals() -> ModuleType:
 
 
 def _nothing(_transaction: Transaction) -> None:
-    """Do nothing: the unit of a commit made for those that were put off."""
+    """Do nothing: the unit of a commit for postponed units."""

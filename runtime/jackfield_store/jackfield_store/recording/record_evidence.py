@@ -1,4 +1,4 @@
-"""The provider's own log of requests as evidence of a call in doubt: its records with the marker of an attempt, and what they prove."""
+"""The provider's own log of requests as evidence of a call in doubt: its records with the marker of an attempt, and their verdict."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _QUARTER = 900.0
 """Seconds to which the time of a reading is rounded, so that doubts of one outage share it."""
 _GOES_ON = 240.0
-"""Seconds after which a doubt looks again whose log another one reads, if that has read within ``_JUST`` seconds and so goes on; else its
-claim ends before. What is found makes the doubt due at once: to look before would only cost the process time that its calls need."""
+"""Seconds after which a doubt looks again if another one reads its log, and has read within ``_JUST`` seconds; otherwise its claim ends
+earlier. A finding makes the doubt due at once: an earlier look would only take time from calls."""
 _JUST = 5.0
 _REFUSED = 900.0
 """Seconds for which a refusal of the log holds for all doubts that need it: each of them would only meet it again."""
@@ -41,8 +41,8 @@ class LoggedRequests:
         self._own = connection_facts(journal.database, journal.workspace, used.get("name"), used.get("id"))
 
     def finding(self, declared: Callable[[], RecordEvidence | None], due: float | None, final: frozenset[str]) -> Finding:
-        """Return what the log says, as it was at the time ``due`` at least; None: as far as it was read. ``final`` are codes of errors that
-        others would meet, too."""
+        """Return the log's finding, from a reading at the time ``due`` or later; None: as far as it was read. ``final`` are codes of errors
+        that any process would get."""
         found = self._judged()
         if found is not None or due is None:
             return found or Finding("nothing")
@@ -79,7 +79,7 @@ class LoggedRequests:
         return record_reads.place_of(self._row["source"], self._whose, self._row["about"].get("region"))
 
     def _next(self, source: RecordEvidence, reading: Reading, now: float, final: frozenset[str]) -> Finding:
-        """Read the next page, keep what it says of any doubt of this workspace, and judge it."""
+        """Read the next page, store its records about any doubt of this workspace, and judge it."""
         about, workspace, began = self._row["about"], self._journal.workspace, reading.began_at or now
         try:
             page = self._read(source, source.asked(about, *self._span, reading.page))
@@ -98,7 +98,7 @@ class LoggedRequests:
         return self._judged() or (self._unfinished() if following is None else Finding("nothing", again=record_reads.PACE))
 
     def _failed(self, error: Exception, reading: Reading, now: float, final: frozenset[str]) -> Finding:
-        """Begin anew the next time: what a page's token stands for may be gone."""
+        """Begin anew the next time: the target of a page's token may be gone."""
         code = error.code if isinstance(error, JackfieldError) else "invalid_output"
         told = error.message if isinstance(error, JackfieldError) else f"a record cannot be read ({type(error).__name__})"
         hint = f" {error.hint}" if isinstance(error, JackfieldError) and error.hint else ""
@@ -139,10 +139,10 @@ class LoggedRequests:
         return accounts[0] == accounts[1] if None not in accounts else bool(record["over"] == self._doubt.facts["connection"])
 
     def _judged(self) -> Finding | None:
-        """Return what the records prove; None if nothing.
+        """Return the verdict of the records; None if there is none.
 
-        The attempts of a call have one marker if their requests are one to the provider, by their key: then each may have a record. Else,
-        of two records of one marker, one may be a copy.
+        The attempts of a call have one marker if their requests count as one at the provider, by their key: then each may have a record.
+        Otherwise one of two records with the same marker may be a copy.
         """
         records, facts = self._records(), self._doubt.facts
         took = [one for one in records if one["error"] is None]

@@ -1,4 +1,4 @@
-"""Recording of a workspace's calls in its journal: those that run here, wait in the queue, or run elsewhere."""
+"""Recording of a workspace's calls in its journal: calls that run here, wait in the queue, or run elsewhere."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ class Recorder:
         *,
         settles: bool = False,
     ) -> Coroutine[Any, Any, Result]:
-        """Wait for the end of an invocation, and poll its job when it is due; with ``settles``, for that of its doubt, too."""
+        """Wait for the end of an invocation, and poll its due job; with ``settles``, also wait for the end of its doubt."""
         awaited = _settling().ended if settles else _jobs().awaited
         found: Coroutine[Any, Any, Result] = awaited(pipeline, identifier, waiter, seconds, cancelled, follow)
         return found
 
     def polled(self, pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter) -> Coroutine[Any, Any, Result | None]:
-        """Poll a claimed job, and record what was found."""
+        """Poll a claimed job, and record the finding."""
         found: Coroutine[Any, Any, Result | None] = _jobs().polled(pipeline, claimed, waiter)
         return found
 

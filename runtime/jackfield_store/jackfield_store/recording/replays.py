@@ -1,4 +1,4 @@
-"""Results that answer a repeated call: the recorded one of an ended entry, or the present state of an open one."""
+"""Results that answer a repeated call: the recorded Result of an ended entry, or the present state of an open one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def unended(meta: Meta, entry: Entry | None) -> Result:
 
 
 def replay_of(entry: Entry, *, is_twin: bool = False) -> Result:
-    """Return the recorded Result of an entry that has ended, marked as replayed, or as that of a twin."""
+    """Return the recorded Result of an ended entry, marked as replayed, or as a twin's."""
     result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
     result.meta.replayed, result.meta.twin_of = not is_twin, entry.id if is_twin else None
     if result.error is not None:

@@ -1,13 +1,13 @@
-"""Rows of work that is no call of a connector: begun before it may take effect, ended by what became of it, once for a key.
+"""Rows of work that is no call of a connector: begun before it may take effect, ended with its outcome, one row per key.
 
     row = JournalRow(journal, how, Work("host", "charge", key="order-1", request={"amount": 5}), clock)
     if (known := await row.begin()) is None:  # from here on it may take effect
         ...
         await row.end(succeeded(how.ended(), {"value": "ch_1"}))
 
-``known`` is the Result of whoever has the key: a doubt, too. A process that dies in between leaves one, and so does an end that is one.
-``Journal.resolve`` settles it, with the output that a look has found, which repeats are answered with from then on. A row has states,
-recovery, retention and a place in lists like that of any call, since it is one (``record``). It passes no gate and needs no page.
+``known`` is the Result of the row that has the key, even a doubt. A process that dies in between leaves a doubt, and so does an end in
+doubt. ``Journal.resolve`` settles it, with the output that a look has found; repeats get that output from then on. A row has states,
+recovery, retention and a place in lists, since it is a call's row (``record``). It passes no gate and needs no page.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class JournalRow:
 
     @property
     def call(self) -> Reached:
-        """The work as a call, for whoever counts those that run."""
+        """The work as a call, for counting running calls."""
         return self._record.call
 
     async def held(self) -> Result | None:
@@ -67,8 +67,8 @@ class JournalRow:
         return await self._record.replay()
 
     async def begin(self) -> Result | None:
-        """Begin: once this returns None, the row is on the disk, but for work that may be done again and has no key. Else return what
-        ``held`` does, and leave no row.
+        """Begin: once this returns None, the row is on the disk, except for repeatable work without a key. Otherwise return the Result of
+        ``held``, and leave no row.
 
         :raises JackfieldError: as ``held``; or if the journal cannot be written. Nothing has begun, and the row says so.
         """
@@ -83,15 +83,15 @@ class JournalRow:
         return known
 
     async def end(self, result: Result) -> None:
-        """Record what became of it. A failure to do so is logged, told among the Result's warnings, and made up for later."""
+        """Record the outcome. A failure to do so is logged, added to the Result's warnings, and repaired later."""
         await self._record.end(result, None, is_last=_is_last)
         result.meta.warnings = (*result.meta.warnings, *self._record.unrecorded)
 
     def interrupt(self, result: Result | None) -> None:
-        """Record what became of it at once, as its caller is being interrupted; nothing if nothing did."""
+        """Record the outcome at once, as its caller is being interrupted; nothing if there is no outcome."""
         self._record.finish_interrupted(result)
 
 
 def _is_last() -> bool:
-    """Let nobody wait for the commit of others."""
+    """Let no call wait for the commit of others."""
     return True

@@ -1,4 +1,4 @@
-"""Sealing of what a call exchanged with its provider, for the entry of the call."""
+"""Sealing of a call's exchanges with its provider, for the entry of the call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOG = logging.getLogger("jackfield.journal")
 
 
 def sealed_exchanges(call: Reached, result: Result, journal: Journal) -> bytes | None:
-    """Return what is kept of a call that has ended, masked and sealed for its entry; None if nothing is. A fault in that loses no
+    """Return the stored exchanges of an ended call, masked and sealed for its entry; None if there are none. A fault here never loses an
     outcome."""
     from jackfield_store.recording.exchanges import exchanges_of  # most calls succeed, and need none of it
 

@@ -1,4 +1,4 @@
-"""Waits for the evidence that settles a doubt: of the call itself (``onDoubt: "settle"``), and of those who are answered with it later."""
+"""Waits for the evidence that settles a doubt: by the call itself (``onDoubt: "settle"``), and by callers who get its Result later."""
 
 from __future__ import annotations
 
@@ -44,10 +44,9 @@ _NEVER = 1e9
 
 
 async def settled(found: Found, result: Result) -> Result:
-    """Return the Result of a call in doubt, with what evidence has found by the time that its caller waits for. What fails meanwhile leaves
-    the doubt.
+    """Return the Result of a call in doubt, with evidence found within its caller's time. A failure meanwhile leaves the doubt.
 
-    A worker waits for nobody: its process looks for all doubts.
+    A worker does not wait: its process looks for all doubts.
     """
     how, settle = found.asked.how, found.terms.settle
     if how.claimed is not None:
@@ -127,7 +126,7 @@ async def ended(
     cancelled: threading.Event | None = None,
     follow: Follow | None = None,
 ) -> Result:
-    """Wait for the end of an invocation, and for that of its doubt while evidence may settle it, at most for ``seconds`` if given."""
+    """Wait for the end of an invocation, and of its doubt while evidence may settle it, at most for ``seconds`` if given."""
     clock = pipeline.dependencies.clock
     until = clock.monotonic() + (math.inf if seconds is None else seconds)
     result = await awaited(pipeline, identifier, waiter, seconds, cancelled, follow)
@@ -150,8 +149,8 @@ def settling(doubt: Doubt, now: float) -> dict[str, Any] | None:
 
 
 def _told(pipeline: Pipe, result: Result, settle: str) -> Result:
-    """Return a Result in doubt that says whether evidence may still settle it, and can wait for that. Where evidence is only shown, it
-    settles nothing."""
+    """Return a Result in doubt that says whether evidence may still settle it, and can wait for that. If evidence is only shown, it settles
+    nothing."""
     doubts = _doubts(pipeline, required(pipeline.journal()))
     doubt = doubts.find(result.meta.invocation_id) if settle == "on" else None
     about = None if doubt is None else settling(doubt, doubts.time.now())
@@ -163,7 +162,7 @@ def _told(pipeline: Pipe, result: Result, settle: str) -> Result:
 
 
 def awaitable(result: Result, about: Mapping[str, Any], wait: Callable[[str, float | None], Result], more: str = "") -> Result:
-    """Return a Result in doubt that says what looks at it, and by which its caller can ``wait`` for that. ``more`` is added to its hint."""
+    """Return a Result in doubt that says which looks are made, and with which its caller can ``wait`` for them. ``more`` is added to its hint."""
     error = copy.copy(result.error)
     if error is not None:
         error.hint = NextStep("settling", more=more, id=result.meta.invocation_id)

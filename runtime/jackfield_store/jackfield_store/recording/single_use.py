@@ -1,7 +1,8 @@
-"""Single use of approvals: the audit log says that an approved call was begun, in the transaction that begins it.
+"""Single use of approvals: the audit log records that an approved call was begun, in the transaction that begins it.
 
-Whoever writes to the database can put its rows back as they were before. He cannot remove an entry of the audit log without breaking its
-chain, whose head is sealed. So a call is begun only if the log is whole from the decision on, and does not say that it was begun before.
+An attacker with write access to the database can set its rows back to an earlier state. But an entry of the audit log cannot be removed
+without breaking its chain, whose head is sealed. So a call is begun only if the log is complete from the decision on, and has no record of
+an earlier begin.
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ def unusable(audit: Audit, identifier: str) -> str | None:
 
 
 def beginning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed, effect: str) -> Unit:
-    """Return the unit that begins an approved call, and says so in the audit log.
+    """Return the unit that begins an approved call, and records that in the audit log.
 
-    It raises Cancelled, or InDoubt, if the log says that the call was begun before, and it is not one that a lost worker leaves to another.
+    It raises Cancelled, or InDoubt, if the log records an earlier begin, unless a lost worker has left the call to another.
     """
     audit, target = audit_of(journal, clock), target_of(claimed.id)
 
@@ -70,7 +71,7 @@ def beginning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed, effe
 
 
 def returning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed) -> Unit:
-    """Return the unit that gives an approved call back of which nothing was sent, and says so in the audit log if it had begun."""
+    """Return the unit that gives an approved but unsent call back, and records that in the audit log if it had begun."""
     audit, target = audit_of(journal, clock), target_of(claimed.id)
 
     def give_back(transaction: Transaction) -> int:
@@ -83,7 +84,8 @@ def returning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed) -> U
 
 
 def _may_begin(acts: Sequence[Mapping[str, Any]], delivery: int, effect: str) -> bool:
-    """Return whether a delivery may begin a call, by what the audit log has about it. A lost worker leaves one that may be repeated."""
+    """Return whether a delivery may begin a call, by the call's entries in the audit log. A lost worker leaves a repeatable call to
+    another."""
     last = next((act for act in reversed(acts) if act.get("event") in (BEGUN, RETURNED)), None)
     if last is None:
         return True

@@ -1,4 +1,4 @@
-"""The row of one call as its process sees it: in each state, each event leads to a state and to what is written. ``Record`` acts on it."""
+"""The row of one call as its process sees it: in each state, each event leads to a state and to a statement. ``Record`` acts on it."""
 
 from __future__ import annotations
 
@@ -90,4 +90,4 @@ TABLE: Mapping[tuple[str, str], tuple[str, str | None]] = {
     (BEGUN, NOTHING_SENT): (DONE, GIVE_BACK),
     (RETURNING, NOTHING_SENT): (DONE, GIVE_BACK),
 }
-"""What is not here does not happen. A row that is left changes no more, and the end of one that is done is tried again as it was."""
+"""Missing combinations cannot occur. A row that was left never changes again, and a failed end of a finished row is retried unchanged."""

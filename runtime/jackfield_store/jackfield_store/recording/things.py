@@ -1,4 +1,4 @@
-"""Things that looks for evidence have found: which of them are one, what of them is shown, and whether they have what a call sent."""
+"""Objects that looks for evidence have found: which of them are the same, their displayed parts, and whether they match the request."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.pointers import follow, names, pointer
 
 _MEMBERS, _LONGEST = 8, 256
-"""Members of what was found that are shown, and characters of each."""
+"""Displayed members of a found object, and maximum characters of each."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Thing:
-    """Thing that a read has found by a ``marker``, ``at`` a pointer of its ``page``."""
+    """Object that a read has found by a ``marker``, ``at`` a pointer of its ``page``."""
 
     item: Any
     page: Mapping[str, Any]
@@ -23,7 +23,7 @@ class Thing:
 
 
 def things(pages: Sequence[Mapping[str, Any]], each: str | None) -> Iterator[Thing]:
-    """Yield what pages have: the items of the list at ``each``, or each page as one."""
+    """Yield the objects of pages: the items of the list at ``each``, or each page as one."""
     for page in pages:
         if each is None:
             yield Thing(page, page)
@@ -34,7 +34,7 @@ def things(pages: Sequence[Mapping[str, Any]], each: str | None) -> Iterator[Thi
 
 
 def distinct(found: Iterable[Thing], at: str) -> list[Thing]:
-    """Return things that differ: those that are equal, or have the same ID ``at`` a pointer, are one, which was found on two pages."""
+    """Return different objects: equal ones, or those with the same ID ``at`` a pointer, are one, found on two pages."""
     kept = list[Thing]()
     for thing in found:
         if not any(is_one(thing, other, at) for other in kept):
@@ -57,8 +57,8 @@ def _id(thing: Thing, at: str) -> str | None:
 
 
 def beginning(item: Any, within: str = "", towards: str = "") -> dict[str, str]:
-    """Return the beginning of what was found, which is masked: a provider's text, which nobody should take for ours. It is that of the
-    object at ``within``, and of those on the way from it ``towards`` what was compared: an envelope has few members of its own."""
+    """Return the beginning of a found object, masked: a provider's text, which must not look like ours. It has members of the object at
+    ``within``, and of the objects on the way from it ``towards`` the compared value: an envelope has few members of its own."""
     try:
         found = follow(item, within)
     except (LookupError, ValueError):
@@ -76,12 +76,12 @@ def beginning(item: Any, within: str = "", towards: str = "") -> dict[str, str]:
 
 
 def same(found: Any, wanted: Any) -> bool:
-    """Return whether a value is the one that was sent: providers may return a number as text."""
+    """Return whether a value equals the sent one: providers may return a number as text."""
     return (type(found) is type(wanted) and found == wanted) or (isinstance(found, str | int) and str(found) == str(wanted))
 
 
 def has(found: Any, wanted: Any) -> bool:
-    """Return whether a text contains the one that was sent, or a list an item that is equal to it or, of an object, has its members."""
+    """Return whether a text contains the sent one, or a list an item that equals it or, for an object, has its members."""
     if isinstance(found, list):
         return any(_has_members(item, wanted) if isinstance(wanted, Mapping) else same(item, wanted) for item in found)
     return isinstance(found, str) and isinstance(wanted, str) and bool(wanted) and wanted in found

@@ -1,6 +1,6 @@
 """Twins: equal writes of one caller without an idempotency key that overlap. The first is sent, and its outcome answers the others.
 
-A partial unique index lets one of them be open. What has ended while another was on its way to its begin is found beside it, in the same
+A partial unique index lets one of them be open. A twin that ended while another was about to begin is found along with it, in the same
 transaction. That is done after the insert, so that each of two processes sees what the other has committed.
 """
 
@@ -75,7 +75,7 @@ def _twin_of(journal: Journal, draft: Draft) -> Entry | None:
     """Find the twin of a write that could not begin, and recover it by its effect if its process has died. None if there is none any more,
     or its doubt is older than a day: then the write may begin.
 
-    One that was cancelled has sent nothing, and answers no other.
+    A cancelled twin has sent nothing, and answers no other call.
     """
     journal.record_owed()
     values = {"workspace": journal.workspace, "twin": draft.twin}

@@ -45,7 +45,7 @@ class MovedFiles:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Completed move: locations without passwords, what was moved, and the check of the target."""
+    """Completed move: locations without passwords, the moved rows and files, and the check of the target."""
 
     source: str
     target: str
@@ -81,7 +81,7 @@ def move(
     """Copy all rows from one database to a new one, verify and check it, with ``more`` rows (``Contents``). ``say`` gets sentences on the
     progress.
 
-    What is sealed stays sealed by the same data keys, which the same master key decrypts. An interrupted move is continued. ``move_files``
+    Sealed values stay sealed by the same data keys, which the same master key decrypts. An interrupted move is continued. ``move_files``
     gets the source, and moves or verifies the content of its stored files before the new database can be used.
 
     :raises UsageFault: if there is nothing to move, the target is in use, or a process uses either database.

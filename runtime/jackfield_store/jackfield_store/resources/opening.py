@@ -50,7 +50,7 @@ class Opening(ProcessLocal):
         return self.opened() if self.current is None and self._storage.enabled else self.current
 
     def opened(self) -> Journal:
-        """Return the journal; the first use opens it, recovers what lost processes have left, and begins to watch for more.
+        """Return the journal; the first use opens it, recovers calls of lost processes, and begins to watch for more.
 
         :raises Unavailable: if the database cannot be opened.
         :raises UnknownWorkspace: if it has no such workspace.
@@ -66,7 +66,7 @@ class Opening(ProcessLocal):
         return self.current
 
     def watched(self, *, recovers: bool = False) -> Journal:
-        """Return a journal that watches for what other processes leave in all workspaces. First it ``recovers`` that of its own."""
+        """Return a journal that watches for calls of lost processes in all workspaces. First it ``recovers`` its own workspace."""
         from jackfield_store.journal.journal import Journal
 
         journal = Journal(self._storage.database, self._storage.vault, self._workspace, self._clock, **self._about)

@@ -1,4 +1,4 @@
-"""Shared settings of a database in one process: its own variables and options come before stored values."""
+"""Shared settings of a database in one process: its own variables and options take precedence over stored values."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ class ProcessSettings:
         return "" if found is None else found.value
 
     def value(self, name: str) -> str:
-        """Return a setting as it is now: it is read again once the epoch has moved, as it does with each change. If the database does not
-        answer, what was read last still holds. Empty if it is not set."""
+        """Return a setting's present value: it is read again once the epoch has moved, as it does with each change. If the database does
+        not answer, the last value still applies. Empty if it is not set."""
         storage = self._owner()
         if name not in self.own and storage is not None and storage.enabled:
             try:
@@ -112,7 +112,7 @@ class ProcessSettings:
         return known[1]
 
     def rests(self) -> bool:
-        """Return whether this process lacks a policy, as it was read last: at most a renewal of the lease ago. It claims nothing then.
+        """Return whether this process lacks a policy, by the last reading: at most a renewal of the lease ago. It then claims nothing.
 
         :raises JackfieldError: if the database does not answer.
         """
@@ -128,8 +128,8 @@ class ProcessSettings:
             return None
 
     def renewed(self, here: str, lease: float) -> None:
-        """Read what is stored, as with each renewal of this process's lease: of the instance ``here``. The first time, say how this process
-        differs from others, which live if they renewed theirs ``lease`` seconds ago.
+        """Read the stored settings, as with each renewal of this process's lease: of the instance ``here``. The first time, log how this
+        process differs from others, which are alive if they renewed their leases in the last ``lease`` seconds.
 
         :raises JackfieldError: if the database does not answer.
         """
@@ -150,7 +150,7 @@ class ProcessSettings:
         return "; ".join(found)
 
     def _note_policy(self) -> None:
-        """Store that a policy judges, if nobody has: also if it was taken back while this process still has one."""
+        """Store that a policy judges, unless that is stored already: also if it was removed while this process still has one."""
         storage, own = self._owner(), self.own.get(POLICY)
         if own is not None and storage is not None and self.note_policy is not None and not (self._judged or (0, False))[1]:
             self.note_policy(storage, own)
@@ -166,7 +166,7 @@ class ProcessSettings:
         return differences(self._stored, self.own, others, here)
 
     def read(self) -> None:
-        """Read what is stored.
+        """Read the stored settings.
 
         :raises JackfieldError: if the database does not answer.
         """

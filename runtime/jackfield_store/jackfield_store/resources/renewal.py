@@ -1,4 +1,4 @@
-"""Renewal of a process that goes on: what a SIGHUP asks it to read again, all of it or nothing."""
+"""Renewal of a running process: a SIGHUP makes it read files again, all of them or none."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LOG = logging.getLogger("jackfield.renewal")
 
 
 def renew(storage: Storage | None, more: Iterable[Callable[[], Callable[[], None]]] = ()) -> bool:
-    """Read again what a process has read from files, then put all of it to use; return False if nothing of it was.
+    """Read the process's files again, then put all of them into use; return False if none was.
 
-    Each of ``more`` reads something and returns what uses it. A file that is broken is said in one line of the log.
+    Each of ``more`` reads something and returns a function that puts it into use. A broken file is reported in one line of the log.
     """
     try:
         steps = [read() for read in more]

@@ -1,4 +1,4 @@
-"""Rows with sealed values of what the store itself builds on the journal and on connections, for ``jackfield db check`` and ``db move``."""
+"""Rows with sealed values that the store builds on the journal and on connections, for ``jackfield db check`` and ``db move``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jackfield_store.keys.vault import SealedRows, Vault
 
 
 def opened_at(place: Callable[[Row], tuple[str, ...]], column: str = "sealed") -> Callable[[Vault, Row], object]:
-    """Return what decrypts a column that was sealed for ``place``; one that is NULL has nothing to decrypt."""
+    """Return a function that decrypts a column sealed for ``place``; NULL needs no decryption."""
 
     def open_(vault: Vault, row: Row) -> object:
         sealed = getattr(row, column)

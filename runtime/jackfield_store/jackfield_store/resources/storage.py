@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from jackfield_store.keys.vault import Vault
 
 _BEGINS = logging.getLogger("jackfield.database.begins")
-"""Logger of what it is told at its own level, where a program has given it one; otherwise at DEBUG."""
+"""Logger with a level of its own, if a program has set one; otherwise at DEBUG."""
 T = TypeVar("T")
 
 _DURABILITY = "JACKFIELD_DURABILITY"
@@ -47,7 +47,7 @@ _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 600.0
 _FEWEST, _USUAL, _MOST = 2, 4, 200
 """Connections of a process to a server. Under load, less than 3 % of the uses find four others in use (``docs/tutorial/shortage.md``)."""
 UPKEEP = 3600.0
-"""Seconds that a statement of a command may take which reads or writes whole tables, and which a person watches."""
+"""Maximum seconds of a command's statement that reads or writes whole tables while a person watches."""
 _SHORTEST_CACHE, _LONGEST_CACHE = 60.0, 7 * 86_400.0
 _ALWAYS = "default"
 _ENDS = ("", "-wal", "-shm", "-journal", "-epoch")
@@ -182,7 +182,7 @@ class Storage(ProcessLocal):
         self._barred += paths
 
     def barred_paths(self) -> tuple[str, ...]:
-        """List the paths that no tenant's ``$file`` reference may read: those of the environment, SQLite's files, and those added by
+        """List the paths that no tenant's ``$file`` reference may read: paths in the environment, SQLite's files, and paths added by
         ``bar``."""
         path = self.file
         return barred_paths(self.environment, (*((path + end for end in _ENDS) if path else ()), *self._barred))
@@ -237,13 +237,13 @@ class Storage(ProcessLocal):
         return nullcontext() if epochs is None else epochs.held(reading)
 
     def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None) -> Coroutine[Any, Any, T]:
-        """Return ``work()``, to be run in a task of its own, with one reading for all of it: by default that of its first use, which
+        """Return ``work()``, to be run in a task of its own, with one reading for all of it: by default the reading at its first use, which
         ``fix_state`` takes without blocking."""
         epochs = None if self.answers_locally else self.epochs
         return work() if epochs is None else _in_one_state(epochs, work, reading)
 
     async def fix_state(self) -> None:
-        """Ask the server for the reading of this task's block, beside the event loop."""
+        """Ask the server for the reading of this task's block, without blocking the event loop."""
         epochs = None if self.answers_locally else self.epochs
         if epochs is not None:
             await epochs.fix()
@@ -307,7 +307,7 @@ class Storage(ProcessLocal):
         return ConnectionTable(self.database, lambda: self.vault, workspace, self._clock, most, partial(self.shared.value, PUBLIC_URL))
 
     def renewed(self) -> list[Callable[[], None]]:
-        """Read what ``JACKFIELD_DATABASE_URL_FILE`` and the master key's file contain now, and return what puts it to use.
+        """Read the current content of ``JACKFIELD_DATABASE_URL_FILE`` and the master key's file, and return functions that put it into use.
 
         :raises InvalidInvocation: if the file of the URL cannot be read.
         :raises Unavailable: as ``Database.renewed`` does, and if the master key's file cannot be used.
@@ -403,7 +403,7 @@ class Storage(ProcessLocal):
         return self._vault
 
     def _vault_of(self, database: Database) -> Vault:
-        """Return the vault while ``database`` is open: what a thread of a closed one still does opens no other, which nobody would close.
+        """Return the vault while ``database`` is open: a late thread of a closed one must not open another, which would stay open.
 
         :raises Unavailable: if it is closed; otherwise as ``vault`` does.
         """

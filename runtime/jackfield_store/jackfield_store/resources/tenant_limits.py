@@ -1,5 +1,5 @@
-"""Limits of workspaces in one process (``access.settings.LIMITS``), as what begins in them asks: a call, a queued invocation, a connection,
-a file."""
+"""Limits of workspaces in one process (``access.settings.LIMITS``), checked when something begins in them: a call, a queued invocation, a
+connection, a file."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class TenantLimits(ProcessLocal):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Count nothing, also in a forked child: what runs belongs to the parent."""
+        """Begin with a count of zero, also in a forked child: running calls belong to the parent."""
         self._running: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def of(self, workspace: str) -> Mapping[str, float]:
-        """Return the limits of a workspace by name; one that is missing is none.
+        """Return the limits of a workspace by name; a missing one means no limit.
 
         :raises Unavailable: if its settings cannot be read.
         """
@@ -61,15 +61,15 @@ class TenantLimits(ProcessLocal):
         return True
 
     def ends(self, workspace: str) -> None:
-        """Count a call that has begun as ended."""
+        """Count a begun call as ended."""
         with self._lock:
             self._running[workspace] -= 1
             if not self._running[workspace]:
                 del self._running[workspace]
 
     def free(self, workspace: str, busy: int, most: int) -> int:
-        """Return how many queued calls may be taken for a workspace, of which ``busy`` are: as many as make ``most``, and no more than its
-        limit ``concurrent`` leaves."""
+        """Return how many queued calls may be taken for a workspace that has ``busy`` ones: up to ``most`` in all, within its limit
+        ``concurrent``."""
         limit = self.most(workspace, "concurrent")
         own = most - busy
         return own if limit is None else min(own, int(limit) - max(busy, self._running[workspace]))

@@ -12,7 +12,7 @@ from jackfield.kernel.fork import ProcessLocal
 
 
 class Turns(ProcessLocal):
-    """Line of the threads of one process that compute for long. Workspaces take turns, so that one with many large calls delays no other.
+    """Queue of the CPU-bound threads of one process. Workspaces take turns, so that one with many large calls delays no other.
 
     An event loop that answers meanwhile waits for Python's lock, which each computing thread holds for 5 ms and native code for longer. It
     competes with one thread, however many callers send large bodies.

@@ -48,8 +48,8 @@ _EVENTS = SealedRows(
 
 
 class StoredContents:
-    """Read-only check of all rows of ``database``. ``open_vault`` returns the vault that decrypts sealed values; ``more`` are rows besides
-    those of access, connections, the journal and events."""
+    """Read-only check of all rows of ``database``. ``open_vault`` returns the vault that decrypts sealed values; ``more`` are rows other
+    than those of access, connections, the journal and events."""
 
     def __init__(self, database: Database, open_vault: Callable[[], Vault], more: Sequence[SealedRows] = ()) -> None:
         self._database = database
@@ -86,7 +86,7 @@ class StoredContents:
                 yield f"damaged: {rows.what.format_map(row.as_dict())} of the workspace '{row.workspace}'"
 
     def _keys(self) -> Iterator[str]:
-        """Try all data keys. What is sealed in a workspace whose key service refuses or gives no answer is not checked."""
+        """Try all data keys. Sealed values of a workspace whose key service refuses or gives no answer are not checked."""
         for workspace, fault in self._vault.key_faults() if self._vault is not None else ():
             if isinstance(fault, DataKeyDamaged):
                 yield f"damaged: {fault.message}"
@@ -95,7 +95,7 @@ class StoredContents:
                 self.not_checked += (f"what is sealed in the workspace '{workspace}': {fault.message}",)
 
     def _vault_of(self, workspace: str) -> Vault | None:
-        """Return the vault if what is sealed in a workspace can be checked."""
+        """Return the vault if the sealed values of a workspace can be checked."""
         return None if workspace in self._closed else self._vault
 
     def _strays(self) -> Iterator[str]:

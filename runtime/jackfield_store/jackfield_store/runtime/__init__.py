@@ -1,4 +1,4 @@
-"""``Jackfield`` with the types of what the store brings, for packages and programs that use more of it than the library's ports name."""
+"""``Jackfield`` with the store's types, for packages and programs that use more than the library's ports."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A loop of one process that does what is due in a database, as it shares that with other processes.
+"""A loop of one process that does due work in a database, which it shares with other processes.
 
-All processes that serve or work run such loops. An idle one asks the database once a second for what is due, by an index.
+All server and worker processes run such loops. An idle one asks the database once a second for due work, by an index.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from jackfield_store.runtime.runtime_pool import RuntimePool
 
 POLL = 1.0
-"""Seconds between two looks for what other processes have added or changed."""
+"""Seconds between two looks for changes by other processes."""
 _PAUSE = 5.0
 """Seconds after which a process looks again that could not use the database."""
 _SLOW = 1.0
-"""Seconds after which a look no longer keeps others waiting: something hangs in what it does."""
+"""Seconds after which a look no longer keeps others waiting: a step in it does not respond."""
 
 
 class Due(Protocol):
@@ -48,7 +48,7 @@ class DueWork(Protocol):
     """True once it has queued an invocation."""
 
     def work(self) -> None:
-        """Do what is due, and end the claim.
+        """Do the due work, and end the claim.
 
         :raises OvertakenError: if another process has claimed or changed the row.
         """
@@ -61,12 +61,12 @@ T = TypeVar("T")
 class DueLoop(Generic[D]):
     """Loop of one process.
 
-    - ``what`` names its work in messages, ``row`` a row.
+    - ``what`` is the name of its work in messages, ``row`` the name of a row.
     - ``at_once``: rows that it claims at a time; it works on up to ``threads`` of them at once.
-    - ``quick``: seconds; rows that take less are worked on one after the other, since threads would only contend for the interpreter.
+    - ``quick``: seconds; rows that take less are processed one after the other, since threads would only contend for the interpreter.
     - ``share``: part of a processor's time that its work takes at most; it rests in between.
-    - ``looks``: how many looks go on beside each other while one is slow.
-    - ``submit`` notifies the queue's engine; ``stopping`` says when nothing new is begun.
+    - ``looks``: how many looks run concurrently while one is slow.
+    - ``submit`` notifies the queue's engine; ``stopping`` returns whether the loop begins nothing more.
     """
 
     what = row = ""
@@ -94,14 +94,14 @@ class DueLoop(Generic[D]):
             self._task = asyncio.ensure_future(self._serve())
 
     async def stop(self) -> None:
-        """Begin nothing more. What is being done is committed, or left to another process."""
+        """Begin nothing more. Running work is committed, or left to another process."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
     def look(self) -> float:
-        """Do what is due, and return the seconds until the next look.
+        """Do the due work, and return the seconds until the next look.
 
         :raises JackfieldError: if the database is unavailable.
         """
@@ -126,7 +126,7 @@ class DueLoop(Generic[D]):
         raise NotImplementedError
 
     def _work(self, due: D, claimed: Any) -> None:
-        """Work on one row. Its failure is its own, or its workspace's: the claim runs out, and no other row waits."""
+        """Process one row. A failure concerns only the row, or its workspace: the claim expires, and no other row waits."""
         begun = time.thread_time()
         try:
             self._runtimes.blocked.apart(claimed.workspace, f"the {self.row} '{claimed.name}'", partial(self._worked, due, claimed))
@@ -136,7 +136,7 @@ class DueLoop(Generic[D]):
             self._spent.append(time.thread_time() - begun)
 
     def _rest(self) -> float:
-        """Return the seconds to rest after what was done since the last time."""
+        """Return the seconds to rest after the work since the last rest."""
         return sum(self._spent.popleft() for _ in range(len(self._spent))) * (1 / self.share - 1)
 
     def _worked(self, due: D, claimed: Any) -> None:

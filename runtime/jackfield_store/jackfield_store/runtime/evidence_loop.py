@@ -59,7 +59,7 @@ class LookWork:
         self._runtime, self._doubt = runtime, doubt
 
     def work(self) -> None:
-        """Look, and record what was found.
+        """Look, and record the findings.
 
         :raises OvertakenError: if another process has looked.
         """
@@ -67,7 +67,7 @@ class LookWork:
 
 
 def look_now(runtime: Jackfield, identifier: str) -> None:
-    """Look for an invocation because a person asks for it; what is found is in its entry afterwards.
+    """Look for an invocation at a person's request; the findings are in its entry afterwards.
 
     :raises InvalidInvocation: if nothing can be looked up.
     """

@@ -1,7 +1,7 @@
-"""The poller of one process: it polls jobs of all workspaces that are due, and tells providers which to cancel.
+"""The poller of one process: it polls due jobs of all workspaces, and sends requested cancellations to providers.
 
-All processes that serve or work run one, whatever the queue's engine is. A job that waits is a row; only one that is polled takes memory
-here, and a thread if its connector blocks. An idle poller asks the database twice a second for the next job, by an index.
+All server and worker processes run one, with any engine of the queue. A waiting job is a row; only a polled one takes memory here, and a
+thread if its connector blocks. An idle poller asks the database twice a second for the next job, by an index.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Poller(DueLoop[DueJobs]):
         self._woken = asyncio.Event()
 
     async def stop(self, within: float = 0.0) -> None:
-        """Claim nothing more, and wait up to ``within`` seconds for polls; what is left is polled again by another process."""
+        """Claim nothing more, and wait up to ``within`` seconds for polls; another process repeats unfinished ones."""
         await super().stop()
         left = set(self._polls)
         if left:

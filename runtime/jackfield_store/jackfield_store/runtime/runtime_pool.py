@@ -39,7 +39,7 @@ _CACHED = 500
 
 
 def _code() -> tuple[int, int, int] | None:
-    """Return what tells the files of jackfield from those of another installation at the same place; None if there is no file."""
+    """Return the identity of jackfield's files, to notice another installation at the same place; None if there is no file."""
     try:
         found = os.stat(jackfield.__file__)
     except OSError:
@@ -48,7 +48,7 @@ def _code() -> tuple[int, int, int] | None:
 
 
 _RUNNING = _code()
-"""Files that this process has begun with."""
+"""Files with which this process has begun."""
 _REPLACED = "the files of jackfield were replaced since this process began: restart it, since what it has not loaded yet may fail"
 
 
@@ -81,7 +81,7 @@ class RuntimePool(ProcessLocal):
         self.clock: Clock = clock or SystemClock()
         self.storage = Storage(url, environment, self.clock)
         self.outgoing = Guard(shared=self.storage.allowed_hosts)
-        """Guard of callbacks made over HTTP: not even loopback, since what listens there trusts whoever reaches it."""
+        """Guard of callbacks made over HTTP: even loopback is refused, since local servers trust their clients."""
         self.guard = self.outgoing if guard is None else replace(guard, shared=self.storage.allowed_hosts)
         self.files = Files(self.storage, file_limits or FileLimits(), self.clock)
         self.turns = Turns()
@@ -90,7 +90,7 @@ class RuntimePool(ProcessLocal):
         self.catalog = Catalog.installed(self._groups, environment, self.isolated.load)
         self._given = tuple(plugins)
         self.plugins = self._plugins()
-        """Plugins that are installed, and those that were passed."""
+        """Installed plugins, and plugins passed by the program."""
         self._runtimes: OrderedDict[str, Jackfield] = OrderedDict()
         self._beside: list[Jackfield] = []
         self._lock = threading.Lock()
@@ -104,8 +104,8 @@ class RuntimePool(ProcessLocal):
         return Plugins(self._groups.get("jackfield.plugins", ()), self._given)
 
     def warnings(self) -> list[str]:
-        """Return what probes show of the installed packages: what plugins warn of, what is known to be broken, and that they are others
-        now."""
+        """Return the probes' texts about the installed packages: plugins' warnings, known broken packages, and whether the packages have
+        changed."""
         return [*self.plugins.warn(), *self.catalog.broken(), *([] if _code() == _RUNNING else [_REPLACED])]
 
     def broken(self) -> list[str]:
@@ -172,7 +172,7 @@ class RuntimePool(ProcessLocal):
         return self._recovery().has_lost(owner)
 
     def refuse(self, claimed: Claimed, result: Result) -> None:
-        """Finish a claimed invocation that cannot be begun as failed."""
+        """Finish a claimed invocation as failed, because it cannot be begun."""
         self._recovery().refuse(claimed.workspace, claimed.id, result)
 
     def leave(self, claimed: Claimed) -> None:
