@@ -1,5 +1,5 @@
-"""What the conformance suites of this repository's connectors leave to campaigns, and the two ways of SES's calls: direct, and by boto3's
-client. Some modules take both; ``make campaign ses-boto3`` has all take the latter."""  # noqa: INP001
+"""Rules of this repository's connector suites that only campaigns run, and the two ways of SES's calls: direct, and by boto3's client. Some
+modules use both; ``make campaign ses-boto3`` makes all use the latter."""  # noqa: INP001
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GENERATED = ("connectors/github/", "connectors/stripe/")
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave the rules that compile each of hundreds of large schemas to campaigns, for GitHub and Stripe. Slack is made by the same
-    generator and judged by these rules at each commit. Another test shows that all three are what the generator makes of their
+    generator and judged by these rules at each commit. Another test shows that all three equal the generator's output for their
     documents."""
     for item in items:
         rule = item.callspec.params.get("rule") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None

@@ -55,6 +55,6 @@ def _subscribed(place: Place, queue_url: str) -> dict[str, Any]:
 
 
 def _outcome(place: Place, played: Played) -> str:
-    """Return what became of the mail that a call sent."""
+    """Return the outcome of the mail that a call sent."""
     found = place.run("invocations", "show", played.result["meta"]["invocationId"], "--json")
     return str(found.get("outcome", ""))

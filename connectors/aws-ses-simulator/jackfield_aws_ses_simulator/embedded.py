@@ -34,8 +34,8 @@ _OF_PAGE = ("cloudwatch:*", "route53:*", "sns:*", "sqs:*")
 _ROWS = (*_MANIFEST["actions"], *_MANIFEST["triggers"])
 _DECLARED = (name for row in _ROWS for name in row.get("permissions", {}).get("aws:iam", ()))
 PERMISSIONS = tuple(sorted({"ses:GetAccount", *_OF_PAGE, *_DECLARED}))
-"""Permissions of the role: those of the connector's actions and triggers, and ``ses:GetAccount`` for the connection test. With them go
-those of the services that the page 'Set SES up and watch it' calls by their own operations."""
+"""Permissions of the role: for the connector's actions and triggers, and ``ses:GetAccount`` for the connection test. The permissions for
+the services that the page 'Set SES up and watch it' calls by their own operations are included."""
 
 _LOOPBACK = "127.0.0.1"
 _USER_ARN = f"arn:aws:iam::{NUMBER}:user/jackfield"
@@ -59,11 +59,10 @@ class AnsweredCall:
 class EmbeddedAws:
     """An AWS account for experiments, alive during the ``with`` block.
 
-    The user may assume the role and nothing else. The role trusts that user with the External ID, and may do ``permissions``.
-    ``trusted_ids`` is a pattern of External IDs, since a demo has no one to edit a trust policy. The role trusts the first one that assumes
-    it, too; so does each role whose ARN begins with the role's and a hyphen.
-    ``on_sent`` is called in a server thread for each accepted message; ``clock`` gives the seconds since the epoch, ``zones`` are
-    the public hosted zones of Route 53.
+    The user may assume the role and nothing else. The role trusts that user with the External ID, and has ``permissions``. ``trusted_ids``
+    is a pattern of External IDs, since a demo has no one to edit a trust policy. The role trusts the first one that assumes it, too; so
+    does each role whose ARN begins with the role's and a hyphen. ``on_sent`` is called in a server thread for each accepted message;
+    ``clock`` gives the seconds since the epoch, ``zones`` are the public hosted zones of Route 53.
     """
 
     def __init__(

@@ -98,7 +98,7 @@ def receiving() -> Iterator[Receiver]:
             receiver.came.set()
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Log nothing: the tour shows what came."""
+            """Log nothing: the tour shows the requests."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         receiver.url = f"http://127.0.0.1:{server.server_address[1]}/"

@@ -1,4 +1,4 @@
-"""Address fields of a message that somebody else has encoded: folding, comments, groups, empty elements, routes (RFC 5322)."""
+"""Address fields of a message that another program has encoded: folding, comments, groups, empty elements, routes (RFC 5322)."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _UNCLOSED = {'"': '"', "<": ">", "(": ")"}
 def read_address_field(text: str) -> tuple[Mailbox, ...]:
     """Return the mailboxes of a To or Cc field without their display names; a group yields its members.
 
-    Raises `AddressError` for what cannot be read as separate mailboxes.
+    Raises `AddressError` for text that cannot be read as separate mailboxes.
     """
     plain = _without_comments(_FOLD.sub("", text.strip()).replace("\t", " "))
     return tuple([_bare(part) for part in _parts(plain) if part])
@@ -41,7 +41,7 @@ def _without_comments(text: str) -> str:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Yield what stands between commas, without the names of groups."""
+    """Yield the texts between commas, without the names of groups."""
     start = 0
     quoted = bracketed = grouped = False
     for match in _MARK.finditer(text):

@@ -1,4 +1,4 @@
-"""Mailboxes: parsing of user input into what Amazon SES delivers to (RFC 5321, RFC 5322, UTS 46)."""
+"""Mailboxes: parsing of user input into addresses that Amazon SES delivers to (RFC 5321, RFC 5322, UTS 46)."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ _PAIR = re.compile(r"\\(.)", re.DOTALL)
 _SEPARATORS = frozenset(",;\r\n")
 _AT = re.compile("[@\ufe6b\uff20]")
 _END_OF_WORD = frozenset(' \t\r\n\v\f<>()[]",;:@\ufe6b\uff20')
-"""Characters that end a word of an address that stands among others."""
+"""Characters that end a word of an address within a list."""
 _MISPLACED_DOTS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
 _TWO = "holds two addresses without a comma between them: separate them, or put a name that contains an address in quotes"
 _CLOSERS = {'"': '"', "<": ">", "(": ")"}
@@ -205,7 +205,7 @@ def _split(text: str) -> list[tuple[str, str]]:
 
 
 def _name_and_address(text: str) -> tuple[str, str, str]:
-    """Return the display name, the address, and what stands unquoted beside the address."""
+    """Return the display name, the address, and unquoted text outside of the address."""
     text, comment = _without_comment(text)
     name, bracket, address = text[:-1].rpartition("<") if text.endswith(">") else ("", "", text)
     if not bracket:
@@ -221,7 +221,7 @@ def _names_another(text: str, address: str) -> bool:
 
 
 def _addresses_inside(text: str) -> Iterator[str]:
-    """Yield what looks like an address: words on both sides of an at sign, with blanks between only where the domain has a dot."""
+    """Yield texts with the form of an address: words on both sides of an at sign, with blanks between only where the domain has a dot."""
     for match in _AT.finditer(text):
         before, after = text[: match.start()], text[match.end() :]
         local, domain = _last_word(before.rstrip()), _first_word(after.lstrip())

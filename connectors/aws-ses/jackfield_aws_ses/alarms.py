@@ -1,6 +1,6 @@
 """CloudWatch alarms on the account's sending, as CloudFormation resources and as Terraform.
 
-The metrics are those of the whole account in one region: deploy them in each region that sends.
+The metrics cover the whole account in one region: deploy them in each region that sends.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ ALARMS = (
     Alarm("critical-complaint-rate", "AWS may pause sending above a complaint rate of 0.5 %.", "Reputation.ComplaintRate", 0.005),
     Alarm("rejected-messages", "SES rejected a message for its content, such as a virus.", "Reject", 0, "Sum"),
 )
-"""AWS recommends alarms on both rates; the limits are those of its enforcement FAQ (Amazon SES developer guide)."""
+"""AWS recommends alarms on both rates; the limits come from its enforcement FAQ (Amazon SES developer guide)."""
 
 _TOPIC = "ARN of the SNS topic that alarms notify; empty for none."
 _CREATE = "true creates the CloudWatch alarms, which cost extra."

@@ -22,7 +22,7 @@ MAX_RECIPIENTS = 50
 MAX_TAGS = 50
 """Maximum number of tags of one message (SES API v2, EmailTags)."""
 MARKER_TAG = "jackfield"
-"""Tag with the marker of the attempt that has sent a message: SES's events repeat it, and so tell what became of a call in doubt."""
+"""Tag with the marker of the attempt that has sent a message: SES's events repeat it, and so reveal the outcome of a call in doubt."""
 
 T = TypeVar("T")
 

@@ -1,4 +1,5 @@
-"""Checks of a message's content, for the preview: what receivers treat as spam, cut off or do not show. They never prevent sending."""
+"""Checks of a message's content, for the preview: content that receivers treat as spam, cut off or do not show. They never prevent
+sending."""
 
 from __future__ import annotations
 
@@ -163,7 +164,7 @@ class Examined:
 
 
 def check_content(composed: Composed, size: int, identity_arn: str | None) -> list[Finding]:
-    """Return what may be wrong with a message of ``size`` octets, each finding once."""
+    """Return the possible faults of a message of ``size`` octets, each finding once."""
     about = Examined(composed, size, identity_arn)
     found: dict[tuple[str, str], Finding] = {}
     for check in _CHECKS:

@@ -1,4 +1,4 @@
-"""Fields of ``sendEmail``. Titles and comments are those of the reference document; see docs/compatibility.md."""
+"""Fields of ``sendEmail``. Titles and comments come from the reference document; see docs/compatibility.md."""
 
 from typing import Annotated, Literal
 
@@ -34,7 +34,7 @@ class Invitation(Inputs):
 
 
 class EmailFields(Inputs):
-    """Message and its recipients, as they are given: what the schema cannot judge has not been judged."""
+    """Message and its recipients, as given: rules that the schema cannot express are not checked yet."""
 
     # None only if the connection waives it.
     aws_region: Region | None = region_field()

@@ -1,4 +1,4 @@
-"""Field types that the inputs of several Amazon SES actions share. Titles and comments are those of the reference document; see
+"""Field types that the inputs of several Amazon SES actions share. Titles and comments come from the reference document; see
 docs/compatibility.md."""
 
 import json

@@ -1,4 +1,4 @@
-"""Findings: what may be wrong with a sender's setup or with a message, how to fix it, and which document says so."""
+"""Findings: possible faults of a sender's setup or of a message, their fixes, and their source documents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One thing that can be wrong. ``message`` and ``cure`` are templates, filled in by ``filled``; ``source`` names the document."""
+    """One possible fault. ``message`` and ``cure`` are templates, filled in by ``filled``; ``source`` names the document."""
 
     severity: Severity
     message: str

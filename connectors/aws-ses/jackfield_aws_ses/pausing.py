@@ -1,4 +1,4 @@
-"""Texts by which Amazon SES says that nothing may be sent, over its API and over SMTP, and what to do: one table for both.
+"""Texts with which Amazon SES stops sending, over its API and over SMTP, and the remedies: one table for both.
 
 Suspension is AWS's act and is ended by AWS; pausing may be the owner's, for the account, a configuration set, a tenant or an identity.
 """

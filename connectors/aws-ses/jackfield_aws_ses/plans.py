@@ -33,7 +33,7 @@ class Plannable(Regional):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step of a plan. ``to`` is how it shall be, as far as a person wants to know; ``run`` carries it out, unless all are done at
+    """One step of a plan. ``to`` is the state after it, as far as a person wants to know; ``run`` carries it out, unless all are done at
     once."""
 
     resource: str
@@ -60,7 +60,7 @@ class PlannedStep(Output):
 
 
 class Plan(Output):
-    """Plan, or what was done of it."""
+    """Plan, or the part of it that was carried out."""
 
     digest: str = Field(description="SHA-256 of the steps as canonical JSON: give it as 'apply'.")
     applied: bool = Field(description="True: the steps were carried out; false: they are planned.")
@@ -74,10 +74,10 @@ def digest_of(steps: Sequence[Mapping[str, Any]]) -> str:
 
 
 def carried_out(wanted: Plannable, region: str, changes: Sequence[Change], at_once: Callable[[], object] | None = None) -> dict[str, Any]:
-    """Return the members of the answer: the plan or, after its steps were done (by ``at_once``, or one by one), what was done. If all is
-    there already, nothing is done, whatever the digest: so a repeated call does no harm.
+    """Return the members of the answer: the plan or, after its steps were done (by ``at_once``, or one by one), the steps done. If all
+    resources exist already, nothing is done, whatever the digest: so a repeated call does no harm.
 
-    :raises Conflict: with the digest of the present plan, if another one is to be applied.
+    :raises Conflict: with the digest of the present plan, if it differs from the plan to be applied.
     """
     steps = [change.to_json(region) for change in changes]
     digest = digest_of(steps)

@@ -34,7 +34,7 @@ class PreviewFile(Output):
 
 
 class Preview(Output):
-    """Message as it would be sent. Nothing was sent."""
+    """Preview of a message to be sent. Nothing was sent."""
 
     mime: str = Field(
         description="The encoded message (RFC 5322), in ASCII with CRLF. Recipients of 'bcc' are never in it; Amazon SES adds "

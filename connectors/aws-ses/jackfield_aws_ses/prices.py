@@ -34,7 +34,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Cost of a month. ``region`` is the one whose prices apply."""
+    """Cost of a month. The prices are those of ``region``."""
 
     items: tuple[Item, ...]
     currency: str

@@ -1,6 +1,6 @@
 """Sending of a composed message: over another transport, or through SES API v2, as Simple content if that suffices, else as Raw.
 
-An endpoint that answers that it has no version 2 gets the message through version 1.
+An endpoint without version 2 gets the message through version 1.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,7 +31,7 @@ _OF_VERSION_2 = frozenset({"TenantName", "EndpointId"})
 TAGGED = Marker(code=f"the message tag '{MARKER_TAG}'")
 """Place of an attempt's marker in a message."""
 TOLD = (EventEvidence("mailEvents"), EventEvidence("mailQueue", "queue"))
-"""What proves that a message was sent whose answer was lost."""
+"""Evidence that a message was sent whose answer was lost."""
 
 
 class Transport(Protocol):
@@ -71,10 +71,10 @@ def _no_global_endpoint() -> InvalidInput:
 
 
 def sent_by_either(client: AwsClients, region: str | None, parameters: dict[str, Any], of_version_1: Callable[[], dict[str, Any]]) -> str:
-    """Send through version 2, or through version 1 if the endpoint lacks that; return the id assigned by Amazon SES.
+    """Send through version 2, or through version 1 if the endpoint lacks version 2; return the id assigned by Amazon SES.
 
-    ``parameters`` are those of ``SendEmail``, which were validated; ``of_version_1`` makes those of version 1's ``SendRawEmail``. A 501 is
-    a refusal: an emulator or a proxy that does not implement the operation has sent nothing.
+    ``parameters`` are the validated ones of ``SendEmail``; ``of_version_1`` makes those of version 1's ``SendRawEmail``. A 501 is a
+    refusal: an emulator or a proxy that does not implement the operation has sent nothing.
     """
     try:
         # Tests check the parameters against the service's model: validating again costs 3 % of a send.
@@ -131,7 +131,7 @@ def destination(composed: Composed) -> dict[str, list[str]]:
 
 
 def options(email: Any, composed: Composed) -> dict[str, Any]:
-    """Return the parameters of a send besides its recipients and its content, without empty members."""
+    """Return the parameters of a send other than its recipients and its content, without empty members."""
     message = composed.message
     members: dict[str, Any] = {
         "FromEmailAddress": message.sender.header,

@@ -146,7 +146,7 @@ class BulkEmail(_FromTemplate):
     )  # fmt: skip
 
     def rules(self) -> Iterator[Detail]:
-        """Yield the faults that a schema cannot express, those of a destination at its place."""
+        """Yield the faults that a schema cannot express, a destination's at its place."""
         yield from self._no_calendar()
         yield from check_template_data(self.template_data, "/templateData")
         common = self._compose("a@example.com", None, None, self.headers, self.tags)

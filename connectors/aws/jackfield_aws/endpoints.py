@@ -36,8 +36,8 @@ def service_endpoint(service: str, endpoint: str | None, environment: Mapping[st
 
 
 def serves_all(endpoint: str) -> bool:
-    """Return whether an endpoint that a connection names is an emulator of AWS, which serves all services at one address: it is on this
-    machine, or speaks plain HTTP. Any other is that of the connection's service alone (a private endpoint, a proxy)."""
+    """Return whether a connection's endpoint is an emulator of AWS, which serves all services at one address: it is on this machine, or
+    speaks plain HTTP. Any other endpoint belongs to the connection's service alone (a private endpoint, a proxy)."""
     url = urlsplit(endpoint)
     host = url.hostname or ""
     return host in _LOOPBACK or (url.scheme == "http" and not host.endswith(_OF_AWS))
@@ -55,7 +55,7 @@ def names_endpoint(endpoint: str | None, environment: Mapping[str, str]) -> bool
 
 
 def names_loopback(endpoint: str | None, environment: Mapping[str, str]) -> bool:
-    """Return whether that endpoint, and every one that a variable names, is on this machine: an emulator, with no proxy between."""
+    """Return whether that endpoint, and every endpoint named by a variable, is on this machine: an emulator, without a proxy in between."""
     named = [endpoint] if endpoint is not None else [value for name, value in environment.items() if name.startswith(_ANY) and value]
     return names_endpoint(endpoint, environment) and all((urlsplit(url).hostname or "") in _LOOPBACK for url in named)
 

@@ -66,7 +66,7 @@ class AwsErrors:
     def __call__(self, error: Exception, client: Any, inputs: Inputs | None = None) -> JackfieldError | None:  # noqa: ARG002 (author's API)
         """Explain an exception for a Connector; ``client`` is the open AwsClients, or None.
 
-        If AWS does not name the missing permission, the error names those of the action; outside of an action, all of the connector's.
+        If AWS does not name the missing permission, the error names the action's permissions; outside of an action, all of the connector's.
         """
         call = current_call()
         short = exhausted(error, Sent.NOTHING) if call is not None and not call.begun else None
@@ -96,8 +96,8 @@ class AwsErrors:
         """Return the error for an exception; None if it comes neither from jackfield nor from botocore.
 
         ``operation`` names the operation if the exception does not. ``permissions`` are the IAM actions to name if AWS does not say which
-        is missing. ``renewable`` means that the credentials can be leased again, ``elsewhere`` that the endpoint is not AWS's own,
-        ``local`` that it is on this machine.
+        is missing. ``renewable``: the credentials can be leased again; ``elsewhere``: the endpoint is not AWS's own; ``local``: it is on
+        this machine.
         """
         if isinstance(error, JackfieldError):
             return error
@@ -127,7 +127,7 @@ class AwsErrors:
         """Return the row for an answer.
 
         Anything but an explicit refusal (a 5xx, a redirect) is in doubt, unless its code says that nothing was done. The code of a throttle
-        does, which EC2 and S3 send with 503, and so does ``NOT_READY``. A 429 is a throttle, unless the row is about a quota. A 501 is a
+        says so, which EC2 and S3 send with 503, and so does ``NOT_READY``. A 429 is a throttle, unless the row is about a quota. A 501 is a
         refusal: the endpoint lacks the operation (row ``501``). A 407 is a proxy's (row ``407``).
         """
         if answer.status in (_LOGIN_WANTED, _NOT_IMPLEMENTED):  # whatever the page of a proxy, or of an emulator, says
@@ -144,8 +144,8 @@ class AwsErrors:
         return row or BY_STATUS.get(answer.status, CONTENT)
 
     def _row(self, answer: Answer) -> Row | None:
-        """Return the row of a code and its message: words that tell of a throttle outrank a code that tells of something more general. With
-        a 5xx, only a code that refuses counts, such as ``LimitExceeded``: a service that failed may word that as it likes."""
+        """Return the row of a code and its message: words about a throttle outrank a more general code. With a 5xx, only a code that
+        refuses counts, such as ``LimitExceeded``: the message of a failed service is not reliable."""
         code, message = plain(answer.code), answer.message.casefold()
         phrased = next((row for phrase, row in self._phrases.get(code, ()) if phrase in message), None)
         row = phrased or self._rows.get(code)
@@ -191,7 +191,7 @@ def _fields(answer: Answer, region: str | None, operation: str | None, permissio
 
 
 def _named(permissions: tuple[str, ...]) -> str:
-    """Name IAM actions, and those that AWS did not document on the day of our list."""
+    """Name IAM actions, and mark the ones that AWS had not documented on the day of our list."""
     found = ", ".join(permissions)
     doubtful = unproven(permissions) if found else []
     return f"{found} (not in AWS's list of {documented().date}: {', '.join(doubtful)})" if doubtful else found

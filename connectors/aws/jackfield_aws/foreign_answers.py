@@ -1,6 +1,7 @@
-"""Responses that are not AWS's: pages of HTML from proxies, and successes that are not in the service's protocol.
+"""Foreign responses: HTML pages of proxies, and successes that are not in the service's protocol.
 
-botocore takes any error status for AWS's own, an HTML page that is well-formed XML for an empty answer, and what is no JSON for one, too.
+botocore attributes any error status to AWS, and takes an HTML page that is well-formed XML, or content that is not JSON, for an empty
+answer.
 """
 
 from __future__ import annotations

@@ -136,7 +136,8 @@ def _from_parameter_store(wanted: Mapping[str, str], signing: _Signing) -> str:
 
 
 def _asked(service: str, wanted: Mapping[str, str], signing: _Signing, operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Make one call with a new client, since secrets are read rarely. It ends in time, as does the fetch of the machine's identity."""
+    """Make one call with a new client, since secrets are read rarely. It ends within its timeout, as does the fetch of the machine's
+    identity."""
     from jackfield_aws.direct.client import open_client
 
     # botocore reads AWS_DEFAULT_REGION and the profile, but not AWS_REGION, which containers and functions set

@@ -46,6 +46,6 @@ def read(content: bytes) -> IamActions:
 
 
 def unproven(actions: Iterable[str]) -> list[str]:
-    """Return those of some IAM actions that AWS did not document on the day of the list, sorted. Patterns are not asked for."""
+    """Return the IAM actions among ``actions`` that AWS had not documented on the day of the list, sorted. Patterns are skipped."""
     known = documented()
     return sorted({action for action in actions if action not in known and not set(action) & set("*?")})

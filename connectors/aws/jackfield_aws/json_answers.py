@@ -35,7 +35,7 @@ def parse_as_json(parsers: Any) -> None:
 
 
 def _number(handle: Callable[[Any, Any], Any], shape: Any, found: Any) -> Any:
-    """Return what botocore makes of a number, or its text with a warning: one odd value never loses an answer."""
+    """Return botocore's reading of a number, or its text with a warning: one odd value never loses an answer."""
     try:
         return handle(shape, found)
     except (TypeError, ValueError):
@@ -52,8 +52,8 @@ def _tell(value: object, what: str) -> None:
 
 def timestamp(value: Any) -> str:
     """Return a time of an answer in the one notation of outputs: RFC 3339 in UTC with ``Z``. Fractions of a second have three, six or nine
-    digits, as few as hold it. What cannot be read as a time stays as it is, with a warning: AWS sends empty times, and milliseconds where
-    seconds belong."""
+    digits, as few as hold it. An unreadable time stays as it is, with a warning: AWS sends empty times, and milliseconds in place of
+    seconds."""
     try:
         return _rfc3339(value)
     except (ArithmeticError, OSError, RuntimeError, TypeError, ValueError):
@@ -97,7 +97,7 @@ def blob(value: Any) -> dict[str, str]:
 
 
 def cleaned(value: Any) -> Any:
-    """Return an answer with all bytes in it as files: those that do not pass the parser's hooks (whole bodies, CBOR, events)."""
+    """Return an answer with all its bytes as files, including those that bypass the parser's hooks (whole bodies, CBOR, events)."""
     if isinstance(value, bytes | bytearray):
         return blob(value)
     if isinstance(value, datetime):

@@ -70,7 +70,7 @@ class KmsKey(ProcessLocal, SecretHolder):
         return bytes(answer["Plaintext"])
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
-        """Encrypt with this key, inside KMS, what a key of the same region encrypted; None for what others did.
+        """Encrypt with this key, inside KMS, a value that a key of the same region encrypted; None for other values.
 
         :raises Rejected: as ``unwrap`` does.
         :raises Unavailable: as ``wrap`` does.

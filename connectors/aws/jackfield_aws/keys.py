@@ -1,9 +1,8 @@
 """The three parts of an AWS credential, kept out of logs and pickles. Keys of a visibly other kind, or in the wrong field, are refused
 before any request.
 
-Only what cannot be right is refused: keys of test endpoints may be any text, and those of other vendors' endpoints have other lengths. So
-a check that looks at one value asks for AWS's own form in the other (IAM User Guide, unique identifiers; SES Developer Guide, SMTP
-credentials).
+Only certainly wrong values are refused: keys of test endpoints may be any text, and keys of other vendors' endpoints have other lengths. So
+a check of one value requires AWS's own form in the other (IAM User Guide, unique identifiers; SES Developer Guide, SMTP credentials).
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class Keys(SecretHolder):
 def check_keys(key_id: str | None, secret: str | None, token: str | None = None) -> None:
     """Check an access key.
 
-    :raises InvalidConnection: naming the field, if a value cannot be what the field is for.
+    :raises InvalidConnection: naming the field, if a value cannot be valid for it.
     """
     if not key_id or not secret:
         return
@@ -60,7 +59,7 @@ def check_keys(key_id: str | None, secret: str | None, token: str | None = None)
 def check_login(username: str | None, password: str | None) -> None:
     """Check SMTP credentials of Amazon SES.
 
-    :raises InvalidConnection: naming the field, if a value cannot be what the field is for.
+    :raises InvalidConnection: naming the field, if a value cannot be valid for it.
     """
     if username and password:
         _refuse(_of_login(username, password))

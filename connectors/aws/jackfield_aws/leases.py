@@ -68,7 +68,7 @@ class Assumption:
         return session_policy_text(document)
 
     def _narrows(self, context: OpenContext) -> bool:
-        """Return whether the session is narrowed to what is needed. A policy that the connection has of its own stays as it is."""
+        """Return whether the session is narrowed to the needed permissions. A connection's own policy stays unchanged."""
         return self.policy is True or (self.policy is False and context.narrowed)
 
 
@@ -82,8 +82,8 @@ def lease_role(context: OpenContext, assumption: Assumption) -> tuple[str, Minte
 
 
 def session_name(context: OpenContext) -> str:
-    """Return the session name that the role's owner sees in CloudTrail: workspace and connection, or what it is for where none is stored.
-    Above 64 characters it ends in a hash."""
+    """Return the session name that the role's owner sees in CloudTrail: workspace and connection, or the purpose if no connection is
+    stored. A name of more than 64 characters ends in a hash."""
     what = context.connection or ("inline" if context.invocation_id else "connection-test")
     name = f"jackfield-{context.workspace}-{what}"
     legal = _ILLEGAL.sub("-", name)

@@ -1,8 +1,8 @@
-"""Messages of Amazon SNS, verified: signature, certificate, topic and age. Nothing here calls AWS but ``fetch_certificate``.
+"""Messages of Amazon SNS, verified: signature, certificate, topic and age. Only ``fetch_certificate`` calls AWS.
 
 SNS signs the names and values of some members, each followed by a line break, without their lengths. Text can therefore be moved from one
-member to the next. Source: its developer guide, verifying the signatures of messages. Members of exact form close that: no line break but
-in ``Message``, the type, the topic and the ID as they must be.
+member to the next. Source: its developer guide, verifying the signatures of messages. Strict forms of the members prevent that: no line
+break except in ``Message``, and exact forms of type, topic and ID.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Topic:
 
     @property
     def origin(self) -> str:
-        """Where AWS publishes the certificates that sign its messages."""
+        """Origin at which AWS publishes the certificates that sign its messages."""
         return f"https://sns.{self.region}.{_SUFFIXES[self.partition]}"
 
 

@@ -28,7 +28,7 @@ _OF_TENANT = frozenset(
 ) | {_POLICY_OF_TENANT}  # fmt: skip
 """IAM actions that may have a tenant as their resource (service authorization reference, Amazon SES v2)."""
 _VERBS = (re.compile(r"[a-z0-9-]+:(?:Describe|Get|List)(?=[A-Z])"), re.compile(r"[a-z0-9-]+:(?!Send)[A-Z][a-z]+(?=[A-Z])"))
-"""Beginnings of IAM actions that a session policy may name by pattern: those that read, then all but those that send."""
+"""Prefixes of IAM actions that a session policy may name by pattern: reading ones, then all except sending ones."""
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")  # UTS 46 §4, step 3
 _ADDRESS = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
 
@@ -48,11 +48,11 @@ def identity_policy(
 ) -> dict[str, Any]:
     """Build the policy that allows a role or user exactly ``permissions`` (``ses:SendEmail`` …) for all resources, and ``statements``.
 
-    ``doubtful`` are those of the permissions that AWS did not document on the day of our list: their statement's name says so.
+    ``doubtful`` are the permissions that AWS had not documented on the day of our list: their statement's name says so.
 
     ``sender`` restricts the actions that send mail to a From address (``*`` and ``?`` are wildcards; ``*`` alone restricts nothing).
-    ``tenant`` restricts sending to one tenant of Amazon SES, by name (``ses:TenantName``), and what acts on a tenant to that one's ARN.
-    ``testing`` are the permissions of the connection test; those that are not among ``permissions`` get a statement of their own.
+    ``tenant`` restricts sending to one tenant of Amazon SES, by name (``ses:TenantName``), and actions on a tenant to its ARN. ``testing``
+    are the permissions of the connection test; the ones outside of ``permissions`` get a statement of their own.
 
     :raises InvalidInput: if ``sender`` is not an address or a pattern of one.
     """
@@ -74,7 +74,8 @@ def identity_documents(
     tenant: str | None,
     statements: Sequence[Statement],
 ) -> dict[str, Any]:
-    """Return the policy of ``identity_policy``, and what ``doubts`` says of its permissions, by the names of a connection type's documents.
+    """Return the policy of ``identity_policy``, and the remarks of ``doubts`` on its permissions, by the names of a connection type's
+    documents.
 
     :raises InvalidInput: as ``identity_policy`` does.
     """
@@ -144,7 +145,7 @@ def sender_address(sender: str | None) -> str | None:
 
 
 def _in_ascii(domain: str) -> str | None:
-    """Return an internationalised domain as it is sent, label by label: one of ASCII may be a wildcard. None if it is not valid."""
+    """Return an internationalised domain as sent, label by label: an ASCII label may be a wildcard. None if it is not valid."""
     import idna  # its tables cost 15 ms, and few senders need them
 
     try:
@@ -209,7 +210,8 @@ def _session(permissions: Iterable[str], tenant: str | None) -> dict[str, Any]:
 
 
 def _shortened(permissions: Iterable[str], verb: re.Pattern[str]) -> set[str]:
-    """Name by one pattern (``ses:List*``) what begins with the same verb. What may have a tenant as its resource keeps its name."""
+    """Replace permissions with a common verb by one pattern (``ses:List*``). A permission that may have a tenant as its resource keeps its
+    name."""
     groups: dict[str, set[str]] = {}
     for name in permissions:
         begin = verb.match(name) if name not in _OF_TENANT else None

@@ -38,7 +38,7 @@ REGION_EXPECTED = "an AWS region such as eu-west-1"
 """Completes "… is not"."""
 
 ANY_REGION_PATTERN = "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
-"""JSON Schema ``pattern`` of what servers other than AWS's call a region: ``auto``, ``garage``, ``fr-par``."""
+"""JSON Schema ``pattern`` of regions on servers other than AWS's: ``auto``, ``garage``, ``fr-par``."""
 
 ANY_REGION_EXPECTED = "a region such as eu-west-1, or auto"
 """Completes "… is not"."""

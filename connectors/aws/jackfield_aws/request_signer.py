@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jackfield_aws.clients import Lease
 
 _COVERED = frozenset({"host", "content-type", "content-md5"})
-"""Header fields that a signature covers, besides those of AWS's own. Proxies may change others."""
+"""Header fields that a signature covers, in addition to AWS's own. Proxies may change others."""
 _SET = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-SHA256")
 _TAKEN = frozenset(name.lower() for name in _SET)
 _UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -88,7 +88,7 @@ class RequestSigner(SecretHolder):
 
     @property
     def renewable(self) -> bool:
-        """True if the keys are those of a role's session, or the machine's own and expire."""
+        """True if the keys belong to a role's session, or are the machine's own and expire."""
         return self._lease is not None
 
     def renew(self) -> None:

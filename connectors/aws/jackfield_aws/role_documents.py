@@ -48,7 +48,7 @@ class WantedRole:
         """Build the specification of the role named by ``role_arn``.
 
         :raises InvalidConnection: if that is not the ARN of a role.
-        :raises InvalidInput: if ``principal`` names no account, user or role, or one of another partition.
+        :raises InvalidInput: if ``principal`` is not an account, user or role, or is in another partition.
         """
         if principal is not None and not _PRINCIPAL.match(principal):
             text = "is not an AWS account, or the ARN of a user or role"
@@ -84,7 +84,7 @@ class WantedRole:
 
 
 def _who(principal: str) -> str:
-    """Name who is trusted; an account stands for all of its users and roles that its administrators let assume the role."""
+    """Name the trusted principal; an account means all of its users and roles that its administrators permit to assume the role."""
     account = principal.removesuffix(":root").rpartition(":")[2] if principal.endswith(":root") else principal
     return f"any user or role of account {account}" if account.isdigit() else principal
 
@@ -92,7 +92,7 @@ def _who(principal: str) -> str:
 _TAGS = {"purpose": "third-party-access"}
 _PARAMETER = "TrustedPrincipal"
 _POLICY = "access"
-"""Name of the inline policy, and of the role in Terraform: the owner of the account need not know what software assumes the role."""
+"""Name of the inline policy, and of the role in Terraform: it does not reveal to the account's owner which software assumes the role."""
 
 
 def cloudformation_template(role: WantedRole) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Meaning of AWS's error codes: one row each, for all services. A connector adds those of its own service."""
+"""Meaning of AWS's error codes: one row each, for all services. A connector adds its own service's codes."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Row:
     """Meaning of a code: the error and the next step.
 
     ``hint`` and ``says`` (the message, by default "AWS refused {operation}") are templates over ``{operation}``, ``{region}``,
-    ``{actions}`` (the missing IAM action, else those that the connector needs), ``{principal}`` and ``{code}``. ``stale`` marks an expired
-    credential that a new lease replaces. ``path`` is the JSON Pointer of the faulty value. Double the braces of JSON.
+    ``{actions}`` (the missing IAM action, else the connector's), ``{principal}`` and ``{code}``. ``stale`` marks an expired credential that
+    a new lease replaces. ``path`` is the JSON Pointer of the faulty value. Double the braces of JSON.
     """
 
     kind: type[JackfieldError]
@@ -83,7 +83,7 @@ BY_STATUS: Mapping[int, Row] = {
     409: Row(Conflict, "AWS's message says what is in the way: read the resource's state, then send the request again."),
     429: THROTTLED,
 }
-"""Meaning of a status with an unknown code; 407 is the word of a proxy, which has passed nothing on."""
+"""Meaning of a status with an unknown code; 407 comes from a proxy, which has passed nothing on."""
 
 CONTENT = Row(Rejected, "AWS refused this request as it is: change what its message names, then send it again.")
 """Any other 4xx."""
@@ -125,7 +125,7 @@ _BOUNDARY = Row(Forbidden, "The permissions boundary of {principal} does not all
 _IN_PROGRESS = Row(
     RateLimited, "A request with the same token is still running: read what it has done, or repeat this one.", sent=Sent.UNKNOWN
 )
-"""No refusal: what runs may be an earlier attempt of the same call (DynamoDB API reference, TransactWriteItems)."""
+"""Not a refusal: the running transaction may be an earlier attempt of the same call (DynamoDB API reference, TransactWriteItems)."""
 
 _DENIALS = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
 _REASONS = {
@@ -136,7 +136,7 @@ _REASONS = {
 }
 
 _STOPS = tuple(f"{form}{verb}" for form in ("", "is ", "has been ") for verb in ("suspended", "paused", "disabled"))
-"""How Amazon SES says in a refusal of a message that nothing may be sent."""
+"""Phrases by which Amazon SES refuses a message because sending is stopped."""
 
 AWS_ROWS: Rows = {
     "InvalidClientTokenId": _UNKNOWN_KEY,

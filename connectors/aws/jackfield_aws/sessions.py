@@ -53,8 +53,8 @@ _POOL = 50
 class Ambient:
     """Identity of this machine or process itself: botocore's credential chain, or one profile of the AWS configuration.
 
-    With ``prefer_role`` the role of the container or instance goes before all else in the chain, but not before a profile. ``region`` is
-    that of the identity's own requests, by default the client's. ``path`` points at the connection's value to set if there is none.
+    With ``prefer_role`` the role of the container or instance takes precedence in the chain, but not over a profile. ``region`` is for the
+    identity's own requests, by default the client's. ``path`` points at the connection's value to set if there is none.
     """
 
     profile: str | None = None
@@ -66,8 +66,8 @@ class Ambient:
 
 @dataclass(frozen=True, slots=True)
 class ClientSpec:
-    """Parameters of a client: service, location and identity. ``endpoint`` None means AWS's own for the region; ``guard`` checks one that
-    the connection names. ``validates`` enables botocore's parameter validation against the service's model. ``as_json`` makes its parser
+    """Parameters of a client: service, location and identity. ``endpoint`` None means AWS's own for the region; ``guard`` checks a
+    connection's endpoint. ``validates`` enables botocore's parameter validation against the service's model. ``as_json`` makes its parser
     return JSON values."""
 
     service: str
@@ -177,7 +177,7 @@ _shared = _Sessions()
 @contextmanager
 def shared_session(ambient: Ambient | None = None, region: str | None = None, *, as_json: bool = False) -> Iterator[Any]:
     """Lock and return the process's botocore Session for an ambient identity, or for clients with explicit keys. ``region`` is used if an
-    ambient identity has to call STS. Parsers belong to a Session, so clients with JSON answers have one of their own."""
+    ambient identity has to call STS. Parsers belong to a Session, so clients with JSON answers have a Session of their own."""
     shared = _shared(ambient, region if ambient is not None else None, as_json)
     with shared.lock:
         yield shared.session

@@ -104,8 +104,8 @@ def _hide(error: JackfieldError, secrets: list[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StsCaller:
-    """Caller of STS: identity, location and deadline. ``endpoint`` None means the regional one; ``guard`` checks one that the connection
-    names."""
+    """Caller of STS: identity, location and deadline. ``endpoint`` None means the regional one; ``guard`` checks a connection's
+    endpoint."""
 
     identity: Keys | Ambient
     region: str

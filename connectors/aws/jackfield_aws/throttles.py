@@ -1,9 +1,9 @@
-"""Codes by which AWS says that it throttles: nothing was done, whatever the status, so any operation may be sent again.
+"""Codes of AWS's throttles: nothing was done, whatever the status, so any operation may be sent again.
 
-Each has its source, which a test looks up in the installed botocore. Its list is the start (``botocore.retries.standard``), without three
-of its codes. For ``TransactionInProgressException``, what runs may be an earlier attempt of the same call. ``RequestTimeout`` is no
-throttle. ``LimitExceededException`` is a used-up quota as well, and a throttle only by its words. Codes that services model with a status
-4xx need no line, since their words or a 429 say it (``virtual/code_words.py``); a 5xx is a refusal by this list alone.
+Each has its source, which a test checks in the installed botocore. botocore's list is the basis (``botocore.retries.standard``), without
+three of its codes. ``TransactionInProgressException`` may be about an earlier attempt of the same call. ``RequestTimeout`` is no throttle.
+``LimitExceededException`` also means a used-up quota, and is a throttle only by its words. Codes that services model with a status 4xx need
+no line, since their words or a 429 say it (``virtual/code_words.py``); a 5xx is a refusal by this list alone.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ THROTTLES: Mapping[str, str] = {
     "DependentServiceRequestThrottlingFault": "model of redshift",
     "ResourceProvisionedThroughputExceededException": "model of kinesisanalytics",
 }
-"""Codes of throttles, whatever the message, and the source of each: botocore's lists of what is tried again, or the model of a service. The
+"""Codes of throttles, whatever the message, and the source of each: botocore's lists of retried codes, or the model of a service. The
 service is named as in botocore, and has the code among its errors. A test looks each up."""
 THROTTLE_PHRASES: Mapping[str, str] = {
     r"\brate (?:limit )?(?:was |has been |is )?exceeded": "LimitExceededException of Kinesis, ClientException of ECS and Batch",
@@ -57,10 +57,10 @@ THROTTLE_PHRASES: Mapping[str, str] = {
     r"\brequest limit exceeded": "Amazon EC2 API reference, error codes, RequestLimitExceeded",
     r"\bthrottled\b|\bthrottling\b": "AWS's own word for it, under codes of wrong content",
 }
-"""Words of a message, in small letters, that tell of a throttle under the code of a quota or of wrong content, or under an unknown one."""
+"""Phrases, in small letters, that mark a throttle under the code of a quota or of invalid content, or under an unknown one."""
 _PHRASES = re.compile("|".join(THROTTLE_PHRASES))
 
 
 def says_throttled(message: str) -> bool:
-    """Return whether a message in small letters tells of a throttle ("rate exceeded for stream s")."""
+    """Return whether a message in small letters is about a throttle ("rate exceeded for stream s")."""
     return _PHRASES.search(message) is not None

@@ -35,7 +35,7 @@ from jackfield_aws.limits import current_deadline
 class _Fault:
     """Meaning of an exception. ``says`` may use ``{host}``; ``path`` points at the faulty value.
 
-    ``ended`` marks faults that look the same if the deadline caused them: the connection was shut down, or got no more time.
+    ``ended`` marks faults that may also be caused by the deadline: the connection was shut down, or got no more time.
     """
 
     kind: type[JackfieldError]
@@ -97,7 +97,7 @@ _GARBLED = _Fault(
 )
 _DAMAGED = _Fault(Unavailable, "AWS's answer was damaged on its way: its checksum differs", _NETWORK, Sent.UNKNOWN, ended=True)
 _NO_ALGORITHM = "Unsupported checksum algorithm"
-"""How botocore says that it cannot make the checksum of a request (``resolve_request_checksum_algorithm``)."""
+"""botocore's message that it cannot make the checksum of a request (``resolve_request_checksum_algorithm``)."""
 _UNKNOWN_CHECKSUM = _Fault(
     InvalidInput, "the checksum algorithm that the inputs name cannot be made here", "Use CRC32, SHA1 or SHA256, or leave the member out."
 )
@@ -122,7 +122,7 @@ _BAD_BUNDLE = _Fault(
     path="",
 )
 _NO_TUNNEL = "Tunnel connection failed: 407"
-"""How http.client says that a proxy wants a login."""
+"""http.client's message that a proxy requires a login."""
 _STEPS: Mapping[str, _Fault] = {
     "_tunnel": _TUNNEL, "do_handshake": _HANDSHAKE, "putheader": _UNSENDABLE, "_get_proxy_manager": _BAD_PROXY
 }  # fmt: skip
@@ -220,9 +220,9 @@ _WIRE_FAULTS: Mapping[str, tuple[str, _Fault]] = {
     "garbled": ("ConnectionClosedError", _GARBLED),
     "large": ("HTTPClientError", _GARBLED),
 }
-"""What a failure of the wire means, and the class that botocore gives it. What has been sent, the wire says itself."""
+"""Meaning of a failure of the wire, and botocore's class for it. The wire itself reports what has been sent."""
 _LIBRARIES = ("botocore.", "urllib3.")
-"""Where these exceptions come from."""
+"""Libraries that raise these exceptions."""
 
 
 def explain_transport(error: Exception) -> JackfieldError | None:
@@ -345,8 +345,8 @@ def _refused_by_proxy(fault: _Fault, reason: str) -> _Fault:
 
 
 def _unreadable(error: Exception) -> _Fault | None:
-    """Return the fault of an answer that botocore could not read: a well-formed one whose type differs from its model (an array), or one
-    whose checksum is no Base64."""
+    """Return the fault of an answer that botocore could not read: a well-formed answer whose type differs from its model (an array), or one
+    whose checksum is not Base64."""
     *_, last = ["", *_modules(error)]
     if last == "botocore.parsers":
         return _GARBLED

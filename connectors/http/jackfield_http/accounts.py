@@ -1,4 +1,4 @@
-"""The account that the answer to a connection test names, so that people can tell connections of one type apart."""
+"""The account named by the answer to a connection test, by which people distinguish connections of one type."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def account_of(answer: Answer, about: Mapping[str, Any]) -> Account | None:
 
 
 def usual_account(path: str, body: Any) -> Account | None:
-    """Return the account of an answer that nobody has described, if its path is one of the person's own: other objects have IDs, too."""
+    """Return the account of an undescribed answer, if its path is one of the person's own: other objects have IDs, too."""
     if not OWN_PATH.search(path):
         return None
     return next(filter(None, (account_in(body, {"id": place, "label": _LABELS}) for place in _IDS)), None)

@@ -112,8 +112,8 @@ class Answer:
     def into(self, model: type[T], pointer: str = "") -> T:
         """Return the body, or its member at a JSON Pointer, as an output; members that the model does not declare are ignored.
 
-        Of a write that was answered with success, JSON that cannot be read leaves an output without members. The action returns it as it
-        is, and sends nothing more: the Result is a success without ``output``, with a warning. Anything else puts it in doubt.
+        For a write that was answered with success, unreadable JSON leaves an output without members. The action returns it as it is, and
+        sends nothing more: the Result is a success without ``output``, with a warning. Anything else puts it in doubt.
 
         :raises InvalidOutput: if a declared member is missing or has a wrong type.
         :raises Unavailable: if the body is not JSON.
@@ -125,9 +125,9 @@ class Answer:
         return model.from_provider({} if found is None and self.status in NO_CONTENT else found)
 
     def left(self, model: type[T], error: Unreadable, is_declared: Callable[[str], bool] | None = None) -> T:
-        """Return an output that stands for a body that could not be read; ``is_declared`` takes its media type (by default: it is JSON).
+        """Return a placeholder output for an unreadable body; ``is_declared`` takes its media type (by default: it is JSON).
 
-        :raises Unreadable: ``error``, if the response does not prove a success: of a read, with a rule for errors in the body, or if its
+        :raises Unreadable: ``error``, if the response does not prove a success: for a read, with a rule for errors in the body, or if its
             media type is not declared.
         """
         call, media = current_call(), self.media_type
@@ -140,7 +140,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body as text, in the charset of its media type if that is one of the web's; UTF-8 otherwise."""
+        """The body as text, in the charset of its media type if the web knows the charset; UTF-8 otherwise."""
         return text_of(self.content, self.headers.get("content-type", ""))
 
     @property
@@ -212,7 +212,7 @@ class StreamedAnswer:
 
 
 def media_type(headers: Headers) -> str:
-    """Return the media type without its parameters, in lower case. What is none (``json``, ``*/*``) is as good as none."""
+    """Return the media type without its parameters, in lower case. An invalid type (``json``, ``*/*``) counts as none."""
     found = headers.get("content-type", "").partition(";")[0].strip().lower()
     return found if "/" in found and "*" not in found else ""
 
@@ -286,7 +286,8 @@ def _oversized(text: str) -> Unavailable:
 
 
 def noted(answer: Answer) -> dict[str, Any]:
-    """Return what names the created thing, for the error of a later step: IDs, numbers, states and the location, never the whole body."""
+    """Return the identifying members of a created object, for the error of a later step: IDs, numbers, states and the location, never the
+    whole body."""
     found: dict[str, Any] = {"status": answer.status}
     location = answer.headers.get("location")
     if location is not None:

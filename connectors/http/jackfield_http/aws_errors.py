@@ -1,4 +1,4 @@
-"""Meaning of AWS's error responses, which name a code besides the status."""
+"""Meaning of AWS's error responses, which have a code in addition to the status."""
 
 from __future__ import annotations
 

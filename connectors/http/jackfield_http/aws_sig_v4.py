@@ -1,6 +1,6 @@
 """Connection type of servers that want requests signed by AWS Signature Version 4: API Gateway, OpenSearch, Lambda URLs, S3 and others.
 
-jackfield-aws signs: it has the leases of roles and the machine's own identity. This library knows its entry point only.
+jackfield-aws signs: it has the leases of roles and the machine's own identity. This library knows only its entry point.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from jackfield_http.pointers import find
 _LONGEST = 4096
 """Characters of an answer: of a longer challenge, a part would be a wrong answer."""
 _PLAIN = re.compile(r"[A-Za-z0-9_=+/-]{1,200}")
-"""Challenges whose HMAC is told: none of them can be a signed body, or what else a signature is made of."""
+"""Challenges whose HMAC may be returned: none of them can be a signed body, or another text that is signed."""
 _SECRET = re.compile(r"[!-~]{16,200}")
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 200}
@@ -70,7 +70,7 @@ SCHEMA: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """Handshake of a provider; the members are those of ``SCHEMA``."""
+    """Handshake of a provider; ``SCHEMA`` has the same members."""
 
     query: str = ""
     verify: str = ""

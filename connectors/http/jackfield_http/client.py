@@ -62,7 +62,7 @@ _WRITTEN = {(name, value): field(name, value) for name, value in _USUAL.items()}
 """The usual header fields as they are sent: most requests leave them as they are."""
 _NO_VALUES: Mapping[str, Any] = {}
 _to_programs = partial(bordered, unless=CURRENT.get)
-"""A program may have been lent the client: what its requests raise, outside of a call, has no variable of ours."""
+"""A program may have borrowed the client: exceptions of its requests, outside of a call, carry no variables of ours."""
 
 
 class HttpClient(SecretHolder):
@@ -120,8 +120,8 @@ class HttpClient(SecretHolder):
         """Send a request and read the whole response.
 
         - ``query``: parameters by name. None is left out, a list repeats its name.
-        - ``headers``: fields by name, in addition to those of the connection. One that the connection or its sign-in sets is refused, and
-          so is a query parameter: callers must not choose it.
+        - ``headers``: fields by name, in addition to those of the connection. A field that the connection or its sign-in sets is refused,
+          and so is a query parameter: callers must not choose it.
         - ``json``, ``form``, ``multipart``, ``content`` (with ``content_type``): the body, one of them.
         - ``expect``: statuses that count as success, if not 200 to 299.
         - ``idempotent=True``: the provider recognises a repeated request by the invocation's key, which is sent in a header field;
@@ -147,8 +147,8 @@ class HttpClient(SecretHolder):
     ) -> Iterator[StreamedAnswer]:
         """Send a request and read the response's body in chunks, for files of any size; ``largest`` limits it.
 
-        ``options`` are those of ``request``. ``failed`` judges JSON of up to 32 MiB, which is held in memory; a larger body reports no
-        failure.
+        ``options`` are the same as for ``request``. ``failed`` judges JSON of up to 32 MiB, which is held in memory; a larger body reports
+        no failure.
 
         :raises JackfieldError: as ``request`` does, and while the chunks are read.
         """
@@ -267,7 +267,7 @@ class HttpClient(SecretHolder):
         return key if self._keyed == 1 else f"{key}-{self._keyed}"
 
     def _replied(self, exchange: Exchange) -> tuple[Reply, Headers, Url]:
-        """Send the request, follow redirects and refuse what is no success; return the response, which the caller closes."""
+        """Send the request, follow redirects and raise for an unsuccessful response; return the response, which the caller closes."""
         origin, asked = exchange.url.origin, exchange
         for _ in range(MOST_HOPS + 1):
             reply, is_kept = self._send(exchange, origin), False
@@ -411,8 +411,8 @@ class HttpClient(SecretHolder):
         raise refused
 
     def _refused(self, exchange: Exchange, reply: Reply, headers: Headers, *, elsewhere: bool) -> JackfieldError:
-        """Return the error of a refusal. Where another address than the one that was asked for has none, or a gateway's page or text says
-        so, that says nothing about the thing that was asked for."""
+        """Return the error of a refusal. A "not found" of another address than the requested one, or in a gateway's page or text, says
+        nothing about the requested object."""
         body, content = None, None
         with suppress(JackfieldError, ValueError):  # the status is clear without the body
             content = b"".join(body_of(reply, headers, self._limit, _ERROR_BODY))

@@ -47,7 +47,7 @@ def scopes() -> Any:
 def aws_key(title: str, description: str, *, public: bool = False, audience: Audience | None = None) -> Any:
     """Define a part of an AWS key pair, which may be left out.
 
-    It is not jackfield-aws' own field: this library works without that package, and the published schemas differ.
+    It differs from jackfield-aws' own field: this library works without that package, and the published schemas differ.
     """
     return Field(
         None,

@@ -1,4 +1,4 @@
-"""Connection types of HTTP connectors: the server, and the credentials for it. A connector subclasses the one that fits its API."""
+"""Connection types of HTTP connectors: the server, and the credentials for it. A connector subclasses the type that fits its API."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class HttpConnection(ConnectionType):
 
     - ``errors``: meaning of error responses. ``headers``: fields of every request.
     - ``idempotency_header``: name of the field for idempotency keys.
-    - ``http2``: offer HTTP/2, which needs the extra ``http2``. A deadline that passes on one of its requests ends the others on the same
-      connection.
-    - ``fresh_writes``: send each write over a new connection, to servers that send responses which nobody asked for.
+    - ``http2``: offer HTTP/2, which needs the extra ``http2``. If the deadline passes for one of its requests, the others on the same
+      connection end, too.
+    - ``fresh_writes``: send each write over a new connection, to servers that send unrequested responses.
     - ``probe``: path that a connection test GETs; None: the test sends nothing.
     - ``owner``: JSON Pointers to the account in the answer to it, such as ``{"id": "/id", "label": ["/email", "/name"]}``. Without it, the
-      answer of a path of the person's own, such as ``/me``, is searched for the usual members.
+      answer at a path of the person's own, such as ``/me``, is searched for the usual members.
     - ``largest``: maximum size of a response in bytes.
-    - ``own_wire``: all that the type reaches, it reaches by clients of this package, through ``proxy`` if anything. A subclass with
-      ``open`` or ``settings`` of its own is taken not to, unless it says so.
+    - ``own_wire``: the type reaches servers only by clients of this package, through ``proxy`` if set. A subclass with ``open`` or
+      ``settings`` of its own counts as not doing so, unless it declares the attribute.
     """
 
     reports_begin: ClassVar[bool] = True
@@ -100,7 +100,7 @@ class HttpConnection(ConnectionType):
         return [] if found is None else [found]
 
     def opened(self, message: str) -> Step:
-        """Return what a test knows of an open connection whose server it cannot ask: a note, which passes no test."""
+        """Return a test's step for an open connection whose server it cannot ask: a note, which passes no test."""
         return Step("open", "Open the connection", passed=False, mandatory=False, message=message)
 
     def sign_in(self, context: OpenContext) -> SignIn:

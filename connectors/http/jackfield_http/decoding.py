@@ -25,7 +25,7 @@ _AUTOMATIC = 32 + zlib.MAX_WBITS
 
 
 def acceptable(value: str) -> str:
-    """Return an ``Accept-Encoding`` without codings that cannot be decoded here: a response in one of these could not be read, after its
+    """Return an ``Accept-Encoding`` without codings that cannot be decoded here: a response in such a coding would be unreadable, after its
     request has taken effect."""
     kept = [part.strip() for part in value.split(",") if part.partition(";")[0].strip().lower() in _READ]
     return ", ".join(kept) or "identity"
@@ -52,7 +52,7 @@ def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
 
 
 def _bounded(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield what is between two codings, which the caller's limit of the decoded body does not count."""
+    """Yield the bytes between two codings, which the caller's limit of the decoded body does not count."""
     size = 0
     for chunk in chunks:
         size += len(chunk)

@@ -55,10 +55,10 @@ def held(content: bytes, headers: Headers) -> Download | dict[str, str]:
 
 
 def fetched(answer: StreamedAnswer, opened: ExitStack, most: int) -> Download | bytes:
-    """Return the body of a response. One of more than ``most`` bytes, or of too many values to be parsed, is read later as a file;
+    """Return the body of a response. A body of more than ``most`` bytes, or of too many values to be parsed, is read later as a file;
     ``opened``, which holds the response open, is closed after it.
 
-    :raises Unavailable: if this process has no room for it.
+    :raises Unavailable: if this process has no memory for it.
     """
     content = answer.begin(most)
     if content is not None:

@@ -54,8 +54,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Row for some of the refusals of a status or a code. Their body has at ``member`` the value ``equals``, and their message has the text
-    ``message``, in whatever case. What is left out is not asked."""
+    """Row for some of the refusals of a status or a code. Their body has the value ``equals`` at ``member``, and their message contains the
+    text ``message``, in any case. Omitted members are not checked."""
 
     row: Row
     status: int | None = None
@@ -78,8 +78,8 @@ class Case:
 class DoneBefore:
     """Refusal by which a provider says that the request had been carried out before: "not modified", "already archived".
 
-    It has this ``status``, one of these ``codes`` and a message with the text ``message``, in whatever case; what is left out is not asked.
-    ``steps`` names the requests that it is about, of a bound connector the actions; without them, it is about all.
+    It has this ``status``, one of these ``codes`` and a message with the text ``message``, in any case; omitted members are not checked.
+    ``steps`` names the affected requests, for a bound connector the actions; without it, all are affected.
     """
 
     status: int | None = None
@@ -143,14 +143,14 @@ _OF_GRAPHQL: Mapping[str, Row] = {
 """Codes that servers of GraphQL use alike (Apollo, Shopify, Linear, GitHub)."""
 _STATUSES = ("status_code", "statusCode", "status", "http/status")
 _OF_ACCESS = frozenset({401, 403, 429})
-"""Statuses that an error of GraphQL may have in words of its own. That a part of the data was not found says nothing of the whole."""
+"""Statuses that an error of GraphQL may express in its own words. A missing part of the data says nothing about the whole."""
 _MOST_TEXTS = 5
 _THROTTLED = re.compile(
     r"secondary rate limit|abuse detection|rate limit exceeded|rate limit has been exceeded|too many requests", re.IGNORECASE
 )
 _SECONDARY = re.compile(r"secondary rate limit|abuse detection", re.IGNORECASE)
 _CLEAR = re.compile(rb"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server|speaking plain HTTP to an SSL-enabled")
-"""What nginx, Go's net/http and Apache answer to a request in clear text at a port that speaks TLS."""
+"""Answers of nginx, Go's net/http and Apache to a request in clear text at a port for TLS."""
 _OVER_TLS = Row(Rejected, "That port speaks TLS: write https:// in the server's URL.")
 _SECONDARY_WAIT = 60.0
 """Seconds that GitHub asks to wait at least after a secondary limit, where no header field says how long."""
@@ -180,16 +180,15 @@ class HttpErrors:
 
     - ``rows``: by status, by the provider's code, or by both.
     - ``cases``: rows for some of the refusals of a status or a code; they come first.
-    - ``code``, ``message``: JSON Pointers to them in an error's body; by default, or if there is no message, the usual members
-      are searched. Several make one message of all texts that are there: those of a list, and of an object with their names.
-    - ``request_id``: names of the header fields with the provider's request ID.
-    - ``failed``: for an API that reports failures with status 200; takes the body as JSON and returns True if it is one. Nothing was
-      carried out then, unless the row of its code says otherwise.
-    - ``details``: whether the further members of an error are part of a Result. Not those of an endpoint that answers with credentials.
-    - ``proves_success``: a success status proves that a write took effect, although its body cannot be read. Not with AWS.
-    - ``done_before``: refusals that say that the request had been carried out before. Where an earlier attempt of the call may have taken
+    - ``code``, ``message``: JSON Pointers to them in an error's body; by default, or if there is no message, the usual members are
+      searched. Several pointers make one message of all texts found: a list's items, and an object's members with their names.
+    - ``request_id``: names of the header fields with the provider's request ID. Nothing was carried out in that case, unless the row of its
+    code says otherwise. Nothing was carried out then, unless the row of its code says otherwise.
+    - ``details``: True to add the further members of an error to a Result. False for an endpoint that answers with credentials.
+    - ``proves_success``: a success status proves that a write took effect, although its body cannot be read. False for AWS.
+    - ``done_before``: refusals that say that the request had been carried out before. If an earlier attempt of the call may have taken
       effect, such a refusal is a success with a warning.
-    - ``read``: reads a body that may be something else than JSON; takes its bytes and content type, raises ``ValueError``.
+    - ``read``: reads a body that may be in another form than JSON; takes its bytes and content type, raises ``ValueError``.
     """
 
     rows: Mapping[Key, Row] = field(default_factory=lambda: ROWS)
@@ -294,12 +293,12 @@ def _is_same(found: Any, value: Any) -> bool:
 
 
 def is_graphql_error(body: Any) -> bool:
-    """Return whether a body has errors as GraphQL has them: objects with a message, and what is not of the standard in ``extensions``."""
+    """Return whether a body has errors in GraphQL's form: objects with a message, and non-standard members in ``extensions``."""
     return isinstance(find(body, "/errors/0/message"), str) and isinstance(find(body, "/errors/0/extensions"), Mapping)
 
 
 def _status_of(refusal: Refusal) -> int:
-    """Return the status of a refusal; of a success with errors of GraphQL, the one that the first of them names."""
+    """Return the status of a refusal; for a success with errors of GraphQL, the status that the first error names."""
     if refusal.status >= 300 or not is_graphql_error(refusal.body):
         return refusal.status
     said = (find(refusal.body, f"/errors/0/extensions/{place}") for place in _STATUSES)
@@ -307,7 +306,8 @@ def _status_of(refusal: Refusal) -> int:
 
 
 def _texts(value: Any, name: str = "") -> Iterator[str]:
-    """Yield the texts of a member: of a list those of its items, of an object its words or, without any, all with their names."""
+    """Yield the texts of a member: for a list its items' texts, for an object its message or, without one, all its texts with their
+    names."""
     if isinstance(value, Mapping):
         words = _worded([value])
         rows = [("", words)] if words is not None else value.items()
@@ -359,7 +359,7 @@ def _plain(place: Any) -> Mapping[str, Any]:
 
 
 def _worded(value: Any) -> Any:
-    """Return the words that a member holds: of a list those of its first item, of an object those of its own member (OData, FastAPI)."""
+    """Return a member's message: for a list its first item's, for an object the message in its own member (OData, FastAPI)."""
     first = _one(value)
     if not isinstance(first, Mapping):
         return first
@@ -374,12 +374,12 @@ def _member(body: Any, name: str) -> Any:
 
 
 def _one(body: Any) -> Any:
-    """Return the first item of what is a list, as Salesforce's errors are, else the thing itself."""
+    """Return the first item of a list, as in Salesforce's errors, or any other value unchanged."""
     return next(iter(body), None) if isinstance(body, list) else body
 
 
 def _further(refusal: Refusal, *told: str | None) -> Mapping[str, Any] | None:
-    """Return the members of an error besides those that are ``told`` as its code and its message: the field at fault, a missing scope."""
+    """Return the members of an error other than its code and its message (``told``): the field at fault, a missing scope."""
     body = _one(refusal.body)
     if not isinstance(body, Mapping):
         return None

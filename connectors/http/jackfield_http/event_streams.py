@@ -14,8 +14,8 @@ _LONGEST_ID = 1024
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: its data, its ``name`` and its own ``id`` if it has them. ``last_id`` is that of the latest event with one: the stream can
-    be resumed behind it."""
+    """One event: its data, its ``name`` and its own ``id`` if it has them. ``last_id`` is the id of the latest event with one: the stream
+    can be resumed after it."""
 
     data: bytes
     last_id: str | None

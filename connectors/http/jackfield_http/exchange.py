@@ -1,4 +1,4 @@
-"""One request on its way: built once, sent again for redirects and retries."""
+"""One request in progress: built once, sent again for redirects and retries."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class RequestOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Request: what is sent, how it is called in errors, and which statuses count as success (None: 200 to 299). ``given`` are the folded
-    names of the caller's header fields. ``failed`` judges the JSON of a success (None: as the error map does)."""
+    """Request: its content, its name in errors, and the statuses that count as success (None: 200 to 299). ``given`` are the folded names
+    of the caller's header fields. ``failed`` judges the JSON of a success (None: by the error map)."""
 
     method: str
     url: Url

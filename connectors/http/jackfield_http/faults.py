@@ -1,4 +1,4 @@
-"""Failures of the transport as errors: what had been sent decides what may be repeated."""
+"""Failures of the transport as errors: the state of the request decides whether it may be repeated."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAMES: Mapping[str, str] = {
 _FINAL = frozenset({"certificate", "proxy-denied", "proxy-login"})
 """Failures that another attempt cannot change; a login that is tried again locks its account."""
 _NEVER_LATE = frozenset({"certificate", "proxy", "proxy-denied", "proxy-login", "tls", "resolve", "refused", "unreachable"})
-"""Failures that are what they are, however late."""
+"""Failures whose meaning does not depend on the deadline."""
 
 
 def explain_wire_fault(fault: WireFault, host: str, port: int, *, late: bool) -> JackfieldError:
@@ -49,7 +49,7 @@ def explain_wire_fault(fault: WireFault, host: str, port: int, *, late: bool) ->
 
 
 def _is_thrown_in(cause: BaseException | None) -> bool:
-    """Return whether somebody has raised the cause into the call: who does so is not told of the next attempt, so there is none."""
+    """Return whether the cause was raised into the call: the code that raised it could not stop the next attempt, so there must be none."""
     return cause is not None and is_unknown(cause)
 
 

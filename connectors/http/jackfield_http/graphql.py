@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: the effect of a document, and what an answer with ``errors`` means.
+"""GraphQL over HTTP: the effect of a document, and the meaning of an answer with ``errors``.
 
 https://spec.graphql.org/October2021/, https://graphql.github.io/graphql-over-http/
 """
@@ -17,8 +17,8 @@ from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Refusal
 _TOKEN = re.compile(
     r'"""(?:[^"\\]++|\\"""|\\(?!""")|"(?!""))*(?:"""|\Z)|"(?:\\[^\n\r]|[^"\\\n\r]++)*"?|#[^\n\r]*|@?[_A-Za-z][_0-9A-Za-z]*|[{}()\[\]]'
 )
-"""Strings, comments, names, directives and brackets of a document; all else does not matter here. A string without an end takes what
-is left, or what is left of its line: else each of its quotes would be looked for an end anew."""
+"""Strings, comments, names, directives and brackets of a document; the rest is irrelevant here. An unterminated string takes the rest, or
+the rest of its line: otherwise the search would begin again at each quote."""
 
 
 def effect_of(document: object, name: object = None) -> Effect:
@@ -50,11 +50,11 @@ def is_refused(body: Any) -> bool:
 
 
 def judge(answer: Answer, step: str, effect: Effect, errors: HttpErrors = HTTP_ERRORS, *, accepts_partial: bool = False) -> Any:
-    """Return the body of an answer, which may have ``errors`` beside its data if a caller ``accepts_partial`` data.
+    """Return the body of an answer, which may have ``errors`` in addition to its data if a caller ``accepts_partial`` data.
 
     :raises Rejected: if a query has errors.
-    :raises Unavailable: if the answer is not of GraphQL, or a mutation has errors and data: a part of it was carried out. Either puts a
-        write in doubt.
+    :raises Unavailable: if the answer is not in GraphQL's form, or a mutation has errors and data: a part of it was carried out. Either
+        puts a write in doubt.
     """
     body = answer.json()
     if not _is_response(body):
@@ -79,7 +79,7 @@ def judge(answer: Answer, step: str, effect: Effect, errors: HttpErrors = HTTP_E
 
 
 def _tell_errors(errors: Any) -> None:
-    """Tell the caller which errors stand beside the data."""
+    """Report to the caller the errors that accompany the data."""
     call = current_call()
     if call is not None and isinstance(errors, list):
         said = [str(error["message"]) if isinstance(error, Mapping) and "message" in error else "failed" for error in errors]

@@ -104,17 +104,17 @@ def is_token(text: str) -> bool:
 
 
 def folded(name: str) -> str:
-    """Return a header name as servers compare it: some do not tell ``_`` from ``-`` (RFC 3875 §4.1.18)."""
+    """Return a header name as servers compare it: some treat ``_`` and ``-`` as equal (RFC 3875 §4.1.18)."""
     return name.lower().replace("_", "-")
 
 
 def merged(*parts: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields of all parts; a later one replaces an earlier one of the same name, in whatever case."""
+    """Return the fields of all parts; a later field replaces an earlier one of the same name, in any case."""
     return dict({name.lower(): (name, value) for part in parts for name, value in part.items()}.values())
 
 
 def together(fields: list[tuple[bytes, bytes]], own: list[tuple[bytes, bytes]], given: frozenset[str]) -> list[tuple[bytes, bytes]]:
-    """Return the fields of a request with those of the sign-in, which replace the client's defaults; all cookies are in one field.
+    """Return the fields of a request with the sign-in's, which replace the client's defaults; all cookies are in one field.
 
     ``given`` are the folded names of the fields that the caller has set.
 

@@ -34,7 +34,7 @@ _LEFT = ("send_request_headers.complete", "send_request_headers.failed")
 _AGAIN = ("connect_tcp.started", "send_request_headers.started")
 """Events of a request that is sent for a second time."""
 _ENDED = getattr(select, "POLLRDHUP", 0)
-"""With POLLHUP and POLLERR, which are always told: the other side sends nothing more, whatever of it is still unread."""
+"""With POLLHUP and POLLERR, which are always reported: the other side sends nothing more, even if some of its data is still unread."""
 _REFUSED_STREAM = 7
 """Code of HTTP/2 for a request that was not processed (RFC 9113 §7)."""
 _FAULTS: tuple[type[Exception], ...] = (
@@ -164,7 +164,7 @@ class Http2Wire(ProcessLocal, SecretHolder):
 
 
 class _Start:
-    """How far a request has got, as httpcore2 traces it. It holds the lock ``turn`` until its header has left."""
+    """Progress of a request, as httpcore2 traces it. It holds the lock ``turn`` until its header has left."""
 
     def __init__(self, url: Url, begin: Callable[[], None], turn: threading.Lock) -> None:
         self._url = url
@@ -264,7 +264,7 @@ def _kind_before(names: set[str], found: list[BaseException]) -> str:
 
 
 def _kind_in_flight(names: set[str], found: list[BaseException]) -> str:
-    """Return the kind of a failure after the request had begun to leave: nobody knows how much of it the server has read."""
+    """Return the kind of a failure after the request had begun to leave: it is unknown how much of it the server has read."""
     if any(refuses_client(cause) for cause in found):
         return "client-certificate"
     return "late" if "TimeoutException" in names else "cut"
@@ -289,7 +289,7 @@ class _Backend(httpcore2.NetworkBackend):
     def connect_tcp(
         self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
     ) -> _Stream:
-        """Connect to the first address that accepts. Whatever is raised by whoever, nothing was sent."""
+        """Connect to the first address that accepts. For any exception, nothing was sent."""
         found = attempt(reached, Target("https", host, port), self._settings, timeout)
         if not isinstance(found, Raised):
             return _Stream(found, self._settings.connect_timeout)
@@ -309,7 +309,7 @@ class _Stream(httpcore2.NetworkStream):
         self._used = monotonic(), time.time()
 
     def read(self, max_bytes: int, timeout: Any = None) -> bytes:
-        """Read what is there, at most ``max_bytes``."""
+        """Read available data, at most ``max_bytes``."""
         self._limit(timeout, httpcore2.ReadTimeout)
         try:
             return self._sock.recv(min(max_bytes, _READ))

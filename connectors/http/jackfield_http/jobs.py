@@ -22,17 +22,17 @@ ACCEPTED = 202
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """How a job is polled: ``state`` points at its state in a response, ``done`` and ``failed`` are the states in which it has ended.
-    Without ``state``, status 202 means that the job is still running, and any other success that it is done.
+    """Way to poll a job: ``state`` points at its state in a response, ``done`` and ``failed`` are its final states. Without ``state``,
+    status 202 means that the job is still running, and any other success that it is done.
 
     ``message`` points at the reason of a failure. Polls are ``every`` seconds apart at first, up to ``longest`` later; ``Retry-After``
     takes precedence. A queued invocation is run again for at most ``within`` seconds.
 
-    ``poll`` is for an action of ``kind="job"``, which the runtime polls until it ends. ``percent`` points at how much is done, from 0 to
+    ``poll`` is for an action of ``kind="job"``, which the runtime polls until it ends. ``percent`` points at the percentage done, from 0 to
     100.
 
-    ``wait`` is for any other action. One that starts a job and waits for it takes the handle as an optional input, too. After a deadline,
-    the error names the handle, as a member of the response that started the job. The caller passes it to wait for the rest.
+    ``wait`` is for any other action. Such an action, which starts a job and waits for it, takes the handle as an optional input, too. After
+    a deadline, the error names the handle, as a member of the response that started the job. The caller passes it to wait for the rest.
     """
 
     state: str | None = None
@@ -45,7 +45,7 @@ class Job:
     percent: str | None = None
 
     def poll(self, api: HttpClient, path: str, values: Mapping[str, Any], **options: Any) -> Answer | Progress:
-        """Ask once, and return the response if the job is done, else its progress; ``options`` are those of ``HttpClient.request``.
+        """Ask once, and return the response if the job is done, else its progress; ``options`` are the same as for ``HttpClient.request``.
 
         :raises JobFailed: if it has failed.
         """
@@ -66,7 +66,7 @@ class Job:
         return Progress(fraction, str(state), answer.headers.retry_after)
 
     def wait(self, api: HttpClient, path: str, values: Mapping[str, Any], **options: Any) -> Answer:
-        """Poll until the job is done and return the last response; ``options`` are those of ``HttpClient.request``.
+        """Poll until the job is done and return the last response; ``options`` are the same as for ``HttpClient.request``.
 
         :raises JobFailed: if it has failed.
         :raises NotYet: if it has not ended shortly before the deadline.

@@ -23,11 +23,11 @@ _WITHIN = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Where the values are, by the name of the connection's value.
+    """Places of the values, by the name of the connection's value.
 
     - ``answer``: JSON Pointers into the answer of the token endpoint. ``callback``: parameters with which the browser returns.
     - ``after``: one further GET with the new token. ``get`` is its URL, ``items`` points at a list of choices in its answer. ``values`` are
-      pointers into a choice, ``by`` those of members that name it. ``choose`` is the connection value that says which one is meant.
+      pointers into a choice, ``by`` pointers to the members that name it. ``choose`` is the connection value that selects a choice.
     - ``hosts``: hosts that a learned ``server`` may have, exactly or as ``*.example.com``. It must be https.
     """
 
@@ -36,7 +36,7 @@ class Learned:
     after: Mapping[str, Any] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
     chosen: str = ""
-    """Value of the connection that says which choice is meant."""
+    """Value of the connection that selects a choice."""
 
     def values(
         self, context: OpenContext, settings: ClientSettings, token: str, body: Mapping[str, Any], answer: Mapping[str, str]

@@ -10,7 +10,7 @@ _PARAMETER = re.compile(r"\s*;\s*(?:([^\s=;,\"<>]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\
 _BLANK = " \t,;"
 _ESCAPED = re.compile(r"\\(.)")
 _REST = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|[^\",])*,?")
-"""What is left of a link that is not well formed, up to the comma that ends it; a comma in a quoted string does not."""
+"""Rest of a malformed link, up to the comma that ends it; a comma in a quoted string does not."""
 
 
 def link_target(value: str, rel: str, is_own: Callable[[str], bool] | None = None) -> str | None:

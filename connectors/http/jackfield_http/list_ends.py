@@ -1,4 +1,4 @@
-"""Refusals of a later page that end its list: by their status or, where that says many things, by the provider's code as well."""
+"""Refusals of a later page that end its list: by their status or, for an ambiguous status, also by the provider's code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OAuth 2.0 client credentials: a token that is leased, so that threads and processes share it and one of them renews it for all."""
+"""OAuth 2.0 client credentials: a leased token, which threads and processes share and one of them renews for all."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ _OWN = frozenset(
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TokenClient(SecretHolder):
-    """Client of a token endpoint: how it proves itself, and what else its requests have.
+    """Client of a token endpoint: its authentication, and the further members of its requests.
 
-    - ``authentication``: where the secret is sent: ``basic`` (the header field, RFC 6749's first choice), in the ``body``, or ``none``.
+    - ``authentication``: place of the secret: ``basic`` (the header field, RFC 6749's first choice), in the ``body``, or ``none``.
     - ``parameters``: further members of each token request. ``place``: JSON Pointer to the object with the token in an answer.
     - ``as_json``: token requests are JSON instead of a form.
     """

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 _REFRESH = 12.0
-"""Seconds for the answer to a refresh, whatever the caller's deadline: an answer that nobody reads may hold the only refresh token. It is
-less than the time for which a process holds the right to refresh, so that two never refresh at once."""
+"""Seconds for the answer to a refresh, whatever the caller's deadline: a lost answer may hold the only refresh token. It is less than the
+time for which a process holds the right to refresh, so that two never refresh at once."""
 _REFUSED = "the provider no longer accepts it"
 _REFUSED_TWICE = "the provider refused twice in a row to renew it"
 _PASSING = frozenset({408, 425, 429, 407})
@@ -70,14 +70,14 @@ class OAuth2AuthorizationCode(HttpConnection):
 
     ``client_authentication`` is how the client's secret is sent to the token endpoint: ``basic`` (RFC 6749's first choice), in the
     ``body``, or ``none``. ``parameters`` are further parameters of the address at which a person approves, such as ``access_type=offline``,
-    ``token_parameters`` those of each token request. ``token_place`` is a JSON Pointer to the object with the token in the provider's
-    answer, such as ``/authed_user``. ``openid`` means that the provider is an OpenID Connect provider, whose ID token must be for this
-    client and this approval. ``answers_issuer`` means that the provider's answers carry ``iss`` (RFC 9207): one without it is refused. It
-    is also looked up in the metadata of the ``issuer``. ``places`` points at the connection values that name the endpoints, where these are
-    not called as they are here. ``asks_in_json`` is for providers that want token requests as JSON. ``separator`` is what scopes are joined
-    by. ``pkce`` is False for providers that refuse parameters that they do not know. ``learned`` says which public values the provider's
-    answers have. ``refused_grants`` are codes of the provider by which it no longer accepts a refresh token, beside the usual ones.
-    ``prefix`` stands before the token in requests. ``refresh_url`` renews tokens, if another endpoint issues them.
+    ``token_parameters`` further parameters of each token request. ``token_place`` is a JSON Pointer to the object with the token in the
+    provider's answer, such as ``/authed_user``. ``openid`` means that the provider is an OpenID Connect provider, whose ID token must be
+    for this client and this approval. ``answers_issuer`` means that the provider's answers carry ``iss`` (RFC 9207): an answer without it
+    is refused. It is also looked up in the metadata of the ``issuer``. ``places`` points at the connection values that name the endpoints,
+    if their names differ from the ones here. ``asks_in_json`` is for providers that want token requests as JSON. ``separator`` joins
+    scopes. ``pkce`` is False for providers that refuse unknown parameters. ``learned`` has the public values in the provider's answers.
+    ``refused_grants`` are the provider's codes for a refresh token that it no longer accepts, in addition to the usual ones. ``prefix``
+    precedes the token in requests. ``refresh_url`` renews tokens, if another endpoint issues them.
     """
 
     key: ClassVar[str] = "oauth2AuthorizationCode"
@@ -121,13 +121,14 @@ class OAuth2AuthorizationCode(HttpConnection):
         )  # fmt: skip
 
     def targets(self) -> Mapping[str, str]:
-        """Return what the token is for, in the provider's words, such as ``audience``: part of the approval and of each token request."""
+        """Return the purpose of the token, in the provider's words, such as ``audience``: part of the approval and of each token
+        request."""
         return self.token_targets
 
     def sign_in(self, context: OpenContext) -> SignIn:
         """Lease an access token for the grant. One process refreshes it for all.
 
-        :raises InvalidConnection: if nobody has approved, or the approval has ended.
+        :raises InvalidConnection: if no person has approved, or the approval has ended.
         """
         grants = _grants(context)
         return LeasedToken(
@@ -190,9 +191,9 @@ class OAuth2AuthorizationCode(HttpConnection):
         return DeviceAuthorization(where, user_code, expires, max(1.0, interval), kept, str(complete) if complete else None)
 
     def device_authorized(self, context: OpenContext, kept: Mapping[str, Any]) -> Grant | None:
-        """Ask for the tokens of a device's code; None while nobody has approved.
+        """Ask for the tokens of a device's code; None while it is not approved.
 
-        :raises RateLimited: if the server wants to be asked less often.
+        :raises RateLimited: if the server demands a longer interval.
         """
         form = {"grant_type": _DEVICE, "device_code": kept["device_code"]}
         try:
@@ -207,15 +208,15 @@ class OAuth2AuthorizationCode(HttpConnection):
         return self._granted(context, found, None)
 
     def adopt(self, tokens: Mapping[str, Any]) -> Grant:
-        """Return the grant for tokens that a person approved elsewhere. Where there is a refresh token, the access token is dropped and the
-        first call refreshes: from then on, nobody else holds valid tokens of a provider that rotates them."""
+        """Return the grant for tokens that a person approved elsewhere. If there is a refresh token, the access token is dropped and the
+        first call refreshes: from then on, no other holder has valid tokens of a provider that rotates them."""
         refresh, first, scopes = tokens.get("refreshToken"), tokens.get("accessToken"), tuple(tokens.get("scopes") or self._scopes())
         if refresh:
             return Grant({"refreshToken": refresh}, scopes, (refresh,))
         return Grant({"accessToken": first}, scopes, (str(first),))
 
     def accounts(self, context: OpenContext, path: str = "", answer: Answer | None = None) -> Sequence[Account]:
-        """Return the account that the test's answer names; else the person of the ID token, who approved."""
+        """Return the account in the test's answer; else the person of the ID token, who approved."""
         return super().accounts(context, path, answer) or person_of(context)
 
     def revoke(self, context: OpenContext) -> bool:
@@ -230,7 +231,7 @@ class OAuth2AuthorizationCode(HttpConnection):
     def _access_token(self, context: OpenContext, grants: Grants) -> Minted:
         """Refresh the access token. A rotated refresh token is stored before anything else, since it may exist nowhere else.
 
-        That a refresh begins is recorded first. If this process ends before the answer is stored, the next one finds that record and sends
+        The start of a refresh is recorded first. If this process ends before the answer is stored, the next one finds that record and sends
         the previous refresh token again, which many providers accept for a while.
         """
         used = grants.find()
@@ -356,7 +357,7 @@ def person_of(context: OpenContext) -> list[Account]:
 
 
 def _beside(used: Grant, tokens: dict[str, Any]) -> dict[str, Any]:
-    """Return rotated tokens with what else the approval has, which stays: public values, and what was found out about the provider."""
+    """Return rotated tokens with the other members of the approval: public values, and findings about the provider."""
     return {**tokens, **{name: used.value[name] for name in ("values", "discovered", "account") if name in used.value}}
 
 

@@ -1,4 +1,4 @@
-"""Answers with an outcome for each item: what was refused among it, and whether anything was carried out at all."""
+"""Answers with an outcome for each item: the refused items, and whether anything was carried out at all."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_http.pointers import find
 
 _LONGEST = 200
-"""Limit in characters of what an entry says."""
+"""Maximum characters of an entry's message."""
 _MOST_KINDS = 20
-"""Limit of items whose error is made to find out what the whole is."""
+"""Maximum number of items whose errors are made to find the error of the whole."""
 
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Items that a provider refused: ``entries`` for the caller, their ``faults`` as the provider told them, with code and message.
+    """Items that a provider refused: ``entries`` for the caller, their ``faults`` in the provider's words, with code and message.
     ``is_whole``: nothing else was carried out."""
 
     entries: tuple[FailedEntry, ...]
@@ -27,7 +27,7 @@ class Refused:
     is_whole: bool
 
     def chief(self, errors: Iterator[JackfieldError]) -> JackfieldError:
-        """Return the error of the whole, with a detail for each item: one that a retry does not help, if there is one."""
+        """Return the error of the whole, with a detail for each item: preferably an error that a retry cannot cure."""
         known = list(errors)
         found = next((error for error in known if not error.retryable), known[0])
         found.details = tuple(entry.fault for entry in self.entries)
@@ -41,16 +41,16 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Where an answer has the outcome of each item, as the member ``failed`` of a manifest says it.
+    """Place of each item's outcome in an answer, from the member ``failed`` of a manifest.
 
     - ``items``: JSON Pointer of the list, or of an object that has an item under each name. ``member`` is the place within an item that
-      says by the value ``equals`` that it was refused or, without one, by being there and not empty. Without ``member``, each item of the
+      marks it as refused, by the value ``equals`` or, without one, by being present and not empty. Without ``member``, each item of the
       list was refused.
-    - ``beside``: where the answer lists what was carried out, ``index``: where an item says its place in the inputs. Either tells of a
-      list of refusals alone whether it is the whole.
-    - ``mixed``: statuses of refusals that have such a list, too, if only some items were refused.
+    - ``beside``: the place where the answer lists carried-out items, ``index``: the place of an item's position in the inputs. Either shows
+      for a list of refusals alone whether all items were refused.
+    - ``mixed``: statuses of refusals that also have such a list, if only some items were refused.
     - ``input``: JSON Pointer of the list in the inputs that the items answer to. ``field``: the name of the field at fault within one.
-    - ``only_warns``: an item with an error took effect, and only something beside it failed.
+    - ``only_warns``: an item with an error took effect, and only a side effect of it failed.
     """
 
     items: str
@@ -67,12 +67,12 @@ class Outcomes:
 
     @classmethod
     def from_json(cls, given: Json) -> Outcomes:
-        """Return what a manifest declares."""
+        """Return the outcomes that a manifest declares."""
         named = {name: value for name, value in given.items() if name not in ("onlyWarns", "mixed")}
         return cls(**named, only_warns=given.get("onlyWarns", False), mixed=tuple(given.get("mixed", ())))
 
     def judged(self, body: Any, inputs: Json) -> Refused | bool:
-        """Return what was refused; False if nothing was, or the answer has no such list, or object."""
+        """Return the refused items; False if there are none, or the answer has no such list, or object."""
         found = find(body, self.items)
         if not isinstance(found, list | Mapping):
             return False
@@ -96,7 +96,7 @@ class Outcomes:
         return found is self.equals if isinstance(self.equals, bool) else bool(found == self.equals)
 
     def _place(self, listed: list[Any], number: int, count: int | None) -> int | None:
-        """Return the place in the inputs that an item answers to; None if nobody knows."""
+        """Return the position of an item's input; None if it is unknown."""
         if self.index is not None:
             found = find(listed[number], self.index)
             is_place = type(found) is int and found >= 0 and (count is None or found < count)

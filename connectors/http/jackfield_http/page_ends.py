@@ -1,8 +1,8 @@
-"""Reading of how a list goes on, for every connector: what names the next page, what says that there is more, and what ends the list.
+"""Reading of a list's continuation, for every connector: the next page's name, the sign that there is more, and the end of the list.
 
-A list ends if its provider says so: ``more`` is a no, ``last`` is a yes, a counted page is empty, or the status is 204. With
-``empty_ends``, any empty page ends it. It also ends if no token, URL or ``rel=next`` is there, and neither ``more`` nor ``last`` is
-declared. What says neither is an open end, with the reason.
+A list ends if its provider says so: ``more`` is false, ``last`` is true, a counted page is empty, or the status is 204. With
+``empty_ends``, any empty page ends it. It also ends if there is no token, URL or ``rel=next``, and neither ``more`` nor ``last`` is
+declared. Anything else is an open end, with the reason.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Declared(Protocol):
 
     @property
     def next(self) -> str:
-        """JSON Pointer of what names the next page."""
+        """JSON Pointer of the next page's name."""
 
     @property
     def more(self) -> str | None:
@@ -75,12 +75,12 @@ class Declared(Protocol):
 
     @property
     def is_assumed(self) -> bool:
-        """True if nobody has declared that the API sends ``Link``."""
+        """True if it is not declared that the API sends ``Link``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """Words of a response about the page after it: what fetches that (None: nothing), and why it is not known whether the list ends."""
+    """A response's data about the page after it: the way to fetch it (None: none), and why it is unknown whether the list ends."""
 
     next: str | None = None
     unknown: str | None = None
@@ -90,9 +90,9 @@ END = Following()
 
 
 def following(pages: Declared, answer: Answer, body: Any, position: int) -> Following:
-    """Return what a response says about the page after it. ``position`` is the number or the offset of its own page.
+    """Return a response's data about the page after it. ``position`` is the number or the offset of its own page.
 
-    :raises Unavailable: if the place that names the next page holds something that cannot name it.
+    :raises Unavailable: if the place of the next page's name holds a value that cannot name it.
     """
     in_header = _link(answer) if pages.kind == "linkHeader" else answer.headers.get(pages.header, "").strip() if pages.header else None
     has_ended = pages.empty_ends and find(body, pages.items) == []
@@ -112,8 +112,8 @@ def following(pages: Declared, answer: Answer, body: Any, position: int) -> Foll
 
 
 def lacking(pages: Declared, body: Any, found: Following) -> str | None:
-    """Return why a list is not complete although each page is read. A page may say that it lacks items, by a yes or by a reason in words,
-    or the last one that there are more than the provider shows. None if nothing says so."""
+    """Return why a list is incomplete although each page was read. A page may say that it lacks items, by a flag or by a reason in words,
+    or the last page that there are more than the provider shows. None if no page says so."""
     said = None if pages.partial is None else find(body, pages.partial)
     if yes_or_no(said) or (isinstance(said, str) and said.strip() and yes_or_no(said) is None):
         return f"the list may lack items: the provider says so at '{pages.partial}'"
@@ -147,7 +147,7 @@ def last_id(value: Any) -> str:
 
 
 def is_absent(items: str, body: Any) -> bool:
-    """Return whether a response has no member at a JSON Pointer; a null stands for an empty list."""
+    """Return whether a response has no member at a JSON Pointer; a null counts as an empty list."""
     parent, _, name = items.rpartition("/")
     found = find(body, parent)
     return bool(items) and find(body, items) is None and not (isinstance(found, Mapping) and unescaped(name) in found)
@@ -220,7 +220,7 @@ def _has_all(pages: Declared, body: Any, count: int) -> bool:
 
 
 def _nothing_named(pages: Declared, more: bool | None) -> Following | None:
-    """Return the open end of a response that names no next page, and does not say that there is none where that is declared."""
+    """Return the open end of a response that neither names a next page nor declares the end, although it should."""
     flag = _flag(pages)
     if flag is None:
         return None
@@ -233,7 +233,7 @@ def _flag(pages: Declared) -> str | None:
 
 
 def _more(pages: Declared, body: Any) -> bool | None:
-    """Return what a response says of more pages; None if it says neither yes nor no."""
+    """Return whether a response says that there are more pages; None if it says neither."""
     flag = _flag(pages)
     said = None if flag is None else yes_or_no(find(body, flag))
     return said if said is None or pages.more is not None else not said
@@ -248,6 +248,6 @@ def _open(text: str) -> Following:
 
 
 def _endless(text: str) -> Unavailable:
-    """Return the error for a list of which nobody can say whether it goes on: to end it would lose the rest in silence."""
+    """Return the error for a list whose end is unknown: ending it would silently lose the rest."""
     hint = "Check how the pages of the list are declared: where a response names the next one."
     return Unavailable(text, hint=hint, sent=Sent.UNKNOWN, repeatable=False)

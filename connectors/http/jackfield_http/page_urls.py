@@ -1,7 +1,7 @@
 """Addresses of pages: which tokens are addresses, and which addresses are followed, since a request there carries credentials.
 
-An address must be on the connection's own server. One that the server gave in this invocation may lead anywhere below the connection's
-path. One that a caller brings back may lead only to the list itself, or below the declared ``under``.
+An address must be on the connection's own server. An address from the server in this invocation may lead anywhere below the connection's
+path. An address from a caller may lead only to the list itself, or below the declared ``under``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Elsewhere(Unavailable):
 
 
 def is_address(token: object, own: Url) -> bool:
-    """Return whether a value that may be a token is an address: a whole URL, or a path that is the list's own. Anything else is a value."""
+    """Return whether a possible token is an address: a whole URL, or the list's own path. Any other text is a value."""
     return isinstance(token, str) and (is_whole(token) or _AFTER_PATH.split(token, maxsplit=1)[0] == own.path)
 
 
@@ -34,12 +34,12 @@ def is_whole(token: str) -> bool:
 
 
 def given(answered: Url, address: str, server: Url, *, root: str) -> Url:
-    """Return the URL of a page that a response names, relative to ``answered``; ``root`` is the path below which it must be.
+    """Return the URL of a page that a response names, relative to ``answered``; ``root`` is the path that must contain it.
 
-    A provider behind a gateway names the list's own path without that of the gateway, such as Confluence behind api.atlassian.com: of
-    such an address, only the query is taken.
+    A provider behind a gateway names the list's own path without the gateway's, such as Confluence behind api.atlassian.com: only the query
+    of such an address is used.
 
-    :raises Elsewhere: if it is none, or would carry the credentials elsewhere.
+    :raises Elsewhere: if it is invalid, or would carry the credentials elsewhere.
     """
     try:
         found = own_scheme(answered.joined(address), server)
@@ -56,7 +56,7 @@ def given(answered: Url, address: str, server: Url, *, root: str) -> Url:
 
 
 def followed(own: Url, token: str, server: Url, *, root: str, under: str | None) -> Url:
-    """Return the URL of a page whose address is a token. It may come from anybody, so it must not lead to another server or resource.
+    """Return the URL of a page whose address is a token. It may come from anyone, so it must not lead to another server or resource.
 
     :raises InvalidInput: if it does.
     """

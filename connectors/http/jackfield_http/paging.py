@@ -55,18 +55,17 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """How a list is divided into pages. Use one of the class methods.
+    """Division of a list into pages. Use one of the class methods.
 
-    ``items`` is the JSON Pointer of the array in a response ("" if the response is the array). ``size`` is the query parameter for the
-    page size, ``largest`` its maximum. ``more`` points at a member that is false on the last page, ``last`` at one that is true there.
-    ``header`` names the header field of a response that has the token. ``ends`` are statuses of a page after the first that mean that the
-    list has ended, with the provider's code where a status has other reasons: ``(404, (400, "no_such_page"))``. ``cuts`` are those by
-    which a provider shows no more of it: it is not complete then. ``empty_ends``: an empty page is
-    the last, although it names a next one. ``partial`` points at a member that is true, or has a reason, if a page lacks items.
-    ``total`` points at the number of items of the whole list, of which the provider shows ``most``; with ``total_ends``, a list by offset
-    ends once so many were read.
-    ``under`` is the path below which pages may be, if not at the list's own.
-    ``is_assumed``: nobody has declared that the API sends ``Link``, so a response without it says nothing.
+    ``items`` is the JSON Pointer of the array in a response ("" if the response is the array). ``size`` is the query parameter for the page
+    size, ``largest`` its maximum. ``more`` points at a member that is false on the last page, ``last`` at a member that is true there.
+    ``header`` names the header field of a response with the token. ``ends`` are statuses of a page after the first that mean that the list
+    has ended, with the provider's code where a status has other reasons: ``(404, (400, "no_such_page"))``. ``cuts`` are statuses by which a
+    provider refuses to show more of the list: the list is then incomplete. ``empty_ends``: an empty page is the last, although it names a
+    next one. ``partial`` points at a member that is true, or has a reason, if a page lacks items. ``total`` points at the number of items
+    of the whole list, of which the provider shows ``most``; with ``total_ends``, a list by offset ends after that number. ``under`` is the
+    path that contains pages, if it differs from the list's own. ``is_assumed``: it is not declared that the API sends ``Link``, so a
+    response without it says nothing.
     """
 
     kind: Kind
@@ -90,7 +89,7 @@ class Pages:
     total_ends: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what would end a list after its first page, or never."""
+        """Refuse options that would end a list after its first page, or never."""
         for name in ("items", "next", "more", "last", "partial", "total"):
             at: str | None = getattr(self, name)
             if at and not at.startswith("/"):
@@ -171,7 +170,7 @@ class Pages:
         query: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Page:
-        """Fetch the page that ``asked`` asks for; ``options`` are those of ``HttpClient.request``.
+        """Fetch the page in ``asked``; ``options`` are the same as for ``HttpClient.request``.
 
         :raises InvalidInput: if its token cannot come from this list.
         """
@@ -200,7 +199,8 @@ class Pages:
         return None if not over or token is None else {*(expected or range(200, 300)), *over}
 
     def is_over(self, answer: Answer, errors: HttpErrors) -> bool:
-        """Return whether a page after the first is a refusal that ends the list. If the provider only shows no more, the caller is told so.
+        """Return whether a page after the first is a refusal that ends the list. If the provider only refuses to show more, the caller gets
+        a warning.
 
         :raises JackfieldError: if it is a refusal with the same status and another code.
         """
@@ -230,10 +230,10 @@ class Pages:
         return page_urls.followed(own, token, api.server or own, root=_root(api), under=under)
 
     def token_after(self, api: HttpClient, answer: Answer, body: Any, position: int) -> str | None:
-        """Return the token of the page after a response, None after the last one. If that cannot be known, the caller is told so.
+        """Return the token of the page after a response, None after the last one. If that is unknown, the caller gets a warning.
 
-        :raises Unavailable: if the next page has no fit token.
-        :raises Elsewhere: if it has no address that may be followed.
+        :raises Unavailable: if the next page's token is unusable.
+        :raises Elsewhere: if its address may not be followed.
         """
         found = following(self, answer, body, position)
         call = current_call()

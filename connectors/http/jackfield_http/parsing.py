@@ -1,4 +1,4 @@
-"""Parsing of responses' bodies: JSON, items of a stream, and the words of an error. Nothing else parses what a provider answers.
+"""Parsing of responses' bodies: JSON, items of a stream, and the words of an error. Providers' answers are parsed only here.
 
 ``parsed`` is the one entry for successes, ``error_body`` for refusals. Both are bounded: by the size of the body, which the client limits,
 by depth, and by the number of items.
@@ -20,7 +20,7 @@ from jackfield_http.charsets import codec_of, decoded_text
 from jackfield_http.event_streams import EventReader
 
 Reading = Literal["json", "lines", "events"]
-"""How a body is parsed: as one JSON value, as JSON Lines, or as the events of a stream (WHATWG HTML §9.2)."""
+"""Form of a body: one JSON value, JSON Lines, or the events of a stream (WHATWG HTML §9.2)."""
 
 MAX_DEPTH = 200
 """Maximum number of levels of JSON in a response."""
@@ -75,11 +75,11 @@ def stream_reading(media: str) -> Reading | None:
 
 
 def parsed(content: bytes, reading: Reading = "json", charset: str | None = None) -> Any:
-    """Parse a body, in the charset that its sender declares. Half a surrogate pair, which is no character, is replaced.
+    """Parse a body, in its declared charset. Half a surrogate pair, which is not a character, is replaced.
 
     Items of a stream are a list: the values of JSON Lines, or an object for each event with its ``data`` as JSON, if it is JSON.
 
-    :raises ValueError: if it is not what it should be, nested too deeply, or has too many items or values (``TooCostly``).
+    :raises ValueError: if it is malformed, nested too deeply, or has too many items or values (``TooCostly``).
     """
     octets = _utf8(content, charset)
     check_price(octets, reading)
@@ -92,7 +92,7 @@ def parsed(content: bytes, reading: Reading = "json", charset: str | None = None
 
 
 def _utf8(content: bytes, charset: str | None) -> bytes:
-    """Return a body in UTF-8, or as it is if its charset is one of those that the JSON parser recognises.
+    """Return a body in UTF-8, or unchanged if the JSON parser recognises its charset.
 
     :raises ValueError: if it is not in its declared charset.
     """

@@ -14,8 +14,8 @@ from math import isfinite
 from jackfield_http.pointers import find as at_pointer
 
 LONGEST = 86_400.0
-"""Seconds of a wait that are believed: windows of documented limits have a day at most. What is longer mostly has another unit, and
-would hold an account for good; a provider that means it is asked once a day."""
+"""Maximum plausible wait in seconds: windows of documented limits have a day at most. A longer value mostly has another unit, and would
+block an account permanently; a provider that means it gets one request a day."""
 Find = Callable[[str], str | None]
 """Finds a field by its name in lower case; repeated ones are joined by commas."""
 
@@ -42,7 +42,7 @@ _ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
 _PARAMETER = re.compile(r'(?:^|[;,\s])(r|t|q|w|limit|remaining|reset)\s*=\s*"?(\d{1,15}(?:\.\d+)?)')
 _NAMED = re.compile(r"\b(?:remaining|reset)\s*=")
 _QUOTED = re.compile(r'(?s)"((?:[^"\\]|\\.)*)(?:"|\\?\Z)')
-"""A string of a field. One that does not end holds the rest, so that no search begins again at each quote."""
+"""A string of a field. An unterminated string takes the rest, so that no search begins again at each quote."""
 _DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?")
 _DAY, _HOUR, _MINUTE = 86_400.0, 3600.0, 60.0
 _LONGEST_FIELD = 2000
@@ -96,9 +96,9 @@ def reset(find: Find) -> float | None:
 
 
 def wait(find: Find, *, is_throttled: bool) -> float | None:
-    """Return the seconds to wait before a retry: what ``Retry-After`` says, else until the window of a used-up limit ends.
+    """Return the seconds to wait before a retry: from ``Retry-After``, else until the window of a used-up limit ends.
 
-    ``is_throttled``: the status says that the limit is used up (429), also where nothing says how many requests are left.
+    ``is_throttled``: the status says that the limit is used up (429), even if the number of remaining requests is missing.
     """
     stated = retry_after(find)
     if stated is not None:
@@ -108,7 +108,7 @@ def wait(find: Find, *, is_throttled: bool) -> float | None:
 
 
 def _policies(find: Find) -> Iterator[tuple[float | None, float | None]]:
-    """Yield what is left of each limit, and the seconds until its window ends."""
+    """Yield the remainder of each limit, and the seconds until its window ends."""
     yield from _structured(find)
     for prefix in _PREFIXES:
         for scope in _SCOPES:
@@ -121,7 +121,8 @@ def _policies(find: Find) -> Iterator[tuple[float | None, float | None]]:
 
 
 def _structured(find: Find) -> Iterator[tuple[float | None, float | None]]:
-    """Yield the limits of the field ``RateLimit``: one of draft 07 (``limit=``, ``remaining=``, ``reset=``), or several policies since."""
+    """Yield the limits of the field ``RateLimit``: a single limit of draft 07 (``limit=``, ``remaining=``, ``reset=``), or several policies
+    of later drafts."""
     value = (find("ratelimit") or "")[:_LONGEST_FIELD]
     bare = _QUOTED.sub("", value)
     if _NAMED.search(bare):

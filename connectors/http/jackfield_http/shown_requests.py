@@ -1,4 +1,4 @@
-"""Requests as JSON, for dry runs: what would be sent, without sign-in. Files are described, not read."""
+"""Requests as JSON, for dry runs: the request to be sent, without sign-in. Files are described, not read."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class ShownFile:
 def request_shown(
     method: str, path: str, query: str, headers: Mapping[str, str], options: Mapping[str, Any], server: str | None = None
 ) -> dict[str, Any]:
-    """Describe a request. ``options`` are those of the client's ``request`` for its body, with ``ShownFile`` as content of files.
+    """Describe a request. ``options`` are the options of the client's ``request`` for its body, with ``ShownFile`` as content of files.
 
-    ``server`` is there where it is not the connection's.
+    ``server`` is present if it differs from the connection's.
     """
     about = {"method": method, "server": server, "path": path, "query": query, "headers": dict(headers), **_body(options)}
     return {name: value for name, value in about.items() if value not in ({}, None) and (value != "" or name == "path")}

@@ -16,7 +16,7 @@ from jackfield_http.headers import FRAMING, field, folded, is_fit
 
 _LATIN = 0xFF
 _BULLETS = frozenset("\u2022\u25cf\u2219\u26ab\u2b24*")
-"""Characters that pages show in place of those of a secret."""
+"""Characters that pages show in place of a secret's."""
 
 
 class SignIn(Protocol):
@@ -128,13 +128,13 @@ def basic(username: str, password: str, path: str = "") -> Fixed:
 
 
 def kept(context: OpenContext, make: Callable[..., Fixed], *given: str) -> Fixed:
-    """Return the credentials that ``make`` makes of what it is given: once for the connection."""
+    """Return the credentials that ``make`` makes from its arguments: once for the connection."""
     return context.cached((make, *given), lambda: make(*given))
 
 
 class LeasedToken(SecretHolder):
-    """Token that expires, leased by the runtime: threads and processes share it, and one of them renews it for all. ``outlasts``: see
-    ``OpenContext.lease``. ``prefix`` stands before the token in the header field."""
+    """Expiring token, leased by the runtime: threads and processes share it, and one of them renews it for all. ``outlasts``: see
+    ``OpenContext.lease``. ``prefix`` precedes the token in the header field."""
 
     def __init__(
         self, context: OpenContext, key: str, mint: Callable[[], Minted], *, outlasts: bool = False, prefix: str = "Bearer "

@@ -21,7 +21,7 @@ GROUP = "jackfield.bindings"
 
 
 class Signer(Protocol):
-    """Signs requests with one connection's credentials. Its arguments are plain values: it knows nothing of this library."""
+    """Signs requests with one connection's credentials. Its arguments are plain values: it does not depend on this library."""
 
     def sign(self, method: str, url: str, fields: Sequence[tuple[str, str]], digest: str | None) -> Mapping[str, str]:
         """Return the header fields to add to a request with these header fields.

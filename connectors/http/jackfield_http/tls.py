@@ -1,4 +1,4 @@
-"""TLS contexts: the machine's certificate authorities, or one of the connection's own, and a client certificate."""
+"""TLS contexts: the machine's certificate authorities, or the connection's own, and a client certificate."""
 
 from __future__ import annotations
 

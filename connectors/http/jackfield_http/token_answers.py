@@ -37,9 +37,9 @@ def read_answer(content: bytes, content_type: str) -> Any:
 
 
 def token_at(found: Mapping[str, Any], place: str, *, renewed: bool = False) -> Mapping[str, Any]:
-    """Return the object with the token: the one at ``place``, a JSON Pointer.
+    """Return the object with the token at ``place``, a JSON Pointer.
 
-    A renewed token may lie at the top instead, as Slack's does. A first one may not: there lies the token of somebody else.
+    A renewed token may be at the top instead, as Slack's is. A first one may not: the token at the top belongs to someone else.
     """
     inner = find(found, place) if place else found
     if isinstance(inner, Mapping) and (not renewed or isinstance(inner.get("access_token"), str)):

@@ -11,8 +11,8 @@ MAX_KEPT = 1024 * 1024
 class Unreadable(Unavailable):
     """The body of a response is complete, and cannot be read.
 
-    ``by_coding``: its charset or its content coding is the reason, and not what it says. ``content``: the body as it was sent; None if it
-    is too large to be kept.
+    ``by_coding``: its charset or its content coding is the reason, and not its content. ``content``: the body as received; None if it is
+    too large to be kept.
     """
 
     def __init__(self, message: str, *, hint: str, by_coding: bool = False, content: bytes | None = None) -> None:

@@ -216,13 +216,13 @@ def _quoted(text: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    """Percent-encode characters outside ASCII; what is encoded already stays as it is."""
+    """Percent-encode characters outside ASCII; encoded ones stay unchanged."""
     return text if text.isascii() else "".join(one if one.isascii() else quote(one, safe="") for one in text)
 
 
 def climbs(path: str) -> bool:
     """Return whether a server or proxy could read ``.`` or ``..`` as a segment of a path. It may decode it several times, split it at
-    encoded slashes or backslashes, or drop what follows a semicolon."""
+    encoded slashes or backslashes, or drop the part after a semicolon."""
     if "." not in path and "%" not in path:
         return False
     text = path

@@ -30,7 +30,7 @@ class Reply(Protocol):
         """
 
     def abort(self) -> None:
-        """End the response under the thread that reads it, where that can be done."""
+        """End the response while another thread reads it, where that is possible."""
 
     def close(self) -> None:
         """End the response; a rest of the body is not read."""

@@ -23,7 +23,7 @@ class Part:
 
 
 def texts_of(message: Message) -> tuple[str | None, str | None]:
-    """Return the first plain text and the first HTML text that are no attachments; None for one that there is not."""
+    """Return the first plain text and the first HTML text that are no attachments; None for a missing one."""
     found: dict[str, str] = {}
     for part in _leaves(message):
         kind = part.get_content_type()
@@ -33,7 +33,7 @@ def texts_of(message: Message) -> tuple[str | None, str | None]:
 
 
 def attachments_of(message: Message) -> list[Part]:
-    """Return all parts beside the texts."""
+    """Return all parts other than the texts."""
     taken: set[str] = set()
     found = []
     for part in _leaves(message):

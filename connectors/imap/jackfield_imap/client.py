@@ -1,4 +1,4 @@
-"""Open client of a connection: what an action sends, over one session at a time."""
+"""Open client of a connection: the requests of an action, over one session at a time."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class ImapClient(SessionClient[Session]):
     meanings = MEANINGS
 
     def read(self, step: str, work: Callable[[Server], T]) -> T:
-        """Let ``work`` send commands that change nothing, and return what it returns. ``step`` names it.
+        """Let ``work`` send commands that change nothing, and return its value. ``step`` names it.
 
         :raises JackfieldError: if the server refuses one or is not reached, or the deadline passes.
         """
         return self.used(step, lambda session: session.ask(work), safe=True)
 
     def change(self, step: str, work: Callable[[Server], T]) -> T:
-        """Let ``work`` send commands, of which the last one changes something, and return what it returns.
+        """Let ``work`` send commands, of which only the last one changes something, and return its value.
 
         :raises JackfieldError: with ``sent``: refused if the server says so, unknown if an answer is lost, otherwise nothing.
         """

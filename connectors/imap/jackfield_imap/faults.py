@@ -31,6 +31,6 @@ _CODE = re.compile(r"\[([A-Z]+)[ \]]")
 
 
 def refusal_of(text: str) -> Refusal:
-    """Return the refusal that an answer tells."""
+    """Return the refusal in an answer."""
     found = _CODE.search(text)
     return Refusal("" if found is None else found[1], text)

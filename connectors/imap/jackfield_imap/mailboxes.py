@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from jackfield_imap.session import Server
 
 _USES = (b"\\All", b"\\Archive", b"\\Drafts", b"\\Flagged", b"\\Junk", b"\\Sent", b"\\Trash")
-"""What a mailbox is for (RFC 6154)."""
+"""Purposes of mailboxes (RFC 6154)."""
 _CLOSED = b"\\Noselect"
 
 
 class Asked(Inputs):
-    """Nothing: all mailboxes are listed."""
+    """No inputs: all mailboxes are listed."""
 
 
 class Mailbox(Output):
@@ -77,6 +77,6 @@ def opened(server: Server, mailbox: str, *, validity: int | None = None, changes
 
 
 def present(server: Server, uids: tuple[int, ...]) -> tuple[int, ...]:
-    """Return those of the UIDs that are in the mailbox that is open."""
+    """Return the UIDs that are in the open mailbox."""
     found = set(server.search(["UID", ",".join(map(str, uids))]))
     return tuple(uid for uid in uids if uid in found)

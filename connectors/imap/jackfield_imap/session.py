@@ -34,9 +34,9 @@ class _Protocol(imaplib.IMAP4):
     """imaplib's connection over a socket that is open already."""
 
     told = ""
-    """How the server has ended the last command: OK, NO, BAD or what it likes; empty until it has."""
+    """Status with which the server has ended the last command: OK, NO, BAD or any other text; empty until then."""
     changing = False
-    """True once a command was begun that changes something."""
+    """True once a changing command was begun."""
 
     def __init__(self, sock: TimedSocket) -> None:
         self._open_socket = sock
@@ -68,7 +68,7 @@ class _Protocol(imaplib.IMAP4):
         return self._open_socket
 
     def begin_tls(self, encrypt: Callable[[], None]) -> tuple[str, list[Any]]:
-        """Begin TLS, and forget what the server has said before: anybody could have. Return the server's answer."""
+        """Begin TLS, and forget the server's earlier statements, which may be forged. Return the server's answer."""
         said: tuple[str, list[Any]] = self._simple_command("STARTTLS")
         if said[0] == "OK":
             encrypt()
@@ -78,7 +78,7 @@ class _Protocol(imaplib.IMAP4):
 
 
 class Server(IMAPClient):
-    """IMAPClient over a socket that is open already: what actions send commands with."""
+    """IMAPClient over an already open socket: actions send commands with it."""
 
     def __init__(self, sock: TimedSocket, hostname: str) -> None:
         self._open_socket = sock
@@ -88,12 +88,12 @@ class Server(IMAPClient):
 
     @property
     def refuses(self) -> bool:
-        """True if the server has refused the last command: other errors are of what its answer says, or how it says it."""
+        """True if the server has refused the last command: other errors concern the content or form of its answer."""
         return self._imap.told in _REFUSES
 
     @property
     def changing(self) -> bool:
-        """True once a command was begun that changes something."""
+        """True once a changing command was begun."""
         return bool(self._imap.changing)
 
     @changing.setter
@@ -111,7 +111,7 @@ class Server(IMAPClient):
         return super()._raw_command(command, args, uid)
 
     def sign_in(self, login: Login) -> None:
-        """Sign in: as SASL's mechanism PLAIN, which takes any text (RFC 4616), or by LOGIN where the server has not that.
+        """Sign in: with SASL's mechanism PLAIN, which takes any text (RFC 4616), or with LOGIN if the server lacks PLAIN.
 
         :raises Unauthenticated: if LOGIN cannot send the text.
         """
@@ -128,7 +128,7 @@ class Server(IMAPClient):
         self.login(f'"{user}"', login.password)  # imaplib quotes the password only
 
     def opened(self, mailbox: str, *, changes: bool) -> Any:
-        """Open a mailbox for the next commands; ``changes`` are allowed or not. Return what the server says of it.
+        """Open a mailbox for the next commands; ``changes`` are allowed or not. Return the server's data about it.
 
         :raises NotFound: if there is none of this name.
         """
@@ -164,7 +164,7 @@ class Session(ServerSession):
 
     @property
     def worn(self) -> bool:
-        """True if it is closed, as it is once a command has failed in the middle: what the server would say next is unknown."""
+        """True if it is closed, as after a command that failed in the middle: the next answer would be unknown."""
         return self._is_closed
 
     def sign_in(self) -> None:
@@ -179,7 +179,7 @@ class Session(ServerSession):
         self.ask(lambda server: server.sign_in(self._login), sent=Sent.NOTHING)
 
     def stands(self) -> bool:
-        """Return True if it answers. Answers name their commands, so a late one is taken for no other."""
+        """Return True if it answers. Answers name their commands, so a late one cannot be mistaken for another."""
         self.ask(lambda server: server.noop())
         return True
 
@@ -192,7 +192,7 @@ class Session(ServerSession):
             raise no_tls(str(error), self.address.place) from None
 
     def ask(self, work: Callable[[Server], T], *, sent: Sent = Sent.UNKNOWN) -> T:
-        """Let ``work`` send commands, and return what it returns.
+        """Let ``work`` send commands, and return its value.
 
         :raises Refusal: if the server refuses one of them.
         :raises JackfieldError: with ``sent``, if the connection ends or the deadline passes.
@@ -206,14 +206,14 @@ class Session(ServerSession):
             return work(self._server)
 
     def refusal(self, error: Exception) -> Refusal | None:
-        """Return the refusal that the server's last answer tells."""
+        """Return the refusal in the server's last answer."""
         if not isinstance(error, IMAPClientError) or isinstance(error, IMAPClientAbortError) or self._sock.failure is not None:
             return None
         refuses = _says_goodbye(error) if self._server is None else self._server.refuses
         return refusal_of(str(error)) if refuses else None
 
     def _weigh(self, reading: Reading) -> None:
-        """Note that nothing was changed if no command was begun that changes something."""
+        """Record that nothing was changed if no changing command was begun."""
         if self._server is None or not self._server.changing:
             reading.sent = Sent.NOTHING
 
@@ -236,5 +236,5 @@ def _greeted(_server: Server) -> None:
 
 
 def _says_goodbye(error: IMAPClientError) -> bool:
-    """Return True for the error of a greeting that lets nobody in."""
+    """Return True for the error of a greeting that refuses all clients."""
     return any(isinstance(said, bytes) and said.startswith(b"* BYE") for said in error.args)

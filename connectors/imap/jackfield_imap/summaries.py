@@ -1,4 +1,4 @@
-"""Summaries of messages: what lists and events tell of each."""
+"""Summaries of messages, for lists and events."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def members(message: Message, uid: int, facts: Mapping[bytes, Any]) -> dict[str,
 
 
 def summaries(server: Server, uids: Sequence[int]) -> tuple[Summary, ...]:
-    """Return the summaries of messages of the mailbox that is open, in this order. One that was deleted meanwhile is left out."""
+    """Return the summaries of messages in the open mailbox, in this order. One that was deleted meanwhile is left out."""
     found = server.fetch(uids, [*FACTS, _HEADERS])
     return tuple(Summary(**members(_head(found[uid]), uid, found[uid])) for uid in uids if uid in found)
 

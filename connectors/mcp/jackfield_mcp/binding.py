@@ -87,7 +87,7 @@ class ToolCall:
         self._every: str | None = paging.get("allInput")
 
     def __call__(self, inputs: BoundInputs, client: McpClient) -> ToolOutput | Started:
-        """Call the tool and return what it returned, or the handle of the server's task."""
+        """Call the tool and return its result, or the handle of the server's task."""
         given, call = self._arguments(inputs), current_call()
         if self._keyed_by is not None and call is not None and self._keyed_by not in given:
             given = {**given, self._keyed_by: call.idempotency_key}
@@ -107,7 +107,7 @@ class ToolCall:
         return _shown("tools/call", {"name": self._tool.name, "arguments": self._arguments(inputs)})
 
     def _arguments(self, inputs: BoundInputs) -> dict[str, Any]:
-        """Return what the tool takes: whether to fetch all pages is not its business."""
+        """Return the arguments of the tool, without the input that fetches all pages."""
         given = inputs.given
         return {name: value for name, value in given.items() if name != self._every} if self._every in given else given
 

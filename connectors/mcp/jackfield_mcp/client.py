@@ -55,9 +55,9 @@ _LACKS = "-32021"
 _UNKNOWN, _INVALID = "-32601", "-32602"
 _TOKEN = re.compile(r"\b_meta\b|progress_?token", re.IGNORECASE)
 _DECISIVE = (Unauthenticated, Forbidden, RateLimited)
-"""Answers to the question what a server speaks that are the same for every other question."""
+"""Answers to the version probe that any other request would get, too."""
 PROBE_WITHIN = 5.0
-"""Seconds for that question: some servers never answer what they do not know."""
+"""Seconds for the version probe: some servers never answer unknown requests."""
 _NO_POST = (400, 404, 405)
 _OTHER_TRANSPORT = "Give the address at which it speaks Streamable HTTP, often one that ends in /mcp, or put a bridge before it."
 
@@ -70,20 +70,20 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """Tool as it was accepted: its exact name, its digest and those of its members, and the header fields that repeat arguments."""
+    """Accepted tool: its exact name, its digest and its members' digests, and the header fields that repeat arguments."""
 
     name: str
     digest: str
     parts: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     hint: str = ""
-    """What to do when the server's tool is another one."""
+    """Advice for a changed tool of the server."""
 
 
 class McpClient(SecretHolder):
-    """Client of one server for one attempt. Requests that change nothing do not count as requests of the action.
-    ``on_missing`` is told the scopes that the server asks for beyond those of the sign-in. ``declares``: sessions and lists, which many
-    calls share, are had as those of a client whose questions are answered."""
+    """Client of one server for one attempt. Requests that change nothing do not count as requests of the action. ``on_missing`` gets the
+    scopes that the server asks for beyond the sign-in's. ``declares``: sessions and lists, which many calls share, are requested as by a
+    client that can answer questions."""
 
     def __init__(
         self,
@@ -147,11 +147,12 @@ class McpClient(SecretHolder):
         return self._asked(self._wire.quiet, method, params, _whole, offers)
 
     def call(self, tool: Tool, arguments: Json, into: Callable[[Json], T], *, safe: bool, takes_tasks: bool = False) -> T:
-        """Call a tool, if the server still lists it as it was accepted, and return what ``into`` makes of its result. ``safe``: the call
-        changes nothing. ``takes_tasks``: the result may be a task. What the server asks a person is answered, if anybody answers.
+        """Call a tool, if the server still lists its accepted form, and return the value of ``into`` for its result. ``safe``: the call
+        changes nothing. ``takes_tasks``: the result may be a task. Questions that the server asks a person are answered, if there is
+        someone to answer.
 
-        :raises NotAllowed: if the server has changed the tool, or has it no more. Nothing was sent.
-        :raises InputRequired: if it asks a person for something, and nobody answers. Nothing was done.
+        :raises NotAllowed: if the server has changed or removed the tool. Nothing was sent.
+        :raises InputRequired: if it asks a person a question that cannot be answered. Nothing was done.
         :raises JackfieldError: for every other outcome but a result.
         """
         session = self._prepared(tool, Sent.NOTHING)
@@ -178,7 +179,7 @@ class McpClient(SecretHolder):
         raise asks_person({}, f"the server has asked a person more than {_MOST_ROUNDS} times before it does this")
 
     def read(self, method: str, params: Json, into: Callable[[Json], T]) -> T:
-        """Send a request of an action that reads, and return what ``into`` makes of the result.
+        """Send a request of an action that reads, and return the value of ``into`` for the result.
 
         :raises NotFound: if the server has no resource of this URI.
         :raises JackfieldError: for every other outcome but a result.
@@ -200,9 +201,9 @@ class McpClient(SecretHolder):
         self.ask("tasks/cancel", {"taskId": identifier}, self._offers(takes_tasks=True))
 
     def answer_task(self, identifier: str, asks: InputRequired) -> None:
-        """Answer what a task asks a person.
+        """Answer a task's question to a person.
 
-        :raises InputRequired: if nobody answers.
+        :raises InputRequired: if there is no answer.
         :raises JackfieldError: if the server does not take the answers.
         """
         answers = self._answers_to(asks).get("inputResponses", {})
@@ -331,7 +332,7 @@ class McpClient(SecretHolder):
         raise _bad_list(f"has more than {MOST_PAGES} pages")
 
     def _negotiated(self) -> Session:
-        """Return a session by what the server was found to speak before, else by asking it. A tool is never called to find out."""
+        """Return a session for the known version of the server, else probe the server. A tool is never called to find the version."""
         probe: JackfieldError | None = None
         if not self._peer.is_older:
             found, probe = self._probed()
@@ -347,10 +348,10 @@ class McpClient(SecretHolder):
         return begun
 
     def _probed(self) -> tuple[Session | None, JackfieldError | None]:
-        """Return the session with a modern server; None for another one, with what that has answered. Only a sign-in, a limit and a code of
-        a modern server decide: servers that do not know the request fail in all ways, and some never answer it.
+        """Return the session with a modern server; None for another server, with its answer. Only a sign-in, a limit and a code of a modern
+        server decide: servers that do not know the request fail in all ways, and some never answer it.
 
-        :raises JackfieldError: for what decides.
+        :raises JackfieldError: for a deciding answer.
         """
         try:
             return self._discovered(min(PROBE_WITHIN, self._wire.seconds_left() / 2)), None
@@ -364,7 +365,7 @@ class McpClient(SecretHolder):
             return None, error
 
     def _asked_again(self, refused: Rejected, probe: JackfieldError | None) -> Session:
-        """Return the session with a server that refuses ``initialize``, and was not asked, or not long enough, what it speaks.
+        """Return the session with a server that refuses ``initialize``, and was not probed before, or not for long enough.
 
         :raises JackfieldError: if it does not say so: ``refused``, or ``probe`` if the server does not know ``initialize``.
         """
@@ -379,7 +380,7 @@ class McpClient(SecretHolder):
         return found
 
     def _discovered(self, within: float | None = None) -> Session | None:
-        """Ask what the server speaks; None if that is not the modern revision."""
+        """Probe the server's version; None if it is not the modern revision."""
         message = Message.request("server/discover", {}, self._shared_offers())
         http = self._wire.quiet if within is None else self._wire.brief(within)
         found = self._wire.exchange(http, Session(MODERN), message, _whole, safe=True)

@@ -14,7 +14,7 @@ KINDS: Mapping[str, type[McpConnection]] = {kind.key: kind for kind in (McpConne
 
 
 def connection_type(row: Json, manifest: Json, *, abroad: bool = False) -> type[McpConnection]:
-    """Return the connection type that a manifest describes. ``abroad``: it reaches public hosts only, whoever made the connection."""
+    """Return the connection type that a manifest describes. ``abroad``: it reaches public hosts only, even for an operator's connection."""
     about = {
         "__doc__": row.get("description", ""), "key": row["key"], "title": row["title"], "auth": row["auth"], "setup": row.get("setup", ""),
         "servers": tuple(manifest.get("servers", ())), "abroad": abroad,

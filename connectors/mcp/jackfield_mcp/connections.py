@@ -21,7 +21,7 @@ Json = Mapping[str, Any]
 
 
 class McpConnection(BoundConnection):
-    """MCP server over Streamable HTTP, without sign-in. Its values are judged by the manifest's schema."""
+    """MCP server over Streamable HTTP, without sign-in. The manifest's schema checks its values."""
 
     own_wire: ClassVar[bool] = True
     key: ClassVar[str] = "anonymous"

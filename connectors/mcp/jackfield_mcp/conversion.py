@@ -1,4 +1,4 @@
-"""The manifest of a connector from the tools that a server lists, with a report of what is left out and of what was taken from texts."""
+"""The manifest of a connector from the tools that a server lists, with a report of omitted parts and of values taken from texts."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Decisions of whoever generates: the connector's key and version, the server, whether its annotations count, what the overlay says by
-    action, and the keys of earlier generations by tool. ``is_live``: an overlay that does not fit a changed tool is no fault."""
+    """Decisions for a generation: the connector's key and version, the server, whether its annotations count, the overlay by action, and
+    the keys of earlier generations by tool. ``is_live``: an overlay that does not fit a changed tool is no fault."""
 
     key: str
     url: str

@@ -1,4 +1,5 @@
-"""Sign-in by discovery: whom a server's protected-resource metadata name (RFC 9728), and what that provider says of itself (RFC 8414).
+"""Sign-in by discovery: the provider that a server's protected-resource metadata name (RFC 9728), and that provider's own metadata (RFC
+8414).
 
 All of it comes from a server that may be hostile: providers are reached at public addresses only, over https, and never by a redirect.
 """
@@ -26,7 +27,7 @@ _WITHIN = 5.0
 _LARGEST = 256 * 1024
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _ANY = (*range(200, 207), *range(300, 309), 400, 401, 403, 404, 405, 406, 410)
-"""Statuses that are read: redirects are not followed, and what is not there is looked for elsewhere."""
+"""Statuses of readable answers: redirects are not followed, and missing metadata are looked for elsewhere."""
 _FOUND = 200
 _METADATA = re.compile(r'resource_metadata="([^"\\]{1,2000})"')
 _SCOPE = re.compile(r'(?:^|[\s,])scope="([^"\\]{1,2000})"')
@@ -60,10 +61,10 @@ class Provider:
 def discovered(
     context: OpenContext, settings: ClientSettings, wanted: tuple[str, ...], further: Mapping[str, tuple[str, ...]] = _NOTHING
 ) -> Provider:
-    """Return who signs people in for a server; ``wanted`` are the scopes to ask for, if not those that the server names. ``further`` are
-    asked for, too, by issuer: those of an earlier approval, and what the server asked for since.
+    """Return the provider of sign-ins for a server; ``wanted`` are the scopes to ask for, by default the ones that the server names.
+    ``further`` are requested, too, by issuer: scopes of an earlier approval, and scopes that the server asked for since.
 
-    :raises InvalidConnection: if that cannot be found out, or is not what it says.
+    :raises InvalidConnection: if it cannot be found, or its metadata are inconsistent.
     """
     server = _server(settings)
     about, challenged = _resource(context, settings, server)
@@ -89,10 +90,10 @@ def discovered(
 
 
 def client_of(context: OpenContext, provider: Provider, server: Url, redirect_uri: str) -> dict[str, Any]:
-    """Return the client for the connections to a server at its provider. It is this installation's document where the provider reads those,
-    else the client that was registered for the server before, else a new one.
+    """Return the client for the connections to a server at its provider. It is this installation's document if the provider reads such
+    documents, else the client that was registered for the server before, else a new one.
 
-    :raises InvalidConnection: if the provider registers nobody.
+    :raises InvalidConnection: if the provider registers no clients.
     """
     known = context.registrations
     if known is None:
@@ -104,9 +105,9 @@ def client_of(context: OpenContext, provider: Provider, server: Url, redirect_ur
 
 
 def registered(context: OpenContext, provider: Provider, server: Url, redirect_uri: str) -> dict[str, Any]:
-    """Register a client (RFC 7591); return its ``id``, its ``secret`` if it has one, when that ends, and its ``authentication``.
+    """Register a client (RFC 7591); return its ``id``, its ``secret`` if it has one, the secret's expiry, and its ``authentication``.
 
-    :raises InvalidConnection: if the provider registers nobody.
+    :raises InvalidConnection: if the provider registers no clients.
     """
     if not provider.registration_url:
         raise _refused("the provider registers no clients by itself", "Register jackfield there, and enter 'clientId'.")
@@ -129,7 +130,7 @@ def registered(context: OpenContext, provider: Provider, server: Url, redirect_u
 
 
 def abroad(context: OpenContext, server: Url) -> Guard:
-    """Return the guard for what a server names: the operator's own connections reach no more than those of others there."""
+    """Return the guard for hosts that a server names: there, the operator's own connections reach no more hosts than others'."""
     guard = context.guard
     if not guard.internal:
         return guard
@@ -173,7 +174,7 @@ def _well_known(server: Url) -> list[Url]:
 
 
 def _metadata(context: OpenContext, guard: Guard, issuer: str, server: Url) -> Json:
-    """Return the metadata of a provider, whose issuer must be the one that was named, as text."""
+    """Return the metadata of a provider, whose issuer must equal the named one as text."""
     url = _safe(issuer, server)
     path = url.path.rstrip("/")
     places = [f"/.well-known/oauth-authorization-server{path}", f"/.well-known/openid-configuration{path}"]

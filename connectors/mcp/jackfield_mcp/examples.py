@@ -1,4 +1,4 @@
-"""Examples of the actions of a package: those of its overlay, else short values that the tools' schemas accept."""
+"""Examples of the actions of a package: from its overlay, else short values that the tools' schemas accept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = Mapping[str, Any]
 
 
 def with_examples(manifest: Json, overlay: Mapping[str, Json]) -> dict[str, Any]:
-    """Return a manifest whose actions have examples. A connector of more than 300 actions has only those of its overlay."""
+    """Return a manifest whose actions have examples. A connector of more than 300 actions has only its overlay's examples."""
     makes = len(manifest["actions"]) <= MOST_ACTIONS
     actions = [_shown(action, manifest, overlay.get(action["key"], {}), makes=makes) for action in manifest["actions"]]
     return {**manifest, "actions": actions}
@@ -30,7 +30,7 @@ def _shown(action: Json, manifest: Json, said: Json, *, makes: bool) -> dict[str
 
 
 def _made(action: Json, definitions: Json) -> tuple[Json, Json] | None:
-    """Return inputs and the result of a tool: its content repeats what is structured as text, as the protocol says."""
+    """Return inputs and the result of a tool: its content repeats the structured content as text, as the protocol requires."""
     found = minimal(dict(action), {}, dict(definitions))
     if found is None or _CONTENT not in action["output"]["properties"]:
         return found

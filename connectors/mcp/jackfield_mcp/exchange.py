@@ -1,4 +1,4 @@
-"""Exchanges with one server: a message and its answer, as JSON or on a stream of events, on which a server tells how far it is."""
+"""Exchanges with one server: a message and its answer, as JSON or on a stream of events, on which a server reports progress."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _MOST_REPLIES = 20
 """Requests of a server on one stream that are answered, and one more for each second: each costs a request of ours, and some servers ping
 for as long as a tool runs."""
 _LARGEST_SESSION = 1024 * 1024
-"""Bytes of what a server says of itself: it is kept for the connection."""
+"""Maximum bytes of a server's self-description, which is kept for the connection."""
 _LEAST_RETRY, _MOST_RETRY = 1.0, 5.0
 """Seconds to wait before a stream is resumed: at least, once it was resumed a few times, and at most."""
 _ABOUT_ITSELF = frozenset({"server/discover", "initialize"})
@@ -73,8 +73,8 @@ class _Cut(Exception):
 
 
 class Exchanges:
-    """Exchanges with one server within one attempt. Those of ``quiet`` change nothing, and do not count as requests of the action.
-    ``on_missing`` is told the scopes that the server asks for beyond those of the sign-in."""
+    """Exchanges with one server within one attempt. Exchanges of ``quiet`` change nothing, and do not count as requests of the action.
+    ``on_missing`` gets the scopes that the server asks for beyond the sign-in's."""
 
     def __init__(
         self, context: OpenContext, settings: ClientSettings, url: Url, sign_in: SignIn, on_missing: Callable[[Sequence[str]], object]
@@ -87,7 +87,7 @@ class Exchanges:
         self.http = HttpClient(context, settings, sign_in)
         self._quiet: HttpClient | None = None
         self.questions = Questions.of(context)
-        """Answers what the server asks a person; None if nobody does."""
+        """Answers to questions that the server asks a person; None if there is no one to answer."""
 
     @property
     def quiet(self) -> HttpClient:
@@ -110,10 +110,10 @@ class Exchanges:
         *,
         safe: bool,
     ) -> T:
-        """Send a request and return what ``into`` makes of its result. That is judged before the request counts as one that succeeded.
+        """Send a request and return the value of ``into`` for its result. The result is judged before the request counts as successful.
 
-        :raises SessionEnded: if the server may not know the session any more, and did nothing.
-        :raises SessionDoubted: if it may not, and does not say what it did.
+        :raises SessionEnded: if the server may no longer know the session, and did nothing.
+        :raises SessionDoubted: if it may not, and it is unknown whether it did anything.
         :raises JackfieldError: for every other outcome but a result.
         """
         try:
@@ -139,7 +139,7 @@ class Exchanges:
             pass
 
     def cancel(self, session: Session, message: Message) -> None:
-        """Tell a legacy server that nobody waits any more; a failure changes nothing."""
+        """Notify a legacy server that the caller has left; a failure changes nothing."""
         asked = {"requestId": message.id, "reason": "the deadline passed"}
         with suppress(JackfieldError):
             self.notify(session, "notifications/cancelled", asked, self.brief(_CANCEL_WITHIN))
@@ -156,12 +156,13 @@ class Exchanges:
 
     @property
     def answers_at_once(self) -> bool:
-        """True if a plugin answers what a server asks while it goes on with a call."""
+        """True if a plugin answers a server's questions while the server continues a call."""
         return self.questions is not None and self.questions.at_once
 
     @contextmanager
     def listening(self, session: Session) -> Iterator[None]:
-        """Answer within the block what a server of an older revision asks beside the answer of a call, where somebody answers."""
+        """Within the block, answer questions that a server of an older revision asks outside of a call's answer, if there is someone to
+        answer."""
         if session.is_modern or session.id is None or not self.answers_at_once:
             yield
             return
@@ -233,7 +234,8 @@ class Exchanges:
         raise _Cut(reader, _unanswered(last))
 
     def _resumed(self, cut: _Cut, session: Session, message: Message) -> Any:
-        """Read on behind the last event: that executes nothing, and tells what the call came to. Only legacy servers with event IDs can."""
+        """Continue reading after the last event: that executes nothing, and shows the outcome of the call. Only legacy servers with event
+        IDs can."""
         reader, pause, times, in_vain = cut.reader, 0.0, 0, 0
         while not session.is_modern and reader.last_id is not None and in_vain < _MOST_RESUMED:
             pause, times = pause if reader.retry is None else reader.retry, times + 1
@@ -268,7 +270,7 @@ class Exchanges:
             self._context.clock.sleep(max(0.0, min(seconds, self.seconds_left())))
 
     def _heard(self, session: Session | None, found: Json, message: Message) -> int:
-        """Take what a server sends before the answer. Return the number of answers that it got."""
+        """Process a server's messages before the answer. Return the number of answers that it got."""
         if found.get("method") == _PROGRESS:
             self._tell(found, message)
             return 0
@@ -284,8 +286,8 @@ class Exchanges:
         told(part, one_line(params.get("message"), _LONGEST_PROGRESS))
 
     def _reply(self, session: Session, found: Json) -> int:
-        """Answer a request that a legacy server sends on the stream, or its tool waits for ever. Pings are answered, and questions to a
-        person where somebody answers them; all else is unknown. Return the number of answers."""
+        """Answer a request that a legacy server sends on the stream; otherwise its tool would wait for ever. Pings are answered, and
+        questions to a person if there is someone to answer; all other requests are unknown. Return the number of answers."""
         if session.is_modern or "method" not in found or "id" not in found:
             return 0
         outcome: dict[str, Any] = {"error": {"code": -32601, "message": "the client has no such method"}}
@@ -321,7 +323,8 @@ def _has_data(event: Event) -> bool:
 
 
 def _messages(event: Event, message: Message) -> list[Json]:
-    """Return the messages of an event. One of another type has none, and neither has what is no JSON: heartbeats are often such events."""
+    """Return the messages of an event. An event of another type has none, and neither has one that is not JSON: heartbeats are often such
+    events."""
     if event.name not in _MESSAGE_EVENTS:
         return []
     try:
@@ -331,7 +334,8 @@ def _messages(event: Event, message: Message) -> list[Json]:
 
 
 def _unanswered(last: Json) -> JackfieldError:
-    """Return the error for a stream that has ended without an answer. Even an error that names no request does not say what was done."""
+    """Return the error for a stream that has ended without an answer. Even an error without a request's ID does not say whether anything
+    was done."""
     error = last.get("error")
     found = garbled("ended before it was whole")
     if isinstance(error, Mapping) and "id" not in last:

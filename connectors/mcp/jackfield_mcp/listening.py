@@ -1,4 +1,4 @@
-"""The stream on which a server of an older revision asks beside the answer of a call: it is listened to while the call goes on."""
+"""The stream on which a server of an older revision asks questions outside of a call's answer: it is read while the call goes on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ENDS_WITHIN = 1.0
 
 
 class Listener:
-    """Thread that reads the stream: ``open_stream`` opens it, hands it to what it is given, and reads it to its end."""
+    """Thread that reads the stream: ``open_stream`` opens it, passes it to its argument, and reads it to its end."""
 
     def __init__(self, open_stream: Callable[[Callable[[StreamedAnswer], None]], None]) -> None:
         self._open_stream = open_stream

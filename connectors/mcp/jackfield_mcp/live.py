@@ -1,4 +1,4 @@
-"""Live connectors: what a server says of itself now, beside what was accepted (``mcp.live`` of the entry points
+"""Live connectors: a server's present description, compared with the accepted one (``mcp.live`` of the entry points
 ``jackfield.bindings``)."""
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from jackfield_mcp.reaching import address, client_for
 Json = Mapping[str, Any]
 _KINDS = ("anonymous", "oauth2Discovered", "bearer", "headerKey")
 _SHARED = "mcp."  # not the prefix of keys: names of definitions
-"""Beginning of the definitions that all tools share."""
+"""Prefix of the definitions that all tools share."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolPin:
-    """Tool of a manifest: the key of its action, its digest, and those of its members."""
+    """Tool of a manifest: the key of its action, its digest, and its members' digests."""
 
     action: str
     digest: str
@@ -35,7 +35,7 @@ class ToolPin:
 
 @dataclass(frozen=True, slots=True)
 class ServerDescription:
-    """Manifest of a server's present tools, and the report of omitted ones. ``needs_sign_in``: it lists them for those who sign in only."""
+    """Manifest of a server's present tools, and the report of omitted ones. ``needs_sign_in``: it lists them only for signed-in clients."""
 
     manifest: dict[str, Any]
     report: dict[str, Any]
@@ -100,21 +100,22 @@ class McpServers:
         return {row["key"]: row["mcp"]["overlay"] for row in manifest["actions"] if "overlay" in row["mcp"]}
 
     def overlaid(self, stored: Json, overlay: Mapping[str, Json]) -> dict[str, Any]:
-        """Return the stored manifest with what the operator says of tools, by the keys of their actions. An empty object takes back what
-        was said of that one.
+        """Return the stored manifest with the operator's settings of tools, by the keys of their actions. An empty object removes the
+        settings of a tool.
 
-        :raises InvalidInput: if it says something unknown, or what does not fit the tool.
+        :raises InvalidInput: if a setting is unknown, or does not fit the tool.
         """
         trusts = stored["mcp"]["trust"] == TRUST[1]
         return {**stored, "actions": [_overlaid(row, overlay, trusts=trusts) for row in stored["actions"]]}
 
     def connector(self, manifest: Manifest, hint: str, *, abroad: bool) -> McpConnector:
-        """Return the connector of a manifest. ``abroad``: whoever added it may reach public hosts only, and so do connections of others."""
+        """Return the connector of a manifest. ``abroad``: the person who added it may reach public hosts only, so connections of others may
+        too."""
         return McpConnector(manifest.raw, hint=hint, abroad=abroad)
 
 
 def _name(row: Json) -> str:
-    """Return the name of the tool of an action; the request for resources stands under its method."""
+    """Return the name of the tool of an action; the request for resources is stored under its method."""
     about = row["mcp"]
     return str(about.get("tool") or about["method"])
 
@@ -138,7 +139,7 @@ def _given(credentials: tuple[str, str] | None) -> str:
 
 
 def _definitions(manifest: Json, rows: list[Json]) -> dict[str, Any]:
-    """Return the definitions of some actions: the shared ones, and those that begin with the action's key."""
+    """Return the definitions of some actions: the shared ones, and the ones that begin with the action's key."""
     keys = {row["key"] for row in rows}
     found = manifest.get("$defs", {}).items()
     return {name: schema for name, schema in found if name.startswith(_SHARED) or name.partition(".")[0] in keys}

@@ -15,7 +15,7 @@ from jackfield.kernel.pointers import find as at_pointer
 from jackfield_mcp.version import VERSION
 
 MODERN = "2026-07-28"
-"""Revision without sessions: each request carries what it needs."""
+"""Revision without sessions: each request carries all data that it needs."""
 LEGACY = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """Revisions that begin with ``initialize``, newest first."""
 CLIENT = {"name": "jackfield", "version": VERSION}
@@ -77,14 +77,14 @@ class Message:
 
     @classmethod
     def request(cls, method: str, params: Json, offers: Json | None = None, *, follows: bool = False) -> Message:
-        """Return a request with a new ID. ``follows``: it asks the server to tell its progress, under that ID."""
+        """Return a request with a new ID. ``follows``: it asks the server to report its progress, under that ID."""
         identifier = secrets.token_urlsafe(12)
         asked = {**params, "_meta": {"progressToken": identifier}} if follows else params
         return cls(method, asked, identifier, offers or {})
 
     def is_answered_by(self, found: Json) -> bool:
-        """Return whether a message is the answer to this one: it has its ID, and a result or an error. Nothing else that comes is one.
-        Some servers leave ``jsonrpc`` out, or write it as a number; then it has nothing else."""
+        """Return whether a message is the answer to this one: it has its ID, and a result or an error. No other message is an answer.
+        Some servers leave ``jsonrpc`` out, or write it as a number; such an answer must have no further members."""
         is_message = found.get("jsonrpc") == "2.0" or found.keys() <= _OF_ANSWERS
         return is_message and self.id is not None and found.get("id") == self.id and not {"result", "error"}.isdisjoint(found)
 
@@ -116,7 +116,7 @@ class Message:
 
 
 def present(found: Json) -> dict[str, Any]:
-    """Return an object without its null members. Many servers write null for what they leave out: Go does so for an empty list."""
+    """Return an object without its null members. Many servers write null for omitted members: Go does so for an empty list."""
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -143,14 +143,14 @@ def _has_null(message: Json) -> bool:
 
 
 def offered(*, takes_tasks: bool, answers: bool) -> dict[str, Any]:
-    """Return the capabilities that a client declares: that it takes a task for a result, and that somebody answers questions."""
+    """Return the capabilities that a client declares: that it accepts a task as result, and that it can answer questions."""
     found: dict[str, Any] = {"extensions": {TASKS: {}}} if takes_tasks else {}
     return {**found, "elicitation": {"form": {}}} if answers else found
 
 
 def param_headers(names: Mapping[str, str], arguments: Json) -> dict[str, str]:
-    """Return the fields ``Mcp-Param-…`` of a call; ``names`` are those of the fields, by JSON Pointer into the arguments. What is left out
-    or null has no field."""
+    """Return the fields ``Mcp-Param-…`` of a call; ``names`` are the fields' names, by JSON Pointer into the arguments. Omitted or null
+    arguments have no field."""
     found = {}
     for place, name in names.items():
         value = at_pointer(arguments, place)

@@ -1,4 +1,4 @@
-"""Keys of actions from names of tools: camelCase, stable by the lock, and never those of another tool."""
+"""Keys of actions from names of tools: camelCase, kept stable by the lock, and unique."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def keys_of(names: Iterable[str], locked: Mapping[str, str]) -> dict[str, str]:
 
 
 def key_of(name: str) -> str:
-    """Return the key that a tool's name suggests; those of requests are fixed."""
+    """Return the key for a tool's name; keys of requests are fixed."""
     if name in REQUESTS:
         return REQUESTS[name]
     words = [one.lower() for one in _WORD.findall(name)] if name.isascii() else []

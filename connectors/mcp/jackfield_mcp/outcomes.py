@@ -35,7 +35,7 @@ _LACKS = -32021
 _ASKS_BY_URL = -32042
 _NO_RESOURCE = -32002
 _REFUSED = frozenset({-32700, -32600, -32601, -32602, _LACKS, *range(400, 500)} - {408, 425, 499})
-"""Codes of errors that say that nothing was done, statuses of HTTP among them; of any other, nobody knows."""
+"""Codes of errors that say that nothing was done, statuses of HTTP among them; for any other code, that is unknown."""
 _OF_ACCESS: Mapping[int | str | None, type[JackfieldError]] = {401: Unauthenticated, 403: Forbidden, 429: RateLimited}
 """Statuses of HTTP that servers write as codes of JSON-RPC."""
 _WITH_DATA = frozenset({_MISMATCH, _VERSION, _ASKS_BY_URL})
@@ -78,7 +78,8 @@ class SessionDoubted(Unavailable):
 
 
 class VersionRefused(Rejected):
-    """The server does not speak the revision of the request: nothing was done. ``supported`` are those that it speaks, as it says."""
+    """The server does not speak the revision of the request: nothing was done. ``supported`` are the revisions that it speaks, by its own
+    account."""
 
     supported: tuple[str, ...] = ()
 
@@ -88,7 +89,7 @@ class HeaderMismatch(Rejected):
 
 
 class ScopesMissing(Forbidden):
-    """The sign-in does not cover the call: nothing was done. ``scopes`` are those that the server asks for."""
+    """The sign-in does not cover the call: nothing was done. ``scopes`` are the scopes that the server asks for."""
 
     scopes: tuple[str, ...] = ()
 
@@ -199,7 +200,7 @@ class Garbled(Unavailable):
 
 
 def garbled(reason: str) -> Garbled:
-    """Return the error for an answer that is none: what the server has done is not known."""
+    """Return the error for a malformed answer: it is unknown what the server has done."""
     return Garbled(f"the server's answer {reason}", hint="Report it to whoever runs the server.", sent=Sent.UNKNOWN)
 
 
@@ -227,7 +228,7 @@ def _supported(data: object) -> tuple[str, ...]:
 
 
 def _asked_in(data: object) -> list[Json]:
-    """Return the parameters of what a server asks for."""
+    """Return the parameters of a server's questions."""
     if not isinstance(data, Mapping):
         return []
     listed = data.get("inputRequests") or data.get("elicitations") or ()
@@ -242,7 +243,7 @@ def _question_in(data: object) -> str:
 
 
 def _host_in(data: object) -> str:
-    """Return the host of the first URL among what a server asks for."""
+    """Return the host of the first URL in a server's questions."""
     for params in _asked_in(data):
         with suppress(UrlError):
             if isinstance(params.get("url"), str):
@@ -275,9 +276,9 @@ def result_of(found: object, message: Message) -> Json:
 
 
 def judged(error: JackfieldError, session: Session | None) -> JackfieldError:
-    """Return the error for a request of a session, which is another one if the server may not know the session any more.
+    """Return the error for a request of a session, replaced by another one if the server may no longer know the session.
 
-    Only the server's words tell a code that any failure may have from a refusal, by which nothing was done."""
+    Only the server's words distinguish an ambiguous code from a refusal, by which nothing was done."""
     said = error.provider
     if session is None or session.is_modern or said is None or said.http_status is None or isinstance(error, RateLimited):
         return error

@@ -1,6 +1,7 @@
-"""Overlays: what an operator says of a tool, which beats what its server says: the effect, the key, the pages and what an error means.
+"""Overlays: an operator's settings of a tool, which override the server's: the effect, the key, the pages and the meaning of an error.
 
-An overlay of a package is its file ``overlay.yaml``; a live server keeps that of each tool in the tool's action (``mcp.overlay``).
+An overlay of a package is its file ``overlay.yaml``; for a live server, each tool's overlay is stored in the tool's action
+(``mcp.overlay``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from jackfield.manifest.pagination import Pagination
 from jackfield.manifest.reading import ManifestError
 
 LIVE_MEMBERS = frozenset({"effect", "idempotencyKey", "toolError", "pagination"})
-"""Members that say what a call means: they can be set and taken back without asking the server again."""
+"""Members about the meaning of a call: they can be set and removed without asking the server again."""
 OVERLAID = LIVE_MEMBERS | {"title", "description", "keywords", "group", "rateLimit", "skip", "inputs", "examples"}
 """Members that the overlay of a package sets for an action."""
 _PAGES = frozenset({"tokenInput", "tokenOutput", "items", "more", "sizeInput", "maxSize", "furtherItems", "pageMembers"})
@@ -28,9 +29,9 @@ Json = Mapping[str, Any]
 
 
 def check_overlay(key: str, said: Json, known: frozenset[str] = OVERLAID) -> None:
-    """Judge what an overlay says of one action.
+    """Check an overlay's settings of one action.
 
-    :raises InvalidInput: if it says something unknown, or what does not exist.
+    :raises InvalidInput: if a setting is unknown, or names something that does not exist.
     """
     unknown = sorted(said.keys() - known)
     if unknown:
@@ -75,8 +76,8 @@ def described(key: str, inputs: Json, said: Mapping[str, Json]) -> dict[str, Any
 
 
 def apply_overlay(row: dict[str, Any], said: Json, *, trusts: bool) -> dict[str, Any]:
-    """Return the row of an action, which no overlay has changed, with what the overlay says of it. ``trusts``: the server's annotations
-    count where it says nothing.
+    """Return the unchanged row of an action with the overlay's settings applied. ``trusts``: the server's annotations count where the
+    overlay has no setting.
 
     :raises InvalidInput: if it names an input that the tool does not have.
     """
@@ -94,8 +95,8 @@ def apply_overlay(row: dict[str, Any], said: Json, *, trusts: bool) -> dict[str,
 
 
 def apply_fitting(row: dict[str, Any], said: Json, *, trusts: bool) -> dict[str, Any]:
-    """Return the row of a live server's action with what still fits of its overlay, whose tool the server may have changed. A key without
-    its input makes no call safe to repeat."""
+    """Return the row of a live server's action with the fitting settings of its overlay, since the server may have changed the tool. A key
+    whose input is missing makes no call safe to repeat."""
     kept, known = dict(said), row["inputs"].get("properties", {})
     if "idempotencyKey" in kept and kept["idempotencyKey"] not in known:
         del kept["idempotencyKey"]

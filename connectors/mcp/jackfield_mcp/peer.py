@@ -21,8 +21,7 @@ Json = Mapping[str, Any]
 
 
 class Tools:
-    """Digests of the tools that a server lists, and those of their members. The list itself, of up to 16 MiB for each connection, is not
-    kept."""
+    """Digests of the tools that a server lists, and of their members. The list itself, of up to 16 MiB for each connection, is not kept."""
 
     def __init__(self, rows: Sequence[Json], now: float, seconds: float) -> None:
         named = {str(row.get("name")): row for row in reversed(rows)}
@@ -43,7 +42,7 @@ class Tools:
 
 
 class Peer(ProcessLocal):
-    """State of one connection version. One thread negotiates or lists for all."""
+    """State of one connection version. One thread negotiates or lists on behalf of all."""
 
     def __init__(self) -> None:
         self._begin_anew()
@@ -69,7 +68,7 @@ class Peer(ProcessLocal):
             self._lock.release()
 
     def forget(self, session: Session) -> None:
-        """Forget a session that has ended, unless another thread has begun a new one meanwhile."""
+        """Forget an ended session, unless another thread has begun a new one meanwhile."""
         if self.session is session:
             self.session = None
 

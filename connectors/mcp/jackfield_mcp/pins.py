@@ -1,4 +1,4 @@
-"""Pins: the digest of a tool as it was accepted, and what of it has changed since."""
+"""Pins: the digest of a tool's accepted form, and the changes since."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Questions that a server asks a person within a call: which of them can be answered, and the answers of an installed package, or of
-whoever called."""
+"""Questions that a server asks a person within a call: the answerable ones, and answers from an installed package, or from the caller."""
 
 from __future__ import annotations
 
@@ -35,19 +34,19 @@ class Questions:
 
     @classmethod
     def of(cls, context: OpenContext) -> Questions | None:
-        """Return the questions of an attempt; None if nobody answers any."""
+        """Return the questions of an attempt; None if there is no one to answer."""
         call = context.call
         return None if call.answer is None and call.ask_caller is None else cls(context, call.answer, call.ask_caller)
 
     @property
     def at_once(self) -> bool:
-        """True if a package answers. A caller answers by another call, and so never what a server asks while it goes on with this one."""
+        """True if a package answers. A caller answers by another call, and so never while the server continues this one."""
         return self._answer is not None
 
     def answered(self, asks: InputRequired) -> dict[str, Any]:
-        """Return the answers to what a server asks for, by their names; fewer than it asks for if one of them cannot be answered.
+        """Return the answers to a server's questions, by their names; fewer if one of them cannot be answered.
 
-        :raises Forbidden: if the caller is to answer.
+        :raises Forbidden: if the caller must answer.
         """
         if not all(row.get("method") == ASKS and can_answer(row.get("params")) for row in asks.requests.values()):
             return {}

@@ -1,4 +1,4 @@
-"""A client of a server for who generates: without a runtime, a connection or a journal."""
+"""A client of a server for generation: without a runtime, a connection or a journal."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def address(text: str) -> Url:
 def client_for(
     url: Url, sign_in: SignIn = ANONYMOUS, *, key: str, seconds: float = _SECONDS, guard: Guard | None = None
 ) -> Iterator[McpClient]:
-    """Yield a client of a server for the connector ``key``; its connections are closed at the end. What has a public name is reached at
-    public addresses only, whatever the name resolves to by then."""
+    """Yield a client of a server for the connector ``key``; its connections are closed at the end. A host with a public name is reached
+    only at public addresses, whatever the name resolves to later."""
     clock = SystemClock()
     allowed = guard or (Guard() if Guard().permits(url.host) else ANYWHERE)
     call = Call(Deadline.after(seconds, clock))
@@ -52,7 +52,7 @@ def client_for(
 
 
 class _NoLeases:
-    """Objects of one command: nothing is leased, and what is made is kept until its end."""
+    """Objects of one command: nothing is leased, and made objects are kept until its end."""
 
     def __init__(self) -> None:
         self._made: dict[object, Any] = {}
@@ -72,7 +72,7 @@ class _NoLeases:
         return self._made[key]
 
     def close(self) -> None:
-        """Close what was made: pools of connections."""
+        """Close its pools of connections."""
         for one in self._made.values():
             getattr(one, "close", tuple)()
         self._made.clear()

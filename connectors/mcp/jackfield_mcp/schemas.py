@@ -1,7 +1,7 @@
-"""Schemas of tools as a manifest has them: bounded before anything compiles them, and in JSON Schema 2020-12.
+"""Schemas of tools in a manifest's form: bounded before they are compiled, and in JSON Schema 2020-12.
 
 Only keywords of JSON Schema are kept: a mark such as ``x-jackfield`` would fill an input from a value of the connection. A keyword that
-cannot be kept is left off with a note, since the server judges what it gets anyway. The remaining schema is never stricter than the
+cannot be kept is dropped with a note, since the server checks its arguments anyway. The remaining schema is never stricter than the
 server's.
 """
 
@@ -48,15 +48,15 @@ _VALUES = frozenset({"default", "examples", "enum", "const"})
 _FLAGS = frozenset({"uniqueItems", "deprecated", "readOnly", "writeOnly"})
 _LISTS = frozenset({"enum", "examples"})
 _NULLS = frozenset({"const", "default"})
-"""Keywords for which null is a value, and not what was left out."""
+"""Keywords for which null is a value, and not an omission."""
 _NAMED_BY = {"$anchor": "#", "$dynamicAnchor": "#", "$id": "", "id": ""}
-"""Keywords that give a place a name, and what references have before it."""
+"""Keywords that give a place a name, and the prefix of references to it."""
 _SAME = {"$dynamicRef": "$ref", "$recursiveRef": "$ref"}
-"""Keywords that lead where a reference does, in one schema whose names are each one place's."""
+"""Keywords that work as references, in one schema whose names are unique."""
 _INVERTS = frozenset({"not", "oneOf", "if", "contains"})
-"""Keywords that refuse more if what they hold refuses less."""
+"""Keywords that refuse more if their subschema refuses less."""
 _REMAINDERS = {"additionalProperties": "patternProperties", "items": "prefixItems"}
-"""Keywords that judge what another one does not name: they refuse more without it."""
+"""Keywords that apply to the rest of another one: without the other, they refuse more."""
 _UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 _IN_PLACE = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
 """Keywords whose schemas judge the same value: a reference that comes back through them alone never ends."""
@@ -70,8 +70,8 @@ class Unfit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Schemas:
-    """Schemas of one tool, converted: those of its inputs and its structured content, the definitions that they refer to, and the header
-    fields that repeat inputs, by JSON Pointer. ``notes`` say what was left off, each with its place."""
+    """Schemas of one tool, converted: of its inputs and its structured content, the definitions that they refer to, and the header fields
+    that repeat inputs, by JSON Pointer. ``notes`` list dropped parts, each with its place."""
 
     inputs: dict[str, Any]
     structured: dict[str, Any] | None
@@ -121,7 +121,7 @@ def _bounded(notes: list[str]) -> tuple[str, ...]:
 
 
 def require_small(tool: Json) -> None:
-    """Judge the size, the depth and the number of objects of a tool before anything else looks at it.
+    """Check the size, the depth and the number of objects of a tool before any other step.
 
     :raises Unfit: if one of them is too large.
     """
@@ -147,7 +147,7 @@ def require_small(tool: Json) -> None:
 
 
 class _Conversion:
-    """One schema of a tool: its root, and the definitions that are lifted out of it. ``notes`` say what was left off."""
+    """One schema of a tool: its root, and the definitions that are lifted out of it. ``notes`` list dropped parts."""
 
     def __init__(self, schema: Json, prefix: str, place: str) -> None:
         self._schema, self._prefix, self._at = schema, prefix, place
@@ -231,7 +231,7 @@ class _Conversion:
         return name
 
     def _converted(self, node: Any, place: str) -> Any:
-        """Return a schema in 2020-12; an open one for what is none.
+        """Return a schema in 2020-12; an open one for an invalid schema.
 
         :raises Unfit: if references repeat too many parts.
         """
@@ -416,7 +416,7 @@ def _nested(node: Any, place: str) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def _dependent(dependencies: Any) -> dict[str, Any]:
-    """Return the keywords of 2020-12 for the one of older drafts that has lists of names and schemas."""
+    """Return the keywords of 2020-12 for the keyword of older drafts with lists of names and schemas."""
     if not isinstance(dependencies, Mapping):
         return {}
     lists = {name: one for name, one in dependencies.items() if isinstance(one, list)}
@@ -425,7 +425,7 @@ def _dependent(dependencies: Any) -> dict[str, Any]:
 
 
 def _sized(value: Any) -> Any:
-    """Return what has members; for what is there and is none, something with one."""
+    """Return a value with members; for another present value, a replacement with one member."""
     return () if value is None else value if isinstance(value, list | Mapping) else (value,)
 
 
@@ -435,7 +435,7 @@ def _lower(value: Any) -> Any:
 
 
 def _alone(value: Any) -> list[Any]:
-    """Return a list, or the one of what is none."""
+    """Return a list, or a list with a single other value."""
     return value if isinstance(value, list) else [value]
 
 
@@ -471,7 +471,7 @@ def _in_place(node: Any) -> Iterator[str]:
 def _headers(schema: Json) -> dict[str, str]:
     """Return the names of header fields that repeat inputs, by JSON Pointer.
 
-    :raises Unfit: if one of them is no name, stands twice, or stands where no call can find it.
+    :raises Unfit: if one of them is not a valid name, occurs twice, or is in a place that no call can reach.
     """
     found: dict[str, str] = {}
     for place, node in _placed(schema):

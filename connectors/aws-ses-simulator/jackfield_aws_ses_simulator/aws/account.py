@@ -33,8 +33,8 @@ class Identity:
 class Role:
     """A role. ``allow`` None means every action, ``trust`` None every principal, ``external_id`` None that none is required.
 
-    ``external_id_like`` is a pattern of External IDs, compared as ``StringLike``, of which the first one that assumes the role is trusted,
-    too. There is such a role for each name that begins with the role's own and a hyphen: nobody is there to create more.
+    ``external_id_like`` is a pattern of External IDs, compared as ``StringLike``: the first matching one with which the role is assumed is
+    trusted, too. Such a role exists for each name that begins with the role's own and a hyphen, since nothing here can create roles.
     """
 
     external_id: str | None = None

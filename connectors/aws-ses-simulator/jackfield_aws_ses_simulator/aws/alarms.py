@@ -73,7 +73,7 @@ def _set_state(ledger: Ledger, call: Call) -> Body:
 
 
 def evaluate(ledger: Ledger, region: str) -> None:
-    """Compare the alarms of a region with their metrics, and notify the topics of those whose state changes."""
+    """Compare the alarms of a region with their metrics, and notify the topics of alarms whose state changes."""
     for alarm in _alarms(ledger, region).values():
         state, reason = _state(ledger, region, alarm)
         if state != alarm["StateValue"]:

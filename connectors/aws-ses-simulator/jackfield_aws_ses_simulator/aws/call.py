@@ -13,7 +13,7 @@ from jackfield_aws_ses_simulator.aws.refusals import Refusal, misshapen
 from jackfield_aws_ses_simulator.aws.sigv4 import Authorization, parse_authorization
 
 ROUTE_53 = "/2013-04-01"
-"""Beginning of the paths of Amazon Route 53."""
+"""Prefix of the paths of Amazon Route 53."""
 MONITORING = "monitoring"
 """Service of Amazon CloudWatch in signatures."""
 _TARGETS = {"GraniteServiceVersion20100801.": MONITORING, "AmazonSQS.": "sqs"}
@@ -47,7 +47,7 @@ class Call:
 
     @property
     def origin(self) -> str:
-        """Beginning of the URLs by which the caller reaches the simulator."""
+        """Origin of the URLs by which the caller reaches the simulator."""
         return f"http://{self.http.headers.get('host', '127.0.0.1')}"
 
     @property

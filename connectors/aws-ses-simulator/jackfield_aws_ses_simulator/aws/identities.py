@@ -29,7 +29,7 @@ def _find(ledger: Ledger, call: Call) -> Body:
 
 
 def names_in(ledger: Ledger, call: Call) -> dict[str, Body]:
-    """Return the identities of the call's region by name: the owner's, and those that calls created."""
+    """Return the identities of the call's region by name: the owner's, and the ones that calls created."""
     owned = {_place(call, identity.name): _record(identity.name, 0.0) for identity in ledger.account.identities_in(call.region)}
     with ledger.changed:
         made = {place: record for place, record in ledger.records.items() if place[:2] == ("EmailIdentity", call.region)}
@@ -142,7 +142,7 @@ def _get_account(ledger: Ledger, _call: Call) -> Body:
 
 
 def _put_details(ledger: Ledger, call: Call) -> Body:
-    """Store the details; in the sandbox they ask for production access, once, and nobody here reviews them."""
+    """Store the details; in the sandbox they request production access, once, and the request is never reviewed here."""
     review: dict[str, Any] = {"ReviewDetails": {"Status": "PENDING"}} if ledger.account.sandbox else {}
     if review and ledger.records.get(_DETAILS):
         raise Refusal("ConflictException", "The account details are under review.", _CONFLICT)

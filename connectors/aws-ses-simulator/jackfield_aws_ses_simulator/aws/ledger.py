@@ -56,7 +56,7 @@ class Ledger:
         self.sessions: dict[str, Session] = {}
         """By their tokens."""
         self.origin = "http://127.0.0.1"
-        """Beginning of the URLs by which the last caller has reached the account."""
+        """Origin of the URLs by which the last caller has reached the account."""
         self.closed = False
         self.records: dict[tuple[str, ...], dict[str, Any] | None] = {}
         """Resources that calls made, by kind, region and key; None for an identity of the owner's that a call deleted."""

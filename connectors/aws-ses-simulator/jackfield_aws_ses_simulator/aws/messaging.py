@@ -1,5 +1,5 @@
-"""Services beside SES and STS, by botocore's models: Amazon SNS (query protocol), Amazon SQS and Amazon CloudWatch (AWS JSON 1.0), Amazon
-Route 53 (REST-XML)."""
+"""Services other than SES and STS, by botocore's models: Amazon SNS (query protocol), Amazon SQS and Amazon CloudWatch (AWS JSON 1.0),
+Amazon Route 53 (REST-XML)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def answer_service(ledger: Ledger, call: Call, caller: Caller | None) -> Answer:
 
 
 def _decode_form(service: Service, call: Call) -> None:
-    """Replace the parameters of a form by those of the operation, and check them against the model; JSON has times as numbers."""
+    """Replace the parameters of a form by the operation's, and check them against the model; JSON has times as numbers."""
     if service.protocol == "query":
         shape, _ = model.shapes(service.key, call.operation)
         call.parameters = read_members(call.parameters, shape)

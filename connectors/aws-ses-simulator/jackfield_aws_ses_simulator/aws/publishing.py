@@ -1,7 +1,7 @@
 """Event publishing of Amazon SES: records of a message's events in AWS's form, published to the topics of its configuration set.
 
 Records from https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html. Opens and clicks are not simulated:
-nobody reads the mail. Destinations other than topics receive nothing.
+the mail has no readers. Destinations other than topics receive nothing.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _identity(message: SentMessage) -> str:
 
 
 def _validated(operation: Operation, ledger: Ledger, call: Call) -> Body:
-    """Create or change an event destination, and tell its topic: SES tries each topic once."""
+    """Create or change an event destination, and notify its topic: SES tries each topic once."""
     found = operation(ledger, call)
     arn = (call.parameters["EventDestination"].get("SnsDestination") or {}).get("TopicArn")
     if arn:

@@ -205,7 +205,7 @@ def deliver(ledger: Ledger, arn: str, topic_arn: str, text: str) -> bool:
 
 
 def _receive(ledger: Ledger, call: Call) -> Body:
-    """Wait for messages up to the asked time, and hide those that are returned for the visibility timeout."""
+    """Wait for messages up to the requested time, and hide returned ones for the visibility timeout."""
     given, attributes = call.parameters, _find(ledger, call)["Attributes"]
     most = given.get("MaxNumberOfMessages", 1)
     wait = given.get("WaitTimeSeconds", int(attributes["ReceiveMessageWaitTimeSeconds"]))
@@ -303,7 +303,7 @@ def _each(step: Callable[[Ledger, Body, Mapping[str, Any]], None]) -> dict[str, 
 
 
 def _delete_message(_ledger: Ledger, record: Body, given: Mapping[str, Any]) -> None:
-    """Delete a message by its last receipt handle; a handle of one that is deleted already is none to complain about."""
+    """Delete a message by its last receipt handle; the handle of a deleted one is accepted."""
     record["Messages"] = [message for message in record["Messages"] if message.receipt != _handle(given)]
 
 

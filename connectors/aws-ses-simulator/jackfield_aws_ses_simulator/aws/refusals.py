@@ -93,5 +93,5 @@ def missing(text: str) -> Refusal:
 
 
 def unimplemented(what: str) -> Refusal:
-    """Refuse what AWS does and the simulator does not."""
+    """Refuse an operation of AWS that the simulator lacks."""
     return Refusal("NotImplemented", f"The simulator does not implement {what}.", _NOT_IMPLEMENTED)

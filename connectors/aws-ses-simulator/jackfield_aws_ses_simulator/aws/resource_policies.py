@@ -13,7 +13,7 @@ _EQUAL, _LIKE = ("StringEquals", "ArnEquals"), ("StringLike", "ArnLike")
 
 
 def permits(policy: str, service: str, action: str, source_arn: str) -> bool:
-    """Return whether a policy lets a service act for a resource of the account. Denials count; operators and keys other than those of
+    """Return whether a policy lets a service act for a resource of the account. Denials count; operators and keys other than the ones for
     source and account are never satisfied."""
     context = {"aws:sourcearn": source_arn, "aws:sourceaccount": NUMBER, "aws:sourceowner": NUMBER}
     effects = {one.get("Effect") for one in _statements(policy) if _covers(one, service, action) and _holds(one, context)}

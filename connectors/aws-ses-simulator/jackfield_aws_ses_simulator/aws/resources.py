@@ -61,7 +61,7 @@ _SUPPRESSED_OF_TENANT = Kind(
 def find(kind: Kind, ledger: Ledger, region: str, given: Mapping[str, Any]) -> Body:
     """Return the record of the resource that parameters name.
 
-    :raises Refusal: NotFoundException if it, or what it belongs to, does not exist.
+    :raises Refusal: NotFoundException if it, or its parent, does not exist.
     """
     if kind.parent is not None:
         find(kind.parent, ledger, region, given)
@@ -130,7 +130,7 @@ def _list_sets(ledger: Ledger, call: Call) -> Body:
 
 
 def configuration_set(ledger: Ledger, region: str, name: str) -> Body | None:
-    """Return a configuration set; None if it does not exist. Where the account does not check them, any exists."""
+    """Return a configuration set; None if it does not exist. If the account does not check them, any exists."""
     known = ledger.account.configuration_sets
     found = ledger.records.get(_CONFIGURATION_SET.place(region, {"ConfigurationSetName": name}))
     return found if found is not None or (known is not None and name not in known) else {}

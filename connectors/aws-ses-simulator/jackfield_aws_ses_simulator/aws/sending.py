@@ -205,7 +205,7 @@ def _identity(call: Call, source: str) -> str:
 
 
 def _envelope(lists: Sequence[Iterable[str]], headers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Return ``to``, ``cc`` and ``bcc``: the given lists or, if all are empty, those of the raw message's headers."""
+    """Return ``to``, ``cc`` and ``bcc``: the given lists or, if all are empty, the lists in the raw message's headers."""
     names = ("to", "cc", "bcc")
     if any(lists):
         return dict(zip(names, map(tuple, lists), strict=True))

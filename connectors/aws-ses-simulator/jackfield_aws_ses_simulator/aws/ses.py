@@ -1,4 +1,4 @@
-"""The operations of Amazon SES by name: those of version 1 (query protocol) and of version 2 (REST-JSON)."""
+"""The operations of Amazon SES by name: of version 1 (query protocol) and of version 2 (REST-JSON)."""
 
 from __future__ import annotations
 

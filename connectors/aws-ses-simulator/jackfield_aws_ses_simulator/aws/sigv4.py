@@ -1,7 +1,7 @@
 """AWS Signature Version 4: parsing of a request's credential scope, and verification of its signature.
 
-The canonical form is that of https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html for every service
-but S3 (the path is encoded twice).
+The canonical form follows https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html for every service but
+S3 (the path is encoded twice).
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def _role(ledger: Ledger, call: Call, caller: Caller, arn: str, external_id: str
 
 
 def _is_required(ledger: Ledger, role: Role, arn: str, external_id: str | None) -> bool:
-    """Check an External ID against the role's condition, and against the one that the role has taken before."""
+    """Check an External ID against the role's condition, and against the one that the role has accepted before."""
     is_own = role.external_id is None or external_id == role.external_id
     return is_own or (role.accepts(external_id) and ledger.claim(arn, external_id))
 

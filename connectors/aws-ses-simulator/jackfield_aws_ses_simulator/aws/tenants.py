@@ -1,4 +1,4 @@
-"""Tenants of SES version 2: their life, their resources, their sending status, and what a send under one must fulfil.
+"""Tenants of SES version 2: their creation and deletion, their resources, their sending status, and the conditions for a send under one.
 
 Messages of refusals are AWS's, as quoted by tools of its users. The message for a paused tenant is ours: no source has it.
 """
@@ -224,7 +224,7 @@ def _identity_of(ledger: Ledger, region: str, address: str) -> Body:
 
 
 def check_send(ledger: Ledger, region: str, name: str, address: str, chosen: str | None, template: str | None) -> None:
-    """Check a send under a tenant: from an address, with the configuration set that it names, or its identity, and a stored template.
+    """Check a send under a tenant: the address, the configuration set that it names, or its identity's, and a stored template.
 
     :raises Refusal: if the tenant does not exist, lacks one of them, or is paused.
     """

@@ -275,7 +275,7 @@ def _signed(ledger: Ledger, topic: Body, about: Mapping[str, str]) -> dict[str, 
 
 
 def _post(subscription: Body, body: str, kind: str, message_id: str = "") -> None:
-    """Send a message to a web server on this machine, in a thread: the server may be the very one that asked."""
+    """Send a message to a web server on this machine, in a thread: the server may be the caller itself."""
     url = urlsplit(subscription["Endpoint"])
     if url.hostname not in _LOOPBACK:
         return

@@ -1,4 +1,4 @@
-"""``doctor``: find what keeps email from being sent or delivered, with evidence and fixes."""
+"""``doctor``: find causes that keep email from being sent or delivered, with evidence and fixes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Diagnosis(Output):
     ),
 )
 def doctor(examination: Examination, client: AwsClients | Transport) -> Diagnosis:
-    """Find what keeps email from being sent or delivered: the account, the sender's identity, its DNS records, the recipient."""
+    """Find causes that keep email from being sent or delivered: the account, the sender's identity, its DNS records, the recipient."""
     findings = examine(client, examination.aws_region, examination.sender, examination.recipient)
     checked = ["quota", "sandbox", "enforcement", "sending"] if isinstance(client, AwsClients) else ["port"]
     return Diagnosis(findings=findings, healthy=all(item.severity != "error" for item in findings), checked=checked)

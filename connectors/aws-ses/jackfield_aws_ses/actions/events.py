@@ -1,4 +1,4 @@
-"""Publishing of events in one step: the topic, its policy, who receives them, and the event destination of a configuration set."""
+"""Publishing of events in one step: the topic, its policy, its subscribers, and the event destination of a configuration set."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def set_up_events(events: SetUp, aws: AwsClients) -> Published:
     examples=one_example("tearDownEvents", "Of one set", {"configurationSetName": "receipts"}, {}),
 )  # fmt: skip
 def tear_down_events(events: EventsOf, aws: AwsClients) -> Done:
-    """Remove what 'setUpEvents' has made: event destination, topic and queues. The configuration set stays."""
+    """Remove the resources that 'setUpEvents' created: event destination, topic and queues. The configuration set stays."""
     wanted = Wanted(events.configuration_set_name, USUAL, events.aws_region)
     wanted.withdraw(aws)
     topic = setting_up.find_topic(aws, wanted)

@@ -1,4 +1,4 @@
-"""``getSendingMetrics``: what CloudWatch has counted of the account's sending in one region, or of a configuration set's."""
+"""``getSendingMetrics``: CloudWatch's counts of the account's sending in one region, or of a configuration set's."""
 
 from __future__ import annotations
 

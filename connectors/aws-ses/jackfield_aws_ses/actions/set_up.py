@@ -69,8 +69,8 @@ class AccountPlan(Plan):
     keywords=("set up ses", "onboarding", "getting started", "infrastructure", "bounce alarms"),
 )  # fmt: skip
 def set_up_account(wanted: AccountWanted, aws: AwsClients) -> AccountPlan:
-    """Plan what an account lacks to send and be watched, and do it: identity, configuration set, events with a queue, five alarms. With
-    'plan' nothing is changed; with 'apply', exactly the plan with that digest is carried out."""
+    """Plan the missing resources for sending and monitoring, and create them: identity, configuration set, events with a queue, five
+    alarms. With 'plan' nothing is changed; with 'apply', exactly the plan with that digest is carried out."""
     events = Wanted(wanted.configuration_set_name, wanted.types, wanted.aws_region)
     region = region_of(aws, events)
     changes = [

@@ -93,7 +93,7 @@ def _zone(aws: AwsClients, wanted: DnsWanted) -> str | None:
 
 
 def _compared(aws: AwsClients, region: str, zone: str, records: Iterable[DnsRecord]) -> tuple[list[Change], list[DnsRecord]]:
-    """Return the changes that the zone needs, and the records whose name has others of the type, which stay."""
+    """Return the changes that the zone needs, and the conflicting records, whose names have others of the type, which stay."""
     changes: list[Change] = []
     kept: list[DnsRecord] = []
     for record in records:

@@ -1,4 +1,4 @@
-"""Associations of tenants with what they send with: identities, configuration sets and templates."""
+"""Associations of tenants with the resources that they send with: identities, configuration sets and templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Standing of a tenant: whether it may send, what Amazon SES finds fault with, and what a finding leads to."""
+"""Standing of a tenant: whether it may send, Amazon SES's findings about it, and the consequences of a finding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_FINDINGS = 100
 
 
 class StandingChange(TenantChosen):
-    """Sending status of a tenant, as it shall be."""
+    """New sending status of a tenant."""
 
     sending_status: Literal["ENABLED", "REINSTATED", "DISABLED"] = Field(
         title="Sending Status",

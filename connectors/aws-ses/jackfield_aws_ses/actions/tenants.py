@@ -184,7 +184,7 @@ def list_tenants(query: TenantsQuery, aws: AwsClients) -> Tenants:
 
 
 class SuppressionChanges(SuppressionChoice):
-    """Suppression of a tenant, as it shall be: both members, or none for that of the account."""
+    """New suppression settings of a tenant: both members, or none for the account's."""
 
     def rules(self) -> Iterator[Detail]:
         """Yield the fault of one member without the other."""

@@ -29,7 +29,7 @@ def examine(
     recipient: str | None,
     records: Callable[[], Records] = system_records,
 ) -> list[Finding]:
-    """Return the faults in a setup, those of the connection first; none if it is sound."""
+    """Return the faults in a setup, the connection's first; none if it is sound."""
     sender = parse_mailbox(sender).address if sender else None
     recipient = parse_mailbox(recipient).address if recipient else None
     if isinstance(client, AwsClients):

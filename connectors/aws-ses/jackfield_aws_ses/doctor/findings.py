@@ -1,4 +1,4 @@
-"""Catalogue of the doctor's findings: what can be wrong with a sender's setup, how to fix it, and which document says so."""
+"""Catalogue of the doctor's findings: possible faults in a sender's setup, their fixes, and their source documents."""
 
 from __future__ import annotations
 

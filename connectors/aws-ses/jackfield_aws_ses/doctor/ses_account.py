@@ -37,7 +37,7 @@ class SesAccount:
         """Return the answer of GetAccount.
 
         :raises Denied: if the credentials may not call it.
-        :raises JackfieldError: for any other failure; ``Rejected`` if the endpoint is not one of SES API v2.
+        :raises JackfieldError: for any other failure; ``Rejected`` if the endpoint does not have SES API v2.
         """
         found = self._ask("get_account")
         if not isinstance((found or {}).get("SendQuota"), Mapping):

@@ -1,6 +1,7 @@
-"""Events of Amazon SES: what became of messages, what arrives, and how identities and the account are.
+"""Events of Amazon SES: outcomes of messages, incoming mail, and states of identities and the account.
 
-``record`` reads a record of SES into events, ``receipts`` one of mail that arrives; ``envelopes`` unwraps those of SNS and EventBridge.
-``setting_up`` makes what SES needs to publish, and ``topics`` has what webhooks over SNS share. ``watching`` declares the triggers of
-messages that are sent, ``receiving`` that of mail that arrives, ``states`` those of identities and the account.
+``record`` reads a record of SES into events, ``receipts`` a record of incoming mail; ``envelopes`` unwraps messages of SNS and EventBridge.
+``setting_up`` creates the resources that SES needs to publish, and ``topics`` has the common part of webhooks over SNS. ``watching``
+declares the triggers about sent messages, ``receiving`` the trigger about incoming mail, ``states`` the triggers about identities and the
+account.
 """

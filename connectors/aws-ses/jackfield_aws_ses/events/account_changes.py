@@ -83,6 +83,6 @@ def _is(known: Mapping[str, Any] | None, to: Mapping[str, Any]) -> bool:
 
 
 def _put_alarm(aws: AwsClients, region: str, to: Mapping[str, Any], known: Mapping[str, Any] | None) -> None:
-    """Put an alarm; without a topic of our own, one that the alarm notifies already stays."""
+    """Put an alarm; without a topic of our own, the alarm keeps its present one."""
     kept = {"AlarmActions": known["AlarmActions"]} if known and known.get("AlarmActions") else {}
     ask(aws, region, "put_metric_alarm", {**kept, **to}, service="cloudwatch")

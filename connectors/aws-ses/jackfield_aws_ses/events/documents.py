@@ -1,4 +1,4 @@
-"""Documents that make what ``setting_up`` makes: a CloudFormation template and a Terraform module."""
+"""Documents that create the same resources as ``setting_up``: a CloudFormation template and a Terraform module."""
 
 from __future__ import annotations
 

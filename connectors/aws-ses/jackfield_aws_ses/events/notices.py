@@ -1,6 +1,7 @@
-"""Notices: what AWS publishes to the topics and queues of events although it is about no email. They are acknowledged and make no event.
+"""Notices: messages that AWS publishes to the topics and queues of events although they are about no email. They are acknowledged and make
+no event.
 
-What an operator must act on is logged once for each process, however often it is delivered: SNS and SQS deliver more than once.
+A notice that needs an operator's action is logged once per process, however often it is delivered: SNS and SQS deliver more than once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _LOG = logging.getLogger("jackfield.aws_ses")
 SOURCE = "aws.ses"
 """``source`` of SES's events on EventBridge."""
 _VALIDATED = "Successfully validated SNS topic for Amazon SES"
-"""Beginning of the text that SES publishes when an event destination is made."""
+"""Beginning of the text that SES publishes when an event destination is created."""
 _ABOUT_TOPICS = "AmazonSns"
 """Beginning of the ``notificationType`` of SES's notices about a topic. ``AmazonSnsSubscriptionSucceeded`` comes for each notification
 type of each identity when its topic is set."""
@@ -27,7 +28,7 @@ _SHOWN = 300
 
 
 def is_notice(found: Any, *, tell: bool = True) -> bool:
-    """Return whether the text or the JSON of a message is a notice, and log what it asks of an operator unless ``tell`` is False."""
+    """Return whether the text or the JSON of a message is a notice, and log the action that it asks for, unless ``tell`` is False."""
     if isinstance(found, str):
         return found.strip().startswith(_VALIDATED)
     read = _reader(found) if isinstance(found, Mapping) else None
@@ -51,7 +52,7 @@ def shown(value: object) -> str:
 
 
 _Read = Callable[[Mapping[str, Any]], str]
-"""Reader of a notice: returns the sentence for the operator, empty if nobody must act."""
+"""Reader of a notice: returns the sentence for the operator, empty if no action is needed."""
 
 
 def _reader(found: Mapping[str, Any]) -> _Read | None:

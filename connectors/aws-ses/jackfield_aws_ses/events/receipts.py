@@ -28,7 +28,7 @@ class StoredMail(Output):
 
 
 class ReceivedMail(Output):
-    """Mail that arrived. What its sender wrote is not proven: see the verdicts."""
+    """Mail that arrived. The sender's statements are not proven: see the verdicts."""
 
     model_config = ConfigDict(extra="allow")
 

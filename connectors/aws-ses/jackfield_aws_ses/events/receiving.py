@@ -1,4 +1,4 @@
-"""Trigger: mail that arrives at Amazon SES (``mailReceived``), as receipt rules tell it over SNS."""
+"""Trigger: mail that arrives at Amazon SES (``mailReceived``), as receipt rules publish it over SNS."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ mail_received.fetch(fetch_certificate)
 
 @mail_received.receive
 def receive(request: HookRequest, hook: Hook) -> Received:
-    """Tell of mail that arrives: from whom, for whom, what SES found (spam, virus, SPF, DKIM, DMARC), and where the message is stored."""
+    """Report incoming mail: from whom, for whom, SES's verdicts (spam, virus, SPF, DKIM, DMARC), and where the message is stored."""
     return received(request, hook, mail_of_text)
 
 

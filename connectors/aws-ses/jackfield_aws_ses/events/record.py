@@ -1,6 +1,6 @@
 """Records that Amazon SES publishes about a message (its developer guide, contents of event data), as events: one for each recipient.
 
-SES repeats records, mixes their order, and gives them no ID: the key of an event is made of what makes it the same one.
+SES repeats records, mixes their order, and gives them no ID: the key of an event is made from its identifying members.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WORDS = {
     "TransientCommunicationFailure": "the recipient's server could not be reached", "BYOIPHostNameLookupUnavailable": "no name of the IP",
     "SendingDeferral": "put off by SES", "Undetermined": "",
 }  # fmt: skip
-"""What subtypes of bounces and delays mean."""
+"""Meanings of subtypes of bounces and delays."""
 
 
 class MailEvent(Output):
@@ -57,7 +57,7 @@ class MailEvent(Output):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Found:
-    """Part of a record about one recipient. ``apart`` are what tells it from others of its type, message and recipient."""
+    """Part of a record about one recipient. ``apart`` distinguishes it from others with the same type, message and recipient."""
 
     recipient: str | None
     apart: tuple[Any, ...] = ()

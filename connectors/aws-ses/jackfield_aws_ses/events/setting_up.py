@@ -1,6 +1,6 @@
-"""Resources by which Amazon SES publishes events: a topic that it may publish to, receivers, and what publishes to the topic.
+"""Resources by which Amazon SES publishes events: a topic that it may publish to, subscribers, and event destinations.
 
-The order is safe: nothing is published before somebody receives it, and nothing is received any more once nothing is published. Each step
+The order is safe: nothing is published before there is a subscriber, and subscribers are removed only after publishing has ended. Each step
 reads the present state and corrects it, so that all steps may run again.
 """
 
@@ -21,7 +21,7 @@ SES_NAMES: Mapping[str, str] = {
     "sent": "SEND", "rejected": "REJECT", "bounced": "BOUNCE", "complained": "COMPLAINT", "delivered": "DELIVERY", "opened": "OPEN",
     "clicked": "CLICK", "renderingFailed": "RENDERING_FAILURE", "delayed": "DELIVERY_DELAY", "subscription": "SUBSCRIPTION",
 }  # fmt: skip
-"""What SES calls the types of events that it publishes."""
+"""SES's names for the types of events that it publishes."""
 USUAL = ("bounced", "complained", "delivered", "rejected", "delayed", "renderingFailed")
 """Types that are published unless others are chosen: opens and clicks rewrite the message."""
 MOST_RECEIVES = 20
@@ -52,14 +52,14 @@ class Publisher(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the topic, and of what else is made."""
+        """Name of the topic, and of the other resources."""
 
     @property
     def source(self) -> str | None:
         """End of the ARN that may publish to the topic; None if the topic's policy is the owner's matter."""
 
     def prepare(self, aws: AwsClients) -> None:
-        """Make what must exist before the topic's policy names it."""
+        """Create the resources that the topic's policy names."""
 
     def publish(self, aws: AwsClients, topic_arn: str) -> None:
         """Make SES publish to the topic, or mend it: the last step."""
@@ -70,7 +70,7 @@ class Publisher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Events that are published: those of these types of a configuration set."""
+    """Events to publish: these types of a configuration set."""
 
     configuration_set: str
     types: Sequence[str] = USUAL
@@ -99,7 +99,7 @@ class Wanted:
             passing(EXISTS, aws, region, "create_configuration_set", named)
 
     def publish(self, aws: AwsClients, topic_arn: str) -> None:
-        """Make the event destination, or mend it. It is enabled last."""
+        """Create the event destination, or correct it. It is enabled last."""
         region, target = region_of(aws, self), self.target(topic_arn)
         known = self.destination(aws)
         named = {"ConfigurationSetName": self.configuration_set, "EventDestinationName": self.name}
@@ -139,7 +139,8 @@ class Wanted:
 
 
 def ensure_topic(aws: AwsClients, wanted: Publisher) -> str:
-    """Make the topic that SES may publish to, with signatures of version 2, and what its policy names; return the topic's ARN."""
+    """Make the topic that SES may publish to, with signatures of version 2, and the resources that its policy names; return the topic's
+    ARN."""
     region = region_of(aws, wanted)
     wanted.prepare(aws)
     arn = wanted.topic_arn or str(ask(aws, region, "create_topic", {"Name": wanted.name}, "TopicArn", service="sns")["TopicArn"])
@@ -216,8 +217,7 @@ def _queue(aws: AwsClients, region: str, name: str, **attributes: str) -> str:
 
 
 def queue_changes(aws: AwsClients, wanted: Wanted, url: str, topic_arn: str) -> tuple[str, dict[str, str]]:
-    """Return the ARN of the queue, and those of its attributes that are not as they shall be, as they shall be. A dead-letter queue that
-    it has already stays."""
+    """Return the ARN of the queue, and its attributes to change, with their new values. An existing dead-letter queue stays."""
     asked = {"QueueUrl": url, "AttributeNames": ["QueueArn", "Policy", "RedrivePolicy"]}
     attributes = ask(aws, region_of(aws, wanted), "get_queue_attributes", asked, "Attributes", service="sqs")["Attributes"]
     arn = attributes["QueueArn"]
@@ -239,7 +239,7 @@ def is_queue_subscribed(aws: AwsClients, wanted: Wanted, topic_arn: str, queue_a
 
 
 def queue_statement(queue_arn: str, topic_arn: str) -> dict[str, Any]:
-    """Return the statement of a queue's policy that lets the topic send to it, and nobody else by it."""
+    """Return the statement of a queue's policy that lets only the topic send to it."""
     return {
         "Sid": _STATEMENT, "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
         "Resource": queue_arn, "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
@@ -247,13 +247,13 @@ def queue_statement(queue_arn: str, topic_arn: str) -> dict[str, Any]:
 
 
 def unsubscribe(aws: AwsClients, wanted: Publisher, subscription_arn: str) -> None:
-    """End a subscription. One that was not confirmed cannot be ended: it goes by itself."""
+    """End a subscription. An unconfirmed one cannot be ended: it expires."""
     if ":" in subscription_arn:
         passing(GONE | _REFUSED, aws, region_of(aws, wanted), "unsubscribe", {"SubscriptionArn": subscription_arn}, "sns")
 
 
 def remove_topic(aws: AwsClients, wanted: Publisher, topic_arn: str) -> None:
-    """Delete the topic with its subscriptions, unless it is somebody else's."""
+    """Delete the topic with its subscriptions, unless it belongs to someone else."""
     if wanted.topic_arn is None:
         passing(GONE, aws, region_of(aws, wanted), "delete_topic", {"TopicArn": topic_arn}, "sns")
 
@@ -267,7 +267,7 @@ def remove_queues(aws: AwsClients, wanted: Wanted) -> None:
 
 
 def find_queue(aws: AwsClients, wanted: Wanted, name: str | None = None) -> str | None:
-    """Return the URL of the queue that ``ensure_queue`` makes, or of the one of that name, if it exists."""
+    """Return the URL of the queue that ``ensure_queue`` creates, or of the one of that name, if it exists."""
     asked = {"QueueName": name or wanted.name}
     try:
         return str(ask(aws, region_of(aws, wanted), "get_queue_url", asked, "QueueUrl", service="sqs")["QueueUrl"])
@@ -303,7 +303,7 @@ def region_of(aws: AwsClients, wanted: Publisher) -> str:
 def passing(
     codes: Iterable[str], aws: AwsClients, region: str, operation: str, parameters: Mapping[str, Any], service: str = "sesv2"
 ) -> bool:
-    """Call an operation. Return False if it is refused with one of these codes, which say that nothing had to change."""
+    """Call an operation. Return False if it is refused with one of these codes, which mean that no change was needed."""
     try:
         getattr(aws.client(service, region), operation)(**filled(parameters))
     except ClientError as error:

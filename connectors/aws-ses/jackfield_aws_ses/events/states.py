@@ -1,4 +1,4 @@
-"""Triggers: what Amazon SES tells nobody of, polled: verification of identities (``identityStatus``), standing of the account
+"""Triggers for states that Amazon SES does not publish, polled: verification of identities (``identityStatus``), standing of the account
 (``accountStatus``)."""
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class VerifiedIdentity(Output):
     examples=[{"title": "A domain is verified", "events": [{"id": "shop.example.com", "item": _VERIFIED}]}],
 )
 def identity_status(watch: Watched, aws: AwsClients, after: str | None) -> Listed:
-    """Tell which addresses and domains of a region become verified, which lose that or are deleted ('identityUnverified'), and which SES
-    finds no DNS records of any more ('identityUpdated', status TEMPORARY_FAILURE)."""
+    """Report which addresses and domains of a region become verified, which lose that or are deleted ('identityUnverified'), and for which
+    SES no longer finds DNS records ('identityUpdated', status TEMPORARY_FAILURE)."""
     asked = {"PageSize": _PAGE, "NextToken": after}
     found = ask_page(aws, watch.aws_region, "list_email_identities", asked, "EmailIdentities")
     return Listed(
@@ -104,7 +104,7 @@ def account_status(watch: Watched, aws: AwsClients, since: Since) -> Polled:
 
 
 def _kinds(previous: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the types of the events of a change, by what was otherwise before."""
+    """Yield the types of the events of a change, by the differences from before."""
     if "sendingEnabled" in previous:
         yield "sendingPaused" if previous["sendingEnabled"] else "sendingResumed"
     if "enforcementStatus" in previous:

@@ -1,4 +1,4 @@
-"""Triggers: standing of tenants, polled: which are paused (``tenantStatus``), and what Amazon SES finds fault with (``tenantFindings``)."""
+"""Triggers: standing of tenants, polled: which are paused (``tenantStatus``), and Amazon SES's findings about them (``tenantFindings``)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def tenant_status(watch: TenantWatch, aws: AwsClients, after: str | None) -> Lis
 
 
 def _one(watch: TenantWatch, tenant: str, aws: AwsClients) -> list[dict[str, Any]]:
-    """Return a tenant; nothing if there is none, which is as good as one that is not paused."""
+    """Return a tenant; nothing if it does not exist, which counts as not paused."""
     try:
         return [ask(aws, watch.aws_region, "get_tenant", {"TenantName": tenant}, "Tenant")["Tenant"]]
     except ClientError as error:
@@ -108,7 +108,7 @@ class TenantFinding(Output):
     examples=[{"title": "Too many bounces", "events": [{"id": "acme/BOUNCE", "item": _FINDING}]}],
 )
 def tenant_findings(watch: TenantWatch, aws: AwsClients, after: str | None) -> Listed:
-    """Tell what Amazon SES finds fault with in the mail of tenants (bounces, complaints, blocklists), and what is resolved."""
+    """Report Amazon SES's findings about the mail of tenants (bounces, complaints, blocklists), and resolved findings."""
     only = watch.only(aws)
     asked = {"Filter": {"STATUS": "OPEN"}, "PageSize": _PAGE_OF_FINDINGS, "NextToken": after}
     found = ask_page(aws, watch.aws_region, "list_recommendations", asked, "Recommendations")

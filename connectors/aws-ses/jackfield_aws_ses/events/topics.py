@@ -1,4 +1,5 @@
-"""Webhooks over a topic of Amazon SNS: verification, confirmation, registration and removal. A ``Publisher`` is what publishes to it."""
+"""Webhooks over a topic of Amazon SNS: verification, confirmation, registration and removal. A ``Publisher`` is the source of its
+messages."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ PERMISSIONS = (
     "sns:CreateTopic", "sns:GetTopicAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:ConfirmSubscription",
     "sns:GetSubscriptionAttributes", "sns:Unsubscribe", "sns:DeleteTopic",
 )  # fmt: skip
-"""Permissions that registration and removal need, beside those of the publisher."""
+"""Permissions that registration and removal need, in addition to the publisher's."""
 _AGAIN = 3600.0
 """Seconds after which a subscription that SNS has not confirmed is asked for again."""
 
@@ -41,9 +42,9 @@ def verified(request: HookRequest, hook: Hook) -> Message:
 
 
 def received(request: HookRequest, hook: Hook, read: Callable[[str], Iterable[TriggerEvent]]) -> Received:
-    """Return what a request brings: the token of a confirmation, the end of the subscription, or the events that ``read`` returns.
+    """Return the content of a request: the token of a confirmation, the end of the subscription, or the events that ``read`` returns.
 
-    :raises Forged: as ``verified``; for a confirmation although it is confirmed.
+    :raises Forged: as ``verified``; for a repeated confirmation.
     """
     note = verified(request, hook)
     if note.type == CONFIRMATION:

@@ -25,15 +25,15 @@ class Unreadable:
     def __init__(self, queue: Any, url: str, count: int) -> None:
         self.count = count
         self.stuck = False
-        """True if messages were received often enough, and can be given up by nobody: the next poll must wait."""
+        """True if messages were received often enough, but cannot be given up: the next poll must wait."""
         self._queue = queue
         self._url = url
         self._old: list[Mapping[str, Any]] = []
 
     def add(self, message: Mapping[str, Any], error: Exception) -> None:
-        """Note a message; log what kind of fault the queue has, once.
+        """Record a message; log the kind of fault that the queue has, once.
 
-        A message that the topic has not signed is never given up: the topic's ARN may be wrong, and the message an event.
+        A message without the topic's signature is never given up: the topic's ARN may be wrong, and the message an event.
         """
         self.count += 1
         url = shown(self._url)

@@ -52,7 +52,7 @@ def recipients(value: Any, otherwise: Iterable[str] = ()) -> list[dict[str, Any]
 
 
 def _bare(given: str) -> Iterator[str]:
-    """Yield the addresses of a text with mailboxes. One that stands before another in angle brackets is a display name."""
+    """Yield the addresses of a text with mailboxes. An address before another one in angle brackets is a display name."""
     for found in _TOKENS.finditer(given):
         if found["address"] and not _BRACKET.match(given, found.end()):
             yield found["address"]

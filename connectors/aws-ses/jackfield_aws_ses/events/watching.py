@@ -57,7 +57,7 @@ class _Typed(Watched):
     )  # fmt: skip
 
     def wants(self, event: TriggerEvent) -> bool:
-        """Return whether an event is one of the types, or one that SES has added since."""
+        """Return whether an event is one of the types, or a type that SES has added since."""
         return event.type in (*self.types, "unknown")
 
 
@@ -91,7 +91,7 @@ mail_events.fetch(fetch_certificate)
 
 @mail_events.receive
 def receive(request: HookRequest, hook: Hook) -> Received:
-    """Tell what became of messages: deliveries, bounces, complaints and more, as Amazon SES publishes them through an SNS topic."""
+    """Report the outcomes of messages: deliveries, bounces, complaints and more, as Amazon SES publishes them through an SNS topic."""
     return received(request, hook, lambda text: filter(hook.inputs.wants, events_of_text(text)))
 
 
@@ -129,7 +129,7 @@ class QueueWatch(_Typed):
     examples=_EXAMPLES,
 )
 def mail_queue(watch: QueueWatch, aws: AwsClients, since: Since) -> Polled:
-    """Tell what became of messages, from a queue: for servers that SNS cannot reach. A message is deleted once its events are stored, a
+    """Report the outcomes of messages, from a queue: for servers that SNS cannot reach. A message is deleted once its events are stored, a
     notice at once. Other messages stay for the dead-letter queue."""
     queue = aws.client("sqs", watch.aws_region or aws.region)
     taken, certificates = since.mark.get("taken", []), dict(since.mark.get("certificates", {}))
@@ -153,7 +153,7 @@ def mail_queue(watch: QueueWatch, aws: AwsClients, since: Since) -> Polled:
 
 
 def _queued(text: str, watch: QueueWatch, aws: AwsClients, certificates: dict[str, str]) -> list[TriggerEvent]:
-    """Return the events of a message in a queue: a message of SNS, or what that or EventBridge has put there as it is."""
+    """Return the events of a message in a queue: a message of SNS, or the raw content that SNS or EventBridge has put there."""
     if is_notice(text):
         return []
     body = strict_json(text)

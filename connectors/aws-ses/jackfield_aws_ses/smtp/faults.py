@@ -33,7 +33,7 @@ def explained(server: Server, deadline: Deadline, sent: Sent = Sent.NOTHING) -> 
 
 
 def unsent(error: Exception, server: Server) -> Exception:
-    """Return the error for whatever was raised, by whoever (a guard of the host's tests, a library that traces), before a message's end."""
+    """Return the error for an exception from any source (a guard of the host's tests, a library that traces) before a message's end."""
     if isinstance(error, JackfieldError):
         return error
     says = f"{server.place} could not be given the message: {type(error).__name__}: {printable(str(error))}"

@@ -201,7 +201,7 @@ _BY_TEXT: tuple[tuple[str, str, _Row], ...] = (
     ("554", "local address contains", _ADDRESS),
     ("5", "configuration set", _NO_SET),
 )
-"""Beginning of a code and a part of the text, in lower case; the first match counts."""
+"""Beginning of a code and a part of the text, in lower case; the first match decides."""
 _BY_CODE: dict[int, _Row] = {
     **dict.fromkeys((500, 502), _COMMAND),
     **dict.fromkeys((501, 555), _SYNTAX),

@@ -52,7 +52,7 @@ class Login(SecretHolder):
 
 
 def trust(environment: Mapping[str, str]) -> ssl.SSLContext:
-    """Build the TLS context: the machine's certificates, and those of ``SSL_CERT_FILE`` and ``AWS_CA_BUNDLE``.
+    """Build the TLS context: the machine's certificates, and the certificates of ``SSL_CERT_FILE`` and ``AWS_CA_BUNDLE``.
 
     :raises InvalidConnection: if one of these variables names a file or folder without certificates.
     """

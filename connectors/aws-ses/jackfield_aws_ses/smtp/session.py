@@ -39,7 +39,7 @@ class Garbled(smtplib.SMTPException):
 
 
 class Unsolicited(smtplib.SMTPException):
-    """The server sent a reply that no command had asked for; ``reason`` is its text. It must not answer another command."""
+    """The server sent an unrequested reply; ``reason`` is its text. It must not answer another command."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -49,8 +49,8 @@ class Unsolicited(smtplib.SMTPException):
 class Session(smtplib.SMTP):
     """A connection to one server; the steps are ``reach``, ``encrypt``, ``sign_in``.
 
-    ``deadline`` is that of the current attempt. While ``hurried``, no single wait is longer than ``CONNECT_SECONDS``. ``sent`` counts
-    messages; ``login_sent`` is True once the user name was sent. OSErrors are left to the caller; refusals are raised as JackfieldErrors.
+    ``deadline`` is the current attempt's. While ``hurried``, no single wait is longer than ``CONNECT_SECONDS``. ``sent`` counts messages;
+    ``login_sent`` is True once the user name was sent. OSErrors are left to the caller; refusals are raised as JackfieldErrors.
     """
 
     def __init__(self, server: Server, trust: ssl.SSLContext, deadline: Deadline) -> None:

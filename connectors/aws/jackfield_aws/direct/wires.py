@@ -1,5 +1,5 @@
-"""How a client's requests reach AWS: through which proxy, with which certificates, and past which guard. One wire per combination serves
-the whole process."""
+"""The routes of a client's requests to AWS: the proxy, the certificates, and the guard. One wire per combination serves the whole
+process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Reach:
     def wire(self, url: str) -> Wire:
         """Return the wire for requests to ``url``.
 
-        :raises LookupError: if there is none: the proxy is one that is spoken to over TLS.
+        :raises LookupError: if there is none: the proxy itself requires TLS.
         :raises InvalidConnection: if the environment names a proxy that cannot be used.
         """
         route, target = machine_route(), url_target(url)
@@ -64,7 +64,7 @@ def _wire(proxy: Proxy | None, bundle: str | None, guard: Guard, guard_path: str
 
 @functools.lru_cache(maxsize=8)
 def _context(bundle: str | None) -> ssl.SSLContext:
-    """Return a TLS context with the authorities of ``bundle``, else those that botocore trusts.
+    """Return a TLS context with the authorities of ``bundle``, else botocore's default ones.
 
     :raises InvalidConnection: if there are none in the file, or it cannot be read.
     """

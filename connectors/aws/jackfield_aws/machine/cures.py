@@ -138,7 +138,7 @@ EXPIRED: Mapping[str, str] = {
     ENVIRONMENT: "AWS_CREDENTIAL_EXPIRATION has passed: start jackfield again with new keys.",
     CONTAINER: "The endpoint gave credentials that have expired: restart its agent, and set this machine's clock (NTP).",
 }
-"""What to do about credentials that have expired already when they are fetched."""
+"""Advice for credentials that have already expired when they are fetched."""
 
 MALFORMED: Mapping[str, str] = {
     WEB_IDENTITY: (
@@ -158,4 +158,4 @@ MALFORMED: Mapping[str, str] = {
     ),
     ENVIRONMENT: "AWS_CREDENTIAL_EXPIRATION must be a time such as 2031-01-31T12:00:00Z.",
 }
-"""What to check where a source cannot be asked as it is configured, or what it says is not in its form."""
+"""Advice for a source that cannot be reached as configured, or whose answer is malformed."""

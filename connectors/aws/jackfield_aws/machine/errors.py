@@ -1,4 +1,4 @@
-"""Meaning of a failure to fetch the machine's identity: an outage, or a refusal with the cure of the source that was refused."""
+"""Meaning of a failure to fetch the machine's identity: an outage, or a refusal with the cure for its source."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _PROVIDERS = {"EcsContainer": CONTAINER, "Ec2InstanceMetadata": INSTANCE}
 _HIDING = ("SSOError", "TokenRetrievalError", "LoginError")
 """Errors with which botocore hides why a sign-in could not be renewed."""
 _GARBLED = (LookupError, TypeError, AttributeError, ValueError)
-"""What botocore raises for an answer that is not in its form."""
+"""botocore's exceptions for a malformed answer."""
 _OUTAGES = (408, 425, 429)
 _SERVER, _BAD = 500, 400
 _SECRET = re.compile(r"[A-Za-z0-9+/=_.-]{40,}")
@@ -140,7 +140,7 @@ class _Judge:
         return Unauthenticated(self._says(method, f"does not renew the sign-in any more: {said}"), hint=hint, provider=found.provider)
 
     def _unusual(self, error: Exception, method: str) -> JackfieldError:
-        """Explain what is no answer of a service: a failure on the way, or a fault of the configuration."""
+        """Explain an error that is no answer of a service: a failure on the way, or a fault of the configuration."""
         name = type(error).__name__
         if name == "ParamValidationError" or _is_of_files(error):
             return self._malformed(method)
@@ -186,7 +186,7 @@ class _Judge:
         return kind(f"{self._prefix(method)}: {place}", hint=hint, provider=provider)
 
     def _not_retrieved(self, error: Any, method: str) -> JackfieldError:
-        """Explain what botocore tells as a text only: by how the last request ended, or by the process's own output."""
+        """Explain an error that botocore reports only as text: by the end of the last request, or by the process's own output."""
         if method == PROCESS:
             return self._process(str(error.kwargs.get("error_msg") or ""))
         if method == CONTAINER and self._sources.container is not None:
@@ -255,7 +255,7 @@ class _Judge:
         return self._sources.setting("role_arn") if method == ROLE else None
 
     def _hint(self, template: str, method: str, principal: str | None = None) -> str:
-        """Fill in a template with what this machine's configuration and its token say."""
+        """Fill in a template with values of this machine's configuration and token."""
         role = self._role(method) or "the role"
         file = os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") or self._sources.setting("web_identity_token_file", beside="role_arn")
         claims = claims_of(file if method == WEB_IDENTITY else None)
@@ -272,7 +272,7 @@ class _Judge:
         )  # fmt: skip
 
     def _clean(self, text: str) -> str:
-        """Mask what may be a secret: STS quotes values, and processes print what they like. ARNs stay."""
+        """Mask possible secrets: STS quotes values, and processes may print anything. ARNs stay."""
         external = self._sources.setting("external_id")
         text = text.replace(f"'{external}'", "'***'") if external else text
         words = (word if "arn:" in word else _SECRET.sub("***", word) for word in re.split(r"(\s+)", text))
@@ -300,6 +300,6 @@ def _is_of_botocore(error: Exception) -> bool:
 
 
 def _is_of_files(error: Exception) -> bool:
-    """Return whether an error of the system is one of a file or a program. Those of connections are of botocore, which derives some of them
-    from ``OSError``."""
+    """Return whether an operating system's error concerns a file or a program. Errors of connections are botocore's, which derives some of
+    them from ``OSError``."""
     return isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError) and not _is_of_botocore(error)

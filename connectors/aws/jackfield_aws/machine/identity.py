@@ -71,10 +71,10 @@ class _Held(SecretHolder):
 
 
 class MachineIdentity(ProcessLocal, SecretHolder):
-    """Credentials of the machine by one way to find them. Thread-safe.
+    """Credentials of the machine, found in one way. Thread-safe.
 
-    A fetch runs in a thread of its own and ends when nobody waits for it any more. ``path`` points at the connection's value that decides
-    the identity; ``make`` creates a botocore session.
+    A fetch runs in a thread of its own and ends when no caller waits for it any more. ``path`` points at the connection's value that
+    decides the identity; ``make`` creates a botocore session.
     """
 
     def __init__(self, path: str, make: Callable[[], Any]) -> None:
@@ -90,7 +90,7 @@ class MachineIdentity(ProcessLocal, SecretHolder):
         self._before: str | None = None
         """Source of the credentials that were fetched last."""
         self._failed: JackfieldError | None = None
-        """Why the last fetch failed; None if it did not."""
+        """Error of the last fetch; None if it succeeded."""
 
     def __repr__(self) -> str:
         return "<MachineIdentity>"
@@ -148,7 +148,7 @@ class MachineIdentity(ProcessLocal, SecretHolder):
                 self._held = None
 
     def _joined(self, deadline: Deadline) -> _Fetch:
-        """Return the running fetch, or a new one if there is none, or nobody has waited for it until now."""
+        """Return the running fetch, or a new one if there is none, or the running one had lost its callers."""
         seconds = min(_LONGEST, getattr(deadline, "longest", deadline.at) - deadline.clock.monotonic())
         with self._lock:
             fetch = self._fetch

@@ -1,6 +1,6 @@
-"""Meaning of a failed credential process: by its exit status, and by what it wrote to its standard error.
+"""Meaning of a failed credential process: by its exit status, and by its output on standard error.
 
-Programs say in words only whether somebody refused them or nobody answered. The words here are those of the AWS CLI, ``aws-vault``,
+Programs show only by their words whether a server refused them or did not answer. The words here come from the AWS CLI, ``aws-vault``,
 ``saml2aws``, ``granted``, IAM Roles Anywhere's helper, and the languages of such programs.
 """
 
@@ -33,7 +33,7 @@ _KINDS: tuple[tuple[type[JackfieldError], str], ...] = (
 """Codes by words, the first that is found decides: a refusal in plain words, an outage, advice to sign in."""
 _PATTERNS = tuple((kind, re.compile(words, re.IGNORECASE)) for kind, words in _KINDS)
 _LONGEST = 20_000
-"""Characters of the output that are read: its end tells why it failed."""
+"""Number of characters of the output that are read: its end gives the reason of the failure."""
 
 
 def kind_of_exit(status: int, output: str) -> type[JackfieldError]:

@@ -1,6 +1,6 @@
 """botocore's sources of the machine's credentials, with limits: none waits beyond the deadline, prompts on a terminal or repeats by itself.
 
-The sources themselves stay botocore's. What is replaced are the functions and sessions through which they reach the outside.
+The sources themselves stay botocore's. The functions and sessions through which they reach the network are replaced.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Found(SecretHolder):
 
 
 class Metadata:
-    """HTTP session of a metadata service. It remembers how the last request ended: its failure, or the status and the body."""
+    """HTTP session of a metadata service. It remembers the end of the last request: its failure, or the status and the body."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -94,7 +94,7 @@ class Metadata:
 
 
 class Sources:
-    """The chain of sources of one botocore session, asked once. Tells which one was asked last and what its requests came to."""
+    """The chain of sources of one botocore session, asked once. It records which source was asked last and the outcomes of its requests."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -103,7 +103,7 @@ class Sources:
         self.fault: Exception | None = None
         """The last failed request to STS, IAM Identity Center or the sign-in service."""
         self.has_answer = False
-        """True if one of them has answered with success."""
+        """True if one of them has returned a success."""
         self.program: Program | None = None
         """The credential process that was started last."""
         self.instance: Metadata | None = None
@@ -115,7 +115,7 @@ class Sources:
         return str(self._session.get_config_variable("profile") or "default")
 
     def setting(self, name: str, beside: str = "") -> str | None:
-        """Return a setting of the profile, or of the first of its source profiles that has it, and ``beside`` with it."""
+        """Return a setting of the profile, or of the first of its source profiles that has it, along with the setting ``beside``."""
         profiles, profile, seen = self._session.full_config.get("profiles", {}), self.profile, set[str]()
         while profile and profile not in seen:
             seen.add(profile)
@@ -126,10 +126,10 @@ class Sources:
         return None
 
     def fetch(self) -> Found:
-        """Return the credentials of the first source that has some. A source that fails ends the search: what comes after it would be
-        another identity.
+        """Return the credentials of the first source that has some. A failing source ends the search: a later source would be another
+        identity.
 
-        :raises Exception: whatever the source does, or ``NoCredentials``.
+        :raises Exception: the source's own error, or ``NoCredentials``.
         """
         self._limit_clients()
         for provider in self._session.get_component("credential_provider").providers:
@@ -245,7 +245,7 @@ class Program:
         return self._process.returncode
 
     def communicate(self) -> tuple[bytes, bytes]:
-        """Return what it wrote.
+        """Return its output.
 
         :raises ProcessHangs: if it has not ended by the deadline.
         """

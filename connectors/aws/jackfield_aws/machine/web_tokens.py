@@ -1,4 +1,4 @@
-"""Web identity tokens: what their issuer says in them, read without a check, to name it in a trust policy."""
+"""Web identity tokens: their issuer's claims, read without verification, to name them in a trust policy."""
 
 from __future__ import annotations
 

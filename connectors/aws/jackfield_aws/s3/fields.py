@@ -19,7 +19,7 @@ def text(title: str, description: str, *, alias: str, default: Any = None, **mor
 
 
 class Located(Inputs):
-    """Where an object is."""
+    """Place of an object."""
 
     aws_region: Region = Field(
         title="AWS Region",
@@ -40,7 +40,7 @@ class Located(Inputs):
 
 
 class Described(Located):
-    """An object that is to be written, with what S3 keeps beside its content."""
+    """An object to be written, with the properties that S3 stores with its content."""
 
     content_type: str | None = text("Content Type", "The media type; by default the file's own.", alias="ContentType")
     content_encoding: str | None = text("Content Encoding", "How the content is encoded, such as gzip.", alias="ContentEncoding")

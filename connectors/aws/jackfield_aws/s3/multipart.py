@@ -1,8 +1,8 @@
-"""An object that is made of parts: what a poll finds there already, what it sends, how it ends, and that nothing of it stays.
+"""An object that is made of parts: the parts that a poll finds and sends, its completion, and its removal.
 
-S3 itself keeps the state, under the upload's ID: the next poll, in whichever process, lists the parts and sends the missing ones. To send a
-part again replaces it. The object comes into being with the last request, which has a conclusive answer or leaves evidence. After a lost
-answer the upload is gone and the object is there, so it is never made twice.
+S3 itself keeps the state, under the upload's ID: the next poll, in whichever process, lists the parts and sends the missing ones. Sending a
+part again replaces it. The object is created by the last request, which has a conclusive answer or leaves evidence. After a lost answer the
+upload is gone and the object is there, so it is never made twice.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from jackfield_aws.virtual.errors import SERVICE_ERRORS
 PARALLEL = 3
 """Parts that are on their way at once. Each takes its size in memory."""
 _PAUSE = 0.1
-"""Seconds to the next poll of an upload that goes on."""
+"""Seconds to the next poll of an unfinished upload."""
 _LONGEST = 20.0
 """Seconds after which a poll begins no further part, so that progress is seen and a cancelled upload ends."""
 _TRIES = 3
@@ -40,8 +40,8 @@ _NAMED = ("ExpectedBucketOwner", "RequestPayer")
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Upload that has begun: where to, its ID, how the object is cut, and whether S3 keeps checksums of its parts. It began at a time of
-    the server's clock (RFC 9110 §5.6.7)."""
+    """Upload in progress: its destination, its ID, the sizes of its parts, and whether S3 keeps checksums of its parts. It began at a time
+    of the server's clock (RFC 9110 §5.6.7)."""
 
     bucket: str
     key: str
@@ -62,10 +62,11 @@ class Sender(Protocol):
     """Sender of an upload's parts."""
 
     def prepared(self, part: Part) -> Callable[[], Mapping[str, Any]]:
-        """Prepare a part in the action's thread; return what sends it in another one, and returns its entity tag and checksum."""
+        """Prepare a part in the action's thread; return a function that sends it in another one, and returns its entity tag and
+        checksum."""
 
     def is_there(self, about: Mapping[str, Any]) -> bool | None:
-        """Judge whether an object, as HeadObject describes it, is what was sent; None if only its size and time can tell."""
+        """Judge whether an object, as HeadObject describes it, equals the sent one; None if only its size and time can tell."""
 
 
 def began(answer: Mapping[str, Any]) -> str:
@@ -81,8 +82,8 @@ def explained(error: Exception, client: Any) -> JackfieldError | None:
 def advance(s3: Any, upload: Upload, sender: Sender, aws: Any) -> Progress | dict[str, Any]:
     """Send missing parts, for some seconds at most, and complete the upload. Return its progress, or S3's description of the object.
 
-    :raises JobFailed: if S3 refuses it for good; nothing of it is left then.
-    :raises Exception: if the next poll may succeed; what has arrived stays until then.
+    :raises JobFailed: if S3 refuses it permanently; nothing of it is left then.
+    :raises Exception: if the next poll may succeed; arrived parts stay until then.
     """
     try:
         known = _there(s3, upload)
@@ -104,7 +105,7 @@ def advance(s3: Any, upload: Upload, sender: Sender, aws: Any) -> Progress | dic
 
 
 def _there(s3: Any, upload: Upload) -> dict[int, dict[str, Any]] | None:
-    """Return the parts that S3 has by number; None of a server that cannot list them, to which each poll sends all of them."""
+    """Return S3's parts by number; None for a server that cannot list them, to which each poll sends all of them."""
     try:
         return dict(_listed(s3, upload))
     except ClientError as error:
@@ -127,8 +128,8 @@ def _listed(s3: Any, upload: Upload) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _send(sender: Sender, missing: list[Part], there: dict[int, dict[str, Any]], *, whole: bool) -> bool:
-    """Send parts, some at once; note in ``there`` what arrived. Return whether all did in the time of this poll, or of its call for the
-    ``whole``."""
+    """Send parts, several concurrently; record in ``there`` the arrived ones. Return whether all did in the time of this poll, or of its
+    call for the ``whole``."""
     call, slots = current_call(), Semaphore(PARALLEL)
     until = math.inf if whole else monotonic() + (_LONGEST if call is None else min(_LONGEST, call.deadline.remaining() / 2))
     waiting: list[tuple[Part, Future[Mapping[str, Any]]]] = []
@@ -170,7 +171,7 @@ def _complete(s3: Any, upload: Upload, there: Mapping[int, Mapping[str, Any]]) -
 
 
 def _evidence(s3: Any, upload: Upload, sender: Sender) -> dict[str, Any]:
-    """Return what S3 says of the object of an upload that is gone: an earlier request has completed it, and its answer was lost.
+    """Return S3's description of the object of a finished upload: an earlier request has completed it, and its answer was lost.
 
     :raises JobFailed: if the object is not there, or is another one.
     """
@@ -198,8 +199,8 @@ def _is_newer(about: Mapping[str, Any], upload: Upload) -> bool:
 
 
 def abort(s3: Any, upload: Upload) -> None:
-    """Remove what an upload has sent. A part that was on its way meanwhile may have stayed, so S3 is asked until there is none (Amazon S3
-    API reference, AbortMultipartUpload).
+    """Remove the sent parts of an upload. A part that was on its way meanwhile may have stayed, so S3 is asked until there is none (Amazon
+    S3 API reference, AbortMultipartUpload).
 
     :raises Exception: if S3 does not answer, or refuses.
     """

@@ -1,4 +1,5 @@
-"""Arithmetic of parts: how an object is cut, what its parts' checksums make of the whole, and whether a server's answer agrees."""
+"""Arithmetic of parts: the sizes of an object's parts, the whole's checksum from the parts' checksums, and whether a server's answer
+agrees."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ _MD5 = re.compile(r'"?([0-9a-f]{32})(?:-([0-9]+))?"?\Z')
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part: its number from 1, and where it lies."""
+    """One part: its number from 1, and its place in the object."""
 
     number: int
     start: int
@@ -131,7 +132,7 @@ class Digest:
             self._md5_part = hashlib.md5(usedforsecurity=False)
 
     def check(self, about: Mapping[str, Any]) -> bool | None:
-        """Compare with what S3 says of the object (HeadObject). Return None if it says nothing that can be compared.
+        """Compare with S3's description of the object (HeadObject). Return None if it has nothing to compare.
 
         An entity tag that differs proves nothing: it need not be an MD5, and parts may have different sizes.
         """

@@ -1,4 +1,4 @@
-"""Requests that are signed here and sent by whoever gets them. Each is a credential: it lets its holder act for a while.
+"""Requests that are signed here and sent by their receivers. Each is a credential: its holder can act for a while.
 
 Nothing is sent. Botocore signs, with Signature Version 4. A URL ends with the session that has signed it, if that is earlier.
 """
@@ -46,7 +46,7 @@ class Got(Located):
 
 
 class Put(Described):
-    """The object that may be uploaded. The uploader has to send these fields beside the content."""
+    """The object that may be uploaded. The uploader has to send these fields along with the content."""
 
     content_length: int | None = Field(
         None,
@@ -118,10 +118,9 @@ class PresignedForm(Output):
     keywords=("share link",),
 )
 def presign_get(given: Got, aws: AwsClients) -> Presigned:
-    """Make a URL with which whoever has it may download one object for a while.
+    """Make a URL with which its holder may download one object for a while.
 
-    The caller must also be allowed to call getObject. Nothing is sent, so nobody knows whether the object exists or may be
-    read.
+    The caller must also be allowed to call getObject. Nothing is sent, so it is unknown whether the object exists or may be read.
     """
     names = ("version_id", "response_content_type", "response_content_disposition")
     more = given.model_dump(by_alias=True, exclude_none=True, include={*names})
@@ -158,7 +157,7 @@ def presign_post(given: Post, aws: AwsClients) -> PresignedForm:
     """Make a URL and form fields with which a browser may upload one object for a while.
 
     The caller must also be allowed to call putObject. The form may have no other fields than those of the answer and of the conditions. A
-    key that ends with ${filename} lets the form choose what follows the prefix before it: any key that begins with it.
+    key that ends with ${filename} lets the form choose the rest of the key after the prefix.
     """
     s3, until = _client(aws), _end(given.expires_in, aws)
     fields = dict(given.fields or {})

@@ -111,7 +111,7 @@ class FileSender:
             self._free.put(bytearray())
 
     def prepared(self, part: Part) -> Callable[[], Mapping[str, Any]]:
-        """Read a part; return what sends it."""
+        """Read a part; return a function that sends it."""
         content = self._free.get()
         if len(content) != part.size:
             content = bytearray(part.size)
@@ -144,7 +144,7 @@ class RangeSender:
         self._given = {"CopySource": source, "CopySourceIfMatch": e_tag}
 
     def prepared(self, part: Part) -> Callable[[], Mapping[str, Any]]:
-        """Return what lets a part be copied."""
+        """Return a function that copies a part."""
         within = {"CopySourceRange": part.range} if part.size else {}
         return lambda: self._sent({**self._upload.place, **self._given, **within, "PartNumber": part.number})
 
@@ -170,9 +170,8 @@ class UploadedFile(Described):
 class UploadFile:
     """Upload a file of any size in parts, as a job that goes on after a restart.
 
-    The parts are sent three at a time with a checksum each. What has arrived stays until the job has ended: after a restart, only the rest
-    is sent. A job that fails or is cancelled aborts the upload, so that no part is left over. The object comes into being once, with the
-    last request.
+    The parts are sent three at a time with a checksum each. Arrived parts stay until the job has ended: after a restart, only the rest is
+    sent. A job that fails or is cancelled aborts the upload, so that no part is left over. The object is created once, by the last request.
     """
 
     cancels_late = True
@@ -229,8 +228,8 @@ class CopiedFile(Described):
 class CopyFile:
     """Copy an object of any size in parts within S3, as a job that goes on after a restart.
 
-    S3 copies at most 5 GB with one request (copyObject). Media type, metadata and what else S3 keeps beside the content are the source's,
-    unless they are given. A source that changes meanwhile ends the copy, and no part is left over.
+    S3 copies at most 5 GB with one request (copyObject). Media type, metadata and other properties that S3 stores with the content are the
+    source's, unless they are given. A source that changes meanwhile ends the copy, and no part is left over.
     """
 
     cancels_late = True
@@ -280,8 +279,8 @@ class Downloaded(Output):
 def download_file(given: DownloadedFile, aws: AwsClients) -> Downloaded:
     """Download an object of any size by ranges into a stored file.
 
-    Three ranges are on their way at once, and one that fails is asked for again alone. All are of the version that was found first. The
-    content is compared with the checksum that S3 has, or with the entity tag where that is one.
+    Three ranges are requested concurrently, and a failed one is requested again alone. All are of the version that was found first. The
+    content is compared with S3's checksum, or with the entity tag if that is a checksum.
     """
     s3 = _client(aws)
     version = {} if given.version_id is None else {"VersionId": given.version_id}
@@ -299,7 +298,7 @@ def download_file(given: DownloadedFile, aws: AwsClients) -> Downloaded:
 def _ranges(s3: Any, place: Mapping[str, Any], about: Mapping[str, Any], aws: AwsClients) -> Iterator[bytes]:
     """Yield the content of an object in order.
 
-    :raises Rejected: if it is not what S3's checksum says.
+    :raises Rejected: if it does not match S3's checksum.
     """
     size, call = about["ContentLength"], current_call()
     digest = Digest(_width(s3, place, about), md5=about.get("ServerSideEncryption") in _PLAIN)
@@ -342,8 +341,8 @@ def _width(s3: Any, place: Mapping[str, Any], about: Mapping[str, Any]) -> int |
 
 
 def _range(s3: Any, place: Mapping[str, Any], part: Part, aws: AwsClients, call: Call | None, room: mmap) -> int:
-    """Fetch one range into memory, and return its size. It is asked for again as long as there is time, for nobody else can repeat it
-    alone."""
+    """Fetch one range into memory, and return its size. It is requested again as long as there is time, since only this function can repeat
+    it alone."""
     pauses = iter(_PAUSES)
     while True:
         try:

@@ -1,4 +1,5 @@
-"""Advice after a refusal: values of closed lists that the service's model does not have. They were sent, because AWS adds values often."""
+"""Advice after a refusal: values outside of the closed lists in the service's model. They are sent anyway, because AWS adds values
+often."""
 
 from __future__ import annotations
 

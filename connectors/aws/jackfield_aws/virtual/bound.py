@@ -107,16 +107,17 @@ class VirtualConnector(ServiceConnector):
         super().__init__(service, manifest.raw, make, kept=False)
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return those of the whole service: naming each would exceed a session policy."""
+        """Return the permissions of the whole service: naming each would exceed a session policy."""
         return {"aws:iam": (f"{prefix_of(models.service_model(self._service))}:*",)}
 
 
 def bound(manifest: Json, _row: Callable[[str], Json] | None = None) -> Connector:
     """Return the connector that a frozen manifest describes: the entry point of the group ``jackfield.bindings``.
 
-    The function that finds an action's whole JSON is not needed: schemas are those of the service model.
+    The function that finds an action's whole JSON is not needed: schemas come from the service model.
 
-    :raises DeclarationError: if the manifest is less cautious about an operation than this package: rules, retries and records go by it.
+    :raises DeclarationError: if the manifest is less cautious about an operation than this package: rules, retries and records depend on
+        it.
     """
     service, rows = str(manifest.get("model")), {row["key"]: row for row in manifest["actions"]}
     _check_caution(service, rows)

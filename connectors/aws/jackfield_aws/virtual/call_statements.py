@@ -1,7 +1,8 @@
-"""IAM statements that one call needs, by its inputs: a version, tags, an ACL, a role to pass, a KMS key, and the ARNs that they name.
+"""IAM statements for one call, by its inputs: a version, tags, an ACL, a role to pass, a KMS key, and the ARNs in them.
 
-``call_statements.tsv`` has them for everyday services, each with AWS's page; its head explains the columns. Two rules serve all services:
-a role's ARN under a name with "role" in it has to be passed (``iam:PassRole``), and what no row narrows is allowed for every resource.
+``call_statements.tsv`` has them for everyday services, each with AWS's page; its head explains the columns. Two rules apply to all
+services: a role's ARN under a name with "role" in it has to be passed (``iam:PassRole``), and an action without a matching row is allowed
+for every resource.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ def statements_of(
 ) -> list[tuple[str, tuple[str, ...]]]:  # fmt: skip
     """Return pairs of an IAM action and its resources for a call; ``own`` are the actions that the operation needs with any inputs.
 
-    ``reads`` tells that the operation passes no role, for it changes nothing. A row whose inputs are ``members`` of the operation, and all
-    missing, stands for all resources of its type.
+    ``reads``: the operation changes nothing, so it passes no role. A row whose inputs are ``members`` of the operation, and all missing,
+    covers all resources of its type.
     """
     rest, found = dict.fromkeys(own), list[tuple[str, tuple[str, ...]]]()
     partition = partition_of(str(inputs.get("awsRegion") or region or "")) or _PARTITION
@@ -103,15 +104,15 @@ def statements_of(
 
 
 def statements_of_any(service: str, name: str, own: Iterable[str], members: Collection[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """Return pairs of an IAM action and its resources for calls of an operation with whatever inputs, whose names are ``members``: all
-    resources of the type that the action has."""
+    """Return pairs of an IAM action and its resources for calls of an operation with any inputs, whose names are ``members``: all resources
+    of the action's type."""
     known = dict.fromkeys(own)
     found = [pair for pair in statements_of(service, name, known, {}, reads=True, members=members) if pair[0] in known]
     return found + [(action, (_ANY,)) for action in known if action not in {one for one, _ in found}]
 
 
 def _values(inputs: Any, path: str) -> Iterator[Any]:
-    """Yield what the inputs hold at a path: ``Delete.Objects[].Key``."""
+    """Yield the values of the inputs at a path: ``Delete.Objects[].Key``."""
     head, _, tail = path.partition(".")
     is_list = head.endswith("[]")
     if not isinstance(inputs, Mapping) or inputs.get(head.removesuffix("[]")) is None:
@@ -146,8 +147,8 @@ def _filled(template: str, inputs: Mapping[str, Any], partition: str, members: C
 
 
 def _anywhere(template: str) -> str:
-    """Return the ARN of all resources of a template's type, in any partition. One without a region and an account stands for access points,
-    too, which have both."""
+    """Return the ARN of all resources of a template's type, in any partition. A template without a region and an account also covers access
+    points, which have both."""
     text = _PLACE.sub(_ANY, _OPTIONAL.sub("", template.replace("{}", _ANY, 1)))
     arn, partition, service, region, account, rest = text.split(":", 5)
     return ":".join((arn, partition, service, region or _ANY, account or _ANY, rest))
@@ -158,7 +159,7 @@ def _each(text: str, inputs: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _combined(text: str, places: Sequence[re.Match[str]], values: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield the text for each value of its last place; earlier places have one value. An ARN stands for the whole of it."""
+    """Yield the text for each value of its last place; earlier places have one value. An ARN replaces the whole text."""
     for last in values[-1]:
         given = [*(one[0] for one in values[:-1]), last]
         if any(value.startswith("arn:") for value in given) or (last == _ANY and text == places[0][0]):

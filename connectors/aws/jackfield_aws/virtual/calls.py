@@ -83,7 +83,7 @@ class JsonOutput(Output):
 
 @dataclass(frozen=True, slots=True)
 class CalledOperation:
-    """Everything that a call needs to know of an operation; made once from its model."""
+    """Properties of an operation that a call needs; made once from its model."""
 
     service: str
     name: str
@@ -99,7 +99,7 @@ class CalledOperation:
     sends_body: bool = False
     """True if the request may have a body of any length."""
     excluded: tuple[str, frozenset[str]] | None = None
-    """Page token, and the inputs that it stands for and that are left out beside it."""
+    """Page token, and the inputs that it replaces, which are left out with it."""
     wait: tuple[str, int] | None = None
     """Input that is a wait of AWS's own, and its minimum."""
     may_fail_in_part: bool = False
@@ -139,7 +139,8 @@ class CalledOperation:
         return JsonOutput(cleaned(answer) if self.has_bytes else answer)
 
     def _sent(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the parameters with the operation's tokens, without what a page token stands for, and with a wait that ends in time."""
+        """Return the parameters with the operation's tokens, without the inputs replaced by a page token, and with a wait that ends in
+        time."""
         if self.tokens:
             made = {name: token for name, token in self._tokens().items() if name not in parameters}
             parameters = {**parameters, **made}  # at the end, where botocore puts its own
@@ -175,7 +176,7 @@ class CalledOperation:
 
 
 def _would_have_succeeded(error: Any, parameters: Mapping[str, Any]) -> bool:
-    """Return whether an error says that a request with ``DryRun`` would have succeeded, and tell the caller so.
+    """Return whether an error says that a request with ``DryRun`` would have succeeded, and report that to the caller.
 
     EC2, KMS and others answer with an error then (EC2 API reference, RunInstances, DryRun).
     """

@@ -23,14 +23,14 @@ _REVIEWED: Mapping[tuple[str, str], tuple[str, Mapping[str, Any]]] = {
     ("ec2", "keyname"): ("DescribeKeyPairs", {}),
 }
 _NAMES = ("name", "groupname", "title", "displayname", "description")
-"""Members that tell people more than an ID, the best first."""
+"""Members that are more meaningful to people than an ID, the best first."""
 _PAGES, _SIZE = 5, 50
 _CACHED = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Where the choices of an input are: the list in an operation's answer, and the member of its items; None for a list of strings."""
+    """Source of an input's choices: the list in an operation's answer, and the member of its items; None for a list of strings."""
 
     service: str
     operation: str
@@ -79,7 +79,7 @@ def choices_of(service: str, member: str) -> Choices | None:
 
 
 def _parted(member: str) -> tuple[str, str]:
-    """Return the resource that an input names, and what it has of it: ``Instance`` and ``id`` of ``InstanceIds``."""
+    """Return an input's resource, and the property that it names: ``Instance`` and ``id`` of ``InstanceIds``."""
     lower = member.lower()
     suffix = next(one for one in _SUFFIXES if lower.endswith(one.lower()) and len(one) < len(member))
     stem = member[: len(member) - len(suffix)]

@@ -1,7 +1,7 @@
 """Meaning of the words in the codes of AWS's 439 services, which model 2,600 different ones with a status 4xx.
 
-The first rule that matches wins. ``tests/reviewed_codes.txt`` lists the codes in which none finds a word: they go by their status. A test
-over all models fails for new ones.
+The first rule that matches wins. ``tests/reviewed_codes.txt`` lists the codes without a matching word: their status decides. A test over
+all models fails for new ones.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ _RULES: tuple[tuple[str, Row], ...] = (
         CONTENT,
     ),
 )
-"""Words, as regular expressions, and what they mean."""
+"""Words, as regular expressions, and their meanings."""
 _WORDS = tuple((re.compile("|".join(words.split())), row) for words, row in _RULES)
 _LONGEST = 200
 """Number of characters of a code that are searched."""

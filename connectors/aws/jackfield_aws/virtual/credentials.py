@@ -1,12 +1,12 @@
-"""Operations that hand out credentials: their answer has a member whose purpose is to let whoever has it act.
+"""Operations that hand out credentials: their answer has a member whose purpose is to let its holder act.
 
 That is a secret, a password, a token or a key in clear, a signature, or a link that signs in or uploads. No pattern offers such an
-operation, only its full name; rules take it for a ``write``; and its output is shown to its caller alone. Data in which people may have put
+operation, only its full name; rules treat it as a ``write``; and its output is shown only to its caller. Data in which people may have put
 a secret (environment variables, headers, the content of an object) does not make an operation one of them. Neither does a token that works
 only together with the caller's own credentials, such as a page token.
 
-The table is reviewed by hand, against the documentation in AWS's models; where that does not say whether a password is returned, it is
-taken to be. ``tests/reviewed_members.txt`` lists the members that sound like credentials and are none.
+The table is reviewed by hand, against the documentation in AWS's models; if that does not say whether a password is returned, it counts as
+returned. ``tests/reviewed_members.txt`` lists the members with names like credentials that are none.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ Delete Update Modify Set Tag Untag Enable Disable Associate Disassociate Attach 
 _IDEMPOTENT = frozenset(_IDEMPOTENT_WORDS.split())
 _REMOVING = ("Delete", "Remove", "Detach", "Deregister", "Disassociate", "Revoke", "Cancel", "Terminate", "Abort", "Untag")
 REPEAT_OK: Mapping[str, tuple[RepeatOk, ...]] = {**dict.fromkeys(_REMOVING, ("not_found",)), "Purge": ("conflict",)}
-"""Refusals, by verb, that are what was asked for after an attempt of which nobody knows the outcome: what was removed is not found, and a
-purge is in progress."""
+"""Refusals, by verb, that count as success after an attempt with an unknown outcome: a removed object is not found, and a purge is in
+progress."""
 _PREFIXES = frozenset(("Batch", "Admin", "Bulk", "Transact"))
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
 
@@ -95,19 +95,20 @@ _TABLE: Mapping[str, Mapping[Effect, str]] = {
 }
 """Exceptions to the rules by service, each operation looked up in AWS's documentation. ``*`` matches any letters.
 
-An operation is a ``write`` if AWS refuses it when it is sent again, since what it makes exists or its lock token was used. A repeated
-request would end as a failure although the first one took effect.
+An operation is a ``write`` if AWS refuses it when it is sent again, since its object exists or its lock token was used. A repeated request
+would end as a failure although the first one took effect.
 """
 _CONDITION_WORDS = """
 ConditionExpression Expected IfMatch IfNoneMatch LockToken ExpectedRevisionId expectedRevisionId RevisionId revisionId PolicyRevisionId
 ExpectedVersion expectedVersion CurrentVersion currentVersion CollectionVersion ReturnValues
 """
 _CONDITIONS = frozenset(_CONDITION_WORDS.split())
-"""Inputs that make an operation depend on what it changes itself: sent again, it is refused, or returns what it has written as the old."""
+"""Inputs that make an operation depend on the state that it changes: sent again, it is refused, or returns its own change as the old
+state."""
 _NO_VALUES = "NONE"
 """Value of DynamoDB's ``ReturnValues`` that asks for nothing."""
 _NAMES = frozenset(("RevisionId", "revisionId"))
-"""Those that are no condition where they are required: they name what to change."""
+"""Inputs that are no condition where they are required: they name the object to change."""
 
 
 Condition = Callable[[Mapping[str, Any]], bool]
@@ -115,7 +116,7 @@ Condition = Callable[[Mapping[str, Any]], bool]
 
 
 def condition_of(service: str, operation: str, shape: Any) -> Condition | None:
-    """Return what makes an operation a ``write`` that is idempotent otherwise; None if nothing does."""
+    """Return the condition that makes an otherwise idempotent operation a ``write``; None if there is none."""
     if (service, operation) == ("route53", "ChangeResourceRecordSets"):
         return _creates_or_deletes
     names = frozenset() if shape is None else _CONDITIONS.intersection(shape.members) - _NAMES.intersection(shape.required_members)

@@ -1,9 +1,9 @@
 """Failed entries among successful ones in an answer, found by each operation's model.
 
 A rule finds them: an operation that changes something returns a list of objects, and the object has a member for an error. Three small
-tables, reviewed one by one, say what no model does. They say where such an error is the state of a thing and no outcome of the call, and
-where only a status shows it. They also say which lists have an entry for each of the request's. ``connectors/aws/tests/entry_errors.txt``
-lists what the rule finds.
+tables, reviewed one by one, cover what the models do not say. They list errors that are the state of an object and no outcome of the call,
+and errors shown only by a status. They also list outputs with an entry for each entry of the request.
+``connectors/aws/tests/entry_errors.txt`` lists the rule's results.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FAILURES = re.compile(
     r"|invalid(?:answers|labels|executions|parameters)|\w*errors|\w*notfound|missing[a-z]+s|skippedentries",
     re.IGNORECASE,
 )
-"""Members of outputs that hold what failed, or was not found, of operations that change something and of batches."""
+"""Members of outputs that hold failed, or missing, entries of operations that change something and of batches."""
 _ERROR = re.compile(r"(?:error|exception|failure|fault)(?:code|cause|details?|message|info|information|response|string)?", re.IGNORECASE)
 """Members of an entry that are there only if it failed."""
 STATES: Mapping[tuple[str, str], str] = {
@@ -40,7 +40,7 @@ _BY_STATUS: Mapping[tuple[str, str], tuple[str, str, frozenset[str]]] = {
     ("sesv2", "SendBulkEmail"): ("BulkEmailEntryResults", "Status", frozenset({"SUCCESS"})),
     ("workdocs", "AddResourcePermissions"): ("ShareResults", "Status", frozenset({"SUCCESS"})),
 }
-"""Lists of which a status says what failed: the list, the status, and its values for what did not."""
+"""Lists with a status for failures: the list, the status, and its values for entries that did not fail."""
 _ASKED: Mapping[tuple[str, str], str] = {
     ("clouddirectory", "BatchRead"): "Operations",
     ("dynamodb", "BatchExecuteStatement"): "Statements",
@@ -58,10 +58,10 @@ _ASKED: Mapping[tuple[str, str], str] = {
 
 @dataclass(frozen=True, slots=True)
 class EntryErrors:
-    """A list of an output whose entries may have failed each for itself.
+    """A list of an output whose entries may have failed individually.
 
-    ``errors`` are the members of an entry that are there only then; ``status`` is one whose values ``fine`` say that it did not.
-    ``asked`` is the input with an entry for each; None if no order is documented.
+    ``errors`` are the members that only failed entries have; ``status`` is a member whose values ``fine`` mean success. ``asked`` is the
+    input with an entry for each; None if no order is documented.
     """
 
     member: str

@@ -1,4 +1,4 @@
-"""Errors of all services: after the rows of ``AWS_ERRORS``, the code's own words say what it means."""
+"""Errors of all services: after the rows of ``AWS_ERRORS``, the words in the code decide."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ServiceErrors(AwsErrors):
 
 
 def _is_about_users() -> bool:
-    """Return whether the current call needs no permission, or one of Cognito, whose users have credentials of their own."""
+    """Return whether the current call needs no permission, or a permission of Cognito, whose users have credentials of their own."""
     call = current_call()
     needed = call.permissions.get("aws:iam", ()) if call is not None else ()
     return all(name.startswith("cognito-") for name in needed)

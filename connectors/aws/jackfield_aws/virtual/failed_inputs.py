@@ -1,4 +1,4 @@
-"""Which input an entry is about that failed: AWS names it by what the request called it, or by its place."""
+"""The input that a failed entry is about: AWS names it by the request's own name, or by its place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WHY_WORDS = """
 code errorcode message errormessage reason detail errordetail error failurecode failurereason senderfault
 """
 WHY = frozenset(_WHY_WORDS.split())
-"""Members of an entry, in small letters, that say why it failed, not what it is."""
+"""Members of an entry, in small letters, with the reason of its failure, not its identity."""
 _DEEPEST, _MOST = 3, 1000
 """Maximum depth of a list of entries in the inputs, and number of entries that are looked at."""
 
@@ -26,7 +26,7 @@ class FailedInputs:
 
     def at(self, member: str, number: int, length: int) -> str | None:
         """Return the pointer to the entry with the place ``number`` in a list of answers with ``length`` entries, one for each of the
-        request's. The list is the one of the same name, or the only one that is as long; None if there is none."""
+        request's. The list is the one of the same name, or the only one of the same length; None if there is none."""
         fitting = [steps for steps, found in self._lists.items() if len(found) == length]
         named = [steps for steps in fitting if steps[-1] == member]
         return pointer(*(named or fitting)[0], number) if len(named or fitting) == 1 else None
@@ -47,8 +47,8 @@ class FailedInputs:
         return len(members) == 1 and len(known) >= asked > 0 and all(count <= asked for count in alike.values())
 
     def of(self, entry: Any) -> str | None:
-        """Return the pointer to the entry of the request that an entry of an answer is about, or None. It is an equal one, one with the
-        same names, or one that the answer names."""
+        """Return the pointer to the entry of the request that an entry of an answer is about, or None. The entry is equal, has the same
+        names, or is named by the answer."""
         for is_it in (_equals, _has_same_names, _is_named):
             for number, (steps, asked) in enumerate(self._free):
                 if is_it(asked, entry):

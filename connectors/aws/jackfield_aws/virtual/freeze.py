@@ -58,7 +58,7 @@ def frozen(service: str, key: str, version: str, select: Sequence[str], connecti
 
 
 def _with_choices(service: str, row: Json, names: Sequence[str], sources: dict[str, Json]) -> Json:
-    """Add to ``sources`` those of an action's inputs; choices that an operation lists which was not selected are left out."""
+    """Add to ``sources`` the sources of an action's inputs; choices listed by an unselected operation are left out."""
     members = {}
     for name, member in row["inputs"]["properties"].items():
         marks = member.get("x-jackfield", {})

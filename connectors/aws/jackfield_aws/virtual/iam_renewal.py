@@ -69,7 +69,7 @@ def unproven_operations() -> Iterator[tuple[str, str, list[str]]]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the list of the wheel named by ``argv``; print what came and went, and which operations have no documented action."""
+    """Write the list of the wheel named by ``argv``; print added and removed actions, and the operations without a documented action."""
     (path,) = sys.argv[1:] if argv is None else argv
     content, old = from_wheel(Path(path).read_bytes()), documented()
     new = read(content)

@@ -21,7 +21,7 @@ _EFFECTS = ("read", "idempotent", "write")
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A service: its title, the number of its operations, and where its block lies."""
+    """A service: its title, the number of its operations, and the place of its block."""
 
     title: str
     description: str

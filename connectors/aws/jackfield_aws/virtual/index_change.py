@@ -1,7 +1,7 @@
 """Rebuild of the shipped index, and of the table of operations that need botocore's client, for a newer botocore:
 ``python -m jackfield_aws.virtual.index_change [--check]``.
 
-What an operator has offered must not grow or change unseen, so the operations that came, went or have another effect are printed.
+An operator's offers must not grow or change unnoticed, so operations that were added, were removed or have another effect are printed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Inputs of an operation, converted from JSON to what botocore's serializers take: files to bytes, ``5.0`` to 5."""
+"""Inputs of an operation, converted from JSON to the forms of botocore's serializers: files to bytes, ``5.0`` to 5."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jackfield.connector.models import read_file
 from jackfield_aws.virtual.plain_values import BadValue, as_text, attribute_reader, is_attribute
 
 Reader = Callable[[Any, tuple[Any, ...]], Any]
-"""Converts a value; its second argument is the path to it. It returns the value itself if there is nothing to convert."""
+"""Function that converts a value; its second argument is the path to it. It returns the value itself if there is nothing to convert."""
 
 
 class Readers:
@@ -103,7 +103,7 @@ class VirtualInputs:
         self.own = {name: item for name, item in values.items() if name in own}
         """Inputs of jackfield's own, which are not sent."""
         self.parameters = {name: item for name, item in values.items() if name not in own}
-        """Everything that is sent; a stored file that becomes the body is a ``StreamedFile``."""
+        """All sent members; a stored file that becomes the body is a ``StreamedFile``."""
         self.faults: tuple[Detail, ...] = ()
         if reader is not None:
             try:

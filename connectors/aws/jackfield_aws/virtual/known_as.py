@@ -1,4 +1,4 @@
-"""Other names of AWS's services: endpoint prefixes, signing names, service IDs and titles of botocore's models, and what people say.
+"""Other names of AWS's services: endpoint prefixes, signing names, service IDs and titles of botocore's models, and common names.
 
 A test compares the table with the models. Names are in small letters, without other characters than letters and digits.
 """

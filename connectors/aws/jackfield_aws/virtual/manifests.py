@@ -55,7 +55,8 @@ def manifest_of(
 
 
 def _description(head: Head) -> str:
-    """Return the description of a service without its title, with which many begin; where it describes a document, what the service has."""
+    """Return the description of a service without its title, with which many begin; if it describes a document, the service's
+    description."""
     text = head.description.removeprefix(head.title).strip() or head.title
     return f"All operations of {head.title}." if _OF_A_DOCUMENT.search(text) else text
 
@@ -103,7 +104,7 @@ class ServiceActions(Mapping[str, ActionManifest]):
         return sum(1 for _ in self) if self._without else self._index.services[self.service].count + len(own_rows(self.service))
 
     def listed(self) -> Iterator[tuple[str, str, str]]:
-        """Yield name, summary and effect of each operation, those that people use most first, and last the actions of our own."""
+        """Yield name, summary and effect of each operation, the most used first, and our own actions last."""
         rows = (*ordered(self.service, self._index.rows(self.service)), *own_rows(self.service))
         return (row for row in rows if row[0] not in self._without)
 

@@ -51,7 +51,7 @@ def paginators(service: str) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=_KEPT)
 def waiters(service: str) -> Mapping[str, Any]:
-    """Return the waiters of a service by name: those of the model, and our own where it has none."""
+    """Return the waiters of a service by name: the model's, and our own where it has none."""
     return {**OWN.get(service, {}), **_optional(service, "waiters-2", "waiters")}
 
 

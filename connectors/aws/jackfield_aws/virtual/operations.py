@@ -49,8 +49,9 @@ _THROTTLED: Mapping[str, tuple[str, ...]] = {
     "s3": ("Bucket",),
     "sqs": ("QueueUrl",),
 }
-"""Inputs that name what a service throttles by itself, beside the account's rate for an operation in a region. Sources: the services'
-developer guides, quotas; S3's performance guidelines. S3 throttles by prefix within a bucket; it moves the borders and publishes none."""
+"""Inputs that name an object that a service throttles by itself, in addition to the account's rate for an operation in a region. Sources:
+the services' developer guides, quotas; S3's performance guidelines. S3 throttles by prefix within a bucket; it moves the borders and
+publishes none."""
 
 
 _DESCRIBED = Recent(500)
@@ -58,7 +59,7 @@ _DESCRIBED = Recent(500)
 
 
 def pace_by(service: str) -> tuple[str, ...]:
-    """Return the inputs that name what a throttle of a service's operations applies to."""
+    """Return the inputs that name the throttled object of a service's operations."""
     return (REGION, *_THROTTLED.get(service, ()))
 
 
@@ -133,7 +134,7 @@ def describe(service: str, name: str, *, texts: bool = True) -> DescribedOperati
 
 
 def _output(service: str, operation: Any, waiters: Mapping[str, Waiter], *, texts: bool) -> Json:
-    """Return the schema of an output. That of a job has the members of the operation that starts it, and of the one that describes it."""
+    """Return the schema of an output. A job's output has the members of the operation that starts it, and of the one that describes it."""
     converter = Converter(output=True, texts=texts, json=JSON_OUTPUTS.get((service, operation.name), ()))
     found = converter.whole(operation.output_shape)
     for looks in {waiter.operation for waiter in waiters.values()} - {operation.name}:
@@ -162,8 +163,8 @@ def _offer_choices(service: str, members: dict[str, Json]) -> None:
 
 
 def needed_permissions(service: str, name: str) -> tuple[str, ...]:
-    """Return the IAM actions that an operation needs, without converting it: policies ask for many. One that starts a job needs those of
-    the operations that describe and cancel it, too.
+    """Return the IAM actions that an operation needs, without converting it: policies ask for many. An operation that starts a job also
+    needs the actions of the operations that describe and cancel it.
 
     :raises UnknownAction: if the installed botocore does not have it.
     """

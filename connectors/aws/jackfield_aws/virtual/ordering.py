@@ -43,7 +43,7 @@ MOST_USED = {
 """Operations that people use most, the most used first, of the services that they use most."""
 _LEAST = 3
 _KEPT_GROUPS = 16
-"""Services whose groups are kept: those of EC2 take 17 ms."""
+"""Services whose groups are cached: computing EC2's takes 17 ms."""
 _LARGE = 200
 """A service gets one more operation as the least size of a group for each so many."""
 _KEPT = re.compile("(ss|us|is|as|ics|Cors)$")
@@ -51,15 +51,15 @@ _KEPT = re.compile("(ss|us|is|as|ics|Cors)$")
 
 
 def ordered(service: str, rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """Return the rows of a service, which begin with the names of operations, those that people use most first."""
+    """Return the rows of a service, which begin with the names of operations, the most used first."""
     places = {name: place for place, name in enumerate(MOST_USED.get(service, "").split())}
     return sorted(rows, key=lambda row: places.get(row[0], len(places)))
 
 
 @lru_cache(maxsize=_KEPT_GROUPS)
 def groups(names: tuple[str, ...]) -> Mapping[str, str]:
-    """Return the resource that each operation is about: "Instance" of ``RunInstances`` and ``DescribeInstances``. Operations about what few
-    others are about belong to a part of its name that enough share ("Transit Gateway"), or to none."""
+    """Return the resource of each operation: "Instance" for ``RunInstances`` and ``DescribeInstances``. Operations on a rare resource
+    belong to a part of its name that enough others share ("Transit Gateway"), or to none."""
     nouns = {name: tuple(_singular(word) for word in title_of(name).split()[1:]) for name in names}
     least = _LEAST + len(nouns) // _LARGE
     shared = Counter(noun[:length] for noun in nouns.values() for length in range(1, len(noun) + 1))

@@ -23,7 +23,7 @@ EXCLUDED: Mapping[tuple[str, str], tuple[str, frozenset[str]]] = {
     ("kinesis", "ListStreamConsumers"): ("NextToken", frozenset(("StreamCreationTimestamp",))),
     ("lightsail", "GetSubdomains"): ("pageToken", frozenset(("subdomainName",))),
 }
-"""Token of an operation, and the inputs that must not be given with it (API references of the services): the token stands for them."""
+"""Token of an operation, and the inputs that must not be given with it (API references of the services): the token replaces them."""
 
 
 def pages_of(service: str, operation: Any) -> Pagination | None:

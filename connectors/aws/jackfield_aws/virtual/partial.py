@@ -26,13 +26,13 @@ Id id Key key ErrorCode errorCode Code code Error error ErrorMessage errorMessag
 errorType
 """
 _SAID = _SAID_WORDS.split()
-"""Members of an entry that say what failed, and why."""
+"""Members of an entry with its identity, and the reason of its failure."""
 _MOST, _LONGEST = 10, 200
-"""Maximum number of entries that the text of a warning names, and of characters of what an entry says."""
+"""Maximum number of entries that the text of a warning names, and of characters of an entry's message."""
 
 
 def warn_of_failures(output: Mapping[str, Any], parameters: Mapping[str, Any], own: Sequence[EntryErrors] = ()) -> None:
-    """Tell the caller which entries of a batch failed, or that a function did. ``parameters`` are those of the request, and ``own`` the
+    """Report to the caller which entries of a batch failed, or that a function failed. ``parameters`` are the request's, and ``own`` the
     lists of the output whose entries may have errors of their own.
 
     :raises Rejected: if every entry of the batch failed.
@@ -57,7 +57,7 @@ def warn_of_failures(output: Mapping[str, Any], parameters: Mapping[str, Any], o
 
 
 def _listed(output: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[tuple[str, list[FailedEntry]]]:
-    """Yield the members that list what failed, with their entries."""
+    """Yield the members that list failures, with their entries."""
     for name, value in output.items():
         if FAILURES.fullmatch(name) and isinstance(value, list | dict) and value:
             yield name, list(_below((name,), value, FailedInputs(parameters)))
@@ -107,7 +107,7 @@ def _rejected(name: str, value: Mapping[str, Any], parameters: Mapping[str, Any]
 
 
 def _below(steps: tuple[str | int, ...], value: Any, asked: FailedInputs) -> Iterator[FailedEntry]:
-    """Yield the entries of a list, and those of the lists of an object, such as DynamoDB's by table."""
+    """Yield the entries of a list, and of the lists of an object, such as DynamoDB's by table."""
     if isinstance(value, list):
         yield from (_entry((*steps, number), entry, asked.of(entry)) for number, entry in enumerate(value))
         return
@@ -122,7 +122,7 @@ def _below(steps: tuple[str | int, ...], value: Any, asked: FailedInputs) -> Ite
 
 
 def _entry(steps: tuple[str | int, ...], entry: Any, asked: str | None, status: str | None = None) -> FailedEntry:
-    """Return an entry with what AWS says of it: its ID, its code and its message, where it has them, else its status."""
+    """Return an entry with AWS's data about it: its ID, its code and its message, where it has them, else its status."""
     inner = [value for value in entry.values() if isinstance(value, dict)] if isinstance(entry, dict) else []
     said = next(filter(None, map(_said, [entry, *inner])), status or "failed")
     return FailedEntry(pointer(*steps), said, input=asked)

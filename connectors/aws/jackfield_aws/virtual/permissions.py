@@ -1,4 +1,4 @@
-"""IAM actions of an operation. Most are named after it; ``permissions.tsv`` has those that differ, each with AWS's page.
+"""IAM actions of an operation. Most are named after it; ``permissions.tsv`` has the different ones, each with AWS's page.
 
 ``iam_actions`` lists the names that AWS documents. An operation that is newer than that list has an action of its own name, which is
 *unproven*: policies and hints say so.

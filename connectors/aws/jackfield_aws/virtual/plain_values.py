@@ -1,7 +1,7 @@
-"""Plain JSON where a service takes JSON as text or bytes, or values under the names of their types.
+"""Plain JSON in place of JSON as text or bytes, or of values under the names of their types.
 
 - Lambda's payload and Step Functions' input are JSON: a value other than text and files is sent as its text. The output has the JSON of the
-  answer beside its text or bytes, as a member whose name ends in ``Json``.
+  answer in addition to its text or bytes, as a member whose name ends in ``Json``.
 - Attributes of DynamoDB are ``{"S": "ada"}``. A map whose only member has the name of a type is such a value, everything else is plain.
 """
 
@@ -170,7 +170,7 @@ def _scalar(value: Any) -> Json:
 
 
 class Rounded(str):
-    """Text of a float: of more than 15 digits, the last ones may be those of a decimal that was rounded before it came here."""
+    """Text of a float: of more than 15 digits, the last ones may come from rounding a decimal before."""
 
     __slots__ = ()
 

@@ -1,5 +1,5 @@
-"""Operations that set, change, reset, revoke, end or begin something: which may be sent again, and why. Each was looked up by its name and,
-where that leaves a doubt, in its service's API reference. An operation that is missing here is a ``write``, one of a newer botocore too.
+"""Operations that set, change, reset, revoke, end or begin something: which may be sent again, and why. Each was checked by its name and,
+in case of doubt, in its service's API reference. An operation that is missing here is a ``write``, also one of a newer botocore.
 """
 
 from __future__ import annotations

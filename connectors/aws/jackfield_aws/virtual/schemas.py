@@ -1,7 +1,7 @@
 """Conversion of botocore's shapes to JSON Schema.
 
-Types, required members, unknown members, lengths and ranges are asserted. Enums and patterns only advise: within one year of botocore
-releases every eighth operation came to accept more values, and a closed list would refuse what AWS accepts. See
+Types, required members, unknown members, lengths and ranges are asserted. Enums and patterns are only advisory: within one year of botocore
+releases every eighth operation came to accept more values, and a closed list would refuse values that AWS accepts. See
 docs/decisions/0027-virtual-aws-connectors.md.
 """
 
@@ -88,9 +88,9 @@ _LAST: Json = {
     "pattern": r"(^|/)([^./]|\.[^./]|\.\.[^/])[^/]*$",
     "x-jackfield": {"expects": "an ID, such as Z0123456789 or /hostedzone/Z0123456789"},
 }
-"""What botocore sends of an ID is the part after its last slash."""
+"""botocore sends only the part of an ID after its last slash."""
 _PREFIXED = frozenset(("ResourceId", "DelegationSetId", "ChangeId"))
-"""Shapes of Route 53 whose values have a prefix in its answers: the model's length is that of the ID alone."""
+"""Shapes of Route 53 whose values have a prefix in its answers: the model's length applies to the ID alone."""
 _SEGMENTS: Json = {
     "pattern": f"^{_SEGMENT}(/{_SEGMENT})*$",
     "x-jackfield": {"expects": "a path without the segments '.' and '..'"},
@@ -106,8 +106,8 @@ _DECODED = frozenset(("policyDocumentType", "TemplateBody"))
 class Converter:
     """Conversion of one operation's input or output. Structures become ``$defs``, so that recursive ones end.
 
-    ``path`` is the template of the request's path. Labels in it are never empty: without its key, the request to delete an object would be
-    the one to delete the bucket. They are no dot segments either, apart from the keys of S3.
+    ``path`` is the template of the request's path. Labels in it are never empty: without its key, the request to delete an object would
+    delete the bucket. They are no dot segments either, apart from the keys of S3.
     """
 
     def __init__(self, *, output: bool = False, texts: bool = True, service: str = "", path: str = "", json: Collection[str] = ()) -> None:
@@ -133,7 +133,7 @@ class Converter:
         }
 
     def whole(self, shape: Any, members: Mapping[str, Json] | None = None, optional: frozenset[str] = frozenset()) -> Json:
-        """Return the schema of an operation's input or output. ``members`` are added before those of the model; those of the model in
+        """Return the schema of an operation's input or output. ``members`` are added before the model's; the model's members in
         ``optional`` may be left out."""
         properties, required = dict(members or {}), [name for name, item in (members or {}).items() if item.pop("required", False)]
         if shape is not None:
@@ -289,7 +289,8 @@ def is_body(parent: Any, name: str) -> bool:
 
 
 def _marks(name: str, shape: Any, found: Json, *, output: bool) -> Json:
-    """Return the marks of what AWS calls sensitive: masked in records. Forms hide inputs whose name says that they are secrets."""
+    """Return the marks of values that AWS calls sensitive: they are masked in records. Forms hide inputs whose name says that they are
+    secrets."""
     if not shape.metadata.get("sensitive"):
         return {}
     if shape.type_name == "string" and (output or _SECRET.search(name or shape.name)):
@@ -302,7 +303,7 @@ def _tightened(found: Json, rule: Json) -> Json:
 
 
 def _in_header(found: Json, rule: Json) -> Json:
-    """Forbid line breaks in what becomes a header."""
+    """Forbid line breaks in values that become a header."""
     if found.get("type") == "string":
         return _tightened(found, rule)
     if found.get("type") == "array" and isinstance(found["items"], dict):

@@ -1,6 +1,6 @@
 """Waits that a caller asks AWS for (``WaitTimeSeconds`` of a queue): an answer must come before the call's deadline.
 
-A longer one would be cut off: of a write, such as the receipt of messages that are invisible then, nobody could tell what became of it.
+A longer wait would be cut off: the outcome of a write, such as the receipt of messages that are invisible then, would be unknown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def wait_of(shape: Any) -> tuple[str, int] | None:
 
 
 def within_deadline(parameters: Mapping[str, Any], wait: tuple[str, int]) -> Mapping[str, Any]:
-    """Return the parameters with a wait that ends before the attempt does; say so if it is shorter than what was asked for.
+    """Return the parameters with a wait that ends before the attempt does; warn if it is shorter than requested.
 
     :raises InvalidInput: if the shortest wait that AWS takes is too long.
     """

@@ -57,8 +57,7 @@ class AwsSource(ProcessLocal):
         return frozenset(map(action_key, HANDS_OUT.get(key.removeprefix(PREFIX), ())))
 
     def stamp(self) -> str:
-        """Return the versions of the package and of the index, and a checksum of the words by which operations are found and of those that
-        hand out credentials."""
+        """Return the versions of the package and of the index, and a checksum of the search words and of the words for credentials."""
         handed = sorted((service, sorted(names)) for service, names in HANDS_OUT.items())
         words = zlib.crc32(repr((EVERYDAY, sorted(KEYWORDS.items()), handed, RULES, ROWS)).encode())
         return f"{VERSION} {self._index.botocore} {self._index.size} {words}"

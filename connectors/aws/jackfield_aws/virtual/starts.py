@@ -1,4 +1,4 @@
-"""Operations that start what another operation describes: with ``waitUntil`` they are jobs. One row each."""
+"""Operations that start an object that another operation describes: with ``waitUntil`` they are jobs. One row each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Start:
 
 
 def _same(waiter: str, cancel: str | None = None, **given: str) -> Start:
-    """Return a job whose cancelling operation takes what its waiter's does."""
+    """Return a job whose cancelling operation takes the same inputs as its waiter's."""
     return Start(waiter, given, None if cancel is None else (cancel, given))
 
 

@@ -15,7 +15,7 @@ from jackfield_aws.bounded import shut_down
 from jackfield_aws.json_answers import cleaned
 
 _REFUSED = 400
-"""Status of what the model gives none."""
+"""Status for an exception without one in the model."""
 _MOST = 10_000
 """Maximum number of events of a stream in one answer."""
 _LAST: Mapping[tuple[str, str], str] = {
@@ -33,7 +33,7 @@ _LAST: Mapping[tuple[str, str], str] = {
 
 
 class StreamFault(ClientError):  # type: ignore[misc]  # botocore has no types
-    """Refusal or failure that AWS tells within a stream, with the code and the status that the service's model gives it."""
+    """Refusal or failure within a stream, with the code and the status of the service's model."""
 
     def __init__(self, response: dict[str, Any], operation: str, *, events: int, writes: bool) -> None:
         super().__init__(response, operation)
@@ -41,7 +41,7 @@ class StreamFault(ClientError):  # type: ignore[misc]  # botocore has no types
         self._writes = writes
 
     def judge(self, found: JackfieldError) -> JackfieldError:
-        """Return the error with what the stream says of it: it is repeated only before the first event, and never for a ``write``. After
+        """Return the error with the stream's facts about it: it is repeated only before the first event, and never for a ``write``. After
         an event, a ``write`` has begun."""
         if self._events or self._writes:
             found.repeatable = False
@@ -53,7 +53,7 @@ class StreamFault(ClientError):  # type: ignore[misc]  # botocore has no types
 @dataclass(frozen=True, slots=True)
 class EventStream:
     """Output member that is a stream of events. ``last`` are the events that end it; ``faults``, code and status of its exceptions by
-    member; ``writes`` tells that the operation is a ``write``."""
+    member; ``writes``: the operation is a ``write``."""
 
     member: str
     last: frozenset[str]
@@ -61,9 +61,9 @@ class EventStream:
     writes: bool
 
     def read(self, stream: Any) -> list[Any]:
-        """Read a stream to its end, and hand its events on as they come; warn if it ends without its last event.
+        """Read a stream to its end, and emit its events as they come; warn if it ends without its last event.
 
-        :raises StreamFault: if AWS tells in it that something failed.
+        :raises StreamFault: if the stream contains a failure.
         :raises Unavailable: if there are more events than an answer may hold: the first of them would look like all.
         """
         found, call = list[Any](), current_call()

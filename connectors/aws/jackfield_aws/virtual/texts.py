@@ -14,7 +14,7 @@ _SUMMARY = 160
 """Characters of a summary: one line in a list of actions."""
 _TAG = re.compile(r"<[^<>]*>")
 _ASIDES = re.compile(r"<(note|important)>(?:[^<]|<(?!/\1>))*</\1>")
-"""Notes, with which some descriptions begin before they say what the operation does."""
+"""Notes at the beginning of some descriptions, before the description of the operation."""
 _ENDS = re.compile(r"(?<=[^.\s][a-z0-9)`\"'])[.!?](?=\s|$)")
 _BLOCKS = frozenset({"p", "div", "note", "important", "dl", "dd", "ul", "ol", "pre", "h1", "h2", "h3", "h4", "table", "tr"})
 _MARKS = {"code": "`", "b": "**", "strong": "**", "i": "*", "em": "*"}

@@ -32,7 +32,7 @@ neptunedata personalize-events personalize-runtime qldb-session rds-data redshif
 sagemaker-featurestore-runtime sagemaker-metrics sagemaker-runtime sso-oidc timestream-query workmailmessageflow
 """
 _DATA = frozenset(_DATA_NAMES.split())
-"""Services whose writes handle data. What is here by mistake is not looked for; what lacks here is looked for in vain."""
+"""Services whose writes handle data. A wrong entry here prevents looks; a missing one causes looks in vain."""
 _DATA_OPERATIONS = re.compile(
     r"cloudwatch\.PutMetricData|dynamodb\.(\w*Item|\w*Items|Execute\w+)|events\.PutEvents|firehose\.PutRecord.*|kinesis\.PutRecords?|lambda\.Invoke.*"
     r"|logs\.PutLogEvents|s3\.(\w+Object\w*|\w+Objects|\w*MultipartUpload|UploadPart\w*)|ses(v2)?\.Send.*|sns\.Publish.*"
@@ -50,7 +50,7 @@ _CLIENT_ERROR = 400
 _SHOWN = ("eventID", "requestID", "eventTime", "eventName", "eventSource", "awsRegion", "errorCode", "sourceIPAddress")
 _PAGE = 50
 PARTLY = ("waitUntil",)
-"""Inputs with which a call is more than its first request: that this took effect does not say that the state was reached."""
+"""Inputs with which a call is more than its first request: an effect of the request does not prove that the state was reached."""
 _PERMISSIONS = {"aws:iam": ("cloudtrail:LookupEvents",)}
 
 
@@ -64,8 +64,8 @@ def evidence_of(
 ) -> tuple[EventHistory, ...]:
     """Return the evidence of an operation; none if its calls are never in doubt, or the Event history has no such requests.
 
-    ``by_key`` means that AWS knows repeats by a token. With one of the inputs ``partly``, the request is only the first part of a call, of
-    which the record says too little.
+    ``by_key``: AWS recognises repeats by a token. With one of the inputs ``partly``, the request is only the first part of a call, so its
+    record does not prove enough.
     """
     may_doubt = effect == "write" or (effect == "idempotent" and by_key)
     return (

@@ -1,4 +1,4 @@
-"""Cancelled transactions of DynamoDB: the reasons of their parts decide what the refusal means, and point at the parts at fault."""
+"""Cancelled transactions of DynamoDB: the reasons of their parts decide the meaning of the refusal, and point at the faulty parts."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _MEANINGS: Mapping[str, Row] = {
     "ThrottlingError": THROTTLED,
     "RequestLimitExceeded": THROTTLED,
 }
-"""By the code of a reason, in the order in which they decide: what no repeat can cure first (DynamoDB API reference,
+"""By the code of a reason, in the order in which they decide: errors that no repeat can cure come first (DynamoDB API reference,
 TransactWriteItems, errors)."""
 
 
 def cancelled(error: JackfieldError, cause: Exception, parameters: Mapping[str, Any]) -> JackfieldError:
-    """Return the error for a cancelled transaction, of which nothing was carried out; any other error as it is.
+    """Return the error for a cancelled transaction, which was not carried out at all; any other error unchanged.
 
-    ``cause`` is botocore's exception, ``parameters`` are those of the request.
+    ``cause`` is botocore's exception, ``parameters`` are the request's.
     """
     reasons = _reasons(cause)
     if not reasons or error.provider is None or error.sent is not Sent.REFUSED:

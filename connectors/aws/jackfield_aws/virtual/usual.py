@@ -226,4 +226,4 @@ def _read() -> Iterator[tuple[tuple[str, str], str]]:
 
 
 KEYWORDS: Mapping[tuple[str, str], str] = dict(_read())
-"""Words by which people look for the most used operations, besides those in their names."""
+"""Search words for the most used operations, in addition to the words of their names."""

@@ -1,6 +1,6 @@
 """Waiters of an operation as its input ``waitUntil``, with which a call is a job: the runtime polls it until the state is reached.
 
-An operation that describes something waits for that; one that starts something (``starts``) waits for what it has started.
+An operation that describes an object waits for its state; one that starts an object (``starts``) waits for that object's.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _LONGEST = 500
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """One waiter of an operation: the operation that looks, the seconds between two looks, and what ends it.
+    """One waiter of an operation: the operation that polls, the seconds between two polls, and the conditions that end it.
 
-    ``start`` says how the operation is called if another one has started what it describes.
+    ``start`` is the call of the operation if another one has started the object that it describes.
     """
 
     name: str
@@ -62,10 +62,10 @@ class Waiter:
         return ""
 
     def handle(self, given: Mapping[str, Any], own: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the handle of a job: the inputs with which its operation looks, what the start has answered, and what cancels it. None if
-        the answer names nothing to look at: nothing has started.
+        """Return the handle of a job: the inputs with which its operation polls, the answer to the start, and the cancelling call. None if
+        the answer names no object to poll: nothing has started.
 
-        ``given`` and ``own`` are the inputs of the operation that starts it, and those of jackfield's own.
+        ``given`` and ``own`` are the inputs of the operation that starts it, and jackfield's own inputs.
         """
         if self.start is None:
             return {"inputs": {**given, **own}, "state": self.state(answer)}
@@ -105,5 +105,5 @@ def _waiter(service: str, name: str, config: Mapping[str, Any]) -> Waiter:
 
 
 def can_cancel(waiters: Mapping[str, Waiter]) -> bool:
-    """Return whether a wait can be ended: AWS can cancel what the operation has started, or it has started nothing."""
+    """Return whether a wait can be ended: AWS can cancel the started work, or the operation has started none."""
     return bool(waiters) and all(waiter.start is None or waiter.start.cancel is not None for waiter in waiters.values())

@@ -1,4 +1,4 @@
-"""Answers with success of which nothing was carried out: the entries that failed are all that a request asked for."""
+"""Answers with success although nothing was carried out: the failed entries are all those of the request."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from jackfield_aws.virtual.entry_errors import FAILURES, EntryErrors
 from jackfield_aws.virtual.failed_inputs import FailedInputs, Steps
 
 _BESIDE = frozenset({"ConsumedCapacity", "ItemCollectionMetrics", "ResponseMetadata"})
-"""Members that say what a request used, and not what it did."""
+"""Members about the resources that a request used, and not about its effect."""
 _ABSENT = re.compile(r"\w*notfound|missing[a-z]+s", re.IGNORECASE)
-"""Members that list what is not there, which is an answer and no refusal."""
+"""Members that list missing objects, which is an answer and no refusal."""
 _STARTED: Mapping[str, str] = {"failures": "tasks"}
-"""Lists of failures that name nothing of the request, and the list of what was begun (Amazon ECS API reference, RunTask)."""
+"""Lists of failures without a reference to the request, and the list of begun work (Amazon ECS API reference, RunTask)."""
 
 
 def is_whole(
@@ -42,7 +42,7 @@ def is_whole(
 
 
 def entries_of(steps: Steps, value: Any) -> Iterator[tuple[Steps, Mapping[str, Any]]]:
-    """Yield the objects of a list, and those of its lists."""
+    """Yield the objects of a list, and of its nested lists."""
     for number, entry in enumerate(value if isinstance(value, list) else ()):
         if isinstance(entry, dict):
             yield (*steps, number), entry
@@ -57,5 +57,5 @@ def _is_carried_out(name: str, value: Any, failed: Mapping[str, Sequence[FailedE
 
 
 def _has_all(one: EntryErrors, value: Any, asked: FailedInputs) -> bool:
-    """Return whether a list has an entry for each of the request's, where it is documented which that are."""
+    """Return whether a list has an entry for each entry of the request, where the correspondence is documented."""
     return one.asked is None or len(value) >= asked.length(one.asked)

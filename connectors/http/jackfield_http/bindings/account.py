@@ -39,7 +39,7 @@ def _kind(is_openid: bool, places: tuple[tuple[str, str], ...], settings: str) -
 
 
 def _learned(row: Json) -> Learned:
-    """Return what the provider's answers name; ``NOTHING_LEARNED`` itself if that is nothing."""
+    """Return the names learned from the provider's answers; ``NOTHING_LEARNED`` itself if there are none."""
     if not learns(row):
         return NOTHING_LEARNED
     chosen = row.get("chosen", "")
@@ -95,7 +95,7 @@ class BoundAccount(BoundConnection):
         return account_of(row, self.__pydantic_extra__ or {}, self._known_server(row), self.client_certificate())
 
     def _known_server(self, row: Json) -> str:
-        """Return the connection's server; that of the tokens if only the approval will name it.
+        """Return the connection's server; the token endpoint's if only the approval will name the server.
 
         :raises InvalidConnection: if it is not valid.
         """
@@ -111,7 +111,7 @@ class BoundAccount(BoundConnection):
         return [*super().further(context), self.account().sign_in(context)]
 
     def accounts(self, context: OpenContext, path: str = "", answer: Answer | None = None) -> Sequence[Account]:
-        """Return the account that the test's answer names; else the person of the ID token, who approved."""
+        """Return the account in the test's answer; else the person of the ID token, who approved."""
         return super().accounts(context, path, answer) or person_of(context)
 
     def authorize(self, context: OpenContext, redirect_uri: str, state: str) -> Authorization:
@@ -127,7 +127,7 @@ class BoundAccount(BoundConnection):
         return self.account().authorize_device(context)
 
     def device_authorized(self, context: OpenContext, kept: Mapping[str, Any]) -> Grant | None:
-        """Ask for the tokens of a device's code; None while nobody has approved."""
+        """Ask for the tokens of a device's code; None while it is not approved."""
         return self.account().device_authorized(context, kept)
 
     def adopt(self, tokens: Mapping[str, Any]) -> Grant:

@@ -56,7 +56,7 @@ class BoundConnection(HttpConnection):
         return str(found).strip()
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Send the request that the manifest names for it, which changes nothing; then say whose account it is, if the answer does."""
+        """Send the manifest's request for it, which changes nothing; then return the account, if the answer names it."""
         clients = self.open(context)
         if self.test_request is None:
             yield self.opened("The values were accepted; nothing was sent.")
@@ -79,7 +79,7 @@ class BoundConnection(HttpConnection):
     def url_of(self, number: int) -> Url:
         """Return the URL of a server of the manifest; the connection's own server takes precedence.
 
-        :raises InvalidConnection: if it has none, or one that is not valid.
+        :raises InvalidConnection: if it has none, or an invalid one.
         """
         row = self.servers[number] if number < len(self.servers) else {}
         if self.server:
@@ -199,11 +199,11 @@ TOKEN_SETTINGS = (
     "clientAuthentication", "tokenParameters", "tokenPlace", "audience", "resource", "authorize", "tokenRequest", "separator", "pkce",
     "answer", "callback", "after", "hosts", "prefix", "refreshUrl", "refusedGrants",
 )  # fmt: skip
-"""Members of a credential that say how tokens are requested, and what their answers have."""
+"""Members of a credential about the request for tokens, and about its answer."""
 
 
 def targets_of(row: Json) -> dict[str, str]:
-    """Return what a credential's tokens are for, in the provider's words."""
+    """Return the purpose of a credential's tokens, in the provider's words."""
     return {name: row[name] for name in ("audience", "resource") if name in row}
 
 

@@ -111,7 +111,7 @@ class BoundConnector(DescribedConnector):
         return webhook
 
     def _listing(self, key: str) -> Listing:
-        """Return what fetches the pages of a list for an option source."""
+        """Return the function that fetches the pages of a list for an option source."""
         action = self.actions[key]
         return Listing(lambda client, inputs: action.function(BoundInputs.model_validate(inputs), client).model_dump(), action.pagination)
 
@@ -195,7 +195,7 @@ class BoundCall:
         self._first = {} if first is None or self._token is None else {self._token: first if self._in_number else str(first)}
 
     def __call__(self, inputs: BoundInputs, clients: BoundClient) -> BoundOutput | Started:
-        """Send the request and return the output, with what the next call takes if the action is paginated; of a job, its handle."""
+        """Send the request and return the output, with the inputs for the next call if the action is paginated; for a job, its handle."""
         given, binding, pages = self._begun(inputs.given), self._binding, self._pages
         client = clients.of(binding.get("server", 0))
         of_connection = {"connection": clients.value} if "connection" in binding else {}
@@ -237,7 +237,7 @@ class BoundCall:
         return BoundOutput.of(output if pages is None else self._with_next(pages, given, client, answer, output))
 
     def request(self, inputs: BoundInputs) -> Mapping[str, Any] | None:
-        """Describe the request of a call, below the connection's server, with those that are sent ``before`` it; None for a page whose
+        """Describe the request of a call, below the connection's server, with the requests sent ``before`` it; None for a page whose
         address the provider gave.
 
         :raises InvalidInput: if a value does not fit into its place.
@@ -255,12 +255,12 @@ class BoundCall:
         return {**self._first, **given}
 
     def _without_address(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return inputs without ``nextPage`` of a list that goes on at an address: no parameter takes it."""
+        """Return inputs without ``nextPage`` for a list that continues at an address: no parameter takes it."""
         is_named = self._pages is not None and self._pages.kind in {"url", "linkHeader"}
         return {name: value for name, value in values.items() if name != self._token} if is_named else values
 
     def _with_next(self, pages: Pages, given: Json, client: HttpClient, answer: Answer, output: dict[str, Any]) -> dict[str, Any]:
-        """Return the output of a page with what the next call takes, if that has a member of its own."""
+        """Return the output of a page with the input for the next call, if that has a member of its own."""
         try:
             page = page_output(answer, self._binding["response"]["read"], output)
             found: Any = pages.token_after(client, answer, page, position(pages, given.get(pages.parameter)))
@@ -296,7 +296,7 @@ class BoundCall:
         return {**usual, **({"expect": {*range(200, 300), *mixed}} if mixed else {}), **request.options}
 
     def _failed(self, given: Json) -> Failed | None:
-        """Return what judges a success: what the binding says of failures and, of GraphQL, its errors."""
+        """Return the function that judges a success: by the binding's rules for failures and, for GraphQL, its errors."""
         outcomes = None if self._outcomes is None else partial(self._outcomes.judged, inputs=given)
         rules = [rule for rule in (self._refusing, self._whole, outcomes) if rule is not None]
         if len(rules) < 2:
@@ -305,7 +305,7 @@ class BoundCall:
 
 
 def _further(binding: Json) -> Json | None:
-    """Return what the requests for pages after the first have in place of the binding's own; None if that is nothing."""
+    """Return the members that requests for later pages have in place of the binding's own; None if there are none."""
     path = binding.get("paging", {}).get("continue")
     return None if path is None else {"path": path, "parameters": [row for row in binding.get("parameters", ()) if row["in"] != "path"]}
 

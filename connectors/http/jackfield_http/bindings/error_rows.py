@@ -33,7 +33,7 @@ Json = Mapping[str, Any]
 
 
 def errors_of(given: Json, base: HttpErrors = HTTP_ERRORS) -> HttpErrors:
-    """Return the error map that the member ``errors`` of a manifest describes; what it leaves out is as in ``base``. Of several rows for
+    """Return the error map from the member ``errors`` of a manifest; its missing parts come from ``base``. Of several rows for
     one refusal the first counts: a file's own rows stand before those of the table that they refine."""
     plain = [each for each in given.get("rows", ()) if not _is_case(each)]
     rows = {key: row for each in reversed(plain) for key, row in _rows(each)}

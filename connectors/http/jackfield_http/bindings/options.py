@@ -37,7 +37,7 @@ class Listing:
             inputs = {**inputs, **following}
 
     def following(self, page: Json) -> tuple[dict[str, Any] | None, str | None]:
-        """Return the inputs that fetch the page after one, and why nobody can tell whether there is one."""
+        """Return the inputs that fetch the page after one, and the reason if it is unknown whether there is one."""
         if self.pagination is None:
             return None, None
         found, call = self.pagination.following(page), current_call()

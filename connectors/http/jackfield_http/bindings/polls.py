@@ -1,7 +1,8 @@
-"""Polls of bound connectors: an action that lists is read again and again, from the time or the cursor that was reached.
+"""Polls of bound connectors: an action that lists is read again and again, from the last time or cursor.
 
-A list is read whole, page by page, with the same beginning on each page; the time moves on after the last one, and not beyond the first
-one's. So the order of a page, changes in the meantime and items of one time do not matter: an item that is read twice has one key.
+A list is read whole, page by page, with the same beginning on each page; the time moves on after the last page, and at most to the latest
+time on the first page. So the order of a page, changes in the meantime and items of one time do not matter: an item that is read twice has
+the same key.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ FORMS: Mapping[str, Callable[[float], Any]] = {
     "unix": int,
     "unixMilliseconds": lambda at: int(at * 1000),
 }
-"""How a provider takes a time."""
+"""Forms in which providers take a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class BoundPoll:
         return Polled(events, {"at": mark.get("at", since.at), "high": high, "began": began, "page": following}, more=True)
 
     def _after_cursor(self, inputs: Any, client: Any, since: Since) -> Polled:
-        """Read what follows a cursor. Without one, only what has a time after the subscription's beginning is an event."""
+        """Read the items after a cursor. Without one, only items with a time after the subscription's beginning are events."""
         about, known = self.about["cursor"], since.mark.get("cursor")
         try:
             page, _, _ = self._page(client, inputs, {} if known is None else {about["input"]: known})
@@ -79,7 +80,7 @@ class BoundPoll:
         return Polled(events, {"cursor": known if cursor is None else cursor, "begun": not is_old or not more}, more)
 
     def _page(self, client: Any, inputs: Any, more: Json) -> tuple[Json, dict[str, Any] | None, str | None]:
-        """Return a page, what fetches the one after it, and why nobody can tell whether there is one."""
+        """Return a page, the inputs for the page after it, and the reason if it is unknown whether there is one."""
         listing = self.listing(self.about["action"])
         page = listing.fetch(client, {**self.about.get("inputs", {}), **inputs.given, **more})
         return page, *listing.following(page)

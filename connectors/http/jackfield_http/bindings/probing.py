@@ -1,4 +1,4 @@
-"""Test of a bound connection: one request that changes nothing, and another one where only that names the account."""
+"""Test of a bound connection: one request that changes nothing, and a second one if only that names the account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Json = Mapping[str, Any]
 
 _NO_BODY: Json = {"members": {}}
-"""Its body is data of the manifest, and has no inputs."""
+"""Inputs of a request whose body comes from the manifest."""
 
 
 def probed(client_of: Callable[[int], HttpClient], value: Callable[[str], str], request: str | Json) -> Answer:
@@ -41,7 +41,7 @@ def probed(client_of: Callable[[int], HttpClient], value: Callable[[str], str], 
 
 
 def owner_read(client: HttpClient, about: Json) -> Iterable[Step | Account]:
-    """Read the account from a path of its own. Credentials that may not read it are good for what they may do: a note says so."""
+    """Read the account from a path of its own. Credentials that may not read it are still valid for other calls: a note says so."""
     try:
         answer = client.get(about["path"])
     except JackfieldError as error:

@@ -29,7 +29,7 @@ Json = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Request:
-    """Request of one call. ``options`` are those of the client's ``request`` for the body."""
+    """Request of one call. ``options`` are the options of the client's ``request`` for the body."""
 
     method: str
     path: str
@@ -46,9 +46,9 @@ class Files:
     opened: ExitStack = field(default_factory=ExitStack)
 
     def read(self, value: Any, *place: str | int) -> tuple[Content, str, str | None]:
-        """Return content, media type and name of a file: the reader of a stored one, or the content of one that is passed by value.
+        """Return content, media type and name of a file: the reader of a stored one, or the content of a file passed by value.
 
-        :raises InvalidInput: if the value is no file.
+        :raises InvalidInput: if the value is not a file.
         """
         if not isinstance(value, Mapping) or value.keys() != {"file"}:
             given = file_of(value, *place)
@@ -72,7 +72,7 @@ class Files:
 
 
 class ShownFiles(Files):
-    """Stored files of a call that is described: none is opened."""
+    """Stored files of a described call: none is opened."""
 
     def read(self, value: Any, *place: str | int) -> tuple[Any, str, str | None]:
         """Return a description in place of the content."""
@@ -89,7 +89,7 @@ class ShownFiles(Files):
 
 
 UNSHOWN = "CONNECTION"
-"""What stands for a value of the connection where a request is shown."""
+"""Placeholder for a connection's value where a request is shown."""
 
 
 def request_of(
@@ -147,7 +147,7 @@ def _options(row: Json, inputs: Json, stored: Files) -> dict[str, Any]:
 
 
 def _put(body: dict[str, Any], name: str, value: Any) -> None:
-    """Set a member of a body; a name that is a JSON Pointer is that of a member further down, whose lists have one item."""
+    """Set a member of a body; a JSON Pointer as name sets a nested member, with one item in each list on the way."""
     if not name.startswith("/"):
         body[name] = value
         return

@@ -40,7 +40,7 @@ class BoundOutput(Output):
         return made
 
     def model_dump(self, **_options: Any) -> dict[str, Any]:
-        """Return the content; null members stay, because the provider's documentation tells what they mean."""
+        """Return the content; null members stay, because the provider's documentation defines their meaning."""
         return self._body if self.download is None else {**self._body, "file": self.download.stored}
 
 
@@ -68,7 +68,7 @@ def body_of(answer: Answer, read: str, *, lists: bool = False) -> dict[str, Any]
 
 
 def page_output(answer: Answer, read: str, output: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what a page says: its output; None if the response is neither an object nor a list, which an output only wraps."""
+    """Return the output of a page; None if the response is neither an object nor a list, which an output only wraps."""
     is_read = read == "json" or (read == "auto" and shape_of(answer) == "json")
     return output if is_read and answer.content and (isinstance(answer.json(), dict | list) or "items" in output) else None
 
@@ -116,9 +116,9 @@ def refuse_empty(response: Json, answer: Answer, step: str) -> None:
 
 
 def refuse_whole(answer: Answer, outcomes: Outcomes | None, inputs: Json, errors: HttpErrors) -> None:
-    """Refuse an answer whose status is a refusal that may be about some items, unless it says that others were carried out.
+    """Refuse an answer whose status is a refusal of possibly only some items, unless the answer says that others were carried out.
 
-    :raises JackfieldError: if it does not.
+    :raises JackfieldError: in that case.
     """
     if outcomes is None or answer.status not in outcomes.mixed:
         return

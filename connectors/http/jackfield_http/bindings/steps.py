@@ -1,4 +1,4 @@
-"""Requests that a bound action sends before its own: each finds or prepares what a later one needs, and changes nothing yet."""
+"""Requests that a bound action sends before its own: each finds or prepares data for a later one, and changes nothing yet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = Mapping[str, Any]
 
 
 def prepared(action: Json, key: str, inputs: Json, files: Files, client: HttpClient) -> dict[str, Any]:
-    """Return the inputs with what the steps of the action ``key`` have found; ``action`` is its binding.
+    """Return the inputs with the results of the steps of the action ``key``; ``action`` is its binding.
 
     :raises JackfieldError: if a step fails. Nothing has been carried out then.
     """
@@ -37,7 +37,7 @@ def prepared(action: Json, key: str, inputs: Json, files: Files, client: HttpCli
 def shown(action: Json, inputs: Json, files: Files) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Describe the requests that the steps of an action would send; return them with the inputs of its own request.
 
-    ``STEP_1`` stands for what the answer to the first request gives: an address, or a value in a later request.
+    ``STEP_1`` is a placeholder for the result of the first request: an address, or a value in a later request.
     """
     found: list[dict[str, Any]] = []
     values = {**_facts(action.get("file"), inputs, files), **inputs}

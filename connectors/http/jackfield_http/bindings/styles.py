@@ -1,7 +1,7 @@
 """Parameter styles of OpenAPI 3: how a JSON value becomes part of a path, a query, a header or a form.
 
 Everything outside letters, digits and ``-._~`` is percent-encoded, so that a value can neither leave its place nor add another parameter.
-The commas, dots and semicolons between values are those of the style.
+The commas, dots and semicolons between values belong to the style.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Pairs = Iterator[tuple[str, str]]
 
 
 def text(value: Any) -> str:
-    """Return a value as the text that stands for it: JSON for lists and objects within a value."""
+    """Return a value as text: JSON for lists and objects within a value."""
     if isinstance(value, str):
         return value
     return compact(value)
@@ -40,9 +40,9 @@ def unreserved(value: Any) -> str:
 
 
 def path_value(value: Any, name: str, style: str, *, explode: bool) -> str:
-    """Return what stands for a parameter in a path.
+    """Return the text for a parameter in a path.
 
-    :raises InvalidInput: if nothing would stand there, or ``.`` or ``..`` in any encoding: the request would reach another resource.
+    :raises InvalidInput: if the text would be empty, or ``.`` or ``..`` in any encoding: the request would reach another resource.
     """
     joined = _PATHS[style](value, name, explode)
     bare = joined.strip(".;=,")
@@ -107,7 +107,7 @@ def _deep(value: Any, name: str, encode: Callable[[Any], str]) -> Pairs:
     """Yield bracketed names, ``filter[state]=open``.
 
     A list of plain values has empty brackets, which Rails, PHP, Stripe and Node all read as a list. A list of objects or lists has indexes:
-    with empty brackets, a reader puts a member that the item before lacks into that item, and so changes what is ordered.
+    with empty brackets, a reader puts a member that the previous item lacks into that item, and so changes the order.
     """
     if isinstance(value, dict):
         for key, item in value.items():

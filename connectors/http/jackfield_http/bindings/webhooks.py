@@ -1,4 +1,5 @@
-"""Webhooks of bound connectors: who signs them, where an event is in a request, and the requests that register the URL at the provider."""
+"""Webhooks of bound connectors: their signatures, the place of an event in a request, and the requests that register the URL at the
+provider."""
 
 from __future__ import annotations
 
@@ -32,15 +33,15 @@ from jackfield_http.challenges import Challenge, challenge_of
 from jackfield_http.pointers import find
 
 OTHER = "other"
-"""Type of an event whose own the trigger does not name, if it is one of its types."""
+"""Type of an event whose own type the trigger does not list, if ``other`` is one of the trigger's types."""
 
 Json = Mapping[str, Any]
 
 
 def webhook_of(row: Json, inputs: type[Inputs]) -> Webhook:
-    """Return the webhook that a row of a manifest's ``triggers`` describes.
+    """Return the webhook for a row of a manifest's ``triggers``.
 
-    :raises DeclarationError: if it has no signature of the closed list: then anybody could forge its events.
+    :raises DeclarationError: if it has no signature of the closed list: anyone could forge its events.
     """
     about, http = row.get("webhook", {}), row.get("http", {})
     if "signature" not in about:
@@ -77,9 +78,9 @@ _TOLD = ("marker", "reference", "account")
 
 
 def _check_reading(key: str, about: Json, scheme: Scheme) -> None:
-    """Check that what an event takes from a request is signed.
+    """Check that the parts of a request from which an event is made are signed.
 
-    :raises DeclarationError: if it is not.
+    :raises DeclarationError: if they are not.
     """
     signed = scheme.signed if isinstance(scheme, Signature) else ""
     if isinstance(about.get("marker"), Mapping) and "{url}" not in signed:
@@ -98,7 +99,7 @@ class _Reading:
         self._challenge = challenge
 
     def __call__(self, request: HookRequest, hook: Hook) -> Received:
-        """Return the event; none for a handshake, and for what the trigger does not watch."""
+        """Return the event; none for a handshake, and for events that the trigger does not watch."""
         body = _form(request) if self._about.get("read") == "form" else request.json()
         answered = None if self._challenge is None else self._challenge.after(request, body, hook)
         if answered is not None:
@@ -119,8 +120,8 @@ class _Reading:
         return TriggerEvent(dict(body), key, kind, when, **self._told(request, body))
 
     def _told(self, request: HookRequest, body: Json) -> dict[str, Any]:
-        """Return the members by which the event is evidence, as far as the request has them. One about nothing that has the reference is
-        none: the provider tells of other things at the same address.
+        """Return the members by which the event is evidence, as far as the request has them. An event about an object without the reference
+        is no evidence: the provider reports other objects at the same address.
         """
         found: dict[str, Any] = {}
         for name in _TOLD:
@@ -138,8 +139,8 @@ class _Reading:
         return found
 
     def _key(self, request: HookRequest, body: Json) -> str | None:
-        """Return what makes it the same event: a signed ID, else all that is signed. Header fields are not, so they decide nothing. None
-        if it lacks the ID that it should have."""
+        """Return the key by which a repeated event is recognised: a signed ID, else everything that is signed. Header fields are unsigned,
+        so they do not count. None if it lacks a declared ID."""
         places = self._about.get("key")
         if places is None:
             return _digest(request, body, is_part="items" in self._about, is_form=self._about.get("read") == "form")
@@ -182,21 +183,21 @@ def _form(request: HookRequest) -> dict[str, Any]:
 
 
 def _digest(request: HookRequest, event: Json, *, is_part: bool, is_form: bool) -> str:
-    """Return a digest of what makes an event. Of a form, it is what is signed, in which names and values have no border: bytes that were
-    moved from one to the other make no other event."""
+    """Return a digest that identifies an event. For a form, it covers the signed text, in which names and values have no separator: bytes
+    moved from one to the other must not make another event."""
     if is_form:
         return sha256(f"{request.query_string}{form_text(request)}".encode()).hexdigest()
     return sha256(json.dumps(event, sort_keys=True).encode() if is_part else request.body).hexdigest()
 
 
 def _identified(item: Any, place: str) -> Any:
-    """Return the ID of a registration; of one that is an address, its last part, as requests have it in their paths."""
+    """Return the ID of a registration; if it is an address, its last part, which requests have in their paths."""
     found = find(item, place)
     return found.rpartition("/")[2] if isinstance(found, str) and found.startswith("https://") else found
 
 
 class _Registration:
-    """Registers a webhook's URL by requests of the manifest. Each may be repeated: what is there already is found by the URL."""
+    """Registers a webhook's URL by requests of the manifest. Each may be repeated: an existing registration is found by its URL."""
 
     def __init__(self, key: str, about: Json, *, learns: bool = False) -> None:
         self._key = key
@@ -204,7 +205,7 @@ class _Registration:
         self._learns = learns
 
     def enable(self, hook: Hook, clients: BoundClient) -> dict[str, Any] | Unfinished:
-        """Find the registration, and mend it; without one whose secret is known, create it. Return its ID, and its secret."""
+        """Find the registration, and correct it; create one if there is none with a known secret. Return its ID, and its secret."""
         values, known = self._values(hook), hook.remote.get("hookId")
         found = self._listed(values, clients)
         usable = [one for one in found if self._is_usable(one, known, hook)]
@@ -224,7 +225,7 @@ class _Registration:
         return made
 
     def disable(self, hook: Hook, clients: BoundClient) -> None:
-        """Remove all registrations of the URL; what is not there is done."""
+        """Remove all registrations of the URL; missing ones count as removed."""
         values = self._values(hook)
         for one in dict.fromkeys([*self._listed(values, clients), hook.remote.get("hookId")]):
             if one is not None:
@@ -238,7 +239,7 @@ class _Registration:
 
     @property
     def _keeps_secret(self) -> bool:
-        """True if the provider makes the secret, and tells it once."""
+        """True if the provider makes the secret, and shows it only once."""
         return "secret" in self._about
 
     def _values(self, hook: Hook) -> dict[str, Any]:

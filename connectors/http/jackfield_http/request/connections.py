@@ -68,8 +68,8 @@ class _Tested(HttpConnection):
 
 
 class _Headed(_Tested):
-    """Connection that says where the test's answer names the account, and whose requests may carry one more header field, for servers
-    that want two credentials."""
+    """Connection with the place of the account in the test's answer, and with an optional further header field, for servers that require
+    two credentials."""
 
     account_id_place: str | None = Field(
         None, title="Place of the Account's ID", schema=_PLACE, audience="platform",
@@ -152,7 +152,7 @@ class AnyBearer(_Headed, Certified, BearerToken, json_schema_extra=_BOTH):
 
 
 class _TokenSettings(HttpConnection):
-    """How the authorization server wants to be asked for tokens, and how it answers."""
+    """Form of the authorization server's token requests and answers."""
 
     authentication: ClientAuthentication = Field(
         "basic", alias="clientAuthentication", title="Client Authentication", audience="platform",
@@ -182,7 +182,7 @@ class _TokenSettings(HttpConnection):
         return replace(client, authentication=self.authentication, parameters=parameters, place=self.answer_place or "")
 
     def named(self) -> dict[str, str]:
-        """Return what the token is for."""
+        """Return the purpose of the token."""
         found = {"audience": self.audience, "resource": self.resource}
         return {name: value for name, value in found.items() if value is not None}
 
@@ -205,7 +205,7 @@ class _AnyAccount(_Headed, Certified, _TokenSettings, OAuth2AuthorizationCode):
         return self.asking(super().client(), {})
 
     def targets(self) -> Mapping[str, str]:
-        """Return what the token is for."""
+        """Return the purpose of the token."""
         return self.named()
 
 

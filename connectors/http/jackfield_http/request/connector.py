@@ -168,8 +168,9 @@ def request(asked: RequestInputs, api: HttpClient) -> Response:
 def graphql(asked: GraphqlInputs, api: HttpClient) -> GraphqlAnswer:
     """Send a GraphQL query or mutation.
 
-    A query is repeated as a read, a mutation never once its outcome is unknown. An answer with errors has failed, with the first message.
-    Data beside the errors of a query is returned if partial data is accepted. A mutation with both is in doubt: a part was carried out.
+    A query is repeated as a read; a mutation with an unknown outcome is never repeated. An answer with errors has failed, with the first
+    message. Data along with the errors of a query is returned if partial data is accepted. A mutation with both is in doubt: a part was
+    carried out.
     """
     url, effect = target(api, asked.url), effect_of(asked.query, asked.operation_name)
     step = _step("POST", asked.url, url)
@@ -184,7 +185,7 @@ def _document(asked: GraphqlInputs) -> dict[str, Any]:
 
 
 def _body(asked: RequestInputs, content: Callable[[StreamedFile], Any]) -> dict[str, Any]:
-    """Return the options for a request's body; ``content`` returns that of a file."""
+    """Return the options for a request's body; ``content`` returns a file's."""
     kind = {} if asked.content_type is None else {"content_type": asked.content_type}
     if asked.json_body is not None:
         return {"json": asked.json_body, **kind}
@@ -222,8 +223,7 @@ def _page(asked: RequestInputs, wanted: Paging, api: HttpClient, options: dict[s
 
 
 def _response(kind: str, answer: Answer, *, by_type: bool = False) -> Response:
-    """Return a response. Of a body that cannot be read, only its coding may be the reason where nobody has said what it should be
-    (``by_type``)."""
+    """Return a response. If nothing declares the body's type (``by_type``), a body is unreadable only because of its coding."""
     try:
         return _shaped(kind, answer)
     except Unreadable as error:

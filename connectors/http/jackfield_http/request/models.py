@@ -31,13 +31,13 @@ _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _KINDS: Mapping[str, Kind] = {"number": "page", "link": "linkHeader", **{kind: kind for kind in get_args(Kind)}}
 _CHOOSE_NOTHING = frozenset({"accept", "accept-language", "content-language", "content-type", "idempotency-key", "prefer", "traceparent",
                              "tracestate", "user-agent", "x-correlation-id", "x-request-id"})  # fmt: skip
-"""Header fields that choose no account: beside any other one, what a read without it does not find may be somewhere else."""
+"""Header fields that do not select an account: with any other field, a read without it may search another account."""
 _MAP = {"maxProperties": 200}
 _FEW = {"maxProperties": 20}
 _POINTER = {"pattern": "^(/[^/]*)*$"}
 _AFTER_SERVER = re.compile(r"[/?#]")
 _MOST_EVIDENCE = 3000
-"""Bytes of evidence as JSON: with the other facts of a doubt it must fit into what is kept of a call."""
+"""Maximum bytes of evidence as JSON: with the other facts of a doubt it must fit into a call's stored data."""
 PLACED = GivenMarker(values=("json", "form", "query"), texts=("url", "headers"), keyed="idempotencyHeader")
 """Places of the marker in a request."""
 GIVEN = GivenEvidence("request", {"method": "GET", "response": "json"}, within="/body", rules=("failed",))
@@ -70,7 +70,7 @@ class EndCodes(_Closed):
 
 
 class Paging(_Closed):
-    """How the response says that a list goes on."""
+    """Way in which the response shows that a list continues."""
 
     kind: Kind | Literal["number", "link"] = Field(
         title="Kind",
@@ -174,7 +174,7 @@ class EvidenceAbsent(_Closed):
 
 
 class RequestEvidence(_Closed):
-    """Read that finds out what became of a write whose answer was lost."""
+    """Read that finds the outcome of a write whose answer was lost."""
 
     url: str = Field(
         title="URL",
@@ -297,12 +297,13 @@ class RequestInputs(PageInputs):
 
     @property
     def real_effect(self) -> Effect:
-        """Effect of the request, by its method, or a more cautious one that the caller names."""
+        """Effect of the request, by its method, or a more cautious one from the caller."""
         by_method = _EFFECTS[self.method]
         return max(by_method, self.effect or by_method, key=_CAUTION.index)
 
     def rules(self) -> Iterable[Detail]:
-        """Find what the schema cannot: two bodies, header fields that are not the caller's, an effect that is too harmless."""
+        """Find faults that the schema cannot express: two bodies, header fields that callers must not set, an effect that is too
+        harmless."""
         bodies = {"json": self.json_body, "form": self.form, "multipart": self.multipart, "text": self.text, "file": self.file}
         given = [name for name, value in bodies.items() if value is not None]
         if len(given) > 1:
@@ -426,7 +427,7 @@ class GraphqlAnswer(Output):
 
     @model_serializer(mode="wrap")
     def _with_null_data(self, others: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Keep data that are null, which is a result; other members that are null are left out."""
+        """Keep null data, which is a result; other null members are left out."""
         return {**({"data": None} if "data" in self.model_fields_set else {}), **others(self)}
 
 

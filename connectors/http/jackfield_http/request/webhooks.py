@@ -27,7 +27,7 @@ _SETTINGS = ("header", "signed", "prefix", "separator", "time", "id", "encoding"
 
 
 class WebhookInputs(Inputs):
-    """How the sender signs, and what makes an event."""
+    """The sender's signature, and the parts of a request that make an event."""
 
     signature: Literal[
         "standardWebhooks", "svix", "hmac", "token", "secretPath", "github", "slack", "stripe", "twitch", "zendesk", "hubspot", "zoom",
@@ -164,7 +164,7 @@ def answer(request: HookRequest, hook: Hook) -> Received | None:
 
 @webhook.receive
 def receive(request: HookRequest, hook: Hook) -> Received:
-    """Any signed POST, or one that knows an unguessable path.
+    """Any signed POST, or one to an unguessable path.
 
     The body is the event: JSON as it is, anything else as text. The same request is the same event for 14 days.
     """

@@ -162,7 +162,8 @@ def _told(pipeline: Pipe, result: Result, settle: str) -> Result:
 
 
 def awaitable(result: Result, about: Mapping[str, Any], wait: Callable[[str, float | None], Result], more: str = "") -> Result:
-    """Return a Result in doubt that says which looks are made, and with which its caller can ``wait`` for them. ``more`` is added to its hint."""
+    """Return a Result in doubt that says which looks are made, and with which its caller can ``wait`` for them. ``more`` is added to its
+    hint."""
     error = copy.copy(result.error)
     if error is not None:
         error.hint = NextStep("settling", more=more, id=result.meta.invocation_id)
