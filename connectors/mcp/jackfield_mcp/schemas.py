@@ -259,7 +259,7 @@ class _Conversion:
         return found
 
     def _open_remainders(self, node: Json, found: dict[str, Any], place: str, *, is_looser: bool) -> None:
-        """Leave off the keywords that would refuse more without what was left off beside them."""
+        """Drop the keywords that would refuse more without the keywords already dropped next to them."""
         lost = [rest for rest, named in _REMAINDERS.items() if rest in found and len(found.get(named, ())) < len(_sized(node.get(named)))]
         lost += sorted(found.keys() & _UNEVALUATED) if is_looser else []
         if "contains" in found and "minContains" not in found and node.get("minContains") is not None:
@@ -269,7 +269,7 @@ class _Conversion:
             self._left_off(child(place, name), "without what is left off beside it, it would refuse more than the server does")
 
     def _keyword(self, name: str, value: Any, place: str) -> Any:
-        """Return the value of a keyword in 2020-12; None for one that is left out."""
+        """Return the value of a keyword in 2020-12; None for a dropped one."""
         if name == "$ref":
             return self._reference(value, place)
         if name in _ONE and value != [] and not isinstance(value, Mapping | bool):
@@ -374,9 +374,9 @@ class _Conversion:
         return found
 
     def _break_circles(self) -> None:
-        """Open the definitions that lead back to themselves without a step into the value: to judge by them would never end.
+        """Open the definitions that lead back to themselves without a step into the value: validation by them would never end.
 
-        :raises Unfit: if what they open could make others refuse more.
+        :raises Unfit: if opening them could make others refuse more.
         """
         ends: dict[str, bool] = {}
         names = {f"#/$defs/{name}": place for place, name in self._names.items()}

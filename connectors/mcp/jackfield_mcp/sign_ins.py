@@ -18,14 +18,14 @@ from jackfield_mcp.connections import McpConnection
 from jackfield_mcp.discovery import abroad, client_of, discovered
 
 ABOUT = "discovered"
-"""Member of a grant with what was found out when a person approved: it is sealed with the tokens, and stays when they rotate."""
+"""Member of a grant with the provider's data from the time of the approval: it is sealed with the tokens, and stays when they rotate."""
 _NOT_SENT = "none"
 
 Json = Mapping[str, Any]
 
 
 def _public() -> Guard:
-    """Return the guard of a sign-in that nobody has limited further. pydantic looks up the signature of a class each time."""
+    """Return the guard of a sign-in without further limits. pydantic looks up the signature of a class each time."""
     return Guard()
 
 
@@ -54,7 +54,7 @@ class McpAccount(McpConnection):
     def sign_in(self, context: OpenContext) -> SignIn:
         """Lease an access token for the approval.
 
-        :raises InvalidConnection: if nobody has approved, or it was for another server.
+        :raises InvalidConnection: if no person has approved, or the approval was for another server.
         """
         if context.grants is None:
             raise InvalidConnection("a connection that a person approves has to be stored", hint="Store the connection, and connect it.")
@@ -110,7 +110,8 @@ class McpAccount(McpConnection):
 
 
 def _earlier(context: OpenContext, server: Url) -> dict[str, tuple[str, ...]]:
-    """Return the scopes of an approval for this server, and those that it asked for since, by the issuer; nothing without one."""
+    """Return the scopes of an approval for this server, and the scopes that it asked for since, by the issuer; nothing without an
+    approval."""
     try:
         about = {} if context.grants is None else context.grants.find().value.get(ABOUT, {})
     except InvalidConnection:

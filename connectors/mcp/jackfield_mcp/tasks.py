@@ -23,7 +23,7 @@ Json = Mapping[str, Any]
 
 
 def started_or_output(result: Json) -> Started | ToolOutput:
-    """Return the handle of the task that a call was answered with, or the output of one that has ended already.
+    """Return the handle of the task with which a call was answered, or the output of an ended one.
 
     :raises JackfieldError: as ``output_of`` does.
     """
@@ -36,10 +36,10 @@ def started_or_output(result: Json) -> Started | ToolOutput:
 
 
 def poll(handle: Json, client: McpClient) -> PolledJob:
-    """Look at a task once; answer what it asks, where somebody answers.
+    """Poll a task once; answer its questions, if there is someone to answer.
 
     :raises JobFailed: if it has ended without success.
-    :raises JackfieldError: if it cannot be looked at: that ends nothing.
+    :raises JackfieldError: if it cannot be polled, which does not end it.
     """
     found = client.task(handle[_IDENTIFIER])
     status, text = found.get("status"), one_line(found.get("statusMessage"), _LONGEST_TEXT)
@@ -57,13 +57,13 @@ def poll(handle: Json, client: McpClient) -> PolledJob:
 
 
 def cancel(handle: Json, client: McpClient) -> NoOutput:
-    """Ask the server to cancel a task; the next poll sees what became of it."""
+    """Ask the server to cancel a task; the next poll shows the outcome."""
     client.cancel_task(handle[_IDENTIFIER])
     return NoOutput()
 
 
 def _answered(identifier: str, asks: InputRequired, client: McpClient) -> str:
-    """Answer what a task asks, and return what to tell of it: without an answer, it waits for one that is given at the server."""
+    """Answer a task's questions, and return a text about them: without an answer here, the task waits for one given at the server."""
     words = asks.provider.message if asks.provider is not None else None
     try:
         client.answer_task(identifier, asks)

@@ -60,8 +60,8 @@ class MysqlClient(SessionClient[Session]):
     def change(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Committed:
         """Run a statement in a transaction of its own, and commit it.
 
-        :raises JackfieldError: with ``sent``: unknown if the answer to the statement or its commit is lost. Tables that know no
-            transactions change before the commit, and no server tells of a commit afterwards.
+        :raises JackfieldError: with ``sent``: unknown if the answer to the statement or its commit is lost. Tables without transactions
+            change before the commit, and no server reports on a commit afterwards.
         """
         check_statement(statement)
         check_stays(statement)
@@ -76,7 +76,7 @@ class MysqlClient(SessionClient[Session]):
         return self.used("statement", run, safe=False, obeys=True)
 
     def refused(self, refusal: Refusal, session: Session) -> JackfieldError:
-        """Roll back what was refused, and return the error: with ``sent`` unknown if a part stays, or that cannot be told."""
+        """Roll back a refused statement, and return the error: with ``sent`` unknown if a part stays, or its state is unknown."""
         try:
             with session.reading(Sent.UNKNOWN):
                 session.run("ROLLBACK", Sent.UNKNOWN)
@@ -118,7 +118,8 @@ def _variables(statement: str, parameters: Sequence[Any]) -> str:
 
 
 def _run(session: Session, variables: str, count: int, most: int, *, drains: bool) -> Rows:
-    """Let the server prepare and execute the caller's statement: it tells placeholders from texts, and takes no second statement."""
+    """Let the server prepare and execute the caller's statement: it distinguishes placeholders from texts, and accepts no second
+    statement."""
     session.run(variables)
     session.run("PREPARE jackfield FROM @jackfield")
     using = f" USING {', '.join(f'@jackfield{place}' for place in range(count))}" if count else ""

@@ -17,7 +17,7 @@ _ICON = (
 )
 _MOST_OFFERED = 1000
 UNRECORDED = "The server tells nobody what became of a transaction, and a marker would need a column of the caller's own table."
-"""Why writes have no evidence."""
+"""Reason why writes have no evidence."""
 
 connector = Connector(
     "mysql",

@@ -46,7 +46,7 @@ MEANINGS = Meanings(
     (Rejected, "the server refused the statement", "Check the statement and the values."),
 )
 ENDS = frozenset({"1053", "1317", "1927", "1077"})
-"""Refusals by which a connection ends: after a COMMIT, they do not say what became of it."""
+"""Refusals by which a connection ends: after a COMMIT, they leave its outcome unknown."""
 _WRONG_COUNT = "1210"
 
 

@@ -1,4 +1,4 @@
-"""Statements that read. A read-only transaction keeps tables from changing; what it lets through is refused by its words.
+"""Statements that read. A read-only transaction keeps tables from changing; other changes are refused by the statement's words.
 
 A word is read as the server does (MariaDB's documentation, "Comment Syntax", "Identifier Names"); statements are sent with a ``sql_mode``
 in which a backslash escapes and double quotes are strings.

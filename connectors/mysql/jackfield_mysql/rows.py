@@ -78,6 +78,6 @@ def insert_rows(asked: InsertRows, client: MysqlClient) -> Changed:
     keywords=("insert or update", "merge rows"),
 )
 def upsert_rows(asked: UpsertRows, client: MysqlClient) -> Changed:
-    """Insert rows, or change those whose primary or unique key exists already. A row that is changed counts twice."""
+    """Insert rows, or change those whose primary or unique key exists already. A changed row counts twice."""
     given = ", ".join(f"{quoted(name)} = VALUES({quoted(name)})" for name in columns_of(asked.rows))
     return changed(client.change(*asked.statement(f" ON DUPLICATE KEY UPDATE {given}")))

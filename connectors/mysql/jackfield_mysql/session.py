@@ -28,8 +28,8 @@ _RESET = 0x1F
 Row = tuple[Any, ...]
 _QUICK, _QUICK_DONE = "caching_sha2_password", b"\x01\x03"
 _PROOFS = ("mysql_native_password", "client_ed25519")
-"""Logins that prove that the password is known, and never send it: all that a server gets that was not verified, with the quick path of
-``caching_sha2_password``. PyMySQL has others, which are refused, as are those that it may learn."""
+"""Logins that prove knowledge of the password without sending it: with the quick path of ``caching_sha2_password``, an unverified server
+gets no others. PyMySQL's other logins, present and future, are refused."""
 _UNNAMED = ""
 """Login of a greeting that names none: PyMySQL answers it as it does ``mysql_native_password``."""
 
@@ -67,13 +67,13 @@ class _Quick(_Refuse):
 
 
 class _Unverified(dict[str, type[_Refuse] | None]):
-    """PyMySQL's logins by name, for a server that was not verified; None for those that PyMySQL may answer by itself."""
+    """PyMySQL's logins by name, for an unverified server; None for logins that PyMySQL may answer by itself."""
 
     def __init__(self) -> None:
         super().__init__({_QUICK: _Quick, **dict.fromkeys(_PROOFS)})
 
     def get(self, name: str | bytes, _default: Any = None) -> Any:  # PyMySQL asks for bytes, and for text then
-        """Return what a login is done with."""
+        """Return the implementation of a login."""
         return dict.get(self, name.decode("ascii", "replace") if isinstance(name, bytes) else name, _Refuse)
 
 
@@ -142,7 +142,7 @@ class _Link(Connection):
 
 
 class Session(ServerSession):
-    """Connection to one server. ``warnings`` are those of the last statement."""
+    """Connection to one server. ``warnings`` are the last statement's."""
 
     def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline) -> None:
         self._link = _Link(address, login)
@@ -175,7 +175,7 @@ class Session(ServerSession):
             self._link.connect(self._sock)
 
     def stands(self) -> bool:
-        """Return True once it has forgotten what the call before has left: variables, locks, temporary tables."""
+        """Return True once it has dropped the state of the last call: variables, locks, temporary tables."""
         if not self.is_quiet:
             return False
         with self.reading(Sent.NOTHING):
@@ -184,7 +184,7 @@ class Session(ServerSession):
         return True
 
     def refusal(self, error: Exception) -> Refusal | None:
-        """Return the refusal that an error of the server tells; after all others the connection is of no use.
+        """Return the refusal in an error of the server; after any other error the connection is unusable.
 
         :raises JackfieldError: if the server does not speak TLS.
         """
@@ -198,7 +198,7 @@ class Session(ServerSession):
         return None
 
     def run(self, statement: str, sent: Sent = Sent.NOTHING) -> list[Row]:
-        """Run a statement of our own, and return its rows. ``sent`` is what a lost answer means.
+        """Run a statement of our own, and return its rows. ``sent`` is the state of the request if the answer is lost.
 
         :raises Refusal: if the server refuses it; JackfieldError if the connection ends or the deadline passes.
         """
@@ -216,8 +216,8 @@ class Session(ServerSession):
                 raise ValueError  # rows confirm nothing
 
     def execute(self, statement: str, sent: Sent, keep: Callable[[Row], bool | None]) -> tuple[str, ...]:
-        """Run a statement, and return the names of its columns. Its rows go to ``keep`` as they arrive, which returns True once it wants no
-        more of them: the session is closed then. Of several results, the first one with columns counts.
+        """Run a statement, and return the names of its columns. Its rows go to ``keep`` as they arrive; once ``keep`` returns True, it
+        wants no more of them, and the session is closed. Of several results, the first one with columns counts.
 
         :raises Refusal: as ``run`` does.
         """
@@ -255,4 +255,4 @@ class Session(ServerSession):
 
 
 def _ignored(_row: Row) -> None:
-    """Take a row that nobody has asked for."""
+    """Accept an unrequested row."""

@@ -1,7 +1,7 @@
 """JSON values as literals of the server, and its texts as JSON values.
 
-A value reaches the server in a user variable, so it is never a part of the statement; texts and bytes are written in hexadecimal. What JSON
-cannot hold as a number without loss (DECIMAL) is text; dates and times are ISO 8601, TIMESTAMP in UTC; bytes are base64.
+A value reaches the server in a user variable, so it is never a part of the statement; texts and bytes are written in hexadecimal. Numbers
+that JSON cannot hold without loss (DECIMAL) are text; dates and times are ISO 8601, TIMESTAMP in UTC; bytes are base64.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BYTES = "base64"
 
 
 def literal(value: Any) -> str:
-    """Return the literal of a JSON value; ``{"base64": "…"}`` stands for bytes.
+    """Return the literal of a JSON value; ``{"base64": "…"}`` represents bytes.
 
     :raises Unfit: if it has none.
     """

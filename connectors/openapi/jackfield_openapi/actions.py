@@ -55,7 +55,7 @@ class Actions:
         self.fields: Json = {}
         """Values of connections that are parts of requests, by name."""
         self.shown: dict[str, Shown] = {}
-        """What the document shows of each action by its key."""
+        """The document's examples of each action, by its key."""
         self.cases: dict[str, tuple[Case, ...]] = {}
         """Dry runs of each action by its key."""
 
@@ -152,7 +152,7 @@ class Actions:
             self._report.assumed("response is a stream", operation.at, "a stream that comes in place of JSON is read as its items")
 
     def _response(self, operation: Operation) -> Response:
-        """Return the response that becomes the output: of a job that of the request which ends it, if the document has it."""
+        """Return the response that becomes the output: for a job the response of the request that ends the job, if the document has it."""
         job = job_of(operation)
         if job is None:
             return self._contents.response(operation)
@@ -301,7 +301,7 @@ def _titled(name: str, key: str, schema: Json) -> Json:
 
 
 def _encoded(text: str) -> str:
-    """Percent-encode what a URL cannot hold, except for the names of parameters in braces."""
+    """Percent-encode characters that a URL cannot contain, except the names of parameters in braces."""
     return _UNFIT.sub(lambda found: found[1] or quote(found[0], safe=""), text)
 
 

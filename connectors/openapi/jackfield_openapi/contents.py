@@ -77,7 +77,7 @@ class RequestBody:
     description: str
     example: Any = None
     is_flat: bool = False
-    """Its members are inputs of their own."""
+    """True if its members are inputs of their own."""
     has_stream_flag: bool = False
     """A member ``stream``, true or false, asks for a stream in place of one JSON value."""
     shown: tuple[Example, ...] = ()
@@ -86,7 +86,7 @@ class RequestBody:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """Success response of an action: the schema of its output, the binding's row, and what paging looks at."""
+    """Success response of an action: the schema of its output, the binding's row, and the data for paging."""
 
     schema: Any
     row: Json
@@ -97,7 +97,7 @@ class Response:
     types: Mapping[str, list[str]] | None = None
     """Media types that the document declares, by status."""
     is_also_stream: bool = False
-    """The same status may be a stream of items instead of JSON."""
+    """True if the same status may be a stream of items instead of JSON."""
 
 
 def _is_media(name: str) -> bool:
@@ -117,7 +117,7 @@ def _kind(media: str) -> str:
 
 
 def _named(media: str) -> str:
-    """Return the media type to name in a header: that of JSON for a range like ``application/*+json``, which only documents have."""
+    """Return the media type to name in a header: JSON's for a range like ``application/*+json``, which occurs only in documents."""
     return "application/json" if is_json(media) and "*" in media else media
 
 
@@ -360,7 +360,7 @@ class Contents:
         return _member("items", {"type": "array", "items": item})
 
     def _example(self, given: Json) -> Any:
-        """Return the first example of a body; that of a list of examples may be a reference."""
+        """Return the first example of a body; the first in a list of examples may be a reference."""
         if given.get("example") is not None:
             return given["example"]
         listed = given.get("examples")

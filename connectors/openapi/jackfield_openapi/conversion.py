@@ -176,7 +176,7 @@ def title_in(document: Json) -> str:
 
 
 def key_in(document: Json) -> str:
-    """Return the key of a connector that is made of a document, if nobody chooses another."""
+    """Return the default key of a connector made from a document."""
     servers = document.get("servers")
     first = servers[0] if isinstance(servers, list) and servers else None
     url = first.get("url") if isinstance(first, dict) else f"https://{document.get('host', '')}"
@@ -184,7 +184,7 @@ def key_in(document: Json) -> str:
 
 
 def _version(given: object) -> str:
-    """Return a version of PEP 440 from that of the document; dates such as 2024-05-01 become 2024.5.1."""
+    """Return a version of PEP 440 for the document's version; dates such as 2024-05-01 become 2024.5.1."""
     text = str(given or "").strip()
     date = re.match(r"(\d{4})-(\d{2})-(\d{2})", text)
     if date is not None:

@@ -1,4 +1,4 @@
-"""Curation of a connector as a whole: what an overlay says in ``x-jackfield`` at the top of the document, and examples of operations."""
+"""Curation of a connector as a whole: an overlay's settings in ``x-jackfield`` at the top of the document, and examples of operations."""
 
 from __future__ import annotations
 
@@ -163,14 +163,14 @@ def _documented(response: Response) -> Json:
 
 
 def documented(shown: Any) -> Json:
-    """Return the output that a documented response becomes; that of one that is not shown is empty."""
+    """Return the output for a documented response; without one, it is empty."""
     return {} if shown is None else as_output(shown)
 
 
 def job_of(operation: Operation) -> Json | None:
-    """Return the job that an operation starts, as its overlay has it; None if it starts none.
+    """Return the job that an operation starts, from its overlay; None if it starts none.
 
-    :raises InvalidInput: if it lacks what polls need.
+    :raises InvalidInput: if it lacks data that polls need.
     """
     found = operation.extension.get("job")
     if found is None:
@@ -193,9 +193,9 @@ def shortened(value: Any) -> Any:
 
 
 def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
-    """Write into a manifest what ``x-jackfield`` of the document says, and complete the examples of its actions.
+    """Apply the document's ``x-jackfield`` to a manifest, and complete the examples of its actions.
 
-    :raises InvalidInput: if a member of it is not known.
+    :raises InvalidInput: if it has an unknown member.
     """
     given = extension if isinstance(extension, dict) else {}
     known = {"connections", "optionSources", "recipients", "triggers", "account", "signIns", "noEvidence"}

@@ -1,4 +1,4 @@
-"""Pages of a list as an overlay declares them: what it says is checked, since a slip would end the list after its first page."""
+"""Pages of a list as an overlay declares them: the declaration is checked, since an error would end the list after its first page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 def declared_pages(operation: Operation, given: Mapping[str, Any], drawn: Drawn) -> tuple[Any, str, Json]:
-    """Return what an overlay says about the pages of an operation.
+    """Return an overlay's declaration of the pages of an operation.
 
     :raises InvalidInput: if it is not valid: a list would end after its first page.
     """
@@ -56,7 +56,7 @@ def _input(named: Any, drawn: Drawn) -> Any:
 
 
 def _fetching_fault(operation: Operation, kind: object, pages: Json) -> str | None:
-    """Return what is wrong with how an overlay has pages fetched and ended."""
+    """Return the fault in an overlay's declaration of how pages are fetched and ended."""
     header = pages.get("header")
     if type(pages.get("first", 0)) is not int:
         return "'first' must be a whole number"
@@ -68,7 +68,7 @@ def _fetching_fault(operation: Operation, kind: object, pages: Json) -> str | No
 
 
 def _end_fault(kind: object, pages: Json) -> str | None:
-    """Return what is wrong with what an overlay has end a list."""
+    """Return the fault in an overlay's declaration of a list's end."""
     for name in ("ends", "cuts"):
         given = pages.get(name, [])
         if not isinstance(given, list) or not all(map(_is_end, given)):
@@ -94,7 +94,7 @@ def _is_end(given: object) -> bool:
 
 
 def _place_fault(operation: Operation, kind: object, pages: Json) -> str | None:
-    """Return what is wrong with where an overlay has later pages fetched."""
+    """Return the fault in an overlay's declaration of where later pages are fetched."""
     if operation.method != "get" and kind in ("url", "linkHeader"):
         return f"pages of the kind '{kind}' are fetched by GET, and this is a {operation.method.upper()}"
     further = pages.get("continue")

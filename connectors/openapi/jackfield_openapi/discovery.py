@@ -2,8 +2,8 @@
 
 https://developers.google.com/discovery/v1/reference/apis
 
-Paths are those of ``flatPath``, where it is there: each part of a resource's name is an input of its own. Keys are made from the method's
-ID, ``gmail.users.messages.send`` is ``sendMessage``. Parameters of every method, such as ``prettyPrint``, are left out.
+Paths come from ``flatPath``, if present: each part of a resource's name is an input of its own. Keys are made from the method's ID,
+``gmail.users.messages.send`` is ``sendMessage``. Parameters of every method, such as ``prettyPrint``, are left out.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def openapi_of(given: Mapping[str, Any]) -> Json:
 
 
 def _version(given: Mapping[str, Any]) -> str:
-    """Return the document's revision as a date, which tells documents of one version of the API apart; else that version."""
+    """Return the document's revision as a date, which distinguishes documents of one version of the API; else that version."""
     found = re.fullmatch(r"(\d{4})(\d{2})(\d{2})", str(given.get("revision", "")))
     return "-".join(found.groups()) if found else str(given.get("version", "1"))
 
@@ -72,7 +72,7 @@ def _root(given: Mapping[str, Any]) -> str:
 
 
 def _methods(given: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the methods of a document or a resource, those of its inner resources included."""
+    """Yield the methods of a document or a resource, including its inner resources' methods."""
     yield from given.get("methods", {}).values()
     for inner in given.get("resources", {}).values():
         yield from _methods(inner)
@@ -164,7 +164,7 @@ def _scopes(given: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _breadth(scope: str) -> tuple[bool, bool]:
-    """Return how much a scope allows, roughly: any of a method's scopes is enough, and the first is what the action says it needs."""
+    """Return an estimate of a scope's breadth: any of a method's scopes is enough, and the first becomes the action's declared one."""
     return "/auth/" not in scope or "cloud-platform" in scope or "addons" in scope, ".readonly" not in scope
 
 
@@ -201,7 +201,7 @@ def _parameter(name: str, given: Mapping[str, Any]) -> Json:
 
 
 def _schema(given: Any, *, is_named: bool = False) -> Json:
-    """Return a schema; ``is_named``: of a parameter, which has its description beside it."""
+    """Return a schema; ``is_named``: it belongs to a parameter, which has its own description."""
     if not isinstance(given, dict):
         return {}
     if isinstance(given.get("$ref"), str):
@@ -236,7 +236,7 @@ def _value(text: Any, kind: Any) -> Any:
 
 
 def _sign_in(given: Mapping[str, Any], methods: list[Mapping[str, Any]]) -> tuple[Json, Json]:
-    """Return the security schemes, and what the document's curation says about them. A document without scopes takes an API key."""
+    """Return the security schemes, and the document's curation of them. A document without scopes takes an API key."""
     scopes = _scopes(given)
     if not scopes:
         return {

@@ -1,7 +1,7 @@
-"""Dry runs of a document's own request examples: what its owner shows must be a call that its connector accepts.
+"""Dry runs of a document's own request examples: its connector must accept the calls that the document shows.
 
-An example is prepared, judged and encoded as a call does it, without sending. The inputs that it leaves out are not demanded. A refused
-example is in the report with the first faults: the document contradicts itself there, or the connector misses something.
+An example is prepared, checked and encoded as in a call, without sending. Its omitted inputs are not required. A refused example is in the
+report with the first faults: the document contradicts itself there, or the connector lacks something.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jackfield_openapi.contents import RequestBody
 
 _MOST_FAULTS = 3
-"""Faults of an example that the report tells."""
+"""Maximum number of an example's faults in the report."""
 _MOST_REFERENCES = 10
 
 Json = dict[str, Any]
@@ -33,7 +33,7 @@ Judge = Callable[[Mapping[str, Any]], tuple[dict[str, Any], tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Inputs of one dry run. ``whole`` demands what the body requires; a parameter is judged alone."""
+    """Inputs of one dry run. ``whole`` requires the body's required members; a parameter is checked alone."""
 
     at: str
     inputs: Json
@@ -67,7 +67,7 @@ def cases_of(parameters: Iterable[tuple[str, Example]], body: RequestBody | None
 
 
 def _parse_value(value: Any) -> Any:
-    """Return the value that a text stands for: documents show JSON as text, too."""
+    """Return the value that a text encodes: documents show JSON as text, too."""
     if isinstance(value, str):
         with suppress(ValueError, RecursionError):
             return json.loads(value)
@@ -95,7 +95,7 @@ _DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"
 
 
 def _listed(action: Json, case: Case) -> Case | None:
-    """Return the case with the list that the text in the URL stands for; None if the example is no such text."""
+    """Return the case with the list that the text in the URL encodes; None if the example is not such a text."""
     key, value = next(iter(case.inputs.items()), ("", None))
     if case.whole or not isinstance(value, str) or action["inputs"]["properties"][key].get("type") != "array":
         return None

@@ -1,4 +1,4 @@
-"""Evidence of operations, which a person declares in an overlay: where a call leaves its marker, and which reads find it again."""
+"""Evidence of operations, which a person declares in an overlay: the place of a call's marker, and the reads that find the marker again."""
 
 from __future__ import annotations
 
@@ -42,9 +42,10 @@ def explain_doubts(manifest: Json, extension: Any) -> None:
 
 
 def check_looks(manifest: Json) -> None:
-    """Require that what looks ask for is there.
+    """Require that the targets of looks exist.
 
-    :raises InvalidInput: if a look asks no read of the connector, or with an input that it lacks, or an event comes from no trigger.
+    :raises InvalidInput: if a look's read does not exist in the connector, or lacks one of the look's inputs, or an event comes from no
+        trigger.
     """
     fault = next(unfit_looks(manifest), None)
     if fault is not None:

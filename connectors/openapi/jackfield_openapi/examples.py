@@ -30,7 +30,7 @@ class Shown:
 
 
 def add_examples(drafts: list[Draft], shown: Mapping[str, Shown], definitions: Json, report: Report) -> None:
-    """Give each action without an example one that its schemas accept, if there is one."""
+    """Give each action without an example one that its schemas accept, if such an example exists."""
     if len(drafts) > MOST_ACTIONS:
         report.assumed("no examples", "/paths", f"a connector of more than {MOST_ACTIONS} actions has only the examples of its overlay")
         return

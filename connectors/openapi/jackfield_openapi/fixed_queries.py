@@ -1,6 +1,6 @@
 """GraphQL operations whose document is part of the curation: ``graphql`` of ``x-jackfield`` with ``query``, ``variables`` and ``result``.
 
-The members of the operation's body are the variables, each an input of its own, and the schema of its response is that of the result.
+The members of the operation's body are the variables, each an input of its own, and the schema of its response is the result's.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Json = dict[str, Any]
 
 
 def fixed_query(operation: Operation) -> Json | None:
-    """Return what an operation says about its GraphQL document; None if it has none of its own."""
+    """Return an operation's declaration of its GraphQL document; None if it has none of its own."""
     given = operation.extension.get("graphql")
     return given if isinstance(given, dict) else None
 
 
 def with_query(operation: Operation) -> Operation:
-    """Return an operation with what its GraphQL document says about it: the effect, the pages, and the connection test that it is.
+    """Return an operation with its GraphQL document's facts applied: the effect, the pages, and whether it is the connection test.
 
     :raises InvalidInput: if it is not valid.
     """

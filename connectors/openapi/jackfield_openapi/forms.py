@@ -1,4 +1,4 @@
-"""Forms among which a value chooses: which discriminator's values belong to each, and where a choice really excludes."""
+"""Alternative forms of a value: the discriminator's values of each, and whether the alternatives exclude each other."""
 
 from __future__ import annotations
 

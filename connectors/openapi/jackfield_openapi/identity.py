@@ -1,4 +1,4 @@
-"""Connection tests: which request proves that credentials are accepted, and where its answer names the account."""
+"""Connection tests: the request that proves that credentials are accepted, and the place of the account in its answer."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from jackfield_http.accounts import OWN_PATH
 from jackfield_openapi.operations import Operation
 
 _DOUBTFUL = re.compile(r"/(|ping|test|[a-z]*\.?test|health|healthz|status|version|errors?|oembed|\.well-known/.*)/?$", re.IGNORECASE)
-"""Paths that many servers answer to anybody: such a test proves nothing."""
+"""Paths that many servers answer without credentials: such a test proves nothing."""
 _MEMBERS = frozenset({"query", "body", "failed"})
 
 Json = dict[str, Any]
 
 
 def declared_probe(operation: Operation, connection: list[Json], server: int) -> str | Json | None:
-    """Return the request that an operation is as a connection test, if its ``probe`` says so: a path, or what the manifest has for it.
+    """Return the request of an operation that is declared as connection test by its ``probe``: a path, or the manifest's object for it.
 
-    :raises InvalidInput: if it cannot be sent as it is, or may change something.
+    :raises InvalidInput: if it needs inputs, or may change something.
     """
     given = operation.extension.get("probe")
     if given is None or given is False:
@@ -67,9 +67,9 @@ def probe_of(row: Json, actions: list[Json]) -> str | None:
 
 
 def with_sign_ins(root: Json) -> Json:
-    """Return a document whose security schemes are those of ``signIns``, if it has them; each of them serves every operation.
+    """Return a document whose security schemes come from ``signIns``, if present; each of them serves every operation.
 
-    :raises InvalidInput: if they are no schemes by name.
+    :raises InvalidInput: if they are not schemes by name.
     """
     extension = root.get("x-jackfield")
     given = extension.get("signIns") if isinstance(extension, dict) else None

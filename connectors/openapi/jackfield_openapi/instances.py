@@ -110,7 +110,7 @@ class Instances:
             raise TooLarge("no short value fits")
 
     def _copied(self, value: Any) -> Any:
-        """Take what the document gives from the budget: a list may have it thousands of times."""
+        """Charge the document's values to the budget: a list may repeat them thousands of times."""
         self._spend(size=len(str(value)))
         return value
 
@@ -150,7 +150,7 @@ class Instances:
         return choices[0] if self._random is None else self._random.choice(choices)
 
     def _merged(self, schema: Any, depth: int) -> Json:
-        """Return a schema with its reference, its branches and one of its alternatives folded in, as far as a value needs them."""
+        """Return a schema with its reference, its branches and one of its alternatives merged, as far as a value needs them."""
         if not isinstance(schema, dict):
             return {}
         if depth > _BOTTOM:
@@ -273,7 +273,7 @@ def _count(node: Json, name: str, usual: int) -> int:
 
 
 def _fold(made: Json, name: str, value: Any) -> None:
-    """Add a keyword of a branch to what the branches before it said."""
+    """Add a keyword of a branch to the keywords of earlier branches."""
     if name not in made or value is True:
         made.setdefault(name, value)
     elif name == "properties":

@@ -190,7 +190,7 @@ _DULL = frozenset({"api", "rest"})
 _VERSION = re.compile(r"v\d+(?:[._]\d+)*(?:beta\d*|alpha\d*)?$")
 _LONGEST_TITLE = 80
 _SENTENCE = re.compile(r"(?<![.]\w)(?<!\b(?:etc|inc|ltd|org))(?<![.])[.]$", re.IGNORECASE)
-"""The full stop of a sentence: not that of an abbreviation such as "etc." or "U.S.", nor one of three."""
+"""The full stop of a sentence: not of an abbreviation such as "etc." or "U.S.", nor one of three."""
 
 
 def words(text: str) -> list[str]:
@@ -323,7 +323,7 @@ def connector_key(title: str, url: str = "") -> str:
 
 
 class Keys:
-    """Keys of a document's actions. Those of the lock are kept; others are new and unique."""
+    """Keys of a document's actions. Keys in the lock are kept; others are new and unique."""
 
     def __init__(self, locked: Mapping[str, str]) -> None:
         self._locked = dict(locked)

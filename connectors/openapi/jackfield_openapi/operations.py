@@ -29,7 +29,7 @@ CURATED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: its own JSON, its place, and the parameters of it and its path, references resolved."""
+    """One operation: its own JSON, its place, and its own and its path's parameters, references resolved."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class Operation:
 
     @property
     def verb(self) -> str:
-        """First word of the operation's id, in lower case; without an id, that of a path such as ``/getMonitors``. Else empty."""
+        """First word of the operation's id, in lower case; without an id, the first word of a path such as ``/getMonitors``. Else empty."""
         given = self.raw.get("operationId")
         if isinstance(given, str):
             found = words(given)

@@ -1,8 +1,8 @@
-"""Detection of pagination: how an operation takes a page and where its response names the next one, each with a confidence.
+"""Detection of pagination: the way in which an operation takes a page and its response names the next one, each with a confidence.
 
-The first rule that fits counts: what the vendor says, a page token in both directions, a declared ``Link`` header, the next page's address
-in the body. After these come the last item's id, page numbers and offsets. Names are hints; the types of the document decide: a token is a
-text or a number, never an object, and only a number is counted. ``high`` and ``medium`` are switched on; ``low`` stays a suggestion.
+The first matching rule decides: the vendor's declaration, a page token in both directions, a declared ``Link`` header, the next page's
+address in the body. After these come the last item's id, page numbers and offsets. Names are hints; the types of the document decide: a
+token is a text or a number, never an object, and only a number is counted. ``high`` and ``medium`` take effect; ``low`` stays a suggestion.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _LINKS_OUT = frozenset(
     ["nextlink", "odatanextlink", "nextpageurl", "nexturl", "nextpagelink", "nextpageuri", "nexthref", "nexturi", "nextrecordsurl"]
 )
 _NEXT = frozenset(["next", "nextpage"])
-"""Objects about the next page: a member that has the name of an input is what the input takes."""
+"""Objects about the next page: a member with the name of an input has the input's value for it."""
 _ADDRESSES = frozenset(["href", "url", "uri", "link"])
 _OF_ITEMS = "items|results|records|entries|rows|data|pages?"
 _MORE = re.compile(rf"(?:has|is|are)?more(?:{_OF_ITEMS})?(?:available|incollection|remaining)?|hasnext(?:page)?|(?:is|was)?truncated")
@@ -154,7 +154,7 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """How an operation may be asked for a page: its inputs by plain names with their types, and the members of its response."""
+    """Inputs by which an operation may be asked for a page, by plain names with their types, and the members of its response."""
 
     by_plain: Mapping[str, str]
     types: Mapping[str, set[str]]
@@ -222,7 +222,7 @@ class _Asked:
         return self.place(frozenset(["next"]), is_text=True) or next(inside, None)
 
     def in_header(self, headers: Iterable[str]) -> Json | None:
-        """Return the input that takes what a header field of the response has, with that field."""
+        """Return the input that takes the value of a response's header field, with that field."""
         for header in headers:
             name = plain(header)
             page = next((key for one, key in self.by_plain.items() if one in _PAGES), None) if name.endswith("nextpage") else self.token
@@ -311,7 +311,7 @@ class Pages:
         return self._last(asked, response, items) or self._counted(operation, asked)
 
     def _last(self, asked: _Asked, response: Response, items: str | None) -> tuple[Kind, str, Json] | None:
-        """Return the pagination of a list that goes on after its last item: the response says which that is, or the item has an ID."""
+        """Return the pagination of a list that continues after its last item: the response names the item, or the item has an ID."""
         after = asked.by_plain.get("startingafter") or asked.by_plain.get("after")
         hint = asked.flag
         if after is None or "more" not in hint:
@@ -372,7 +372,7 @@ class Pages:
         return any("id" in self._composition.members(part.get("items")) for part in parts)
 
     def _start(self, operation: Operation, names: frozenset[str]) -> int | None:
-        """Return where the parameter with one of these names begins to count, 0 or 1; None if the document does not say it."""
+        """Return the number at which the parameter with one of these names begins to count, 0 or 1; None if the document does not say."""
         for parameter, _ in operation.parameters:
             if parameter["in"] != "query" or plain(parameter["name"]) not in names:
                 continue
@@ -416,7 +416,7 @@ class Pages:
         return bool(declared)
 
     def _members(self, raw: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
-        """Yield the members of a response that may say how its list goes on; objects about pages are looked into."""
+        """Yield the members of a response that may show whether its list continues, including members of objects about pages."""
         for name, subs in self._composition.members(raw).items():
             low, place, types = plain(name), at + pointer(name), self._types(subs)
             if low in _WITHIN and place.count("/") <= _DEEPEST:
@@ -462,7 +462,7 @@ def _at(example: Any, steps: Iterable[str]) -> Any:
 
 
 def _shown(example: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
-    """Yield the members of an example of a response that may say how its list goes on: documents leave them out of schemas."""
+    """Yield the members of a response's example that may show whether its list continues: documents leave them out of schemas."""
     for name, value in example.items() if isinstance(example, Mapping) else ():
         low, place = plain(str(name)), at + pointer(str(name))
         if low in _WITHIN and place.count("/") <= _DEEPEST:
@@ -471,7 +471,7 @@ def _shown(example: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
 
 
 def _vendors(said: Any) -> Json | None:
-    """Return what the vendor of Azure's documents says about the pages of an operation."""
+    """Return the declaration of an operation's pages by the vendor of Azure's documents."""
     if not isinstance(said, dict) or not isinstance(said.get("nextLinkName"), str):
         return None
     row = {"response": pointer(said["nextLinkName"])}

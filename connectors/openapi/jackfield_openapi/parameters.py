@@ -50,7 +50,7 @@ class Drawn:
     fields: Json = field(default_factory=dict)
     """Schemas of these values."""
     together: Json = field(default_factory=dict)
-    """Inputs that each member of an optional body needs beside it."""
+    """Inputs that each member of an optional body requires in addition."""
 
 
 def drawn(operation: Operation, schemas: Schemas, report: Report, path_keys: Mapping[str, str] = NO_KEYS) -> Drawn:
@@ -231,7 +231,7 @@ _LEAST = {"string": "minLength", "array": "minItems", "object": "minProperties"}
 
 
 def _not_empty(schema: Json) -> Json:
-    """Return a schema that refuses an empty value and null: in a URL it would look like one that was left out, and select everything."""
+    """Return a schema that refuses an empty value and null: in a URL it would look like an omitted one, and select everything."""
     given = schema.get("type")
     if isinstance(given, list) and "null" in given:
         rest = [name for name in given if name != "null"]
@@ -261,7 +261,7 @@ def _style(parameter: Json, row: Json, at: str, report: Report) -> None:
 
 
 def _shown(parameter: Json, at: str, schemas: Schemas) -> Iterator[Example]:
-    """Yield all examples of a parameter, also those of its media type."""
+    """Yield all examples of a parameter, including its media type's."""
     yield from examples_of(parameter, at, schemas.pointing)
     content = parameter.get("content")
     for media, given in list(content.items())[:1] if isinstance(content, dict) else ():

@@ -1,4 +1,4 @@
-"""The connector as files: manifest, project file, lock and report, and what a new generation would change in them."""
+"""The connector as files: manifest, project file, lock and report, and the changes that a new generation would make."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def changed_files(folder: Path, files: Mapping[str, bytes]) -> list[str]:
 
 
 def _is_there(folder: Path, name: str) -> bool:
-    """Return whether the author's file is there; any test stands for that of the template."""
+    """Return whether the author's file exists; any test replaces the template's."""
     return (folder / name).is_file() or (name.startswith("tests/") and any((folder / "tests").glob("test_*.py")))
 
 
@@ -214,7 +214,7 @@ def as_json(value: object) -> bytes:
 
 
 def pyproject_head(manifest: Mapping[str, Any], package: str, binding: str, license: str | None = None) -> str:
-    """Return the begin of a project without code. Its actions run by ``binding``, which the package ``jackfield-BINDING`` has."""
+    """Return the beginning of a project without code. Its actions run by ``binding``, from the package ``jackfield-BINDING``."""
     key, title = manifest["key"], json.dumps(f"{manifest['title']} for jackfield.", ensure_ascii=False)
     licence = f'license = "{license}"\n' if license else ""
     return f"""[build-system]
@@ -242,7 +242,8 @@ packages = ["{package}"]
 
 
 def _check(manifest: Json) -> str:
-    """Return how ``jackfield check`` runs the actions: over the connection type most used of those whose credentials are values alone."""
+    """Return the way in which ``jackfield check`` runs the actions: over the most used connection type whose credentials are plain
+    values."""
     rows = manifest["connectionTypes"]
     simple = next((row for row in rows if all(part["kind"] in _SIMPLE for part in row["http"]["credentials"])), None)
     if not rows:

@@ -1,4 +1,4 @@
-"""Proof that what was converted compiles: definitions without circles, every schema valid, each action compiled with what it refers to."""
+"""Proof that a converted connector compiles: definitions without circles, every schema valid, each action compiled with its definitions."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def proven(actions: list[Draft], definitions: Json, report: Report) -> tuple[lis
 
 
 def _affordable(kept: list[Draft], definitions: Json, uses: _Uses, report: Report, fault_of: _FaultOf) -> Iterator[Draft]:
-    """Leave out actions whose inputs ``fault_of`` refuses, mostly for what they cost, and accept any output where it refuses its schema.
+    """Leave out actions whose inputs ``fault_of`` refuses, mostly for their cost, and accept any output where it refuses its schema.
 
     All schemas are checked together first: together they cost as much as each, and it takes a hundredth of the time.
     """
@@ -144,7 +144,7 @@ def _walk(start: str, definitions: Json, done: set[str], report: Report) -> None
 
 
 def _in_place(schema: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the definitions that a schema applies to its own value, each with what removes the reference."""
+    """Yield the definitions that a schema applies to its own value, each with a function that removes the reference."""
     if not isinstance(schema, dict):
         return
     reference = schema.get("$ref")

@@ -74,7 +74,7 @@ def parsed(content: bytes, name: str, *, part: bool = False) -> Any:
 
 
 def _fault(error: Exception) -> str:
-    """Return where YAML is wrong and what it is: at the mark of the problem, not at that of what is around it."""
+    """Return the place and the kind of a fault in YAML: at the mark of the problem, not of its context."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return f" ({str(error).partition(chr(10))[0]})"

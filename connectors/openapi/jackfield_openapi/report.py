@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["left_out", "lossy", "assumed", "suggested"]
-"""``left_out``: an operation without an action. ``lossy``: a part that the manifest cannot say. ``assumed``: a choice to look at.
-``suggested``: what a person may put into an overlay; the connector does not have it."""
+"""``left_out``: an operation without an action. ``lossy``: a part that the manifest cannot express. ``assumed``: a choice that a person
+should check. ``suggested``: a setting that a person may add to an overlay; the connector does not have it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One entry: ``at`` is the JSON Pointer into the document, ``cause`` a fixed word to count and search by."""
+    """One entry: ``at`` is the JSON Pointer into the document, ``cause`` a fixed word for counting and searching."""
 
     kind: Kind
     cause: str
@@ -34,7 +34,7 @@ class Report:
         self.examples = {"accepted": 0, "refused": 0}
         """Request examples of the document by the outcome of their dry run."""
         self._renamed = dict(renamed or {})
-        """Beginnings of pointers in the upgraded document, with those of the document as given."""
+        """Prefixes of pointers in the upgraded document, with the matching ones in the given document."""
 
     def __iter__(self) -> Iterator[Note]:
         return iter(self._notes)
@@ -57,7 +57,7 @@ class Report:
         self._add("assumed", cause, at, text)
 
     def suggested(self, cause: str, at: str, text: str) -> None:
-        """Note what an overlay may add, once a person has found it to be true."""
+        """Record a possible addition to an overlay, for a person to verify."""
         self._add("suggested", cause, at, text)
 
     def counts(self) -> dict[str, int]:

@@ -2,9 +2,9 @@
 
 Each definition has up to three forms: ``i.Name`` for branches of a composed input, ``i.Name!`` closed for every other place of an input,
 ``o.Name`` for outputs. Members that are ``writeOnly`` are left out of outputs; ``readOnly`` ones may be given in inputs, and are never
-demanded: references in requests name their target by a read-only ID. ``oneOf`` of forms is ``anyOf`` in inputs, since OpenAPI means "one of
-these" (decision 0073). Defaults become prose: an input that is left out is not sent, so that the provider's own default counts, also after
-it has changed.
+required: references in requests name their target by a read-only ID. ``oneOf`` of forms is ``anyOf`` in inputs, since OpenAPI means "one of
+these" (decision 0073). Defaults become prose: an omitted input is not sent, so that the provider's own default applies, also after it has
+changed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DEEPEST = 60
 _MOST_INLINED = 8
 """Limit for definitions converted in place within each other."""
 _REFERENCE = {"reference": True}
-"""Mark of an output's member by which later events name what they are about."""
+"""Mark of an output's member by which later events refer to the object."""
 _BELOW = ("not", "if", "then", "else", "contains", "propertyNames")
 _KNOWN = frozenset(
     {
@@ -69,7 +69,7 @@ class _Place:
     scope: Any = None
     depth: int = 0
     refined: frozenset[str] = frozenset()
-    """Members that several parts of a composition describe: closed by one part, they would refuse what another one has."""
+    """Members that several parts of a composition describe: if one part closed them, they would refuse another part's."""
     is_loose: bool = False
     """True inside such a member."""
     inlined: frozenset[str] = frozenset()
@@ -82,7 +82,7 @@ class _Place:
 
 
 class Schemas:
-    """Converter of one document. ``definitions`` has what has been referred to so far, once ``finish`` has run."""
+    """Converter of one document. ``definitions`` has the definitions referred to so far, once ``finish`` has run."""
 
     def __init__(self, pointing: Pointing, report: Report, *, modern: bool) -> None:
         self.definitions: dict[str, Any] = {}
@@ -309,7 +309,7 @@ class _Conversion:
             }
 
     def _forms(self, branches: list[Any], keyword: str, place: _Place) -> list[Any]:
-        """Convert branches. One that lacks the discriminator's member is closed together with it."""
+        """Convert branches. A branch without the discriminator's member is closed together with the discriminator."""
         if place.direction != "i" or keyword == "allOf":
             return [self._branch(branch, keyword, number, place) for number, branch in enumerate(branches)]
         composition = self._all.composition
@@ -341,7 +341,7 @@ class _Conversion:
 
     @property
     def _is_union(self) -> bool:
-        """True for alternatives with nothing beside them that names members: each alternative is then closed for itself."""
+        """True for alternatives without other named members: each alternative is then closed by itself."""
         return not any(self._node.get(name) for name in ("allOf", "properties", "additionalProperties", "patternProperties"))
 
     def _objects(self, types: list[str]) -> None:
@@ -375,9 +375,9 @@ class _Conversion:
             self._close(types)
 
     def _is_closed_together(self, keyword: str) -> bool:
-        """Return whether ``false`` of this keyword would also refuse the members of the schemas that are composed with it.
+        """Return whether ``false`` for this keyword would also refuse the members of the schemas that are composed with it.
 
-        Whatever refers to a definition for branches closes the whole itself.
+        A schema that refers to a definition for branches closes the whole itself.
         """
         if keyword != "additionalProperties" or not (self._is_part or self._node.get("allOf")):
             return False
@@ -450,7 +450,7 @@ class _Conversion:
         return False
 
     def _names_members(self) -> bool:
-        """Return whether every branch names its members: one that names none takes any."""
+        """Return whether every branch names its members: a branch that names none accepts any."""
         composition = self._all.composition
         if not composition.members(self._node):
             return False

@@ -1,6 +1,6 @@
-"""Marks of secrets: what a document or its overlay declares, and what names and descriptions let assume.
+"""Marks of secrets: declared by a document or its overlay, or assumed from names and descriptions.
 
-A mark changes what records, logs and replays show of a value. It changes neither the effect of an action nor who may call it.
+A mark changes the display of a value in records, logs and replays. It changes neither the effect of an action nor who may call it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Secrets:
         self._report = report
 
     def marked(self, name: str, node: object, at: str, made: Any, *, siblings: Collection[str] = (), about: str = "") -> Any:
-        """Return the converted schema of the member or parameter ``name`` with the mark that it needs.
+        """Return the converted schema of the member or parameter ``name`` with its mark, if it needs one.
 
-        ``secret`` in ``x-jackfield`` of the schema, or of what it refers to, decides before anything else.
+        ``secret`` in ``x-jackfield`` of the schema, or of the schema that it refers to, takes precedence.
         """
         if not isinstance(node, dict) or not isinstance(made, dict):
             return made

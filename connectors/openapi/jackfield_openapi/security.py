@@ -204,7 +204,7 @@ class Security:
         return " and ".join(titles)[:200] or "Without credentials"
 
     def _about(self, names: Alternative, parts: tuple[Part, ...]) -> str:
-        """Return what the document says about the schemes, else their kinds: a customer reads it, who does not know their names."""
+        """Return the document's description of the schemes, else their kinds: its reader is a customer, who does not know their names."""
         if not names:
             return "For actions that need no credentials."
         said = [self._descriptions.get(name, "") for name in names]

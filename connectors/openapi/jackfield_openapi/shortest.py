@@ -139,7 +139,7 @@ class _Maker:
         return self._code(one)
 
     def _code(self, one: str) -> str:
-        """Return the character that an escape stands for."""
+        """Return the character that an escape encodes."""
         if one.isdigit() or one in "ck":
             raise _BeyondError
         digits = self._pattern[self._at : self._at + _CODES.get(one, 0)]

@@ -22,7 +22,7 @@ class Example:
 
 
 def examples_of(given: Json, at: str, pointing: Pointing) -> Iterator[Example]:
-    """Yield the examples of a parameter or a media type: its own, those by name, and those of its schema."""
+    """Yield the examples of a parameter or a media type: its own, named ones, and its schema's."""
     if given.get("example") is not None:
         yield Example(f"{at}/example", given["example"])
     listed = given.get("examples")

@@ -1,4 +1,4 @@
-"""Ways to satisfy a security scheme: the fields that a connection has for each of them, and what the document fixes."""
+"""Ways to satisfy a security scheme: the connection's fields for each way, and the values that the document fixes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def text_field(title: str, about: str = "", *, secret: bool = False, multiline: 
 
 
 _PLATFORMS: Json = {"x-jackfield": {"audience": "platform"}}
-"""Mark of what whoever integrates the provider fills in: no document says so, and it is known once a grant is."""
+"""Mark of fields that the integrator fills in: documents do not say so, but grants imply it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One credential of a connection type: its kind, the fields that hold its values, and what the binding adds to them."""
+    """One credential of a connection type: its kind, the fields that hold its values, and the binding's additions."""
 
     kind: str
     title: str
@@ -44,8 +44,8 @@ def bearer(title: str, about: str) -> Part:
 
 
 def signature(about: str) -> Part:
-    """Return an AWS identity that signs each request, as API Gateway asks for it. Its keys are given: a generated connector does not use
-    the identity of the machine."""
+    """Return an AWS identity that signs each request, for API Gateway. Its keys are given: a generated connector does not use the identity
+    of the machine."""
     fields: Json = {
         "accessKeyId": text_field("Access Key ID", about),
         "secretAccessKey": text_field("Secret Access Key", secret=True),
@@ -82,7 +82,7 @@ def _account(flow: Json, about: str) -> Part:
 
 
 def provider_part(scheme: Json, about: str) -> Part:
-    """Return the account at an OpenID Connect provider. Its endpoints are in the discovery document, which a person copies from: a
+    """Return the account at an OpenID Connect provider. Its endpoints are in the discovery document, from which a person copies them: a
     document fetched at generation would differ from one generation to the next."""
     given = scheme.get("openIdConnectUrl")
     url = given if isinstance(given, str) and given.startswith("https://") else ""

@@ -1,4 +1,4 @@
-"""Where a document comes from: a file or a URL, with the other documents that its references name."""
+"""Sources of a document: a file or a URL, with the other documents that its references name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 def read(source: str) -> tuple[Json, bytes]:
     """Read a document and everything that it refers to, bundled into one; return it with the bytes of the main document.
 
-    What a public document refers to is fetched from public addresses only, whatever its host's name resolves to by then.
+    References of a public document are fetched from public addresses only, whatever their host's name resolves to later.
 
     :raises InvalidInput: if a document cannot be read.
     """
@@ -160,7 +160,7 @@ class _Bundle:
         return f"#{quote(self._places[target])}{fragment if fragment.startswith('/') else ''}"
 
     def _key(self, target: str) -> str:
-        """Return a free key: the name of the file, which becomes that of its schema."""
+        """Return a free key: the name of the file, which becomes its schema's name."""
         name = os.path.splitext(os.path.basename(urlsplit(target).path if is_url(target) else target))[0] or "document"
         key, number = name, 1
         while key in self._documents:

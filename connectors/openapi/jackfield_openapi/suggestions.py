@@ -1,4 +1,4 @@
-"""Suggestions of evidence, for the report alone: what of a document looks as if it could find a lost call again.
+"""Suggestions of evidence, for the report alone: parts of a document that may be able to find a lost call again.
 
 A name proves nothing. A person compares them with the provider's pages, and copies true ones into an overlay.
 """
@@ -26,7 +26,7 @@ _NAMED = "jackfield"
 
 
 def suggest_evidence(actions: Sequence[Json], definitions: Json, places: Mapping[str, str], report: Report) -> None:
-    """Note what may be evidence of writes that declare none. ``places`` are pointers into the document, by action."""
+    """Record possible evidence of writes that declare none. ``places`` are pointers into the document, by action."""
     reads = [row for row in actions if row["effect"] == "read"]
     by_path: dict[str, list[Json]] = {}
     for row in reads:
@@ -48,7 +48,7 @@ def _parent(path: str) -> str:
 
 
 def _found(row: Json, reads: Sequence[Json], definitions: Json) -> Iterator[str]:
-    """Yield suggestions for a write, with what an overlay would have."""
+    """Yield suggestions for a write, with the matching overlay."""
     names = row["http"].get("body", {}).get("members", {})
     for given, sent in names.items():
         is_map = _MAP.fullmatch(str(sent)) is not None
@@ -85,7 +85,7 @@ def _text(name: object, marker: Json, look: Json, match: str) -> str:
 
 
 def _resolved(schema: Any, definitions: Json) -> Iterator[Json]:
-    """Yield a schema and those that it is composed of."""
+    """Yield a schema and the schemas that it is composed of."""
     waiting, seen = [schema], 0
     while waiting and seen < 50:
         one, seen = waiting.pop(), seen + 1

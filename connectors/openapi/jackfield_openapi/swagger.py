@@ -172,7 +172,7 @@ def _schemas(definitions: Any) -> Json:
 
 
 def _schema(old: Any) -> Any:
-    """Copy a schema with what 3.0 says in another way."""
+    """Copy a schema with the parts converted that 3.0 expresses in another way."""
     if isinstance(old, list):
         return [_schema(item) for item in old]
     if not isinstance(old, dict):

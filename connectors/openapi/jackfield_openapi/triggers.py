@@ -1,7 +1,7 @@
 """Triggers of a converted document, as an overlay declares them: webhooks whose events the document describes, and lists that are polled.
 
-A document says what a provider sends, not how it proves that it was the provider, nor what makes an event the same when it comes again. So
-nothing becomes a trigger by itself: the overlay names a signature for a webhook, and for a poll the members that tell what is new.
+A document describes a provider's requests, not the proof that the provider sent them, nor the identity of a repeated event. So nothing
+becomes a trigger by itself: the overlay names a signature for a webhook, and for a poll the members that identify new items.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ class Triggers:
         return {place for given in self._given.values() for place in given.get("from", ())}
 
     def rows(self, manifest: Json) -> list[Json]:
-        """Return the triggers as the manifest has them, once all schemas are converted.
+        """Return the triggers in the manifest's form, once all schemas are converted.
 
-        :raises InvalidInput: if one has no verifier, or polls what cannot be polled.
+        :raises InvalidInput: if one has no verifier, or its poll is impossible.
         """
         return [self._row(key, given, manifest) for key, given in self._given.items()]
 
@@ -131,7 +131,7 @@ class Triggers:
         return whole
 
     def _types(self, key: str, event: Json, http: Json) -> Iterator[str]:
-        """Yield the types that the requests of the document name where the overlay says that the type is."""
+        """Yield the types that the document's requests have at the place that the overlay declares for the type."""
         about = http.get("event", {}).get("type", {})
         for place in about.get("members", ()) if self._events[key] else ():
             for value in dict.fromkeys(_constants(event, names(place), event.get("$defs", {}))):
@@ -168,7 +168,7 @@ def _bodies(place: str, pointing: Pointing) -> Iterator[tuple[Any, str]]:
 def _polled(key: str, given: Json, manifest: Json) -> Json:
     """Return the action that a trigger polls.
 
-    :raises InvalidInput: if it does not read, lacks an input that the poll names, or leaves open what makes an event new.
+    :raises InvalidInput: if it does not read, lacks an input that the poll names, or does not define when an event is new.
     """
     poll, where = given["http"]["poll"], f"'poll' of the trigger '{key}'"
     reads: dict[str, Json] = {one["key"]: one for one in manifest["actions"] if one["effect"] == "read"}
@@ -191,7 +191,7 @@ def _polled(key: str, given: Json, manifest: Json) -> Json:
 
 
 def _open_question(poll: Json, *, is_webhook: bool) -> str | None:
-    """Return what a poll leaves open about its list; None if it says how to tell what is new."""
+    """Return the missing definition in a poll of its list; None if it defines how new items are identified."""
     if ("id" in poll) == ("key" in poll):
         return "needs either 'key', the members that make an event the same, or 'id', to compare the list with what it was"
     if "id" in poll:
@@ -205,7 +205,7 @@ def _open_question(poll: Json, *, is_webhook: bool) -> str | None:
 
 
 def _inputs_of(key: str, chosen: list[str], polled: Json | None) -> Json:
-    """Return the schema of inputs that are those of the polled action."""
+    """Return the schema of inputs taken from the polled action."""
     known = {} if polled is None else polled["inputs"].get("properties", {})
     unknown = next((name for name in chosen if name not in known), None)
     if polled is None or unknown is not None:
@@ -232,7 +232,7 @@ def _constants(schema: Any, steps: list[str], definitions: Json) -> Iterator[str
 
 
 def _branches(schema: Any, definitions: Json, seen: set[str] | None = None) -> Iterator[Json]:
-    """Yield a schema and those that it is made of, each reference followed once: schemas of a document refer to each other as they like."""
+    """Yield a schema and the schemas that it is composed of, each reference followed once: a document's references may be circular."""
     seen = set() if seen is None else seen
     if not isinstance(schema, dict):
         return
@@ -246,5 +246,5 @@ def _branches(schema: Any, definitions: Json, seen: set[str] | None = None) -> I
 
 
 def refused(reason: str) -> InvalidInput:
-    """Return the error of an overlay that says what cannot be."""
+    """Return the error for a contradictory overlay."""
     return InvalidInput(reason, hint="Correct the overlay, or the shelf's file: docs/tutorial/openapi.md and shelf.md list the members.")

@@ -50,7 +50,7 @@ class PostgresClient(SessionClient[Session]):
     def change(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Rows:
         """Run a statement in a transaction and commit it; return the rows of its RETURNING clause.
 
-        If the answer to the commit is lost, the server is asked over another connection what became of the transaction.
+        If the answer to the commit is lost, the server is asked for the outcome of the transaction over another connection.
 
         :raises JackfieldError: with ``sent``: nothing before the commit, unknown if neither the commit nor the question was answered.
         """
@@ -89,7 +89,7 @@ class PostgresClient(SessionClient[Session]):
             raise doubt
 
     def _outcome(self, transaction: str, deadline: Deadline) -> str:
-        """Ask what became of a transaction; return an empty text if the server does not know it, or cannot be asked in time."""
+        """Ask for the outcome of a transaction; return an empty text if the server does not know it, or cannot be asked in time."""
         state = ""
         try:
             while deadline.remaining() > 0:
@@ -108,7 +108,7 @@ class PostgresClient(SessionClient[Session]):
         return state
 
     def _in_transaction(self, step: str, mode: str, first: str, work: Callable[[Session, str], T]) -> T:
-        """Let ``work`` run in a transaction, with what ``first`` returns. To begin it is the question whether an idle session stands."""
+        """Run ``work`` in a transaction, with the value of ``first``. Beginning it also checks whether an idle session is alive."""
         begun: list[str] = []
 
         def begin(session: Session) -> bool:
@@ -126,7 +126,7 @@ class PostgresClient(SessionClient[Session]):
         return self.used(step, run, safe=mode == "READ ONLY", obeys=True, stands=lambda session: session.is_quiet and begin(session))
 
     def refused(self, refusal: Refusal, session: Session) -> JackfieldError:
-        """Roll back what was refused, and return the error. Nothing of the transaction takes effect."""
+        """Roll back a refused transaction, and return the error. Nothing of the transaction takes effect."""
         session.obeys = False
         try:
             with session.reading(Sent.NOTHING):
@@ -166,7 +166,7 @@ def _read(found: Collected[Row], described: Sequence[Column], affected: int, ele
 
 
 def _elements(session: Session, oids: Sequence[int]) -> Callable[[int], int | None]:
-    """Return a function that tells the type of an array's elements; the server is asked for types that are not built in, once."""
+    """Return a function for the type of an array's elements; the server is asked for types that are not built in, once."""
     unknown = [oid for oid in {*oids} if oid >= BUILT_IN and oid not in session.types]
     if unknown:
         asked = ",".join(str(oid) for oid in unknown)

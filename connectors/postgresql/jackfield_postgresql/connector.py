@@ -40,7 +40,7 @@ connector = Connector(
 
 @connector.options("schemas", title="Schemas")
 def schemas(client: PostgresClient) -> Iterable[Option]:
-    """The schemas that the user may use, without those of the server."""
+    """The schemas that the user may use, without the server's own."""
     rows = client.read(
         "SELECT nspname AS name FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' "
         "AND has_schema_privilege(oid, 'USAGE') ORDER BY nspname",

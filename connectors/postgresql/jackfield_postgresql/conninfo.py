@@ -19,7 +19,7 @@ from jackfield.connector.servers import Address, lost, trusting
 from jackfield.connector.sessions import Login
 
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
-"""Where Linux distributions and BSDs keep the authorities that they trust, in one file."""
+"""Files in which Linux distributions and BSDs keep their trusted authorities."""
 _NO_FILE = os.path.join(os.devnull, "none")
 """With a file that exists, ``require`` would check certificates, too ("SSL Support")."""
 _MODES = {"verify": "verify-full", "encrypt": "require", "disable": "disable"}
@@ -30,7 +30,7 @@ _LOGINS = {"verify": "password,md5,scram-sha-256,none", "encrypt": "scram-sha-25
 _UNSET = {"connect_timeout": "0", "min_protocol_version": "3.0", "max_protocol_version": "3.0"}
 """Values of settings that have no default of their own, and may not be empty."""
 _SERVICE = "service"
-"""It names a part of a file of this machine, which fills in what has no variable and is not given. It cannot be turned off."""
+"""It names a section of a file of this machine, which sets parameters without a variable or given value. It cannot be turned off."""
 
 
 @cache
@@ -41,7 +41,7 @@ def _unset() -> dict[str, str]:
 
 
 def settings(address: Address, login: Login, guard: Guard, authority: str) -> bytes:
-    """Return libpq's settings. What it would take from this machine's files and environment for itself is turned off.
+    """Return libpq's settings. libpq's own use of this machine's files and environment is turned off.
 
     :raises JackfieldError: if the guard does not permit the server, or its name cannot be found.
     """

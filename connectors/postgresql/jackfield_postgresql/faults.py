@@ -13,7 +13,7 @@ _LOGIN = (
     ("no password supplied", "28P01"),
     ('database "', "3D000"),
 )
-"""Words in which a refused login is told, as libpq passes on no SQLSTATE for it."""
+"""Phrases of a refused login, for which libpq passes on no SQLSTATE."""
 _ROWS: dict[str, Meaning] = {
     "28": (Unauthenticated, "the server refused the login", "Check user name, password and database, and the server's pg_hba.conf."),
     "3D": (NotFound, "the database does not exist", "Check the connection's database."),
@@ -38,7 +38,7 @@ _ROWS: dict[str, Meaning] = {
 """Error, message and hint by SQLSTATE or its class; the longer one counts."""
 MEANINGS = Meanings(_ROWS, (Rejected, "the server refused the statement", "Check the statement."))
 ENDS = frozenset({"57", "08", "XX"})
-"""Classes of refusals by which a connection ends: after a COMMIT, they do not say what became of it."""
+"""Classes of refusals by which a connection ends: after a COMMIT, they leave its outcome unknown."""
 
 
 def refusal_of(state: str, message: str, hint: str = "", position: str = "") -> Refusal:
@@ -48,7 +48,7 @@ def refusal_of(state: str, message: str, hint: str = "", position: str = "") -> 
 
 
 def refused_login(said: str) -> Refusal | None:
-    """Return the refusal of a login that libpq's message tells; None if it tells none."""
+    """Return the refusal of a login in libpq's message; None if there is none."""
     if "FATAL:" not in said and "authentication method requirement" not in said:
         return None
     state = next((state for words, state in _LOGIN if words in said), "28000")

@@ -1,4 +1,4 @@
-"""The way between libpq and a server, through our hands: libpq takes no socket of others, and what a server sends it must be counted."""
+"""Relay between libpq and a server: libpq accepts no foreign socket, and the server's bytes must be counted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jackfield.connector.timed_socket import Intake
 
 _PIECE = 65_536
 _HEAD = 5
-"""Bytes of a message that tell its kind and its length."""
+"""Bytes of a message with its kind and its length."""
 _FIRST = (b"R", b"v")
 """Kinds of a server's first message in clear text. Before TLS it sends another byte, and a refusal may be of the oldest protocol, of which
 libpq takes 30,000 bytes."""
@@ -41,7 +41,7 @@ class Relay(Intake):
 
     @property
     def is_quiet(self) -> bool:
-        """True if nothing has arrived that libpq has not read: neither the connection's end nor bytes that nobody has asked for."""
+        """True if nothing has arrived that libpq has not read: neither the connection's end nor unexpected bytes."""
         poll = select.poll()
         for file in (self._file, self._server.fileno()):
             poll.register(file, select.POLLIN)
@@ -76,9 +76,9 @@ class Relay(Intake):
         return False
 
     def _weigh(self, found: bytes) -> None:
-        """Check how long messages in clear text say that they are: libpq waits for one of a gigabyte. Within TLS, only what arrives counts.
+        """Check the declared length of messages in clear text: libpq would wait for a gigabyte. Within TLS, only received bytes count.
 
-        :raises TooMuchError: if one is longer than a call takes.
+        :raises TooMuchError: if one is longer than a call's limit.
         """
         if self._is_clear is None:
             self._is_clear = found[:1] in _FIRST
@@ -109,7 +109,7 @@ class Relay(Intake):
 
 
 def _received(sock: socket.socket) -> bytes | None:
-    """Return what has arrived; None if nothing has, and no bytes at the end of the connection, however it came."""
+    """Return the received bytes; None if there are none, and empty bytes at the end of the connection, whatever its cause."""
     try:
         return sock.recv(_PIECE)
     except BlockingIOError:
@@ -119,7 +119,7 @@ def _received(sock: socket.socket) -> bytes | None:
 
 
 def _sent(sock: socket.socket, data: bytes) -> bytes:
-    """Send what can be sent at once; return the rest. Of a connection that has ended, reading tells."""
+    """Send as much as possible without blocking; return the rest. An ended connection shows up when it is read."""
     try:
         return data[sock.send(data) :] if data else data
     except BlockingIOError:

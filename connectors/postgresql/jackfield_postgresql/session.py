@@ -1,7 +1,7 @@
 """One connection to a server, signed in: every wait ends at the deadline of the call that it serves.
 
-libpq is driven without blocking (its documentation, "Asynchronous Command Processing"): a statement's time-out is the server's to keep, and
-a server that is silent keeps none.
+libpq is driven without blocking (its documentation, "Asynchronous Command Processing"): the server enforces a statement's time-out, and a
+silent server would not.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from jackfield_postgresql.faults import refusal_of, refused_login
 from jackfield_postgresql.relay import Relay, is_connected
 
 _LOOK_SECONDS = 0.25
-"""How often a wait looks whether the caller has left."""
+"""Seconds between a wait's checks whether the caller has left."""
 _ROW, _TUPLES, _DONE = pq.ExecStatus.SINGLE_TUPLE, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK
 _UNTAKEN: dict[int, tuple[str, str]] = {
     pq.ExecStatus.EMPTY_QUERY: ("42601", "the statement is empty"),
@@ -54,7 +54,7 @@ Row = tuple[bytes | None, ...]
 
 
 class Session(ServerSession):
-    """Connection to one server, which is libpq's wire, too. What sends and reads is called within ``reading``."""
+    """Connection to one server, which is libpq's wire, too. Code that sends and reads is called within ``reading``."""
 
     obeys = True
     login_sent = False
@@ -68,7 +68,7 @@ class Session(ServerSession):
         """Rows that the last statement has changed or found."""
         self._tag: bytes | None = None
         self.types: dict[int, tuple[str, int]] = {}
-        """Category and type of elements of types that are not built in, by OID; kept by those who look them up."""
+        """Category and type of elements of types that are not built in, by OID; filled by the code that looks them up."""
         self._files = ExitStack()
         with self.reading(Sent.NOTHING), OnFailure(self._files.close):
             authority = self._files.enter_context(authority_file(address))
@@ -136,7 +136,7 @@ class Session(ServerSession):
         return [*self._rows()]
 
     def prepare(self, statement: str) -> Prepared:
-        """Let the server parse a statement, and return what it says of its parameters and columns.
+        """Let the server parse a statement, and return its description of parameters and columns.
 
         :raises Refusal: as ``run`` does.
         """
@@ -150,7 +150,7 @@ class Session(ServerSession):
         return Prepared(tuple(found.param_type(place) for place in range(found.nparams)), tuple(columns))
 
     def execute(self, parameters: Sequence[bytes | None]) -> Iterator[Row]:
-        """Execute what was prepared last, and yield its rows as they arrive.
+        """Execute the last prepared statement, and yield its rows as they arrive.
 
         :raises Refusal: as ``run`` does.
         """
@@ -211,7 +211,7 @@ class Session(ServerSession):
         return first
 
     def _drain_after(self, refused: pq.abc.PGresult) -> None:
-        """Read what follows a refusal, so that the connection can be used again, and raise it."""
+        """Read the messages after a refusal, so that the connection can be used again, and raise the refusal."""
         if refused.status != pq.ExecStatus.FATAL_ERROR:
             raise ValueError(refused.status)
         fields = (pq.DiagnosticField.SQLSTATE, pq.DiagnosticField.MESSAGE_PRIMARY, pq.DiagnosticField.MESSAGE_HINT)
@@ -266,7 +266,7 @@ class Session(ServerSession):
         return bool(poll.poll(seconds * 1000))
 
     def _failed(self) -> OSError | Refusal:
-        """Return why no connection was made. libpq has no SQLSTATE for it, so the server's words say what it refused."""
+        """Return why no connection was made. libpq has no SQLSTATE for it, so the server's words decide."""
         said = self._said()
         refusal = refused_login(said)
         self.login_sent = self.login_sent and refusal is None

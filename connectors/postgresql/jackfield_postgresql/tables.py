@@ -1,4 +1,4 @@
-"""Actions that tell what a database has."""
+"""Actions that describe a database's content."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """JSON values as PostgreSQL's texts, and back: exact, whatever the server's settings.
 
-What JSON cannot hold as a number without loss (``numeric``) is text; dates and times are ISO 8601; ``bytea`` is base64; ``json`` is JSON.
-OIDs are those of ``pg_type.dat`` in PostgreSQL's source; they never change.
+Numbers that JSON cannot hold without loss (``numeric``) are text; dates and times are ISO 8601; ``bytea`` is base64; ``json`` is JSON. OIDs
+come from ``pg_type.dat`` in PostgreSQL's source; they never change.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from jackfield_postgresql.rows import quoted
 
 _PAGE = 200
 _SETTLED = " AND pg_catalog.age(t.xmin) >= pg_catalog.age((txid_snapshot_xmin(txid_current_snapshot()) % 4294967296)::text::xid)"
-"""Rows of transactions that are older than all that still run. One that runs may yet commit a smaller value than a row that is there."""
+"""Rows of transactions that are older than all running ones. A running transaction may still commit a smaller value than an existing
+row's."""
 
 
 class Watched(Inputs):
@@ -32,7 +33,8 @@ class NewRow(Output):
 
 @connector.poll("newRows", inputs=Watched, event=NewRow, every=60, types=("rowInserted",))
 def new_rows(watched: Watched, client: PostgresClient, since: Since) -> Polled:
-    """Tell rows as they are inserted, in the order of a column that grows. Rows that exist when the subscription is added are not told."""
+    """Report rows as they are inserted, in the order of a column that grows. Rows that exist when the subscription is added are not
+    reported."""
     name, column = f"{quoted(watched.db_schema)}.{quoted(watched.table)}", quoted(watched.column)
     if "after" not in since.mark:
         found = client.read(f"SELECT max({column})::text AS last FROM {name}").rows

@@ -26,7 +26,7 @@ class RabbitClient(SessionClient[Session]):
     meanings = MEANINGS
 
     def refused(self, refusal: Refusal, _session: Session) -> JackfieldError:
-        """Return the error for a refusal: the channel is closed, and what it was asked for was not done."""
+        """Return the error for a refusal: the channel is closed, and the request was not carried out."""
         return MEANINGS.explain(refusal, Sent.REFUSED if refusal.code in CLEAR else Sent.UNKNOWN)
 
     @property
@@ -57,12 +57,12 @@ class RabbitClient(SessionClient[Session]):
         return routed
 
     def take(self, queue: str, most: int, read: Callable[[Message], T]) -> tuple[list[T], list[Unfit]]:
-        """Take messages out of a queue, and return what ``read`` makes of each, and those of which it makes nothing.
+        """Take messages out of a queue, and return the values of ``read``, and the messages that it cannot read.
 
-        These stay the queue's, at their place, and those behind them are taken.
+        Unreadable messages stay in the queue, at their place, and the ones behind them are taken.
 
-        :raises JackfieldError: with ``sent``: nothing before they are acknowledged; unknown if that is not answered. That of the first
-            message, if none can be read.
+        :raises JackfieldError: with ``sent``: nothing before they are acknowledged; unknown if that is not answered. If none can be read,
+            the first message's error.
         """
 
         def run(session: Session) -> tuple[list[T], list[Unfit]]:

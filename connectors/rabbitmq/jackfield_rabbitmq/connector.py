@@ -17,7 +17,7 @@ _ICON = (
     "'/></svg>"
 )
 UNRECORDED = "A broker tells nobody which messages it has had: those that were consumed are gone."
-"""Why writes have no evidence."""
+"""Reason why writes have no evidence."""
 
 connector = Connector(
     "rabbitmq",

@@ -29,6 +29,6 @@ CLEAR = frozenset({"311", "402", "403", "404", "405", "406", "530"})
 
 
 def unfit(reason: str) -> JackfieldError:
-    """Return the error for a message that nobody can be told."""
+    """Return the error for a message that cannot be reported."""
     hint = "It stays in the queue. Take it with another program, or remove it."
     return Unavailable(f"a message cannot be read: {reason}", sent=Sent.NOTHING, hint=hint, repeatable=False)

@@ -176,8 +176,8 @@ def publish_message(new: NewMessage, client: RabbitClient) -> Published:
     keywords=("consume", "get from a queue", "dequeue"),
 )
 def take_messages(asked: Taking, client: RabbitClient) -> TakenMessages:
-    """Take messages out of a queue and acknowledge them. They are in nobody's queue any more: if the answer is lost, so are they. What
-    cannot be read is left in its place, and those behind it are taken."""
+    """Take messages out of a queue and acknowledge them. They are then in no queue: if the answer is lost, so are they. Unreadable messages
+    stay in their place, and the ones behind them are taken."""
     found, unfit = client.take(asked.queue, asked.count, _taken)
     return TakenMessages(messages=tuple(found), unreadable=tuple(_left(one) for one in unfit))
 

@@ -42,7 +42,7 @@ class NewQueue(Inputs):
 
 
 class QueueState(Output):
-    """Queue, as the broker tells it."""
+    """Queue, as the broker describes it."""
 
     messages: int = Field(title="Messages", description="Messages that wait for somebody to take them.")
     consumers: int = Field(title="Consumers", description="Programs that listen to it.")

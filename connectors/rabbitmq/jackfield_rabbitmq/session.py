@@ -1,6 +1,6 @@
 """One connection to a broker with one channel: requests and their answers in turn (AMQP 0-9-1), each within the deadline of its call.
 
-pika writes and reads frames and methods. Its connections wait in loops of their own, which know no deadline of ours.
+pika writes and reads frames and methods. Its connections wait in loops of their own, without our deadline.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CLOSINGS = (spec.Connection.Close, spec.Channel.Close)
 _HEAD = 7
 """Bytes of a frame before its payload."""
 _SIZE = slice(4, 12)
-"""Bytes of a header's payload that tell the length of the body."""
+"""Bytes of a header's payload with the length of the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """Message that cannot be told, and why. Without ``properties``, these are what cannot be read."""
+    """Message that cannot be reported, and the reason. Without ``properties``, the properties are the unreadable part."""
 
     method: Any
     properties: BasicProperties | None
@@ -93,7 +93,7 @@ class Session(ServerSession):
         return self.is_quiet and self.ask(spec.Basic.Qos(), spec.Basic.QosOk, sent=Sent.NOTHING) is not None
 
     def ask(self, method: Any, *answers: Any, sent: Sent) -> Any:
-        """Send a method, and return its answer, which is one of ``answers``. ``sent`` is what a lost answer means.
+        """Send a method, and return its answer, which is one of ``answers``. ``sent`` is the state of the request if the answer is lost.
 
         :raises Refusal: if the broker closes the channel instead; JackfieldError if the connection ends or the deadline passes.
         """
@@ -121,9 +121,9 @@ class Session(ServerSession):
                 routed = False
 
     def get(self, queue: str, read: Callable[[Message], T]) -> tuple[Message, T] | Unfit | None:
-        """Get a message that stays the queue's until it is acknowledged, and what ``read`` makes of it; None if there is none.
+        """Get a message that stays in the queue until it is acknowledged, and the value of ``read`` for it; None if there is none.
 
-        Whoever publishes writes properties and headers, which may be such as nobody can read.
+        The publisher writes properties and headers, which may be unreadable.
 
         :raises Refusal: as ``ask`` does.
         """

@@ -1,4 +1,4 @@
-"""Types of answers to commands. An answer of another type raises an error, within what reads it."""
+"""Types of answers to commands. An answer of another type raises an error in its reader."""
 
 from __future__ import annotations
 

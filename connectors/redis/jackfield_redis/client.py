@@ -20,7 +20,7 @@ class RedisClient(SessionClient[Session]):
     meanings = MEANINGS
 
     def read(self, answered: Callable[[Any], T], *command: Argument) -> T:
-        """Send a command that changes nothing, and return its answer, which is of the type that ``answered`` takes.
+        """Send a command that changes nothing, and return its answer, which has the type that ``answered`` takes.
 
         :raises JackfieldError: if the server refuses it or is not reached, the deadline passes, or the answer cannot be read.
         """

@@ -51,7 +51,7 @@ class LoginType(ServerLogin):
         return Session(self.address, Login(self.username or "", self.password or "", str(self.database)), guard, deadline)
 
     def account(self, client: RedisClient) -> tuple[str, Account]:
-        """Ask whether the server is there; it does not tell who we are."""
+        """Check that the server answers; it does not report the user."""
         client.read(answers.anything, "PING")
         who, place = self.username or "default", self.address.place
         return "The server", Account(f"{who}@{place}/{self.database}", f"{who} at {self.hostname}, database {self.database}")

@@ -19,7 +19,7 @@ _ICON = (
 )
 
 UNRECORDED = "Redis keeps no record of commands, and what is stored is the caller's own: there is no place for a marker."
-"""Why writes have no evidence."""
+"""Reason why writes have no evidence."""
 connector = Connector(
     "redis",
     title="Redis",

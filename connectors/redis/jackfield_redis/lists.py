@@ -93,7 +93,7 @@ def push_items(new: Push, client: RedisClient) -> Length:
     keywords=("dequeue", "take from a list"),
 )
 def pop_items(asked: Pop, client: RedisClient) -> Items:
-    """Take items from a list (LPOP, RPOP). They are in nobody's list any more: if the answer is lost, so are they."""
+    """Take items from a list (LPOP, RPOP). They are then in no list: if the answer is lost, so are they."""
     command = "LPOP" if asked.end == "first" else "RPOP"
     items, encoding = decoded(client.change(answers.found, command, asked.key, asked.count))
     return Items(items=texts(items), encoding=encoding)

@@ -65,7 +65,7 @@ class _Parser(_RESP2Parser):
     _room = 0
 
     def on_connect(self, connection: Any) -> None:
-        """Begin to read what a connection has."""
+        """Begin to read the data of a connection."""
         super().on_connect(connection)
         self._buffer = _Buffer(self._sock, self.socket_read_size, connection.socket_timeout)
 
@@ -112,7 +112,7 @@ class Session(ServerSession):
 
     @property
     def worn(self) -> bool:
-        """True if it is closed, as redis-py does after any failure: a late answer could be taken for another command's."""
+        """True if it is closed, as redis-py does after any failure: a late answer could be mistaken for another command's."""
         return not self._link.is_connected
 
     @property
@@ -130,7 +130,7 @@ class Session(ServerSession):
         self.ask(answers.value, "PING", sent=Sent.NOTHING)
 
     def stands(self) -> bool:
-        """Return True if it echoes a text of this moment: no late answer is taken for the next one then."""
+        """Return True if it echoes a fresh text: then no late answer can be mistaken for the next one."""
         nonce = token_hex(8)
         return self.is_quiet and self.ask(answers.value, "PING", nonce) == nonce.encode()
 

@@ -123,5 +123,5 @@ def add_to_stream(new: NewEntry, client: RedisClient) -> Added:
     examples=[("Tell of an order", {"channel": "orders", "message": "7"}, {"receivers": 1})],
 )
 def publish_message(new: Message, client: RedisClient) -> Published:
-    """Publish a message to those who listen to a channel at this moment (PUBLISH)."""
+    """Publish a message to the current subscribers of a channel (PUBLISH)."""
     return Published(receivers=client.change(answers.number, "PUBLISH", new.channel, encoded(new.message, new.encoding, "/message")))

@@ -21,7 +21,7 @@ class Watched(Inputs):
 
 @connector.poll("newEntries", inputs=Watched, event=Entry, every=60, types=("entryAdded",))
 def new_entries(watched: Watched, client: RedisClient, since: Since) -> Polled:
-    """Tell entries as they are added to a stream, oldest first. Entries that exist when the subscription is added are not told."""
+    """Report entries as they are added to a stream, oldest first. Entries that exist when the subscription is added are not reported."""
     if "after" not in since.mark:
         last = client.read(answers.entries, "XREVRANGE", watched.key, "+", "-", "COUNT", 1)
         return Polled([], {"after": last[0][0] if last else _FIRST})

@@ -31,14 +31,14 @@ class SftpClient(SessionClient[Session]):
     meanings = MEANINGS
 
     def read(self, step: str, work: Callable[[Any], T]) -> T:
-        """Return what ``work`` reads with paramiko's client.
+        """Return the value that ``work`` reads with paramiko's client.
 
         :raises JackfieldError: if the server refuses it or is not reached, or the deadline passes.
         """
         return self.used(step, lambda session: session.ask(work), safe=True)
 
     def change(self, step: str, work: Callable[[Any], T]) -> T:
-        """Return what ``work`` changes with paramiko's client.
+        """Return the value of a change that ``work`` makes with paramiko's client.
 
         :raises JackfieldError: with ``sent``: refused if the server says so, unknown if the answer is lost, otherwise nothing.
         """
@@ -58,7 +58,7 @@ class SftpClient(SessionClient[Session]):
     def pieces(self, path: str) -> Iterator[bytes]:
         """Yield a file's content in pieces, of any length.
 
-        :raises Unavailable: if the file is changed meanwhile, since the pieces would be those of two files.
+        :raises Unavailable: if the file is changed meanwhile, since the pieces would come from two files.
         """
         at, first = 0, None
 
@@ -79,8 +79,8 @@ class SftpClient(SessionClient[Session]):
                 return
 
     def replace(self, path: str, source: BinaryIO) -> int:
-        """Write a file beside its place, and move it there in one step: who reads sees the old one or the new one, whole. Returns its
-        length."""
+        """Write a file under another name in its folder, and move it to its place in one step: readers see the old one or the new one,
+        whole. Returns its length."""
         part = posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)[:100]}.{self.call.invocation_id[-12:]}.part")
         at, read = 0, partial(source.read, _PIECE)
         with OnFailure(lambda: self._forget(part)):
@@ -96,7 +96,7 @@ class SftpClient(SessionClient[Session]):
 
 
 def _parts(file: Any) -> Iterator[bytes]:
-    """Read a piece as a server answers it: paramiko copies what it has at each part of a longer read."""
+    """Read a piece of the size in which a server answers: paramiko copies its data at each part of a longer read."""
     left = _PIECE
     while left and (part := file.read(min(left, _PART))):
         yield part

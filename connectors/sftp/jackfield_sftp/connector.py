@@ -11,7 +11,7 @@ _ICON = (
     "<text x='12' y='17' font-family='sans-serif' font-size='13' text-anchor='middle' fill='white'>F</text></svg>"
 )
 UNRECORDED = "The server keeps no record of who has moved, made or deleted a file."
-"""Why writes have no evidence."""
+"""Reason why writes have no evidence."""
 
 connector = Connector(
     "sftp",

@@ -95,7 +95,8 @@ def read_file(asked: FilePath, client: SftpClient) -> Content:
     keywords=("upload", "put a file"),
 )
 def write_file(new: NewFile, client: SftpClient) -> Written:
-    """Write a file of at most 8 MiB, replacing an existing one. It appears whole: it is written beside its place and moved there."""
+    """Write a file of at most 8 MiB, replacing an existing one. It appears whole: it is written under another name in its folder and moved
+    to its place."""
     content = encoded(new.content, new.encoding, "/content")
     if len(content) > MOST_BYTES:
         raise InvalidInput("the file is too long", details=[Detail("/content", f"has more than {MOST_BYTES:,} bytes")])
@@ -122,7 +123,8 @@ def download_file(asked: FilePath, client: SftpClient) -> Download:
     keywords=("put a large file",),
 )
 def upload_file(upload: Upload, client: SftpClient) -> Written:
-    """Send a file of any size, replacing an existing one. It appears whole: it is written beside its place and moved there."""
+    """Send a file of any size, replacing an existing one. It appears whole: it is written under another name in its folder and moved to its
+    place."""
     path = checked(upload.path, "/path")
     with upload.file.open() as source:
         return Written(size=client.replace(path, source))
@@ -136,7 +138,7 @@ def upload_file(upload: Upload, client: SftpClient) -> Written:
     keywords=("rename a file",),
 )
 def move_file(move: Move, client: SftpClient) -> Moved:
-    """Move or rename a file or folder. What has the new path already is not replaced."""
+    """Move or rename a file or folder. An existing file or folder at the new path is not replaced."""
     old, new = checked(move.path, "/path"), checked(move.new_path, "/newPath")
     client.change("rename", lambda server: server.rename(old, new))
     return Moved(moved=True)

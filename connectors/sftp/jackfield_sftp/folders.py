@@ -98,7 +98,7 @@ def _kind(mode: int) -> Kind:
     examples=[("A folder for orders", {"path": "done"}, {"created": True})],
 )
 def create_folder(asked: FolderPath, client: SftpClient) -> Created:
-    """Create a folder in one that exists."""
+    """Create a folder in an existing one."""
     path = checked(asked.path, "/path")
     client.change("mkdir", lambda server: server.mkdir(path))
     return Created(created=True)

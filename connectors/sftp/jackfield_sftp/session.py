@@ -49,11 +49,11 @@ from jackfield.kernel.secrecy import SecretHolder
 T = TypeVar("T")
 _KINDS: tuple[type[PKey], ...] = (Ed25519Key, ECDSAKey, RSAKey)
 LONGEST, _LONGEST_SEALED = 35_000, 262_144
-"""Bytes of a packet before there are keys, more than which nobody need take (RFC 4253, section 6.1), and afterwards (OpenSSH's limit)."""
+"""Maximum bytes of a packet before key exchange (RFC 4253, section 6.1), and afterwards (OpenSSH's limit)."""
 MOST_NAMES = 100_000
 """Names of a folder that a call takes: each is an object of some hundred bytes, however short it is sent."""
 _MOST_MISSING = 64
-"""Members that a packet may lack at its end, as those of some servers do, and bytes of one of them."""
+"""Members that a packet may lack at its end, as some servers' packets do, and bytes of one of them."""
 _TOLD = frozenset({CMD_FSTAT, CMD_LSTAT, CMD_OPEN, CMD_OPENDIR, CMD_READ, CMD_READDIR, CMD_READLINK, CMD_REALPATH, CMD_STAT})
 """Requests that are answered with more than a status."""
 _ENDED = (SSHException, EOFError, OSError)
@@ -96,7 +96,7 @@ def fingerprint(key: PKey) -> str:
 
 
 class _Bounded(Message):
-    """Packet that ends. paramiko's goes on with zeros for as many members as a server says that there are: up to 4,294,967,295."""
+    """Packet with an end. paramiko's goes on with zeros for as many members as a server declares: up to 4,294,967,295."""
 
     _missing = 0
 
@@ -166,9 +166,9 @@ class _Files(SFTPClient):
         super()._convert_status(told)
 
     def end(self, file: Any) -> None:
-        """Close a file that was written. A server may tell only then that it cannot keep it, which paramiko would not pass on.
+        """Close a file that was written. A server may report only then that it cannot store the file, which paramiko would not pass on.
 
-        :raises OSError: if it tells that.
+        :raises OSError: in that case.
         """
         file.flush()
         self._request(CMD_CLOSE, file.handle)
@@ -234,7 +234,7 @@ class Session(ServerSession):
 
     ends = (SSHException,)
     login_sent = True
-    """paramiko does not tell when it sends the login."""
+    """paramiko does not report when it sends the login."""
 
     def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline) -> None:
         self.address, self._login, self._key = address, login, login.key
@@ -266,7 +266,7 @@ class Session(ServerSession):
         return not self._transport.is_active() or self._client is None
 
     def stands(self) -> bool:
-        """Return True if it answers. Answers have the numbers of their requests, so a late one is taken for no other."""
+        """Return True if it answers. Answers have the numbers of their requests, so a late one cannot be mistaken for another."""
         self.ask(lambda server: server.normalize("."))
         return True
 
@@ -318,7 +318,7 @@ class Session(ServerSession):
         return unreadable(self.address.place, Sent.NOTHING) if self._is_unread else lost(said, self.address.place)
 
     def ask(self, work: Callable[[Any], T]) -> T:
-        """Return what ``work`` returns of paramiko's client.
+        """Return the value of ``work`` with paramiko's client.
 
         :raises Refusal: if the server refuses it.
         :raises JackfieldError: if the connection ends or the deadline passes; whether it was done is unknown.
@@ -329,7 +329,7 @@ class Session(ServerSession):
             return work(self._client)
 
     def refusal(self, error: Exception) -> Refusal | None:
-        """Return the refusal that an error of paramiko's client tells.
+        """Return the refusal in an error of paramiko's client.
 
         :raises JackfieldError: if the server's answer could not be read.
         """

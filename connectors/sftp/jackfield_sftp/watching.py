@@ -1,4 +1,4 @@
-"""The trigger ``files``: what appears, changes and disappears in a folder."""
+"""The trigger ``files``: files and folders that appear, change and disappear in a folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Watched(Inputs):
 
 @connector.diff_poll("files", inputs=Watched, item=Entry, every=60, types=("fileArrived", "fileChanged", "fileGone"))
 def files(watched: Watched, client: SftpClient, after: str | None) -> Listed:
-    """Tell files and folders that appear in a folder, change or disappear. Files that exist when the subscription is added are not
-    reported. A file that is being written is told as it grows, unless its sender moves it there whole."""
+    """Report files and folders that appear in a folder, change or disappear. Files that exist when the subscription is added are not
+    reported. A file that is being written is reported as it grows, unless its sender moves it there whole."""
     page = list_files(FolderQuery(path=watched.path, next_token=after), client)
     return Listed([Item(one.name, one) for one in page.entries], page.next_token)

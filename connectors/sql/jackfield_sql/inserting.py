@@ -24,8 +24,8 @@ def too_many(rows: Sequence[Mapping[str, Any]]) -> Iterable[Detail]:
 
 
 def lines_of(rows: Sequence[Mapping[str, Any]], placeholder: Callable[[int], str]) -> tuple[str, list[Any]]:
-    """Return the lines of VALUES and their parameters; ``placeholder`` writes that of a number, from 1. Columns that a row lacks get their
-    default."""
+    """Return the lines of VALUES and their parameters; ``placeholder`` writes the placeholder of a number, from 1. Columns that a row lacks
+    get their default."""
     values: list[Any] = []
     names = columns_of(rows)
 

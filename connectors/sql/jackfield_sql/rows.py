@@ -13,7 +13,7 @@ MOST_ROWS = 10_000
 MOST_BYTES = 4 * 1024 * 1024
 """Bytes of values, as the server sends them, that one call returns at most."""
 MOST_VALUES = 500_000
-"""Values that one call returns at most, those that are NULL and have no bytes included: each takes memory and time."""
+"""Maximum number of values that one call returns, including NULL, which has no bytes: each takes memory and time."""
 R = TypeVar("R")
 
 
@@ -29,7 +29,7 @@ class Rows:
 
 @dataclass(slots=True)
 class Collected(Generic[R]):
-    """Rows as they arrive, up to the limits; ``full`` is set once there is one that does not fit."""
+    """Rows as they arrive, up to the limits; ``full`` is set at the first row that does not fit."""
 
     most: int
     rows: list[R] = field(default_factory=list)
@@ -62,7 +62,7 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 def json_of(text: str) -> Any:
-    """Read a column's JSON; what JSON or Python cannot hold (NaN, too deep, a number of too many digits) stays text."""
+    """Parse a column's JSON; values that JSON or Python cannot hold (NaN, too deep, a number of too many digits) stay text."""
     try:
         return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):

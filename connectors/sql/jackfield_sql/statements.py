@@ -53,9 +53,9 @@ class Unfit(ValueError):
 
 
 def bytes_of(value: Any) -> bytes:
-    """Return the bytes that base64 stands for.
+    """Return the bytes that base64 encodes.
 
-    :raises Unfit: if it is none.
+    :raises Unfit: if it is not base64.
     """
     try:
         return base64.b64decode(value, validate=True)

@@ -1,7 +1,7 @@
-"""Answers of a service's file about its provider, beside what its operations say: to eight questions, and behind evidence.
+"""Answers about the provider in a service's file, apart from its operations: to eight questions, and behind evidence.
 
-Each answer has its page, or is ``unknown``, or ``none`` where the connector does nothing of the kind. An unknown answer is shown, and keeps
-a connector from the best grade.
+Each answer has its page, or is ``unknown``, or ``none`` where the connector lacks the feature. An unknown answer is shown, and keeps a
+connector from the best grade.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FACTS: Mapping[str, str] = {
     "returns": "a read returns it",
     "finds": "that read finds it",
 }
-"""What must be true of a provider for evidence."""
+"""Facts about a provider that evidence requires."""
 REASONS: Mapping[str, str] = {
     "seen": "People see each member that it takes: there is no place for a marker.",
     "fields": "It keeps nothing beside the fields of the account's own: there is no place for a marker.",
@@ -43,7 +43,7 @@ REASONS: Mapping[str, str] = {
     "several": "It sends several things at once, and there is no one place for a marker.",
     "second": "A marker would be set by a second request.",
 }
-"""Why a write has no evidence, by the word that a file has."""
+"""Reason why a write has no evidence, by the word in a file."""
 
 
 def answer_faults(answers: object) -> Iterator[str]:
@@ -58,7 +58,7 @@ def answer_faults(answers: object) -> Iterator[str]:
 
 
 def evidence_faults(found: Mapping[str, Any], operations: Sequence[str]) -> Iterator[str]:
-    """Yield a sentence for each operation with evidence whose facts are not told, and for facts of another one."""
+    """Yield a sentence for each operation with evidence whose facts are missing, and for facts about another operation."""
     for name in sorted(found.keys() ^ {*operations}):
         yield f"'evidence' tells facts of the operations with evidence alone, and of each: see '{name}'"
     for name, row in found.items():
@@ -67,7 +67,7 @@ def evidence_faults(found: Mapping[str, Any], operations: Sequence[str]) -> Iter
 
 
 def told(about: Json) -> tuple[list[Json], list[str]]:
-    """Return facts with their pages, and what is unknown, as proofs of manifests have both."""
+    """Return facts with their pages, and unknown ones, in the form of a manifest's proof."""
     answers, facts, unknown = about.get("answers", {}), [], []
     day = str(answers.get("on"))
     for name, title in QUESTIONS.items():

@@ -1,6 +1,6 @@
-"""Comparison of a service's file with a document of its provider: what the file uses must be there, and as the file has it.
+"""Comparison of a service's file with a document of its provider: the parts that the file uses must exist there, and equal the file's.
 
-Only operations that the file has are compared. Texts, examples and what the file leaves out do not count.
+Only operations in the file are compared. Texts, examples and parts that the file leaves out do not count.
 """
 
 from __future__ import annotations
@@ -87,11 +87,11 @@ class _Document:
         self._by_path = {(self.whole_path(one), one.method): one for one in reversed(self.operations)}
 
     def whole_path(self, operation: Operation) -> str:
-        """Return the path with that of the server, each parameter as ``{}``."""
+        """Return the path with the server's prefix, each parameter as ``{}``."""
         return self._path(self._base(operation), operation)
 
     def paths(self, operation: Operation) -> list[str]:
-        """Return the path with that of the server, and, if it is a gateway's with a variable, as it is behind that."""
+        """Return the path with the server's prefix, and, for a gateway with a variable, the path behind the gateway."""
         base = self._base(operation)
         behind = [base.rpartition(_VARIABLE)[2]] if _VARIABLE in base else []
         return [self._path(one, operation) for one in (base, *behind)]
@@ -104,7 +104,7 @@ class _Document:
         return _PLACE.sub("{}", base.replace(_VARIABLE, "x") + operation.path.partition("#")[0].partition("?")[0]).rstrip("/")
 
     def find(self, path: str, method: str) -> Operation | None:
-        """Return the operation with a path, whatever its parameters are called; or with one whose fixed parts fit."""
+        """Return the operation with a path, whatever its parameters are called; or with a path whose fixed parts match."""
         exact = self._by_path.get((path, method))
         if exact is not None:
             return exact
@@ -162,7 +162,7 @@ class _Document:
 
 
 def _all_members(parts: Iterable[Json]) -> Json:
-    """Return the members of all parts; one whose values differ from part to part, such as a type, may have any of them."""
+    """Return the members of all parts; a member with different values, such as a type, may have any of them."""
     found: Json = {}
     for part in parts:
         for name, about in part.get("properties", {}).items():
@@ -176,7 +176,7 @@ def _values(node: Any) -> list[Any]:
 
 
 def _fits(wanted: list[str], other: list[str]) -> bool:
-    """Return whether a path is one of those that another stands for: ``/users/me`` of ``/users/{}``."""
+    """Return whether a path is covered by another: ``/users/me`` by ``/users/{}``."""
     return len(wanted) == len(other) and all(theirs in (mine, "{}") for mine, theirs in zip(wanted, other, strict=True))
 
 

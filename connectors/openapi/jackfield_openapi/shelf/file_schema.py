@@ -1,4 +1,4 @@
-"""JSON Schema of a shelf's files for editors: made of what reads them, so that it knows each member and no other."""
+"""JSON Schema of a shelf's files for editors: made from their readers, so that it has exactly the known members."""
 
 from __future__ import annotations
 

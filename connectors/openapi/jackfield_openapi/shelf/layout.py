@@ -1,5 +1,5 @@
-"""Layout of a shelf's files: lines of at most 140 characters, one member a line where there are several with members of their own, and long
-texts folded. What a file says stays as it is."""
+"""Layout of a shelf's files: lines of at most 140 characters, one member per line if several have members of their own, and long texts
+folded. The content of a file stays the same."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class _Writer:
             self._lines.append(f"{' ' * indent}{self._comments.pop(0)[1]}")
 
     def _members(self, node: Any, indent: int, lead: str = "") -> None:
-        """Write the members of a mapping, or the items of a sequence, one a line; ``lead`` stands before the first."""
+        """Write the members of a mapping, or the items of a sequence, one per line; ``lead`` precedes the first."""
         is_list = node.id == "sequence"
         for key, value in [(None, item) for item in node.value] if is_list else node.value:
             self._flush((value if key is None else key).start_mark.line, indent)
@@ -104,7 +104,7 @@ def _nodes(node: Any) -> Iterator[Any]:
 
 
 def _inline(node: Any) -> str | None:
-    """Return a node as it is written within a line; None for one that has lines of its own."""
+    """Return a node in its form within a line; None for a node that needs lines of its own."""
     if node.id == "scalar":
         return None if "\n" in node.value else _scalar(node)
     if node.value and (node.flow_style is False or _is_wide(node)):

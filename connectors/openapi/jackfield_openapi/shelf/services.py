@@ -1,7 +1,7 @@
-"""Services of a shelf: their files, and the OpenAPI documents that come of them with the tables that they share.
+"""Services of a shelf: their files, and the OpenAPI documents made from them and their shared tables.
 
-A file is OpenAPI 3.1. Its member ``x-shelf`` has what the converter's ``x-jackfield`` has too, in short: sign-ins of a kind or a family,
-an error table and paging rules by name. Expanded, it is a plain document.
+A file is OpenAPI 3.1. Its member ``x-shelf`` has the content of the converter's ``x-jackfield``, in short: sign-ins of a kind or a family,
+an error table and paging rules by name. The expanded file is a plain document.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ OF_SIGN_IN = ("kind", "family", "in", "name", "authorizationUrl", "tokenUrl", "s
 """Members of a sign-in that are no curation of its connection type."""
 NEEDED = {"key": ("name",), "oauth2": ("authorizationUrl", "tokenUrl"), "oauth2Client": ("tokenUrl",)}
 _SECRETS = {"bearer": "token", "key": "value"}
-"""Values that a person enters alone, by the kind of sign-in: they are called what the provider calls them, as the sign-in is."""
+"""Values that a person enters alone, by the kind of sign-in: they have the provider's name for the sign-in."""
 KINDS = ("bearer", "key", "basic", "oauth2", "oauth2Client")
 _OPPOSITE = {"before": "after", "after": "before", "starting_after": "ending_before", "since_id": "max_id", "max_id": "since_id"}
 _REFUSALS = re.compile(r"error|fail|reject|refus|unprocessed", re.IGNORECASE)
 _OF_ONE = re.compile(r"^_?id$|Id$|_id$", re.IGNORECASE)
-"""Members of an answer that is one thing: what lists it has are parts of that."""
+"""Members that identify a single object: lists in such an answer are parts of it."""
 _HOPS = 8
 """References that are followed."""
 _VERSION = re.compile(r"etag|if-match|sync_?token|version|x-(?!.*api-).*-version", re.IGNORECASE)
@@ -53,7 +53,8 @@ Json = dict[str, Any]
 class Service:
     """One file of a shelf. ``document`` is the expanded OpenAPI document, ``about`` the member ``x-shelf``.
 
-    ``proof`` says how far what it says about the provider is proven, as manifests have it. ``source`` is its row in ``sources.lock.yaml``.
+    ``proof`` is the degree to which its statements about the provider are proven, as in manifests. ``source`` is its row in
+    ``sources.lock.yaml``.
     """
 
     key: str
@@ -157,10 +158,10 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
 
 
 def _check_names(file: Path, about: Json, document: Json) -> None:
-    """Check that what is named is in the document: the first action, the places of pages, and those of the account in the answer to the
-    test.
+    """Check that named parts exist in the document: the first action, the places of pages, and the places of the account in the answer to
+    the test.
 
-    :raises InvalidInput: if it is not.
+    :raises InvalidInput: if one does not.
     """
     operations = [one for item in document.get("paths", {}).values() for name, one in item.items() if name in METHODS]
     names = [str(one.get("operationId")) for one in operations]
@@ -195,10 +196,10 @@ def _check_told(file: Path, about: Json, paths: Json) -> None:
 
 
 def _check_servers(file: Path, document: Json) -> None:
-    """Check that no variable of a server's address has a made-up default: who leaves it out would send credentials to somebody else's
-    host. A value that is one of several, or a whole host of the provider, is none.
+    """Check that no variable of a server's address has a made-up default: otherwise credentials could be sent to someone else's host. A
+    value of a closed list, or a whole host of the provider, does not count as made up.
 
-    :raises InvalidInput: if one has.
+    :raises InvalidInput: for such a default.
     """
     items = document.get("paths", {}).values()
     listed = [document, *items, *(one for item in items for name, one in item.items() if name in METHODS)]
@@ -211,7 +212,8 @@ def _check_servers(file: Path, document: Json) -> None:
 
 
 def _check_pages(file: Path, operation: Json, document: Json) -> None:
-    """Check that the answer to a list declares where the next page and its items are: a list that ends early says that it is whole."""
+    """Check that the answer to a list declares the places of the next page and of its items: a list that ends early would count as
+    complete."""
     paging = operation.get("x-jackfield", {}).get("pagination")
     answer = _answer_of(operation) if isinstance(paging, dict) else None
     for member in ("items", "response", "more", "last", "partial", "total") if answer is not None else ():
@@ -237,11 +239,11 @@ def _has_failed(about: Json) -> bool:
 
 
 def _check_outcomes(file: Path, operation: Json, document: Json, *, has_rule: bool) -> None:
-    """Check that it is said how an answer tells of items that were refused: to a list, and where there is a list of errors.
+    """Check that an answer's form for refused items is declared: for a list of inputs, and where the answer has a list of errors.
 
     ``has_rule``: the table of errors judges each answer.
 
-    :raises InvalidInput: if neither ``failed`` nor ``atomic`` says it, or ``failed`` names what the answer does not declare.
+    :raises InvalidInput: if neither ``failed`` nor ``atomic`` declares it, or ``failed`` names an undeclared member.
     """
     own, answer = operation.get("x-jackfield", {}), _answer_of(operation)
     failed = own.get("failed", {})
@@ -297,7 +299,7 @@ def _check_versions(file: Path, document: Json) -> None:
 
 
 def _answer_of(operation: Json) -> Any:
-    """Return the schema of an answer; None if its shape is not that of the document."""
+    """Return the schema of an answer; None if the answer's shape differs from the document's."""
     if "graphql" in operation.get("x-jackfield", {}):
         return None
     answer: Json = next((one for status, one in operation.get("responses", {}).items() if str(status).startswith("2")), {})
@@ -330,7 +332,7 @@ def _day(given: object) -> object:
 
 
 def _sign_in(file: Path, given: Any, families: Json) -> Json:
-    """Return a sign-in with what its family adds."""
+    """Return a sign-in with its family's additions."""
     found = given if isinstance(given, dict) else {}
     family = found.get("family")
     if family is not None and family not in families:
@@ -346,7 +348,7 @@ def _sign_in(file: Path, given: Any, families: Json) -> Json:
 
 
 def _check_sign_ins(file: Path, about: Json, sign_ins: Json) -> None:
-    """Check that the page on which endpoints of a sign-in were seen is among the facts, which are shown."""
+    """Check that the source page of a sign-in's endpoints is among the facts, which are shown."""
     pages = [fact["url"] for fact in about.get("seen", ())]
     for name, one in sign_ins.items():
         if "seen" in one and one["seen"] not in pages:
@@ -419,7 +421,7 @@ def _operation(file: Path, given: Json, rules: Json, limit: Json | None) -> Json
 
 
 def _reason(file: Path, given: Json) -> Json:
-    """Return the sentence that the word of ``noEvidence`` stands for; nothing if there is none."""
+    """Return the sentence for the word of ``noEvidence``; empty if there is none."""
     word = given.get("noEvidence")
     if word is None:
         return {}

@@ -1,7 +1,8 @@
-"""Documents of providers that a shelf is compared with: fetched from where ``sources.lock.yaml`` says, checked by digest, never committed.
+"""Documents of providers that a shelf is compared with: fetched from the sources in ``sources.lock.yaml``, checked by digest, never
+committed.
 
-A row names a ``package`` (``npm:NAME``, ``pypi:NAME`` or ``github:OWNER/NAME``) and its ``version``, of GitHub a commit.
-``integrity`` is the digest of what is fetched (W3C Subresource Integrity), ``path`` the document in it, or ``paths``, and ``on`` its day.
+A row names a ``package`` (``npm:NAME``, ``pypi:NAME`` or ``github:OWNER/NAME``) and its ``version``, of GitHub a commit. ``integrity`` is
+the digest of the fetched file (W3C Subresource Integrity), ``path`` the document in it, or ``paths``, and ``on`` its day.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Json = dict[str, Any]
 
 
 def row_faults(row: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each fault of a row: what is used needs a licence that allows it."""
+    """Yield a sentence for each fault of a row: used documents need a licence that permits the use."""
     if missing := {"package", "version", "integrity", "licence", "use", "on"} - row.keys():
         yield f"it has no '{min(missing)}'"
     if unknown := row.keys() - _MEMBERS:
@@ -45,9 +46,9 @@ def row_faults(row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def documents(row: Json, cache: Path, *, newest: bool = False) -> list[Json]:
-    """Return the documents of a row; ``newest`` takes the newest version instead of the locked one, whose digest nobody knows.
+    """Return the documents of a row; ``newest`` takes the newest version instead of the locked one, without a known digest.
 
-    :raises InvalidInput: if they cannot be fetched, are not what the lock says, or cannot be parsed.
+    :raises InvalidInput: if they cannot be fetched, do not match the lock, or cannot be parsed.
     """
     kind, _, name = str(row["package"]).partition(":")
     fetch = _KINDS.get(kind)
@@ -63,7 +64,7 @@ def documents(row: Json, cache: Path, *, newest: bool = False) -> list[Json]:
 
 
 class _Files:
-    """Fetched files: ``whole``, of which the digest is, and the ``contents`` of its documents by path."""
+    """Fetched files: ``whole``, which the digest covers, and the ``contents`` of its documents by path."""
 
     def __init__(self, whole: bytes, contents: Mapping[str, bytes]) -> None:
         self._whole = whole
@@ -84,7 +85,7 @@ def _run(*command: str) -> None:
 
 
 def _packed(cache: Path, pattern: str, command: Callable[[str], tuple[str, ...]]) -> bytes:
-    """Return the file that a command fetches into a folder; one that is there is not fetched again."""
+    """Return the file that a command fetches into a folder; an existing one is not fetched again."""
     cache.mkdir(parents=True, exist_ok=True)
     if not any(cache.glob(pattern)):
         _run(*command(str(cache)))
