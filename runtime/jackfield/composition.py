@@ -245,7 +245,7 @@ class NoStore:
         self.storage: Storage = unstored.NoStorage(environment)
 
     def files(self) -> Files:
-        """Return files of which none is stored."""
+        """Return a store of files that holds none."""
         return unstored.NoFiles(self.storage)
 
     def access(self, names: Callable[[], Iterable[tuple[str, str]]]) -> Access:

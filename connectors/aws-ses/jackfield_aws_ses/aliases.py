@@ -1,4 +1,4 @@
-"""Names that Dapr, Thand, SAP BTP and Prismatic use for the same things, as data for the manifest.
+"""Names that Dapr, Thand, SAP BTP and Prismatic use for the same settings, as data for the manifest.
 
 The shape of an alias is defined in ``jackfield.connections.aliases``; the source of each name is in docs/compatibility.md.
 """

@@ -79,7 +79,7 @@ class S3Settings:
 
     @property
     def members(self) -> dict[str, Any]:
-        """Members of botocore's Config that they are; none if there are none."""
+        """Settings as members of botocore's Config; empty without any."""
         given: dict[str, Any] = {} if self.addressing is None else {"s3": {"addressing_style": self.addressing}}
         if self.checksums == "whenRequired":
             given |= {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}

@@ -66,7 +66,7 @@ class Topic:
 
 
 def parse_topic(arn: str) -> Topic | None:
-    """Parse a topic's ARN; None if it is none, or its region is not in its partition."""
+    """Parse a topic's ARN; None if the text is no ARN of a topic, or its region is not in its partition."""
     found = _TOPIC.fullmatch(arn)
     if found is None or found[1] not in _SUFFIXES or partition_of(found[2]) != found[1]:
         return None
@@ -86,7 +86,7 @@ class Expected:
     def of(cls, topic_arn: str, endpoint: str | None = None, versions: tuple[str, ...] = ("1", "2")) -> Expected:
         """Expect the messages of a topic, over a connection with this endpoint in place of AWS's own.
 
-        :raises Forged: if the ARN is none of a topic.
+        :raises Forged: if the ARN names no topic.
         """
         topic = parse_topic(topic_arn)
         if topic is None:

@@ -129,7 +129,7 @@ def _with_tenant(condition: dict[str, Any] | None, tenant: str | None) -> dict[s
 
 
 def sender_address(sender: str | None) -> str | None:
-    """Return the bare address of a connection's sender as it is sent, with or without a display name; None if it is none.
+    """Return the bare address of a connection's sender as it is sent, with or without a display name; None without an address.
 
     IAM compares exactly, so the domain is lower-cased and in ASCII, as Amazon SES gets it.
     """

@@ -105,7 +105,7 @@ class Challenge:
         return self._answered(request.query[self.query], hook)
 
     def after(self, request: HookRequest, body: Any, hook: Hook) -> Received | None:
-        """Answer a handshake in the body of a verified request. Return None if it is none.
+        """Answer a handshake in the body of a verified request. Return None if the request is no challenge.
 
         :raises Malformed: if it has no challenge that can be sent back.
         """
@@ -122,7 +122,7 @@ class Challenge:
     def _learnt(self, secret: str, hook: Hook) -> Received:
         """Learn the secret that the first request brings. Nobody has signed it: a secret that is known stays.
 
-        :raises Forged: if one is known. :raises Malformed: if it is none.
+        :raises Forged: if one is known. :raises Malformed: if the text is no such secret.
         """
         if "secret" in hook.remote:
             raise Forged("the secret is known, and is not learnt again")
@@ -151,7 +151,7 @@ class Challenge:
 def challenge_of(row: Mapping[str, Any]) -> Challenge:
     """Return the handshake that a JSON object describes.
 
-    :raises DeclarationError: if it is none.
+    :raises DeclarationError: if the row is no challenge.
     """
     kinds = [name for name in ("query", "member", "header", "origin", "head", "secret") if row.get(name)]
     if len(kinds) != 1 or row.keys() - SCHEMA["properties"].keys():

@@ -371,8 +371,8 @@ def _grants(context: OpenContext) -> Grants:
 
 
 def _refuses_grant(error: JackfieldError) -> bool:
-    """Return whether a provider refused a refresh token explicitly, in whatever words: with a status of 4xx, or with an error in a
-    success. Refusals of the client, of time and of rate are none."""
+    """Return whether a provider refused a refresh token explicitly, in whatever words: with a status of 4xx, or with an error in a success.
+    Refusals of the client, of time and of rate do not count."""
     said = error.provider
     if said is None or said.code in _PASSING_CODES or isinstance(error, RateLimited):
         return False

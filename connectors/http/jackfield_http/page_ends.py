@@ -75,7 +75,7 @@ class Declared(Protocol):
 
     @property
     def is_assumed(self) -> bool:
-        """True if it is not declared that the API sends ``Link``."""
+        """True if no declaration says that the API sends ``Link``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,8 @@ def _lines(text: str) -> Iterator[Any]:
 
 
 def _events(content: bytes) -> Iterator[Any]:
-    """Yield the events of a stream: ``data``, and ``event`` and ``id`` where they are given. Comments and the mark of the end are none."""
+    """Yield the events of a stream: ``data``, and ``event`` and ``id`` where they are given. Comments and the mark of the end are no
+    events."""
     reader = EventReader()
     found = (event for event in chain(reader.feed(content), reader.rest()) if event.data != _DONE)
     for event in islice(found, MAX_ITEMS + 1):

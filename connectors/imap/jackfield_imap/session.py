@@ -164,7 +164,7 @@ class Session(ServerSession):
 
     @property
     def worn(self) -> bool:
-        """True if it is closed, as after a command that failed in the middle: the next answer would be unknown."""
+        """True if the session is closed, as after a command that failed in the middle: the next answer would be unknown."""
         return self._is_closed
 
     def sign_in(self) -> None:
@@ -179,7 +179,7 @@ class Session(ServerSession):
         self.ask(lambda server: server.sign_in(self._login), sent=Sent.NOTHING)
 
     def stands(self) -> bool:
-        """Return True if it answers. Answers name their commands, so a late one cannot be mistaken for another."""
+        """Return True if the server answers. Answers name their commands, so a late one cannot be mistaken for another."""
         self.ask(lambda server: server.noop())
         return True
 
@@ -226,7 +226,7 @@ class Session(ServerSession):
         self.close()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the session."""
         self._is_closed = True
         super().close()
 

@@ -85,7 +85,7 @@ def converted(tools: Sequence[Json], session: Session, choices: Choices, kinds: 
 
 
 def unusable(report: Json) -> tuple[str, list[str]]:
-    """Return the words for a server of which no tool can be used, and the reason of each tool."""
+    """Return the words for a server without any usable tool, and the reason of each tool."""
     reasons = [f"'{row['tool']}' is left out: {row['reason']}" for row in report["leftOut"][:_MOST_LEFT_OUT]]
     if not reasons:
         return "the server lists no tools", []

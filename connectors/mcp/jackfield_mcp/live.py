@@ -79,7 +79,7 @@ class McpServers:
         return ServerDescription(found.manifest, found.report, needs_sign_in)
 
     def unusable(self, report: Json) -> tuple[str, list[str]]:
-        """Return the words for a server of which no tool can be used, and the reason of each tool."""
+        """Return the words for a server without any usable tool, and the reason of each tool."""
         return unusable(report)
 
     def accepted(self, stored: Json, now: Json, tools: Collection[str]) -> dict[str, Any]:

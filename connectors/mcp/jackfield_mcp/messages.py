@@ -121,7 +121,7 @@ def present(found: Json) -> dict[str, Any]:
 
 
 def amount(value: object) -> float | None:
-    """Return a number of a server; None if it is none, or beyond all that is finite."""
+    """Return a number of a server; None if the value is no finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -27,7 +27,7 @@ _STDIO = (
 def address(text: str) -> Url:
     """Return the URL of a server.
 
-    :raises InvalidInput: if it is none: servers over stdio are not called.
+    :raises InvalidInput: if the text is no URL: servers over stdio are not called.
     """
     if not text.startswith(("http://", "https://")):
         raise InvalidInput(f"'{text[:200]}' is not the URL of an MCP server", hint=_STDIO)
@@ -72,7 +72,7 @@ class _NoLeases:
         return self._made[key]
 
     def close(self) -> None:
-        """Close its pools of connections."""
+        """Close the client's pools of connections."""
         for one in self._made.values():
             getattr(one, "close", tuple)()
         self._made.clear()

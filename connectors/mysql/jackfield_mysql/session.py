@@ -41,7 +41,7 @@ class _Refuse:
         self._link = link
 
     def authenticate(self, _packet: Any) -> Any:
-        """Refuse it.
+        """Refuse the sign-in.
 
         :raises Refusal: always.
         """
@@ -153,7 +153,7 @@ class Session(ServerSession):
 
     @property
     def worn(self) -> bool:
-        """True if it is closed."""
+        """True if the session is closed."""
         return not self._link.open
 
     @property
@@ -175,7 +175,7 @@ class Session(ServerSession):
             self._link.connect(self._sock)
 
     def stands(self) -> bool:
-        """Return True once it has dropped the state of the last call: variables, locks, temporary tables."""
+        """Return True once the session has dropped the state of the last call: variables, locks, temporary tables."""
         if not self.is_quiet:
             return False
         with self.reading(Sent.NOTHING):
@@ -241,7 +241,7 @@ class Session(ServerSession):
                 result = self._link._result
 
     def close(self) -> None:
-        """Close it."""
+        """Close the session."""
         if self._link._result is not None:
             self._link._result.unbuffered_active = False  # it would read the rest of its rows when it is deleted
         self._link._force_close()  # ``close`` says goodbye first, which may wait

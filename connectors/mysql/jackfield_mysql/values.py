@@ -40,7 +40,7 @@ def literal(value: Any) -> str:
 def text_literal(text: str) -> str:
     """Return the literal of a text.
 
-    :raises Unfit: if it is none.
+    :raises Unfit: if UTF-8 cannot encode the text.
     """
     return f"CONVERT(X'{sendable(text).hex()}' USING utf8mb4)"
 

@@ -77,7 +77,7 @@ class RequestBody:
     description: str
     example: Any = None
     is_flat: bool = False
-    """True if its members are inputs of their own."""
+    """True if the body's members are inputs of their own."""
     has_stream_flag: bool = False
     """A member ``stream``, true or false, asks for a stream in place of one JSON value."""
     shown: tuple[Example, ...] = ()

@@ -22,7 +22,7 @@ _REVOKED_AT = "https://oauth2.googleapis.com/revoke"
 _IN_PATH = re.compile(r"\{\+?([^{}]+)\}")
 _NAME = r"{\1}"
 _PLURAL = ("list", "search", "batch", "aggregated", "query")
-"""First words of verbs that are about several things."""
+"""First words of verbs that act on several objects."""
 _FORMATS = {"google-datetime": "date-time", "date-time": "date-time", "date": "date", "byte": "byte", "int32": "int32", "double": "double"}
 _KEPT = ("description", "type", "pattern", "enum", "readOnly", "deprecated")
 _NUMBERS = frozenset({"minimum", "maximum", "default"})
@@ -224,7 +224,7 @@ def _schema(given: Any, *, is_named: bool = False) -> Json:
 
 
 def _value(text: Any, kind: Any) -> Any:
-    """Return a value that the format writes as text; None if it is none of its type."""
+    """Return a value that the format writes as text; None for a text of another type."""
     if not isinstance(text, str):
         return text
     with suppress(ValueError):

@@ -257,7 +257,7 @@ class Instances:
 
 
 def exact(value: object) -> Fraction | None:
-    """Return a number of a document as it is written; None if it is none, or not finite."""
+    """Return a number of a document as it is written; None if the value is no finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -20,7 +20,7 @@ _SLIPS = {"int": "integer", "long": "integer", "float": "number", "double": "num
 
 
 def number(value: object) -> int | float | None:
-    """Read a number, also from text; None if it is none."""
+    """Read a number, also from text; None for other values."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -32,7 +32,7 @@ def number(value: object) -> int | float | None:
 
 
 def count(value: object) -> int | None:
-    """Read a number of items; None if it is none."""
+    """Read a number of items; None for other values."""
     found = number(value)
     return int(found) if found is not None and found >= 0 and found == int(found) else None
 

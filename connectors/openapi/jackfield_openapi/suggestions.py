@@ -69,7 +69,7 @@ def _found(row: Json, reads: Sequence[Json], definitions: Json) -> Iterator[str]
 
 
 def _item(read: Json, row: Json) -> str | None:
-    """Return the input by which a read asks for one thing of the collection that a write adds to."""
+    """Return the input by which a read asks for one member of the collection that a write adds to."""
     path = read["http"]["path"]
     if _parent(path) != row["http"]["path"]:
         return None

@@ -30,7 +30,8 @@ _LOGINS = {"verify": "password,md5,scram-sha-256,none", "encrypt": "scram-sha-25
 _UNSET = {"connect_timeout": "0", "min_protocol_version": "3.0", "max_protocol_version": "3.0"}
 """Values of settings that have no default of their own, and may not be empty."""
 _SERVICE = "service"
-"""It names a section of a file of this machine, which sets parameters without a variable or given value. It cannot be turned off."""
+"""Parameter that names a section of a file of this machine, which sets parameters without a variable or given value. It cannot be turned
+off."""
 
 
 @cache

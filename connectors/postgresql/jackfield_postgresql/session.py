@@ -93,7 +93,7 @@ class Session(ServerSession):
 
     @property
     def worn(self) -> bool:
-        """True if it is closed, or in the midst of something."""
+        """True if the session is closed, or in the midst of a command."""
         return self._connection.status != pq.ConnStatus.OK or self._connection.transaction_status != pq.TransactionStatus.IDLE
 
     @property

@@ -64,7 +64,7 @@ class Session(ServerSession):
 
     @property
     def worn(self) -> bool:
-        """True if it is closed."""
+        """True if the session is closed."""
         return self._closed
 
     def sign_in(self) -> None:
@@ -89,7 +89,7 @@ class Session(ServerSession):
             self._ask(_CHANNEL, spec.Confirm.Select(), spec.Confirm.SelectOk)
 
     def stands(self) -> bool:
-        """Return True if it answers a question that changes nothing."""
+        """Return True if the server answers a question that changes nothing."""
         return self.is_quiet and self.ask(spec.Basic.Qos(), spec.Basic.QosOk, sent=Sent.NOTHING) is not None
 
     def ask(self, method: Any, *answers: Any, sent: Sent) -> Any:
@@ -155,7 +155,7 @@ class Session(ServerSession):
             self._ask(_CHANNEL, spec.Basic.Qos(), spec.Basic.QosOk)
 
     def close(self) -> None:
-        """Close it. Messages that are not acknowledged are the queue's again."""
+        """Close the session. Messages that are not acknowledged are the queue's again."""
         self._closed = True
         super().close()
 

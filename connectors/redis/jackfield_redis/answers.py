@@ -16,7 +16,7 @@ def anything(answer: Any) -> Any:
 def number(answer: Any) -> int:
     """Return a number of 64 bits.
 
-    :raises TypeError: if it is none; ValueError if it has more.
+    :raises TypeError: if the answer is no number; ValueError if it has more.
     """
     if not -(2**63) <= _be(answer, int) < 2**63:
         raise ValueError
@@ -26,7 +26,7 @@ def number(answer: Any) -> int:
 def text(answer: Any) -> str:
     """Return a text, such as an entry's ID.
 
-    :raises TypeError: if it is none; ValueError if it is no UTF-8.
+    :raises TypeError: if the answer is no text; ValueError if it is no UTF-8.
     """
     return _be(answer, bytes).decode()
 

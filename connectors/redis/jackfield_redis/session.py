@@ -112,7 +112,7 @@ class Session(ServerSession):
 
     @property
     def worn(self) -> bool:
-        """True if it is closed, as redis-py does after any failure: a late answer could be mistaken for another command's."""
+        """True if the session is closed, as redis-py does after any failure: a late answer could be mistaken for another command's."""
         return not self._link.is_connected
 
     @property
@@ -130,7 +130,7 @@ class Session(ServerSession):
         self.ask(answers.value, "PING", sent=Sent.NOTHING)
 
     def stands(self) -> bool:
-        """Return True if it echoes a fresh text: then no late answer can be mistaken for the next one."""
+        """Return True if the server echoes a fresh text: then no late answer can be mistaken for the next one."""
         nonce = token_hex(8)
         return self.is_quiet and self.ask(answers.value, "PING", nonce) == nonce.encode()
 
@@ -156,6 +156,6 @@ class Session(ServerSession):
         return Refusal(code, text, FULL if _MOST_CLIENTS in text else "")
 
     def close(self) -> None:
-        """Close it."""
+        """Close the session."""
         self._link.disconnect()
         super().close()

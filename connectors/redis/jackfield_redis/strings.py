@@ -29,7 +29,7 @@ class NewValue(Inputs):
 
     @property
     def command(self) -> list[Argument]:
-        """Command that stores it."""
+        """Command that stores the value."""
         expiry: list[Argument] = [] if self.expire_seconds is None else ["EX", self.expire_seconds]
         return ["SET", self.key, encoded(self.value, self.encoding, "/value"), *expiry]
 

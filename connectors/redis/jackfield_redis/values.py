@@ -46,5 +46,5 @@ def fields_of(pairs: Sequence[bytes]) -> tuple[dict[str, str], Encoding]:
 
 
 def texts(values: Iterable[str | None]) -> tuple[str, ...]:
-    """Return values of which none is missing."""
+    """Return values after checking that none is missing."""
     return tuple(value or "" for value in values)

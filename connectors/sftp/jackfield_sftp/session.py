@@ -216,7 +216,7 @@ class _Packets(Packetizer):
         return found
 
     def _log(self, *_said: Any) -> None:
-        """Log nothing: it would be of the server."""
+        """Log nothing: a record could quote the server."""
 
     def _refuse(self) -> NoReturn:
         self._sock.refuse(f"the server sent a packet of more than {self._longest:,} bytes")
@@ -262,11 +262,11 @@ class Session(ServerSession):
 
     @property
     def worn(self) -> bool:
-        """True if it has ended."""
+        """True if the session has ended."""
         return not self._transport.is_active() or self._client is None
 
     def stands(self) -> bool:
-        """Return True if it answers. Answers have the numbers of their requests, so a late one cannot be mistaken for another."""
+        """Return True if the server answers. Answers have the numbers of their requests, so a late one cannot be mistaken for another."""
         self.ask(lambda server: server.normalize("."))
         return True
 
@@ -349,7 +349,7 @@ class Session(ServerSession):
         return met is not None and not isinstance(met, _ENDED)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the session."""
         self._client = None
         self._transport.close()
         self._transport.saved_exception = None

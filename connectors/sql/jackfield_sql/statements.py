@@ -66,7 +66,7 @@ def bytes_of(value: Any) -> bytes:
 def sendable(text: str) -> bytes:
     """Return the bytes of a text.
 
-    :raises Unfit: if it is none.
+    :raises Unfit: if UTF-8 cannot encode the text.
     """
     try:
         return text.encode()

@@ -57,7 +57,7 @@ class _Arguments(Inputs):
     function: ClassVar[Function]
 
     def rules(self) -> Iterator[Detail]:
-        """Yield the fault of arguments of which no key can be made."""
+        """Yield the fault of arguments that cannot be made into a key."""
         found = attempt(self.function.named, self) if self.function.has_key else None
         if isinstance(found, Raised):
             faults = found.error.details if isinstance(found.error, InvalidInput) else ()
@@ -185,11 +185,11 @@ class Function:
         return unclear if self.action.effect == "write" else error
 
     def called(self, *given: Any, **named: Any) -> Any:
-        """Call it in this thread, and return its value."""
+        """Call the action's function in this thread, and return its value."""
         return run_in_thread(self._called(given, named, loops=False))
 
     async def acalled(self, *given: Any, **named: Any) -> Any:
-        """Call it in asyncio, and return its value."""
+        """Call the action's function in asyncio, and return its value."""
         return await self._called(given, named, loops=True)
 
     async def _called(self, given: tuple[Any, ...], named: Mapping[str, Any], *, loops: bool) -> Any:

@@ -46,7 +46,7 @@ _OVERRIDES = re.compile(r"(x?http)?method(override)?|xmethodoverride")
 value counts."""
 _OTHER = re.compile(r"[^a-z0-9]+")
 _PLAIN = frozenset({"method", "http_method", "httpmethod"})
-"""Of these, a parameter may be anything else."""
+"""Names that count only with a method as their value."""
 _LINKED = frozenset({"url", "link", "linkHeader"})
 """Kinds of pages whose address the provider names: the rules judge one address."""
 _DECODINGS = 5

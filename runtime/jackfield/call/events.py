@@ -15,7 +15,7 @@ PAUSE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened.
+    """Event that an action reports while it runs.
 
     ``sequence`` counts a workspace's events in the order of their commits; numbers that a restored database may have lost are skipped. A
     reader continues after ``cursor``. ``at`` is when it happened, in seconds since 1970. ``data`` depends on the type

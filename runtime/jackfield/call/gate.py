@@ -98,7 +98,7 @@ class Gate:
         raise NotImplementedError
 
     def of(self, found: Found) -> Passing:
-        """Return its part in a call."""
+        """Return the gate's part in a call."""
         return self.part(found)
 
     def refuse(self, call: Reached, error: Exception) -> Exception:

@@ -112,7 +112,7 @@ class ProgressWords:
         self._fraction, self._last = 0.0, -_BETWEEN
 
     def __call__(self, fraction: float | None, text: str) -> None:
-        """Tell them."""
+        """Tell the caller how far the call is, unless the last report is too recent."""
         now = monotonic()
         if now - self._last < _BETWEEN and (fraction or 0.0) < 1:
             return

@@ -83,7 +83,7 @@ class Pipe:
 
     @property
     def workspace(self) -> str:
-        """Workspace whose calls it runs."""
+        """Workspace whose calls the pipe runs."""
         return self.dependencies.workspace
 
     async def step(self, how: How, work: Callable[[Reached], Awaitable[T]]) -> T:

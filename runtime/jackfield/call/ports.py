@@ -99,7 +99,7 @@ class Time(Protocol):
     """Time that all processes of a database judge by."""
 
     def now(self) -> float:
-        """Return it, in seconds since 1970."""
+        """Return the time, in seconds since 1970."""
 
 
 class Settings(Protocol):
@@ -171,7 +171,7 @@ class Storage(Readings, Protocol):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Variables that it was made with."""
+        """Environment variables that the storage was made with."""
 
     @property
     def is_open(self) -> bool:
@@ -224,7 +224,7 @@ class Files(Protocol):
 
     @property
     def storage(self) -> Storage:
-        """Database that has their rows."""
+        """Database that has the rows of the files."""
 
     @property
     def together(self) -> int:
@@ -236,7 +236,7 @@ class Files(Protocol):
 
     @property
     def time(self) -> Time:
-        """Time by which they expire."""
+        """Time by which the files expire."""
 
     def find(self, workspace: str, identifier: str, owner: str | None = None) -> StoredFile | None:
         """Return a file; None if the workspace, or ``owner`` in it, has no such file."""

@@ -186,7 +186,7 @@ class Reached:
 
     @property
     def row(self) -> CallRecord | None:
-        """Record of it; None if nothing is recorded."""
+        """Record of the call; None if nothing is recorded."""
         return None if self.asked is None else self.asked.row
 
     @property

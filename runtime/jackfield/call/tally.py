@@ -106,7 +106,7 @@ class Tally:
     exchanges: list[Exchange] | None = None
     """Last requests and responses of the action; None where none is kept."""
     sees_bodies: bool = False
-    """True if their bodies are kept, too."""
+    """True if the bodies of these requests and responses are kept, too."""
     tried: int = 0
     """Attempts that were prepared, begun or not."""
     markers: dict[int, str] = field(default_factory=dict)

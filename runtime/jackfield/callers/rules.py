@@ -221,7 +221,7 @@ class Rules:
         return {"allow": list(self.allow), "block": list(self.block), **also}
 
     def apart(self) -> dict[str, Any]:
-        """Return them as two members of a JSON object: ``rules``, and ``quotas`` if there are any."""
+        """Return the rules and quotas as two members of a JSON object: ``rules``, and ``quotas`` if there are any."""
         rules = self.to_json()
         quotas = rules.pop("quotas", None)
         return {"rules": rules, **({"quotas": quotas} if quotas else {})}

@@ -69,7 +69,7 @@ class LiveKind(Protocol):
         """
 
     def unusable(self, report: Json) -> tuple[str, Sequence[str]]:
-        """Return the words for a server of which nothing can be used, and the reasons."""
+        """Return the words for a server without any usable tool, and the reasons."""
 
     def accepted(self, stored: Json, now: Json, tools: Collection[str]) -> dict[str, Any]:
         """Return the stored manifest with the current state of these tools; tools that the server no longer has are left out."""
@@ -113,7 +113,7 @@ class Pin(Protocol):
 
     @property
     def action(self) -> str:
-        """Key of its action."""
+        """Key of the tool's action."""
 
     @property
     def digest(self) -> str:

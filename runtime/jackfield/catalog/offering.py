@@ -178,7 +178,7 @@ class Offering:
         return found
 
     def has_any(self, *, for_operator: bool = False) -> bool:
-        """Return whether anything is offered to any workspace, or the operator may know of anything."""
+        """Return whether any workspace is offered a connector; ``for_operator`` also counts connectors that only the operator sees."""
         return bool(self._together(for_operator=for_operator))
 
     def offered(self, *, for_operator: bool = False) -> Iterator[Manifest]:

@@ -61,7 +61,7 @@ class OfferPattern:
             raise UnknownAction(f"'{keys[0]}' has no action that fits '{action[:80]}'{did_you_mean(action, names)}")
 
     def hands_out(self, offering: Offering) -> bool:
-        """Return whether it is the full name of an action that hands out credentials."""
+        """Return whether a name is the full name of an action that hands out credentials."""
         service, _, action = self.text.partition(".")
         return action in offering.source(self.source).hands_out(f"{self.source}.{service}")
 

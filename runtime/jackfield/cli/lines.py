@@ -108,7 +108,7 @@ class _Tally:
     unwritten: list[int] = field(default_factory=list)
     """Lines that ran and whose Results are not in the output."""
     keyless: int = 0
-    """How many of them have no idempotency key."""
+    """Number of the invocations without an idempotency key."""
     replaced: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, line: _Line, result: Result, *, written: bool) -> None:

@@ -86,7 +86,7 @@ class ConnectionCache(SecretHolder):
         self.opened_in = float("inf")
         """Seconds that opening the connection took most recently."""
         self.slots = OpeningSlots()
-        """Threads that open it at once."""
+        """Threads that open the connection at once."""
         put_in_force(self)
 
     @property

@@ -151,9 +151,9 @@ class Action:
     borrows: bool = False
     """True if a rule can allow calls over connections of other connectors, whose actions are bound to HTTP requests."""
     allowed_with: tuple[str, ...] = ()
-    """Other actions that its caller must be allowed to call."""
+    """Other actions that a caller of this action must be allowed to call."""
     keywords: tuple[str, ...] = ()
-    """Search words for it, in addition to the words of its key, title and description."""
+    """Search words for the action, in addition to the words of its key, title and description."""
     job: JobSteps | None = None
     """Steps of a job after its start, which ``function`` is; None for an action that ends with its call."""
     marker: Marker | None = None
@@ -161,7 +161,7 @@ class Action:
     evidence: tuple[Evidence, ...] = ()
     """Reads that find the outcome of an attempt in doubt."""
     no_evidence: str | None = None
-    """Reason why there are none, if its author gives one."""
+    """Author's reason for the lack of evidence; None without one."""
     intent: Intent | None = None
     """Intent that a program's function declares for its calls; None for other actions."""
     takes_streams: bool = True

@@ -56,7 +56,7 @@ class Apart:
     call: Call
     step: str
     share: Share | None = None
-    """Memory of its own: threads' shares come and go independently."""
+    """Share of the thread's memory: threads' shares come and go independently."""
     number: int = field(default_factory=count().__next__)
 
     def answered(self, request_id: str | None = None) -> None:

@@ -170,7 +170,7 @@ class Evidence:
 
     @property
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Permissions that its reads need in addition to the declarations of the read actions, by system: none."""
+        """Permissions that the reads need in addition to the declarations of the read actions, by system: none."""
         return {}
 
     def to_json(self) -> dict[str, Any]:
@@ -396,7 +396,7 @@ def declared(marker: Marker | None, evidence: Sequence[Evidence], effect: str, i
 
 
 def marker_in(value: object) -> str | None:
-    """Return the marker that a text is, without its prefix; None if it is none."""
+    """Return the marker in a value, without its prefix; None if the value is no marker."""
     return value.removeprefix(PREFIX) if isinstance(value, str) and MARKER_TEXT.fullmatch(value) else None
 
 

@@ -12,7 +12,7 @@ from jackfield.connector.models import check_reason
 from jackfield.kernel.pointers import follow, names
 
 _STATUS = re.compile(r"^(?:[Ss]tatus|[Ss]tate)$|(?:_status|_state|[a-z]Status|[a-z]State)$")
-"""Names of members that say how a thing is."""
+"""Names of members that state an object's condition."""
 _UNDONE = frozenset({"canceled", "cancelled", "deleted", "stopped", "void", "voided", "withdrawn"})
 """States that a person sets later, also on objects of successful actions."""
 _DEPTH = 8
@@ -106,7 +106,7 @@ def _undone(when: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _never_there(manifest: Mapping[str, Any], thing: Any, when: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the members that must not be there, and that a thing does not declare: its output leaves them out."""
+    """Yield the members that must not be there, and that an object does not declare: its output leaves them out."""
     for row in when:
         for at, values in (*row.get("took", {}).items(), *row.get("refused", {}).items()):
             if None in _listed(values) and not _declares(manifest, thing, names(at)):
@@ -118,7 +118,7 @@ def _listed(values: Any) -> list[Any]:
 
 
 def _declares(manifest: Mapping[str, Any], schema: Any, steps: Sequence[str]) -> bool:
-    """Return whether a thing may have a member; an object that declares none may have any."""
+    """Return whether an object may have a member; an object that declares none may have any."""
     nodes = [*_nodes(manifest, schema)]
     if not steps or not any("properties" in node for node in nodes):
         return True
@@ -134,7 +134,7 @@ def _within(manifest: Mapping[str, Any], schema: Any, steps: Sequence[str]) -> A
 
 
 def _statuses(manifest: Mapping[str, Any], schema: Any) -> Iterator[str]:
-    """Yield the members of a thing that say how it is."""
+    """Yield the members that state an object's condition."""
     for node in _nodes(manifest, schema):
         for name, about in node.get("properties", {}).items():
             if _STATUS.search(name) and any("enum" in one or "string" in _types(one) for one in _nodes(manifest, about)):

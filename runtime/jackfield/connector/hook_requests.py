@@ -52,7 +52,7 @@ def strict_json(text: str | bytes) -> Any:
     """Return a JSON value, read as strictly as an invocation: UTF-8 without a byte order mark, no duplicate members, limited depth, and
     no number that is infinite as a float.
 
-    :raises Malformed: if it is none.
+    :raises Malformed: if the text is not such JSON.
     """
     try:
         octets = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text

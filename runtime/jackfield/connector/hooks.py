@@ -84,7 +84,7 @@ class Specifications:
 
 
 class PluginFailed(Internal):
-    """A plugin that may refuse calls cannot be asked, so that no call begins. Its cause is in the log."""
+    """Failure of a plugin that may refuse calls: without its answer no call begins. Its cause is in the log."""
 
     def __init__(self, what: str) -> None:
         super().__init__(

@@ -22,7 +22,7 @@ class LoadedConnector(Protocol):
 
     @property
     def explain(self) -> Explain | None:
-        """Mapping of its client's exceptions to errors with codes."""
+        """Mapping of the exceptions of the connector's client to errors with codes."""
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -42,11 +42,11 @@ class LoadedConnector(Protocol):
 
     @property
     def tests(self) -> Sequence[Callable[[Any, OpenContext], Iterable[Step | Account]]]:
-        """Steps that it adds to the test of a connection."""
+        """Steps that the connector adds to the test of a connection."""
 
     @property
     def test_permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Permissions that its tests need, by system."""
+        """Permissions that the connector's tests need, by system."""
 
     @property
     def documents(self) -> Sequence[Documents]:

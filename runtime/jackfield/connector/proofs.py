@@ -76,7 +76,7 @@ class Absent:
 
 
 PLAIN = Absent((404,))
-"""Answer by which a provider says that the one thing asked for does not exist, unless ``absent`` says otherwise."""
+"""Answer by which a provider says that the requested object does not exist, unless ``absent`` says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class When:
         return "took" if took and not refused else None, self._shown(thing, self.took or self.refused)
 
     def error(self, thing: Any) -> tuple[str | None, str | None]:
-        """Return code and message of the error of a thing that has failed, as far as it has them."""
+        """Return code and message of the error of a failed object, as far as it has them."""
         code, message = (None if at is None else _at(thing, at, None) for at in (self.code, self.message))
         return _text(code), _text(message)
 
@@ -189,7 +189,7 @@ def _fits(thing: Any, row: Values) -> bool:
 
 
 def _member(thing: Any, at: str) -> Any:
-    """Return a value of a thing; None for a member that its object does not have."""
+    """Return a value of an object; None for a member that the object does not have."""
     found = _at(thing, at, _MISSING)
     return None if found is _MISSING and isinstance(_at(thing, at.rpartition("/")[0], _MISSING), Mapping) else found
 

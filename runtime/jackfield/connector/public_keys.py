@@ -33,7 +33,7 @@ Algorithm = Literal["ecdsa", "ed25519"]
 def check_public_key(algorithm: str, text: str) -> None:
     """Check a public key as it is entered: base64 or PEM of X.509's form; of Ed25519, also its 32 bytes in hex or base64.
 
-    :raises DeclarationError: if it is none.
+    :raises DeclarationError: if the text is no public key of the algorithm.
     """
     if _read(algorithm, text) is None:
         raise DeclarationError("it must be the provider's public key, as the provider shows it")
@@ -68,7 +68,7 @@ def public_key_from(algorithm: str, seed: str, encoding: str) -> str:
 
 
 def _read(algorithm: str, text: str) -> object | None:
-    """Return a public key; None if it is none of the algorithm."""
+    """Return a public key; None if the text is no key of the algorithm."""
     plain = "".join(_PEM.sub("", text[:_LONGEST]).split())
     try:
         octets = bytes.fromhex(plain) if len(plain) == 2 * _BYTES else b64decode(plain, validate=True)

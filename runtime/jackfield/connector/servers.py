@@ -140,7 +140,7 @@ class Address(SecretHolder):
 def trusting(authority: str | None) -> ssl.SSLContext:
     """Return the TLS context that trusts a connection's own authority, in PEM form; None for the machine's.
 
-    :raises InvalidConnection: if it is none.
+    :raises InvalidConnection: if the text is no certificate authority.
     """
     try:
         return client_context(cadata=authority)

@@ -142,7 +142,7 @@ class ServerSession:
         self.close()
 
     def close(self) -> None:
-        """End it at once."""
+        """End the session at once."""
         self._sock.close()
 
 

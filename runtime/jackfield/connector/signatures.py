@@ -47,7 +47,7 @@ _DECIMAL = b"0123456789"
 
 
 def moment(text: str) -> float | None:
-    """Return a time in seconds since 1970; None if it is none."""
+    """Return a time in seconds since 1970; None if the text is no time."""
     if _SECONDS.fullmatch(text):
         number = int(text)
         return number / next((unit for least, unit in _UNITS if number >= least), 1)
@@ -402,7 +402,7 @@ def _secret_of(hook: Hook) -> tuple[str, bool]:
 def scheme_of(row: Mapping[str, Any]) -> Scheme:
     """Return the scheme that a JSON object describes.
 
-    :raises DeclarationError: if it is none of the closed list, or its settings are not valid.
+    :raises DeclarationError: if the scheme is not in the closed list, or its settings are not valid.
     """
     name, settings = row.get("scheme"), {key: value for key, value in row.items() if key != "scheme"}
     if name in NAMED and not settings:

@@ -92,7 +92,7 @@ class CountedSocket(Intake, SecretHolder):
 
     @property
     def _closed(self) -> bool:
-        """True once it is closed, as paramiko asks any socket."""
+        """True once the socket is closed; paramiko reads this attribute of any socket."""
         return self._sock.fileno() < 0
 
     def serve(self, deadline: Deadline) -> None:

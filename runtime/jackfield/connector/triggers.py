@@ -104,7 +104,7 @@ class Registered(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TriggerEvent(SecretHolder):
-    """One thing that happened at the provider.
+    """Event at the provider, as a trigger reports it.
 
     ``key`` identifies the event when it comes again: the provider's own ID, if that is stable. ``type`` is one of the trigger's ``types``
     (default: the first), ``at`` its time in seconds since 1970 (default: now, also for an implausible time, such as milliseconds).

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jackfield.connector.hooks import Plugins
 
 _LATER = 5.0
-"""Seconds after which a queued call is looked at again that no policy has decided on."""
+"""Seconds until a queued call without any policy's decision is looked at again."""
 
 
 class _Judging(Passing):
@@ -34,7 +34,7 @@ class _Judging(Passing):
         self._policies, self._was_asked = policies, False
 
     async def admit(self, found: Found) -> None:
-        """Ask whether it may be made.
+        """Ask the policies whether the call may be made.
 
         :raises NotAllowed: if a policy refuses it.
         :raises Unavailable: if there is no decision, unless it is a ``read``.
@@ -73,7 +73,7 @@ class Judging(Gate):
         return self._policies.must_judge
 
     def of(self, found: Found) -> Passing:
-        """Return their part in a call."""
+        """Return the policies' part in a call."""
         return _Judging(found, self._policies)
 
 

@@ -31,7 +31,7 @@ class _Refusal(Passing):
     __slots__ = ()
 
     async def admit(self, found: Found) -> Result | None:
-        """Refuse it.
+        """Refuse the call.
 
         :raises ApprovalRequired: if a rule or a policy asks for an approval.
         """
@@ -64,7 +64,7 @@ class Following(Passing):
         return await self._followed(checked.attempts, output) if isinstance(output, Handle) else None
 
     async def _followed(self, attempts: Attempts, handle: Handle) -> Ended:
-        """Poll it until it ends."""
+        """Poll the job until it ends."""
         from jackfield.call.job_steps import followed_here
 
         return await followed_here(attempts, handle)

@@ -24,7 +24,7 @@ class Claimed:
     connection_id: str | None = None
     """ID of the stored connection that the invocation was queued over, or that the job was started over."""
     is_again: bool = False
-    """True if it was claimed before, or an earlier call with its request and its key may have taken effect."""
+    """True if the invocation was claimed before, or an earlier call with its request and its key may have taken effect."""
 
     def of(self, stored: Mapping[str, Any]) -> Claimed:
         """Return the claim of the invocation that was sealed, decrypted."""

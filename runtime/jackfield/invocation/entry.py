@@ -46,7 +46,7 @@ class Draft:
     rule: str | None = None
     started_at: float | None = None
     owner: str | None = None
-    """Process that runs it, once it has started."""
+    """Process that runs the invocation, once it has started."""
     delivery: int = 0
     """Number of this delivery from the queue; 0 for an invocation that was not queued."""
     not_before: float | None = None
@@ -55,7 +55,7 @@ class Draft:
     inputs: bytes | None = None
     """Encrypted: the redacted inputs, if the workspace stores them, or the whole invocation while it is queued."""
     approval: AskedApproval | None = None
-    """Approval that it waits for, instead of for a worker."""
+    """Approval that the invocation waits for, instead of for a worker."""
     undecided: Mapping[str, Any] | None = None
     """Output of its Result that no policy has decided on, sealed with that."""
     in_transaction: Callable[[Any], None] | None = None
@@ -63,7 +63,7 @@ class Draft:
     repeats: str | None = None
     """ID of the failed call of the same request that lets go of their key as this one begins: that may have taken effect."""
     kept_for: float | None = None
-    """Seconds for which it holds its key once it has ended, and is kept at least; None: as the settings say."""
+    """Seconds for which an ended invocation holds its key and is kept at least; None: as the settings say."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -143,14 +143,14 @@ class Entry:
 
     @property
     def progress(self) -> Mapping[str, Any] | None:
-        """Progress of a job that runs: ``fraction``, from 0 to 1, and ``text``; None if it is none, or does not run."""
+        """Progress of a running job: ``fraction``, from 0 to 1, and ``text``; None for other invocations."""
         if self.job_until is None or not self.is_open:
             return None
         return {"fraction": self.progress_fraction or 0.0, "text": self.progress_text or ""}
 
     @property
     def problem(self) -> str | None:
-        """Reason why it cannot be read in full, or why no call can repeat it; None if there is none."""
+        """Reason why the entry cannot be read in full, or why no call can repeat it; None if there is none."""
         if self.damage is None and self.idempotency_key is not None and not self.idempotency_key.strip():
             return "its idempotency key consists of blanks, which are none: an older version has taken it"
         return self.damage

@@ -64,7 +64,7 @@ class Invocation(SecretHolder):
     partial: Literal["warn", "fail"] = "warn"
     """Status of a partial success: a success with a warning, or a failure."""
     repeat: bool = False
-    """True to run it although an equal write without a key is open."""
+    """True to run the invocation although an equal write without a key is open."""
     select: str | None = None
     """JMESPath expression of the part of the output that the caller wants; None: all of it."""
     max_bytes: int | None = None
@@ -84,7 +84,7 @@ class Invocation(SecretHolder):
     """Value that calls with its key must have in common, in place of the inputs; None: the inputs. The action declares it, as it does the
     fields below."""
     kept_for: float | None = None
-    """Seconds for which it holds its key once it has ended; None: as the settings say."""
+    """Seconds for which an ended invocation holds its key; None: as the settings say."""
 
     def __repr__(self) -> str:  # inputs and inline values stay out of logs
         return f"Invocation({self.connector!r}, {self.action!r})"
@@ -310,6 +310,6 @@ def _context_faults(context: object) -> Iterator[Detail]:
 
 
 def patience_of(body: Mapping[str, Any]) -> float:
-    """Return the seconds that an invocation gives itself, before its members are checked."""
+    """Return the ``timeoutSeconds`` of an invocation whose members are not checked yet; the default for another value."""
     found = body.get("timeoutSeconds")
     return float(found) if isinstance(found, int | float) and not isinstance(found, bool) and 0 < found <= MAX_TIMEOUT else DEFAULT_TIMEOUT

@@ -393,7 +393,7 @@ class TimedOut(JackfieldError):
     retryable = True
     http_status = 504
     unexplained = False
-    """True if it says only that a deadline passed, without the step that took so long."""
+    """True if the error says only that a deadline passed, without the step that took so long."""
 
 
 class NotYet(TimedOut):

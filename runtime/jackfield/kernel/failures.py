@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
         @property
         def name(self) -> str:
-            """Its name."""
+            """Name of the entry point."""
 
         @property
         def distribution(self) -> str:
-            """Distribution that declares it."""
+            """Distribution that declares the entry point."""
 
         @property
         def module(self) -> str:

@@ -175,7 +175,7 @@ def _cell(column: str, cell: Node, *, heads: bool, **about: Attribute) -> Markup
 
 
 def terms(pairs: Iterable[tuple[str, Node]]) -> Markup:
-    """Render the details of one thing: names and values as a list; omit None."""
+    """Render details: names and values as a list; omit None."""
     return h.dl([h.div(h.dt(name), h.dd(value)) for name, value in pairs if value is not None], class_="terms")
 
 

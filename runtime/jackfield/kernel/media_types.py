@@ -45,8 +45,8 @@ def clean_name(name: str) -> str | None:
 
 
 def media_type(given: str) -> str:
-    """Return a media type that a caller, a connector or a provider gave; ``application/octet-stream`` if it is none and cannot be a header
-    field."""
+    """Return a media type that a caller, a connector or a provider gave; ``application/octet-stream`` for a text without the form of
+    one."""
     return given if _TYPE.match(given) else OCTETS
 
 

@@ -1,4 +1,4 @@
-"""Actions that a manifest declares as reads, although their requests use a method that changes things."""
+"""Actions that a manifest declares as reads, although the method of their requests changes data."""
 
 from __future__ import annotations
 

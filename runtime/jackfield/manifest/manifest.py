@@ -76,10 +76,10 @@ if TYPE_CHECKING:
         """JSON of a manifest."""
 
         def listed(self) -> Json:
-            """Return it, without the actions' schemas if it has many."""
+            """Return the manifest, without the actions' schemas if it has many actions."""
 
         def whole(self) -> Json:
-            """Return it as published."""
+            """Return the manifest as published."""
 
         def rows(self, actions: Mapping[str, ActionManifest]) -> Iterable[ActionRow]:
             """Return a row for each of the manifest's actions, without making those if it can be done."""

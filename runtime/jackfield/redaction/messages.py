@@ -108,7 +108,7 @@ _MOST_WRITTEN = 24
 
 
 def _body_text(content: bytes, kind: str, *, is_cut: bool) -> str | None:
-    """Return a body as text; None if it is none."""
+    """Return a body as text; None if it is no text."""
     found = re.search(r"charset=\"?([\w-]+)", kind)
     charset = found[1] if found is not None else "utf-8"
     try:

@@ -143,7 +143,7 @@ class Needle(SecretHolder):
         self.token = token
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield its spans in ``text``; overlapping ones are merged."""
+        """Yield the needle's spans in ``text``; overlapping ones are merged."""
         start = text.find(self.text)
         while start >= 0:
             end = start + len(self.text)

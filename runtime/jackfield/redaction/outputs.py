@@ -135,7 +135,7 @@ class OutputMask(SecretHolder):
         return found
 
     def _whole(self, value: Any, path: str, withheld: list[str]) -> Any:
-        """Return a value of which nothing may be cut, or the mask in its place."""
+        """Return a value that may not be cut, or the mask in its place."""
         if not self.holds_token(value):
             return value
         withheld.append(path)

@@ -57,7 +57,7 @@ def _convert_value(value: Any, reader: Callable[..., Any], *given: Any) -> Any:
 
 
 def moment(value: object) -> str | None:
-    """Return a date and time as RFC 3339 writes it; None if it has no time zone, or is none."""
+    """Return a date and time as RFC 3339 writes it; None for other values, and without a time zone."""
     if not isinstance(value, datetime) or (offset := value.utcoffset()) is None:
         return None
     known = value if not offset.total_seconds() % 60 else value.astimezone(UTC)

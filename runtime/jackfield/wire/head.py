@@ -95,7 +95,7 @@ def head_end(buffer: bytes | bytearray, seen: int) -> int:
 def read_head(head: bytes) -> tuple[int, int, Fields]:
     """Return the minor version of HTTP/1, the status and the fields of a response's head.
 
-    :raises WireFault: if it is none.
+    :raises WireFault: if the bytes are no such head.
     """
     first = _STATUS.match(head)
     if first is None:

@@ -36,7 +36,7 @@ class _Exception:
     port: int | None = None
 
     def covers(self, host: str, address: IPv4Address | IPv6Address | None, port: int) -> bool:
-        """Return whether it covers a host, in lower case, and its port."""
+        """Return whether the entry covers a host, in lower case, and its port."""
         if self.port not in (None, port):
             return False
         if self.network is not None:
@@ -55,12 +55,12 @@ class Outbound(SecretHolder):
         self._exceptions = [found for word in exceptions.replace(",", " ").split() if (found := _exception(word)) is not None]
         self._known: dict[str, Proxy] = {}
         self.is_used = bool(proxies)
-        """True if it leads any server's requests through a proxy."""
+        """True if a proxy is used for the requests to any server."""
 
     def __call__(self, target: Target) -> Proxy | None:
         """Return the proxy for a server.
 
-        :raises InvalidConnection: if it is none that can be used.
+        :raises InvalidConnection: if the URL of the proxy cannot be used.
         """
         named = self.named(target)
         if named is None:

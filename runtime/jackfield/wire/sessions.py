@@ -31,10 +31,10 @@ class Session(Protocol):
         """True if the session should be ended rather than kept."""
 
     def leave(self) -> None:
-        """End it as the protocol asks for."""
+        """End the session as the protocol asks for."""
 
     def close(self) -> None:
-        """End it at once."""
+        """End the session at once."""
 
 
 S = TypeVar("S", bound=Session)

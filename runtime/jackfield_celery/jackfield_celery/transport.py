@@ -165,7 +165,7 @@ class RedisTransport(redis.Transport):
 
 
 def _parse_message(item: bytes) -> Mapping[str, Any] | None:
-    """Return the message in an item of a list; None if it is none."""
+    """Return the message in an item of a list; None if the item is no message."""
     if len(item) > _LONGEST_ENVELOPE:
         return None
     try:

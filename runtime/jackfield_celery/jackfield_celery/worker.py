@@ -104,7 +104,7 @@ class Consumer(CeleryConsumer):
         self._refuse(message)
 
     def create_task_handler(self, *arguments: Any, **named: Any) -> Callable[[Message], None]:
-        """Return Celery's function that takes a message, which no message can make fail."""
+        """Return Celery's function that takes a message; no message makes it fail."""
         take = super().create_task_handler(*arguments, **named)
 
         def taken(message: Message) -> None:

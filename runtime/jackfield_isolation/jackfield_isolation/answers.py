@@ -137,7 +137,7 @@ class _Question:
         self.call.sees_bodies = about.bodies
 
     def answer(self) -> Any:
-        """Answer it: by the function below, else by the method of the connection's type that has its name and takes a context."""
+        """Answer a question: by the function below, else by the method of the connection's type that has its name and takes a context."""
         with entered(self.call):
             known, watching = _KNOWN.get(self._kind), _WATCHING.get(self._kind)
             if watching is not None:
@@ -257,7 +257,7 @@ class _Question:
 
     @property
     def action(self) -> Action:
-        """The action that it is about, or the step of a job."""
+        """The action that the question is about, or the step of a job."""
         found = self._connector.actions[self._given[0]]
         if found.job is None or self._kind not in _STEPS:
             return found

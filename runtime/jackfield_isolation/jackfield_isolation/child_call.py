@@ -205,7 +205,7 @@ def _plain(value: Any) -> Any:
 
 
 class _Leased(Minted):
-    """A credential of the parent's, with the token by which it is dropped."""
+    """A credential of the parent's, with the token that drops it."""
 
     __slots__ = ("token",)
 

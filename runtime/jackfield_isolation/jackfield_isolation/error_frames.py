@@ -45,7 +45,7 @@ class _Provider:
     details: dict[str, Any] | None = None
 
     def found(self) -> Provider:
-        """Return it as the rest of jackfield knows it; ``errors`` imports no types that pydantic could read."""
+        """Return the provider's error as the rest of jackfield knows it; ``errors`` imports no types that pydantic could read."""
         return Provider(self.code, self.message, self.http_status, self.request_id, self.details)
 
 

@@ -47,7 +47,7 @@ def _content(content: ExchangeBody) -> Mapping[str, Any]:
 def load_exchanges(told: Any) -> list[Exchange]:
     """Rebuild the exchanges that a child has sent, as many as are kept.
 
-    :raises TypeError, ValueError, KeyError: if they are none.
+    :raises TypeError, ValueError, KeyError: if the value is no list of exchanges.
     """
     if not isinstance(told, list) or len(told) > MOST:
         raise TypeError("not a list of exchanges")

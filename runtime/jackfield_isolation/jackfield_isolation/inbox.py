@@ -141,7 +141,7 @@ class Inbox:
         return decoded(body), len(body)
 
     def end(self) -> None:
-        """Tell everybody who waits that no more will come."""
+        """Tell everybody who waits that no more frames will come."""
         for box in list(self._boxes.values()):
             box.put(None)
 

@@ -220,5 +220,5 @@ DOCUMENTS = Question("documents", int, JsonObject, answer=JsonObject)
 ACTS = frozenset({CALL, POLL, CANCEL})
 """Questions that call the provider for an action."""
 QUESTIONS: Mapping[str, Question] = {one.name: one for one in list(vars().values()) if isinstance(one, Question)}
-"""All of them, by name."""
+"""All questions, by name."""
 ASKED = Shape("a question", Asked)

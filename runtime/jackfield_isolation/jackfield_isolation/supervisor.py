@@ -238,7 +238,7 @@ class Supervisor(ProcessLocal):
 
     @property
     def is_resting(self) -> bool:
-        """True if it has no child and starts none."""
+        """True if the supervisor has no child and starts none."""
         return not self._all and self._starting is None
 
     def rest(self) -> None:

@@ -206,7 +206,7 @@ def _kind(frame: Frame) -> int:
 def decoded(body: bytes, errors: str = "strict") -> dict[str, Any]:
     """Return the JSON object of a frame. Unless ``errors`` says otherwise, it is valid Unicode: nothing else can be stored.
 
-    :raises Garbage: if it is none, or has too many values.
+    :raises Garbage: if the body is no such object, or has too many values.
     """
     if len(body) > _MANY and _has_many_values(body):
         raise Garbage(f"a frame of more than {_MOST_VALUES:,} values")

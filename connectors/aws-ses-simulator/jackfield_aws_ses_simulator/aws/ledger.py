@@ -54,7 +54,7 @@ class Ledger:
         self.changed = threading.Condition()
         self.messages: list[SentMessage] = []
         self.sessions: dict[str, Session] = {}
-        """By their tokens."""
+        """Sessions by their tokens."""
         self.origin = "http://127.0.0.1"
         """Origin of the URLs by which the last caller has reached the account."""
         self.closed = False

@@ -113,7 +113,7 @@ def _links(ledger: Ledger, region: str) -> list[tuple[tuple[str, ...], Body]]:
 def _resource(ledger: Ledger, call: Call) -> str:
     """Return the ARN of the resource that a call names.
 
-    :raises Refusal: if it is none of this account and region, or does not exist.
+    :raises Refusal: if the resource is not of this account and region, or does not exist.
     """
     arn = str(call.parameters["ResourceArn"])
     kind, _, name = arn.removeprefix(_arn(call.region, "")).partition("/")

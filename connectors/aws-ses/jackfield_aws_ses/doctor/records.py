@@ -77,7 +77,7 @@ def system_records() -> Records:
 def _address(text: str) -> tuple[str, int]:
     """Return the IP address and the port of ``192.0.2.1``, ``192.0.2.1:5353``, ``2001:db8::1`` or ``[2001:db8::1]:5353``.
 
-    :raises DnsUnavailable: if it is none of these.
+    :raises DnsUnavailable: if the text is no such address.
     """
     host, _, port = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", str(_DNS_PORT))
     try:

@@ -13,7 +13,7 @@ from jackfield_aws_ses.events.record import read_record
 def events_of_text(text: str) -> list[TriggerEvent]:
     """Return the events of the text of a message of SNS: a record, or an event of EventBridge with one. A notice has none.
 
-    :raises Malformed: if it is none of them.
+    :raises Malformed: if the text has none of these forms.
     """
     return [] if is_notice(text) else events_of(strict_json(text))
 
@@ -21,7 +21,7 @@ def events_of_text(text: str) -> list[TriggerEvent]:
 def events_of(found: Any) -> list[TriggerEvent]:
     """Return the events of a record, or of an event of EventBridge with one. A notice has none.
 
-    :raises Malformed: if it is none of them, or another service's.
+    :raises Malformed: if the value has none of these forms, or is another service's.
     """
     if is_notice(found):
         return []

@@ -117,7 +117,7 @@ def tenant_findings(watch: TenantWatch, aws: AwsClients, after: str | None) -> L
 
 
 def tenant_of(arn: object) -> str | None:
-    """Return the name of the tenant in an ARN; None if it is none of a tenant."""
+    """Return the name of the tenant in an ARN; None if the ARN names no tenant."""
     found = _ARN.fullmatch(arn) if isinstance(arn, str) else None
     return None if found is None else found[1]
 

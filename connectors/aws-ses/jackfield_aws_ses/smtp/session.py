@@ -136,7 +136,7 @@ class Session(smtplib.SMTP):
 
     @property
     def worn(self) -> bool:
-        """True if it has reached its message limit."""
+        """True if the session has reached its message limit."""
         return self.sent >= MESSAGES
 
     def leave(self, *, politely: bool = False) -> None:

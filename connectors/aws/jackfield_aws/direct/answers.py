@@ -66,7 +66,7 @@ class _Headers(dict[str, str]):
     def __init__(self, fields: list[tuple[bytes, bytes]]) -> None:
         super().__init__()
         self._names: dict[str, str] = {}
-        """Names as they came, by those in lower case."""
+        """Names as they came, by their spelling in lower case."""
         for name, value in fields:
             key, text = name.decode("latin-1"), value.decode("latin-1")
             own = self._names.setdefault(key.lower(), key)

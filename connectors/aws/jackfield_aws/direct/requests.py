@@ -41,7 +41,7 @@ class Operation:
     located: tuple[str, ...]
     """Inputs that the endpoint may depend on."""
     is_safe: bool = False
-    """True if it changes nothing."""
+    """True if the request changes nothing."""
 
     @classmethod
     def of(cls, model: Any, verdict: Verdict) -> Operation:
@@ -85,7 +85,7 @@ class Request:
 
     @property
     def url(self) -> str:
-        """Its URL."""
+        """URL of the request."""
         return f"{self.target.scheme}://{self.host}{self.path}"
 
     def fields(self) -> list[tuple[bytes, bytes]]:

@@ -38,7 +38,7 @@ class Credentials(Protocol):
 
     @property
     def token(self) -> str | None:
-        """Session token, if it is a session's."""
+        """Session token; None without a session."""
 
 
 @dataclass(frozen=True, slots=True)

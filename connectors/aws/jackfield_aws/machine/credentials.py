@@ -38,6 +38,6 @@ class MachineCredentials(Credentials):  # type: ignore[misc]
 
     @property
     def token(self) -> str | None:
-        """Session token, if it is a session's."""
+        """Session token; None without a session."""
         found: str | None = self.get_frozen_credentials().token
         return found

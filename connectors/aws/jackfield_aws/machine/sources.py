@@ -245,7 +245,7 @@ class Program:
         return self._process.returncode
 
     def communicate(self) -> tuple[bytes, bytes]:
-        """Return its output.
+        """Return the program's output.
 
         :raises ProcessHangs: if it has not ended by the deadline.
         """

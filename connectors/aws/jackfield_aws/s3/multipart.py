@@ -50,7 +50,7 @@ class Upload:
     checksums: bool
     began: str = ""
     further: Mapping[str, str] = {}
-    """Parameters of all its requests."""
+    """Parameters of all requests of the upload."""
 
     @property
     def place(self) -> dict[str, str]:

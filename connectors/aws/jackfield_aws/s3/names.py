@@ -27,7 +27,7 @@ PERMISSIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     (SERVICE, "PresignPut"): ("s3:PutObject",),
     (SERVICE, "PresignPost"): ("s3:PutObject",),
 }
-"""IAM actions that they need."""
+"""IAM actions that these operations need."""
 KEYWORDS: Mapping[tuple[str, str], str] = {
     (SERVICE, "UploadFile"): "large file multipart upload transfer",
     (SERVICE, "DownloadFile"): "large file ranged download transfer",

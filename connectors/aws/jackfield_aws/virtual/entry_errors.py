@@ -31,7 +31,7 @@ STATES: Mapping[tuple[str, str], str] = {
     ("opensearch", "DomainPackageDetailsList"): "a package whose association had failed may be dissociated",
     ("workspaces", "PendingRequests"): "what is pending has not failed",
 }
-"""Lists whose errors are the state of a thing, by service and member, and why."""
+"""Lists whose errors are the state of an object, by service and member, and why."""
 READS = frozenset({("location", "CalculateRouteMatrix"), ("geo-routes", "CalculateRouteMatrix")})
 """Reads whose entries fail each for itself, which no ``Batch`` in the name says."""
 _BY_STATUS: Mapping[tuple[str, str], tuple[str, str, frozenset[str]]] = {

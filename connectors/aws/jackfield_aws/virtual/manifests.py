@@ -203,7 +203,7 @@ class OperationContent:
 
     @property
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """IAM actions that it needs, found without converting it."""
+        """IAM actions that the operation needs, found without converting it."""
         from jackfield_aws.virtual.operations import needed_permissions
 
         names = needed_permissions(self.service, self.operation)

@@ -77,7 +77,7 @@ class DescribedOperation:
     permissions: tuple[str, ...]
     tokens: tuple[str, ...]
     is_job: bool
-    """True if it can be waited for."""
+    """True if a call can wait for the end of the operation's work."""
     can_cancel: bool
     """True if that wait can be ended."""
 

@@ -176,7 +176,7 @@ class Rounded(str):
 
     @property
     def may_be(self) -> bool:
-        """True if it has so many digits."""
+        """True if the text has so many digits that the last ones may be rounded."""
         return sum(map(str.isdigit, self.partition("e")[0].removesuffix(".0").lstrip("-0."))) > _SURE_DIGITS
 
 

@@ -37,7 +37,8 @@ class BoundConnection(HttpConnection):
 
     @property
     def checks_addresses(self) -> bool:
-        """False, too, if requests are signed: the library that assumes the role has a client of its own."""
+        """Return whether the client checks addresses: not for signed requests, since the library that assumes the role has a client of its
+        own."""
         return super().checks_addresses and all(row["kind"] != "awsSigV4" for row in self.credentials)
 
     def open(self, context: OpenContext) -> BoundClient:  # type: ignore[override]  # a client for each server of the manifest

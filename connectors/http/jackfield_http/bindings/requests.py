@@ -268,7 +268,7 @@ def _value_part(value: Any, about: Json) -> Any:
 def file_of(value: Any, *place: str | int) -> File:
     """Return a file from its JSON form.
 
-    :raises InvalidInput: if it is none.
+    :raises InvalidInput: if the value is no file.
     """
     try:
         found: File = TypeAdapter(File).validate_python(value)

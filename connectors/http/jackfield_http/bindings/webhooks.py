@@ -74,7 +74,7 @@ def webhook_of(row: Json, inputs: type[Inputs]) -> Webhook:
 
 
 _TOLD = ("marker", "reference", "account")
-"""Members of an event by which it is evidence."""
+"""Members of an event that make it evidence of a call."""
 
 
 def _check_reading(key: str, about: Json, scheme: Scheme) -> None:

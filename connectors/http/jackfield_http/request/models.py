@@ -148,7 +148,7 @@ class FailedRule(_Closed):
 
 
 class EvidenceWhen(_Closed):
-    """Members of a thing that say whether the request succeeded or failed."""
+    """Members of an object that say whether the request succeeded or failed."""
 
     took: dict[str, Any] = Field(
         {},
@@ -167,7 +167,7 @@ class EvidenceWhen(_Closed):
 
 
 class EvidenceAbsent(_Closed):
-    """Answer that says that there is no such thing."""
+    """Answer that says that the object does not exist."""
 
     status: tuple[int, ...] = Field((), title="Status", description="HTTP statuses, such as 404; never 410.", schema=_STATUS)
     code: tuple[str, ...] = Field((), title="Code", description="Codes of the server's own.", schema={"maxItems": 20})

@@ -45,7 +45,7 @@ def is_absent(value: object) -> bool:
 def json_object(octets: bytes) -> Mapping[str, Any]:
     """Parse data that must be a JSON object. Numbers keep their digits.
 
-    :raises BindingError: if they are none.
+    :raises BindingError: if they are no JSON object.
     """
     try:
         check_values(octets)

@@ -28,7 +28,7 @@ class BindingError(Exception):
 
     @property
     def is_limited(self) -> bool:
-        """True if it never began, since a limit of the workspace is reached: a later repeat may succeed."""
+        """True if a limit of the workspace kept the call from beginning: a later repeat may succeed."""
         return self.result is not None and isinstance(self.result.error, LimitReached)
 
 
@@ -110,7 +110,7 @@ def reason(result: Result) -> str:
 def duration(text: str, name: str) -> float:
     """Return the duration in a property in seconds.
 
-    :raises BindingError: if it is none.
+    :raises BindingError: if the text is no duration.
     """
     try:
         return seconds_of(text)

@@ -74,7 +74,7 @@ def _failure(result: Result) -> str:
 def size_of(text: str) -> int | None:
     """Return a number of bytes, such as ``100Mi`` or ``2000``; None for no limit.
 
-    :raises BindingError: if it is none.
+    :raises BindingError: if the text is no size.
     """
     found = _SIZE.fullmatch(text.strip())
     if found is None:

@@ -27,7 +27,7 @@ class QuotingError(ValueError):
 def unquote(text: str) -> str:
     """Decode a Go literal: ``"…"`` with escapes, `` `…` `` verbatim, or one character in ``'…'``.
 
-    :raises QuotingError: if it is none of them.
+    :raises QuotingError: if the text is no such literal.
     """
     quote = text[:1]
     if len(text) < _SHORTEST or text[-1] != quote or quote not in ('"', "'", "`"):

@@ -61,7 +61,7 @@ class Resiliency:
         return Limits(timeout or None, tries)
 
     def unknown(self, components: Iterable[str]) -> Iterator[Problem]:
-        """Yield a problem for each target that is none of ``components``."""
+        """Yield a problem for each target that is not among ``components``."""
         for name in self.targets.keys() - {*components}:
             yield Problem(f"{self.targets[name][0]}: not used: no output binding of this application is named '{name[:80]}'")
 

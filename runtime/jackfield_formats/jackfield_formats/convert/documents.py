@@ -44,7 +44,7 @@ def read(path: str) -> bytes:
 def json_document(content: bytes) -> Any:
     """Parse JSON.
 
-    :raises InvalidInvocation: if it is none.
+    :raises InvalidInvocation: if the content is not JSON.
     """
     try:
         return json.loads(_text(content), parse_constant=_no_constant)
@@ -57,7 +57,7 @@ def json_document(content: bytes) -> Any:
 def yaml_document(content: bytes) -> Any:
     """Parse one document of YAML or JSON.
 
-    :raises InvalidInvocation: if it is none, or several.
+    :raises InvalidInvocation: if the content is no such document, or several.
     """
     return from_yaml(_text(content), "the document")
 
@@ -65,7 +65,7 @@ def yaml_document(content: bytes) -> Any:
 def form_document(content: bytes) -> Any:
     """Parse form fields: JSON, multipart, or URL-encoded.
 
-    :raises InvalidInvocation: if it is none of them.
+    :raises InvalidInvocation: if the content is no form.
     """
     start = content.lstrip()[:2]
     if start[:1] in {b"{", b"["}:

@@ -240,7 +240,7 @@ class Mail:
 def text(value: object, path: str) -> str:
     """Return a text.
 
-    :raises RefusedError: if it is none.
+    :raises RefusedError: if the value is no text.
     """
     if not isinstance(value, str):
         raise RefusedError(path, "must be a string")
@@ -258,7 +258,7 @@ def optional_text(value: object, path: str) -> str | None:
 def mapping(value: object, path: str) -> Mapping[str, Any]:
     """Return an object; a missing one is empty.
 
-    :raises RefusedError: if it is none.
+    :raises RefusedError: if the value is no mapping.
     """
     if value is None:
         return {}

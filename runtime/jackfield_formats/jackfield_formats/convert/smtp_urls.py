@@ -26,7 +26,7 @@ _RAW = "has characters before the host that a URL must percent-encode: all befor
 def url_settings(path: str, url: object) -> Iterator[tuple[str, str, object]]:
     """Yield path, meaning and value of the settings of a URL; the meaning ``""`` is a note about the URL.
 
-    :raises RefusedError: if it is none of an SMTP server.
+    :raises RefusedError: if the value is no URL of an SMTP server.
     """
     scheme, separator, rest = str(url).strip().partition("://")
     scheme = scheme.lower()

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
         @property
         def key(self) -> str:
-            """Key of its type."""
+            """Key of the connection's type."""
 
         @property
         def values(self) -> Mapping[str, Any]:
-            """Its values."""
+            """Values of the connection."""
 
         @property
         def reports_begin(self) -> bool:
-            """True if its client reports that a request begins."""
+            """True if the connection's client reports that a request begins."""
 
         def hosts(self) -> Mapping[str, NamedHost]:
             """Return the hosts that its values name."""

@@ -47,7 +47,7 @@ class Wanted:
     def parse(text: str) -> Wanted:
         """Read ``acme``, ``jackfield-acme`` or ``acme>=1,<2``.
 
-        :raises InvalidInvocation: if it is none of these.
+        :raises InvalidInvocation: if the text has another form.
         """
         try:
             found = Requirement(text)

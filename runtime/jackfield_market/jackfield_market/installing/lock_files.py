@@ -35,17 +35,17 @@ class Locked:
 
     @property
     def version(self) -> str:
-        """Its version."""
+        """Version of the connector."""
         return str(self.row["version"])
 
     @property
     def source(self) -> str:
-        """URL of its catalogue."""
+        """URL of the catalogue that the file locks versions of."""
         return str(self.row["source"])
 
     @property
     def dependencies(self) -> list[Dependency]:
-        """Its dependencies beyond the host's packages."""
+        """Dependencies of the connector beyond the host's packages."""
         return [Dependency.from_json(row) for row in self.row["dependencies"]]
 
     def check(self, release: Release) -> None:

@@ -71,7 +71,7 @@ class Drive:
 
     @cached_property
     def answer(self) -> Mapping[str, Any] | Raised:
-        """Output as JSON, or why it is none."""
+        """Output as JSON, or the exception of an attempt without one."""
         return attempt(dumped, self.output)
 
 

@@ -98,7 +98,7 @@ def _bound(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _found(row: _List) -> _List:
-    """Return a list of which nothing is declared, with the first turn whose token the action returns."""
+    """Return a list without any declaration, with the first turn whose token the action returns."""
     key = (row.action.key, "turn")
     if key not in row.subject.outcomes:
         well = run_well(row.subject, row.action, row.example)

@@ -32,7 +32,7 @@ class _Job:
     polls: tuple[Drive, ...]
 
     def poll(self, script: Any) -> Drive:
-        """Poll it once more."""
+        """Poll the job once more."""
         return _step(self.subject, self.action, self.example, script, self.handle)
 
 

@@ -60,7 +60,7 @@ class GrowingList:
     requests: int = 0
 
     def add(self, count: int, at: int | None = None) -> None:
-        """Let items arrive: several of one time, some changed while they are read."""
+        """Add items: several of one time, of which some change while they are read."""
         for _ in range(count):
             self.rows[len(self.rows)] = self.now if at is None else at
             if at is None and self.chance.below(10) < 7:

@@ -54,7 +54,7 @@ class PlatformToken(TokenTimes):
     created_by: str | None = None
     """Creator (``Actor.person``); None for tokens from before this was recorded."""
     unreadable: bool = False
-    """True if its row was changed in the database."""
+    """True if the token's row was changed in the database."""
 
     def to_json(self, now: float) -> dict[str, Any]:
         """Return the token as a JSON object."""
@@ -84,7 +84,7 @@ def pattern_of(home: str) -> str | None:
 def checked_pattern(workspaces: str) -> str:
     """Return the pattern of a platform's token.
 
-    :raises InvalidInvocation: if it is none.
+    :raises InvalidInvocation: if the text is no pattern.
     """
     if not _PATTERN.match(workspaces):
         fault = Detail("/workspaces", "must be a workspace's name, or the beginning of names and a '*'", "pattern")

@@ -60,7 +60,7 @@ class Quota:
 
     @property
     def title(self) -> str:
-        """Return it in words: ``50 of effect:write & aws-ses/* per day for each token``."""
+        """Return the quota in words: ``50 of effect:write & aws-ses/* per day for each token``."""
         whole = int(self.count) if float(self.count).is_integer() else self.count
         counted = "" if self.sum is None else f" of {self.sum}"
         what = "" if self.rule.text == "*" else f" {'in' if self.sum else 'of'} {self.rule.text}"
@@ -69,7 +69,7 @@ class Quota:
         return f"{whole:,}{counted}{what} per {self.per}{each}{'' if is_told else f' of this {self.owner}'}"
 
     def fits(self, request: Request) -> bool:
-        """Return whether it counts a call."""
+        """Return whether the quota counts a call."""
         return self.rule.fits(request)
 
     def amount(self, inputs: Mapping[str, Any]) -> int:

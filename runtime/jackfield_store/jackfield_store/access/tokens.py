@@ -94,7 +94,7 @@ class Token(TokenTimes):
     damage: str | None = None
     """Description of the columns that cannot be read."""
     unreadable: bool = False
-    """True if its rules cannot be read: then it gives no access."""
+    """True if the token's rules cannot be read: then it gives no access."""
 
     @property
     def is_operators(self) -> bool:
@@ -122,7 +122,7 @@ class NewToken(SecretHolder, Generic[T]):
     text: str
     token: T
     warnings: tuple[dict[str, str], ...] = ()
-    """Gaps of its rules (``rule_warnings``)."""
+    """Warnings about gaps of the token's rules (``rule_warnings``)."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the warnings, if there are any, as a member of an answer."""

@@ -85,7 +85,7 @@ def _owned(digests: Iterable[str]) -> list[str]:
 
 
 def _digest(vault: Vault, value: str) -> str:
-    """Return the keyed digest of an External ID, by which it is searched for across workspaces."""
+    """Return the keyed digest of an External ID, for searches across workspaces."""
     return _keyed(vault, hashlib.sha256(b"jackfield external id\0" + value.encode("utf-8", "surrogatepass")).hexdigest())
 
 

@@ -47,10 +47,10 @@ class JointUnit:
 
     __slots__ = ()
     goes_first = False
-    """True if it may run before all others of its commit: it adds a row that no other unit of the commit knows."""
+    """True if the unit may run before all others of its commit: it adds a row that no other unit of the commit knows."""
 
     def __call__(self, transaction: Transaction) -> Any:
-        """Run it alone."""
+        """Run the unit alone."""
         self.run_all([self], transaction)
 
     @property
@@ -87,7 +87,7 @@ class RowUnit(JointUnit):
     before: InTransaction | None = None
 
     def __call__(self, transaction: Transaction) -> int:
-        """Run it alone."""
+        """Run the unit alone."""
         changed = transaction.change(self.statement, self.values) or self._changed_otherwise([self.values], transaction)
         if self.in_transaction is not None:
             self.in_transaction(transaction, [self.values])
@@ -453,7 +453,7 @@ class Batches:
             fail(batch, unavailable(Trouble.SLOW, words, CommitUnknown if self._ran else Unavailable))
 
     def _put_off_again(self, batch: list[Unit]) -> None:
-        """Return deferred units of which nothing was done to their queue."""
+        """Return untouched deferred units to their queue."""
         for item in reversed(batch):
             if item.deferred and not item.waits:
                 self._deferred.appendleft(item)

@@ -80,7 +80,7 @@ class BlockedWorkspace:
     until: float
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
+        """Return the blocked workspace as a JSON object."""
         return {"code": self.code, "reason": self.reason, "since": iso(self.since), "nextTryAt": iso(self.until)}
 
 

@@ -44,8 +44,8 @@ class Unanswered(psycopg.OperationalError):
 
 
 class PostgresConnection(psycopg.Connection[Any]):
-    """Connection of which no wait is longer than the caller's deadline allows, nor than ``silence`` seconds after the server last answered.
-    A statement on which the server works may take ``most`` seconds."""
+    """Connection whose waits end by the caller's deadline, and ``silence`` seconds after the server last answered. A statement on which the
+    server works may take ``most`` seconds."""
 
     _pool = None
     """Marker that tells psycopg that the connection belongs to a pool, ours: a connection dropped with its runtime closes its socket, and

@@ -35,7 +35,7 @@ _HOSTS = (
 def options_of(url: str) -> tuple[dict[str, str], bool]:
     """Return libpq's options of a URL, and whether it names a pooler: by the host of a known one, or by ``pgbouncer=true``.
 
-    :raises DatabaseUnfit: if it is none, has a parameter of another library, or a password that is not percent-encoded.
+    :raises DatabaseUnfit: if the text is no such URL, has a parameter of another library, or a password that is not percent-encoded.
     """
     try:
         given, asked = _parse_options(url)

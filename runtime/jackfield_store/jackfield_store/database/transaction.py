@@ -40,14 +40,14 @@ class Pooled(Protocol):
     holder: list[Any] | None
     """List of the borrower that has it; None while it is idle."""
     pool: Pool[Any]
-    """Pool that lends it."""
+    """Pool that lends the connection."""
 
     @property
     def usable(self) -> bool:
         """True if the connection is open and in no transaction."""
 
     def close(self) -> None:
-        """Close it; raises nothing."""
+        """Close the connection; raises nothing."""
 
 
 class DatabaseSession(Pooled, Protocol):
@@ -437,7 +437,7 @@ class Transaction:
         self._undo(self._since_mark, "ROLLBACK TO SAVEPOINT unit")
 
     def check(self) -> None:
-        """Check that it is open, and that no statement has failed.
+        """Check that the transaction is open, and that no statement has failed.
 
         :raises StatementInvalid: if it has ended, or a statement has failed and its error was swallowed.
         """

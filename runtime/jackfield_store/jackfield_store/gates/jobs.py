@@ -16,7 +16,7 @@ class _Job(unrecorded.Following):
     __slots__ = ()
 
     async def _followed(self, attempts: Attempts, handle: Handle) -> Ended:
-        """Store its handle, and wait for its end until the call's deadline."""
+        """Store the job's handle, and wait for its end until the call's deadline."""
         from jackfield_store.recording.jobs import followed
 
         return await followed(self.found.pipe, attempts, handle)

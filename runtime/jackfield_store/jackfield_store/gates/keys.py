@@ -91,7 +91,7 @@ class Keys(Gate):
         return shape & (KEYED | RECORDED | QUEUED | REHEARSED) == KEYED | RECORDED
 
     def of(self, found: Found) -> Passing:
-        """Return its part in a call."""
+        """Return the gate's part in a call."""
         return _Key(found, self._policies)
 
 

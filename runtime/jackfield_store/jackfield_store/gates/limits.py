@@ -49,7 +49,7 @@ class _Limit(Passing):
             raise self._refusal(LimitReached("storageBytes", most), _LATER)
 
     def leave(self) -> None:
-        """Count it no more."""
+        """Count the call no more."""
         if self._is_counted:
             pipe = self.found.pipe
             pipe.dependencies.files.storage.limits.ends(pipe.workspace)

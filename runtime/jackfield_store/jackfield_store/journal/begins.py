@@ -40,7 +40,7 @@ class Begins(JointUnit):
         return (self.draft.idempotency_key or "", self.draft.fingerprint or "")
 
     def __call__(self, transaction: Transaction) -> int:
-        """Run it alone."""
+        """Run the unit alone."""
         row = self.row()
         if self.draft.repeats is not None:
             let_go(transaction, row["workspace"], self.draft.repeats)

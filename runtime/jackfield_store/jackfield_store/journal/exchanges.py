@@ -78,7 +78,7 @@ def exchanges_of(journal: SealedJournal, identifier: str) -> Mapping[str, Any] |
 
 
 def no_exchanges(entry: Entry) -> InvalidInvocation:
-    """Build the error for an invocation of which no exchange is kept."""
+    """Build the error for an invocation without kept exchanges."""
     return InvalidInvocation(
         f"no exchanges are kept of the invocation '{entry.id}', which is {entry.status}",
         hint="They are kept of calls that fail or end in doubt after something was sent, and of those with 'trace'.",

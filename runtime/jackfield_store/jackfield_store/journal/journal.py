@@ -76,7 +76,7 @@ class Journal(ProcessLocal):
     ) -> None:
         self.database = database
         self.vault = vault
-        """Vault that seals its entries."""
+        """Vault that seals the journal's entries."""
         self._clock = clock
         self._recovery: Recovery | None = None
         self._upkeep: JournalUpkeep | None = None
@@ -304,7 +304,7 @@ class Journal(ProcessLocal):
         return lambda transaction: transaction.change(sql.BEGIN_QUEUED, values)
 
     def giving_back(self, claimed: Claimed) -> Unit:
-        """Return the unit that returns a claimed invocation, of which nothing was sent, to the queue."""
+        """Return the unit that returns an unsent claimed invocation to the queue."""
         self.tasks.pop(claimed.id, None)
         values = {
             "workspace": self.workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,

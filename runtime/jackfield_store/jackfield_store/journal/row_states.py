@@ -21,7 +21,7 @@ STATES: Mapping[str, tuple[str, str]] = {
     DOUBT: ("Nobody knows whether it has taken effect.", "status = 'in_doubt'"),
     ENDED: ("It has succeeded or failed.", "status IN ('succeeded', 'failed')"),
 }
-"""Each with its sentence and its condition in SQL."""
+"""States, each with its sentence and its condition in SQL."""
 
 TABLE: Mapping[tuple[str, str], tuple[str, str]] = {
     (NONE, "begin"): (RUNNING, "statements.INSERT"),

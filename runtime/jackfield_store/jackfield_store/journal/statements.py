@@ -217,8 +217,8 @@ _EACH = f"SELECT invocations.workspace, {', '.join(f'invocations.{name}' for nam
 LEFT_RUNNING = f"""{_EACH} FROM {KNOWN_WORKSPACES} CROSS JOIN invocations
 WHERE invocations.workspace = known.name AND status = 'running' AND owner = :owner LIMIT :limit"""
 WITHOUT_TASK = LEFT_RUNNING.replace(" LIMIT", " AND (expires_at < :before OR job_until IS NOT NULL) LIMIT")
-"""These are past their deadline, so they have ended, and their end is missing: the database was restored. Jobs among them are being polled,
-or were claimed by a commit with an unknown outcome."""
+"""Rows past their deadline, which have ended without a recorded end: the database was restored. Jobs among them are being polled, or were
+claimed by a commit with an unknown outcome."""
 LEFT_CLAIMED = f"{_EACH} FROM invocations WHERE status = 'queued' AND owner = :owner LIMIT :limit"
 OVERDUE = f"{_EACH} FROM invocations WHERE status = 'queued' AND not_after <= :now ORDER BY not_after LIMIT :limit OFFSET :left"
 UNKNOWN_OWNERS = f"""

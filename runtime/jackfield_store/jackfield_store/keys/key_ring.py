@@ -24,11 +24,11 @@ class RingPart(Protocol):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Their ids, in order of use."""
+        """Ids of the keys, in order of use."""
 
     @property
     def trouble(self) -> str | None:
-        """Reason why they cannot be used at present, if that is known."""
+        """Reason why the keys cannot be used at present, if that is known."""
 
     def wrapper(self, wrapper_id: str) -> LocalKey | KeyService | None:
         """Return the wrapper with this id, if it is one of them."""
@@ -46,7 +46,7 @@ class KeyRing(SecretHolder):
 
     @classmethod
     def of(cls, given: KeyRing | RingPart) -> KeyRing:
-        """Return ``given`` if it is a key ring, else a ring with it alone."""
+        """Return ``given`` if it is a key ring, else a ring with this one part."""
         return given if isinstance(given, KeyRing) else cls([given])
 
     @property
@@ -71,13 +71,13 @@ class KeyRing(SecretHolder):
         return self.parts[0].trouble
 
     def wrapper(self, wrapper_id: str) -> LocalKey | KeyService | None:
-        """Return the wrapper with this id; None if it is none of them."""
+        """Return the wrapper with this id; None if the ring has none with it."""
         return next((found for part in self.parts if (found := part.wrapper(wrapper_id)) is not None), None)
 
     def having(self, wrapper_id: str) -> LocalKey | KeyService:
         """Return the wrapper with this id.
 
-        :raises WrongMasterKey: if it is none of them.
+        :raises WrongMasterKey: if the ring has none with it.
         """
         found = self.wrapper(wrapper_id)
         if found is None:

@@ -150,7 +150,7 @@ class MasterKey(SecretHolder):
         return cls.from_text(text, f"the master key file '{path}'")
 
     def wrapper(self, wrapper_id: str) -> LocalKey | None:
-        """Return the key with this id; None if it is none of them."""
+        """Return the key with this id; None if no key has it."""
         key = self._keys.get(wrapper_id)
         return None if key is None else LocalKey(key)
 

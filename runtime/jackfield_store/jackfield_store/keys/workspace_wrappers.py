@@ -30,7 +30,7 @@ class Seals(Protocol):
         """Return a seal over values."""
 
     def attests(self, workspace: str, aad_parts: tuple[str, ...], seal: bytes | None) -> bool:
-        """Return whether it is one over these values."""
+        """Return whether a seal is valid for these values."""
 
 
 class WorkspaceWrappers:

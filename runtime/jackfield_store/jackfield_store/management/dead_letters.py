@@ -16,7 +16,8 @@ from jackfield_store.resources.storage import Storage
 
 
 def refuse_unapproved(authorizer: Authorizer, entry: Entry) -> None:
-    """Refuse to queue a dead letter again for a caller whose own calls of that action wait for a person: his redrive would not.
+    """Refuse to queue a dead letter again for a caller whose own calls of that action need an approval: the redriven call would not wait
+    for one.
 
     :raises ApprovalRequired: if they do.
     """

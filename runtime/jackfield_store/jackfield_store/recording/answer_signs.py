@@ -60,7 +60,7 @@ def unsound_success(seen: Sequence[Exchange]) -> str | None:
 
 
 def unsound_absence(missing: Sequence[Exchange], canary: Sequence[Exchange]) -> str | None:
-    """Say why the answer that there is no such thing may not be of the API that has answered the canary; None if it is."""
+    """Say why the answer that the object does not exist may come from another API than the canary's answer; None if it does not."""
     if not (missing and canary):
         return None
     said, known = missing[-1], canary[-1]
@@ -138,7 +138,7 @@ def _reports_failure(one: Exchange) -> bool:
 
 
 def _json(one: Exchange) -> Any:
-    """Return the body as JSON; an empty list if it is none, or too long to have been kept."""
+    """Return the body as JSON; an empty list if it is not JSON, or too long to have been kept."""
     kept = one.answer.beginning
     plain = None if kept is None or one.answer.size > len(kept) else decoded(kept, _field(one, "content-encoding") or "", _LONGEST)
     try:

@@ -55,8 +55,8 @@ def found_out(pipeline: Pipe, journal: Journal, doubts: Doubts, doubt: Doubt, en
 
 
 def made_known(journal: Journal, doubts: Doubts, doubt: Doubt, now: float) -> Doubt:
-    """Let events and records find a call by the markers that it may have, whose process has died. Readings that began before did not know
-    them.
+    """Make the possible markers of a call, whose process has died, findable by events and records. Readings that began before did not know
+    these markers.
 
     :raises OvertakenError: if another process looks.
     """

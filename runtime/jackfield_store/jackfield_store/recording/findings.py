@@ -33,15 +33,15 @@ class Finding:
     shown: Mapping[str, str] = field(default_factory=dict)
     """Beginning of ``item``, without its secrets."""
     refusal: Mapping[str, Any] | None = None
-    """Error of a request that was refused, or of a thing that has failed: jackfield's code ``refused``, the provider's ``error`` and
-    ``message``, and whether it ``exists``."""
+    """Error of a refused request, or of a failed object: jackfield's code ``refused``, the provider's ``error`` and ``message``, and
+    whether it ``exists``."""
     exists: bool = False
-    """True if there is, or was, such a thing, although that proves nothing."""
+    """True if the object exists or existed, although that proves nothing."""
     verdict: str | None = None
     """Verdict declared by a function's author."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return its stored form."""
+        """Return the finding's stored form."""
         about = {"text": self.text, "link": self.link, "sent": self.sent}
         return {"result": self.result, **{name: value for name, value in about.items() if value}}
 

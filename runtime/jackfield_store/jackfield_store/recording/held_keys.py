@@ -23,11 +23,11 @@ class Claimant(Protocol):
 
     @property
     def journal(self) -> Journal:
-        """Journal that it is written to."""
+        """Journal that the record is written to."""
 
     @property
     def call(self) -> Reached:
-        """Call that it records."""
+        """Call that the record describes."""
 
     @property
     def wait_left(self) -> float:

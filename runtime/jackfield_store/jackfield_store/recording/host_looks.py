@@ -192,7 +192,7 @@ class _Looking:
         return f"{HOST}/{row['action']}"
 
     def made(self, row: Mapping[str, Any], due: float | None) -> Finding:
-        """Judge its finding. A missing effect is conclusive some time after the doubt, as the author declares."""
+        """Judge the function's finding. A missing effect is conclusive some time after the doubt, as the author declares."""
         del row, due
         found, at = self._found, self.doubt.since + self._found.absent_after
         if found.output is not None:

@@ -98,7 +98,8 @@ class LookLog:
         return self._told <= {finding.result}
 
     def was_absent(self, row: Mapping[str, Any], before: float) -> bool:
-        """Note that a source lacks the thing now; return whether it did ``before`` a time, with nothing else found since, or ever seen."""
+        """Note that a source lacks the object now; return whether it did ``before`` a time, with no other object found since, or ever
+        seen."""
         first = self._absent.setdefault(row["key"], self.now)
         return bool(first <= before) and not self._seen
 

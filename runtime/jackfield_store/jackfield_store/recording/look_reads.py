@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _SECONDS, _ROUND = 15.0, 50.0
 """Seconds that one look may take, whatever it reads, and all looks of one round: less than its claim lasts."""
 _GONE = 410
-"""Status that says that a thing was there."""
+"""Status that says that an object was there."""
 _PAGES = 10
 """Pages that one look reads of each marker's list."""
 

@@ -59,7 +59,7 @@ class Looking:
         """Account of the call, as far as events were compared with it."""
         self._reads = LookReads(pipeline, journal, doubt)
         self._is_sighted = False
-        """True once the present look has met something where the thing would be, whatever becomes of its other reads."""
+        """True once the present look has met an object at the expected place, whatever becomes of its other reads."""
         self._version, self.other_version = _version_of(pipeline, doubt.facts)
 
     def source(self, row: Mapping[str, Any]) -> str:
@@ -155,7 +155,7 @@ class Looking:
         return facts["markers"] is not None and (facts.get("one", False) or not facts["shared"])
 
     def _of_key(self, row: Mapping[str, Any], thing: Thing) -> Finding:
-        """Return the finding of a thing that has the caller's key and no marker: an earlier call with this key may have made it."""
+        """Return the finding of an object that has the caller's key and no marker: an earlier call with this key may have made it."""
         shown = self._shown(row, self._masked(thing))
         return Finding("similar", _REUSABLE if self.judges else f"{_REUSABLE}; {self._text(shown)}"[:_LONGEST_TEXT],
                        link=self._link_of(row, thing), exists=True)  # fmt: skip
@@ -165,7 +165,7 @@ class Looking:
         return Finding("matched", self._text(shown), thing.item, link=self._link_of(row, thing), shown=shown)
 
     def _has_failed(self, row: Mapping[str, Any], thing: Thing, rule: When) -> Finding:
-        """Return the finding of a thing that says that the action has failed, with its own error."""
+        """Return the finding of an object that says that the action has failed, with its own error."""
         masked = self._masked(thing)
         code, message = (None, None) if self.judges else rule.error(masked)
         shown = self._shown(row, masked)

@@ -38,14 +38,14 @@ class Counting(Passing):
     """Places taken and not given back."""
     _attempts: Attempting | None = None
     _is_gone = False
-    """Its places were given back before it began: this process counted as dead."""
+    """True if the places were given back before the call began: this process counted as dead."""
     _is_lazy = False
-    """Its begin goes with a later commit."""
+    """True if the begin of the call goes with a later commit."""
     _goes_on = False
-    """It has started a job, which continues."""
+    """True if the call has started a job, which continues."""
 
     async def before_begin(self, checked: Checked, *, again: bool) -> None:
-        """Take its places.
+        """Take the quota's places for the call.
 
         :raises QuotaReached: if there is none left.
         :raises PostponedError: instead, for a queued call that may have one later.
@@ -69,7 +69,7 @@ class Counting(Passing):
         self._is_gone = False
 
     def begin(self, unit: Unit) -> Unit:
-        """Note that they are spent. If one was given back meanwhile, nothing begins."""
+        """Note that the places are spent. If one was given back meanwhile, nothing begins."""
         places, is_claimed = self._places, self.asked.how.claimed is not None
         if places is None:
             return unit
@@ -84,7 +84,7 @@ class Counting(Passing):
         return begin
 
     async def output(self, ended: Ended) -> Ended:
-        """Give them back after a certain failure of a call whose begin was not written."""
+        """Give the places back after a certain failure of a call whose begin was not written."""
         result, meta = ended.recorded, self.asked.how.meta
         self._goes_on = result.status == "running" and result.meta.invocation_id == meta.invocation_id
         if self._is_lazy and self._is_certain(result):
@@ -92,7 +92,7 @@ class Counting(Passing):
         return ended
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
-        """Give them back with the end of a certain failure, or of a run that goes back to the queue."""
+        """Give the places back with the end of a certain failure, or of a run that goes back to the queue."""
         places = self._places
         if places is None or not (back or self._is_certain(result)):
             return unit
@@ -105,7 +105,7 @@ class Counting(Passing):
         return end
 
     def leave(self) -> None:
-        """Give them back if the call has not begun."""
+        """Give the places back if the call has not begun."""
         if not self._record.has_begun and not self._goes_on:
             self._give_back()
 
@@ -139,7 +139,7 @@ class Counting(Passing):
                 yield Share(self._digest([quota.name, owner, part, begun]), named, amount, quota.most, ends, quota.title)
 
     def _owner(self, quota: Quota) -> Any:
-        """Return whose count it is: the token's, the connection's, or the workspace's, which is None."""
+        """Return the owner of a quota's count: the token, the connection, or None for the workspace."""
         return {"token": self._who, "connection": self._over}.get(quota.owner)
 
     def _parts(self, quota: Quota, checked: Checked) -> Iterator[Any]:

@@ -71,19 +71,19 @@ class Record:
         draft.delivery = how.claimed.delivery if how.claimed is not None else 0
         self._state = states.DRAFT if how.claimed is None else states.CLAIMED
         self._reached = self._state
-        """State before its end."""
+        """State of the record before its end."""
         self._ending: str | None = None
-        """Way in which its end is written, once it has one."""
+        """Way in which the end is written, once the call has one."""
         self.keeps = False
         self._wait_until = how.deadline.at if how.wait is True else min(how.deadline.at, clock.monotonic() + how.wait)
         self._put_off: Deferred | None = None
-        """Its start, if it is written with the next commit."""
+        """Start of the call, if it is written with the next commit."""
         self.references: Sequence[str] = ()
         self.unrecorded: tuple[Mapping[str, Any], ...] = ()
         """Warning for the caller, if his outcome could not be recorded."""
         self.marking: Callable[[int], str] | None = None
         self.is_undone = False
-        """Its begin was rolled back by accompanying statements, and not by another row."""
+        """True if accompanying statements, and not another row, have rolled the begin back."""
         self._was_put_off = False
         """The look for its key was put off: if that is held after all, others are looked for first."""
         self._exchanges: tuple[bytes | None] | None = None
@@ -208,7 +208,7 @@ class Record:
 
     @property
     def has_begun(self) -> bool:
-        """True if it may have sent something."""
+        """True if the call may have sent something."""
         return self._reached in states.BEGAN
 
     @property
@@ -264,17 +264,17 @@ class Record:
 
     @property
     def journal(self) -> Journal:
-        """Journal that it is written to."""
+        """Journal that the record is written to."""
         return self._journal
 
     @property
     def call(self) -> Reached:
-        """Call that it records."""
+        """Call that the record describes."""
         return self._call
 
     @property
     def draft(self) -> Draft:
-        """Entry as it will be written."""
+        """Entry as the record will write it."""
         return self._draft
 
     @property
@@ -492,7 +492,7 @@ class Record:
         self._draft.in_transaction = in_transaction
 
     def _ends(self, result: Result) -> None:
-        """Choose how its end is written, unless that is chosen: an end that fails is tried again as it was."""
+        """Choose how the end is written, unless that is chosen: an end that fails is tried again as it was."""
         if self._state != states.DONE:
             is_later = self._how.claimed is not None and isinstance(result.error, NotYet)
             self._ending = self._on(states.NOT_YET if is_later else states.END)

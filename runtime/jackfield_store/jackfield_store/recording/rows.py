@@ -51,7 +51,7 @@ class JournalRow:
 
     @property
     def id(self) -> str:
-        """Its ID in the journal."""
+        """ID of the entry in the journal."""
         return self._how.meta.invocation_id
 
     @property

@@ -18,9 +18,9 @@ STATES: Mapping[str, str] = {
     DONE: "Its end was written, or is owed.",
 }
 BEGAN = frozenset({DEFERRED, BEGUN})
-"""States in which it may have sent something."""
+"""States in which the call may have sent something."""
 THERE = frozenset({DEFERRED, UNSURE, BEGUN, RETURNING})
-"""States in which its row may be in the database, open: an outcome that cannot be written is owed."""
+"""States in which the call's row may be open in the database: an outcome that cannot be written is owed."""
 
 PUT_OFF, LOOKED_FOR, ANSWERED, SET_ASIDE = "key put off", "key looked for", "answered", "set aside"
 BEGIN, BEGIN_LAZILY, WRITTEN, KEY_HELD, REFUSED, UNKNOWN = "begin", "begin lazily", "written", "key is held", "refused", "unknown"

@@ -43,7 +43,7 @@ def distinct(found: Iterable[Thing], at: str) -> list[Thing]:
 
 
 def is_one(thing: Thing, other: Thing, at: str) -> bool:
-    """Return whether two things are equal, or have the same ID ``at`` a pointer."""
+    """Return whether two objects are equal, or have the same ID ``at`` a pointer."""
     own = _id(thing, at)
     return bool(thing.item == other.item) or (own is not None and own == _id(other, at))
 

@@ -45,7 +45,7 @@ class DueWork(Protocol):
     """Work on one claimed row."""
 
     queued: bool
-    """True once it has queued an invocation."""
+    """True once the loop has queued an invocation."""
 
     def work(self) -> None:
         """Do the due work, and end the claim.

@@ -92,7 +92,7 @@ class Played:
         return tuple(entry for entry in self.ledger.entries if entry.write == write)
 
     def effects(self, write: int) -> int:
-        """Return how often it took effect."""
+        """Return how often a write took effect."""
         return times([shape(entry.request) for entry in self.entries(write) if entry.took], self.shapes[write])
 
     def otherwise(self, write: int) -> tuple[Entry, ...]:

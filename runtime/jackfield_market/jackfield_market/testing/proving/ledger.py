@@ -64,7 +64,7 @@ class Entry:
     """Number of the run that sent it, of two concurrent ones."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the entry as JSON."""
         found = {"request": line(self.request), "body": excerpt(self.request), "key": self.key, "seconds": round(self.seconds, 2)}
         return {name: value for name, value in found.items() if value not in (None, "")} | {"took": self.took, "then": self.answered}
 

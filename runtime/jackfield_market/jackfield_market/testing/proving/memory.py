@@ -24,7 +24,7 @@ class Learned:
     puts: frozenset[str] = frozenset()
     there: frozenset[str] = frozenset()
     absent: frozenset[str] = frozenset()
-    """Paths of which nothing is there before a write makes it."""
+    """Paths without content before a write makes it."""
 
     def after(self, requests: Iterable[Request]) -> Learned:
         """Return the paths learned from a run in which every request was answered."""
@@ -61,7 +61,7 @@ class Memory:
     listed: str | None = None
     learned: Learned = field(default_factory=Learned)
     known: set[str] = field(default_factory=set)
-    """Paths below which things are made."""
+    """Paths below which writes make objects."""
     things: dict[str, Json] = field(default_factory=dict)
     versions: Counter[str] = field(default_factory=Counter)
     """Number of changes of each object: its ``ETag``."""
@@ -95,7 +95,7 @@ class Memory:
         return thing
 
     def _name(self, place: str, made: Any, body: Any) -> None:
-        """Let a thing be read by the id that was answered, too."""
+        """Make an object readable by the id that was answered, too."""
         if isinstance(body, dict) and isinstance(body.get("id"), str | int):
             self.things.pop(f"{place}/{made['id']}", None)
             self.things[f"{place}/{body['id']}"] = made

@@ -82,7 +82,7 @@ class Proof:
         return f"{text[0].upper()}{text[1:]}."
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the report as JSON."""
         cases = [
             {
                 "name": case.name,

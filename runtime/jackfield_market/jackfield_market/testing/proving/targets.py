@@ -54,13 +54,13 @@ class Running(Protocol):
     """A run that has begun."""
 
     def wait(self, seconds: float) -> Told:
-        """Wait for its end, and return its reported outcome; end it after the time."""
+        """Wait for the end of the run, and return its reported outcome; end the run after the time."""
 
     def lingers(self) -> bool:
-        """Return whether it has left something that runs, after its end."""
+        """Return whether the run has left something that still runs."""
 
     def kill(self) -> None:
-        """Kill its process, and the processes that it has left."""
+        """Kill the run's process, and the processes that it has left."""
 
 
 class Case(Protocol):
@@ -68,11 +68,11 @@ class Case(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Name of the case."""
 
     @property
     def can_be_killed(self) -> bool:
-        """True if it can run in a process of its own."""
+        """True if the code can run in a process of its own."""
 
     def start(self, place: Place, *, killable: bool = False) -> Running:
         """Begin a run."""
@@ -107,7 +107,7 @@ class Process:
         return Told("success" if code == 0 else "failure", "" if code == 0 else f"exit code {code}: {self.output()}")
 
     def lingers(self) -> bool:
-        """Return whether its group has other processes."""
+        """Return whether the process group has other processes."""
         try:
             os.killpg(self.popen.pid, 0)
         except OSError:
@@ -164,7 +164,7 @@ class FunctionCase:
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Name of the function."""
         return self.target
 
     def start(self, place: Place, *, killable: bool = False) -> Running:
@@ -194,7 +194,7 @@ class Called:
         self._told = found
 
     def wait(self, seconds: float) -> Told:
-        """Wait for its end."""
+        """Wait for the end of the run."""
         self._thread.join(seconds)
         return self._told or Told("nothing", f"it has not ended after {seconds:.0f} seconds")
 
@@ -203,7 +203,7 @@ class Called:
         return any(not (thread in self._before or thread is self._thread or is_handler(thread)) for thread in threading.enumerate())
 
     def kill(self) -> None:
-        """Do nothing: it is no process."""
+        """Do nothing: a thread cannot be killed."""
 
 
 def told_by(value: Any) -> Told:

@@ -55,7 +55,7 @@ class Cell:
         return self.verdict in WRONG
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the cell as JSON."""
         found = {"situation": self.situation, "verdict": self.verdict, "told": self.told.word, "said": self.told.text}
         found |= {"change": self.advice}
         rows = {name: value for name, value in found.items() if value}

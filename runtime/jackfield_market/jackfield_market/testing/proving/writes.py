@@ -18,7 +18,7 @@ _GRANT = re.compile(rb"(^|[&\"{,\s])grant_type[\"=]")
 _REPEATABLE = frozenset({"PUT", "DELETE"})
 """Methods of which HTTP says that the same request again changes nothing more."""
 _CONDITIONS = ("if-match", "if-unmodified-since")
-"""Fields by which a provider refuses a write of a thing that has changed."""
+"""Header fields by which a provider refuses a write of a changed object."""
 _KEY = "idempotencykey"
 """End of the names of keys that every provider is taken to know, without dashes and the like."""
 _DIGITS = 3
@@ -50,7 +50,7 @@ class Shape:
     around: Pairs
 
     def is_part(self, whole: Shape) -> bool:
-        """Return whether it has some of the rows of a batch, or all, and nothing else."""
+        """Return whether the request has some of the rows of a batch, or all, and nothing else."""
         mine, others = dict(self.around), dict(whole.around)
         beside = not mine or (mine.keys() == others.keys() and all(_alike(text, others[place]) for place, text in mine.items()))
         return bool(self.rows) and len(whole.rows) > 1 and beside and self.rows <= whole.rows and self.is_at(whole)
@@ -246,7 +246,7 @@ def repeats_by_itself(request: Request, before: Request) -> bool:
 
 
 def is_refused(request: Request, before: Request) -> bool:
-    """Return whether a provider refuses a write after an earlier one: the thing has changed since, or is there already."""
+    """Return whether a provider refuses a write after an earlier one: the object has changed since, or exists already."""
     if request.header("if-none-match") == "*":
         return address(request) == address(before) and before.method != "DELETE"
     return any(request.header(name) == before.header(name) != "" for name in _CONDITIONS) and shape(request) == shape(before)

@@ -1,4 +1,4 @@
-"""Lists of things of a workspace, filtered by members of their rows."""
+"""Lists of a workspace's objects, filtered by members of their rows."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Exchange:
         self.transport = protocol.transport
         self.body = b""
         self.patience = math.inf
-        """Seconds that its call leaves for the steps before it."""
+        """Seconds that the call leaves for the steps before it."""
         self.cancelled = threading.Event()
         self.message_event: threading.Event | asyncio.Event = self.cancelled
         self.disconnected = self.response_started = self.response_complete = False

@@ -58,7 +58,7 @@ class Problem(Exception):
 
 
 def code_of(status: int) -> str:
-    """Return the code of a refusal of which nothing but its status is known."""
+    """Return the code of a refusal that has a status only."""
     return _OF_STATUS.get(status, "internal" if status >= 500 else "invalid_request")
 
 

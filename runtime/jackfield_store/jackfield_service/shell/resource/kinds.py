@@ -1,4 +1,4 @@
-"""Kinds of things that files state of a workspace: each is made, changed and ended by the functions that serve HTTP and commands.
+"""Kinds of objects that state files describe for a workspace: the functions of HTTP and of the commands make, change and end each.
 
 A declared noun that is created and removed is a kind by its declaration. Others are written by hand, as ``KINDS`` of their subject's
 ``kinds.py``.
@@ -72,7 +72,7 @@ class Kind(Generic[T]):
     platforms: bool = False
 
     def is_for(self, visit: Visit) -> bool:
-        """Return whether a caller changes things of the kind."""
+        """Return whether a caller changes objects of the kind."""
         return visit.origin != "remote" or not (self.operators or (visit.actor.kind == "platform" and not self.platforms))
 
 

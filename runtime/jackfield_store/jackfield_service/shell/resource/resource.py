@@ -32,17 +32,17 @@ class Is(Flag):
 
     SHOWN = 0
     ALWAYS = auto()
-    """Each row has it."""
+    """Every row has the field."""
     NEEDED = auto()
-    """A new one must be given with it."""
+    """A new row must be given with the field."""
     GIVEN = auto()
-    """A new one may be given with it."""
+    """A new row may be given with the field."""
     CHANGED = auto()
     """A change may have it."""
     ONCE = auto()
     """Only the answer of the creation has it."""
     UNSEEN = auto()
-    """No answer has it."""
+    """No answer has the field."""
     DETAIL = auto()
     """Answers with a single one have it; rows of a list do not."""
     UNSORTED = auto()
@@ -88,7 +88,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Caller who works with a workspace's things, over HTTP, on a page, or on the command line as the operator.
+    """Caller who works with a workspace's objects, over HTTP, on a page, or on the command line as the operator.
 
     ``guard`` and ``outgoing`` limit the hosts that connections and callbacks reach; None: no limit.
     """
@@ -200,7 +200,7 @@ class Resource(Generic[T]):
 
 
 def document_of(found: Any) -> Any:
-    """Return a thing of a noun, which has ``to_json``, as a document."""
+    """Return an object with ``to_json`` as a document."""
     return found if isinstance(found, dict) else found.to_json()
 
 

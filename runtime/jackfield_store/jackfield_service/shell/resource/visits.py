@@ -1,4 +1,4 @@
-"""Things of a noun, opened for a caller of the server: a request of the API or of a page."""
+"""Objects of a kind, opened for a caller of the server: a request of the API or of a page."""
 
 from __future__ import annotations
 

@@ -246,12 +246,12 @@ class ConnectSession(SecretHolder):
 
     @property
     def disconnected(self) -> bool:
-        """True if its connection was removed, as the person has asked: it is not to be used any more."""
+        """True if the connection was removed, as the person has asked: it is not to be used any more."""
         return self.status == "granted" and self.task == "remove"
 
     @property
     def unchanged(self) -> bool:
-        """True if its person has looked at the connections, and changed none."""
+        """True if the person has looked at the connections, and changed none."""
         return self.status == "granted" and not self.task
 
     @property

@@ -21,7 +21,7 @@ ON CONFLICT (workspace, day) DO UPDATE SET
 
 
 def count_events(transaction: Transaction, workspace: str, times: Iterable[float]) -> None:
-    """Count events of these times."""
+    """Count events that occurred at these times."""
     for day, count in sorted(Counter(_day(at) for at in times).items()):
         transaction.change(_ADD, {"workspace": workspace, "day": day, "events": count, "deliveries": 0})
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 LASTS = 600
 """Seconds for which a link holds."""
 _GRACE = 300.0
-"""Seconds beyond it in which a call whose connection was made at the last moment is repeated."""
+"""Seconds beyond the validity of a link in which a call whose connection was made at the last moment is repeated."""
 _KNOWN = 1_000
 _READ = 200
 """Connections read in the search for one that serves an action."""

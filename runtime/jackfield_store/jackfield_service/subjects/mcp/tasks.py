@@ -53,7 +53,7 @@ another owner's token."""
 _CUT = 256
 """Number of large results whose file is remembered, so that a client that polls again makes no second one."""
 _CUT_FOR = 1800.0
-"""Seconds for which it is remembered: the file lasts twice as long."""
+"""Seconds for which a large result's file is remembered: the file lasts twice as long."""
 _PART, _CURSOR = ("mcp", "task part"), ("mcp", "task page")
 _LONGEST_PART = 4_000
 """Maximum bytes of a task's selection: they are part of its id, which is sent in a header."""
@@ -95,7 +95,7 @@ class OutputPart:
         return cls(asked.select, asked.max_bytes or DEFAULT_BYTES)
 
     def to_json(self) -> Json:
-        """Return it as JSON."""
+        """Return the part as JSON."""
         return {"select": self.select, "maxBytes": self.most}
 
 

@@ -55,7 +55,7 @@ async def overlaid(request: Request, server: ServerContext, identity: Identity) 
 def _credentials(given: object) -> tuple[str, str] | None:
     """Return the header field with which a server is asked for its tools; it is not kept.
 
-    :raises Problem: if it is none.
+    :raises Problem: if the value is no object with one header field.
     """
     if given is None:
         return None

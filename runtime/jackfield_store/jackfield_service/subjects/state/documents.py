@@ -92,9 +92,9 @@ def _is_reference(value: Mapping[str, Any]) -> bool:
 
 
 def members_of(document: Any) -> Mapping[str, Any]:
-    """Return a document that has the members of a file.
+    """Return a document after checking that it has the form of a state file.
 
-    :raises DocumentError: if it is none.
+    :raises DocumentError: if the document is no such object.
     """
     if not isinstance(document, Mapping):
         raise DocumentError("it must be an object with 'workspaces'")
@@ -107,7 +107,7 @@ def members_of(document: Any) -> Mapping[str, Any]:
 def _check_values(document: Any) -> None:
     """Check the values of a document with its aliases and variables put in, of which a few make much.
 
-    :raises DocumentError: if they are too many, too long, or one is none of JSON.
+    :raises DocumentError: if they are too many, too long, or not JSON.
     """
     waiting, values, letters = [document], 0, 0
     while waiting:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _LARGEST = 1024 * 1024
 _MOST = 1000
-"""Things that one request may state: they hold the database's lock to write for some seconds."""
+"""Objects that one request may state: they hold the database's lock to write for some seconds."""
 _MOST_EXPORTED = 10_000
 _HINT = 'Send {"workspaces": {NAME: {…}}}.'
 _NO_STORE = {"Cache-Control": "no-store"}

@@ -178,7 +178,7 @@ class State:
         }  # fmt: skip
 
     def judge(self, kind: Kind[Any]) -> CompiledSchema:
-        """Return the judge of the members of a thing."""
+        """Return the judge of the members of an object."""
         if kind.name not in self._judges:
             shared = {name: one for module in surfaces("shapes") for name, one in module.SHAPES.items() if name in _references(kind.schema)}
             schema = {**kind.schema, "required": [], "components": {"schemas": shared}}
@@ -207,7 +207,7 @@ class _Work:
     secrets: dict[str, dict[str, Mapping[str, Any]]] = field(default_factory=dict)
 
     def ask_ahead(self) -> None:
-        """Ask whom new things are about, such as an MCP server for its tools, since no transaction waits for that."""
+        """Ask the servers that new objects describe, such as an MCP server for its tools, since no transaction waits for that."""
         for kind, wanted in self._stated():
             if kind.ahead is None or not wanted or not kind.is_for(self.visit):
                 continue
@@ -221,7 +221,7 @@ class _Work:
                         self.answers[kind.name, name] = error
 
     def done(self, transaction: Transaction) -> Planned:
-        """Apply it in a transaction; refused changes are not part of it.
+        """Apply the changes in a transaction, without the refused ones.
 
         :raises StateMoved: if another request creates the workspace meanwhile.
         """
@@ -334,7 +334,7 @@ class _Work:
                 self.secrets.setdefault(kind.name, {})[name] = secrets
 
     def _same(self, key: tuple[str, str], about: Mapping[str, str]) -> None:
-        """Count a thing that is as it is stated; it is taken over, if that is wanted."""
+        """Count an object that is as the files state it; take it over, if that is wanted."""
         self.unchanged += 1
         if self.how.adopt and self.owned.get(key) != self.how.label:
             self.made.add(key)
@@ -472,7 +472,7 @@ def _every(_name: str) -> bool:
 
 
 def _all(kind: Kind[Any], visit: Visit, wanted: Callable[[str], bool] = _every, most: int | None = None) -> dict[str, KindRow]:
-    """Return at most so many things of a kind whose names are ``wanted``, by name; of several of one name the first."""
+    """Return at most so many objects of a kind whose names are ``wanted``, by name; of several of one name the first."""
     found = dict[str, KindRow]()
     for one in islice(kind.all(kind.opens(visit), wanted), most):
         found.setdefault(one.name, one)

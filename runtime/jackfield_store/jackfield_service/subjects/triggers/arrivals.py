@@ -126,7 +126,7 @@ class Sealer:
         self._judge = judge
         self._types = tuple(types) or (subscription.trigger_key,)
         self.suppressing: set[str] = set()
-        """References of messages of which an event says that nothing more is to be sent to their recipient."""
+        """References of messages whose recipient is to get nothing more, as an event says."""
 
     def arrivals(self, events: Iterable[Any], received: float) -> list[Arrival]:
         """Seal the events (``TriggerEvent``) of a webhook's request or a poll's page.

@@ -119,11 +119,11 @@ class DueSubscriptions(DueRows):
         self._database.record(self.telling(found, "gap", facts))
 
     def paused(self, found: Subscription, vault: Vault, content: Sealed) -> None:
-        """Record that it is paused, at the provider, too; or that it begins anew, if it was enabled meanwhile."""
+        """Record that a subscription is paused, at the provider, too; or that it begins anew, if it was enabled meanwhile."""
         self._change(_PAUSED, found, sealed=replace(content, parting=None, leaving=False).sealed(vault, found))
 
     def removed(self, found: Subscription) -> None:
-        """Delete it with the keys of its events, which come first: nothing brings it back. The events themselves stay."""
+        """Delete a subscription with the keys of its events, which come first: nothing brings it back. The events themselves stay."""
         delete_in_slices(self._database, _REMOVE_KEYS, {"workspace": found.workspace, "id": found.id})
 
         def unit(transaction: Transaction) -> None:

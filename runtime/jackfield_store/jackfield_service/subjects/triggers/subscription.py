@@ -50,7 +50,7 @@ class Sealed:
         return {name: getattr(self, name) for name in self.__match_args__}
 
     def sealed(self, vault: Vault, of: Subscription) -> bytes:
-        """Encrypt it for the subscription that it belongs to."""
+        """Encrypt the content for the subscription that it belongs to."""
         place = sealed_for(of.id, of.connector, of.trigger_key, of.connection)
         return vault.seal(of.workspace, place, json.dumps(self.to_json()).encode())
 
@@ -105,7 +105,7 @@ class Subscription:
         )
 
     def checkpoint(self, vault: Vault) -> dict[str, Any]:
-        """Decrypt how far its poll has come; empty before the first page.
+        """Decrypt how far the subscription's poll has come; empty before the first page.
 
         :raises SealBroken: if the row was changed in the database.
         """

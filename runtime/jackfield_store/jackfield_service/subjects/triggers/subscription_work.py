@@ -228,7 +228,7 @@ class SubscriptionWork:
         return found
 
     def _end(self, content: Sealed, *, leaves: bool = False) -> bool:
-        """Record that it is removed or paused, if that was requested, or that it begins anew if it ``leaves``; return whether anything was
+        """Record a requested removal or pause of the subscription, or its new begin if it ``leaves``; return whether anything was
         requested."""
         if self._found.status == "removing":
             self._due.removed(self._found)

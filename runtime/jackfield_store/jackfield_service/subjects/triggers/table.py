@@ -36,9 +36,9 @@ VALUES (:workspace, :id, :name, :connector, :trigger_key, :connection, :kind, 'p
     0, :now, :caller, :token, :now, :now)
 """
 _FREE = "UPDATE subscriptions SET name = id WHERE workspace = :workspace AND name = :name AND status = 'removing'"
-"""Its name is free at once; a process that removes its registration finds it by its ID."""
+"""A removed subscription's name is free at once; a process that removes its registration finds it by its ID."""
 _ENDS = "status = 'disabling' AND held <> 0 AND :status = 'pending'"
-"""It is enabled while a process is removing its registration: that process finishes first, since another process would interfere."""
+"""A subscription is enabled while a process is removing its registration: that process finishes first, since another would interfere."""
 _SET = f"""
 UPDATE subscriptions SET status = :status, reason = NULL, failures = 0, version = version + 1, changed_at = :now,
     wake_at = CASE WHEN {_ENDS} THEN wake_at ELSE :now END, claim = CASE WHEN {_ENDS} THEN claim ELSE claim + 1 END,

@@ -30,7 +30,7 @@ class QuotaCard:
     key: str | None = None
 
     def drawn(self) -> Markup:
-        """Render them."""
+        """Render the quotas."""
         request, workspace, may = self.request, self.request.identity.workspace, bool(self.address)
         storage = request.server.storage
         spent = used(storage.database, workspace, request.now) if self.quotas else {}

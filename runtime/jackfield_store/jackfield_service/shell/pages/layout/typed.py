@@ -46,7 +46,7 @@ class _Element:
         return self.attributes.get(name) or ""
 
     def has(self, *names: str) -> bool:
-        """Return whether it has one of these attributes."""
+        """Return whether the element has one of these attributes."""
         return any(name in self.attributes for name in names)
 
     def within(self, name: str) -> list[str]:
@@ -58,7 +58,7 @@ class _Element:
         return next((one for one in self.inner if one.has("selected")), self.inner[0] if self.inner else None)
 
     def tagged(self, **changes: str | bool) -> Edit:
-        """Return its start tag with other attributes."""
+        """Return the element's start tag with other attributes."""
         given: dict[str, str | bool | None] = {**self.attributes, **changes}
         written = [
             f'{name}="{escape(str(value))}"' if isinstance(value, str) else name for name, value in given.items() if value is not False

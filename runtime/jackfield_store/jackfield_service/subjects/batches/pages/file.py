@@ -84,7 +84,7 @@ class Rows:
 def read_rows(text: str) -> Rows:
     """Read CSV whose first row names the columns; values are separated by commas, semicolons, tabs or bars, as the first row shows.
 
-    :raises InvalidInvocation: if it is none, or has too much.
+    :raises InvalidInvocation: if the text is no table, or too large.
     """
     lines = text.removeprefix("\ufeff")
     head = lines.lstrip("\r\n").partition("\n")[0]

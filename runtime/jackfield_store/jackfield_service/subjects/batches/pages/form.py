@@ -99,7 +99,7 @@ class _Fault:
         return self.detail.path, self.detail.message
 
     def cells(self, batch: _Batch) -> tuple[Node, ...]:
-        """Render it as a row of a table: number, column, value and fault."""
+        """Render the fault as a row of a table: number, column, value and fault."""
         place, path = batch.place(self.detail.path), self.detail.path
         where: Node = batch.file.columns[place] if place is not None else h.code(path) if path else "the row"
         target = None if place is None else batch.chosen[place]

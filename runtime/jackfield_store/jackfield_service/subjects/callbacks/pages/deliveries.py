@@ -77,7 +77,7 @@ def _state(found: Mapping[str, Any]) -> Any:
 
 @decides(lambda request: _state(_find_delivery(request)))
 def resent(request: PageRequest) -> Response:
-    """``POST /deliveries/{id}/resend``: send it again, with a fresh count of attempts."""
+    """``POST /deliveries/{id}/resend``: send a delivery again, with a fresh count of attempts."""
     found = _find_delivery(request)
     event_home(request).deliveries(request).resend(found["id"])
     return redirect(request, f"{_at(request)}/{found['id']}?done=resent")
@@ -143,7 +143,7 @@ def _again(request: PageRequest, item: Mapping[str, Any]) -> Node:
 
 
 def _all_again(request: PageRequest, callback: str | None) -> Node:
-    """Render the step that sends all dead ones again; None where there are none."""
+    """Render the step that sends all dead deliveries again; None without any."""
     state = _dead_state(request, callback)
     if state is None:
         return None

@@ -45,7 +45,7 @@ class _Trouble:
     is_cut: bool = False
 
     def shown(self, *, is_linked: bool) -> Markup:
-        """Render it as a line: the fault, with the first names."""
+        """Render the fault as a line: its name, with the first names of affected objects."""
         what = self.one if self.count == 1 else f"{self.count:,} {self.many}"
         names = [[", " if place else ": ", _link(text, address, is_linked)] for place, (text, address) in enumerate(self.named[:_NAMED])]
         rest = f" and {self.count - _NAMED:,} more" if self.count > _NAMED and self.named else None

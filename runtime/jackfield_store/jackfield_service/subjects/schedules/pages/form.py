@@ -113,7 +113,7 @@ def created(request: PageRequest) -> Response:
 
 @decides(present_schedule)
 def saved(request: PageRequest) -> Response:
-    """``POST /schedules/{name}/edit``. An invocation that is as it was shown stays, with its secrets, and an interval keeps its anchor."""
+    """``POST /schedules/{name}/edit``. An unchanged invocation stays, with its secrets, and an interval keeps its anchor."""
     request.require("manage")
     name, schedules, times = request.path("name"), schedules_of(request), Times.read(request.form)
     was = schedules.show(name)

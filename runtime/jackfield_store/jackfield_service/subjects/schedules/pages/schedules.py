@@ -140,7 +140,7 @@ def schedules_of(request: PageRequest) -> WorkspaceSchedules:
 
 
 def _status(found: Mapping[str, Any]) -> Node:
-    """Render whether it runs: it does not if its action or its connection no longer exists."""
+    """Render whether the schedule runs: it does not if its action or its connection no longer exists."""
     return [badge("broken"), f" {_gone(found)}"] if _is_broken(found) else badge(found["status"])
 
 
@@ -152,7 +152,7 @@ def _gone(found: Mapping[str, Any]) -> str:
 
 
 def _why_not(found: Mapping[str, Any]) -> str:
-    """Say why it does not run, below its title, which has its status; nothing if it does."""
+    """Say why the schedule does not run, below its title, which has its status; nothing if it does."""
     return " ".join(text for text in (_gone(found) if _is_broken(found) else "", _reason(found)) if text)
 
 
@@ -161,7 +161,7 @@ def _is_broken(found: Mapping[str, Any]) -> bool:
 
 
 def _reason(found: Mapping[str, Any]) -> str:
-    """Return why it does not run, for display next to its status, and the remedy."""
+    """Return why the schedule does not run, for display next to its status, and the remedy."""
     gone, reason = found.get("fault", {}), str(found.get("reason", ""))
     own = "" if gone and reason.startswith(gone["message"]) else reason
     return " ".join(text for text in (f"{own}." if own and gone else own, gone.get("hint", "")) if text)

@@ -93,7 +93,7 @@ class Times:
         return {"cron": f"{int(clock[2])} {int(clock[1])} {days}", **timezone}
 
     def words(self) -> str:
-        """Say when it runs, as the form does; a cron expression that it has no words for is left to itself."""
+        """Say when the schedule runs, as the form does; a cron expression that has no words is shown as it is."""
         if self.runs == "every":
             unit = dict(_UNITS)[self.unit]
             return f"Every {unit.removesuffix('s')}" if self.number == "1" else f"Every {self.number} {unit}"

@@ -199,7 +199,7 @@ def _to(address: str) -> Callable[[str, str], str]:
 
 
 def _can_change(trigger: TriggerManifest) -> bool:
-    """Return whether its inputs can be changed: no provider has registered them, and no poll has come so far with them."""
+    """Return whether a trigger's inputs can be changed: no provider has registered them, and no poll has come so far with them."""
     return trigger.kind == "webhook" and not trigger.registers
 
 
