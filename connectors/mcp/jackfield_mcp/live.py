@@ -60,7 +60,7 @@ class McpServers:
     ) -> ServerDescription:
         """Ask a server for its tools; nothing is called.
 
-        :raises InvalidInput: if ``url`` is none.
+        :raises InvalidInput: if ``url`` is no URL of a server.
         :raises JackfieldError: if the server cannot be reached, or its list cannot be read.
         """
         at = address(url)

@@ -82,7 +82,7 @@ if TYPE_CHECKING:
             """Return the manifest as published."""
 
         def rows(self, actions: Mapping[str, ActionManifest]) -> Iterable[ActionRow]:
-            """Return a row for each of the manifest's actions, without making those if it can be done."""
+            """Return a row for each of the manifest's actions, without making ActionManifests where possible."""
 
 
 def __getattr__(name: str) -> object:

@@ -198,8 +198,8 @@ def confirm(aws: AwsClients, wanted: Publisher, topic_arn: str, token: str) -> s
 
 
 def ensure_queue(aws: AwsClients, wanted: Wanted, topic_arn: str) -> tuple[str, str]:
-    """Make a queue that the topic may send to, subscribed to it, and its dead-letter queue, unless it has another one. Return the URLs of
-    the queue and of the dead-letter queue."""
+    """Make a queue that the topic may send to, subscribed to it, and its dead-letter queue, unless the queue has another one. Return the
+    URLs of the queue and of the dead-letter queue."""
     region = region_of(aws, wanted)
     url = _queue(aws, region, wanted.name)
     dead_url = _queue(aws, region, wanted.dead_letters, MessageRetentionPeriod=str(DEAD_LETTERS_KEPT))

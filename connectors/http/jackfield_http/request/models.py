@@ -61,7 +61,7 @@ class FormPart(_Closed):
 
 
 class EndCodes(_Closed):
-    """Status that has other reasons, too, with the provider's codes for the end of a list."""
+    """Status with several meanings, and the provider's codes for the end of a list."""
 
     status: int = Field(title="Status", description="HTTP status, such as 400.", schema={"minimum": 100, "maximum": 599})
     codes: tuple[str, ...] = Field(

@@ -126,7 +126,7 @@ def _changed(path: str | Path) -> int:
 
 
 class _Watch:
-    """Look at a project that is being imported: names an import that does not end, and ends it at the next change."""
+    """Watch over a project that is being imported: log an import that does not end, and end it at the next change."""
 
     def __init__(self, project: Project, seen: Mapping[str, int], stopped: threading.Event) -> None:
         self._project, self._seen, self._stopped = project, seen, stopped

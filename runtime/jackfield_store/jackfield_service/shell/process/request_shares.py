@@ -64,7 +64,7 @@ class RequestShares:
         return self.total >= self._most
 
     def begin(self) -> None:
-        """Count a request, before it is known whose it is."""
+        """Count a request whose caller is not known yet."""
         self.total += 1
 
     def end(self) -> None:

@@ -110,7 +110,7 @@ class DueSubscriptions(DueRows):
         self._database.record(unit)
 
     def of_account(self, found: Subscription, account: str) -> None:
-        """Record the account that it watches, once that is known."""
+        """Record the account that a subscription watches, once that is known."""
         self._change(_OF_ACCOUNT, found, account=account)
 
     def missed(self, found: Subscription, since: float, reason: str) -> None:

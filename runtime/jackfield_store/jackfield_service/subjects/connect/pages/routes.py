@@ -251,7 +251,7 @@ class _ConnectPages:
         return response
 
     def state(self, request: Request) -> Response:
-        """``GET /connect/session/{id}/state``: how far it has come, for a page that waits for another window."""
+        """``GET /connect/session/{id}/state``: the session's progress, for a page that waits for another window."""
         sessions, found, _ = self._entered(request)
         return JSONResponse({"state": progress(sessions, found), "over": found.is_over}, headers={"Cache-Control": "no-store"})
 
