@@ -7,6 +7,7 @@ import contextlib
 import enum
 import importlib
 import inspect
+import json
 import os
 import re
 import signal
@@ -14,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +33,8 @@ _HOME, _DATABASE = "JACKFIELD_HOME", "JACKFIELD_DATABASE_URL"
 """Variables that put the journal of a boundary around the code into the folder, so that no situation answers another."""
 _SHOWN = 300
 _GRACE = 5.0
+_LOOK = 0.01
+"""Seconds between two looks at whether a function in another process has reported its outcome."""
 _SAYING = ("status", "ok", "success", "outcome", "result", "status_code")
 """Members of a returned value that say how it went."""
 _UNKNOWN = re.compile(r"\b(unknown|unclear|unconfirmed|(in )?doubt\w*|uncertain|ambiguous|indeterminate|maybe|pending|timed? ?out)\b")
@@ -108,6 +113,7 @@ class Process:
 
     def lingers(self) -> bool:
         """Return whether the process group has other processes."""
+        self.popen.poll()  # else its end would be that of a zombie, to which a signal can be sent
         try:
             os.killpg(self.popen.pid, 0)
         except OSError:
@@ -131,6 +137,24 @@ class Process:
         if lines[-1].startswith("Node.js v"):
             lines = [line for line in lines if _NODE_ERROR.match(line)] or lines
         return lines[-1][:_SHOWN]
+
+
+class FunctionProcess(Process):
+    """A process that calls a function. It ends with the threads that the function has left behind."""
+
+    def __init__(self, target: str, place: Place) -> None:
+        self._told = place.folder.parent / f"told-{uuid.uuid4().hex}"
+        words = [sys.executable, "-c", f"from {__name__} import child; child()", target, place.url, str(self._told)]
+        super().__init__(words, Place(place.url, place.folder, {**place.environment, "PYTHONPATH": os.pathsep.join(sys.path)}))
+
+    def wait(self, seconds: float) -> Told:
+        """Wait until the function has reported its outcome, or the process has ended."""
+        until = time.monotonic() + seconds
+        while not self._told.exists() and self.popen.poll() is None and time.monotonic() < until:
+            time.sleep(_LOOK)
+        if self._killed or not self._told.exists():
+            return super().wait(max(0.0, until - time.monotonic()))
+        return Told(*json.loads(self._told.read_text()))
 
 
 @dataclass
@@ -170,8 +194,7 @@ class FunctionCase:
     def start(self, place: Place, *, killable: bool = False) -> Running:
         """Begin a run."""
         if killable or self.is_apart:
-            words = [sys.executable, "-c", f"from {__name__} import child; child()", self.target, place.url]
-            return Process(words, Place(place.url, place.folder, {**place.environment, "PYTHONPATH": os.pathsep.join(sys.path)}))
+            return FunctionProcess(self.target, place)
         os.environ[FOLDER] = str(place.folder)
         function = function_at(self.target, anew=True)
         return Called(lambda: told_by(function(place.url)))
@@ -259,8 +282,9 @@ def function_at(target: str, *, anew: bool = False) -> Callable[..., Any]:
 
 
 def child() -> None:
-    """Call a function in a process of its own; the exit code reports its outcome."""
-    target, url = sys.argv[1:3]
+    """Call a function in a process of its own, and write its reported outcome into a file."""
+    target, url, path = sys.argv[1:4]
     told = Called(lambda: told_by(function_at(target)(url))).wait(threading.TIMEOUT_MAX)
-    sys.stderr.write(f"{told.text}\n")
-    os._exit(0 if told.word == "success" else 1)
+    written = Path(f"{path}.part")
+    written.write_text(json.dumps([told.word, told.text]))
+    written.rename(path)
