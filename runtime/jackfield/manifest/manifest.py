@@ -180,6 +180,11 @@ class ActionManifest:
         return self.content.row.get("cancellable") is True
 
     @property
+    def needs_key(self) -> bool:
+        """True if the action may be repeated without further effect only under an idempotency key, which the provider knows."""
+        return self.content.row.get("idempotentBy") == "key"
+
+    @property
     def own_inputs(self) -> Json:
         """Schema of the inputs as published, which may refer to the manifest's definitions."""
         return self.content.inputs

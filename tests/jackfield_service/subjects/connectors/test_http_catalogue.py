@@ -175,6 +175,25 @@ def test_a_guide_is_markdown_that_can_be_run(client: Client) -> None:
     compile(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], "snippet", "exec")
 
 
+def test_a_guide_names_no_connection_that_is_made_up(client: Client) -> None:
+    """Its sample takes the only one that fits, or that for which the guide is."""
+    path = "/v1/connectors/echo/actions/say"
+    assert client.post("/v1/connections", {"name": "hall-of-guides", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+    for query, members in (("", {}), ("?connection=hall-of-guides", {"connection": "hall-of-guides"})):
+        text = client.get(f"{path}{query}", Accept="text/markdown").body.decode()
+        sample = json.loads(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[0])
+        assert {name: value for name, value in sample.items() if name == "connection"} == members
+        assert "may be left out if only one fits" in text
+
+
+def test_a_guide_to_an_action_by_a_key_asks_for_one(client: Client) -> None:
+    """Whoever copies its samples twice sends one request."""
+    for path, says in (("stripe/actions/createCustomer", True), ("echo/actions/put", False)):
+        text = client.get(f"/v1/connectors/{path}", Accept="text/markdown").body.decode()
+        assert ("Effect: **idempotent** by a key" in text) is says
+        assert text.count("idempotencyKey") == (5 if says else 0)
+
+
 @pytest.mark.parametrize(
     ("accept", "kind"),
     [("*/*", "json"), ("text/markdown", "markdown"), ("application/json, text/markdown;q=0.5", "json"), ("text/markdown;q=x", "json")],

@@ -164,6 +164,19 @@ def test_thousands_of_actions_come_page_by_page(tmp_path: Path) -> None:
     assert {name for name in names if name.startswith("wide")} == {f"{key}_act{number}" for key in keys for number in range(150)}
 
 
+def test_a_tool_by_a_key_promises_no_repeat(tmp_path: Path) -> None:
+    """It may be called without the key, and then takes effect twice."""
+    for key, by in (("keyed", {"idempotentBy": "key"}), ("same", {})):
+        make_connector(tmp_path / "plugs", key, "", manifest(key, 1, effect="idempotent", **by))
+
+    async def step(connected: Any) -> dict[str, Any]:
+        return {tool.name: tool.annotations.idempotent_hint for tool in (await connected.list_tools()).tools}
+
+    with plugged(tmp_path / "plugs"), standing(tmp_path, replace(SETTINGS, mcp_tools="all")) as stand:
+        told = talked(remote(stand.port, stand.client().token), step)
+    assert (told["keyed_act0"], told["same_act0"]) == (False, True)
+
+
 def manifest(key: str, count: int, **action: Any) -> dict[str, Any]:
     """A connector of many alike actions."""
     usual = {"effect": "read", "inputs": {"type": "object"}, "output": {"type": "object"}}

@@ -16,6 +16,11 @@ from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_store.management.connections import ManagedConnections
 from jackfield_store.runtime import Jackfield
 
+_BY_KEY = (
+    " by a key: the provider knows a repeat by its `idempotencyKey`. Give each request one of your own; "
+    "a request that is sent again without one may take effect twice"
+)
+_KEY = "a-key-of-this-request"
 _SAMPLES = {"string": "…", "integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
 
 
@@ -69,7 +74,8 @@ def guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin:
 
 def _guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin: str | None, over: Over) -> Iterator[str]:
     yield f"# {manifest.title}: {action.title}\n"
-    yield f"`{manifest.key}/{action.key}`, version {manifest.version}. Effect: **{action.rule_effect}**.\n"
+    by_key = _BY_KEY if action.needs_key else ""
+    yield f"`{manifest.key}/{action.key}`, version {manifest.version}. Effect: **{action.rule_effect}**{by_key}.\n"
     if action.description:
         yield f"{action.description}\n"
     yield f"**{'You may run it' if verdict.allowed else 'You may not run it'}**: {verdict.rule}.\n"
@@ -82,6 +88,7 @@ def _guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin
         yield "\n## Connections\n"
         kinds = (kind for kind in manifest.connection_types.values() if kind.can_serve(action.key))
         yield from (f"- `{manifest.full_name(kind)}`: {kind.title}" for kind in kinds)
+        yield "\nSet `connection` to the name of one; it may be left out if only one fits."
     yield "\n## Run it\n"
     yield from _snippets(_sample(manifest, action, over), origin)
 
@@ -121,16 +128,16 @@ def _cell(text: str) -> str:
 
 
 def _sample(manifest: Manifest, action: ActionManifest, over: Over) -> dict[str, Any]:
-    """Return a sample invocation over the connection: the manifest's own example, or one with the required inputs."""
-    chosen = {"connection": over.connection} if over.connection else {}
+    """Return a sample invocation over the connection: the manifest's own example, or one with the required inputs. Without a connection it
+    names none, since that of an example is made up, and the only one that fits is taken."""
+    more = ({"connection": over.connection} if over.connection else {}) | ({"idempotencyKey": _KEY} if action.needs_key else {})
     raw = next(item for item in manifest.raw["actions"] if item["key"] == action.key)
     for example in raw.get("examples", ()):
         if isinstance(example, Mapping) and "invocation" in example:
-            return {**example["invocation"], **chosen}
+            return {member: value for member, value in example["invocation"].items() if member != "connection"} | more
     properties, filled = action.inputs.get("properties", {}), over.filled if over.connection else ()
     inputs = {name: _value(properties.get(name, {})) for name in action.inputs.get("required", ()) if name not in filled}
-    connection = {"connection": "my-connection"} if manifest.connection_types else {}
-    return {"connector": manifest.key, "action": action.key, **connection, **chosen, "inputs": inputs}
+    return {"connector": manifest.key, "action": action.key, **more, "inputs": inputs}
 
 
 def _value(schema: Mapping[str, Any]) -> Any:

@@ -119,16 +119,17 @@ def _tool(name: str, manifest: Manifest, action: ActionManifest) -> Tool:
         description=action.description or f"{manifest.title}: {action.title}",
         input_schema=_inputs(manifest, action),
         output_schema=_or_running(result_of(action.output)) if action.is_job else result_of(action.output),
-        annotations=annotated(action.rule_effect),
+        annotations=annotated(action.rule_effect, needs_key=action.needs_key),
     )
 
 
-def annotated(effect: Effect, *, open_world: bool = True) -> ToolAnnotations:
-    """Return the effect as MCP annotations. If an effect is not known to be harmless, the worst is declared, as in MCP's own defaults."""
+def annotated(effect: Effect, *, needs_key: bool = False, open_world: bool = True) -> ToolAnnotations:
+    """Return the effect as MCP annotations. If an effect is not known to be harmless, the worst is declared, as in MCP's own defaults: an
+    action that needs a key may be called without one."""
     return ToolAnnotations(
         read_only_hint=effect == "read",
         destructive_hint=effect != "read",
-        idempotent_hint=effect != "write",
+        idempotent_hint=effect != "write" and not needs_key,
         open_world_hint=open_world,
     )
 
