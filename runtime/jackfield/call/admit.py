@@ -102,9 +102,9 @@ def find_target(
 
 
 def inline_target(given: Mapping[str, Any], manifest: Manifest, connections: Connections, targets: Targets, origin: Origin) -> CallTarget:
-    """Return whether a fault is about a secret that has not been read yet.
+    """Return the target of a connection whose values the call brings, validated.
 
-    A reference to a missing value is known as a fault before the secret is read.
+    :raises InvalidInvocation: an unknown type.
     :raises InvalidConnection: values that break their schema.
     """
     kind = manifest.connection_type(given["type"]) or manifest.connection_type(connections.full_name_of(given["type"]))
@@ -322,7 +322,7 @@ def _required(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_unread(fault: Detail, references: tuple[str, ...]) -> bool:
-    """Return whether a fault is one of a secret that was not read yet. That a value of this name does not exist is known before."""
+    """Return whether a fault is about a secret that has not been read yet. A name without a value is a fault before that."""
     is_name = fault.keyword == "additionalProperties" and f"{fault.path}/" in references
     return f"{fault.path}/".startswith(references) and not is_name
 

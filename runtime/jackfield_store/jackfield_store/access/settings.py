@@ -84,12 +84,12 @@ class Settings:
 
     @property
     def binding(self) -> Rules:
-        """Rules that bind every call: with what ``writes`` asks."""
+        """Rules that bind every call, including the rule from ``writes``."""
         return replace(self.rules, asks_writes=True) if self.writes == "ask" else self.rules
 
     @property
     def retention(self) -> float:
-        """Rules that bind every call, including the rule from ``writes``."""
+        """Retention of finished invocations in seconds."""
         return self.retention_days * 86_400.0
 
     @staticmethod
