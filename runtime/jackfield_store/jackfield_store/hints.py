@@ -11,7 +11,7 @@ STEPS: Mapping[str, str] = {
     "approvals": "The list of approvals has those that wait.",
     "approver": "The operator makes a token of the scope 'approve'.",
     "twin": "Wait for it, or invoke with 'repeat': true if this is to happen a second time.",
-    "resolve": "Check with the provider whether it took effect, then resolve the invocation.",
+    "resolve": "Check with the provider whether it took effect, then resolve the invocation {id}.",
     "settling": (
         "The provider is being asked whether it took effect: Result.wait() waits for the outcome of {id}, as does the same call with its "
         "key and wait=True. Without a key, do not send it again."
@@ -34,10 +34,13 @@ COMMANDS: Mapping[str, str] = {
     "approvals": "'jackfield approvals list' shows them.",
     "approver": "The operator makes a token that may: 'jackfield tokens create --scope approve'.",
     "twin": "Wait for it, or invoke with '--repeat' if this is to happen a second time.",
-    "resolve": "Check with the provider whether it took effect, then 'jackfield invocations resolve' it.",
+    "resolve": (
+        "Check with the provider whether it took effect, then record that: 'jackfield invocations resolve {id} --as succeeded', "
+        "or 'failed'."
+    ),
     "in_doubt": (
-        "Check with the provider whether it took effect before you send it again, then record the outcome with 'jackfield invocations "
-        "resolve'; '--on-doubt retry' (onDoubt) is for callers who would rather send it twice than not at all."
+        "The same command without a key sends it again: first check with the provider whether it took effect, then record the outcome with "
+        "'jackfield invocations resolve'; '--on-doubt retry' (onDoubt) is for callers who would rather send it twice than not at all."
     ),
     "settling": (
         "The provider is being asked whether it took effect: 'jackfield invocations show {id}' has the outcome. If it has an idempotency "

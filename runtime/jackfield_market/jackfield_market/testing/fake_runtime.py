@@ -72,8 +72,11 @@ def kind_of(manifest: Json, wanted: str | None = None) -> str:
     """
     key, rows = manifest["key"], [row for row in manifest["connectionTypes"] if "http" in row]
     if not rows:
-        hint = f"Add a connection to the provider: 'jackfield connections add my-{key} --type {key}/TYPE'."
-        raise InvalidInvocation(f"'{key}' is not an HTTP connector without code, and only these can be tried against a fake", hint=hint)
+        hint = (
+            f"Call it over a connection to the provider: 'jackfield connections add my-{key} --type {key}/TYPE'. To prove it, give the "
+            "connection the address {\"$env\": \"URL\"}: 'jackfield prove --base-url-variable URL -- jackfield invoke ...'."
+        )
+        raise InvalidInvocation(f"'{key}' has code of its own, so that no fake can be made of it", hint=hint)
     if wanted is not None and wanted not in [row["key"] for row in rows]:
         hint = f"It has {', '.join(row['key'] for row in rows)}."
         raise InvalidInvocation(f"'{key}' has no connection type '{wanted}' that can be tried", hint=hint)
