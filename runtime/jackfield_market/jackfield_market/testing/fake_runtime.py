@@ -74,7 +74,7 @@ def kind_of(manifest: Json, wanted: str | None = None) -> str:
     if not rows:
         hint = (
             f"Call it over a connection to the provider: 'jackfield connections add my-{key} --type {key}/TYPE'. To prove it, give the "
-            "connection the address {\"$env\": \"URL\"}: 'jackfield prove --base-url-variable URL -- jackfield invoke ...'."
+            'connection the address {"$env": "URL"}: \'jackfield prove --base-url-variable URL -- jackfield invoke ...\'.'
         )
         raise InvalidInvocation(f"'{key}' has code of its own, so that no fake can be made of it", hint=hint)
     if wanted is not None and wanted not in [row["key"] for row in rows]:
