@@ -23,8 +23,8 @@ _NULLED = "the server's answer is no JSON: its numbers without a value (NaN, Inf
 
 
 def answer_in(content: bytes, message: Message, charset: str | None) -> Any:
-    """Return the answer to a message in a body that is no JSON: as events, a message in each line, or JSON as Python writes it; None if
-    there is none.
+    """Return the answer to a message in a body that is no JSON; None if there is none. The body may be events, a message in each line, or
+    JSON as Python writes it.
 
     :raises TooCostly: if it has too many values.
     """

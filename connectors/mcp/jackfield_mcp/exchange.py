@@ -43,8 +43,8 @@ _MOST_MESSAGES = 10_000
 _MOST_RESUMED = 3
 """Times that a stream is resumed in vain. A server of 2025-11-25 may hang up behind each event, and say when it wants to be asked again."""
 _MOST_REPLIES = 20
-"""Requests of a server on one stream that are answered, and one more for each second: each costs a request of ours, and some servers ping
-for as long as a tool runs."""
+"""Requests of a server on one stream that are answered, and one more for each second. Each costs a request of ours; some servers ping for
+as long as a tool runs."""
 _LARGEST_SESSION = 1024 * 1024
 """Maximum bytes of a server's self-description, which is kept for the connection."""
 _LEAST_RETRY, _MOST_RETRY = 1.0, 5.0

@@ -84,8 +84,8 @@ class Questions:
 
 
 def declares_answers(context: OpenContext) -> bool:
-    """Return whether a package answers the questions of a connection's server, by which sessions and lists of tools are had: some servers
-    list a tool that asks for such clients only. Tests and reviews have no answer of their own, and list what calls will."""
+    """Return whether a package answers the questions of a connection's server. Sessions and lists of tools depend on it: some servers list
+    a tool that asks questions for such clients only. Tests and reviews have no answers of their own, and list the tools of calls."""
     if context.call.invocation_id:
         return context.call.answer is not None
     found: bool = context.cached("jackfield_mcp answers", lambda: is_answered(context.connector))

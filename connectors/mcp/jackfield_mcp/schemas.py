@@ -108,8 +108,8 @@ def schemas_of(tool: Json, prefix: str) -> Schemas:
 
 
 def _is_open(made: Json, given: Json) -> bool:
-    """Return whether inputs that a schema does not name are taken, where it does not say so: if it describes inputs by more than their
-    names, or requires one that it does not describe."""
+    """Return whether a schema that does not say so takes inputs that it does not name. It does if it describes inputs by more than their
+    names, or requires one without a description."""
     open_by = (made.keys() | given.keys()) & {"patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if", "additionalProperties"}
     return bool(open_by) or "properties" not in made or not made["properties"].keys() >= {*made.get("required", ())}
 

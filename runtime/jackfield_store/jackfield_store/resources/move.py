@@ -39,7 +39,7 @@ class MovedFiles:
     problems: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the move as a JSON object."""
+        """Return the moved files as a JSON object."""
         return {"location": self.location, "files": self.files, "bytes": self.size, "copied": self.copied}
 
 
