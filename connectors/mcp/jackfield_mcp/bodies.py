@@ -15,8 +15,8 @@ from jackfield_http.parsing import parsed
 from jackfield_mcp.messages import Message, messages_in
 
 _BEGINS = (b"{", b"[")
-_LOOSE = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?(?:NaN|Infinity)\b', re.DOTALL)
-"""Texts, and the numbers that JSON has no form for."""
+_LOOSE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*(?:"|\\?\Z)|-?(?:NaN|Infinity)\b', re.DOTALL)
+"""Matches JSON's strings, also one that the end cuts off, and the literals NaN and Infinity, which JSON does not allow."""
 _CONTROLS = re.compile(rb"[\x00-\x1f]")
 _PADDING = b"\x00 \t\r\n"
 _NULLED = "the server's answer is no JSON: its numbers without a value (NaN, Infinity) are null"
