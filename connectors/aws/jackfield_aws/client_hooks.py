@@ -19,7 +19,7 @@ _SAFE = ("BatchGet", "Describe", "Get", "Head", "List")
 """Prefixes of AWS operations that change nothing."""
 _AWS = (".amazonaws.com", ".amazonaws.com.cn")
 _HOST = "jackfield_host"
-"""Key in the context of botocore's request."""
+"""Key in the context of a botocore request under which its original origin is kept."""
 _SWITCHED = {"Predict": ("PredictEndpoint", "realtime.")}
 """Input that names the host, and the part that it may put before the host, by operation (Amazon Machine Learning API reference,
 Predict)."""

@@ -11,7 +11,7 @@ from jackfield_http.errors import HttpErrors, Refusal
 from jackfield_http.parsing import error_body
 
 End = int | tuple[int, str]
-"""A status, or a status with the provider's code."""
+"""Error response that marks the end of a list: an HTTP status, or a status and the provider's code."""
 CLEAR = frozenset({404, 410, 416})
 """Client errors that say by themselves that a page is not there: any other needs a code."""
 NEEDS_CODE = (

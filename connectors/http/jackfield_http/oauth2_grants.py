@@ -57,7 +57,7 @@ _USABLE = 60.0
 """Seconds that the access token of an exchange must last to be used; else it is refreshed at once."""
 _INTERRUPTED = "a refresh was interrupted before its answer was stored, and the provider does not accept the previous refresh token again"
 _METADATA = 5.0
-"""Seconds for each of the provider's two documents of metadata."""
+"""Timeout in seconds for each of the provider's two metadata documents."""
 _PERSON = {"id": "/sub", "label": ["/email", "/preferred_username", "/name"]}
 """Claims of an ID token that name who approved."""
 _LOG = logging.getLogger("jackfield.oauth2")

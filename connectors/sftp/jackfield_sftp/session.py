@@ -223,7 +223,7 @@ class _Packets(Packetizer):
 
 
 class _Transport(Transport):
-    """paramiko's end of a connection, which logs nothing: hosts that embed the library would have lines of a stranger's text."""
+    """paramiko transport that logs nothing: its messages could put text of an untrusted server into the application's log."""
 
     def _log(self, *_said: Any) -> None:
         """Log nothing."""

@@ -81,7 +81,7 @@ class WorkStore(Protocol):
         """Record the finding of a look at work in doubt, which may settle the doubt. Return the Result of a repeat."""
 
     def told(self, result: Result) -> Result:
-        """Return the Result of work in doubt that is looked up, with when that is."""
+        """Return the Result of work in doubt with the time of its next look; unchanged if no look is due."""
 
     def digest(self, value: Any) -> str:
         """Return a keyed digest of a value."""

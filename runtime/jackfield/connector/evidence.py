@@ -41,7 +41,7 @@ MAX_LOOKING = 86_400.0
 LONGEST_TEXT = 16_384
 """Characters of a caller's text to which a marker is appended. A longer one may be near the provider's limit: then it has none."""
 LONGEST_LIST = 50
-"""Items of a caller's list to which a marker is added."""
+"""Maximum number of items in a list, including the marker: a caller's list that has as many gets none."""
 LONGEST_ADDRESS = 1900
 """Characters of an address to which a marker is added: more than 2,000 are refused by some providers."""
 LEAST_ABSENT = 300.0
@@ -454,7 +454,7 @@ def texts_in(value: Any) -> Iterator[str]:
 
 
 def put(inputs: Mapping[str, Any], steps: list[str], value: Any) -> dict[str, Any]:
-    """Return inputs with a value at a place; nothing of the caller's is changed."""
+    """Return a copy of the inputs with a value at a path; the caller's own are not modified."""
     first, *rest = steps
     return {**inputs, first: put(inputs.get(first, {}), rest, value) if rest else value}
 

@@ -185,7 +185,7 @@ class WireFault(Exception):
         return hint
 
     def _meaning(self) -> tuple[str, str]:
-        """Return sentence and hint, which facts beyond the kind make more precise."""
+        """Return the sentence and the hint of the fault's kind, or more specific ones where its details allow them."""
         text, hint = _SAID[self.kind]
         if self.kind is Kind.CUT and self.reason in (NO_ANSWER, NO_TLS_ANSWER):
             return "{server} closed the connection before the first byte of an answer", _PLAIN if self.reason == NO_ANSWER else hint

@@ -154,8 +154,8 @@ class Dispatcher(ProcessLocal):
                 _LOG.warning("the queued invocation %s is released again: the broker gave up its message", message[1])
 
     def _recall(self, outbox: Outbox, waiting: float) -> None:
-        """Release again the invocations that no worker got. The number of waiting messages only makes this earlier: no answer of a broker
-        prevents it."""
+        """Release again the invocations that no worker received: soon if the broker holds fewer messages than were released, else later if
+        there are workers."""
         if waiting < outbox.released():
             age = _LOST
         elif self._slots:

@@ -118,7 +118,7 @@ class Children(ProcessLocal):
             found.retire()
 
     def processes(self) -> list[int]:
-        """Return the numbers of the child processes that live."""
+        """Return the process IDs of the running child processes."""
         return [number for found in list(self._supervisors.values()) for number in found.processes]
 
     def ends(self) -> dict[str, int]:

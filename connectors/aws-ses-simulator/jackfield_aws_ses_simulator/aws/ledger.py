@@ -41,7 +41,7 @@ class Session:
 
 
 class Ledger:
-    """Mutable state of one account. Every method is thread-safe; ``changed`` is notified at each message.
+    """Mutable state of one account. Methods are thread-safe, except ``advance``; ``changed`` is notified at each message.
 
     ``on_sent`` is called with each accepted message, before its sender receives the answer.
     """

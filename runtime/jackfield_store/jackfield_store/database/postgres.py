@@ -394,7 +394,7 @@ class PostgresDialect(Dialect):
             return self._found_there
 
     def _lost(self) -> None:
-        """Drop the idle connections: the cause of one's end has ended them, too."""
+        """Drop the idle connections after one was lost: its cause has probably ended them, too."""
         self._pool.drop_idle()
 
     def _note_silence(self) -> None:

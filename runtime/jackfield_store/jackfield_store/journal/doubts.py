@@ -171,7 +171,7 @@ class Doubt:
 
 
 class Doubts:
-    """Doubts of one workspace."""
+    """Records of one workspace's invocations in doubt, and of the looks at their outcomes."""
 
     def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock) -> None:
         self.database, self.vault, self.workspace = database, vault, workspace

@@ -31,7 +31,7 @@ MOST_KINDS = 5000
 NAMED_KINDS = 200
 """Kinds that a statement names, if a caller sees no others."""
 BEGINNINGS = 500
-"""Entries with identifiers that begin with a text; if there are more, the page is a scan."""
+"""Maximum number of entries found by the beginning of their identifiers; if more match, the page is a scan."""
 _CURSOR_WIDTH = 100
 """Bytes of every sealed cursor before encryption; fixed, so that the length reveals nothing."""
 _CURSOR = ("invocations", "cursor")

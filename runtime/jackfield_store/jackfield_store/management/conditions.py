@@ -26,7 +26,7 @@ from jackfield_store.journal.went_back import return_warning
 from jackfield_store.resources.storage import Storage
 
 Look = Callable[[Database, Clock], "str | None"]
-"""Look at a database that can be used: a sentence for operators, or None."""
+"""Check of a usable database; returns a warning for operators, or None."""
 _LOCK_WAIT = 2.0
 _ROOM = 256 * 1024
 """Free bytes required on the disk: SQLite needs them for the next commits."""

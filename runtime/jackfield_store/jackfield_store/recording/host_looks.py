@@ -146,7 +146,7 @@ def noted(journal: Journal, clock: Clock, doubt: Doubt, entry: Entry, found: Loo
 
 
 def looked(journal: Journal, clock: Clock, identifier: str, found: Looked) -> Result:
-    """Record the finding of a repeat's look about a doubt; return the Result of the repeat."""
+    """Record the finding of a repeated call about the outcome of work in doubt; return the Result of the repeated call."""
     doubts, entry = Doubts(journal.database, journal.vault, journal.workspace, clock), journal.find(identifier, alone=True)
     if (doubt := doubts.find(identifier)) is None:  # of a process that did not keep any of functions
         waiting = partial(left, workspace=journal.workspace, identifier=identifier, status=entry.status, now=journal.time.stamp())

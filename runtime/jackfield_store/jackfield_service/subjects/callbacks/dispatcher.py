@@ -90,7 +90,7 @@ class _Lane:
     row: Row
     callback: Callback
     positions: Positions | None = None
-    """Of a platform's callback, which gets the events of many workspaces."""
+    """Positions by workspace of a platform's callback, which receives the events of many; None for other callbacks."""
     in_flight: int = 0
     due_at: float = 0.0
     loaded_at: float = 0.0

@@ -316,7 +316,7 @@ def _load() -> type[StatelessExchange]:
 
 
 def _peeked(body: bytes) -> Mapping[str, Any]:
-    """Return the message if it is a handshake or a cancellation, which older clients send; else an empty object."""
+    """Parse the message if it is small and may be a handshake or a cancellation of an older client; else return an empty object."""
     if len(body) > _SMALL or not (_CANCELLED in body or b'"initialize"' in body):
         return {}
     try:

@@ -250,7 +250,7 @@ class _Calls:
             task.add_done_callback(lambda _ended: self._queued.pop(identifier, None))
 
     async def is_leaving(self) -> bool:
-        """Return whether the process stops: the answer to a request that waits is then given at once."""
+        """Return whether the process is shutting down; waiting requests are then answered at once."""
         return self._leaving
 
     def leave(self) -> None:

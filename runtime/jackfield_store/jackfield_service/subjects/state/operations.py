@@ -455,7 +455,7 @@ def require_seen(seen: str | None, planned: Mapping[str, Planned]) -> None:
 
 
 def _changed(settings: Settings) -> Json:
-    """Return the settings that are not as they are without a file."""
+    """Return the settings that differ from their defaults."""
     usual, shown = Settings().to_json(), settings.to_json()
     counted = ("since", "paused")
     shown["guards"] = {name: {one: value for one, value in guard.items() if one not in counted} for name, guard in shown["guards"].items()}

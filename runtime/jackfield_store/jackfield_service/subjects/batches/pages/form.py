@@ -95,7 +95,7 @@ class _Fault:
 
     @property
     def what(self) -> tuple[str, str]:
-        """Place and message, which are the same for rows that lack the same."""
+        """Path and message of the fault, equal for rows with the same fault."""
         return self.detail.path, self.detail.message
 
     def cells(self, batch: _Batch) -> tuple[Node, ...]:

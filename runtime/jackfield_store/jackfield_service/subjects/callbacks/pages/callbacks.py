@@ -102,7 +102,8 @@ def _present_state(request: PageRequest) -> Any:
 
 @decides(_present_state)
 def changed(request: PageRequest) -> Response:
-    """``POST /callbacks/{id}/{step}``: pause, resume, try, rotate, catch up or remove it."""
+    """``POST /callbacks/{id}/{step}``: pause, resume, test, change or remove a callback, rotate its
+    secret, or send missed events."""
     return _STEPS[request.path("step")](request, _find_callback(request))
 
 
