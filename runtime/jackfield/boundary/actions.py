@@ -39,7 +39,7 @@ _TITLE, _ABOUT = "Functions of this program", "What the program declares with 'o
 
 
 class _Direct:
-    """Value or exception of the function of a direct call."""
+    """Direct call of a function: it receives the function's value or exception."""
 
     __slots__ = ("error", "has_value", "value")
 
@@ -50,14 +50,14 @@ class _Direct:
 
 
 _DIRECT: ContextVar[_Direct | None] = ContextVar("_DIRECT", default=None)
-"""Direct call whose action is the next to run."""
+"""Direct call whose action runs next."""
 
 
 class _Arguments(Inputs):
     function: ClassVar[Function]
 
     def rules(self) -> Iterator[Detail]:
-        """Yield the fault of arguments that cannot be made into a key."""
+        """Yield the fault of arguments from which no key can be made."""
         found = attempt(self.function.named, self) if self.function.has_key else None
         if isinstance(found, Raised):
             faults = found.error.details if isinstance(found.error, InvalidInput) else ()
@@ -70,7 +70,9 @@ class _Value(Output):
 
 
 class Function:
-    """Function with an effect, as an action, and as programs call it (``called``, ``acalled``). ``declared`` is its ``once``."""
+    """Function with an effect: its action, and the entry points of its direct calls (``called``, ``acalled``). ``declared`` is its
+    ``once``.
+    """
 
     def __init__(self, declared: Any, function: Callable[..., Any], *, loops: bool) -> None:
         self.name, self.place = declared.name, f"{function.__module__}.{function.__qualname__}"
@@ -103,8 +105,9 @@ class Function:
         _declare(self)
 
     def _arguments_of(self, hints: Mapping[str, Any]) -> type[_Arguments]:
-        """Return the model of the arguments. The fields have generated names, since a parameter's name may be the name of a method of the
-        model."""
+        """Return the model of the arguments. Its fields have generated names, since a parameter may have the name of a method
+        of the model.
+        """
         fields: dict[str, Any] = {}
         for name, one in self._signature.parameters.items():
             if one.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD) or name not in hints:
@@ -121,7 +124,7 @@ class Function:
         return made
 
     def named(self, inputs: Inputs) -> tuple[str, Any]:
-        """Return the idempotency key and the description of a call; exceptions of the author's functions are raised."""
+        """Return the idempotency key and the description of a call. Exceptions of the author's functions pass through."""
         values, about = self._values(inputs), self._about
         return self._prefix + self._key_of(values), inputs.model_dump(mode="json") if about is None else {"about": encoded(about(values))}
 
@@ -136,9 +139,9 @@ class Function:
         return {name: getattr(inputs, f"argument_{number}") for number, name in enumerate(self._signature.parameters)}
 
     def _given(self, inputs: Inputs) -> tuple[list[Any], dict[str, Any]]:
-        """Return the arguments, once the call has the key that they make: nothing else would keep it from happening twice.
+        """Return the positional and the named arguments, after checking that the call has the key made from them.
 
-        :raises InvalidInput: if it has another key.
+        :raises InvalidInput: if the call has another key, under which the function could run twice.
         """
         call, values, parameters = current_call(), self._values(inputs), self._signature.parameters
         if self.has_key and (call is None or call.key.value != self._prefix + self._key_of(values)):
@@ -164,7 +167,7 @@ class Function:
     def _made(self, found: Any, direct: _Direct) -> _Value:
         """Return the output of a success. A value that is not JSON is not recorded; the caller gets a warning.
 
-        :raises JackfieldError: if an exception of the function is a refusal, or leaves a doubt.
+        :raises JackfieldError: if the function raised an exception that is a refusal or leaves a doubt.
         """
         if isinstance(found, Raised):
             direct.error = found.error
@@ -205,7 +208,7 @@ class Function:
     def _call_of(self, given: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
         """Return the invocation of a direct call.
 
-        :raises TypeError: if the function does not take the arguments, or was declared once more since.
+        :raises TypeError: if the function does not take the arguments, or has been declared again since.
         """
         if FUNCTIONS[self.name] is not self:
             raise TypeError(f"'{self.name}' was declared again since, by {self.place}: with 'effect' a name has one function")
@@ -216,7 +219,9 @@ class Function:
         return {**call, "context": context} if context else call
 
     async def _settled(self, runtime: Runtime, known: Result, given: tuple[Any, ...], named: Mapping[str, Any], *, loops: bool) -> Result:
-        """Look for the effect of an earlier call in doubt; return its settled Result, or ``known`` if the doubt stays."""
+        """Return a call's Result, ``known``. For a replayed doubt, look for the effect first, and return the settled Result if that settles
+        it.
+        """
         declared, bound = self._declared, runtime.function_calls
         if known.status != "in_doubt" or not known.meta.replayed:
             return known
@@ -224,7 +229,7 @@ class Function:
         return cast("Result", await declared.looked_up(bound, bound.waiter(loops=loops), deadline, key, known))
 
     def _told(self, result: Result, direct: _Direct) -> Any:
-        """Return the value of a call that has ended, or raise its end.
+        """Return the value of a call that has ended, or raise the exception that ended it.
 
         :raises InvocationFailed: if it is in doubt, waits for a person, or was refused before the function ran.
         """
@@ -239,8 +244,9 @@ class Function:
 
 
 def _taking(function: Callable[..., Any], known: Collection[str]) -> Callable[[Mapping[str, Any]], Any]:
-    """Return a function that takes all arguments by their ``known`` names, and passes on those that ``function`` has parameters for, or the
-    first in order."""
+    """Return a function that is called with all ``known`` arguments by name. It passes ``function`` those that it has parameters for, or
+    else the first arguments in order.
+    """
     taken = signature(function).parameters.values()
     every = any(one.kind is Parameter.VAR_KEYWORD for one in taken)
     names = [one.name for one in taken if one.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)]
@@ -251,7 +257,7 @@ def _taking(function: Callable[..., Any], known: Collection[str]) -> Callable[[M
 
 @contextmanager
 def _handing(direct: _Direct | None) -> Iterator[_Direct | None]:
-    """Hand an object on to the next action that runs in the block. Yield the object that was handed on to this action."""
+    """Store a direct call for the next action that runs in the block. Yield the direct call that was stored for this action."""
     token = _DIRECT.set(direct)
     try:
         yield None if token.old_value is token.MISSING else token.old_value
@@ -280,8 +286,9 @@ def _declare(function: Function) -> None:
 
 
 def _connector_of(functions: Sequence[Function]) -> Own:
-    """Return the connector of functions. A function that is declared again changes the version, since caches are keyed by the manifest's
-    version."""
+    """Return the connector of functions. Declaring a function again changes the version, since caches are keyed by the
+    manifest's version.
+    """
     connector = Connector(HOST, title=_TITLE, version=f"1.{sum(one.edition for one in functions)}", description=_ABOUT)
     connector.actions = {one.name: one.action for one in functions}
     raw = {**describe(connector, ()), "actions": [one.row for one in functions]}

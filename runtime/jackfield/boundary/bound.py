@@ -34,7 +34,7 @@ class Runtime(Protocol):
 
 
 class Bound:
-    """Runtime that a program has made. The environment's runtime (``Environment``) has the same members."""
+    """Runtime that a program has made, with the store of its calls. The environment's runtime (``Environment``) has the same members."""
 
     __slots__ = ("_in_thread", "_looping", "calls", "runtime", "store")
 
@@ -42,16 +42,16 @@ class Bound:
         self.runtime, self.store, self.calls, self._in_thread, self._looping = runtime, store, calls, in_thread, looping
 
     def waiter(self, *, loops: bool) -> Waiter:
-        """Return how a thread waits, or a task of the running loop."""
+        """Return the waiter of a thread, or of a task of the running loop if ``loops``."""
         return self._looping() if loops else self._in_thread
 
 
 _FOUND: list[Bound] = []
-"""Runtime of this process's environment, once it is made."""
+"""Runtime of this process's environment, once it has been made; else empty."""
 
 
 def environment() -> Bound:
-    """Return the runtime of the environment; the first use makes it.
+    """Return the runtime of the environment; create it at the first use.
 
     :raises InvalidInvocation: if no installed package keeps a journal.
     """

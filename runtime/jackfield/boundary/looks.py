@@ -1,4 +1,4 @@
-"""The look of a function for the outcome of one of its calls, and the recorded form of the value."""
+"""Look that asks a function's author for the outcome of one of its calls, and the recorded form of the function's value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOG = logging.getLogger("jackfield.once")
 
 
 class _Finding:
-    """Result of a look that has no value."""
+    """Finding of a look that found no value."""
 
     __slots__ = ("_name",)
 
@@ -41,8 +41,9 @@ ABSENT, UNKNOWN = _Finding("ABSENT"), _Finding("UNKNOWN")
 
 
 class FunctionLook:
-    """Look of the function ``name``, if it ``is_declared``. ``keeps``: values are recorded, and not their digests. If the function
-    ``is_action``, it is called in all workspaces that its process serves."""
+    """Look of the function ``name``; ``is_declared`` is False if its ``once`` has none. ``keeps``: record values instead of their digests.
+    ``is_action``: the function is called in all workspaces that its process serves.
+    """
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class FunctionLook:
         return environment() if self._runtime is None else self._runtime.function_calls
 
     async def made(self, key: str, waiter: Waiter, deadline: Deadline, digest: Callable[[Any], str]) -> Looked:
-        """Look for the call with a key; return the finding."""
+        """Look for the effect of the call with a key; return the finding, or the reason why there is none."""
         look = self._look or _cannot_tell
         try:
             looking, until = partial(tried, look, key), Until(deadline, _late)
@@ -86,7 +87,7 @@ class FunctionLook:
         return Looked(self._absent_after, told=f"it failed: {kind}")
 
     def output(self, value: Any, digest: Callable[[Any], str]) -> Mapping[str, Any]:
-        """Return the recorded form of a value.
+        """Return the recorded form of a value: the value or its digest.
 
         :raises InvalidInput: if it is not JSON.
         """
@@ -98,11 +99,13 @@ LOOKING: WeakKeyDictionary[FunctionLook, None] = WeakKeyDictionary()
 """Looks of the functions that this process declares, while the functions exist."""
 
 ANY = ""
-"""Stands for each workspace: functions that are actions are called in all that their process serves."""
+"""Placeholder for every workspace: a function that is an action is called in all workspaces that its process serves."""
 
 
 def declared(url: str) -> dict[tuple[str, str], FunctionLook]:
-    """Return the looks that this process declares over a database, by workspace and name of the function; the latest, of equal ones."""
+    """Return the looks that this process declares over a database, by workspace and name of the function. The latest of two equal names
+    wins.
+    """
     living = [one for reference in LOOKING.keyrefs() if (one := reference()) is not None]
     placed = [((url, ANY) if one.is_action else one.function_calls.store.place, one) for one in living]
     return {(workspace, one.name): one for (place, workspace), one in placed if place == url}

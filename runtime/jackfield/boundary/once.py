@@ -1,5 +1,6 @@
-"""``once``: a function or a block whose effect happens once for a key, or is reported in doubt. It is in doubt if nobody knows whether it
-happened."""
+"""``once``: a function or a block whose effect happens once for a key. If nobody knows whether the effect happened, the call
+is in doubt.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ _NAME, _TITLE = 64, 200
 
 
 class _DoneBefore(BaseException):
-    """Leaves the block of a call that was made before; the end of the block holds it back."""
+    """Exception that leaves the block of a call that was made before; the end of the block suppresses it."""
 
 
 @bordered
@@ -49,24 +50,24 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
     """Make a call once for a key, which is remembered for 30 days (``keep_for``, in seconds); after that the key is free. Without ``look``
     a doubt waits for a person.
 
-    As a decorator, nothing of the function runs if it has run before: the caller gets its recorded value. ``with once(…) as call`` is for
-    code that cannot be a function: it calls ``call.sending()`` before what takes effect, and sets ``call.value`` after it. In
-    ``async with`` it awaits ``call.asending()``.
+    As a decorator: if the function has run before, it does not run again, and the caller gets the recorded value. ``with once(…) as call``
+    is for code that cannot be a function: it calls ``call.sending()`` before the effect, and sets ``call.value`` after it. In ``async
+    with`` it awaits ``call.asending()``.
 
-    Until then nothing has happened, and nothing is recorded. Exceptions listed in ``refusals`` prove that nothing took effect: from then on
-    only they free the key. Any other exception, a timeout too, leaves a doubt: ``InvocationFailed`` is raised from it, by repeats too.
+    Before ``sending`` nothing is recorded. Exceptions listed in ``refusals`` prove that nothing took effect: after ``sending``, only they
+    free the key. Any other exception, also a timeout, leaves a doubt: the call and its repeats raise ``InvocationFailed`` from it.
 
     - ``name``: name of the function in the journal.
     - ``key``: the name of the intent, such as an order's ID: a value, or for the decorator a function of the arguments. It must be the same
       after a restart.
     - ``effect``: ``read``, ``idempotent`` or ``write``. A function whose arguments have types becomes an action of the connector ``host``,
       and its calls, direct ones too, are calls of this action. Only a ``write`` needs a ``key``.
-    - ``look``: function of the key, as text, that returns the value, ``ABSENT`` or ``UNKNOWN``. It settles a doubt: ``ABSENT`` from
-      ``absent_after`` seconds after the doubt on, when the provider must know of the effect. None counts as a value only if the function's
+    - ``look``: function of the key, a string, that returns the value, ``ABSENT`` or ``UNKNOWN``. It settles a doubt. ``ABSENT`` counts
+      only after ``absent_after`` seconds, when the provider must know of the effect. None counts as a value only if the function's
       annotation says that it returns None.
     - ``keep``: False to record a digest of the value, and answer repeats with None.
-    - ``about``: values that must be equal when the key is; for the decorator a function of the arguments. Default: all of them.
-    - ``timeout``: seconds for which a call waits for one with its key that still runs.
+    - ``about``: values that must be equal when the key is; for the decorator a function of the arguments. Default: all arguments.
+    - ``timeout``: seconds for which a call waits for a running call with the same key.
     - ``title``: words for people. Default: the first line of the function's docstring.
     - ``context``: the ``context`` of an invocation (``correlationId``, ``labels``, ``notify``).
     - ``runtime``: the ``Jackfield`` that records. Default: the environment's.
@@ -105,7 +106,7 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
 
     @property
     def function_calls(self) -> Bound:
-        """Return the runtime that records its calls."""
+        """Return the runtime that records calls of the function."""
         return self.look.function_calls
 
     @property
@@ -114,7 +115,7 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
         return environment().runtime if self._runtime is None else self._runtime
 
     async def looked_up(self, bound: Bound, waiter: Waiter, deadline: Deadline, key: str, known: Result) -> Result:
-        """Look for the effect of a call in doubt; return its settled Result."""
+        """Look for the effect of a call in doubt; return its settled Result, or ``known`` if no look is declared."""
         if not self.look.is_declared:
             return known
         found = await self.look.made(key, waiter, deadline, bound.store.digest)
@@ -123,7 +124,7 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
     def __call__(self, function: F) -> F:
         """Return the function that runs once for a key.
 
-        :raises TypeError: for a generator function, or a key that is no function of the arguments.
+        :raises TypeError: for a generator function, or a key that is not a function of the arguments.
         """
         keyless = self.key is None and self.effect in ("read", "idempotent")
         if not (callable(self.key) or keyless) or not (self.about is None or callable(self.about)):
@@ -190,8 +191,9 @@ class once:  # noqa: N801 (a decorator and a context manager, used like a functi
 
 @bordered
 class OnceCall:
-    """One call. ``value`` is the call's value, ``result`` its Result once it has ended; ``replayed`` is true if an earlier call made the
-    value."""
+    """One call of a block. ``value`` is the call's value, ``result`` its Result once it has ended; ``replayed`` is true if an earlier call
+    made the value.
+    """
 
     def __init__(self, declared: once, key: object, about: Any) -> None:
         self._declared, self._bound, self._value, self._sent = declared, declared.function_calls, None, False
@@ -216,7 +218,7 @@ class OnceCall:
 
     @property
     def value(self) -> Any:
-        """Value of the call. It is set after ``sending``."""
+        """Value of the call. A program sets it after ``sending``."""
         return self._value
 
     @value.setter
@@ -228,14 +230,14 @@ class OnceCall:
         self._value = value
 
     def sending(self) -> None:
-        """Record that from here on the call may take effect. If it did before, the block ends here.
+        """Record that from here on the call may take effect. If an earlier call with the key did, the block ends here.
 
-        :raises InvocationFailed: if that is in doubt, or the call cannot begin.
+        :raises InvocationFailed: if the earlier call is in doubt, or this call cannot begin.
         """
         run_in_thread(self._begin(self._bound.waiter(loops=False)))
 
     async def asending(self) -> None:
-        """Do so in asyncio."""
+        """Record in asyncio that from here on the call may take effect, as ``sending`` does."""
         await self._begin(self._bound.waiter(loops=True))
 
     def __enter__(self) -> Self:
@@ -251,9 +253,9 @@ class OnceCall:
         return await self._end(error)
 
     async def _begin(self, waiter: Waiter) -> None:
-        """Begin, unless an earlier call with the key answers this one. If the earlier call is in doubt, its effect is looked up first.
+        """Begin, unless an earlier call with the key answers this one. If the earlier call is in doubt, look for its effect first.
 
-        :raises InvocationFailed: if it is in doubt, or nothing has begun.
+        :raises InvocationFailed: if it is in doubt, or this call cannot begin.
         :raises _DoneBefore: if the earlier call has made the value.
         """
         known = self.result
@@ -308,7 +310,7 @@ class OnceCall:
         raise InvocationFailed(self.result) from error
 
     async def _told(self, result: Result) -> Result:
-        """Return a Result; of a doubt that processes look up, with when they do."""
+        """Return a Result; add to a doubt that processes look for when they do so."""
         if result.status != "in_doubt" or self._declared.look not in LOOKING:
             return result
         return await self._how.waiter.ask(partial(self._bound.store.told, result))
@@ -316,7 +318,7 @@ class OnceCall:
     async def _end(self, error: BaseException | None) -> bool:
         """Record the outcome of the call.
 
-        :raises InvocationFailed: from an exception that leaves a doubt.
+        :raises InvocationFailed: if an exception leaves a doubt.
         :raises RuntimeError: if the block has not called ``sending``.
         """
         if not self._sent:

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _LONGEST = 180
-"""Maximum characters of a key: the name of its function must fit next to it."""
+"""Maximum number of characters of a key. The name of its function must fit next to it."""
 _DEEPEST = 100
 _QUOTED = 300
-"""Maximum characters of a quoted refusal."""
+"""Maximum number of characters of a quoted refusal."""
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 
 
 def key_of(name: str, given: object) -> str:
-    """Return the key of a call as text.
+    """Return the key of a call as a string.
 
-    :raises InvalidInput: if it identifies nothing: it is no text, number or UUID, or is blank, too long or not printable ASCII.
+    :raises InvalidInput: if it is not a string, number or UUID, or is blank, too long or not printable ASCII.
     """
     kind = type(given)
     text = str(given) if kind in {str, int} or kind.__name__ == "UUID" else ""
@@ -38,7 +38,7 @@ def key_of(name: str, given: object) -> str:
 
 
 def encoded(value: Any) -> Any:
-    """Return a value as JSON: dates, decimals, enumerations, dataclasses and pydantic models as the inputs of actions take them.
+    """Return a value as JSON. Dates, decimals, enumerations, dataclasses and pydantic models get the form that inputs of actions have.
 
     :raises InvalidInput: with each part that is not JSON.
     """
@@ -51,7 +51,7 @@ def encoded(value: Any) -> Any:
 
 
 def _plain(value: Any, depth: int) -> Any:
-    """Return a value with Python's classes converted to JSON. A value without a JSON form stays as it is, and is refused later."""
+    """Return a value with Python's classes converted to JSON. A value without a JSON form stays unchanged, and is refused later."""
     kind = type(value)
     if kind in _ATOMS or depth <= 0:
         return value
@@ -76,16 +76,17 @@ def unrecorded(error: Exception) -> str:
 
 
 def refusal(name: str, error: BaseException) -> str:
-    """Return the recorded text of an exception that proves that nothing took effect: who declares the exception allows its text to be
-    shown."""
+    """Return the recorded message of an exception that proves that nothing took effect. By declaring the exception, the author allows its
+    message to be displayed.
+    """
     words = " ".join(str(error).split())
     return f"'{name}' was refused: {type(error).__name__}{': ' if words else ''}{words[:_QUOTED]}"
 
 
 def request_of(signature: Signature, given: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
-    """Return the arguments of a call by name, with the defaults: equal calls are equal requests, however they are written.
+    """Return the arguments of a call by name, with defaults, so that equal calls make equal requests.
 
-    :raises TypeError: if the function does not take them.
+    :raises TypeError: if the function does not take the arguments.
     """
     bound = signature.bind(*given, **named)
     bound.apply_defaults()
@@ -93,8 +94,7 @@ def request_of(signature: Signature, given: tuple[Any, ...], named: Mapping[str,
 
 
 def decoded(function: Callable[..., Any], value: Any) -> Any:
-    """Return a value as the annotation of its function says, since a repeat is answered from the journal; plain JSON if that names no type
-    of its own."""
+    """Return a recorded value converted to its function's annotated type; plain JSON if there is no annotation with a type of its own."""
     kind = _kind_of(function)
     if kind in _ATOMS or kind is Any:
         return value
@@ -104,7 +104,7 @@ def decoded(function: Callable[..., Any], value: Any) -> Any:
 
 
 def may_be_none(function: Callable[..., Any] | None) -> bool:
-    """Return whether None is a value of a function, by its annotation. For a block, which has no function, pass None."""
+    """Return whether None is a value of a function, by its annotation. Pass None for a block, which has no function; the result is True."""
     kind = Any if function is None else _kind_of(function)
     return kind is type(None) or type(None) in get_args(kind)
 
@@ -114,7 +114,7 @@ def _kind_of(function: Callable[..., Any]) -> Any:
 
 
 async def tried(function: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
-    """Return the value of a coroutine function, or the ``Exception`` that it raises; the host's exceptions pass through."""
+    """Await a coroutine function; return its value, or the ``Exception`` that it raises. The host's own exceptions pass through."""
     from asyncio import gather  # only programs with coroutines need it
 
     found: Any = (await gather(function(*given, **named), return_exceptions=True))[0]
@@ -126,7 +126,7 @@ async def tried(function: Callable[..., Awaitable[Any]], *given: Any, **named: A
 def is_async(function: Callable[..., Any]) -> bool:
     """Return whether calling a function makes a coroutine.
 
-    :raises TypeError: if it makes a generator, which runs only later.
+    :raises TypeError: for a generator function, which runs only after the call.
     """
     if isgeneratorfunction(function) or isasyncgenfunction(function):
         raise TypeError("'once' takes functions and coroutine functions: a generator runs only after it was called")

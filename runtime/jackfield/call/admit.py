@@ -1,6 +1,6 @@
-"""Connection of an invocation: found by name, chosen, or inline. Manifests alone are read: a refused call imports no connector code.
+"""Connection of an invocation: found by name, chosen, or inline. Only manifests are read, so a refused call imports no connector code.
 
-Calls over inline values have one plan each, and share the parts of it that depend on no value of a connection.
+Calls over inline values have one plan each; they share the parts of it that depend on no value of a connection.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _BRANCHES = ("allOf", "anyOf", "oneOf")
 _VERBATIM = ("password", "passphrase")
-"""Ends of names of secrets that a person has made up, whose ends may be white space."""
+"""Endings of the names of secrets that a person has made up, which may begin or end with white space."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -60,11 +60,11 @@ class CallTarget(SecretHolder):
     origin: Origin = "operator"
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     client: OAuthClient | None = None
-    """OAuth client that the connection refers to; ``values`` have its values already."""
+    """OAuth client that the connection refers to; ``values`` already contain its values."""
     refers: bool = True
-    """True if any of the values is or contains a secret reference; if not, no invocation needs to search them."""
+    """True if a value is or contains a secret reference. If False, no invocation searches the values for references."""
     chosen: tuple[str, ...] = ()
-    """Fields with an External ID that a remote caller chose for an inline connection."""
+    """Fields with an External ID, chosen by a remote caller for an inline connection."""
     quotas: Sequence[Mapping[str, Any]] = ()
     """Quotas on effects over the connection."""
 
@@ -80,11 +80,11 @@ def find_target(
 ) -> CallTarget | None:
     """Find the connection of an invocation, and validate its values. ``origin`` applies to an inline connection.
 
-    ``authorizer`` limits the connections that may be chosen or suggested, and ``note`` is called with the rule that forbids all of them.
-    None where the action needs no connection, or a dry run names none and none fits.
+    ``authorizer`` limits the connections that may be chosen or suggested; ``note`` is called with the rule that forbids all of them. Return
+    None if the action needs no connection, or if a dry run names none and none fits.
 
     :raises UnknownConnection: no such connection.
-    :raises InvalidInvocation: an unknown inline type, or a connection missing where it cannot be guessed.
+    :raises InvalidInvocation: an unknown inline type, or a missing connection that cannot be guessed.
     :raises InvalidConnection: values that break their schema, or a type that cannot serve the connector.
     """
     given = invocation.connection
@@ -102,7 +102,7 @@ def find_target(
 
 
 def inline_target(given: Mapping[str, Any], manifest: Manifest, connections: Connections, targets: Targets, origin: Origin) -> CallTarget:
-    """Return the target of a connection whose values the call brings, validated.
+    """Return the target of a connection whose values the call contains, validated.
 
     :raises InvalidInvocation: an unknown type.
     :raises InvalidConnection: values that break their schema.
@@ -121,7 +121,7 @@ def inline_target(given: Mapping[str, Any], manifest: Manifest, connections: Con
 def check_serves(manifest: Manifest, kind: ConnectionTypeManifest, action: str) -> None:
     """Check that connections of a type can serve an action.
 
-    :raises InvalidConnection: if they cannot.
+    :raises InvalidConnection: if the type cannot serve the action.
     """
     if kind.serves is not None and not kind.can_serve(action):
         fitting = [manifest.full_name(other) for other in manifest.connection_types.values() if other.can_serve(action)]
@@ -172,8 +172,9 @@ def _only_target(
 
 
 class Targets(ProcessLocal):
-    """Plan whose code is loaded: the connector, the action, and the connector of the connection. An entry is valid for the same connection
-    object, and for the same OAuth client, which ``find_client`` finds."""
+    """Cache of the targets of stored connections. An entry is valid for the same connection object, and for the same OAuth client, which
+    ``find_client`` finds.
+    """
 
     def __init__(self, schemas: Schemas, find_client: Callable[[object], OAuthClient], limit: int = 2000) -> None:
         self.schemas = schemas
@@ -185,7 +186,7 @@ class Targets(ProcessLocal):
     def find(self, stored: NamedConnection, manifest: Manifest) -> CallTarget:
         """Return the target for a stored connection and a connector.
 
-        :raises InvalidConnection: if the connector does not have its type, or its values break the type's schema.
+        :raises InvalidConnection: if the connector does not have the connection's type, or the values break the type's schema.
         """
         key = (stored.name, manifest.key, manifest.version)
         cached = self._cache.get(key)
@@ -203,7 +204,7 @@ class Targets(ProcessLocal):
     ) -> tuple[Mapping[str, Any], OAuthClient | None]:
         """Return the values of a connection with those of the OAuth client that it names, and the client.
 
-        :raises InvalidConnection: if there is no such client, or the connection sets what only the client sets.
+        :raises InvalidConnection: if there is no such client, or the connection sets a value that only the client may set.
         """
         if own.get(OAUTH_CLIENT) is None:
             return own, None
@@ -229,14 +230,14 @@ class Targets(ProcessLocal):
 
 
 def _origin(origin: Origin, client: OAuthClient | None) -> Origin:
-    """Return the origin of values of which a tenant's client may be a part."""
+    """Return the origin of values that may come in part from a tenant's client."""
     return origin if client is None or client.origin == "operator" else "remote"
 
 
 def type_of(stored: NamedConnection, manifest: Manifest) -> ConnectionTypeManifest:
     """Return the connector's type of a stored connection.
 
-    :raises InvalidConnection: if the connector does not have its type.
+    :raises InvalidConnection: if the connector does not have this type.
     """
     kind = manifest.connection_type(stored.type)
     if kind is None:
@@ -257,7 +258,7 @@ def check_values(
 ) -> Mapping[str, Any]:  # fmt: skip
     """Clean connection values, validate them against their type's schema and fill in defaults.
 
-    Secrets given as references are validated when they are read; with ``is_read`` the values hold the secrets themselves. ``name`` is the
+    References to secrets are not validated until they are read; with ``is_read`` the values contain the secrets themselves. ``name`` is the
     connection's: None for an inline connection, empty for one without a name yet.
 
     :raises InvalidConnection: with all faults at once.
@@ -284,15 +285,15 @@ def check_values(
 
 
 def is_blank(value: object) -> bool:
-    """Return whether a value is a text of nothing but white space and characters that are not seen."""
+    """Return whether a value is a string of only white space and invisible characters."""
     return isinstance(value, str) and not trimmed(value)
 
 
 def cleaned(schema: Mapping[str, Any], values: Mapping[str, Any], *, cuts: bool = True) -> Mapping[str, Any]:
-    """Return the values of a connection without white space and hidden characters at the ends of their texts, whichever way they came in.
+    """Return the values of a connection without white space and invisible characters at the ends of strings.
 
-    A text of nothing else is no key: it is left out where the schema requires one, so that it is missing. Passwords and texts of several
-    lines keep their ends; so do all, unless it ``cuts``: secrets that a reference was read for.
+    A string of only such characters is left out if the schema requires it, so that it counts as missing. Passwords and multi-line strings
+    are not trimmed; nor are secrets read from a reference, for which ``cuts`` is False.
     """
     fields, required = schema.get("properties", {}), set(_required(schema))
     found: dict[str, Any] = {}
@@ -322,7 +323,7 @@ def _required(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_unread(fault: Detail, references: tuple[str, ...]) -> bool:
-    """Return whether a fault is about a secret that has not been read yet. A name without a value is a fault before that."""
+    """Return whether a fault is about a secret that has not been read yet. An unknown member's name is a fault in any case."""
     is_name = fault.keyword == "additionalProperties" and f"{fault.path}/" in references
     return f"{fault.path}/".startswith(references) and not is_name
 
@@ -339,7 +340,7 @@ def _accepted_types(manifest: Manifest) -> str:
 
 
 class Coded(Protocol):
-    """Plan with its code: the connector's and the action's, and that of the connector whose connection it is."""
+    """Protocol of a plan with its code: the connector's, the action's, and the code of the connection's connector."""
 
     connector: LoadedConnector
     code: Action
@@ -349,7 +350,7 @@ class Coded(Protocol):
 
 
 class ActionParts:
-    """Code and validators of an action with a connection type, each found at the first call that needs it.
+    """Code and validators of an action with a connection type, each set by the first call that needs it.
 
     - ``inputs`` and ``judge``: validators of the inputs and of the output.
     - ``secrets``: True if the output has secrets, and their places.
@@ -364,11 +365,11 @@ class ActionParts:
         self._code: tuple[LoadedConnector, Action, LoadedConnector, bool, Places] | None = None
 
     def keep(self, plan: Coded) -> None:
-        """Keep the code that a plan has loaded."""
+        """Store the code that a plan has loaded."""
         self._code = plan.connector, plan.code, plan.lending, plan.reports, plan.references
 
     def give(self, plan: Coded) -> bool:
-        """Give a plan the code that another one has loaded; return whether there is one."""
+        """Copy the stored code to a plan; return False if no code is stored."""
         if self._code is None:
             return False
         plan.connector, plan.code, plan.lending, plan.reports, plan.references = self._code
@@ -376,13 +377,13 @@ class ActionParts:
 
 
 class PartsByType:
-    """Parts of plans over inline values, by action and connection type. Limited in number: those made first are dropped first."""
+    """Parts of plans over inline values, by action and connection type. The number is limited; the oldest are dropped first."""
 
     def __init__(self, limit: int) -> None:
         self._known: BoundedCache[tuple[str, str, str, str], tuple[Manifest, ConnectionTypeManifest, ActionParts]] = BoundedCache(limit)
 
     def find(self, manifest: Manifest, action: ActionManifest, kind: ConnectionTypeManifest) -> ActionParts:
-        """Return the parts of an action: new ones if its manifest has been read again."""
+        """Return the parts of an action; new parts if its manifest has been read again."""
         key = (manifest.key, manifest.version, action.key, kind.key)
         found = self._known.get(key)
         if found is None or found[0] is not manifest or found[1] is not kind:
@@ -392,5 +393,5 @@ class PartsByType:
 
 
 def bringable(manifest: Manifest, action: ActionManifest) -> tuple[str, ...]:
-    """Return the inputs that a connection could bring, or need not have."""
+    """Return the inputs that a connection may supply as defaults or make optional."""
     return (*(name for name, _ in action.defaults), *(name for kind in manifest.connection_types.values() for name in kind.waives))

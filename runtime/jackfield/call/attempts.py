@@ -1,5 +1,6 @@
 """Attempts of one call at its action, within its deadline, its rate limit and the retry policy of its effect: the only retries of a call.
-Below it, jackfield_http repeats the later requests of one attempt (``HttpClient._persist``), which cannot be repeated from here one by one.
+The exception is ``HttpClient._persist`` of jackfield_http: it repeats later requests of one attempt, which ``Attempts`` cannot repeat
+singly.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ _UNMAPPED = (
 )
 _STOPPED = "the call was interrupted, by its process, its caller or a time limit,"
 _MIN_TRY = 1.0
-"""Minimum seconds for an attempt with a share of the time, where that much is left: the first attempt of a process also imports the SDK."""
+"""Minimum seconds for an attempt with a share of the time, if enough time is left. The first attempt of a process also imports the SDK."""
 _OPEN_FOR = 1.0
-"""Seconds for which a client may wait for its attempt: it may hold credentials that expire."""
+"""Seconds for which an opened client may wait for its attempt: its credentials may expire."""
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -60,15 +61,15 @@ class Attempts(SecretHolder):
     plan: Plan
     values: Inputs
     inputs: Mapping[str, Any]
-    """Inputs as JSON, from which ``values`` was made."""
+    """Inputs as JSON; ``values`` is made from them."""
     opening: OpenConnection | None
     dependencies: Dependencies
     conceals: bool = False
     """True if a policy may withhold the provider's answer: no error quotes the answer, and its exchanges are stored without it."""
     client: Any = None
-    """Client that was opened ahead of the attempt: to record its start, or to find the pace."""
+    """Client that was opened before the attempt, to record the call's begin or to find its rate limit's account."""
     opened_at: float = 0.0
-    """Time at which the connection was last opened."""
+    """Time at which the connection was last opened, in seconds of the monotonic clock."""
     current: Call | None = None
     since: float | None = None
     """Start of the current attempt; None between attempts."""
@@ -78,7 +79,7 @@ class Attempts(SecretHolder):
     """Warning that replaces the output of a successful call whose response could not be read."""
     tally: Tally = field(default_factory=Tally)
     returned: list[str] = field(default_factory=list)
-    """Ids of the files that were stored of the output."""
+    """IDs of the output's files that were stored."""
     key: IdempotencyKey = field(init=False)
     declared: Effect = field(init=False)
     """Effect of the action with these inputs, as its author declares it."""
@@ -108,7 +109,7 @@ class Attempts(SecretHolder):
     async def opened(self) -> Any:
         """Open the connection (and lease its credentials), with retries. A dry run does nothing else.
 
-        :raises JackfieldError: if it cannot be opened; never in doubt, since nothing of the action was sent.
+        :raises JackfieldError: if the connection cannot be opened. It is never a doubt, since nothing of the action was sent.
         """
         if self.opening is None:
             return None
@@ -134,14 +135,14 @@ class Attempts(SecretHolder):
             await self._wait(tries, error)
 
     async def next_client(self) -> Any:
-        """Return the client that was opened ahead, if its credentials are as good as new, or open one."""
+        """Return the client opened earlier if it was opened less than a second ago; otherwise open one."""
         client, self.client = self.client, None
         if client is None or self.dependencies.clock.monotonic() - self.opened_at > _OPEN_FOR:
             client = await self.opened()
         return client
 
     async def take_turn(self, last: JackfieldError | None = None, *, always: bool = False) -> None:
-        """Wait until shortly before the slot of the next attempt, as ``Turn.take`` does; of an account's slots with the client open."""
+        """Wait until shortly before the slot of the next attempt, as ``Turn.take`` does. For an account's slots, open the client first."""
         if self.turn.is_ready:
             return
         budget, client = self.plan.code.budget, None
@@ -154,7 +155,9 @@ class Attempts(SecretHolder):
             self.client = client
 
     async def ride(self) -> Ride | None:
-        """Let the turn be taken with the begin of the call; None if it is to be taken before, or at the first attempt."""
+        """Return the part of the turn that is taken together with the call's begin. None if the turn must be taken earlier, or at the first
+        attempt.
+        """
         budget = self.plan.code.budget
         if budget is None or self.opening is None:
             return None
@@ -162,7 +165,7 @@ class Attempts(SecretHolder):
         return self.turn.ride(self.values, self.client)
 
     async def _client_of_account(self, budget: Budget, opening: OpenConnection) -> Any:
-        """Find the account whose slots the call takes; return the client by which it was found."""
+        """Find the account whose slots the call uses; return the client with which it was found."""
         client = await self.next_client()
         await self.turn.find_account(budget, self.values, client, opening.cache)
         if self.turn.account is not None:
@@ -200,7 +203,7 @@ class Attempts(SecretHolder):
     async def _attempt(self, values: Inputs, client: Any, call: Call) -> tuple[Mapping[str, Any], JackfieldError | None]:
         """Call the action once, and record the outcome; return its output, or the error.
 
-        :raises JackfieldError: if the output cannot be used: nothing repeats the action.
+        :raises JackfieldError: if the output cannot be used; the action is not repeated.
         """
         turn, code, clock, tally = self.turn, self.plan.code, self.dependencies.clock, self.tally
         if turn.account is not None and not code.is_async:
@@ -236,7 +239,7 @@ class Attempts(SecretHolder):
     async def _retry_or_raise(self, tries: Tries, error: JackfieldError, client: Any) -> None:
         """Wait for another attempt, if one is allowed.
 
-        :raises JackfieldError: if this failure is the last.
+        :raises JackfieldError: if no other attempt is allowed.
         """
         effect, done = self.effect, self._done()
         self.current = None  # this attempt is over and recorded
@@ -280,10 +283,10 @@ class Attempts(SecretHolder):
             raise error if self.tally.unclear else Cancelled("the invocation was cancelled while it waited for its next attempt")
 
     def verdict(self, error: JackfieldError) -> JackfieldError:
-        """Return the error that ends the run: in doubt if an attempt may have taken effect and nobody may repeat it, else ``error``.
+        """Return the error that ends the run: a doubt if an attempt may have taken effect and must not be repeated, else ``error``.
 
-        No other place decides this. It asks whether a request may have taken effect, whether the action may be repeated (its effect), and
-        under whose key. A key derived from the invocation ends with it: another invocation would take effect again. ``unusable`` handles an
+        Only this function decides: by whether a request may have taken effect, whether the action may be repeated (its effect), and under
+        whose key. A key derived from the invocation ends with it: another invocation would take effect again. ``unusable`` handles an
         answer that cannot be used.
         """
         error = self.ended(error)
@@ -297,21 +300,21 @@ class Attempts(SecretHolder):
         return doubt
 
     def final(self, error: JackfieldError) -> JackfieldError:
-        """Return the error that ends the call, marked with the doubt of an earlier delivery if this one made no attempt. One before the
-        first attempt leaves the doubt of an earlier delivery."""
+        """Return the error that ends the call. An error before the first attempt leaves the doubt of an earlier delivery."""
         return self.verdict(error) if self.count == 0 and not isinstance(error, InDoubt | NotYet) else self.ended(error)
 
     def ended(self, error: JackfieldError) -> JackfieldError:
-        """Return the error that ends the run, with its cause. If ``error`` only says that the deadline passed before the next attempt, the
-        failure of the last attempt is returned, which tells whether something may have taken effect."""
+        """Return the error that ends the run, with its cause. If ``error`` only says that the deadline passed before the next attempt,
+        return the last attempt's failure, which says whether something may have taken effect.
+        """
         return self.tally.ended(error, has_key=self.plan.code.idempotent_by == "key" and not self._has_derived_key)
 
     def limits_unread(self, fault: Exception, client: Any, deadline: Deadline) -> None:
-        """Note why the provider's limits could not be read. The run goes on, unless no time is left after it."""
+        """Note why the provider's limits could not be read. The run continues, unless no time is left."""
         self.tally.missed(explained(self.plan.connector, fault, client, None, Call(deadline), self._log_error))
 
     def unusable(self, error: JackfieldError, output: Mapping[str, Any] | None = None) -> JackfieldError:
-        """Return the error that ends a run whose answer cannot be used: an action that may have changed something has not just failed.
+        """Return the error that ends a run whose answer cannot be used: a doubt if the action may have changed something.
 
         ``output`` is the answer, with secrets redacted.
         """
@@ -325,8 +328,9 @@ class Attempts(SecretHolder):
         return judged
 
     def lost_credentials(self, error: JackfieldError) -> bool:
-        """Return whether the provider refuses the credentials, and only a person can replace them. Credentials from an approval, and the
-        server's own, are renewed instead."""
+        """Return whether the provider refuses credentials that only a person can replace. Credentials from an approval, and the server's
+        own, are renewed first.
+        """
         if self.opening is not None and self.opening.grants is not None:
             return error.expired or (self.renewed and error.stale_credentials)
         return error.expired or (error.code == "unauthenticated" and not error.stale_credentials)
@@ -345,11 +349,11 @@ class Attempts(SecretHolder):
 
     @property
     def count(self) -> int:
-        """Number of attempts started at the provider's operation. Successful pages after the first are not counted."""
+        """Number of attempts at the provider's operation. Successful pages after the first do not count."""
         return self.tally.failed + self.tally.fetched
 
     def interrupted(self) -> JackfieldError:
-        """End the run because its process or caller stops in the middle of it; the current attempt counts. Return the error."""
+        """End the run because its process or caller stops in the middle of it; count the current attempt. Return the error."""
         is_begun, leaves = self.current is not None and self.current.begun, self._ends_in_doubt(self.effect)
         begun, sent = self.tally.doubtful or is_begun, Sent.UNKNOWN if is_begun else Sent.NOTHING
         if self.current is not None and is_begun and self.since is not None:
@@ -362,7 +366,7 @@ class Attempts(SecretHolder):
         return Cancelled(f"{_STOPPED} before it ended", sent=sent)
 
     def _note(self, call: Call, started: float, outcome: str) -> None:
-        """Store the request id, and a line about this attempt for the journal (for the first hundred attempts)."""
+        """Store the request ID, and for the first hundred attempts a line about this attempt for the journal."""
         self.since = None
         if call.request_id is not None:
             redactor = self.redactor
@@ -373,16 +377,16 @@ class Attempts(SecretHolder):
             self.tally.note(call, self.plan.code.key, started, self.dependencies.clock.time(), outcome)
 
     def _patience(self, tries: Tries) -> Deadline:
-        """Return the deadline of an attempt that may be repeated: a share of the time left, and all of it for the last one.
+        """Return the deadline of an attempt that may be repeated: a share of the time left, or all of it for the last attempt.
 
-        For an idempotent action only the first attempt gets a share, as ``page`` decides. A provider that is slow rather than hung would
-        otherwise carry out each attempt, and answer none in time.
+        For an idempotent action only the first attempt gets a share, as ``page`` decides. Otherwise a slow provider would carry out each
+        attempt and answer none in time.
         """
         whole = self.asked.how.deadline
         return whole if tries.is_last else SharedDeadline.of(whole, _MIN_TRY)
 
     async def _acted(self, values: Inputs, client: Any, call: Call, began: float) -> Any:
-        """Call the action's function, in time."""
+        """Call the action's function, within its deadline."""
         how, code = self.asked.how, self.plan.code
         if began >= how.deadline.at:
             raise how.deadline.passed(Sent.NOTHING)
@@ -399,8 +403,9 @@ class Attempts(SecretHolder):
         return output
 
     def _late(self, call: Call) -> JackfieldError:
-        """Return the error of a call whose caller waits no longer. A program's own function still delivers its value when it ends, unless
-        policies judge the output."""
+        """Return the error of a call whose caller no longer waits. A program's own function still delivers its value when it ends, unless
+        policies judge the output.
+        """
         if self.plan.code.intent is not None and self.asked.row is not None and not self.conceals:
             call.answer_late = self.asked.row.answer_late
         return late(self.asked.how, (self.plan.code.key, self.plan.connector.key), call)
@@ -412,7 +417,7 @@ class Attempts(SecretHolder):
         return self.asked.how.deadline.passed(Sent.UNKNOWN)
 
     def _enter(self, call: Call) -> None:
-        """Enter the action. From here on the attempt counts as sent, unless the client announces its requests."""
+        """Enter the action. From here on the attempt counts as sent, unless the client reports its requests."""
         if not self.plan.reports:
             if call.gate is not None:
                 call.wait_for_slot()
@@ -434,7 +439,7 @@ class Attempts(SecretHolder):
             reset_current(before)
 
     def _ended(self, output: Any, call: Call) -> Any:
-        """Return an action's output as JSON, and store its files; none for a success whose response could not be read."""
+        """Return an action's output as JSON, and store its files. No files are stored for a success whose response could not be read."""
         if call.unread is not None:
             is_secret = self.conceals or self.plan.secrets[0]
             self.unread = left(output, call, self.plan.action.inputs, self.inputs, self.redactor, is_secret=is_secret)
@@ -460,7 +465,7 @@ class Attempts(SecretHolder):
         return dumped_or_fault(output)
 
     def _succeeded(self, call: Call, started: float, output: Mapping[str, Any] | InvalidOutput) -> Mapping[str, Any]:
-        """Record a successful attempt, which counts as begun, and return its output. A success without any request is valid."""
+        """Record a successful attempt, and return its output. An action that succeeds without any request counts as begun."""
         if not call.begun:
             self.tally.unannounced = call.begun = True
         self.tally.fetched = True
@@ -477,7 +482,7 @@ class Attempts(SecretHolder):
             self._blame("begin", _UNMAPPED if error.code == "internal" else _NOT_BEGUN)
 
     def _call_for(self, deadline: Deadline, *, stores: bool = True) -> Call:
-        """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
+        """Create the call of one attempt; with ``stores`` it can store files. All attempts of an invocation share one idempotency key."""
         shared, row, how, code = self.dependencies, self.asked.row, self.asked.how, self.plan.code
         channel, reads = how.channel if stores else None, self.declared == "read"
         self.tally.tried += stores
@@ -505,12 +510,12 @@ class Attempts(SecretHolder):
         )
 
     def _done(self) -> tuple[Answered, ...]:
-        """Return the requests of the current attempt that have succeeded and that no other invocation may repeat."""
+        """Return the requests of the current attempt that have succeeded and that must not be repeated by another invocation."""
         return tuple(self.current.done) if self.current is not None and self._ends_in_doubt(self.effect) else ()
 
     @property
     def effect(self) -> Effect:
-        """Effect of the action; ``write`` if it is idempotent by a key that its client did not use."""
+        """Effect of the action; ``write`` if the action is idempotent by a key that its client did not use."""
         begun = self.current is not None and self.current.begun  # without a request, no key was needed
         if self.plan.code.idempotent_by != "key" or self.key.used or not begun:
             return self.declared
@@ -519,7 +524,7 @@ class Attempts(SecretHolder):
         return "write"
 
     def _blame(self, what: str, text: str) -> None:
-        """Log an author's mistake, once per open connection."""
+        """Log a connector author's mistake, once per open connection."""
 
         def log() -> bool:
             AUTHORS.error("the connector '%s' has a bug: %s", self.plan.connector.key, text)

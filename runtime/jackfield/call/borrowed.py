@@ -2,8 +2,8 @@
 
 An action that declares ``borrows`` (``http/request``) may be called over a stored connection of a connector whose actions are bound to HTTP
 requests, its *lender*. This is off until an allow pattern of the workspace names the action and the connection, without a wildcard. The
-server and the sign-in are the lender's. A request that fits an action of the lender obeys the rules for that action; any other obeys the
-rules for the connector by the effect of its method.
+lender supplies the server and the sign-in. A request that fits an action of the lender obeys the rules for that action. Any other request
+obeys the rules for the connector, with the effect of its method.
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ _REWRITING = re.compile(
 )
 """Names of header fields, reduced to letters and digits, that make servers use another method, path or host than the request's."""
 _OVERRIDES = re.compile(r"(x?http)?method(override)?|xmethodoverride")
-"""Names of parameters, in letters and digits, by which servers take another method, if their value is one. Of ``_method`` and the like, any
-value counts."""
+"""Names of parameters, reduced to letters and digits, that replace the request's method if their value is a method. For ``_method`` and
+variants, any value counts.
+"""
 _OTHER = re.compile(r"[^a-z0-9]+")
 _PLAIN = frozenset({"method", "http_method", "httpmethod"})
-"""Names that count only with a method as their value."""
+"""Names of parameters that replace the method only if their value is a method."""
 _LINKED = frozenset({"url", "link", "linkHeader"})
-"""Kinds of pages whose address the provider names: the rules judge one address."""
+"""Kinds of pages whose next address the provider chooses. The rules judge only one address."""
 _DECODINGS = 5
 _END = re.compile(r"[?#\x00]")
 """End of a path, also where a server decodes the path first."""
@@ -76,7 +77,7 @@ async def find_over(
     asked: Asked, manifest: Manifest, action: ActionManifest, known: Connections, catalog: Catalog,
     authorizer: Authorizer, targets: Targets, lenders: Lenders,
 ) -> Loan | None:  # fmt: skip
-    """Return the loan of a call that names a connection of another connector.
+    """Return the loan of a call that names a connection of another connector, or None.
 
     :raises NotAllowed: without a pattern that names action and connection, or if a rule forbids the call or its request at the lender.
     """
@@ -106,7 +107,7 @@ async def find_over(
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """Request of an action: its path as a pattern whose values have no slashes, and as a pattern whose values may have slashes."""
+    """HTTP binding of an action. ``path`` matches values without slashes, ``wide`` also values with slashes."""
 
     method: str
     action: str
@@ -117,17 +118,19 @@ class _Bound:
 
 @dataclass(frozen=True, slots=True)
 class Bindings:
-    """Requests of a connector's actions."""
+    """HTTP bindings of a connector's actions."""
 
     manifest: Manifest
     rows: tuple[_Bound, ...]
     by_methods: bool
-    """True if the API tells requests apart by their methods. An API whose actions are all GET or POST, each at its own path, may run an
-    action whatever the method is."""
+    """True if the API distinguishes requests by their methods. An API whose actions are all GET or POST, each at its own path, may run an
+    action whatever the method is.
+    """
 
     def requests(self, method: object, url: object, connection: str) -> list[Request]:
-        """Return the request in the terms of the rules: the lender's actions that it may be, or any action. Each has the effect of the
-        method, and the effect of the action, which may promise more than a bare request does."""
+        """Return the request as the rules see it, once for each of the lender's actions that it may be, or once for any action. Its effect
+        is that of its method or of the action, whichever is stronger.
+        """
         key = self.manifest.key
         if not isinstance(method, str) or not isinstance(url, str):  # refused later, as inputs
             return [Request(key, ANY_ACTION, "write", connection)]
@@ -138,11 +141,11 @@ class Bindings:
         return [Request(key, row.action, one, connection) for row in known for one in {effect, row.effect}]
 
     def _matching(self, method: str, url: str) -> list[_Bound]:
-        """Return the actions that the provider may take a request for.
+        """Return the actions as which the provider may interpret a request.
 
         Servers read paths differently: every way to decode, to drop empty segments, segment parameters and the ending is tried. A value may
         have slashes only if the path fits no action otherwise. If no action at the path has the method, a writing request may be any of the
-        actions there; so may any request where the method does not decide.
+        actions there; so may any request if methods do not distinguish actions.
         """
         paths, wanted = {*_readings(url)}, "GET" if method == "HEAD" else method
         there = [row for row in self.rows if _fits(row.path, paths)]
@@ -153,7 +156,7 @@ class Bindings:
 
 
 def _read(lender: Manifest) -> Bindings:
-    """Read the requests of a connector's actions: there may be a thousand, each read from a file."""
+    """Read the requests of a connector's actions. It is cached, since a connector may have a thousand actions, each read from a file."""
     bound = [(action, http) for action in lender.actions.values() if (http := action.content.row.get("http")) is not None]
     rows = tuple(
         _Bound(http["method"], action.key, action.rule_effect, _pattern(http["path"], r"[^/]+"), _pattern(http["path"], ".+"))
@@ -187,16 +190,16 @@ def _readings(url: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """Connection that another connector lends to one call, and the request that the rules have judged."""
+    """Connection that another connector lends to one call, with the request that the rules have judged."""
 
     target: CallTarget
     lender: Manifest
     judged: tuple[object, object]
-    """Method and URL, as the call gives them."""
+    """Method and URL, as given in the call."""
     reads: bool
     """True if the request only reads, by its method and by what the lender's actions declare."""
     asks: str | None
-    """Rule that lets the call wait for a person's approval; None if there is none."""
+    """Sentence that names the rule by which the call waits for a person's approval; None if there is none."""
 
     async def load(self, catalog: Catalog, waiter: Waiter) -> LoadedConnector:
         """Return the lender's code."""
@@ -204,7 +207,7 @@ class Loan:
         return found
 
     def cautious(self, code: Action) -> Action:
-        """Return the action with the effect ``write`` for every request that does more than read: nobody has declared what it does."""
+        """Return the action with the effect ``write`` for every request that does more than read, since nobody has declared its effect."""
         weigh = code.effect_of if self.reads else None
 
         def effect_of(inputs: Any) -> Effect:
@@ -213,10 +216,10 @@ class Loan:
         return replace(code, effect_of=effect_of)
 
     def confirmed(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the valid inputs, with the effect of the request if the method alone promises less. The rules have judged these inputs,
-        and no part of them makes the server read another request.
+        """Return the valid inputs, with the effect of the request if the method alone promises less.
 
-        :raises InvalidInput: with all faults at once.
+        :raises InvalidInput: with all faults at once, such as inputs that the rules have not judged or that make a server read another
+            request.
         """
         faults = [*self._changed(inputs), *_rewriting(inputs)]
         if faults:
@@ -257,7 +260,7 @@ def _rewriting(inputs: Mapping[str, Any]) -> Iterator[Detail]:
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
-    """Return the parameters of a query or form; some servers split it at semicolons, too."""
+    """Return the parameters of a query or form. Semicolons separate, too, as on some servers."""
     return parse_qsl(text.replace(";", "&"), keep_blank_values=True)
 
 

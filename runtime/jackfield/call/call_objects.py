@@ -1,4 +1,4 @@
-"""Objects of Python in an invocation that a caller of the library passes: dates, numbers, models, where JSON has text and numbers."""
+"""Python objects in an invocation that a caller of the library passes: dates, numbers and models, where JSON has strings and numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TEXTS = ("idempotencyKey", "notBefore", "notAfter")
 
 
 def members(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members of an invocation whose class is a host's own.
+    """Return the members of an invocation, which may be a mapping class of the host.
 
     :raises InvalidInvocation: if that class's own code raises.
     """
@@ -26,7 +26,7 @@ def members(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain(given: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an invocation as JSON: objects in its members and in inputs that ``schema`` describes are converted."""
+    """Return an invocation as JSON. Objects in its members, and in inputs that ``schema`` describes, are converted."""
     found = {built_in(name): value if name == "inputs" else _plain(name, value) for name, value in given.items()}
     if "inputs" in found:
         found["inputs"] = as_json(found["inputs"], schema)

@@ -1,5 +1,6 @@
-"""Records of a call between its plan and its begin, each made by one stage from the ones before. ``reached`` has the records that the end
-of a call reads."""
+"""Records of a call from its plan to its begin, each made by one stage from the records before. ``reached`` has the records that the end of
+a call reads.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Found:
-    """A call whose plan is found. Its ``terms`` change where a policy lets it wait for a person's approval."""
+    """Record of a call whose plan is found. Its ``terms`` change if a policy lets it wait for a person's approval."""
 
     __slots__ = ("asked", "pipe", "plan", "row", "terms")
 
@@ -30,8 +31,9 @@ class Found:
 
 
 class Checked:
-    """A call whose ``inputs`` are valid and final. ``conceals``: a policy may withhold the provider's answer. Its ``attempts`` have its
-    connection, which is found after the checks."""
+    """Record of a call whose ``inputs`` are valid and final. ``conceals``: a policy may withhold the provider's answer. Its ``attempts``
+    hold its connection, which is found after the checks.
+    """
 
     __slots__ = ("asked", "attempts", "conceals", "found", "inputs", "row")
     attempts: Attempts

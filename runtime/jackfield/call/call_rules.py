@@ -1,5 +1,6 @@
-"""Resolution of an invocation's names under the rules, for the first stage: a caller learns only of what the rules let it see. It also
-refuses members of an invocation that the action, or its way to the provider, does not support."""
+"""Resolution of an invocation's names under the rules, for the first stage: a caller learns only of names that the rules let it see.
+Members of an invocation that the action, or its way to the provider, does not support are refused.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import ActionManifest, Manifest
 
 _MOST_NAMED = 5
-"""Actions that an error names."""
+"""Maximum number of actions that an error names."""
 _MAX_TESTED = 10_000
-"""Limit of stored connections of a type that are tested against the rules."""
+"""Maximum number of stored connections of a type that are tested against the rules."""
 NEEDS_APPROVAL, NOT_PERMITTED = "not looked: needs approval", "not looked: the rules forbid it"
-"""Texts for looks for evidence that the rules forbid, or that need an approval."""
+"""Messages about looks for evidence that need an approval or that the rules forbid."""
 
 Note = Callable[[str], object]
 
@@ -43,7 +44,7 @@ Note = Callable[[str], object]
 def find_action(manifest: Manifest, key: str, catalog: Catalog | None = None) -> ActionManifest:
     """Find the action ``key`` of a connector. ``catalog`` also knows the actions that exist but are not offered.
 
-    :raises UnknownAction: if the connector has none of that name.
+    :raises UnknownAction: if the connector has no action of that name.
     """
     found = manifest.actions.get(key)
     if found is None:
@@ -92,7 +93,7 @@ def find_called(
 
 
 def require_call(invocation: Invocation, manifest: Manifest, action: ActionManifest, authorizer: Authorizer, note: Note | None) -> None:
-    """Check the rules for a call with the connection that it names, whether that exists or not.
+    """Check the rules for a call with the connection that it names, whether that connection exists or not.
 
     A call that names none and needs one is checked when its connection is chosen.
 
@@ -103,9 +104,9 @@ def require_call(invocation: Invocation, manifest: Manifest, action: ActionManif
 
 
 def require_trace(caller: Caller, note: Note | None) -> None:
-    """Check whether a caller may have the bodies of a provider's exchanges kept.
+    """Check that a caller may have the bodies of a provider's exchanges stored.
 
-    :raises NotAllowed: if its token's scope is less than 'manage'.
+    :raises NotAllowed: if the scope of its token is less than 'manage'.
     """
     if caller.scope in ("manage", "manage approve") or (caller.scope is None and not caller.remote):
         return
@@ -116,17 +117,18 @@ def require_trace(caller: Caller, note: Note | None) -> None:
 
 
 def asked_for(manifest: Manifest, action: ActionManifest, over: object, authorizer: Authorizer) -> str | None:
-    """Return why a call must wait for a person's approval: because of its own rules, or of the rules for an action that it includes,
-    ``over`` the call's connection. None if no rule asks for that."""
+    """Return why a call must wait for a person's approval, by the rules for its action or for an action that it includes. ``over`` is the
+    call's connection. None if no rule asks for an approval.
+    """
     effects = {action.key: action.rule_effect} | {key: manifest.actions[key].rule_effect for key in action.allowed_with}
     found = (authorizer.asks(_asked(manifest.key, key, effect, over)) for key, effect in effects.items())
     return next((sentence for sentence in found if sentence is not None), None)
 
 
 def require_others(manifest: Manifest, action: ActionManifest, over: object, authorizer: Authorizer, note: Note | None) -> None:
-    """Check the rules for the actions that a caller must be allowed to call, too, ``over`` the connection of the call.
+    """Check the rules for the other actions that a caller must be allowed to call. ``over`` is the call's connection.
 
-    :raises NotAllowed: if a rule forbids one, or it is not offered.
+    :raises NotAllowed: if a rule forbids one of them, or it is not offered.
     """
     for key in action.allowed_with:
         other = manifest.actions.get(key)
@@ -137,9 +139,9 @@ def require_others(manifest: Manifest, action: ActionManifest, over: object, aut
 
 
 def look_barred(access: Access, caller: Caller, manifest: Manifest, over: object, key: str) -> str | None:
-    """Return why a caller may not look for evidence of a call with this read; None if the caller may.
+    """Return why a caller may not look for evidence of a call with the action ``key``; None if the caller may.
 
-    The read goes ``over`` the connection of the call: its name, or inline values.
+    ``over`` is the connection of the call: its name, or inline values.
     """
     action, authorizer = manifest.actions.get(key), access.authorizer(caller)
     if action is None:
@@ -180,7 +182,7 @@ def _request(invocation: Invocation, effect: str) -> Request:
 
 
 def _asked(connector: str, action: str, effect: str, over: object) -> Request:
-    """Return the request of rules for a call ``over`` a connection's name, inline values, or None."""
+    """Return the request that the rules judge for a call. ``over`` is a connection's name, inline values, or None."""
     from jackfield.callers.rules import INLINE, Request
 
     return Request(connector, action, effect, over if over is None or isinstance(over, str) else INLINE)
@@ -189,7 +191,7 @@ def _asked(connector: str, action: str, effect: str, over: object) -> Request:
 def permitted(
     connections: Connections, manifest: Manifest, action: str, authorizer: Authorizer, note: Note | None
 ) -> list[tuple[str, str]]:
-    """Return the connections that fit a call without one and that its caller may use.
+    """Return the connections that fit a call that names none and that its caller may use.
 
     :raises NotAllowed: if there is none and the rules forbid the action itself.
     """
@@ -203,7 +205,7 @@ def permitted(
 def seen_connection(connections: Connections, name: str, manifest: Manifest, authorizer: Authorizer) -> NamedConnection:
     """Find a connection by name, if the rules let the caller use it with the connector.
 
-    A connection of another connector may be hidden by the rules, so it is reported as unknown then.
+    For a restricted caller, a connection of another connector is reported as unknown, since the rules may hide it.
 
     :raises UnknownConnection: if there is no such connection.
     """
@@ -223,16 +225,16 @@ def seen_connection(connections: Connections, name: str, manifest: Manifest, aut
 
 
 def refuse_queue_members(invocation: Invocation) -> None:
-    """Refuse members that only the queue heeds.
+    """Refuse members that apply only to queued invocations.
 
-    :raises InvalidInvocation: with all of them.
+    :raises InvalidInvocation: with all these members.
     """
     members = {"notBefore": invocation.not_before, "notAfter": invocation.not_after, "priority": invocation.priority}
     _refuse_members(members, "is for queued invocations only", "Queue it ('Prefer: respond-async'), or omit them.")
 
 
 def refuse_part(invocation: Invocation) -> None:
-    """Refuse ``select`` and ``maxBytes`` in a queued call: nobody waits for its output, and the journal keeps all of it.
+    """Refuse ``select`` and ``maxBytes`` in a queued call: nobody waits for its output, and the journal stores all of it.
 
     :raises InvalidInvocation: if one is given.
     """
@@ -248,9 +250,9 @@ def _refuse_members(members: Mapping[str, object], why: str, hint: str) -> None:
 
 
 def refuse_job_timeout(action: ActionManifest) -> None:
-    """Refuse ``jobTimeoutSeconds`` for an action that is no job.
+    """Refuse ``jobTimeoutSeconds`` for an action that is not a job.
 
-    :raises InvalidInvocation: if it is none.
+    :raises InvalidInvocation: if the action is not a job.
     """
     if not action.is_job:
         detail = Detail("/jobTimeoutSeconds", f"'jobTimeoutSeconds' is for jobs only, and '{action.key}' ends with its call")
@@ -260,5 +262,5 @@ def refuse_job_timeout(action: ActionManifest) -> None:
 
 
 def approval_required(rule: str, reason: str) -> ApprovalRequired:
-    """Return the error for a call that needs a person's approval and cannot wait for it, for a ``reason``."""
+    """Return the error for a call that needs a person's approval and cannot wait for it; ``reason`` says why."""
     return ApprovalRequired(f"{rule}, and {reason}; nothing was sent", hint=NextStep("approval"))

@@ -1,4 +1,4 @@
-"""Calls of one runtime that run in this process: its end waits for them."""
+"""Calls of one runtime that run in this process. The end of the runtime waits for them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jackfield.call.reached import Reached
 
 LOOK = 0.1
-"""Seconds after which an end looks again at calls whose loops may have stopped."""
+"""Seconds after which the end of a runtime checks again for calls whose loops may have stopped."""
 
 
 class Calls(ProcessLocal):
@@ -43,9 +43,9 @@ class Calls(ProcessLocal):
         self._running[call] = threading.get_ident(), running_loop()
 
     def check(self) -> None:
-        """Refuse a call that begins too late.
+        """Refuse a call that comes too late.
 
-        :raises Unavailable: if the runtime is closed, or Python imports nothing any more.
+        :raises Unavailable: if the runtime is closed, or Python no longer imports modules.
         """
         if sys.is_finalizing():
             raise no_modules(Sent.NOTHING)
@@ -60,16 +60,17 @@ class Calls(ProcessLocal):
             self._ended.set()
 
     def is_last(self, call: Reached) -> bool:
-        """Note that the outcome of a call is recorded or put off; return whether no other one is to come.
+        """Note that the outcome of a call is recorded or postponed; return whether no other outcome is to come.
 
-        Of calls that end at the same time one is the last, and the others have put off theirs before.
+        Of calls that end at the same time exactly one is the last.
         """
         self._unrecorded.discard(call)
         return not self._unrecorded or all(other.row is None for other in [*self._unrecorded])
 
     def any_others(self) -> bool:
-        """Return whether other calls run that end by themselves: not this thread's own, not calls of stopped loops or calls past their
-        deadlines."""
+        """Return whether other calls run that will end by themselves. Calls of this thread, of stopped loops and past their deadlines do
+        not count.
+        """
         own = threading.get_ident()
         return any(
             (thread != own if loop is None else loop.is_running()) and _is_in_time(call)
@@ -77,7 +78,7 @@ class Calls(ProcessLocal):
         )
 
     def wait_for_others(self, within: float = math.inf) -> bool:
-        """Wait up to ``within`` seconds until no other call runs; return whether none does."""
+        """Wait up to ``within`` seconds until no other call runs; return False if one still runs."""
         end = monotonic() + within
         while self.any_others():
             left = end - monotonic()

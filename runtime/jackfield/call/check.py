@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def checked_inputs(plan: Plan, asked: Asked, dependencies: Dependencies) -> Mapping[str, Any]:
-    """Return the inputs of a call, valid, with the stored files that they refer to.
+    """Return the valid inputs of a call, with the stored files that they refer to.
 
     :raises InvalidInput: with all faults at once.
     """
@@ -51,7 +51,7 @@ async def checked_inputs(plan: Plan, asked: Asked, dependencies: Dependencies) -
 
 
 async def filled_inputs(plan: Plan, asked: Asked, dependencies: Dependencies, catalog: Catalog) -> Mapping[str, Any]:
-    """Return the inputs as ``checked_inputs`` does; the machine's defaults fill in values that inputs and connection lack.
+    """Return the valid inputs as ``checked_inputs`` does; the machine's defaults fill in values that inputs and connection lack.
 
     :raises InvalidInput: with all faults at once.
     """
@@ -66,8 +66,8 @@ async def filled_inputs(plan: Plan, asked: Asked, dependencies: Dependencies, ca
 async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], asked: Asked, dependencies: Dependencies) -> tuple[Inputs, Mapping[str, Any]]:
     """Apply the author's rules to valid inputs; return the typed model, and the inputs that it was made from.
 
-    :raises InvalidInput: if the rules refuse them, or a preview is asked for that nobody would see.
-    :raises InvalidInvocation: if a limit is set on something that the action does not have.
+    :raises InvalidInput: if the rules refuse the inputs, or a preview is requested outside a dry run.
+    :raises InvalidInvocation: if ``jobTimeoutSeconds`` is set for an action that is not a job.
     """
     if not plan.code.takes_streams and names_files(inputs):
         how, files = asked.how, asked.given.files
@@ -94,8 +94,8 @@ def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the inputs for the action: defaults filled in, strings converted losslessly, validated against the schema.
 
     Inputs that the connection's type waives may be left out; if given, they are validated, too. Inputs under the provider's names or in
-    another system's form are translated if, and only if, their native reading is refused. So is Python's ``Decimal`` for a service that
-    takes all its digits. If that does not help, the caller sees the faults of the translation.
+    another system's form are translated only if their native reading is refused; so is Python's ``Decimal`` for a service that accepts all
+    its digits. If the translation is refused, too, the caller sees its faults.
 
     :raises InvalidInput: with all faults at once.
     """
@@ -129,7 +129,7 @@ def _natively(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _replaced(plan: Plan, given: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[Detail]:
-    """Yield the faults of inputs that differ from a value of the connection that decides."""
+    """Yield the faults of inputs that differ from the connection's value if only the connection may set it."""
     asked = {name: source for name, source in plan.fixed.items() if name in given and name in values}
     decided = plan.defaults({}) if asked else _NO_DEFAULTS
     for name, source in asked.items():
@@ -142,9 +142,9 @@ _NO_DEFAULTS: Mapping[str, Any] = {}
 
 def typed(plan: Plan, values: Mapping[str, Any], files: Mapping[str, Any] | None = None) -> Inputs:
     """Build the author's typed model of validated inputs; waived inputs that were left out are None. ``files`` are the sources of streamed
-    files by id.
+    files by ID.
 
-    :raises InvalidInput: if the author's rules refuse them.
+    :raises InvalidInput: if the author's rules refuse the inputs.
     """
     if plan.waived:
         required = plan.action.inputs.get("required", ())
@@ -162,7 +162,7 @@ def typed(plan: Plan, values: Mapping[str, Any], files: Mapping[str, Any] | None
 
 
 def _refused(plan: Plan, faults: Sequence[Detail], count: int | None = None) -> InvalidInput:
-    """Build the error; ``count`` is the number of faults if ``faults`` does not list them all."""
+    """Build the error; ``count`` is the number of faults if ``faults`` does not list all of them."""
     count = len(faults) if count is None else count
     return InvalidInput(
         "1 input is not valid" if count == 1 else f"{count} inputs are not valid",

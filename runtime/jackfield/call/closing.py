@@ -30,7 +30,7 @@ _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to 
 
 
 class Closing:
-    """Base of ``Jackfield``: its end, for threads and for tasks."""
+    """Base of ``Jackfield`` that ends it, for threads and for tasks."""
 
     pipeline: Pipe
     storage: Storage
@@ -57,11 +57,11 @@ class Closing:
     def close(self, within: float = math.inf) -> None:
         """Refuse new calls (``unavailable``), wait for running ones, then stop the threads and close the connections.
 
-        If calls still run after ``within`` seconds, return: a daemon thread waits for them and closes the rest, so that they are recorded
-        if the process lives on.
+        If calls still run after ``within`` seconds, return. A daemon thread then waits for them and closes the rest, so that their outcomes
+        are recorded if the process lives on.
 
-        In a running event loop, which must not block, a thread waits for the running calls and closes the rest. To wait for that, ``await
-        aclose()``.
+        In a running event loop, which must not block, a thread waits for the running calls and closes the rest. To wait for this thread,
+        ``await aclose()``.
         """
         calls = self.pipeline.calls
         calls.is_closed = True
@@ -71,13 +71,13 @@ class Closing:
             self._end(within)
 
     def __del__(self) -> None:
-        """Warn that the runtime was not closed; its resources end by themselves. A program that ends needs to close nothing."""
+        """Warn that the runtime was not closed; its resources end by themselves. There is no warning while the program ends."""
         if getattr(self, "_owns_storage", False) and self.storage.is_open and not (self.pipeline.calls.is_closed or is_ending()):
             source = self if is_tracing() else None  # what records the warning keeps it, and with it the database
             warnings.warn(f"unclosed {self!r}: use 'with', or close it", ResourceWarning, stacklevel=1, source=source)
 
     async def aclose(self, within: float = math.inf) -> None:
-        """Close as ``close`` does, and wait for it without blocking the event loop: its tasks have their Results then."""
+        """Close as ``close`` does, and wait without blocking the event loop. All tasks of the loop have their Results when this returns."""
         self.pipeline.calls.is_closed = True
         loop = running_loop()
         if loop is None:
@@ -112,7 +112,7 @@ class Closing:
     async def drained(self, within: float) -> int:
         """Wait up to ``within`` seconds for tasks of ``ainvoke``, ``begin`` and ``arun``, then cancel the rest and record their state.
 
-        Return how many were cancelled; their threads may still run.
+        Return the number of cancelled tasks; their threads may still run.
         """
         import asyncio
 

@@ -1,4 +1,4 @@
-"""Ends of a call other than success: an error, a bug, an interruption. Each becomes a Result without secrets; causes go to the log."""
+"""Ends of a call other than success: an error, a bug, an interruption. Each becomes a Result without secrets; causes are logged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOG, _QUEUED = logging.getLogger("jackfield.call"), logging.getLogger("jackfiel
 
 
 def log_queued(result: Result, workspace: str) -> Result:
-    """Log the end of a queued invocation as a direct call's request line does; return its Result."""
+    """Log the end of a queued invocation, as the request line of a direct call does; return its Result."""
     if _QUEUED.isEnabledFor(logging.INFO):
         meta, code = result.meta, None if result.error is None else result.error.code
         about = {

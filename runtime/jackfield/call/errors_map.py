@@ -1,5 +1,6 @@
-"""Map an exception of an attempt to an error with a code, and decide whether its request was sent. An author's mistake must never cause an
-unsafe retry."""
+"""Mapping of an exception of an attempt to an error with a code, and to whether its request was sent. An author's mistake must never cause
+an unsafe retry.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ _MAX_QUOTED = 2000
 """Maximum number of characters that an error quotes of a step's return value."""
 
 Tell = Callable[[str, Exception], None]
-"""Logs a sentence about an exception, with secrets redacted."""
+"""Function that logs a sentence about an exception, with secrets redacted."""
 
 
 class Unmapped(Internal):
@@ -61,7 +62,7 @@ def judged(
     """Map the exception that ended an attempt, as ``explained`` does. The host's own exceptions pass through; ``handled`` is the exception
     that the host was handling.
 
-    Frames are kept only for errors that are logged later.
+    Tracebacks' frames remain only on errors that are logged later.
     """
     let_out_of_call(cause, handled)
     error = explained(connector, cause, client, values, call, tell)
@@ -97,7 +98,7 @@ def _tell_type(text: str, fault: Exception) -> None:
 def recognised(
     connector: LoadedConnector, cause: Exception, client: Any = None, values: Inputs | None = None, tell: Tell = _tell_type
 ) -> JackfieldError | None:
-    """Ask the connector's error map about an exception, then the client's; return None if neither recognizes it."""
+    """Ask the connector's error map about an exception, then the client's. Return None if neither recognizes it."""
     for explain in (connector.explain, getattr(client, "explain", None)):
         if explain is None:
             continue
@@ -110,15 +111,16 @@ def recognised(
 
 
 def _unclear(error: InDoubt) -> Unavailable:
-    """Return a connector's own doubt as an error: its request may have taken effect. The action's effect decides whether a doubt
-    remains."""
+    """Return a doubt that a connector raised as an error whose request may have taken effect. The action's effect decides whether it stays
+    a doubt.
+    """
     return Unavailable(error.message, details=error.details, hint=error.hint, provider=error.provider, sent=Sent.UNKNOWN)
 
 
 def _as_timeout(error: JackfieldError, call: Call) -> JackfieldError:
-    """Return a timeout with the error as its cause if the deadline may have ended the attempt by shutting down the connection.
+    """Return a timeout caused by the error if the deadline may have ended the attempt by closing the connection; else the error.
 
-    A client that knows that nothing was sent also knows the reason (a refused connection): that error stays, however late it is.
+    If the client knows that nothing was sent (a refused connection), its error stays, also after the deadline.
     """
     known = error.tells_sent and error.sent is Sent.NOTHING
     unclear = isinstance(error, Unavailable) and error.repeatable and error.provider is None and not known
@@ -131,8 +133,8 @@ def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
     """Set on ``error`` whether the failed attempt sent anything, and on ``call`` whether the attempt had begun.
 
     An explicit ``sent`` of the author wins; without one, any failure other than a refusal counts as unknown. An attempt that ends without
-    ``begin()`` counts as begun, unless the error says that nothing was sent. ``reports``: the client announces its requests, so if all
-    of them were safe methods, nothing was changed.
+    ``begin()`` counts as begun, unless the error says that nothing was sent. ``reports``: the client reports its requests, so if all of
+    them were safe methods, nothing was changed.
     """
     if not call.begun:
         call.begun = call.entered and (error.sent is not Sent.NOTHING if error.tells_sent else not isinstance(error, _NEVER_SENT))
@@ -149,7 +151,7 @@ def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
 
 
 def unproven(call: Call) -> Unavailable:
-    """Return the error for an action that returned while a request of a thread of its own had no clear answer."""
+    """Return the error for an action that returned while a request of another thread had no clear answer."""
     steps = " and ".join(sorted({f"'{request.step}'" for request in (*call.unproven,)})[:5])
     hint = "Let the action wait for its threads and raise what they raise, so that it knows the outcome of each request."
     return Unavailable(
@@ -194,7 +196,7 @@ def _success_detail(step: Answered) -> Detail:
 
 
 def quoted(value: object) -> str:
-    """Return the beginning of a provider's answer as text."""
+    """Return the beginning of a provider's answer, converted to a string."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text[:_MAX_QUOTED]
 
@@ -206,7 +208,7 @@ def log_error(invocation: str, text: str, fault: Exception, redactor: Redactor |
 
 
 def cause_of(fault: Exception, redactor: Redactor | None, inputs: Mapping[str, Any], log: logging.Logger) -> str:
-    """Return the text of an exception for a log, redacted; with its traceback if the log is at DEBUG."""
+    """Return the redacted message of an exception for a log; with its traceback if the log is at DEBUG."""
     from jackfield.redaction.logs import reason, trace
 
     return reason(fault, redactor, inputs) + (trace(fault, redactor) if log.isEnabledFor(logging.DEBUG) else "")
@@ -214,7 +216,8 @@ def cause_of(fault: Exception, redactor: Redactor | None, inputs: Mapping[str, A
 
 def late(how: How, names: tuple[str, str], call: Call) -> JackfieldError:
     """Log that an attempt goes on in its thread, and return the error that ends it here. Code that has been entered may have sent something
-    without reporting it. ``names`` are the action's and the connector's."""
+    without reporting it. ``names`` are the names of the action and the connector.
+    """
     AUTHORS.error(
         "invocation %s: '%s' of the connector '%s' still runs after its deadline of %g s: it blocks, and goes on in its thread",
         how.meta.invocation_id, *names, how.deadline.seconds,

@@ -1,4 +1,4 @@
-"""Events of a workspace, as who calls the library reads them; a package above numbers and keeps them."""
+"""Events of a workspace, as a caller of the library reads them. A higher package numbers and stores them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass, field
 
 PAUSE = 0.2
-"""Seconds between two looks of a reader that waits."""
+"""Seconds between two reads of a reader that waits for events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Event that an action reports while it runs.
+    """Event of a workspace.
 
     ``sequence`` counts a workspace's events in the order of their commits; numbers that a restored database may have lost are skipped. A
-    reader continues after ``cursor``. ``at`` is when it happened, in seconds since 1970. ``data`` depends on the type
+    reader continues after ``cursor``. ``at`` is the time of the event, in seconds since 1970. ``data`` depends on the type
     (docs/reference/events.md).
     """
 
@@ -31,7 +31,7 @@ class Event:
     cursor: str = field(default="", compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the event as it is shown."""
+        """Return the event as JSON."""
         return {
             "id": self.id, "sequence": self.sequence, "type": self.type, "subject": self.subject, "timestamp": iso(self.at),
             "cursor": self.cursor, "data": dict(self.data),
@@ -58,5 +58,5 @@ class Events:
                 await asyncio.sleep(PAUSE)
 
     def pages(self) -> Iterator[tuple[Event, ...]]:
-        """Yield the events page by page, and no events when there are none yet: the reader then waits for ``PAUSE`` seconds."""
+        """Yield the events page by page. A page without events means that the reader waits for ``PAUSE`` seconds."""
         raise NotImplementedError

@@ -36,7 +36,7 @@ _SOME_BYTE = "AA=="
 _PIECE = 1024 * 1024
 _NONE_GIVEN: Mapping[str, GivenFile] = {}
 _LARGE = 256 * 1024
-"""Characters of base64 from which content of a queued invocation is stored as a file, and not with it."""
+"""Minimum number of base64 characters for content of a queued invocation to be stored as a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,9 @@ class Outputs:
     workspace: str
     caller: str | None
     claimed: Claimed | None
-    """Delivery of the call, if it was queued. A later one takes over from a process that was lost, perhaps while it stored a file."""
+    """Delivery of the call, if it was queued. A later delivery takes over from a lost process, which may have been storing a file."""
     returned: list[str]
-    """IDs of the files that it has stored."""
+    """IDs of the stored files."""
 
     def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
         """Store content and return the file as it appears in the output."""
@@ -103,7 +103,7 @@ class Outputs:
 async def compared(
     waiter: Waiter, invocation: Invocation, files: Files, workspace: str, owner: str | None, given: GivenFiles
 ) -> Invocation:
-    """Return the invocation as its idempotency key compares it: two files with the same content are the same input.
+    """Return the invocation with digests in place of its files, for comparison under an idempotency key.
 
     :raises InvalidInput: if a file that the caller passed cannot be read.
     """
@@ -124,11 +124,11 @@ async def compared(
 async def fill(
     waiter: Waiter, inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, owner: str | None, given: GivenFiles
 ) -> tuple[Mapping[str, Any], Mapping[str, FileSource]]:
-    """Replace references to files by ``{"data", "contentType"}`` where the schema takes a FILE, and find the files to be streamed, by id.
+    """Replace references to files by ``{"data", "contentType"}`` if the schema declares a FILE, and find the files to be streamed, by ID.
 
     ``owner``: only this caller's files may be used; None allows all files of the workspace. ``given`` are files that the caller passed.
 
-    :raises InvalidInput: for unknown or expired ids and files of another owner, for files that are too large together, and for unreadable
+    :raises InvalidInput: for unknown or expired IDs and files of another owner, for files that are too large together, and for unreadable
         files of the caller.
     """
     inputs, places = given.put(inputs, schema)
@@ -167,9 +167,10 @@ async def by_value(
 async def kept(
     waiter: Waiter, inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, caller: str | None, given: GivenFiles
 ) -> Mapping[str, Any]:
-    """Return the inputs of a queued invocation with the files that the caller passed as stored files, which a worker can read.
+    """Store the files that the caller passed, and return the inputs of a queued invocation with references to them, which a worker can
+    read.
 
-    :raises InvalidInput: if one cannot be read.
+    :raises InvalidInput: if one of the files cannot be read.
     """
     inputs, places = given.put(inputs, schema)
 
@@ -197,8 +198,8 @@ async def reserve(
     owner: str | None,
     given: Mapping[str, GivenFile] = _NONE_GIVEN,
 ) -> tuple[Mapping[str, Any], Sequence[str]]:
-    """Prepare an invocation whose files stay references: return its inputs with placeholders, as the schema judges them, and the ids of the
-    stored files. ``given`` are files that the caller passed.
+    """Return the inputs of an invocation with a placeholder for each file, which the schema accepts, and the IDs of the stored files. The
+    files stay references. ``given`` are files that the caller passed.
 
     :raises InvalidInput: as ``fill`` does.
     """
@@ -216,10 +217,10 @@ async def reserve(
 async def stow(
     waiter: Waiter, body: Mapping[str, Any], inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, caller: str | None
 ) -> tuple[Mapping[str, Any], Sequence[str]]:
-    """Return an invocation as it waits in the queue, with its large contents as stored files, as if the caller had uploaded them; and the
-    ids of these files.
+    """Return the body of a queued invocation with its large contents stored as files, as if the caller had uploaded them, and the IDs of
+    these files.
 
-    Contents stay where they are if other processes may not reach the files, or if these cannot be stored now.
+    Contents stay in the body if other processes cannot reach the files, or if the files cannot be stored now.
     """
     places = large_contents(inputs, schema, _LARGE)
     if not places or body.get("inputs") != inputs:
@@ -251,9 +252,9 @@ def _find_files(files: Files, workspace: str, owner: str | None, places: list[Fi
 def _contents(
     files: Files, workspace: str, owner: str | None, places: Sequence[FileLocation], given: Mapping[str, GivenFile]
 ) -> dict[str, dict[str, str]]:
-    """Return the files at these places in the form of an input, by id; ``given`` are those that the caller passed.
+    """Return the files at these places in the form of an input, by ID; ``given`` are files that the caller passed.
 
-    :raises InvalidInput: for ids that are unknown, and for files that are too large together.
+    :raises InvalidInput: for unknown IDs, and for files that are too large together.
     """
     stored = [place for place in places if place.identifier not in given]
     known = _find_files(files, workspace, owner, stored)

@@ -1,8 +1,8 @@
 """Other forms of the inputs of an action whose inputs are the members of a request's body (manifest version 2).
 
 Manifests of version 1 had the whole body as one input, ``body``, with the provider's names. Older callers, queued invocations and schedules
-keep working: an object in ``body`` is split into the inputs for its members. So is an input that has the provider's name (``thread_ts``,
-``filter.name``) instead of its own (``threadTs``). Files were base64 in a body then.
+keep working: an object in ``body`` is split into the inputs for its members. An input may also have the provider's name (``thread_ts``,
+``filter.name``) instead of its own (``threadTs``). In version 1 files in a body were base64.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ _NO_MEMBERS: Mapping[str, str] = {}
 
 
 def unfolded(action: ActionManifest, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the inputs with the members of an object ``body`` as inputs of their own; as they are if the action takes such an object.
+    """Return the inputs with the members of an object ``body`` as separate inputs; unchanged if the action has an input ``body`` for
+    objects.
 
-    :raises InvalidInput: if a member is unknown, or given as an input as well.
+    :raises InvalidInput: if a member is unknown, or also given as an input.
     """
     body = inputs.get(WHOLE)
     members = _members(action) if isinstance(body, Mapping) else _NO_MEMBERS
@@ -43,7 +44,7 @@ def unfolded(action: ActionManifest, inputs: Mapping[str, Any]) -> Mapping[str, 
 
 @contextmanager
 def pointing_into(action: ActionManifest, given: Mapping[str, Any]) -> Iterator[None]:
-    """Let the faults of inputs that were taken out of ``body`` point to where the caller gave them."""
+    """Make the faults of inputs that were split from ``body`` point into ``body``, where the caller gave them."""
     try:
         yield
     except InvalidInput as error:
@@ -60,7 +61,9 @@ def _as_given(detail: Detail, body: Mapping[str, Any], by_key: Mapping[str, str]
 
 
 def renamed(action: ActionManifest, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the inputs with provider's names replaced by the inputs' own; None if there are none, or one is given twice."""
+    """Return the inputs with provider's names replaced by the inputs' own. None if there are no provider's names, or an input is given
+    twice.
+    """
     members = {**_parameters(action), **_members(action)}
     known = action.own_inputs.get("properties", ())
     found = {name: members[name] for name in inputs if name not in known and name in members}
@@ -78,7 +81,7 @@ def _members(action: ActionManifest) -> Mapping[str, str]:
 
 
 def _parameters(action: ActionManifest) -> Mapping[str, str]:
-    """Return the inputs that are parameters, by the provider's names that belong to one parameter only."""
+    """Return the inputs that are parameters, by those of the provider's names that belong to one parameter only."""
     row = action.content.row.get("http")
     rows = row.get("parameters", ()) if isinstance(row, Mapping) else ()
     named = [(str(one["name"]), str(one["input"])) for one in rows if "name" in one]
@@ -87,7 +90,7 @@ def _parameters(action: ActionManifest) -> Mapping[str, str]:
 
 
 def _takes_objects(action: ActionManifest) -> bool:
-    """Return whether the action has an input ``body`` of its own that may be an object."""
+    """Return whether the action has its own input ``body`` that may be an object."""
     properties = action.own_inputs.get("properties", {})
     if WHOLE not in properties:
         return False

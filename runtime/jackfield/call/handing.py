@@ -1,7 +1,7 @@
 """Events that an action emits while it runs: passed from its thread, masked, through a bounded channel to the reader.
 
 A ``read`` waits for its reader: a full channel blocks it until the deadline, and it ends when the reader leaves. Any other action runs to
-its end: a full channel drops further events, and the output has everything.
+its end: a full channel drops further events, and the output contains everything.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Event = Mapping[str, Any]
 
 ROOM = 1024 * 1024
-"""Bytes of JSON that wait for a reader; one event of any size fits."""
+"""Maximum bytes of JSON that wait for a reader; a single event may be larger."""
 
 
 class Channel:
@@ -49,13 +49,16 @@ class Channel:
         self._close: Callable[[], None] | None = None
 
     def reader(self, opening: OpenConnection | None, deadline: Deadline, *, reads: bool, in_loop: bool) -> Handing:
-        """Return the receiver of an attempt's events, masked. ``reads``: the action only reads; ``in_loop``: the receiver must not
-        block."""
+        """Return the receiver of an attempt's events, which masks them. ``reads``: the action only reads; ``in_loop``: the receiver must
+        not block.
+        """
         mask = None if opening is None else opening.cache.output_mask
         return Handing(self, mask, deadline, reads=reads, in_loop=in_loop)
 
     def put(self, event: Event, size: int, wait: Callable[[], float]) -> bool:
-        """Add an event; return False if there is no room within the seconds that ``wait`` returns."""
+        """Add an event, and wait for space. Return False if there is none within the seconds that ``wait`` returns; the event
+        is dropped.
+        """
         with self._changed:
             while not self.has_left and self._size and self._size + size > ROOM:
                 left = wait()
@@ -75,7 +78,7 @@ class Channel:
         return True
 
     def end(self) -> None:
-        """Tell the reader that nothing more comes."""
+        """Tell the reader that no more events come."""
         with self._changed:
             self._has_ended = True
             self._tell()
@@ -94,7 +97,7 @@ class Channel:
             return self._taken()
 
     def drop(self) -> None:
-        """Take all events that come, and wait for the end."""
+        """Discard all events that come, and wait for the end."""
         with self._changed:
             while not self._has_ended:
                 self._waiting.clear()
@@ -122,7 +125,7 @@ class Channel:
         return event
 
     def closes(self, close: Callable[[], None]) -> None:
-        """Call ``close`` when the reader leaves: it ends the wait for the provider's next event."""
+        """Call ``close`` when the reader leaves, to end the wait for the provider's next event."""
         with self._changed:
             self._close = close
             has_left = self.has_left
@@ -130,7 +133,7 @@ class Channel:
             close()
 
     def leave(self) -> None:
-        """Read no more."""
+        """Note that the reader has left."""
         with self._changed:
             self.has_left, close = True, self._close
             self._waiting.clear()
@@ -146,8 +149,7 @@ def _resolve(asked: asyncio.Future[None]) -> None:
 
 
 class Handing(AttemptEvents):
-    """Events of one attempt for a reader. A ``read`` ends when the reader leaves, and waits for the reader if it has a thread of its
-    own."""
+    """Events of one attempt for a reader. A ``read`` ends when the reader leaves, and waits for a reader with its own thread."""
 
     def __init__(self, channel: Channel, mask: OutputMask | None, deadline: Deadline, *, reads: bool, in_loop: bool) -> None:
         super().__init__()
@@ -156,10 +158,10 @@ class Handing(AttemptEvents):
         self._joints = None if mask is None else Joints(mask)
 
     def hand_on(self, event: Event) -> None:
-        """Hand an event on.
+        """Pass an event to the reader.
 
         :raises Cancelled: if the reader of a ``read`` has left.
-        :raises TimedOut: if he has not taken enough events by the deadline.
+        :raises TimedOut: if the reader has not read enough events by the deadline.
         """
         super().hand_on(event)
         self._check()
@@ -169,7 +171,7 @@ class Handing(AttemptEvents):
         self._check()
 
     def finished(self, error: JackfieldError | None, warn: Callable[[str], None]) -> JackfieldError | None:
-        """Hand on the withheld events of an ended attempt. Return its error, or the error for a missing reader.
+        """Pass on the withheld events of an ended attempt. Return its error, or the error that the reader of a ``read`` has left.
 
         An attempt that has emitted events is not repeated: its reader would get them twice.
         """
@@ -184,7 +186,7 @@ class Handing(AttemptEvents):
         return error
 
     def closes(self, close: Callable[[], None]) -> None:
-        """Let the reader of a ``read`` end it while it waits for the provider."""
+        """Call ``close`` when the reader of a ``read`` leaves, to end the wait for the provider."""
         if self._reads:
             self._channel.closes(close)
 

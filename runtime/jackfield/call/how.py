@@ -1,4 +1,4 @@
-"""How a call is made: the caller, the kind of wait, the deadline, and the progress reports."""
+"""Circumstances of a call: the caller, the kind of wait, the deadline, and the progress reports."""
 
 from __future__ import annotations
 
@@ -23,23 +23,24 @@ if TYPE_CHECKING:
     from jackfield.redaction.redactor import Redactor
 
 Follow = Callable[[Mapping[str, Any]], object]
-"""Function that takes a call's progress. A job reports ``fraction``, from 0 to 1, and ``text``; a list ``step``, the pages read, and
-``text``; a wait ``text``. An unknown fraction is 0."""
+"""Function that receives a call's progress. A job reports ``fraction``, from 0 to 1, and ``text``; a list ``step``, the pages read, and
+``text``; a wait ``text``. An unknown fraction is 0.
+"""
 _BETWEEN = 0.1
-"""Seconds between two reports of an action's own progress, at least."""
+"""Minimum seconds between two reports of an action's own progress."""
 _TOLD = 1.0
-"""Seconds after which a waiting caller who follows the call gets a progress report."""
+"""Minimum seconds of a wait that is reported to a caller who follows the call."""
 
 
 class Listener(Protocol):
-    """Taker of the events of a call."""
+    """Receiver of the events of a call."""
 
     def reader(self, opening: Any, deadline: Deadline, *, reads: bool, in_loop: bool) -> AttemptEvents:
         """Return the receiver of one attempt's events."""
 
 
 class How:
-    """How a call is made, as its surface says. ``meta`` is filled in as the call goes on.
+    """Circumstances of a call, given by its surface. ``meta`` is filled in as the call goes on.
 
     - ``wait``: if a call with the same idempotency key runs, wait for it up to the deadline (True) or for that many seconds.
     - ``cancelled``: set once the caller has left: then nothing more is sent.
@@ -47,10 +48,10 @@ class How:
     - ``handled``: the exception that the caller was handling, as context of all exceptions raised since.
     - ``tries``: the caller's limit of attempts per page.
     - ``follow``: gets the progress of the call while the caller waits.
-    - ``settles``: commit the outcome before the caller gets it, unless other calls run; otherwise it may wait until a process of ours ends.
+    - ``settles``: commit the outcome before the caller gets it, unless other calls run. If False, it may wait until a process of ours ends.
     - ``arrived``: time at which the request arrived, by the runtime's monotonic clock; None: the time at which it is run. The ``deadline``
       counts from there, and is None until the request is parsed.
-    - ``channel``: takes the events that the action emits, if the caller asked for them.
+    - ``channel``: receives the events that the action emits, if the caller requested them.
     - ``ask_caller``: asks the caller a question that the provider asks a person; None if the caller cannot be asked.
     """
 
@@ -84,13 +85,13 @@ class How:
         self.started = time.perf_counter()
 
     def ended(self, attempts: int = 0) -> Meta:
-        """Complete and return the meta of a call that ends now, after so many ``attempts``."""
+        """Complete and return the meta of a call that ends now, after this number of ``attempts``."""
         self.meta.attempts = attempts
         self.meta.duration_ms = round((time.perf_counter() - self.started) * 1000, 3)
         return self.meta
 
     def tell(self, text: str, **more: int) -> None:
-        """Tell a caller who follows the call how far it is."""
+        """Report the progress of the call to a caller who follows it."""
         if self.follow is not None:
             self.follow({"fraction": 0.0, "text": text, **more})
 
@@ -102,8 +103,9 @@ class How:
 
 
 class ProgressWords:
-    """Progress of an action, passed to the call's followers: masked, never falling, at most ten times a second. A follower that fails
-    changes nothing. ``redactor`` returns the redactor of the call's secrets."""
+    """Progress of an action, passed to the call's followers: masked, never falling, at most ten times a second. An exception of a follower
+    is ignored. ``redactor`` returns the redactor of the call's secrets.
+    """
 
     __slots__ = ("_follow", "_fraction", "_last", "_redactor")
 
@@ -112,7 +114,7 @@ class ProgressWords:
         self._fraction, self._last = 0.0, -_BETWEEN
 
     def __call__(self, fraction: float | None, text: str) -> None:
-        """Tell the caller how far the call is, unless the last report is too recent."""
+        """Report the progress to the caller, unless the last report is too recent."""
         now = monotonic()
         if now - self._last < _BETWEEN and (fraction or 0.0) < 1:
             return

@@ -1,4 +1,4 @@
-"""One call, from its JSON to its Result: the page to read first.
+"""One call, from its JSON to its Result: the module to read first.
 
 In order: parse. Admit: draft the journal's entry, find the plan. Check: inputs, stored files. Open: load the connector's code and type the
 inputs; **a dry run ends here**; open the connection, wait for the rate limit, begin (put the entry on the disk). Run: attempts, page by
@@ -7,9 +7,10 @@ page. Settle: judge and mask the output. End: record the outcome. Plugins that o
 Between the stages features act, each as a gate (``gate``): ``jackfield_store/gates/order`` lists the gates in order, with reasons.
 
 Durable: the begin of a ``write``, and of any call with an idempotency key, is on the disk before the action's first byte. Opening may have
-reached a token endpoint by then. The outcome of a call that has a key or is in doubt is on the disk before the caller gets it. That of a
-``write`` that runs alone is committed by then (``CallRecord.end``). Every other outcome is written with the next commit, a moment later. An
-outcome that cannot be written changes no Result: it is logged, and written once the database is back. Without a journal keys are refused.
+reached a token endpoint by then. The outcome of a call that has a key or is in doubt is on the disk before the caller gets it. The outcome
+of a ``write`` that runs alone is committed by then (``CallRecord.end``). Every other outcome is written with the next commit, a moment
+later. An outcome that cannot be written changes no Result: it is logged, and written once the database is back. Without a journal keys are
+refused.
 
 Killed: before its begin is on the disk, a call leaves no trace, and nothing of its action was sent. From then until its outcome is on the
 disk, it leaves a begin without an end: a ``write`` is in doubt, any other call may be run again. That includes a ``write`` without a key
@@ -60,16 +61,16 @@ _UNWRAPPED = nullcontext()
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pipeline(Pipe):
-    """Runs the calls of one workspace."""
+    """Pipeline that runs the calls of one workspace."""
 
     gates: Sequence[Gate]
 
     async def call(self, given: Hidden, how: How) -> Result:
-        """Run one call. An exception becomes a Result, which is recorded like every other, once the call has a record.
+        """Run one call. An exception becomes a Result, which is recorded once the call has a record.
 
-        A postponed call has not ended: its exception goes on to the queue, which gives its row back. Ctrl-C, a cancelled task and the
-        host's other exceptions (``interrupts``) pass through, once ``endings.interrupted``, or ``row.end`` itself, has recorded what had
-        been sent. Cancelling from another thread goes through ``live``, which attempts check.
+        The exception of a postponed call goes on to the queue, which puts its row back. Ctrl-C, a cancelled task and the host's other
+        exceptions (``interrupts``) pass through after ``endings.interrupted`` or ``row.end`` has recorded what had been sent. Another
+        thread cancels a call through ``live``, which attempts check.
         """
         call = Reached(how)
         self.calls.begin(call)
@@ -188,10 +189,10 @@ class Pipeline(Pipe):
         return checked
 
     async def _begun(self, checked: Checked, row: CallRecord, call: Reached) -> Result | None:
-        """Wait for the rate limit, then record that the call begins: again, when another row was in the way and has gone. Return the Result
-        of the call that has that row and answers this one.
+        """Wait for the rate limit, then record that the call begins, again after another row was in the way. Return the Result of another
+        call if it answers this one, else None.
 
-        A call that may meet another's row, and counts against an account's limit, begins first and waits at its first attempt: a second
+        A call that may meet another's row, and counts against an account's limit, begins first and waits at its first attempt. So a second
         call neither waits nor counts.
         """
         attempts, points, code = checked.attempts, call.points, checked.found.plan.code
@@ -215,7 +216,7 @@ class Pipeline(Pipe):
 
 
 async def _told(ended: Ended, call: Reached) -> Ended:
-    """Let the gates decide which parts of the end are recorded and shown."""
+    """Let the gates decide which parts of the end are recorded and returned."""
     for place in call.points.output:
         ended = await call.parts[place].output(ended)
     return ended

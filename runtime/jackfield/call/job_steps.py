@@ -1,4 +1,4 @@
-"""Steps of a job, and the job whose handle can be stored nowhere: its call polls it. ``recording/jobs`` has all others."""
+"""Steps of a job, and the job whose handle cannot be stored: its call polls it. ``recording/jobs`` has all other jobs."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from jackfield.connector import Action
 
 LEAST, MOST = 1.0, 60.0
-"""Bounds in seconds of the time to the next poll where the author says none: a tenth of the job's age in between."""
+"""Bounds in seconds of the default time to the next poll, which is a tenth of the job's age."""
 _MOST_RESERVED = 5.0
 SOONEST, _LATEST = 0.1, 3600.0
-"""Bounds of the author's interval between polls, in seconds."""
+"""Bounds in seconds of an interval between polls that the author sets."""
 
 
 async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
@@ -60,12 +60,12 @@ async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
 
 
 def _reserved(how: How) -> float:
-    """Return the seconds of a call that are reserved for cancelling its job."""
+    """Return the seconds of a call's time that are reserved for cancelling its job."""
     return min(_MOST_RESERVED, how.deadline.remaining() / 4)
 
 
 async def abandoned(attempts: Attempts, handle: Mapping[str, Any], reason: str) -> JackfieldError:
-    """Cancel a started job that nobody will poll, if only its polls do its work; return the error that says so."""
+    """Cancel a started job that nobody will poll, if its author declares late cancelling; return the error that says so."""
     steps = attempts.plan.code.job
     if steps is not None and steps.cancels_late and steps.cancel is not None:
         reason += await _stopped(attempts, steps.cancel, handle)
@@ -73,7 +73,7 @@ async def abandoned(attempts: Attempts, handle: Mapping[str, Any], reason: str) 
 
 
 async def _stopped(attempts: Attempts, cancel: Action, handle: Mapping[str, Any]) -> str:
-    """Cancel an abandoned job, and return a text about the outcome."""
+    """Cancel an abandoned job, and return a sentence about the outcome."""
     try:
         stopping = await _next_step(attempts, cancel, handle)
         await stopping.page(cast("Any", handle))
@@ -93,7 +93,7 @@ def _settled_here(attempts: Attempts, polling: Attempts, output: Mapping[str, An
 async def step(
     asked: Asked, plan: Plan, code: Action, handle: Mapping[str, Any], dependencies: Dependencies, *, conceals: bool
 ) -> Attempts:
-    """Make the attempts of one step of a job: a poll, or telling the provider to cancel it."""
+    """Create the attempts of one step of a job: a poll or a cancellation."""
     opening = await plan.resolved(asked.how, dependencies)
     return Attempts(asked, plan.with_code(code), cast("Any", handle), asked.given.inputs, opening, dependencies, conceals)
 
@@ -103,7 +103,7 @@ async def _next_step(attempts: Attempts, code: Action, handle: Mapping[str, Any]
 
 
 def bounded(seconds: object) -> float | None:
-    """Return the seconds that an author wants to pass, within bounds; None if that is no number."""
+    """Return the author's interval in seconds, within bounds; None if it is not a number."""
     if not isinstance(seconds, int | float) or not math.isfinite(seconds):
         return None
     return min(_LATEST, max(SOONEST, seconds))
@@ -118,7 +118,7 @@ def still(action: str, effect: str | None, reason: str) -> JackfieldError:
 
 
 def unended(attempts: Attempts, handle: Mapping[str, Any], reason: str) -> JackfieldError:
-    """Build the error for a job that was started over ``attempts`` and is not polled any more; it names the handle."""
+    """Build the error for a job that was started over ``attempts`` and is no longer polled; it names the handle."""
     effect = "write" if attempts.ends_in_doubt else attempts.declared
     error = still(attempts.plan.code.key, effect, reason)
     error.details = (Detail("", f"the job's handle is {quoted(handle)}"),)

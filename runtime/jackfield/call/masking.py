@@ -1,5 +1,6 @@
 """Masking of texts outside outputs: errors, names that were not found, answers quoted in a doubt, and responses that could not be read. A
-warning replaces the output of an unreadable response (contract of ``Call.unread``)."""
+warning replaces the output of an unreadable response (contract of ``Call.unread``).
+"""
 
 from __future__ import annotations
 
@@ -21,15 +22,17 @@ if TYPE_CHECKING:
     from jackfield.kernel.walk import Schema, SecretPlaces
 
 _MOST_SECRETS = 20
-"""Secrets of an output for which the rest of its record is searched."""
+"""Maximum number of an output's secrets for which the rest of its record is searched."""
 _TRUNCATED = (80, 200)
-"""Lengths to which error messages and journal entries truncate names; the beginning of a longer secret must be redacted, too."""
+"""Numbers of characters to which error messages and journal entries truncate names. The beginning of a longer secret must be
+redacted, too.
+"""
 
 
 def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldError:
     """Redact the connection's secrets in all texts of an error, in place, and return it.
 
-    Its causes and traceback are removed: a formatted traceback shows the causes' texts, and its frames hold the secrets themselves.
+    Its causes and traceback are removed: their texts and frames contain the secrets.
     """
     error.__cause__ = error.__context__ = error.__traceback__ = None
     if redactor is None:
@@ -50,7 +53,7 @@ def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldE
 def concealed(value: Any, secrets: tuple[bool, SecretPlaces | None]) -> Any:
     """Return a provider's answer without its secrets, for quoting in the error of a doubt; ``secrets`` come from the plan.
 
-    Members that the action's output declares as secret are removed; of an action that hands out credentials, all are. A text is an ID
+    Members that the action's output declares as secret are removed; of an action that hands out credentials, all are. A string is an ID
     (``Call.answered``), and stays.
     """
     has_secrets, places = secrets
@@ -72,12 +75,12 @@ def redactor_of(found: Concealed) -> Redactor:
 
 
 def stored_secrets(invocation: Invocation, known: Connections, catalog: Catalog) -> Redactor | None:
-    """Return a redactor of the secrets of the connection that an invocation names; None if that cannot be read."""
+    """Return a redactor of the secrets of the connection that an invocation names; None if the connection cannot be read."""
     return connection_secrets(invocation.connection, known, catalog) if isinstance(invocation.connection, str) else None
 
 
 def connection_secrets(name: str, known: Connections, catalog: Catalog) -> Redactor | None:
-    """Return a redactor of the secrets of a connection; None if that cannot be read."""
+    """Return a redactor of the secrets of a connection; None if the connection cannot be read."""
     from jackfield.connections.connection_types import Kinds
 
     try:
@@ -97,7 +100,7 @@ def covering(redactor: Redactor, invocation: Invocation) -> Redactor:
 
 
 def mask_names(meta: Meta, redactor: Redactor) -> None:
-    """Redact secrets in the names of a Result's meta that were not found."""
+    """Redact secrets in the connector and action names of a Result's meta."""
     if meta.connector is not None and meta.connector_version is None:
         meta.connector = redactor.clean(meta.connector)
     if meta.action is not None:
@@ -109,8 +112,8 @@ def left(
 ) -> Mapping[str, Any]:
     """Return the warning of a successful call whose response could not be read, and store the response's body.
 
-    Nothing can be masked in it. So it is not stored if the output ``is_secret`` in part, if an input is secret by its ``schema``, or if the
-    body repeats a secret of the connection.
+    Nothing in the body can be masked. So it is not stored if the output ``is_secret`` in part, if an input is secret by its ``schema``, or
+    if it repeats a secret of the connection.
 
     :raises JackfieldError: if the action continued and returned something other than the placeholder of the output.
     """
@@ -124,7 +127,7 @@ def left(
 
 
 def _may_keep(unread: Unread, schema: Schema, inputs: Mapping[str, Any], redactor: Redactor | None) -> bool:
-    """Return whether a body repeats no secret, as far as is known."""
+    """Return whether a body may be stored: it repeats no known secret, and no input is secret."""
     if not unread.content or hidden_values(schema, inputs):
         return False
     return redactor is None or not redactor.holds(unread.content.decode("latin-1"))

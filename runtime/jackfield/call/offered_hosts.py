@@ -13,7 +13,7 @@ from jackfield.wire.guard import Guard
 
 _PUBLIC = Guard()
 _OFFERING = frozenset({"default", "const", "enum", "examples"})
-"""Keywords with values that the author offers; the operator who takes one has not written it."""
+"""Keywords of a schema whose values the author offers. An operator who chooses one has not written it."""
 
 
 def inner_hosts(schema: Mapping[str, Any]) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def is_written_out(host: str) -> bool:
-    """Return whether a host is written as this machine's name or an address, and not as a name that DNS resolves."""
+    """Return whether a host is an IP address or ``localhost``, and not a name that DNS resolves."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -1,4 +1,4 @@
-"""Waits of the pipe in an event loop: blocking work runs in threads, and no task waits beyond its deadline."""
+"""Waits of the calls' pipe in an event loop: blocking work runs in threads, and no task waits beyond its deadline."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WORKERS, _ASKERS, _OPENERS = 64, 16, 256
-"""Threads for connectors' calls, for waits for the database, and for fetching credentials."""
+"""Numbers of threads for connectors' calls, for waits for the database, and for fetching credentials."""
 
 
 class OnLoop:
-    """Waiter of a task: calls that may block run in a worker thread, and are not awaited beyond their deadline."""
+    """Waiter of a task. It runs blocking calls in a worker thread, and stops waiting at their deadline."""
 
     __slots__ = ("_askers", "_clock", "_late_openings", "_lock", "_on_time", "_openers", "_turn", "_workers", "suspends")
 
@@ -44,7 +44,7 @@ class OnLoop:
         self.suspends = True
 
     def close(self, *, wait: bool) -> None:
-        """End the worker threads; with ``wait``, once their calls have ended."""
+        """End the worker threads; with ``wait``, wait until their calls have ended."""
         self._workers.shutdown(wait=wait)
         self._askers.shutdown(wait=False)
         if self._openers is not None:
@@ -70,8 +70,9 @@ class OnLoop:
         inline_ok: Callable[[], bool],
         executor: Executor | None = None,
     ) -> T:
-        """Call a function that fetches credentials, in a thread apart from the actions' threads. While all slots of the source are taken,
-        wait without a thread; a call that only looks up cached credentials by then needs no slot."""
+        """Call a function that fetches credentials, in a thread separate from the actions' threads. While all slots of the source are in
+        use, wait without a thread. If cached credentials suffice by then, call it without a slot.
+        """
         if inline_ok() and (found := contained(without_waiting, function)) is not None:
             return found[0]
         give_back, begun = await slots.take(until.deadline, asyncio.get_running_loop()), threading.Event()
@@ -95,7 +96,7 @@ class OnLoop:
             return self._openers
 
     async def ask(self, function: Callable[[], T]) -> T:
-        """Call a function that only waits for the database, in a thread reserved for that."""
+        """Call a function that only waits for the database, in a thread reserved for such calls."""
         run = partial(copy_context().run, attempt_foreign, partial(_asked_in_time, function))
         return value_of(await _in_thread(run, self._askers, patience(math.inf) + GRACE))
 
@@ -104,7 +105,7 @@ class OnLoop:
         await storage.fix_state()
 
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
-        """Call a function that computes for long in a worker thread, once it is its turn."""
+        """Call a function with a long computation in a worker thread, when its turn comes."""
         return await self.call(partial(in_turn, self._turn, function, deadline))
 
     async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:
@@ -124,7 +125,7 @@ class OnLoop:
 async def _in_thread(step: Callable[[], T], workers: Executor, seconds: float = math.inf) -> T:
     """Call a function that raises nothing in a thread, and return its value.
 
-    :raises Unavailable: if it has none after ``seconds``.
+    :raises Unavailable: if no thread is free within ``seconds``.
     """
     loop = asyncio.get_running_loop()
     told: asyncio.Future[T] = loop.create_future()
@@ -144,7 +145,10 @@ def _be_late(told: asyncio.Future[Any]) -> None:
 
 
 def _asked_in_time(function: Callable[[], T]) -> T:
-    """Call ``function``, unless its caller's deadline has passed while it waited for a thread."""
+    """Call ``function``.
+
+    :raises Unavailable: if its caller's deadline passed while it waited for a thread.
+    """
     if patience(math.inf) == 0.0:
         raise late()
     return function()
@@ -168,8 +172,9 @@ async def _recorded(database: Database, unit: Unit, loop: asyncio.AbstractEventL
 
 
 def _give_up(future: asyncio.Future[Any], taken_back: Callable[[], bool], loop: asyncio.AbstractEventLoop | None) -> None:
-    """Time a commit out: withdraw it if it is still waiting. A commit in progress is awaited; in a ``loop`` only briefly, after which its
-    effect is unknown."""
+    """End the wait for a commit at its deadline, and withdraw the commit if it has not started. A ``loop`` waits briefly for a commit in
+    progress; then its effect is unknown.
+    """
     if future.done():
         return
     if taken_back():

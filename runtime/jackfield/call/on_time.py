@@ -1,7 +1,7 @@
 """Calls of a connector's code that end for their caller at a deadline, although the code may block in its thread for longer.
 
 Python cannot stop a thread. The caller gets an answer; the code goes on in its thread, is counted until it ends, and its value is dropped.
-A limit keeps code that never ends from taking all threads.
+A limit keeps code that never ends from occupying all threads.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 GRACE = 0.5
-"""Seconds after its deadline for which a call is awaited: most code ends at the deadline by itself, and says more about the cause."""
+"""Seconds after its deadline for which a call is awaited. Most code ends at the deadline by itself, with an error that explains the cause
+better.
+"""
 MOST = 32
-"""Limit of calls of one runtime that still run after their deadline."""
+"""Maximum number of calls of one runtime that still run after their deadline."""
 
 
 class _Watched:
@@ -59,7 +61,7 @@ class _Watched:
                 self._watch.count(-1)
 
     def abandon(self) -> bool:
-        """Wait no longer; return False if it is over."""
+        """Stop waiting for the call; return False if it has already ended or was abandoned."""
         with self._lock:
             if self._is_over or self.is_abandoned:
                 return False
@@ -109,7 +111,7 @@ class OnTime(ProcessLocal):
         """Number of calls that still run after their deadline."""
 
     def count(self, change: int) -> None:
-        """Count a call that goes on without a waiter, or its end."""
+        """Add ``change`` to the number of calls that go on without a waiter."""
         with self._lock:
             self.overdue += change
 
@@ -155,7 +157,7 @@ class OnTime(ProcessLocal):
             alarm.cancel()
 
     def close(self) -> None:
-        """End the threads that have nothing to do."""
+        """End the idle threads."""
         while self._idle:
             self._idle.pop().end()
 
@@ -174,8 +176,9 @@ class OnTime(ProcessLocal):
 
 
 def tell(step: Callable[[], Any], loop: asyncio.AbstractEventLoop, told: asyncio.Future[Any]) -> None:
-    """Call a function that raises nothing, unless its waiter has left, and pass its outcome to a loop. The chain of futures of
-    ``run_in_executor`` would cost as much as the switch."""
+    """Call a function that raises nothing, unless its waiter has left, and pass its outcome to a loop. This is cheaper than the chain of
+    futures of ``run_in_executor``.
+    """
     if told.done():
         return
     outcome = step()

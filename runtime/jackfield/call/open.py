@@ -48,7 +48,8 @@ _SCHEMES = ("http:", "https:", "ws:", "wss:", "ftp:", "ftps:")
 def judge_hosts(guard: Guard, schema: Schema, values: Mapping[str, Any], only: OnlyHosts | None = None) -> None:
     """Check every host in the values against ``guard``, and against the runtime's own list of hosts.
 
-    :raises InvalidConnection: with a detail for each value whose host is not allowed, or which clients could parse in different ways.
+    :raises InvalidConnection: with a detail for each value whose host is not allowed, or that clients could parse in different
+        ways.
     """
     if guard.internal and only is None:
         return
@@ -81,7 +82,7 @@ def _named(root: Schema, applying: Nodes, value: object, path: str, *, marked: b
 
 
 def hosts_of(text: str, path: str) -> set[str]:
-    """Collect every host that a client may parse from the text: a URL, ``host``, ``host:port``, with or without slashes and escapes."""
+    """Return every host that a client may parse from a URL, ``host`` or ``host:port``, with or without slashes and escapes."""
     given = text.strip()
     if "\\" in given or not given.isprintable() or " " in given:
         raise _unclear_host(path)
@@ -107,8 +108,8 @@ def _unclear_host(path: str) -> InvalidConnection:
 class HostsJudge:
     """Check of the hosts that a connection's values name; it is slow, since it resolves names.
 
-    If the connection checks each address again right before it connects (``ConnectionType.checks_addresses``), a positive verdict holds for
-    a second, or until settings that decide calls change, such as the allowed hosts (``forget``).
+    If the connection checks each address again right before it connects (``ConnectionType.checks_addresses``), a positive verdict is valid
+    for a second. It ends earlier if settings that decide calls change, such as the allowed hosts (``forget``).
     """
 
     __slots__ = ("_check", "_clock", "_remembers", "_state", "_until")
@@ -118,9 +119,9 @@ class HostsJudge:
         self._until, self._state = -math.inf, object()
 
     def __call__(self) -> None:
-        """Judge the hosts, unless that was done a moment ago.
+        """Judge the hosts, unless a recent verdict is still valid.
 
-        :raises InvalidConnection: if one is not allowed.
+        :raises InvalidConnection: if a host is not allowed.
         """
         if not self.is_remembered:
             now, state = self._clock.monotonic(), self._state
@@ -129,25 +130,25 @@ class HostsJudge:
                 self._until = now + _REMEMBERED
 
     def forget(self) -> None:
-        """Let the next call judge the hosts, also where a check is under way."""
+        """Make the next call judge the hosts again, even while a check runs."""
         self._state, self._until = object(), -math.inf
 
     @property
     def is_remembered(self) -> bool:
-        """True if nothing is resolved now."""
+        """True if a recent verdict is still valid, so that no name is resolved."""
         return self._clock.monotonic() < self._until
 
 
 _REMEMBERED = 1.0
-"""Seconds for which a positive verdict on hosts holds."""
+"""Seconds for which a positive verdict on hosts is valid."""
 _FAST = 0.002
-"""Seconds that a switch to a thread and back takes in a busy process, roughly."""
+"""Approximate seconds for a switch to a thread and back in a busy process."""
 _NO_INPUTS = Hidden({})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OpenConnection(SecretHolder):
-    """Connection with resolved secrets, which opens a client for each attempt of a connector's actions."""
+    """Connection with resolved secrets that opens a client for each attempt of a connector's actions."""
 
     kind: ConnectionType
     cache: ConnectionCache
@@ -161,18 +162,18 @@ class OpenConnection(SecretHolder):
     only_hosts: OnlyHosts | None
     grants: Grants | None
     judge: HostsJudge | None
-    """None for an operator's connection without ``only_hosts``."""
+    """Check of the hosts; None for an operator's connection without ``only_hosts``."""
     forget_secrets: Callable[[], None]
-    """Drops the cached secrets that the connection refers to, after the provider has refused the credentials."""
+    """Function that drops the cached secrets of the connection, after the provider has refused the credentials."""
     slots: OpeningSlots
-    """Threads that open connections with the same source of credentials at once."""
+    """Slots for threads that open connections with the same source of credentials at once."""
     lasts: bool
-    """True if nothing about it is asked again at the next call, as long as the connection's version is the same."""
+    """True if later calls reuse it unchanged, as long as the connection's version is the same."""
     narrowed: bool = False
     """True if a session must be narrowed to ``permissions``."""
 
     def context_for(self, call: Call, inputs: Mapping[str, Any] = _NO_INPUTS.value) -> OpenContext:
-        """Build the context in which the connection type opens for one attempt."""
+        """Return the context in which the connection type opens for one attempt."""
         call.only_hosts = self.only_hosts
         return OpenContext(
             self.workspace, self.connection, self.connector, inputs, self.permissions, call, self.clock, self.environment, self.cache,
@@ -194,8 +195,9 @@ class OpenConnection(SecretHolder):
         return client
 
     def overdue(self, invocation_id: str, deadline: Deadline) -> JackfieldError:
-        """Log that the connection is still being opened in its thread, and return the error that ends the call. A source of credentials is
-        slow, and nothing of the action was sent."""
+        """Log that the connection is still being opened in its thread, and return the error that ends the call. The source of credentials
+        is slow, and nothing of the action was sent.
+        """
         place = f"the connection '{self.connection}'" if self.connection is not None else "the connection of this call"
         text = "invocation %s: %s was still being opened at the deadline of %g s; that goes on in its thread"
         _LOG.warning(text, invocation_id, place, deadline.seconds)
@@ -204,7 +206,9 @@ class OpenConnection(SecretHolder):
 
     @property
     def is_inline_ok(self) -> bool:
-        """True if opening will most likely be a cache look-up: it was fast the last time, no lease is due and no other process is asked."""
+        """True if opening will most likely be a cache look-up: it was fast the last time, no lease is due and no other process
+        is called.
+        """
         if self.kind.asks_elsewhere or (self.judge is not None and not self.judge.is_remembered):
             return False
         return self.cache.opened_in < _FAST and self.cache.is_fresh
@@ -250,15 +254,15 @@ class Opener:
         return {outcome: count + self._inline.mints[outcome] for outcome, count in self._stored.mints.items()}
 
     def release(self) -> None:
-        """Let the connections to providers end: nothing is called any more."""
+        """Let the connections to providers end; no calls follow."""
         self._stored.release()
         self._inline.release()
 
     def find(self, target: CallTarget, manifest: Manifest, connector: LoadedConnector) -> OpenConnection:
         """Resolve the target's secrets and find its cache.
 
-        :raises InvalidConnection: if a reference cannot be read or is not allowed, or its value breaks the schema. Also if the External ID
-            belongs to another workspace, or the connection would use the server's own identity without permission.
+        :raises InvalidConnection: if a reference cannot be read or is not allowed, or its value breaks the schema. Also if the External
+            ID belongs to another workspace, or the connection would use the server's own identity without permission.
         """
         values = self._resolved(target, target.values)
         if values is not target.values:
@@ -304,11 +308,11 @@ class Opener:
         )  # fmt: skip
 
     def answers_locally(self, target: CallTarget) -> bool:
-        """Return whether finding the target's secrets asks no other machine."""
+        """Return whether the target's secrets can be found without asking another machine."""
         return self._secrets.answers_locally(target.values)
 
     def slots_of_secrets(self, target: CallTarget) -> OpeningSlots:
-        """Return the threads that read secrets at once in the stores that the target refers to."""
+        """Return the slots for threads that read secrets at once in the stores that the target refers to."""
         return self._stored.slots(("secrets", *sorted({kind for _, kind, _ in references(target.values)})))
 
     def forget_secrets(self, target: CallTarget) -> None:
@@ -316,15 +320,15 @@ class Opener:
         self._secrets.forget(target.values)
 
     def check_references(self, values: Mapping[str, Any], folder: str = ".") -> None:
-        """Refuse references, in a connection of a remote caller, that its workspace does not allow or that are always forbidden.
+        """Refuse references in a connection of a remote caller that its workspace does not allow or that are always forbidden.
 
-        :raises InvalidConnection: with a detail for each.
+        :raises InvalidConnection: with a detail for each refused reference.
         """
         if any(reference_paths(values)):
             refuse_references(values, folder, self._rules())
 
     def defaults(self, target: CallTarget, action: ActionManifest, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the connection values that fill missing inputs; only references among these are resolved."""
+        """Return the connection values that fill missing inputs, and resolve the references in these values only."""
         found: dict[str, Any] = {}
         for name, source in action.defaults:
             if source in target.values and _is_blank(given.get(name)):

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from jackfield.call.attempts import Attempts
 
 MAX_EQUAL = 3
-"""Equal pages in a row, after which a list is not fetched further: a server that repeats its last page would do so for ever."""
+"""Number of equal pages in a row after which a list is not fetched further. A server that repeats its last page would never end."""
 MAX_PAGES = 10_000
-"""Limit of pages of one invocation; the output's token resumes after them."""
+"""Maximum number of pages of one invocation; the output's token resumes after them."""
 
 
 def wants_all(paging: Pagination | None, values: Mapping[str, Any]) -> bool:
@@ -27,10 +27,10 @@ def wants_all(paging: Pagination | None, values: Mapping[str, Any]) -> bool:
 
 
 def next_inputs(paging: Pagination, values: Mapping[str, Any], following: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the inputs to merge into the next call, for the pages that ``following``, the inputs of the one after it, leads to.
+    """Return the inputs for the next call that fetches the page after this one; ``following`` has the page token.
 
-    After fetching all pages they keep its page size, because the token belongs to it, and switch fetching all off: it would begin at the
-    first page.
+    After all pages were requested, they contain the page size, which the token depends on, and turn off fetching all pages, which would
+    restart at the first page.
     """
     if paging.all_input is None or not wants_all(paging, values):
         return following
@@ -39,7 +39,7 @@ def next_inputs(paging: Pagination, values: Mapping[str, Any], following: Mappin
 
 
 async def run_attempts(attempts: Attempts, paging: Pagination) -> Mapping[str, Any]:
-    """Call an action with pages until it succeeds, for one page or for all. A job that has started has no page but its handle.
+    """Call an action with pages until it succeeds, for one page or for all. A started job returns its handle instead of a page.
 
     :raises JackfieldError: the error that ends the call.
     """
@@ -51,7 +51,7 @@ async def run_attempts(attempts: Attempts, paging: Pagination) -> Mapping[str, A
 
 
 def _conclude(attempts: Attempts, paging: Pagination, page: Mapping[str, Any]) -> None:
-    """Set ``meta.complete`` after the last page, with a warning where the list has neither a next page nor an end."""
+    """Set ``meta.complete`` after the last page. Warn if the list has neither a next page nor an end."""
     is_open = attempts.remarks.open_end
     attempts.asked.how.meta.complete = paging.ends(page) and not is_open
     if not is_open and not attempts.asked.how.meta.complete and paging.following(page) is None:
@@ -63,9 +63,10 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
 
     Pages after the first obey the action's rate limit. If time runs out, or a later page is not found or fails with a retryable error, the
     output has the pages fetched so far and the token to resume with. ``meta.complete`` is false then, with the reason as a warning. It is
-    also false where the provider repeats a page, and after a page that does not say whether it is the last.
+    also false if the provider repeats a page, and after a page that does not say whether it is the last.
 
-    :raises JackfieldError: if the first page fails, or a later one with an error that is not retryable, or a page token has a secret.
+    :raises JackfieldError: if the first page fails, or a later one with an error that is not retryable, or a page token has a
+        secret.
     """
     plan, sources = attempts.plan, attempts.asked.given.sources
     values = _first(attempts.inputs, paging)
@@ -102,7 +103,7 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
 
 
 class _Guard:
-    """Guard against lists without an end: tokens and pages that come again."""
+    """Guard against lists without an end: it detects repeated tokens and pages."""
 
     def __init__(self, paging: Pagination) -> None:
         self._paging = paging
@@ -152,12 +153,12 @@ def _merged(merged: dict[str, Any] | None, page: Mapping[str, Any], paging: Pagi
 
 
 def _is_counted(following: Mapping[str, Any]) -> bool:
-    """Return whether pages have numbers, which a server may ignore: only the items show then that a page is repeated."""
+    """Return whether the page tokens are numbers. A server may ignore numbers, so only equal items prove that a page is repeated."""
     return all(str(value).isdecimal() for value in following.values())
 
 
 def _are_distinct(items: list[Any]) -> bool:
-    """Return whether a page has several items and none twice: a list of equal items may well have equal pages."""
+    """Return whether a page has several items, all different. A list of equal items may have equal pages."""
     return 1 < len(items) == len({json.dumps(item, sort_keys=True, default=str) for item in items})
 
 
@@ -170,7 +171,9 @@ def _loop(what: str) -> Unavailable:
 
 
 def secret_token() -> Unavailable:
-    """Return the error for a page token that has a secret of the connection: it cannot be shown, and a part of it fetches nothing."""
+    """Return the error for a page token that contains a secret of the connection. Such a token cannot be returned, and a part of it fetches
+    nothing.
+    """
     return Unavailable(
         "the provider's page token has a secret of the connection in it, so the list ends here and cannot be continued",
         hint="Ask for a page that holds the whole list, or report it to the provider: a page token must not repeat credentials.",

@@ -1,6 +1,6 @@
-"""The part of an output that a caller asked for: the selection of ``select``, at most ``maxBytes`` long.
+"""The part of an output that a caller requested: the selection of ``select``, at most ``maxBytes`` long.
 
-Both are applied after the end: the call has succeeded and the journal has the whole output, so a failure here leaves the output whole.
+Both are applied after the end. The call has succeeded and the journal has the whole output, so a failure here returns the whole output.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _NAME, _KIND = "output.json", "application/json"
 _PIECE = 1024 * 1024
 _KEPT = 3600.0
-"""Seconds for which the whole is kept: each large answer leaves a file, and a workspace may have 10,000."""
+"""Seconds for which the whole output is stored. Each large answer leaves a file, and a workspace may have 10,000."""
 _MEMBERS = 60
-"""Members that a shape shows in all."""
+"""Maximum number of members in a shape."""
 _LEVELS = 4
 _EXPANDS = 8
-"""Maximum bytes of JSON per unit of ``weight``: a letter may be an escape of six, and a number may have 25 digits."""
+"""Maximum bytes of JSON per unit of ``weight``: an escaped character may have six bytes, and a number 25 digits."""
 _NAME_LENGTH = 80
-"""Characters of a member's name in a shape: a provider may use data as names."""
+"""Maximum number of characters of a member's name in a shape. A provider may use data as names."""
 _TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "boolean"),
     (str, "string"),
@@ -75,8 +75,9 @@ async def part_of_output(asked: Asked, ended: Ended, files: Files, workspace: st
 
 
 def fitted(result: Result, most: int, caller: str | None, files: Files, workspace: str, whole: Mapping[str, Any] | None = None) -> Result:
-    """Return a recorded Result with no more than ``most`` bytes of its output, as ``part_of_output`` does for a call. ``whole`` is all of
-    the output, of which the Result has a part."""
+    """Return a recorded Result with at most ``most`` bytes of its output, as ``part_of_output`` does for a call. ``whole`` is the complete
+    output if the Result has only a part of it.
+    """
     if result.output is None or weight(result.output, most) <= most // _EXPANDS:
         return result
     content = encoded(result.output)
@@ -91,9 +92,9 @@ def fitted(result: Result, most: int, caller: str | None, files: Files, workspac
 
 
 def _check_may_be_stored(recorded: Result, whole: object, files: Files) -> None:
-    """Check that an output can be put into a file.
+    """Check that an output can be stored in a file.
 
-    :raises JackfieldError: with the reason why not.
+    :raises JackfieldError: with the reason if it cannot.
     """
     if recorded.output != whole:
         raise InvalidInvocation("it has secrets, which are stored nowhere")
@@ -102,7 +103,9 @@ def _check_may_be_stored(recorded: Result, whole: object, files: Files) -> None:
 
 
 def selected(expression: str, result: Result) -> Result:
-    """Return a Result with the selection of an expression as its output; with the whole output and a warning, if it cannot be applied."""
+    """Return a Result with the selection of an expression as its output. If the expression cannot be applied, return the whole output and a
+    warning.
+    """
     meta = copy(result.meta)
     try:
         output: Mapping[str, Any] = {"selected": selection(expression, result.output or {})}
@@ -119,19 +122,18 @@ def _warned(result: Result, message: str) -> Result:
 
 
 def encoded(output: object) -> bytes:
-    """Return JSON in UTF-8; a lone surrogate, which that has not, becomes an escape of JSON's."""
+    """Return JSON in UTF-8. A lone surrogate, which UTF-8 cannot encode, becomes a JSON escape."""
     return result_json(output, _ENCODER).encode("utf-8", "backslashreplace")
 
 
 def _store_output(content: bytes, caller: str | None, files: Files, workspace: str) -> dict[str, Any]:
-    """Store the whole of an output for its caller; return the file as it appears in outputs."""
+    """Store the whole output for its caller; return the file as it appears in outputs."""
     pieces = (content[start : start + _PIECE] for start in range(0, len(content), _PIECE))
     return files.store(workspace, pieces, _KIND, name=_NAME, caller=caller, returned=True, kept=_KEPT).to_json()
 
 
 def _truncated(result: Result, size: int, file: Mapping[str, Any], whole: object, most: int) -> Result:
-    """Return the Result with the shape of the output in place of the output; without the shape if it needs more than ``most`` bytes
-    itself."""
+    """Return the Result with the shape of the output instead of the output; without the shape if it needs more than ``most`` bytes."""
     meta, about = copy(result.meta), {"bytes": size, **file}
     meta.truncated, meta.selected = {"bytes": size, "file": file["file"]}, False
     shown = {**about, "shape": shape(whole)}
@@ -140,7 +142,7 @@ def _truncated(result: Result, size: int, file: Mapping[str, Any], whole: object
 
 
 def shape(value: object) -> Any:
-    """Return the shape of a JSON value: the type of each value, the first items of lists and the number of the others, some members."""
+    """Return the shape of a JSON value: types of values, the first items of lists with the number of the others, some members."""
     return _shape(value, _LEVELS, iter(range(_MEMBERS)))
 
 

@@ -40,15 +40,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _USED_EVERY, _EXPIRED_EVERY = 600.0, 60.0
-"""Minimum seconds between two notes of a process that a connection works, or that its credentials are refused: both may alternate."""
+"""Minimum seconds between two notes that a connection works, and between two notes that its credentials are refused, since both may
+alternate.
+"""
 _ignore_stage: Callable[[str], None] = deque[str](maxlen=0).append
-"""Do nothing: no plugin observes stages. It is a C function for speed: a call enters five stages."""
+"""Function that does nothing, for when no plugin observes stages. A C function is fast: a call enters five stages."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pipe:
-    """State shared by the calls of one workspace, and by its steps that are no calls. ``journal`` returns its journal, or None, and
-    ``recording`` writes to it. ``live`` maps running invocations to their cancel events."""
+    """State shared by the calls of one workspace, and by its steps that are not calls. ``journal`` returns its journal, or None, and
+    ``recording`` writes to it. ``live`` maps running invocations to their cancel events.
+    """
 
     catalog: Catalog
     known: Connections
@@ -59,19 +62,19 @@ class Pipe:
     recording: Recording
     dependencies: Dependencies
     gates: Sequence[Any]
-    """Features that take part in calls, in order; the page has their type."""
+    """Features that take part in calls, in order. ``invoke`` knows their type."""
     policies: StepPolicies
-    """Policies of the calls, and of steps that are no calls."""
+    """Policies of the calls, and of steps that are not calls."""
     in_thread: InThread
-    """Way in which a thread waits for the end of an invocation, for ``Result.wait``."""
+    """Function by which a thread waits for the end of an invocation, for ``Result.wait``."""
     live: dict[str, threading.Event] = field(default_factory=dict)
     calls: Calls = field(default_factory=Calls)
     wraps: bool = field(init=False)
     """True if a plugin wraps calls."""
     opener: Callable[[str], BinaryIO] = field(init=False)
-    """Opens a stored file of the workspace, for ``Result.files``."""
+    """Function that opens a stored file of the workspace, for ``Result.files``."""
     enter: Callable[[str], None] = field(init=False)
-    """Tells the plugins that observe stages which one a call enters."""
+    """Function that tells the plugins that observe stages which stage a call enters."""
     is_observed: bool = field(init=False)
     """True if a plugin observes stages."""
 
@@ -87,9 +90,9 @@ class Pipe:
         return self.dependencies.workspace
 
     async def step(self, how: How, work: Callable[[Reached], Awaitable[T]]) -> T:
-        """Run work that uses some of a call's stages but is no call: enqueue an invocation, poll a job, look for evidence of a doubt.
+        """Run work that uses some stages of a call but is not a call: enqueue an invocation, poll a job, look for evidence of a doubt.
 
-        :raises JackfieldError: as the work does, without secrets.
+        :raises JackfieldError: the error of the work, without secrets.
         """
         call = Reached(how)
         try:
@@ -98,13 +101,15 @@ class Pipe:
             raise masked_error(error, call.redactor) from None
 
     def note_used(self, opening: OpenConnection, target: CallTarget, moment: float) -> None:
-        """Note from time to time that a named connection works: another process may not know."""
+        """Note at most every ten minutes that a named connection works, for other processes."""
         if target.name is not None:
             name, identifier, version = target.name, target.id, target.version
             opening.cache.cached(("used", moment // _USED_EVERY), lambda: self.known.note_used(name, identifier, version))
 
     def note_expired(self, attempts: Attempting, error: JackfieldError) -> None:
-        """Mark the stored connection of a call whose credentials the provider refuses, and note the next success over it again."""
+        """Mark the stored connection of a call whose credentials the provider refuses. The next success over the connection is
+        noted again.
+        """
         target, opening, moment = attempts.plan.target, attempts.opening, self.dependencies.clock.monotonic()
         if target is not None and target.id is not None and opening is not None and attempts.lost_credentials(error):
             identifier, version = target.id, target.version
@@ -130,37 +135,40 @@ class Judged(Protocol):
 
 
 class StepPolicies(Protocol):
-    """Policies of a workspace, for steps of calls that are made elsewhere.
+    """Policies of a workspace, for steps of calls outside the pipeline.
 
-    - ``is_on``: True if this process has one.
+    - ``is_on``: True if this process has a policy.
     """
 
     is_on: bool
 
     @property
     def must_judge(self) -> bool:
-        """True if a policy judges calls, or is to."""
+        """True if a policy judges calls, or should judge them."""
 
     def over(self, plugins: Any) -> StepPolicies:
-        """Return the policies as other plugins ask them."""
+        """Return the policies that ask other plugins."""
 
     async def judge(self, found: Judged) -> None:
-        """Ask whether a call may be queued."""
+        """Ask whether a call may be queued.
+
+        :raises NotAllowed: if a policy refuses it.
+        """
 
     async def judged(self, found: Judged, ended: Ended, caller: Caller | None = None) -> Ended:
-        """Return an end without the parts that policies withhold from its ``caller``, by default the call's."""
+        """Return an end without the parts that policies withhold from its ``caller``, by default the call's caller."""
 
     def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
         """Return the choices of a form's field that ``fetch`` gets from the provider and the policies allow."""
 
     def judge_step(self, step: ReadStep, inputs: Mapping[str, Any]) -> None:
-        """Ask whether a read may be made that is no call."""
+        """Ask whether a read that is not a call may be made."""
 
     def left_of(self, step: ReadStep, output: Any) -> Any:
-        """Return the part of such a step's output that policies permit; None if that is nothing."""
+        """Return the part of a read's output that policies permit; None if they permit nothing."""
 
     def seen_by(self, caller: Caller) -> Caller:
-        """Return a caller who sees the connectors and actions that they leave."""
+        """Return a caller who sees only the connectors and actions that policies permit."""
 
 
 class Recording(Protocol):
@@ -169,23 +177,23 @@ class Recording(Protocol):
     def drafted(self, asked: Asked, call: Reached) -> Awaitable[CallRecord | None]:
         """Draft the record of a call; None if nothing records it.
 
-        :raises InvalidInvocation: for an idempotency key, or a wish for an event, that nothing records.
+        :raises InvalidInvocation: if the call has an idempotency key or requests an event, and nothing records it.
         """
 
     def enqueue(self, pipeline: Pipe, given: RawInvocation, call: Reached, on_queued: OnQueued | None) -> Coroutine[Any, Any, Result | str]:
-        """Admit, check and queue an invocation. Return its id, or the Result that its idempotency key replays.
+        """Admit, check and queue an invocation. Return its ID, or the Result that its idempotency key replays.
 
-        :raises JackfieldError: if it is refused at once.
+        :raises JackfieldError: if the invocation is refused at once.
         """
 
     def prepared(self, pipeline: Pipe, given: RawInvocation, call: Reached) -> Coroutine[Any, Any, Draft]:
         """Admit and check an invocation, and return the entry that it would have in the queue.
 
-        :raises JackfieldError: if it is refused.
+        :raises JackfieldError: if the invocation is refused.
         """
 
     def enqueue_many(self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
-        """Queue invocations in order, in one commit. A refused one is a failed Result."""
+        """Queue invocations in order, in one commit. A refused invocation is a failed Result."""
 
     def cancel(self, pipeline: Pipe, identifier: str, cancel_here: Callable[[str], bool]) -> bool:
         """Cancel an invocation wherever it waits or runs; return False if it is too late.
@@ -204,11 +212,11 @@ class Recording(Protocol):
         *,
         settles: bool = False,
     ) -> Coroutine[Any, Any, Result]:
-        """Wait for the end of an invocation, at most for ``seconds`` if given; with ``settles``, of its doubt, too, while evidence may
-        settle that.
+        """Wait for the end of an invocation, for at most ``seconds`` if given. With ``settles``, wait also for the end of its doubt if
+        evidence may settle it.
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """
 
     def polled(self, pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter) -> Coroutine[Any, Any, Result | None]:
-        """Poll a claimed job, and record the finding. Return its Result if it has ended."""
+        """Poll a claimed job, and record the finding. Return the job's Result if it has ended, else None."""

@@ -69,10 +69,10 @@ if TYPE_CHECKING:
 
 _NOTHING: Mapping[str, Any] = {}
 _UNJUDGED = 8_000
-"""Parts of an output without a schema that are masked in an event loop."""
+"""Maximum number of parts of an output without a schema that an event loop masks itself."""
 
 _MOST_SECRETS = 128
-"""Secret inputs of one call for which texts are searched."""
+"""Maximum number of secret inputs of one call for which texts are searched."""
 
 
 class Plan(SecretHolder):
@@ -80,13 +80,13 @@ class Plan(SecretHolder):
 
     Code, validators and the open connection are found on first use: a call that is refused before imports nothing and compiles nothing.
 
-    - ``is_unconnected``: True if it lacks the connection that calls need: it serves only dry runs.
+    - ``is_unconnected``: True if the plan lacks the connection that calls need: it serves only dry runs.
     - ``waived``: inputs of the action that are not required with this connection.
     - ``brought``: inputs from the connection's file, which the invocation's override.
     - ``fills``: True if the connection has values for missing inputs.
-    - ``connector`` and ``code``: the connector's code and the action's, once it ``is_loaded``.
-    - ``reports``: True if the action's client announces its requests.
-    - ``loan``: connection that another connector lends to the call, for which it was made.
+    - ``connector`` and ``code``: the connector's code and the action's, once the plan ``is_loaded``.
+    - ``reports``: True if the action's client reports its requests.
+    - ``loan``: connection that another connector lends to the call.
     - ``references``: places in the output of the IDs by which later events refer to the call.
     """
 
@@ -121,7 +121,7 @@ class Plan(SecretHolder):
     references: Places
 
     lending: LoadedConnector
-    """Code of the connector whose connection it is."""
+    """Code of the connector that owns the connection's type."""
 
     def __init__(
         self,
@@ -150,14 +150,14 @@ class Plan(SecretHolder):
 
     @property
     def recipients(self) -> Places:
-        """Places in the inputs of those to whom something is sent."""
+        """Places in the inputs of the recipients to whom something is sent."""
         if self._recipients is None:
             self._recipients = marked_places(self.action.inputs, "recipient")
         return self._recipients
 
     @property
     def fixed(self) -> Mapping[str, str]:
-        """Inputs that must not differ from the connection's value, each with the name of that value."""
+        """Inputs that must not differ from the connection's value, each with the name of the connection's value."""
         if self._fixed is None:
             marked = {name for name, *inner in marked_places(self.action.inputs, "fixed") if not inner}
             self._fixed = {name: source for name, source in self.action.defaults if name in marked}
@@ -179,19 +179,19 @@ class Plan(SecretHolder):
         return (*self.key, "inputs", self.action.key, *self.waived)
 
     def checks_long(self, given: Mapping[str, Any]) -> bool:
-        """Return True if checking these inputs may take so long that an event loop should not wait for it."""
+        """Return True if checking these inputs may take too long for an event loop."""
         found = self._parts.inputs
         if found is None:  # over inline values: plans of other calls have compiled it
             return self._schemas.takes_long(self._key_of_inputs, given)
         return steps_of(given, found.brief) > found.brief
 
     def defaults(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the connection's values for inputs that are missing."""
+        """Return the connection's values for missing inputs."""
         found = _NOTHING if self.target is None else self._opener.defaults(self.target, self.action, given)
         return {**self._of_host, **found} if self._of_host else found
 
     def lacking(self, given: Mapping[str, Any]) -> list[str]:
-        """Return the required inputs that a call with ``given`` lacks: its connection does not bring them, and the machine cannot."""
+        """Return the required inputs that ``given`` lacks and that neither the connection nor the machine can supply."""
         known, target = self.action.inputs.get("properties", {}), self.target
         brought = {*given, *self.waived, *self.brought, *(name for name, schema in known.items() if "default" in schema)}
         if target is not None:
@@ -200,8 +200,9 @@ class Plan(SecretHolder):
         return [name for name in self.action.inputs.get("required", ()) if name not in brought]
 
     async def filled_by_host(self, faults: Sequence[Detail], catalog: Catalog, waiter: Waiter) -> bool:
-        """Read missing inputs from the machine's configuration, once, if the connection type can sign in as the machine. Return whether it
-        had any."""
+        """Read missing inputs from the machine's configuration, once, if the connection type can sign in as the machine. Return whether the
+        configuration had any.
+        """
         if self.target is None or self._of_host is not None or self.target.kind.schema.get("required"):
             return False
         fillable = {f"/{name}" for name, _ in self.action.defaults}
@@ -215,7 +216,7 @@ class Plan(SecretHolder):
 
     @property
     def judge(self) -> CompiledSchema | None:
-        """Validator of the output; None if the action declares no schema of it."""
+        """Validator of the output; None if the action declares no schema of its output."""
         parts = self._parts
         if parts.judge is None and self.action.output:
             parts.judge = self._schemas.find((*self.key, "output", self.action.key), self.action.output, noun="output")
@@ -223,7 +224,7 @@ class Plan(SecretHolder):
 
     @property
     def secrets(self) -> tuple[bool, SecretPlaces | None]:
-        """True if the action's output has secrets, and their places; None if all of it is secret."""
+        """True if the action's output has secrets, and the places of the secrets; None instead of places if all of it is secret."""
         found = self._parts.secrets
         if found is None:
             places = None if self.judge is None else self.judge.secret_places
@@ -238,7 +239,7 @@ class Plan(SecretHolder):
         return Redactor(islice(secret_values(self.action.inputs, inputs), _MOST_SECRETS)) or None
 
     def settles_long(self, output: Mapping[str, Any]) -> bool:
-        """Return True if judging and masking an output may take so long that an event loop should not wait for it."""
+        """Return True if judging and masking an output may take too long for an event loop."""
         found = self._parts.judge
         if found is None and self.action.output:
             return self._schemas.takes_long((*self.key, "output", self.action.key), output)
@@ -248,14 +249,14 @@ class Plan(SecretHolder):
 
     @property
     def judge_of_preview(self) -> CompiledSchema | None:
-        """Validator of the preview of a dry run; None if the action has none."""
+        """Validator of the preview of a dry run; None if the action has no preview."""
         schema = self.action.preview
         return self._schemas.find((*self.key, "preview", self.action.key), schema, noun="output") if schema else None
 
     async def load(self, catalog: Catalog, waiter: Waiter) -> None:
-        """Find the code. The first call imports it, or starts its process, in a step of its own: both would block an event loop.
+        """Find the code. The first call imports it, or starts its process, in a separate step, since both would block an event loop.
 
-        :raises UnknownConnector: if the connector fails to import, or lacks what its manifest declares.
+        :raises UnknownConnector: if the connector fails to import, or lacks an action that its manifest declares.
         """
         wanted = (self.manifest.key, self.action.key, self.manifest.version)
         load = partial(catalog.load, *wanted)
@@ -270,7 +271,7 @@ class Plan(SecretHolder):
         self._parts.keep(self)
 
     def with_code(self, code: Action) -> Plan:
-        """Return the plan of another step of the action: a job's poll, which has no rate limit."""
+        """Return the plan of another step of the action, such as a job's poll, which has no rate limit."""
         made = Plan(self.manifest, replace(self.action, rate_limit=None), self.target, self._schemas, self._opener, parts=self._parts)
         self._parts.inputs = self.inputs  # what a step tells may quote the secret ones
         made.connector, made.code, made.reports, made.is_loaded = self.connector, code, self.reports, True
@@ -293,22 +294,23 @@ class Plan(SecretHolder):
 
     @property
     def kept(self) -> OpenConnection | None:
-        """Connection that ``opening`` keeps for further calls, if it does."""
+        """Connection that ``opening`` caches for further calls; None if it caches none."""
         return self._opening
 
     def found_at(self, moment: tuple[int, int, int]) -> None:
-        """Drop the verdict on the connection's hosts if something has changed since it was found."""
+        """Drop the verdict on the connection's hosts if catalog, connections or settings have changed since."""
         if moment != self._moment and self._opening is not None and self._opening.judge is not None:
             self._opening.judge.forget()
         self._moment = moment
 
     def answers_locally(self, target: CallTarget) -> bool:
-        """Return whether ``opening`` asks no other machine for a secret."""
+        """Return whether ``opening`` gets all secrets without asking another machine."""
         return self._opener.answers_locally(target)
 
     async def resolved(self, how: How, dependencies: Dependencies) -> OpenConnection | None:
-        """Return the connection as ``opening`` does. Secrets of another machine are read within the deadline, without blocking a loop, and
-        again after an outage."""
+        """Return the connection as ``opening`` does. Read secrets of another machine within the deadline, without blocking a loop, and
+        retry after an outage.
+        """
         target = self.target
         if target is None or not target.refers:
             return self.opening()
@@ -327,8 +329,9 @@ class Plan(SecretHolder):
 
 
 class Served:
-    """Plan that serves calls with the same names, with their terms and their gates, by the shapes of the calls. It is valid while the
-    ``moment`` and the caller's ``rules`` are unchanged."""
+    """Plan that serves calls with the same names, with their terms, and their gates by the shapes of the calls. It is valid while the
+    ``moment`` and the caller's ``rules`` are unchanged.
+    """
 
     __slots__ = ("gates", "moment", "plan", "rules", "terms")
 
@@ -337,14 +340,16 @@ class Served:
         self.gates: dict[int, Any] = {}
 
     def over(self, plan: Plan) -> Served:
-        """Return the same, terms and gates, with another plan: each call over inline values has its own."""
+        """Return an object with the same terms and gates and another plan, since each call over inline values has its own plan."""
         made = Served(plan, self.moment, self.rules, self.terms)
         made.gates = self.gates
         return made
 
 
 class Plans(ProcessLocal):
-    """Plans of one workspace: what a caller may call, over which connection. Limited in number: the one made first is dropped first."""
+    """Plans of one workspace: the actions that a caller may call, over which connection. The number is limited; the oldest is dropped
+    first.
+    """
 
     def __init__(
         self,
@@ -362,15 +367,14 @@ class Plans(ProcessLocal):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Keep no plans, also in a forked child: open connections are the parent's."""
+        """Drop all plans, also in a forked child: open connections are the parent's."""
         self._plans: BoundedCache[tuple[str, str, str, str | None], Plan] = BoundedCache(self._limit)
         self._parts = PartsByType(self._limit)
         self._served: BoundedCache[Wanted, Served] = BoundedCache(self._limit)
         self.lenders: Lenders = BoundedCache(100)
 
     def _read(self, given: object, how: How) -> tuple[Any, bool]:
-        """Return an invocation as JSON: parsed from its text, or with JSON in place of the values of Python that its action takes; and
-        whether it had such values.
+        """Return an invocation as JSON, parsed or with its Python values converted, and whether it was converted.
 
         :raises InvalidInvocation: if it is not JSON, or exceeds the limits.
         """
@@ -388,7 +392,7 @@ class Plans(ProcessLocal):
         return found, True
 
     def _schema_of(self, given: Mapping[str, Any], how: How) -> Mapping[str, Any]:
-        """Return the schema of the inputs of the action that a call names, which ``find`` judges later; an empty one if there is none."""
+        """Return the input schema of the action that a call names, before ``find`` judges the call; an empty schema if there is none."""
         key, action, version = (given.get(name) for name in ("connector", "action", "connectorVersion"))
         try:
             manifest = self._catalog.for_audience(how.caller.audience).find(key, version)  # type: ignore[arg-type]  # nothing was checked yet
@@ -397,7 +401,7 @@ class Plans(ProcessLocal):
             return _NOTHING
 
     def parsed(self, given: object, call: Reached) -> Asked:
-        """Parse an invocation, which may be in another system's form.
+        """Parse an invocation, which may have another system's form.
 
         :raises InvalidInvocation: with all faults at once.
         """
@@ -424,8 +428,9 @@ class Plans(ProcessLocal):
         return asked
 
     def _with_intent(self, given: Invocation) -> Invocation:
-        """Return a call with the time and the key that its action names, in place of the caller's. If no key can be made of a call, the
-        call stays as it is: the check refuses it later, and gives the reason."""
+        """Return a call with the timeout and the key that its action declares, in place of the caller's. If no key can be made, return the
+        call unchanged: the check refuses it later, and gives the reason.
+        """
         try:
             manifest = self._catalog.find(given.connector, given.connector_version)
             intent = self._catalog.load(manifest.key, given.action, manifest.version).actions[given.action].intent
@@ -445,8 +450,8 @@ class Plans(ProcessLocal):
     async def find(self, asked: Asked, call: Reached) -> Served:
         """Find connector, action and connection of a call, as far as the rules allow its caller, and the terms of the call.
 
-        A plan that served such a call serves it again while nothing has changed that decides it: the catalog, the connections, the rules.
-        The rules are applied before the idempotency key and the connection are looked up.
+        A plan serves an equal call again while catalog, connections and rules are unchanged. The rules are applied before the idempotency
+        key and the connection are looked up.
 
         :raises JackfieldError: if there is no such connector, action or connection, or the rules forbid the call.
         """
@@ -509,7 +514,7 @@ class Plans(ProcessLocal):
         return Terms(settings.keep_inputs, guarded, joins, settings.limits, asks, self._access.settle, quotas)
 
     async def found_anew(self, asked: Asked, call: Reached) -> Plan:
-        """Find the plan of a call as ``find`` does, and keep nothing: the call is judged, and not made."""
+        """Find the plan of a call as ``find`` does, and cache nothing, since the call is only judged."""
         plan, _ = await self._find_plan(asked)
         call.plan = plan
         return plan
@@ -549,7 +554,7 @@ class Plans(ProcessLocal):
         return self._of(manifest, action, target), NO_TERMS if asks is None else Terms(asks=asks)
 
     def over(self, invocation: Invocation, manifest: Manifest, caller: Caller) -> Plan:
-        """Return the plan of an invocation that is to be made later; its connector and action are found and allowed.
+        """Return the plan of an invocation that will be made later; its connector and action are found and allowed.
 
         :raises JackfieldError: if there is no such connection, or it cannot serve the action.
         """
@@ -562,7 +567,7 @@ class Plans(ProcessLocal):
         return sees_entry(self._access.authorizer(caller), self._catalog, entry)
 
     def _of(self, manifest: Manifest, action: ActionManifest, target: CallTarget | None) -> Plan:
-        """Return the plan of an action over a connection; one over inline values serves one call.
+        """Return the plan of an action over a connection. A plan over inline values serves only one call.
 
         :raises InvalidConnection: if the connection's type cannot serve the action.
         """

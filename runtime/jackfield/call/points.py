@@ -1,4 +1,4 @@
-"""Points of a call at which features take part in it, and which parts act at each."""
+"""Points of a call at which features take part, and the parts that act at each point."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ POINTS = ("admit", "check", "before_begin", "attempt", "begin", "follow", "outpu
 
 
 class Points:
-    """For each point the places of the parts that act there: parts whose class overrides the method of ``base``."""
+    """Places of the parts that act at each point: parts whose class overrides the method of ``base``."""
 
     __slots__ = POINTS
     admit: Sequence[int]

@@ -1,7 +1,7 @@
 """Policies from outside: plugins that judge a listing, a call before it is made, and its output (the hook ``judge``).
 
-None of it runs unless a plugin judges. Without a decision, a listing shows reads only, a call with another effect than ``read`` does not
-begin, and an output is withheld until a decision (``decided``). No policy changes the status of a call.
+Without a plugin that judges, nothing here runs. Without a decision, a listing contains reads only, a call with another effect than ``read``
+does not begin, and an output is withheld until a decision (``decided``). No policy changes the status of a call.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _KINDS: Mapping[str, type] = {"allow": bool, "approve": bool, "reason": str, "wi
 
 
 async def judge_call(plugins: Plugins, found: Judged, dependencies: Dependencies) -> None:
-    """Ask whether a call may be made, before anything of it is looked up or waits. A policy may demand a person's approval.
+    """Ask whether a call may be made, before a key or connection is looked up or the call waits. A policy may demand a person's approval.
 
     :raises NotAllowed: if a policy refuses it.
     :raises Unavailable: if a policy has no decision, unless the call is a ``read``.
@@ -78,8 +78,9 @@ async def judge_call(plugins: Plugins, found: Judged, dependencies: Dependencies
 
 async def judge_output(plugins: Plugins, found: Judged, ended: Ended, dependencies: Dependencies, caller: Caller) -> Ended:
     """Ask which members of an output, or of a provider's error, the ``caller`` may have; return the end without the others. Without a
-    decision the end has no output: it is kept with the record, for ``decided``. Withheld files of this call are deleted, since lists of
-    files would offer them."""
+    decision the end has no output: the record stores it for ``decided``. Withheld files of this call are deleted, so that lists of files
+    do not offer them.
+    """
     how, attempts, result, known, names_all, undecided = found.asked.how, ended.attempts, ended.result, ended.recorded, False, None
     question = {**_about(found, dependencies.workspace, "output", caller), **_told(known)}
     try:
@@ -107,7 +108,7 @@ async def judge_output(plugins: Plugins, found: Judged, ended: Ended, dependenci
 
 
 def _told(result: Result) -> dict[str, Any]:
-    """Return the members of a question about a Result."""
+    """Return the members of a question that describe a Result."""
     error = result.error
     if error is None:
         return {"status": result.status, "output": result.output}
@@ -117,7 +118,7 @@ def _told(result: Result) -> dict[str, Any]:
 
 
 def _forget_requests(how: How, attempts: Attempting | None) -> None:
-    """Leave the provider's request IDs out of the record of a call."""
+    """Remove the provider's request IDs from the record of a call."""
     how.meta.request_id = None
     if attempts is not None:
         for line in attempts.tally.log:
@@ -129,7 +130,7 @@ def judge_choices(
 ) -> list[dict[str, str]]:
     """Ask whether the choices of a form's field may be fetched from a provider, and which of them the caller may have.
 
-    :raises NotAllowed: if a policy refuses them, or wants a person to approve it.
+    :raises NotAllowed: if a policy refuses them, or demands a person's approval.
     :raises Unavailable: if a policy has no decision.
     """
     question = {**about, "caller": asker(caller), "effect": "read", "invocationId": None, "dryRun": False}
@@ -141,9 +142,9 @@ def judge_choices(
 
 
 def judge_step(plugins: Plugins, workspace: str, step: ReadStep, inputs: Mapping[str, Any]) -> None:
-    """Ask whether a step that is no call may be made. It is a read: without a decision, it is made.
+    """Ask whether a step that is not a call may be made. The step is a read: without a decision, it is made.
 
-    :raises NotAllowed: if a policy refuses it, or wants a person to decide.
+    :raises NotAllowed: if a policy refuses it, or demands a person's approval.
     """
     try:
         verdicts = _asked(plugins, {**step.question("call", workspace), "inputs": masked_members(inputs)})
@@ -156,7 +157,7 @@ def judge_step(plugins: Plugins, workspace: str, step: ReadStep, inputs: Mapping
 
 
 def left_of(plugins: Plugins, workspace: str, step: ReadStep, output: Any) -> Any:
-    """Return the permitted part of a step's output; None if that is nothing.
+    """Return the permitted part of a step's output; None if nothing is permitted.
 
     :raises Unavailable: if there is no decision.
     """
@@ -195,7 +196,7 @@ def judged_listing(plugins: Plugins, caller: Caller, workspace: str) -> Caller:
 def _require_allowed(verdicts: Iterable[Mapping[str, Any]]) -> None:
     """Check that policies allow a step that cannot wait for a person.
 
-    :raises NotAllowed: if one refuses it, or wants a person to approve it.
+    :raises NotAllowed: if a policy refuses the step, or demands a person's approval.
     """
     if not all(verdict.get("allow") is True and verdict.get("approve") is not True for verdict in verdicts):
         raise _refusal()
@@ -206,7 +207,7 @@ def _refusal(reason: str = "") -> NotAllowed:
 
 
 async def _delete_files(how: How, attempts: Attempting, dependencies: Dependencies, left: Any) -> None:
-    """Delete the files that a call has stored of its output, except the files that the caller may have (``left``)."""
+    """Delete the files of a call's output, except the files that the caller may have (``left``)."""
     kept = {*leaves(left)} if attempts.returned else ()
     for identifier in attempts.returned:
         if identifier not in kept:
@@ -215,7 +216,8 @@ async def _delete_files(how: How, attempts: Attempting, dependencies: Dependenci
 
 async def _shown(found: Judged, dependencies: Dependencies) -> Any:
     """Return the effective inputs of a call, including the connection's, with secrets masked; files are references. Invalid inputs are
-    returned as given: the call is refused for them, whatever a policy decides."""
+    returned as given, since the call is refused whatever a policy decides.
+    """
     plan, how, files = found.plan, found.asked.how, found.asked.given.files
     given, schema = found.asked.given.inputs, plan.action.inputs
     try:

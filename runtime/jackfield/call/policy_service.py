@@ -1,8 +1,8 @@
 """The operator's policy service: a plugin that asks it by HTTP, in the form of Open Policy Agent's REST API.
 
 A question is a signed POST of ``{"input": {…}}``, and a decision is the ``result`` of its answer
-(https://www.openpolicyagent.org/docs/latest/rest-api/#get-a-document-with-input). ``JACKFIELD_POLICY_URL`` names it, and
-``JACKFIELD_POLICY_SECRET`` signs, as Standard Webhooks do. An answer takes at most 500 ms.
+(https://www.openpolicyagent.org/docs/latest/rest-api/#get-a-document-with-input). ``JACKFIELD_POLICY_URL`` is its URL, and
+``JACKFIELD_POLICY_SECRET`` the secret that signs questions, as in Standard Webhooks. A question times out after 500 ms.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from jackfield.wire.urls import target_of
 
 URL, SECRET = "JACKFIELD_POLICY_URL", "JACKFIELD_POLICY_SECRET"
 WITHIN = 0.5
-"""Seconds for a whole question: to connect, to send, and to read the decision."""
+"""Timeout of a question in seconds: to connect, to send, and to read the decision."""
 _JSON = json.JSONEncoder(separators=(",", ":"))
 _LARGEST, _LARGEST_DECISION = 8 * 1024 * 1024, 1024 * 1024
-"""Bytes of a question, and of a decision."""
+"""Maximum bytes of a question, and of a decision."""
 
 
 def policy_of(environment: Mapping[str, str]) -> tuple[object, ...]:
-    """Return the plugin that asks the policy service which the variables name; none if they name none.
+    """Return the plugin that asks the policy service that the variables name; an empty tuple if they name none.
 
-    :raises InvalidInvocation: if they are not valid.
+    :raises InvalidInvocation: if the variables are not valid.
     """
     url, secret = environment.get(URL), environment.get(SECRET, "")
     if url is None and not secret:
@@ -61,7 +61,7 @@ def policy_of(environment: Mapping[str, str]) -> tuple[object, ...]:
 
 
 class PolicyService:
-    """Plugin that asks one policy service. It keeps connections and follows no redirect; ``route`` is the way to it. Thread-safe."""
+    """Plugin that asks one policy service. It reuses connections and follows no redirect; ``route`` is the network route. Thread-safe."""
 
     def __init__(self, url: str, secret: str, route: Route | None = None) -> None:
         self._target, self._path, self._host = target_of(url)
@@ -73,7 +73,7 @@ class PolicyService:
         """Return the service's decision on a question.
 
         :raises NotAllowed: if the question is too large.
-        :raises Unavailable: if there is none in time.
+        :raises Unavailable: if there is no decision in time.
         """
         until = monotonic() + WITHIN
         body = exact_json({"input": question}, _JSON).encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Steps over a connection that are no calls, and which policies judge all the same: events of triggers, and looks for evidence."""
+"""Steps over a connection that are not calls, but that policies judge: events of triggers, and looks for evidence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReadStep:
-    """Read that is no call: of events (``trigger``), or by an ``action`` for evidence."""
+    """Read that is not a call: of events (``trigger``), or by an ``action`` for evidence."""
 
     caller: Caller
     manifest: Manifest
@@ -22,7 +22,7 @@ class ReadStep:
     trigger: str | None = None
 
     def question(self, hook: str, workspace: str) -> dict[str, Any]:
-        """Return the question about it, without inputs and output."""
+        """Return the question about the read, without inputs and output."""
         more = {} if self.trigger is None else {"trigger": self.trigger}
         return {
             "hook": hook, "workspace": workspace, "caller": asker(self.caller), "connector": self.manifest.key,

@@ -1,7 +1,7 @@
-"""Ports of a runtime to what lasts beyond its process: database, files, rules, journal, management. Types alone: no call imports this.
+"""Ports of a runtime to storage beyond its process: database, files, rules, journal, management. They are only types: no call imports them.
 
-``jackfield.composition`` has the other ports, and chooses the implementation: the null objects of ``call.unstored``, or those of a package
-with a database.
+``jackfield.composition`` has the other ports, and chooses the implementation: the null objects of ``call.unstored``, or the classes of a
+package with a database.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Database(Protocol):
-    """Database of a process, as waits for its commits need it. Units are given its transaction."""
+    """Database of a process, as waits for its commits need it. It passes its transaction to units of work."""
 
     @property
     def dialect(self) -> Dialect:
@@ -34,7 +34,8 @@ class Database(Protocol):
 
     def submit(self, unit: Callable[[Any], Any], done: Callable[[Any, Exception | None], None]) -> Callable[[], bool]:
         """Queue ``unit`` for the next commit, after which ``done`` is called with its value or the error. Return a function that cancels
-        it: True if no part of it was or will be done."""
+        the unit; it returns True if no part of the unit was or will be done.
+        """
 
 
 class Dialect(Protocol):
@@ -42,7 +43,7 @@ class Dialect(Protocol):
 
     @property
     def bounds_each(self) -> bool:
-        """True if each statement and commit has a limit of its own, so that a commit of several need not have one as a whole."""
+        """True if each statement and commit has its own time limit, so that a commit of several units need not have one."""
 
 
 class Journal(Protocol):
@@ -50,7 +51,7 @@ class Journal(Protocol):
 
     @property
     def owes(self) -> bool:
-        """True if outcomes are not written yet."""
+        """True if outcomes of ended calls are not written yet."""
 
     def record_owed(self) -> None:
         """Write the outcomes that could not be written."""
@@ -62,12 +63,12 @@ class Journal(Protocol):
         """Return the keyed digest by which requests are compared."""
 
     def end_queued(self, identifier: str, result: Result) -> bool:
-        """Finish a queued invocation, claimed or not, as failed; return False if a worker has begun it."""
+        """Finish a queued invocation, claimed or not, as failed; return False if a worker has started it."""
 
     def find(self, identifier: str) -> Entry:
         """Return the entry of an invocation.
 
-        :raises InvalidInvocation: if there is none.
+        :raises InvalidInvocation: if there is no entry.
         """
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
@@ -76,7 +77,7 @@ class Journal(Protocol):
     def resolve(
         self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "", because: int | None = None
     ) -> Entry:
-        """Resolve an in-doubt entry with a person's answer, and the number of the look that shows it.
+        """Resolve an in-doubt entry with a person's answer; ``because`` is the number of the look that proves the answer.
 
         :raises InvalidInvocation: if there is no such entry, or it is not in doubt.
         """
@@ -86,32 +87,32 @@ class WorkspaceLimits(Protocol):
     """Limits of the workspaces of a process."""
 
     def begins(self, workspace: str, most: float) -> bool:
-        """Count a call as running; False if ``most`` run already."""
+        """Count a call as running; return False, and do not count it, if ``most`` run already."""
 
     def most(self, workspace: str, limit: str) -> float | None:
-        """Return one limit of a workspace; None if it has none."""
+        """Return one limit of a workspace; None if it is not limited."""
 
     def ends(self, workspace: str) -> None:
         """Count a call as ended."""
 
 
 class Time(Protocol):
-    """Time that all processes of a database judge by."""
+    """Clock that all processes of a database share."""
 
     def now(self) -> float:
         """Return the time, in seconds since 1970."""
 
 
 class Settings(Protocol):
-    """Settings of one workspace, as calls need them. They have the meaning of the workspace's JSON (docs/reference/http.md)."""
+    """Settings of one workspace, as calls need them. They mean the same as in the workspace's JSON (docs/reference/http.md)."""
 
     @property
     def keep_inputs(self) -> bool:
-        """True if the journal keeps redacted inputs."""
+        """True if the journal stores redacted inputs."""
 
     @property
     def limits(self) -> Mapping[str, float]:
-        """Return the limits by name; a missing name is no limit."""
+        """Limits by name; a missing name means no limit."""
 
     @property
     def quotas(self) -> Sequence[Mapping[str, Any]]:
@@ -123,29 +124,29 @@ class Settings(Protocol):
 
     @property
     def twins(self) -> str | None:
-        """Rule for an equal write without a key while one is open, ``join`` or ``allow``; None: as the process is set."""
+        """Rule for a write without a key that equals an open one: ``join`` or ``allow``; None for the process's rule."""
 
     @property
     def settle_absent(self) -> bool:
-        """True if a provider that has no trace of a call in doubt settles it, too."""
+        """True if a call in doubt is settled as failed when its provider has no trace of it."""
 
     def guard_of(self, connection: str | None) -> Mapping[str, Any] | None:
-        """Return the guard of a connection, or of inline values; None if it has none."""
+        """Return the guard of a connection, or of inline values; None if it has no guard."""
 
     def figures(self, paused: Mapping[str, Any]) -> str:
-        """Return a text with the figures for which a guard paused a connection."""
+        """Return a sentence with the figures for which a guard paused a connection."""
 
 
 class Kept(Protocol):
-    """Store of one runtime, as its end needs it."""
+    """Store of one runtime, as the runtime's end needs it."""
 
     @property
     def current(self) -> Journal | None:
-        """The journal, once it is open."""
+        """Journal, once it is open; None before."""
 
 
 class Readings(Protocol):
-    """Database of a process, as calls need it that ask for its state."""
+    """Database of a process, for calls that read its state."""
 
     @property
     def enabled(self) -> bool:
@@ -153,10 +154,10 @@ class Readings(Protocol):
 
     @property
     def answers_locally(self) -> bool:
-        """True if asking whether anything has changed takes no query."""
+        """True if checking for changes takes no query."""
 
     async def fix_state(self) -> None:
-        """Take the reading of this task's block, without blocking the event loop."""
+        """Read the state for this task's block, without blocking the event loop."""
 
 
 class Storage(Readings, Protocol):
@@ -184,20 +185,20 @@ class Storage(Readings, Protocol):
     def require(self, workspace: str) -> None:
         """Check that the database has this workspace.
 
-        :raises UnknownWorkspace: if it does not.
+        :raises UnknownWorkspace: if it does not have it.
         """
 
     def epoch(self) -> int:
-        """Return a reading of the database's epoch; always the same one without a database."""
+        """Return a reading of the database's epoch; always the same number without a database."""
 
     def one_state(self) -> AbstractContextManager[object]:
-        """Let all readings in the block be the first."""
+        """Return a block in which the first reading of the epoch stays valid."""
 
     def held(self, reading: int) -> AbstractContextManager[object]:
-        """Let all readings in the block be ``reading``."""
+        """Return a block in which every reading of the epoch is ``reading``."""
 
     def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None) -> Coroutine[Any, Any, T]:
-        """Return ``work()``, to be run in a task of its own, with one reading for all of it."""
+        """Return ``work()``, to be run in its own task, with one reading of the epoch throughout."""
 
     def bar(self, *paths: str) -> None:
         """Add files of this process that no tenant's ``$file`` reference may read."""
@@ -224,15 +225,15 @@ class Files(Protocol):
 
     @property
     def storage(self) -> Storage:
-        """Database that has the rows of the files."""
+        """Database with the rows of the files."""
 
     @property
     def together(self) -> int:
-        """Most bytes of the files that an invocation passes by value together."""
+        """Maximum total bytes of the files that an invocation passes by value."""
 
     @property
     def is_shared(self) -> bool:
-        """True if every process that uses the database is known to reach the files."""
+        """True if every process that uses the database is known to have access to the files."""
 
     @property
     def time(self) -> Time:
@@ -266,19 +267,20 @@ class Files(Protocol):
         kept: float | None = None,
     ) -> StoredFile:
         """Store content; an output that a call has ``returned`` may exceed the workspace's own limit. ``invocation`` is the ID of a queued
-        call, and ``kept`` the seconds for which it is kept, if less than usual."""
+        call; ``kept`` is the lifetime in seconds, if shorter than usual.
+        """
 
     def discard_lost(self, workspace: str, invocation: str) -> None:
         """Remove unfinished files of a queued invocation whose earlier process was lost."""
 
     def delete(self, workspace: str, identifier: str) -> bool:
-        """Delete a file; False if there is none."""
+        """Delete a file; return False if there is no such file."""
 
     def renew(self, workspace: str, identifiers: Iterable[str]) -> None:
-        """Let files outlive the idempotency key of an invocation that uses them now."""
+        """Extend the lifetime of files beyond the idempotency key of an invocation that uses them now."""
 
     def digests(self, workspace: str, owner: str | None, identifiers: Iterable[str]) -> dict[str, Any]:
-        """Return a digest of each file that ``find`` finds, by which requests are compared."""
+        """Return a digest of each file that ``find`` finds, for comparing requests."""
 
     def is_full(self, workspace: str) -> bool:
         """Return whether a workspace has a limit ``storageBytes`` and has reached it."""
@@ -288,19 +290,19 @@ class Access(Protocol):
     """Settings and access decisions of one workspace."""
 
     is_gone: bool
-    """True if ``settings`` were asked for and there was no such workspace."""
+    """True if the last read of ``settings`` found no such workspace."""
     lacks_policy: bool
-    """True if, as they were read last, a policy judges the calls of the database, and this process has none."""
+    """True if, by the last settings read, a policy judges the calls of the database, and this process has no policy."""
     epoch: Callable[[], int]
-    """Returns a reading that moves with connections, tokens, rules and settings."""
+    """Function that returns a reading that changes with connections, tokens, rules and settings."""
 
     @property
     def twins(self) -> str:
-        """Rule for an equal write without a key while one is open, where the settings have none: ``join`` or ``allow``."""
+        """Default rule for a write without a key that equals an open one: ``join`` or ``allow``."""
 
     @property
     def settle(self) -> str:
-        """Use of evidence about a doubt, the stricter of the operator's and the workspace's setting: ``off``, ``show``, ``on``."""
+        """Use of evidence about a doubt: the stricter of the operator's and the workspace's setting, ``off``, ``show`` or ``on``."""
 
     @property
     def storage(self) -> Readings:
@@ -308,10 +310,10 @@ class Access(Protocol):
 
     @property
     def settings(self) -> Settings:
-        """Present settings of the workspace."""
+        """Current settings of the workspace."""
 
     def authorizer(self, caller: Caller) -> Authorizer:
-        """Build the authorizer of a caller under the present settings."""
+        """Return the authorizer of a caller under the current settings."""
 
     def queued_by(self, stored: Mapping[str, Any]) -> Caller:
         """Return the caller of a queued invocation with their current rights; ``stored`` is the output of ``Caller.to_json``."""

@@ -27,8 +27,9 @@ T = TypeVar("T")
 
 
 class Queued:
-    """Base of ``Jackfield`` for queued calls, with the pipe and the waits. Queueing is the recording's: without a journal, no call is
-    queued."""
+    """Base of ``Jackfield`` for queued calls, with the pipe and the waits. The recording queues calls: without a journal, no call is
+    queued.
+    """
 
     pipeline: Pipe
     storage: Storage
@@ -39,7 +40,7 @@ class Queued:
         raise NotImplementedError
 
     def enqueue(self, invocation: RawInvocation, *, caller: Caller = LIBRARY, on_queued: OnQueued | None = None) -> Result | str:
-        """Queue an invocation for the workers, and run the statements ``on_queued`` in the same transaction. Return its id once it is on
+        """Queue an invocation for the workers, and run the statements ``on_queued`` in the same transaction. Return its ID once it is on
         disk, or the Result that its idempotency key replays: of status ``queued`` or ``running`` while the earlier invocation has not
         ended.
 
@@ -50,7 +51,7 @@ class Queued:
     def prepare(self, invocation: RawInvocation, *, caller: Caller = LIBRARY) -> Draft:
         """Admit and check an invocation as ``enqueue_many`` does, queue nothing, and return the entry that it would have.
 
-        :raises JackfieldError: if it is refused.
+        :raises JackfieldError: if the invocation is refused.
         """
         return self._queued(lambda call: self.pipeline.recording.prepared(self.pipeline, invocation, call), caller)
 
@@ -61,8 +62,8 @@ class Queued:
     def enqueue_many(self, invocations: Iterable[Mapping[str, Any] | str | bytes], *, caller: Caller = LIBRARY) -> list[Enqueued | Result]:
         """Queue invocations in order, in one commit: several thousand a second. Pass a thousand at a time to bound memory.
 
-        A refused one is a failed Result and does not affect the others. If an idempotency key is already held, the call is not queued
-        again: the outcome is the earlier invocation with this key, or its Result once it has ended.
+        A refused invocation is a failed Result and does not affect the others. If an idempotency key is already in use, the call is not
+        queued again: the outcome is the earlier invocation with this key, or its Result once it has ended.
 
         :raises InvalidInvocation: if one invocation is passed instead of several.
         """
@@ -72,10 +73,11 @@ class Queued:
             return self.pipeline.recording.enqueue_many(self.pipeline, invocations, caller, self._in_thread)
 
     def cancel(self, identifier: str) -> bool:
-        """Cancel an invocation that has not been sent, whether queued or running, or a job that the provider can cancel. Return False if
-        it is too late.
+        """Cancel an invocation that has not been sent, whether queued or running, or a job that the provider can cancel. Return False if it
+        is too late.
 
-        An invocation in another process is asked to stop: servers check each second, commands and programs that use the library never do.
+        An invocation in another process is requested to stop: servers check each second, commands and programs that use the library never
+        do.
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """
@@ -98,8 +100,9 @@ class Queued:
         settles: bool = False,
     ) -> Result:
         """Wait for the end of an invocation that is queued or runs, for at most ``timeout`` seconds (default: until it ends), or until
-        another thread sets ``cancelled``. Return its Result, or one of status ``running`` or ``queued``. This thread polls a job while
-        nobody else does. With ``settles``, it also waits for the end of a doubt that evidence may settle, and looks for evidence.
+        another thread sets ``cancelled``. Return its Result, or a Result of status ``running`` or ``queued``. This thread polls a job
+        while no other process does. With ``settles``, it also looks for evidence and waits for the end of a doubt that evidence may
+        settle.
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """
@@ -111,6 +114,8 @@ class Queued:
         return await self.pipeline.recording.awaited(self.pipeline, identifier, self._looping(), None, settles=settles)
 
     async def poll(self, claimed: ClaimedJob) -> Result | None:
-        """Poll a job that this process has claimed, in asyncio; return its Result if it has ended, and no call here waits for it."""
+        """Poll a job that this process has claimed, in asyncio. Return its Result if it has ended, and no call here waits for it; else
+        None.
+        """
         result = await self.pipeline.recording.polled(self.pipeline, claimed, self._looping())
         return None if claimed.id in self.pipeline.live else result

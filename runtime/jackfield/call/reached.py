@@ -1,8 +1,7 @@
-"""Records of a call that its end reads, wherever it ends: the request, the progress, and the end.
+"""Records of a call that its end reads, at whichever stage it ends: the request, the progress, and the end.
 
-In order: ``How``, which a surface makes; ``Asked``, once it is parsed; ``call_records.Found``, once its plan is found; ``Checked``, once
-its inputs are valid; and ``Ended``. ``Reached`` is the page's note of how far it has come. All are plain classes, which are the fastest to
-make.
+In order: ``How``, which a surface makes; ``Asked``, once the call is parsed; ``call_records.Found``, once its plan is found; ``Checked``,
+once its inputs are valid; and ``Ended``. ``Reached`` notes the progress. All are plain classes, which are the fastest to make.
 """
 
 from __future__ import annotations
@@ -35,22 +34,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Terms:
-    """Terms of one call. Calls with the same plan and caller share them while catalog, connections, rules and settings are as they were."""
+    """Terms of one call. Calls with the same plan and caller share them while catalog, connections, rules and settings are unchanged."""
 
     keeps: bool = False
-    """True if the workspace keeps the inputs of its invocations."""
+    """True if the workspace stores the inputs of its invocations."""
     is_guarded: bool = False
     """True if suppressed recipients are refused."""
     joins: bool = False
-    """True if an equal write of the same caller that is open answers it, unless it has a key."""
+    """True if an equal open write of the same caller answers the call, unless the call has a key."""
     limits: Mapping[str, float] = field(default_factory=dict)
     """Limits of the workspace."""
     asks: str | None = None
-    """Rule that lets the call wait for a person's approval; None if there is none."""
+    """Sentence that names the rule by which the call waits for a person's approval; None if there is none."""
     settle: str = "off"
-    """Handling of evidence about a doubt of the workspace: ``off``, ``show`` or ``on``."""
+    """Use of evidence about a doubt in the workspace: ``off``, ``show`` or ``on``."""
     quotas: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    """Quotas on effects, by whose they are: the ``workspace``'s, the caller's ``token``'s and the ``connection``'s."""
+    """Quotas on effects, by owner: the ``workspace``, the caller's ``token`` and the ``connection``."""
 
 
 NO_TERMS = Terms()
@@ -58,7 +57,7 @@ NO_TERMS = Terms()
 
 
 class Planned(Protocol):
-    """Plan of a call, as those see it who end the call: the manifest of its action, and its target."""
+    """Plan of a call, as the code that ends the call sees it: the manifest of its action, and its target."""
 
     manifest: Manifest
     action: ActionManifest
@@ -76,7 +75,7 @@ class Attempting(Protocol):
     """Attempts of a call, as the code that ends the call sees them.
 
     - ``conceals``: a policy may withhold the provider's answer: no error quotes the answer, and its exchanges are stored without it.
-    - ``returned``: the ids of the files that the attempts have stored of the output.
+    - ``returned``: the IDs of the output's files that the attempts have stored.
     """
 
     asked: Asked
@@ -97,7 +96,7 @@ class Attempting(Protocol):
 
     @property
     def count(self) -> int:
-        """Number of attempts started at the provider's operation."""
+        """Number of attempts at the provider's operation."""
 
     def ended(self, error: JackfieldError) -> JackfieldError:
         """Return the error that ends the run, with its cause."""
@@ -112,7 +111,7 @@ class Attempting(Protocol):
         """Return the error that ends a run whose answer cannot be used."""
 
     def lost_credentials(self, error: JackfieldError) -> bool:
-        """Return whether the provider refuses the credentials, and only a person can replace them."""
+        """Return whether the provider refuses credentials that only a person can replace."""
 
 
 class Given:
@@ -120,8 +119,8 @@ class Given:
 
     - ``body``: the invocation as JSON, as it was received.
     - ``inputs``: the inputs of the invocation, with stored files once these have been read.
-    - ``files``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
-    - ``sources``: files that the action reads as streams, by id.
+    - ``files``: files that the caller passed as Python objects, by their IDs in ``inputs``.
+    - ``sources``: files that the action reads as streams, by ID.
     """
 
     __slots__ = ("body", "files", "inputs", "sources")
@@ -147,17 +146,18 @@ class Asked:
 
     @property
     def inline(self) -> object:
-        """Values of an inline connection as received; None without one."""
+        """Values of an inline connection as received; None for another connection."""
         connection = self.invocation.connection
         return None if connection is None or isinstance(connection, str) else connection.get("values")
 
     def redactor(self, plan: Planned | None) -> Redactor | None:
         """Return a redactor of the secrets of the connection and the inputs, before the connection is open; None if there are none. Even a
-        refusal needs them, since it may quote another value or an input that contains the secret."""
+        refusal needs the redactor, since it may quote another value or an input that contains the secret.
+        """
         return joined(self.connection_redactor(plan), None if plan is None else plan.secrets_in(self.given.inputs))
 
     def connection_redactor(self, plan: Planned | None) -> Redactor | None:
-        """Return a redactor of the connection's secrets that are known before it is open."""
+        """Return a redactor of the connection's secrets that are known before the connection is open."""
         target = None if plan is None else plan.target
         if target is not None:
             return Redactor(hidden_values(target.kind.schema, target.values))
@@ -165,12 +165,12 @@ class Asked:
 
 
 class Reached:
-    """Progress of a call. The page writes it, and the code that ends the call reads it.
+    """Progress of a call. The pipeline writes it, and the code that ends the call reads it.
 
-    - ``asked``: once it is parsed.
-    - ``plan``: once it is found.
-    - ``attempts``: once its connection is found.
-    - ``parts``: of gates in the call, once they are chosen, and at which ``points`` they act.
+    - ``asked``: set once the call is parsed.
+    - ``plan``: set once it is found.
+    - ``attempts``: set once the call's connection is found.
+    - ``parts``: parts of gates in the call, once they are chosen, which act at ``points``.
     """
 
     __slots__ = ("asked", "attempts", "how", "parts", "plan", "points")
@@ -207,7 +207,9 @@ class Reached:
         return self.how.ended(self.how.meta.attempts if self.attempts is None else self.attempts.count)
 
     def release(self) -> None:
-        """Release references to this call once it has ended: cycles would keep its inputs and output until a garbage collection."""
+        """Release references to this call once it has ended. Reference cycles would hold its inputs and output until a garbage
+        collection.
+        """
         attempts, self.parts, self.points = self.attempts, (), NO_POINTS
         if self.asked is not None:
             self.asked.row = None
@@ -219,7 +221,7 @@ class Reached:
 class Ended:
     """End of a call: the Result for the caller, and the recorded Result.
 
-    - ``attempts``: the attempts made; None if none was.
+    - ``attempts``: the attempts made; None if none was made.
     - ``undecided``: an output without a policy's decision, with its context, for the journal; None if there is none.
     """
 
@@ -236,10 +238,10 @@ class Ended:
         self.recorded = result if recorded is None else recorded
 
     def shown(self, result: Result) -> Ended:
-        """Return the end of a call whose caller is shown another Result than the recorded one."""
+        """Return the end with ``result`` for the caller, and the recorded Result unchanged."""
         return Ended(result, self.attempts, self.recorded, self.undecided)
 
 
 def joined(own: Redactor | None, given: Redactor | None) -> Redactor | None:
-    """Return one redactor of the secrets of two; None if both are."""
+    """Return one redactor of the secrets of two; None if both are None."""
     return own if given is None else given if own is None else own.joined(given)

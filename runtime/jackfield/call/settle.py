@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"/[0-9]+(?=/|$)")
 
 
 def check_output(output: Mapping[str, Any], plan: Plan, *, preview: bool = False) -> tuple[Mapping[str, Any], ...]:
-    """Validate the output, or the preview, against the action's schema of it. Return the differences where the schema only describes it.
+    """Validate the output, or the preview, against the action's schema. If the schema is only descriptive, return the differences.
 
     :raises InvalidOutput: if it does not match, which is a bug of the connector; the message names members, never values.
     """
@@ -55,7 +55,7 @@ def check_output(output: Mapping[str, Any], plan: Plan, *, preview: bool = False
 
 
 def _differences(faults: Sequence[Detail]) -> tuple[Mapping[str, Any], ...]:
-    """Word differences, each once: the items of a list mostly differ in the same way."""
+    """Return warnings for differences, each once, since the items of a list mostly differ in the same way."""
     alike: dict[tuple[str, str | None], list[Detail]] = {}
     for fault in faults:
         alike.setdefault((_NUMBER.sub("/*", fault.path), fault.keyword), []).append(fault)
@@ -68,7 +68,7 @@ def _as_well(others: int) -> str:
 
 
 def _difference(fault: Detail) -> str:
-    """Word a difference without the value, which is the provider's."""
+    """Return the message of a difference, without the value, which is the provider's."""
     if fault.message.startswith(_NO_JSON):
         return f"is null here: it {fault.message}"
     if fault.keyword == "required":
@@ -77,11 +77,11 @@ def _difference(fault: Detail) -> str:
 
 
 _MOST_WITHHELD = 10
-"""Withheld members that warnings name, one in each."""
+"""Maximum number of warnings about withheld members, each of which names one member."""
 
 
 def recorded(result: Result, plan: Plan, *, queued: bool) -> Result:
-    """Return a successful Result as the journal keeps it, and as everyone but its caller sees it: without the secrets of its output.
+    """Return a successful Result as the journal stores it, and as everyone but its caller sees it: without the secrets of its output.
 
     An output that hands out credentials is secret as a whole; any other by the marks of its schema. Up to 20 of these values, of 8 or more
     characters, are also masked in other members.
@@ -107,7 +107,7 @@ def recorded(result: Result, plan: Plan, *, queued: bool) -> Result:
 
 
 def without(result: Result, given: Redactor | None) -> Result:
-    """Return a Result as records keep it: ``given``, such as an input that is secret, is masked wherever the provider sends it back."""
+    """Return a Result for the record: secrets of ``given``, such as secret inputs, are masked wherever the provider returned them."""
     if given is None or result.output is None:
         return result
     mask, meta = OutputMask(given), result.meta
@@ -129,7 +129,7 @@ def _with_withheld(withheld: Sequence[str], warnings: Sequence[Mapping[str, Any]
 
 
 def _concealment(found: Concealed, *, queued: bool) -> Mapping[str, Any]:
-    """Return the warning that a record does not have everything that the call returned."""
+    """Return the warning that a record lacks a part of the call's output."""
     named = ", ".join(f"'{shown(place)}'" for place in found.places if place)
     more = f" and {found.count - len(found.places)} more" if found.count > len(found.places) else ""
     what = f"the secrets of the output ({named}{more})" if named else "the output"
@@ -139,9 +139,9 @@ def _concealment(found: Concealed, *, queued: bool) -> Mapping[str, Any]:
 
 
 def settled(attempts: Attempts, output: Mapping[str, Any]) -> Ended:
-    """Judge and mask the output of a success; return it as its caller is shown it, and as the journal keeps it.
+    """Judge and mask the output of a success; return its forms for the caller and for the journal.
 
-    :raises JackfieldError: if the output breaks its schema: of an action that may have changed something, a doubt.
+    :raises JackfieldError: if the output breaks its schema: a doubt, if the action may have changed something.
     """
     asked, plan = attempts.asked, attempts.plan
     meta, paging = asked.how.meta, plan.code.pagination
@@ -174,9 +174,10 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Ended:
 
 
 def _refuse_part(attempts: Attempts, output: Mapping[str, Any]) -> None:
-    """Fail a call of which the provider carried out a part only.
+    """Raise an error for a call that the provider carried out only in part.
 
-    :raises FailedInPart: with a detail for each entry that failed, which points into the inputs, and the output as the provider's details.
+    :raises FailedInPart: with a detail for each entry that failed, which points into the inputs, and the output as the provider's
+        details.
     """
     parts = [warning for warning in attempts.remarks.warnings if isinstance(warning, FailedEntries)]
     if not parts:
@@ -194,9 +195,9 @@ def _refuse_part(attempts: Attempts, output: Mapping[str, Any]) -> None:
 
 
 def _shown(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """Mask the connection's secrets in the output; return it with the places of members that are withheld.
+    """Mask the connection's secrets in the output; return it with the places of withheld members.
 
-    :raises JackfieldError: if a page token has one: neither that token nor a part of it could fetch the next page.
+    :raises JackfieldError: if a page token has a secret: neither the token nor a part of it could fetch the next page.
     """
     opening, paging = attempts.opening, attempts.plan.code.pagination
     if opening is None:
@@ -212,7 +213,7 @@ def _shown(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, 
 
 
 def _paging() -> ModuleType:
-    """Return the module of lists: most actions have none."""
+    """Import and return the module of lists, which most actions do not need."""
     from jackfield.call import paging
 
     return paging
@@ -241,8 +242,9 @@ async def rehearsed(attempts: Attempts) -> Result:
 
 
 def _request(attempts: Attempts, describe: Callable[[Any], Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
-    """Describe the request of a call from its inputs, in which secrets are masked; None where the description needs data that only the call
-    has."""
+    """Describe the request of a call from its inputs, with secrets masked. None if the description needs data that only the
+    real call has.
+    """
     given, code, redactor = attempts.asked.given, attempts.plan.code, attempts.redactor
     try:
         shown, context = masked(attempts.plan.action.inputs, given.inputs), {"files": given.sources}

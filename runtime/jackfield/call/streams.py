@@ -20,7 +20,7 @@ Event = Mapping[str, Any]
 
 
 class Stream:
-    """Events of a call that runs in a thread of its own, for ``for`` or ``async for``; ``result`` is its Result.
+    """Events of a call that runs in its own thread, for ``for`` or ``async for``; ``result`` is its Result.
 
     A reader who leaves, by ``close`` or by dropping the stream, ends a ``read``; any other action runs to its end.
     """
@@ -59,9 +59,9 @@ class Stream:
 
     @property
     def result(self) -> Result:
-        """The Result. Before the end it is waited for; events that have not been read by then are dropped.
+        """Result of the call. Before the end this waits, and drops the events that have not been read.
 
-        :raises Internal: if the call has none, since its thread was ended (``sys.exit``).
+        :raises Internal: if there is none, since its thread was ended (``sys.exit``).
         """
         self._channel.drop()
         if not self._outcome:
@@ -69,7 +69,7 @@ class Stream:
         return self._outcome[0]
 
     def close(self) -> None:
-        """Read no more: a ``read`` ends; nothing that was not sent is sent any more."""
+        """Stop reading. A ``read`` ends; any other action sends nothing that it has not begun to send."""
         self._cancelled.set()
         self._channel.leave()
 

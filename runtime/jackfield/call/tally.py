@@ -32,13 +32,13 @@ DONE_BEFORE = {
 _EARLIER = Detail("", "an earlier attempt had an unclear outcome and may have taken effect; this is the outcome of its retry")
 _LAST = Detail("", "the outcome of the last attempt is unknown: it may have taken effect")
 EVERY = 0
-"""Marker number of a call with ``idempotent_by="key"``: all its attempts carry this marker, since the provider compares their requests."""
+"""Marker number of a call with ``idempotent_by="key"``. All its attempts carry this marker, since the provider compares their requests."""
 _MAX_LOGGED = 100
-"""Limit of attempts of one invocation recorded in the journal."""
+"""Maximum number of attempts of one invocation recorded in the journal."""
 
 
 def shares_marker(marker: Marker | None, declared: Effect, inputs: Mapping[str, Any]) -> bool:
-    """Return whether all attempts of a call carry one marker: a provider compares the requests of one key."""
+    """Return whether all attempts of a call carry one marker, since a provider compares the requests of one key."""
     return declared != "write" or (marker is not None and marker.is_shared(inputs))
 
 
@@ -59,7 +59,8 @@ def repeated(error: JackfieldError, *, is_doubt: bool = False, has_key: bool = F
     """Return a copy of ``error`` that says that its own or an earlier attempt may have taken effect. A refusal of a repeat is often due to
     that effect, whatever its code.
 
-    ``is_doubt``: a doubt is made of it, which says so of the last attempt itself. ``has_key``: the provider knows a key of the caller's.
+    ``is_doubt``: the caller turns the error into a doubt, which says so about the last attempt. ``has_key``: the provider knows the
+    caller's key.
     """
     is_last = error.sent is Sent.UNKNOWN
     if isinstance(error, InDoubt) or (is_last and is_doubt) or {_EARLIER, _LAST} & {*error.details}:
@@ -87,30 +88,31 @@ class Tally:
     failed: int = 0
     """Attempts that failed after they had begun."""
     fetched: bool = False
-    """True once an attempt, or the one for a page, has succeeded."""
+    """True once an attempt, for one of several pages too, has succeeded."""
     doubtful: bool = False
     """True if an attempt may have taken effect and must not be repeated."""
     unclear: bool = False
-    """True if a changing attempt may have taken effect, whatever a later one is answered: a later refusal may be due to it."""
+    """True if a changing attempt may have taken effect. A later refusal may be due to that effect."""
     unannounced: bool = False
-    """True once an attempt has succeeded without announcing a request: it may have needed none."""
+    """True once an attempt has succeeded without reporting a request: it may have needed none."""
     done: tuple[Answered, ...] = ()
-    """Requests that succeeded and that no other invocation may repeat."""
+    """Requests that succeeded and that must not be repeated by another invocation."""
     last: JackfieldError | None = None
-    """Last failure of an attempt, of opening the connection or of reading the provider's limits: the cause, if the deadline then ends a
-    wait."""
+    """Last failure of an attempt, of opening the connection or of reading the provider's limits. It is the cause if a wait then exceeds the
+    deadline.
+    """
     failures: int = 0
-    """Number of such failures in a row."""
+    """Number of consecutive failures of the kinds in ``last``."""
     log: list[dict[str, Any]] = field(default_factory=list)
     """A line for each of the first hundred attempts, for the journal."""
     exchanges: list[Exchange] | None = None
-    """Last requests and responses of the action; None where none is kept."""
+    """Last requests and responses of the action; None if they are not recorded."""
     sees_bodies: bool = False
-    """True if the bodies of these requests and responses are kept, too."""
+    """True if the bodies of these requests and responses are recorded, too."""
     tried: int = 0
-    """Attempts that were prepared, begun or not."""
+    """Number of attempts that were prepared, begun or not."""
     markers: dict[int, str] = field(default_factory=dict)
-    """Markers of attempts that may have taken effect, by number; each attempt has its own marker, or all share that of ``EVERY``."""
+    """Markers of attempts that may have taken effect, by number. Each attempt has its own marker, or all share the marker ``EVERY``."""
     shares_marker: bool = False
     """True if all attempts carry one marker, if they carry any."""
 
@@ -119,7 +121,7 @@ class Tally:
         return partial(self._marker, make, EVERY if self.shares_marker else self.tried)
 
     def _marker(self, marking: Callable[[int], str], number: int) -> str:
-        """Return the marker of an attempt, which is made when its client first asks for it."""
+        """Return the marker of an attempt; make it when its client first needs it."""
         found = self.markers.get(number)
         if found is None:
             found = self.markers[number] = marking(number)
@@ -131,7 +133,7 @@ class Tally:
             self.last, self.failures = error, self.failures + 1
 
     def ended(self, error: JackfieldError, *, has_key: bool) -> JackfieldError:
-        """Return the error that ends the run, as ``Attempts.ended`` says. ``has_key``: the provider knows a key of the caller's."""
+        """Return the error that ends the run, as ``Attempts.ended`` does. ``has_key``: the provider knows the caller's key."""
         if self.last is not None and isinstance(error, TimedOut) and error.unexplained and error.sent is Sent.NOTHING:
             error = self.last
         if error is self.last and self.failures > 1 and not isinstance(error, NotYet):
@@ -153,7 +155,7 @@ class Remarks:
     open_end: bool = False
     """True if the action could not tell whether the last page that it fetched is the list's last one."""
     handed: int = 0
-    """Number of events that the action has handed on."""
+    """Number of events that the action has emitted."""
 
     def take(self, call: Call) -> None:
         """Add the remarks of a successful attempt."""
@@ -163,7 +165,7 @@ class Remarks:
             self.warnings = (*self.warnings, *call.warnings)[:MAX_WARNINGS]
 
     def warn(self, message: str) -> None:
-        """Add a warning of the runtime itself."""
+        """Add a warning by the runtime."""
         self.warnings = (*self.warnings, Detail("", message))[:MAX_WARNINGS]
 
 

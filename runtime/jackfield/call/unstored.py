@@ -36,7 +36,7 @@ def _refuse(*_given: object, **_options: object) -> NoReturn:
 def required(journal: T | None) -> T:
     """Return the journal.
 
-    :raises InvalidInvocation: if there is none.
+    :raises InvalidInvocation: if there is no journal.
     """
     if journal is None:
         raise _unrecorded()
@@ -65,7 +65,7 @@ class NoStorage:
     def require(self, workspace: str) -> None:
         """Refuse any workspace but ``default``, which always exists.
 
-        :raises InvalidInvocation: for another one.
+        :raises InvalidInvocation: for any other workspace.
         """
         if workspace != _ALWAYS:
             raise no_database()
@@ -75,21 +75,21 @@ class NoStorage:
         return 0
 
     def one_state(self) -> AbstractContextManager[object]:
-        """Return a block without meaning: there is one state."""
+        """Return an empty context: without a database the state never changes."""
         return nullcontext()
 
     def held(self, reading: int) -> AbstractContextManager[object]:
-        """Return a block without meaning: there is one state."""
+        """Return an empty context: without a database the state never changes."""
         del reading
         return nullcontext()
 
     def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None) -> Coroutine[Any, Any, T]:
-        """Return ``work()``: there is one state."""
+        """Return ``work()``: without a database the state never changes."""
         del reading
         return work()
 
     async def fix_state(self) -> None:
-        """Do nothing: there is one state."""
+        """Do nothing: without a database the state never changes."""
 
     def bar(self, *paths: str) -> None:
         """Add files of this process that no tenant's ``$file`` reference may read."""
@@ -104,12 +104,12 @@ class NoStorage:
         return allowed_hosts((), self.environment)
 
     def shared_setting(self, name: str) -> str:
-        """Return nothing: no process shares it."""
+        """Return an empty string: no setting is shared."""
         del name
         return ""
 
     def renewed(self) -> list[Callable[[], None]]:
-        """Return nothing to put to use: there is no file to read again."""
+        """Return an empty list: there is no file to read again."""
         return []
 
     def close(self) -> None:
@@ -128,11 +128,11 @@ class NoFiles:
         self.storage = storage
 
     def find(self, workspace: str, identifier: str, owner: str | None = None) -> None:
-        """Find nothing: an input that refers to a file is refused at its place."""
+        """Return None, so that an input that refers to a file is refused at its place."""
 
 
 class NoAccess:
-    """Access of a workspace without rules: a caller's own hold alone. ``names`` returns the names and types of its connections."""
+    """Access of a workspace without rules: only the caller's own limits apply. ``names`` returns the names and types of its connections."""
 
     is_gone, lacks_policy, twins, settle = False, False, "allow", "off"
     settings = workspaces = property(_refuse)
@@ -141,12 +141,12 @@ class NoAccess:
         self.storage, self.epoch, self._names = storage, storage.epoch, names
 
     def authorizer(self, caller: Caller) -> Authorizer:
-        """Build the authorizer of a caller."""
+        """Return the authorizer of a caller."""
         ended = caller.end
         return Authorizer(Rules(), caller.rules, caller.scope, self._names, ended=ended, remote=caller.remote)
 
     def queued_by(self, stored: Mapping[str, Any]) -> Caller:
-        """Refuse: nothing was queued.
+        """Refuse, since nothing was queued.
 
         :raises InvalidInvocation: always.
         """
@@ -155,8 +155,9 @@ class NoAccess:
 
 
 class Unrecorded:
-    """Recording of a runtime without a journal: it stores nothing, and refuses steps that need a journal. ``advice`` returns more text for
-    a hint."""
+    """Recording of a runtime without a journal: it stores nothing, and refuses steps that need a journal. ``advice`` returns an addition to
+    the hint.
+    """
 
     def __init__(self, advice: Callable[[], str] = str) -> None:
         self._advice = advice
@@ -171,7 +172,7 @@ class Unrecorded:
             raise _refused("/context/notify", "events need a database", "notify", self._advice())
 
     def enqueue_many(self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
-        """Refuse each invocation by a Result of its own."""
+        """Return a refusal for each invocation."""
         del pipeline
         return [failed(How(waiter, caller).ended(), _unrecorded(self._advice())) for _ in given]
 
