@@ -1,4 +1,4 @@
-"""Waits of the pipe for two kinds of callers: threads, where its coroutines never suspend, and event loops (``on_loop``)."""
+"""Waits of the calls' pipe for two kinds of callers: threads, where its coroutines never suspend, and event loops (``on_loop``)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WORKERS, _OPENERS = 64, 256
-"""Threads of a runtime under event loops: of actions, and of openings of connections, which sources of credentials may hold up."""
+"""Maximum threads of a runtime under event loops: for actions, and for opening connections, which slow sources of credentials may block."""
 
 
 class Until(NamedTuple):
@@ -42,29 +42,29 @@ class Until(NamedTuple):
 
 
 class Waiter(Protocol):
-    """How a run waits: each of its coroutines suspends only in these eight."""
+    """Protocol of a run's waits: its coroutines suspend only in these methods."""
 
     suspends: bool
-    """True if long computations wait for their turn, or would hold up others."""
+    """True if long computations wait for their turn, or would block other calls."""
 
     async def call(
         self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
     ) -> T:
         """Call a function that may block.
 
-        ``inline_ok``: the call is faster than a switch to a thread, so it may run in the event loop. ``executor``: the threads for it under
-        an event loop, if not those that all calls share. ``until``: the call is not awaited for longer where it runs in another thread.
+        ``inline_ok``: the call is faster than a switch to a thread, so it may run in the event loop. ``executor``: its threads under an
+        event loop, by default those that all calls share. ``until``: end of the wait for a call in another thread.
         """
 
     async def ask(self, function: Callable[[], T]) -> T:
-        """Call a function that only waits for the database: in a server, in a few threads reserved for it, and at most until the call's
+        """Call a function that only waits for the database. In a server it runs in a few reserved threads, at most until the call's
         deadline.
 
-        :raises Unavailable: if it has no answer by then.
+        :raises Unavailable: if there is no answer by then.
         """
 
     async def fix_state(self, storage: Readings) -> None:
-        """Read the state on which this call runs; an event loop must not block on the server that holds it."""
+        """Read the state on which this call runs, without blocking an event loop on the server that holds the state."""
 
     async def open(
         self,
@@ -75,10 +75,10 @@ class Waiter(Protocol):
         inline_ok: Callable[[], bool],
         executor: Executor | None = None,
     ) -> T:
-        """Call a function that fetches credentials, in a slot of their source if other calls would have to wait for its thread."""
+        """Call a function that fetches credentials, in a slot of their source if its thread would block other calls."""
 
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
-        """Call a function that computes for long and waits for nothing; in a server, one such call at a time.
+        """Call a function with a long computation that waits for nothing; in a server, one such call at a time.
 
         :raises TimedOut: if its turn has not come by ``deadline``.
         """
@@ -90,7 +90,7 @@ class Waiter(Protocol):
         """Wait for ``seconds``, or until ``cancelled`` is set."""
 
     async def record(self, database: Database, unit: Unit) -> Any:
-        """Commit a unit, grouped with concurrent ones, and return its value once it is on disk."""
+        """Commit a unit, grouped with concurrent units, and return its value once it is on disk."""
 
 
 class LoopThread(ProcessLocal):
@@ -107,16 +107,17 @@ class LoopThread(ProcessLocal):
         self._lock = threading.Lock()
 
     def _leave_to_parent(self) -> None:
-        """Reset in a forked child. The parent's loop is kept but unused: closing it would change the selector shared with the parent."""
+        """Reset in a forked child. The parent's loop stays referenced and unused, since closing it would change the selector shared with
+        the parent.
+        """
         self._inherited.append(self._loop)
         self._begin_anew()
 
     def run(self, coroutine: Coroutine[Any, Any, T], until: Until | None = None) -> T:
         """Run a coroutine to completion; callable from any other thread. While Python shuts down, it runs in the calling thread.
 
-        :raises Unavailable: if a loop runs in the calling thread at that time.
-        :raises JackfieldError: the error of ``until``, if this or another coroutine still blocks the loop at that time; the loop is left to
-            them.
+        :raises Unavailable: if Python shuts down and a loop runs in the calling thread.
+        :raises JackfieldError: the error of ``until``, if a coroutine still blocks the loop at that time; the loop is then abandoned.
         """
         import asyncio
 
@@ -147,7 +148,9 @@ class LoopThread(ProcessLocal):
             self._running.discard(future)
 
     def close(self) -> None:
-        """Wait for the coroutines of the loop (each run has its deadline), cancel tasks that they left behind, and stop the loop."""
+        """Wait for the coroutines of the loop (each run has its deadline), cancel the tasks that they started and left, and
+        stop the loop.
+        """
         with self._lock:
             loop, self._loop = self._loop, None
         if loop is not None and self._thread is not None:
@@ -173,7 +176,7 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that runs in this thread; None if there is none, as while another thread imports asyncio."""
+    """Return the event loop that runs in this thread; None if there is none. While another thread imports asyncio, there is none."""
     find = getattr(sys.modules.get("asyncio"), "get_running_loop", None)
     try:
         return None if find is None else find()
@@ -193,8 +196,8 @@ async def _cancel_others() -> None:
 class InThread:
     """Waiter of a synchronous caller: everything happens in its thread, so no coroutine of the run ever suspends.
 
-    With ``on_time``, calls with a deadline run in other threads, so that none is awaited for longer. With ``turn``, long computations wait
-    for theirs.
+    With ``on_time``, calls with a deadline run in other threads, and the caller stops waiting at the deadline. With ``turn``, long
+    computations wait for their turn.
     """
 
     __slots__ = ("_clock", "_loop", "_on_time", "_turn", "suspends")
@@ -233,7 +236,7 @@ class InThread:
         return await self.call(function, inline_ok=inline_ok(), executor=executor, until=until)
 
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
-        """Call a function that computes for long."""
+        """Call a function with a long computation, when its turn comes."""
         return in_callers_thread(partial(in_turn, self._turn, function, deadline))
 
     async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:
@@ -250,7 +253,7 @@ class InThread:
 
 
 class AtEnd(InThread):
-    """Waiter of a task while Python ends, or after the end of the runtime: no thread can be started, so all of it holds up the loop."""
+    """Waiter of a task while Python ends, or after the end of the runtime. No thread can be started, so every call blocks the loop."""
 
     __slots__ = ()
 
@@ -272,9 +275,9 @@ def run_in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def in_turn(turn: Turn | None, function: Callable[[], T], deadline: Deadline | None) -> T:
-    """Call ``function`` when it is its turn.
+    """Call ``function`` when its turn comes.
 
-    :raises TimedOut: if that has not come by ``deadline``.
+    :raises TimedOut: if the turn has not come by ``deadline``.
     """
     if turn is None:
         return function()

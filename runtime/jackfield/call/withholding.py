@@ -1,4 +1,4 @@
-"""Withholding of members of a Result: of its output, of a provider's error, and of other members that repeat them."""
+"""Withholding of members of a Result: of its output, of a provider's error, and of other members that repeat withheld values."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from jackfield.invocation.result import Meta
 
 Place = tuple[str, tuple[str, ...]]
-"""A JSON Pointer, and its steps."""
+"""JSON Pointer, and its steps."""
 ALL: Place = ("", ())
 EACH = "*"
-"""Step of a pointer that stands for each item of a list."""
+"""Step of a pointer that matches each item of a list."""
 
 
 def without(result: Result, places: Iterable[Place], why: str, *, names_all: bool = False) -> Result:
-    """Return a Result without some members of its output, or of its error's ``provider.details``, and with a warning for each.
+    """Return a Result without some members of its output, or of its error's ``provider.details``, and with a warning for each member.
 
-    A failure with a withheld member keeps its code and the runtime's own words: no other text can be told apart from the provider's. So
-    does a failure without details, and one for which a policy lists all members to keep (``names_all``). Where ``meta`` repeats a withheld
-    value, the value is masked; a page token with such a value is left out. A Result without withheld members is returned as it is.
+    A failure with a withheld member, or without details, keeps its code and the runtime's own message: other texts may be the provider's.
+    So does a failure for which a policy lists all permitted members (``names_all``). If ``meta`` repeats a withheld value, the value is
+    masked; a page token with such a value is left out. A Result without withheld members is returned unchanged.
     """
     error, listed = result.error, [*places]
     if not listed and not (names_all and error is not None):
@@ -47,12 +47,12 @@ def without(result: Result, places: Iterable[Place], why: str, *, names_all: boo
 
 
 def missing(content: Any, places: Iterable[Place]) -> list[str]:
-    """Return the pointers of a policy that point at nothing in a content: perhaps it names another form of it."""
+    """Return the pointers of a policy that match nothing in a content. They may refer to another form of it."""
     return sorted(text for text, steps in set(places) if steps and not any(True for _ in _meant(content, steps)))
 
 
 def others(content: Any, kept: Collection[tuple[str, ...]], done: tuple[str, ...] = ()) -> Iterator[Place]:
-    """Generate the places of a content that none of the ``kept`` pointers leads to or into."""
+    """Yield the places of a content that no ``kept`` pointer contains or leads through."""
     if () in kept:
         return
     if not kept or not isinstance(content, Mapping | list):
@@ -89,13 +89,13 @@ def restored(result: Result, undecided: Mapping[str, Any]) -> Result:
 
 
 def remaining(content: Any, places: Iterable[Place]) -> Any:
-    """Return a copy of a content without some places; None if that is nothing."""
+    """Return a copy of a content without some places; None if nothing remains."""
     listed = [*places]
     return _divided(content, listed, "")[0] if listed else content
 
 
 def _divided(content: Any, places: Iterable[Place], why: str) -> tuple[Any, list[Any], list[Mapping[str, Any]]]:
-    """Return a copy of a content without some members, those members, and a warning for each: the deepest and last first."""
+    """Return a copy of a content without some members, the removed members, and a warning for each: the deepest and last first."""
     left, removed, warnings = copy.deepcopy(content), list[Any](), list[Mapping[str, Any]]()
     meant = {(pointer(*steps), steps) for _, place in set(places) for steps in _meant(content, place)}
     for text, steps in sorted(meant, key=lambda place: [(len(step), step) for step in place[1]], reverse=True):
@@ -107,7 +107,7 @@ def _divided(content: Any, places: Iterable[Place], why: str) -> tuple[Any, list
 
 
 def _meant(content: Any, steps: tuple[str, ...], done: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Generate the places that a pointer matches: ``*`` stands for each item of a list."""
+    """Yield the places that a pointer matches; ``*`` matches each item of a list."""
     if not steps:
         yield done
         return
@@ -133,14 +133,17 @@ def _taken(owner: Any, steps: tuple[str, ...], removed: list[Any]) -> bool:
 
 
 def _index(step: str) -> int:
-    """Return the index that a step of a pointer names, which has digits alone (RFC 6901 §4)."""
+    """Return the list index in a step of a pointer, which has only digits (RFC 6901 §4).
+
+    :raises ValueError: if the step is not an index.
+    """
     if not (step.isascii() and step.isdigit()) or (step[0] == "0" and len(step) > 1):
         raise ValueError("it is no index")
     return int(step)
 
 
 def _meta(meta: Meta, redactor: Redactor | None, removed: list[Any]) -> Meta:
-    """Return a ``meta`` that does not repeat removed values; without a ``redactor``, everything was removed."""
+    """Return a ``meta`` that does not repeat removed values; ``redactor`` is None if everything was removed."""
     if redactor is None:
         return replace(meta, next=None, warnings=(), request_id=None)
     following, request = meta.next, meta.request_id

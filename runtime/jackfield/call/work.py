@@ -1,4 +1,4 @@
-"""Work that is no call of a connector and has a row in the journal all the same, and the port to that row."""
+"""Work that is not a call of a connector but has a row in the journal, and the port to the row."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Work that a row stands for. A row that holds the ``key`` answers a repeat with an equal ``request``, and refuses any other request.
-    Work with the effect ``write`` is in doubt if its process is lost; other work may be done again."""
+    """Work with a row in the journal. A row that holds the ``key`` answers a repeat with an equal ``request``, and refuses any other
+    request. Work with the effect ``write`` is in doubt if its process is lost; other work may be done again.
+    """
 
     connector: str
     action: str
@@ -25,16 +26,17 @@ class Work:
     request: Any = None
     effect: str = "write"
     seconds: float = 60.0
-    """Deadline, until which a repeat waits for the row that has its key, if it ``How.wait``s."""
+    """Seconds until the deadline. A repeat with ``How.wait`` waits until then for the row that has its key."""
     context: Mapping[str, Any] | None = None
     kept_for: float | None = None
-    """Seconds for which the row holds the key once it has ended; None: as long as calls hold theirs."""
+    """Seconds for which the ended row holds the key; None: as long as calls hold their keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
     """Finding of a look at work in doubt: its ``output``; or that it had no effect, which is conclusive ``absent_after`` seconds after the
-    doubt; or neither, with the reason."""
+    doubt; or the reason why neither is known.
+    """
 
     absent_after: float
     output: Mapping[str, Any] | None = None
@@ -47,12 +49,13 @@ class WorkRow(Protocol):
 
     @property
     def call(self) -> Reached:
-        """The work as a call, for counting running calls."""
+        """Work as a call, for counting running calls."""
 
     async def begin(self) -> Result | None:
-        """Begin, and return None; if a row already has the key, return its Result, and leave no new row.
+        """Begin, and return None. If a row already has the key, return its Result, and leave no new row.
 
-        :raises JackfieldError: if nothing has begun: the row with the key has another request, or still runs; or the journal cannot be
+        :raises JackfieldError: if the work did not begin: the row with the key has another request, or still runs; or the journal
+            cannot be
             written.
         """
 
@@ -60,17 +63,17 @@ class WorkRow(Protocol):
         """Record the outcome."""
 
     def interrupt(self, result: Result | None) -> None:
-        """Record the outcome at once, as its caller is being interrupted."""
+        """Record the outcome at once, because the caller is being interrupted."""
 
 
 class WorkStore(Protocol):
-    """Store of rows."""
+    """Store of rows of work."""
 
     def row(self, how: How, work: Work) -> WorkRow:
-        """Return a row, not yet begun, for work that is no call of a connector.
+        """Return a row, not yet begun, for work that is not a call of a connector.
 
         :raises InvalidInvocation: if there is no database.
-        :raises Unavailable: if it cannot be opened.
+        :raises Unavailable: if the database cannot be opened.
         """
 
     @property
@@ -78,7 +81,7 @@ class WorkStore(Protocol):
         """URL of the database, and the workspace."""
 
     def looked(self, identifier: str, found: Looked) -> Result:
-        """Record the finding of a look at work in doubt, which may settle the doubt. Return the Result of a repeat."""
+        """Record the finding of a look at work in doubt, which may settle the doubt. Return the Result for a repeat."""
 
     def told(self, result: Result) -> Result:
         """Return the Result of work in doubt with the time of its next look; unchanged if no look is due."""

@@ -1,8 +1,7 @@
-"""Callers and their rights: the rules of workspace and token, the decision, and the installed connectors that a caller sees. Pure data.
+"""Callers and their rights: the rules of workspace and token, the decision, and the installed connectors that a caller sees. No I/O.
 
-decision = decide(workspace, token, scope, Request("aws-ses", "sendEmail", "write", "acme-ses"))
-decision.allowed, decision.rule                                  # the sentence is written to the journal
-raise decision.refusal()                                         # not_allowed (HTTP 403)
+decision = decide(workspace, token, scope, Request("aws-ses", "sendEmail", "write", "acme-ses")) decision.allowed, decision.rule
+# the sentence is written to the journal raise decision.refusal()                                         # not_allowed (HTTP 403)
 
 Names are imported at first use (PEP 562): a call without rules needs few of them.
 """

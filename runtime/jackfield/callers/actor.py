@@ -1,4 +1,4 @@
-"""Author of an act, as the audit log names it."""
+"""Author of an operation in the audit log."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from jackfield.kernel.local import COMMAND_LINE, account_keys
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Author of an act: a token, a user of the operator's identity provider, a person at the command line or a program."""
+    """Author of an operation: a token, a user of the operator's identity provider, a person at the command line or a program."""
 
     kind: Literal["token", "user", "link", "cli", "library", "platform"]
     id: str = ""
     name: str = ""
     behalf: str = ""
-    """The platform's own user for whom its token acts, as the platform says."""
+    """User of the platform for whom its token acts, as the platform states."""
 
     @property
     def key(self) -> str:
@@ -26,7 +26,9 @@ class Actor:
 
     @property
     def person(self) -> str:
-        """Actor as one word, whom root has become by ``sudo`` instead of root, and a program's account instead of the program."""
+        """Actor as one word that names a person: the user behind ``sudo`` instead of root, and the account of a program instead of the
+        program.
+        """
         if self.kind == "library":
             return account_keys()[-1]
         return f"{COMMAND_LINE}:{self.name}" if self.kind == COMMAND_LINE and self.name else self.key
@@ -35,7 +37,7 @@ class Actor:
     def from_json(cls, data: Mapping[str, Any]) -> Actor:
         """Read an actor that ``to_json`` wrote; ignore members that a newer jackfield added.
 
-        :raises KeyError: if it has no kind.
+        :raises KeyError: if the JSON has no kind.
         """
         return cls(data["kind"], data.get("id", ""), data.get("name", ""), data.get("onBehalfOf", ""))
 
@@ -46,4 +48,4 @@ class Actor:
 
 
 LIBRARY = Actor("library")
-"""A program that uses ``Jackfield`` without naming an actor."""
+"""Actor for a program that uses ``Jackfield`` without naming an actor."""

@@ -1,7 +1,7 @@
 """The only place that decides access: which actions, connections and entries a caller may run, see or change, on every surface.
 
-``require`` refuses a call or a change; ``sees_*`` filters lists, searches, look-ups and suggestions. All of them end in ``decide``. A
-surface evaluates no rule itself: it uses the catalog, the connections and the journal that are bound to its caller.
+``require`` refuses a call or a change; ``sees_*`` filters lists, searches, look-ups and suggestions. All of them call ``decide``. A surface
+evaluates no rule itself: it uses the catalog, the connections and the journal that are bound to its caller.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 _EFFECTS = ("read", "idempotent", "write")
 
 Names = Callable[[], Iterable[tuple[str, str]]]
-"""Returns the names and types of the workspace's connections."""
+"""Function that returns the names and types of the workspace's connections."""
 
 
 class Authorizer:
     """Access decisions for one caller in one workspace.
 
-    ``token`` and ``scope`` are None for the operator's own calls. ``names`` is called only if a rule mentions connections. ``ended``
-    says why nothing is allowed any more: the caller's token has ended, or the workspace is suspended. ``remote`` callers come over a
-    network, over some surfaces without a token.
+    ``token`` and ``scope`` are None for the operator's own calls. ``names`` is called only if a rule mentions connections. ``ended`` says
+    why nothing is allowed any more: the caller's token has ended, or the workspace is suspended. ``remote`` callers use a network, on some
+    surfaces without a token.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Authorizer:
 
     @property
     def asks_for_connections(self) -> bool:
-        """True if a rule mentions connections: which of them serve an action, its manifest says."""
+        """True if a rule mentions connections. Manifests tell which connections serve an action."""
         return bool(self._terms)
 
     def decide(self, request: Request) -> Decision:
@@ -67,7 +67,7 @@ class Authorizer:
         return decide(self.workspace, self.token, self.scope, request)
 
     def verdict(self, manifest: Manifest, request: Request) -> Decision:
-        """Decide for display before a call. Callers with a token see no patterns, since patterns may name hidden things.
+        """Decide for display before a call. Callers with a token see no patterns, since patterns may contain hidden names.
 
         A request without a connection is allowed if the rules allow it over any connection.
         """
@@ -81,7 +81,7 @@ class Authorizer:
     def require(self, request: Request, note: Callable[[str], object] | None = None) -> None:
         """Raise ``NotAllowed`` if a rule forbids the request, and pass that rule to ``note`` for the journal.
 
-        :raises NotAllowed: if a rule forbids it. The operator sees the rule itself; callers over a network only see whose rule it is.
+        :raises NotAllowed: if a rule forbids it. The operator sees the rule itself; remote callers only see whose rule it is.
         """
         decision = self.decide(request)
         if decision.allowed:
@@ -91,8 +91,8 @@ class Authorizer:
         raise decision.refusal(in_full=self._in_full)
 
     def require_named(self, request: Request, reason: str, note: Callable[[str], object] | None = None) -> None:
-        """Raise ``NotAllowed`` unless a pattern names the action and the connection of a request, without a wildcard. A pattern of the
-        workspace must do so, and one of the token if the token has allow patterns. ``reason`` says why this is required.
+        """Raise ``NotAllowed`` unless a pattern of the workspace names the action and the connection of a request, without a wildcard. If
+        the token has allow patterns, one of them must do so, too. ``reason`` says why this is required.
 
         :raises NotAllowed: if there is no such pattern.
         """
@@ -111,9 +111,9 @@ class Authorizer:
     def refuse_unknown(
         self, manifest: Manifest | None, request: Request, note: Callable[[str], object] | None = None, *, any_connection: bool
     ) -> None:
-        """Refuse a call of something hidden or missing unless the rules would allow it, so that the answer does not reveal which it is.
+        """Refuse a call of a hidden or missing action unless the rules would allow it, so that the answer does not reveal which it is.
 
-        :raises NotAllowed: if no way of running it is allowed.
+        :raises NotAllowed: if the rules allow no way of running it.
         """
         action = manifest.actions.get(request.action) if manifest is not None else None
         effects = _EFFECTS if action is None else (action.rule_effect,)
@@ -126,12 +126,12 @@ class Authorizer:
             self.require(Request(request.connector, request.action, effects[-1], connections[0]), note)
 
     def asks(self, request: Request) -> str | None:
-        """Return the sentence of the rule that lets a request wait until a person approves it; None if it need not wait."""
+        """Return the sentence of the rule that makes a request wait for a person's approval; None if it need not wait."""
         source = asks(self.workspace, self.token, request)
         return None if source is None else f"the rules of the {source} ask for a person's approval of {request}"
 
     def explain(self, request: Request) -> Decision:
-        """Decide on a request, and whether an allowed one waits for a person's approval."""
+        """Decide on a request, and say whether an allowed request waits for a person's approval."""
         return with_wait(self.decide(request), self.workspace, self.token, request)
 
     @property
@@ -159,11 +159,13 @@ class Authorizer:
         return any(self.permits(manifest, action, name) for name in (INLINE, *names))
 
     def _loans(self) -> set[tuple[str, str]]:
-        """Return the actions and connections that the workspace names together, and the token, too, if it has allow patterns."""
+        """Return the pairs of action and connection that the workspace's patterns name together, limited to the token's pairs if the token
+        has allow patterns.
+        """
         return self.workspace.loans & self.token.loans if self.token.allow else self.workspace.loans
 
     def seen_names(self, connector: str, names: Callable[[], Iterable[tuple[str, str]]]) -> list[str]:
-        """Return the actions that ``sees_action`` finds visible, of a connector's keys and effects, if no rule mentions connections."""
+        """Return the keys of a connector's visible actions, from their keys and effects (``names``), if no rule mentions connections."""
         workspace, token = self.workspace.about(connector), self.token.about(connector)
         if workspace is None or token is None:
             return []
@@ -174,8 +176,9 @@ class Authorizer:
         return not self.is_bound or any(self.uses(manifest, name, kind) for manifest in manifests)
 
     def uses(self, manifest: Manifest, name: str, kind: str) -> bool:
-        """Return whether this connection of the type ``kind`` may be used for at least one action of the connector, without making its
-        actions."""
+        """Return whether this connection of the type ``kind`` may be used for at least one action of the connector, without creating its
+        actions.
+        """
         workspace, token, found = (
             self.workspace.about(manifest.key, name),
             self.token.about(manifest.key, name),
@@ -187,15 +190,15 @@ class Authorizer:
         return any(decide(workspace, token, None, Request(manifest.key, row.key, row.effect, name)).allowed for row in serving)
 
     def hides(self, connector: str, connection: str | None = None) -> bool:
-        """Return whether no rule allows any action of a connector, over ``connection`` if it is given: many rules need no manifest."""
+        """Return whether no rule allows any action of a connector, over ``connection`` if it is given. This reads no manifest."""
         return self.workspace.about(connector, connection) is None or self.token.about(connector, connection) is None
 
     def likeness(self, name: str) -> tuple[bool, ...]:
-        """Return the features of a connection's name that the rules depend on: names with equal features are allowed the same."""
+        """Return the features of a connection's name that the rules depend on. Rules treat names with equal features alike."""
         return tuple(_fits(term, name) for term in self._terms)
 
     def require_connection(self, name: str, kinds: Iterable[tuple[str, Iterable[Manifest]]]) -> None:
-        """Raise ``NotAllowed`` unless the name may be used for one of ``kinds``: types, each with the connectors that accept them.
+        """Refuse a connection name that the rules allow for none of ``kinds``: types, each with the connectors that accept them.
 
         :raises NotAllowed: if the rules forbid it, whether or not such a connection exists.
         """
@@ -208,8 +211,8 @@ class Authorizer:
         raise _refused(f"the rules of the {source} forbid using {what}")
 
     def require_all(self, name: str, family: str, connectors: Iterable[str]) -> None:
-        """Raise ``NotAllowed`` unless the rules allow every action over a connection: of the ``connectors`` that it serves, and of others
-        of its ``family``. Rules cannot judge what a program does with the connection's credentials.
+        """Refuse a connection unless the rules allow every action over it: of the ``connectors`` that it serves, and of others of its
+        ``family``. Rules cannot judge what a program does with the connection's credentials.
 
         :raises NotAllowed: if a rule forbids one of the actions.
         """
@@ -243,8 +246,8 @@ class Authorizer:
     def sees_entry(self, manifest: Manifest | None, connector: str, action: str, effect: str | None, connection: str | None) -> bool:
         """Return whether the token's rules would allow the call of a journal entry, regardless of its caller.
 
-        The workspace's rules are ignored: they bind all callers alike, and entries from before they were set stay visible. An entry has
-        no connection if none was needed or if it was given inline.
+        The workspace's rules are ignored: they bind all callers alike, and entries from before the rules stay visible. An entry has no
+        connection if none was needed or if it was given inline.
         """
         if not self.token:
             return True
@@ -291,4 +294,4 @@ def _serves(manifest: Manifest, action: ActionManifest, kind: str) -> bool:
 
 
 UNBOUND = Authorizer(Rules(), None, None)
-"""Allows everything, as the operator's own calls in a workspace without rules."""
+"""Authorizer that allows everything, for the operator's own calls in a workspace without rules."""

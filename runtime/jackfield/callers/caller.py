@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from jackfield.catalog.offering import Audience
 
 PersonKey = tuple[str, str, tuple[str, ...]]
-"""Issuer, subject and groups of a person."""
+"""Type of a person's key: issuer, subject and groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Caller of an invocation: a name for the journal, and the scope and rules of a token; the operator's own calls have neither.
 
-    ``remote`` callers come over a network, so their inline connections have less access to the server (``HostAccess``). ``token`` is the
-    id of a stored token, by which a worker checks it again; ``ended`` says why it is no longer valid. ``session`` names the session of a
+    ``remote`` callers use a network, so their inline connections have less access to the server (``HostAccess``). ``token`` is the ID of a
+    stored token, with which a worker checks its rights again; ``ended`` says why it is no longer valid. ``session`` is the session of a
     client that has neither token nor name.
     """
 
@@ -34,14 +34,16 @@ class Caller:
     token: str | None = None
     ended: str | None = None
     audience: Audience = "tenant"
-    """Audience of the caller: offers differ for the operator's own surfaces, for tenants, and for clients with offers of their own."""
+    """Audience of the caller. Offers differ for the operator's own surfaces, for tenants, and for clients with their own offers."""
     session: str | None = field(default=None, repr=False)
     waits: bool = True
-    """False over a surface that cannot answer that a call waits for a person's approval: it is refused there."""
+    """False on a surface that cannot report that a call waits for a person's approval: such a call is refused."""
     person: PersonKey | None = field(default=None, repr=False)
-    """Person who signed in at the identity provider, by whose present roles a worker checks the call again."""
+    """Person who signed in at the identity provider. A worker checks the call again by the person's current roles."""
     authors: tuple[str, ...] = field(default=(), repr=False)
-    """Other authors of the call (``Actor.key``), such as someone who has changed a schedule: like the caller, they must not approve it."""
+    """Other authors of the call (``Actor.key``), such as a person who changed a schedule. Like the caller, they must not
+    approve the call.
+    """
 
     @property
     def origin(self) -> Literal["operator", "remote"]:
@@ -50,30 +52,34 @@ class Caller:
 
     @property
     def identity(self) -> tuple[str, str] | None:
-        """Return who asks, the same in each of their requests: a stored token, the subject of a JWT or a session. None for the process's
-        own code and the command line, behind which many may stand."""
+        """Identity that is equal in all requests of a caller: a stored token, the subject of a JWT or a session. None for the process's own
+        code and the command line, which several people may use.
+        """
         if self.session is not None:
             return "session", self.session
         return None if not self.remote or self.name is None else ("user", self.name) if self.token is None else ("token", self.token)
 
     @property
     def is_apart(self) -> bool:
-        """True for clients that are offered actions apart (``kernel.packages.AUDIENCES``)."""
+        """True for clients with their own offers of actions (``kernel.packages.AUDIENCES``)."""
         return self.audience not in ("operator", "tenant")
 
     @property
     def end(self) -> str | None:
-        """Return why the caller's rights have ended, as a sentence; None if they have not."""
+        """Sentence that says why the caller's rights have ended; None if they have not."""
         return None if self.ended is None else f"the {'token' if self.person is None else 'person'} {self.ended}"
 
     @property
     def owner(self) -> str | None:
-        """Name of the caller whose files and outputs this one may use; None for callers without rules, who may use all of the workspace."""
+        """Name of the caller whose files and outputs this caller may use; None for callers without rules, who may use all of
+        the workspace.
+        """
         return self.name if self.rules else None
 
     def to_json(self) -> dict[str, Any]:
         """Return the members by which a worker restores the caller of a queued invocation. A token's rules are not included: they are read
-        again. A call of the process's own code includes the account under which the process runs."""
+        again. A call of the process's own code includes the account under which the process runs.
+        """
         known = {"caller": self.name, "token": self.token, "scope": self.scope, "remote": self.remote, "audience": self.audience}
         is_program = self.name is None and not self.remote and not self.authors
         further = {"person": self.person, "authors": account_keys() if is_program else self.authors}
@@ -81,8 +87,7 @@ class Caller:
 
     @property
     def told(self) -> str | None:
-        """Return how a caller on this machine made the call, in words for the person who decides on it; None for callers who have signed
-        in."""
+        """Sentence for the approver that says how a caller on this machine made the call; None for remote callers."""
         if self.remote:
             return None
         own = (name for name in (self.name, *self.authors, *account_keys()) if name and name.startswith(f"{COMMAND_LINE}:"))
@@ -93,7 +98,7 @@ class Caller:
 
 
 LIBRARY = Caller(audience="operator")
-"""The process's own code."""
+"""Caller that is the process's own code."""
 
 
 def seen_catalog(whole: Catalog, authorizer: Authorizer, connection: str | None = None) -> Catalog:

@@ -1,7 +1,7 @@
-"""Roles of people who sign in at the operator's identity provider: named bundles of scopes and rules, and their grants. Pure data.
+"""Roles of people who sign in at the operator's identity provider: named bundles of scopes and rules, and their grants. No I/O.
 
-A grant gives one role in one workspace to a group of the provider or to one person, who is named by issuer and subject, never by an e-mail
-address. All grants are one JSON array, the shared setting ``roles``.
+A grant gives one role in one workspace to a group of the provider or to one person, who is identified by issuer and subject, never by an
+e-mail address. All grants are one JSON array, the shared setting ``roles``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _MEMBERS = ("role", "workspace", "group", "issuer", "subject")
 @dataclass(frozen=True, slots=True)
 class Role:
     """Bundle of a scope and rules. ``operates``: its holder manages all workspaces, as with a one-time link; ``grants``: its holder may
-    create tokens of the scope ``approve``."""
+    create tokens of the scope ``approve``.
+    """
 
     name: str
     scope: Scope
@@ -55,7 +56,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
         )
     }
 )
-"""Each role by its name."""
+"""Roles by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class RoleGrant:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """Rights of a person in a workspace: all roles together."""
+    """Rights of a person in a workspace, combined from all the person's roles."""
 
     scope: Scope
     rules: Rules
@@ -118,7 +119,7 @@ def checked_grants(text: str) -> str:
 
 
 def rights_in(grants: Iterable[RoleGrant], workspace: str, issuer: str, subject: str, groups: Iterable[str]) -> Rights | None:
-    """Return a person's rights in a workspace; None for none. An operator is one in every workspace."""
+    """Return a person's rights in a workspace; None if there are none. A platform operator has rights in every workspace."""
     known = frozenset(groups)
     roles = [
         ROLES[one.role]
@@ -138,7 +139,7 @@ def rights_in(grants: Iterable[RoleGrant], workspace: str, issuer: str, subject:
 
 
 def workspaces_of(grants: Iterable[RoleGrant], issuer: str, subject: str, groups: Iterable[str]) -> tuple[str, ...]:
-    """Return the workspaces in which a person has a role, in the order of the grants; ``*`` stands for all of them."""
+    """Return the workspaces in which a person has a role, in the order of the grants; ``*`` means all workspaces."""
     known = frozenset(groups)
     return tuple(dict.fromkeys(one.workspace for one in grants if one.holds_for(issuer, subject, known)))
 

@@ -1,4 +1,4 @@
-"""Rules that miss idempotent changes: ``writes: ask``, and a pattern that blocks ``effect:write``, or lets it wait."""
+"""Detection of rules that miss idempotent changes: ``writes: ask``, and patterns that block ``effect:write`` or make it wait."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SETTING, _ASKS = "/writes", "writes: ask"
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Pattern at ``path`` that leaves out a ``count`` of installed actions that change something, such as ``example``."""
+    """Pattern at ``path`` that misses ``count`` installed actions that change something, such as ``example``."""
 
     path: str
     pattern: str
@@ -35,8 +35,9 @@ class Gap:
 
 
 def gaps(rules: Rules, catalog: Callable[[], Catalog]) -> list[Gap]:
-    """Return what patterns that block or approve ``effect:write`` leave out and no other one of the rules covers. ``catalog`` is called
-    only if there is such a pattern."""
+    """Return the gaps of patterns that block or approve ``effect:write``: actions that no other pattern covers. ``catalog`` is called only
+    if there is such a pattern.
+    """
     narrow = [
         (f"/rules/{name}/{place}", text)
         for name, patterns in (("block", rules.block), ("approve", rules.approve))
@@ -60,7 +61,7 @@ def gaps(rules: Rules, catalog: Callable[[], Catalog]) -> list[Gap]:
 
 
 def _idempotent(catalog: Catalog, pattern: Rule, connection: str | None) -> Iterator[Request]:
-    """Yield the idempotent actions that a pattern fits, as requests over a connection."""
+    """Yield requests over a connection for the idempotent actions that a pattern fits."""
     for key in catalog:
         manifest = catalog.look(key)[1] if pattern.may_fit(key) else None
         rows = manifest.rows() if manifest is not None else ()
@@ -80,11 +81,11 @@ def _terms(text: str) -> list[str]:
 
 
 def _bare(text: str) -> str:
-    """Return a pattern without its terms of connections."""
+    """Return a pattern without its connection terms."""
     return " & ".join(term for term in _terms(text) if not term.startswith(CONNECTION)) or "*"
 
 
 def _sample(text: str) -> str | None:
-    """Return the name of a connection that a pattern may mean; None if it means any."""
+    """Return an example of a connection's name that a pattern may match; None if it matches any."""
     names = (term.removeprefix(CONNECTION) for term in _terms(text) if term.startswith(CONNECTION))
     return next((name if name == INLINE else name.replace("*", "") or "x" for name in names), None)

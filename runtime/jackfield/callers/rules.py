@@ -1,4 +1,4 @@
-"""Allow, block and approve patterns of a workspace and of a token, and the decision that they yield. Pure: no database, no clock."""
+"""Allow, block and approve patterns of a workspace and of a token, and the decision from them. Pure: no database, no clock."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from jackfield.kernel.hints import NextStep
 INLINE = "@inline"
 """Name of every inline connection; no stored connection can have it."""
 ANY_ACTION = "@any"
-"""An action that no pattern can name: a pattern that fits it fits all actions of its connector."""
+"""Action that no pattern can name. A pattern that fits it fits all actions of its connector."""
 _CHANGE = "change"
-"""Names every effect but ``read`` in a pattern."""
+"""Term of a pattern that means every effect but ``read``."""
 _EFFECTS = ("read", "idempotent", "write", _CHANGE)
 CONNECTION = "connection:"
-"""Begins the term of a connection."""
+"""Prefix of a pattern's term for connections."""
 _LONGEST = 500
 _CONNECTOR = re.compile(r"[a-z0-9.*-]+\Z")
 _ACTION = re.compile(r"[A-Za-z0-9*]+\Z")
@@ -30,12 +30,12 @@ Fits = Callable[["Request"], bool]
 
 
 class PatternError(ValueError):
-    """A pattern that is not valid; the message says why."""
+    """Error for a pattern that is not valid; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An action that a caller wants to run. ``connection`` is a stored connection's name, ``INLINE``, or None if none is needed."""
+    """Request of a caller to run an action. ``connection`` is a stored connection's name, ``INLINE``, or None if none is needed."""
 
     connector: str
     action: str
@@ -59,13 +59,13 @@ class Rule:
     _connections: tuple[Fits, ...] = field(default=(), repr=False, compare=False)
 
     def may_fit(self, connector: str, connection: str | None = None) -> bool:
-        """Return whether a request of the connector can match, over ``connection`` if it is given."""
+        """Return whether the pattern can match a request of the connector, over ``connection`` if it is given."""
         if connection is not None and not all(fits(Request("", "", connection=connection)) for fits in self._connections):
             return False
         return all(fits(connector) for fits in self._connectors)
 
     def fits(self, request: Request) -> bool:
-        """Return whether every term matches."""
+        """Return whether every term of the pattern matches the request."""
         return all(term(request) for term in self._terms)
 
 
@@ -73,7 +73,7 @@ class Rule:
 def rule(text: str) -> Rule:
     """Parse a pattern.
 
-    :raises PatternError: if it is not valid.
+    :raises PatternError: if the pattern is not valid.
     """
     if len(text) > _LONGEST:
         raise PatternError(f"it has more than {_LONGEST} characters")
@@ -122,13 +122,14 @@ def _glob(text: str) -> Callable[[str], bool]:
 
 
 Scope = Literal["read", "invoke", "manage", "approve", "invoke approve", "manage approve", "platform"]
-"""Rights of a token: ``read`` views, ``invoke`` also runs, ``manage`` does everything in its workspace but ``approve``, which views and
-decides on calls that wait for a person. ``platform`` manages workspaces and has no right in any. A set of scopes is their names with a
-space, as in OAuth."""
+"""Rights of a token: ``read`` views, ``invoke`` also runs, ``manage`` does everything in its workspace except ``approve``, which views and
+decides on calls that wait for a person. ``platform`` manages workspaces and has no right in any. Several scopes are separated by a
+space, as in OAuth.
+"""
 Source = Literal["scope", "workspace", "token", "default"]
 """Origin of the deciding rule; ``default`` if no rule was needed."""
 SCOPES: tuple[Scope, ...] = ("read", "invoke", "manage")
-"""The ladder: each has the rights of those before it."""
+"""Scopes in ascending order: each includes the rights of those before it."""
 APPROVE: Scope = "approve"
 TOKEN_SCOPES: tuple[Scope, ...] = (*SCOPES, APPROVE, "invoke approve", "manage approve")
 """Scopes that a token of a workspace may have."""
@@ -141,15 +142,16 @@ _FORMS = "Write connector/action, connection:NAME or effect:change, with * for a
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Patterns that allow calls, block calls, or make them wait for a person's approval. Without allow patterns, everything is allowed.
-    With ``asks_writes``, which is stored without rules, a write waits too, unless an allow pattern names its action. ``quotas`` on the
-    effects of a token bind it as its patterns do."""
+    With ``asks_writes``, which is stored separately, a write waits too, unless an allow pattern names its action. ``quotas`` limit the
+    effects of a token.
+    """
 
     allow: tuple[str, ...] = ()
     block: tuple[str, ...] = ()
     approve: tuple[str, ...] = ()
     asks_writes: bool = False
     quotas: tuple[str, ...] = ()
-    """Each as JSON."""
+    """Quotas, each as JSON."""
 
     def __bool__(self) -> bool:
         return bool(self.allow or self.block or self.approve or self.quotas)
@@ -161,7 +163,7 @@ class Rules:
 
     @property
     def loans(self) -> set[tuple[str, str]]:
-        """Actions and connections that a pattern which allows names together, without a wildcard, as ``("http/request", "acme")``."""
+        """Pairs of action and connection that an allow pattern names together, without a wildcard, as ``("http/request", "acme")``."""
         pairs = (sorted((term.strip() for term in text.split("&")), key=lambda term: "/" not in term) for text in self.allow)
         named = (
             pair for pair in pairs if len(pair) == 2 and pair[1].startswith(CONNECTION) and "/" in pair[0] and "*" not in "".join(pair)
@@ -169,7 +171,7 @@ class Rules:
         return {(action, name.removeprefix(CONNECTION)) for action, name in named}
 
     def about(self, connector: str, connection: str | None = None) -> Rules | None:
-        """Return the rules that allow and block, without patterns that match no action of a connector, over ``connection`` if it is given;
+        """Return the allow and block rules without patterns that match no action of a connector, over ``connection`` if it is given. Return
         None if they allow none of its actions.
 
         The decision on any of its actions stays the same.
@@ -180,12 +182,12 @@ class Rules:
         return Rules(allow, tuple(text for text in self.block if _may_fit(text, connector, connection, unreadable=True)))
 
     def name(self, request: Request) -> bool:
-        """Return whether a pattern that allows a request names its action, without a wildcard."""
+        """Return whether an allow pattern that matches a request names its action, without a wildcard."""
         return any(rule(text).fits(request) for text in self.naming)
 
     @property
     def naming(self) -> set[str]:
-        """Patterns that allow and name an action, without a wildcard."""
+        """Allow patterns that name an action, without a wildcard."""
         return {text for text in self.allow if any("/" in term and "*" not in term for term in text.split("&"))}
 
     @classmethod
@@ -205,7 +207,7 @@ class Rules:
     def from_json(cls, data: object) -> Rules:
         """Read rules that ``to_json`` wrote.
 
-        :raises TypeError: if they are of another shape.
+        :raises TypeError: if the JSON has another shape.
         """
         found: list[Any] = [data.get(name, []) for name in (*LISTS, "quotas")] if isinstance(data, Mapping) else [None]
         *lists, quotas = found
@@ -247,7 +249,7 @@ def _faults(name: str, patterns: tuple[str, ...]) -> Iterator[Detail]:
 
 @dataclass(frozen=True, slots=True)
 class TriedPattern:
-    """Pattern that was tried for a decision."""
+    """Pattern that was tested for a decision."""
 
     source: Source
     kind: Literal["allow", "block"]
@@ -255,14 +257,15 @@ class TriedPattern:
     fits: bool
 
     def to_json(self) -> dict[str, Any]:
-        """Return the step as a JSON object."""
+        """Return the tested pattern as a JSON object."""
         return {"source": self.source, "list": self.kind, "pattern": self.pattern, "fits": self.fits}
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Verdict on a request. ``rule`` is the sentence that gives the reason, ``trail`` lists every pattern up to the deciding one. ``brief``
-    is the sentence for a caller who may not see the patterns: it says whose rules refuse."""
+    is the sentence for a caller who may not see the patterns: it says whose rules refuse.
+    """
 
     allowed: bool
     rule: str
@@ -279,7 +282,7 @@ class Decision:
         return replace(self, rule=self.brief or self.rule, trail=())
 
     def refusal(self, *, in_full: bool = True) -> NotAllowed:
-        """Return the error for a decision that refuses."""
+        """Return the error for a decision that refuses; without patterns unless ``in_full``."""
         where = "workspaces set" if self.source == "workspace" else "tokens create"
         sentence = self.rule if in_full else self.brief or self.rule
         return NotAllowed(f"not allowed: {sentence}", hint=NextStep("rules", command=where))
@@ -289,7 +292,7 @@ _FREE = Decision(True, "allowed: neither the workspace nor the token has rules",
 
 
 def scope_of(names: Iterable[str]) -> str:
-    """Return a set of scopes as one: the highest of the ladder, and ``approve``, which can view."""
+    """Return a set of scopes as one: the highest of ``SCOPES``, combined with ``approve``, which includes ``read``."""
     given = {*names}
     rung = max((name for name in SCOPES if name in given), key=SCOPES.index, default="read")
     return rung if APPROVE not in given else APPROVE if rung == "read" else f"{rung} {APPROVE}"
@@ -307,16 +310,16 @@ def may(scope: Scope, needed: Scope) -> bool:
 
 
 def united(ladder: Scope | None, *, approves: bool) -> Scope | None:
-    """Return the scope that has the rights of a ladder scope, and of ``approve`` if it ``approves``; None for no rights."""
+    """Return the scope with the rights of ``ladder``, one of ``SCOPES``, and of ``approve`` if it ``approves``; None for no rights."""
     if not approves:
         return ladder
     return APPROVE if ladder in (None, "read") else "manage approve" if ladder == "manage" else "invoke approve"
 
 
 def decide(workspace: Rules, token: Rules | None, scope: Scope | None, request: Request) -> Decision:
-    """Decide on a request: first the scope, then the block patterns (workspace, token), then the allow patterns (both must match).
+    """Decide on a request: first by the scope, then by the block patterns (workspace, token), then by the allow patterns (both must match).
 
-    ``token`` and ``scope`` are None for the operator's own calls by library and command line; the workspace's rules bind those too.
+    ``token`` and ``scope`` are None for the operator's own calls by library and command line; the workspace's rules bind these calls, too.
     """
     if scope is not None and not may(scope, "invoke"):
         return Decision(False, f"the token's scope '{scope}' does not allow running actions", "scope")
@@ -333,8 +336,9 @@ def decide(workspace: Rules, token: Rules | None, scope: Scope | None, request: 
 
 
 def asks(workspace: Rules, token: Rules | None, request: Request) -> Source | None:
-    """Return whose rules make a request wait for a person's approval; None if no rule does. A pattern that cannot be parsed makes all
-    requests wait."""
+    """Return the source of the rules that make a request wait for a person's approval; None if no rule does. A pattern that cannot be
+    parsed makes all requests wait.
+    """
     layers: tuple[tuple[Source, Rules | None], ...] = (("workspace", workspace), ("token", token))
     for source, rules in layers:
         if rules is not None and any(_lets_wait(text, request) for text in rules.approve):
@@ -343,7 +347,7 @@ def asks(workspace: Rules, token: Rules | None, request: Request) -> Source | No
 
 
 def with_wait(decision: Decision, workspace: Rules, token: Rules | None, request: Request) -> Decision:
-    """Return a decision for people who ask for the reason. It says whether an allowed call waits for a person's approval."""
+    """Return a decision whose reason also says whether an allowed call waits for a person's approval."""
     source = asks(workspace, token, request) if decision.allowed else None
     if source is None:
         return decision
@@ -359,7 +363,7 @@ def _lets_wait(text: str, request: Request) -> bool:
 
 
 def _allowed(layers: list[tuple[Source, Rules]], request: Request, trail: list[TriedPattern]) -> Decision:
-    """Decide by the allow patterns; name the innermost match, since it is the narrowest."""
+    """Decide by the allow patterns. The reason names the innermost match, since it is the narrowest."""
     last: tuple[Source, Rule] | None = None
     for source, rules in layers:
         if not rules.allow:
@@ -383,7 +387,7 @@ def _brief(source: Source, request: Request) -> str:
 def _first(
     source: Source, kind: Literal["allow", "block"], patterns: tuple[str, ...], request: Request, trail: list[TriedPattern]
 ) -> Rule | None:
-    """Return the first pattern that matches; append every pattern tried to ``trail``."""
+    """Return the first pattern that matches; None if none does. Append every tested pattern to ``trail``."""
     for text in patterns:
         try:
             found = rule(text)

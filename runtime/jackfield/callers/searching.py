@@ -17,7 +17,7 @@ from jackfield.kernel.errors import UnknownName
 def listed_connectors(index: ActionIndex, catalog: Catalog, after: str = "", *, folded: bool = False) -> Iterable[CatalogRow]:
     """Return the rows of the connectors in ``catalog`` whose keys follow ``after``, sorted by key. Rules are applied row by row.
 
-    ``folded`` leaves out the connectors of sources that are offered as a whole, which ``offered_whole`` of the catalog names.
+    ``folded`` leaves out the connectors of sources that are offered as a whole, which ``offered_whole`` of the catalog lists.
     """
     if isinstance(catalog, SeenCatalog) and catalog.by_names and index.has_all_of(catalog.base):
         return catalog.narrowed(listed_connectors(index, catalog.base, after, folded=folded), _names(index, catalog.base))
@@ -26,7 +26,7 @@ def listed_connectors(index: ActionIndex, catalog: Catalog, after: str = "", *, 
 
 
 def _names(index: ActionIndex, catalog: Catalog) -> Callable[[str], Iterable[tuple[str, str]]]:
-    """Return the function that finds keys and effects of a connector's actions, also of connectors without an index."""
+    """Return a function that finds keys and effects of a connector's actions, also of connectors without an index."""
     stored = {manifest.key: [(row.key, row.effect) for row in manifest.rows()] for manifest in catalog.stored_manifests()}
     return lambda key: stored[key] if key in stored else index.names(key)
 
@@ -51,8 +51,9 @@ def found_actions(
     limit: int,
     tag: str | None = None,
 ) -> tuple[list[Match], int | None]:
-    """Return at most ``limit`` matching actions in ``catalog``, best first, from position ``start`` of those; and the position to continue
-    from, None at the end."""
+    """Return at most ``limit`` matching actions in ``catalog``, best first, from position ``start``; and the position to continue from,
+    None at the end.
+    """
     keep = None if index.covers(catalog.whole) and not index.has_offers else catalog.has
     stored = found_stored(catalog, words, connector, effect, tag)
     first = stored[start : start + limit]
@@ -64,7 +65,7 @@ def found_actions(
 
 
 def found_triggers(index: ActionIndex, catalog: Catalog, words: str | None, connector: str | None = None) -> list[FoundTrigger]:
-    """Return the triggers in ``catalog`` that match every word, best first; all of them for None."""
+    """Return the triggers in ``catalog`` that match every word, best first; all triggers if ``words`` is None."""
 
     def is_seen(row: FoundTrigger) -> bool:
         try:

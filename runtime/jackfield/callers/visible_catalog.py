@@ -45,7 +45,7 @@ class SeenCatalog(Catalog):
         return [found for key in self._whole if (found := self._part(key)) is not None]
 
     def with_type(self, name: str) -> list[Manifest]:
-        """Return the manifests of the visible connectors that take connections of the type ``name``, sorted by key."""
+        """Return the manifests of the visible connectors that accept connections of the type ``name``, sorted by key."""
         parts = (self._part(manifest.key) for manifest in self._whole.with_type(name))
         return [part for part in parts if part is not None and part.connection_type(name) is not None]
 
@@ -73,12 +73,12 @@ class SeenCatalog(Catalog):
 
     @property
     def by_names(self) -> bool:
-        """True if keys and effects of actions are enough to know which are visible."""
+        """True if keys and effects of actions determine which actions are visible."""
         return self._connection is None and not self._authorizer.asks_for_connections
 
     @property
     def offered_whole(self) -> tuple[str, ...]:
-        """Names of the catalog sources of which every connector is offered: lists name them once."""
+        """Names of the catalog sources whose connectors are all offered. Lists name such a source once."""
         return self._whole.offered_whole
 
     def stored_manifests(self) -> list[Manifest]:
@@ -87,11 +87,11 @@ class SeenCatalog(Catalog):
 
     @property
     def base(self) -> Catalog:
-        """The catalog that this is a part of."""
+        """Catalog whose visible part this is."""
         return self._whole
 
     def narrowed(self, entries: Iterable[CatalogRow], names: Callable[[str], Iterable[tuple[str, str]]]) -> Iterator[CatalogRow]:
-        """Yield the visible part of the rows of ``base`` if ``by_names``, without reading manifests.
+        """Yield the visible part of the rows of ``base``, without reading manifests. This requires ``by_names``.
 
         ``names`` returns keys and effects of a connector's actions.
         """
@@ -144,8 +144,9 @@ class SeenCatalog(Catalog):
 
 
 def _raw(manifest: Manifest, actions: dict[str, Any]) -> dict[str, Any]:
-    """Return the published JSON without hidden actions, without the types that serve only those, and without aliases, which name all
-    actions."""
+    """Return the published JSON without hidden actions, without connection types that serve only hidden actions, and without aliases, which
+    name all actions.
+    """
     raw = {name: value for name, value in manifest.raw.items() if name != "aliases"}
     raw["actions"] = [item for item in raw.get("actions", ()) if item["key"] in actions]
     serving = {kind.key for kind in manifest.connection_types.values() if any(kind.can_serve(name) for name in actions)}

@@ -8,13 +8,13 @@ from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.hints import NextStep
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
-"""Valid names; the platform's own id of its customer usually qualifies."""
+"""Regular expression of valid names; the platform's own ID of its customer usually matches."""
 
 
 def check_workspace_name(name: str, path: str = "") -> None:
     """Check the name of an existing or new workspace, which the caller gave at ``path``.
 
-    :raises InvalidInvocation: if it is not valid.
+    :raises InvalidInvocation: if the name is not valid.
     """
     if not _NAME.match(name):
         reason = "must be 1 to 100 letters, digits, dots, underscores or hyphens"

@@ -32,10 +32,10 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
 
 
 def of_workspace(catalog: Catalog, workspace: str, stored: StoredManifests | None = None) -> Catalog:
-    """Return ``catalog`` with the offers that the operator's own surfaces have in the workspace; ``for_audience`` gives the offers of
-    others. ``stored`` are the manifests stored in the workspace.
+    """Return ``catalog`` with the operator's own offers in the workspace; ``for_audience`` returns the offers of other audiences.
+    ``stored`` are the manifests stored in the workspace.
 
-    Without catalog sources and packages with stored connectors, it is the installed catalog, and nothing else is imported.
+    Without catalog sources and packages with stored connectors, return the installed catalog, and import nothing else.
     """
     kept = stored if catalog.takes_stored else None
     if catalog.offering is None and kept is None:

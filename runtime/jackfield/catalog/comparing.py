@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PROSE = frozenset({"title", "description", "examples", "setup", "icon", "categories", "documentationUrl", "license", "version"})
-"""Members without effect on calls: a difference is worth a note, but refuses no call."""
+"""Members without effect on calls. A difference in them is reported, but refuses no call."""
 _MAPS = frozenset(
     {
         "connectionTypes",
@@ -35,8 +35,9 @@ class Mismatch(Exception):
 
 
 def mismatch(found: object, manifest: Manifest, actions: set[str], *, prose: bool = False) -> str | None:
-    """Explain how the code differs from its manifest, among ``actions`` and in everything that is not an action: the code changed without
-    ``connector.json``, or the manifest is false."""
+    """Return how the code differs from its manifest, among ``actions`` and in everything that is not an action; None if they agree. Either
+    the code changed without ``connector.json``, or the manifest is false.
+    """
     promised = {"action": manifest.actions, "connection type": manifest.connection_types}
     held = {"action": getattr(found, "actions", None), "connection type": getattr(found, "connections", None)}
     for noun, keys in promised.items():
@@ -59,7 +60,9 @@ def mismatch(found: object, manifest: Manifest, actions: set[str], *, prose: boo
 def _mismatch_of_some(
     found: object, whole: Mapping[str, Any], described: Mapping[str, Any], actions: set[str], *, prose: bool
 ) -> str | None:
-    """Compare the actions named, the triggers whose modules are there, and everything else but actions and triggers."""
+    """Compare the given actions, the triggers whose modules are installed, and everything else but actions and triggers. Return the first
+    difference, or None.
+    """
     known = {"actions": actions, "triggers": {item["key"] for item in described.get("triggers", ())}}
     lacking = [item["key"] for item in whole.get("triggers", ()) if item["key"] not in getattr(found, "triggers", ())]
     if lacking:
@@ -81,7 +84,9 @@ def difference(manifest: Mapping[str, Any], code: Mapping[str, Any], *, prose: b
 
 
 def _keyed(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a manifest with lists keyed, so that a difference names the action instead of its index; effects are spelled out."""
+    """Return a manifest with lists converted to mappings by key, so that a difference names the action instead of its index; effects are
+    explicit.
+    """
     found = dict(manifest)
     for name in ("connectionTypes", "actions", "optionSources", "triggers"):
         found[name] = {item.get("key"): item for item in manifest.get(name, ())}

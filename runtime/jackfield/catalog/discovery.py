@@ -1,7 +1,7 @@
-"""Entry points of installed distributions, read without importing any code of theirs.
+"""Entry points of installed distributions, read without importing their code.
 
-``importlib.metadata`` takes four times as long (it builds an object for each distribution and parses all groups), which every cold command
-would pay; see docs/decisions/0003-discovery.md.
+``importlib.metadata`` takes four times as long, in every cold command: it builds an object for each distribution and parses all groups. See
+docs/decisions/0003-discovery.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RECEIPT = "jackfield-receipt.json"
 class EntryPoint:
     """One name that a distribution declares in a group: ``aws-ses`` → ``jackfield_aws_ses:connector``.
 
-    An installed connector also has its ``version`` and the ``paths`` that its imports search first: its own environment.
+    An installed connector also has its ``version`` and the ``paths`` of its own environment, which its imports search first.
     """
 
     __slots__ = ("distribution", "name", "paths", "value", "version")
@@ -56,8 +56,8 @@ class EntryPoint:
 def entry_points(paths: Iterable[str] | None = None, *, isolated: bool = False) -> Mapping[str, tuple[EntryPoint, ...]]:
     """Return all entry points in groups that start with ``jackfield.``, by group, in the order of ``paths`` (default ``sys.path``).
 
-    Of duplicate distributions, the first on the path counts, as for imports. Environments of installed connectors are left out: entry
-    points of their dependencies would otherwise extend the host. ``isolated`` includes them, in the process of such a connector.
+    Of duplicate distributions, the first on the path counts, as for imports. Environments of installed connectors are left out, since entry
+    points of their dependencies would extend the host. ``isolated`` includes them, for the process of such a connector.
     """
     found: dict[str, list[EntryPoint]] = {}
     seen: set[str] = set()
@@ -73,8 +73,9 @@ def entry_points(paths: Iterable[str] | None = None, *, isolated: bool = False) 
 
 
 def metadata_fault(distribution: str) -> str | None:
-    """Return why the entry points of a distribution on ``sys.path`` cannot be read, an empty text if they can; None if there is no such
-    distribution."""
+    """Return why the entry points of a distribution on ``sys.path`` cannot be read, an empty string if they can be read; None if there is
+    no such distribution.
+    """
     wanted = _normalised(distribution)
     path = next((path for folder in sys.path for name, path in _distributions(folder or ".") if name == wanted), None)
     try:
@@ -86,8 +87,9 @@ def metadata_fault(distribution: str) -> str | None:
 
 
 def _distributions(folder: str) -> Iterator[tuple[str, str]]:
-    """Yield the distributions of an entry of ``sys.path``, each with its metadata folder. An entry may be an archive (a wheel, an egg),
-    or a folder in one, as for imports."""
+    """Yield the distributions of an entry of ``sys.path``, each with its metadata folder. An entry may be an archive (a wheel, an egg), or
+    a folder in an archive, as for imports.
+    """
     try:
         names = sorted(os.listdir(folder))
     except NotADirectoryError:
@@ -127,7 +129,7 @@ def _entry_points_of(path: str, distribution: str) -> Iterator[tuple[str, EntryP
 
 
 def in_archive(path: str) -> tuple[str, str]:
-    """Return the archive that a path leads into, and the rest of the path; two empty texts for a path that leads into none."""
+    """Return the archive that a path leads into, and the rest of the path; two empty strings if it leads into none."""
     archive, rest = path, ""
     while archive and not os.path.exists(archive):
         archive, _, name = archive.rpartition(os.sep)
@@ -138,7 +140,7 @@ def in_archive(path: str) -> tuple[str, str]:
 def read_bytes(path: str, offset: int = 0, length: int = -1) -> bytes:
     """Read a file, or a part of it.
 
-    :raises OSError: if it cannot be read.
+    :raises OSError: if the file cannot be read.
     """
     try:
         with open(path, "rb") as file:
@@ -157,7 +159,7 @@ def read_bytes(path: str, offset: int = 0, length: int = -1) -> bytes:
 
 
 def _archived_names(path: str) -> list[str]:
-    """Return the names in an archive, or in a folder of one; none if the path leads into none that can be read."""
+    """Return the names in an archive, or in a folder of an archive; an empty list if the path leads into no readable archive."""
     archive, below = (path, "") if os.path.isfile(path) else in_archive(path)
     if not archive:
         return []
@@ -173,7 +175,7 @@ def _archived_names(path: str) -> list[str]:
 def _zip(archive: str) -> Any:
     """Open an archive.
 
-    :raises OSError: if it cannot be read.
+    :raises OSError: if the archive cannot be read.
     """
     from zipfile import BadZipFile, ZipFile
 

@@ -1,4 +1,4 @@
-"""Index of the actions of a catalog: built once, and kept in a file for the next process if they are thousands."""
+"""Index of the actions of a catalog: built once, and stored in a file for the next process if there are thousands."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 _MANY = 2_000
-"""Actions from which the index is kept in a file: it takes more than a tenth of a second to make."""
+"""Minimum number of actions for which the index is stored in a file, since building it takes more than a tenth of a second."""
 _NOT_OFFERED = 5
-"""Actions that the operator's search finds although they are not offered."""
+"""Maximum number of actions that the operator's search finds although they are not offered."""
 _CONNECTORS = 200
-"""Number of connectors from which on another process makes the index, so that this one does not keep the memory."""
+"""Number of connectors above which another process builds the index, so that this process does not use the memory."""
 
 
 class ActionIndex(ProcessLocal):
@@ -78,7 +78,7 @@ class ActionIndex(ProcessLocal):
 
     @property
     def has_offers(self) -> bool:
-        """True if the index also has actions that only some workspaces are offered."""
+        """True if the index also has actions that are offered only to some workspaces."""
         return self.catalog.offering is not None and self.catalog.offering.has_any(for_operator=self._for_operator)
 
     def entries(self) -> list[CatalogRow]:
@@ -90,12 +90,12 @@ class ActionIndex(ProcessLocal):
         return known[1]
 
     def triggers(self, words: str | None) -> list[FoundTrigger]:
-        """Return the triggers of installed connectors that match ``words``, best first; all of them for None."""
+        """Return the triggers of installed connectors that match ``words``, best first; all triggers if ``words`` is None."""
         self.build()
         return matching_triggers(self._words.table.about["triggers"], words)
 
     def found_for_operator(self, catalog: Catalog, words: str, connector: str | None, effect: str | None, tag: str | None) -> list[Match]:
-        """Return the matching actions, best first. With words, up to five are among them that exist and are not offered in ``catalog``."""
+        """Return the matching actions, best first. With words, up to five of them may be actions that are not offered in ``catalog``."""
         missing: dict[tuple[str, str], str] = {}
 
         def keep(key: str, action: str, effect: str) -> bool:  # asked about the best rows first
@@ -118,7 +118,7 @@ class ActionIndex(ProcessLocal):
         return self._words.table.names(connector)
 
     def build(self) -> None:
-        """Read all manifests, once for each change of the catalog; or the file that another process has written for the same ones."""
+        """Read all manifests, once for each change of the catalog, or the index file that another process has written for this catalog."""
         if self._built == self.catalog.generation:
             return
         with self._lock:
@@ -127,7 +127,7 @@ class ActionIndex(ProcessLocal):
                 self._take(_indexed(self.catalog, self.on_wait, for_operator=self._for_operator), generation)
 
     def kept(self) -> bool:
-        """Read the index file if it was made of this catalog. Return whether it was."""
+        """Read the index file. Return False if it was not built from this catalog."""
         from jackfield.catalog.index_file import IndexFile
 
         with self._lock:
@@ -158,8 +158,9 @@ def _nothing() -> None:
 
 
 def make(catalog: Catalog, file: IndexFile, *, for_operator: bool = False) -> Table:
-    """Read all manifests, and write the file if they have many actions. Its stamp is taken before the manifests are read: a manifest that
-    changes meanwhile makes the index stale."""
+    """Build the index from all manifests, and write the file if there are many actions. Its stamp is computed before the manifests are
+    read, so that a manifest that changes meanwhile makes the index stale.
+    """
     from jackfield.catalog.index_file import free_memory
 
     table = _table(catalog, for_operator=for_operator)
@@ -180,7 +181,7 @@ def _table(catalog: Catalog, *, for_operator: bool) -> Table:
 
 
 def _installed(catalog: Catalog, rows: list[Any], kinds: list[Any]) -> Iterator[tuple[str, Manifest | None]]:
-    """Yield the installed connectors by key, and collect a row for each one, broken ones included, and the connection types."""
+    """Yield the installed connectors by key. Collect a row for each connector, broken ones included, and the connection types."""
     for key in dict.fromkeys(point.name for point in catalog.packaged()):
         entry, manifest = catalog.look(key)
         rows.append([entry.key, entry.title, entry.version, list(entry.actions), entry.error, list(entry.versions)])
@@ -197,7 +198,9 @@ def _entry(row: Any) -> CatalogRow:
 
 
 def found_stored(catalog: Catalog, words: str, connector: str | None, effect: str | None, tag: str | None) -> list[Match]:
-    """Return the actions of manifests that no index has and that match all words, best first: each workspace, or program, has its own."""
+    """Return the actions that match all words in manifests without an index, best first. Each workspace or program has its own such
+    manifests.
+    """
     stored = catalog.stored_manifests()
     if not stored:
         return []

@@ -1,4 +1,4 @@
-"""File of the search index in the data folder. It is derived data: a file with any fault is made again."""
+"""File of the search index in the data folder. It is derived data: a file with any fault is rebuilt."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 _FOLDER = "cache"
 _FORMAT = 7
-"""Version of the file's format, and of the rules by which texts become words."""
+"""Version of the file's format, and of the rules that split texts into words."""
 _PLACES = ".places"
 """Suffix of the file that records the folders of packages."""
 _SECONDS = 300
-"""Longest time that another process may take to make the file."""
+"""Maximum seconds for another process to build the file."""
 _CHUNK = 1024 * 1024
 _HEAD = 64 + 1 + 10 + 1
-"""Bytes before the table: the stamp of the indexed manifests, and a checksum."""
+"""Number of bytes before the table: the stamp of the indexed manifests, and a checksum."""
 
 
 class IndexFile:
-    """File for one catalog; nothing is read or written without a stamp."""
+    """Index file of one catalog. Without a stamp, nothing is read or written."""
 
     def __init__(self, path: str, stamp: str | None, packages: Iterable[str] = ()) -> None:
         self._path = path
@@ -41,7 +41,7 @@ class IndexFile:
 
     @classmethod
     def of(cls, catalog: Catalog, *, for_operator: bool = False) -> IndexFile:
-        """Return the file of a catalog. Each Python environment has its own, and another one ``for_operator``."""
+        """Return the file of a catalog. Each Python environment has its own file, and another file ``for_operator``."""
         if catalog.home is None:
             return cls("", None)
         owner = hashlib.sha256(f"{_FORMAT}\n{sys.prefix}\n{os.environ.get('PYTHONPATH', '')}".encode("utf-8", "replace")).hexdigest()
@@ -52,7 +52,7 @@ class IndexFile:
         return cls(path, None if about is None else hashlib.sha256(about.encode("utf-8", "replace")).hexdigest(), packages)
 
     def read(self) -> Table | None:
-        """Return the table; None if there is none, or of other connectors, or a damaged one."""
+        """Return the table; None if the file is missing, damaged, or of other connectors."""
         if self._stamp is None:
             return None
         try:
@@ -67,14 +67,14 @@ class IndexFile:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the file's lock where the system has such locks; a lock that cannot be taken does not stop anyone."""
+        """Hold the file's lock where the system has such locks; go on without it if it cannot be acquired."""
         with ExitStack() as stack:
             with suppress(OSError):
                 stack.enter_context(turn(self._path))
             yield
 
     def write(self, table: Table) -> Table:
-        """Write a table and return it as read from the file; it stays in memory if it cannot be written."""
+        """Write a table and return it as read from the file; if it cannot be written, return the table in memory."""
         if self._stamp is None:
             return table
         content = table.to_bytes()
@@ -88,7 +88,7 @@ class IndexFile:
 
 
 def made_elsewhere(catalog: Catalog, *, for_operator: bool) -> bool:
-    """Make the file in a process of its own; return whether it ended well. Of another catalog, its file has another stamp."""
+    """Build the file in another process; return whether it succeeded. The file of another catalog has another stamp."""
     import subprocess
 
     if catalog.home is None:
@@ -107,7 +107,7 @@ def made_elsewhere(catalog: Catalog, *, for_operator: bool) -> bool:
 
 
 def free_memory() -> None:
-    """Return freed memory to the system where the C library can (glibc): making a large index leaves 40 MB of it behind."""
+    """Return freed memory to the system where the C library can (glibc). Building a large index leaves 40 MB of it."""
     import ctypes
 
     with suppress(OSError, AttributeError):
@@ -115,7 +115,7 @@ def free_memory() -> None:
 
 
 def _checksum(file: Any) -> int:
-    """Return the checksum of the rest of a file. Read in pieces, it takes no memory of the process, as a mapped file would."""
+    """Return the checksum of the rest of a file. It is read in pieces, which need less memory than a mapped file."""
     found = 0
     while piece := file.read(_CHUNK):
         found = zlib.crc32(piece, found)

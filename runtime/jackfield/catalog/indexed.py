@@ -1,7 +1,7 @@
 """Manifests with an index: of a connector with hundreds of actions, only the data for lists and rules is read at once.
 
 ``connector.index.json`` stands next to ``connector.json`` and has everything but schemas and bindings, with the byte offsets of each action
-and definition. These are read at first use. Tools that need the whole manifest read ``connector.json`` alone.
+and definition, which are read at first use. Tools that need the whole manifest read ``connector.json`` alone.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 _TEXTS = frozenset({"key", "title", "description", "effect", "group"})
 _PLAIN = _TEXTS | {"permissions", "deprecated", "outputPolicy", "idempotentBy", "repeatOk", "marker", "evidence", "at"}
-"""Members of a row that are checked here, or need no check."""
+"""Members of a row that ``_check`` checks itself, or that need no check."""
 _RANK = 98
-"""Rank in searches, next to the rank of connectors whose actions are all read at once."""
+"""Rank in searches, just below the rank of connectors whose actions are all read at once."""
 
 
 def read_manifest(folder: str) -> Manifest:
     """Read the manifest of a package, by its index if it has one.
 
-    :raises ManifestError: if it is not a manifest, or the index belongs to another one.
+    :raises ManifestError: if it is not a manifest, or the index belongs to another manifest.
     :raises OSError: if it cannot be read.
     :raises ValueError: if it is not JSON.
     """
@@ -73,9 +73,9 @@ def _size(path: str) -> int:
 
 
 def _check(row: Any, where: str) -> None:
-    """Check that the action of a row can be made, without making it for rows that have nothing but texts, as most do.
+    """Check that the action of a row can be created. Rows with only texts, which are most rows, are checked without creating the action.
 
-    :raises ManifestError: if it cannot.
+    :raises ManifestError: if the action cannot be created.
     """
     if not isinstance(row, dict):
         raise ManifestError(f"{where}: 'actions' must be an array of objects")
@@ -111,7 +111,7 @@ class _Stored:
         return json.loads(read_bytes(self._path))
 
     def rows(self, _actions: Mapping[str, ActionManifest]) -> Iterator[ActionRow]:
-        """Yield a row for each action, which is not made for it."""
+        """Yield a row for each action, without creating the action."""
         for row in self._head["actions"]:
             key, effect = row["key"], "write" if row.get("handsOutCredentials") else row.get("effect", "write")
             title = shown_title(row.get("title") or "") or key
@@ -120,7 +120,7 @@ class _Stored:
     def read(self, place: Any) -> Any:
         """Read the value at a place.
 
-        :raises ManifestError: if there is none.
+        :raises ManifestError: if there is no value.
         """
         try:
             offset, length = place
@@ -130,7 +130,7 @@ class _Stored:
 
 
 class _StoredContent:
-    """Content of an action, whose schemas are read when they are first used; the index has the rest."""
+    """Content of an action, whose schemas are read at first use; the index has the rest."""
 
     __slots__ = ("_about", "_file", "_row", "defaults", "pagination", "permissions")
 
@@ -171,7 +171,7 @@ class _StoredContent:
 
 
 class LazyMapping(Mapping[str, "V"]):
-    """Mapping of ``keys`` to the values that ``make`` returns: made once for each key, or every time unless ``kept``."""
+    """Mapping of ``keys`` to the values that ``make`` returns. Each value is created once, or at every access unless ``kept``."""
 
     __slots__ = ("_kept", "_keys", "_make")
 

@@ -1,7 +1,7 @@
 """Connectors that are installed into the data folder, each version in its own environment.
 
-Every cold command reads one index file instead of a folder per version. The index is derived from the receipts, which are read if it is
-damaged.
+Every cold command reads one index file instead of a folder per version. The index is derived from the receipts, which are read if the index
+is damaged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INDEX = "installed.json"
 """Index of the installed connectors."""
 INDEX_VERSION = 1
 REVOKED = "revoked.json"
-"""Revocations of installed connectors, as the catalogues last published them; each look at a catalogue rewrites the file."""
+"""File of revocations of installed connectors, as last published by the catalogues. Each reading of a catalogue rewrites the file."""
 
 
 class InstallationFolder:
@@ -44,7 +44,7 @@ class InstallationFolder:
             return _points(self._folder, index(read_receipts(self._folder), {}))
 
     def has_changed(self) -> bool:
-        """Return whether the index was written since it was read."""
+        """Return whether the index was written since the last reading."""
         return self._present_stamp() != self._stamp
 
     def _present_stamp(self) -> tuple[int, ...]:
@@ -64,7 +64,7 @@ def _points(folder: str, data: Mapping[str, Any]) -> list[EntryPoint]:
 
 
 def revocations(home: str | None) -> dict[str, dict[str, Any]]:
-    """Return the revocation of each installed connector that has one, by key: ``{"version", "publisher", "keyId", "at", "reason"?}``.
+    """Return the revocations of installed connectors, by key: ``{"version", "publisher", "keyId", "at", "reason"?}``.
 
     It is the state last read from their catalogues: nothing is downloaded.
     """
@@ -76,7 +76,7 @@ def revocations(home: str | None) -> dict[str, dict[str, Any]]:
 
 
 def read_revocations(folder: str) -> list[dict[str, Any]]:
-    """Return the recorded revocations of the connectors in ``folder``; none if the file is missing or damaged."""
+    """Return the recorded revocations of the connectors in ``folder``; an empty list if the file is missing or damaged."""
     try:
         with open(os.path.join(folder, REVOKED), encoding="utf-8") as file:
             rows = json.load(file)["revoked"]

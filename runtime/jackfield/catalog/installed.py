@@ -47,16 +47,18 @@ if TYPE_CHECKING:
 
 _GROUP = "jackfield.connectors"
 _LOOK_EVERY = 0.1
-"""Seconds between two looks at the data folder."""
+"""Seconds between two checks of the data folder."""
 _WHOLE = ""
-"""Key of a failure that concerns the whole connector; the others are keys of actions."""
+"""Key of a failure that concerns the whole connector; the other keys are keys of actions."""
 _LOGGED = "The process's log has the line; at the level 'debug', the traceback."
 _REGENERATE = "In an editable install, generate connector.json from the code again (jackfield.connector.describe). " + REINSTALL
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogRow:
-    """Row of the catalog. ``error`` says why a broken connector cannot be used; ``versions`` are all that are installed side by side."""
+    """Row of the catalog. ``error`` says why a broken connector cannot be used; ``versions`` are all versions that are installed side by
+    side.
+    """
 
     key: str
     title: str
@@ -80,7 +82,7 @@ class CatalogRow:
 
 
 class Own(EntryPoint):
-    """Connector that this program declares itself, with its manifest, and no package."""
+    """Connector that this program declares itself, with its manifest and without a package."""
 
     __slots__ = ("connector", "manifest")
 
@@ -92,22 +94,22 @@ class Own(EntryPoint):
 class Catalog(ProcessLocal):
     """Installed connectors. Reading a manifest imports no connector code; a broken connector does not affect the others.
 
-    Of versions installed side by side, the first of ``points`` is the default. ``loader`` returns the code of connectors with environments
-    of their own.
+    Of versions installed side by side, the first of ``points`` is the default. ``loader`` returns the code of connectors with their own
+    environments.
     """
 
     offering: Offering | None = None
     """The operator's offers of catalog sources; None if there are none."""
     kinds: tuple[Sequence[tuple[str, str, str | None]] | None, int] = (None, 0)
-    """Connector, key and family of each connection type, and the generation of the catalog of which the index has noted that."""
+    """Connector, key and family of each connection type, and the catalog's generation for which the index has noted them."""
     learn: Callable[[], None] | None = None
-    """Callback that makes the search index; None for a process without one."""
+    """Callback that builds the search index; None for a process without an index."""
     home: str | None = None
-    """Data folder of the process; None for a catalog that was put together otherwise."""
+    """Data folder of the process; None for a catalog without one."""
     own: tuple[Own, ...] = ()
-    """Connectors that the program declares itself, of all catalogs of the process: another tuple with each change."""
+    """Connectors that the program declares itself, for all catalogs of the process. Each change replaces the tuple."""
     takes_stored = False
-    """True if an installed package makes connectors of servers whose manifests workspaces store."""
+    """True if an installed package makes connectors from servers whose manifests workspaces store."""
 
     def __init__(self, points: Iterable[EntryPoint], loader: Loader = refuse_installed, folder: InstallationFolder | None = None) -> None:
         self._fixed = tuple(points)
@@ -127,7 +129,7 @@ class Catalog(ProcessLocal):
         self._locks: dict[EntryPoint, threading.Lock] = {}
 
     def _begin_anew(self) -> None:
-        """Replace the locks in a forked child: threads that hold them do not exist there."""
+        """Replace the locks in a forked child: the threads that hold them do not exist there."""
         self._lock = threading.Lock()
         self._locks = {}
 
@@ -162,7 +164,7 @@ class Catalog(ProcessLocal):
 
     @property
     def offered_whole(self) -> tuple[str, ...]:
-        """Names of the catalog sources of which every connector is offered: lists name them once."""
+        """Names of the catalog sources whose connectors are all offered. Lists name such a source once."""
         return ()
 
     def stored_manifests(self) -> list[Manifest]:
@@ -170,11 +172,12 @@ class Catalog(ProcessLocal):
         return [own.manifest for own in Catalog.own]
 
     def prepare(self, key: str) -> None:
-        """Read the data that a call of this connector needs from the database, if any."""
+        """Read from the database the data that a call of this connector needs, if any."""
 
     def chosen(self, manifests: Sequence[Manifest]) -> Sequence[Manifest]:
-        """Return the manifests without those of sources offered as a whole, which no person has chosen one by one; the first manifest if no
-        others are left."""
+        """Return the manifests without those of sources offered as a whole, whose connectors nobody has chosen singly. If no others are
+        left, return the first manifest.
+        """
         whole = self.offered_whole
         found = [manifest for manifest in manifests if "." not in manifest.key or manifest.key.partition(".")[0] not in whole]
         return found or manifests[:1]
@@ -184,18 +187,18 @@ class Catalog(ProcessLocal):
         return None
 
     def unoffered_action(self, key: str, action: str) -> UnknownAction | None:
-        """Return the error for an action that exists and is not offered; None if there is none."""
+        """Return the error for an action that exists and is not offered; None if it does not exist or is offered."""
         return None
 
     @property
     def whole(self) -> Catalog:
-        """The catalog of the process, of which a workspace's may be a part."""
+        """Catalog of the process, of which a workspace's catalog may be a part."""
         return self
 
     def has(self, key: str, action: str, effect: str | None = None) -> bool:
-        """Return whether the connector is installed; a part of the catalog returns whether the action belongs to it.
+        """Return whether the connector is installed; a part of the catalog returns whether it contains the action.
 
-        With its effect, which the search index has, most parts need no manifest.
+        With the action's ``effect`` from the search index, most parts need no manifest.
         """
         return key in self._points
 
@@ -204,7 +207,7 @@ class Catalog(ProcessLocal):
         return iter(sorted(self._points))
 
     def refresh(self) -> None:
-        """Read the data folder again if it has changed. Connectors that stay remain loaded; calls that run are not disturbed."""
+        """Read the data folder again if it has changed. Remaining connectors stay loaded; running calls are not disturbed."""
         if self.offering is not None and self.offering.refresh():
             self._generation += 1
         folder, own = self._folder, Catalog.own
@@ -228,7 +231,7 @@ class Catalog(ProcessLocal):
         return self._generation
 
     def _look_again(self) -> None:
-        """Refresh ten times a second at most: other processes install and remove connectors, too."""
+        """Refresh at most ten times a second, since other processes install and remove connectors, too."""
         now = time.monotonic()
         if now >= self._look_at or self._own is not Catalog.own:
             self._look_at = now + _LOOK_EVERY
@@ -239,8 +242,8 @@ class Catalog(ProcessLocal):
         return {_package(point) for point in self.packaged() if not point.paths}
 
     def stamp(self, folders: Mapping[str, str], *, for_operator: bool = False) -> str | None:
-        """Return a text that changes with any manifest of the installed connectors; None if one has failed on import, since its files do
-        not show that.
+        """Return a string that changes with any manifest of the installed connectors; None if a connector has failed on import, since its
+        files do not reveal that.
 
         ``folders`` are known folders of packages; ``for_operator`` includes connectors offered only to the operator.
         """
@@ -251,16 +254,17 @@ class Catalog(ProcessLocal):
         return json.dumps([files, offered])
 
     def packaged(self) -> list[EntryPoint]:
-        """Return the entry points of the connectors of packages, by key: of these an index is made, that other processes read, too."""
+        """Return the entry points of the connectors in packages, by key. The index, which other processes read too, covers these."""
         return [point for key in sorted(self._points) for point in self._points[key] if not isinstance(point, Own)]
 
     def entries(self, *, load: bool = False, folded: bool = False) -> list[CatalogRow]:
         """Return one row per connector, sorted by key. ``load`` also imports each connector, to check that it can be imported; ``folded``
-        leaves out connectors of sources in ``offered_whole``."""
+        leaves out connectors of sources in ``offered_whole``.
+        """
         return [self.look(key, load=load)[0] for key in self]
 
     def look(self, key: str, *, load: bool = False) -> tuple[CatalogRow, Manifest | None]:
-        """Return a connector's row and its manifest. The manifest is None if the connector is broken; it is not cached."""
+        """Return a connector's row and its manifest. The manifest of a broken connector is None; this result is not cached."""
         try:
             point = self._default(key)
             manifest = self._manifests.get(point) or self._load_manifest(point)
@@ -278,8 +282,9 @@ class Catalog(ProcessLocal):
         return [found for key in self if (found := self._usable(key)) is not None]
 
     def with_type(self, name: str) -> list[Manifest]:
-        """Return the manifests of the connectors that take connections of the type ``name``, sorted by key, isolated ones last: the first
-        one's schema says which values are secrets."""
+        """Return the manifests of the connectors that accept connections of the type ``name``, sorted by key, isolated connectors last. The
+        first manifest's schema says which values are secrets.
+        """
         keys = self.takers(name)
         found = (
             self.manifests() if keys is None else [one for key in keys if key in self._points and (one := self._usable(key)) is not None]
@@ -289,7 +294,7 @@ class Catalog(ProcessLocal):
     def full_name_of(self, name: str) -> str:
         """Return the name under which a connection type is stored: ``aws/awsAssumeRole`` for ``aws-ses/awsAssumeRole``.
 
-        A name without a connector's prefix, or with the prefix of an isolated connector that shares no types, is returned as it is.
+        A name without a connector's prefix, or with the prefix of an isolated connector that shares no types, is returned unchanged.
         """
         owner, separator, _ = name.partition("/")
         if not separator or not ("." in owner or self.has(owner, "")):
@@ -302,7 +307,7 @@ class Catalog(ProcessLocal):
         return name if kind is None else manifest.full_name(kind)
 
     def takers(self, name: str) -> list[str] | None:
-        """Return the keys of the connectors that may have the connection type ``name``; None if that is known from their manifests only."""
+        """Return the keys of the connectors that may have the connection type ``name``; None if only their manifests can tell."""
         known = self._known_kinds()
         if known is None and self.learn is not None:
             self.learn()
@@ -317,9 +322,9 @@ class Catalog(ProcessLocal):
         return known if generation == self.generation else None
 
     def find(self, key: str, version: str | None = None) -> Manifest:
-        """Return the manifest of a connector: of the highest version that ``version``, a PEP 440 specifier, allows, or the default one.
+        """Return a connector's manifest: of the highest version that ``version``, a PEP 440 specifier, allows, or of the default version.
 
-        :raises UnknownConnector: if it is not installed, is broken, or has no matching version.
+        :raises UnknownConnector: if the connector is not installed, is broken, or has no matching version.
         """
         point = self._default(key) if version is None else self._chosen(key, version)
         return self._manifests.get(point) or self._cache(point)
@@ -330,7 +335,7 @@ class Catalog(ProcessLocal):
         The module of an action that the connector imports on demand is imported, and compared with the manifest, only if ``action`` names
         it. A fault in that module affects this action alone.
 
-        :raises UnknownConnector: if it is not installed, fails to import, or lacks a part that its manifest declares.
+        :raises UnknownConnector: if the connector is not installed, fails to import, or lacks a part that its manifest declares.
         """
         point = self._versions.get((key, version)) if version is not None else None
         return self._loaded(point or self._default(key), action)
@@ -348,12 +353,12 @@ class Catalog(ProcessLocal):
         return found
 
     def _lock_of(self, point: EntryPoint) -> threading.Lock:
-        """Return the lock of one connector, so that a slow start does not hold up the others."""
+        """Return the lock of one connector, so that a slow start does not block others."""
         with self._lock:
             return self._locks.setdefault(point, threading.Lock())
 
     def has_loaded(self, key: str, action: str, version: str | None = None) -> bool:
-        """Return whether ``load`` would find the code of the action imported."""
+        """Return whether ``load`` would find the code of the action already imported."""
         point = self._versions.get((key, version)) if version is not None else None
         return action in self._compared.get(point or self._default(key), ())
 
@@ -410,7 +415,7 @@ class Catalog(ProcessLocal):
             return None
 
     def broken(self, *, load: bool = False) -> dict[str, str]:
-        """Return which connectors are known to be broken, named with their distribution, and why; ``load`` imports all of this process."""
+        """Return the errors of broken connectors, by connector and distribution; ``load`` also imports all connectors of this process."""
         for key in self if load else ():
             self.look(key, load=not any(point.paths for point in self._points.get(key, ())))
         found = {point: text for point, texts in [*self._failures.items()] for text in texts.values()} | self._unread
@@ -471,7 +476,7 @@ def _load_manifest(point: EntryPoint) -> Manifest:
 
 
 def _file_stamp(point: EntryPoint, folders: Mapping[str, str]) -> list[list[int]]:
-    """Return size, time and place of a connector's manifest and its index."""
+    """Return size, time and place of a connector's manifest and of its index."""
     try:
         folder = (None if point.paths else folders.get(_package(point))) or _folder(point)
     except ManifestError:

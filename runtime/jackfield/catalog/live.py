@@ -1,6 +1,6 @@
 """Ports of live connectors: servers that describe themselves, and whose accepted manifests a workspace stores.
 
-Types alone: no call imports this. The store owns the rows; the package that declares the kind (as ``live`` in the entry points
+They are only types: no call imports them. The store owns the rows; the package that declares the kind (as ``live`` in the entry points
 ``jackfield.bindings``) interprets a server's description.
 """
 
@@ -20,7 +20,7 @@ class StoredManifests(Protocol):
 
     @property
     def prefix(self) -> str:
-        """Text with which all keys begin: the kind and a dot."""
+        """Prefix of all keys: the kind and a dot."""
 
     def keys(self) -> Sequence[str]:
         """Return the keys, sorted.
@@ -31,13 +31,13 @@ class StoredManifests(Protocol):
     def find(self, key: str) -> Manifest | None:
         """Return a manifest; None if the workspace sees none of this key.
 
-        :raises UnknownConnector: if its row was changed in the database.
+        :raises UnknownConnector: if the manifest's row was changed in the database.
         """
 
     def load(self, key: str, version: str | None = None) -> Any:
         """Return the connector of a manifest, of the version that ``find`` has returned.
 
-        :raises UnknownConnector: if there is none.
+        :raises UnknownConnector: if there is no such connector.
         """
 
     def has_loaded(self, key: str, version: str | None = None) -> bool:
@@ -45,7 +45,7 @@ class StoredManifests(Protocol):
 
 
 class LiveKind(Protocol):
-    """A package that makes connectors of servers of one kind."""
+    """Package that makes connectors from servers of one kind."""
 
     def described(
         self,
@@ -60,22 +60,23 @@ class LiveKind(Protocol):
         guard: Any = None,
         client: Any = None,
     ) -> Described:
-        """Ask a server for its description, over ``client`` if a connection is given, else with ``credentials``, a header field and its
-        value. ``locked`` maps tools to the action keys that they keep; ``overlay`` has the operator's settings of tools, by the keys of
-        their actions.
+        """Read a server's description, over ``client`` if a connection is given, else with ``credentials``, a header field and its value.
+        ``locked`` maps tools to the action keys that they keep; ``overlay`` has the operator's settings of tools, by the keys of their
+        actions.
 
         :raises InvalidInput: if ``url`` is not a URL.
-        :raises JackfieldError: if the server cannot be reached, or its list cannot be read. A server that asks for a sign-in has no tools.
+        :raises JackfieldError: if the server cannot be reached, or its list cannot be read. A server that requires a sign-in has no
+            tools.
         """
 
     def unusable(self, report: Json) -> tuple[str, Sequence[str]]:
-        """Return the words for a server without any usable tool, and the reasons."""
+        """Return the message for a server without any usable tool, and the reasons."""
 
     def accepted(self, stored: Json, now: Json, tools: Collection[str]) -> dict[str, Any]:
         """Return the stored manifest with the current state of these tools; tools that the server no longer has are left out."""
 
     def pins(self, manifest: Json) -> Mapping[str, Pin]:
-        """Return the tools of a manifest as they were accepted, by name."""
+        """Return the accepted tools of a manifest, by name."""
 
     def overlays(self, manifest: Json) -> Mapping[str, Json]:
         """Return the operator's settings of tools, by the keys of their actions."""
@@ -89,7 +90,8 @@ class LiveKind(Protocol):
 
     def connector(self, manifest: Manifest, hint: str, *, abroad: bool) -> Any:
         """Return the connector of a manifest; ``hint`` says what to do about a changed tool. ``abroad``: the person who added the server
-        may reach public hosts only, so connections of others may too."""
+        may reach only public hosts, so other people's connections may, too.
+        """
 
 
 class Described(Protocol):
@@ -97,7 +99,7 @@ class Described(Protocol):
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """Manifest of all tools, as they are now."""
+        """Manifest of all tools in their current state."""
 
     @property
     def report(self) -> dict[str, Any]:
@@ -121,4 +123,4 @@ class Pin(Protocol):
 
     @property
     def parts(self) -> Mapping[str, str]:
-        """Short digests of its members."""
+        """Short digests of the tool's members."""
