@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from forking import alone
 from jackfield import ABSENT, InvocationFailed, Result, once
+from jackfield.callers import Caller
+from jackfield.callers.actor import Actor
+from jackfield.invocation import Enqueued
 from jackfield.pacing.turn import PostponedError
 from jackfield_store.journal import Queue
 from jackfield_store.queue.upkeep import QueueUpkeep
@@ -17,6 +22,7 @@ from own_functions import own_functions
 from processes import Processes, variables
 
 __all__ = ["own_functions"]
+DAY = 86_400.0
 ASKED = {"connector": "host", "action": "charge", "inputs": {"order": "a"}}
 
 
@@ -45,10 +51,10 @@ class Shop:
         """Look for an effect."""
         return f"found {key}" if key in self.effects else ABSENT
 
-    def declared(self) -> Callable[[str], str]:
+    def declared(self, **options: Any) -> Callable[[str], str]:
         """The function; the process dies in it once it has taken effect, if it is to."""
 
-        @once("charge", effect="write", key=lambda order: order, look=self.look, runtime=self.stage.runtime)
+        @once("charge", effect="write", key=lambda order: order, look=self.look, runtime=self.stage.runtime, **options)
         def charge(order: str) -> str:
             with self.path.open("a", encoding="ascii") as file:
                 file.write(f"{order}\n")
@@ -76,6 +82,66 @@ def test_a_worker_runs_it(stage: Processes, shop: Shop) -> None:
     assert isinstance(again, Result)
     assert again.output == {"value": "ch_a"}
     assert shop.effects == ["a"]
+
+
+def _one(stage: Processes) -> str:
+    queued = stage.runtime.enqueue(ASKED)
+    return queued.meta.invocation_id if isinstance(queued, Result) else queued
+
+
+def _of_many(stage: Processes) -> str:
+    other = {**ASKED, "inputs": {"order": "b"}}
+    (queued, _) = stage.runtime.enqueue_many([ASKED, other])
+    assert isinstance(queued, Enqueued)
+    return queued.invocation_id
+
+
+def _approved(put: Callable[[Processes], str], stage: Processes) -> str:
+    stage.runtime.access.workspaces.set("default", {"writes": "ask"})
+    approvals = stage.runtime.approvals_of(Caller("cli:approver", audience="operator"), Actor("cli", "approver"))
+    identifier = put(stage)
+    for waiting in approvals.list()[0]:
+        approvals.approve(waiting["id"])
+    stage.runtime.access.workspaces.set("default", {"writes": "allow"})
+    return identifier
+
+
+_WAYS = {
+    "one": _one,
+    "of many": _of_many,
+    "approved": partial(_approved, _one),
+    "approved of many": partial(_approved, _of_many),
+    "approved call": partial(_approved, lambda stage: str(stage.runtime.invoke(ASKED).meta.invocation_id)),
+}
+
+
+@pytest.mark.parametrize("put", _WAYS.values(), ids=_WAYS)
+def test_a_queued_call_holds_its_key_as_long_as_its_function_says(stage: Processes, shop: Shop, put: Callable[[Processes], str]) -> None:
+    """However it came to the queue, the workspace's shorter retention does not free its key."""
+    charge = shop.declared(keep_for=20 * DAY)
+    stage.runtime.access.workspaces.set("default", {"retentionDays": 7})
+    identifier = put(stage)
+    stage.work()
+    assert stage.entry(identifier).status == "succeeded"
+    stage.move(19 * DAY)
+    stage.journal.purge()
+    assert charge("a") == "ch_a"
+    assert shop.effects.count("a") == 1
+    stage.move(2 * DAY)
+    assert charge("a") == "ch_a"
+    assert shop.effects.count("a") == 2
+
+
+def test_a_call_queued_among_many_has_the_row_of_one_queued_alone(stage: Processes, shop: Shop) -> None:
+    """In every column but those of the call itself."""
+    shop.declared(keep_for=20 * DAY)
+    call = {**ASKED, "context": {"correlationId": "r1"}, "priority": 7, "notAfter": "2099-01-01T00:00:00Z"}
+    stage.runtime.enqueue(call)
+    stage.runtime.enqueue_many([{**call, "inputs": {"order": "b"}}])
+    with stage.database.read() as transaction:
+        one, of_many = (row.as_dict() for row in transaction.execute("SELECT * FROM invocations ORDER BY created_at, id"))
+    differ = {name for name in one if one[name] != of_many[name]}
+    assert differ <= {"id", "idempotency_key", "fingerprint", "inputs", "created_at"}
 
 
 def test_where_no_process_has_it_it_waits(stage: Processes, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -262,7 +262,7 @@ GROUP BY counts.workspace HAVING SUM(counts.invocations + 0.0) > 0
 _SHARED = "workspace"
 _QUEUED_COLUMNS = (
     "id", "connector", "connector_version", "action", "effect", "connection", "caller", "idempotency_key", "key_held", "fingerprint",
-    "dry_run", "created_at", "inputs", "context", "available_at", "not_after", "priority",
+    "dry_run", "created_at", "inputs", "context", "available_at", "not_after", "priority", "kept_for",
 )  # fmt: skip
 """Columns of a queued invocation that differ between rows; the others have their defaults."""
 _SIZES = (64, 16, 4, 1)
