@@ -50,9 +50,11 @@ def test_the_members_that_change_a_call_are_shown(upgraded: str, aws: FakeAws) -
         approvals = jackfield.approvals_of(Caller("cli:bob", audience="operator"), BOB)
         shown = approvals.show(found.meta.invocation_id)
         assert {name: shown[name] for name in more} == more
+        assert "idempotencyKey" not in shown
         assert shown["connectorVersion"] == found.meta.connector_version
         assert shown["inputs"]["awsRegion"] == "eu-west-1"  # the connection brings it
         plain = approvals.show(asked(jackfield).meta.invocation_id)
+        assert plain["idempotencyKey"] == "order-1"
         assert {name: plain[name] for name in ("onDoubt", "timeoutSeconds", "repeat", "partial", "trace")} == {
             "onDoubt": "report", "timeoutSeconds": 60.0, "repeat": False, "partial": "warn", "trace": False,
         }  # fmt: skip

@@ -110,7 +110,8 @@ def displayed(found: Found, asked: AskedApproval, effective: Mapping[str, Any], 
         inputs |= {name: masked(kind, {origin: inputs[name]})[origin] for name, origin in brought.items()}
     redactor = found.redactor
     members = {
-        "timeoutSeconds": invocation.timeout_seconds, "jobTimeoutSeconds": invocation.job_timeout_seconds, "onDoubt": invocation.on_doubt,
+        "idempotencyKey": invocation.idempotency_key, "timeoutSeconds": invocation.timeout_seconds,
+        "jobTimeoutSeconds": invocation.job_timeout_seconds, "onDoubt": invocation.on_doubt,
         "partial": invocation.partial, "repeat": invocation.repeat, "trace": invocation.trace, "context": invocation.context or None,
         "notBefore": iso(invocation.not_before), "notAfter": iso(invocation.not_after),
     }  # fmt: skip

@@ -102,7 +102,12 @@ def test_a_call_is_decided_on_the_list(place: Place) -> None:
 def test_what_is_decided_on_stands_first_by_its_titles(place: Place) -> None:
     """Inputs by the titles of their fields, yes and no as words, before where it goes; what is not as usual among that, the rest in the
     details. The list has the action's title, and no column for the status that was chosen."""
-    call = {**POST, "inputs": {"text": "to\nAda", "loud": True, "data": {"deep": [1, False]}}, "onDoubt": "retry"}
+    call = {
+        **POST,
+        "inputs": {"text": "to\nAda", "loud": True, "data": {"deep": [1, False]}},
+        "onDoubt": "retry",
+        "idempotencyKey": "order-1",
+    }
     waits = place.host.runtime("default").invoke(call).meta.invocation_id
     person = place.signed_in(token(place, "approve"))
     page = person.get(f"/approvals?decide={waits}").words
@@ -110,6 +115,7 @@ def test_what_is_decided_on_stands_first_by_its_titles(place: Place) -> None:
     assert "Action Post a Note echo/post Inputs Text to Ada Times 1 Loud yes Data Deep 1 no Reveal no Call Connection hall" in before
     request = person.get(f"/invocations/{waits}").words.partition(" Request ")[2]
     assert ("Connector echo" in request, "Connection hall" in request) == (True, False)  # its page says so once
+    assert "Idempotency key order-1" in before
     assert ("If the answer is lost send it again" in before, "Digest" in before, "onDoubt" in page) == (True, False, False)
     assert "Time limit in seconds 60" in details.partition("Approve Decline")[0]
     assert "Action Connection Asked by Asked Expires Actions Post a Note echo to Ada hall" in person.get("/approvals").words

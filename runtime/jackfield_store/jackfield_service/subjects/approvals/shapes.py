@@ -23,6 +23,7 @@ SHAPES: dict[str, Json] = {
         ) | {"description": "Where it goes: addresses of the connection, else hosts of the connector; its values without secrets."},
         files={"type": "object", "description": "Media type and SHA-256 of each file, by its ID."},
         digest={"type": "string", "description": "What the decision is bound to."},
+        idempotencyKey={"type": "string", "description": "The key that answers a repeat of the call; only of one that waits."},
         context=ANY, timeoutSeconds={"type": "number"}, jobTimeoutSeconds={"type": "number"}, onDoubt=_ON_DOUBT,
         partial={"enum": ["warn", "fail"]}, repeat={"type": "boolean"}, trace={"type": "boolean"}, notBefore=MOMENT, notAfter=MOMENT,
     ),

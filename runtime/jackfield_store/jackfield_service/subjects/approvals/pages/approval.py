@@ -36,7 +36,7 @@ DONE = {
 WARNINGS = ("closed", "spoiled")
 """Outcomes that differ from the person's choice."""
 _OPTIONS = {
-    "timeoutSeconds": "Time limit in seconds", "jobTimeoutSeconds": "Time limit of a job in seconds", "onDoubt": "If the answer is lost",
+    "idempotencyKey": "Idempotency key", "timeoutSeconds": "Time limit in seconds", "jobTimeoutSeconds": "Time limit of a job in seconds", "onDoubt": "If the answer is lost",
     "partial": "If only a part succeeds", "repeat": "Even beside an equal call", "trace": "Keep what is exchanged", "context": "Context",
     "notBefore": "Not before", "notAfter": "Not after",
 }  # fmt: skip
