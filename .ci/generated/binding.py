@@ -285,6 +285,7 @@ def _poll() -> Json:
             "form": {"enum": time_forms, "description": "How numbers are to be read as times."},
             "since": since,
             "lookbackSeconds": {"type": "number", "minimum": 0, "description": "How late items may appear in the list."},
+            "ascending": {"const": True, "description": "The list is in the order of 'at': it is read on from the last time of a page."},
             "cursor": cursor,
         },
         ["action", "items"],

@@ -24,7 +24,9 @@ _POLL = {
 class PolledSource:
     """Items that come over a day: 30 % share a time, 5 % change while a list is read, some appear up to ``LOOKBACK`` late."""
 
-    def __init__(self, seed: int, items: int) -> None:
+    def __init__(self, seed: int, items: int, *, is_ascending: bool = False) -> None:
+        self._is_ascending = is_ascending
+        """True if pages have the order of times, in which a change moves an item to the end."""
         self._choose = random.Random(seed)
         self.now = 1_000_000.0
         self.begin = self.now
@@ -63,27 +65,32 @@ class PolledSource:
         self.all.add((identifier, at))
 
     def fetch(self, _client: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a page: in the order in which IDs came, which is not that of times. Meanwhile, time goes on, and an item changes."""
+        """Return a page, in the order in which IDs came or of times. Meanwhile, time goes on, and an item changes."""
         begin = int(inputs.get("offset", 0))
         self.pass_time(self._choose.random())
-        found = [{"id": name, "at": at} for name, at in [*self.items.items()][begin : begin + _SIZE] if at >= inputs["since"]]
-        if self.items and self._changes and self._choose.random() < 0.5:
+        rows = [*self.items.items()]
+        if self._is_ascending:  # pages are of the items that are asked for, which are fewer
+            rows = sorted((row for row in rows if row[1] >= inputs["since"]), key=lambda row: row[1])
+        found = [{"id": name, "at": at} for name, at in rows[begin : begin + _SIZE] if at >= inputs["since"]]
+        if self.items and self._changes and not self.ended and self._choose.random() < 0.5:
             self._changes -= 1
             self._show(self._choose.choice([*self.items]), self.now)
-        return {"items": found, "offset": begin + _SIZE} if begin + _SIZE < len(self.items) else {"items": found}
+        return {"items": found, "offset": begin + _SIZE} if begin + _SIZE < len(rows) else {"items": found}
 
 
-def missed(seed: int, items: int) -> tuple[int, int]:
+def missed(seed: int, items: int, *, every: float = EVERY, is_ascending: bool = False) -> tuple[int, int]:
     """Poll a source until nothing comes any more; return how many versions of items there were, and of how many items the last one was
     never told: of an item that changes twice between two polls, no poll sees the first change."""
-    source = PolledSource(seed, items)
-    poll = BoundPoll(_POLL, lambda _key: Listing(source.fetch, Pagination("offset", "offset", "items")))
+    source = PolledSource(seed, items, is_ascending=is_ascending)
+    poll = BoundPoll(
+        {**_POLL, "ascending": True} if is_ascending else _POLL, lambda _key: Listing(source.fetch, Pagination("offset", "offset", "items"))
+    )
     told: set[tuple[str, float]] = set()
     mark: Mapping[str, Any] = {}
     rounds = 0
     while not source.ended or rounds < 2:
         rounds = rounds + 1 if source.ended else 0
-        source.pass_time(EVERY)
+        source.pass_time(every)
         more = True
         while more:
             page = poll.poll(BoundInputs.model_validate({}), None, Since(source.begin, mark, source.now))

@@ -125,3 +125,10 @@ def test_nothing_that_comes_while_a_list_is_read_is_missed(seed: int) -> None:
     """Equal times, unsorted pages, items that change while they are read, and items that appear late, within the lookback."""
     versions, lost = missed(seed, 600)
     assert (versions > 600, lost) == (True, 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_ascending_list_whose_items_move_to_its_end_is_read_whole(seed: int) -> None:
+    """Ten pages of a list in the order of its changes, of which some happen while it is read; pages by position would leave items out."""
+    versions, lost = missed(seed, 6_000, every=14_400.0, is_ascending=True)
+    assert (versions > 6_000, lost) == (True, 0)

@@ -43,6 +43,7 @@ _POLL = _closed(
     ["action", "items"],
     action=_TEXT, inputs=_OBJECT, items=_POINTER, id=_POINTER, key=_POINTERS, at=_POINTER, form=_FORM,
     since=_closed(["input"], input=_TEXT, form=_FORM), lookbackSeconds={"type": "number", "minimum": 0},
+    ascending={"const": True},
     cursor=_closed(["input", "output"], input=_TEXT, output=_POINTER, more=_POINTER),
 )  # fmt: skip
 TRIGGER = _closed(

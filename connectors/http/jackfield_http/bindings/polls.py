@@ -21,6 +21,8 @@ from jackfield_http.pointers import find
 
 Json = Mapping[str, Any]
 
+_OVERLAP = 1.0
+"""Seconds of an ascending list that are read again after a page: providers take "since" with or without the time itself."""
 FORMS: Mapping[str, Callable[[float], Any]] = {
     "rfc3339": lambda at: datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     "date": lambda at: datetime.fromtimestamp(at, UTC).date().isoformat(),
@@ -52,7 +54,8 @@ class BoundPoll:
         high = max(mark.get("high", 0), mark.get("at", since.at))
         asked = self.about.get("since")
         given = {} if asked is None else {asked["input"]: FORMS[asked.get("form", "rfc3339")](begin)}
-        page, following, unknown = self._page(client, inputs, {**given, **mark.get("page", {})})
+        given |= mark.get("page", {})
+        page, following, unknown = self._page(client, inputs, given)
         events = [event for event in self._events(page) if event.at is None or event.at >= begin]
         high = max([high, *(event.at for event in events if event.at is not None)])
         began = mark.get("began", since.now)
@@ -60,7 +63,24 @@ class BoundPoll:
             return Polled(events, {"at": mark.get("at", since.at)}, unknown=unknown)
         if following is None:  # what changed since the first page was read is read again
             return Polled(events, {"at": min(high, max(began, mark.get("at", since.at)))})
-        return Polled(events, {"at": mark.get("at", since.at), "high": high, "began": began, "page": following}, more=True)
+        further = self._from_last(events, given) or {**self._begun(given), **following}
+        return Polled(events, {"at": mark.get("at", since.at), "high": high, "began": began, "page": further}, more=True)
+
+    def _from_last(self, events: Iterable[TriggerEvent], given: Json) -> Json | None:
+        """Return the inputs that read on from the last time of a page of an ascending list; None if the page spans less than a second.
+
+        A position would leave items out where others before it have moved to the end, or are deleted meanwhile.
+        """
+        asked, times = self.about.get("since"), [event.at for event in events if event.at is not None]
+        if not (asked and times and self.about.get("ascending")):
+            return None
+        value = FORMS[asked.get("form", "rfc3339")](max(times) - _OVERLAP)
+        return None if value == given.get(asked["input"]) or max(times) - min(times) <= _OVERLAP else {asked["input"]: value}
+
+    def _begun(self, given: Json) -> Json:
+        """Return the beginning of a list by its time, which the pages of an ascending one may have moved."""
+        asked = self.about.get("since")
+        return {asked["input"]: given[asked["input"]]} if asked and self.about.get("ascending") else {}
 
     def _after_cursor(self, inputs: Any, client: Any, since: Since) -> Polled:
         """Read the items after a cursor. Without one, only items with a time after the subscription's beginning are events."""

@@ -14,6 +14,7 @@ from jackfield.connector.triggers import Trigger
 from jackfield.kernel.failures import Raised, attempt_foreign
 from jackfield_market.testing.driving import over_client
 from jackfield_market.testing.loopback_provider import RESET, Answer, Provider, Request, Step
+from jackfield_market.testing.polled_pages import LARGEST, PolledPages
 from jackfield_market.testing.subject import Rule, Subject
 
 _BEGIN = 1_893_456_000
@@ -49,11 +50,16 @@ class GrowingList:
     ``item`` is one item, with its ID at ``id`` and its time at ``at`` (seconds since 1970, or ISO 8601). ``items`` is the place of the list
     in a response. ``since``, ``limit`` and ``offset`` are the query parameters for the earliest time, the number of items per page and the
     number before the page. With ``changes``, the time is that of an item's last change, and each change may be an event.
+
+    ``pages`` are the pages that the binding declares, if any; a page then has ``LARGEST`` items. With ``is_ascending``, they have the
+    order of the items' times.
     """
 
     about: Mapping[str, Any]
     chance: Chance
     grows: bool = True
+    pages: PolledPages = field(default_factory=lambda: PolledPages({}))
+    is_ascending: bool = False
     rows: dict[int, int] = field(default_factory=dict)
     """Times by number."""
     now: int = _BEGIN
@@ -67,24 +73,30 @@ class GrowingList:
                 self.now += 1
 
     def __call__(self, _number: int, request: Request) -> Answer:
-        """Serve one page, oldest first; something arrives right after it was read."""
+        """Serve one page, oldest first; something arrives right after it was read. Pages by position have the order of creation, unless the
+        list is ascending."""
         query = {name: values[-1] for name, values in parse_qs(urlsplit(request.path).query).items()}
         since, limit = query.get(self.about.get("since", "")), query.get(self.about.get("limit", ""))
         least = None if since is None else _parse_time(since)
-        found = sorted((at, number) for number, at in self.rows.items() if least is None or at >= least)
-        first, size = int(query.get(self.about.get("offset", ""), "0")), int(limit) if limit and limit.isdigit() else _PAGE
-        page = found[first : None if least is None and not limit else first + size]
+        kept = [(at, number) for number, at in self.rows.items() if least is None or at >= least]
+        found = kept if self.pages and not self.is_ascending else sorted(kept)
+        size: int | None = int(limit) if limit and limit.isdigit() else None if least is None else _PAGE
+        first = int(query.get(self.about.get("offset", ""), "0"))
+        if self.pages:
+            first, size = self.pages.begin(request, [str(self.name(number)) for _, number in found]), LARGEST
+        page = found[first : None if size is None else first + size]
         self.requests += 1
         if self.grows and self.requests % 2:
             self.add(1, self.now)
             if self.about.get("changes"):
                 self.rows[self.chance.below(len(self.rows))] = self.now
-        answer: Any = [self._item(number, at) for at, number in page]
+        answer: Any = [self.item(number, at) for at, number in page]
         for name in reversed(self.about.get("items", "").split("/")[1:]):
-            answer = {name: answer}
-        return Answer(answer)
+            answer = [answer] if name == "0" else {name: answer}
+        return self.pages.answer(request, answer, first + len(page), len(found))
 
-    def _item(self, number: int, at: int) -> dict[str, Any]:
+    def item(self, number: int, at: int) -> dict[str, Any]:
+        """Return an item as the provider shows it; ``at`` is its time."""
         item = json.loads(json.dumps(self.about["item"]))
         _put(item, self.about["id"], self.name(number))
         _put(item, self.about["at"], _format_time(at, _value_at(item, self.about["at"])))
@@ -171,7 +183,18 @@ def _watchings(subject: Subject, seed: int = 7, **about: Any) -> Iterator[_Watch
     for trigger in polls(subject):
         for example in trigger.examples:
             if "source" in example:
-                yield _Watching(subject, trigger, GrowingList(example["source"], Chance(seed), **about), example.get("inputs", {}))
+                polled, pages = _polled(subject, trigger)
+                source = GrowingList(example["source"], Chance(seed), pages=pages, is_ascending="ascending" in polled, **about)
+                yield _Watching(subject, trigger, source, example.get("inputs", {}))
+
+
+def _polled(subject: Subject, trigger: Trigger) -> tuple[Mapping[str, Any], PolledPages]:
+    """Return the declaration of a poll without code, and the pages of its list; both are empty if it has code."""
+    raw = subject.manifest.raw
+    polled = next(
+        (row["http"]["poll"] for row in raw.get("triggers", ()) if row["key"] == trigger.key and "poll" in row.get("http", {})), {}
+    )
+    return polled, PolledPages(next((row["http"] for row in raw["actions"] if row["key"] == polled.get("action") and "http" in row), {}))
 
 
 def _are_sampled(subject: Subject) -> Iterator[str]:
