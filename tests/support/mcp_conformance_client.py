@@ -24,7 +24,7 @@ from jackfield_http.sign_in import ANONYMOUS, SignIn
 from jackfield_mcp.client import McpClient, Tool
 from jackfield_mcp.outcomes import MCP_ERRORS, ScopesMissing
 from jackfield_mcp.peer import Peer
-from jackfield_mcp.pins import digest_of
+from jackfield_mcp.pins import pin_of
 from jackfield_mcp.reaching import address, client_for
 from jackfield_mcp.results import output_of
 from jackfield_mcp.schemas import Unfit, schemas_of
@@ -169,7 +169,7 @@ class Scenario:
                 wanted = [{"schema": one["inputSchema"]} for one in tools if one["name"] != ECHO]
             for given in wanted:
                 try:
-                    client.call(Tool(tool["name"], digest_of(tool), {}, made.headers), given, output_of, safe=False)
+                    client.call(Tool(tool["name"], pin_of(tool).whole, {}, made.headers), given, output_of, safe=False)
                 except Forbidden:
                     raise
                 except JackfieldError as error:

@@ -72,7 +72,7 @@ def _in_utf8(content: bytes, charset: str | None) -> bytes:
 
 
 def _answer(piece: bytes, message: Message) -> Any:
-    if message.id is None or message.id.encode() not in piece:
+    if message.id is None or b"%d" % message.id not in piece:
         return None
     found = _loosely(piece.strip(_PADDING))
     return found if any(map(message.is_answered_by, messages_in(found))) else None

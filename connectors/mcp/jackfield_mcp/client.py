@@ -270,13 +270,13 @@ class McpClient(SecretHolder):
 
     def _require_pinned(self, tool: Tool) -> None:
         tools = self._fresh()
-        if tools.digest(tool.name) != tool.digest:
+        if tool.digest not in tools.digests(tool.name):
             tools = self._fresh(refuses=True)
-        now = tools.digest(tool.name)
-        if now == tool.digest:
+        now = tools.digests(tool.name)
+        if tool.digest in now:
             return
         shown = one_line(tool.name, 128)
-        if now is None:
+        if not now:
             raise NotAllowed(f"the server no longer has the tool '{shown}'", hint=tool.hint, sent=Sent.NOTHING)
         names = ", ".join(changed(tool.parts, tools.parts(tool.name))) or "its description"
         text = f"the server has changed the tool '{shown}' since it was accepted: {names}"
@@ -392,7 +392,7 @@ class McpClient(SecretHolder):
     def _initialized(self) -> Session:
         asked = {"protocolVersion": LEGACY[0], "capabilities": self._shared_offers(), "clientInfo": CLIENT}
         try:
-            found, identifier = self._wire.begun(Message.request("initialize", asked))
+            found, identifier, cookies = self._wire.begun(Message.request("initialize", asked))
         except Rejected as error:
             if error.provider is not None and error.provider.http_status in _NO_POST and self._wire.names_endpoint():
                 text = "the server speaks HTTP+SSE, the transport of MCP's revision of 2024, which is not spoken here"
@@ -405,7 +405,7 @@ class McpClient(SecretHolder):
             raise Unavailable(text, hint="Upgrade jackfield-mcp, or the server.", repeatable=False)
         if identifier is not None and (len(identifier) > LONGEST_ID or not identifier.isprintable() or not identifier.isascii()):
             raise garbled("has a session ID that cannot be sent back")
-        session = Session(str(version), identifier, _object(found, "capabilities"), _object(found, "serverInfo"))
+        session = Session(str(version), identifier, _object(found, "capabilities"), _object(found, "serverInfo"), cookies)
         with suppress(Rejected, Unavailable):  # some servers have no answer to a notification; one that waits for it says so next
             self._wire.notify(session, "notifications/initialized", {})
         return session

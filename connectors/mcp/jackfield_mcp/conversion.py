@@ -11,7 +11,7 @@ from jackfield.manifest.parts import lettermark
 from jackfield_mcp.messages import LEGACY, MODERN, Session, present
 from jackfield_mcp.naming import REQUESTS, keys_of, title_of
 from jackfield_mcp.overlays import apply_fitting, apply_overlay, described
-from jackfield_mcp.pins import digest_of, parts_of
+from jackfield_mcp.pins import Digests, pins_of
 from jackfield_mcp.resources import DIGESTS, request_action
 from jackfield_mcp.schemas import Schemas, Unfit, schemas_of
 from jackfield_mcp.texts import has_hidden, one_line, plain
@@ -28,7 +28,8 @@ Json = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Choices:
     """Decisions for a generation: the connector's key and version, the server, whether its annotations count, the overlay by action, and
-    the keys of earlier generations by tool. ``is_live``: an overlay that does not fit a changed tool is no fault."""
+    the keys of earlier generations by tool. ``accepted`` are the digests under which tools are accepted: one that an earlier version made
+    stays as long as it fits. ``is_live``: an overlay that does not fit a changed tool is no fault."""
 
     key: str
     url: str
@@ -37,6 +38,7 @@ class Choices:
     trusts: bool = False
     overlay: Mapping[str, Json] = field(default_factory=dict)
     locked: Mapping[str, str] = field(default_factory=dict)
+    accepted: Mapping[str, str] = field(default_factory=dict)
     is_live: bool = False
 
 
@@ -62,7 +64,7 @@ def converted(tools: Sequence[Json], session: Session, choices: Choices, kinds: 
         key = keys[tool["name"]]
         said = choices.overlay.get(key, {})
         try:
-            row, defined = _action(tool, key, said, is_job=session.has_tasks)
+            row, defined = _action(tool, key, said, _pin(tool, choices), is_job=session.has_tasks)
         except Unfit as reason:
             left_out.append({"tool": one_line(tool["name"], 128), "reason": str(reason)})
             continue
@@ -113,11 +115,16 @@ def _named(tools: Sequence[Json], left_out: list[dict[str, str]]) -> Any:
         left_out.append({"tool": one_line(name, 128), "reason": reason})
 
 
-def _action(tool: Json, key: str, said: Json, *, is_job: bool) -> tuple[dict[str, Any], Mapping[str, Any]]:
+def _pin(tool: Json, choices: Choices) -> Digests:
+    pins = pins_of(tool)
+    return next((pin for pin in pins if pin.whole == choices.accepted.get(tool["name"])), pins[0])
+
+
+def _action(tool: Json, key: str, said: Json, pin: Digests, *, is_job: bool) -> tuple[dict[str, Any], Mapping[str, Any]]:
     made: Schemas = schemas_of(tool, key)
     given = tool.get("annotations")
     hints = {name: given[name] for name in _HINTS if isinstance(given, Mapping) and isinstance(given.get(name), bool)}
-    about: dict[str, Any] = {"tool": tool["name"], "digest": digest_of(tool), "parts": parts_of(tool)}
+    about: dict[str, Any] = {"tool": tool["name"], "digest": pin.whole, "parts": dict(pin.parts)}
     about |= {"annotations": hints} if hints else {}
     about |= {"headers": dict(made.headers)} if made.headers else {}
     about |= {"notes": [*made.notes]} if made.notes else {}

@@ -29,6 +29,7 @@ from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import SignIn
 from jackfield_http.urls import Url
 from jackfield_mcp.bodies import answer_in, events_of, read_event
+from jackfield_mcp.cookies import SessionCookies
 from jackfield_mcp.listening import Listener
 from jackfield_mcp.messages import Message, Session, amount, messages_in
 from jackfield_mcp.outcomes import Garbled, ScopesMissing, explained, garbled, judged, result_of
@@ -125,11 +126,13 @@ class Exchanges:
         except JackfieldError as error:
             raise judged(error, session) from error.__cause__
 
-    def begun(self, message: Message) -> tuple[Json, str | None]:
-        """Send the request that begins a session; return its result, and the session's ID if the server gives one."""
+    def begun(self, message: Message) -> tuple[Json, str | None, SessionCookies]:
+        """Send the request that begins a session; return its result, the session's ID if the server gives one, and its cookies."""
+        cookies = SessionCookies()
         try:
             with self._sent(self.quiet, None, message, {}, safe=True) as answer:
-                return result_of(self._read_reply(answer, None, message), message), answer.headers.get("mcp-session-id") or None
+                self._note_cookies(cookies, answer)
+                return result_of(self._read_reply(answer, None, message), message), answer.headers.get("mcp-session-id") or None, cookies
         except _Cut as cut:
             raise cut.error from None
 
@@ -193,10 +196,19 @@ class Exchanges:
         try:
             largest = _LARGEST_SESSION if message.method in _ABOUT_ITSELF else LARGEST
             with http.stream("POST", self._url, json=body, headers=given, safe=safe, step=message.method, largest=largest) as answer:
+                if session is not None and not session.is_modern:
+                    self._note_cookies(session.cookies, answer)
                 yield answer
         except ScopesMissing as error:
             self._on_missing(error.scopes)
             raise
+
+    def _note_cookies(self, cookies: SessionCookies, answer: StreamedAnswer) -> None:
+        field = answer.headers.get("set-cookie", "")
+        if field and answer.url.origin == self._url.origin:
+            own = "; ".join(value.decode("latin-1") for name, value in self._sign_in.fields() if name.lower() == b"cookie")
+            reserved = {one.partition("=")[0].strip() for one in own.split(";")}
+            cookies.update(field, answer.url, self._context.clock.time(), reserved)
 
     def _read_reply(self, answer: StreamedAnswer, session: Session | None, message: Message) -> Any:
         """Return the answer to a message: the whole body, or the event of a stream that has it."""
@@ -279,7 +291,7 @@ class Exchanges:
     def _tell(self, found: Json, message: Message) -> None:
         """Tell whoever follows the call how far the server is, in its own words."""
         told, params = self._call().progress, found.get("params")
-        if told is None or not isinstance(params, Mapping) or params.get("progressToken") != message.id:
+        if told is None or not isinstance(params, Mapping) or not message.has_id(params.get("progressToken")):
             return
         done, total = amount(params.get("progress")), amount(params.get("total"))
         part = done / total if done is not None and total is not None and 0 <= done <= total and total > 0 else None

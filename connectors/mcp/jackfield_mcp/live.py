@@ -52,7 +52,7 @@ class McpServers:
         *,
         title: str = "",
         trust: str = "none",
-        locked: Mapping[str, str] | None = None,
+        pins: Mapping[str, ToolPin] | None = None,
         overlay: Mapping[str, Json] | None = None,
         credentials: tuple[str, str] | None = None,
         guard: Guard | None = None,
@@ -74,7 +74,16 @@ class McpServers:
                 raise
             session, tools, needs_sign_in = Session(MODERN), [], True
         first = "oauth2Discovered" if needs_sign_in else _given(credentials)
-        choices = Choices(key, str(at), title=title, trusts=trust == TRUST[1], overlay=overlay or {}, locked=locked or {}, is_live=True)
+        choices = Choices(
+            key,
+            str(at),
+            title=title,
+            trusts=trust == TRUST[1],
+            overlay=overlay or {},
+            locked={tool: pin.action for tool, pin in (pins or {}).items()},
+            accepted={tool: pin.digest for tool, pin in (pins or {}).items()},
+            is_live=True,
+        )
         found = converted(tools, session, choices, sorted(_KINDS, key=lambda kind: kind != first))
         return ServerDescription(found.manifest, found.report, needs_sign_in)
 

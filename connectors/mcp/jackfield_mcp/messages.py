@@ -12,6 +12,7 @@ from typing import Any
 
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.pointers import find as at_pointer
+from jackfield_mcp.cookies import SessionCookies
 from jackfield_mcp.version import VERSION
 
 MODERN = "2026-07-28"
@@ -29,6 +30,9 @@ _NAMED_BY = {
     "tasks/update": "taskId",
 }
 """Parameter that the field ``Mcp-Name`` repeats, by method."""
+_LEAST_ID = 10**13
+"""Lower bound of an ID. All IDs have 14 digits: some servers know only numbers, as the SDKs send them, and Lua writes no more digits."""
+_ID = re.compile(r'\s*"?([0-9]{14})(?:\.0+)?"?\s*', re.ASCII)
 _OF_ANSWERS = frozenset({"jsonrpc", "id", "result", "error"})
 _PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _LOOKS_ENCODED = re.compile(r"=\?base64\?.*\?=", re.IGNORECASE)
@@ -45,6 +49,7 @@ class Session:
     capabilities: Json = field(default_factory=dict)
     about: Json = field(default_factory=dict)
     """Name and version of the server, as it says."""
+    cookies: SessionCookies = field(default_factory=SessionCookies, compare=False, repr=False)
 
     @property
     def is_modern(self) -> bool:
@@ -72,13 +77,13 @@ class Message:
 
     method: str
     params: Json
-    id: str | None
+    id: int | None
     offers: Json = field(default_factory=dict)
 
     @classmethod
     def request(cls, method: str, params: Json, offers: Json | None = None, *, follows: bool = False) -> Message:
         """Return a request with a new ID. ``follows``: it asks the server to report its progress, under that ID."""
-        identifier = secrets.token_urlsafe(12)
+        identifier = secrets.randbelow(9 * _LEAST_ID) + _LEAST_ID
         asked = {**params, "_meta": {"progressToken": identifier}} if follows else params
         return cls(method, asked, identifier, offers or {})
 
@@ -86,7 +91,13 @@ class Message:
         """Return whether a message is the answer to this one: it has its ID, and a result or an error. No other message is an answer.
         Some servers leave ``jsonrpc`` out, or write it as a number; such an answer must have no further members."""
         is_message = found.get("jsonrpc") == "2.0" or found.keys() <= _OF_ANSWERS
-        return is_message and self.id is not None and found.get("id") == self.id and not {"result", "error"}.isdisjoint(found)
+        return is_message and self.has_id(found.get("id")) and not {"result", "error"}.isdisjoint(found)
+
+    def has_id(self, value: object) -> bool:
+        """Return whether a server's value is the ID of this request. Some servers write the number as text, or with a fraction of zero."""
+        if isinstance(value, str) and (number := _ID.fullmatch(value)) is not None:
+            value = int(number[1])
+        return self.id is not None and value == self.id
 
     def body(self, session: Session | None) -> dict[str, Any]:
         """Return the JSON to send; a modern request carries the revision and the client's capabilities in ``_meta``."""
@@ -107,6 +118,8 @@ class Message:
         found["MCP-Protocol-Version"] = session.version
         if session.id is not None:
             found["Mcp-Session-Id"] = session.id
+        if cookies := session.cookies.header():
+            found["Cookie"] = cookies
         if session.is_modern:
             found["Mcp-Method"] = self.method
             name = self.params.get(_NAMED_BY.get(self.method, ""))

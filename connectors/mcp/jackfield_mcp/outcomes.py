@@ -265,9 +265,10 @@ def result_of(found: object, message: Message) -> Json:
     error = one.get("error")
     if isinstance(error, str):  # in words alone, which say nothing of what was done
         error = {"message": error}
-    if isinstance(error, Mapping) and one.get("id") in (message.id, None):
+    is_ours = message.has_id(one.get("id"))
+    if isinstance(error, Mapping) and (is_ours or one.get("id") is None):
         raise explained(error, method=message.method)
-    if one.get("id") != message.id:
+    if not is_ours:
         raise garbled("belongs to another request")
     result = {} if one.get("result") == [] else one.get("result")  # PHP writes an empty list for an empty object
     if not isinstance(result, Mapping):

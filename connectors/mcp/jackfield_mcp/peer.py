@@ -10,7 +10,7 @@ from typing import Any
 from jackfield.connector import TimedOut
 from jackfield.kernel.fork import ProcessLocal
 from jackfield_mcp.messages import Session, amount
-from jackfield_mcp.pins import digest_of, parts_of
+from jackfield_mcp.pins import pins_of
 
 LEAST, USUAL, MOST = 60.0, 300.0, 3600.0
 """Seconds for which a list of tools counts as fresh: at least, where the server says nothing, at most."""
@@ -24,21 +24,26 @@ class Tools:
     """Digests of the tools that a server lists, and of their members. The list itself, of up to 16 MiB for each connection, is not kept."""
 
     def __init__(self, rows: Sequence[Json], now: float, seconds: float) -> None:
-        named = {str(row.get("name")): row for row in reversed(rows)}
-        self._digests = {name: digest_of(row) for name, row in named.items()}
-        self._parts = {name: " ".join(f"{part}:{short}" for part, short in parts_of(row).items()) for name, row in named.items()}
+        pins = {str(row.get("name")): pins_of(row) for row in reversed(rows)}
+        self._digests = {name: tuple(pin.whole for pin in found) for name, found in pins.items()}
+        self._parts = {
+            name: " ".join(f"{part}:{short}" for pin in found for part, short in pin.parts.items()) for name, found in pins.items()
+        }
         self.until = now + seconds
         """Time on the monotonic clock at which the list has to be read again."""
         self.refuses_until = now + min(seconds, REFUSES)
         """Time until which it may refuse a call."""
 
-    def digest(self, name: str) -> str | None:
-        """Return the digest of a tool; None if the list lacks it."""
-        return self._digests.get(name)
+    def digests(self, name: str) -> tuple[str, ...]:
+        """Return the digests by which a tool may have been accepted; none if the list lacks it."""
+        return self._digests.get(name, ())
 
-    def parts(self, name: str) -> dict[str, str]:
-        """Return a short digest of each member of a tool that the list has."""
-        return dict(part.split(":") for part in self._parts[name].split())
+    def parts(self, name: str) -> dict[str, set[str]]:
+        """Return the short digests of each member of a tool that the list has."""
+        found: dict[str, set[str]] = {}
+        for part, _, short in (one.partition(":") for one in self._parts[name].split()):
+            found.setdefault(part, set()).add(short)
+        return found
 
 
 class Peer(ProcessLocal):

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jackfield_mcp.naming import LIST, READ, REQUESTS
-from jackfield_mcp.pins import digest_of
+from jackfield_mcp.pins import pin_of
 
-DIGESTS = {name: digest_of({"name": name}) for name in REQUESTS}
+DIGESTS = {name: pin_of({"name": name}).whole for name in REQUESTS}
 """Pins of the requests, which no server describes: they never change."""
 LONGEST_URI = 2_000
 """Characters of a URI."""

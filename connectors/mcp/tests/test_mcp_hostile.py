@@ -12,7 +12,7 @@ import pytest
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield_mcp.peer import Tools
-from jackfield_mcp.pins import digest_of, parts_of
+from jackfield_mcp.pins import pin_of
 from mcp_rig import Talk, ToolServer, call, generate, said, serving, stage, tool
 
 NAMES = (
@@ -108,7 +108,8 @@ def test_a_list_is_not_kept() -> None:
         assert before - tracemalloc.get_traced_memory()[0] > 10_000_000
     finally:
         tracemalloc.stop()
-    assert (kept.digest("tool_4999"), kept.parts("tool_4999")) == (digest_of(last), parts_of(last))
+    pin = pin_of(last)
+    assert (kept.digests("tool_4999"), kept.parts("tool_4999")) == ((pin.whole,), {name: {short} for name, short in pin.parts.items()})
 
 
 def test_texts_in_results(tmp_path: Path) -> None:

@@ -54,15 +54,15 @@ class LiveKind(Protocol):
         *,
         title: str = "",
         trust: str = "none",
-        locked: Mapping[str, str] | None = None,
+        pins: Mapping[str, Pin] | None = None,
         overlay: Mapping[str, Json] | None = None,
         credentials: tuple[str, str] | None = None,
         guard: Any = None,
         client: Any = None,
     ) -> Described:
         """Read a server's description, over ``client`` if a connection is given, else with ``credentials``, a header field and its value.
-        ``locked`` maps tools to the action keys that they keep; ``overlay`` has the operator's settings of tools, by the keys of their
-        actions.
+        ``pins`` are the accepted tools by name, which retain the keys of their actions; ``overlay`` has the operator's settings of
+        tools, by the keys of their actions.
 
         :raises InvalidInput: if ``url`` is not a URL.
         :raises JackfieldError: if the server cannot be reached, or its list cannot be read. A server that requires a sign-in has no

@@ -232,8 +232,8 @@ class McpServers:
         raise NotAllowed(text, hint="Ask a platform-admin, or add it to the workspace that uses it.")
 
     def _described(self, stored: StoredServer, connection: str | None, credentials: tuple[str, str] | None) -> Described:
-        locked = {tool: pin.action for tool, pin in kind().pins(stored.manifest).items()}
-        options: dict[str, Any] = {"title": str(stored.manifest["title"]), "trust": stored.trust, "locked": locked}
+        pins = kind().pins(stored.manifest)
+        options: dict[str, Any] = {"title": str(stored.manifest["title"]), "trust": stored.trust, "pins": pins}
         options["overlay"] = kind().overlays(stored.manifest)
         if connection is not None:
             lent = self._jackfield.lend(connection, LIVE_PREFIX + stored.name)
