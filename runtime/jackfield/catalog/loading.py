@@ -1,6 +1,7 @@
-"""Import of the objects that packages declare in entry points: the code of a connector's version, here or in a process of its own, and
-parts of the host. Only here does the catalog run a connector's code. The runner of isolated connectors is imported with the first of them.
-The module also makes the errors for connectors that are not found, with the cause, or cannot be used."""
+"""Import of the objects that packages declare in entry points: the code of a connector's version, in this or another process, and parts of
+the host. Only here does the catalog run a connector's code. The runner of isolated connectors is imported with the first of them. The
+module also makes the errors for connectors that are missing, with the cause, or that cannot be used.
+"""
 
 from __future__ import annotations
 
@@ -27,19 +28,19 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import Manifest
 
     class Children(Protocol):
-        """Object that the part ``isolation`` makes from an environment."""
+        """Child processes that the part ``isolation`` makes from an environment."""
 
         def load(self, manifest: Manifest, point: EntryPoint) -> Any:
             """Return a stand-in for the connector that ``point`` names."""
 
         def processes(self) -> list[int]:
-            """Return the numbers of the processes that live."""
+            """Return the process IDs of the running children."""
 
         def ends(self) -> dict[str, int]:
-            """Return the numbers of children that have ended by themselves, or were ended for misbehaviour, by connector."""
+            """Return the number of children that ended by themselves or were ended for misbehaviour, by connector."""
 
         def close(self) -> None:
-            """End all."""
+            """End all children."""
 
     from importlib.machinery import ModuleSpec
 
@@ -49,10 +50,12 @@ _NAME = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _KEEP = "Install it with pip or uv, or keep the folder '*.dist-info' beside it: tools that make archives small leave it out."
 BINDINGS = "jackfield.bindings"
 """Group of entry points that libraries of connectors declare for their kind. A name ``KIND`` makes connectors from manifests without code;
-one with a role (``aws.source``) is looked up by ``of_role``."""
+a name with a role (``aws.source``) is looked up by ``of_role``.
+"""
 LIVE = "live"
-"""Role of a package that makes connectors of servers, whose manifests workspaces store. The keys of such connectors begin with the kind and
-a dot."""
+"""Role of a package that makes connectors from servers, whose manifests workspaces store. The keys of such connectors begin with the kind
+and a dot.
+"""
 SOURCE = "source"
 """Role of a package that describes a family of connectors on demand, whose keys begin with the kind and a dot."""
 PARTS = "jackfield.parts"
@@ -61,13 +64,13 @@ _ISOLATION = "isolation"
 _FOUND: dict[str, Any] = {}
 """Parts of this process's runtimes."""
 _APART = frozenset({"jackfield.connectors", "jackfield.plugins", "jackfield.lets_out"})
-"""Groups of entry points that have their own way to be examined, or name classes of libraries that need not be installed."""
+"""Groups of entry points that are examined elsewhere, or that name classes of libraries that need not be installed."""
 _SLOW = 2.0
-"""Seconds."""
+"""Seconds above which an import is logged as slow."""
 _DEBUG = 10
-"""``logging.DEBUG``."""
+"""Number of the log level ``logging.DEBUG``."""
 Loader = Callable[["Manifest", EntryPoint], "Any"]
-"""Function that returns the connector of an entry point; it may raise anything that an import may raise."""
+"""Function that returns the connector of an entry point; it may raise any exception that an import may raise."""
 
 
 def load_in_process(manifest: Manifest, point: EntryPoint) -> Any:
@@ -81,8 +84,9 @@ def load_in_process(manifest: Manifest, point: EntryPoint) -> Any:
 
 
 def _queued() -> float:
-    """Return the seconds that this thread has waited for a processor, which the machine caused and not the connector; 0 on systems without
-    this figure (Linux's Documentation/scheduler/sched-stats)."""
+    """Return the seconds for which this thread has waited for a processor, which are not the connector's fault; 0 on systems without this
+    figure (Linux's Documentation/scheduler/sched-stats).
+    """
     try:
         with open("/proc/thread-self/schedstat", encoding="ascii") as file:
             return int(file.read().split()[1]) / 1e9
@@ -114,7 +118,7 @@ def connector_at(module: str, attribute: str, manifest: Manifest | None = None) 
     """Return the connector at ``module:attribute``. For a package without code, ``attribute`` is the kind of binding of its actions, and
     the entry point of that name in the group ``jackfield.bindings`` makes the connector from ``manifest``.
 
-    :raises ImportError: if it cannot be imported, or no installed package knows the binding.
+    :raises ImportError: if the connector cannot be imported, or no installed package knows the binding.
     """
     found = importlib.import_module(module)
     if getattr(found, "__file__", None) is not None or hasattr(found, attribute.partition(".")[0]):
@@ -125,7 +129,7 @@ def connector_at(module: str, attribute: str, manifest: Manifest | None = None) 
 
 
 def bound(attribute: str, raw: Any) -> Any:
-    """Return the connector of a package without code: ``attribute`` is the kind of binding, ``raw`` its whole connector.json.
+    """Return the connector of a package without code: ``attribute`` is the kind of binding, ``raw`` the content of its connector.json.
 
     :raises ImportError: if no installed package knows the binding.
     """
@@ -144,7 +148,7 @@ def declared(group: str, name: str, *, isolated: bool = False) -> Any:
 
     ``isolated`` also reads environments of installed connectors, as ``entry_points`` does.
 
-    :raises BrokenPart: if it cannot be imported, or two packages declare it.
+    :raises BrokenPart: if the object cannot be imported, or two packages declare it.
     """
     return _declared(group, name, entry_points(isolated=isolated))
 
@@ -155,7 +159,7 @@ def _declared(group: str, name: str, groups: Mapping[str, Sequence[EntryPoint]])
 
 
 def lacks_extra(group: str, name: str) -> bool:
-    """Return whether an entry point of our installed packages needs an extra that is not installed."""
+    """Return whether an entry point of jackfield's installed packages needs an extra that is not installed."""
     _, extra = _above().DECLARED.get(group, {}).get(name, ("", ""))
     needed = _above().NEEDS.get(extra)
     return needed is not None and _find_spec(needed) is None
@@ -168,9 +172,9 @@ def _above() -> Any:
 
 
 def package_of(group: str, name: str | None = None) -> tuple[str, str]:
-    """Return the package of ours that declares an entry point, by default any of a group, and the command that installs it.
+    """Return the package of jackfield that declares an entry point, by default any of a group, and the command that installs it.
 
-    :raises KeyError: if none does.
+    :raises KeyError: if no package does.
     """
     points = _above().DECLARED[group]
     package, extra = points[next(iter(points)) if name is None else name]
@@ -180,7 +184,7 @@ def package_of(group: str, name: str | None = None) -> tuple[str, str]:
 def chosen(group: str, name: str) -> Any:
     """Import the object that the operator has chosen, as ``declared`` does; return None also if it needs an extra that is not installed.
 
-    :raises InvalidInvocation: if it cannot be imported, or two packages declare it.
+    :raises InvalidInvocation: if the object cannot be imported, or two packages declare it.
     """
     return None if lacks_extra(group, name) else _chosen(group, name, entry_points())
 
@@ -193,13 +197,13 @@ def _chosen(group: str, name: str, groups: Mapping[str, Sequence[EntryPoint]]) -
 
 
 def part(name: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None) -> Any:
-    """Import the part of a runtime that an installed package brings; None if none does. It is looked up once a process.
+    """Import a part of a runtime from an installed package; return None if no package has it. It is looked up once per process.
 
-    Parts are ``store`` and ``management`` (storage, and the work on it), ``platform`` (events, schedules, subscriptions), ``search`` and
+    Parts are ``store`` and ``management`` (storage and its management), ``platform`` (events, schedules, subscriptions), ``search`` and
     ``search-listing``, ``stored-manifests`` and ``webhook-samples``, ``testing`` (of ``jackfield.testing``) and ``trying`` (a first read).
     ``isolation`` starts child processes. A server mounts parts, too. ``groups`` are the entry points, if they have been read already.
 
-    :raises InvalidInvocation: if it cannot be imported, or two packages bring it.
+    :raises InvalidInvocation: if the part cannot be imported, or two packages have it.
     """
     if name not in _FOUND:
         _FOUND[name] = _chosen(PARTS, name, entry_points() if groups is None else groups)
@@ -207,13 +211,13 @@ def part(name: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None) ->
 
 
 def of_role(group: str, role: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None) -> list[EntryPoint]:
-    """Return the entry points of a group whose names end in a dot and ``role``, under the rest of their names."""
+    """Return the entry points of a group whose names end in a dot and ``role``, with that ending removed."""
     points, ending = (entry_points() if groups is None else groups).get(group, ()), f".{role}"
     return [EntryPoint(point.name[: -len(ending)], point.value, point.distribution) for point in points if point.name.endswith(ending)]
 
 
 def package_folders() -> Iterator[str]:
-    """Yield the folders of the packages with entry points of jackfield, the framework's own folder last. Nothing is imported."""
+    """Yield the folders of packages with entry points of jackfield, the framework's own folder last. Nothing is imported."""
     packages = {point.module.partition(".")[0] for points in entry_points().values() for point in points}
     for package in (*sorted(packages - {"jackfield"}), "jackfield"):
         spec = _find_spec(package)
@@ -221,14 +225,14 @@ def package_folders() -> Iterator[str]:
 
 
 def has_part(name: str) -> bool:
-    """Return whether an installed package brings a part; nothing of it is imported."""
+    """Return whether an installed package has a part, without importing it."""
     return any(point.name == name for point in entry_points().get(PARTS, ()))
 
 
 def of_one(points: Sequence[EntryPoint], noun: str) -> Any:
-    """Import the object of the only one of some entry points; return None if there is none.
+    """Import the object of a single entry point; return None if there is no entry point.
 
-    :raises BrokenPart: if it cannot be imported, or there are several, one of which could be an impostor.
+    :raises BrokenPart: if the object cannot be imported, or there are several, one of which could be an impostor.
     """
     if len(points) > 1:
         raise BrokenPart(noun, points[0], f"it is declared twice, by {' and '.join(point.distribution for point in points)}")
@@ -236,7 +240,7 @@ def of_one(points: Sequence[EntryPoint], noun: str) -> Any:
 
 
 def broken_parts(groups: Mapping[str, Sequence[EntryPoint]]) -> Iterator[str]:
-    """Import all parts that installed packages declare. Yield each part that cannot be loaded, with its distribution."""
+    """Import all parts that installed packages declare. Yield the message for each part that cannot be loaded, with its distribution."""
     for group, points in groups.items():
         for name in dict.fromkeys(point.name for point in points) if group not in _APART else ():
             if lacks_extra(group, name):
@@ -248,7 +252,7 @@ def broken_parts(groups: Mapping[str, Sequence[EntryPoint]]) -> Iterator[str]:
 
 
 def _row_of(manifest: Manifest) -> Callable[[str], Any]:
-    """Return the function that finds the JSON of an action, which "raw" may leave out."""
+    """Return a function that finds the JSON of an action, which ``raw`` may leave out."""
     return lambda key: manifest.actions[key].content.row
 
 
@@ -257,7 +261,7 @@ def _whole(folder: str) -> Any:
 
 
 def refuse_installed(manifest: Manifest, _point: EntryPoint) -> Any:
-    """Refuse a connector of the data folder, in a catalog that has no processes to run it in.
+    """Refuse a connector of the data folder, in a catalog that has no processes for such connectors.
 
     :raises ImportError: always.
     """
@@ -267,15 +271,16 @@ def refuse_installed(manifest: Manifest, _point: EntryPoint) -> Any:
 def unknown_connector(
     key: str, known: Iterable[str], shown: Callable[[str], bool] | None = None, *, is_whole: bool = False
 ) -> UnknownConnector:
-    """Return the error for a connector that is not among ``known``, with a suggestion; for a service of a source, the suggestion is one
-    too. ``shown`` returns whether the caller may see a name. If ``known`` has all installed connectors, the error also names the cause."""
+    """Return the error for a connector that is not among ``known``, with a suggestion or, if the list ``is_whole``, the cause. ``shown``
+    returns whether the caller may see a name. For a service of a source, only such services are suggested.
+    """
     found = _cause(key) if is_whole else None
     tail = f": {found[0]}" if found else did_you_mean(key, (name for name in known if "." in name or "." not in key), shown)
     return UnknownConnector(f"no connector '{key[:80]}' is installed{tail}", hint=found[1] if found else NextStep("connectors"))
 
 
 def _cause(key: str) -> tuple[str, str] | None:
-    """Return why a connector is not found although its package is installed, and the remedy; None if the package is not installed."""
+    """Return why a connector is missing although its package is installed, and the remedy; None if the package is not installed."""
     if key == HOST:
         return "this process declares no function with an effect", "Start it with '--import MODULE', the module that declares it."
     module, name = f"jackfield_{key.replace('-', '_')}", f"jackfield-{key}"
@@ -316,7 +321,7 @@ def broken_connector(message: str, hint: str = REINSTALL) -> UnknownConnector:
 
 
 class Isolated:
-    """Child processes of the isolated connectors of one catalog. Before the first of them is loaded, nothing is imported or started."""
+    """Child processes of the isolated connectors of one catalog. Until the first connector is loaded, nothing is imported or started."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -325,7 +330,7 @@ class Isolated:
     def load(self, manifest: Manifest, point: EntryPoint) -> Any:
         """Start the connector that ``point`` names in a child, and return its stand-in.
 
-        :raises ImportError: if it cannot run, or no installed package isolates connectors.
+        :raises ImportError: if the connector cannot run, or no installed package isolates connectors.
         :raises Unavailable: if it cannot be started now.
         """
         return self._children(manifest).load(manifest, point)
@@ -342,11 +347,11 @@ class Isolated:
         return found
 
     def processes(self) -> list[int]:
-        """Return the numbers of the child processes that live."""
+        """Return the process IDs of the running children."""
         return [number for made in self._made.values() for number in made.processes()]
 
     def ends(self) -> dict[str, int]:
-        """Return the numbers of children that have ended by themselves, or were ended for misbehaviour, by connector."""
+        """Return the number of children that ended by themselves or were ended for misbehaviour, by connector."""
         return {key: count for made in self._made.values() for key, count in made.ends().items()}
 
     def close(self) -> None:
@@ -356,9 +361,9 @@ class Isolated:
 
 
 def choose(key: str, versions: Sequence[str], specifier: str) -> str:
-    """Return the highest of ``versions`` that ``specifier`` allows; a prerelease only if no final version fits.
+    """Return the highest of ``versions`` that ``specifier`` allows; a prerelease only if no final version matches.
 
-    :raises UnknownConnector: if none fits, or the specifier is not valid.
+    :raises UnknownConnector: if no version matches, or the specifier is not valid.
     """
     from packaging.version import Version
 

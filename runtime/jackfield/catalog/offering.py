@@ -21,12 +21,12 @@ from jackfield.kernel.failures import BrokenPart, Raised, attempt, contained, lo
 from jackfield.manifest.manifest import Manifest
 
 ALL = "*"
-"""Workspace in the file whose offers hold for all that it does not name."""
+"""Name in the file for all workspaces that the file does not name."""
 DEFAULT = "default"
 """Workspace of the operator's own surfaces."""
 EFFECTS = ("read", "idempotent", "write")
 EFFECT_WORDS = (*EFFECTS, "change")
-"""Effects as an offer names them: ``change`` is every one but ``read``."""
+"""Names of effects in an offer: ``change`` means every effect but ``read``."""
 _VARIABLE = "JACKFIELD_OFFERS"
 
 
@@ -51,10 +51,10 @@ if TYPE_CHECKING:
             """Return the keys of all connectors, sorted; each begins with the source's name and a dot."""
 
         def manifest(self, key: str, *, credentials: Collection[str] | None = None) -> Manifest:
-            """Return the manifest of a connector, with schemas that are made when they are read. Of the actions that hand out
-            credentials it has those in ``credentials``, by default all.
+            """Return the manifest of a connector, whose schemas are created when they are read. Of the actions that hand out credentials it
+            has those in ``credentials``, by default all.
 
-            :raises UnknownConnector: if there is none.
+            :raises UnknownConnector: if there is no such connector.
             """
 
         def hands_out(self, key: str) -> frozenset[str]:
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
             """Return the code of a connector."""
 
         def stamp(self) -> str:
-            """Return a text that changes with the content of the manifests, such as the version of their data."""
+            """Return a string that changes with the content of the manifests, such as the version of their data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ class Offer:
     """Part of a source that is offered to a workspace.
 
     ``services`` are names or patterns of connectors without the source's prefix (``s3``), or of actions after a dot (``sqs.send*``). An
-    action that hands out credentials needs its full name, and counts as a ``write``. ``audiences`` are the audiences beyond tenants that
-    are offered it. An ``operator``'s offer is for the operator's own surfaces alone.
+    action that hands out credentials needs its full name, and counts as a ``write``. ``audiences`` are further audiences, besides tenants.
+    If ``operator`` is True, only the operator's own surfaces are offered the part.
     """
 
     services: tuple[str, ...]
@@ -82,20 +82,21 @@ class Offer:
     operator: bool = False
 
     def is_for(self, audience: Audience) -> bool:
-        """Return whether an audience is offered it."""
+        """Return whether an audience is offered the part."""
         return audience == "operator" or (not self.operator and audience in ("tenant", *self.audiences))
 
     def may_hold(self, name: str) -> bool:
-        """Return whether any action of a connector may be offered."""
+        """Return whether the offer may include an action of a connector."""
         return any(fnmatchcase(name, pattern.partition(".")[0]) for pattern in self.services)
 
     def holds_all(self, name: str) -> bool:
-        """Return whether all actions of a connector are offered, except actions that need their full name."""
+        """Return whether the offer includes all actions of a connector, except actions that need their full name."""
         return {*self.effects} == {*EFFECTS} and any(fnmatchcase(name, pattern) for pattern in self.services if "." not in pattern)
 
     def holds(self, name: str, action: str, effect: str) -> bool:
-        """Return whether an action with this effect fits a pattern; an action that hands out credentials must also be among the
-        ``names``."""
+        """Return whether an action with this effect matches a pattern; an action that hands out credentials must also be among the
+        ``names``.
+        """
         return effect in self.effects and any(_fits(pattern, name, action) for pattern in self.services)
 
     def names(self, name: str, action: str) -> bool:
@@ -103,7 +104,7 @@ class Offer:
         return f"{name}.{action}" in self.services
 
     def to_json(self) -> dict[str, Any]:
-        """Return the offer as the file has it."""
+        """Return the offer in the file's form."""
         found: dict[str, Any] = {"services": list(self.services)}
         found |= {"effects": list(self.effects)} if self.effects != EFFECTS else {}
         return found | dict.fromkeys(self.audiences, True) | ({"operator": True} if self.operator else {})
@@ -115,12 +116,12 @@ def _fits(pattern: str, name: str, action: str) -> bool:
 
 
 Offers = Mapping[str, Mapping[str, tuple[Offer, ...]]]
-"""Offers by workspace and source, as the file has them."""
+"""Offers by workspace and source, as in the file."""
 _OWN = Offer(("*",), operator=True)
 
 
 class Offering:
-    """The operator's offers, and the installed sources; a source is imported when something of it is read."""
+    """The operator's offers, and the installed sources. A source is imported when its connectors are first read."""
 
     def __init__(self, points: Sequence[EntryPoint], path: str, *, required: bool) -> None:
         self._points = {point.name: point for point in points}
@@ -136,13 +137,14 @@ class Offering:
     def read(cls, points: Sequence[EntryPoint], environment: Mapping[str, str], home: str) -> Offering:
         """Read the operator's file.
 
-        :raises Unavailable: if it cannot be read, or says something that is not known.
+        :raises Unavailable: if the file cannot be read, or has an unknown member.
         """
         return cls(points, offers_file(environment, home), required=bool(environment.get(_VARIABLE)))
 
     def refresh(self) -> bool:
-        """Read the file again if it has changed; return whether the offers are others. A file that cannot be used changes nothing, which is
-        logged."""
+        """Read the file again if it has changed; return whether the offers have changed. A file that cannot be used is logged, and changes
+        nothing.
+        """
         stamp = _stamp(self._path)
         if stamp == self._stamp:
             return False
@@ -170,7 +172,7 @@ class Offering:
         return {name: offers for name, offers in kept.items() if offers}
 
     def _together(self, *, for_operator: bool) -> Mapping[str, list[Offer]]:
-        """Return all offers to any workspace, by source; the operator may know of everything."""
+        """Return all offers to any workspace, by source; ``for_operator``, every source as a whole, too."""
         found: dict[str, list[Offer]] = {name: [_OWN] for name in self._points} if for_operator else {}
         for workspace in (*self.written, DEFAULT):
             for name, offers in self.of(workspace, "operator" if for_operator else "tenant").items():
@@ -182,7 +184,7 @@ class Offering:
         return bool(self._together(for_operator=for_operator))
 
     def offered(self, *, for_operator: bool = False) -> Iterator[Manifest]:
-        """Yield the whole manifests of all connectors of which something is offered to any workspace; ``for_operator`` all there are."""
+        """Yield the complete manifests of all connectors that may be offered to any workspace; with ``for_operator``, of all connectors."""
         for name, together in sorted(self._together(for_operator=for_operator).items()):
             source = self.source(name)
             for key in source.keys():  # noqa: SIM118 (a source is no mapping)
@@ -190,7 +192,7 @@ class Offering:
                     yield source.manifest(key)
 
     def stamp(self, *, for_operator: bool = False) -> str:
-        """Return a text that changes with the offers to any workspace."""
+        """Return a string that changes with the offers to any workspace."""
         together = sorted(self._together(for_operator=for_operator).items())
         return json.dumps([[name, self.source(name).stamp(), sorted({one for offer in offers for one in offer.services})]
                            for name, offers in together])  # fmt: skip
@@ -204,7 +206,7 @@ class Offering:
 
 
 def effective(written: Offers, workspace: str, sources: Iterable[str]) -> Mapping[str, tuple[Offer, ...]]:
-    """Return the offers that hold for a workspace: its own, or else the offers of ``*``, and for ``default`` the operator's."""
+    """Return the offers that apply to a workspace: its own, or else the offers of ``*``, and for ``default`` the operator's."""
     found = written.get(workspace)
     if found is not None:
         return found
@@ -235,7 +237,7 @@ def _imported(point: EntryPoint) -> Source:
 def read_offers(path: str, sources: Iterable[str], *, required: bool) -> Offers:
     """Read a file of offers; a missing file offers nothing, unless it is ``required``.
 
-    :raises Unavailable: if it cannot be read, or has an unknown member.
+    :raises Unavailable: if the file cannot be read, or has an unknown member.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -285,7 +287,7 @@ def _offer(path: str, where: str, data: Any) -> Offer:
 
 
 def named_effects(words: Collection[str]) -> tuple[str, ...]:
-    """Return the effects that words of ``EFFECT_WORDS`` name."""
+    """Return the effects that ``words`` of ``EFFECT_WORDS`` name."""
     return tuple(effect for effect in EFFECTS if effect in words or ("change" in words and effect != "read"))
 
 

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Offered:
-    """Offers of one edition of the file, by source, and the manifests that were made for them."""
+    """Offers in one version of the file, by source, with cached manifests."""
 
     edition: int
     offers: Mapping[str, tuple[Offer, ...]]
     parts: dict[str, Manifest | None] = field(default_factory=dict)
     by_type: dict[str, list[Manifest]] = field(default_factory=dict)
-    """Virtual manifests by a connection type that they take."""
+    """Virtual manifests by the connection type that they accept."""
 
 
 class OfferedCatalog(Catalog):
@@ -63,7 +63,7 @@ class OfferedCatalog(Catalog):
 
     @property
     def _now(self) -> _Offered:
-        """Offers of the file's present edition."""
+        """Offers in the current version of the file."""
         _ = self._whole.generation  # looks at the data folder, ten times a second at most
         offering, found = self.offering, self._seen
         edition = 0 if offering is None else offering.edition
@@ -74,7 +74,7 @@ class OfferedCatalog(Catalog):
 
     @property
     def _offering(self) -> Offering:
-        """The operator's offers, where something of a source is read."""
+        """Offers of the operator, for code that needs a source."""
         if self.offering is None:
             raise LookupError("no source of connectors is installed")
         return self.offering
@@ -92,7 +92,7 @@ class OfferedCatalog(Catalog):
         return own + [found for key in self._stored_keys() if (found := self._usable_part(key)) is not None]
 
     def prepare(self, key: str) -> None:
-        """Read a stored manifest now, so that a call that needs it does not wait for the database."""
+        """Read a stored manifest now, so that a later call does not wait for the database."""
         self._usable_part(key)
 
     def _usable_part(self, key: str) -> Manifest | None:
@@ -137,12 +137,12 @@ class OfferedCatalog(Catalog):
 
     @property
     def whole(self) -> Catalog:
-        """The catalog of the process, with nothing that is offered."""
+        """Catalog of the process, without offers."""
         return self._whole
 
     @property
     def has_offers(self) -> bool:
-        """True if anything of a source is offered, or stored."""
+        """True if any connector of a source is offered, or any connector is stored."""
         return bool(self._now.offers) or bool(self._stored_keys())
 
     @property
@@ -152,7 +152,7 @@ class OfferedCatalog(Catalog):
 
     @property
     def offered_whole(self) -> tuple[str, ...]:
-        """Names of the catalog sources of which every connector is offered: lists name them once."""
+        """Names of the catalog sources whose connectors are all offered. Lists name such a source once."""
         return tuple(name for name, offers in self._now.offers.items() if any("*" in offer.services for offer in offers))
 
     def offered_entries(self, *, folded: bool = False) -> list[CatalogRow]:
@@ -161,15 +161,16 @@ class OfferedCatalog(Catalog):
         return [self.look(key)[0] for key in sorted([*offered, *self._stored_keys()])]
 
     def with_type(self, name: str) -> list[Manifest]:
-        """Return the manifests of the connectors that take connections of the type ``name``, sorted by key, isolated ones last."""
+        """Return the manifests of the connectors that accept connections of the type ``name``, sorted by key, isolated connectors last."""
         stored = () if "." in name.partition("/")[0] else self.stored_manifests()  # one of a stored connector is asked for by its full name
         taking = (one for one in stored if one.connection_type(name) is not None)
         found = [*self._whole.with_type(name), *self._virtual_with_type(name), *taking]
         return sorted(found, key=lambda manifest: (manifest.isolated, manifest.key))
 
     def _virtual_with_type(self, name: str) -> Sequence[Manifest]:
-        """Return the virtual manifests with a connection type. The connectors of a source share their types, so the first one's are
-        used."""
+        """Return the virtual manifests with a connection type. The connectors of a source share their types, so only the first connector is
+        checked.
+        """
         now, owner = self._now, name.partition("/")[0]
         if "." in owner:
             part = self._usable_part(owner)
@@ -194,7 +195,7 @@ class OfferedCatalog(Catalog):
     def find(self, key: str, version: str | None = None) -> Manifest:
         """Return the manifest of a connector.
 
-        :raises UnknownConnector: if it is not installed or not offered, is broken, or no version matches. Only the operator learns which.
+        :raises UnknownConnector: if it is not installed, not offered or broken, or no version matches. Only the operator learns which.
         """
         part = self._part(key)
         if part is None:
@@ -215,7 +216,9 @@ class OfferedCatalog(Catalog):
         return UnknownConnector(f"'{key}' exists but is not offered here", hint=self._how(key))
 
     def unoffered_action(self, key: str, action: str) -> UnknownAction | None:
-        """Return the error for an action that exists and is not offered, for the operator; None for others, to whom it does not exist."""
+        """Return the error for an action that exists and is not offered, for the operator. None for other callers, from whom
+        it is hidden.
+        """
         if self._audience != "operator" or self._is_stored(key) or self._part(key) is None:
             return None
         whole = self._offering.source(key.partition(".")[0]).manifest(key)
@@ -224,8 +227,9 @@ class OfferedCatalog(Catalog):
         return UnknownAction(f"'{key}.{action}' exists but is not offered here", hint=self._how(f"{key}.{action}", handed_out=True))
 
     def missing_offer(self, key: str, action: str) -> str | None:
-        """Return the pattern that would offer an action, for the operator's 'offers add'; None if it is offered, or is not offered to the
-        operator's own surfaces at all."""
+        """Return the pattern that would offer an action, for the operator's 'offers add'. None if the action is offered, or cannot be
+        offered to the operator's own surfaces.
+        """
         name, _, short = key.partition(".")
         if self._audience != "operator" or self.offering is None or name not in self.offering.names or not short or self.has(key, action):
             return None
@@ -265,19 +269,21 @@ class OfferedCatalog(Catalog):
         return found
 
     def has_loaded(self, key: str, action: str, version: str | None = None) -> bool:
-        """Return whether ``load`` would find the code of the action imported; a virtual connector's model is read on first use."""
+        """Return whether ``load`` would find the action's code imported; a virtual connector's model is read on first use."""
         if (stored := self._stored) is not None and self._is_stored(key):
             return stored.has_loaded(key, version)
         return key in self._loaded_parts if self._part(key) is not None else self._whole.has_loaded(key, action, version)
 
     def differs(self, key: str) -> str | None:
-        """Return the first difference between a connector's manifest and its code; a virtual one's are made from the same model."""
+        """Return the first difference between a connector's manifest and its code; None for a virtual connector, which has one source for
+        both.
+        """
         return None if self._part(key) is not None else self._whole.differs(key)
 
     def _part(self, key: str) -> Manifest | None:
         """Return the offered part of a virtual connector, or a stored manifest; None if it is neither, or nothing of it is offered.
 
-        :raises UnknownConnector: if a stored one is broken.
+        :raises UnknownConnector: if a stored connector is broken.
         """
         if "." not in key:
             return None

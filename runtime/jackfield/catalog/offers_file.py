@@ -1,4 +1,4 @@
-"""Changes of the operator's file of offers: one writer at a time, and readers see the old file or the new one."""
+"""Changes of the operator's file of offers: one writer at a time, and readers see the old or the new file."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Named = Mapping[str, tuple[Offer, ...]]
 
 @dataclass(frozen=True, slots=True)
 class OfferPattern:
-    """Pattern of an offer: a source, and its connectors (``s3``, ``*``) or actions of one (``sqs.send*``)."""
+    """Pattern of an offer: a source, and its connectors (``s3``, ``*``) or actions of a connector (``sqs.send*``)."""
 
     source: str
     text: str
 
     @classmethod
     def parse(cls, offering: Offering, text: str) -> OfferPattern:
-        """Read ``s3``, ``sqs.send*``, ``aws.s3`` or ``aws.*``; the source may be left out if only one is installed.
+        """Parse ``s3``, ``sqs.send*``, ``aws.s3`` or ``aws.*``; the source may be left out if only one is installed.
 
-        :raises InvalidInvocation: if no source is installed, or several are and none is named.
-        :raises UnknownConnector: if the source has no connector that fits.
-        :raises UnknownAction: if the connector has no action that fits.
+        :raises InvalidInvocation: if no source is installed, or several are and the pattern names none.
+        :raises UnknownConnector: if no connector of the source matches.
+        :raises UnknownAction: if no action of the connector matches.
         """
         sources = [*offering.names]
         if not sources:
@@ -46,10 +46,10 @@ class OfferPattern:
         return found
 
     def check(self, offering: Offering) -> None:
-        """Check that a connector, and an action if one is named, fits.
+        """Check that the pattern matches a connector, and an action if it names one.
 
-        :raises UnknownConnector: if no connector does.
-        :raises UnknownAction: if no action does.
+        :raises UnknownConnector: if it matches no connector.
+        :raises UnknownAction: if it matches no action.
         """
         source, (service, dot, action) = offering.source(self.source), self.text.partition(".")
         keys = [key for key in source.keys() if fnmatchcase(key[len(self.source) + 1 :], service)]  # noqa: SIM118 (no mapping)
@@ -61,7 +61,7 @@ class OfferPattern:
             raise UnknownAction(f"'{keys[0]}' has no action that fits '{action[:80]}'{did_you_mean(action, names)}")
 
     def hands_out(self, offering: Offering) -> bool:
-        """Return whether a name is the full name of an action that hands out credentials."""
+        """Return whether the pattern is the full name of an action that hands out credentials."""
         service, _, action = self.text.partition(".")
         return action in offering.source(self.source).hands_out(f"{self.source}.{service}")
 
@@ -85,7 +85,7 @@ def add(path: str, sources: Iterable[str], workspace: str, pattern: OfferPattern
     """Add an offer of a pattern to a workspace; return all its offers.
 
     :raises Unavailable: if the file cannot be used.
-    :raises InvalidInvocation: if it cannot be written.
+    :raises InvalidInvocation: if the file cannot be written.
     """
 
     def change(offers: Named) -> Named:

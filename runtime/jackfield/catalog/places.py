@@ -1,6 +1,6 @@
-"""Folders of connector packages, noted for the next process: the import system takes 0.1 s to find a thousand of them.
+"""Folders of connector packages, stored for the next process: the import system takes 0.1 s to find a thousand of them.
 
-A note is valid while no entry was added to or removed from the folders of ``sys.path``, and only for packages in exactly one of them.
+The file is valid while no entry was added to or removed from the folders of ``sys.path``, and only for packages in exactly one folder.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def noted_folders(path: str) -> Mapping[str, str]:
-    """Return the folders in the file ``path``, by package, without outdated ones."""
+    """Return the folders in the file ``path``, by package, without outdated folders."""
     try:
         with open(path, encoding="utf-8") as file:
             noted = json.load(file)
@@ -31,7 +31,7 @@ def noted_folders(path: str) -> Mapping[str, str]:
 
 
 def note_of(packages: Iterable[str]) -> bytes:
-    """Return the content of a file that notes the folders of packages."""
+    """Return the content of a file that stores the folders of packages."""
     paths = {folder: _stamp(folder) for folder in sys.path}
     listed = {folder: {*_names(folder)} for folder in paths}
     counted = Counter(name for names in listed.values() for name in names)

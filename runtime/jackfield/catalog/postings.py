@@ -20,31 +20,33 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.manifest.manifest import EFFECTS, ActionRow
 
 KEY, KEYWORDS, TITLE, DESCRIPTION, CONNECTOR, NAME, ABOUT = range(7)
-"""Fields of a posting: of an action its key, keywords, title and description; of a connector its key, title and description."""
+"""Fields of a posting. An action has a key, keywords, title and description; a connector a key, title and description."""
 _FIELDS = 7
 OF_CONNECTORS = frozenset({CONNECTOR, NAME, ABOUT})
-"""Fields whose postings are numbers of connectors, for all their actions at once."""
+"""Fields whose postings are numbers of connectors, and apply to all their actions."""
 LONGEST_KEY = 9
-"""Words of a key that count against it: of equal matches the shortest key is the nearest. Less than the least weight."""
+"""Maximum number of a key's words that cost rank, since of equal matches the shortest key is the nearest. The cost is below the least
+weight.
+"""
 STEP = 100
 """Ranks per unit of weight, and the cost of a word of a key."""
 MOST_COST = LONGEST_KEY + 6
-"""Most that a row's length and its connector cost, in words."""
+"""Maximum cost of a row's length and of its connector, in words."""
 _CHOSEN, _USUAL, _BOOST = 5 * STEP // 2, 3 * STEP // 2, STEP
-"""Ranks that a row gains: of an installed connector, of a much used one of a family, and of the usual choice among its own."""
+"""Ranks added to a row: of an installed connector, of a much used connector of a family, and of an action with keywords."""
 _BULK = 100
-"""Number of generated connectors up to which each counts as chosen by a person, and is ranked before offered ones."""
+"""Maximum number of generated connectors that still count as chosen by a person. Above it, they rank no longer before offered ones."""
 _ALIGN = 8
 _END = "\0"
 _SUMMARY = 300
-"""Letters of a description that a result shows."""
+"""Maximum number of characters of a description in a result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """Sorted words as lines of one text, each with its postings in a number of fields.
+    """Sorted words as lines of one string, each with its postings in a number of fields.
 
-    ``part_at`` has the offset of each word in the text, ``posting_at`` the offset of its postings in each field.
+    ``part_at`` has the offset of each word in the string, ``posting_at`` the offset of its postings in each field.
     """
 
     text: str
@@ -96,7 +98,7 @@ class Lexicon:
         return self.postings[self.posting_at[place] : self.posting_at[place + 1]]
 
     def fields_of(self, part: int) -> Iterator[tuple[int, Sequence[int]]]:
-        """Yield each field that has postings of a word, with them."""
+        """Yield each field in which a word has postings, with the postings."""
         place, postings = part * self.fields, self.postings
         start, *ends = self.posting_at[place : place + self.fields + 1]
         for field, end in enumerate(ends):
@@ -107,10 +109,11 @@ class Lexicon:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Index of actions. Rows are numbered by connector and key, so their numbers break ties; ``starts`` has the first of each connector.
+    """Index of actions. Rows are numbered by connector and key, so their numbers break ties; ``starts`` has the first row of each
+    connector.
 
     ``words`` has the words of all fields, ``keys`` whole keys in lower case, for queries that write a key as one word. ``groups`` has the
-    number of each row's group among ``group_names``. ``about`` is data that the maker stores with the index.
+    number of each row's group among ``group_names``. ``about`` is data that its maker stores with the index.
     """
 
     connectors: Sequence[str]
@@ -129,7 +132,7 @@ class Table:
         return len(self.lengths)
 
     def row(self, number: int, rank: int, *, exact: bool) -> Match:
-        """Return a row with its rank."""
+        """Return a row as a match with its rank."""
         action, title, summary = bytes(self.text[self.text_at[number] : self.text_at[number + 1]]).decode().split(_END)
         effect = EFFECTS[self.effects[number]]
         return Match(self.connector_of(number), action, title, summary, effect, rank, exact)
@@ -145,12 +148,12 @@ class Table:
             yield self.name(number)[1:]
 
     def rows_named(self, connector: str) -> range:
-        """Return the rows of a connector by its key."""
+        """Return the numbers of a connector's rows, by its key."""
         at = bisect_left(self.connectors, connector)
         return self.rows_of(at) if at < len(self.connectors) and self.connectors[at] == connector else range(0)
 
     def connector_of(self, number: int) -> str:
-        """Return the connector of a row."""
+        """Return the key of a row's connector."""
         return self.connectors[self.connector_number(number)]
 
     def connector_number(self, row: int) -> int:
@@ -158,11 +161,11 @@ class Table:
         return bisect_right(self.starts, row) - 1
 
     def group_number(self, name: str) -> int:
-        """Return the number of a group; -1 if no action has it."""
+        """Return the number of a group; -1 if no action has the group."""
         return self.group_names.index(name) if name and name in self.group_names else -1
 
     def rows_of(self, connector: int) -> range:
-        """Return the rows of a connector by its number."""
+        """Return the numbers of a connector's rows, by its number."""
         return range(self.starts[connector], self.starts[connector + 1])
 
     def to_bytes(self) -> bytes:
@@ -180,7 +183,7 @@ class Table:
 
     @classmethod
     def of(cls, content: memoryview) -> Table:
-        """Read a table; its arrays stay where they are."""
+        """Read a table; its arrays share the memory of ``content``."""
         at, size = _ALIGN * 2, int(bytes(content[: _ALIGN * 2]))
         head = json.loads(bytes(content[at : at + size]))
         found: list[list[memoryview]] = [[], []]
@@ -229,7 +232,7 @@ class _Indexed(Protocol):
 
 
 class PostingsDraft:
-    """Table in the making: connectors are added in the order of their keys."""
+    """Builder of a table, to which connectors are added in the order of their keys."""
 
     def __init__(self) -> None:
         self._connectors: list[str] = []
@@ -244,7 +247,7 @@ class PostingsDraft:
         self._fields: list[defaultdict[str, array[int]]] = [defaultdict(_numbers) for _ in range(_FIELDS)]
 
     def add(self, manifest: _Indexed) -> None:
-        """Add the actions of a connector. Its rank weighs less than any match."""
+        """Add the actions of a connector. The connector's rank weighs less than any match."""
         number = len(self._connectors)
         self._connectors.append(manifest.key)
         self._starts.append(len(self._lengths))
@@ -282,7 +285,7 @@ class PostingsDraft:
         return _CHOSEN + STEP - 1
 
     def _lengthened(self) -> array[int]:
-        """Return the lengths, with a word more for generated connectors if there are so many that being installed says little."""
+        """Return the lengths. If there are too many generated connectors for an installation to mean much, their lengths are increased."""
         ends = [*self._starts[1:], len(self._lengths)]
         for number in self._generated if len(self._generated) > _BULK else ():
             for row in range(self._starts[number], ends[number]):
@@ -294,7 +297,7 @@ class PostingsDraft:
             numbers.append(number)
 
     def table(self, about: Any = None) -> Table:
-        """Return the table of all that was added."""
+        """Return the table of all added connectors; ``about`` is stored with it."""
         return Table(
             connectors=self._connectors,
             starts=array("I", (*self._starts, len(self._lengths))),

@@ -160,7 +160,7 @@ vm: instance
 vms: instances
 website: site
 """
-"""Nouns, each with the words of keys and texts that mean the same."""
+"""Nouns of queries, each with the words of keys and texts that mean the same."""
 
 _PHRASES = """
 bug report: issue
@@ -190,7 +190,7 @@ turn on: enable
 virtual machine: vm
 who am i: whoami identity
 """
-"""Phrases, each with the words that stand for it in the query."""
+"""Phrases of queries, each with the words that replace it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class Term:
 
 
 def terms_of(text: str) -> list[Term]:
-    """Return the distinct words of a query, longest first, without stop words, each with other words for it."""
+    """Return the distinct words of a query, longest first, without stop words, each with its synonyms."""
     verbs, nouns, phrases = _tables()
     found = []
     for word in query_words(_rewritten(words_of(text), phrases)):

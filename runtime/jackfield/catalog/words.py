@@ -30,42 +30,43 @@ from jackfield.kernel.edits import one_edit
 from jackfield.manifest.manifest import EFFECTS, Manifest
 
 Keep = Callable[[str, str, str], bool]
-"""Returns whether an action, by its connector, key and effect, is to be found."""
+"""Function that returns whether the search may find an action, by its connector, key and effect."""
 
 _WEIGHTS = {KEY: 80, KEYWORDS: 65, TITLE: 50, CONNECTOR: 78, NAME: 40, DESCRIPTION: 20, ABOUT: 12}
-"""Weight of a match in each field; multiplied by how well the word fits."""
+"""Weight of a match in each field, which is multiplied by the match's own weight."""
 Levels = dict[int, list[tuple[bool, Sequence[int]]]]
-"""Postings by the weight of the match, each with whether they are numbers of connectors."""
+"""Postings by the weight of the match, each with a flag that is True for numbers of connectors."""
 _SAME, _FORM, _SYNONYM, _BEGINS, _INSIDE = 60, 59, 40, 25, 10
 """Weights of a match: the word itself, another form of it, a synonym, a word that begins with it, or a word that contains it."""
 _COMMON = 200
-"""Keys with a word from which it is not looked for in keys that are written as one word."""
+"""Number of keys with a word above which the word is not searched in keys written as one word."""
 _SHORT = 2
-"""Letters up to which a word matches beginnings only: shorter words occur inside nearly everything."""
+"""Maximum number of letters of a word that matches only beginnings, since short words occur inside nearly everything."""
 _VERB = 3 * STEP
-"""Gain of a row with a stop word of the query in its key: more than two words of the key cost."""
+"""Ranks added to a row with a stop word of the query in its key: more than the cost of two words of the key."""
 _NEAREST = 20
-"""Number of actions up to which near matches are added."""
+"""Minimum number of results; near matches are added below it."""
 _ENOUGH = 2_000
-"""Rows with the rarer words of a query from which those with nothing but commoner ones are not looked at."""
+"""Number of rows with rarer query words above which rows with only commoner words are not searched."""
 _SENTENCE = 3
-"""Number of words from which on a query counts as a sentence: then rows without one of the words compete with chance matches of all
-words."""
+"""Minimum number of words of a query that counts as a sentence. For sentences, rows without one of the words compete with chance matches of
+all words.
+"""
 _APART = MOST_COST + 4
-"""Difference of two levels that neither the length of a key nor verbs make up for."""
+"""Difference between two levels that the length of a key and verbs cannot outweigh."""
 _PER_WORD = 300
 """Cost of each word of a key, for a query of several words."""
 _LEAST_SHARE, _VERB_SHARE = 0.3, 0.3
-"""Least share of a common word in the rank of a row, and the most of a verb."""
+"""Minimum share of a common word in the rank of a row, and maximum share of a verb."""
 _LAST = "\U0010ffff"
 _FEW = 500
-"""Rows up to which the best are selected instead of sorting all of them."""
+"""Number of rows below which the best are selected instead of sorting all."""
 
 
 _REMEMBERED = 300_000
 """Maximum number of rows of words that are cached for later queries: 30 MB."""
 _NO_ROWS = 100
-"""Minimum number of rows that a cached word counts for: its postings are cached, too."""
+"""Number of rows that a cached word counts in addition, for its postings."""
 
 
 class Hits:
@@ -88,7 +89,9 @@ class Hits:
         return sum(map(len, map(self._table.rows_of, numbers))) if of_connectors else len(numbers)
 
     def all(self) -> dict[int, int]:
-        """Return the rank of each row that matches, by which the rows of several words are compared. The caller changes nothing in it."""
+        """Return the rank of each row that matches, by which the rows of several words are compared. The caller must not
+        change the result.
+        """
         if self._every is None:
             self._every = self._ranks(lambda of_connectors, numbers: self._rows(numbers) if of_connectors else numbers)
         return self._every
@@ -96,7 +99,7 @@ class Hits:
     def among(self, rows: set[int], connectors_of: Callable[[], Mapping[int, Sequence[int]]]) -> dict[int, int]:
         """Return the rank of each of ``rows`` that matches; ``connectors_of`` returns the same rows by connector.
 
-        A word that is asked for again is likely to be asked for often: then the ranks of all its rows are kept.
+        At the second call the ranks of all rows are computed and cached, since more calls are likely.
         """
         if self._is_asked_again:
             every = self.all()
@@ -119,7 +122,7 @@ class Hits:
         return found
 
     def tiers(self) -> Iterator[dict[int, int]]:
-        """Yield the ranks of the rows that match, best first. Levels that a key's length could reverse are in one tier."""
+        """Yield the ranks of the rows that match, best first. Levels whose order a key's length could reverse are in one tier."""
         seen: set[int] = set()
         waiting: dict[int, int] = {}
         lowest = 0
@@ -138,7 +141,7 @@ class Hits:
 
 
 class _Remembered:
-    """Matches of the words of earlier queries in one table, which never changes. Beyond a number of rows it begins anew."""
+    """Cache of the matches of words of earlier queries, for one table, which never changes. It is emptied above a number of rows."""
 
     def __init__(self) -> None:
         self._hits: dict[Term, Hits] = {}
@@ -168,7 +171,7 @@ class Words:
 
     @property
     def table(self) -> Table:
-        """The index as data."""
+        """Index as data."""
         if self._table is None:
             draft = PostingsDraft()
             for manifest in sorted(self._added, key=lambda manifest: manifest.key):
@@ -191,7 +194,7 @@ class Words:
         keep: Keep | None = None,
         tag: str | None = None,
     ) -> tuple[list[Match], bool]:
-        """Return at most ``limit`` rows from ``start`` on, best first, and whether there are more. ``keep`` chooses among them.
+        """Return at most ``limit`` rows from ``start`` on, best first, and whether there are more. ``keep`` filters the rows.
 
         A row matches if it contains every word of the query, apart from stop words. If no row that ``keep`` accepts matches, the nearest
         few are returned, ranked by the share of words that occur. For a sentence they also follow the matching rows. Their ``exact`` is
@@ -201,7 +204,7 @@ class Words:
 
 
 class _Query:
-    """One search: its words, and the rows that it is limited to."""
+    """One search: its words, and the limits on its rows."""
 
     def __init__(
         self, table: Table, remembered: _Remembered, words: str, connector: str | None, effect: str | None, tag: str | None
@@ -228,7 +231,7 @@ class _Query:
         return [table.row(row, rank // STEP, exact=row not in self._partial) for rank, row in found], end is not None and len(keys) > end
 
     def _ranked(self, count: int | None, keep: Keep | None) -> list[int]:
-        """Return the sort keys, made of a row's rank and number, of the first ``count`` rows, all if it is None.
+        """Return the sort keys, computed from a row's rank and number, of the first ``count`` rows; None means all rows.
 
         Near matches are added if too few rows pass ``keep``: rows that a caller may not see do not count.
         """
@@ -250,13 +253,13 @@ class _Query:
         return keys[:count]
 
     def _without_lost(self, hits: Sequence[Hits], near: Sequence[int]) -> list[Hits]:
-        """Return ``hits`` with matches of similar spellings for each word that occurs only in excluded rows."""
+        """Return ``hits``, with matches of similar spellings for each word that does not occur in the ``near`` rows."""
         found = self._found(hits, {key % max(1, len(self._table)) for key in near})
         is_lost = [not rows and not (hit.is_verb and near) for hit, rows in zip(hits, found, strict=True)]
         return [self._typo(term.word) if lost else hit for hit, term, lost in zip(hits, self._wanted, is_lost, strict=True)]
 
     def _of_one(self, hits: Hits, count: int | None, keep: Keep | None) -> list[int]:
-        """Return the first ``count`` sort keys of the rows that the only word matches."""
+        """Return the first ``count`` sort keys of the rows that match the query's only word."""
         keys: list[int] = []
         for tier in hits.tiers():
             rest = None if count is None else count - len(keys)
@@ -266,8 +269,9 @@ class _Query:
         return keys
 
     def _near(self, hits: Sequence[Hits], every: set[int], count: int, keep: Keep | None) -> list[int]:
-        """Return the sort keys of the ``count`` nearest rows that are not in ``every``. Rows with nothing but verbs or the commonest word
-        are not among them if there are others."""
+        """Return the sort keys of the ``count`` nearest rows that are not in ``every``. Rows with only verbs or only the commonest word are
+        used last.
+        """
         keys: list[int] = []
         asked = set(every)
         for some in self._candidates(hits):
@@ -280,7 +284,7 @@ class _Query:
         return keys
 
     def _candidates(self, hits: Sequence[Hits]) -> Iterator[set[int]]:
-        """Yield rows that match any of the words, those with rarer words first. The later sets are only for want of rows."""
+        """Yield sets of rows that match any of the words, rarer words first. The later sets are needed only if rows are missing."""
         known = sorted(filter(None, hits), key=lambda hit: hit.size)
         some: set[int] = set()
         for hit in [hit for hit in known if not hit.is_verb] or known[:-1] or known:
@@ -317,7 +321,7 @@ class _Query:
         return found
 
     def _limited(self, rows: Iterable[int]) -> list[int] | range:
-        """Return the rows of the connector, the effect and the group that the search is limited to."""
+        """Return the rows of the connector, the effect and the group to which the search is limited."""
         if self._range is None and self._effect is None and self._group is None:
             return rows if isinstance(rows, range) else list(rows)
         inside, effect, group, effects, groups = self._range, self._effect, self._group, self._table.effects, self._table.groups
@@ -328,7 +332,7 @@ class _Query:
         ]
 
     def _keys(self, rows: Iterable[int], found: Sequence[Mapping[int, int]], per_word: int) -> list[int]:
-        """Return a sort key for each row: the weights of its matches first, then short keys, at ``per_word`` a word, and verbs."""
+        """Return a sort key for each row: first by the weights of its matches, then by short keys, at ``per_word`` a word, and verbs."""
         lengths, width = self._table.lengths, max(1, len(self._table))
         verbs = self._with_verbs({*rows}) if self._verbs else set()
         if len(found) == 1:
@@ -350,7 +354,7 @@ class _Query:
         return found
 
     def _hits(self, term: Term) -> Hits:
-        """Return the matches of a word, of its other forms and of other words for it."""
+        """Return the matches of a word, its other forms and its synonyms."""
         levels: Levels = {}
         self._gather(levels, term.word)
         for other in term.others:
@@ -391,7 +395,7 @@ class _Query:
         return in_keys
 
     def _typo(self, word: str) -> Hits:
-        """Return the matches of words one typing error away from ``word``, which matches nothing itself."""
+        """Return the matches of words one typing error away from ``word``, which has no match."""
         found: Levels = {}
         if len(word) > _SHORT + 1:
             words = self._table.words
@@ -403,7 +407,9 @@ class _Query:
 
 
 def _looked_for(word: str, root: str) -> tuple[str, ...]:
-    """Return the search texts for ``word`` and its root: the root alone, if every word that contains ``word`` contains the root, too."""
+    """Return the strings to search for ``word`` and its root: the root alone, if every word that contains ``word`` contains
+    the root, too.
+    """
     if root == word or len(root) <= _SHORT or root not in word:
         return (word,) if root == word else (word, root)
     return (root,)
@@ -416,7 +422,7 @@ def _fitting(words: Lexicon, word: str) -> Iterable[tuple[int, bool]]:
 
 
 def _best(table: Table, keys: list[int], count: int | None, keep: Keep | None) -> list[int]:
-    """Return the first ``count`` of the keys in their order, all if it is None; ``keep`` is asked about as few rows as possible."""
+    """Return the first ``count`` of the keys in their order; None means all. ``keep`` is called for as few rows as possible."""
     if keep is not None:
         width, waiting = max(1, len(table)), list(keys)
         heapify(waiting)

@@ -1,7 +1,8 @@
 """Inputs on the command line: ``key=value``, ``key:=JSON``, ``key=@file``, ``key:=@file.json``; repeated for lists, with dots for members.
 
-A value that starts with ``@`` itself is written ``@@…``; ``@-`` is stdin. ``key=value`` is text. Text is read as JSON only where the schema
-takes an object or array and no text; where it takes any type without naming one, such text is refused.
+A value that starts with ``@`` itself is written ``@@…``; ``@-`` is stdin. ``key=value`` is a string. It is parsed as JSON only if the
+schema accepts an object or array and no string. If the schema accepts any type without naming one, a string that looks like JSON is
+refused.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def _parse_file_input(word: str, schema: Mapping[str, Any], files: LocalFiles) -
 
 
 def _text(value: str, name: str, at: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
-    """Return a value as text, or parsed as a JSON object or array, by the types that the schema takes.
+    """Return a value as a string, or parsed as a JSON object or array, by the types that the schema accepts.
 
     :raises InvalidInvocation: if it may be either.
     """
@@ -76,7 +77,7 @@ def _text(value: str, name: str, at: str, schema: Mapping[str, Any], root: Mappi
 
 
 def with_forms(body: dict[str, Any], words: Iterable[str], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a Result as JSON whose hint, if texts among ``words`` are of the wrong type, says how to write these inputs."""
+    """Return a Result as JSON. If values among ``words`` have the wrong type, its hint says how to write these inputs."""
     error = body.get("error", _NONE)
     wrong = [detail["path"] for detail in error.get("details", ()) if detail.get("keyword") in _TYPED]
     if error.get("code") != "invalid_input" or not wrong:
@@ -98,7 +99,7 @@ _VALUES = {"boolean": "true or {0}=false", "integer": "5", "number": "1.5"}
 
 
 def _form(name: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
-    """Return how to write a value of a type that an input takes."""
+    """Return the way to write a value of a type that an input accepts."""
     if form_of_files({}, [schema]) != "text":
         return f"{name}=@FILE"
     types = types_of(schema, root) or frozenset()
@@ -155,18 +156,18 @@ def _merged(name: str, values: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def takes_list_only(schema: Mapping[str, Any], root: Mapping[str, Any]) -> bool:
-    """Return whether an input is always a list, or null, so that a single value means a list of one."""
+    """Return whether an input is always a list, or null, so that a single value means a list of one item."""
     found = types_of(schema, root)
     return found is not None and found - {"null"} == {"array"}
 
 
 Types = frozenset[str] | None
-"""Names of JSON types; None for all."""
+"""Names of JSON types; None for all types."""
 _DEEPEST = 20
 
 
 def types_of(schema: object, root: Mapping[str, Any], depth: int = _DEEPEST) -> Types:
-    """Return the types that a schema takes, as far as its keywords say."""
+    """Return the types that a schema accepts, as far as its keywords tell; None if any type is possible."""
     if not isinstance(schema, Mapping) or not depth:
         return None
     named = schema.get("type")
@@ -184,7 +185,7 @@ def types_of(schema: object, root: Mapping[str, Any], depth: int = _DEEPEST) -> 
 
 
 def item_types_of(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Types:
-    """Return the types of the items that a schema takes in arrays."""
+    """Return the types of array items that a schema accepts; None if any type is possible."""
     branches = [node for node in nodes(root, schema) if "items" in node]
     return _any(types_of(node["items"], root) for node in branches) if branches else None
 

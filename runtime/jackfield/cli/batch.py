@@ -1,4 +1,4 @@
-"""Concurrent invocations with Results in input order, in bounded memory; and one, with its progress on stderr."""
+"""Concurrent invocations with Results in input order, in bounded memory; and a single invocation, with its progress on stderr."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 _AHEAD = 4
-"""Results buffered per concurrent job while an earlier one is pending, so that one slow line does not stall the others."""
+"""Results buffered per concurrent job while an earlier job is pending, so that one slow line does not stall the others."""
 
 
 class Batch(Generic[J, R]):
     """Runner of ``jobs`` with at most ``concurrency`` at a time; reads a job only when it can start.
 
-    ``run`` gets the job and an event that is set when its Result is no longer awaited. Jobs are read and run in threads of this class:
-    the main thread stays free for signals, and reading stdin may block. They are daemon threads, so a second Ctrl-C does not wait for them.
+    ``run`` gets the job and an event that is set when its Result is no longer awaited. Jobs are read and run in threads of this class: the
+    main thread stays free for signals, and reading stdin may block. The threads are daemons, so a second Ctrl-C does not wait for them.
     """
 
     def __init__(self, run: Callable[[J, threading.Event], R], jobs: Iterator[J], concurrency: int) -> None:
@@ -102,7 +102,7 @@ class Batch(Generic[J, R]):
 
 
 def run_one(run: Callable[[threading.Event], R], cancelled: threading.Event) -> R:
-    """Call ``run`` in another thread, so that this one is free for signals, and return its result.
+    """Call ``run`` in another thread, so that this thread is free for signals, and return its result.
 
     :raises Internal: if it ends its thread without a result (``sys.exit``).
     """

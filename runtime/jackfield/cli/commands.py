@@ -1,10 +1,10 @@
 """Table of commands, built-in and plugged. Their modules are imported when called, so ``--help`` imports none of them.
 
 To add a command: a line in ``BUILT_IN``, and ``VERBS`` in the module ``cli/NAME.py`` (each a ``parsing.Verb``; the key ``""`` if there are
-no verbs). Its table is in the module of its noun, with a line in ``_TABLES``, and its section in ``docs/reference/cli*.md``. Another
-package adds one with an entry point in the group ``jackfield.commands``: a function or ``VERBS``. The name of a command of two words has a
-dot between them (``generate.openapi``), so that several packages can add verbs to one noun. The summary of a command of this repository's
-packages stands in a topic of ``tool.jackfield.commands`` of their ``pyproject.toml``, from which ``kernel/packages`` is made.
+no verbs). If another module has its verbs, add a line in ``_TABLES``; its section is in ``docs/reference/cli*.md``. Another package adds a
+command with an entry point in the group ``jackfield.commands``: a function or ``VERBS``. The name of a command of two words has a dot
+between them (``generate.openapi``), so that several packages can add verbs to one noun. The summary of a command of this repository's
+packages stands in a topic of ``tool.jackfield.commands`` of their ``pyproject.toml``, from which ``kernel/packages`` is generated.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ BUILT_IN = {
 """Summary of each built-in command."""
 
 _ELSEWHERE = {"options": "make", "offers": "aws", "completion": "operate"}
-"""Topic of a built-in command that is not of ``call``."""
+"""Topics of built-in commands that do not belong to the topic ``call``."""
 
 _TABLES = {
     "options": ("connectors", "OPTIONS"),
     "schema": ("connectors", "SCHEMA"),
     "search": ("connectors", "SEARCH"),
 }
-"""Module and name of the verbs of a command, unless they are ``VERBS`` of ``jackfield.cli.<command>``."""
+"""Module and name of a command's verbs, unless they are ``VERBS`` of ``jackfield.cli.<command>``."""
 
 _GROUP = "jackfield.commands"
 
@@ -48,7 +48,7 @@ def of_packages() -> Mapping[str, tuple[str, str]]:
 
 
 def topics() -> dict[str, dict[str, str]]:
-    """Return the summaries of the commands that are here, by topic and name. Commands of others' packages are of the topic ``""``."""
+    """Return the summaries of the available commands, by topic and name. Commands of other packages have the topic ``""``."""
     from jackfield.kernel.packages import TOPICS
 
     found: dict[str, dict[str, str]] = {topic: {} for topic in TOPICS}
@@ -74,7 +74,7 @@ def module_of(name: str) -> str:
 
 
 def built_in(name: str) -> Mapping[str, Verb]:
-    """Import a built-in command."""
+    """Import the verbs of a built-in command."""
     import importlib
 
     _, table = _TABLES.get(name, (name, "VERBS"))
@@ -94,7 +94,7 @@ def plugged() -> dict[str, list[EntryPoint]]:
 
 
 def load_plugged(points: Sequence[EntryPoint]) -> Callable[[list[str]], int | None] | Mapping[str, Verb]:
-    """Import a plugged command: a function that takes the words after the command's name and returns the exit code, or ``VERBS``.
+    """Import a plugged command: a function that receives the words after the command's name and returns the exit code, or ``VERBS``.
 
     :raises InvalidInvocation: if two packages declare the command, or it cannot be imported.
     """

@@ -76,7 +76,7 @@ SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 Candidates = Iterator[tuple[str, str]]
 _OFFERED = 1000
-"""Maximum number of stored connections offered."""
+"""Maximum number of stored connections that a completion lists."""
 
 
 def _declare(parser: Parser) -> None:
@@ -208,7 +208,7 @@ def _connections(_words: Sequence[str]) -> Candidates:
 
 
 def _stored_connections(workspace: str) -> Candidates:
-    """List connections of a configured database; opening the default one on each Tab would import the pipeline for every user."""
+    """List connections of a configured database. The default database is not opened, since each Tab would then import the pipeline."""
     from jackfield.cli import logs
     from jackfield.composition import composed
     from jackfield.kernel.clock import SystemClock

@@ -1,6 +1,6 @@
 """``jackfield connectors``, ``schema``, ``search`` and ``options``: the installed connectors, their actions, schemas and choices.
 
-Listing connectors opens no runtime, so that it stays fast: the others import what they need.
+Listing connectors opens no runtime, so that it stays fast. The other commands import the modules that they need.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _list(arguments: Namespace, output: Output) -> int:
 
 
 def _entries(catalog: Catalog, *, folded: bool) -> list[CatalogRow]:
-    """Return the rows of the connectors, from the search index if a process has kept one."""
+    """Return the rows of the connectors, from the search index if a process has stored one."""
     home = catalog.whole.home
     if home is not None and os.path.isdir(os.path.join(home, "cache")):
         searching = part("search")
@@ -64,7 +64,9 @@ def _entries(catalog: Catalog, *, folded: bool) -> list[CatalogRow]:
 
 
 def _live_rows(catalog: Catalog, arguments: Namespace) -> list[dict[str, Any]]:
-    """Return the rows of the connectors that the workspace has stored. A database that cannot be read hides no other connector."""
+    """Return the rows of the connectors that the workspace has stored. If the database cannot be read, other connectors are
+    still listed.
+    """
     if not catalog.whole.takes_stored or not _has_database():
         return []
     try:
@@ -85,7 +87,7 @@ def _has_database() -> bool:
 
 
 def _checked_rows() -> list[dict[str, Any]]:
-    """Return the rows of all connectors, each imported and compared with its manifest; isolated ones in processes of their own."""
+    """Return the rows of all connectors, each imported and compared with its manifest; isolated connectors in separate processes."""
     with closing(Isolated(os.environ)) as children:
         catalog = Catalog.installed(loader=children.load)
         return [_checked(catalog, entry).to_json() for entry in catalog.entries(load=True)]
@@ -124,7 +126,7 @@ def _show(arguments: Namespace, output: Output) -> int:
 
 @contextmanager
 def _opened(arguments: Namespace) -> Iterator[Catalog]:
-    """Open the catalog in which a connector is: a live one is stored, and needs the runtime."""
+    """Open the catalog that contains a connector. A live connector is stored, and needs the runtime."""
     if not _is_live(str(arguments.connector)):
         yield installed_here(os.environ)
         return

@@ -1,4 +1,4 @@
-"""Terminal output drawn by rich (extra ``tables``): coloured JSON, and tables that fit the terminal. ``tables`` does without."""
+"""Terminal output drawn by rich (extra ``tables``): coloured JSON, and tables that fit the terminal. ``tables`` works without rich."""
 
 from __future__ import annotations
 

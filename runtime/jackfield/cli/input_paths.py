@@ -1,6 +1,6 @@
 """Names of nested inputs: ``payment.card=…`` is the member ``card`` of the input ``payment``.
 
-Names with dots of their own come first: of an input, of a member, and of a map whose values are no objects
+Names that contain dots take precedence: of an input, of a member, and of a map whose values are not objects
 (``labels.app.kubernetes.io/name``).
 """
 
@@ -14,7 +14,7 @@ from jackfield.kernel.pointers import cut, pointer
 from jackfield.kernel.walk import below, member_schemas, nodes, target
 
 Path = tuple[str, ...]
-"""Names of the members that lead to a value, the input's first."""
+"""Names of the members that lead to a value, beginning with the input."""
 
 
 def path_of(name: str, schema: Mapping[str, Any]) -> Path:
@@ -29,7 +29,7 @@ def path_of(name: str, schema: Mapping[str, Any]) -> Path:
 
 
 def schema_at(path: Path, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema of the value that a path leads to; empty if there is none."""
+    """Return the schema of the value at a path; empty if there is none."""
     applying, starts = nodes(schema, schema), list[object]()
     for step in path:
         starts = [found for node in applying for found in member_schemas(node, step) if isinstance(found, Mapping)]
@@ -56,7 +56,7 @@ def combined(given: Mapping[Path, Any], base: Mapping[str, Any]) -> dict[str, An
 
 
 def _is_whole(name: str, applying: Sequence[Mapping[str, Any]], *, is_input: bool) -> bool:
-    """Return whether a name with dots is one name here."""
+    """Return whether a name with dots is a single name at this place."""
     if "" in name.split(".") or name in _known_paths(applying):
         return True
     if any(name.startswith(f"{known}.") for known in _known_paths(applying)):

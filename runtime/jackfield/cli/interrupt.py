@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one stops gracefully, the second one exits at once. Other signals do the same, for commands that register them."""
+"""Handling of Ctrl-C: the first one stops gracefully, the second one exits at once. Commands can register other signals for the same."""
 
 from __future__ import annotations
 

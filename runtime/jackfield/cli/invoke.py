@@ -133,7 +133,7 @@ def _run(arguments: Namespace, output: Output) -> int:
 def _check_saving(arguments: Namespace) -> None:
     """Check that there will be one Result, whose files can be saved.
 
-    :raises UsageError, InvalidInvocation: if not.
+    :raises UsageError, InvalidInvocation: if there will not.
     """
     from jackfield.cli.saving import check_target
 

@@ -1,6 +1,6 @@
 """``jackfield invoke --lines``: run or queue the invocations of a file, one per line.
 
-Options apply to all lines; a run can be resumed; each Result names its line; a key of its own keeps a line from running twice.
+Options apply to all lines; a run can be resumed; each Result names its line; a key for each line prevents it from running twice.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _START = b'{"status":'
 _FINAL = frozenset({"succeeded", "in_doubt", "running"})
 """Statuses of lines that must not run again: done, or possibly done."""
 _AT_ONCE = 250
-"""Lines per commit."""
+"""Number of lines per commit."""
 
 
 def _line_keys(jackfield: Jackfield, changes: Mapping[str, Any], *, wanted: bool) -> LineKeys | None:
-    """Return the keys for a run with these options; None if none are wanted, there is no journal, or nothing is run.
+    """Return the keys for a run with these options; None if no keys are wanted, there is no journal, or nothing is run.
 
     :raises JackfieldError: if the journal cannot be opened.
     """
@@ -53,7 +53,7 @@ def _line_keys(jackfield: Jackfield, changes: Mapping[str, Any], *, wanted: bool
 
 
 def report_replays(count: int, keys: LineKeys | None) -> None:
-    """Report on stderr how many lines had run before and were answered from the journal."""
+    """Report on stderr how many lines were replayed from the journal."""
     if count:
         again = "; '--no-line-keys' would run them again" if keys is not None else ""
         say = "1 line was" if count == 1 else f"{count:,} lines were"
@@ -62,8 +62,9 @@ def report_replays(count: int, keys: LineKeys | None) -> None:
 
 @contextmanager
 def progress(stdout: TextIO, total: int | None = None) -> Iterator[Callable[[bool], None]]:
-    """Yield a counter of Results. It shows the number done of ``total``, the rate and the time left if stderr is a terminal and ``stdout``
-    is not. On a terminal, the Results themselves show the progress. Without rich (extra ``tables``), it shows nothing."""
+    """Yield a counter of Results. It displays the number done of ``total``, the rate and the time left if stderr is a terminal and
+    ``stdout`` is not. On a terminal, the Results themselves are the progress. Without rich (extra ``tables``), it displays nothing.
+    """
     if stdout.isatty() or not sys.stderr.isatty() or find_spec("rich") is None:
         yield lambda _failed: None
         return
@@ -89,7 +90,7 @@ def progress(stdout: TextIO, total: int | None = None) -> Iterator[Callable[[boo
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """Invocation on one line of a file. ``key`` holds the members that give it an idempotency key if it has none."""
+    """Invocation on one line of a file. ``key`` holds the members that set an idempotency key if it has none."""
 
     number: int
     content: bytes | InvalidInvocation
@@ -106,9 +107,9 @@ class _Tally:
     replayed: int = 0
     cancelled: list[int] = field(default_factory=list)
     unwritten: list[int] = field(default_factory=list)
-    """Lines that ran and whose Results are not in the output."""
+    """Numbers of the lines that ran and whose Results are not in the output."""
     keyless: int = 0
-    """Number of the invocations without an idempotency key."""
+    """Number of invocations without an idempotency key."""
     replaced: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, line: _Line, result: Result, *, written: bool) -> None:
@@ -128,7 +129,8 @@ def _rank(code: int) -> float:
 
 
 def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, output: Output) -> int:
-    """Number of them that have no idempotency key. Return the largest exit code, at least 1 if the run stopped early.
+    """Run the invocations of a file, one per line, and print their Results. Return the largest exit code, at least 1 if the run stopped
+    early.
 
     :raises InvalidInvocation: if the file, or the Results to resume from, cannot be read.
     """
@@ -175,7 +177,7 @@ def _until_closed(batch: Batch[_Line, tuple[_Line, Result]], output: Output) -> 
 
 
 def _row(line: _Line, result: Result) -> dict[str, Any]:
-    """Return the Result with its line number and, unless it succeeded, the caller's own ids of the invocation."""
+    """Return the Result with its line number and, unless it succeeded, the caller's own IDs of the invocation."""
     row = result.to_json("cli")
     row.setdefault("meta", {})["line"] = line.number
     if result.status != "succeeded":
@@ -227,7 +229,7 @@ def _report(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]],
 
 
 def _report_unwritten(tally: _Tally) -> None:
-    """Report on stderr which lines ran after the output was closed, and how to continue without running one twice."""
+    """Report on stderr the lines that ran after the output was closed, and how to continue without running a line twice."""
     if not tally.unwritten:
         return
     say = f"jackfield: lines that ran and whose Results are not in the output: {_ranges(tally.unwritten)}; "
@@ -241,7 +243,7 @@ def _report_unwritten(tally: _Tally) -> None:
 
 
 def _ranges(numbers: Sequence[int]) -> str:
-    """Return increasing numbers as text, with runs as ranges: ``3, 7-12``."""
+    """Return increasing numbers as a string, with runs as ranges: ``3, 7-12``."""
     runs: list[tuple[int, int]] = []
     for number in numbers:
         if runs and number == runs[-1][1] + 1:
@@ -264,7 +266,7 @@ class _Skip:
     done: frozenset[int] = frozenset()
     doubtful: frozenset[int] = frozenset()
     unknown_after: int | None = None
-    """Number of the last line with a Result if the earlier output was cut: later lines may have run."""
+    """Number of the last line with a Result if the earlier output was truncated, so that later lines may have run; else None."""
 
     def skips(self, number: int) -> bool:
         """Return whether to skip a line."""
@@ -312,7 +314,7 @@ def _ended(row: bytes | InvalidInvocation, word: str, at: int) -> Iterator[tuple
 
 
 def queue_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, output: Output) -> int:
-    """Queue each line of a file and print its id or its refusal. Return the largest exit code.
+    """Queue each line of a file and print its ID or its refusal. Return the largest exit code.
 
     :raises InvalidInvocation: if the file cannot be read, or there is no journal.
     """
@@ -355,7 +357,7 @@ def _keyed(numbered: Iterator[tuple[int, bytes | InvalidInvocation]], keys: Line
 
 
 def _apply_options(line: _Line, changes: Mapping[str, Any]) -> bytes | dict[str, Any] | Result:
-    """Return the invocation of a line with the members that options set, or the Result of an unreadable line."""
+    """Return the invocation of a line with the members that options set, or a failed Result for an unreadable line."""
     try:
         if isinstance(line.content, InvalidInvocation):
             raise line.content

@@ -15,7 +15,7 @@ from jackfield.invocation import MAX_BYTES, decode
 from jackfield.kernel.errors import Detail, InvalidInvocation
 
 STDIN = "-"
-"""Path that stands for stdin."""
+"""Path that means stdin."""
 _CHUNK = 1024 * 1024
 
 
@@ -25,7 +25,7 @@ def is_lines(path: str) -> bool:
 
 
 class LocalPath:
-    """Path of a file that becomes an input. ``pathlib`` would cost a cold command more than all of its work."""
+    """Path of a file that becomes an input. A cold command avoids importing ``pathlib``, which costs more than all of its work."""
 
     __slots__ = ("_path",)
 
@@ -37,16 +37,16 @@ class LocalPath:
 
 
 class LocalFiles:
-    """Files of one command: at most ``MAX_BYTES`` together, and stdin at most once."""
+    """Files of one command: at most ``MAX_BYTES`` in total, and stdin at most once."""
 
     def __init__(self) -> None:
         self._left = MAX_BYTES
         self._stdin_taken = False
 
     def read(self, path: str, at: str = "") -> bytes:
-        """Read a file. ``at`` is the JSON Pointer of the input that it is for.
+        """Read a file. ``at`` is the JSON Pointer of its input.
 
-        :raises InvalidInvocation: if it cannot be read, or all files together are too large.
+        :raises InvalidInvocation: if the file cannot be read, or all files together are too large.
         """
         with self._open(path, at) as file:
             content = _guarded(file, self._left + 1, path, at)
@@ -56,9 +56,9 @@ class LocalFiles:
         return content
 
     def whole(self, path: str, at: str = "") -> IO[bytes] | LocalPath:
-        """Return a file of any size for an input that takes a file: it is read when it is sent.
+        """Return a file of any size for an input that accepts a file; the content is read when it is sent.
 
-        :raises InvalidInvocation: if it cannot be opened.
+        :raises InvalidInvocation: if the file cannot be opened.
         """
         file = self._open(path, at)
         if path == STDIN:
@@ -86,11 +86,11 @@ class LocalFiles:
             return _guarded(file, MAX_BYTES + 1, path, "")
 
     def lines(self, path: str) -> Iterator[bytes | InvalidInvocation]:
-        """Return an iterator over the lines of a file, without blank ones, read on demand.
+        """Return an iterator over the non-blank lines of a file, read on demand.
 
-        A line that is too large is cut to one byte more than allowed. A read error is the last item.
+        A line that is too large is truncated to one byte more than allowed. A read error is the last item.
 
-        :raises InvalidInvocation: if the file cannot be opened; raised here, before the iteration.
+        :raises InvalidInvocation: if the file cannot be opened; raised by this call, before the iteration.
         """
         return (line for _, line in self.numbered(path))
 
@@ -114,7 +114,7 @@ class LocalFiles:
 
 
 def count_lines(path: str) -> int | None:
-    """Count the non-blank lines of a regular file; None for anything else, which can be read only once."""
+    """Return the number of non-blank lines of a regular file; None for anything else, which can be read only once."""
     try:
         if path == STDIN or not stat.S_ISREG(os.stat(path).st_mode):
             return None
@@ -198,7 +198,7 @@ def read_inputs_file(path: str, files: LocalFiles) -> dict[str, Any]:
 def from_yaml(text: str, name: str) -> Any:
     """Parse one document of YAML.
 
-    :raises InvalidInvocation: if it is none, or several.
+    :raises InvalidInvocation: if there is no document, or several.
     """
     try:
         found = list(documents(text, "inputs.yaml"))
@@ -211,7 +211,10 @@ def from_yaml(text: str, name: str) -> Any:
 
 
 def _check_json(document: object, name: str) -> None:
-    """Reject NaN and infinity, which YAML has and JSON does not. Documents are bounded, so visiting each value is cheap."""
+    """Refuse NaN and infinity, which YAML has and JSON does not. Documents are bounded, so visiting each value is cheap.
+
+    :raises InvalidInvocation: if the document contains one.
+    """
     waiting = [document]
     while waiting:
         item = waiting.pop()
@@ -224,7 +227,7 @@ def _check_json(document: object, name: str) -> None:
 
 
 def changed(content: bytes, changes: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> bytes | dict[str, Any]:
-    """Override members of an invocation by options, and add missing ``defaults``.
+    """Return an invocation with members replaced by options, and missing members filled from ``defaults``.
 
     :raises InvalidInvocation: if it is not JSON.
     """
@@ -237,7 +240,7 @@ def changed(content: bytes, changes: Mapping[str, Any], defaults: Mapping[str, A
 def read_document(arguments: Namespace, option: str) -> Any:
     """Return the JSON in the file that an option names, or from stdin.
 
-    :raises UsageError: if it cannot be read.
+    :raises UsageError: if the file cannot be read.
     :raises InvalidInvocation: if it is not JSON.
     """
     path = str(getattr(arguments, option))

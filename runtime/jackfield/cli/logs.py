@@ -1,5 +1,4 @@
-"""Logging of the CLI to stderr, with secrets redacted: records of jackfield's own loggers, and everything that Python itself would print
-there."""
+"""Logging of the CLI to stderr, with secrets redacted: records of jackfield's own loggers, and all that Python itself prints to stderr."""
 
 from __future__ import annotations
 
@@ -27,9 +26,11 @@ _BEGINS = "jackfield.database.begins"
 _WARNINGS = "py.warnings"
 """Logger of ``logging.captureWarnings``."""
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, separators of lines, marks that turn the direction of text, and surrogates."""
+"""Control characters, line separators, marks that change the direction of text, and surrogates."""
 LONGEST, _MOST_LINES, _LARGEST_TRACE = 4_000, 200, 32_000
-"""Characters of a message, of a line of a traceback and of an extra member; lines of a record, and their characters together."""
+"""Maximum characters of a message, of a line of a traceback and of an extra member; maximum lines of a record, and maximum characters of
+these lines in total.
+"""
 _LARGEST = 2**63
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "has_lines"}
 
@@ -40,14 +41,15 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def cut(text: str) -> str:
-    """Return the beginning of ``text``, and the length of the rest: foreign texts must not fill the disk. Escapes are longer than their
-    characters, so less of a text with escapes is kept."""
+    """Return the beginning of ``text``, and the length of the rest, since foreign texts must not fill the disk. A text with escapes is cut
+    earlier, since escapes are longer than their characters.
+    """
     most = LONGEST if text[:LONGEST].isprintable() else LONGEST // 4
     return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
 
 
 def _lines(text: str) -> list[str]:
-    """Return the lines of a text, each cut; of many or long ones, the first and the last."""
+    """Return the lines of a text, each truncated; of many or long lines, the first and the last."""
     lines = [cut(line) for line in text.split("\n")]
     first, last = _fitting(lines), _fitting(lines[::-1])
     if first + last >= len(lines):
@@ -56,7 +58,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _fitting(lines: list[str]) -> int:
-    """Return how many lines fit into half of a record's limit, at least one."""
+    """Return the number of lines that fit into half of a record's limit, at least one."""
     sizes = accumulate(map(len, lines[: _MOST_LINES // 2]))
     return max(1, sum(size <= _LARGEST_TRACE // 2 for size in sizes))
 
@@ -64,14 +66,14 @@ def _fitting(lines: list[str]) -> int:
 def one_line(text: str) -> str:
     """Return ``text`` with line breaks, control characters and marks of direction escaped as in a Python string.
 
-    Callers and providers put their texts into messages: they must not write a line of their own into the log, or a sequence that a terminal
-    obeys.
+    Messages contain texts of callers and providers, which must not write their own line into the log, or a sequence that controls a
+    terminal.
     """
     return text if text.isprintable() else _UNSEEN.sub(_escaped, text)
 
 
 def _member(value: object) -> object:
-    """Return an extra member of a record; of a long one, the beginning of its text."""
+    """Return an extra member of a record; a long member becomes a truncated string."""
     if value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < _LARGEST):
         return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
@@ -79,13 +81,13 @@ def _member(value: object) -> object:
 
 
 class LineFormatter(logging.Formatter):
-    """Formatter that writes a line of text for each record: time (RFC 3339, UTC), level, logger and message.
+    """Formatter that writes one text line for each record: time (RFC 3339, UTC), level, logger and message.
 
-    The lines of a traceback follow, indented; so do further lines of a message whose record allows them. Long texts are cut.
+    The lines of a traceback follow, indented; so do further lines of a message whose record allows them. Long texts are truncated.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a record as text."""
+        """Return a record as text."""
         message = record.getMessage()
         lines = _lines(message) if getattr(record, "has_lines", False) else [cut(message)]
         text = f"{iso(record.created)} {record.levelname} {record.name}: " + "\n  ".join(map(one_line, lines))
@@ -96,11 +98,11 @@ class LineFormatter(logging.Formatter):
 class JsonLines(logging.Formatter):
     """Formatter that writes one JSON object per line: ``ts`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, and extra members.
 
-    No character within it ends a line for any reader, or acts on a terminal. Long texts are cut.
+    No character within the object ends a line for any reader, or controls a terminal. Long texts are truncated.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a record as one line of JSON."""
+        """Return a record as one line of JSON."""
         row: dict[str, object] = {
             "ts": iso(record.created),
             "level": record.levelname,
@@ -119,9 +121,9 @@ def configure(*, serves: bool = False) -> None:
 
     A process that ``serves``, or runs at a terminal, also logs at every level that it creates a new database.
 
-    Loggers of the libraries that speak to providers are silenced (``silence_libraries``). Other loggers are not touched: botocore's debug
-    log would print tokens and whole messages. Output that Python itself prints to stderr is redacted and formatted alike: records from
-    WARNING upwards of loggers without a handler, warnings, and exceptions that end a thread.
+    Loggers of the libraries that call providers are silenced (``silence_libraries``). Other loggers are not changed: botocore's debug log
+    would print tokens and whole messages. Output that Python itself prints to stderr is redacted and formatted alike: records from WARNING
+    upwards of loggers without a handler, warnings, and exceptions that end a thread.
     """
     silence_libraries()
     logger = logging.getLogger("jackfield")
@@ -144,7 +146,7 @@ def configure(*, serves: bool = False) -> None:
 
 
 def forget() -> None:
-    """Undo the settings of a command, in a process that continues."""
+    """Reset the log level that a command set, in a process that continues."""
     logging.getLogger(_BEGINS).setLevel(logging.NOTSET)
 
 
@@ -165,7 +167,7 @@ def _log_thread(ended: threading.ExceptHookArgs) -> None:
 
 
 def writes_json() -> bool:
-    """Return whether the log is JSON, so that stderr is read by programs."""
+    """Return whether the log is JSON, so that programs can read stderr."""
     return os.environ.get("JACKFIELD_LOG", "").lower() == "json"
 
 
@@ -179,7 +181,7 @@ def announce(message: str, **members: object) -> None:
 
 
 class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
-    """jackfield's own handler, marked by its type so that a second command in one process replaces it."""
+    """Handler of jackfield, marked by its type so that a second command in one process replaces it."""
 
     def __init__(self, formatter: logging.Formatter) -> None:
         self._outlet = Outlet(_STDERR, self._note) if _is_descriptor(sys.stderr) else None
@@ -192,7 +194,7 @@ class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
         return f"{self.format(logging.makeLogRecord(values))}{self.terminator}"
 
     def close(self) -> None:
-        """Close its resources."""
+        """Close the handler and its outlet."""
         super().close()
         if self._outlet is not None:
             self._outlet.close()

@@ -33,15 +33,15 @@ _HEADS = {
     "aws": "AWS",
     "": "Commands of other packages",
 }
-"""Head of each topic of commands."""
+"""Heading of each topic of commands."""
 _FRONT = ("call", "connect", "serve")
-"""Topics of ``jackfield --help``."""
+"""Topics in ``jackfield --help``."""
 _TOPICS = {
     "operate": ("serve", "operate"),
     **{topic: (topic,) for topic in ("call", "connect", "make", "market", "ses", "aws")},
     "all": (*_HEADS,),
 }
-"""Topics that ``jackfield help TOPIC`` shows."""
+"""Topics in ``jackfield help TOPIC``."""
 _INTERRUPTED = 130
 """Exit code of a command ended by Ctrl-C, as shells expect it (128 + SIGINT)."""
 
@@ -129,7 +129,7 @@ def _dispatch(words: list[str], output: Output) -> int:
 
 
 def _tidy(words: list[str]) -> None:
-    """Strip the variables of jackfield. Help is given whatever they are."""
+    """Strip white space from jackfield's environment variables. Help is printed whatever the variables are."""
     if not {"-h", "--help"}.intersection(words):
         from jackfield.kernel.variables import tidy_process
 
@@ -143,7 +143,7 @@ def _misuse(text: str, *, usage: str, hint: str) -> UsageError:
 
 
 def _plugged_verb(name: str, words: list[str], verbs: Mapping[str, Sequence[EntryPoint]]) -> int:
-    """Run a command of two words, whose verbs may come from several packages."""
+    """Run a command of two words, whose verbs may be declared by several packages; return its exit code."""
     from jackfield.kernel.errors import did_you_mean
 
     usage = f"usage: jackfield {name} {{{','.join(sorted(verbs))}}} …"

@@ -1,4 +1,4 @@
-"""``jackfield offers``: which services of a source of connectors, such as AWS, a workspace is offered."""
+"""``jackfield offers``: the services of a source of connectors, such as AWS, that a workspace is offered."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _path() -> str:
 def _workspace(arguments: Namespace) -> str:
     """Return the workspace that the arguments name.
 
-    :raises InvalidInvocation: if the name is not a valid name of a workspace.
+    :raises InvalidInvocation: if the name is not valid.
     """
     name: str = arguments.workspace or os.environ.get("JACKFIELD_WORKSPACE") or DEFAULT
     if name not in (ALL, DEFAULT):

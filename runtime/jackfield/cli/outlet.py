@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PIPE = 1024 * 1024
-"""Bytes that a pipe holds for its reader where the system allows it (Linux: ``fs.pipe-max-size``, by default this)."""
+"""Capacity of a pipe in bytes, set where the system allows it (Linux: ``fs.pipe-max-size``, by default this number)."""
 
 
 class Outlet:
     """Stream of lines to a descriptor; writing never blocks on a pipe, a socket or a terminal.
 
-    A line that does not fit into the pipe is dropped. Once there is room again, ``note`` makes a line with the number of dropped lines.
+    A line that does not fit into the pipe is dropped. Once there is space again, ``note`` makes a line with the number of dropped lines.
     """
 
     def __init__(self, descriptor: int, note: Callable[[int], str]) -> None:
@@ -48,7 +48,7 @@ class Outlet:
         return lambda data: os.write(descriptor, data)
 
     def write(self, text: str) -> int:
-        """Write a line if there is room; return its length."""
+        """Write a line, or drop it if it does not fit; return its length."""
         if self._drained():
             note = self._note(self._lost) if self._lost else ""
             self._rest, self._lost = f"{note}{text}".encode("utf-8", "backslashreplace"), 0

@@ -1,7 +1,7 @@
 """Answers on stdout: one line of JSON for programs; indented JSON or a table on a terminal.
 
-Invisible characters, characters that reorder others or act on a terminal, and letters of another alphabet than their word are escaped in
-JSON. The parsed value is equal.
+JSON escapes invisible characters, characters that reorder others or control a terminal, and letters of another alphabet than the rest of
+their word. The parsed value is equal.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _PLAIN, _INDENTED = json.JSONEncoder(ensure_ascii=False), json.JSONEncoder(ensur
 class Output:
     """Writer of one command's answers.
 
-    ``closed`` means that writing to stdout has failed. ``lost`` means that it failed for another reason than a reader that has closed the
-    pipe, such as a full disk; only this is an error.
+    ``closed`` means that writing to stdout has failed. ``lost`` means that it failed for another reason than a closed pipe, such as a full
+    disk; only this is an error.
     """
 
     def __init__(self, *, one_line: bool = False, for_good: bool = False) -> None:
@@ -40,12 +40,12 @@ class Output:
 
     @property
     def stream(self) -> TextIO:
-        """Stream that answers are written to."""
+        """Stream for the answers."""
         return sys.stdout if self._claim is None else self._claim.stream
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Reserve stdout for answers, whatever connectors print; released afterwards unless the process ends with the command."""
+        """Reserve stdout for answers, whatever connectors print; release it afterwards unless the process ends with the command."""
         self._claim = claim = Claim()
         try:
             yield
@@ -98,7 +98,7 @@ class Output:
 
 
 def _drawing() -> ModuleType:
-    """Return the module that draws for people: with rich if the extra ``tables`` is installed, else in plain text."""
+    """Return the module that formats output for people: with rich if the extra ``tables`` is installed, else in plain text."""
     try:
         from jackfield.cli import drawn
     except ModuleNotFoundError:
@@ -111,7 +111,7 @@ def _drawing() -> ModuleType:
 def is_lost(error: OSError, stream: TextIO | None = None) -> bool:
     """Return whether a failed write lost the answer. A full disk does, and is reported on stderr; a closed pipe does not.
 
-    Silences stdout from then on.
+    Silence stdout from then on.
     """
     silence_stdout(stream)
     if isinstance(error, BrokenPipeError):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Namespace = argparse.Namespace
 _FAILED = 1
 _YOUNG = 200_000
-"""Allocations before a garbage collection: more than a cold call makes, which loads modules and service models."""
+"""Number of allocations before a garbage collection: more than a cold call makes, which loads modules and service models."""
 
 
 def collect_seldom() -> None:
@@ -39,14 +39,16 @@ def _columns() -> int:
 
 
 class _Formatter(argparse.HelpFormatter):
-    """argparse makes one for each argument, and imports ``shutil`` with all its compressors to ask for the terminal's width."""
+    """Help formatter that is cheap to create. argparse creates one for each argument, and its own imports ``shutil`` with all compressors
+    for the terminal's width.
+    """
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_columns() - 2)
 
 
 class UsageError(InvalidInvocation):
-    """Invalid arguments. ``usage`` is written to stderr."""
+    """Error for invalid arguments. ``usage`` is written to stderr."""
 
     def __init__(self, message: str, *, usage: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -66,7 +68,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--json", action="store_true", help="print JSON on one line, even on a terminal")
 
     def add_argument(self, *names: Any, **about: Any) -> argparse.Action:
-        """Add an argument and remember its options. Numbers are parsed by ``jackfield.cli.quantities``."""
+        """Add an argument and store its options. ``jackfield.cli.quantities`` parses numbers."""
         action = super().add_argument(*names, **about)
         if action.help != argparse.SUPPRESS:
             self.flags.update(dict.fromkeys(action.option_strings, action))
@@ -95,11 +97,11 @@ class Parser(argparse.ArgumentParser):
             self.exit(_FAILED)
 
     def error(self, message: str) -> NoReturn:
-        """Raise a UsageError instead of exiting, which is argparse's default."""
+        """Raise a UsageError; argparse's own method exits."""
         raise UsageError(f"{message}{self._meant(message)}", usage=self.format_usage(), hint=f"See '{self.prog} --help'.")
 
     def _meant(self, message: str) -> str:
-        """Suggest the option nearest to the first unknown one."""
+        """Return a suggestion of the option nearest to the first unknown option."""
         _, _, words = message.partition("unrecognized arguments: ")
         unknown = next((word.partition("=")[0] for word in words.split() if word.startswith("--")), None)
         return did_you_mean(unknown, [flag for flag in self.flags if flag.startswith("--")]) if unknown else ""
@@ -112,8 +114,9 @@ def declare_workspace(parser: Parser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """Subcommand of a noun: ``declare`` adds its arguments to a parser, ``run`` executes it and returns the exit code. A verb that speaks a
-    protocol on stdout sets ``claims_output``."""
+    """Subcommand of a noun: ``declare`` adds its arguments to a parser, ``run`` executes it and returns the exit code. A verb that uses a
+    protocol on stdout sets ``claims_output``.
+    """
 
     summary: str
     declare: Callable[[Parser], None]

@@ -1,6 +1,6 @@
 """Parsers of counts, ports, rates and durations, shared by all commands.
 
-Python's ``int`` and ``float`` also accept ``nan``, ``inf``, ``1_000`` and digits of other scripts, which no option should.
+Python's ``int`` and ``float`` also accept ``nan``, ``inf``, ``1_000`` and digits of other scripts, which no option should accept.
 """
 
 from __future__ import annotations

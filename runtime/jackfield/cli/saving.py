@@ -1,4 +1,4 @@
-"""``invoke --save-to``: the files of an output, written where the caller wants them."""
+"""``invoke --save-to``: saving of an output's files at a path of the caller."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_target(target: str) -> None:
-    """Check before anything is sent that files can be saved there.
+    """Check, before anything is sent, that files can be saved at ``target``.
 
     :raises InvalidInvocation: if the folder does not exist or cannot be written.
     """
@@ -29,10 +29,11 @@ def check_target(target: str) -> None:
 
 
 def saved(result: Result, target: str) -> tuple[dict[str, Any], int]:
-    """Save the files of a Result: one as ``target``, several into a folder of that name. Return the Result as JSON, with ``savedTo`` in
-    place of contents, and the exit code.
+    """Save the files of a Result: one file as ``target``, several into a folder of that name. Return the Result as JSON, with ``savedTo``
+    in place of contents, and the exit code.
 
-    Files that cannot be saved are reported on stderr, and the exit code is 1: the action has run.
+    If the output has no file, or the files cannot be saved, that is reported on stderr, and the exit code is 1, although the action has
+    run.
     """
     body = result.to_json("cli")
     files = result.files
@@ -65,7 +66,7 @@ def _write(files: tuple[ReturnedFile, ...], target: str) -> list[str]:
 
 
 def _names(files: Iterable[ReturnedFile]) -> list[str]:
-    """Choose a unique name for each file: its own, or its place in the output."""
+    """Return a unique name for each file: its own, or its place in the output."""
     names: list[str] = []
     for file in files:
         place = next((step for step in reversed(file.steps) if isinstance(step, str)), "file")

@@ -54,12 +54,12 @@ _PAGE = 1000
 
 
 def declare_id(parser: Parser) -> None:
-    """Add the ID of an item."""
+    """Add the argument ``ID``."""
     parser.add_argument("id", metavar="ID")
 
 
 def declare_one(parser: Parser) -> None:
-    """Add the ID of an item of the selected workspace."""
+    """Add the argument ``ID`` and ``--workspace``."""
     declare_id(parser)
     declare_workspace(parser)
 
@@ -75,7 +75,7 @@ def declare_import(parser: Parser) -> None:
 def import_modules(names: Iterable[str]) -> None:
     """Import the modules of ``--import``.
 
-    :raises InvalidInvocation: if one cannot be imported.
+    :raises InvalidInvocation: if a module cannot be imported.
     """
     for name in names:
         if os.getcwd() not in sys.path:
@@ -91,24 +91,24 @@ def declare_nothing(_parser: Parser) -> None:
 
 
 def declare_name(parser: Parser) -> None:
-    """Add the name of an item."""
+    """Add the argument ``NAME``."""
     parser.add_argument("name", metavar="NAME")
 
 
 def remove_named(things: Any, arguments: Namespace) -> dict[str, Any]:
-    """Remove an item by its name."""
+    """Remove an item by its name; return the answer."""
     things.remove(arguments.name)
     return {"name": arguments.name, "removed": True}
 
 
 def declare_list(parser: Parser) -> None:
-    """Add the arguments of a list of items of the selected workspace."""
+    """Add ``--workspace``, ``--limit`` and ``--cursor``."""
     declare_workspace(parser)
     declare_pages(parser)
 
 
 def in_workspace(verbs: Verbs) -> Verbs:
-    """Add ``--workspace`` to all commands of a noun."""
+    """Return the verbs of a noun with ``--workspace`` added to each."""
 
     def also(declare: Callable[[Parser], None]) -> Callable[[Parser], None]:
         def both(parser: Parser) -> None:
@@ -121,7 +121,7 @@ def in_workspace(verbs: Verbs) -> Verbs:
 
 
 def of_platforms(verbs: Verbs) -> Verbs:
-    """Add ``--workspaces`` to all commands of a noun that takes ``--workspace``."""
+    """Return the verbs of a noun that has ``--workspace``, with ``--workspaces`` added to each."""
 
     def also(declare: Callable[[Parser], None]) -> Callable[[Parser], None]:
         def both(parser: Parser) -> None:
@@ -150,13 +150,13 @@ def declare_pages(parser: Parser) -> None:
 
 
 class Noun(Generic[T]):
-    """Runs of the verbs of a noun, each on the object that ``opened`` opens for its arguments."""
+    """Factory of the verbs' runs for a noun, each on the object that ``opened`` opens for its arguments."""
 
     def __init__(self, opened: Callable[[Namespace], AbstractContextManager[T]]) -> None:
         self._opened = opened
 
     def value(self, step: Callable[[T, Namespace], object]) -> Callable[[Namespace, Output], int]:
-        """Make a run that prints the value of ``step``."""
+        """Return a run that prints the value of ``step``."""
 
         def run(arguments: Namespace, output: Output) -> int:
             with self._opened(arguments) as things:
@@ -167,7 +167,7 @@ class Noun(Generic[T]):
         return run
 
     def rows(self, step: Callable[[T, Namespace], list[dict[str, Any]]], columns: Sequence[str]) -> Callable[[Namespace, Output], int]:
-        """Make the run that prints the rows that ``step`` returns, on a terminal as a table with these columns."""
+        """Return a run that prints the rows that ``step`` returns, on a terminal as a table with these columns."""
 
         def run(arguments: Namespace, output: Output) -> int:
             with self._opened(arguments) as things:
@@ -204,8 +204,8 @@ def every(fetch: Callable[[str | None, int], tuple[list[T], str | None]]) -> Ite
 
 
 def read_moment(arguments: Namespace, option: str, direction: int, *, ends: bool = False) -> float | None:
-    """Parse the option's date or span into seconds since 1970; None if not given. A span counts forward from now (``direction`` 1) or
-    back (-1).
+    """Parse the option's date or span into seconds since 1970; None if not given. A span counts forward from now (``direction`` 1) or back
+    (-1).
 
     :raises UsageError: if it is neither a date nor a span.
     """

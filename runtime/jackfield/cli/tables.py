@@ -1,4 +1,4 @@
-"""Terminal output without rich: JSON as it is, and tables in columns of plain text. ``drawn`` has the same functions, drawn by rich."""
+"""Terminal output without rich: unchanged JSON, and tables in columns of plain text. ``drawn`` has the same functions with rich."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from jackfield.kernel.hidden import has_hidden
 
 
 def coloured(text: str, _stdout: TextIO) -> str:
-    """Return JSON text as it is: colours need the extra ``tables``."""
+    """Return JSON unchanged, since colours need the extra ``tables``."""
     return text
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], _stdout: TextIO) -> str:
-    """Align a table in plain text, one line per row; a long cell is not folded."""
+    """Return an aligned table in plain text, one line per row; a long cell is not wrapped."""
     if not rows:
         return "(none)\n"
     lines = [[heading(column) for column in columns], *([cell(row.get(column)) for column in columns] for row in rows)]
@@ -24,7 +24,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], _stdout: Te
 
 
 def heading(column: str) -> str:
-    """Derive a heading from a member's name: ``createdAt`` is "Created", ``idempotencyKey`` "Idempotency key"."""
+    """Return a heading for a member's name: ``createdAt`` is "Created", ``idempotencyKey`` "Idempotency key"."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).lower().split()
     while len(words) > 1 and words[-1] in {"id", "at"}:
         words.pop()
