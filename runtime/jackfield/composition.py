@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.answers")
 _SAID: list[str] = []
-"""Sentence of this process about a database that there is not: it is said once."""
+"""Message that there is no database, once this process has printed it."""
 
 
 class Management(Protocol):
@@ -67,7 +67,7 @@ class Management(Protocol):
     def lend(self, name: str, connector: str | None) -> Lent:
         """Open a connection for a program's own use.
 
-        :raises JackfieldError: if it cannot be opened, or the rules allow less than everything over it.
+        :raises JackfieldError: if the connection cannot be opened, or the rules do not allow every action over it.
         """
 
     def diagnose(
@@ -78,12 +78,12 @@ class Management(Protocol):
     def options(self, connector: str, source: str, connection: str | None, caller: Caller, given: Hidden) -> list[dict[str, str]]:
         """Return the choices of an option source.
 
-        :raises JackfieldError: if there is none, an input is missing, or a live source fails.
+        :raises JackfieldError: if the source does not exist, an input is missing, or a live source fails.
         """
 
 
 class Store(Protocol):
-    """Port to the lasting state of one runtime: behind it is the distribution with the database, or nothing."""
+    """Port to the stored state of one runtime: the distribution with the database, or null objects."""
 
     @property
     def storage(self) -> Storage:
@@ -91,38 +91,39 @@ class Store(Protocol):
 
     @property
     def connection_table(self) -> Callable[[], StoredConnections] | None:
-        """Opens the table of the stored connections; None without a database."""
+        """Function that opens the table of the stored connections; None without a database."""
 
     @property
     def manifests(self) -> StoredManifests | None:
-        """The manifests of servers that the workspace has stored; None without a database."""
+        """Manifests of servers that the workspace has stored; None without a database."""
 
     def files(self) -> Files:
         """Return the stored files."""
 
     def access(self, names: Callable[[], Iterable[tuple[str, str]]]) -> Access:
-        """Return settings and access decisions of the workspace, whose connections ``names`` lists by name and type."""
+        """Return settings and access decisions of the workspace; ``names`` lists its connections by name and type."""
 
     @property
     def current(self) -> Journal | None:
-        """The journal, once it is open."""
+        """Journal, once it is open; None before."""
 
     def journal(self) -> Journal | None:
         """Return the journal, opened on first use; None without a database.
 
         :raises Unavailable: if the database cannot be opened.
-        :raises UnknownWorkspace: if it has no such workspace.
+        :raises UnknownWorkspace: if the database has no such workspace.
         """
 
     def opened(self) -> Journal:
-        """Return the journal; the first use opens it, recovers calls of lost processes, and begins to watch for more.
+        """Return the journal. The first use opens it, recovers calls of lost processes, and starts to watch for such calls.
 
         :raises InvalidInvocation: if there is no database; otherwise as ``journal`` does.
         """
 
     def recording(self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None) -> Recording:
-        """Return the recording of calls, and share the paces among all processes. ``judge`` asks the policies again about a recorded
-        output."""
+        """Return the recording of calls, and share the rate limits among all processes. ``judge`` asks the policies again about a recorded
+        output.
+        """
 
     def gates(self, policies: Policies) -> Sequence[Gate]:
         """Return the features that take part in calls, in order."""
@@ -147,7 +148,7 @@ class Store(Protocol):
         """Record the finding of a look at work in doubt, as ``WorkStore`` does."""
 
     def told(self, result: Result) -> Result:
-        """Return the Result of one in doubt, as ``WorkStore`` does."""
+        """Return the Result of work in doubt, as ``WorkStore`` does."""
 
     def digest(self, value: Any) -> str:
         """Return a keyed digest of a value."""
@@ -161,7 +162,7 @@ class Store(Protocol):
     def management(self, pipeline: Pipe) -> Management:
         """Return the management of the workspace.
 
-        :raises InvalidInvocation: if no installed package manages anything.
+        :raises InvalidInvocation: if no installed package has a management.
         """
 
 
@@ -174,12 +175,13 @@ def composed(
     storage: Storage | None,
     groups: Mapping[str, Sequence[EntryPoint]] | None = None,
 ) -> Store:
-    """Return the stored side of a runtime: over ``storage`` if given, else over the database of ``url`` or the environment. ``groups`` are
+    """Return the storage side of a runtime: over ``storage`` if given, else over the database of ``url`` or the environment. ``groups`` are
     the entry points, if they have been read. ``check`` raises where the journal must not be opened.
 
-    Where no installed package has a store, no URL means ``none``, which is reported once on stderr.
+    If no installed package has a store, no URL means ``none``, which is reported once on stderr.
 
-    :raises InvalidInvocation: if a database is requested, or is in the data folder, and no installed package can open it. Otherwise its
+    :raises InvalidInvocation: if a database is requested, or is in the data folder, and no installed package can open it. Otherwise
+        its
         rules, guards and journal would seem to be gone.
     """
     wanted = url if storage is not None or url is not None else named_url(environment)
@@ -202,8 +204,9 @@ def composed(
 
 
 def answers_of(groups: Mapping[str, Sequence[EntryPoint]]) -> dict[str, Answer]:
-    """Return the functions that answer questions which providers ask a person within a call, by the connector's key; packages declare them
-    in the entry points ``jackfield.answers``. Each is imported when a question comes; if that fails, the question has no answer."""
+    """Return the functions that answer a provider's questions to a person within a call, by the connector's key. Packages declare them in
+    the entry points ``jackfield.answers``. Each is imported when a question comes; if that fails, the question has no answer.
+    """
     found: dict[str, list[EntryPoint]] = {}
     for point in groups.get("jackfield.answers", ()):
         found.setdefault(point.name, []).append(point)
@@ -223,7 +226,7 @@ def _answer(points: Sequence[EntryPoint], question: Mapping[str, Any]) -> Mappin
 def plugins_of(environment: Mapping[str, str], points: Iterable[EntryPoint], given: Iterable[object] = ()) -> Plugins:
     """Return the plugins of a process: installed ones, ``given`` ones, and the policy service's if its variables are set.
 
-    :raises InvalidInvocation: if these are not valid.
+    :raises InvalidInvocation: if the variables are not valid.
     """
     if "JACKFIELD_POLICY_URL" in environment or "JACKFIELD_POLICY_SECRET" in environment:
         from jackfield.call.policy_service import policy_of
@@ -245,25 +248,25 @@ class NoStore:
         self.storage: Storage = unstored.NoStorage(environment)
 
     def files(self) -> Files:
-        """Return a store of files that holds none."""
+        """Return a store of files that is always empty."""
         return unstored.NoFiles(self.storage)
 
     def access(self, names: Callable[[], Iterable[tuple[str, str]]]) -> Access:
-        """Return access without rules of the workspace."""
+        """Return access to the workspace without rules."""
         return unstored.NoAccess(self.storage, names)
 
     def journal(self) -> None:
-        """Return None."""
+        """Return None: without storage there is no journal."""
 
     def opened(self) -> Journal:
-        """Refuse.
+        """Refuse to open a journal.
 
         :raises InvalidInvocation: always.
         """
         raise no_database()
 
     def recording(self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None) -> Recording:
-        """Return a recording that records nothing, and give each process its own paces."""
+        """Return a recording that records nothing. Each process has its own rate limits."""
         del dependencies, paces, judge
         return unstored.Unrecorded(_advice)
 
@@ -272,13 +275,13 @@ class NoStore:
         return ordered(policies)
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> None:
-        """Share no leases."""
+        """Return None: leases are not shared."""
 
     def grants(self, identifier: str, name: str) -> None:
-        """Return None: no connection is stored that could have a grant."""
+        """Return None: only stored connections have grants."""
 
     def refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        """Refuse nothing: no other workspace has an External ID."""
+        """Accept all values: no other workspace has an External ID."""
 
     def _refuse(self, *_given: object) -> NoReturn:
         """Refuse a step that needs a journal.
@@ -290,7 +293,7 @@ class NoStore:
     row = looked = told = digest = _refuse
 
     def approvals(self, pipeline: Pipe, caller: Caller, actor: Actor | None) -> NoReturn:
-        """Refuse: nothing waits.
+        """Refuse, since no call waits.
 
         :raises InvalidInvocation: always.
         """
@@ -298,9 +301,9 @@ class NoStore:
         raise no_database()
 
     def management(self, pipeline: Pipe) -> Management:
-        """Return the management of the connections of files.
+        """Return the management of the connections in files.
 
-        :raises InvalidInvocation: if no installed package manages anything.
+        :raises InvalidInvocation: if no installed package has a management.
         """
         managing: Callable[..., Management] | None = part("management")
         if managing is None:
@@ -311,7 +314,7 @@ class NoStore:
 def searching() -> Any:
     """Return the installed package's class of indexes of a catalog's actions.
 
-    :raises InvalidInvocation: if no installed package searches.
+    :raises InvalidInvocation: if no installed package has a search.
     """
     found = part("search")
     if found is None:

@@ -41,7 +41,7 @@ _VARIABLES = ("$AWS_REGION", "$AWS_DEFAULT_REGION")
 
 
 class AliasError(ValueError):
-    """The alias of a manifest does not have the documented form."""
+    """Error for an alias of a manifest without the documented form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Part:
     is_file: bool = False
 
     def of(self, value: Any) -> Any:
-        """Return this connection value's part of a field's value; None if there is none."""
+        """Return this connection value's part of a field's value; None if the field does not contain it."""
         if self.pattern is None:
             return {"$file": value} if self.is_file else value
         found = self.pattern.search(value) if isinstance(value, str) else None
@@ -101,7 +101,7 @@ class Alias:
     def from_json(cls, connector: str, key: str, data: object) -> Alias:
         """Read an alias.
 
-        :raises AliasError: if it does not have the documented form.
+        :raises AliasError: if the alias does not have the documented form.
         """
         if not isinstance(data, Mapping):
             raise AliasError("must be an object")
@@ -123,13 +123,13 @@ class Alias:
 
     @property
     def fields(self) -> frozenset[str]:
-        """Every field that the alias uses."""
+        """All fields that the alias uses."""
         conditions = {condition.partition("=")[0] for choice in self.choices for condition in choice.when}
         values = {name for choice in self.choices for name in choice.values}
         return frozenset({*conditions, *values, *self.inputs, *self.refused, *self.defaults, *self.required})
 
     def message(self, key: str, otherwise: str, **words: str) -> str:
-        """Fill ``words`` into the other system's message, or into ``otherwise`` if the alias has none."""
+        """Return the other system's message with ``words`` filled in, or ``otherwise`` if the alias has no message."""
         text = self.messages.get(key, otherwise)
         for name, word in words.items():
             text = text.replace(f"{{{name}}}", word)
@@ -144,8 +144,9 @@ class Aliases:
 
     @classmethod
     def installed(cls, catalog: Catalog) -> Aliases:
-        """Read the aliases of a catalog. If two connectors declare a name, the first by key wins, isolated ones last: they would get the
-        credentials of another one's documents. Broken aliases are skipped. Both cases are logged."""
+        """Read the aliases of a catalog. If two connectors declare a name, the first by key wins, isolated connectors last, since they
+        would get the credentials of another connector's documents. Broken aliases are skipped. Both cases are logged.
+        """
         found: dict[str, dict[str, Alias]] = {}
         for manifest in sorted(catalog.chosen(catalog.manifests()), key=lambda manifest: manifest.isolated):
             for form, key, data in _entries(manifest.raw.get("aliases")):
@@ -160,7 +161,7 @@ class Aliases:
         return cls(found)
 
     def find(self, form: str, key: str) -> Alias | None:
-        """Return the alias of ``key`` in the format ``form``."""
+        """Return the alias of ``key`` in the format ``form``; None if there is none."""
         return self._found.get(form, {}).get(key)
 
     def all(self, form: str) -> Mapping[str, Alias]:

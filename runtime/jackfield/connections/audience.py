@@ -18,8 +18,8 @@ _CLIENT = frozenset({"clientId", "clientSecret", "scopes"})
 
 
 def audience_of(schema: Mapping[str, Any], name: str, *, authorizes: bool = False) -> Audience:
-    """Return the audience of a field of a type with this ``schema``: as its author says (``x-jackfield.audience``), or as its other marks
-    do; else it is the person's. ``authorizes`` is true for a type that a person approves at the provider.
+    """Return the audience of a field of a type with this ``schema``: the declared one (``x-jackfield.audience``), or else by other marks;
+    without marks the user. ``authorizes`` is true for a type that a person approves at the provider.
     """
     marks = extension(schema.get("properties", {}).get(name))
     declared = marks.get("audience")

@@ -1,9 +1,7 @@
-"""Caches of leased credentials and open clients, one per connection. Concurrent callers share one mint; leases are renewed before
-expiry.
+"""Caches of leased credentials and open clients, one per connection. Concurrent callers share one mint; leases are renewed before expiry.
 
-``OpeningSlots`` limits the threads in which connections of one source of credentials are opened at once. A call without a slot waits in the
-event loop, without a thread, until its own deadline. However many calls wait for an unresponsive source, none holds a thread that others
-need.
+``OpeningSlots`` limits the threads that open connections with one source of credentials at once. A call without a slot waits in the event
+loop, without a thread, until its own deadline. So calls that wait for an unresponsive source hold no threads that other calls need.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ AHEAD = 300.0
 _RETRY_AFTER_FAILURE = 30.0
 _KEPT_OBJECTS = 64
 _APART = 30.0
-"""Limit in seconds of the waits of a mint that goes on without its caller; its request has its own limit."""
+"""Maximum seconds of each wait of a mint that goes on without its caller; its request has its own limit."""
 _SLOW = "Find out why the provider's token endpoint does not answer."
 _RECENT = 8
 """Number of replaced leases whose secrets are still masked."""
@@ -60,7 +58,7 @@ class _Held:
 
 
 class ConnectionCache(SecretHolder):
-    """Cache for one version of one connection of one workspace. Tenants never share one."""
+    """Cache for one version of one connection of one workspace. Tenants never share a cache."""
 
     def __init__(
         self,
@@ -96,7 +94,7 @@ class ConnectionCache(SecretHolder):
 
     @property
     def output_mask(self) -> OutputMask:
-        """Masks the same secrets in outputs."""
+        """Mask of the same secrets in outputs."""
         redactor, known = self._redactor, self._mask
         if known is None or known[0] is not redactor:
             known = self._mask = (redactor, OutputMask(redactor))
@@ -104,11 +102,11 @@ class ConnectionCache(SecretHolder):
 
     def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
         """Return the credential under ``key``. One caller mints it while the others wait, until ``deadline`` at most; a mint that
-        ``outlasts`` its caller has a thread of its own.
+        ``outlasts`` its caller has its own thread.
 
         A valid lease serves all other callers during its renewal, and survives a failed renewal.
 
-        :raises TimedOut: if the deadline passes while the credential is minted elsewhere.
+        :raises TimedOut: if the deadline passes while another caller mints the credential.
         """
         while True:
             held = self._held.get(key)
@@ -130,12 +128,12 @@ class ConnectionCache(SecretHolder):
                 raise deadline.passed(Sent.NOTHING, flight.error)
 
     def fresh(self, key: str) -> Minted | None:
-        """Return the credential under ``key`` if it is held here and not due for renewal."""
+        """Return the credential under ``key`` if it is cached in this process and not due for renewal; else None."""
         held = self._held.get(key)
         return held.minted if held is not None and self._clock.time() < held.renew_at else None
 
     def has(self, key: str) -> bool:
-        """Return whether a credential under ``key`` is held here that has not expired."""
+        """Return whether this process has an unexpired credential under ``key``."""
         held = self._held.get(key)
         return held is not None and not _is_over(held, self._clock.time())
 
@@ -148,7 +146,7 @@ class ConnectionCache(SecretHolder):
         return all(now < held.renew_at for held in list(self._held.values()))
 
     def drop(self, key: str, used: Minted) -> None:
-        """Drop ``used``, but not a lease that replaced it."""
+        """Drop ``used``, unless another lease has replaced it."""
         if self._shared is not None:  # first: a caller who finds none here reads it there
             self._shared.drop(key, used)
         with self._lock:
@@ -162,7 +160,7 @@ class ConnectionCache(SecretHolder):
             self._held = {}
 
     def cached(self, key: object, make: Callable[[], Any]) -> Any:
-        """Return the object under ``key``, made once; the oldest objects are evicted first."""
+        """Return the object under ``key``, created once; the oldest objects are evicted first."""
         found = self._objects.get(key)
         if found is not None:
             return found
@@ -193,7 +191,7 @@ class ConnectionCache(SecretHolder):
             return flight, True
 
     def _mint_apart(self, key: str, mint: Callable[[], Minted], flight: _Flight, held: _Held | None, deadline: Deadline) -> Minted:
-        """Mint in a thread that continues after ``deadline``; the caller then gets a lease that is still valid."""
+        """Mint in a thread that continues after ``deadline``; the caller then gets the previous lease if it is still valid."""
 
         def run() -> None:
             with within(_APART):  # not until the caller's deadline: what the provider has answered must be stored
@@ -300,7 +298,7 @@ class ConnectionCaches(ProcessLocal):
         self._slots: BoundedCache[Hashable, OpeningSlots] = BoundedCache(self._limit)
 
     def slots(self, source: Hashable) -> OpeningSlots:
-        """Return the slots of a source that several connections have in common."""
+        """Return the slots of a source that several connections share."""
         with self._lock:
             found = self._slots.get(source)
             if found is None:
@@ -309,7 +307,7 @@ class ConnectionCaches(ProcessLocal):
             return found
 
     def count(self, outcome: str) -> None:
-        """Count a credential that was requested."""
+        """Count a requested credential by its outcome."""
         with self._lock:
             self.mints[outcome] += 1
 
@@ -319,7 +317,9 @@ class ConnectionCaches(ProcessLocal):
             cache.release()
 
     def __del__(self) -> None:
-        """Drop the open clients, which may refer back to their caches: their sockets do not wait for the collector."""
+        """Drop the open clients, which may form reference cycles with their caches, so that their sockets close without a garbage
+        collection.
+        """
         if hasattr(self, "_caches"):
             self.release()
 
@@ -347,7 +347,7 @@ class ConnectionCaches(ProcessLocal):
 T = TypeVar("T")
 
 _MOST, _SUSPECT = 16, 2
-"""Limits of the threads per source: if its last request was answered, and if not."""
+"""Maximum threads per source: if it answered its last request, and if it did not."""
 
 
 class OpeningSlots(ProcessLocal):
@@ -365,9 +365,9 @@ class OpeningSlots(ProcessLocal):
         """Error of the last opening, if the source was out of reach."""
 
     async def take(self, deadline: Deadline, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
-        """Wait for a slot in the running loop, and return the function that gives it back; only its first call counts.
+        """Wait for a slot in the running loop, and return the function that returns the slot; only its first call counts.
 
-        :raises TimedOut: if the deadline passes before; nothing was sent.
+        :raises TimedOut: if the deadline passes before a slot is free; nothing was sent.
         """
         with self._lock:
             if self._taken < self._limit:
@@ -384,7 +384,7 @@ class OpeningSlots(ProcessLocal):
         return self._back()
 
     def opened(self, function: Callable[[], T], give_back: Callable[[], None]) -> T:
-        """Open a connection in this thread, and give its slot back."""
+        """Open a connection in this thread, and return its slot."""
         try:
             found = function()
         except JackfieldError as error:
@@ -406,7 +406,7 @@ class OpeningSlots(ProcessLocal):
             turn.set_exception(deadline.passed(Sent.NOTHING, cause))
 
     def _leave(self, turn: asyncio.Future[None]) -> None:
-        """Stop waiting, and pass a slot on that came too late to be used."""
+        """Stop waiting, and pass on a slot that was assigned too late."""
         with self._lock:
             self._waiting = deque(item for item in self._waiting if item[1] is not turn)
         if turn.done() and not turn.cancelled() and turn.exception() is None:
@@ -438,7 +438,9 @@ class OpeningSlots(ProcessLocal):
 
 
 def _silence(error: JackfieldError) -> JackfieldError | None:
-    """Return why a source gives no answer, without a traceback, which would keep the call's objects alive; None for a refusal."""
+    """Return the error that explains why a source gives no answer, without a traceback, which would hold the call's objects; None for a
+    refusal.
+    """
     if not error.retryable:
         return None
     cause = error.__cause__ if isinstance(error, TimedOut) and isinstance(error.__cause__, JackfieldError) else error

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.connections")
 _LOOK_EVERY = 0.1
-"""Seconds between two looks at the files."""
+"""Seconds between two checks of the files."""
 _SHARE = 20
-"""Looks take at most one part of so many of the time, however many files there are."""
+"""Ratio of time to checking time: checks use at most one twentieth of the time, however many files there are."""
 _NEAR = 200
-"""Number of stored names that are searched for a similar one."""
+"""Maximum number of stored names that are searched for a similar name."""
 
 
 def sources_from(environment: Mapping[str, str]) -> list[str]:
@@ -55,9 +55,9 @@ class Connections:
     """Connections of one workspace. ``problems`` are sentences about files that are not fully readable, and about duplicate names;
     ``disabled`` are disabled entries of other systems' files.
 
-    A connection in a file hides a stored connection of that name. Files that change are read again within a tenth of a second.
-    ``open_store`` opens the database at first use; None if there is none. Files of other systems are translated by the connectors of
-    ``catalog`` (default: those installed).
+    A connection in a file hides a stored connection of the same name. Files that change are read again within a tenth of a second.
+    ``open_store`` opens the database at first use; None if there is none. The connectors of ``catalog`` (default: the installed ones)
+    translate files of other systems.
     """
 
     def __init__(
@@ -85,21 +85,20 @@ class Connections:
 
     @property
     def generation(self) -> int:
-        """Number of changes of the files that have been seen."""
+        """Number of file changes that have been read."""
         if monotonic() >= self._look_at:
             self._look_again()
         return self._generation
 
     @property
     def _by_name(self) -> Mapping[str, tuple[NamedConnection, ...]]:
-        """Definitions of each name in the files as they are now, or were a moment ago."""
+        """Definitions of each name in the files, as of the last check."""
         if monotonic() >= self._look_at:
             self._look_again()
         return self._known
 
     def _look_again(self) -> None:
-        """Read the files again if one has changed. If that makes a new problem, the earlier content stays in use, and the log gives the
-        reason."""
+        """Read the files again if one has changed. If that adds a problem, the earlier content stays in use, and the reason is logged."""
         begun = monotonic()
         self._look_at = begun + _LOOK_EVERY
         present = _stamp(self._sources)
@@ -124,7 +123,7 @@ class Connections:
     def store(self) -> StoredConnections | None:
         """Connections in the database; None if there is no database.
 
-        :raises Unavailable: if it cannot be opened.
+        :raises Unavailable: if the database cannot be opened.
         """
         if self._store is None and self._open_store is not None:
             self._store = self._open_store()
@@ -132,13 +131,13 @@ class Connections:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """A sentence for each stored connection that a file hides."""
+        """Sentences about stored connections that a file hides, one for each."""
         store = self.store
         hidden = [name for name in sorted(self._by_name) if store is not None and store.show(name) is not None]
         return tuple(f"the connection '{name}' ({self._by_name[name][0].source}) hides the stored one with that name" for name in hidden)
 
     def files(self) -> list[NamedConnection]:
-        """Return the connections of files by name; of a name that is defined twice, the first."""
+        """Return the connections of files by name; for a name with two definitions, the first."""
         return [self._of_family(self._by_name[name][0]) for name in sorted(self._by_name)]
 
     def named(self) -> Iterator[tuple[str, str]]:
@@ -148,7 +147,7 @@ class Connections:
             yield from ((name, kind) for name, kind in self.store.named() if name not in self._by_name)
 
     def in_files(self, name: str) -> NamedConnection | None:
-        """Return the (first) connection of that name in a file."""
+        """Return the (first) connection of that name in a file; None if there is none."""
         found = self._by_name.get(name)
         return None if found is None else self._of_family(found[0])
 
@@ -172,7 +171,8 @@ class Connections:
 
     def followed(self, stored: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a stored invocation (``invocation``) with the current name of its connection (``connectionId``). The name stays if the
-        connection was deleted or comes from a file: a connection that has the name by now is another one (``Claimed.require_own``)."""
+        connection was deleted or comes from a file: a current connection of that name is another one (``Claimed.require_own``).
+        """
         invocation: Mapping[str, Any] = stored["invocation"]
         identifier, name, store = stored.get("connectionId"), invocation.get("connection"), self.store
         if identifier is None or not isinstance(name, str) or store is None:
@@ -186,7 +186,7 @@ class Connections:
         return name if self._catalog is None else self._catalog.full_name_of(name)
 
     def _of_family(self, found: NamedConnection) -> NamedConnection:
-        """Return a file's connection under the name of its type's family, which every connector of the family knows."""
+        """Return a file's connection with the family's name of its type, which every connector of the family knows."""
         known = self._shared.get(found)
         if known is None:
             name = self.full_name_of(found.type)
@@ -197,7 +197,7 @@ class Connections:
         """Mark an untested connection as working, since an action over it succeeded; written with the next commit. ``identifier`` is None
         for connections of files.
 
-        Return False if that is impossible, which must not fail the action.
+        Return False if it cannot be marked, which must not fail the action.
         """
         with suppress(JackfieldError, MemoryError, RuntimeError):
             store, filed = self.store, self.in_files(name) if identifier is None else None
@@ -231,7 +231,7 @@ class Connections:
         return store.access() if store is not None else HostAccess()
 
     def oauth_client(self, name: object) -> OAuthClient:
-        """Return the OAuth client that connections of the workspace mean by a name: its own, else the server's.
+        """Return the OAuth client of a name: the workspace's own, else the server's.
 
         :raises InvalidConnection: if there is none.
         :raises Unavailable: if the database cannot be read.
@@ -244,8 +244,9 @@ class Connections:
         return found
 
     def fitting(self, manifest: Manifest, limit: int = 20) -> list[tuple[str, str]]:
-        """Return name and type of the connections that the connector accepts, by name; of the stored ones, up to ``limit`` of each type.
-        Connections that wait for an approval cannot run anything: they are returned only if there are no others."""
+        """Return name and type of the connections that the connector accepts, by name; of stored connections, up to ``limit`` of each type.
+        Connections that wait for an approval cannot run anything: they are returned only if there are no others.
+        """
         found = {item.name: item.type for item in self.files() if manifest.connection_type(item.type) is not None}
         found |= self._stored_fitting(manifest, limit, granted=True)
         return sorted((found or self._stored_fitting(manifest, limit, granted=False)).items())

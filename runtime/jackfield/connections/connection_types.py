@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import ConnectionTypeManifest, Manifest
 
 _MOST_NAMED = 20
-"""Types that an error names."""
+"""Maximum number of types that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class ConnectionKind:
     about: ConnectionTypeManifest
     manifests: tuple[Manifest, ...]
     chosen: tuple[Manifest, ...]
-    """Manifests to list: without the connectors of sources that are offered as a whole."""
+    """Manifests to list, without the connectors of sources that are offered as a whole."""
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -35,7 +35,7 @@ class ConnectionKind:
 
 
 class UnknownType(InvalidConnection):
-    """No installed connector has this connection type."""
+    """Error for a connection type that no installed connector has."""
 
 
 class Kinds:
@@ -60,7 +60,7 @@ class Kinds:
         return ConnectionKind(name, about, tuple(manifests), tuple(self._catalog.chosen(manifests)))
 
     def find(self, name: str) -> ConnectionKind:
-        """Return the type with this full name, in which a connector's key may replace the family's; a type's key alone works if it is
+        """Return the type with this full name, in which a connector's key may replace the family's. A type's key alone works if it is
         unique.
 
         :raises InvalidConnection: if no installed connector has it, or the name is ambiguous.
@@ -71,7 +71,7 @@ class Kinds:
         return found
 
     def known(self, name: str) -> ConnectionKind | None:
-        """Return the type called ``name``; None if it is not installed or ambiguous."""
+        """Return the type called ``name``; None if it is not installed or the name is ambiguous."""
         try:
             return self.find(name)
         except InvalidConnection:

@@ -13,7 +13,7 @@ MAX_DEPTH = 100
 
 
 class DocumentError(ValueError):
-    """The file cannot be read as YAML or JSON; the message says why and where."""
+    """Error for a file that cannot be read as YAML or JSON; the message says why and where."""
 
 
 class Repeated(dict[str, Any]):

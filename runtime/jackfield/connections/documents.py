@@ -26,14 +26,14 @@ _ENTRIES = ("connections", "providers", "workflows")
 
 
 def shown_path(path: str) -> str:
-    """Return a path as a message names it. A text that may be a document, given where a path was expected, is not shown: it has secrets."""
+    """Return a path for a message. A string that may be a document instead of a path is not returned, since it may contain secrets."""
     return "a text that is no path of a file" if _NO_PATH.search(path) else path[:200]
 
 
 def read_text(path: str) -> str:
     """Read the text of a file.
 
-    :raises DocumentError: if it cannot be read, is too large, or is not UTF-8.
+    :raises DocumentError: if the file cannot be read, is too large, or is not UTF-8.
     """
     if _NO_PATH.search(path) and not os.path.exists(path):
         raise DocumentError(f"it cannot be read: {os.strerror(errno.ENOENT)}")  # the system's error would quote it
@@ -65,8 +65,8 @@ def documents(text: str, name: str) -> Iterator[Any]:
 def split_documents(text: str, name: str) -> Iterator[tuple[str, Any]]:
     """Yield the documents of a file, each with its place in words (``", document 2"``; ``""`` for the only one).
 
-    A broken document is replaced by a DocumentError, so that the others can be used. A duplicate entry is removed, and a DocumentError
-    for it follows its document. The limits of a file apply to all its documents together.
+    A broken document is replaced by a DocumentError, so that the others can be used. A duplicate entry is removed, and a DocumentError for
+    it follows its document. The limits of a file apply to all its documents together.
     """
     as_json = is_json(text, name)
     pieces = [(0, text)] if as_json else list(islice(_pieces(text), MAX_DOCUMENTS + 1))
@@ -91,7 +91,7 @@ def split_documents(text: str, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _parse_documents(text: str, as_json: bool, line: int = 0, before: int = 0) -> Iterator[tuple[Any, int, list[DocumentError]]]:
-    """Yield each document without its duplicate entries, its number of values, and a fault for each of those entries."""
+    """Yield each document without its duplicate entries, its number of values, and a fault for each duplicate entry."""
     if as_json:
         found = iter([_json_document(text)])
     else:
@@ -143,9 +143,9 @@ def _advice(text: str, place: int) -> str:
 
 
 def _without_repeated(document: object) -> Iterator[DocumentError]:
-    """Remove duplicate entries and yield a fault for each, since the intended one is unknown.
+    """Remove duplicate entries and yield a fault for each, since the intended entry is unknown.
 
-    :raises DocumentError: for any other duplicate member, since the meaning of the whole document is unknown then.
+    :raises DocumentError: for any other duplicate member, which leaves the meaning of the whole document unknown.
     """
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
     while waiting:
@@ -161,19 +161,20 @@ def _without_repeated(document: object) -> Iterator[DocumentError]:
 
 
 def _format_place(path: tuple[str | int, ...]) -> str:
-    """Write a place in a document, such as ``spec.metadata[2]``."""
+    """Return a place in a document as a string, such as ``spec.metadata[2]``."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part[:80]}" for part in path).removeprefix(".")
 
 
 def is_json(text: str, name: str) -> bool:
-    """Return whether a file is JSON, by its name or else by how it begins; ``{name: …}`` without quotes is YAML in flow style."""
+    """Return whether a file is JSON, by its name or else by its beginning; ``{name: …}`` without quotes is YAML in flow style."""
     suffix = os.path.splitext(name)[1].lower()
     return suffix == ".json" or (suffix not in (".yaml", ".yml") and text.lstrip().startswith(("{", "[")) and not _FLOW.match(text))
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
     """Split YAML into documents, each with the number of lines before it. ``---`` at the start of a line begins a document, wherever it
-    occurs (YAML 1.2.2 §9.1.2); directives and comments before it belong to that document."""
+    occurs (YAML 1.2.2 §9.1.2); directives and comments before it belong to that document.
+    """
     begin = line = 0
     for end in [found.start() for found in _BOUNDARY.finditer(text)] + [len(text)]:
         piece = text[begin:end]
@@ -185,7 +186,9 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _size(document: object, before: int, verb: str) -> int:
-    """Count values and levels with aliases expanded, so that aliases of aliases (a "bomb") are refused before anything walks them."""
+    """Return the number of values with aliases expanded, so that aliases of aliases (a "bomb") are refused before any code
+    traverses them.
+    """
     values, waiting = 0, [(document, 1)]
     while waiting:
         item, depth = waiting.pop()

@@ -21,8 +21,9 @@ _EXPECTED = "expected 'connections: {name: {type: aws-ses/awsAssumeRole, values:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Contents of files: every definition of each name, a sentence for each fault that names file and member, and the entries of other
-    systems' files that are switched off."""
+    """Contents of files: every definition of each name, a sentence with file and member for each fault, and the disabled entries of other
+    systems' files.
+    """
 
     connections: Mapping[str, tuple[NamedConnection, ...]]
     problems: tuple[str, ...]
@@ -36,8 +37,8 @@ def load(
 ) -> Loaded:
     """Read one or more sources: files, the files of folders (not of their sub-folders), environment variables (``$NAME``) and mappings.
 
-    Files of other systems are translated by the connectors of ``catalog`` (default: those installed). A fault affects only the entry
-    that contains it.
+    The connectors of ``catalog`` (default: the installed ones) translate files of other systems. A fault affects only the entry that
+    contains it.
     """
     environment = os.environ if environment is None else environment
     read = [item for source in listed(sources) for item in _load_source(source, environment)]
@@ -53,7 +54,7 @@ def load(
 
 
 def stamp(sources: Iterable[Source]) -> tuple[object, ...]:
-    """Return a value that differs once a file or folder of the sources has changed; empty if there is none."""
+    """Return a value that changes with each file and folder of the sources; empty if there is none."""
     paths = [os.path.expanduser(os.fspath(source)) for source in sources if not isinstance(source, Mapping)]
     return tuple(_stamped(path) for path in paths if not path.startswith("$"))
 
@@ -75,8 +76,8 @@ def _state(about: os.stat_result) -> tuple[int, int, int]:
 def read_foreign(
     documents: Iterable[Document], catalog: Catalog | None, environment: Mapping[str, str], *, reads_host: bool = True
 ) -> Iterator[NamedConnection | Disabled | str]:
-    """Yield the connections in documents of other systems, the entries that are switched off, and a sentence for each fault. The
-    documents are read together, since one may refer to another.
+    """Yield the connections in documents of other systems, the disabled entries, and a sentence for each fault. The documents are read
+    together, since one may refer to another.
 
     Unless ``reads_host``, documents may not name files of this host.
     """
@@ -114,8 +115,9 @@ def _foreign(content: object, source: str, place: str, folder: str, variable: st
 
 
 def _is_own(mapping: Mapping[str, Any]) -> bool:
-    """Return whether a mapping given in code has jackfield's own format; in doubt return True, so that faults are described in terms of
-    that format."""
+    """Return whether a mapping given in code has jackfield's own format. If unclear, return True, so that faults are described in terms of
+    that format.
+    """
     if "connections" in mapping or all(isinstance(item, Mapping) and "type" in item for item in mapping.values()):
         return True
     from jackfield.connections.formats import recognise

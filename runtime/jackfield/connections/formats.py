@@ -2,7 +2,7 @@
 readers get.
 
 An entry point names a ``Format``; aliases in manifests are looked up by its name. Documents are recognised by content. A document with
-``connections`` at the top is always read as jackfield's own.
+``connections`` at the top is always read in jackfield's own format.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ _LOG = logging.getLogger("jackfield.connections")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Document:
-    """One document of a file. ``source`` is the file's name, ``place`` the position in it (``mail.yaml, document 2``), ``folder`` a
-    start for relative paths, ``format`` its format if the source determines it."""
+    """One document of a file. ``source`` is the file's name, ``place`` the position in the file (``mail.yaml, document 2``), ``folder`` the
+    start of relative paths, ``format`` its format if the source determines the format.
+    """
 
     content: Any
     source: str
@@ -51,8 +52,9 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Sentence about an unreadable part, naming file, document and field. ``fatal`` if the other system would not start; ``path`` is the
-    file's, if the problem leaves out a definition of the file."""
+    """Sentence about an unreadable part, with file, document and field. ``fatal``: the other system would not start. ``path`` is the
+    file's, if the problem leaves out a definition of the file.
+    """
 
     text: str
     fatal: bool = False
@@ -64,17 +66,17 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Disabled:
-    """Entry that a document switches off: its names there, and a sentence that says where and how to switch it on."""
+    """Entry that a document disables: its names in the document, and a sentence that says where and how to enable it."""
 
     names: tuple[str, ...]
     text: str
 
 
 class Surroundings:
-    """Surroundings in which readers resolve names: the environment, and the aliases of the installed connectors, read at first use.
+    """Context in which readers resolve names: the environment, and the aliases of the installed connectors, read at first use.
 
-    ``app_id`` is the application that a Dapr sidecar would serve; if None, components of all applications are read. ``strict`` accepts
-    only what the other system's program accepts. ``reads_files`` allows documents to name files of this host.
+    ``app_id`` is the application that a Dapr sidecar would serve; if None, components of all applications are read. ``strict`` accepts only
+    what the other system's program accepts. ``reads_files`` allows documents to name files of this host.
     """
 
     def __init__(
@@ -107,15 +109,15 @@ at_fork(Surroundings.__dict__["aliases"])  # Python 3.11 holds one lock for all 
 
 
 Find = Callable[[str, "str | None"], "Manifest"]
-"""Finds the manifest of a connector that the caller may see, by key and version."""
+"""Function that finds the manifest of a connector that the caller may see, by key and version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """Format of another system. A document goes to the first format by ``rank`` whose ``fits`` returns True.
 
-    ``system`` and ``expected`` name it for people; ``variable`` is an environment variable of this format by convention. ``read`` gets all
-    documents of the format together, since they may refer to one another; it refuses or warns of members that it does not know.
+    ``system`` and ``expected`` describe the format for people; ``variable`` is an environment variable that has this format by convention.
+    ``read`` gets all documents of the format together, since they may refer to one another; it refuses unknown members or warns of them.
     ``owns_beside`` returns whether a document of no known format belongs to the format's documents in the same folder.
     ``native_invocation`` and ``native_inputs`` translate invocations and inputs in this form; they are called only for data that the native
     form refuses.
@@ -171,7 +173,7 @@ def _listed(words: Sequence[str], last: str) -> str:
 
 
 def recognise(content: object) -> str | None:
-    """Return the name of a foreign document's format; None if no installed one fits."""
+    """Return the name of a foreign document's format; None if no installed format matches."""
     return next((form.name for form in _installed() if form.fits(content)), None)
 
 
@@ -181,7 +183,7 @@ def format_of_variable(name: str) -> str | None:
 
 
 def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem | Disabled]:
-    """Yield the connections in documents, and the entries that they switch off. A fault affects only the entry that contains it."""
+    """Yield the connections in documents, and the entries that they disable. A fault affects only the entry that contains it."""
     by_format: dict[str | None, list[Document]] = {}
     for document in documents:
         by_format.setdefault(document.format or recognise(document.content), []).append(document)

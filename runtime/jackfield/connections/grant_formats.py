@@ -1,8 +1,8 @@
-"""Other systems' exports of grants, found as ``grants`` in the entry points ``jackfield.connection_formats``; rows as their
-readers return them.
+"""Other systems' exports of grants, found as ``grants`` in the entry points ``jackfield.connection_formats``, and the rows of their
+readers.
 
-An entry point names a function that gets the text of an export and yields its rows. A row says whose tokens it has. It never decides where
-the tokens are sent: the connection type does, or a registered OAuth client.
+An entry point names a function that gets the text of an export and yields its rows. A row says whose tokens it has. The connection type, or
+a registered OAuth client, decides where tokens are sent, never a row.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from jackfield.kernel.secrecy import SecretHolder
 _GROUP = "jackfield.connection_formats"
 _ROLE = "grants"
 MEMBERS = frozenset({"refreshToken", "accessToken", "expiresAt", "scopes", "user", "metadata"})
-"""Members of a grant. ``user`` is the id of its owner in the caller's product; ``metadata`` is any object."""
+"""Members of a grant. ``user`` is the ID of its owner in the caller's product; ``metadata`` is any object."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class ForeignGrant(SecretHolder):
-    """Row of an export. ``place`` names it in messages (``line 3``). ``provider`` and ``id`` identify it in the other system; ``type`` is
-    the connection type if the export names it. ``values`` are the connection's; ``grant`` has the ``MEMBERS``. ``fault`` says why the row
-    cannot be taken; it contains no value of the row."""
+    """Row of an export. ``place`` identifies the row in messages (``line 3``). ``provider`` and ``id`` identify it in the other system;
+    ``type`` is the connection type if the export names one. ``values`` are the connection's; ``grant`` has the ``MEMBERS``. ``fault``
+    says why the row cannot be imported; it contains no value of the row.
+    """
 
     place: str
     id: str = ""
@@ -48,7 +49,7 @@ def grant_formats() -> list[str]:
 def grant_reader(name: str) -> Reader:
     """Return the reader of a format.
 
-    :raises InvalidInvocation: if none of that name is installed, or it cannot be loaded.
+    :raises InvalidInvocation: if no such format is installed, or it cannot be loaded.
     """
     try:
         found: Reader | None = declared(_GROUP, f"{name}.{_ROLE}")

@@ -1,6 +1,6 @@
 """Access of connections to the server: unlimited for an operator's connections, limited by the workspace for connections of remote callers.
-Secret references of the latter need patterns such as ``env:ACME_*``; exclusions override these. External IDs of roles are generated, or
-chosen with the operator's permission; ``external_ids`` stores them.
+A remote caller's secret references need patterns such as ``env:ACME_*``; exclusions override the patterns. External IDs of roles are
+generated, or chosen with the operator's permission; ``external_ids`` stores them.
 
 ``docs/reference/connections.md`` has the rules.
 """
@@ -20,7 +20,7 @@ from jackfield.kernel.errors import Detail, InvalidConnection
 from jackfield.kernel.hints import NextStep
 
 _CREDENTIALS = re.compile(r"(AWS|AZURE|OTEL|VAULT)_|PG|((DAPR|APP)_API_TOKEN|DATABASE_URL|GOOGLE_APPLICATION_CREDENTIALS|SSH_AUTH_SOCK)\Z")
-"""Prefixes and names of variables by which libraries of the process sign in, or find their configuration (PG: libpq)."""
+"""Prefixes and names of environment variables with which libraries of the process sign in, or find their configuration (PG: libpq)."""
 _NAMED = re.compile(r"env:(AWS_|AZURE_|OTEL_|VAULT_|PG|DAPR_|APP_API|DATABASE|GOOGLE|SSH_)")
 _ALWAYS = ("~/.aws", "~/.ssh", "~/.pgpass", "/etc/shadow")
 _MOST = 1000
@@ -32,12 +32,12 @@ def is_credential(variable: str) -> bool:
 
 
 def names_credentials(pattern: str) -> bool:
-    """Return whether a pattern begins with the name or prefix of such variables."""
+    """Return whether a pattern begins with the name or prefix of a variable for credentials."""
     return _NAMED.match(pattern) is not None
 
 
 def credential_files(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """List the files that such variables name, and the places where the user's credentials are by convention."""
+    """Return the files that variables for credentials name, and the usual places of the user's credentials."""
     named = (os.path.expanduser(value) for name, value in environment.items() if is_credential(name))
     return (*(path for path in named if _is_file(path)), *map(os.path.expanduser, _ALWAYS))
 
@@ -60,14 +60,14 @@ def _is_file(path: str) -> bool:
 
 
 Allowed = bool | tuple[str, ...]
-"""Workspace setting: no references, all but jackfield's own, or those matching a pattern."""
+"""Workspace setting for references: none (False), all but jackfield's own (True), or those matching a pattern."""
 
 _OWN = "is jackfield's own; connections created by remote callers cannot read it"
 _CREDENTIAL = "is a credential of the jackfield process; only a pattern that begins with its name allows reading it"
 _READS_HOST = "a secret reference reads from the server, which this connection is not allowed to do"
 _KEY_FILE = "master.key"
 _TRIES = 3
-"""Attempts to resolve a path: on Linux it fails if a link is replaced by a file meanwhile."""
+"""Maximum attempts to resolve a path: on Linux it fails if a link is replaced by a file meanwhile."""
 _KUBERNETES = re.compile(r"/\.\.[^/]+(?=/)")
 """Folder of one version of a mounted secret: ``/etc/acme/token`` is a link to ``/etc/acme/..2026_01_31/token``."""
 _WILDCARD = re.compile(r"[*?\[]")
@@ -77,18 +77,19 @@ _SEPARATORS = re.compile(r"[/\\]")
 @dataclass(frozen=True, slots=True)
 class ReferenceRules:
     """Secret references that one workspace allows in connections of remote callers. ``barred`` are files and folders that no pattern
-    allows; ``credentials`` are those allowed only by a pattern with their path."""
+    allows; ``credentials`` are files and folders that only a pattern with their path allows.
+    """
 
     allowed: Allowed
     barred: tuple[str, ...]
     credentials: tuple[str, ...] = ()
 
     def fault(self, kind: str, target: object, folder: str) -> str | None:
-        """Explain why a reference may not be read, None if it may. For a file, only its path is checked; the file itself is checked
-        when it is opened.
+        """Return why a reference may not be read, None if it may. For a file, only its path is checked; the file itself is checked when it
+        is opened.
 
-        Paths are compared after symbolic links and ``..`` are resolved. Files of processes under ``/proc`` contain environments and
-        keys, so they are never read.
+        Paths are compared after symbolic links and ``..`` are resolved. Files of processes under ``/proc`` contain environments and keys,
+        so they are never read.
         """
         if not self.allowed:
             return _READS_HOST
@@ -104,7 +105,7 @@ class ReferenceRules:
         return self._unfitting(kind, text)
 
     def path_fault(self, resolved: str) -> str | None:
-        """Explain why the file at a path without links may not be read, None if it may."""
+        """Return why the file at a path without links may not be read, None if it may."""
         if not self.allowed:
             return _READS_HOST
         if not resolved:
@@ -116,7 +117,7 @@ class ReferenceRules:
         return self._unfitting("$file", resolved) and self._unfitting("$file", _KUBERNETES.sub("", resolved))
 
     def opened_fault(self, found: os.stat_result) -> str | None:
-        """Explain why an open file may not be read, None if it may, regardless of its path.
+        """Return why an open file may not be read, None if it may, regardless of its path.
 
         A file with several names (hard links) is refused, since one of them may be in jackfield's home, or another tenant's.
         """
@@ -139,7 +140,7 @@ class ReferenceRules:
         return any(names_credentials(pattern) and _fits("$env", text, pattern) for pattern in self._patterns)
 
     def _names_file(self, path: str, place: str) -> bool:
-        """Return whether a pattern that fits ``path`` begins with it or with ``place``, both as they are resolved."""
+        """Return whether a pattern that fits ``path`` has ``path`` or ``place`` as its literal beginning, with links resolved."""
         paths = {path, _KUBERNETES.sub("", path)}
         starts = paths | {place, _KUBERNETES.sub("", place)}
         return any(
@@ -181,8 +182,9 @@ def _fits(kind: str, text: str, pattern: str) -> bool:
 
 
 def _has_detour(text: str) -> bool:
-    """Return whether a store that reads a text as a path may come to another one than the text says: ``acme/../other``, ``acme//other``,
-    or either of them percent-encoded."""
+    """Return whether a store may resolve a path to a different one than written: ``acme/../other``, ``acme//other``, or either of them
+    percent-encoded.
+    """
     return any(not {"", ".", ".."}.isdisjoint(_SEPARATORS.split(form.strip("/"))) for form in (text, unquote(text)) if form)
 
 
@@ -196,7 +198,7 @@ def _is_in(path: str, place: str) -> bool:
 
 
 def _real(folder: str, path: str) -> str:
-    """Resolve the links of a path; return an empty text if that is impossible."""
+    """Return a path with its links resolved; an empty string if that is impossible."""
     for _ in range(_TRIES):
         try:
             return os.path.realpath(os.path.join(folder, os.path.expanduser(path)))
@@ -212,8 +214,9 @@ def _literal(pattern: str) -> str:
 
 
 def _real_pattern(pattern: str) -> str:
-    """Resolve the folders before the first wildcard, since paths are compared resolved. The file's own name is not resolved: it may be
-    a link that others can point elsewhere."""
+    """Return a pattern with the links of the folders before its first wildcard resolved, since paths are compared resolved. The file's name
+    is not resolved: it may be a link that others can point elsewhere.
+    """
     wildcard = _WILDCARD.search(pattern)
     place, slash, rest = pattern[: wildcard.start() if wildcard else len(pattern)].rpartition(os.sep)
     return _real("", place + slash).rstrip(os.sep) + os.sep + rest + (pattern[wildcard.start() :] if wildcard else "")
@@ -226,8 +229,9 @@ def allowed_by(setting: str) -> NextStep:
 
 @dataclass(frozen=True, slots=True)
 class HostAccess:
-    """Rights that the operator grants to one workspace's connections of remote callers. They are secret references (all but jackfield's
-    own, or those matching a pattern), the server's own identity, and External IDs of their own choice. By default none."""
+    """Rights that the operator grants to one workspace's connections of remote callers, by default none. They are secret references (all
+    but jackfield's own, or those matching a pattern), the server's own identity, and External IDs that callers choose.
+    """
 
     references: Allowed = False
     ambient: bool = False
@@ -235,10 +239,10 @@ class HostAccess:
 
     @classmethod
     def from_settings(cls, text: str | None) -> HostAccess:
-        """Read the rights from a workspace's settings (JSON): ``allowReferences``, ``allowAmbient``, ``allowOwnExternalId``. Only
-        ``true`` grants a right; ``allowReferences`` may also be a list of patterns.
+        """Read the rights from a workspace's settings (JSON): ``allowReferences``, ``allowAmbient``, ``allowOwnExternalId``. Only ``true``
+        grants a right; ``allowReferences`` may also be a list of patterns.
 
-        :raises ValueError, TypeError: if they cannot be read.
+        :raises ValueError, TypeError: if the settings cannot be read.
         """
         from jackfield.kernel.stored_values import parsed_object
 
@@ -260,7 +264,7 @@ def refuse_ambient(path: str) -> None:
 
 
 _BYTES = 24
-"""Entropy of an External ID: 192 random bits."""
+"""Number of random bytes of an External ID (192 bits)."""
 
 
 def generate() -> str:
@@ -278,7 +282,7 @@ def generated_fields(schema: Mapping[str, Any]) -> tuple[str, ...]:
 def refused(fields: Iterable[str]) -> InvalidConnection:
     """Return the error for External IDs that a caller may not choose, or that another workspace has.
 
-    Its text is the same for both, so that nobody learns which External IDs others use.
+    The message is the same for both, so that nobody learns which External IDs others use.
     """
     return InvalidConnection(
         "the External ID cannot be used",

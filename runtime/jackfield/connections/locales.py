@@ -23,17 +23,17 @@ LOCALES = ("en", "de")
 """Languages of the connect page; the first is used for readers of any other language."""
 _LARGEST = 1_000_000
 _LONGEST = 2000
-"""Length from which on a text is not compared with patterns."""
+"""Number of characters above which a text is not compared with patterns."""
 _PART = re.compile(r"\\\{([a-zA-Z]+)\\\}")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _GERMAN = str.maketrans(",.", ".,")
 _FOR_OPERATORS = re.compile(r"\b(?:[A-Z][A-Z0-9]*_)+[A-Z0-9]+\b|\bjackfield [a-z]|--[a-z]")
-"""Environment variables, commands and their options."""
+"""Regular expression of environment variables, commands and their options."""
 _SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[A-Z'])")
 
 
 class Texts:
-    """Texts in one language. ``files`` come first to last: of two that have a text, the first one counts."""
+    """Texts in one language. If several ``files`` have a text, the first file wins."""
 
     def __init__(self, files: Iterable[Mapping[str, str]], locale: str = LOCALES[0]) -> None:
         self._locale = locale
@@ -44,7 +44,7 @@ class Texts:
         self._patterns = sorted(made, key=lambda pair: -len(pair[1]))
 
     def find(self, text: str) -> str | None:
-        """Return the text for the reader; None if there is none. Parts that vary are looked up, too."""
+        """Return the text for the reader; None if there is none. Variable parts are translated, too."""
         found = self._exact.get(text)
         if found is not None or len(text) > _LONGEST:
             return found
@@ -55,7 +55,7 @@ class Texts:
         return None
 
     def _part(self, part: str) -> str:
-        """Return a part of a text for the reader: a text itself, another pattern's, or a number as the language groups its digits."""
+        """Return a variable part for the reader: translated like a text, or a number with the language's digit grouping."""
         if self._locale == "de" and _GROUPED.fullmatch(part):
             return part.translate(_GERMAN)
         found = self.find(part)
@@ -67,7 +67,7 @@ class Texts:
         return text if found is None else found
 
     def hint(self, text: str) -> str:
-        """Return a hint for the reader, without the sentences that only an operator can follow: those with variables and commands."""
+        """Return a hint for the reader, without the sentences that only an operator can follow: sentences with variables and commands."""
         found = self.find(text)
         return found if found is not None else " ".join(part for part in _SENTENCES.split(text) if not _FOR_OPERATORS.search(part))
 
@@ -99,7 +99,7 @@ def _texts(locale: str, _paths: tuple[str, ...]) -> Texts:
 
 
 def _load_texts(path: str) -> Mapping[str, str]:
-    """Read a file; a missing or damaged file has no texts, since a page in English is better than none."""
+    """Return the texts of a file; none if it is missing or damaged, since a page in English is better than none."""
     try:
         with open(path, encoding="utf-8") as file:
             found = json.loads(file.read(_LARGEST))

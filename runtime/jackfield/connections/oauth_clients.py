@@ -27,20 +27,21 @@ if TYPE_CHECKING:
 SECRETS = frozenset({"clientSecret", "proxyPassword", "privateKey"})
 ENDPOINTS = ("authorizationUrl", "tokenUrl", "deviceUrl", "revocationUrl", "issuer", "server")
 DESTINATIONS = frozenset({*ENDPOINTS, "proxy", "caCertificate"})
-"""Values that decide where secrets are sent, or which server is trusted there."""
+"""Values that decide where secrets are sent, or which server is trusted."""
 VALUES = frozenset(
     {
         "clientId", "scopes", "clientAuthentication", "audience", "resource", "tokenParameters", "tokenPlace", "proxy", "proxyUsername",
         "caCertificate", "certificate", *ENDPOINTS, *SECRETS,
     }
 )  # fmt: skip
-"""Values that a client may have; of these, a connection gets those that its type has."""
+"""Values that a client may have. A connection gets those that its type has."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class OAuthClient(SecretHolder):
     """Client of an authorization server. ``workspace`` is its owner: ``default`` for the server's. ``hosts`` are names, and patterns such
-    as ``*.example.com``, that requests with it may reach in addition to those of its URLs."""
+    as ``*.example.com``, that requests with the client may reach in addition to the hosts of its URLs.
+    """
 
     name: str
     workspace: str
@@ -50,7 +51,7 @@ class OAuthClient(SecretHolder):
     values: Mapping[str, Any]
 
     def limit(self, within: OnlyHosts | None) -> OnlyHosts:
-        """Return the hosts that its connections may reach, within the runtime's own hosts."""
+        """Return the hosts that the client's connections may reach, within the runtime's own hosts."""
         named = (urlsplit(self.values[name]).hostname or "" for name in (*ENDPOINTS, "proxy") if isinstance(self.values.get(name), str))
         return OnlyHosts(tuple(dict.fromkeys((*self.hosts, *named))), f"connections with the OAuth client '{self.name}'", within)
 
@@ -97,7 +98,7 @@ class OAuthClient(SecretHolder):
 
 
 def _is_harmless(kind: ConnectionTypeManifest, member: str) -> bool:
-    """Return whether a value decides neither where requests go nor how the server's network is used: a path for tests, say."""
+    """Return whether a value decides neither where requests go nor how the server's network is used, such as a path for tests."""
     marks = extension(kind.schema.get("properties", {}).get(member))
     audience = audience_of(kind.schema, member, authorizes=bool(kind.authorizes))
     return audience == "user" or (audience == "platform" and not marks.get("destination") and not marks.get("fixed"))

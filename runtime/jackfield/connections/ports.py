@@ -1,4 +1,4 @@
-"""Ports to stored connections. Types alone: no call imports this."""
+"""Ports to stored connections. They are only types: no call imports them."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class SharedLeases(Protocol):
         """
 
     def drop(self, key: str, used: Minted) -> None:
-        """Drop ``used``, which the provider calls expired, but not a lease that replaced it."""
+        """Drop ``used``, which the provider reports as expired, unless another lease has replaced it."""
 
 
 class FileOutcomes(Protocol):
     """Outcomes of the tests of connections in files."""
 
     def note_used(self, connection: NamedConnection) -> None:
-        """Mark an untested one as working."""
+        """Mark an untested connection of a file as working."""
 
 
 class RegisteredClients(Protocol):
     """OAuth clients that connections refer to."""
 
     def find(self, name: str) -> OAuthClient | None:
-        """Return the client of that name; None if there is none."""
+        """Return the client of this name; None if there is none."""
 
 
 class StoredConnection(Protocol):
@@ -53,7 +53,7 @@ class StoredConnection(Protocol):
 
 
 class StoredConnections(Protocol):
-    """Connections of one workspace that a database keeps."""
+    """Connections of one workspace in a database."""
 
     @property
     def file_tests(self) -> FileOutcomes:
@@ -68,22 +68,22 @@ class StoredConnections(Protocol):
         """True if the database is in this process."""
 
     def find(self, name: str) -> NamedConnection | None:
-        """Return the connection called ``name`` with its secrets opened; None if there is none.
+        """Return the connection called ``name`` with its secrets decrypted; None if there is none.
 
         :raises InvalidConnection: if one of its values or secrets was changed, moved or removed in the database.
         """
 
     def name_of(self, identifier: str) -> str | None:
-        """Return the name of the connection with that id; None if there is none."""
+        """Return the name of the connection with this ID; None if there is none."""
 
     def knows(self, name: str) -> bool:
         """Return whether ``find`` needs no SQL for this name now."""
 
     def show(self, name: str) -> StoredConnection | None:
-        """Return the connection called ``name`` without its secrets."""
+        """Return the connection called ``name`` without its secrets; None if there is none."""
 
     def list(self, *, limit: int) -> Sequence[StoredConnection]:
-        """List up to ``limit`` connections by name."""
+        """Return up to ``limit`` connections by name."""
 
     def names(self, types: Iterable[str], limit: int, *, granted: bool = False) -> Sequence[str]:
         """Return the names of up to ``limit`` connections of each of ``types``, optionally only approved ones."""
@@ -92,7 +92,7 @@ class StoredConnections(Protocol):
         """Return name and type of every connection, by name."""
 
     def access(self) -> HostAccess:
-        """Return the access to the server that connections of remote callers have.
+        """Return the access of remote callers' connections to the server.
 
         :raises Unavailable: if the workspace's settings cannot be read.
         """

@@ -1,10 +1,10 @@
-"""Secret references: ``{"$env": "NAME"}``, ``{"$file": "path"}``, and references to secret stores. The secrets are never stored in their
-place.
+"""Secret references: ``{"$env": "NAME"}``, ``{"$file": "path"}``, and references to secret stores. The secrets never replace them in
+storage.
 
 ``{"$acme": reference}`` asks the secret store ``acme``: the function ``read(reference, environment)`` that an installed package declares
 under that name in the entry points ``jackfield.secret_stores``. It returns the secret. It raises ``ValueError`` if the reference is wrong
-or the store has no such secret, and ``Unavailable`` if the store gives no answer now. Neither text may contain a secret. A name with a dot
-is the type of a secret store of another system: only documents of that system have references to it.
+or the store has no such secret, and ``Unavailable`` if the store gives no answer now. Neither message may contain a secret. A name with a
+dot is the type of a secret store of another system: only documents of that system have references to it.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from jackfield.kernel.pointers import child
 from jackfield.kernel.secrecy import SecretHolder
 
 SecretStore = Callable[[object, Mapping[str, str]], str]
-"""Reads the secret of a reference, with the variables of the environment."""
+"""Function that reads the secret of a reference, with the variables of the environment."""
 
 _STORES = "jackfield.secret_stores"
 _NO_TEXT = "what resolves '{}' returned {} where the text of the secret is expected"
 _MAX_FILE = 64 * 1024
 _TRIES = 3
-"""Attempts to resolve a path: a mounted secret may be replaced while it is opened (Kubernetes swaps a link)."""
+"""Maximum attempts to resolve a path: a mounted secret may be replaced while it is opened (Kubernetes swaps a link)."""
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
 _STEP = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -42,7 +42,7 @@ _STEP = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | get
 def read_reference(target: object, folder: str, rules: ReferenceRules | None = None) -> str:
     """Read the text of a file without its final line end. ``rules`` are the rules for a connection of a remote caller.
 
-    :raises ValueError: if it cannot be read, is not a regular file, is too large or not text, or ``rules`` do not allow it.
+    :raises ValueError: if the file cannot be read, is not regular, is too large or not text, or ``rules`` do not allow it.
     """
     if not isinstance(target, str) or not target or "\0" in target:
         raise ValueError("'$file' takes the path of a file")
@@ -120,9 +120,9 @@ def _require_regular(found: os.stat_result, target: str) -> None:
 
 
 LIMIT = 1000
-"""Maximum number of cached secrets; the least recently used ones are evicted first."""
+"""Maximum number of cached secrets; the least recently used are evicted first."""
 _LONGEST_READ = 60.0
-"""Longest wait in seconds for another call that reads the same secret."""
+"""Maximum seconds to wait for another call that reads the same secret."""
 LIFE = 300.0
 """Seconds after which a secret is read again."""
 YOUNG = 10.0
@@ -131,7 +131,7 @@ YOUNG = 10.0
 
 @dataclass(slots=True, repr=False)
 class _Slot(SecretHolder):
-    """Cache entry of one secret. ``lock`` is held during a read, so that concurrent callers do not read it too."""
+    """Cache entry of one secret. ``lock`` is held during a read, so that concurrent callers do not read the secret too."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     value: str | None = None
@@ -147,7 +147,7 @@ class SecretCache(ProcessLocal, SecretHolder):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Forget all secrets: in a forked child, a read by another thread would never end."""
+        """Drop all secrets: in a forked child, a read by another thread would never end."""
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -170,7 +170,7 @@ class SecretCache(ProcessLocal, SecretHolder):
             slot.lock.release()
 
     def holds(self, kind: str, target: object) -> bool:
-        """Return whether the secret is held and need not be read again."""
+        """Return whether the secret is cached and need not be read again."""
         slot = self._slots.get(_key(kind, target))
         return slot is not None and self._is_fresh(slot)
 
@@ -178,7 +178,7 @@ class SecretCache(ProcessLocal, SecretHolder):
         return slot.value is not None and self._clock.monotonic() - slot.read_at < LIFE
 
     def forget(self, kind: str, target: object) -> None:
-        """Drop the secret from the cache unless it was read just now."""
+        """Drop the secret from the cache unless it was read a moment ago."""
         with self._lock:
             key = _key(kind, target)
             slot = self._slots.get(key)
@@ -237,7 +237,7 @@ _CURES = {
     "$env": "Set the environment variable for the jackfield process.",
     "$file": "Make the file readable by the jackfield process.",
 }
-"""Advice on a reference that this machine resolves."""
+"""Advice on references that this machine resolves, by kind."""
 _AT_HAND = tuple(_CURES)
 _Origin = tuple[str, "ReferenceRules | None", list[Detail]]
 """Start folder of relative paths, the rules for opened files, and the references whose stores give no answer."""
@@ -254,7 +254,7 @@ class Secrets:
         self._cache = SecretCache(clock or SystemClock())
 
     def answers_locally(self, values: Mapping[str, Any]) -> bool:
-        """Return whether ``resolve`` asks no other machine: the environment, files and held secrets are at hand."""
+        """Return whether ``resolve`` asks no other machine, because all references are to the environment, files or cached secrets."""
         return all(kind in _AT_HAND or self._cache.holds(kind, target) for _, kind, target in references(values))
 
     def forget(self, values: Mapping[str, Any]) -> None:
@@ -263,11 +263,11 @@ class Secrets:
             self._cache.forget(kind, target)
 
     def resolve(self, values: Mapping[str, Any], folder: str, rules: ReferenceRules | None = None) -> Mapping[str, Any]:
-        """Replace each reference in ``values`` by its secret; return ``values`` itself if there is none. ``rules`` check each file that
-        is opened for a connection of a remote caller.
+        """Replace each reference in ``values`` by its secret; return ``values`` itself if there is none. ``rules`` check each file that is
+        opened for a connection of a remote caller.
 
         :raises InvalidConnection: with a detail for each reference that cannot be read.
-        :raises Unavailable: if a secret store gives no answer now, and no reference is at fault.
+        :raises Unavailable: if a secret store gives no answer now, and all references are valid.
         """
         faults: list[Detail] = []
         outages: list[Detail] = []
@@ -325,7 +325,7 @@ class Secrets:
 
 
 def _hint(values: Mapping[str, Any], faults: list[Detail]) -> str:
-    """Return advice on the faulty references: the remedy depends on where their secrets are."""
+    """Return advice on the faulty references, which depends on where their secrets are."""
     paths = {fault.path for fault in faults}
     kinds = {kind for path, kind, _ in references(values) if path in paths}
     local = [text for kind, text in _CURES.items() if kind in kinds]
@@ -335,10 +335,10 @@ def _hint(values: Mapping[str, Any], faults: list[Detail]) -> str:
 
 def ask_store(kind: str, store: SecretStore, target: object, environment: Mapping[str, str]) -> str:
     """Return the secret of a reference. An exception that a store raises by mistake may quote a secret that cannot be masked, since it was
-    not returned: its text is neither logged nor shown.
+    not returned. So its message is neither logged nor returned.
 
     :raises JackfieldError: if the store raises it.
-    :raises ValueError: if the store raises it, or returns no text: for a missing secret, a store may return None by mistake.
+    :raises ValueError: if the store raises it, or returns no string, such as None for a missing secret.
     :raises RuntimeError: for any other exception of the store.
     """
     found: object = attempt(contained, store, target, environment)
@@ -351,7 +351,7 @@ def ask_store(kind: str, store: SecretStore, target: object, environment: Mappin
 
 
 def _brought_by(name: str) -> str:
-    """Return the end of a sentence that names our package with a secret store, for users who have not installed it."""
+    """Return the end of a sentence that names jackfield's package with a secret store, for users who have not installed it."""
     if "." in name:  # a type of Dapr's
         return ""
     try:
@@ -364,7 +364,7 @@ def _brought_by(name: str) -> str:
 def secret_store(name: str) -> SecretStore | None:
     """Import the secret store that an installed package declares under a name; return None if none does.
 
-    :raises ValueError: if it cannot be imported, or two packages declare it.
+    :raises ValueError: if the store cannot be imported, or two packages declare it.
     """
     try:
         found: SecretStore | None = declared(_STORES, name)
@@ -384,7 +384,7 @@ def _is_encodable(text: str) -> bool:
 def refuse_references(values: Mapping[str, Any], folder: str, rules: ReferenceRules) -> None:
     """Refuse secret references in ``values`` that ``rules`` do not allow.
 
-    :raises InvalidConnection: with a detail for each.
+    :raises InvalidConnection: with a detail for each refused reference.
     """
     faults = [(path, rules.fault(kind, target, folder)) for path, kind, target in references(values)]
     details = [Detail(path, fault) for path, fault in faults if fault is not None]

@@ -1,4 +1,4 @@
-"""Parser of YAML documents, limited to JSON's types, and checked as a flat sequence of events before any object is built."""
+"""Parser of YAML documents, limited to JSON's types. The events are checked as a flat sequence before any object is built."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def yaml_documents(text: str, line: int = 0, before: int = 0) -> Iterator[tuple[Any, bool]]:
-    """Yield each document that is not empty, and whether it contains a ``Repeated``. In its file, ``line`` lines and ``before`` values
+    """Yield each document that is not empty, and whether it contains a ``Repeated``. ``line`` lines and ``before`` values of the file
     precede the text.
 
     :raises DocumentError: if the text is not YAML or exceeds a limit, or an alias refers to a node that contains it.
@@ -65,7 +65,7 @@ def _at(mark: Any, line: int = 0) -> str:
 
 @dataclass(slots=True)
 class _Open:
-    """Mapping or list that is still open, and its number of nodes so far; in a mapping, keys and values alternate."""
+    """Mapping or list whose end has not been read, and its number of nodes so far; in a mapping, keys and values alternate."""
 
     is_mapping: bool
     anchor: str | None
@@ -74,8 +74,7 @@ class _Open:
 
 @dataclass(slots=True)
 class _Outline:
-    """Counts over the events, taken before anything is built: libyaml's composer recurses in C, and deep nesting would crash the
-    process."""
+    """Counts over the events before anything is built. libyaml's composer recurses in C, so deep nesting would crash the process."""
 
     values: int
     line: int
@@ -123,7 +122,7 @@ def _check(events: Iterable[Any], line: int, before: int) -> None:
 
 
 class _Loader(_BASE):  # type: ignore[misc]
-    """Safe loader restricted to JSON: keys and dates are text. A mapping with a duplicate key becomes a ``Repeated``."""
+    """Safe loader restricted to JSON: keys and dates are strings. A mapping with a duplicate key becomes a ``Repeated``."""
 
     yaml_constructors: ClassVar[dict[str, Any]] = {tag: made for tag, made in _BASE.yaml_constructors.items() if tag not in _NOT_JSON}
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
@@ -146,7 +145,7 @@ class _Loader(_BASE):  # type: ignore[misc]
             raise DocumentError(f"it expands to more than {MAX_VALUES:,} values (merges)")
 
     def _keys(self, node: Any) -> dict[str, str]:
-        """Turn the mapping's keys into text; return the duplicate ones, each with the place of the second occurrence."""
+        """Convert the mapping's keys to strings; return the duplicate keys, each with a sentence about the second occurrence."""
         if not isinstance(node, yaml.MappingNode):
             return {}
         known: dict[str, str] | None = getattr(node, _TWICE, None)

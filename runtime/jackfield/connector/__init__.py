@@ -1,7 +1,7 @@
 """The author's API: every name that a connector imports from jackfield.
 
-Names are imported on first access (PEP 562): the runtime uses parts of this package before it loads any connector, and should not pay for
-importing pydantic until then.
+Names are imported on first access (PEP 562): the runtime uses parts of this package before it loads any connector, and does not import
+pydantic until then.
 """
 
 from __future__ import annotations

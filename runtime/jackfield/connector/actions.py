@@ -1,4 +1,4 @@
-"""Declared actions and option sources: the data made from an author's declarations, some of it on demand."""
+"""Declared actions and option sources: the data built from an author's declarations, in part on demand."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Option:
 class OptionSource:
     """Source of a form field's choices.
 
-    ``takes_client`` is True if the function queries the provider, ``takes_inputs`` if its parameter ``inputs`` takes the form's current
+    ``takes_client`` is True if the function queries the provider, ``takes_inputs`` if it has a parameter ``inputs`` for the form's current
     values; ``depends_on`` names the inputs that change the choices. ``action`` is the action that it calls, by which rules decide.
     """
 
@@ -53,7 +53,7 @@ class OptionSource:
     action: str | None = None
 
     def choices(self, client: Any = None, inputs: Mapping[str, Any] | None = None) -> list[Option]:
-        """Return the choices; whatever the function raises is raised.
+        """Return the choices. Exceptions of the function pass through.
 
         :raises InvalidInput: if it reads an input of ``depends_on`` that is not given.
         """
@@ -63,7 +63,7 @@ class OptionSource:
 
 
 class _FormInputs(dict[str, Any]):
-    """Inputs of an option source: reading a missing input records its name."""
+    """Inputs of an option source. Reading a missing input of ``depends_on`` raises ``InvalidInput`` with its name."""
 
     def __init__(self, source: OptionSource, inputs: Mapping[str, Any]) -> None:
         super().__init__(inputs)
@@ -77,7 +77,7 @@ class _FormInputs(dict[str, Any]):
 
 
 def one_unit(_inputs: Any) -> float:
-    """Return the cost of a call whose action declares none."""
+    """Return the cost of a call whose action declares no cost."""
     return 1.0
 
 
@@ -91,7 +91,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class JobSteps:
-    """Steps of a job after its start, as actions whose inputs are the handle (as JSON). ``cancel`` is None if the job has none.
+    """Steps of a job after its start, as actions whose inputs are the handle (as JSON). ``cancel`` is None if the job has no such step.
 
     ``poll`` returns a ``jackfield.connector.jobs.PolledJob``; only ``JobFailed`` among its exceptions ends the job. With ``cancels_late``,
     a job past its deadline is cancelled: no call would continue its work, and its remains would stay.
@@ -104,9 +104,10 @@ class JobSteps:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Idempotency key of a call's intent: ``of`` returns the key for the inputs, as JSON, and the values that must be equal when the key
-    is. It replaces the caller's own key; None keeps the caller's. The key is held ``kept_for`` seconds after the call's end; the call has
-    ``seconds``, or fewer if its caller says so. A late answer counts."""
+    """Idempotency key of a call's intent. ``of`` returns the key for the inputs, as JSON, and the values that must be equal when the key
+    is. The key replaces the caller's own; if ``of`` is None, the caller's is used. The key is held ``kept_for`` seconds after the call's
+    end. The call times out after ``seconds``, or the caller's shorter timeout. A late answer counts.
+    """
 
     of: Callable[[Mapping[str, Any]], tuple[str, Any]] | None
     kept_for: float
@@ -138,16 +139,18 @@ class Action:
     preview: Preview | None = None
     needs_connection: bool = True
     verify: Callable[[Any, str], object] | None = None
-    """Judges the inputs where the action runs, for a dry run; None if the models and rules here have judged them."""
+    """Function that judges the inputs for a dry run where the action runs; None if the models and rules of this process have
+    judged them.
+    """
     effect_of: Callable[[Any], Effect] | None = None
-    """Effect of a call by its inputs; None if it is always ``effect``."""
+    """Function that returns the effect of a call by its inputs; None if it is always ``effect``."""
     pace_by: tuple[str, ...] = ()
-    """Inputs that name the throttled object, such as a bucket: calls with other values have a pace of their own."""
+    """Inputs that name the throttled object, such as a bucket. Each combination of their values has its own rate limit."""
     executor: Executor | None = None
-    """Threads in which an event loop calls it; None for the shared threads of actions."""
+    """Threads in which an event loop calls the action; None for the shared threads of actions."""
     returns_files: bool = False
     hands_out: bool = False
-    """True if its output hands out credentials."""
+    """True if the output hands out credentials."""
     borrows: bool = False
     """True if a rule can allow calls over connections of other connectors, whose actions are bound to HTTP requests."""
     allowed_with: tuple[str, ...] = ()
@@ -155,24 +158,25 @@ class Action:
     keywords: tuple[str, ...] = ()
     """Search words for the action, in addition to the words of its key, title and description."""
     job: JobSteps | None = None
-    """Steps of a job after its start, which ``function`` is; None for an action that ends with its call."""
+    """Steps of a job, which ``function`` starts; None for an action that ends with its call."""
     marker: Marker | None = None
-    """Place of the marker by which evidence knows an attempt again; None if it carries none."""
+    """Place of the marker by which evidence recognizes an attempt; None if attempts carry no marker."""
     evidence: tuple[Evidence, ...] = ()
     """Reads that find the outcome of an attempt in doubt."""
     no_evidence: str | None = None
-    """Author's reason for the lack of evidence; None without one."""
+    """Author's reason for the lack of evidence; None if there is no reason."""
     intent: Intent | None = None
     """Intent that a program's function declares for its calls; None for other actions."""
     takes_streams: bool = True
     """False if stored files must be passed by value, because the action runs in another process."""
     request: Callable[[Any], Mapping[str, Any] | None] | None = None
-    """Describes the request that a call would send, without sign-in and without sending anything, for a dry run; None for an action whose
-    function builds its requests."""
+    """Function that describes a call's request for a dry run, without sign-in and without sending anything; None for an action whose
+    function builds its requests.
+    """
 
 
 def united(needed: Iterable[Mapping[str, Iterable[str]]]) -> Mapping[str, tuple[str, ...]]:
-    """Return the permissions that several actions together need, by system."""
+    """Return all permissions that several actions need, by system."""
     union: dict[str, set[str]] = {}
     for permissions in needed:
         for system, names in permissions.items():
@@ -181,8 +185,9 @@ def united(needed: Iterable[Mapping[str, Iterable[str]]]) -> Mapping[str, tuple[
 
 
 class OnDemand(Mapping[str, T]):
-    """Actions or triggers of a connector by key (``noun`` says which), which modules of their own declare. The module that declares one is
-    imported when it is called or described."""
+    """Actions or triggers of a connector (``noun``) by key, which separate modules declare. Each module is imported when its action or
+    trigger is called or described.
+    """
 
     def __init__(self, noun: str, on_demand: Mapping[str, str], declared: Mapping[str, T]) -> None:
         self._noun = noun

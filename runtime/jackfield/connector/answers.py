@@ -1,4 +1,4 @@
-"""Responses of providers for clients that read them themselves: judged by bytes and values, while they are read and before parsing."""
+"""Responses of providers for clients that read them themselves: limited by bytes and values, while they are read and before parsing."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from jackfield.kernel.errors import Sent, Unavailable
 from jackfield.kernel.price import CHECKS, MAX_ANSWER_VALUES, Meter, TooCostly, meter_for, structure, text_size
 
 MAX_ANSWER = 32 * 1024 * 1024
-"""Maximum size of a response that a connector reads, in bytes. Files that an action streams have limits of their own."""
+"""Maximum size of a response that a connector reads, in bytes. Files that an action streams have their own limits."""
 
 
 def bounded_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER, media_type: str = "") -> Iterator[bytes]:
     """Yield the chunks of a response, up to ``limit`` bytes and up to the deadline. Wrap the stream before anything parses it.
 
-    A socket's timeout bounds each read, so a provider that sends single bytes could hold an attempt for ever. JSON and XML, as
-    ``media_type`` says, are also judged by their number of values: parsed, they may take fifty times the memory.
+    A socket's timeout limits each read, so a provider that sends single bytes could hold an attempt for ever. JSON and XML, by
+    ``media_type``, are also limited by their number of values: parsed, they may need fifty times the memory.
 
-    :raises Unavailable: once there are more than ``limit`` bytes or 1,000,000 values, or the process has no room for more. The provider did
+    :raises Unavailable: once there are more than ``limit`` bytes or 1,000,000 values, or the process lacks memory for more. The
+        provider did
         respond, so a ``write`` is in doubt.
     :raises TimedOut: if a chunk arrives after the deadline of the current call.
     """
@@ -51,9 +52,9 @@ def bounded_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER, media_ty
 
 
 def whole_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER, media_type: str = "") -> bytes:
-    """Read a response whole, as ``bounded_answer`` bounds it, without a second copy of it in memory.
+    """Read a whole response, within the limits of ``bounded_answer``, without a second copy of it in memory.
 
-    :raises Unavailable: if it is too large, or the process has no room for it.
+    :raises Unavailable: if it is too large, or the process lacks memory for it.
     :raises TimedOut: if a chunk arrives after the deadline of the current call.
     """
     first, body = b"", None
@@ -71,11 +72,11 @@ def whole_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER, media_type
 
 def check_price(content: bytes, form: str = "json") -> None:
     """Check the cost of a whole response right before it is decoded or parsed: its number of values, and the memory that they and its text
-    will take. ``form`` is ``json``, ``lines`` (JSON Lines), ``events`` (of a stream), ``xml``, ``cbor`` or ``text``; a response of up to 64
-    KiB always passes.
+    will need. ``form`` is ``json``, ``lines`` (JSON Lines), ``events`` (of a stream), ``xml``, ``cbor`` or ``text``; a response of up to
+    64 KiB always passes.
 
     :raises TooCostly: if it has more than 1,000,000 values; a ``ValueError``, as for content that is not of this form.
-    :raises Unavailable: if this process has no room for them.
+    :raises Unavailable: if this process lacks memory for them.
     :raises TimedOut: if the deadline has passed: the caller has left.
     """
     if len(content) <= RESERVED:
@@ -90,7 +91,7 @@ def check_price(content: bytes, form: str = "json") -> None:
 
 
 def _values_size(content: bytes, form: str) -> int:
-    """Return the bytes that the parsed values will take, estimated by the marks that begin them."""
+    """Return the estimated bytes of the parsed values, counted by the characters that begin them."""
     if form == "text":
         return 0
     values = content.count(b"<") if form == "xml" else structure(content)

@@ -1,4 +1,4 @@
-"""Bytes as JSON: texts, or base64 where they are no UTF-8."""
+"""JSON form of bytes: strings of UTF-8, or base64 for other bytes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Encoding = Literal["text", "base64"]
 
 
 def encoding_field() -> Any:
-    """Declare how the inputs' values are written."""
+    """Return the field for the encoding of the inputs' values."""
     return Field(
         "text", title="Encoding", blank="absent", description="'text' for UTF-8; 'base64' for bytes, which are written as base64 then."
     )
 
 
 def encoding_output() -> Any:
-    """Declare how the output's values are written."""
+    """Return the field for the encoding of the output's values."""
     return Field(title="Encoding", description="'text'; or 'base64' if any of them is no UTF-8, and all of them are written as base64.")
 
 
 def encoded(value: str, encoding: Encoding, path: str) -> bytes:
-    """Return a value's bytes. ``path`` points at it.
+    """Return a value's bytes. ``path`` points at the value.
 
-    :raises InvalidInput: if it is no base64, or no text.
+    :raises InvalidInput: if the value is not base64, or not valid Unicode.
     """
     try:
         return value.encode() if encoding == "text" else base64.b64decode(value, validate=True)
@@ -40,7 +40,7 @@ def encoded(value: str, encoding: Encoding, path: str) -> bytes:
 
 
 def decoded(values: Sequence[bytes | None]) -> tuple[list[str | None], Encoding]:
-    """Return the texts of an answer's values, and how they are written."""
+    """Return the strings of an answer's values, and their encoding: base64 for all if any of them is not UTF-8."""
     try:
         return [None if value is None else value.decode() for value in values], "text"
     except UnicodeDecodeError:

@@ -10,7 +10,7 @@ from jackfield.kernel.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits for one account as stated by the provider. None: no limit, or not stated.
+    """Limits for one account, stated by the provider. None: no limit, or not stated.
 
     ``used`` counts towards ``per_day``, which the provider applies to the last 24 hours.
     """
@@ -22,7 +22,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Warmup:
-    """Plan of a connection that begins with few calls: how much is allowed on each day (UTC), starting with the day of its first call.
+    """Plan of a connection that starts with few calls: the number of allowed calls on each day (UTC), beginning with the day of its first
+    call.
 
     ``name`` is the connection's name; after the last day there is no limit.
     """
@@ -43,11 +44,11 @@ def _no_warmup(_client: Any) -> Warmup | None:
 class Budget:
     """Rate and daily quota of the provider's account, shared by all actions that declare this budget.
 
-    ``scope`` takes the inputs and the open client and returns the account's name (account and region, for instance), without sending a
-    request to the provider. It may prepare the client, so that the call does not miss its slot. None means that the call is not paced. All
-    connections of a workspace with the same scope share one pace, in all processes that share a database. ``limits`` takes the open client
-    and reads the provider's limits; the runtime calls it rarely, and a failure in it never fails an action. Without it, the rate is derived
-    from throttling responses alone. ``warmup`` takes the open client and returns its connection's plan, if there is one.
+    ``scope`` gets the inputs and the open client and returns the account's name (account and region, for instance), without sending a
+    request to the provider. It may prepare the client, so that the call does not miss its slot. None means that the call is not limited.
+    All connections of a workspace with the same scope share one rate, in all processes that share a database. ``limits`` gets the open
+    client and reads the provider's limits; the runtime calls it rarely, and a failure in it never fails an action. Without ``limits``, the
+    rate is derived from throttling responses alone. ``warmup`` gets the open client and returns its connection's plan, if there is one.
     """
 
     key: str

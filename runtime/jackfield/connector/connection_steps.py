@@ -18,8 +18,7 @@ class Step:
 
     ``principal`` is the authenticated identity, as written in policies (such as an ARN), if known. For a step that failed with an error,
     ``code`` is the error's code, and ``provider`` the provider's message. ``values`` are the names of the connection's values that the
-    outcome depends on, if the author knows them. A failure is reported to the person who fills them in, and a success is shown to nobody
-    else.
+    outcome depends on, if the author knows them. A failure is reported to the person who fills them in, a success only to that person.
     """
 
     key: str
@@ -37,8 +36,9 @@ class Step:
     def failed(
         cls, key: str, title: str, error: JackfieldError, *, message: str = "", mandatory: bool = True, values: Iterable[str] = ()
     ) -> Step:
-        """Return the step that failed with an error. ``message`` replaces the error's own; ``values`` are the values that the step tried,
-        unless the error names single ones."""
+        """Return the step that failed with an error. ``message`` replaces the error's own; ``values`` are the values that the step tested,
+        unless the error names single values.
+        """
         named = values_at_fault(error)
         said = None if error.provider is None else replace(error.provider, details=None)
         text, at_fault = message or error.message, named or tuple(values)
@@ -56,12 +56,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Provider account that a connection signs in to: a stable id, and a label that people recognise."""
+    """Provider account that a connection signs in to: a stable ID, and a label that people recognise."""
 
     id: str
     label: str
 
 
 def values_at_fault(error: JackfieldError) -> tuple[str, ...]:
-    """Return the names of the connection's values that an error is about, as its details say."""
+    """Return the names of the connection's values that an error is about, by its details."""
     return tuple(dict.fromkeys(detail.path.split("/")[1] for detail in error.details if detail.path.startswith("/")))
