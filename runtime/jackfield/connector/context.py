@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Observe = Callable[[str, str, float, float, int | None], object]
-"""Takes a request's method, host, start and end, in seconds since 1970, and status; None if there was no response."""
+"""Function that receives a request's method, host, start and end, in seconds since 1970, and status; None if there was no response."""
 
 MAX_WARNINGS = 20
-"""Limit of entries in ``meta.warnings``."""
+"""Maximum number of entries in ``meta.warnings``."""
 MAX_DONE = 100
-"""Limit of entries in ``Call.done``; the last entry then stands for all further steps."""
+"""Maximum number of entries in ``Call.done``; the last entry then stands for all further steps."""
 _LONGEST_WARNING = 1000
 _SHORTEST = 0.001
-"""Seconds. A socket timeout of 0 would mean "do not block"."""
+"""Minimum seconds of a socket timeout, since 0 would mean "do not block"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
     """Successful request that changed something at the provider, within an attempt.
 
-    Its response reported success, or must have done so because another request followed. ``returned`` is what the provider returned, as
+    Its response reported success, or must have done so because another request followed. ``returned`` is the provider's return value, as
     recorded by the author; it appears in the error of a later step, with secrets redacted.
     """
 
@@ -50,13 +50,14 @@ class Answered:
 
 @dataclass(slots=True, eq=False)
 class Apart:
-    """Request that an action sends in a thread of its own. Its failure may never reach the action, so its outcome is recorded here; without
-    an outcome, the attempt ends as unclear."""
+    """Request that an action sends in a separate thread. Its failure may never reach the action, so its outcome is recorded here; without
+    an outcome, the attempt ends as unclear.
+    """
 
     call: Call
     step: str
     share: Share | None = None
-    """Share of the thread's memory: threads' shares come and go independently."""
+    """Share of the memory for this thread's response; each thread releases its share independently."""
     number: int = field(default_factory=count().__next__)
 
     def answered(self, request_id: str | None = None) -> None:
@@ -69,9 +70,9 @@ class Apart:
 
 
 Answer = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
-"""Takes a question that a provider asks a person; returns the answer, or None."""
+"""Function that receives a question of a provider to a person; it returns the answer, or None."""
 AskCaller = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
-"""Takes the name of a question, and the question; returns the caller's answer, or raises."""
+"""Function that receives the name of a question, and the question; it returns the caller's answer, or raises."""
 
 
 @dataclass(slots=True)
@@ -86,33 +87,34 @@ class IdempotencyKey:
 class Call:
     """One attempt of an action, as its client sees it.
 
-    A client that talks to the network calls ``begin()`` right before it sends the first byte of each request, and sets ``request_id`` from
-    the response. A failure that the error map knows is never in doubt before the first ``begin()``. An unknown exception, such as a
+    A client that uses the network calls ``begin()`` right before it sends the first byte of each request, and sets ``request_id`` from the
+    response. A failure that the error map knows is never in doubt before the first ``begin()``. An unknown exception, such as a
     ``KeyError``, leaves a ``write`` in doubt: the code may have sent something by other means.
 
     - ``permissions``: permissions that the action or trigger needs, by system, for errors that list what to allow; else empty.
-    - ``done``: the successful requests that changed something. Once it has an entry, a ``write`` is neither retried nor reported as "not
-      sent".
+    - ``done``: the successful requests that changed something. Once it has an entry, a ``write`` is neither retried nor reported as
+      "not sent".
     - ``entered``: set once the action's function runs; ``ended`` once it has returned. Nothing is sent after that.
     - ``unproven``: requests of ``begin_apart`` that may have changed something and have no known outcome.
     - ``gate``: set by the runtime to delay the first request until its rate-limit slot.
-    - ``observe``: set by the runtime if a plugin observes requests; a client calls it after each.
+    - ``observe``: set by the runtime if a plugin observes requests; a client calls it after each request.
     - ``workspace``: the workspace that calls; empty outside an action.
-    - ``files``: stores the files that the action returns; None where there is no storage.
+    - ``files``: stores the files that the action returns; None without storage.
     - ``warnings``: remarks for the caller of a successful call; set by ``warn``.
-    - ``unread``: the response that proves a success although it could not be read; set by a client where the runtime ``takes_unread``.
+    - ``unread``: the response that proves a success although it could not be read; set by a client if the runtime ``takes_unread``.
     - ``share``: the memory that its responses hold, from its first request to its end.
-    - ``follows``: the page's token comes from the page before it, which this invocation has fetched, and not from the caller.
-    - ``only_hosts``: the hosts that its runtime is limited to; None if it may reach any.
+    - ``follows``: True if the page token comes from the previous page of this invocation, and not from the caller.
+    - ``only_hosts``: the hosts that its runtime is limited to; None if it may reach any host.
     - ``open_end``: the page does not show whether it is the last one; set by ``unfinished``.
-    - ``events``: takes the events that the action emits, for a caller who asked for them.
-    - ``exchanges``: takes its requests and responses, with their bodies if it ``sees_bodies``; None where they are not kept.
-    - ``progress``: takes the fraction done, from 0 to 1 (None if unknown), and a text about the current work; None where nobody follows the
-      call.
-    - ``answer``: answers a question that a provider asks a person (the entry points ``jackfield.answers``); None where no package does.
-    - ``ask_caller``: returns the caller's answer to such a question, under a name of the provider's, or raises if the caller must answer by
-      another call. It may be called only before anything was done. None where the caller cannot be asked.
-    - ``answer_late``: records the output, or the failure, of a call whose caller has left; None before that, and for calls of connectors.
+    - ``events``: receives the events that the action emits, for a caller who requested them.
+    - ``exchanges``: receives its requests and responses, with their bodies if it ``sees_bodies``; None if they are not recorded.
+    - ``progress``: receives the fraction done, from 0 to 1 (None if unknown), and a text about the current work; None if nobody
+      follows the call.
+    - ``answer``: answers a provider's question to a person (the entry points ``jackfield.answers``); None if no package does.
+    - ``ask_caller``: returns the caller's answer to such a question, under the provider's name for it, or raises if the caller must
+      answer by another call. It may be called only before anything was done. None if the caller cannot be asked.
+    - ``answer_late``: records the output, or the failure, of a call whose caller has left; None before that, and for calls of
+      connectors.
     - ``mark``: makes the attempt's marker, which the client sends along (``marker``); None for an attempt that needs no marker.
     """
 
@@ -155,16 +157,16 @@ class Call:
 
     @property
     def idempotency_key(self) -> str:
-        """The caller's idempotency key, or one derived from the invocation. All attempts of an invocation share it.
+        """Idempotency key of the caller, or one derived from the invocation. All attempts of an invocation share it.
 
-        Pass it on to a provider that accepts idempotency keys. An action that sends several requests appends the step's name for each.
+        Pass the key on to a provider that accepts idempotency keys. An action that sends several requests appends the step's name for each.
         """
         self.key.used = True
         return self.key.value
 
     @property
     def marker(self) -> str | None:
-        """Marker of this attempt, 26 random-looking characters by which evidence recognises it; None where no marker is wanted."""
+        """Marker of this attempt, 26 random-looking characters by which evidence recognises it; None if the attempt needs no marker."""
         if self.mark is not None and self._marker is None:
             self._marker = self.mark() or None
         return self._marker
@@ -176,8 +178,8 @@ class Call:
 
         :raises Cancelled: if the caller has disconnected before anything was sent, or the action has ended.
         :raises TimedOut: if the deadline has passed.
-        :raises JackfieldError: if the last response could not be read: the action continues without its content.
-        :raises Unavailable: if this process has no room for another response.
+        :raises JackfieldError: if the last response could not be read: the action would continue without its content.
+        :raises Unavailable: if this process lacks memory for another response.
         """
         if self.unread is not None:
             raise self.unread.error
@@ -218,7 +220,7 @@ class Call:
         raise Cancelled("the action has ended, so nothing more is sent for it", sent=Sent.NOTHING)
 
     def _let_go(self, share: Share) -> None:
-        """Check right before the first byte of a request whether it may leave, and reserve memory for its response in ``share``."""
+        """Check right before the first byte of a request whether it may be sent, and reserve memory for its response in ``share``."""
         if self.ended:
             self.refuse_late()
         if not self.begun:
@@ -239,18 +241,18 @@ class Call:
             share.admit()
 
     def drop_answers(self) -> None:
-        """Return the memory for responses of an attempt that has failed: its exception may keep the attempt in a cycle for long."""
+        """Release the memory for responses of a failed attempt, whose exception may hold the attempt in a reference cycle for long."""
         if self.share is not None:
             self.share.release()
 
     def room(self) -> Share:
-        """Return the call's part of the memory for responses."""
+        """Return the call's share of the memory for responses."""
         if self.share is None:
             self.share = Share(self.workspace)
         return self.share
 
     def wait_for_slot(self) -> None:
-        """Wait until the first request may begin, if the action is rate-limited; waits a few milliseconds at most."""
+        """Wait until the first request may begin, if the action is rate-limited; the wait takes a few milliseconds at most."""
         gate, self.gate = self.gate, None
         if gate is not None:
             gate()
@@ -282,24 +284,24 @@ class Call:
             self.done[-1] = replace(found, step=f"{found.step}, the last of {self._further + 1:,} further steps")
 
     def refused(self) -> None:
-        """Record that the last request was refused: a further request of this attempt does not imply that it succeeded."""
+        """Record that the last request was refused, so that a further request of this attempt does not imply its success."""
         self._unanswered = self._returned = None
 
     def warn(self, message: str, path: str = "") -> None:
-        """Tell the caller something about a success: an entry of ``meta.warnings``, at most 20 in one attempt.
+        """Add a warning about a success to ``meta.warnings``, at most 20 in one attempt.
 
-        ``path`` is a JSON Pointer into the output, if it is about a part of it.
+        ``path`` is a JSON Pointer into the output, if the warning is about a part of it.
         """
         if len(self.warnings) < MAX_WARNINGS:
             where = path if path.startswith("/") else ""
             self.warnings = (*self.warnings, Detail(where[:_LONGEST_WARNING], message[:_LONGEST_WARNING]))
 
     def failed_in_part(self, entries: Sequence[Detail], message: str = "", path: str = "", *, failed: int = 0) -> None:
-        """Tell the caller that the provider carried out only a part of the request. ``entries`` are the failed entries: each has a JSON
-        Pointer into the output, and the provider's message; a ``FailedEntry`` also points into the inputs. ``failed`` is their number, if
-        ``entries`` are not all of them.
+        """Report to the caller that the provider carried out only a part of the request. ``entries`` are the failed entries: each has a
+        JSON Pointer into the output, and the provider's message; a ``FailedEntry`` also points into the inputs. ``failed`` is their
+        number, if ``entries`` does not contain all of them.
 
-        That is a warning with the code ``partial``; with ``partial: "fail"`` the call fails, with details that point into the inputs.
+        The report is a warning with the code ``partial``; with ``partial: "fail"`` the call fails, with details that point into the inputs.
         """
         if entries and len(self.warnings) < MAX_WARNINGS:
             known = sum(len(one.entries) for one in self.warnings if isinstance(one, FailedEntries))
@@ -309,14 +311,14 @@ class Call:
             self.warnings = (*self.warnings, FailedEntries(path[:_LONGEST_WARNING], text[:_LONGEST_WARNING], None, shown, count))
 
     def hand_on(self, event: Mapping[str, Any]) -> None:
-        """Hand an event, a JSON object, on to a caller who asked for that. The output has it, too.
+        """Pass an event, a JSON object, to a caller who requested events. The output contains the event, too.
 
-        :raises JackfieldError: if the caller of a ``read`` has left, or does not take its events in time.
+        :raises JackfieldError: if the caller of a ``read`` has left, or does not read its events in time.
         """
         self.events.hand_on(event)
 
     def unfinished(self, reason: str) -> None:
-        """Report that a page has neither a next page nor an end of its list: ``meta.complete`` is false, with this warning."""
+        """Report that a page has neither a next page nor an end of its list: ``meta.complete`` is false, with ``reason`` as a warning."""
         self.open_end = True
         self.warn(reason)
 
@@ -326,11 +328,11 @@ class Call:
             self.answered()
 
     def remaining(self) -> float:
-        """Return the seconds left for the next request. Usable as a socket timeout: always greater than 0."""
+        """Return the seconds left for the next request: a valid socket timeout, always greater than 0."""
         return max(_SHORTEST, self.deadline.remaining())
 
     def check(self) -> None:
-        """Check that the operation may continue. For clients that need several steps before the operation takes effect.
+        """Check that the operation may continue. Clients that need several steps before the operation takes effect call it.
 
         :raises Cancelled: if the caller has disconnected.
         :raises TimedOut: if the deadline has passed.
@@ -350,8 +352,9 @@ def current_call() -> Call | None:
 
 
 set_current, reset_current = _CURRENT.set, _CURRENT.reset
-"""Make a call current for this thread or task, and reset that with the returned token; ``entered`` does both, at the cost of three more
-function calls."""
+"""Functions that make a call current for this thread or task, and reset it with the returned token. ``entered`` does both, with three more
+function calls.
+"""
 
 
 class entered:  # noqa: N801 (used like a function; contextlib's decorator takes three times as long)
@@ -373,24 +376,27 @@ class entered:  # noqa: N801 (used like a function; contextlib's decorator takes
 
 
 class WouldWait(BaseException):
-    """Signal that opening a connection in an event loop has to wait, which would block all other calls: the opening is repeated in a
-    thread."""
+    """Signal that opening a connection in an event loop has to wait, which would block all other calls. The opening is repeated in a
+    thread.
+    """
 
 
 _HURRIES: ContextVar[bool] = ContextVar("jackfield_hurries", default=False)
 
 
 def check_may_wait() -> None:
-    """Ask before a wait for credentials whether this thread may wait.
+    """Check, before a wait for credentials, that this thread may wait.
 
-    :raises WouldWait: if it runs an event loop.
+    :raises WouldWait: if it opens a connection in an event loop.
     """
     if _HURRIES.get():
         raise WouldWait
 
 
 def without_waiting(function: Callable[[], T]) -> tuple[T] | None:
-    """Open a connection in an event loop, and return its client alone in a tuple; None if it would have to wait for credentials."""
+    """Call a function that opens a connection in an event loop; return its client in a tuple, or None if it would have to wait for
+    credentials.
+    """
     token = _HURRIES.set(True)
     try:
         return (function(),)
@@ -405,7 +411,7 @@ class Minted(SecretHolder):
     """Newly issued credential.
 
     ``value`` must be JSON, because processes share it through the database. ``expires_at`` is in seconds since 1970, or None if the
-    credential does not expire. ``secrets`` are the strings in ``value`` that must never be shown.
+    credential does not expire. ``secrets`` are the strings in ``value`` that must never be displayed.
     """
 
     value: Any
@@ -417,14 +423,15 @@ class Leases(Protocol):
     """Store of leased credentials and open clients, for one connection of one workspace."""
 
     def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
-        """Return the credential under ``key``. Concurrent callers share one ``mint``; it is refreshed before it expires. A mint that
-        ``outlasts`` its caller goes on after the caller's deadline."""
+        """Return the credential under ``key``. Concurrent callers share one ``mint``; the credential is refreshed before it expires. A mint
+        that ``outlasts`` its caller goes on after the caller's deadline.
+        """
 
     def drop(self, key: str, used: Minted) -> None:
         """Remove ``used``, which the provider reported as expired."""
 
     def cached(self, key: object, make: Callable[[], Any]) -> Any:
-        """Return the object under ``key``. It is made on first use and lives as long as the connection's cache entry."""
+        """Return the object under ``key``. It is created on first use and lives as long as the connection's cache entry."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -435,7 +442,8 @@ class OpenContext(SecretHolder):
     - ``inputs``: the validated inputs of the action, empty for a connection test.
     - ``permissions``: the permissions that a session may be narrowed to, by system: those of all actions of the connector, or of the
       working trigger.
-    - ``narrowed``: True if the session must be narrowed to them, whatever the connection says: a look for evidence needs no more.
+    - ``narrowed``: True if the session must be narrowed to ``permissions``, whatever the connection says: a look for evidence needs no
+      more.
     - ``guard``: checks hosts that come from the connection's own values. Connect with ``guard.connect``, or have it check the address
       before connecting.
     - ``grants``: the approval of a person, for types with ``authorizes``; None for inline values and without a database.
@@ -458,21 +466,22 @@ class OpenContext(SecretHolder):
 
     @property
     def invocation_id(self) -> str:
-        """Id of the invocation; empty during a connection test."""
+        """ID of the invocation; empty during a connection test."""
         return self.call.invocation_id
 
     @property
     def idempotency_key(self) -> str:
-        """Same key as ``Call.idempotency_key``. A client stored with ``cached`` must read ``current_call()`` for each request instead."""
+        """Idempotency key of the call. A client stored with ``cached`` must read ``current_call()`` for each request instead."""
         return self.call.idempotency_key
 
     def lease(self, key: str, mint: Callable[[], Minted], *, outlasts: bool = False) -> Minted:
-        """Return a credential, minted once for all concurrent callers and reused while fresh. Connections and tenants never share one.
+        """Return a credential, minted once for all concurrent callers and reused while fresh. Connections and tenants never share a
+        credential.
 
-        ``outlasts``: ``mint`` has a time limit of its own, because its outcome must not be lost (a refresh token that replaces the last
-        one). It runs in a thread of its own, and each caller waits until its own deadline at most.
+        ``outlasts``: ``mint`` has its own time limit, because its outcome must not be lost (a refresh token that replaces the previous
+        one). It runs in a separate thread, and each caller waits until its own deadline at most.
 
-        :raises TimedOut: if the deadline passes before; nothing was sent.
+        :raises TimedOut: if the deadline passes before the mint ends; nothing was sent.
         """
         return self.leases.lease(key, mint, self.call.deadline, outlasts=outlasts)
 

@@ -1,4 +1,4 @@
-"""JSON of the author's models: an action's output."""
+"""JSON form of the author's models: an action's output."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from jackfield.kernel.errors import InvalidOutput
 from jackfield.kernel.exact import Exact, has_exact, with_digits
 
 MAX_OUTPUT = 32 << 20
-"""Limit in bytes for an output, about as it is written as JSON. Files are not counted: a larger output is returned as a file."""
+"""Maximum size of an output in bytes, roughly as JSON. Files are not counted: a larger output is returned as a file."""
 _SCALARS = frozenset({int, float, bool, type(None)})
 
 
 class Handle(dict[str, Any]):
-    """Handle of a job that has started, as JSON: the pipe gets it in place of an output."""
+    """Handle of a job that has started, as JSON. The pipeline gets it instead of an output."""
 
 
 def dumped(output: Any) -> Mapping[str, Any]:
     """Return an action's output as JSON.
 
-    :raises InvalidOutput: if it is not an Output, or not JSON, or too large.
+    :raises InvalidOutput: if it is not an Output, not JSON, or too large.
     """
     if not isinstance(output, Output):
         raise InvalidOutput(
@@ -45,7 +45,7 @@ def dumped(output: Any) -> Mapping[str, Any]:
 
 
 def dumped_or_fault(output: object) -> Mapping[str, Any] | InvalidOutput:
-    """Return an action's output as JSON, or why it has none. Call it in the action's thread, since it may take long."""
+    """Return an action's output as JSON, or the fault if it cannot be converted. Call it in the action's thread, since it may take long."""
     try:
         return dumped(output)
     except InvalidOutput as error:
@@ -53,7 +53,7 @@ def dumped_or_fault(output: object) -> Mapping[str, Any] | InvalidOutput:
 
 
 def weight(value: object, most: int) -> int:
-    """Return about how many bytes of JSON a value takes, or any number above ``most`` if it takes more."""
+    """Return the approximate size of a value in bytes of JSON, or any number above ``most`` if it is larger."""
     waiting: list[Iterable[Any]] = [(value,)]
     found = 0
     while waiting and found <= most:
@@ -80,6 +80,6 @@ def payload(data: Any) -> Mapping[str, Any]:
 
 
 def _exact(shown: Mapping[str, Any], model: Any) -> Mapping[str, Any]:
-    """Return the JSON that pydantic has made of a model, which has doubles in the places of numbers with more digits, with these."""
+    """Return the JSON that pydantic has made of a model, with all digits of numbers that pydantic has rounded to doubles."""
     whole = model.model_dump(by_alias=True, exclude_none=True) if Exact.any_made else None
     return with_digits(shown, whole) if has_exact(whole) else shown

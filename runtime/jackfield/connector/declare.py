@@ -23,16 +23,16 @@ if typing.TYPE_CHECKING:
 
 
 Example = Json | tuple[Json, Json] | tuple[str, Json, Json]
-"""Example of an action: a title, an invocation and a result; or inputs and output, perhaps after a title."""
+"""Example of an action: a title, an invocation and a result; or inputs and output, with an optional title before them."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 ConnectionTest = Callable[[Any, OpenContext], Iterable[Step]]
-"""Maps the open client and the context to the steps that this connector adds to a connection test."""
+"""Function that maps the open client and the context to the steps that this connector adds to a connection test."""
 
 
 class _Permissions(Mapping[str, tuple[str, ...]]):
-    """Permissions that all actions together need, by system; reading them imports the modules of all actions."""
+    """Permissions of all actions together, by system. Reading them imports the modules of all actions."""
 
     def __init__(self, actions: Mapping[str, Action]) -> None:
         self._actions = actions
@@ -60,7 +60,7 @@ class Connector(Triggers):
     of its actions is called or described, so that a connector with many actions starts as fast as one with few. ``trigger_modules`` does
     the same for triggers.
 
-    ``hosts`` are the public hosts that the connector connects to, in addition to those in a connection's values: ``api.acme.example``, or
+    ``hosts`` are the public hosts that the connector connects to, in addition to hosts in a connection's values: ``api.acme.example``, or
     ``*.acme.example``. An isolated connector reaches no other hosts.
     """
 
@@ -146,25 +146,25 @@ class Connector(Triggers):
     ) -> Callable[[F], F]:
         """Declare the decorated function as an action. The function itself is returned unchanged.
 
-        Its first parameter takes the inputs, the second (if any) the open client; it returns an Output. ``schema`` adds JSON Schema
-        keywords to the inputs as a whole (``anyOf`` over required members). An example is a title, an invocation and a result; or a pair
-        of inputs and output, or these after a title.
+        Its first parameter gets the inputs, the second (if any) the open client; it returns an Output. ``schema`` adds JSON Schema keywords
+        to the inputs as a whole (``anyOf`` over required members). An example is a title, an invocation and a result; or a pair of inputs
+        and output, with an optional title before them.
 
-        ``budget`` paces the calls by the provider's own limits, in place of ``rate_limit``; ``cost`` takes the inputs and returns how much
-        a call counts (the number of recipients, for instance).
+        ``budget`` paces the calls by the provider's own limits, in place of ``rate_limit``; ``cost`` gets the inputs and returns how much a
+        call counts (the number of recipients, for instance).
 
         ``pace_by`` lists the inputs (their names in JSON) that name the throttled object: a bucket, a table, a URL. A throttle then slows
-        the calls with the same values only; without it, all calls of the action over the connection. A ``rate_limit`` applies to all of
-        them.
+        only the calls with the same values; without ``pace_by``, all calls of the action over the connection. A ``rate_limit`` applies to
+        all calls.
 
         Two parameters refine the effect ``idempotent``:
 
         - ``idempotent_by="key"``: the provider recognises a repeated request by ``Call.idempotency_key``. An attempt that did not read
           that key counts as a ``write``.
-        - ``repeat_ok``: when an earlier attempt may have succeeded, these error codes of a retry (``not_found``, ``conflict``) mean that it
-          did. The output then consists of the model's defaults.
+        - ``repeat_ok``: when an earlier attempt may have succeeded, these error codes of a retry (``not_found``, ``conflict``) mean that
+          it did. The output then consists of the model's defaults.
 
-        ``effect_of`` takes the inputs and returns the effect of this call, for an action that is a ``write`` with some inputs only. Rules
+        ``effect_of`` gets the inputs and returns the effect of this call, for an action that is a ``write`` only with some inputs. Rules
         and the journal still treat the action as a ``write``.
 
         ``preview`` computes the output of a dry run: a function of the inputs alone that returns an Output and sends nothing. The runtime
@@ -173,27 +173,27 @@ class Connector(Triggers):
         ``hands_out_credentials=True`` declares that the whole output is a credential: rules treat the action as a ``write``, whatever its
         effect, and only the caller of a call sees its output. For single members of an output, ``Field(secret=True)`` does the latter.
 
-        ``allowed_with`` lists other actions of the connector: the rules must allow the caller these, too, over the same connection. It is
+        ``allowed_with`` lists other actions of the connector that the rules must also allow to the caller, over the same connection. It is
         for outputs that let their holder do the same, such as a signed URL.
 
         ``borrows_connections=True`` declares that a rule can allow calls over connections of other connectors whose actions are bound to
         HTTP requests (docs/reference/any-path.md). The inputs have ``method`` and ``url``, by which the rules judge each call.
 
-        ``keywords`` are phrases by which people look for the action and that its texts lack, such as "charge a card".
+        ``keywords`` are phrases by which people search for the action and that its texts lack, such as "charge a card".
 
         ``kind="job"`` declares a class with the methods ``start``, ``poll`` and ``cancel`` (``jackfield.connector.jobs``) as an action that
         outlasts its call. The effect is that of ``start``.
 
-        ``marker`` is the place where each attempt of a ``write`` leaves its marker; ``evidence`` lists the reads that find it again after a
-        lost answer (``jackfield.connector.evidence``). ``no_evidence`` is the reason why an action has none.
+        ``marker`` is the place where each attempt of a ``write`` leaves its marker; ``evidence`` lists the reads that find the marker after
+        a lost answer (``jackfield.connector.evidence``). ``no_evidence`` is the reason why an action has no evidence.
 
-        ``request`` describes the request of a call, for ``meta.request`` of a dry run. It takes the inputs, secrets masked, and returns the
+        ``request`` describes the request of a call, for ``meta.request`` of a dry run. It gets the inputs, secrets masked, and returns the
         members of that object, or None.
 
-        ``needs_connection=False`` declares an action that takes no client and sends no requests: invocations may omit
-        ``connection``.
+        ``needs_connection=False`` declares an action that has no client and sends no requests: invocations may omit ``connection``.
 
-        :raises DeclarationError: for a duplicate key, an unknown effect, a parameter that does not fit the effect, or a wrong signature.
+        :raises DeclarationError: for a duplicate key, an unknown effect, a parameter that does not fit the effect, or a wrong
+            signature.
         """
 
         def declare(function: F) -> F:
@@ -267,9 +267,9 @@ class Connector(Triggers):
         return declare
 
     def options(self, key: str, *, title: str | None = None, depends_on: Sequence[str] = ()) -> Callable[[F], F]:
-        """Declare the decorated function as an option source. It returns a sequence of `Option`, and takes the open client if it needs one.
+        """Declare the decorated function as an option source. It returns a sequence of `Option`, and gets the open client if it needs one.
 
-        A parameter ``inputs`` takes the form's current values; ``depends_on`` names the inputs that change the choices.
+        A parameter ``inputs`` gets the form's current values; ``depends_on`` names the inputs that change the choices.
         """
 
         def declare(function: F) -> F:
@@ -291,7 +291,7 @@ class Connector(Triggers):
     ) -> ConnectionTest | Callable[[ConnectionTest], ConnectionTest]:
         """Declare the decorated function as part of the connection test.
 
-        It takes the open client and the context, yields Steps, and must not change anything. ``permissions`` are the permissions that it
+        It gets the open client and the context, yields Steps, and must not change anything. ``permissions`` are the permissions that it
         needs, by system; the policies made for a connection allow them too.
         """
 
@@ -306,7 +306,7 @@ class Connector(Triggers):
     def policy_documents(self, function: Documents) -> Documents:
         """Declare the decorated function as a source of documents for the policies of a connection.
 
-        It takes the documents made so far by name, and the connection's values; it returns documents to add or replace.
+        It gets the documents made so far by name, and the connection's values; it returns documents to add or replace.
         """
         self.documents.append(function)
         return function
@@ -323,7 +323,7 @@ class Connector(Triggers):
         return describe(self, actions)
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions that all actions together need, by system. Their union is made on first access."""
+        """Return the permissions of all actions together, by system. They are computed on first access."""
         return _Permissions(self.actions)
 
 

@@ -1,4 +1,4 @@
-"""Connectors without code of their own: a manifest describes them, and each action is made when it is first called."""
+"""Connectors without their own code: a manifest describes them, and each action is created when it is first called."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Json = Mapping[str, Any]
 
 
 class DescribedConnector(Connector):
-    """Connector that a manifest describes. ``make`` returns the action with a key, once unless ``kept`` is False."""
+    """Connector that a manifest describes. ``make`` returns the action with a key; it is called once per key unless ``kept`` is False."""
 
     def __init__(
         self, manifest: Json, connections: Sequence[type[Any]], make: Callable[[str], Action], *, kept: bool = True, **settings: Any
@@ -32,7 +32,7 @@ class DescribedConnector(Connector):
 
     @property
     def on_demand(self) -> Collection[str]:
-        """Keys of all actions: none of them costs anything before it is called."""
+        """Keys of all actions, since each is created at its first call."""
         return self.actions.keys()
 
     def describe(self, actions: Collection[str] | None = None) -> dict[str, Any]:
@@ -41,5 +41,5 @@ class DescribedConnector(Connector):
         return {**self.raw, "actions": rows if actions is None else [row for row in rows if row["key"] in actions]}
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions that all actions together need, by system."""
+        """Return the permissions of all actions together, by system."""
         return united(row.get("permissions", {}) for row in self.raw["actions"])

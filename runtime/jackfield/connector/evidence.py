@@ -20,55 +20,59 @@ T = TypeVar("T")
 
 MARKER: Mapping[str, Any] = {"$marker": {}}
 """Placeholder for the marker of the attempt in doubt, in the inputs of a look and in its comparisons; ``{"$marker": {"text":
-"/orders/{marker}"}}`` is a text with the marker."""
+"/orders/{marker}"}}`` is a string with the marker.
+"""
 SENT_FROM: Mapping[str, Any] = {"$sent": "from"}
-"""Placeholder for the begin of the call, a minute earlier, as RFC 3339. ``{"$sent": "from", "as": "unix"}`` is in seconds since 1970, with
-``"as": "unixText"`` as a text."""
+"""Placeholder for a minute before the begin of the call, as RFC 3339. ``{"$sent": "from", "as": "unix"}`` is in seconds since 1970, with
+``"as": "unixText"`` as a string.
+"""
 SENT_UNTIL: Mapping[str, Any] = {"$sent": "until"}
-"""Placeholder for the end of the call, a minute later."""
+"""Placeholder for a minute after the end of the call."""
 KEY: Mapping[str, Any] = {"$key": {}}
 """Placeholder for the idempotency key that was sent to the provider."""
 PREFIX = "jf1-"
-"""Begin of a marker where its place is a text that people see."""
+"""Prefix of a marker at a place that people see."""
 MARKER_TEXT = re.compile(r"jf1-[a-z2-7]{26}")
 LOOKS = (5.0, 30.0, 300.0, 3600.0)
-"""Seconds after a doubt at which its evidence is looked for, unless a look says otherwise."""
+"""Seconds after a doubt at which its evidence is looked for, unless a look has its own times."""
 MAX_LOOKS = 12
 MOST_SIMILAR = 8
 """Maximum number of values by which an object without the marker is compared with the request."""
 MAX_LOOKING = 86_400.0
-"""Seconds after a doubt from which on no look is made automatically."""
+"""Seconds after a doubt from which no look is made automatically."""
 LONGEST_TEXT = 16_384
-"""Characters of a caller's text to which a marker is appended. A longer one may be near the provider's limit: then it has none."""
+"""Maximum number of characters of a caller's text to which a marker is appended. A longer text may be near the provider's limit, so it gets
+none.
+"""
 LONGEST_LIST = 50
-"""Maximum number of items in a list, including the marker: a caller's list that has as many gets none."""
+"""Maximum number of items in a list, including the marker. A caller's list with as many items gets no marker."""
 LONGEST_ADDRESS = 1900
-"""Characters of an address to which a marker is added: more than 2,000 are refused by some providers."""
+"""Maximum number of characters of an address to which a marker is added: some providers refuse more than 2,000."""
 LEAST_ABSENT = 300.0
-"""Least seconds after a call's deadline from which on a missing object proves something: a proxy may deliver the request late."""
+"""Minimum seconds after a call's deadline before a missing object proves anything: a proxy may deliver the request late."""
 _MISSING: Any = object()
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _PLACEHOLDERS = {"$marker", "$input", "$sent", "$key"}
 
 
 class EvidenceFault(ValueError):
-    """A declaration of a marker or of evidence is wrong."""
+    """Error for a wrong declaration of a marker or of evidence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
     """Place of the marker in a request. ``at`` is a JSON Pointer into the action's inputs, ``header`` a header field of HTTP; with
     ``agent`` it is part of the User-Agent. ``code`` names, in words, a place that the action's own code fills in with
-    ``current_call().marker``. A caller who sets the place himself wins: then no evidence by this marker counts.
+    ``current_call().marker``. A value that the caller sets at the place wins: then no evidence by this marker counts.
 
     ``text`` is for a place that callers write to, such as the body of a comment: it is appended to the caller's text, with the marker in
     place of ``{marker}``. Choose a form that people do not see, such as a comment in Markdown: ``<!-- {marker} -->`` after an empty line.
 
-    ``value`` is for a place that takes more than a text: the value to put there, as JSON, with the marker in place of ``MARKER``. A list is
-    appended to the caller's own.
+    ``value`` is for a place that accepts more than a string: the value to put there, as JSON, with the marker in place of ``MARKER``. A
+    list is appended to the caller's own.
 
-    ``query`` is for a place that takes an address to which the provider reports the outcome of the request: the parameter to add to its
-    query. Where the caller names no such address, there is no marker.
+    ``query`` is for a place with an address to which the provider reports the outcome of the request: the parameter to add to the address's
+    query. If the caller gives no such address, there is no marker.
     """
 
     at: str | None = None
@@ -89,13 +93,13 @@ class Marker:
     def from_json(cls, data: Mapping[str, Any]) -> Marker:
         """Read the member ``marker``.
 
-        :raises EvidenceFault: if it names no place, or several.
+        :raises EvidenceFault: if it names no place, or several places.
         """
         agent, others = data.get("agent") is True, (data.get("text"), data.get("code"), data.get("value"), data.get("query"))
         return cls(data.get("at"), data.get("header"), agent, *others).checked()
 
     def checked(self) -> Marker:
-        """Return the marker, once it names exactly one place.
+        """Return the marker, after checking that it names exactly one place.
 
         :raises EvidenceFault: if it does not.
         """
@@ -120,15 +124,15 @@ class Marker:
     def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
         """Check the evidence of an action with this marker.
 
-        :raises EvidenceFault: if it is wrong.
+        :raises EvidenceFault: if the evidence is wrong.
         """
         declared(self, evidence, effect, idempotent_by)
 
     def refuse_foreign(self, inputs: Mapping[str, Any]) -> None:
         """Refuse inputs that already have a marker, at this marker's place or as a whole value anywhere: it could be mistaken for another
-        call's marker. Some providers take one value from several members.
+        call's marker. Some providers build one value from several members.
 
-        :raises InvalidInput: if they have one.
+        :raises InvalidInput: if the inputs have a marker.
         """
         if self.at is None:
             return
@@ -141,12 +145,13 @@ class Marker:
             raise InvalidInput("1 input is not valid", details=[Detail(at, about, "pattern")], hint=hint)
 
     def _as_read(self, text: str) -> str:
-        """Return a text in the form in which an event has it: escapes of an address are decoded."""
+        """Return a text in the form that an event has: escapes of an address are decoded."""
         return text if self.query is None else unquote_plus(text)
 
     def filled(self, make: Callable[..., T], given: Mapping[str, Any], sources: Mapping[str, Any], marker: str | None) -> T | None:
-        """Make the inputs of one attempt, with its marker at this place, by ``make``, from the JSON ``given`` and ``sources`` of files.
-        None if they stay as they are: the place is elsewhere, or the caller has set it himself."""
+        """Return the inputs of one attempt with its marker at this place, built by ``make`` from the JSON ``given`` and the ``sources`` of
+        files. Return None if nothing changes: the place is elsewhere, or the caller has set it.
+        """
         if self.at is None or marker is None or not places_marker(self, given):
             return None
         value: Any = f"{PREFIX}{marker}"
@@ -170,7 +175,7 @@ class Evidence:
 
     @property
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Permissions that the reads need in addition to the declarations of the read actions, by system: none."""
+        """Permissions that the reads need in addition to the declarations of the read actions, by system; by default none."""
         return {}
 
     def to_json(self) -> dict[str, Any]:
@@ -178,13 +183,13 @@ class Evidence:
         raise NotImplementedError
 
     def of(self, _inputs: Mapping[str, Any], /) -> Sequence[Evidence]:
-        """Return the evidence of a call with these inputs: this one."""
+        """Return the evidence that applies to a call with these inputs; by default only this one."""
         return (self,)
 
     def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
-        """Check the evidence of an action without a marker, of which this is one.
+        """Check this and all other evidence of an action without a marker.
 
-        :raises EvidenceFault: if it is wrong.
+        :raises EvidenceFault: if the evidence is wrong.
         """
         declared(None, evidence, effect, idempotent_by)
 
@@ -193,24 +198,26 @@ class Evidence:
 class Look(Evidence):
     """Look for evidence by a ``read`` of the same connector.
 
-    - ``action``: key of the read; ``inputs`` are its inputs, with placeholders (``MARKER``, ``KEY``, ``SENT_FROM``, ``{"$input": "/to"}``).
+    - ``action``: key of the read; ``inputs`` are its inputs, with placeholders (``MARKER``, ``KEY``, ``SENT_FROM``, ``{"$input":
+      "/to"}``).
     - ``each``: JSON Pointer to the list of found objects; None if the output is the one object.
-    - ``match``: values, with placeholders, by JSON Pointers into each object. All must be equal; ``contains``: texts of which each must
-      contain its value, and lists that must have it as an item, or an item with its members. At least one of these values must be the
+    - ``match``: values, with placeholders, by JSON Pointers into each object. All must be equal. ``contains``: the same, where a text
+      must contain the value, and a list must have it as an item, or an item with its members. At least one of these values must be the
       marker or the key.
     - ``output``: JSON Pointer into the matching object; its value becomes the output of the invocation if it fits the action's schema.
-    - ``looks``: seconds after the doubt at which it is made.
-    - ``when``: values of a found object that mean success and failure; without it, the existence of the object proves that the call took
-      effect.
+    - ``looks``: seconds after the doubt at which the look is made.
+    - ``when``: values of a found object that mean success and failure; without it, the existence of the object proves that the call
+      took effect.
     - ``id``: JSON Pointer to the ID of each object, so that an object on two pages counts once.
-    - ``absent_after``: seconds after the call's deadline from which on "not found" proves that nothing took effect. It is for a read of one
-      object by an ID made from the marker, with a ``canary``, a read that must succeed in the same look.
-    - ``absent``: answer that says "not found", if it is not a plain 404.
-    - ``page``: the provider's page that documents the look's assumptions, and the date on which it was read; needed for ``absent_after``.
-    - ``similar``: values, mostly ``{"$input": "/to"}``, by JSON Pointers into each object. An object without the marker that has all of
-      them proves nothing; it is shown to people next to the request.
-    - ``link``: address at the provider where people see the found object, with its values: ``https://dashboard.example/things/{/id}``. Or a
-      JSON Pointer to the object's member with such an address.
+    - ``absent_after``: seconds after the call's deadline from which "not found" proves that nothing took effect. It is for a read of
+      one object by an ID made from the marker, with a ``canary``, a read that must succeed in the same look.
+    - ``absent``: answer that means "not found", if it is not a plain 404.
+    - ``page``: the provider's page that documents the look's assumptions, and the date on which it was read; needed for
+      ``absent_after``.
+    - ``similar``: values, mostly ``{"$input": "/to"}``, by JSON Pointers into each object. An object without the marker that has all
+      of them proves nothing; people see it next to the request.
+    - ``link``: address at the provider where people see the found object, with its values: ``https://dashboard.example/things/{/id}``.
+      Or a JSON Pointer to the object's member with such an address.
     """
 
     action: str
@@ -258,9 +265,9 @@ class Look(Evidence):
         return cls(data.get("action", ""), *about, *more, *absence, data.get("id", "/id")).checked()
 
     def checked(self) -> Look:
-        """Return the look, once it can prove something.
+        """Return the look, after checking that it can prove something.
 
-        :raises EvidenceFault: if it cannot: it compares neither marker nor key, is made too often, or "not found" would prove too much.
+        :raises EvidenceFault: if it compares neither marker nor key, is made too often, or "not found" would prove too much.
         """
         where = f"evidence '{self.key}'"
         if not self.action:
@@ -310,7 +317,7 @@ class Look(Evidence):
 
 @dataclass(frozen=True, slots=True)
 class EventEvidence(Evidence):
-    """Take events of a trigger of the same connector as evidence.
+    """Evidence from events of a trigger of the same connector.
 
     A signed event with the marker of an attempt (``TriggerEvent.marker``) proves that the attempt took effect. Its ``reference`` becomes
     the output's member that is marked ``Field(reference=True)``.
@@ -329,7 +336,8 @@ class EventEvidence(Evidence):
 @dataclass(frozen=True, slots=True)
 class Record:
     """Record of one request in the provider's own log. ``error`` is the provider's error code, and ``refused`` jackfield's code if the
-    provider refused the request, so that nothing took effect. ``shown`` is the text for people, ``link`` the address of the record."""
+    provider refused the request, so that nothing took effect. ``shown`` are details for people, ``link`` the address of the record.
+    """
 
     id: str
     marker: str
@@ -343,10 +351,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RecordEvidence(Evidence):
-    """Take the provider's own log of requests as evidence: the records that a read of the connector ``source`` returns over the connection
-    of the call. Callers of the provider cannot write it, so it also proves that a request was refused.
+    """Evidence from the provider's own log of requests: the records that a read of the connector ``source`` returns over the connection of
+    the call. Callers of the provider cannot write the log, so it also proves that a request was refused.
 
-    A subclass implements the reading of one log; ``permissions`` are the permissions that its read needs, by system. One reading serves all
+    A subclass implements the reading of one log; ``permissions`` are the permissions that its read needs, by system. One read serves all
     calls in doubt with the same ``about`` and time.
     """
 
@@ -361,22 +369,22 @@ class RecordEvidence(Evidence):
         return {"key": self.key, "source": self.source}
 
     def about(self, inputs: Mapping[str, Any]) -> Mapping[str, str] | None:
-        """Return the facts of a call that a reading needs; None if the log has no records of such calls."""
+        """Return the facts of a call that a read of the log needs; None if the log has no records of such calls."""
         raise NotImplementedError
 
     def asked(self, about: Mapping[str, str], since: float, until: float, page: str | None) -> Mapping[str, Any]:
-        """Return the inputs of the read of one page, of the time from ``since`` to ``until`` in seconds since 1970."""
+        """Return the inputs of the read of one page of the log, from ``since`` to ``until`` in seconds since 1970."""
         raise NotImplementedError
 
     def found(self, about: Mapping[str, str], output: Mapping[str, Any]) -> tuple[Sequence[Record], str | None]:
-        """Return the records of a page that have a marker, and where the next page begins."""
+        """Return the records of a page that have a marker, and the token of the next page; None after the last."""
         raise NotImplementedError
 
 
 def declared(marker: Marker | None, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
     """Check the evidence of an action.
 
-    :raises EvidenceFault: if it has evidence and is never in doubt, or compares a marker that is placed nowhere.
+    :raises EvidenceFault: if the action has evidence and is never in doubt, or evidence compares a marker that is placed nowhere.
     """
     if marker is not None:
         marker.checked()
@@ -396,7 +404,7 @@ def declared(marker: Marker | None, evidence: Sequence[Evidence], effect: str, i
 
 
 def marker_in(value: object) -> str | None:
-    """Return the marker in a value, without its prefix; None if the value is no marker."""
+    """Return the marker in a value, without its prefix; None if the value is not a marker."""
     return value.removeprefix(PREFIX) if isinstance(value, str) and MARKER_TEXT.fullmatch(value) else None
 
 
@@ -415,14 +423,14 @@ def placeholders(value: Any) -> Iterator[str]:
 
 
 def _text_of(placeholder: Mapping[str, Any]) -> str:
-    """Return the text of a marker's placeholder, with ``{marker}`` in place of the marker."""
+    """Return the string of a marker's placeholder, with ``{marker}`` in place of the marker."""
     about = placeholder["$marker"]
     text = about.get("text") if isinstance(about, Mapping) else None
     return text if isinstance(text, str) else "{marker}"
 
 
 def is_placeholder(value: Mapping[str, Any]) -> bool:
-    """Return whether an object is a placeholder: its first member begins with ``$``."""
+    """Return whether an object is a placeholder, by a member that begins with ``$``."""
     return any(name.startswith("$") for name in value)
 
 
@@ -437,7 +445,7 @@ def is_free(inputs: Mapping[str, Any], at: str) -> bool:
 
 
 def stamped(value: Any, marker: str) -> Any:
-    """Return a value with a marker in the place of its placeholders."""
+    """Return a value with a marker in place of its placeholders."""
     if isinstance(value, Mapping):
         if "$marker" in value:
             return _text_of(value).replace("{marker}", marker)
@@ -446,7 +454,7 @@ def stamped(value: Any, marker: str) -> Any:
 
 
 def texts_in(value: Any) -> Iterator[str]:
-    """Yield all texts in a value of JSON."""
+    """Yield all strings in a value of JSON."""
     if isinstance(value, str):
         yield value
     for one in value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
@@ -454,7 +462,7 @@ def texts_in(value: Any) -> Iterator[str]:
 
 
 def put(inputs: Mapping[str, Any], steps: list[str], value: Any) -> dict[str, Any]:
-    """Return a copy of the inputs with a value at a path; the caller's own are not modified."""
+    """Return a copy of the inputs with a value at a path; the caller's inputs are not modified."""
     first, *rest = steps
     return {**inputs, first: put(inputs.get(first, {}), rest, value) if rest else value}
 
@@ -468,7 +476,7 @@ def _at(inputs: Any, at: str) -> Any:
 
 
 def _takes_parameter(address: str, name: str) -> bool:
-    """Return whether a parameter can be added to the query of an address, which does not have it."""
+    """Return whether a parameter can be added to the query of an address that does not have it yet."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -483,7 +491,7 @@ def _with_parameter(address: str, name: str, value: str) -> str:
 
 
 def places_marker(marker: Marker, inputs: Mapping[str, Any]) -> bool:
-    """Return whether a call with these inputs carries a marker: its place is not set by the caller, or is a text that it is added to."""
+    """Return whether a call with these inputs carries a marker: the caller has not set its place, or a marker can be appended there."""
     if marker.at is None:
         return True
     found = _at(inputs, marker.at)

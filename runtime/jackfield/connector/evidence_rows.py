@@ -12,17 +12,17 @@ from jackfield.connector.models import check_reason
 from jackfield.kernel.pointers import follow, names
 
 _STATUS = re.compile(r"^(?:[Ss]tatus|[Ss]tate)$|(?:_status|_state|[a-z]Status|[a-z]State)$")
-"""Names of members that state an object's condition."""
+"""Regular expression of names of members that state an object's condition."""
 _UNDONE = frozenset({"canceled", "cancelled", "deleted", "stopped", "void", "voided", "withdrawn"})
-"""States that a person sets later, also on objects of successful actions."""
+"""States that a person may set later on an object, also after a successful action."""
 _DEPTH = 8
-"""Schemas within schemas that are looked at."""
+"""Maximum depth of nested schemas that are searched."""
 
 
 def read_evidence(row: Mapping[str, Any]) -> tuple[Marker | None, tuple[Evidence, ...]]:
     """Read marker and evidence of an action's row in a manifest.
 
-    :raises EvidenceFault: if they are wrong, or given together with a reason why there are none.
+    :raises EvidenceFault: if they are wrong, or given together with a reason for having none.
     """
     if "noEvidence" in row:
         about = {"effect": row.get("effect", "write"), "idempotent_by": row.get("idempotentBy")}
@@ -53,7 +53,7 @@ def unfit_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
 def nameless_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence for each evidence in a manifest that identifies list items by an ID which they do not have.
 
-    An item that changes while pages shift would then count as two.
+    An item that moves to another page meanwhile would then count twice.
     """
     rows = {row["key"]: row for row in manifest["actions"]}
     for row in manifest["actions"]:
@@ -106,7 +106,9 @@ def _undone(when: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _never_there(manifest: Mapping[str, Any], thing: Any, when: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the members that must not be there, and that an object does not declare: its output leaves them out."""
+    """Yield the members that ``when`` requires to be missing and that the object does not declare. They are always missing
+    from the output.
+    """
     for row in when:
         for at, values in (*row.get("took", {}).items(), *row.get("refused", {}).items()):
             if None in _listed(values) and not _declares(manifest, thing, names(at)):
@@ -118,7 +120,7 @@ def _listed(values: Any) -> list[Any]:
 
 
 def _declares(manifest: Mapping[str, Any], schema: Any, steps: Sequence[str]) -> bool:
-    """Return whether an object may have a member; an object that declares none may have any."""
+    """Return whether an object may have a member. An object that declares no members may have any."""
     nodes = [*_nodes(manifest, schema)]
     if not steps or not any("properties" in node for node in nodes):
         return True

@@ -1,4 +1,4 @@
-"""Entries of a request that a provider did not carry out, while it carried out others."""
+"""Entries of a request that a provider did not carry out, although it carried out others."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail
 
 MAX_FAILED_ENTRIES = 1000
-"""Limit of entries that failed, of one provider's answer, to which a warning or an error points."""
+"""Maximum number of failed entries of one provider's answer to which a warning or an error points."""
 _LONGEST = 300
-"""Characters of an entry's pointers and of its message."""
+"""Maximum number of characters of an entry's pointers and of its message."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailedEntry(Detail):
-    """Entry that a provider did not carry out. ``path`` is a JSON Pointer into the output, ``input`` one into the inputs, None if the input
-    is not known; ``message`` is the provider's message."""
+    """Entry that a provider did not carry out. ``path`` is a JSON Pointer into the output, ``input`` a JSON Pointer into the inputs, None
+    if the input is not known; ``message`` is the provider's message.
+    """
 
     input: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry as a JSON object, as a warning has it."""
+        """Return the entry as a JSON object of a warning."""
         found = {"path": self.path, "message": self.message}
         return found if self.input is None else {**found, "input": self.input}
 
     @property
     def fault(self) -> Detail:
-        """Entry as the detail of an error. It points into the inputs or, where that place is unknown, names its place in the output."""
+        """Entry as the detail of an error. It points into the inputs or, if that place is unknown, names its place in the output."""
         return Detail("", f"{self.path} of the output: {self.message}") if self.input is None else Detail(self.input, self.message)
 
 
 def shortened(entry: Detail) -> FailedEntry:
-    """Return an entry as a warning keeps it: its texts cut, and without an input that is no pointer or too long."""
+    """Return an entry for a warning: its texts truncated, and without an ``input`` that is not a pointer or is too long."""
     place = entry.input if isinstance(entry, FailedEntry) else None
     is_pointer = place is not None and place.startswith("/") and len(place) <= _LONGEST
     return FailedEntry(entry.path[:_LONGEST], entry.message[:_LONGEST], input=place if is_pointer else None)

@@ -1,4 +1,4 @@
-"""Evidence that a caller gives with a call: where the marker goes in this request, and which read finds it again.
+"""Evidence that a caller gives with a call: where the marker goes in this request, and which read finds it.
 
 It is for actions that send arbitrary requests of their caller, such as ``http/request``: their author cannot know where a marker goes.
 """
@@ -16,14 +16,15 @@ from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidInput
 
 IN_TEXT = "{marker}"
-"""Stands for the marker within a text."""
+"""Placeholder for the marker within a string."""
 
 
 @dataclass(frozen=True, slots=True)
 class GivenMarker(Marker):
-    """Places of the marker that a caller names, if he gives evidence in the input ``given``: ``MARKER`` anywhere in the inputs
-    ``values``, and ``{marker}`` in texts of the inputs ``texts``. With the input ``keyed``, the provider knows repeats by a key, and
-    compares their requests: all attempts carry one marker."""
+    """Places of the marker that a caller names, if the input ``given`` has evidence: ``MARKER`` anywhere in the inputs ``values``, and
+    ``{marker}`` in texts of the inputs ``texts``. With the input ``keyed``, the provider recognizes repeats by a key, and compares their
+    requests: all attempts carry one marker.
+    """
 
     given: str = "evidence"
     values: tuple[str, ...] = ()
@@ -45,9 +46,9 @@ class GivenMarker(Marker):
         return cls(given=data["given"], values=values, texts=texts, keyed=data.get("keyed")).checked()
 
     def checked(self) -> GivenMarker:
-        """Return the marker, once it names a place.
+        """Return the marker, after checking that it names a place.
 
-        :raises EvidenceFault: if it does not.
+        :raises EvidenceFault: if it names none.
         """
         if not (self.values or self.texts):
             raise EvidenceFault("'marker' needs 'values' or 'texts', the inputs in which callers place it")
@@ -66,7 +67,7 @@ class GivenMarker(Marker):
     def refuse_foreign(self, inputs: Mapping[str, Any]) -> None:
         """Refuse evidence about the marker of another call.
 
-        :raises InvalidInput: if the inputs give evidence and have a marker.
+        :raises InvalidInput: if the inputs contain both evidence and a marker.
         """
         if inputs.get(self.given) is None:
             return
@@ -77,9 +78,9 @@ class GivenMarker(Marker):
                 raise InvalidInput("1 input is not valid", details=[Detail(f"/{name}", about, "pattern")], hint=hint)
 
     def filled(self, make: Any, given: Mapping[str, Any], sources: Mapping[str, Any], marker: str | None) -> Any:
-        """Make the inputs of one attempt, with its marker in all its places. None if they stay as they are: there is no evidence.
+        """Return the inputs of one attempt with its marker in all its places; None if there is no evidence.
 
-        Where no look will be made, as without a store, the places get another unique value: a provider may need an ID there.
+        If no look will be made, such as without a store, the places get another unique value: a provider may need an ID there.
         """
         if given.get(self.given) is None:
             return None
@@ -95,8 +96,8 @@ class GivenEvidence(Evidence):
     """Evidence that a caller gives in the input ``given``: a read by ``action``, with ``inputs``.
 
     The caller adds one more input of the read, under the name ``place``, and pointers within the output's member ``within``. The caller's
-    ``canary`` is the value of that input for a read of an existing object. The answer is judged by the call's own inputs ``rules``. The
-    caller's ``when`` is one row without ``if``, since the caller knows the call.
+    ``canary`` is the value of that input for a read of an existing object. The call's own inputs ``rules`` judge the answer. The caller's
+    ``when`` is one row without ``if``, since the caller knows the call.
     """
 
     action: str
@@ -119,9 +120,9 @@ class GivenEvidence(Evidence):
         return cls(*about, data["given"], data.get("key", "given"), tuple(data.get("rules", ())))
 
     def of(self, inputs: Mapping[str, Any], /) -> tuple[Look, ...]:
-        """Return the look that a call with these inputs has; none if its caller has given none.
+        """Return the look of a call with these inputs; an empty tuple if the caller has given no evidence.
 
-        :raises EvidenceFault: if it proves nothing.
+        :raises EvidenceFault: if the look proves nothing.
         """
         given = inputs.get(self.given)
         if given is None:
@@ -140,7 +141,7 @@ class GivenEvidence(Evidence):
         return (look.checked(),)
 
     def _rules(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the rules of a call by which an answer with a success status is a failure."""
+        """Return the inputs of a call that make an answer with a success status a failure."""
         return {name: inputs[name] for name in self.rules if inputs.get(name) is not None}
 
 
@@ -178,5 +179,5 @@ def _in_texts(value: Any, marker: str) -> Any:
 
 
 def any_marker() -> str:
-    """Return a text in the form of a marker, for places where no look will search for it."""
+    """Return a random string in the form of a marker, for places where no look will search for it."""
     return base64.b32encode(os.urandom(16)).decode().rstrip("=").lower()

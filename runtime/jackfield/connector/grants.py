@@ -1,4 +1,4 @@
-"""Approval by a person at a provider, so that a connection may act for them (OAuth 2.0), as a connection type sees it."""
+"""Approval by a person at a provider, so that a connection may act for them (OAuth 2.0), from a connection type's view."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Grant(SecretHolder):
     """Approval of a person, as the provider issued it: a refresh token, or a token that cannot be refreshed.
 
     ``value`` must be JSON, because processes share it through the database. ``secrets`` are the strings in ``value`` that must never be
-    shown. ``id`` is set by the store: it stays the same while the grant's tokens are rotated, so it can be part of a lease's key.
-    ``begun_at`` is set by the store, too: the time of a refresh with these tokens without a recorded outcome.
+    displayed. The store sets ``id``, which stays the same while the grant's tokens are rotated, so it can be part of a lease's key. It also
+    sets ``begun_at``: the time at which a refresh with these tokens started, while its outcome is not recorded.
     """
 
     value: Mapping[str, Any]
@@ -25,7 +25,7 @@ class Grant(SecretHolder):
     begun_at: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the sealed record of a removed connection's grant."""
+        """Return the grant's record, which is sealed and stored after its connection is removed."""
         return {"value": dict(self.value), "scopes": list(self.scopes), "secrets": list(self.secrets), "id": self.id}
 
     @classmethod
@@ -46,7 +46,7 @@ class Authorization:
 class DeviceAuthorization:
     """Code that a person enters at ``url`` on any device (RFC 8628). ``complete_url`` contains the code.
 
-    ``expires_in`` and ``interval``, the pause between two questions to the provider, are in seconds.
+    ``expires_in`` and ``interval``, the pause between two requests to the provider, are in seconds.
     """
 
     url: str
@@ -61,44 +61,46 @@ class Grants(Protocol):
     """Grant of one connection."""
 
     def find(self) -> Grant:
-        """Return the grant as it is stored now.
+        """Return the grant as currently stored.
 
         :raises InvalidConnection: if no person has approved yet, or the approval has ended.
         """
 
     def begin(self, used: Grant) -> None:
-        """Record that the tokens of ``used`` are about to be sent to be refreshed. ``replace`` or ``end`` records the outcome."""
+        """Record that the tokens of ``used`` are about to be sent for a refresh. ``replace`` or ``end`` records the outcome."""
 
     def replace(self, used: Grant, rotated: Grant) -> None:
         """Store the tokens that replace the tokens of ``used``, before they are used; pass ``used`` itself if its tokens are still valid.
 
-        Nothing changes if another process has replaced them, or a person has approved anew.
+        Nothing changes if another process has replaced them, or a person has approved again.
         """
 
     def end(self, used: Grant, reason: str) -> None:
         """Record that the provider no longer accepts ``used``: a person must approve again. ``reason`` must contain no secret."""
 
     def want(self, scopes: Sequence[str]) -> None:
-        """Record scopes that the provider asked for beyond the approved ones, for the next approval. Tokens stay as they are."""
+        """Record scopes that the provider requested beyond the approved ones, for the next approval. Tokens stay unchanged."""
 
     def wanted(self) -> tuple[str, ...]:
-        """Return the scopes of the approval and later requested ones; none without an approval."""
+        """Return the scopes of the approval and later requested scopes; none without an approval."""
 
 
 class ClientRegistrations(Protocol):
     """Clients of one workspace at authorization servers that servers name, for one redirect URI. A client is registered once for all
-    connections to a server, and never shared between servers: a provider may skip the approval for a client that was approved once."""
+    connections to a server, and never shared between servers: a provider may skip the approval for a client that was approved once.
+    """
 
     @property
     def document(self) -> str:
-        """URL of the client's metadata document, which is its ID where a provider reads such documents; empty if providers can reach
-        none."""
+        """URL of the client's metadata document, which is the client's ID at providers that read such documents; empty if providers cannot
+        reach it.
+        """
 
     def find(self, issuer: str, server: str) -> dict[str, Any] | None:
-        """Return the client for the connections to ``server`` at a provider; None if none is registered, or not for much longer."""
+        """Return the client for the connections to ``server`` at a provider; None if none is registered, or its registration ends soon."""
 
     def keep(self, issuer: str, server: str, client: Mapping[str, Any]) -> dict[str, Any]:
-        """Store a client that was registered now, and return the one to use: another process may have been first."""
+        """Store a newly registered client, and return the client to use, since another process may have stored one first."""
 
     def drop(self, issuer: str, server: str, identifier: str) -> None:
-        """Forget a client that the provider no longer accepts."""
+        """Delete a client that the provider no longer accepts."""

@@ -1,5 +1,6 @@
-"""Request of a webhook, as verifiers and readers get it. Its charset is given by its byte order mark, else by its media type, else it is
-UTF-8."""
+"""Request of a webhook, for verifiers and readers. Its charset is given by its byte order mark, else by its media type, else
+it is UTF-8.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +25,15 @@ _CHARSET = re.compile(r"charset=\s*[\"']?([A-Za-z0-9_:-]{1,40})", re.IGNORECASE)
 _TEXTUAL = re.compile(
     r"utf-(8|16|32)(-[bl]e)?|iso8859-[0-9]{1,2}|cp(125[0-8]|866|874|932|949)|koi8-[ru]|shift_jis|euc_(jp|kr)|gbk|gb2312|gb18030|big5(hkscs)?"
 )
-"""Codecs of plain charsets. Others of Python's take quadratic time, or do something else than decode text."""
+"""Codecs of plain charsets. Other codecs of Python take quadratic time, or do something else than decode text."""
 
 
 _MOST_FIELDS = 1000
-"""Members of a form."""
+"""Maximum number of members of a form."""
 
 
 class Malformed(Exception):
-    """A request that is signed and that the trigger cannot read. The sender gets 400."""
+    """Error for a signed request that the trigger cannot read. The sender gets 400."""
 
 
 def codec_of(body: bytes, headers: Mapping[str, str]) -> str:
@@ -49,7 +50,7 @@ def codec_of(body: bytes, headers: Mapping[str, str]) -> str:
 
 
 def strict_json(text: str | bytes) -> Any:
-    """Return a JSON value, read as strictly as an invocation: UTF-8 without a byte order mark, no duplicate members, limited depth, and
+    """Return a JSON value, parsed as strictly as an invocation: UTF-8 without a byte order mark, no duplicate members, limited depth, and
     no number that is infinite as a float.
 
     :raises Malformed: if the text is not such JSON.
@@ -79,10 +80,10 @@ class HookRequest(SecretHolder):
     query_string: str = ""
 
     def json(self) -> Any:
-        """Return the body, parsed as JSON in its declared charset, with or without a byte order mark. It is read as strictly as an
+        """Return the body, parsed as JSON in its declared charset, with or without a byte order mark. It is parsed as strictly as an
         invocation: no duplicate member, limited depth.
 
-        :raises Malformed: if it is not such JSON.
+        :raises Malformed: if the body is not such JSON.
         """
         codec = codec_of(self.body, self.headers)
         if codec in {"utf-8", "utf-8-sig"}:
@@ -93,9 +94,9 @@ class HookRequest(SecretHolder):
             raise Malformed from None
 
     def form(self) -> list[tuple[str, str]]:
-        """Return the members of a body that is a form, in the order of their names, and each pair once: Twilio signs it so.
+        """Return the members of a form, sorted by name, without duplicate pairs, as Twilio signs them.
 
-        :raises Malformed: if it has too many, or is no UTF-8.
+        :raises Malformed: if the body has too many members, or is not UTF-8.
         """
         try:
             text = self.body.decode()
@@ -105,5 +106,5 @@ class HookRequest(SecretHolder):
 
     @property
     def text(self) -> str:
-        """The body as text in its charset. Undecodable bytes become U+FFFD."""
+        """Body as text in its charset. Undecodable bytes become U+FFFD."""
         return self.body.decode(codec_of(self.body, self.headers), "replace").removeprefix("\ufeff")

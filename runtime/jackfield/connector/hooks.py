@@ -1,11 +1,11 @@
-"""Hooks for plugins, as pluggy hook specifications, and the plugins that are installed.
+"""Hooks for plugins, as pluggy hook specifications, and the installed plugins.
 
-All plugins that implement a hook are called. A plugin is a module or object named by an entry point in the group ``jackfield.plugins``.
-The entry point's name may end in the hook that the plugin implements (``acme.warn``, or ``acme.around+warn``). It is then imported for that
+All plugins that implement a hook are called. A plugin is a module or object named by an entry point in the group ``jackfield.plugins``. The
+entry point's name may end in the hook that the plugin implements (``acme.warn``, or ``acme.around+warn``). It is then imported for that
 hook only. Nothing is imported before the first call of a hook, and nothing at all if no plugin implements it.
 
 A plugin that cannot be loaded, or fails, affects only itself, and is named with its distribution. Only a broken plugin that may implement
-``around`` refuses all calls, since it may be the one that authorises them.
+``around`` refuses all calls, since it may be the plugin that authorises them.
 """
 
 from __future__ import annotations
@@ -47,44 +47,43 @@ class Specifications:
     def around(self, invocation: Invocation, workspace: str, meta: Meta) -> AbstractContextManager[Any]:  # type: ignore[empty-body]
         """Wrap one invocation: audit, metering, authorisation, tracing.
 
-        The result is a context manager that spans the whole run. A JackfieldError raised on entry refuses the invocation; a failure of
-        the invocation passes through on exit. A wrapper cannot change the outcome on exit: an exception that it raises is logged, and
-        one that it swallows still propagates.
+        The result is a context manager that spans the whole run. A JackfieldError raised on entry refuses the invocation; a failure of the
+        invocation passes through on exit. A wrapper cannot change the outcome on exit: an exception that it raises is logged, and one that
+        it swallows still propagates.
         """
 
     def stage(self, name: str) -> None:
-        """Observe an invocation that enters a stage: admit, check, open, run or settle. Called inside the wrappers of ``around``.
+        """Observe an invocation that enters a stage: admit, check, open, run or settle. It is called inside the wrappers of ``around``.
 
-        Must not block; an exception is logged and changes nothing.
+        It must not block; an exception is logged and changes nothing.
         """
 
     def judge(self, question: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Judge a listing, a call before it is made, or its output (``call.policy``). None: no opinion.
+        """Judge a listing, a call before it is made, or its output (``call.policy``). None means no opinion.
 
-        A JackfieldError means that there is no decision: a listing then has no writes, a call of another effect than ``read`` is refused,
+        A JackfieldError means that there is no decision: a listing then has no writes, a call with another effect than ``read`` is refused,
         and an output is withheld.
         """
 
     def request(self, method: str, server: str, started: float, ended: float, status: int | None) -> None:
-        """Observe a request that a library of connectors has sent for an action, or for the credentials of one. Called inside the
-        wrappers of ``around``, once the response has arrived (of HTTP connectors, its header), or there will be none: ``status`` is None
-        then.
+        """Observe a request that a library of connectors has sent for an action or its credentials. It is called inside the wrappers of
+        ``around``, once the response (of HTTP connectors, its header) has arrived or will not arrive; ``status`` is None then.
 
-        ``server`` is the host, ``started`` and ``ended`` are seconds since 1970. Must not block; an exception is logged and changes
+        ``server`` is the host, ``started`` and ``ended`` are seconds since 1970. It must not block; an exception is logged and changes
         nothing. Requests of isolated connectors are not reported.
         """
 
     def warn(self) -> Iterable[str]:  # type: ignore[empty-body]
-        """Return what an operator should know of a process that works: an active fallback, a disabled limit.
+        """Return warnings for the operator about a process that works: an active fallback, a disabled limit.
 
-        The diagnosis of this process and, to the operator's tokens, ``/readyz`` of servers and workers show each text as one of their
-        ``warnings``; other callers see that there is one. Name a setting and what it changes, nothing secret. Each probe calls it, so
-        it must not block.
+        The diagnosis of this process and, to the operator's tokens, ``/readyz`` of servers and workers list each text among their
+        ``warnings``; other callers see only that there is one. Name a setting and its effect, and no secret. Each probe calls it, so it
+        must not block.
         """
 
 
 class PluginFailed(Internal):
-    """Failure of a plugin that may refuse calls: without its answer no call begins. Its cause is in the log."""
+    """Failure of a plugin that may refuse calls: without its answer no call begins. The log has its cause."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
@@ -96,14 +95,14 @@ class PluginFailed(Internal):
 
 @dataclass(frozen=True, slots=True)
 class _Hook:
-    """Implementations of one hook by plugins, the first to be called first, and the plugins that may have one and are broken."""
+    """Implementations of one hook by plugins, in calling order, and the broken plugins that may implement it."""
 
     calls: Sequence[tuple[str, Callable[..., Any]]]
     broken: Sequence[str]
 
 
 class Plugins(ProcessLocal):
-    """Plugins of one runtime: from entry points, and passed to it."""
+    """Plugins of one runtime: from entry points, and passed to the runtime."""
 
     def __init__(self, points: Iterable[Point] = (), given: Iterable[object] = ()) -> None:
         self._points = tuple(points)
@@ -120,7 +119,7 @@ class Plugins(ProcessLocal):
         return bool(self._points or self._given)
 
     def has(self, hook: str) -> bool:
-        """Return whether a plugin may implement ``hook``, without importing any."""
+        """Return whether a plugin may implement ``hook``, without importing a plugin."""
         found = self._has.get(hook)
         if found is None:  # cached, since each invocation asks and the plugins do not change
             named = any(_may_implement(point.name, hook) for point in self._points)
@@ -130,7 +129,7 @@ class Plugins(ProcessLocal):
     def around(self, invocation: Invocation, workspace: str, meta: Meta) -> Sequence[AbstractContextManager[Any]]:
         """Return the context managers to enter around one invocation, outermost first.
 
-        :raises PluginFailed: if one cannot be asked.
+        :raises PluginFailed: if a plugin cannot be called.
         """
         hook = self._hook("around")
         if hook.broken:
@@ -145,7 +144,7 @@ class Plugins(ProcessLocal):
     def judge(self, question: Mapping[str, Any]) -> list[Any]:
         """Return each judging plugin's decision on a question.
 
-        :raises JackfieldError: if one has no decision; ``PluginFailed`` if it cannot be asked.
+        :raises JackfieldError: if a plugin has no decision; ``PluginFailed`` if it cannot be called.
         """
         hook = self._hook("judge")
         if hook.broken:
@@ -158,7 +157,9 @@ class Plugins(ProcessLocal):
         self._tell("request", method=method, server=server, started=started, ended=ended, status=status)
 
     def warn(self) -> list[str]:
-        """Return the plugins' warnings, and the names of broken plugins: probes must not depend on either."""
+        """Return the plugins' warnings, and the names of broken plugins. It raises nothing, since probes must not fail because
+        of plugins.
+        """
         found: list[str] = []
         for name, call in self._hook("warn").calls if self.has("warn") else ():
             texts = attempt(partial(contained, _texts, call))
@@ -170,7 +171,7 @@ class Plugins(ProcessLocal):
         return [*found, *self.broken()]
 
     def broken(self, *, whole: bool = False) -> list[str]:
-        """Return the plugins that cannot be loaded or have failed, unused ones too. ``whole`` says why."""
+        """Return the plugins that cannot be loaded or have failed, unused plugins too. ``whole`` adds the reasons."""
         for hook in HOOKS:
             if self.has(hook):
                 self._hook(hook)
@@ -185,7 +186,7 @@ class Plugins(ProcessLocal):
                 self._faults.pop(f"{hook} {id(call)}", None)
 
     def _note(self, name: str, hook: str, call: object, error: Exception) -> str:
-        """Note that a plugin has failed, log it the first time, and return it in words."""
+        """Note that a plugin has failed, log it the first time, and return a sentence about it."""
         key, text = f"{hook} {id(call)}", f"{name} failed in its hook '{hook}': {type(error).__name__}"
         self._faults[key] = text
         if key not in self._logged:
@@ -228,7 +229,7 @@ class Plugins(ProcessLocal):
         return self._loaded[point]
 
     def _registered(self, manager: Any, names: dict[int, str], about: str, listed: frozenset[str], find: Callable[[], Any]) -> str | None:
-        """Register a plugin, once. Return why it cannot be used, which is logged the first time; None if it can."""
+        """Register a plugin, once. Return why it cannot be used, which is logged the first time; None if it can be used."""
         found = attempt(_register, manager, names, about, listed, find)
         if not isinstance(found, Raised):
             return None
@@ -243,11 +244,11 @@ class Plugins(ProcessLocal):
 
 
 class _Unfit(TypeError):
-    """A plugin that does not have the hooks that it should have."""
+    """Error for a plugin that lacks the hooks that it should have."""
 
 
 class _Wrapper:
-    """Context manager of a plugin. An exception on entry that is no refusal is reported with the plugin's name."""
+    """Context manager of a plugin. An exception on entry that is not a refusal is reported with the plugin's name."""
 
     __slots__ = ("_name", "_wrapper")
 
@@ -256,7 +257,7 @@ class _Wrapper:
         self._wrapper = wrapper
 
     def __enter__(self) -> None:
-        """Enter it."""
+        """Enter the plugin's context manager."""
         _asked(self._name, lambda: type(self._wrapper).__enter__(self._wrapper))
 
     def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, state: TracebackType | None) -> bool | None:
@@ -264,9 +265,9 @@ class _Wrapper:
 
 
 def _asked(name: str, call: Callable[..., Any], **facts: Any) -> Any:
-    """Ask a plugin that may refuse.
+    """Call a plugin that may refuse.
 
-    :raises JackfieldError: if it does; ``PluginFailed`` if it fails otherwise.
+    :raises JackfieldError: if it refuses; ``PluginFailed`` if it fails otherwise.
     """
     found = attempt(lambda: contained(call, **facts))
     if not isinstance(found, Raised):
@@ -282,7 +283,7 @@ def _may_implement(name: str, hook: str) -> bool:
 
 
 def _listed(name: str) -> frozenset[str]:
-    """Return the hooks that the name of an entry point lists; none unless it lists nothing else."""
+    """Return the hooks that the name of an entry point lists after its last dot; none if another word is among them."""
     named = frozenset(name.rpartition(".")[2].split("+")) if "." in name else frozenset()
     return named if named.issubset(HOOKS) else frozenset()
 
@@ -290,7 +291,7 @@ def _listed(name: str) -> frozenset[str]:
 def _register(manager: Any, names: dict[int, str], about: str, listed: frozenset[str], find: Callable[[], Any]) -> None:
     """Register a plugin unless it is registered already.
 
-    :raises _Unfit: if it implements no hook, or not all that its name lists.
+    :raises _Unfit: if it implements no hook, or lacks one that its name lists.
     """
     plugin = find()
     if id(plugin) in names:
@@ -312,7 +313,7 @@ def _texts(warn: Callable[[], Iterable[object]]) -> list[str]:
 
 
 def _called(found: Any) -> Callable[..., Any]:
-    """Return an implementation as a function of all arguments of its hook; it gets only the arguments that it takes."""
+    """Return an implementation as a function of all arguments of its hook; the implementation gets only the arguments that it declares."""
     function, taken = found.function, found.argnames
     return lambda **facts: function(*(facts[name] for name in taken))
 
@@ -320,7 +321,7 @@ def _called(found: Any) -> Callable[..., Any]:
 class Wrapping:
     """Context of the plugins' wrappers of one invocation.
 
-    A wrapper that raises on entry refuses the invocation; those entered before it see the refusal. Wrappers cannot change the outcome on
+    A wrapper that raises on entry refuses the invocation; wrappers entered before it see the refusal. Wrappers cannot change the outcome on
     exit: an exception that they raise goes to ``log``, and one that they swallow still propagates.
     """
 

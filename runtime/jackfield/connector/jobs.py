@@ -1,7 +1,7 @@
 """Jobs: actions whose work at the provider outlasts a call. An author writes three steps, and the runtime decides when they run.
 
 A class with the methods ``start``, ``poll`` and (if the provider has it) ``cancel`` is declared as an action with ``kind="job"``. ``start``
-returns a handle, an Output, which the other two take in place of the inputs; or the output itself, if there is nothing to wait for. One
+returns a handle, an Output, which the other two get in place of the inputs; or the output itself, if there is nothing to wait for. One
 object of the class serves all calls, in any process, so it has no state. A class whose polls do the work themselves, such as an upload in
 parts, sets ``cancels_late = True``. When the job's time is over, ``cancel`` removes its remains.
 """
@@ -30,8 +30,8 @@ _STEPS = ("start", "poll", "cancel")
 class Progress:
     """Answer of a poll that finds the job still running.
 
-    - ``fraction``: share that is done, from 0 to 1; None if unknown. The value shown to callers never falls.
-    - ``text``: the job's current work; at most 200 characters are shown.
+    - ``fraction``: share that is done, from 0 to 1; None if unknown. The value that callers see never falls.
+    - ``text``: the job's current work; at most 200 characters are displayed.
     - ``retry_after``: seconds until the next poll; None leaves that to the runtime: a tenth of the job's age, from 1 s to 60 s.
     """
 
@@ -55,14 +55,14 @@ class Started(Output):
 
 
 class PolledJob(Output):
-    """Answer of a poll as the runtime reads it: ``output`` once the job has succeeded, else ``progress``."""
+    """Answer of a poll for the runtime: ``output`` once the job has succeeded, else ``progress``."""
 
     progress: dict[str, Any] | None = None
     output: dict[str, Any] | None = None
 
 
 class NoOutput(Output):
-    """Output of ``cancel``, which has none."""
+    """Empty output of ``cancel``."""
 
 
 def start_of(steps: Any, handle: type[Output]) -> Callable[..., Any]:
@@ -71,15 +71,17 @@ def start_of(steps: Any, handle: type[Output]) -> Callable[..., Any]:
 
 
 def steps_of(action: A, steps: Any, handle: type[Output], output: type[Output]) -> tuple[A, A | None]:
-    """Return the steps of a declared job after its start: ``poll`` and ``cancel``, as actions. They take the handle as JSON, as the runtime
-    has stored it."""
+    """Return the steps of a declared job after its start: ``poll`` and ``cancel``, as actions; None if there is no ``cancel``. They get the
+    handle as JSON, as the runtime has stored it.
+    """
     polls = _wrapped(steps.poll, handle.model_validate, polled_stored if returns_files(output) else polled)
     return steps_with(action, polls, _wrapped(steps.cancel, handle.model_validate, _no_output) if hasattr(steps, "cancel") else None)
 
 
 def steps_with(action: A, poll: Callable[..., Any], cancel: Callable[..., Any] | None) -> tuple[A, A | None]:
-    """Return ``poll`` and ``cancel`` of a job as actions, from functions that take the handle as JSON and return a ``PolledJob`` and a
-    ``NoOutput``."""
+    """Return ``poll`` and ``cancel`` of a job as actions, from functions that get the handle as JSON and return a ``PolledJob`` and a
+    ``NoOutput``.
+    """
     found: Any = action  # an Action, whose module imports this one
     plain = replace(
         found, inputs=Inputs, output=PolledJob, pagination=None, rate_limit=None, idempotent_by=None, repeat_ok=(), budget=None,
@@ -93,7 +95,7 @@ def steps_with(action: A, poll: Callable[..., Any], cancel: Callable[..., Any] |
 
 
 def polled(found: Progress | Output) -> PolledJob:
-    """Return the answer of an author's poll as the runtime reads it."""
+    """Return the answer of an author's poll in the runtime's form."""
     if not isinstance(found, Progress):
         return PolledJob(output=dict(dumped(found)))
     told = {"fraction": found.fraction, "text": found.text, "retryAfter": found.retry_after}
@@ -101,7 +103,7 @@ def polled(found: Progress | Output) -> PolledJob:
 
 
 def polled_stored(found: Progress | Output) -> PolledJob:
-    """Return the answer of a poll whose output has files, which are stored first."""
+    """Return the answer of a poll whose output has files, after storing the files."""
     call = current_call()
     if not isinstance(found, Progress) and call is not None:
         store_files(found, call.files)
@@ -117,7 +119,7 @@ def _as_it_is(given: Any) -> Any:
 
 
 def _wrapped(function: Callable[..., Any], take: Callable[[Any], Any], answer: Callable[[Any], Output]) -> Callable[..., Any]:
-    """Return an author's step with other first parameter and answer."""
+    """Return an author's step whose first argument is converted by ``take``, and its result by ``answer``."""
     if inspect.iscoroutinefunction(function):
 
         @wraps(function)
@@ -167,7 +169,7 @@ def _is_a(kind: Any, base: type) -> bool:
 
 
 def _annotated(function: Callable[..., Any], where: str) -> tuple[Any, Any, bool]:
-    """Return the types of a method's first parameter and return value, and whether it takes a second parameter."""
+    """Return the types of a method's first parameter and return value, and whether it has a second parameter."""
     parameters = list(inspect.signature(function).parameters)
     if not 1 <= len(parameters) <= 2:
         raise DeclarationError(f"job '{where}' must take one value, and the client if it needs one")
@@ -179,9 +181,9 @@ def _annotated(function: Callable[..., Any], where: str) -> tuple[Any, Any, bool
 
 
 def check_job(key: str, **given: object) -> None:
-    """Check that a job has nothing that only calls have.
+    """Check that a job has no properties that only calls have.
 
-    :raises DeclarationError: if it has.
+    :raises DeclarationError: if it has one.
     """
     wrong = next((name for name, value in given.items() if value), None)
     if wrong is not None:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 
 class Lent(Protocol):
-    """A stored connection that a program uses with its provider's own SDK. The workspace's rules are checked each time it is opened."""
+    """Stored connection that a program uses with its provider's own SDK. The workspace's rules are checked each time it is opened."""
 
     @property
     def name(self) -> str:
@@ -15,12 +15,12 @@ class Lent(Protocol):
     def client(self) -> Any:
         """Open the connection now, and return the client that an action gets; its leases are shared, and renewed before they expire.
 
-        :raises JackfieldError: if the rules forbid it by then, the connection is gone, or the provider refuses.
+        :raises JackfieldError: if the rules now forbid it, the connection is deleted, or the provider refuses.
         """
 
 
 class Lender(Protocol):
-    """Runtime of a workspace that lends its connections to the operator's program: a ``Jackfield``."""
+    """Runtime of a workspace that opens its connections for the operator's program: a ``Jackfield``."""
 
     def lend(self, name: str, connector: str | None = None) -> Lent:
-        """Lend the connection ``name``, as ``connector`` gets it."""
+        """Return the connection ``name`` for a program's own use, with the values that ``connector`` gets."""

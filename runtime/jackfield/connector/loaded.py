@@ -1,4 +1,4 @@
-"""A connector as the runtime uses it, wherever its code runs and whatever it is made from."""
+"""Connector as the runtime uses it, wherever its code runs and whatever it is made from."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from jackfield.connector.triggers import Trigger
 
 
 class LoadedConnector(Protocol):
-    """Connector whose code can be called: declared in this process, described by a manifest (bound to HTTP or to a service of AWS), or in
-    a process of its own. The pipe and the management of connections ask nothing else of it."""
+    """Connector whose code can be called: declared in this process, described by a manifest (bound to HTTP or to a service of AWS), or in a
+    separate process. The pipeline and the management of connections use no other members.
+    """
 
     key: str
     title: str
@@ -26,7 +27,7 @@ class LoadedConnector(Protocol):
 
     @property
     def actions(self) -> Mapping[str, Action]:
-        """Actions by key, which may be made or imported when they are first asked for."""
+        """Actions by key, which may be created or imported on first access."""
 
     @property
     def connections(self) -> Mapping[str, type[Any]]:
@@ -34,7 +35,7 @@ class LoadedConnector(Protocol):
 
     @property
     def option_sources(self) -> Mapping[str, OptionSource]:
-        """Sources of the choices of forms by key."""
+        """Option sources of forms by key."""
 
     @property
     def triggers(self) -> Mapping[str, Trigger]:
@@ -50,14 +51,14 @@ class LoadedConnector(Protocol):
 
     @property
     def documents(self) -> Sequence[Documents]:
-        """Functions that add to the documents of a connection's policy."""
+        """Functions that add documents to a connection's policy."""
 
     @property
     def on_demand(self) -> Collection[str]:
         """Keys of the actions that are compared with the manifest when they are first called."""
 
     def describe(self, actions: Collection[str] | None = None) -> dict[str, Any]:
-        """Return the manifest as the code says it, with all its actions or only some."""
+        """Return the manifest as the code declares it, with all its actions or only some."""
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions that all actions together need, by system."""
+        """Return the permissions of all actions together, by system."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jackfield.connector.actions import Action, OptionSource
 
     class Declared(Protocol):
-        """Connector as ``describe`` reads it."""
+        """Connector with the members that ``describe`` reads."""
 
         key: str
         title: str
@@ -44,7 +44,7 @@ def model_schema(model: type[BaseModel], extra: Mapping[str, Any] | None = None)
 
     An optional field (``X | None = None``) becomes an ``X`` that may be absent. ``extra`` adds keywords to the object.
 
-    :raises DeclarationError: for a recursive model, which no form could show.
+    :raises DeclarationError: for a recursive model, which no form could represent.
     """
     generated = model.model_json_schema(by_alias=True, mode="validation")
     definitions = generated.pop("$defs", {})
@@ -96,14 +96,15 @@ def _without_null(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _hints(inner: Mapping[str, Any], outer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``x-jackfield`` of a type and of the field that has it, as one."""
+    """Return the merged ``x-jackfield`` of a type and of the field with this type."""
     hints = {**inner.get("x-jackfield", {}), **outer.get("x-jackfield", {})}
     return {"x-jackfield": hints} if hints else {}
 
 
 def describe(connector: Declared, actions: Collection[str] | None = None) -> dict[str, Any]:
-    """Return the manifest of a connector (docs/reference/manifest.md), without members that have no value; with all its actions, or only
-    those named, and the triggers whose modules are there."""
+    """Return the manifest of a connector (docs/reference/manifest.md), without members that have no value. It has all its actions, or only
+    the given ones, and the triggers whose modules are installed.
+    """
     chosen = [connector.actions[key] for key in connector.actions if actions is None or key in actions]
     about = {name: value for name, value in connector.about.items() if value}
     manifest: dict[str, Any] = {
@@ -218,14 +219,14 @@ def _trigger(trigger: Trigger) -> dict[str, Any]:
 
 
 def _signature(trigger: Webhook) -> dict[str, Any]:
-    """Return the signature of a webhook, if it is one of the closed list."""
+    """Return the member ``signature`` of a webhook, if its signature scheme is one of the closed list; else no member."""
     from jackfield.connector.signatures import Scheme, row_of  # few connectors have webhooks
 
     return {"signature": row_of(trigger.verify)} if isinstance(trigger.verify, Scheme) else {}
 
 
 def _open(node: Any) -> Any:
-    """Return a schema that allows members beyond its own: providers add members to their events."""
+    """Return a schema that allows members beyond its own, since providers add members to their events."""
     if isinstance(node, list):
         return [_open(item) for item in node]
     if not isinstance(node, dict):

@@ -33,14 +33,14 @@ class DeclarationError(TypeError):
 _TEXT = "text/plain; charset=utf-8"
 OCTETS = "application/octet-stream"
 MAX_REASON = 300
-"""Characters of the reason why an action has no evidence."""
+"""Maximum number of characters of the reason why an action has no evidence."""
 
 
 class File:
     """File passed by a caller: content and media type. For fields of ``Inputs``.
 
-    In JSON it is a text (UTF-8), a ``data:`` URL, or ``{"data": base64, "contentType": …}``. The CLI reads ``name=@path``,
-    servers accept uploads (``{"file": id}``), and forms show a file picker.
+    In JSON it is a text (UTF-8), a ``data:`` URL, or ``{"data": base64, "contentType": …}``. The CLI reads ``name=@path``, servers accept
+    uploads (``{"file": id}``), and forms have a file picker.
     """
 
     __slots__ = ("content", "content_type")
@@ -77,7 +77,7 @@ class File:
 def read_file(value: object) -> File:
     """Parse a file from its JSON form.
 
-    :raises ValueError: for invalid base64, or if the value is no file at all.
+    :raises ValueError: for invalid base64, or if the value is not a file.
     """
     if isinstance(value, File):
         return value
@@ -133,27 +133,26 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     """Describe one field of inputs, output or connection values.
 
     - ``default``, ``title``, ``description``, ``alias``, ``examples``: as in pydantic.
-    - ``secret``: the value is never shown; a secret of an output is shown once, in the Result of the call, and is ``***`` in records and
-      replays. ``secret=False``: the value is no secret, although its name suggests one. ``sensitive``: kept out of logs and messages (an
-      email's text). ``mask``: only its last four characters are shown.
+    - ``secret``: the value is never displayed; a secret of an output appears once, in the Result of the call, and is ``***`` in
+      records and replays. ``secret=False``: the value is not secret, although its name suggests it. ``sensitive``: excluded from logs
+      and messages (an email's text). ``mask``: only its last four characters are displayed.
     - ``multiline``, ``language``, ``options`` (the key of an option source): hints for forms.
     - ``trim``, ``lowercase``: normalise strings. ``blank="absent"``: a blank string counts as missing.
-    - ``from_connection``: name of the connection value that fills a missing input. ``fixed``: that value, if there is one, decides, and
-      another input is refused. Of a connection's value: who connects again in a connect session cannot change it.
+    - ``from_connection``: name of the connection value that fills a missing input. ``fixed``: the connection's value, if there is one,
+      wins, and a different input is refused. Of a connection's value: reconnecting in a connect session cannot change it.
     - ``expects``: completes "… is not" in the message for a failed pattern ("an AWS region such as eu-west-1").
     - ``generated``: the store generates the value if a stored connection lacks it.
     - ``destination``: the connection value determines where secrets are sent (a host, an endpoint), so changing it over HTTP requires
       entering the secrets again.
     - ``hidden``: forms do not offer an optional field that is accepted only for compatibility, or because others of the family use it.
-    - ``reference``: the member of an output, or of the objects of a list in it, is the ID by which later events refer to the sent object
-      (``TriggerEvent.reference``).
-    - ``recipient``: the input, or the member of the objects of a list of inputs, has the addresses to which the action sends, one or many.
-      A connection's guard refuses addresses to which nothing more is to be sent (``Outcome.suppresses``).
-    - ``audience``: the person who fills in the connection value, if it differs from the one that docs/reference/audiences.md names. It is
-      the ``user`` whose account it is, the ``platform`` that has users connect accounts, or the ``operator``, whose fields no connect page
-      shows.
-    - ``titles``: titles of the values of a choice. ``shown_for``: forms show the optional field, and send its value, while the named
-      sibling field has one of these values.
+    - ``reference``: the member of an output, or of the objects of a list in it, is the ID by which later events refer to the sent
+      object (``TriggerEvent.reference``).
+    - ``recipient``: the input, or the member of the objects of a list of inputs, has the addresses to which the action sends, one or
+      many. A connection's guard refuses suppressed addresses (``Outcome.suppresses``).
+    - ``audience``: the person who fills in the connection value, if it differs from docs/reference/audiences.md. It is the ``user``
+      whose account it is, the ``platform`` that has users connect accounts, or the ``operator``, whose fields no connect page has.
+    - ``titles``: titles of the values of a choice. ``shown_for``: forms display the optional field, and send its value, while the
+      named sibling field has one of these values.
     - ``schema``: further JSON Schema keywords.
     """
     marks = {
@@ -183,7 +182,7 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
 
 
 def _extend(extra: Mapping[str, Any], schema: dict[str, Any]) -> None:
-    """Add keywords to the schema of a field's type, which may have hints of its own: a streamed file has."""
+    """Add keywords to the schema of a field's type, which may have its own hints, as a streamed file does."""
     hints = {**schema.get("x-jackfield", {}), **extra.get("x-jackfield", {})}
     schema |= {**extra, **({"x-jackfield": hints} if hints else {})}
 
@@ -210,7 +209,7 @@ _CLOSED = ConfigDict(
 
 
 def model_faults(error: ValidationError) -> list[Detail]:
-    """List the faults that an author's model found in values that passed their schema; no value is quoted."""
+    """Return the faults that an author's model found in values that passed their schema; no value is quoted."""
     return [Detail(pointer(*item["loc"]), _sentence(item)) for item in error.errors(include_url=False, include_input=False)]
 
 
@@ -230,7 +229,7 @@ class Inputs(SecretHolder, BaseModel):
     model_config = _CLOSED
 
     def rules(self) -> Iterable[Detail]:
-        """Yield a Detail for each fault that a schema cannot express. Runs before anything is sent; the default finds none."""
+        """Yield a Detail for each fault that a schema cannot express. It runs before anything is sent; the default finds no fault."""
         return ()
 
 
@@ -241,9 +240,11 @@ class Output(BaseModel):
 
     @classmethod
     def from_provider(cls, data: object) -> Self:
-        """Make the output from a provider's answer. Members that no field declares are ignored at every depth: answers grow.
+        """Build the output from a provider's answer. Members that no field declares are ignored at every depth, since providers add
+        members.
 
-        :raises InvalidOutput: if a declared member is missing or has a wrong type. The provider has answered, so a ``write`` is in doubt.
+        :raises InvalidOutput: if a declared member is missing or has a wrong type. The provider has answered, so a ``write`` is in
+            doubt.
         """
         try:
             return cls.model_validate(data, extra="ignore")
@@ -264,19 +265,20 @@ class ConnectionType(SecretHolder, BaseModel):
     Class attributes:
 
     - ``key``, ``title``, ``family``; ``auth``: the method (``aws``, ``apiKey``, ``oauth2`` …); ``setup``: a guide in Markdown.
-    - ``reports_begin``: the type's clients call ``Call.begin()``; otherwise entering the action counts as sent. An action that needs no
-      request for its answer calls nothing.
-    - ``permission_system``: the system of the actions' permissions (``aws:iam``) for which the type can generate policies. It then has a
-      method ``policies(permissions, principal_arn=None, *, sender=None, testing=())`` that returns documents by name. ``sender`` is passed
-      to types with a field of that name. ``testing`` are the permissions of the connectors' connection tests, if any. Types of connectors
-      with ``statements_of`` take ``statements``, too: permissions with the resources they are for.
-    - ``foreseen``: values that exist only once the policies are in place, such as the name of a role. With them the policies can be shown
-      before; ``{name}`` in them is the connection's name, in a connect session after the platform's.
+    - ``reports_begin``: the type's clients call ``Call.begin()``; otherwise entering the action counts as sent. An action that needs
+      no request for its answer calls nothing.
+    - ``permission_system``: the system of the actions' permissions (``aws:iam``) for which the type can generate policies. It then has
+      a method ``policies(permissions, principal_arn=None, *, sender=None, testing=())`` that returns documents by name. ``sender`` is
+      passed to types with a field of that name. ``testing`` are the permissions of the connectors' connection tests, if any. Types of
+      connectors with ``statements_of`` accept ``statements``, too: permissions with their resources.
+    - ``foreseen``: values that exist only once the policies are in place, such as the name of a role. With them the policies can be
+      displayed before; ``{name}`` in them is the connection's name, in a connect session after the platform's.
     - ``serves``: restricts the type to some actions and states the reason.
-    - ``waives``: inputs (in JSON spelling) that actions do not require with this type. They are then None, so the models of these actions
-      declare them as ``X | None`` without a default.
-    - ``host_defaults``: a function of the connection's values (with references as they are) and the environment. It returns the machine's
-      values for missing inputs, such as a region. It is for a type without required values, which can sign in as the machine.
+    - ``waives``: inputs (in JSON spelling) that actions do not require with this type. They are then None, so the models of these
+      actions declare them as ``X | None`` without a default.
+    - ``host_defaults``: a function of the connection's values (with references unresolved) and the environment. It returns the
+      machine's values for missing inputs, such as a region. It is for a type without required values, which can sign in as the
+      machine.
     - ``authorizes``: the ways in which a person can approve the connection at the provider. For ``redirect`` the type has the methods
       ``authorize`` and ``authorized``, for ``device`` the methods ``authorize_device`` and ``device_authorized``.
     """
@@ -296,19 +298,22 @@ class ConnectionType(SecretHolder, BaseModel):
     host_defaults: ClassVar[Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[str, Any]] | None] = None
     authorizes: ClassVar[tuple[Authorizes, ...]] = ()
     asks_elsewhere: ClassVar[bool] = False
-    """True if opening never holds up an event loop. It is for the runtime's own proxies of types whose code runs in another process, and
-    while a credential that is no lease is due."""
+    """True if opening may block, so that it never runs in an event loop: for types whose code runs in another process, and while a
+    credential that is not a lease is due.
+    """
 
     @property
     def opens_with(self) -> Hashable:
-        """Source of credentials that this connection shares with others, for the runtime's own connection types; None for a source of its
-        own. Calls that wait for one source share a few threads."""
+        """Source of credentials that this connection shares with others, for the runtime's own connection types; None for its own source.
+        Calls that wait for one source share a few threads.
+        """
         return None
 
     @property
     def checks_addresses(self) -> bool:
-        """True if all that the connection reaches goes through the runtime's own wire, which judges each address right before it connects,
-        and through no proxy. Then the names of its hosts are resolved for a verdict once a second, and not for each call."""
+        """True if the connection uses no proxy, and only the runtime's own wire, which judges each address right before it connects. Then
+        the names of its hosts are resolved for a verdict once a second, and not for each call.
+        """
         return False
 
     @property
@@ -326,12 +331,15 @@ class ConnectionType(SecretHolder, BaseModel):
         return permissions
 
     def open(self, context: OpenContext) -> Any:
-        """Return a client for one attempt. Runs for each attempt: store expensive objects with ``context.cached`` and ``context.lease``."""
+        """Return a client for one attempt. It runs for each attempt: store expensive objects with ``context.cached`` and
+        ``context.lease``.
+        """
         raise NotImplementedError
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Test the connection without changing anything, and yield a Step for each finding. The default opens it, which
-        leaves the connection ``untested``: the provider has not been asked."""
+        """Test the connection without changing anything, and yield a Step for each finding. The default only opens the connection, which
+        leaves it ``untested``, since the provider was not asked.
+        """
         self.open(context)
         yield Step("open", "Open the connection", passed=False, mandatory=False, message="The values were accepted.")
 
@@ -350,7 +358,7 @@ class ConnectionType(SecretHolder, BaseModel):
     def device_authorized(self, context: OpenContext, kept: Mapping[str, Any]) -> Grant | None:
         """Ask the provider whether the person has approved; None if not yet.
 
-        :raises RateLimited: to ask less often from now on.
+        :raises RateLimited: if the provider must be asked less often from now on.
         """
         raise NotImplementedError
 
@@ -358,22 +366,23 @@ class ConnectionType(SecretHolder, BaseModel):
         """Return the grant for tokens that a person approved elsewhere: ``refreshToken``, ``accessToken``, ``expiresAt`` (seconds since the
         epoch), ``scopes``. Nothing is sent. A refresh token is used at the first call.
 
-        :raises InvalidConnection: if the type takes none, which is the default.
+        :raises InvalidConnection: if the type accepts no tokens, which is the default.
         """
         text = f"connections of the type '{type(self).key}' take no grant that exists already"
         details = [Detail(pointer("grant", name), "is not taken by this type") for name in tokens]
         raise InvalidConnection(text, details=details, hint="Connect the connection instead.")
 
     def revoke(self, context: OpenContext) -> bool:  # noqa: ARG002 (for subclasses)
-        """Tell the provider that the grant is no longer needed, and return True; return False if the provider has no way to be told, which
-        is the default."""
+        """Tell the provider that the grant is no longer needed, and return True. Return False if the provider has no operation for this,
+        which is the default.
+        """
         return False
 
 
 def connection_values(model: type[ConnectionType], values: Mapping[str, Any], name: str | None) -> ConnectionType:
-    """Return a connection's values as the author's typed object. ``name`` is the connection's, None for an inline one.
+    """Return a connection's values as the author's typed object. ``name`` is the connection's, None for an inline connection.
 
-    :raises InvalidConnection: if the model refuses them.
+    :raises InvalidConnection: if the model refuses the values.
     """
     try:
         return model.model_validate(values)
@@ -386,7 +395,7 @@ def connection_values(model: type[ConnectionType], values: Mapping[str, Any], na
 def check_reason(reason: object, *, has_evidence: bool, effect: str, idempotent_by: str | None) -> None:
     """Check the reason why an action has no evidence.
 
-    :raises ValueError: if it has evidence, is never in doubt, or the reason is too long.
+    :raises ValueError: if the action has evidence or is never in doubt, or the reason is too long.
     """
     if has_evidence:
         raise ValueError("it has evidence, and 'noEvidence' says why it has none")
@@ -399,7 +408,7 @@ def check_reason(reason: object, *, has_evidence: bool, effect: str, idempotent_
 def check_evidence(
     key: str, marker: Marker | None, evidence: Sequence[Evidence], reason: str | None, effect: str, idempotent_by: str | None
 ) -> None:
-    """Check marker and evidence of an action, or the reason why it has none, if it declares any.
+    """Check marker and evidence of an action, or the reason why it has none, if declared.
 
     :raises DeclarationError: if they are wrong.
     """
@@ -415,7 +424,7 @@ def check_evidence(
 
 
 Explain = Callable[[Exception, Any, Inputs | None], JackfieldError | None]
-"""Maps an exception, the open client and the inputs to an error with a code, or to None if the exception is unknown."""
+"""Function that maps an exception, the open client and the inputs to an error with a code, or to None if the exception is unknown."""
 
 Documents = Callable[[Mapping[str, Any], ConnectionType], Mapping[str, Any]]
-"""Maps the policy documents by name and the connection's values to the documents that this connector adds or replaces."""
+"""Function that maps the policy documents by name and the connection's values to the documents that this connector adds or replaces."""
