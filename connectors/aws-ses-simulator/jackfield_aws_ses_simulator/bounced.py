@@ -1,4 +1,4 @@
-"""The step of the tour in which a mail bounces: its event comes back through a topic and a queue, and the guard refuses the next send."""
+"""Step of the tour in which a mail bounces. Its event returns through a topic and a queue, and the guard refuses the next send."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BOUNCED = "aws_ses.bounced"
 
 
 def bounced(stage: Stage) -> Report:
-    """Set the events up, send to an address that bounces, let a worker read the event, and send to it again."""
+    """Run the step: set up events, send to an address that bounces, let a worker read the event, and send again."""
     with own_place(stage.aws) as place, receiving() as receiver:
         place.run("callbacks", "add", receiver.url, "--types", _BOUNCED, "--json")
         with place.opened() as jackfield:
@@ -46,7 +46,7 @@ def bounced(stage: Stage) -> Report:
 
 
 def _subscribed(place: Place, queue_url: str) -> dict[str, Any]:
-    """Subscribe to the queue, with a guard."""
+    """Add a subscription to the queue, with a guard; return it."""
     inputs = place.folder / "queue.json"
     inputs.write_text(json.dumps({"queueUrl": queue_url}), encoding="utf-8")
     words = ("--trigger", "aws-ses/mailQueue", "--connection", "demo", "--inputs", str(inputs), "--guard", "--json")
@@ -55,6 +55,6 @@ def _subscribed(place: Place, queue_url: str) -> dict[str, Any]:
 
 
 def _outcome(place: Place, played: Played) -> str:
-    """Return the outcome of the mail that a call sent."""
+    """Return the outcome of a call's mail, such as ``bounced``."""
     found = place.run("invocations", "show", played.result["meta"]["invocationId"], "--json")
     return str(found.get("outcome", ""))

@@ -1,4 +1,4 @@
-"""The step of the tour that queues a call, and has its end sent to a receiver: with a database and a worker of its own."""
+"""Step of the tour that queues a call, and reports its end to a receiver. It has a database and a worker of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _EXAMPLE = "list-identities.json"
 
 
 def told(stage: Stage) -> Report:
-    """Queue an example for a worker, and wait until its end has arrived."""
+    """Run the step: queue an example for a worker, and wait for the callback about its end."""
     with own_place(stage.aws) as place, receiving() as receiver:
         with place.opened() as jackfield:
             identifier = jackfield.enqueue((EXAMPLES / _EXAMPLE).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The step of the tour in which the answer to a send is lost: the doubt is settled by evidence, and the mail was sent once."""
+"""Step of the tour in which the answer to a send is lost. Evidence settles the doubt, and the mail is sent once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RESOLVED = "invocation.resolved"
 
 
 def doubtful(stage: Stage) -> Report:
-    """Let AWS take a mail and say nothing; let a worker read its event, which settles the doubt; then repeat the call."""
+    """Run the step: lose the answer to a send, let a worker settle the doubt by the mail's event, then repeat the call."""
     with own_place(stage.aws) as place, receiving() as receiver:
         place.run("settings", "set", "settle", "on", "--json")
         place.run("callbacks", "add", receiver.url, "--types", _RESOLVED, "--json")

@@ -23,19 +23,20 @@ from jackfield_aws_ses_simulator.aws.tenants import note_finding
 from jackfield_aws_ses_simulator.aws.zones import add_zone
 
 REGION = "eu-west-1"
-"""Identities are verified in this region only."""
+"""Region of the identities."""
 ZONES = ("example.com",)
 """Public hosted zones of Route 53."""
 _PEOPLE = ("ada", "alan", "barbara", "donald", "edsger", "frances", "grace", "joan", "katherine", "margaret", "niklaus")
 IDENTITIES = ("example.com", "newsletter@example.net", *(f"{name}@example.org" for name in _PEOPLE))
-"""A domain, whose addresses may all send, and twelve addresses: enough for three pages of five."""
+"""Verified identities: a domain, whose addresses may all send, and twelve addresses, enough for three pages of five."""
 _MANIFEST = json.loads(files("jackfield_aws_ses").joinpath("connector.json").read_text(encoding="utf-8"))
 _OF_PAGE = ("cloudwatch:*", "route53:*", "sns:*", "sqs:*")
 _ROWS = (*_MANIFEST["actions"], *_MANIFEST["triggers"])
 _DECLARED = (name for row in _ROWS for name in row.get("permissions", {}).get("aws:iam", ()))
 PERMISSIONS = tuple(sorted({"ses:GetAccount", *_OF_PAGE, *_DECLARED}))
-"""Permissions of the role: for the connector's actions and triggers, and ``ses:GetAccount`` for the connection test. The permissions for
-the services that the page 'Set SES up and watch it' calls by their own operations are included."""
+"""Permissions of the role: those of the connector's actions and triggers, of the page 'Set SES up and watch it', and ``ses:GetAccount`` for
+the connection test.
+"""
 
 _LOOPBACK = "127.0.0.1"
 _USER_ARN = f"arn:aws:iam::{NUMBER}:user/jackfield"
@@ -45,7 +46,7 @@ _OK = 200
 
 @dataclass(frozen=True, slots=True)
 class AnsweredCall:
-    """A request that AWS answered: the operation (``AssumeRole``) and the HTTP status."""
+    """Answered request: the operation (``AssumeRole``) and the HTTP status."""
 
     operation: str
     status: int
@@ -57,11 +58,11 @@ class AnsweredCall:
 
 
 class EmbeddedAws:
-    """An AWS account for experiments, alive during the ``with`` block.
+    """AWS account for experiments, served during the ``with`` block.
 
     The user may assume the role and nothing else. The role trusts that user with the External ID, and has ``permissions``. ``trusted_ids``
-    is a pattern of External IDs, since a demo has no one to edit a trust policy. The role trusts the first one that assumes it, too; so
-    does each role whose ARN begins with the role's and a hyphen. ``on_sent`` is called in a server thread for each accepted message;
+    is a pattern of External IDs, since a demo has no one to edit a trust policy. The role also trusts the first matching ID that assumes
+    it; so does each role whose ARN extends the role's by a hyphen. ``on_sent`` is called in a server thread for each accepted message;
     ``clock`` gives the seconds since the epoch, ``zones`` are the public hosted zones of Route 53.
     """
 
@@ -115,7 +116,7 @@ class EmbeddedAws:
         return not is_lost
 
     def lose_answer(self, operation: str) -> None:
-        """Carry the next call of an operation (``SendEmail``) out, and close its connection without an answer."""
+        """Carry out the next call of an operation (``SendEmail``), but close its connection without an answer."""
         self._loses = operation
 
     @property
@@ -134,7 +135,7 @@ class EmbeddedAws:
         note_finding(self._ledger, self.region, tenant, kind, impact, text, is_open=is_open)
 
     def count(self, operation: str, *, granted: bool = True) -> int:
-        """Count how often ``operation`` (``AssumeRole``) was granted, or refused."""
+        """Return how often ``operation`` (``AssumeRole``) was granted or, with ``granted`` False, refused."""
         return sum(call.operation == operation and call.granted is granted for call in self.calls)
 
     def connection_values(self) -> dict[str, str]:
@@ -150,7 +151,7 @@ class EmbeddedAws:
         }
 
     def environment(self) -> Mapping[str, str]:
-        """Return the variables that the examples' ``connections.yaml`` refers to, and the endpoint of all services."""
+        """Return the environment variables of the examples' ``connections.yaml``, and the endpoint of all services."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "DEMO_ROLE_ARN": self.role_arn,
@@ -161,7 +162,7 @@ class EmbeddedAws:
 
 
 def _alone() -> dict[str, str | None]:
-    """Return variables that let AWS clients reach loopback directly, whatever proxy, profile or AWS configuration this machine has."""
+    """Return environment variables with which AWS clients reach loopback directly; None unsets a variable of this machine."""
     proxies = {name: ",".join(filter(None, (os.environ.get(name), _LOOPBACK))) for name in ("NO_PROXY", "no_proxy")}
     files = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
     return {**proxies, **files, "AWS_PROFILE": None, "AWS_DEFAULT_PROFILE": None}

@@ -1,4 +1,4 @@
-"""Database, worker and receiver of callbacks that the last steps of the tour have for themselves."""
+"""Database, worker and receiver of callbacks for the last steps of the tour."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WITHIN = 60.0
 
 
 class Receiver:
-    """A receiver of callbacks on loopback, which keeps the first request."""
+    """Receiver of callbacks on loopback, which stores the last request."""
 
     def __init__(self) -> None:
         self.came = threading.Event()
@@ -35,14 +35,14 @@ class Receiver:
         self.url = ""
 
     def verifies(self, secret: str) -> bool:
-        """Return whether the request is signed with a secret, as Standard Webhooks say."""
+        """Return whether the request is signed with a secret, as Standard Webhooks specifies."""
         signed = f"{self.headers['webhook-id']}.{self.headers['webhook-timestamp']}.".encode() + self.body
         digest = hmac.digest(b64decode(secret.removeprefix("whsec_")), signed, hashlib.sha256)
         return hmac.compare_digest("v1," + b64encode(digest).decode(), self.headers["webhook-signature"])
 
     @property
     def event(self) -> dict[str, Any]:
-        """The event that came; empty if none did."""
+        """The received event; empty if none arrived."""
         found: dict[str, Any] = json.loads(self.body)
         return found
 
@@ -66,7 +66,7 @@ class Place:
         return json.loads(done.stdout)
 
     def work_until_told(self, receiver: Receiver) -> None:
-        """Run a worker until the receiver has a request, for a minute at most."""
+        """Run a worker until the receiver has a request, or for a minute."""
         worker = subprocess.Popen([sys.executable, "-m", "jackfield", "worker"], env=self.environment, stderr=subprocess.DEVNULL)
         try:
             receiver.came.wait(_WITHIN)
@@ -77,7 +77,7 @@ class Place:
 
 @contextmanager
 def own_place(aws: EmbeddedAws) -> Iterator[Place]:
-    """Yield an empty folder with a database that is not there yet."""
+    """Yield an empty folder, and the URL of a database that does not exist yet."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'jackfield.db'}"
         places = {"JACKFIELD_HOME": folder, "JACKFIELD_DATABASE_URL": url, "JACKFIELD_CONNECTIONS": str(EXAMPLES / "connections.yaml")}
@@ -86,7 +86,7 @@ def own_place(aws: EmbeddedAws) -> Iterator[Place]:
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:
-    """Receive callbacks until left."""
+    """Yield a receiver of callbacks that runs until the block ends."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):

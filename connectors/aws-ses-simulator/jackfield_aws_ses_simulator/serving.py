@@ -15,7 +15,7 @@ from jackfield_aws_ses_simulator.stage import EXAMPLES
 GENERATED = "jf-*"
 """Pattern of the External IDs that jackfield generates: the first role connection created in the console works without a trust policy."""
 _POLL = 0.5
-"""Seconds between checks, so that Windows also notices Ctrl-C."""
+"""Seconds between checks for a stop, so that Windows also notices Ctrl-C."""
 
 
 def serve(show: Show) -> int:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _LONGEST = 72
-"""Characters shown of a JSON string; an attachment has thousands."""
+"""Maximum characters printed of a JSON string; an attachment has thousands."""
 _WIDTH = 110
-"""Columns for an object or a list on one line."""
+"""Maximum columns of an object or a list that is printed on one line."""
 _LABEL = 12
 
 
 class Show:
-    """Printer to stdout. After its reader has closed the pipe it writes nothing, and the demo still succeeds.
+    """Printer to stdout. After its reader has closed the pipe, the printer writes nothing, and the demo still succeeds.
 
     ``lost`` is set if writing failed for another reason (a full disk); the demo fails then.
     """
@@ -118,7 +118,7 @@ def _console() -> Console | None:
 
 
 def folded(value: object, depth: int = 0) -> str:
-    """Format ``value`` as JSON with filled lines, so that more of it fits on a screen than with one line per member."""
+    """Format ``value`` as JSON with several members per line, so that more fits on a screen."""
     flat = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or not value or len(flat) + 2 * depth <= _WIDTH:
         return flat
@@ -133,7 +133,7 @@ def folded(value: object, depth: int = 0) -> str:
 
 
 def _filled(pieces: Iterable[str], width: int) -> Iterable[str]:
-    """Join neighbours that fit on one line; a multi-line piece stays alone."""
+    """Join neighbouring pieces that fit on one line; a multi-line piece stays alone."""
     line = ""
     for piece in pieces:
         joined = f"{line}, {piece}"

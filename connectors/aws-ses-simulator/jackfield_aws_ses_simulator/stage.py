@@ -18,14 +18,14 @@ EXAMPLES = Path(__file__).parent / "examples"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Outcome of a step: values to show with their names, messages that AWS received, and unmet expectations."""
+    """Outcome of a step: named values to print, messages that AWS received, and unmet expectations."""
 
     shown: tuple[tuple[str, Any], ...] = ()
     received: tuple[SentMessage, ...] = ()
     faults: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the members of a step's line."""
+        """Return the report as members of the step's JSON line."""
         received = {"received": [message_json(message) for message in self.received]} if self.received else {}
         return {"passed": not self.faults, **dict(self.shown), **received, **({"faults": list(self.faults)} if self.faults else {})}
 
@@ -68,13 +68,13 @@ def faults(expected: Mapping[str, bool]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The runtime and its AWS."""
+    """Stage of the tour's steps: the runtime and its simulated AWS."""
 
     jackfield: Jackfield
     aws: EmbeddedAws
 
     def play(self, name: str) -> Played:
-        """Run an example file."""
+        """Run an example file, and return its invocation, Result and messages."""
         text = (EXAMPLES / name).read_text(encoding="utf-8")
         before = len(self.aws.sent)
         result = self.jackfield.invoke(text).to_json()
@@ -83,7 +83,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the tour. ``example`` is the file that it runs, if any."""
+    """Step of the tour. ``example`` is its example file, if any."""
 
     key: str
     title: str
@@ -92,7 +92,7 @@ class Step:
 
 
 def message_json(message: SentMessage) -> dict[str, Any]:
-    """Return the message without its texts and the attachments' bytes."""
+    """Return a message as JSON, without its texts and the attachments' bytes."""
     members: dict[str, Any] = {
         "MessageId": message.message_id,
         "form": message.kind.title(),
@@ -111,7 +111,7 @@ def message_json(message: SentMessage) -> dict[str, Any]:
 
 
 def message_rows(message: SentMessage) -> Iterable[tuple[str, str]]:
-    """Return labels and non-empty values."""
+    """Return a message's fields as labels and values, without empty ones."""
     shown = message_json(message)
     bcc = "; ".join(shown.get("bcc", ()))
     rows = (

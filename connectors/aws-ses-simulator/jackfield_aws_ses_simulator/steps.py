@@ -22,9 +22,9 @@ _CONNECTION = "demo"
 _PAGE, _ALL, _PAGES = 5, 12, 3
 """Page size of the examples, email addresses in the local AWS simulator, and the resulting number of pages."""
 _FAULTY = {"/attachments/report.pdf/data", "/priority", "/subject", "/text", "/to/1", "/to/2"}
-"""Pointers of the faults in ``invalid-input.json``."""
+"""Expected pointers of the faults in ``invalid-input.json``."""
 _SESSIONS = 2
-"""Number of AssumeRole calls: one by the connection test, one for all invocations."""
+"""Expected number of AssumeRole calls: one by the connection test, one for all invocations."""
 
 
 def _installed(stage: Stage) -> Report:
@@ -184,7 +184,7 @@ STEPS = (
     Step("bounce", "A mail bounces: the event comes back, the recipient is suppressed, the next send is refused", bounced, BOUNCE),
     Step("doubt", "The answer to a send is lost: evidence settles the doubt, and nothing is sent twice", doubtful, LOST),
 )
-"""In the order of the tour."""
+"""Steps in the order of the tour."""
 
 _NEXT = """
 What to try next

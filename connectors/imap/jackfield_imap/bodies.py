@@ -1,4 +1,4 @@
-"""Texts and attachments of a message (RFC 2045 to 2049)."""
+"""Bodies and attachments of a message (RFC 2045 to 2049)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_imap.headers import decoded, raw_of, read
 
 _MOST_PARTS = 500
-"""Parts that are looked at: a message of a few bytes each could have many thousands."""
+"""Maximum number of a message's parts that are read: a long message could have many thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Part:
 
 
 def texts_of(message: Message) -> tuple[str | None, str | None]:
-    """Return the first plain text and the first HTML text that are no attachments; None for a missing one."""
+    """Return the first plain-text and the first HTML part that is no attachment; None for a missing one."""
     found: dict[str, str] = {}
     for part in _leaves(message):
         kind = part.get_content_type()
@@ -33,7 +33,7 @@ def texts_of(message: Message) -> tuple[str | None, str | None]:
 
 
 def attachments_of(message: Message) -> list[Part]:
-    """Return all parts other than the texts."""
+    """Return all parts other than the bodies."""
     taken: set[str] = set()
     found = []
     for part in _leaves(message):
@@ -46,7 +46,7 @@ def attachments_of(message: Message) -> list[Part]:
 
 
 def _leaves(message: Message) -> Iterator[Message]:
-    """Yield the parts that have no parts; a message that is attached is one."""
+    """Yield the parts without parts of their own. An attached message is yielded whole."""
     waiting, seen = [message], 0
     while waiting and seen < _MOST_PARTS:
         part, seen = waiting.pop(0), seen + 1

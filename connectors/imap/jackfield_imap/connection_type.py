@@ -44,16 +44,18 @@ class LoginType(ServerLogin):
     ca_certificate: str | None = authority_field()
 
     def session(self, guard: Guard, deadline: Deadline) -> Session:
-        """Connect."""
+        """Connect, without signing in."""
         return Session(self.address, Login(self.username, self.password), guard, deadline, starts_clear=self.start_tls)
 
     def account(self, client: ImapClient) -> tuple[str, Account]:
-        """Ask whether the server is there; nothing is read or changed."""
+        """Check that the server answers; read and change nothing."""
         client.read("NOOP", lambda server: server.noop())
         return "The server", Account(f"{self.username}@{self.address.place}", f"{self.username} at {self.hostname}")
 
     def refused_login(self, refusal: Refusal) -> JackfieldError:
-        """Return the error for a refused login. A server may repeat the command, so nothing of an unknown refusal is shown."""
+        """Return the error for a refused login. It does not quote an unknown refusal, since a server may repeat the command with the
+        password.
+        """
         if refusal.code in MEANINGS.rows:
             return MEANINGS.explain(Refusal(refusal.code, f"[{refusal.code}]"))
         return Unauthenticated("the server refused the login", sent=Sent.REFUSED, hint=LOGIN)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _APPENDED = re.compile(r"\[APPENDUID ([0-9]+) ([0-9]+)\]")
 _ID = "<jf1-{marker}@jackfield.invalid>"
-"""Message-ID of a draft: a program that sends the draft replaces it, or keeps it."""
+"""Template of a draft's Message-ID. A program that sends the draft keeps or replaces it."""
 _FOUND = {"$marker": {"text": "<{marker}@jackfield.invalid>"}}
 _ADDRESSES: dict[str, Any] = {"maxItems": 100, "items": {"type": "string", **TEXT}}
 _BODY = {"maxLength": 1_000_000}

@@ -25,12 +25,12 @@ _ROWS: dict[str, Meaning] = {
     "INUSE": (Unavailable, "the mailbox is in use", _LATER),
     "SERVERBUG": (Unavailable, "the server failed", _LATER),
 }
-"""Error, message and hint. A refused command has done nothing."""
+"""Error class, message and hint by response code. A refused command has done nothing."""
 MEANINGS = Meanings(_ROWS, (Rejected, "the server refused the command", "Check the inputs."))
 _CODE = re.compile(r"\[([A-Z]+)[ \]]")
 
 
 def refusal_of(text: str) -> Refusal:
-    """Return the refusal in an answer."""
+    """Parse the refusal in a server's answer."""
     found = _CODE.search(text)
     return Refusal("" if found is None else found[1], text)

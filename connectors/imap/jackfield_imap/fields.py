@@ -1,4 +1,4 @@
-"""Inputs that several actions have, and flags."""
+"""Inputs that several actions share, and names of flags."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ MOST_UIDS = 1000
 UID: dict[str, Any] = {"minimum": 1, "maximum": 2**32 - 1}
 KEYWORD: dict[str, Any] = {"type": "string", "pattern": "^[A-Za-z0-9$_.-]{1,64}$"}
 _SYSTEM = {"seen": b"\\Seen", "answered": b"\\Answered", "flagged": b"\\Flagged", "draft": b"\\Draft", "deleted": b"\\Deleted"}
-"""Flags that every server has (RFC 9051, section 2.3.2), by their names in inputs and outputs."""
+"""System flags (RFC 9051, section 2.3.2) by their names in inputs and outputs."""
 _NAMES = {flag.lower(): name for name, flag in _SYSTEM.items()}
 
 
 def mailbox_field(description: str = "The mailbox's name, as the server writes it.", default: Any = "INBOX") -> Any:
-    """Declare a mailbox."""
+    """Declare the input for a mailbox."""
     return Field(
         default,
         title="Mailbox",
@@ -29,7 +29,7 @@ def mailbox_field(description: str = "The mailbox's name, as the server writes i
 
 
 def uids_field(what: str) -> Any:
-    """Declare messages by UID."""
+    """Declare the input for messages' UIDs."""
     return Field(
         title="UIDs", description=f"UIDs of the messages {what}. Those that are not there are listed in the output.", examples=[[4711]],
         schema={"minItems": 1, "maxItems": MOST_UIDS, "items": {"type": "integer", **UID}},
@@ -37,7 +37,7 @@ def uids_field(what: str) -> Any:
 
 
 def validity_field() -> Any:
-    """Declare the validity under which UIDs were found."""
+    """Declare the input for the UID validity of the search that found the UIDs."""
     return Field(
         None, title="UID Validity", blank="absent", schema=UID,
         description="'uidValidity' of the search that found the UIDs: if the server has numbered messages anew since, nothing is done.",
@@ -45,10 +45,10 @@ def validity_field() -> Any:
 
 
 def flags_of(names: Iterable[str]) -> list[bytes]:
-    """Return flags by their names in inputs; other names are keywords."""
+    """Convert names in inputs to IMAP flags; a name of no system flag is a keyword."""
     return [_SYSTEM.get(name) or name.encode("ascii") for name in names]
 
 
 def names_of(flags: Iterable[bytes]) -> tuple[str, ...]:
-    """Return the names of flags, sorted."""
+    """Convert IMAP flags to their names in outputs, sorted."""
     return tuple(sorted(_NAMES.get(flag.lower()) or flag.decode("ascii", "replace") for flag in flags))

@@ -1,4 +1,4 @@
-"""Actions that flag, move and delete messages. A UID is given to one message only, so each of them may be repeated."""
+"""Actions that flag, move and delete messages. Each may be repeated, since a server never gives a UID to a second message."""
 
 from __future__ import annotations
 
@@ -123,9 +123,9 @@ def delete_messages(deleting: Deleting, client: ImapClient) -> Filed:
 
 
 def _require(server: Server, capability: str, what: str) -> None:
-    """Check that the server can do something.
+    """Check that the server has a capability.
 
-    :raises Rejected: if it cannot.
+    :raises Rejected: if it does not.
     """
     if not server.has_capability(capability):
         raise Rejected(f"the server cannot {what}", sent=Sent.REFUSED, hint="Use a mail program for it.")

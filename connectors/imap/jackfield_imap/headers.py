@@ -1,4 +1,4 @@
-"""Headers of mail as text: encoded words (RFC 2047) are decoded, and invalid ones become replacement characters."""
+"""Decoded mail headers: encoded words (RFC 2047) are decoded, and invalid bytes become replacement characters."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
 
 _LONGEST = 10_000
-"""Characters of a header that are read."""
+"""Maximum characters that are read of a header."""
 _MOST_ADDRESSES = 500
 
 
 def text_of(message: Message, name: str) -> str:
-    """Return a header's text; empty if there is none."""
+    """Return a header decoded; an empty string if it is missing."""
     return decoded(raw_of(message, name)).strip()
 
 
 def raw_of(message: Message, name: str) -> str:
-    """Return a header as it came, without line breaks; bytes that are no ASCII are read as UTF-8."""
+    """Return a header without decoding it and without line breaks. Bytes outside ASCII are read as UTF-8."""
     found = message.get(name)
     text = "" if found is None else str(found)[:_LONGEST]
     with suppress(UnicodeEncodeError):  # it has other characters already
@@ -29,12 +29,12 @@ def raw_of(message: Message, name: str) -> str:
 
 
 def whole(text: str) -> str:
-    """Return a text without halves of surrogate pairs, which some charsets can write."""
+    """Replace halves of surrogate pairs, which some charsets can encode."""
     return text.encode("utf-8", "replace").decode()
 
 
 def decoded(text: str) -> str:
-    """Decode a text's encoded words."""
+    """Decode the encoded words of a header."""
     try:
         parts = decode_header(text)
     except (HeaderParseError, ValueError):
@@ -43,7 +43,7 @@ def decoded(text: str) -> str:
 
 
 def read(content: bytes, charset: str | None) -> str:
-    """Return the text of bytes in a charset; in UTF-8 if there is none of that name."""
+    """Decode bytes in a charset, or in UTF-8 if the charset is unknown."""
     try:
         return whole(content.decode(charset or "utf-8", "replace"))
     except (LookupError, ValueError):
@@ -51,13 +51,13 @@ def read(content: bytes, charset: str | None) -> str:
 
 
 def addresses_of(message: Message, name: str) -> tuple[str, ...]:
-    """Return the addresses of a header, with their names: ``Ada <ada@example.com>``."""
+    """Return a header's addresses, with names where it has them: ``Ada <ada@example.com>``."""
     found = getaddresses([raw_of(message, name)])[:_MOST_ADDRESSES]
     return tuple(f"{decoded(name)} <{address}>" if name else address for name, address in found if address)
 
 
 def date_of(message: Message) -> str | None:
-    """Return when a message says that it was written, in RFC 3339, UTC; None if it does not say so."""
+    """Return the time of a message's ``Date`` header in RFC 3339, UTC; None if it is missing or invalid."""
     try:
         return moment(parsedate_to_datetime(raw_of(message, "Date")))
     except (TypeError, ValueError, OverflowError):
@@ -65,6 +65,6 @@ def date_of(message: Message) -> str | None:
 
 
 def moment(value: datetime) -> str:
-    """Return a time in RFC 3339, UTC."""
+    """Format a time in RFC 3339, UTC."""
     known = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     return known.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""The action ``listMailboxes``, and the opening of one mailbox."""
+"""The action ``listMailboxes``, and functions that open a mailbox."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jackfield_imap.session import Server
 
 _USES = (b"\\All", b"\\Archive", b"\\Drafts", b"\\Flagged", b"\\Junk", b"\\Sent", b"\\Trash")
-"""Purposes of mailboxes (RFC 6154)."""
+"""Special uses of mailboxes (RFC 6154)."""
 _CLOSED = b"\\Noselect"
 
 
@@ -62,10 +62,10 @@ def _mailbox(flags: Any, parted: Any, name: Any) -> Mailbox:
 
 
 def opened(server: Server, mailbox: str, *, validity: int | None = None, changes: bool = False) -> int:
-    """Open a mailbox for the next commands; ``changes`` are allowed or not. Return its UID validity.
+    """Open a mailbox for the next commands, read-only unless ``changes``; return its UID validity.
 
-    :raises NotFound: if there is none of this name.
-    :raises Conflict: if UIDs are not valid any more that were found under ``validity``.
+    :raises NotFound: if no mailbox has this name.
+    :raises Conflict: if the UID validity differs from ``validity``: the caller's UIDs are no longer valid.
     """
     found = int(server.opened(mailbox, changes=changes)[b"UIDVALIDITY"])
     if validity is not None and validity != found:
@@ -77,6 +77,6 @@ def opened(server: Server, mailbox: str, *, validity: int | None = None, changes
 
 
 def present(server: Server, uids: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the UIDs that are in the open mailbox."""
+    """Return those of ``uids`` that the open mailbox holds."""
     found = set(server.search(["UID", ",".join(map(str, uids))]))
     return tuple(uid for uid in uids if uid in found)

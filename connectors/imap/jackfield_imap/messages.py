@@ -25,7 +25,7 @@ _EXAMPLE = {
 }  # fmt: skip
 _MOST = 500
 _LONGEST = 15 * 1024 * 1024
-"""Bytes of a message that is read. Providers take 20 to 35 MB; attachments are a third larger in transport."""
+"""Maximum bytes of a message that is read. Providers accept 20 to 35 MB; encoding makes attachments a third larger."""
 
 
 def _text(title: str, description: str) -> Any:
@@ -131,7 +131,7 @@ def search_messages(query: Query, client: ImapClient) -> Found:
 
 
 def _criteria(query: Query) -> list[Any]:
-    """Return the words of a search (RFC 9051, section 6.4.4)."""
+    """Return the criteria of a SEARCH command (RFC 9051, section 6.4.4)."""
     words: list[Any] = ["NOT", "DELETED"]
     for key, value in (("FROM", query.from_), ("TO", query.to), ("SUBJECT", query.subject), ("TEXT", query.text)):
         words += [key, Value(value.encode())] if value else []

@@ -1,4 +1,4 @@
-"""One connection to a server, signed in. IMAPClient writes commands and reads answers; the socket under it is ours."""
+"""One connection to a server, signed in. IMAPClient writes commands and reads answers over jackfield's own socket."""
 
 # mypy: allow-subclassing-any
 from __future__ import annotations
@@ -23,27 +23,27 @@ T = TypeVar("T")
 _LEAVING_SECONDS = 2.0
 _REFUSES = frozenset({"NO", "BAD"})
 _CHANGES = re.compile(rb"[A-Z0-9]+ (?:UID )?(?:APPEND|STORE|MOVE|EXPUNGE)\b")
-"""Commands of actions that change something. All others may be sent again."""
+"""Commands that change something. All other commands may be repeated."""
 
 
 class Value(bytes):
-    """Text that a server searches for. It is written in quotes, or as a literal: bare, some texts are grammar (RFC 9051, section 9)."""
+    """Search text. It is quoted or sent as a literal, since a bare text could be read as grammar (RFC 9051, section 9)."""
 
 
 class _Protocol(imaplib.IMAP4):
-    """imaplib's connection over a socket that is open already."""
+    """imaplib's connection over an already open socket."""
 
     told = ""
-    """Status with which the server has ended the last command: OK, NO, BAD or any other text; empty until then."""
+    """Status that ended the last command: OK, NO, BAD or another text; empty while a command runs."""
     changing = False
-    """True once a changing command was begun."""
+    """True once a changing command was sent."""
 
     def __init__(self, sock: TimedSocket) -> None:
         self._open_socket = sock
         super().__init__("")
 
     def send(self, data: Any) -> None:
-        """Send a part of a command."""
+        """Send a part of a command, and record in ``changing`` whether the command changes something."""
         self.changing = self.changing or _CHANGES.match(data) is not None
         super().send(data)
 
@@ -68,7 +68,7 @@ class _Protocol(imaplib.IMAP4):
         return self._open_socket
 
     def begin_tls(self, encrypt: Callable[[], None]) -> tuple[str, list[Any]]:
-        """Begin TLS, and forget the server's earlier statements, which may be forged. Return the server's answer."""
+        """Begin TLS and return the server's answer. Capabilities from before are discarded, since they may be forged."""
         said: tuple[str, list[Any]] = self._simple_command("STARTTLS")
         if said[0] == "OK":
             encrypt()
@@ -78,7 +78,7 @@ class _Protocol(imaplib.IMAP4):
 
 
 class Server(IMAPClient):
-    """IMAPClient over an already open socket: actions send commands with it."""
+    """IMAPClient over an already open socket, by which actions send commands."""
 
     def __init__(self, sock: TimedSocket, hostname: str) -> None:
         self._open_socket = sock
@@ -88,12 +88,12 @@ class Server(IMAPClient):
 
     @property
     def refuses(self) -> bool:
-        """True if the server has refused the last command: other errors concern the content or form of its answer."""
+        """True if the server refused the last command. Other errors concern the content or form of its answer."""
         return self._imap.told in _REFUSES
 
     @property
     def changing(self) -> bool:
-        """True once a changing command was begun."""
+        """True once a changing command was sent."""
         return bool(self._imap.changing)
 
     @changing.setter
@@ -111,9 +111,9 @@ class Server(IMAPClient):
         return super()._raw_command(command, args, uid)
 
     def sign_in(self, login: Login) -> None:
-        """Sign in: with SASL's mechanism PLAIN, which takes any text (RFC 4616), or with LOGIN if the server lacks PLAIN.
+        """Sign in by SASL's PLAIN, which accepts any text (RFC 4616), or by LOGIN if the server lacks PLAIN.
 
-        :raises Unauthenticated: if LOGIN cannot send the text.
+        :raises Unauthenticated: if LOGIN cannot send the user name or password.
         """
         if self.has_capability("AUTH=PLAIN"):
             self.plain_login(login.username, login.password)
@@ -128,9 +128,9 @@ class Server(IMAPClient):
         self.login(f'"{user}"', login.password)  # imaplib quotes the password only
 
     def opened(self, mailbox: str, *, changes: bool) -> Any:
-        """Open a mailbox for the next commands; ``changes`` are allowed or not. Return the server's data about it.
+        """Open a mailbox for the next commands, read-only unless ``changes``; return the server's data about it.
 
-        :raises NotFound: if there is none of this name.
+        :raises NotFound: if no mailbox has this name.
         """
         try:
             return self.select_folder(mailbox, readonly=not changes)
@@ -145,13 +145,13 @@ class Server(IMAPClient):
             raise NotFound(text, sent=Sent.REFUSED, hint=hint) from None
 
     def begin_tls(self, encrypt: Callable[[], None]) -> None:
-        """Begin TLS, and read the server's capabilities again afterwards."""
+        """Begin TLS, and discard the capabilities that were read before it."""
         self._checkok("STARTTLS", *self._imap.begin_tls(encrypt))
         self._cached_capabilities = None
 
 
 class Session(ServerSession):
-    """Connection to one server, signed in. ``starts_clear``: TLS begins after the server's greeting."""
+    """Connection to one server, signed in. With ``starts_clear``, TLS begins after the server's greeting."""
 
     ends = (IMAPClientAbortError,)
     login_sent = False
@@ -164,13 +164,13 @@ class Session(ServerSession):
 
     @property
     def worn(self) -> bool:
-        """True if the session is closed, as after a command that failed in the middle: the next answer would be unknown."""
+        """True if the session is closed, as after a command that failed midway: the next answer could belong to it."""
         return self._is_closed
 
     def sign_in(self) -> None:
-        """Begin TLS where it is still to begin, and sign in.
+        """Begin TLS if the connection still needs it, and sign in.
 
-        :raises Refusal: if the server refuses that; JackfieldError if the connection ends.
+        :raises Refusal: if the server refuses the login; JackfieldError if the connection ends.
         """
         if self._starts_clear and self.address.tls != DISABLE:
             self.ask(self._encrypted, sent=Sent.NOTHING)
@@ -179,7 +179,7 @@ class Session(ServerSession):
         self.ask(lambda server: server.sign_in(self._login), sent=Sent.NOTHING)
 
     def stands(self) -> bool:
-        """Return True if the server answers. Answers name their commands, so a late one cannot be mistaken for another."""
+        """Return True if the server answers a NOOP. Answers name their command, so a late answer cannot be mistaken."""
         self.ask(lambda server: server.noop())
         return True
 
@@ -192,9 +192,9 @@ class Session(ServerSession):
             raise no_tls(str(error), self.address.place) from None
 
     def ask(self, work: Callable[[Server], T], *, sent: Sent = Sent.UNKNOWN) -> T:
-        """Let ``work`` send commands, and return its value.
+        """Run ``work`` with the server and return its value.
 
-        :raises Refusal: if the server refuses one of them.
+        :raises Refusal: if the server refuses a command.
         :raises JackfieldError: with ``sent``, if the connection ends or the deadline passes.
         """
         if self._server is not None:
@@ -206,19 +206,19 @@ class Session(ServerSession):
             return work(self._server)
 
     def refusal(self, error: Exception) -> Refusal | None:
-        """Return the refusal in the server's last answer."""
+        """Return the refusal in the server's last answer; None if ``error`` is no refusal."""
         if not isinstance(error, IMAPClientError) or isinstance(error, IMAPClientAbortError) or self._sock.failure is not None:
             return None
         refuses = _says_goodbye(error) if self._server is None else self._server.refuses
         return refusal_of(str(error)) if refuses else None
 
     def _weigh(self, reading: Reading) -> None:
-        """Record that nothing was changed if no changing command was begun."""
+        """Set the reading's ``sent`` to nothing if no changing command was sent."""
         if self._server is None or not self._server.changing:
             reading.sent = Sent.NOTHING
 
     def leave(self) -> None:
-        """Say goodbye, and close it."""
+        """Log out and close the session."""
         if self._server is not None and not self.worn:
             self.deadline = Deadline.after(min(_LEAVING_SECONDS, self.deadline.remaining()), self.deadline.clock)
             self.obeys = False
@@ -232,9 +232,9 @@ class Session(ServerSession):
 
 
 def _greeted(_server: Server) -> None:
-    """Do nothing: the greeting was read before."""
+    """Do nothing: opening a session reads the greeting."""
 
 
 def _says_goodbye(error: IMAPClientError) -> bool:
-    """Return True for the error of a greeting that refuses all clients."""
+    """Return True if a greeting refused the connection."""
     return any(isinstance(said, bytes) and said.startswith(b"* BYE") for said in error.args)

@@ -34,7 +34,7 @@ class Summary(Output):
 
 
 def members(message: Message, uid: int, facts: Mapping[bytes, Any]) -> dict[str, Any]:
-    """Return the members of a message's summary."""
+    """Return a message's summary as the members of ``Summary``. ``facts`` are the server's data about it."""
     received = facts.get(b"INTERNALDATE")
     return {
         "uid": uid,
@@ -51,7 +51,7 @@ def members(message: Message, uid: int, facts: Mapping[bytes, Any]) -> dict[str,
 
 
 def summaries(server: Server, uids: Sequence[int]) -> tuple[Summary, ...]:
-    """Return the summaries of messages in the open mailbox, in this order. One that was deleted meanwhile is left out."""
+    """Return the summaries of messages in the open mailbox, in the order of ``uids``. Messages deleted meanwhile are left out."""
     found = server.fetch(uids, [*FACTS, _HEADERS])
     return tuple(Summary(**members(_head(found[uid]), uid, found[uid])) for uid in uids if uid in found)
 

@@ -16,18 +16,18 @@ from jackfield_sql.rows import MOST_ROWS, Collected, Rows, unique_names
 from jackfield_sql.statements import Unfit, bad_parameter, check_statement
 
 _MODE = "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
-"""Strict, as both servers are by default: a value that does not fit is refused instead of changed."""
+"""Strict SQL mode, the default of both servers: a value that does not fit is refused instead of changed."""
 _NOT_ROLLED_BACK = 1196
-"""ER_WARNING_NOT_COMPLETE_ROLLBACK: a table that knows no transactions was changed."""
+"""ER_WARNING_NOT_COMPLETE_ROLLBACK: the rollback did not undo changes to a non-transactional table."""
 _KEPT = "; what it changed in tables that know no transactions stays"
 _AHEAD = 0.1
-"""Part of the time that is left for the server's refusal of a statement that takes too long, at most ``_MOST_AHEAD`` seconds."""
+"""Share of the remaining time, at most ``_MOST_AHEAD`` seconds, by which the server's time limit lies before the deadline."""
 _MOST_AHEAD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """Outcome of a statement that was committed, and the first ID that it generated; 0 for none."""
+    """Outcome of a committed statement, and the first ID that it generated (0 for none)."""
 
     rows: Rows
     last_id: int
@@ -40,9 +40,9 @@ class MysqlClient(SessionClient[Session]):
     meanings = MEANINGS
 
     def read(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Rows:
-        """Run a statement in a transaction that cannot change data, and return its rows.
+        """Run a statement in a transaction that cannot change data; return at most ``most`` rows.
 
-        :raises JackfieldError: if the server refuses it or is not reached; nothing was changed.
+        :raises JackfieldError: if the server refuses the statement or is not reached; nothing was changed.
         """
         check_statement(statement)
         check_reads(statement)
@@ -60,7 +60,7 @@ class MysqlClient(SessionClient[Session]):
     def change(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Committed:
         """Run a statement in a transaction of its own, and commit it.
 
-        :raises JackfieldError: with ``sent``: unknown if the answer to the statement or its commit is lost. Tables without transactions
+        :raises JackfieldError: with ``sent`` unknown if the answer to the statement or its commit is lost. Tables without transactions
             change before the commit, and no server reports on a commit afterwards.
         """
         check_statement(statement)
@@ -76,7 +76,9 @@ class MysqlClient(SessionClient[Session]):
         return self.used("statement", run, safe=False, obeys=True)
 
     def refused(self, refusal: Refusal, session: Session) -> JackfieldError:
-        """Roll back a refused statement, and return the error: with ``sent`` unknown if a part stays, or its state is unknown."""
+        """Roll back a refused statement and return its error. ``sent`` is unknown if some changes remain, or if the rollback's outcome is
+        unknown.
+        """
         try:
             with session.reading(Sent.UNKNOWN):
                 session.run("ROLLBACK", Sent.UNKNOWN)
@@ -89,7 +91,7 @@ class MysqlClient(SessionClient[Session]):
 
 
 def _begin(session: Session, mode: str) -> None:
-    """Begin a transaction.
+    """Begin a transaction whose statements end shortly before the deadline.
 
     :raises JackfieldError: if the server refuses it; nothing was done.
     """
@@ -104,7 +106,7 @@ def _begin(session: Session, mode: str) -> None:
 
 
 def _variables(statement: str, parameters: Sequence[Any]) -> str:
-    """Return the statement that gives the caller's statement and parameters to the server, as values.
+    """Return the SET statement that stores the caller's statement and parameters in user variables.
 
     :raises InvalidInput: if a parameter cannot be sent.
     """
@@ -118,8 +120,9 @@ def _variables(statement: str, parameters: Sequence[Any]) -> str:
 
 
 def _run(session: Session, variables: str, count: int, most: int, *, drains: bool) -> Rows:
-    """Let the server prepare and execute the caller's statement: it distinguishes placeholders from texts, and accepts no second
-    statement."""
+    """Let the server prepare and execute the caller's statement. Its parser tells placeholders from strings and refuses a
+    second statement.
+    """
     session.run(variables)
     session.run("PREPARE jackfield FROM @jackfield")
     using = f" USING {', '.join(f'@jackfield{place}' for place in range(count))}" if count else ""
@@ -141,7 +144,7 @@ def _run(session: Session, variables: str, count: int, most: int, *, drains: boo
 def _commit(session: Session) -> None:
     """Commit.
 
-    :raises JackfieldError: with ``sent``: unknown if it is not answered.
+    :raises JackfieldError: with ``sent`` unknown if the answer is lost.
     """
     try:
         session.commit()

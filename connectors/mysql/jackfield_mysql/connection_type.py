@@ -39,11 +39,11 @@ class Password(ServerLogin):
     ca_certificate: str | None = authority_field()
 
     def session(self, guard: Guard, deadline: Deadline) -> Session:
-        """Connect."""
+        """Connect, without signing in."""
         return Session(self.address, Login(self.username, self.password, self.database), guard, deadline)
 
     def account(self, client: MysqlClient) -> tuple[str, Account]:
-        """Ask who and where we are."""
+        """Read the user, the database and the server's version."""
         (row,) = client.read("SELECT CURRENT_USER() AS who, DATABASE() AS db, VERSION() AS version").rows
         who, database, version = (str(row[name]) for name in ("who", "db", "version"))
         account = Account(f"{who} {self.address.place}/{database}", f"{who.partition('@')[0]} at {self.hostname}, database {database}")

@@ -40,18 +40,18 @@ _ROWS: dict[tuple[int, ...], Meaning] = {
     (1295,): (Rejected, "the server does not take this statement from a connector", "Use another client for it."),
     (1064, 1065, 1149): (Rejected, "the server cannot read the statement", "Check the statement. It may only be one."),
 }
-"""Error, message and hint, by error numbers."""
+"""Error class, message and hint by error number."""
 MEANINGS = Meanings(
     {str(number): meaning for numbers, meaning in _ROWS.items() for number in numbers},
     (Rejected, "the server refused the statement", "Check the statement and the values."),
 )
 ENDS = frozenset({"1053", "1317", "1927", "1077"})
-"""Refusals by which a connection ends: after a COMMIT, they leave its outcome unknown."""
+"""Error numbers of refusals that end a connection. As the answer to a COMMIT, they leave its outcome unknown."""
 _WRONG_COUNT = "1210"
 
 
 def refused(refusal: Refusal, sent: Sent = Sent.REFUSED) -> JackfieldError:
-    """Return the error for a refusal. ``sent`` is unknown where a part of the statement may stay."""
+    """Return the error for a refusal. ``sent`` is unknown if a part of the statement may remain."""
     if refusal.code == _WRONG_COUNT:
         text = "must be one for each ? of the statement"
         return InvalidInput("the parameters do not fit the statement", details=[Detail("/parameters", text)], sent=Sent.REFUSED)
@@ -59,5 +59,5 @@ def refused(refusal: Refusal, sent: Sent = Sent.REFUSED) -> JackfieldError:
 
 
 def not_reading(text: str) -> JackfieldError:
-    """Return the error for a statement that does more than read."""
+    """Return the error for a statement that reads and changes, or chooses a database. ``text`` gives the reason."""
     return Rejected(f"the statement does more than read: {text}", sent=Sent.NOTHING, hint="Use the action executeStatement.")

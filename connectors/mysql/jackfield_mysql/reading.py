@@ -1,7 +1,7 @@
-"""Statements that read. A read-only transaction keeps tables from changing; other changes are refused by the statement's words.
+"""Check that a statement only reads. A read-only transaction protects tables; keywords reveal other changes.
 
-A word is read as the server does (MariaDB's documentation, "Comment Syntax", "Identifier Names"); statements are sent with a ``sql_mode``
-in which a backslash escapes and double quotes are strings.
+Keywords are found by the server's lexical rules (MariaDB's documentation, "Comment Syntax", "Identifier Names"). The ``sql_mode`` of each
+session makes a backslash an escape, and double quotes strings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DATABASE = "USE"
 
 
 def check_reads(statement: str) -> None:
-    """Check that a statement begins like a reading statement, and writes no file.
+    """Check that a statement begins with a reading keyword and writes no file.
 
     :raises Rejected: otherwise; nothing was sent.
     """
@@ -34,7 +34,7 @@ def check_reads(statement: str) -> None:
 
 
 def check_stays(statement: str) -> None:
-    """Check that a statement does not choose another database: the next call over the connection would use it.
+    """Check that a statement does not select another database, which the session's next call would use.
 
     :raises Rejected: otherwise; nothing was sent.
     """
@@ -43,7 +43,7 @@ def check_stays(statement: str) -> None:
 
 
 def _words(statement: str) -> list[str]:
-    """Return the words outside of strings, quoted names and comments, in capitals.
+    """Return the words outside strings, quoted names and comments, in capitals.
 
     :raises Rejected: for a comment that the server executes.
     """

@@ -22,7 +22,7 @@ class UpsertRows(Inputs):
     )
 
     def rules(self) -> Iterable[Detail]:
-        """Yield the fault of more values than one statement takes."""
+        """Yield a fault if the rows have more values than one statement allows."""
         return too_many(self.rows)
 
     def statement(self, conflict: str) -> tuple[str, list[Any]]:

@@ -1,4 +1,4 @@
-"""One connection to a server, signed in. PyMySQL speaks the protocol; the socket under it is ours, and every wait ends at the deadline."""
+"""One connection to a server, signed in. PyMySQL speaks the protocol over jackfield's own socket; every wait ends at the deadline."""
 
 # mypy: allow-subclassing-any
 from __future__ import annotations
@@ -18,30 +18,30 @@ from jackfield.connector.timed_socket import TimedSocket
 from jackfield_mysql.values import READERS
 
 _CLIENT_ERRORS = range(2000, 3000)
-"""Error numbers that clients give (MySQL's documentation, "Client Error Message Reference")."""
+"""Error numbers of client errors (MySQL's documentation, "Client Error Message Reference")."""
 _NO_TLS = "SSL is required"
 _MOST_COLUMNS = 4096
-"""Columns of a result, as servers have at most (MySQL's documentation, "Column Count Limits"). Each is an object, however short it is
-sent."""
+"""Maximum columns of a result, the servers' own limit (MySQL's documentation, "Column Count Limits"). Each column becomes an object."""
 _RESET = 0x1F
-"""COM_RESET_CONNECTION: variables, transactions, locks and temporary tables of the call before are gone."""
+"""COM_RESET_CONNECTION: discards variables, transactions, locks and temporary tables of the previous call."""
 Row = tuple[Any, ...]
 _QUICK, _QUICK_DONE = "caching_sha2_password", b"\x01\x03"
 _PROOFS = ("mysql_native_password", "client_ed25519")
-"""Logins that prove knowledge of the password without sending it: with the quick path of ``caching_sha2_password``, an unverified server
-gets no others. PyMySQL's other logins, present and future, are refused."""
+"""Authentication plugins that prove knowledge of the password without sending it. An unverified server gets only these and the fast path of
+``caching_sha2_password``; every other plugin of PyMySQL is refused.
+"""
 _UNNAMED = ""
-"""Login of a greeting that names none: PyMySQL answers it as it does ``mysql_native_password``."""
+"""Plugin name of a greeting that names none: PyMySQL answers it as it does ``mysql_native_password``."""
 
 
 class _Refuse:
-    """Login that may show the password to a server that was not verified."""
+    """Authentication plugin that refuses: it may show the password to an unverified server."""
 
     def __init__(self, link: Any) -> None:
         self._link = link
 
     def authenticate(self, _packet: Any) -> Any:
-        """Refuse the sign-in.
+        """Refuse the login.
 
         :raises Refusal: always.
         """
@@ -49,10 +49,12 @@ class _Refuse:
 
 
 class _Quick(_Refuse):
-    """``caching_sha2_password`` as far as it proves that the password is known. Of a server that has not cached it, it asks for more."""
+    """Fast path of ``caching_sha2_password``, which proves knowledge of the password. A server without a cached hash asks for
+    the password.
+    """
 
     def authenticate(self, packet: Any) -> Any:
-        """Answer a switch with the proof, and return the packet that ends the login.
+        """Answer the server's challenge with the proof, and return the packet that ends the login.
 
         :raises Refusal: if the server asks for the password.
         """
@@ -67,30 +69,30 @@ class _Quick(_Refuse):
 
 
 class _Unverified(dict[str, type[_Refuse] | None]):
-    """PyMySQL's logins by name, for an unverified server; None for logins that PyMySQL may answer by itself."""
+    """PyMySQL's authentication plugins by name, for an unverified server; None for plugins that PyMySQL implements safely."""
 
     def __init__(self) -> None:
         super().__init__({_QUICK: _Quick, **dict.fromkeys(_PROOFS)})
 
     def get(self, name: str | bytes, _default: Any = None) -> Any:  # PyMySQL asks for bytes, and for text then
-        """Return the implementation of a login."""
+        """Return a plugin's class; ``_Refuse`` for an unknown name."""
         return dict.get(self, name.decode("ascii", "replace") if isinstance(name, bytes) else name, _Refuse)
 
 
 class _Tls:
-    """PyMySQL's TLS context: it encrypts our socket in place."""
+    """PyMySQL's TLS context, which encrypts jackfield's socket in place."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
 
     def wrap_socket(self, sock: TimedSocket, server_hostname: str) -> TimedSocket:
-        """Begin TLS."""
+        """Begin TLS and return the socket."""
         sock.encrypt(self._context, server_hostname)
         return sock
 
 
 class _Result(MySQLResult):
-    """PyMySQL's result, which makes as many columns as a server says that there are."""
+    """PyMySQL's result with a limit: without it, PyMySQL creates as many columns as the server announces."""
 
     def _get_descriptions(self) -> None:
         if not 0 < self.field_count <= _MOST_COLUMNS:
@@ -99,7 +101,7 @@ class _Result(MySQLResult):
 
 
 class _Link(Connection):
-    """PyMySQL's connection, over a socket that is open already."""
+    """PyMySQL's connection over an already open socket."""
 
     def __init__(self, address: Address, login: Login) -> None:
         verified, trust = address.tls == VERIFY, address.trust()
@@ -127,7 +129,7 @@ class _Link(Connection):
 
     @property
     def login_sent(self) -> bool:
-        """True from the login to the answer that ends it."""
+        """True from sending the login until its final answer."""
         return self._asked and (self.ctx is None or self._secure)
 
     def _get_server_information(self) -> None:
@@ -142,7 +144,7 @@ class _Link(Connection):
 
 
 class Session(ServerSession):
-    """Connection to one server. ``warnings`` are the last statement's."""
+    """Connection to one server, signed in. ``warnings`` is the number of the last statement's warnings."""
 
     def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline) -> None:
         self._link = _Link(address, login)
@@ -158,24 +160,24 @@ class Session(ServerSession):
 
     @property
     def is_mariadb(self) -> bool:
-        """True for MariaDB, whose variables have other names."""
+        """True for MariaDB, whose time limit is another variable."""
         return "mariadb" in str(self._link.server_version).lower()
 
     @property
     def login_sent(self) -> bool:
-        """True from the login to the answer that ends it."""
+        """True from sending the login until its final answer."""
         return self._link.login_sent
 
     def sign_in(self) -> None:
         """Encrypt and sign in.
 
-        :raises Refusal: if the server refuses the login; JackfieldError if it is lost.
+        :raises Refusal: if the server refuses the login; JackfieldError if the connection ends.
         """
         with self.reading(Sent.NOTHING):
             self._link.connect(self._sock)
 
     def stands(self) -> bool:
-        """Return True once the session has dropped the state of the last call: variables, locks, temporary tables."""
+        """Reset the server's state of the session (variables, locks, temporary tables); return False if unexpected bytes have arrived."""
         if not self.is_quiet:
             return False
         with self.reading(Sent.NOTHING):
@@ -184,9 +186,9 @@ class Session(ServerSession):
         return True
 
     def refusal(self, error: Exception) -> Refusal | None:
-        """Return the refusal in an error of the server; after any other error the connection is unusable.
+        """Return the server's refusal in an error of PyMySQL; None if the error makes the session unusable.
 
-        :raises JackfieldError: if the server does not speak TLS.
+        :raises JackfieldError: if the server does not support TLS.
         """
         if not isinstance(error, Error):
             return None
@@ -198,7 +200,7 @@ class Session(ServerSession):
         return None
 
     def run(self, statement: str, sent: Sent = Sent.NOTHING) -> list[Row]:
-        """Run a statement of our own, and return its rows. ``sent`` is the state of the request if the answer is lost.
+        """Run one of jackfield's own statements and return its rows. ``sent`` is the state of the request if the answer is lost.
 
         :raises Refusal: if the server refuses it; JackfieldError if the connection ends or the deadline passes.
         """
@@ -209,15 +211,15 @@ class Session(ServerSession):
     def commit(self) -> None:
         """Commit.
 
-        :raises Refusal: as ``run`` does.
+        :raises Refusal: if the server refuses the commit; JackfieldError, with ``sent`` unknown, if its answer is lost.
         """
         with self.reading(Sent.UNKNOWN):
             if self.execute("COMMIT", Sent.UNKNOWN, _ignored):
                 raise ValueError  # rows confirm nothing
 
     def execute(self, statement: str, sent: Sent, keep: Callable[[Row], bool | None]) -> tuple[str, ...]:
-        """Run a statement, and return the names of its columns. Its rows go to ``keep`` as they arrive; once ``keep`` returns True, it
-        wants no more of them, and the session is closed. Of several results, the first one with columns counts.
+        """Run a statement, pass its rows to ``keep`` as they arrive, and return the names of its columns. The session closes once ``keep``
+        returns True. Of several results, the first one with columns counts.
 
         :raises Refusal: as ``run`` does.
         """
@@ -255,4 +257,4 @@ class Session(ServerSession):
 
 
 def _ignored(_row: Row) -> None:
-    """Accept an unrequested row."""
+    """Ignore a row."""

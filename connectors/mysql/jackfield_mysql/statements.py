@@ -31,7 +31,7 @@ class Changed(FoundRows):
 
 
 def changed(outcome: client.Committed) -> Changed:
-    """Return the outcome of a statement as an output."""
+    """Convert the outcome of a statement to an output."""
     return Changed(**found(outcome.rows), affected=outcome.rows.affected, last_id=outcome.last_id or None)
 
 

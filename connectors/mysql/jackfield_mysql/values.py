@@ -1,4 +1,4 @@
-"""JSON values as literals of the server, and its texts as JSON values.
+"""Conversion of JSON values to the server's literals, and of column values to JSON.
 
 A value reaches the server in a user variable, so it is never a part of the statement; texts and bytes are written in hexadecimal. Numbers
 that JSON cannot hold without loss (DECIMAL) are text; dates and times are ISO 8601, TIMESTAMP in UTC; bytes are base64.
@@ -22,7 +22,7 @@ _BYTES = "base64"
 def literal(value: Any) -> str:
     """Return the literal of a JSON value; ``{"base64": "…"}`` represents bytes.
 
-    :raises Unfit: if it has none.
+    :raises Unfit: if the value cannot be encoded.
     """
     if value is None:
         return "NULL"
@@ -38,7 +38,7 @@ def literal(value: Any) -> str:
 
 
 def text_literal(text: str) -> str:
-    """Return the literal of a text.
+    """Return a text's literal.
 
     :raises Unfit: if UTF-8 cannot encode the text.
     """
@@ -46,12 +46,12 @@ def text_literal(text: str) -> str:
 
 
 def json_value(value: Any) -> Any:
-    """Return a column's value for JSON: bytes, which have no character set, as base64."""
+    """Return a column's value for JSON, with bytes in base64."""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 def size_of(value: Any) -> int:
-    """Return the bytes that a value takes, about."""
+    """Estimate the bytes of a value."""
     return len(value) if isinstance(value, str | bytes) else 8
 
 
@@ -65,4 +65,4 @@ READERS: Mapping[int, Callable[[Any], Any]] = {
     FIELD_TYPE.TIMESTAMP: lambda text: f"{_moment(text)}Z",
     FIELD_TYPE.JSON: json_of, FIELD_TYPE.BIT: lambda raw: int.from_bytes(raw, "big"),
 }  # fmt: skip
-"""Readers of a column's text, by its type; all others stay as they are."""
+"""Converters of a column's text, by its type; texts of other types stay unchanged."""

@@ -17,10 +17,10 @@ _SETTINGS = (
     "SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'iso_8601'; SET LOCAL TimeZone = 'UTC'; SET LOCAL bytea_output = 'hex'; "
     "SET LOCAL extra_float_digits = 1; "
 )
-"""In each transaction, since a pooler between us and the server keeps none that outlast it."""
+"""SQL for each transaction's settings: a pooler between jackfield and the server may drop settings of a session."""
 T = TypeVar("T")
 _PAUSE_SECONDS = 0.2
-"""Pause between two questions whether a transaction has ended."""
+"""Seconds between two queries for the state of a transaction."""
 
 
 class PostgresClient(SessionClient[Session]):
@@ -30,9 +30,9 @@ class PostgresClient(SessionClient[Session]):
     meanings = MEANINGS
 
     def read(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Rows:
-        """Run a statement in a transaction that cannot change data, and return its rows.
+        """Run a statement in a transaction that cannot change data; return at most ``most`` rows.
 
-        :raises JackfieldError: if the server refuses it or is not reached; nothing was changed.
+        :raises JackfieldError: if the server refuses the statement or is not reached; nothing was changed.
         """
         check_statement(statement)
 
@@ -52,7 +52,8 @@ class PostgresClient(SessionClient[Session]):
 
         If the answer to the commit is lost, the server is asked for the outcome of the transaction over another connection.
 
-        :raises JackfieldError: with ``sent``: nothing before the commit, unknown if neither the commit nor the question was answered.
+        :raises JackfieldError: with ``sent`` nothing before the commit; unknown if neither the commit nor the query for its outcome was
+            answered.
         """
         check_statement(statement)
 
@@ -78,9 +79,10 @@ class PostgresClient(SessionClient[Session]):
             self._settle(transaction, session.deadline, doubt)
 
     def _settle(self, transaction: str, deadline: Deadline, doubt: JackfieldError) -> None:
-        """Return if a transaction was committed whose commit was not answered.
+        """Return normally if the transaction of an unanswered commit was committed.
 
-        :raises JackfieldError: if it was not committed (nothing sent); ``doubt``, if the server does not know or cannot be asked.
+        :raises JackfieldError: with ``sent`` nothing if it was rolled back; ``doubt`` if the server does not know the outcome or does
+            not answer.
         """
         state = self._outcome(transaction, deadline)
         if state == "aborted":
@@ -89,7 +91,9 @@ class PostgresClient(SessionClient[Session]):
             raise doubt
 
     def _outcome(self, transaction: str, deadline: Deadline) -> str:
-        """Ask for the outcome of a transaction; return an empty text if the server does not know it, or cannot be asked in time."""
+        """Return PostgreSQL's state of a transaction (``committed``, ``aborted``); empty if the server does not know it or does not answer
+        in time.
+        """
         state = ""
         try:
             while deadline.remaining() > 0:
@@ -108,7 +112,9 @@ class PostgresClient(SessionClient[Session]):
         return state
 
     def _in_transaction(self, step: str, mode: str, first: str, work: Callable[[Session, str], T]) -> T:
-        """Run ``work`` in a transaction, with the value of ``first``. Beginning it also checks whether an idle session is alive."""
+        """Run ``work`` in a transaction, with the value of the query ``first``. Beginning it also checks whether an idle
+        session is alive.
+        """
         begun: list[str] = []
 
         def begin(session: Session) -> bool:
@@ -166,7 +172,9 @@ def _read(found: Collected[Row], described: Sequence[Column], affected: int, ele
 
 
 def _elements(session: Session, oids: Sequence[int]) -> Callable[[int], int | None]:
-    """Return a function for the type of an array's elements; the server is asked for types that are not built in, once."""
+    """Return a function from an array type to its element type, None for another type. Types that are not built in are read from the server
+    once.
+    """
     unknown = [oid for oid in {*oids} if oid >= BUILT_IN and oid not in session.types]
     if unknown:
         asked = ",".join(str(oid) for oid in unknown)

@@ -39,11 +39,11 @@ class Password(ServerLogin):
     ca_certificate: str | None = authority_field()
 
     def session(self, guard: Guard, deadline: Deadline) -> Session:
-        """Begin to connect."""
+        """Begin to connect, without waiting."""
         return Session(self.address, Login(self.username, self.password, self.database), guard, deadline)
 
     def account(self, client: PostgresClient) -> tuple[str, Account]:
-        """Ask who and where we are."""
+        """Read the user, the database and the server's version."""
         asked = "SELECT current_user AS who, current_database() AS database, current_setting('server_version') AS version"
         (row,) = client.read(asked).rows
         who, database, version = (str(row[name]) for name in ("who", "database", "version"))

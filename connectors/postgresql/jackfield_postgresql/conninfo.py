@@ -1,4 +1,4 @@
-"""libpq's settings for one server and login, with nothing that this machine has for itself."""
+"""libpq's settings for one server and login, independent of this machine's files and environment."""
 
 from __future__ import annotations
 
@@ -19,32 +19,31 @@ from jackfield.connector.servers import Address, lost, trusting
 from jackfield.connector.sessions import Login
 
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
-"""Files in which Linux distributions and BSDs keep their trusted authorities."""
+"""Files in which Linux distributions and BSDs store their trusted authorities."""
 _NO_FILE = os.path.join(os.devnull, "none")
-"""With a file that exists, ``require`` would check certificates, too ("SSL Support")."""
+"""Path of no file, for ``sslrootcert``: with an existing file, ``require`` would check certificates ("SSL Support")."""
 _MODES = {"verify": "verify-full", "encrypt": "require", "disable": "disable"}
 _LOGINS = {"verify": "password,md5,scram-sha-256,none", "encrypt": "scram-sha-256,none", "disable": "scram-sha-256,none"}
-"""Without a verified server the password itself never leaves, whatever a server asks for (SCRAM proves that it is known)."""
+"""Authentication methods by TLS mode. An unverified server never gets the password: SCRAM proves knowledge of it."""
 
 
 _UNSET = {"connect_timeout": "0", "min_protocol_version": "3.0", "max_protocol_version": "3.0"}
-"""Values of settings that have no default of their own, and may not be empty."""
+"""Neutral values of settings whose empty value libpq refuses."""
 _SERVICE = "service"
-"""Parameter that names a section of a file of this machine, which sets parameters without a variable or given value. It cannot be turned
-off."""
+"""Setting that is left out: it names a section of this machine's service file, and libpq cannot turn it off."""
 
 
 @cache
 def _unset() -> dict[str, str]:
-    """Return all of libpq's settings that it would read from variables of the environment, as if there were none."""
+    """Return neutral values for all settings that libpq would read from environment variables."""
     known = ((one.keyword.decode(), one) for one in pq.Conninfo.get_defaults() if one.envvar)
     return {name: _UNSET.get(name, (one.compiled or b"").decode()) for name, one in known if name != _SERVICE}
 
 
 def settings(address: Address, login: Login, guard: Guard, authority: str) -> bytes:
-    """Return libpq's settings. libpq's own use of this machine's files and environment is turned off.
+    """Return libpq's connection string. It disables libpq's own use of this machine's files and environment.
 
-    :raises JackfieldError: if the guard does not permit the server, or its name cannot be found.
+    :raises JackfieldError: if the guard refuses the server, or its name cannot be resolved.
     """
     try:
         addresses = [*dict.fromkeys(_numeric(one) for _, one in guard.resolve(address.hostname, address.port, "/hostname"))]
@@ -73,9 +72,9 @@ def settings(address: Address, login: Login, guard: Guard, authority: str) -> by
 
 @contextmanager
 def authority_file(address: Address) -> Iterator[str]:
-    """Return the path of a file with the authorities that may have signed the server's certificate.
+    """Yield the path of a file with the authorities that may sign the server's certificate.
 
-    :raises InvalidConnection: if the connection's own is none.
+    :raises InvalidConnection: if the connection's own authority is no certificate.
     """
     if address.tls != "verify" or address.authority is None:
         yield _NO_FILE if address.tls != "verify" else _machine_authorities()
@@ -93,7 +92,7 @@ def _machine_authorities() -> str:
 
 
 def _numeric(address: Sequence[object]) -> str:
-    """Return the address that ``Guard.resolve`` has checked, for ``hostaddr``."""
+    """Return the resolved address in the form of ``hostaddr``, with the scope of a link-local IPv6 address."""
     host = str(address[0])
     scope = address[3] if len(address) == 4 and address[3] else None
     return f"{host}%{socket.if_indextoname(int(str(scope)))}" if scope and "%" not in host else host

@@ -13,7 +13,7 @@ _LOGIN = (
     ("no password supplied", "28P01"),
     ('database "', "3D000"),
 )
-"""Phrases of a refused login, for which libpq passes on no SQLSTATE."""
+"""Phrases of refused logins, with their SQLSTATE: libpq does not pass it on."""
 _ROWS: dict[str, Meaning] = {
     "28": (Unauthenticated, "the server refused the login", "Check user name, password and database, and the server's pg_hba.conf."),
     "3D": (NotFound, "the database does not exist", "Check the connection's database."),
@@ -35,20 +35,20 @@ _ROWS: dict[str, Meaning] = {
     "23": (Rejected, "a rule of the table is violated", "Check the values."),
     "42": (Rejected, "the server cannot read the statement", "Check the statement."),
 }
-"""Error, message and hint by SQLSTATE or its class; the longer one counts."""
+"""Error class, message and hint by SQLSTATE or its class; a full SQLSTATE wins."""
 MEANINGS = Meanings(_ROWS, (Rejected, "the server refused the statement", "Check the statement."))
 ENDS = frozenset({"57", "08", "XX"})
-"""Classes of refusals by which a connection ends: after a COMMIT, they leave its outcome unknown."""
+"""SQLSTATE classes of refusals that end a connection. As the answer to a COMMIT, they leave its outcome unknown."""
 
 
 def refusal_of(state: str, message: str, hint: str = "", position: str = "") -> Refusal:
-    """Return a refusal by its SQLSTATE; ``position`` is the place in the statement, from 1. Nothing of the transaction takes effect."""
+    """Return a refusal by its SQLSTATE; ``position`` is the character in the statement, from 1. Nothing of the transaction takes effect."""
     where = f" (character {position} of the statement)" if position.isdigit() and int(position) else ""
     return Refusal(state, message, state if state in _ROWS else state[:2], hint=hint[:500], more=where)
 
 
 def refused_login(said: str) -> Refusal | None:
-    """Return the refusal of a login in libpq's message; None if there is none."""
+    """Parse the refusal of a login in libpq's message; None if the message holds none."""
     if "FATAL:" not in said and "authentication method requirement" not in said:
         return None
     state = next((state for words, state in _LOGIN if words in said), "28000")

@@ -10,17 +10,17 @@ _NAME = {"minLength": 1, "maxLength": 63, "pattern": "^[^\\u0000]+$"}
 
 
 def schema_field() -> Any:
-    """Schema of a table."""
+    """Declare the input for a table's schema."""
     return Field(
         "public", alias="schema", title="Schema", description="The table's schema.", options="schemas", blank="absent", schema=_NAME
     )
 
 
 def table_field(description: str = "The table's name, as it is stored: capital letters count.") -> Any:
-    """Name of a table."""
+    """Declare the input for a table's name."""
     return Field(title="Table", description=description, options="tables", examples=["orders"], schema=_NAME)
 
 
 def column_field(title: str, description: str) -> Any:
-    """Name of a column."""
+    """Declare the input for a column's name."""
     return Field(title=title, description=description, options="columns", examples=["id"], schema=_NAME)

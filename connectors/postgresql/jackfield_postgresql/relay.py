@@ -11,19 +11,20 @@ from jackfield.connector.timed_socket import Intake
 
 _PIECE = 65_536
 _HEAD = 5
-"""Bytes of a message with its kind and its length."""
+"""Bytes of a message's kind and length."""
 _FIRST = (b"R", b"v")
-"""Kinds of a server's first message in clear text. Before TLS it sends another byte, and a refusal may be of the oldest protocol, of which
-libpq takes 30,000 bytes."""
+"""Kinds of a server's first message without TLS. TLS begins with another byte, and libpq itself limits refusals of the oldest protocol to
+30,000 bytes.
+"""
 _SIGNED_IN = (b"S", b"K", b"Z")
-"""Kinds of messages that come once the login is accepted: before, libpq refuses long ones by itself."""
+"""Kinds of messages that follow an accepted login. Before it, libpq itself refuses long messages."""
 _ENDS = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
 class Relay(Intake):
-    """libpq's connected socket, taken over: libpq has one end of a pair in its place, and ``wait`` moves the bytes, in libpq's own thread.
+    """Relay in place of libpq's connected socket: libpq gets one end of a socket pair, and ``wait`` moves the bytes in libpq's own thread.
 
-    TLS goes through it, between libpq and the server.
+    TLS passes through it, between libpq and the server.
     """
 
     def __init__(self, file: int) -> None:
@@ -41,16 +42,16 @@ class Relay(Intake):
 
     @property
     def is_quiet(self) -> bool:
-        """True if nothing has arrived that libpq has not read: neither the connection's end nor unexpected bytes."""
+        """True if no bytes and no end of the connection have arrived that libpq has not read."""
         poll = select.poll()
         for file in (self._file, self._server.fileno()):
             poll.register(file, select.POLLIN)
         return not self._coming and not poll.poll(0)
 
     def wait(self, seconds: float, *, write: bool) -> bool:
-        """Move bytes until libpq can read, or ``write``; return False if there were none for so long.
+        """Wait up to ``seconds`` and move bytes once. Return True if libpq can already read or, with ``write``, write.
 
-        :raises TooMuchError: if the server has sent more than one call may take.
+        :raises TooMuchError: if the server has sent more than the limit of a call.
         """
         poll = select.poll()
         poll.register(self._file, select.POLLOUT if write else select.POLLIN)
@@ -76,9 +77,9 @@ class Relay(Intake):
         return False
 
     def _weigh(self, found: bytes) -> None:
-        """Check the declared length of messages in clear text: libpq would wait for a gigabyte. Within TLS, only received bytes count.
+        """Check the declared length of messages without TLS, since libpq would wait for a gigabyte. With TLS, only received bytes count.
 
-        :raises TooMuchError: if one is longer than a call's limit.
+        :raises TooMuchError: if a message is longer than the limit of a call.
         """
         if self._is_clear is None:
             self._is_clear = found[:1] in _FIRST
@@ -99,7 +100,7 @@ class Relay(Intake):
                 self._rest = max(0, size - _HEAD + 1)
 
     def close(self) -> None:
-        """Send the last that libpq has written, as far as the server takes it at once, and close it."""
+        """Send libpq's last bytes as far as the server accepts them at once, and close both sockets."""
         while rest := self._going or _received(self._ours):
             self._going = _sent(self._server, rest)
             if self._going:
@@ -109,7 +110,7 @@ class Relay(Intake):
 
 
 def _received(sock: socket.socket) -> bytes | None:
-    """Return the received bytes; None if there are none, and empty bytes at the end of the connection, whatever its cause."""
+    """Return the received bytes; None if there are none, and empty bytes after the end of the connection, whatever its cause."""
     try:
         return sock.recv(_PIECE)
     except BlockingIOError:
@@ -119,7 +120,7 @@ def _received(sock: socket.socket) -> bytes | None:
 
 
 def _sent(sock: socket.socket, data: bytes) -> bytes:
-    """Send as much as possible without blocking; return the rest. An ended connection shows up when it is read."""
+    """Send as much as possible without blocking; return the rest. The end of a connection is noticed by the next read."""
     try:
         return data[sock.send(data) :] if data else data
     except BlockingIOError:

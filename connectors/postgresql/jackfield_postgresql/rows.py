@@ -28,7 +28,7 @@ class NewRows(Inputs):
     returning: tuple[str, ...] = Field((), title="Returning", schema=_NAMES, description="Columns to return, such as a generated ID.")
 
     def rules(self) -> Iterable[Detail]:
-        """Yield the fault of more values than one statement takes."""
+        """Yield a fault if the rows have more values than one statement allows."""
         return too_many(self.rows)
 
     def statement(self, conflict: str = "") -> tuple[str, list[Any]]:

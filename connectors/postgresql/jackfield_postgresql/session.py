@@ -1,7 +1,7 @@
-"""One connection to a server, signed in: every wait ends at the deadline of the call that it serves.
+"""One connection to a server, signed in: every wait ends at the deadline of its current call.
 
-libpq is driven without blocking (its documentation, "Asynchronous Command Processing"): the server enforces a statement's time-out, and a
-silent server would not.
+libpq is driven without blocking (its documentation, "Asynchronous Command Processing"). The server enforces a statement's time-out, but a
+server that stops answering would not.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from jackfield_postgresql.faults import refusal_of, refused_login
 from jackfield_postgresql.relay import Relay, is_connected
 
 _LOOK_SECONDS = 0.25
-"""Seconds between a wait's checks whether the caller has left."""
+"""Seconds between two checks of a wait whether the call is cancelled."""
 _ROW, _TUPLES, _DONE = pq.ExecStatus.SINGLE_TUPLE, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK
 _UNTAKEN: dict[int, tuple[str, str]] = {
     pq.ExecStatus.EMPTY_QUERY: ("42601", "the statement is empty"),
     **dict.fromkeys((pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH), ("0A000", "COPY is not supported")),
 }
-"""Refusals of statements of which there is no answer; of COPY, the server waits for data."""
+"""Refusals of statements without a normal answer: after COPY, the server would wait for data."""
 _READY = (pq.PollingStatus.OK, pq.PollingStatus.FAILED)
 
 
@@ -54,7 +54,9 @@ Row = tuple[bytes | None, ...]
 
 
 class Session(ServerSession):
-    """Connection to one server, which is libpq's wire, too. Code that sends and reads is called within ``reading``."""
+    """Connection to one server, which is also the wire of its readings. Callers of ``run``, ``prepare`` and ``execute`` hold
+    ``reading``.
+    """
 
     obeys = True
     login_sent = False
@@ -77,7 +79,7 @@ class Session(ServerSession):
 
     @property
     def wire(self) -> LibraryConnection:
-        """Connection on which libpq works."""
+        """The session itself: libpq has no other wire."""
         return self
 
     @property
@@ -93,7 +95,7 @@ class Session(ServerSession):
 
     @property
     def worn(self) -> bool:
-        """True if the session is closed, or in the midst of a command."""
+        """True if the session is closed, or in the middle of a command or transaction."""
         return self._connection.status != pq.ConnStatus.OK or self._connection.transaction_status != pq.TransactionStatus.IDLE
 
     @property
@@ -103,7 +105,7 @@ class Session(ServerSession):
 
     @property
     def is_quiet(self) -> bool:
-        """True if nothing has arrived since the last statement: a server that has closed the connection says so."""
+        """True if nothing has arrived since the last statement, such as the end of the connection."""
         return self._relay is not None and self._relay.is_quiet
 
     def sign_in(self) -> None:
@@ -128,15 +130,15 @@ class Session(ServerSession):
             connection.nonblocking = 1
 
     def run(self, statements: str) -> list[Row]:
-        """Run statements of our own, without parameters; return the rows of all of them.
+        """Run one or more of jackfield's own statements, without parameters; return all their rows.
 
-        :raises Refusal: if the server refuses one; OSError if the connection ends, or at the deadline.
+        :raises Refusal: if the server refuses a statement; OSError if the connection ends, or at the deadline.
         """
         self._do(lambda: self._connection.send_query(statements.encode()))
         return [*self._rows()]
 
     def prepare(self, statement: str) -> Prepared:
-        """Let the server parse a statement, and return its description of parameters and columns.
+        """Let the server parse a statement; return its parameters' types and its columns.
 
         :raises Refusal: as ``run`` does.
         """
@@ -150,7 +152,7 @@ class Session(ServerSession):
         return Prepared(tuple(found.param_type(place) for place in range(found.nparams)), tuple(columns))
 
     def execute(self, parameters: Sequence[bytes | None]) -> Iterator[Row]:
-        """Execute the last prepared statement, and yield its rows as they arrive.
+        """Execute the last prepared statement and yield its rows as they arrive.
 
         :raises Refusal: as ``run`` does.
         """
@@ -159,9 +161,9 @@ class Session(ServerSession):
         return self._rows(theirs=True)
 
     def commit(self) -> None:
-        """Commit. The server's tag is the confirmation: of a transaction that has failed, the same command says ROLLBACK.
+        """Commit, and check the server's command tag: after a failed transaction, COMMIT answers ROLLBACK.
 
-        :raises Refusal: if the server has rolled the transaction back; JackfieldError if it does not say that it is committed.
+        :raises Refusal: if the server has rolled the transaction back; JackfieldError if it does not confirm the commit.
         """
         with self.reading(Sent.UNKNOWN):
             self.run("COMMIT")
@@ -177,7 +179,7 @@ class Session(ServerSession):
         self._part()
 
     def _part(self) -> None:
-        """Close the way to the server."""
+        """Close the relay."""
         if self._relay is not None:
             self._relay.close()
             self._relay = None
@@ -202,7 +204,7 @@ class Session(ServerSession):
             raise ValueError(self._tag)  # the server has not said what it has done
 
     def _drain(self) -> pq.abc.PGresult | None:
-        """Read the results of a statement to their end; return the first."""
+        """Read all results of a statement; return the first, or None if there is none."""
         first: pq.abc.PGresult | None = None
         while (result := self._result()) is not None:
             if result.status not in (_TUPLES, _DONE):
@@ -211,7 +213,7 @@ class Session(ServerSession):
         return first
 
     def _drain_after(self, refused: pq.abc.PGresult) -> None:
-        """Read the messages after a refusal, so that the connection can be used again, and raise the refusal."""
+        """Read the remaining messages after a refusal, so that the connection stays usable, and raise the refusal."""
         if refused.status != pq.ExecStatus.FATAL_ERROR:
             raise ValueError(refused.status)
         fields = (pq.DiagnosticField.SQLSTATE, pq.DiagnosticField.MESSAGE_PRIMARY, pq.DiagnosticField.MESSAGE_HINT)
@@ -235,7 +237,7 @@ class Session(ServerSession):
         return connection.get_result()
 
     def _wrapped(self, step: Callable[[], int | None]) -> int | None:
-        """Take a step of libpq. It fails only where the connection does."""
+        """Call a function of libpq; raise the connection's error if it fails."""
         try:
             return step()
         except OperationalError as error:
@@ -266,14 +268,14 @@ class Session(ServerSession):
         return bool(poll.poll(seconds * 1000))
 
     def _failed(self) -> OSError | Refusal:
-        """Return why no connection was made. libpq has no SQLSTATE for it, so the server's words decide."""
+        """Return the error of a failed connection attempt. libpq has no SQLSTATE for it, so the server's message decides."""
         said = self._said()
         refusal = refused_login(said)
         self.login_sent = self.login_sent and refusal is None
         return refusal or self._lost(said)
 
     def _lost(self, said: str) -> OSError:
-        """Note why the connection is of no use, in libpq's words, and return the error for it."""
+        """Record in ``failure`` why the connection is unusable, from libpq's message, and return the error."""
         text = (said.strip().splitlines()[-1:] or ["it ended"])[0]
         self.failure = ssl.SSLError(0, text) if "certificate" in said or "SSL" in said else ConnectionError(text)
         return self.failure
@@ -283,4 +285,4 @@ class Session(ServerSession):
 
 
 def _ignore(_result: object) -> None:
-    """Take a notice of the server's, which would go to the standard error otherwise."""
+    """Ignore a notice of the server, which libpq would otherwise print to standard error."""

@@ -1,4 +1,4 @@
-"""JSON values as PostgreSQL's texts, and back: exact, whatever the server's settings.
+"""Conversion of JSON values to PostgreSQL's text format and back, exact for all settings of the server.
 
 Numbers that JSON cannot hold without loss (``numeric``) are text; dates and times are ISO 8601; ``bytea`` is base64; ``json`` is JSON. OIDs
 come from ``pg_type.dat`` in PostgreSQL's source; they never change.
@@ -26,16 +26,16 @@ ARRAYS: Mapping[int, int] = {
     1182: 1082, 1183: 1083, 1185: 1184, 1187: 1186, 1231: 1700, 1270: 1266, 199: 114, 2951: 2950, 3807: 3802, 1041: 869, 651: 650,
     1002: 18, 1003: 19,
 }  # fmt: skip
-"""Type of the elements, by the array's."""
+"""Element types by array type, as OIDs."""
 _ZONE = re.compile(r"([+-][0-9]{2})(?::?([0-9]{2}))?$")
 _BARE = re.compile(r'[^\s"\\{},]+')
 _NULL = "NULL"
 
 
 def encoded(value: Any, oid: int, elements: int | None) -> bytes | None:
-    """Return the text of a JSON value for a parameter of a type; ``elements`` is the type of its elements if it is an array's.
+    """Convert a JSON value to a parameter's text; ``elements`` is the element type of an array type.
 
-    :raises Unfit: if it has none.
+    :raises Unfit: if the value cannot be encoded.
     """
     if value is None:
         return None
@@ -58,7 +58,7 @@ def _text(value: Any, oid: int) -> str:
 
 
 def _array(values: list[Any], elements: int) -> str:
-    """Write an array's literal (PostgreSQL's documentation, "Array Input and Output Syntax")."""
+    """Return an array's literal (PostgreSQL's documentation, "Array Input and Output Syntax")."""
     return "{" + ",".join(_element(one, elements) for one in values) + "}"
 
 
@@ -72,7 +72,7 @@ def _element(value: Any, oid: int) -> str:
 
 
 def decoded(raw: bytes | None, oid: int, elements: int | None) -> Any:
-    """Return the JSON value of a text of a type; ``elements`` is the type of its elements if it is an array's."""
+    """Convert the text of a type to a JSON value; ``elements`` is the element type of an array type."""
     if raw is None:
         return None
     text = raw.decode("utf-8", "replace")
@@ -93,7 +93,7 @@ def _bytes(text: str) -> str:
 
 
 def _moment(text: str) -> str:
-    """Return a time stamp as ISO 8601 with its zone; infinity and years before Christ stay as they are."""
+    """Convert a time stamp to ISO 8601 with its zone; infinity and years before Christ stay unchanged."""
     return _ZONE.sub(lambda found: "Z" if found[1] == "+00" and not found[2] else f"{found[1]}:{found[2] or '00'}", _stamp(text))
 
 
@@ -108,7 +108,7 @@ _READERS: Mapping[int, Callable[[str], Any]] = {
 
 
 class _ArrayText:
-    """Reader of an array's text, with elements of any depth."""
+    """Parser of an array's text, with elements nested to any depth."""
 
     def __init__(self, text: str, read: Callable[[str], Any]) -> None:
         self._text = text.partition("=")[2] if text.startswith("[") else text  # bounds that do not begin with 1
@@ -116,7 +116,7 @@ class _ArrayText:
         self._read = read
 
     def value(self) -> list[Any] | None:
-        """Return the array; None if the text is none."""
+        """Return the array; None if the text is not an array."""
         try:
             found = self._list()
         except (IndexError, ValueError):

@@ -13,39 +13,40 @@ from jackfield_rabbitmq.faults import CLEAR, MEANINGS
 from jackfield_rabbitmq.session import Message, Session, Unfit
 
 MOST_BYTES = 4 * 1024 * 1024
-"""Bytes of messages after which no further one is taken by a call."""
+"""Bytes of messages after which a call takes no further message."""
 MOST_UNFIT = 1000
-"""Messages that cannot be read after which a call looks no further."""
+"""Number of unreadable messages after which a call takes no further message."""
 T = TypeVar("T")
 
 
 class RabbitClient(SessionClient[Session]):
-    """Client that sends and takes messages over a pool's sessions."""
+    """Client that publishes and takes messages over a pool's sessions."""
 
     __slots__ = ()
     meanings = MEANINGS
 
     def refused(self, refusal: Refusal, _session: Session) -> JackfieldError:
-        """Return the error for a refusal: the channel is closed, and the request was not carried out."""
+        """Return the error for a refusal. ``sent`` is unknown if the broker's code does not prove that the request was not carried out."""
         return MEANINGS.explain(refusal, Sent.REFUSED if refusal.code in CLEAR else Sent.UNKNOWN)
 
     @property
     def invocation_id(self) -> str:
-        """ID of the invocation; empty outside of one."""
+        """ID of the invocation; empty outside an invocation."""
         return self.call.invocation_id
 
     def ask(self, method: Any, answer: Any, *, safe: bool) -> Any:
-        """Send a method, and return its answer.
+        """Send an AMQP method and return its answer. A ``safe`` method may be repeated.
 
-        :raises JackfieldError: if the broker refuses it or is not reached.
+        :raises JackfieldError: if the broker refuses the method or is not reached.
         """
         sent = Sent.NOTHING if safe else Sent.UNKNOWN
         return self.used(type(method).__name__, lambda session: session.ask(method, answer, sent=sent), safe=safe)
 
     def publish(self, exchange: str, key: str, properties: BasicProperties, body: bytes, *, mandatory: bool) -> bool:
-        """Publish a message, wait until the broker has confirmed it, and return whether a queue has taken it.
+        """Publish a message, wait until the broker confirms it, and return True.
 
-        :raises JackfieldError: with ``sent``: unknown if it is not confirmed, since one of several queues may have taken it.
+        :raises NotFound: if the message is ``mandatory`` and no queue receives it.
+        :raises JackfieldError: with ``sent`` unknown if it is not confirmed, since one of several queues may have accepted it.
         """
         method = spec.Basic.Publish(exchange=exchange, routing_key=key, mandatory=mandatory)
         taken, routed = self.used("publish", lambda session: session.publish(method, properties, body), safe=False)
@@ -57,12 +58,12 @@ class RabbitClient(SessionClient[Session]):
         return routed
 
     def take(self, queue: str, most: int, read: Callable[[Message], T]) -> tuple[list[T], list[Unfit]]:
-        """Take messages out of a queue, and return the values of ``read``, and the messages that it cannot read.
+        """Take up to ``most`` messages out of a queue; return the values of ``read`` and the unreadable messages.
 
-        Unreadable messages stay in the queue, at their place, and the ones behind them are taken.
+        Unreadable messages keep their place in the queue; readable ones behind them are taken.
 
-        :raises JackfieldError: with ``sent``: nothing before they are acknowledged; unknown if that is not answered. If none can be read,
-            the first message's error.
+        :raises JackfieldError: with ``sent`` nothing before messages are acknowledged, unknown if the acknowledgement is not answered. The
+            first message's error, if no message is readable.
         """
 
         def run(session: Session) -> tuple[list[T], list[Unfit]]:

@@ -44,11 +44,11 @@ class LoginType(ServerLogin):
     ca_certificate: str | None = authority_field()
 
     def session(self, guard: Guard, deadline: Deadline) -> Session:
-        """Connect."""
+        """Connect, without signing in."""
         return Session(self.address, Login(self.username, self.password, self.virtual_host), guard, deadline)
 
     def account(self, client: RabbitClient) -> tuple[str, Account]:
-        """Ask whether the channel is open."""
+        """Check that the broker answers on the channel."""
         client.ask(spec.Basic.Qos(), spec.Basic.QosOk, safe=True)
         place, host = self.address.place, self.virtual_host
         return "The server", Account(f"{self.username}@{place}{host}", f"{self.username} at {self.hostname}, virtual host {host}")

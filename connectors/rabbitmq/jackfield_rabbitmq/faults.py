@@ -21,14 +21,14 @@ _ROWS: dict[str, Meaning] = {
     "506": (Unavailable, "the broker is short of resources", "Send it again later, or look at the broker's log."),
     "541": (Unavailable, "the broker has an internal problem", "Look at the broker's log."),
 }
-"""Error, message and hint."""
+"""Error class, message and hint by reply code."""
 MEANINGS = Meanings(_ROWS, (Rejected, "the broker refused the request", "Check the inputs."))
 
 CLEAR = frozenset({"311", "402", "403", "404", "405", "406", "530"})
-"""Codes that say that a request was not carried out. With others, the broker ends a connection whatever it has been sent."""
+"""Reply codes that prove that a request was not carried out. With other codes, a broker closes connections for reasons of its own."""
 
 
 def unfit(reason: str) -> JackfieldError:
-    """Return the error for a message that cannot be reported."""
+    """Return the error for an unreadable message."""
     hint = "It stays in the queue. Take it with another program, or remove it."
     return Unavailable(f"a message cannot be read: {reason}", sent=Sent.NOTHING, hint=hint, repeatable=False)

@@ -10,10 +10,10 @@ NAME = {"minLength": 1, "maxLength": 255}
 
 
 def queue_field() -> Any:
-    """Declare the name of a queue."""
+    """Declare the input for a queue's name."""
     return Field(title="Queue", description="The queue's name.", examples=["orders"], schema=NAME)
 
 
 def exchange_field(default: Any, description: str) -> Any:
-    """Declare the name of an exchange."""
+    """Declare the input for an exchange's name."""
     return Field(default, title="Exchange", description=description, examples=["shop"], schema={"maxLength": 255})

@@ -20,7 +20,7 @@ from jackfield_rabbitmq.session import Message, Unfit
 _LONGEST = 8 * 1024 * 1024
 _PERSISTENT, _TRANSIENT = 2, 1
 _SHORT = 255
-"""Bytes of a short string (AMQP 0-9-1, section 4.2.5.3)."""
+"""Maximum bytes of a short string (AMQP 0-9-1, section 4.2.5.3)."""
 _INT64 = 2**63
 _MOST_LEVELS = 64
 _HEADERS: dict[str, Any] = {
@@ -69,9 +69,9 @@ class NewMessage(Inputs):
     )
 
     def properties(self, invocation: str) -> BasicProperties:
-        """Return the message's properties.
+        """Return the message's properties in AMQP. ``invocation`` is the default message ID.
 
-        :raises InvalidInput: if one has no form in AMQP.
+        :raises InvalidInput: if a header cannot be encoded.
         """
         expiration = None if self.expire_seconds is None else str(self.expire_seconds * 1000)
         for name, value in self.headers.items():
@@ -198,9 +198,9 @@ def _taken(message: Message) -> Taken:
 
 
 def _json(value: Any, level: int = 0) -> Any:
-    """Return a header's value for JSON: times as ISO 8601, decimals as text, bytes as base64.
+    """Convert a header's value to JSON: times to ISO 8601, decimals to text, bytes to base64.
 
-    :raises Rejected: if it has more levels than an output may have; the message stays the queue's.
+    :raises Rejected: if it has more levels than an output may have; the message stays in the queue.
     """
     if level > _MOST_LEVELS:
         hint = "Take it with another program, or let its sender nest less."

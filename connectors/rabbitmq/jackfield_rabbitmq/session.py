@@ -1,6 +1,6 @@
-"""One connection to a broker with one channel: requests and their answers in turn (AMQP 0-9-1), each within the deadline of its call.
+"""One connection to a broker with one channel: requests and answers in turn (AMQP 0-9-1), each before the deadline of its call.
 
-pika writes and reads frames and methods. Its connections wait in loops of their own, without our deadline.
+pika encodes and decodes frames and methods. Its own connections are not used: they wait without jackfield's deadline.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from jackfield_rabbitmq.faults import unfit
 T = TypeVar("T")
 _CHANNEL = 1
 _FRAME = 131_072
-"""Longest frame that we take and send, RabbitMQ's own default."""
+"""Maximum bytes of a frame in both directions, RabbitMQ's own default."""
 _CAPABILITIES = {"publisher_confirms": True, "basic.nack": True, "authentication_failure_close": True, "connection.blocked": True}
 _NOTICES = (spec.Connection.Blocked, spec.Connection.Unblocked)
 _CLOSINGS = (spec.Connection.Close, spec.Channel.Close)
 _HEAD = 7
 """Bytes of a frame before its payload."""
 _SIZE = slice(4, 12)
-"""Bytes of a header's payload with the length of the body."""
+"""Bytes of a header frame's payload that hold the length of the body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Message with its properties; ``method`` is how it came."""
+    """Message with its properties; ``method`` is the GetOk that delivered it."""
 
     method: Any
     properties: BasicProperties
@@ -42,7 +42,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """Message that cannot be reported, and the reason. Without ``properties``, the properties are the unreadable part."""
+    """Unreadable message and its error. ``properties`` is None if the properties are the unreadable part."""
 
     method: Any
     properties: BasicProperties | None
@@ -68,9 +68,9 @@ class Session(ServerSession):
         return self._closed
 
     def sign_in(self) -> None:
-        """Sign in, and open a channel.
+        """Sign in and open a channel in confirm mode.
 
-        :raises Refusal: if the broker refuses that; JackfieldError if the connection ends.
+        :raises Refusal: if the broker refuses the login or the channel; JackfieldError if the connection ends.
         """
         login = self._login
         with self.reading(Sent.NOTHING):
@@ -89,19 +89,19 @@ class Session(ServerSession):
             self._ask(_CHANNEL, spec.Confirm.Select(), spec.Confirm.SelectOk)
 
     def stands(self) -> bool:
-        """Return True if the server answers a question that changes nothing."""
+        """Return True if the server answers a request that changes nothing; False if unexpected bytes have arrived."""
         return self.is_quiet and self.ask(spec.Basic.Qos(), spec.Basic.QosOk, sent=Sent.NOTHING) is not None
 
     def ask(self, method: Any, *answers: Any, sent: Sent) -> Any:
-        """Send a method, and return its answer, which is one of ``answers``. ``sent`` is the state of the request if the answer is lost.
+        """Send a method and return its answer, of a type in ``answers``. ``sent`` is the state of the request if the answer is lost.
 
-        :raises Refusal: if the broker closes the channel instead; JackfieldError if the connection ends or the deadline passes.
+        :raises Refusal: if the broker closes the channel or connection; JackfieldError if the connection ends or the deadline passes.
         """
         with self.reading(sent):
             return self._ask(_CHANNEL, method, *answers)
 
     def publish(self, method: Any, properties: BasicProperties, body: bytes) -> tuple[bool, bool]:
-        """Publish a message; return whether the broker has taken it, and whether a queue has.
+        """Publish a message; return whether the broker accepted it, and False second if the broker returned it as unroutable.
 
         :raises Refusal: as ``ask`` does.
         """
@@ -121,9 +121,9 @@ class Session(ServerSession):
                 routed = False
 
     def get(self, queue: str, read: Callable[[Message], T]) -> tuple[Message, T] | Unfit | None:
-        """Get a message that stays in the queue until it is acknowledged, and the value of ``read`` for it; None if there is none.
+        """Get a message without acknowledging it, and the value of ``read`` for it; None if the queue is empty.
 
-        The publisher writes properties and headers, which may be unreadable.
+        ``Unfit`` is returned for a message whose properties or headers, which its publisher writes, are unreadable.
 
         :raises Refusal: as ``ask`` does.
         """
@@ -143,10 +143,10 @@ class Session(ServerSession):
         )
 
     def acknowledge(self, tag: int, left: Sequence[int]) -> None:
-        """Acknowledge all messages up to a delivery tag, except ``left`` ones, which return to the queue. The broker does not answer that,
-        so it is asked something else behind it.
+        """Acknowledge all messages up to a delivery tag, except ``left``, which return to the queue. The broker does not answer this, so a
+        harmless request follows, whose answer confirms it.
 
-        :raises JackfieldError: if that is not answered: whether the messages are gone is unknown.
+        :raises JackfieldError: if that request is not answered: whether the messages are gone is unknown.
         """
         with self.reading(Sent.UNKNOWN):
             for one in left:
@@ -155,7 +155,7 @@ class Session(ServerSession):
             self._ask(_CHANNEL, spec.Basic.Qos(), spec.Basic.QosOk)
 
     def close(self) -> None:
-        """Close the session. Messages that are not acknowledged are the queue's again."""
+        """Close the session. Unacknowledged messages return to the queue."""
         self._closed = True
         super().close()
 
@@ -184,9 +184,9 @@ class Session(ServerSession):
                 raise ValueError(method)
 
     def _check_confirms(self, answer: Any) -> None:
-        """Check that a confirmation is of the last message: confirmations count the messages of a channel.
+        """Check that a confirmation belongs to the last message; confirmations number the messages of a channel.
 
-        :raises ValueError: if it is of another one.
+        :raises ValueError: if it belongs to another message.
         """
         if answer.delivery_tag != self._published and not (answer.multiple and answer.delivery_tag == 0):
             raise ValueError(answer)
@@ -196,7 +196,7 @@ class Session(ServerSession):
         raise Refusal(str(method.reply_code), str(method.reply_text))
 
     def _content(self) -> tuple[BasicProperties | None, bytes]:
-        """Read a message: its properties, None if they cannot be read, and its body."""
+        """Read a message's properties, None if they are unreadable, and its body."""
         size, properties = self._header()
         body = bytearray()
         while len(body) < size:

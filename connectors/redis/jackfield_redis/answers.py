@@ -1,4 +1,4 @@
-"""Types of answers to commands. An answer of another type raises an error in its reader."""
+"""Readers of answers to commands: each checks that an answer has its type."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ Pairs = list[bytes]
 
 
 def anything(answer: Any) -> Any:
-    """Take any answer."""
+    """Return any answer unchanged."""
     return answer
 
 
 def number(answer: Any) -> int:
-    """Return a number of 64 bits.
+    """Return an integer of at most 64 bits.
 
-    :raises TypeError: if the answer is no number; ValueError if it has more.
+    :raises TypeError: if the answer is no integer; ValueError if it has more than 64 bits.
     """
     if not -(2**63) <= _be(answer, int) < 2**63:
         raise ValueError
@@ -24,9 +24,9 @@ def number(answer: Any) -> int:
 
 
 def text(answer: Any) -> str:
-    """Return a text, such as an entry's ID.
+    """Return a string, such as an entry's ID.
 
-    :raises TypeError: if the answer is no text; ValueError if it is no UTF-8.
+    :raises TypeError: if the answer is no bulk string; ValueError if it is not UTF-8.
     """
     return _be(answer, bytes).decode()
 
@@ -34,15 +34,15 @@ def text(answer: Any) -> str:
 def value(answer: Any) -> bytes | None:
     """Return a value, or None if there is none.
 
-    :raises TypeError: if it is neither.
+    :raises TypeError: if the answer is neither.
     """
     return None if answer is None else _be(answer, bytes)
 
 
 def found(answer: Any, count: int | None = None) -> list[bytes | None]:
-    """Return a list of values, of which some may be missing; an empty one for none. ``count`` is how many there have to be.
+    """Return a list of values, with None for each missing value; an empty list for no answer. ``count`` is the required length.
 
-    :raises TypeError: if it is none; ValueError if there are more or fewer.
+    :raises TypeError: if the answer is not a list of values; ValueError if its length is not ``count``.
     """
     values = [value(one) for one in ([] if answer is None else _be(answer, list))]
     if count is not None and len(values) != count:
@@ -51,9 +51,9 @@ def found(answer: Any, count: int | None = None) -> list[bytes | None]:
 
 
 def pairs(answer: Any) -> Pairs:
-    """Return names and values in turn.
+    """Return alternating names and values.
 
-    :raises TypeError: if they are none; ValueError if the last name has no value.
+    :raises TypeError: if the answer is not a list of strings; ValueError if the last name has no value.
     """
     parts = [_be(one, bytes) for one in _be(answer, list)]
     if len(parts) % 2:
@@ -62,17 +62,17 @@ def pairs(answer: Any) -> Pairs:
 
 
 def entries(answer: Any) -> list[tuple[str, Pairs]]:
-    """Return a stream's entries: their IDs and fields. A deleted one has none.
+    """Return a stream's entries: their IDs and fields. A deleted entry has no fields.
 
-    :raises TypeError: if they are none; ValueError as ``text`` and ``pairs``.
+    :raises TypeError: if the answer holds no entries; ValueError as ``text`` and ``pairs``.
     """
     return [(text(entry), pairs(fields or [])) for entry, fields in _be(answer, list)]
 
 
 def page(answer: Any) -> tuple[str, list[bytes]]:
-    """Return the next page's token, and the keys of this one.
+    """Return the next page's token and this page's keys.
 
-    :raises TypeError: if there are none; ValueError as ``text``.
+    :raises TypeError: if the answer is no page of keys; ValueError as ``text``.
     """
     following, keys = answer
     return text(following), [_be(key, bytes) for key in _be(keys, list)]

@@ -20,16 +20,16 @@ class RedisClient(SessionClient[Session]):
     meanings = MEANINGS
 
     def read(self, answered: Callable[[Any], T], *command: Argument) -> T:
-        """Send a command that changes nothing, and return its answer, which has the type that ``answered`` takes.
+        """Send a command that changes nothing; return its answer as ``answered`` reads it.
 
-        :raises JackfieldError: if the server refuses it or is not reached, the deadline passes, or the answer cannot be read.
+        :raises JackfieldError: if the server refuses the command or is not reached, the deadline passes, or the answer cannot be read.
         """
         return self._ask(answered, command, safe=True)
 
     def change(self, answered: Callable[[Any], T], *command: Argument) -> T:
-        """Send a command that changes data, and return its answer as ``read`` does.
+        """Send a command that changes data; return its answer as ``answered`` reads it.
 
-        :raises JackfieldError: with ``sent``: refused if the server says so, unknown if the answer is lost, otherwise nothing.
+        :raises JackfieldError: with ``sent``: refused if the server refuses, unknown if the answer is lost, otherwise nothing.
         """
         return self._ask(answered, command, safe=False)
 

@@ -47,7 +47,7 @@ class LoginType(ServerLogin):
     ca_certificate: str | None = authority_field()
 
     def session(self, guard: Guard, deadline: Deadline) -> Session:
-        """Connect."""
+        """Connect, without signing in."""
         return Session(self.address, Login(self.username or "", self.password or "", str(self.database)), guard, deadline)
 
     def account(self, client: RedisClient) -> tuple[str, Account]:
@@ -57,8 +57,9 @@ class LoginType(ServerLogin):
         return "The server", Account(f"{who}@{place}/{self.database}", f"{who} at {self.hostname}, database {self.database}")
 
     def refused_login(self, refusal: Refusal) -> JackfieldError:
-        """Return the error for a refused login. A server that does not know the command repeats it with the password, so nothing of an
-        unknown refusal is shown."""
+        """Return the error for a refused login. It does not quote an unknown refusal: a server that does not know the command repeats it
+        with the password.
+        """
         if refusal.key in MEANINGS.rows:
             return MEANINGS.explain(refusal)
         if "DB index" in refusal.text:

@@ -32,5 +32,5 @@ _ROWS: dict[str, Meaning] = {
     "NOREPLICAS": (Unavailable, "the server has too few replicas to change data", _LATER),
     "MISCONF": (Unavailable, "the server cannot store its data, and changes none", "Look at the server's log."),
 }
-"""Error, message and hint. A refused command has done nothing."""
+"""Error class, message and hint by the first word of the server's error. A refused command has done nothing."""
 MEANINGS = Meanings(_ROWS, (Rejected, "the server refused the command", "Check the inputs."))

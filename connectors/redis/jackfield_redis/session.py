@@ -22,13 +22,13 @@ from jackfield_redis.faults import FULL
 Argument = str | bytes | int
 T = TypeVar("T")
 MOST_VALUES = 1_000_000
-"""Values of an answer that a call takes: each is an object, however short it is sent."""
+"""Maximum number of values in an answer: each becomes an object, however few bytes it has."""
 _CLIENT = "jackfield"
 _MOST_CLIENTS = "max number of clients reached"
 
 
 def _refuse_values(sock: TimedSocket) -> NoReturn:
-    """Take no more values of an answer.
+    """Refuse an answer with too many values.
 
     :raises TooMuchError: always.
     """
@@ -36,12 +36,13 @@ def _refuse_values(sock: TimedSocket) -> NoReturn:
 
 
 class _Buffer(SocketBuffer):
-    """redis-py's buffer, which waits for as many bytes as a server names."""
+    """redis-py's buffer with a limit: without it, redis-py waits for as many bytes as the server announces."""
 
     def read(self, length: int, *given: Any, **named: Any) -> Any:
         """Read a value.
 
-        :raises ValueError: if it has no length; ``TooMuchError`` if it is longer than a call takes.
+        :raises ValueError: if its length is negative.
+        :raises TooMuchError: if it exceeds the limit of a call.
         """
         if length < 0:
             raise ValueError(length)
@@ -49,9 +50,9 @@ class _Buffer(SocketBuffer):
         return super().read(length, *given, **named)
 
     def readline(self, *given: Any, **named: Any) -> bytes:
-        """Read the line that begins an answer.
+        """Read the first line of an answer.
 
-        :raises TooMuchError: if it names more values than a call takes: they are not waited for.
+        :raises TooMuchError: if the line announces more than ``MOST_VALUES`` values.
         """
         line: bytes = super().readline(*given, **named)
         if line.startswith(b"*") and int(line[1:]) > MOST_VALUES:
@@ -60,17 +61,17 @@ class _Buffer(SocketBuffer):
 
 
 class _Parser(_RESP2Parser):
-    """redis-py's parser, which makes as many values as arrive."""
+    """redis-py's parser with a limit: without it, redis-py creates as many values as arrive."""
 
     _room = 0
 
     def on_connect(self, connection: Any) -> None:
-        """Begin to read the data of a connection."""
+        """Attach the bounded buffer to a connection."""
         super().on_connect(connection)
         self._buffer = _Buffer(self._sock, self.socket_read_size, connection.socket_timeout)
 
     def read_response(self, *given: Any, **named: Any) -> Any:
-        """Read an answer."""
+        """Read an answer of at most ``MOST_VALUES`` values."""
         self._room = MOST_VALUES
         return super().read_response(*given, **named)
 
@@ -82,7 +83,7 @@ class _Parser(_RESP2Parser):
 
 
 class _Link(Connection):
-    """redis-py's connection over a socket that is open already."""
+    """redis-py's connection over an already open socket."""
 
     def __init__(self, sock: TimedSocket, address: Address, login: Login) -> None:
         super().__init__(
@@ -92,13 +93,13 @@ class _Link(Connection):
         self._open = sock
 
     login_sent = False
-    """True from the login to the command after it."""
+    """True from sending the login until the next command is sent."""
 
     def _connect(self) -> TimedSocket:
         return self._open
 
     def send_command(self, *command: Any, **named: Any) -> None:
-        """Send a command."""
+        """Send a command, and set ``login_sent`` if it is the login."""
         self.login_sent = command[0] == "AUTH"
         super().send_command(*command, **named)
 
@@ -112,30 +113,32 @@ class Session(ServerSession):
 
     @property
     def worn(self) -> bool:
-        """True if the session is closed, as redis-py does after any failure: a late answer could be mistaken for another command's."""
+        """True if the session is closed. redis-py closes it after any failure, since a late answer could be mistaken for
+        another command's.
+        """
         return not self._link.is_connected
 
     @property
     def login_sent(self) -> bool:
-        """True from the login to the command after it."""
+        """True from sending the login until the next command is sent."""
         return self._link.login_sent
 
     def sign_in(self) -> None:
-        """Sign in and choose the database.
+        """Sign in and select the database.
 
-        :raises Refusal: if the server refuses that; JackfieldError if the connection ends.
+        :raises Refusal: if the server refuses the login or the database; JackfieldError if the connection ends.
         """
         with self.reading(Sent.NOTHING):
             self._link.connect()
         self.ask(answers.value, "PING", sent=Sent.NOTHING)
 
     def stands(self) -> bool:
-        """Return True if the server echoes a fresh text: then no late answer can be mistaken for the next one."""
+        """Return True if the server echoes a random string, which proves that no late answer is outstanding."""
         nonce = token_hex(8)
         return self.is_quiet and self.ask(answers.value, "PING", nonce) == nonce.encode()
 
     def ask(self, answered: Callable[[Any], T], *command: Argument, sent: Sent = Sent.UNKNOWN) -> T:
-        """Send a command and return its answer, as ``answered`` takes it.
+        """Send a command; return its answer as ``answered`` reads it.
 
         :raises Refusal: if the server refuses it.
         :raises JackfieldError: with ``sent``, if the connection ends, the deadline passes or the answer cannot be read.
@@ -145,7 +148,7 @@ class Session(ServerSession):
             return answered(self._link.read_response(disable_decoding=True))
 
     def refusal(self, error: Exception) -> Refusal | None:
-        """Return the refusal that the server sent. Some are redis-py's errors for connections, with a code."""
+        """Return the server's refusal in an error of redis-py; None if the error holds none."""
         code = error.status_code if isinstance(error, RedisError) else None
         if code is None and not isinstance(error, ResponseError):
             return None

@@ -95,7 +95,7 @@ def read_stream(query: StreamQuery, client: RedisClient) -> Entries:
 
 
 def entries_after(client: RedisClient, key: str, after: str | None, most: int) -> tuple[Entry, ...]:
-    """Return entries of a stream after an ID; from the first one if it is None."""
+    """Return up to ``most`` entries of a stream after an ID, or from the first entry if ``after`` is None."""
     found: list[Entry] = []
     for entry_id, pairs in client.read(answers.entries, "XRANGE", key, f"({after}" if after else "-", "+", "COUNT", most):
         fields, encoding = fields_of(pairs)

@@ -16,11 +16,11 @@ from jackfield_sftp.faults import MEANINGS
 from jackfield_sftp.session import Session
 
 MOST_BYTES = 8 * 1024 * 1024
-"""Bytes of a file that a call reads or writes at most."""
+"""Maximum bytes of a file that ``readFile`` and ``writeFile`` handle."""
 _PIECE = 1024 * 1024
-"""Bytes of a file that are read or written over one session at a time. Written ones are sent without a wait in between."""
+"""Bytes of a file that are read or written over one session at a time. Written bytes are pipelined."""
 _PART = 32_768
-"""Bytes of an answer; paramiko asks for no more at once."""
+"""Maximum bytes of one read request, as in paramiko."""
 T = TypeVar("T")
 
 
@@ -31,23 +31,23 @@ class SftpClient(SessionClient[Session]):
     meanings = MEANINGS
 
     def read(self, step: str, work: Callable[[Any], T]) -> T:
-        """Return the value that ``work`` reads with paramiko's client.
+        """Run a reading ``work`` with paramiko's client and return its value. ``step`` names it in errors.
 
-        :raises JackfieldError: if the server refuses it or is not reached, or the deadline passes.
+        :raises JackfieldError: if the server refuses a request or is not reached, or the deadline passes.
         """
         return self.used(step, lambda session: session.ask(work), safe=True)
 
     def change(self, step: str, work: Callable[[Any], T]) -> T:
-        """Return the value of a change that ``work`` makes with paramiko's client.
+        """Run a changing ``work`` with paramiko's client and return its value. ``step`` names it in errors.
 
-        :raises JackfieldError: with ``sent``: refused if the server says so, unknown if the answer is lost, otherwise nothing.
+        :raises JackfieldError: with ``sent``: refused if the server refuses, unknown if the answer is lost, otherwise nothing.
         """
         return self.used(step, lambda session: session.ask(work), safe=False)
 
     def content(self, path: str) -> bytes:
         """Return a file's content.
 
-        :raises Rejected: if it is longer than ``MOST_BYTES``.
+        :raises Rejected: if the file is longer than ``MOST_BYTES``.
         """
         found = b"".join(piece for _, piece in zip(range(MOST_BYTES // _PIECE + 1), self.pieces(path), strict=False))
         if len(found) > MOST_BYTES:
@@ -56,9 +56,9 @@ class SftpClient(SessionClient[Session]):
         return found
 
     def pieces(self, path: str) -> Iterator[bytes]:
-        """Yield a file's content in pieces, of any length.
+        """Yield a file's content in pieces, without a limit of its length.
 
-        :raises Unavailable: if the file is changed meanwhile, since the pieces would come from two files.
+        :raises Unavailable: if the file changes meanwhile, since the pieces would come from two versions.
         """
         at, first = 0, None
 
@@ -79,8 +79,9 @@ class SftpClient(SessionClient[Session]):
                 return
 
     def replace(self, path: str, source: BinaryIO) -> int:
-        """Write a file under another name in its folder, and move it to its place in one step: readers see the old one or the new one,
-        whole. Returns its length."""
+        """Write a file under a temporary name in its folder, then rename it, and return its length. Readers see either the old or the new
+        file as a whole.
+        """
         part = posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)[:100]}.{self.call.invocation_id[-12:]}.part")
         at, read = 0, partial(source.read, _PIECE)
         with OnFailure(lambda: self._forget(part)):
@@ -96,7 +97,7 @@ class SftpClient(SessionClient[Session]):
 
 
 def _parts(file: Any) -> Iterator[bytes]:
-    """Read a piece of the size in which a server answers: paramiko copies its data at each part of a longer read."""
+    """Yield one piece in parts of ``_PART`` bytes: paramiko copies its data at each part of a longer read."""
     left = _PIECE
     while left and (part := file.read(min(left, _PART))):
         yield part
@@ -104,7 +105,7 @@ def _parts(file: Any) -> Iterator[bytes]:
 
 
 def _write(path: str, at: int, piece: bytes, server: Any) -> None:
-    """Write a piece to its place, without a wait for each part; the last part waits for the answers to all."""
+    """Write a piece at an offset, pipelined: only the last byte waits for the answers."""
     with server.open(path, "r+b" if at else "wb") as file:
         file.seek(at)
         file.set_pipelined(True)

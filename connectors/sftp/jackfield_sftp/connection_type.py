@@ -52,16 +52,16 @@ class LoginType(ServerLogin, json_schema_extra=_ONE):
 
     @property
     def address(self) -> Address:
-        """Server that the values describe."""
+        """Address of the server."""
         return Address(self.hostname.strip("[]"), self.port, DISABLE)
 
     def session(self, guard: Guard, deadline: Deadline) -> Session:
-        """Connect."""
+        """Connect, without signing in."""
         login = Login(self.username, self.host_key, self.password, self.private_key, self.passphrase)
         return Session(self.address, login, guard, deadline)
 
     def account(self, client: SftpClient) -> tuple[str, Account]:
-        """Ask for the user's folder."""
+        """Read the user's folder from the server."""
         folder = client.read("realpath", lambda server: str(server.normalize(".")))
         place = self.address.place
         return "The server", Account(f"{self.username}@{place}{folder}", f"{self.username} at {self.hostname}, folder {folder}")

@@ -12,4 +12,4 @@ MEANINGS = Meanings(
     },
     (Rejected, "the server refused the request", "A file may exist already, a folder may not be empty, or the disk be full."),
 )
-"""Error, message and hint, by paramiko's error: it does not keep the protocol's own codes. Nothing was done."""
+"""Error class, message and hint by paramiko's errno: paramiko does not expose the protocol's codes. A refused request did nothing."""

@@ -10,14 +10,14 @@ _PATH = {"minLength": 1, "maxLength": 4096, "pattern": "^[^\\u0000]+$"}
 
 
 def path_field(title: str = "Path", description: str = "The path: from the user's folder, or from the root with a slash.") -> Any:
-    """Declare a path."""
+    """Declare the input for a path."""
     return Field(title=title, description=description, examples=["inbox/orders.csv"], schema=_PATH)
 
 
 def checked(path: str, pointer: str) -> str:
-    """Return a path that can be sent.
+    """Return a path that can be encoded for the server.
 
-    :raises InvalidInput: if it is no text.
+    :raises InvalidInput: if it cannot be encoded.
     """
     try:
         path.encode()

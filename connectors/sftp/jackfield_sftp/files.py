@@ -13,7 +13,7 @@ from jackfield_sftp.connector import UNRECORDED, connector
 from jackfield_sftp.fields import checked, path_field
 
 _LONGEST = MOST_BYTES * 4 // 3 + 4
-"""Characters of a file in base64."""
+"""Maximum length of a file in base64, in characters."""
 _STORED = {"file": "01a2", "size": 13, "contentType": "text/csv", "expiresAt": "2031-01-31T12:00:00Z", "name": "orders.csv"}
 
 

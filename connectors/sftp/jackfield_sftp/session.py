@@ -49,23 +49,23 @@ from jackfield.kernel.secrecy import SecretHolder
 T = TypeVar("T")
 _KINDS: tuple[type[PKey], ...] = (Ed25519Key, ECDSAKey, RSAKey)
 LONGEST, _LONGEST_SEALED = 35_000, 262_144
-"""Maximum bytes of a packet before key exchange (RFC 4253, section 6.1), and afterwards (OpenSSH's limit)."""
+"""Maximum bytes of a packet before the key exchange (RFC 4253, section 6.1), and after it (OpenSSH's limit)."""
 MOST_NAMES = 100_000
-"""Names of a folder that a call takes: each is an object of some hundred bytes, however short it is sent."""
+"""Maximum number of names in a folder that a call reads: each becomes an object of some hundred bytes."""
 _MOST_MISSING = 64
-"""Members that a packet may lack at its end, as some servers' packets do, and bytes of one of them."""
+"""Maximum number of fields that a packet may lack at its end, as some servers' packets do, and maximum bytes of such a field."""
 _TOLD = frozenset({CMD_FSTAT, CMD_LSTAT, CMD_OPEN, CMD_OPENDIR, CMD_READ, CMD_READDIR, CMD_READLINK, CMD_REALPATH, CMD_STAT})
-"""Requests that are answered with more than a status."""
+"""Requests whose answers hold more than a status."""
 _ENDED = (SSHException, EOFError, OSError)
-"""Errors of paramiko by which the connection has ended; of its client, an OSError may be a refusal."""
+"""Errors of paramiko that mean a broken connection. An OSError of paramiko's SFTP client may instead be a refusal."""
 _CODE_BYTES = 4
 _STEP_SECONDS = 15.0
-"""Longest time for signing in."""
+"""Maximum seconds for signing in."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Login(SecretHolder):
-    """User, with a password or a private key, and the fingerprint of the server's key."""
+    """User name with a password or a private key, and the fingerprint of the server's host key."""
 
     username: str
     host_key: str
@@ -96,19 +96,19 @@ def fingerprint(key: PKey) -> str:
 
 
 class _Bounded(Message):
-    """Packet with an end. paramiko's goes on with zeros for as many members as a server declares: up to 4,294,967,295."""
+    """Packet that ends where its bytes end. paramiko's own returns zeros for as many fields as a server declares: up to 4,294,967,295."""
 
     _missing = 0
 
     @classmethod
     def of(cls, message: Message) -> _Bounded:
-        """Return the rest of a packet."""
+        """Return the unread rest of a packet."""
         found = cls()
         found.packet, found.seqno = message.packet, getattr(message, "seqno", 0)
         return found
 
     def need(self, size: int) -> None:
-        """Check that the next bytes are there.
+        """Check that ``size`` more bytes are there.
 
         :raises ValueError: if one is missing.
         """
@@ -118,9 +118,9 @@ class _Bounded(Message):
         self.packet.seek(at)
 
     def get_bytes(self, n: int) -> bytes:
-        """Return the next bytes.
+        """Return the next bytes, padded with zeros if a few are missing.
 
-        :raises ValueError: if too much is missing.
+        :raises ValueError: if too many fields are missing, or one of more than ``_MOST_MISSING`` bytes.
         """
         found = self.packet.read(n)
         if len(found) == n:
@@ -132,10 +132,10 @@ class _Bounded(Message):
 
 
 class _Files(SFTPClient):
-    """paramiko's client, over a socket that is no channel of its own."""
+    """paramiko's SFTP client over a socket that is not one of its channels."""
 
     names = 0
-    """Names that a server has sent for one call."""
+    """Number of file names that the server has sent during one call."""
 
     def _read_response(self, waitfor: Any = None) -> Any:
         kind, message = super()._read_response(waitfor)
@@ -166,48 +166,48 @@ class _Files(SFTPClient):
         super()._convert_status(told)
 
     def end(self, file: Any) -> None:
-        """Close a file that was written. A server may report only then that it cannot store the file, which paramiko would not pass on.
+        """Flush and close a written file. paramiko would ignore an error that the server reports only here, such as a full disk.
 
-        :raises OSError: in that case.
+        :raises OSError: if the server reports an error.
         """
         file.flush()
         self._request(CMD_CLOSE, file.handle)
         file._closed = True  # noqa: SLF001 (else it would be closed twice, and the handle may be another file's by then)
 
     def _log(self, *_said: Any, **_more: Any) -> None:
-        """Log nothing: paramiko names its channel in each line, and callers' paths."""
+        """Log nothing: paramiko's messages contain callers' paths."""
 
 
 class _Packets(Packetizer):
-    """paramiko's packets, which are as long as a server says otherwise: up to 4 GiB."""
+    """paramiko's packet reader with a limit: without it, a server may declare packets of up to 4 GiB."""
 
     def __init__(self, sock: CountedSocket) -> None:
         super().__init__(sock)
         self._sock, self._longest, self._greeted = sock, LONGEST, 0
 
     def set_inbound_cipher(self, *given: Any, **named: Any) -> None:
-        """Read packets that are sealed from now on."""
+        """Raise the limit of a packet's length once packets are encrypted."""
         super().set_inbound_cipher(*given, **named)
         self._longest = _LONGEST_SEALED
 
     def read_all(self, n: int, check_rekey: bool = False) -> Any:
-        """Read a part of a packet.
+        """Read ``n`` bytes of a packet.
 
-        :raises TooMuchError: if it is too long.
+        :raises TooMuchError: if ``n`` exceeds the limit of a packet.
         """
         if n > self._longest:
             self._refuse()
         return super().read_all(n, check_rekey)
 
     def read_message(self) -> tuple[int, Message]:
-        """Read a packet."""
+        """Read a packet whose missing fields raise an error."""
         kind, message = super().read_message()
         return kind, _Bounded.of(message)
 
     def _read_timeout(self, timeout: float) -> Any:
-        """Read a part of the lines that come before all packets.
+        """Read a part of the lines before the first packet.
 
-        :raises TooMuchError: if they are too long.
+        :raises TooMuchError: if the lines exceed the limit of a packet.
         """
         found = super()._read_timeout(timeout)
         self._greeted += len(found)
@@ -216,7 +216,7 @@ class _Packets(Packetizer):
         return found
 
     def _log(self, *_said: Any) -> None:
-        """Log nothing: a record could quote the server."""
+        """Log nothing: a message could quote the server."""
 
     def _refuse(self) -> NoReturn:
         self._sock.refuse(f"the server sent a packet of more than {self._longest:,} bytes")
@@ -234,7 +234,7 @@ class Session(ServerSession):
 
     ends = (SSHException,)
     login_sent = True
-    """paramiko does not report when it sends the login."""
+    """Always True: paramiko does not report when it sends the login."""
 
     def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline) -> None:
         self.address, self._login, self._key = address, login, login.key
@@ -245,7 +245,7 @@ class Session(ServerSession):
 
     @property
     def wire(self) -> LibraryConnection:
-        """Channel for files; the connection until it is open."""
+        """Channel for files; until it is open, the connection itself."""
         return self._counted if self._client is None else self._sock
 
     @property
@@ -266,14 +266,16 @@ class Session(ServerSession):
         return not self._transport.is_active() or self._client is None
 
     def stands(self) -> bool:
-        """Return True if the server answers. Answers have the numbers of their requests, so a late one cannot be mistaken for another."""
+        """Return True if the server answers a harmless request. Answers carry the number of their request, so a late answer cannot be
+        mistaken.
+        """
         self.ask(lambda server: server.normalize("."))
         return True
 
     def sign_in(self) -> None:
-        """Agree on keys, check the server's, sign in and open the channel.
+        """Exchange keys, check the server's host key, sign in and open the channel.
 
-        :raises JackfieldError: if the server is another one, refuses the login, or the connection ends; nothing was done.
+        :raises JackfieldError: if the host key differs, the server refuses the login, or the connection ends; nothing was done.
         """
         watch = threading.Timer(self._left(), self._transport.close)  # paramiko waits for some answers without a limit
         watch.daemon = True
@@ -318,10 +320,10 @@ class Session(ServerSession):
         return unreadable(self.address.place, Sent.NOTHING) if self._is_unread else lost(said, self.address.place)
 
     def ask(self, work: Callable[[Any], T]) -> T:
-        """Return the value of ``work`` with paramiko's client.
+        """Run ``work`` with paramiko's client and return its value.
 
-        :raises Refusal: if the server refuses it.
-        :raises JackfieldError: if the connection ends or the deadline passes; whether it was done is unknown.
+        :raises Refusal: if the server refuses a request.
+        :raises JackfieldError: if the connection ends or the deadline passes; the outcome is then unknown.
         """
         if self._client is None:
             raise lost("it is not open", self.address.place)
@@ -329,7 +331,7 @@ class Session(ServerSession):
             return work(self._client)
 
     def refusal(self, error: Exception) -> Refusal | None:
-        """Return the refusal in an error of paramiko's client.
+        """Return the server's refusal in an error of paramiko's client; None if the error holds none.
 
         :raises JackfieldError: if the server's answer could not be read.
         """
@@ -344,7 +346,7 @@ class Session(ServerSession):
 
     @property
     def _is_unread(self) -> bool:
-        """True if paramiko's thread has ended the connection over something that it cannot read: others only see that it has ended."""
+        """True if paramiko's thread ended the connection because it could not read a packet. Other threads see only the end."""
         met = self._transport.saved_exception
         return met is not None and not isinstance(met, _ENDED)
 

@@ -1,4 +1,4 @@
-"""Rows to insert, as the columns, lines and parameters of one statement."""
+"""Parts of an INSERT statement: columns, VALUES lists and parameters."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ ROWS: dict[str, Any] = {"minItems": 1, "maxItems": 1000, "items": {"type": "obje
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the columns that any row has, in the order of their first row."""
+    """Return the columns of all rows, ordered by first appearance."""
     return tuple(dict.fromkeys(name for row in rows for name in row))
 
 
 def too_many(rows: Sequence[Mapping[str, Any]]) -> Iterable[Detail]:
-    """Yield the fault of more values than one statement takes."""
+    """Yield a fault if the rows have more values than one statement allows."""
     if len(columns_of(rows)) * len(rows) > MOST_VALUES:
         yield Detail("/rows", f"has more than {MOST_VALUES:,} values: send fewer rows at a time")
 
 
 def lines_of(rows: Sequence[Mapping[str, Any]], placeholder: Callable[[int], str]) -> tuple[str, list[Any]]:
-    """Return the lines of VALUES and their parameters; ``placeholder`` writes the placeholder of a number, from 1. Columns that a row lacks
-    get their default."""
+    """Return the VALUES lists and their parameters; ``placeholder`` formats the placeholder of a number, from 1. Columns missing in a row
+    get their default.
+    """
     values: list[Any] = []
     names = columns_of(rows)
 

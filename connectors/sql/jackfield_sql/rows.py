@@ -1,4 +1,4 @@
-"""Rows that a statement returns: bounded while they arrive, and as JSON values."""
+"""Rows that a statement returns: limited while they arrive, and converted to JSON values."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, Generic, NoReturn, TypeVar
 from jackfield.kernel.dataclass import dataclass, field
 
 MOST_ROWS = 10_000
-"""Rows that one call returns at most."""
+"""Maximum number of rows that one call returns."""
 MOST_BYTES = 4 * 1024 * 1024
-"""Bytes of values, as the server sends them, that one call returns at most."""
+"""Maximum bytes of values, as the server sends them, that one call returns."""
 MOST_VALUES = 500_000
-"""Maximum number of values that one call returns, including NULL, which has no bytes: each takes memory and time."""
+"""Maximum number of values that one call returns, including NULL, which has no bytes but costs memory and time."""
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Outcome of a statement: the names of its columns, its rows as JSON values, and how many rows it found or changed."""
+    """Outcome of a statement: column names, rows as JSON values, and the number of rows that it returned or changed."""
 
     columns: tuple[str, ...] = ()
     rows: tuple[Mapping[str, Any], ...] = ()
@@ -29,7 +29,7 @@ class Rows:
 
 @dataclass(slots=True)
 class Collected(Generic[R]):
-    """Rows as they arrive, up to the limits; ``full`` is set at the first row that does not fit."""
+    """Collector of rows as they arrive, up to the limits. ``full`` is set at the first row that exceeds a limit."""
 
     most: int
     rows: list[R] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Collected(Generic[R]):
     full: bool = False
 
     def add(self, row: R, size: int, values: int) -> None:
-        """Keep a row of so many values, which have ``size`` bytes, unless a limit is reached."""
+        """Append a row unless it exceeds a limit. ``size`` is its bytes, ``values`` its number of values."""
         if self.full:
             return
         self.size += size
@@ -49,7 +49,7 @@ class Collected(Generic[R]):
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """Number names that come again: each column is a member of the row."""
+    """Return the names with numbers appended to repeated ones, so that each column becomes a member of the row."""
     found: dict[str, int] = {}
     for name in names:
         taken, number = name, found.get(name, 1)
@@ -62,7 +62,7 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 def json_of(text: str) -> Any:
-    """Parse a column's JSON; values that JSON or Python cannot hold (NaN, too deep, a number of too many digits) stay text."""
+    """Parse a column's JSON; return the text itself if JSON or Python cannot represent it (NaN, too deep, too many digits)."""
     try:
         return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):

@@ -10,28 +10,28 @@ from jackfield.connector import Detail, Field, InvalidInput, Output
 from jackfield_sql.rows import MOST_ROWS, Rows
 
 MOST_VALUES = 65_535
-"""Parameters of a statement: the limit of PostgreSQL ("PostgreSQL Limits") and of MySQL (error 1390)."""
+"""Maximum number of a statement's parameters: the limit of PostgreSQL ("PostgreSQL Limits") and of MySQL (error 1390)."""
 
 
 def sql_field(example: str, description: str) -> Any:
-    """Declare a statement of the caller's own."""
+    """Declare the input for the caller's own SQL statement."""
     limits = {"minLength": 1, "maxLength": 1_000_000}
     return Field(title="SQL", multiline=True, language="sql", examples=[example], schema=limits, description=description)
 
 
 def parameters_field(description: str) -> Any:
-    """Declare the values of a statement's placeholders."""
+    """Declare the input for the values of a statement's placeholders."""
     return Field((), title="Parameters", schema={"maxItems": MOST_VALUES}, description=description)
 
 
 def max_rows_field() -> Any:
-    """Declare how many rows to return."""
+    """Declare the input for the maximum number of rows to return."""
     limits = {"minimum": 1, "maximum": MOST_ROWS}
     return Field(1000, title="Max Rows", description="Rows to return at most.", blank="absent", schema=limits)
 
 
 def rows_output(description: str) -> Any:
-    """Declare the rows that a statement returned."""
+    """Declare the output of a statement's rows."""
     return Field(title="Rows", description=description)
 
 
@@ -44,18 +44,18 @@ class FoundRows(Output):
 
 
 def found(rows: Rows) -> dict[str, Any]:
-    """Return the members of ``FoundRows``."""
+    """Return rows as the members of ``FoundRows``."""
     return {"rows": tuple(dict(row) for row in rows.rows), "columns": rows.columns, "truncated": rows.truncated}
 
 
 class Unfit(ValueError):
-    """A parameter that cannot be sent; the text completes "…/parameters/0 …"."""
+    """Error of a parameter that cannot be sent. Its message continues a pointer: "…/parameters/0 is not base64"."""
 
 
 def bytes_of(value: Any) -> bytes:
-    """Return the bytes that base64 encodes.
+    """Decode base64.
 
-    :raises Unfit: if it is not base64.
+    :raises Unfit: if ``value`` is not base64.
     """
     try:
         return base64.b64decode(value, validate=True)
@@ -64,9 +64,9 @@ def bytes_of(value: Any) -> bytes:
 
 
 def sendable(text: str) -> bytes:
-    """Return the bytes of a text.
+    """Encode a text as UTF-8.
 
-    :raises Unfit: if UTF-8 cannot encode the text.
+    :raises Unfit: if the text has half of a surrogate pair.
     """
     try:
         return text.encode()
@@ -75,9 +75,9 @@ def sendable(text: str) -> bytes:
 
 
 def check_statement(statement: str) -> None:
-    """Check that a statement can be sent.
+    """Check that a statement has only characters that a server accepts.
 
-    :raises InvalidInput: if it has a character that no server takes.
+    :raises InvalidInput: if it has NUL or half of a surrogate pair.
     """
     if "\0" in statement:
         raise InvalidInput("the statement has a NUL character", details=[Detail("/sql", "has a NUL character")], hint="Remove it.")
@@ -90,5 +90,5 @@ def check_statement(statement: str) -> None:
 
 
 def bad_parameter(place: int, unfit: Unfit) -> InvalidInput:
-    """Return the error for a parameter that cannot be sent, counted from 0."""
+    """Return the error for a parameter that cannot be sent. ``place`` counts from 0."""
     return InvalidInput("a parameter cannot be sent", details=[Detail(f"/parameters/{place}", str(unfit))], hint="Change the parameter.")

@@ -1,4 +1,4 @@
-"""Columns of a table."""
+"""Outputs that describe a table's columns, and errors about tables and their pages."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class TableDescription(Output):
 
 
 def no_table(message: str) -> NotFound:
-    """Return the error for a table that is not there."""
+    """Return the error for a table that does not exist or that the user may not see."""
     fault = Detail("/table", "does not exist, or the user may not see it")
     return NotFound(message, details=[fault], hint="Call listTables.", sent=Sent.REFUSED)
 
 
 def bad_token() -> InvalidInput:
-    """Return the error for the token of a page that cannot be read."""
+    """Return the error for an invalid page token."""
     text = "is no token of this list"
     return InvalidInput("the page token cannot be read", details=[Detail("/nextToken", text)], hint="Begin without one.")

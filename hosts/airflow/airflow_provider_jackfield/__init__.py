@@ -11,7 +11,7 @@ __all__ = ["get_provider_info"]
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return what Airflow asks of a provider (entry point ``apache_airflow_provider``)."""
+    """Return the description of this provider for Airflow (entry point ``apache_airflow_provider``)."""
     return {
         "package-name": "airflow-provider-jackfield",
         "name": "jackfield",

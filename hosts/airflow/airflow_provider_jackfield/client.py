@@ -1,4 +1,4 @@
-"""HTTP client of a jackfield server: requests and answers of invocations as values, sent by whoever has a session of ``httpx``."""
+"""Requests to a jackfield server about invocations, and their answers. Callers send the requests with ``httpx``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from urllib.parse import quote
 import httpx
 
 _OPEN = ("queued", "running", "waiting")
-"""States of an invocation that has not ended; one that is ``waiting`` needs a person's approval."""
+"""States of an invocation that has not ended; ``waiting`` needs a person's approval."""
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-"""Seconds for one request: no request waits for the action itself."""
+"""Timeout of one request in seconds: no request waits for the action itself."""
 
 
 class ServerError(Exception):
-    """The server could not be asked, or refused the request itself. ``retryable`` means that it may answer later."""
+    """Error of a server that did not answer, or refused the request itself. ``retryable`` means that a later request may succeed."""
 
     def __init__(self, message: str, *, retryable: bool) -> None:
         super().__init__(message)
@@ -34,11 +34,11 @@ class Invocation:
 
     @property
     def is_open(self) -> bool:
-        """True until it has ended."""
+        """True until the invocation has ended."""
         return self.status in _OPEN
 
     def describe(self) -> str:
-        """Return a sentence about how it ended."""
+        """Return a sentence that describes how the invocation ended."""
         error = self.error or {}
         text = f"{error.get('code', self.status)}: {error.get('message', 'no reason is known')}"
         hint = f" {error['hint']}" if error.get("hint") else ""
@@ -46,7 +46,7 @@ class Invocation:
 
     @property
     def retryable(self) -> bool:
-        """True if the same call may succeed later; nothing has been sent then."""
+        """True if the same call may succeed later; a retryable call was not sent to the provider."""
         return self.status == "failed" and bool((self.error or {}).get("retryable"))
 
 
@@ -63,9 +63,9 @@ class Server:
         return {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
 
     def submitting(self, body: Mapping[str, Any], key: str | None) -> httpx.Request:
-        """Return the request that queues an invocation. Repeated under the same key it answers with the state of the first one.
+        """Return the request that queues an invocation. A repetition with the same key returns the state of the first invocation.
 
-        The server judges the key: a blank one is refused, since a call without a key may be sent twice.
+        The server refuses a blank key, since a call without a key may be sent twice.
         """
         content = {**body} if key is None else {"idempotencyKey": key, **body}
         headers = {**self.headers, "Prefer": "respond-async"}
@@ -85,9 +85,9 @@ _LIMITS = {"timeout": TIMEOUT.as_dict()}
 
 
 def read(response: httpx.Response) -> Invocation:
-    """Return the state of the invocation that a response tells.
+    """Parse the state of an invocation in a response.
 
-    :raises ServerError: if it tells none: the server refused the request, or something else answered.
+    :raises ServerError: if the response holds none: the server refused the request, or something else answered.
     """
     try:
         content = response.json()

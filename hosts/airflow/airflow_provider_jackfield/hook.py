@@ -15,11 +15,11 @@ from airflow_provider_jackfield.client import Invocation, Server, ServerError, r
 from airflow_provider_jackfield.keys import task_key
 
 _PAUSES = (0.2, 0.5, 1.0)
-"""Seconds between questions at the beginning; then the last one is doubled until ``poll_interval``."""
+"""Seconds between the first queries of a state; then the pause doubles up to ``poll_interval``."""
 
 
 class JackfieldHook(BaseHook):
-    """Calls actions of connectors through a jackfield server.
+    """Airflow hook that calls actions of connectors through a jackfield server.
 
     The connection has the server's host, schema (``https`` unless the host is a URL) and port, and a token of jackfield as its password.
     """
@@ -35,7 +35,7 @@ class JackfieldHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the form of the connection names its fields."""
+        """Return Airflow's settings for the connection's form: hidden fields, labels and placeholders."""
         return {
             "hidden_fields": ["login", "extra"],
             "relabeling": {"password": "Token", "host": "Server"},
@@ -43,7 +43,7 @@ class JackfieldHook(BaseHook):
         }
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask the server for its connectors, which needs a valid token."""
+        """Check that the server lists its connectors, which needs a valid token. Return success and a message."""
         try:
             server = self.server()
             response = self._answer(httpx.Request("GET", f"{server.url}/v1/connectors", headers=server.headers))
@@ -67,12 +67,12 @@ class JackfieldHook(BaseHook):
         connection: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Invocation:
-        """Queue an invocation; under a key that was used before, return the state of the first one.
+        """Queue an invocation; with a key used before, return the state of its first invocation.
 
         ``action`` is ``CONNECTOR/ACTION``, ``options`` are further members of an invocation, such as ``timeoutSeconds``.
 
         :raises AirflowException: if the server could not be asked; the same key may be used again.
-        :raises AirflowFailException: if a retry would be refused again.
+        :raises AirflowFailException: if the server would refuse a retry, too.
         """
         connector, slash, name = action.partition("/")
         if not slash:
@@ -85,7 +85,9 @@ class JackfieldHook(BaseHook):
         return self._state(self.server().asking(invocation_id))
 
     def wait(self, invocation: Invocation, poll_interval: float = 5.0) -> Invocation:
-        """Ask until the invocation has ended. The task's own ``execution_timeout`` ends the wait."""
+        """Poll an invocation until it has ended, at most every ``poll_interval`` seconds. Only the task's ``execution_timeout`` limits the
+        wait.
+        """
         pauses = iter(_PAUSES)
         pause = 0.0
         while invocation.is_open:
@@ -95,15 +97,15 @@ class JackfieldHook(BaseHook):
         return invocation
 
     def cancel(self, invocation_id: str) -> None:
-        """Cancel an invocation that has not been sent yet; nothing happens to any other."""
+        """Cancel an invocation that was not sent yet; any other invocation continues."""
         self._answer(self.server().cancelling(invocation_id))
 
     def invoke(
         self, action: str, inputs: Mapping[str, Any], *, context: Context, part: str = "", connection: str | None = None, **options: Any
     ) -> Any:
-        """Call an action once for all tries of the running task, wait for it, and return its output.
+        """Call an action once for all tries of the running task, wait for its end, and return its output.
 
-        ``part`` tells several calls of one task apart: each needs its own. ``options`` are further members of an invocation.
+        ``part`` distinguishes several calls of one task. ``options`` are further members of an invocation.
 
         :raises AirflowException: if it failed, was not sent, and may succeed in another try.
         :raises AirflowFailException: if another try would end in the same way, or the outcome is unknown (``in_doubt``).
@@ -131,7 +133,7 @@ class JackfieldHook(BaseHook):
 
 
 def server_of(name: str, connection: Connection) -> Server:
-    """Return address and token of a connection.
+    """Return the address and token in a connection.
 
     :raises AirflowFailException: if it has no host or no token.
     """
@@ -142,7 +144,7 @@ def server_of(name: str, connection: Connection) -> Server:
 
 
 def key_of(context: Context, part: str = "") -> str:
-    """Return the idempotency key of the running task: of dag, run, task and map index, without the number of the try."""
+    """Return the idempotency key of the running task, made from dag, run, task and map index, without the number of the try."""
     task = context["ti"]
     return task_key(task.dag_id, task.run_id, task.task_id, task.map_index if task.map_index is not None else -1, part)
 

@@ -14,17 +14,17 @@ from airflow_provider_jackfield.trigger import JackfieldTrigger
 
 
 class JackfieldOperator(BaseOperator):
-    """Calls an action of a connector and returns its output.
+    """Operator that calls an action of a connector and returns its output.
 
-    The call is queued on the jackfield server under a key of dag, run, task and map index. A try that follows a killed one finds that call
-    and takes its outcome. While the call runs, the task is deferred (``deferrable``, the default) or waits in its worker.
+    The call is queued on the jackfield server under a key of dag, run, task and map index. A try that follows a killed one finds its call
+    and returns that call's outcome. While the call runs, the task is deferred (``deferrable``, the default) or waits in its worker.
 
     :param action: ``CONNECTOR/ACTION``, such as ``aws-ses/sendEmail``.
     :param inputs: the action's inputs.
-    :param connection: the name of jackfield's connection; it may be left out if one fits only.
+    :param connection: the name of jackfield's connection; it may be left out if only one fits.
     :param idempotency_key: replaces the key of the task, for a call that is the same in several tasks or runs.
     :param options: further members of an invocation, such as ``{"timeoutSeconds": 300}``.
-    :param poll_interval: seconds between questions to the server while the call runs.
+    :param poll_interval: seconds between two polls of the server while the call runs.
     """
 
     template_fields: Sequence[str] = ("action", "inputs", "connection", "idempotency_key", "options")
@@ -55,7 +55,7 @@ class JackfieldOperator(BaseOperator):
         self.poll_interval = poll_interval
 
     def execute(self, context: Context) -> Any:
-        """Queue the call, or find it, and wait for its end."""
+        """Queue the call, or find the call of an earlier try; wait for its end and return its output."""
         hook = JackfieldHook(self.jackfield_conn_id)
         key = key_of(context) if self.idempotency_key is None else self.idempotency_key
         found = hook.submit(self.action, self.inputs, key=key, connection=self.connection, options=self.options)
@@ -70,9 +70,9 @@ class JackfieldOperator(BaseOperator):
 
 
 def ended(event: Mapping[str, Any]) -> Invocation:
-    """Return the invocation that a trigger has waited for.
+    """Return the ended invocation in a trigger's event.
 
-    :raises AirflowException: if the server did not tell; the call is found again in the next try.
+    :raises AirflowException: if the state is unknown; the next try finds the call again.
     """
     if event["status"] == "unknown":
         raise AirflowException(f"jackfield: the invocation {event['id']} could not be asked for: {event['error']['message']}")

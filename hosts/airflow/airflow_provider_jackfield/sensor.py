@@ -1,4 +1,4 @@
-"""Sensor that waits for the end of an invocation which something else has begun."""
+"""Sensor that waits for the end of an invocation that was started elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_jackfield.trigger import JackfieldTrigger
 
 
 class JackfieldSensor(BaseSensorOperator):
-    """Waits until an invocation has ended, such as one that waits for a person's approval, and returns its output.
+    """Sensor that waits until an invocation has ended, such as one that waits for a person's approval, and returns its output.
 
     It fails if the invocation has failed or is in doubt. With ``deferrable`` (the default) it holds no worker.
 
@@ -37,7 +37,7 @@ class JackfieldSensor(BaseSensorOperator):
         self.deferrable = deferrable
 
     def execute(self, context: Context) -> Any:
-        """Wait, in a trigger or here."""
+        """Wait for the end, in a trigger if ``deferrable``, else in this worker, and return the output."""
         if not self.deferrable:
             return super().execute(context)
         found = JackfieldHook(self.jackfield_conn_id).state(self.invocation_id)
@@ -51,6 +51,6 @@ class JackfieldSensor(BaseSensorOperator):
         return output_of(ended(event))
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 (Airflow's)
-        """Ask whether the invocation has ended."""
+        """Return whether the invocation has ended, with its output."""
         found = JackfieldHook(self.jackfield_conn_id).state(self.invocation_id)
         return PokeReturnValue(is_done=False) if found.is_open else PokeReturnValue(is_done=True, xcom_value=output_of(found))

@@ -15,9 +15,9 @@ from airflow_provider_jackfield.hook import server_of
 
 
 class JackfieldTrigger(BaseTrigger):
-    """Fires once an invocation has ended: ``{"id", "status", "output", "error"}``.
+    """Trigger that fires once an invocation has ended: ``{"id", "status", "output", "error"}``.
 
-    A server that cannot be reached is asked again: the invocation goes on without the trigger. Only a refusal, such as of the token, ends
+    An unreachable server is polled again, since the invocation continues without the trigger. Only a refusal, such as of the token, ends
     the wait, with the status ``unknown``.
     """
 
@@ -28,7 +28,7 @@ class JackfieldTrigger(BaseTrigger):
         self.poll_interval = poll_interval
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class and the arguments of an equal trigger."""
+        """Return the class path and arguments that recreate the trigger."""
         arguments = {
             "invocation_id": self.invocation_id,
             "jackfield_conn_id": self.jackfield_conn_id,
@@ -37,7 +37,7 @@ class JackfieldTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Ask until the invocation has ended."""
+        """Poll until the invocation has ended, then yield its event."""
         server = await self._server()
         async with httpx.AsyncClient() as client:
             while True:

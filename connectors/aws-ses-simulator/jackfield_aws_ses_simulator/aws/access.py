@@ -18,12 +18,12 @@ from jackfield_aws_ses_simulator.aws.sigv4 import is_signed_with
 _V4A = "AWS4-ECDSA-P256-SHA256"
 """Algorithm of requests to a multi-region endpoint."""
 _KEYS = frozenset({"ses:FromAddress", "ses:TenantName"})
-"""Condition keys that are evaluated; others count as fulfilled."""
+"""Condition keys that are evaluated; other keys count as fulfilled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Principal whose key signed a request. ``allow`` None means everything; the session's policy narrows it further."""
+    """Principal whose key signed a request. ``allow`` None permits every action; the session's policy narrows it further."""
 
     arn: str
     user_id: str
@@ -44,13 +44,13 @@ class Caller:
             raise refusals.denied(self.arn, actions[0], resource)
 
     def _may(self, action: str, resource: str, context: Mapping[str, str | None]) -> bool:
-        """Check the user or role, and the session policy: both must allow the action."""
+        """Return whether the role or user and the session policy both allow the action."""
         policy = self.session.policy if self.session else None
         return (self.allow is None or _matches(self.allow, action)) and (policy is None or _permits(policy, action, resource, context))
 
 
 def authenticate(ledger: Ledger, call: Call) -> Caller:
-    """Find the caller.
+    """Return the caller of a request.
 
     :raises Refusal: for an unknown key, an expired session or a wrong signature.
     """
@@ -94,7 +94,7 @@ def _check_signature(ledger: Ledger, call: Call, secret: str | None) -> None:
 
 
 def parse_policy(text: str) -> Mapping[str, Any] | None:
-    """Return a policy document with Effect, Action, NotAction and Resource; None if the text is not one."""
+    """Parse a policy document; return None if the text is not one."""
     try:
         policy = json.loads(text)
     except ValueError:
@@ -104,12 +104,12 @@ def parse_policy(text: str) -> Mapping[str, Any] | None:
 
 
 def _matches(patterns: Iterable[str], action: str) -> bool:
-    """Compare an action with patterns; IAM ignores case here."""
+    """Return whether any pattern matches an action; IAM ignores case here."""
     return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
 
 
 def _permits(policy: str, action: str, resource: str, context: Mapping[str, str | None]) -> bool:
-    """Evaluate a policy: allowed and not denied."""
+    """Return whether a policy allows an action and does not deny it."""
     statements = _many((parse_policy(policy) or {}).get("Statement"))
     effects = [statement.get("Effect") for statement in statements if _covers(statement, action, resource, context)]
     return "Allow" in effects and "Deny" not in effects
@@ -127,7 +127,7 @@ def _covers(statement: Mapping[str, Any], action: str, resource: str, context: M
 
 
 def _holds(keys: Mapping[str, Any], context: Mapping[str, str | None]) -> bool:
-    """Evaluate the keys of a condition that are known here: a request that lacks one does not fulfil it."""
+    """Return whether a request fulfils the known keys of a condition. A request without a value for a key does not."""
     known = {key: (context.get(key) or "", _many(wanted)) for key, wanted in keys.items() if key in _KEYS}
     return all(value and any(fnmatchcase(value, pattern) for pattern in wanted) for value, wanted in known.values())
 

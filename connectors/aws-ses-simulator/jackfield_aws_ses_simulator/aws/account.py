@@ -31,10 +31,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role. ``allow`` None means every action, ``trust`` None every principal, ``external_id`` None that none is required.
+    """Role of the account. ``allow`` None means every action, ``trust`` None every principal, ``external_id`` None that no External ID is
+    required.
 
-    ``external_id_like`` is a pattern of External IDs, compared as ``StringLike``: the first matching one with which the role is assumed is
-    trusted, too. Such a role exists for each name that begins with the role's own and a hyphen, since nothing here can create roles.
+    ``external_id_like`` is a pattern of External IDs, compared as ``StringLike``: the first matching ID with which the role is assumed is
+    trusted, too. A role with a pattern also exists under each name that extends its own by a hyphen, since the simulator cannot create
+    roles.
     """
 
     external_id: str | None = None
@@ -44,7 +46,7 @@ class Role:
     external_id_like: str | None = None
 
     def accepts(self, external_id: str | None) -> bool:
-        """Check an External ID, or None, against the role's condition."""
+        """Return whether the role's condition accepts an External ID, or None."""
         if self.external_id is None or external_id == self.external_id:
             return True
         return external_id is not None and self.external_id_like is not None and fnmatchcase(external_id, self.external_id_like)
@@ -52,7 +54,7 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A long-lived key or, with a session token, a temporary one. If ``arn`` is None, it is derived from the key."""
+    """Long-lived access key or, with a session token, a temporary one. ``arn`` None is derived from the key."""
 
     secret: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
@@ -62,7 +64,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Recipients in 24 hours (-1 = unlimited), sends a second, and recipients already counted."""
+    """Sending quota: recipients in 24 hours (-1 = unlimited), sends per second, and recipients already counted."""
 
     max24_hour_send: float = 50000.0
     max_send_rate: float = 14.0
@@ -71,9 +73,9 @@ class Quota:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """An account as its owner set it up. None for identities, configuration sets, roles or users disables their checks.
+    """Account as its owner set it up. None for identities, configuration sets, roles or users disables their checks.
 
-    ``rates`` are calls a second by operation; ``verification_seconds`` pass until a new identity, or its MAIL FROM domain, is verified.
+    ``rates`` are calls per second by operation; ``verification_seconds`` pass until a new identity, or its MAIL FROM domain, is verified.
     ``session_calls`` ends a session after that number of SES calls. ``strict_raw`` requires ``ses:SendRawEmail`` for raw content over API
     version 2, where either send permission suffices otherwise.
     """
@@ -97,29 +99,29 @@ class Account:
         return frozenset((folded(identity.name), identity.region) for identity in self.identities or ())
 
     def owns(self, name: str, region: str) -> bool:
-        """Look for an identity by its folded name; without a list of identities every name is one."""
+        """Return whether the account owns an identity, given its folded name. Without a list of identities it owns every name."""
         return self.identities is None or any((name, where) in self._owned for where in (None, region))
 
     def role(self, arn: str) -> Role | None:
-        """Find a role by its ARN; without roles, every one is there."""
+        """Return a role by its ARN, None if it does not exist; a default role if the account lists no roles."""
         if self.roles is None:
             return Role()
         like = (role for known, role in self.roles.items() if role.external_id_like is not None and arn.startswith(f"{known}-"))
         return self.roles.get(arn) or next(like, None)
 
     def identities_in(self, region: str) -> tuple[Identity, ...]:
-        """Return the identities of a region; none if they are not checked."""
+        """Return the identities of a region; empty if the account does not check identities."""
         return tuple(identity for identity in self.identities or () if identity.region in (None, region))
 
 
 def folded(name: str) -> str:
-    """Return the name of an identity with its domain in lower case."""
+    """Return an identity's name with its domain in lower case."""
     local, at, domain = name.rpartition("@")
     return local + at + domain.lower()
 
 
 def covering(address: str) -> tuple[str, ...]:
-    """Return the names of identities that cover an address: itself, its domain, the parent domains; none for the mailbox simulator."""
+    """Return the names of identities that cover an address: itself, its domain, parent domains; empty for the mailbox simulator."""
     name = folded(address)
     labels = name.rpartition("@")[2].split(".")
     domains = tuple(".".join(labels[start:]) for start in range(len(labels)))
@@ -128,7 +130,7 @@ def covering(address: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list of names; ``token`` is None on the last."""
+    """Page of a list of names; ``token`` is None on the last."""
 
     names: tuple[str, ...]
     token: str | None

@@ -1,4 +1,4 @@
-"""Alarms of Amazon CloudWatch on metrics of SES: their state follows the messages, and a change of it notifies a topic."""
+"""Alarms of Amazon CloudWatch on metrics of SES. Messages change an alarm's state, and each change notifies a topic."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def evaluate(ledger: Ledger, region: str) -> None:
 
 
 def _state(ledger: Ledger, region: str, alarm: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the state of an alarm: of the periods that it evaluates, as many must breach as it says."""
+    """Return an alarm's state and the reason. It is ALARM once as many of its periods breach as ``DatapointsToAlarm`` requires."""
     compare = _COMPARISONS.get(str(alarm.get("ComparisonOperator")))
     if alarm.get("Namespace") != "AWS/SES" or compare is None or "Threshold" not in alarm:
         return "INSUFFICIENT_DATA", "Insufficient Data: the simulator has metrics of AWS/SES only"
@@ -127,4 +127,4 @@ OPERATIONS: Mapping[str, Callable[[Ledger, Call], Body]] = {
     "DeleteAlarms": _delete,
     "SetAlarmState": _set_state,
 }
-"""Operations by name; each returns the members of its answer."""
+"""Operations by name; each returns the members of its response."""

@@ -1,4 +1,4 @@
-"""Answers of the account to calls, whatever the transport."""
+"""Dispatch of calls to operations, independent of the transport."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _QUERY_OPERATIONS: Mapping[str, Mapping[str, Callable[[Ledger, Call, Caller], st
 
 
 def admit(ledger: Ledger, call: Call) -> Caller:
-    """Find the caller, and count the call against its operation's rate.
+    """Return the caller, after counting the call against its operation's rate.
 
-    :raises Refusal: for wrong credentials, or a call too many.
+    :raises Refusal: for wrong credentials, or a call that exceeds the rate.
     """
     caller = authenticate(ledger, call)
     if ledger.is_too_fast(call.operation):
@@ -33,7 +33,7 @@ def admit(ledger: Ledger, call: Call) -> Caller:
 
 
 def answer(ledger: Ledger, call: Call) -> Answer:
-    """Answer a call; refusals are answers too."""
+    """Answer a call; a refusal becomes an error response."""
     ledger.origin = call.origin
     if call.http.path == PATH:
         return Answer(_OK, certificate(), "application/x-pem-file")

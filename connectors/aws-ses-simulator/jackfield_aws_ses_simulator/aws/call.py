@@ -15,16 +15,18 @@ from jackfield_aws_ses_simulator.aws.sigv4 import Authorization, parse_authoriza
 ROUTE_53 = "/2013-04-01"
 """Prefix of the paths of Amazon Route 53."""
 MONITORING = "monitoring"
-"""Service of Amazon CloudWatch in signatures."""
+"""Name of Amazon CloudWatch as a service in signatures."""
 _TARGETS = {"GraniteServiceVersion20100801.": MONITORING, "AmazonSQS.": "sqs"}
-"""Services of AWS's JSON protocol, by the beginning of ``X-Amz-Target``."""
+"""Services of AWS's JSON protocol, by prefix of ``X-Amz-Target``."""
 _QUERIES = {"AssumeRole": "sts", "GetCallerIdentity": "sts", "ConfirmSubscription": "sns", "Unsubscribe": "sns"}
-"""Services of operations that are called without a signature."""
+"""Services of query operations that may be called unsigned."""
 
 
 @dataclass(slots=True)
 class Call:
-    """One call, with its message content apart from its parameters. ``malformed`` is the refusal of an unreadable body."""
+    """Call of one AWS operation; ``content`` is a message's content, separate from ``parameters``. ``malformed`` refuses an unreadable
+    body.
+    """
 
     http: HttpRequest = field(repr=False)
     service: str
@@ -57,11 +59,11 @@ class Call:
 
     @property
     def name(self) -> str:
-        """``sesv2:SendEmail``."""
+        """Service and operation: ``sesv2:SendEmail``."""
         return f"{self.service}:{self.operation}"
 
     def drop_content(self) -> None:
-        """Drop body and content after the call: a log keeps the rest."""
+        """Discard body and content after the call, so that a log of calls stays small."""
         self.content = {}
         self.http.body = b""
 

@@ -29,7 +29,7 @@ def _find(ledger: Ledger, call: Call) -> Body:
 
 
 def names_in(ledger: Ledger, call: Call) -> dict[str, Body]:
-    """Return the identities of the call's region by name: the owner's, and the ones that calls created."""
+    """Return the identities of the call's region by name: the owner's, and identities that calls created."""
     owned = {_place(call, identity.name): _record(identity.name, 0.0) for identity in ledger.account.identities_in(call.region)}
     with ledger.changed:
         made = {place: record for place, record in ledger.records.items() if place[:2] == ("EmailIdentity", call.region)}
@@ -37,7 +37,7 @@ def names_in(ledger: Ledger, call: Call) -> dict[str, Body]:
 
 
 def exists(ledger: Ledger, call: Call, name: str) -> bool:
-    """Look for an identity by its name, whatever the case of its domain."""
+    """Return whether an identity exists, ignoring the case of its domain."""
     return folded(name) in map(folded, names_in(ledger, call))
 
 
@@ -46,7 +46,7 @@ def _record(name: str, verified_at: float) -> Body:
 
 
 def create(ledger: Ledger, call: Call, name: str) -> Body:
-    """Create an identity, which is pending at first.
+    """Create an identity, whose verification is pending at first.
 
     :raises Refusal: AlreadyExistsException.
     """
@@ -142,7 +142,7 @@ def _get_account(ledger: Ledger, _call: Call) -> Body:
 
 
 def _put_details(ledger: Ledger, call: Call) -> Body:
-    """Store the details; in the sandbox they request production access, once, and the request is never reviewed here."""
+    """Store the account's details. In the sandbox the first call requests production access, which the simulator never reviews."""
     review: dict[str, Any] = {"ReviewDetails": {"Status": "PENDING"}} if ledger.account.sandbox else {}
     if review and ledger.records.get(_DETAILS):
         raise Refusal("ConflictException", "The account details are under review.", _CONFLICT)
@@ -159,4 +159,4 @@ OPERATIONS: Mapping[str, Operation] = {
     "GetAccount": _get_account,
     "PutAccountDetails": _put_details,
 }
-"""Operations by name; each returns the members of its answer, and others."""
+"""Operations by name; each returns the members of its response, and possibly further ones."""

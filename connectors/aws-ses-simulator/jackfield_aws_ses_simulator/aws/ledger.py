@@ -15,7 +15,7 @@ from jackfield_aws_ses_simulator.aws.account import Account, covering
 from jackfield_aws_ses_simulator.aws.messages import SentMessage
 
 _JITTER = 0.95
-"""Share of a rate's window that must have passed."""
+"""Share of a rate's window after which the next call is accepted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +36,7 @@ class Session:
 
     @property
     def user_id(self) -> str:
-        """Unique id of the role, and the session's name."""
+        """Unique ID of the role, and the session's name."""
         return f"AROA{self.access_key_id[4:]}:{self.session_name}"
 
 
@@ -102,7 +102,7 @@ class Ledger:
             self._on_sent(message)
 
     def is_verified(self, address: str, region: str) -> bool:
-        """Look for a verified identity that covers the address; the mailbox simulator is always verified."""
+        """Return whether a verified identity covers the address; the mailbox simulator is always verified."""
         names = covering(address)
         return self.account.identities is None or not names or any(self._is_verified(name, region) for name in names)
 
@@ -123,17 +123,17 @@ class Ledger:
             self.sessions[session.token] = session
 
     def claim(self, role_arn: str, external_id: str | None) -> bool:
-        """Return whether an External ID is the first one with which a role was assumed, or is to be."""
+        """Bind a role to the first External ID that assumes it; return whether ``external_id`` is that one."""
         with self.changed:
             return self._claimed.setdefault(role_arn, external_id) == external_id
 
     def is_session_key(self, access_key_id: str) -> bool:
-        """Return whether a key belongs to a session, and is useless without its token."""
+        """Return whether a key belongs to a session, so that it needs its token."""
         with self.changed:
             return any(session.access_key_id == access_key_id for session in self.sessions.values())
 
     def expire_sessions(self) -> None:
-        """End every session made so far."""
+        """End all sessions."""
         with self.changed:
             over = self.now() - 1
             self.sessions = {token: replace(session, expires_at=over) for token, session in self.sessions.items()}

@@ -12,7 +12,7 @@ from email.message import Message
 from functools import cached_property
 
 _CHARSETS = frozenset({"utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "iso-2022-jp", "shift_jis", "gb18030", "big5"})
-"""Charsets of bodies that are decoded; others of Python's codecs may take quadratic time."""
+"""Charsets whose bodies are decoded: some of Python's other codecs may take quadratic time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Subject, texts, headers (for simple content the additional ones, for raw content all) and attachments.
+    """Content of a message: subject, texts, headers (for simple content the additional ones, for raw content all) and attachments.
 
-    ``charsets`` are those given for ``subject``, ``text`` and ``html``.
+    ``charsets`` are the charsets given for ``subject``, ``text`` and ``html``.
     """
 
     subject: str = ""
@@ -53,7 +53,7 @@ class Content:
 
 @dataclass(frozen=True, kw_only=True)
 class SentMessage:
-    """One accepted message. ``at`` is a time of the ledger's clock; ``simple`` is set for kind "simple", ``raw`` for kind "raw".
+    """Accepted message. ``at`` is a time of the ledger's clock; ``simple`` is set for kind "simple", ``raw`` for kind "raw".
 
     ``size`` is the encoded size in bytes; for simple content it estimates SES's own encoding. SendRawEmail of version 1 has one list of
     destinations, stored in ``to``.
@@ -82,7 +82,7 @@ class SentMessage:
 
     @property
     def kind(self) -> str:
-        """``simple`` or ``raw``."""
+        """Kind of content: ``simple`` or ``raw``."""
         return "raw" if self.simple is None else "simple"
 
     @property
@@ -92,7 +92,7 @@ class SentMessage:
 
     @cached_property
     def content(self) -> Content:
-        """Content, parsed from the raw message if there is one."""
+        """Content of the message, parsed from the raw message if there is one."""
         return self.simple or _parse_content(self.raw)
 
     @property
@@ -122,7 +122,7 @@ class SentMessage:
 
 
 def decoded(value: object) -> str:
-    """Return a header's value with its RFC 2047 words decoded; the parsers of ``email`` would insert blanks between them."""
+    """Decode a header's RFC 2047 words; the parsers of ``email`` would insert blanks between them."""
     text = str(value)
     try:
         return str(make_header(decode_header(text)))

@@ -23,7 +23,7 @@ _OK, _JSON = 200, "application/x-amz-json-1.0"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Service: its name in botocore and in permissions, its operations, and the ARN of the resource that a call is about."""
+    """AWS service: its name in botocore and in permissions, its operations, and a function for the ARN of a call's resource."""
 
     key: str
     operations: Mapping[str, Callable[[Ledger, Call], Body]]
@@ -37,11 +37,11 @@ SERVICES: Mapping[str, Service] = {
     "route53": Service("route53", zones.OPERATIONS, lambda _ledger, _call: "*", "rest-xml"),
     MONITORING: Service("cloudwatch", {**metrics.OPERATIONS, **alarms.OPERATIONS}, lambda _ledger, _call: "*"),
 }
-"""By the name of the service in signatures."""
+"""Services by the name in signatures."""
 
 
 def is_open(call: Call) -> bool:
-    """Return whether a call needs no signature: a link of a message of SNS makes it."""
+    """Return whether a call needs no signature, since a link in a message of SNS makes it."""
     return call.service == "sns" and call.operation in topics.UNSIGNED and call.authorization is None
 
 
@@ -66,7 +66,7 @@ def answer_service(ledger: Ledger, call: Call, caller: Caller | None) -> Answer:
 
 
 def _decode_form(service: Service, call: Call) -> None:
-    """Replace the parameters of a form by the operation's, and check them against the model; JSON has times as numbers."""
+    """Convert the parameters of a form to the model's types, and check all parameters against the model."""
     if service.protocol == "query":
         shape, _ = model.shapes(service.key, call.operation)
         call.parameters = read_members(call.parameters, shape)

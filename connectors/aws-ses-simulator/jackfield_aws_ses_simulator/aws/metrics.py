@@ -13,7 +13,7 @@ from jackfield_aws_ses_simulator.aws.outcomes import outcomes
 from jackfield_aws_ses_simulator.aws.resources import Body
 
 _RATES = {"Reputation.BounceRate": "Bounce", "Reputation.ComplaintRate": "Complaint"}
-"""Metrics that are shares of the messages sent so far: SES computes them over a representative volume."""
+"""Metrics that are shares of all messages sent so far. SES computes them over a representative volume instead."""
 _SET = "ses:configuration-set"
 """Dimension of the metrics of one configuration set."""
 _STATISTICS = ("Average", "Sum", "Minimum", "Maximum", "SampleCount")
@@ -22,8 +22,9 @@ _STATISTICS = ("Average", "Sum", "Minimum", "Maximum", "SampleCount")
 def values(
     ledger: Ledger, region: str, metric: str, start: float, end: float, period: int, statistic: str = "Sum", of_set: str | None = None
 ) -> dict[float, float]:
-    """Return the values of a metric of a region, or of a configuration set there, by the beginning of their periods, oldest first;
-    periods without data are left out."""
+    """Return a metric of a region, or of one configuration set there: values by the start of their period, oldest first. Periods without
+    data are left out.
+    """
     sent = [message for message in ledger.messages if message.region == region and of_set in (None, message.configuration_set)]
     found: dict[float, float] = {}
     for message in sent:
@@ -42,7 +43,7 @@ def _rate(ledger: Ledger, sent: list[SentMessage], kind: str, until: float) -> f
 
 
 def _count(ledger: Ledger, metric: str, message: SentMessage) -> int:
-    """Count a message for a metric."""
+    """Return a message's contribution to a metric."""
     if metric == "Send":
         return 1
     return Counter(one.kind for one in outcomes(ledger, message))[metric]
@@ -77,4 +78,4 @@ OPERATIONS: Mapping[str, Callable[[Ledger, Call], Body]] = {
     "GetMetricData": _get_data,
     "GetMetricStatistics": _get_statistics,
 }
-"""Operations by name; each returns the members of its answer."""
+"""Operations by name; each returns the members of its response."""

@@ -1,4 +1,4 @@
-"""botocore's models of the services: which operation a request asks for, whether its parameters fit, and the members of an answer."""
+"""botocore's models of the services: they name a request's operation, check its parameters, and give the members of its response."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _model(service: str = _SES) -> Any:
 
 
 def shapes(service: str, operation: str) -> tuple[Any, Any]:
-    """Return the shapes of an operation's input and output, each None if it has none; both None if there is no such operation."""
+    """Return the shapes of an operation's input and output, each None if it has none; both None for an unknown operation."""
     if operation not in _model(service).operation_names:
         return None, None
     found = _model(service).operation_model(operation)
@@ -45,7 +45,7 @@ def _routes() -> tuple[tuple[str, re.Pattern[str], str], ...]:
 
 
 def route(http: HttpRequest) -> tuple[str, dict[str, Any]]:
-    """Return the operation of a request, and its parameters from path and query; ``UNKNOWN`` if the model has no such operation."""
+    """Return the operation of a request, with its parameters from path and query; ``UNKNOWN`` for an operation that the model lacks."""
     if http.path == SEND_PATH:
         return "SendEmail", {}  # without the model, which takes 20 ms to load
     for method, pattern, name in _routes():
@@ -71,7 +71,7 @@ def _number(text: str) -> int | str:
 def check(operation: str, parameters: dict[str, Any], service: str = _SES) -> None:
     """Check parameters against the model of a service.
 
-    :raises Refusal: with every fault.
+    :raises Refusal: with all faults.
     """
     report = ParamValidator().validate(parameters, _model(service).operation_model(operation).input_shape)
     if report.has_errors():

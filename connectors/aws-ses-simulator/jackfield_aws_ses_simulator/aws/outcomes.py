@@ -1,4 +1,4 @@
-"""Outcomes of accepted messages: each recipient's delivery, bounce or complaint, as SES's mailbox simulator and suppression list decide it.
+"""Outcomes of accepted messages: deliveries, bounces and complaints, decided by the mailbox simulator and the suppression list.
 
 Addresses of the mailbox simulator from https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html.
 """
@@ -15,7 +15,7 @@ from jackfield_aws_ses_simulator.aws.resources import is_on_suppression_list
 
 _DOMAIN = "simulator.amazonses.com"
 _EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
-"""The test file that every virus scanner knows: SES rejects a message with it."""
+"""EICAR test file, which virus scanners recognise: SES rejects a message with it."""
 _BOUNCE, _COMPLAINT, _DELIVERY, _REJECT = "Bounce", "Complaint", "Delivery", "Reject"
 _SIMULATED = {"bounce": (_BOUNCE,), "complaint": (_DELIVERY, _COMPLAINT), "suppressionlist": (_BOUNCE,)}
 _SUBTYPES = {"suppressionlist": "Suppressed"}
@@ -23,7 +23,7 @@ _SUBTYPES = {"suppressionlist": "Suppressed"}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Outcome for one recipient. ``subtype`` is that of a bounce."""
+    """Outcome for one recipient. ``subtype`` is set for a bounce."""
 
     kind: str
     address: str

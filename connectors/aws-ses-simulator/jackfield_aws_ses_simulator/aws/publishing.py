@@ -27,11 +27,11 @@ _SUBJECT = "Amazon SES Email Event Notification"
 _VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
 _TYPES = {"Send": "SEND", "Reject": "REJECT", "Delivery": "DELIVERY", "Bounce": "BOUNCE", "Complaint": "COMPLAINT"}
 _TOOK = {"Delivery": 0.5, "Bounce": 0.6, "Complaint": 1.0}
-"""Seconds from the send to the event."""
+"""Seconds from a send to its event, by event type."""
 
 
 def publish_events(ledger: Ledger, message: SentMessage) -> None:
-    """Publish the events of an accepted message, as its configuration set asks for, and the changes of alarms that it causes."""
+    """Publish the events of an accepted message to the topics of its configuration set, then evaluate the region's alarms."""
     with ledger.changed:
         _publish_records(ledger, message, message.configuration_set or "")
         evaluate(ledger, message.region)
@@ -59,7 +59,7 @@ def _publish(ledger: Ledger, region: str, configuration_set: str, arn: str, text
 
 
 def _records(ledger: Ledger, message: SentMessage) -> Iterator[tuple[str, Body]]:
-    """Yield the type of each event and the part of its record about it."""
+    """Yield each event's type with its own part of the event record."""
     found = outcomes(ledger, message)
     yield "Send", {}
     for kind, shape in _SHAPES.items():
@@ -108,7 +108,7 @@ def _moment(at: float) -> str:
 
 
 def _mail(message: SentMessage) -> Body:
-    """Return the part of a record about the message."""
+    """Return the event record's part about the message."""
     to = [*message.to]
     headers = [{"name": name, "value": value} for name, value in message.headers]
     if message.kind == "simple":
@@ -133,7 +133,7 @@ def _identity(message: SentMessage) -> str:
 
 
 def _validated(operation: Operation, ledger: Ledger, call: Call) -> Body:
-    """Create or change an event destination, and notify its topic: SES tries each topic once."""
+    """Create or change an event destination, and send its topic SES's validation message."""
     found = operation(ledger, call)
     arn = (call.parameters["EventDestination"].get("SnsDestination") or {}).get("TopicArn")
     if arn:
@@ -145,4 +145,4 @@ OPERATIONS: Mapping[str, Operation] = {
     name: partial(_validated, resources.OPERATIONS[name])
     for name in ("CreateConfigurationSetEventDestination", "UpdateConfigurationSetEventDestination")
 }
-"""Operations of version 2 that make SES try a topic."""
+"""Operations of version 2 after which SES validates the topic by a message."""

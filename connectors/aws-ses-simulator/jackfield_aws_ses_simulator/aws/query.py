@@ -54,7 +54,7 @@ def element(name: str, value: object) -> str:
 
 
 def read_members(form: Mapping[str, str], shape: Any, prefix: str = "") -> dict[str, Any]:
-    """Return the parameters of a form by the shape of an operation's input."""
+    """Convert the parameters of a form by the shape of an operation's input."""
     found = {}
     for name, member in shape.members.items():
         value = _parse_value(form, member, f"{prefix}{name}")
@@ -80,7 +80,7 @@ def _parse_value(form: Mapping[str, str], shape: Any, place: str) -> Any:
 
 
 def _numbered(form: Mapping[str, str], place: str) -> Iterator[str]:
-    """Yield ``place.1``, ``place.2`` and so on, as far as the form has them."""
+    """Yield ``place.1``, ``place.2`` and so on, while the form has such parameters."""
     number = 1
     while any(name == f"{place}.{number}" or name.startswith(f"{place}.{number}.") for name in form):
         yield f"{place}.{number}"

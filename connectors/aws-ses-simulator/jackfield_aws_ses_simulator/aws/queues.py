@@ -27,7 +27,7 @@ _SETTABLE: Mapping[str, tuple[str, int, int]] = {
     "DelaySeconds": ("0", 0, 900), "MaximumMessageSize": ("1048576", 1024, 1_048_576), "MessageRetentionPeriod": ("345600", 60, 1_209_600),
     "ReceiveMessageWaitTimeSeconds": ("0", 0, 20), "VisibilityTimeout": ("30", 0, 43_200),
 }  # fmt: skip
-"""Numeric attributes: default, least and largest value."""
+"""Numeric attributes of a queue: default, minimum and maximum."""
 _TEXTS = ("Policy", "RedrivePolicy", "RedriveAllowPolicy", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled")
 _AT_ONCE, _LONGEST_WAIT = 10, 20
 _CONSUMED = ("Policy", "RedrivePolicy")
@@ -35,7 +35,7 @@ _CONSUMED = ("Policy", "RedrivePolicy")
 
 @dataclass(slots=True)
 class Message:
-    """Message in a queue. ``visible_at`` is a time of the ledger's clock; ``receipt`` the handle of the last receive."""
+    """Message in a queue. ``visible_at`` is a time of the ledger's clock; ``receipt`` is the handle of its last receipt."""
 
     id: str
     body: str
@@ -54,7 +54,7 @@ def queue_arn(region: str, name: str) -> str:
 
 
 def arn_of(call: Call) -> str:
-    """Return the ARN of the queue that a call names; ``*`` if it names none."""
+    """Return the ARN of a call's queue; ``*`` if the call names none."""
     name = call.parameters.get("QueueName") or str(call.parameters.get("QueueUrl", "")).rpartition("/")[2]
     return queue_arn(call.region, name) if name else "*"
 
@@ -186,7 +186,7 @@ def _send_batch(ledger: Ledger, call: Call) -> Body:
 
 
 def put(ledger: Ledger, record: Body, text: str, sender: str, delay: float = 0.0, attributes: Mapping[str, Any] | None = None) -> Message:
-    """Put a message into a queue, and wake whoever waits for one."""
+    """Put a message into a queue, and wake waiting receivers."""
     now = ledger.now()
     message = Message(str(uuid.uuid4()), text, now, now + delay, sender, attributes=attributes or {})
     record["Messages"].append(message)
@@ -195,7 +195,7 @@ def put(ledger: Ledger, record: Body, text: str, sender: str, delay: float = 0.0
 
 
 def deliver(ledger: Ledger, arn: str, topic_arn: str, text: str) -> bool:
-    """Put a message of a topic into the queue with this ARN; return False if there is none, or its policy does not let the topic send."""
+    """Put a topic's message into a queue; return False if the queue does not exist, or its policy does not let the topic send."""
     _, _, service, region, account, name = [*arn.split(":"), *[""] * 6][:6]
     record = ledger.records.get(_place(region, name)) if (service, account) == ("sqs", NUMBER) else None
     if record is None or not permits(record["Attributes"].get("Policy", ""), "sns.amazonaws.com", "sqs:SendMessage", topic_arn):
@@ -270,7 +270,7 @@ def _md5(text: str) -> str:
 def _entries(call: Call) -> list[Mapping[str, Any]]:
     """Return the entries of a batch.
 
-    :raises Refusal: for none, too many, or two with one ID.
+    :raises Refusal: if there are none or too many, or if two have the same ID.
     """
     found: list[Mapping[str, Any]] = call.parameters["Entries"]
     if not found:
@@ -283,7 +283,7 @@ def _entries(call: Call) -> list[Mapping[str, Any]]:
 
 
 def _each(step: Callable[[Ledger, Body, Mapping[str, Any]], None]) -> dict[str, Callable[[Ledger, Call], Body]]:
-    """Return the step with one message, and with a batch, each of whose entries has its own outcome."""
+    """Return two operations made from a step: for one message, and for a batch with an outcome for each entry."""
 
     def one(ledger: Ledger, call: Call) -> Body:
         step(ledger, _find(ledger, call), call.parameters)
@@ -303,7 +303,7 @@ def _each(step: Callable[[Ledger, Body, Mapping[str, Any]], None]) -> dict[str, 
 
 
 def _delete_message(_ledger: Ledger, record: Body, given: Mapping[str, Any]) -> None:
-    """Delete a message by its last receipt handle; the handle of a deleted one is accepted."""
+    """Delete a message by its last receipt handle; a handle of a deleted message is accepted."""
     record["Messages"] = [message for message in record["Messages"] if message.receipt != _handle(given)]
 
 
@@ -336,4 +336,4 @@ OPERATIONS: Mapping[str, Callable[[Ledger, Call], Body]] = {
     **{f"DeleteMessage{end}": step for end, step in _each(_delete_message).items()},
     **{f"ChangeMessageVisibility{end}": step for end, step in _each(_change_visibility).items()},
 }
-"""Operations by name; each returns the members of its answer."""
+"""Operations by name; each returns the members of its response."""

@@ -18,7 +18,9 @@ _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _NOT_IMPLEMENTED = 400, 403, 40
 
 @dataclass(eq=False)
 class Refusal(Exception):
-    """A request that AWS refuses: ``code`` and ``status`` for the query protocol, ``v2_code`` and ``v2_status`` if version 2 differs."""
+    """Refusal of a request by AWS. ``code`` and ``status`` are of the query protocol, ``v2_code`` and ``v2_status`` of version 2 if
+    different.
+    """
 
     code: str
     message: str
@@ -40,13 +42,13 @@ class Refusal(Exception):
 
 
 def unknown_key() -> Refusal:
-    """Refuse an access key that does not exist."""
+    """Return the refusal of an unknown access key."""
     text = "The security token included in the request is invalid."
     return Refusal("InvalidClientTokenId", text, _FORBIDDEN, "UnrecognizedClientException")
 
 
 def bad_signature() -> Refusal:
-    """Refuse a signature made with another secret."""
+    """Return the refusal of a signature made with another secret."""
     text = (
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key"
         " and signing method. Consult the service documentation for details."
@@ -55,43 +57,43 @@ def bad_signature() -> Refusal:
 
 
 def unsigned() -> Refusal:
-    """Refuse a request without a signature."""
+    """Return the refusal of an unsigned request."""
     return Refusal(
         "MissingAuthenticationToken", "Request is missing Authentication Token", _FORBIDDEN, "MissingAuthenticationTokenException"
     )
 
 
 def expired() -> Refusal:
-    """Refuse an expired or unknown session."""
+    """Return the refusal of an expired or unknown session."""
     return Refusal("ExpiredToken", "The security token included in the request is expired", _FORBIDDEN, "ExpiredTokenException")
 
 
 def denied(arn: str, action: str, resource: str) -> Refusal:
-    """Refuse an action for which the caller lacks the permission."""
+    """Return the refusal of an action for which the caller lacks the permission."""
     text = f"User: {arn} is not authorized to perform: {action} on resource: {resource}"
     return Refusal("AccessDenied", text, _FORBIDDEN, "AccessDeniedException")
 
 
 def throttled(text: str = "Rate exceeded") -> Refusal:
-    """Refuse a request that exceeds a rate or the daily quota."""
+    """Return the refusal of a request that exceeds a rate or the daily quota."""
     return Refusal("Throttling", text, _BAD_REQUEST, "TooManyRequestsException", _TOO_MANY)
 
 
 def invalid(text: str) -> Refusal:
-    """Refuse an invalid parameter."""
+    """Return the refusal of an invalid parameter."""
     return Refusal("InvalidParameterValue", text, _BAD_REQUEST, "BadRequestException")
 
 
 def misshapen(text: str = "The request does not have the shape of the operation") -> Refusal:
-    """Refuse an unreadable body."""
+    """Return the refusal of an unreadable body."""
     return Refusal("SerializationException", text)
 
 
 def missing(text: str) -> Refusal:
-    """Refuse a request for something that does not exist in the region."""
+    """Return the refusal for a resource that does not exist in the region."""
     return Refusal("NotFoundException", text, _NOT_FOUND)
 
 
 def unimplemented(what: str) -> Refusal:
-    """Refuse an operation of AWS that the simulator lacks."""
+    """Return the refusal of an operation that the simulator lacks."""
     return Refusal("NotImplemented", f"The simulator does not implement {what}.", _NOT_IMPLEMENTED)

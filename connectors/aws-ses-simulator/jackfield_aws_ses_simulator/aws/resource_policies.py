@@ -1,4 +1,4 @@
-"""Policies of topics and queues: which service may publish or send to them, and for which resource."""
+"""Policies of topics and queues: they say which service may publish or send, and for which resource."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ _EQUAL, _LIKE = ("StringEquals", "ArnEquals"), ("StringLike", "ArnLike")
 
 
 def permits(policy: str, service: str, action: str, source_arn: str) -> bool:
-    """Return whether a policy lets a service act for a resource of the account. Denials count; operators and keys other than the ones for
-    source and account are never satisfied."""
+    """Return whether a policy lets a service act for a resource of the account. Denials win. Only condition keys for source and account are
+    evaluated; other conditions are never satisfied.
+    """
     context = {"aws:sourcearn": source_arn, "aws:sourceaccount": NUMBER, "aws:sourceowner": NUMBER}
     effects = {one.get("Effect") for one in _statements(policy) if _covers(one, service, action) and _holds(one, context)}
     return effects == {"Allow"}

@@ -1,6 +1,6 @@
 """Resources of SES version 2 that calls create, change, list and delete: templates, configuration sets, contacts, the suppression list.
 
-A record holds the parameters that made it, and its times; an answer takes from it the members that the operation's output has.
+A record holds the parameters that made it, and its times; a response contains the members in the operation's output shape.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of resource: the parameters that are its key, its name in refusals, and the kind that it belongs to."""
+    """Kind of resource: the parameters that are its key, its name in refusals, and its parent kind."""
 
     key: tuple[str, ...]
     name: str
@@ -33,11 +33,11 @@ class Kind:
     parent: Kind | None = None
 
     def place(self, region: str, given: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the place in the ledger of the record that parameters name."""
+        """Return the ledger's key for the record of given parameters."""
         return (self.name, region, *(str(given[member]) for member in self.key))
 
     def says(self, what: str, given: Mapping[str, Any]) -> str:
-        """Say something about the resource that parameters name."""
+        """Return a sentence about the resource of given parameters, for a refusal."""
         return f"{self.name} {what}{self.within}.".format_map(given)
 
 
@@ -59,7 +59,7 @@ _SUPPRESSED_OF_TENANT = Kind(
 
 
 def find(kind: Kind, ledger: Ledger, region: str, given: Mapping[str, Any]) -> Body:
-    """Return the record of the resource that parameters name.
+    """Return the record of the resource of given parameters.
 
     :raises Refusal: NotFoundException if it, or its parent, does not exist.
     """
@@ -105,7 +105,7 @@ def _delete(kind: Kind, ledger: Ledger, call: Call) -> Body:
 
 
 def _records(kind: Kind, ledger: Ledger, call: Call) -> list[tuple[tuple[str, ...], Body]]:
-    """Return the records of a kind in the call's region and, if it has one, of the parent that the call names."""
+    """Return the records of a kind in the call's region and, if the kind has a parent, in the call's parent."""
     start = (kind.name, call.region, *(call.parameters[member] for member in (kind.parent.key if kind.parent is not None else ())))
     return [(place, record) for place, record in ledger.records.items() if place[: len(start)] == start and record is not None]
 
@@ -130,7 +130,7 @@ def _list_sets(ledger: Ledger, call: Call) -> Body:
 
 
 def configuration_set(ledger: Ledger, region: str, name: str) -> Body | None:
-    """Return a configuration set; None if it does not exist. If the account does not check them, any exists."""
+    """Return a configuration set; None if it does not exist. Without checks of configuration sets, every name exists."""
     known = ledger.account.configuration_sets
     found = ledger.records.get(_CONFIGURATION_SET.place(region, {"ConfigurationSetName": name}))
     return found if found is not None or (known is not None and name not in known) else {}
@@ -155,7 +155,7 @@ def destinations(ledger: Ledger, region: str, name: str) -> list[Body]:
 
 
 def is_on_suppression_list(ledger: Ledger, region: str, address: str) -> bool:
-    """Return whether an address is on the account's suppression list, whatever its case."""
+    """Return whether an address is on the account's suppression list, ignoring case."""
     start = (_SUPPRESSED.name, region)
     return any(place[:2] == start and place[-1].lower() == address.lower() and record for place, record in ledger.records.items())
 
@@ -167,7 +167,7 @@ def _list_contacts(ledger: Ledger, call: Call) -> Body:
 
 
 def _is_subscribed(defaults: Mapping[str, str], record: Body, parameters: Body) -> bool:
-    """Compare a contact with a filter: its status for one topic or, without a topic, for all of them."""
+    """Return whether a contact matches a filter by status, for one topic or for all."""
     wanted = parameters.get("Filter") or {}
     status, topic = wanted.get("FilteredStatus"), (wanted.get("TopicFilter") or {}).get("TopicName")
     statuses = {**defaults, **{item["TopicName"]: item["SubscriptionStatus"] for item in record.get("TopicPreferences") or ()}}
@@ -177,7 +177,7 @@ def _is_subscribed(defaults: Mapping[str, str], record: Body, parameters: Body) 
 
 
 def _in_list(operation: Callable[[Kind, Ledger, Call], Body], ledger: Ledger, call: Call) -> Body:
-    """Run an operation on the suppression list of the account, or of the tenant that the call names."""
+    """Run an operation on the suppression list of the call's tenant or, without a tenant, of the account."""
     kind = _SUPPRESSED_OF_TENANT if "TenantName" in call.parameters else _SUPPRESSED
     if kind.parent is not None:
         find(kind.parent, ledger, call.region, call.parameters)
@@ -193,7 +193,7 @@ def _list_suppressed(kind: Kind, ledger: Ledger, call: Call) -> Body:
 
 
 def _is_suppressed(record: Body, parameters: Body) -> bool:
-    """Compare an address on the suppression list with the filters of a list."""
+    """Return whether an entry of the suppression list matches a request's filters."""
     reasons, added = parameters.get("Reasons") or (record["Reason"],), record["LastUpdateTime"]
     since, until = (parse_timestamp(parameters.get(name, added)).timestamp() for name in ("StartDate", "EndDate"))
     return record["Reason"] in reasons and since <= added <= until
@@ -203,7 +203,7 @@ _OPTIONS: Iterable[str] = ("Tracking", "Delivery", "Reputation", "Sending", "Sup
 
 
 def _life(noun: str, kind: Kind) -> dict[str, Operation]:
-    """Return the operations that create, read, update and delete a kind."""
+    """Return a kind's operations that create, read, update and delete."""
     verbs = {"Create": _create, "Get": _get, "Update": _update, "Delete": _delete}
     return {verb + noun: partial(operation, kind) for verb, operation in verbs.items()}
 
@@ -228,4 +228,4 @@ OPERATIONS: Mapping[str, Operation] = {
     "DeleteSuppressedDestination": partial(_in_list, _delete),
     "ListSuppressedDestinations": partial(_in_list, _list_suppressed),
 }
-"""Operations by name; each returns the members of its answer, and others."""
+"""Operations by name; each returns the members of its response, and possibly further ones."""

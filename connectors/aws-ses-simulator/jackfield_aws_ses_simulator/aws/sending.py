@@ -31,7 +31,7 @@ _LOCAL = re.compile(r"[!-~]+")
 
 
 def check_mailboxes(text: str) -> int:
-    """Check every mailbox of one value and count them.
+    """Check all mailboxes of a value; return their number.
 
     :raises Refusal: InvalidParameterValue (BadRequestException in version 2) for an address that SES does not accept.
     """
@@ -70,9 +70,9 @@ _NOT_FOUND = 404
 
 
 def send_email(ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any]:
-    """Check and accept a SendEmail of version 2.
+    """Check and accept a SendEmail of version 2; return the response's members.
 
-    :raises Refusal: for anything that SES refuses.
+    :raises Refusal: if SES would refuse the request.
     """
     content = call.content.get("Content")
     if not isinstance(content, dict) or len(content.keys() & {"Simple", "Raw", "Template"}) != 1:
@@ -91,7 +91,7 @@ def send_email(ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any]:
 
 
 def _asked(given: Mapping[str, Any], tags: Iterable[Mapping[str, str]] | None) -> tuple[str, dict[str, Any], list[Any]]:
-    """Return the sender of a request of version 2, the members that a message keeps of it, and its lists of recipients."""
+    """Return a request's sender, the message fields that it sets, and its lists of recipients (to, cc, bcc)."""
     fields: dict[str, Any] = {
         "reply_to": tuple(given.get("ReplyToAddresses") or ()),
         "configuration_set": given.get("ConfigurationSetName"),
@@ -136,11 +136,11 @@ _STATUSES = {
     "NotFoundException": "TEMPLATE_NOT_FOUND",
     "Throttling": "ACCOUNT_DAILY_QUOTA_EXCEEDED",
 }
-"""Outcome of an entry of a bulk request by the refusal's code."""
+"""Status of a bulk request's entry, by the refusal's code."""
 
 
 def send_bulk_email(ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any]:
-    """Send a template to each entry; each has its own outcome."""
+    """Send a template to each entry; return a result for each."""
     given = call.parameters
     model.check(call.operation, given)
     source, fields, _ = _asked(given, ())
@@ -163,9 +163,9 @@ def _send_entry(ledger: Ledger, call: Call, caller: Caller, entry: Mapping[str, 
 
 
 def send_raw_email(ledger: Ledger, call: Call, caller: Caller) -> str:
-    """Check and accept a SendRawEmail of version 1.
+    """Check and accept a SendRawEmail of version 1; return the response's inner XML.
 
-    :raises Refusal: for anything that SES refuses.
+    :raises Refusal: if SES would refuse the request.
     """
     form = call.parameters
     lists = (listed(form, "Destinations"), (), ())
@@ -194,13 +194,16 @@ def _send_raw(
 
 
 def _authorise(call: Call, caller: Caller, source: str, fields: Mapping[str, Any], *actions: str) -> None:
-    """Require the permission to send, under the conditions that policies set on the sender and the tenant."""
+    """Check the permission to send, with the sender and the tenant as condition keys.
+
+    :raises Refusal: AccessDenied.
+    """
     context = {"ses:FromAddress": address_of(source), "ses:TenantName": fields["tenant"]}
     caller.authorise(fields["identity_arn"] or _identity(call, source), *actions, context=context)
 
 
 def _identity(call: Call, source: str) -> str:
-    """Return the ARN of the identity that a message is sent from."""
+    """Return the ARN of a sender's identity."""
     return f"arn:aws:ses:{call.region}:{NUMBER}:identity/{address_of(source)}"
 
 

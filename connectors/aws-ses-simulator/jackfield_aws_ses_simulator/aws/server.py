@@ -17,11 +17,11 @@ from jackfield_aws_ses_simulator.aws.wire import BadRequestError, Reader, sent_w
 _LOOPBACK = "127.0.0.1"
 _BACKLOG = 512
 _PATIENCE = 5.0
-"""Seconds for a thread to end after its connection was closed."""
+"""Seconds to wait for a thread to end after its connection was closed."""
 
 
 class Server:
-    """Listener on one port from start() to stop(). ``converse`` serves one connection and returns when it is over."""
+    """Server on one port, from start() to stop(). ``converse`` serves one connection and returns at its end."""
 
     def __init__(self, converse: Callable[[socket.socket], object], port: int = 0) -> None:
         self._converse = converse
@@ -38,7 +38,7 @@ class Server:
         self._acceptor.start()
 
     def stop(self) -> None:
-        """Close the port and every connection, and wait for the threads."""
+        """Close the port and all connections, and wait for the threads."""
         self.stopping.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -84,8 +84,9 @@ class Server:
 
 @contextmanager
 def serving(ledger: Ledger, on_answer: Callable[[Call, Answer], bool]) -> Iterator[str]:
-    """Serve an account on a free port and yield its URL. ``on_answer`` is called with each answer, and returns whether the caller is to
-    receive it: otherwise its connection is closed."""
+    """Serve an account on a free port and yield its URL. ``on_answer`` is called with each response; if it returns False, the connection is
+    closed without sending the response.
+    """
 
     def converse(sock: socket.socket) -> None:
         reader = Reader(sock)

@@ -25,7 +25,7 @@ _PAGE = "100"
 """Default page size for identities."""
 _IS_DOMAIN = {"Domain": (True,), "EmailAddress": (False,), "": (True, False)}
 _QUARTER, _FORTNIGHT = 900, 14 * 86_400
-"""Seconds of one point of the statistics, and of all points."""
+"""Seconds of one point of the statistics, and seconds of all points."""
 
 
 def _list_identities(ledger: Ledger, call: Call, caller: Caller) -> str:
@@ -40,7 +40,7 @@ def _list_identities(ledger: Ledger, call: Call, caller: Caller) -> str:
 
 
 def _get_send_statistics(ledger: Ledger, call: Call, caller: Caller) -> str:
-    """Count the messages of two weeks, and their outcomes, by quarters of an hour."""
+    """Return the counts of two weeks' messages and outcomes by quarters of an hour, as XML."""
     caller.authorise("*", "ses:GetSendStatistics")
     since = ledger.now() - _FORTNIGHT
     points: dict[int, Counter[str]] = {}
@@ -62,7 +62,7 @@ QUERY_OPERATIONS: Mapping[str, Callable[[Ledger, Call, Caller], str]] = {
     "ListIdentities": _list_identities,
     "SendRawEmail": send_raw_email,
 }
-"""Operations of version 1; each returns the inner elements of its answer."""
+"""Operations of version 1; each returns the inner XML of its response."""
 
 
 def _render(ledger: Ledger, call: Call) -> Body:
@@ -72,7 +72,7 @@ def _render(ledger: Ledger, call: Call) -> Body:
 
 
 def _send_verification(ledger: Ledger, call: Call) -> Body:
-    """Send no message: the address is an identity from now on, and verified after a while."""
+    """Create an identity, which is verified after a while, without sending a message."""
     find(VERIFICATION_MAIL, ledger, call.region, call.parameters)
     name = str(call.parameters["EmailAddress"])
     if not identities.exists(ledger, call, name):
@@ -92,9 +92,9 @@ _OPERATIONS = {
 
 
 def check_v2(call: Call, caller: Caller) -> None:
-    """Check a call of version 2 that is no send: permission and shape.
+    """Check permission and parameters of a version 2 call other than a send.
 
-    :raises Refusal: when AWS would refuse it.
+    :raises Refusal: if AWS would refuse it.
     """
     caller.authorise("*", f"ses:{call.operation}")
     model.check(call.operation, call.parameters)
@@ -103,7 +103,7 @@ def check_v2(call: Call, caller: Caller) -> None:
 def answer_v2(ledger: Ledger, call: Call, caller: Caller) -> Answer:
     """Answer a call of version 2.
 
-    :raises Refusal: when AWS would refuse it, or the simulator does not know the operation.
+    :raises Refusal: if AWS would refuse it, or the simulator does not know the operation.
     """
     if call.operation == model.UNKNOWN:
         raise Refusal("UnknownOperationException", "There is no such operation.", _NOT_FOUND)

@@ -1,4 +1,4 @@
-"""Messages as Amazon SNS signs them, with a certificate that the simulator publishes where SNS publishes its own."""
+"""Signing of messages as Amazon SNS does it. The simulator serves its certificate at a path like that of SNS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 PATH = f"/SimpleNotificationService-{uuid.uuid4().hex}.pem"
-"""Path of the certificate; one for each process, since receivers cache it."""
+"""Path of the certificate, different in each process since receivers cache certificates."""
 _ORDER = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 _NAME = "sns.amazonaws.com"
 _HASHES = {"1": SHA1, "2": SHA256}
@@ -40,7 +40,7 @@ def certificate() -> bytes:
 
 
 def signed(members: Mapping[str, str], version: str, origin: str) -> dict[str, str]:
-    """Return the members of a message with their signature, of version 1 or 2, and the URL of the certificate."""
+    """Return a message's members with a signature of version 1 or 2, and the certificate's URL."""
     text = "".join(f"{name}\n{members[name]}\n" for name in _ORDER if name in members)
     signature = _key().sign(text.encode(), PKCS1v15(), _HASHES[version]())
     encoded = base64.b64encode(signature).decode()

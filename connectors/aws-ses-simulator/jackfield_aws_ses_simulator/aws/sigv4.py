@@ -34,7 +34,7 @@ class Authorization:
 
     @property
     def scope(self) -> str:
-        """Date, region and service as signed."""
+        """Signed date, region and service."""
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
@@ -45,7 +45,7 @@ def parse_authorization(value: str) -> Authorization | None:
 
 
 def is_signed_with(request: HttpRequest, authorization: Authorization, secret: str) -> bool:
-    """Compute the request's signature with the secret and compare it."""
+    """Return whether a request's signature was made with a secret."""
     canonical = "\n".join(
         (
             request.method,

@@ -21,11 +21,11 @@ _NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 _POLICY_LENGTH = 2048
 _SHORTEST, _LONGEST, _CHAINED = 900, 43_200, 3600
-"""Session durations in seconds; the last is the maximum for a role assumed from another session."""
+"""Minimum and maximum session duration in seconds, and the maximum for a role assumed from another session."""
 
 
 def letters(count: int) -> str:
-    """Return the random part of an access key id."""
+    """Return ``count`` random characters for an access key ID."""
     return "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(count))
 
 
@@ -83,7 +83,10 @@ def _check_policy(text: str | None) -> None:
 
 
 def _role(ledger: Ledger, call: Call, caller: Caller, arn: str, external_id: str | None) -> Role:
-    """Return the role if the caller may assume it; as in AWS, an unknown role is indistinguishable from a refused one."""
+    """Return the role if the caller may assume it.
+
+    :raises Refusal: AccessDenied, for an unknown role, too, as in AWS.
+    """
     caller.authorise(arn, "sts:AssumeRole")
     role = ledger.account.role(arn)
     trusted = role is not None and (role.trust is None or bool(role.trust & {caller.arn, call.access_key_id, caller.number}))
@@ -93,7 +96,7 @@ def _role(ledger: Ledger, call: Call, caller: Caller, arn: str, external_id: str
 
 
 def _is_required(ledger: Ledger, role: Role, arn: str, external_id: str | None) -> bool:
-    """Check an External ID against the role's condition, and against the one that the role has accepted before."""
+    """Return whether the role trusts an External ID: its own, or the first one of its pattern that assumed it."""
     is_own = role.external_id is None or external_id == role.external_id
     return is_own or (role.accepts(external_id) and ledger.claim(arn, external_id))
 
@@ -123,4 +126,4 @@ def _credentials(session: Session) -> str:
 
 
 QUERY_OPERATIONS = {"AssumeRole": _assume_role, "GetCallerIdentity": _get_caller_identity}
-"""Each operation returns the inner elements of its answer."""
+"""Operations by name; each returns the inner XML of its response."""

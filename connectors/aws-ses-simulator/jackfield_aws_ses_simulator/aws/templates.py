@@ -1,4 +1,4 @@
-"""Mail templates of SES: a text with ``{{name}}`` for each value of the data."""
+"""Mail templates of SES: texts with ``{{name}}`` as placeholders for values of the data."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _VARIABLE = re.compile(r"\{\{([^{}]*)\}\}")
 
 
 class Unrendered(Refusal):
-    """A template whose data lacks a value. SES accepts mail from it all the same, and sends nothing."""
+    """Refusal of a template whose data lacks a value. SES still accepts the mail but does not send it."""
 
 
 def rendered(content: Mapping[str, str], *data: str | None) -> dict[str, str]:
-    """Return a template's subject and bodies with the values of the data; later data wins.
+    """Return a template's subject and bodies with the data's values inserted; later data wins.
 
     :raises Unrendered: if the data lacks a value.
     :raises Refusal: for data that is not an object, and for Handlebars' blocks and helpers.

@@ -1,6 +1,6 @@
-"""Tenants of SES version 2: their creation and deletion, their resources, their sending status, and the conditions for a send under one.
+"""Tenants of SES version 2: their lifecycle, resources and sending status, and the conditions of a send for a tenant.
 
-Messages of refusals are AWS's, as quoted by tools of its users. The message for a paused tenant is ours: no source has it.
+Messages of refusals are AWS's, as quoted by tools of its users. No source has the message for a paused tenant; it is the simulator's own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _KINDS = {"identity": "EMAIL_IDENTITY", "configuration-set": "CONFIGURATION_SET"
 _TENANT, _LINK, _FINDING = "Tenant", "TenantResource", "Recommendation"
 _IMPACTS = ("NONE", "LOW", "HIGH")
 _PAUSES: Mapping[str, tuple[str, ...]] = {"none": (), "standard": ("HIGH",), "strict": ("HIGH", "LOW")}
-"""Impacts of findings on which each of AWS's policies pauses a tenant."""
+"""Impacts of findings at which each reputation policy pauses a tenant."""
 
 
 def _arn(region: str, resource: str) -> str:
@@ -59,7 +59,7 @@ def _findings(ledger: Ledger, record: Body) -> list[Body]:
 
 
 def _by_ses(ledger: Ledger, record: Body) -> Body:
-    """Return the status that SES gives a tenant: its policy pauses it on findings, which a reinstatement outweighs."""
+    """Return a tenant's status set by SES: its policy pauses it on findings, unless the customer reinstated it."""
     if record["Customer"]["Status"] == "REINSTATED":
         return {"Status": "ENABLED"}
     bad = [row for row in _findings(ledger, record) if row["Impact"] in _PAUSES[record["Policy"]]]
@@ -111,9 +111,9 @@ def _links(ledger: Ledger, region: str) -> list[tuple[tuple[str, ...], Body]]:
 
 
 def _resource(ledger: Ledger, call: Call) -> str:
-    """Return the ARN of the resource that a call names.
+    """Return the ARN of a call's resource.
 
-    :raises Refusal: if the resource is not of this account and region, or does not exist.
+    :raises Refusal: if the resource is of another account or region, or does not exist.
     """
     arn = str(call.parameters["ResourceArn"])
     kind, _, name = arn.removeprefix(_arn(call.region, "")).partition("/")
@@ -205,7 +205,7 @@ def _recommendations(ledger: Ledger, call: Call) -> Body:
 
 
 def note_finding(ledger: Ledger, region: str, tenant: str, kind: str, impact: str, text: str, *, is_open: bool = True) -> None:
-    """Let SES find fault with a tenant, or let a finding be resolved."""
+    """Open a finding about a tenant, as SES would, or resolve it if not ``is_open``."""
     arn, now = _find(ledger, region, tenant)["TenantArn"], int(ledger.now())
     row = {"ResourceArn": arn, "Type": kind, "Description": text, "Impact": impact, "Status": "OPEN" if is_open else "FIXED"}
     with ledger.changed:
@@ -214,7 +214,7 @@ def note_finding(ledger: Ledger, region: str, tenant: str, kind: str, impact: st
 
 
 def _identity_of(ledger: Ledger, region: str, address: str) -> Body:
-    """Return the identity that a message is sent from: its address's own, else a domain's."""
+    """Return the identity that covers an address: the address itself, else its domain."""
     for name in covering(address):
         place = ("EmailIdentity", region, name)
         record = ledger.records.get(place)
@@ -224,9 +224,9 @@ def _identity_of(ledger: Ledger, region: str, address: str) -> Body:
 
 
 def check_send(ledger: Ledger, region: str, name: str, address: str, chosen: str | None, template: str | None) -> None:
-    """Check a send under a tenant: the address, the configuration set that it names, or its identity's, and a stored template.
+    """Check a send for a tenant: it must own the identity, the configuration set (``chosen``, or the identity's) and the stored template.
 
-    :raises Refusal: if the tenant does not exist, lacks one of them, or is paused.
+    :raises Refusal: if the tenant does not exist, does not own one of them, or is paused.
     """
     record, identity = _find(ledger, region, name), _identity_of(ledger, region, address)
     used = {
@@ -257,4 +257,4 @@ OPERATIONS: Mapping[str, Operation] = {
     "UpdateReputationEntityPolicy": _set_policy,
     "ListRecommendations": _recommendations,
 }
-"""Operations by name; each returns the members of its answer, and others."""
+"""Operations by name; each returns the members of its response, and possibly further ones."""

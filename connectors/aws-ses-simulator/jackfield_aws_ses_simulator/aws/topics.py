@@ -1,7 +1,7 @@
 """Amazon SNS (query protocol): standard topics, delivered to queues of the account and to web servers on this machine.
 
-A subscription over http or https counts once its token has come back. Nothing leaves the machine: an endpoint on another host receives
-nothing, and its subscription stays pending.
+A subscription over http or https becomes active once the endpoint returns its token. Nothing leaves the machine: an endpoint on another
+host receives nothing, and its subscription stays pending.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PENDING = "PendingConfirmation"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _WITHIN = 10.0
 _PARTS = 3
-"""Colons before the end of an ARN's region."""
+"""Number of colons before an ARN's region."""
 _SETTABLE = frozenset({"Policy", "DisplayName", "SignatureVersion", "DeliveryPolicy", "KmsMasterKeyId", "TracingConfig"})
 _OF_SUBSCRIPTIONS = frozenset({"RawMessageDelivery", "DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "RedrivePolicy"})
 
@@ -43,12 +43,12 @@ def topic_arn(region: str, name: str) -> str:
 
 
 def _region(arn: str) -> str:
-    """Return the region of an ARN, "" if it has none: calls without a signature name no other."""
+    """Return an ARN's region, "" if it has none. An unsigned call has no other region."""
     return arn.split(":")[3] if arn.count(":") > _PARTS else ""
 
 
 def arn_of(ledger: Ledger, call: Call) -> str:
-    """Return the ARN of the topic that a call names, if only by a subscription; ``*`` if it names none."""
+    """Return the ARN of a call's topic, found by its subscription if need be; ``*`` if the call names none."""
     given = call.parameters
     if "Name" in given:
         return topic_arn(call.region, str(given["Name"]))
@@ -102,7 +102,7 @@ def _create(ledger: Ledger, call: Call) -> Body:
 
 
 def _owner(arn: str) -> Body:
-    """Return the statement of a new topic's policy: the account, and services that act for it, may use the topic."""
+    """Return the policy statement of a new topic, which lets the account, and services acting for it, use the topic."""
     return {
         "Sid": "__default_statement_ID", "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["SNS:Publish", "SNS:Subscribe"],
         "Resource": arn, "Condition": {"StringEquals": {"AWS:SourceOwner": NUMBER}},
@@ -225,8 +225,9 @@ def _publish(ledger: Ledger, call: Call) -> Body:
 
 
 def publish_for(ledger: Ledger, arn: str, service: str, source_arn: str, text: str, subject: str | None = None) -> bool:
-    """Publish a message of a service, for a resource of the account; return False if there is no such topic, or its policy does not let
-    the service publish."""
+    """Publish a service's message for a resource of the account; return False if the topic does not exist, or its policy does not let the
+    service publish.
+    """
     topic = ledger.records.get(("Topic", _region(arn), arn))
     if topic is None or not permits(topic["Attributes"]["Policy"], service, "sns:Publish", source_arn):
         return False
@@ -275,7 +276,7 @@ def _signed(ledger: Ledger, topic: Body, about: Mapping[str, str]) -> dict[str, 
 
 
 def _post(subscription: Body, body: str, kind: str, message_id: str = "") -> None:
-    """Send a message to a web server on this machine, in a thread: the server may be the caller itself."""
+    """Send a message to a web server on this machine, in a thread, since the server may be the caller itself."""
     url = urlsplit(subscription["Endpoint"])
     if url.hostname not in _LOOPBACK:
         return
@@ -312,6 +313,6 @@ OPERATIONS: Mapping[str, Callable[[Ledger, Call], Body]] = {
     "Unsubscribe": _unsubscribe,
     "Publish": _publish,
 }
-"""Operations by name; each returns the members of its answer."""
+"""Operations by name; each returns the members of its response."""
 UNSIGNED = frozenset({"ConfirmSubscription", "Unsubscribe"})
-"""Operations that a link of a message calls without a signature."""
+"""Operations that a link in a message calls unsigned."""

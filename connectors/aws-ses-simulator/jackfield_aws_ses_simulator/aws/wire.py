@@ -1,4 +1,4 @@
-"""HTTP/1.1 on a plain socket: requests in, answers out."""
+"""HTTP/1.1 on a plain socket: reading of requests and encoding of responses."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 4
 
 
 class BadRequestError(Exception):
-    """Bytes that are not an HTTP/1.1 request."""
+    """Error for bytes that are not an HTTP/1.1 request."""
 
 
 def head(answer: Answer) -> bytes:
-    """Return the status line and the headers, with the length of the whole body."""
+    """Return a response's status line and headers, including the length of the body."""
     more = "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
     return (
         f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, 'Status')}\r\nContent-Type: {answer.content_type}\r\n"
@@ -26,19 +26,19 @@ def head(answer: Answer) -> bytes:
 
 
 def sent_whole(answer: Answer) -> bytes:
-    """Return a whole answer."""
+    """Return a response's bytes: head and body."""
     return head(answer) + answer.body
 
 
 class Reader:
-    """Reads requests one after the other from one socket."""
+    """Reader of successive requests from one socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._rest = b""
 
     def read(self) -> HttpRequest | None:
-        """Return the next request; None if the caller closed the connection between two.
+        """Return the next request; None if the caller closed the connection between two requests.
 
         :raises BadRequestError: for bytes that are no request.
         :raises OSError: if the connection breaks.

@@ -30,7 +30,7 @@ _QUERY = {
 
 
 def read_zones_call(call: Call) -> None:
-    """Set the operation and the parameters of a call by its path, query and body.
+    """Set a call's operation and parameters from its path, query and body.
 
     :raises Refusal: for a body that is no XML.
     """
@@ -75,7 +75,7 @@ def _full(name: str) -> str:
 
 
 def _order(name: str) -> list[str]:
-    """Return the labels of a name from the last to the first: the order of Route 53."""
+    """Return a name's labels from the last to the first, the sort key of Route 53."""
     return name.rstrip(".").split(".")[::-1]
 
 
@@ -158,4 +158,4 @@ OPERATIONS: Mapping[str, Callable[[Ledger, Call], Body]] = {
     "ChangeResourceRecordSets": _change_records,
     "GetChange": _get_change,
 }
-"""Operations by name; each returns the members of its answer."""
+"""Operations by name; each returns the members of its response."""
