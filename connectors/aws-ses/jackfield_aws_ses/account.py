@@ -12,7 +12,7 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.errors import explain
 
 FALLBACK_REGION = "us-east-1"
-"""Region to ask if neither the call nor the connection names one."""
+"""Region of the test if the connection names none."""
 _UNLIMITED = -1
 _LACKING = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
 _QUOTA = "Read the sending quota"
@@ -31,9 +31,11 @@ _ENFORCEMENT = {
 
 
 def account_steps(aws: AwsClients) -> Iterator[Step]:
-    """Read the account through ``GetAccount``. A missing permission is not a failure, since sending does not need it. Unknown credentials,
-    and a server that is no service of AWS, are failures: nothing can be sent there. An endpoint of the connection's own may be another
-    service's (MinIO), or an emulator's that lacks this operation."""
+    """Read the account through ``GetAccount`` and yield the test's steps.
+
+    A missing permission is no failure, since sending does not need it. Unknown credentials, and a server that is not AWS, are failures. An
+    endpoint in the connection may be another service's (MinIO), or an emulator's without this operation.
+    """
     region = aws.region or FALLBACK_REGION
     try:
         account = aws.client("sesv2", region).get_account()
@@ -84,7 +86,7 @@ def _quota(quota: dict[str, Any], region: str) -> str:
 
 
 def _ends_it(error: JackfieldError | None, aws: AwsClients) -> bool:
-    """Return whether sending would fail too. Errors with an AWS code of their own, and server errors, may concern ``GetAccount`` alone."""
+    """Return whether sending would fail, too. Errors with an AWS code, and server errors, may concern ``GetAccount`` alone."""
     if error is None or isinstance(error, Unauthenticated) or error.provider is None:
         return True
     if aws.names_endpoint and error.provider.http_status in _LACKING:

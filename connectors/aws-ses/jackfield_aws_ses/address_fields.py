@@ -1,4 +1,4 @@
-"""Address fields of a message that another program has encoded: folding, comments, groups, empty elements, routes (RFC 5322)."""
+"""Parser of address fields in messages encoded by other programs: folding, comments, groups, empty elements, routes (RFC 5322)."""
 
 import re
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def _without_comments(text: str) -> str:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Yield the texts between commas, without the names of groups."""
+    """Yield the parts between commas, without the names of groups."""
     start = 0
     quoted = bracketed = grouped = False
     for match in _MARK.finditer(text):

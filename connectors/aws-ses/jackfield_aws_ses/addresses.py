@@ -32,11 +32,11 @@ _PRINTABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _QUOTED_WORD = re.compile(r'(?<!\S)"((?:[^"\\]|\\.)*)"(?!\S)')
 _PUNCTUATION = re.compile(r'\\.|[",;<>()\r\n]', re.DOTALL)
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
-"""A quoted pair (RFC 5322 §3.2.1)."""
+"""Pattern of a quoted pair (RFC 5322 §3.2.1)."""
 _SEPARATORS = frozenset(",;\r\n")
 _AT = re.compile("[@\ufe6b\uff20]")
 _END_OF_WORD = frozenset(' \t\r\n\v\f<>()[]",;:@\ufe6b\uff20')
-"""Characters that end a word of an address within a list."""
+"""Characters that end an atom of an address within a list."""
 _MISPLACED_DOTS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
 _TWO = "holds two addresses without a comma between them: separate them, or put a name that contains an address in quotes"
 _CLOSERS = {'"': '"', "<": ">", "(": ")"}
@@ -44,10 +44,10 @@ _OPENERS_INSIDE = {"": '"<(', '"': "", ">": '"', ")": "("}
 
 
 class AddressError(ValueError):
-    """Text that is not a mailbox that Amazon SES can deliver to.
+    """Error of a text that is not a mailbox to which Amazon SES can deliver.
 
-    ``reason`` is a predicate (``is not an email address``); ``given`` is the text in question; ``index`` is its place in the list, or None
-    for a single string.
+    ``reason`` is a predicate (``is not an email address``); ``given`` is the text; ``index`` is its place in the list, or None for a single
+    string.
     """
 
     def __init__(self, reason: str, given: str, index: int | None = None) -> None:
@@ -63,10 +63,10 @@ class AddressError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """A display name (may be empty) and an address.
+    """Mailbox: a display name (may be empty) and an address.
 
-    ``domain`` is lower-cased and IDNA-encoded (UTS 46, non-transitional), ``local`` is as given, without quotes that it does not need,
-    ``given`` is the original text. An undeliverable address raises `AddressError`.
+    ``domain`` is lower-cased and IDNA-encoded (UTS 46, non-transitional), ``local`` is as given without needless quotes, ``given`` is the
+    original text. An undeliverable address raises `AddressError`.
     """
 
     name: str
@@ -106,9 +106,8 @@ class Mailbox:
 def parse_mailbox(text: str) -> Mailbox:
     """Parse exactly one mailbox; everything before the last ``<`` is the display name, quoted or not, including commas.
 
-    ``ada@x.io (Ada)`` yields the name Ada too. An address in an unquoted name would be a recipient that gets nothing:
-    it is refused, unless it
-    is the mailbox's own. Raises `AddressError`.
+    ``ada@x.io (Ada)`` yields the name Ada too. Another address in an unquoted name is refused, since its owner would get nothing. Raises
+    `AddressError`.
     """
     given = text.strip()
     plain = _PLAIN.fullmatch(given)
@@ -129,10 +128,9 @@ def parse_mailbox(text: str) -> Mailbox:
 def parse_mailboxes(value: str | Iterable[str]) -> tuple[Mailbox, ...]:
     """Parse any number of mailboxes; empty parts are dropped.
 
-    A single string is split at ``,``, ``;`` and line breaks outside quotes, angle brackets and comments. An element of a list may
-    hold several mailboxes too, but there a comma in an unquoted name
-    does not separate (``Ada, Countess <ada@x.io>``). Raises `AddressError` for the first invalid
-    one.
+    A single string is split at ``,``, ``;`` and line breaks outside quotes, angle brackets and comments. An element of a list may hold
+    several mailboxes too, but there a comma in an unquoted name does not separate (``Ada, Countess <ada@x.io>``). Raises `AddressError` for
+    the first invalid mailbox.
     """
     if isinstance(value, str):
         return tuple(parse_mailbox(part) for part, _ in _split(value) if part)
@@ -205,7 +203,7 @@ def _split(text: str) -> list[tuple[str, str]]:
 
 
 def _name_and_address(text: str) -> tuple[str, str, str]:
-    """Return the display name, the address, and unquoted text outside of the address."""
+    """Return the display name, the address, and any unquoted text outside the address."""
     text, comment = _without_comment(text)
     name, bracket, address = text[:-1].rpartition("<") if text.endswith(">") else ("", "", text)
     if not bracket:
@@ -221,7 +219,7 @@ def _names_another(text: str, address: str) -> bool:
 
 
 def _addresses_inside(text: str) -> Iterator[str]:
-    """Yield texts with the form of an address: words on both sides of an at sign, with blanks between only where the domain has a dot."""
+    """Yield parts that look like an address: words on both sides of an at sign, which blanks may surround if the domain has a dot."""
     for match in _AT.finditer(text):
         before, after = text[: match.start()], text[match.end() :]
         local, domain = _last_word(before.rstrip()), _first_word(after.lstrip())
@@ -248,7 +246,7 @@ def _comparable(address: str) -> str:
 
 
 def _without_comment(text: str) -> tuple[str, str]:
-    """Remove a comment from the end: before RFC 822 introduced display names, comments held the name."""
+    """Split a comment off the end; return the text and the comment, which was the name before RFC 822 had display names."""
     escaped = {pair.end() - 1 for pair in _PAIR.finditer(text)} if text.endswith(")") else set()
     depth, last = 0, len(text) - 1
     for index in range(last if text.endswith(")") and last not in escaped else -1, 0, -1):
@@ -287,7 +285,7 @@ def _check_local(local: str, given: str) -> None:
 
 
 def _without_quotes(local: str) -> str:
-    """Return a local part that may stand without quotes without them: it is the same mailbox (RFC 5321 §4.1.2)."""
+    """Remove quotes that a local part does not need; the mailbox is the same (RFC 5321 §4.1.2)."""
     inner = re.sub(r"\\(.)", r"\1", local[1:-1]) if local[0] == '"' else ""
     return inner if _DOT_ATOM.fullmatch(inner) and "=?" not in inner else local
 

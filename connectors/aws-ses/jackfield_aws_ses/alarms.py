@@ -50,14 +50,14 @@ ALARMS = (
     Alarm("critical-complaint-rate", "AWS may pause sending above a complaint rate of 0.5 %.", "Reputation.ComplaintRate", 0.005),
     Alarm("rejected-messages", "SES rejected a message for its content, such as a virus.", "Reject", 0, "Sum"),
 )
-"""AWS recommends alarms on both rates; the limits come from its enforcement FAQ (Amazon SES developer guide)."""
+"""Alarms that AWS recommends on bounce and complaint rates, with limits from its enforcement FAQ (Amazon SES developer guide)."""
 
 _TOPIC = "ARN of the SNS topic that alarms notify; empty for none."
 _CREATE = "true creates the CloudWatch alarms, which cost extra."
 
 
 def with_alarms(documents: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the CloudFormation template and the Terraform module of the documents, extended by the alarms, or made of them alone."""
+    """Return the documents with the alarms added to the CloudFormation template and the Terraform module; either is created if missing."""
     return {
         "cloudFormation": _template(documents.get("cloudFormation") or {"AWSTemplateFormatVersion": "2010-09-09"}),
         "terraform": "\n".join(part for part in (documents.get("terraform"), _module()) if part),

@@ -192,4 +192,4 @@ ALIASES: Mapping[str, Any] = {
     "vcap": {"privatelink": _VCAP},
     "prismatic": {"aws-ses": _PRISMATIC},
 }
-"""By format, then by the name in that format."""
+"""Aliases by format, then by the name in that format."""

@@ -1,8 +1,8 @@
 """Attachments: conversion of the input ``attachments`` to a name, a media type and octets.
 
 A FILE is a text (UTF-8), a ``data:`` URL (RFC 2397) or an object with ``data`` (base64) or ``text``, and optionally ``contentType``,
-``disposition`` and ``contentId``. An address is a text like any other: nothing is fetched, which a warning in the log says. A text that is
-the base64 of a file of its name's type is refused, since the recipient could not open it.
+``disposition`` and ``contentId``. The URL of a web page is sent as text, never fetched; the log warns of it. A text is refused if it is
+base64 of a binary file and its name has such a file's extension, since the recipient could not open it.
 """
 
 import binascii
@@ -26,7 +26,7 @@ _MAX_MEDIA_TYPE = 300  # of a data: URL; its comma is searched within this lengt
 
 
 class AttachmentError(ValueError):
-    """An attachment that cannot be sent.
+    """Error of an attachment that cannot be sent.
 
     ``reason`` is a predicate (``is not base64: …``); ``name`` is the file's name as given; ``index`` is its place; ``pointer`` is its JSON
     Pointer within the input ``attachments`` (``/0/value/data``, ``/a.pdf``).
@@ -45,10 +45,10 @@ class AttachmentError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file to send. ``content`` is its octets, or base64 text, which is stored as given and only folded.
+    """File to send. ``content`` is its octets, or base64 text, which is stored as given and only folded.
 
-    ``content_id`` is the name by which the HTML shows it (``cid:logo``). A file with such a name is inline unless ``inline`` is False. The
-    name, the media type and the content ID are cleaned and base64 text is checked; faults raise `AttachmentError`.
+    ``content_id`` is the name in the HTML's link (``cid:logo``). A file with such a name is inline unless ``inline`` is False. The name,
+    the media type and the content ID are cleaned and base64 text is checked; faults raise `AttachmentError`.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Attachment:
 def parse_attachments(value: object) -> tuple[Attachment, ...]:
     """Parse ``{"name.pdf": FILE}`` or ``[{"key": "name.pdf", "value": FILE}]``; a list may use a name twice.
 
-    Raises `AttachmentError` for the first invalid one.
+    Raises `AttachmentError` for the first invalid attachment.
     """
     found: list[Attachment] = []
     identifiers: dict[str, str] = {}

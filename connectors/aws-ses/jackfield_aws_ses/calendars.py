@@ -1,4 +1,4 @@
-"""Calendar invitations: iCalendar text (RFC 5545) and its method (RFC 5546), which a message has as an alternative (RFC 6047)."""
+"""Calendar invitations: iCalendar text (RFC 5545) with its method (RFC 5546), an alternative part of a message (RFC 6047)."""
 
 import re
 
@@ -14,7 +14,7 @@ _SHOWN = 60
 
 
 class CalendarError(ValueError):
-    """An invitation that cannot be sent: ``reason`` is a predicate, ``pointer`` its member (``/text``, ``/method``)."""
+    """Error of an invitation that cannot be sent: ``reason`` is a predicate, ``pointer`` its member (``/text``, ``/method``)."""
 
     def __init__(self, reason: str, pointer: str) -> None:
         super().__init__(reason, pointer)
@@ -31,7 +31,7 @@ class Calendar:
 
 
 def parse_calendar(text: str, method: str | None) -> Calendar:
-    """Check an invitation. Mail clients require the method in the text and in the part's type, so a text without it gets it.
+    """Check an invitation. Mail clients require the method in both the text and the part's type; a text without one gets ``method``.
 
     Raises `CalendarError`.
     """

@@ -22,14 +22,14 @@ MAX_RECIPIENTS = 50
 MAX_TAGS = 50
 """Maximum number of tags of one message (SES API v2, EmailTags)."""
 MARKER_TAG = "jackfield"
-"""Tag with the marker of the attempt that has sent a message: SES's events repeat it, and so reveal the outcome of a call in doubt."""
+"""Tag with the marker of the attempt that sent a message. SES's events repeat it, which resolves a call in doubt."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Composed:
-    """A message and its envelope. ``bcc`` is never in the message."""
+    """Message and envelope. ``bcc`` is never in the message."""
 
     message: Message
     bcc: tuple[Mailbox, ...]
@@ -47,7 +47,7 @@ def pairs(value: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> tupl
 
 
 def compose(email: EmailFields) -> tuple[Composed | None, tuple[Detail, ...]]:
-    """Compose the message that the inputs describe, or return all faults in them."""
+    """Compose the message of the inputs, or return None and all faults."""
     faults = _Faults()
     to, cc, bcc = faults.mailboxes("/to", email.to), faults.mailboxes("/cc", email.cc), faults.mailboxes("/bcc", email.bcc)
     if len(to) + len(cc) + len(bcc) > 1:
@@ -70,7 +70,7 @@ def compose(email: EmailFields) -> tuple[Composed | None, tuple[Detail, ...]]:
 
 
 class _Faults:
-    """Collector of faults, so that all of them are reported together."""
+    """Collector of faults, to report all together."""
 
     def __init__(self) -> None:
         self.found: list[Detail] = []

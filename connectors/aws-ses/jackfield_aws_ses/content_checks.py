@@ -1,5 +1,6 @@
-"""Checks of a message's content, for the preview: content that receivers treat as spam, cut off or do not show. They never prevent
-sending."""
+"""Checks of a message's content for the preview: they find content that receivers treat as spam, cut off or do not display. They never
+prevent sending.
+"""
 
 from __future__ import annotations
 
@@ -151,7 +152,7 @@ _MAILBOX_PROVIDERS = frozenset(_MAILBOX_PROVIDERS_TEXT.split())
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Examined:
-    """A message, its encoded size, and the identity that the caller names."""
+    """Message under examination, with its encoded size and the sender's identity."""
 
     composed: Composed
     size: int
@@ -159,7 +160,7 @@ class Examined:
 
     @property
     def message(self) -> Message:
-        """The message."""
+        """Message without its envelope."""
         return self.composed.message
 
 

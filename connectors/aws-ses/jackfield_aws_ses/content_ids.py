@@ -29,7 +29,7 @@ def clean_content_id(given: str) -> str:
 
 
 def linked_ids(html: str | None) -> tuple[str, ...]:
-    """Return the Content-IDs that the ``cid:`` links of an HTML text name, each once."""
+    """Return the Content-IDs in the ``cid:`` links of an HTML text, each once."""
     if not html or ("cid:" not in html and "cid:" not in html.lower()):
         return ()
     return tuple(dict.fromkeys(unquote(unescape(found)) for found in _LINK.findall(html)))

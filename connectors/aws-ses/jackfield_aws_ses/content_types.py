@@ -100,7 +100,7 @@ def guess_content_type(name: str, default: str = OCTETS) -> str:
 
 
 def read_content_type(given: str, name: str) -> str:
-    """Return a normalized media type; an incomplete one, such as ``pdf``, is completed from the file's name. Raises ValueError as
+    """Return a normalized media type. An incomplete one, such as ``pdf``, is completed by the file name's extension. Raises ValueError as
     `clean_content_type` does.
     """
     return guess_content_type(name) if _HALF.fullmatch(_FOLD.sub("", given)) else clean_content_type(given)
@@ -109,9 +109,9 @@ def read_content_type(given: str, name: str) -> str:
 def clean_content_type(given: str) -> str:
     """Return a normalized media type with the parameters that matter to its reader.
 
-    ``name`` (replaced by the file name), parameters of other programs and unreadable ones are dropped; if the parameters do not fit, the
-    type alone remains. ``multipart/*`` and ``message/*`` become application/octet-stream: RFC 2045 §6.4 forbids base64 for them, and an
-    attachment must arrive unchanged. So does ``*/*``, which is not a type. Raises ValueError with a predicate.
+    ``name`` (replaced by the file name), parameters of other programs and unreadable ones are dropped; if the parameters are invalid
+    together, only the type remains. ``multipart/*`` and ``message/*`` become application/octet-stream: RFC 2045 §6.4 forbids base64 for
+    them, and an attachment must arrive unchanged. ``*/*``, which is no type, becomes that, too. Raises ValueError with a predicate.
     """
     trimmed = _FOLD.sub("", given).strip(" \t")
     match = _TYPE.match(trimmed)
@@ -131,6 +131,6 @@ def clean_content_type(given: str) -> str:
 
 
 def simple_content_type(content_type: str) -> str:
-    """Return the form of a normalized media type that Simple content and templates can express."""
+    """Return the media type as Simple content and templates accept it: shortened or, if need be, application/octet-stream."""
     kind = content_type if len(content_type) <= MAX_SIMPLE else content_type.partition(";")[0]
     return kind if len(kind) <= MAX_SIMPLE else OCTETS

@@ -9,13 +9,13 @@ from jackfield.connector import Field
 from jackfield_aws_ses.provider import Answer
 
 _ZONE = "dkim.amazonses.com"
-"""Zone of Easy DKIM where the answer names none; newer regions have zones of their own."""
+"""Zone of Easy DKIM for responses that name none; newer regions have zones of their own."""
 SPF = "v=spf1 include:amazonses.com ~all"
 """SPF record that allows Amazon SES to send."""
 
 
 class DnsRecord(Answer):
-    """One record to publish in the domain's DNS."""
+    """DNS record to publish in the domain."""
 
     type: Literal["CNAME", "MX", "TXT"] = Field(alias="type", description="Record type.")
     name: str = Field(alias="name", description="Full name of the record, without a final dot.")
@@ -24,9 +24,9 @@ class DnsRecord(Answer):
 
 
 def dns_records(identity: str, region: str, answer: Mapping[str, Any], mail_from: str | None = None) -> list[DnsRecord]:
-    """List the records of a domain from the answer of CreateEmailIdentity or GetEmailIdentity; an address needs none.
+    """List the records of a domain from the response of CreateEmailIdentity or GetEmailIdentity; an address needs none.
 
-    ``mail_from`` is the custom MAIL FROM domain if the answer does not have it. Without one, the records of ``mail.<domain>`` are proposed.
+    ``mail_from`` is the custom MAIL FROM domain if the response has none. Without any, the records of ``mail.<domain>`` are proposed.
     """
     if "@" in identity:
         return []
@@ -37,7 +37,7 @@ def dns_records(identity: str, region: str, answer: Mapping[str, Any], mail_from
 
 
 def dkim_records(domain: str, attributes: Mapping[str, Any]) -> list[DnsRecord]:
-    """List the DKIM records of a domain from the ``DkimAttributes`` of an answer; none if the owner has a key of its own."""
+    """List the DKIM records of a domain from the ``DkimAttributes`` of a response; empty if the owner uses a key of its own."""
     if attributes.get("SigningAttributesOrigin") == "EXTERNAL":
         return []  # the key pair is the owner's: Amazon SES knows only the selector
     zone = attributes.get("SigningHostedZone") or _ZONE

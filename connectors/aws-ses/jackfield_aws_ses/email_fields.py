@@ -34,7 +34,7 @@ class Invitation(Inputs):
 
 
 class EmailFields(Inputs):
-    """Message and its recipients, as given: rules that the schema cannot express are not checked yet."""
+    """Message and its recipients before the checks that a schema cannot express."""
 
     # None only if the connection waives it.
     aws_region: Region | None = region_field()

@@ -10,7 +10,7 @@ import string
 from collections.abc import Iterator
 
 MAX_WORD = 66
-"""Maximum length of a word in characters. RFC 2047 §2 allows 75, and 76 per line; this leaves room for ``Reply-To:``."""
+"""Maximum characters of an encoded word. RFC 2047 §2 allows 75, and 76 per line; the rest of a line holds ``Reply-To:``."""
 
 _MAX_GIVEN_WORD = 75
 _ROOM = MAX_WORD - len("=?utf-8?q??=")
@@ -47,7 +47,7 @@ def encode_words(text: str) -> tuple[str, ...]:
 def is_encoded(text: str) -> bool:
     """Return whether ``text`` already consists of encoded words, alone or among plain atoms, valid in a display name (RFC 2047 §5).
 
-    False if a word is too long, misplaced, undecodable, or would decode to a line break.
+    Return False if a word is too long, misplaced, undecodable, or would decode to a line break.
     """
     words = 0
     for token in text.split(" "):

@@ -162,7 +162,9 @@ SES_ERRORS = AWS_ERRORS.extended(
 
 
 def explain(error: Exception, client: Any, inputs: Inputs | None) -> JackfieldError | None:
-    """Explain an exception; name the identity that must be verified, or the action that shows a review's state."""
+    """Return the error for an exception, None if it is unknown. Hints name the identity to verify, or the action that reads a review's
+    state.
+    """
     if isinstance(error, KeyError):  # botocore's error for a well-formed v1 answer without a result
         return Unavailable("Amazon SES returned a response that does not match its protocol", sent=Sent.UNKNOWN)
     found = SES_ERRORS(error, client, inputs)
@@ -179,7 +181,7 @@ def explain(error: Exception, client: Any, inputs: Inputs | None) -> JackfieldEr
 
 
 def _denied_sender(sender: str, denial: Forbidden) -> str:
-    """Return the hint for a denial of sending. AWS does not say if a condition on the sender was the reason, unless it names the key."""
+    """Return the hint for a denied send. AWS does not report whether a condition on the sender caused it, unless it names the key."""
     advice = (
         f"the policy's condition on ses:FromAddress must allow '{sender}': send from the address that it names, or change the policy "
         "('jackfield connections policy NAME --from ADDRESS' prints one)."

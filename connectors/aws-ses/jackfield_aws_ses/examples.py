@@ -1,4 +1,4 @@
-"""Examples of actions, as the manifest shows them."""
+"""Builder of actions' examples in the manifest."""
 
 from collections.abc import Mapping
 from typing import Any

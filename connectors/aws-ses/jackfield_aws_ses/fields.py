@@ -92,7 +92,7 @@ def region_field(default: Any = PydanticUndefined) -> Any:
 
 
 def tenant_field(description: str, default: Any = None) -> Any:
-    """Return the field of a tenant, which a connection may decide."""
+    """Return the field of a tenant, which a connection may fix."""
     return Field(
         default, title="Tenant", trim=True, blank="absent", from_connection="tenant", fixed=True, description=description,
         expects="the name of a tenant (1 to 64 letters, digits, '_' and '-')", schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
@@ -100,7 +100,7 @@ def tenant_field(description: str, default: Any = None) -> Any:
 
 
 def endpoint_id_field() -> Any:
-    """Return the field of a multi-region endpoint."""
+    """Return the field of a multi-region endpoint's ID."""
     return Field(
         None, title="Global Endpoint", trim=True, blank="absent", expects="the ID of a multi-region endpoint, such as abcdef12.g3h",
         schema={"maxLength": 128, "pattern": "^[A-Za-z0-9-]{1,63}(\\.[A-Za-z0-9-]{1,63})*$"},
@@ -122,7 +122,7 @@ def template_name_field(default: Any = PydanticUndefined) -> Any:
 
 
 def check_template_data(data: Mapping[str, Any] | None, path: str) -> list[Detail]:
-    """Return the fault of template data that is longer than Amazon SES takes."""
+    """Return the fault of template data that is longer than Amazon SES accepts."""
     size = len(json.dumps(data)) if data else 0
     if size <= _MAX_TEMPLATE_DATA:
         return []

@@ -59,7 +59,7 @@ def ascii_file_name(name: str) -> str:
 
 
 def disposition_words(name: str, kind: str = "attachment") -> tuple[str, ...]:
-    """Return the words of a ``Content-Disposition`` for a cleaned file name, to be folded."""
+    """Return the words of a ``Content-Disposition`` for a cleaned file name; a header may be folded between them."""
     # Encoded words are not allowed inside quotes, but some receivers decode them there.
     if _SIMPLE.fullmatch(name) and "=?" not in name and "  " not in name:
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
@@ -79,7 +79,7 @@ def _ascii(text: str) -> str:
 
 
 def _sections(name: str) -> Iterator[str]:
-    """Yield the percent-encoded name in lines, without splitting a character, since some receivers decode each line alone."""
+    """Yield the percent-encoded name in sections of whole characters, since some receivers decode each section alone."""
     section = ""
     for character in name:
         encoded = quote(character, safe="")

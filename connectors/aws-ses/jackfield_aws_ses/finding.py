@@ -13,7 +13,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One possible fault. ``message`` and ``cure`` are templates, filled in by ``filled``; ``source`` names the document."""
+    """Kind of a possible fault. ``message`` and ``cure`` are templates, filled in by ``filled``; ``source`` names the document."""
 
     severity: Severity
     message: str

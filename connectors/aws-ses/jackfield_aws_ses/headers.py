@@ -88,7 +88,7 @@ _DENIED_PREFIXES = {
 
 
 class HeaderError(ValueError):
-    """A header field that cannot be sent. ``reason`` is a predicate about the field ``name``."""
+    """Error of a header field that cannot be sent. ``reason`` is a predicate about the field ``name``."""
 
     def __init__(self, reason: str, name: str) -> None:
         super().__init__(reason, name)
@@ -100,7 +100,7 @@ class HeaderError(ValueError):
 
 
 def check_header_name(name: str) -> str:
-    """Return ``name`` if a caller may add that field; else raise `HeaderError` ; for a reserved field it names the alternative."""
+    """Return ``name`` if a caller may add that field; else raise `HeaderError`. For a reserved field, the error names the alternative."""
     if not _NAME.fullmatch(name):
         raise HeaderError("is not a header name: printable ASCII without spaces or colons", name)
     if len(name) > _MAX_NAME:
@@ -115,7 +115,7 @@ def check_header_name(name: str) -> str:
 
 
 def check_header_value(name: str, value: str) -> str:
-    """Return ``value`` if it is one line of text without control characters that the field can hold, else raise `HeaderError`."""
+    """Return ``value`` if it is one line without control characters, in the field's syntax; else raise `HeaderError`."""
     field_words(name, _check_line(name, value))
     return value
 
@@ -130,9 +130,9 @@ def _check_line(name: str, value: str) -> str:
 
 
 def field_words(name: str, value: str) -> tuple[str, ...]:
-    """Split a value into the words of the field ``name``, as `unstructured` does, but keep the syntax that the field has of its own.
+    """Split a value into the words of the field ``name``, as `unstructured` does, but in the field's own syntax if it has one.
 
-    :raises HeaderError: if the value has a character beyond ASCII, or a piece that is too long for a line, where no text may be.
+    :raises HeaderError: if that syntax forbids a character beyond ASCII or a part that is too long for a line.
     """
     syntax, source = _SYNTAX.get(name.lower(), ("", ""))
     if not syntax:

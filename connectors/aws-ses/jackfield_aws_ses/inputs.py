@@ -1,4 +1,4 @@
-"""Inputs of ``sendEmail``, judged beyond their schema and composed to a message."""
+"""Inputs of ``sendEmail``: checked beyond their schema and composed to a message."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -13,8 +13,9 @@ class Email(EmailFields):
     """Message to send, and its recipients."""
 
     def rules(self) -> Iterable[Detail]:
-        """Return the faults that a schema cannot express: deliverable addresses, one to fifty recipients, valid names and files, at most 40
-        MB encoded."""
+        """Return the faults that a schema cannot express: undeliverable addresses, none or over fifty recipients, invalid names and files,
+        more than 40 MB encoded.
+        """
         return self._outcome[1]
 
     @property

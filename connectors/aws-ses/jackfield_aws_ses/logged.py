@@ -1,4 +1,4 @@
-"""Evidence of writes that manage resources of Amazon SES: the Event history of CloudTrail has them."""
+"""Evidence of writes that manage resources of Amazon SES, in CloudTrail's Event history."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ BY_AGENT = Marker(agent=True)
 
 
 def logged(operation: str, *partly: str) -> tuple[RecordEvidence, ...]:
-    """Return the evidence of a write of the API v2; none with one of the inputs ``partly``, which send further requests."""
+    """Return the evidence of a write of API v2. A call with one of the inputs ``partly`` has none, since it sends further requests."""
     return evidence_of("sesv2", operation, partly=(*PARTLY, *partly))

@@ -10,9 +10,9 @@ from jackfield_aws_ses.inputs import Email
 
 
 def _account(inputs: Any, client: Any) -> str | None:
-    """Return the account and the region that a send counts towards; both APIs and SMTP share it.
+    """Return the account and region to which a send counts; both APIs and SMTP share it.
 
-    The API's client is created here, which takes half a second in a new process: later it would make the call miss its slot.
+    It also creates the API's client, which takes half a second in a new process: later, that would make the call miss its slot.
     """
     if isinstance(client, AwsClients):
         client.client("sesv2", inputs.aws_region, validates=False)
@@ -21,7 +21,7 @@ def _account(inputs: Any, client: Any) -> str | None:
 
 
 def _limits(client: Any) -> Limits | None:
-    """Read the rate and the quota; None over SMTP, which cannot ask for them."""
+    """Read the rate and the quota; None over SMTP, which cannot read them."""
     if not isinstance(client, AwsClients):
         return None
     quota = client.client("sesv2", validates=False).get_account()["SendQuota"]
@@ -45,4 +45,4 @@ def _warmup(client: Any) -> Warmup | None:
 
 
 SENDING = Budget("sending", _account, _limits, _warmup)
-"""Budget of everything that sends. A bulk send declares its own ``cost``."""
+"""Budget of all sends. A bulk send declares its own ``cost``."""

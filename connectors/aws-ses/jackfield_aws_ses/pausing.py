@@ -1,6 +1,7 @@
-"""Texts with which Amazon SES stops sending, over its API and over SMTP, and the remedies: one table for both.
+"""Messages by which Amazon SES stops sending, over its API and over SMTP, with remedies: one table for both.
 
-Suspension is AWS's act and is ended by AWS; pausing may be the owner's, for the account, a configuration set, a tenant or an identity.
+Only AWS suspends an account and ends its suspension. A pause may also be the owner's, for the account, a configuration set, a tenant or an
+identity.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from jackfield.kernel.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Meaning of a text: what happened, and a hint, a template over ``{region}``."""
+    """Meaning of a refusal: what happened, and a hint, a template over ``{region}``."""
 
     says: str
     hint: str
@@ -56,4 +57,4 @@ STOPS: tuple[tuple[str, Stop], ...] = (
     *((f"account {verb}", PAUSED) for verb in ("paused", "is paused", "has been paused")),
     *((verb, PAUSED) for verb in _VERBS),
 )  # fmt: skip
-"""Parts of texts in lower case, and their meanings; the first match counts."""
+"""Meanings by lower-case parts of a refusal's message; the first match counts."""

@@ -1,4 +1,4 @@
-"""Plans of changes to an account: read first, shown with a digest, and then done exactly as shown."""
+"""Plans of changes to an account: made by reading, returned with a digest, and carried out only while they still hold."""
 
 from __future__ import annotations
 
@@ -33,8 +33,7 @@ class Plannable(Regional):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step of a plan. ``to`` is the state after it, as far as a person wants to know; ``run`` carries it out, unless all are done at
-    once."""
+    """Step of a plan. ``to`` describes the state after it; ``run`` carries it out, or is None if one call carries out all steps."""
 
     resource: str
     name: str
@@ -43,7 +42,7 @@ class Change:
     run: Callable[[], object] | None = None
 
     def to_json(self, region: str) -> dict[str, Any]:
-        """Return the step as it is shown and counts for the digest."""
+        """Return the step as JSON, for output and digest."""
         return {"resource": self.resource, "name": self.name, "region": region, "change": self.change, "to": dict(self.to)}
 
 
@@ -74,10 +73,10 @@ def digest_of(steps: Sequence[Mapping[str, Any]]) -> str:
 
 
 def carried_out(wanted: Plannable, region: str, changes: Sequence[Change], at_once: Callable[[], object] | None = None) -> dict[str, Any]:
-    """Return the members of the answer: the plan or, after its steps were done (by ``at_once``, or one by one), the steps done. If all
-    resources exist already, nothing is done, whatever the digest: so a repeated call does no harm.
+    """Return the output's members: the plan or, after running the steps (``at_once`` or one by one), the applied steps. Without any step,
+    nothing is done, whatever the digest, so a repeated call does no harm.
 
-    :raises Conflict: with the digest of the present plan, if it differs from the plan to be applied.
+    :raises Conflict: if the digest to apply is not the present plan's; the message holds the present one.
     """
     steps = [change.to_json(region) for change in changes]
     digest = digest_of(steps)

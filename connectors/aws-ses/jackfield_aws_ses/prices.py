@@ -1,4 +1,4 @@
-"""Prices of Amazon SES from the table ``prices.json``, and the estimate that they give. All arithmetic is decimal."""
+"""Price list of Amazon SES (``prices.json``) and estimates from it. All arithmetic is decimal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _THOUSAND = 1000
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line of an estimate. ``quantity`` is in ``unit``, and ``unit_price`` is the price of one unit."""
+    """Line of an estimate. ``quantity`` is in ``unit``, and ``unit_price`` is the price of one unit."""
 
     name: str
     quantity: Decimal
@@ -34,7 +34,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Cost of a month. The prices are those of ``region``."""
+    """Estimated cost of a month, with the prices of ``region``."""
 
     items: tuple[Item, ...]
     currency: str
@@ -57,7 +57,7 @@ def _table() -> Mapping[str, Any]:
 def estimate(
     messages: int, *, attachment_bytes: int = 0, dedicated_ips: int = 0, region: str | None = None, plan: Plan = DEFAULT_PLAN
 ) -> Estimate:
-    """Estimate the cost of ``messages`` in a month. Regions that the table lacks are priced as its default region."""
+    """Estimate the cost of ``messages`` in a month. A region without prices is priced as the default region."""
     table = _table()
     priced: str = region if region is not None and region in table["regions"] else table["defaultRegion"]
     prices = table["regions"][priced][plan]

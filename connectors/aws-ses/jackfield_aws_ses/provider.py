@@ -1,4 +1,4 @@
-"""Calls to Amazon SES beyond sending: typed parameters out, typed answers in."""
+"""Calls to Amazon SES beyond sending, with typed parameters and responses."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Answer(Output):
 
 
 Moment = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
-"""Time in an answer, in UTC: botocore reads it in the time zone of the machine."""
+"""Time in a response, converted to UTC: botocore reads it in this machine's time zone."""
 
 
 class Done(Answer):
@@ -61,9 +61,10 @@ A = TypeVar("A", bound=Answer)
 def ask(
     aws: AwsClients, region: str | None, operation: str, parameters: Mapping[str, Any], *needed: str, service: str = "sesv2"
 ) -> dict[str, Any]:
-    """Call an operation (``get_account``) without the parameters that are None, and return its answer.
+    """Call an operation (``get_account``) without the parameters that are None, and return its response.
 
-    :raises Unavailable: if the answer has no request id or lacks a member of ``needed``: something other than Amazon SES answered.
+    :raises Unavailable: if the response has no request ID or lacks a member of ``needed``: something other than Amazon SES
+        answered.
     """
     answer = getattr(aws.client(service, region), operation)(**filled(parameters))
     found = answer if isinstance(answer, dict) else {}
@@ -73,9 +74,9 @@ def ask(
 
 
 def read(model: type[A], answer: Mapping[str, Any], **more: Any) -> A:
-    """Build an output of an answer; ``more`` are members of our own.
+    """Build an output from a response. ``more`` are members that jackfield adds.
 
-    :raises Unavailable: if a member has another type than the service's model says.
+    :raises Unavailable: if a member's type differs from the service's model.
     """
     try:
         return model.model_validate({**answer, **more})
@@ -103,5 +104,5 @@ def _unclear(operation: str) -> Unavailable:
 
 
 def one_example(action: str, title: str, inputs: Mapping[str, Any], output: Mapping[str, Any], **meta: Any) -> tuple[dict[str, Any], ...]:
-    """Return the one example of an action in eu-west-1."""
+    """Return an action's single example, in eu-west-1."""
     return (example(title, action, {"awsRegion": "eu-west-1", **inputs}, output, **meta),)

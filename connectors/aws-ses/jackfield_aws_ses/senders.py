@@ -1,4 +1,4 @@
-"""Choices for the sender of a message: the identities of the account, with their verification."""
+"""Option source for the sender of a message: the account's identities, with their verification."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jackfield_aws.regions import normal_region, partition_of
 from jackfield_aws_ses.errors import explain
 
 _MOST = 1000
-"""Largest page of both versions of the API."""
+"""Maximum page size of both API versions."""
 
 
 def senders(aws: AwsClients, given: object = None) -> list[Option]:

@@ -1,4 +1,4 @@
-"""Sending of a composed message: over another transport, or through SES API v2, as Simple content if that suffices, else as Raw.
+"""Sending of a composed message: over another transport, or through SES API v2, as Simple content if it suffices, else as Raw.
 
 An endpoint without version 2 gets the message through version 1.
 """
@@ -25,17 +25,17 @@ _MAX_HEADER_VALUE = 995
 _MAX_HEADER = 996
 _SHOWN = 100
 _OF_VERSION_2 = frozenset({"TenantName", "EndpointId"})
-"""Parameters that version 1 lacks: a message is not sent outside its tenant."""
+"""Parameters that version 1 lacks: a message with one is not sent through it, since it would leave its tenant."""
 
 
 TAGGED = Marker(code=f"the message tag '{MARKER_TAG}'")
 """Place of an attempt's marker in a message."""
 TOLD = (EventEvidence("mailEvents"), EventEvidence("mailQueue", "queue"))
-"""Evidence that a message was sent whose answer was lost."""
+"""Evidence for a send whose answer was lost."""
 
 
 class Transport(Protocol):
-    """A client that can only send mail."""
+    """Client that can only send mail."""
 
     def send(self, email: Email) -> str:
         """Send the message and return the id assigned by Amazon SES."""
@@ -57,7 +57,7 @@ def send(email: Email, client: AwsClients | Transport) -> str:
 
 
 def warn_of_missing(pictures: Iterable[str]) -> None:
-    """Warn of pictures that the HTML shows and no attachment has: recipients see a gap."""
+    """Warn of pictures that the HTML links to and no attachment has: recipients would see a gap."""
     call = current_call()
     for content_id in pictures:
         if call is not None:
@@ -73,8 +73,8 @@ def _no_global_endpoint() -> InvalidInput:
 def sent_by_either(client: AwsClients, region: str | None, parameters: dict[str, Any], of_version_1: Callable[[], dict[str, Any]]) -> str:
     """Send through version 2, or through version 1 if the endpoint lacks version 2; return the id assigned by Amazon SES.
 
-    ``parameters`` are the validated ones of ``SendEmail``; ``of_version_1`` makes those of version 1's ``SendRawEmail``. A 501 is a
-    refusal: an emulator or a proxy that does not implement the operation has sent nothing.
+    ``parameters`` are validated parameters of ``SendEmail``; ``of_version_1`` builds the parameters of version 1's ``SendRawEmail``. A 501
+    is a refusal: an emulator or a proxy without the operation has sent nothing.
     """
     try:
         # Tests check the parameters against the service's model: validating again costs 3 % of a send.
@@ -147,8 +147,9 @@ def options(email: Any, composed: Composed) -> dict[str, Any]:
 
 
 def marked(tags: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Return the tags of a message with the marker of this attempt, which is a valid name and value for SES. Tags of a caller who has used
-    its name, or as many as SES takes, stay as they are."""
+    """Return a message's tags with this attempt's marker added. Tags stay unchanged if one has the marker's name, or if SES accepts no
+    more.
+    """
     call = current_call()
     if call is None or call.mark is None or len(tags) >= MAX_TAGS or MARKER_TAG in dict(tags):
         return tags
@@ -170,7 +171,7 @@ def _filled(members: dict[str, Any]) -> dict[str, Any]:
 
 
 def _suffices(message: Message, headers: tuple[tuple[str, str], ...]) -> bool:
-    """Return whether Simple content can express the message: it has no invitations, and few and short headers and media types."""
+    """Return whether Simple content can express the message: without invitations, and with few and short headers and media types."""
     return (
         message.calendar is None
         and len(headers) <= _MAX_HEADERS
@@ -192,7 +193,7 @@ def _simple(message: Message, headers: tuple[tuple[str, str], ...]) -> dict[str,
 
 
 def attachment_parts(message: Message) -> list[dict[str, Any]]:
-    """Return the attachments of a message as API v2 takes them."""
+    """Return the attachments of a message in the form of API v2."""
     return [_attachment(item) for item in message.attachments]
 
 

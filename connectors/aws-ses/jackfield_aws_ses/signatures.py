@@ -1,4 +1,4 @@
-"""First octets of binary file types, by which base64 that was given as a text is recognized.
+"""First octets of binary file types, by which base64 given as text is recognized.
 
 Sources: the specification of each format, and the lists of magic numbers at https://www.garykessler.net/library/file_sigs.html and
 https://mimesniff.spec.whatwg.org/.

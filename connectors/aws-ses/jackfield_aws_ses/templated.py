@@ -42,7 +42,7 @@ _Part = Annotated[str | None, WithJsonSchema({"type": "string"})]
 
 
 def _shared(name: str) -> Any:
-    """Return the field of the same name of ``sendEmail``."""
+    """Return the field of the same name in ``sendEmail``."""
     return copy(Email.model_fields[name])
 
 
@@ -82,7 +82,7 @@ class _FromTemplate(Inputs):
 
     @property
     def missing_pictures(self) -> tuple[str, ...]:
-        """The content IDs that the HTML given with the call shows and no attachment has; only for valid inputs."""
+        """Content IDs that the HTML given with the call links to but no attachment has; only for valid inputs."""
         html = self.template_content.html if self.template_content else None
         missing = missing_pictures(html, parse_attachments(self.attachments or {}))
         return tuple(content_id for content_id in missing if "{{" not in content_id)
@@ -118,7 +118,7 @@ class TemplatedEmail(_FromTemplate):
 
     @property
     def composed(self) -> Composed:
-        """The envelope and the attachments; only for valid inputs."""
+        """Envelope and attachments; only for valid inputs."""
         return _valid(self._outcome[0])
 
     @cached_property
@@ -146,7 +146,7 @@ class BulkEmail(_FromTemplate):
     )  # fmt: skip
 
     def rules(self) -> Iterator[Detail]:
-        """Yield the faults that a schema cannot express, a destination's at its place."""
+        """Yield the faults that a schema cannot express, with the pointer of the destination concerned."""
         yield from self._no_calendar()
         yield from check_template_data(self.template_data, "/templateData")
         common = self._compose("a@example.com", None, None, self.headers, self.tags)
@@ -159,17 +159,17 @@ class BulkEmail(_FromTemplate):
 
     @property
     def composed(self) -> Composed:
-        """Sender, reply-to and attachments with the first destination; only for valid inputs."""
+        """Message with the shared sender, reply-to and attachments, and the first destination; only for valid inputs."""
         return self.each[0]
 
     @property
     def headers_in_common(self) -> tuple[tuple[str, str], ...]:
-        """Header fields of destinations without any of their own; only for valid inputs."""
+        """Header fields for destinations without their own; only for valid inputs."""
         return self._in_common.message.headers
 
     @property
     def tags_in_common(self) -> list[dict[str, str]]:
-        """Tags of destinations without any of their own; only for valid inputs."""
+        """Tags for destinations without their own; only for valid inputs."""
         return [{"Name": name, "Value": value} for name, value in self._in_common.tags]
 
     @property
@@ -178,7 +178,7 @@ class BulkEmail(_FromTemplate):
 
     @property
     def each(self) -> list[Composed]:
-        """The envelope of each destination; only for valid inputs."""
+        """Envelopes of the destinations; only for valid inputs."""
         return [_valid(found) for found, _ in self._outcomes]
 
     @cached_property
@@ -212,5 +212,5 @@ def template_request(mail: _FromTemplate, composed: Composed, *, headers: tuple[
 
 
 def dumped(data: Mapping[str, Any] | None) -> str:
-    """Return template data as Amazon SES takes it; it requires an object even if the template has no placeholder."""
+    """Return template data as JSON. Amazon SES requires an object even for a template without placeholders."""
     return json.dumps(data or {})

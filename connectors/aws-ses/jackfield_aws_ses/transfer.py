@@ -85,7 +85,7 @@ def _is_7bit(data: bytes) -> bool:
 
 
 def _clean_padding(text: str) -> int | None:
-    """Return the number of pad characters of clean text, or None."""
+    """Return the number of pad characters of clean text; None for other text."""
     if len(text) % 4 or not text.isascii():
         return None
     padding = 2 if text.endswith("==") else 1 if text.endswith("=") else 0

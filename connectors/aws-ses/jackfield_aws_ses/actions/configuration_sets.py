@@ -60,7 +60,7 @@ class SetOptions(SetChosen):
     )
 
     def sections(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the operation that changes each section of options, and the section's members; only those with a value."""
+        """Yield the operation that changes each section of options, and the section's members, without empty ones."""
         tracking = {"CustomRedirectDomain": self.tracking_domain, "HttpsPolicy": self.tracking_https_policy}
         delivery = {
             "TlsPolicy": self.tls_policy, "SendingPoolName": self.sending_pool_name, "MaxDeliverySeconds": self.max_delivery_seconds,
@@ -87,7 +87,7 @@ class SetChanges(SetOptions):
     """Options of a configuration set to change. Omitted options stay unchanged."""
 
     def rules(self) -> Iterator[Detail]:
-        """Yield the fault of a change without any option."""
+        """Yield the fault of inputs without any option."""
         if not any(self.sections()):
             yield Detail("/sendingEnabled", "give at least one option to change, such as 'sendingEnabled'")
 

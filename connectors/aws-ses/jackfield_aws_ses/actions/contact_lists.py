@@ -47,7 +47,7 @@ class ListOptions(ListChosen):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Parameters of the operations that create and update it."""
+        """Parameters of CreateContactList and UpdateContactList."""
         topics = [
             {
                 "TopicName": topic.name,

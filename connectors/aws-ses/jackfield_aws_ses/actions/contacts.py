@@ -49,7 +49,7 @@ class ContactOptions(ContactChosen):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Parameters of the operations that create and update it."""
+        """Parameters of CreateContact and UpdateContact."""
         chosen = [{"TopicName": item.topic_name, "SubscriptionStatus": item.subscription_status} for item in self.topic_preferences or ()]
         return {
             **self.names,

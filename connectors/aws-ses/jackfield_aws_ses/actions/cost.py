@@ -74,7 +74,7 @@ class Cost(Output):
 
 
 def cost_of(found: Estimate) -> Cost:
-    """Return an estimate as an output."""
+    """Convert an estimate to an output."""
     return Cost(
         total=float(found.total),
         currency=found.currency,

@@ -70,7 +70,7 @@ class DestinationSettings(DestinationChosen):
     )
 
     def rules(self) -> Iterable[Detail]:
-        """Yield the fault of none or several places to report to."""
+        """Yield the fault of inputs with none or several destinations."""
         given = [
             name
             for name, value in (
@@ -87,7 +87,7 @@ class DestinationSettings(DestinationChosen):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Parameters of the operations that create and update it."""
+        """Parameters of the operations that create and update the event destination."""
         stream = {"IamRoleArn": self.firehose_role_arn, "DeliveryStreamArn": self.firehose_stream_arn}
         dimensions = [
             {"DimensionName": item.name, "DimensionValueSource": item.source, "DefaultDimensionValue": item.default}

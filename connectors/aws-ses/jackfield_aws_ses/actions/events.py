@@ -1,4 +1,4 @@
-"""Publishing of events in one step: the topic, its policy, its subscribers, and the event destination of a configuration set."""
+"""Publishing of events in one step: topic, its policy and subscribers, and the configuration set's event destination."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EventsOf(Regional):
 
 
 class SetUp(EventsOf):
-    """Events to publish, and where to."""
+    """Events to publish, and their receivers."""
 
     types: Types = Field(USUAL, title="Event Types", description="Opens and clicks only if named: SES rewrites messages to see them.")
     queue: bool = Field(False, title="Queue", description="Make a queue as well, for the trigger 'mailQueue'.")
@@ -41,7 +41,7 @@ class SetUp(EventsOf):
 
     @property
     def wanted(self) -> Wanted:
-        """Description of everything that is to be made."""
+        """Configuration set, types and topic as ``setting_up`` creates them."""
         return Wanted(self.configuration_set_name, self.types, self.aws_region)
 
 

@@ -22,7 +22,7 @@ LIST_IDENTITIES = (
 
 
 class IdentityQuery(Inputs):
-    """Which identities to list."""
+    """Identities to list."""
 
     aws_region: Region = region_field()
     identity_type: Literal["EmailAddress", "Domain"] = Field(

@@ -18,9 +18,9 @@ _TRACKED = ("Open", "Click")
 _RATES = {"Bounce": "Send", "Complaint": "Send", "Open": "Delivery", "Click": "Delivery"}
 _NAMESPACE = "AWS/SES"
 _SET = "ses:configuration-set"
-"""Dimension: the auto-tag of SES that names the configuration set, as an event destination in CloudWatch publishes it."""
+"""CloudWatch dimension with the configuration set: SES's auto-tag, as an event destination in CloudWatch publishes it."""
 _MOST = 1440
-"""Most intervals of one call: a day by the minute, two months by the hour."""
+"""Maximum number of intervals of one call: a day by the minute, two months by the hour."""
 _DAY = timedelta(days=1)
 _Time = Annotated[datetime, WithJsonSchema({"type": "string", "format": "date-time"})]
 
@@ -46,7 +46,7 @@ class MetricsQuery(Regional):
     )  # fmt: skip
 
     def interval(self, now: datetime) -> tuple[datetime, datetime]:
-        """Return the begin of the first interval and the end of the last one."""
+        """Return the start of the first interval and the end of the last one. ``now`` is the default end."""
         end = (self.end_time or now).astimezone(UTC)
         start = self.start_time.astimezone(UTC) if self.start_time is not None else end - _DAY
         last = _floored(end - timedelta(microseconds=1), self.period)
@@ -149,7 +149,7 @@ def get_sending_metrics(query: MetricsQuery, aws: AwsClients) -> SendingMetrics:
 
 
 def _points(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the metrics by the time of their intervals, oldest first."""
+    """Return one row per interval with its metrics, oldest first."""
     results = list(results)
     tracked = [name for name in _TRACKED if any(result.get("Id") == name.lower() and result.get("Values") for result in results)]
     names = {name.lower(): name for name in (*METRICS, *tracked)}

@@ -46,14 +46,14 @@ _END_OF_HEADER = re.compile(rb"\r?\n\r?\n|\r\r")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Raw:
-    """Message and envelope."""
+    """Encoded message and its envelope."""
 
     data: bytes
     to: tuple[Address, ...]
     cc: tuple[Address, ...]
     bcc: tuple[Address, ...]
     has_tags: bool = False
-    """True if the message brings tags of its own, to which none is added."""
+    """True if the message already has message tags; jackfield then adds none."""
 
 
 class RawEmail(Regional):
@@ -158,7 +158,7 @@ def _header_faults(header: bytes, fields: EmailMessage[str, str], own: bool) -> 
 
 
 def _named(fields: EmailMessage[str, str], header: str) -> tuple[Address, ...]:
-    """Return the mailboxes of all fields of a name; octets beyond ASCII are UTF-8, or stand for nothing."""
+    """Return the mailboxes of all header fields named ``header``. Bytes beyond ASCII are read as UTF-8; invalid ones are replaced."""
     found: list[Address] = []
     for name, text in fields.raw_items():
         if name.lower() == header.lower():

@@ -34,7 +34,7 @@ class AccountWanted(Plannable, IdentityChosen):
     )  # fmt: skip
 
     def rules(self) -> Iterable[Detail]:
-        """Yield the faults of the identity, and of both or neither of 'plan' and 'apply'."""
+        """Yield the faults of the identity, and the fault of giving both or neither of 'plan' and 'apply'."""
         yield from IdentityChosen.rules(self)
         yield from Plannable.rules(self)
 

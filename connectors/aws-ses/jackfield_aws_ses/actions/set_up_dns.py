@@ -16,7 +16,7 @@ from jackfield_aws_ses.provider import ask, one_example
 _TTL = 1800
 _EXAMPLE = dmarc_record("example.com")
 _OURS = {"MX": "feedback-smtp.", "TXT": "include:amazonses.com"}
-"""Part of a value that makes a record of the MAIL FROM domain good, whatever else it has."""
+"""Part of a value by which a record of the MAIL FROM domain suffices, whatever other values it has."""
 
 
 class DnsWanted(Plannable, IdentityChosen):
@@ -28,7 +28,7 @@ class DnsWanted(Plannable, IdentityChosen):
     )  # fmt: skip
 
     def rules(self) -> Iterable[Detail]:
-        """Yield the faults of the identity, an address, and both or neither of 'plan' and 'apply'."""
+        """Yield the faults of the identity, of an address in place of a domain, and of giving both or neither of 'plan' and 'apply'."""
         yield from IdentityChosen.rules(self)
         if "@" in self.identity:
             yield Detail("/identity", "must be a domain: an address needs no DNS records")
@@ -74,9 +74,9 @@ def set_up_dns(wanted: DnsWanted, aws: AwsClients) -> DnsPlan:
 
 
 def _zone(aws: AwsClients, wanted: DnsWanted) -> str | None:
-    """Find the public hosted zone of the domain, or of the next domain above it.
+    """Return the ID of the public hosted zone of the domain or its nearest parent; None if there is no zone.
 
-    :raises Rejected: if there are several of a name.
+    :raises Rejected: if several zones have the same name.
     """
     labels = wanted.name.split(".")
     for name in (".".join(labels[start:]) for start in range(len(labels) - 1)):
@@ -93,7 +93,9 @@ def _zone(aws: AwsClients, wanted: DnsWanted) -> str | None:
 
 
 def _compared(aws: AwsClients, region: str, zone: str, records: Iterable[DnsRecord]) -> tuple[list[Change], list[DnsRecord]]:
-    """Return the changes that the zone needs, and the conflicting records, whose names have others of the type, which stay."""
+    """Return the changes that the zone needs, and the records that are not published because a different one of their name and
+    type stays.
+    """
     changes: list[Change] = []
     kept: list[DnsRecord] = []
     for record in records:

@@ -34,7 +34,7 @@ class Recipient(Regional):
 
     @property
     def parameters(self) -> dict[str, str | None]:
-        """Members of the request; the address in ASCII."""
+        """Parameters of the request, with the address in ASCII."""
         return {"EmailAddress": parse_mailbox(self.address).address, "TenantName": self.tenant}
 
 

@@ -34,7 +34,7 @@ class Template(NamedTemplate):
 
     @property
     def content(self) -> Mapping[str, Any]:
-        """The template as Amazon SES takes it."""
+        """Contents in the form of the SES API."""
         return filled({"Subject": self.subject, "Text": self.text, "Html": self.html})
 
 

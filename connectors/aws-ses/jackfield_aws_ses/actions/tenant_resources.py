@@ -30,7 +30,7 @@ class Association(TenantChosen):
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Members of the request."""
+        """Parameters of the request."""
         return {"TenantName": self.tenant, "ResourceArn": self.resource_arn}
 
 

@@ -39,7 +39,7 @@ def update_tenant_sending(wanted: StandingChange, aws: AwsClients) -> Done:
 
 
 def _entity(aws: AwsClients, chosen: TenantChosen) -> dict[str, str]:
-    """Return the name of a tenant in the operations about reputation: its ARN, which contains an ID that only Amazon SES knows."""
+    """Return the tenant's name in reputation operations: its ARN, whose ID only Amazon SES knows."""
     return {"ReputationEntityType": "RESOURCE", "ReputationEntityReference": str(shown(aws, chosen)["Tenant"]["TenantArn"])}
 
 

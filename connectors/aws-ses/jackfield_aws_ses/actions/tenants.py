@@ -40,7 +40,7 @@ class SuppressionChoice(TenantChosen):
 
     @property
     def suppression(self) -> dict[str, Any]:
-        """Members of the request."""
+        """Suppression parameters of the request."""
         reasons = self.suppressed_reasons
         return filled({"SuppressionScope": self.suppression_scope, "SuppressedReasons": None if reasons is None else list(reasons)})
 
@@ -105,7 +105,7 @@ def create_tenant(wanted: NewTenant, aws: AwsClients) -> Tenant:
 
 
 class ShownTenant(Answer):
-    """Tenant that was asked for."""
+    """Tenant, as Amazon SES returns it."""
 
     tenant: Tenant = Field(description="The tenant.")
 
@@ -123,7 +123,7 @@ def get_tenant(chosen: TenantChosen, aws: AwsClients) -> ShownTenant:
 
 
 def shown(aws: AwsClients, chosen: TenantChosen) -> dict[str, Any]:
-    """Return the answer of GetTenant."""
+    """Return the response of GetTenant."""
     return ask(aws, chosen.aws_region, "get_tenant", {"TenantName": chosen.tenant}, "Tenant")
 
 

@@ -1,4 +1,4 @@
-"""Identities: addresses and domains that the account may send from, their verification, and the DNS records that it needs."""
+"""Identities: addresses and domains from which the account may send, their verification, and the necessary DNS records."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SET_NAME = {"pattern": "^[A-Za-z0-9_-]{1,64}$"}
 
 
 def _ascii_identity(text: str) -> str:
-    """Return an address or a domain in ASCII, as Amazon SES names identities.
+    """Return an address or a domain in ASCII, the form of Amazon SES.
 
-    :raises AddressError: if it is neither.
+    :raises AddressError: if the text is neither.
     """
     if "@" in text:
         mailbox = parse_mailbox(text)
@@ -49,7 +49,7 @@ class IdentityChosen(Regional):
 
     @property
     def name(self) -> str:
-        """The identity's name at Amazon SES."""
+        """Name of the identity at Amazon SES."""
         return _ascii_identity(self.identity)
 
 
@@ -71,7 +71,7 @@ class NewIdentity(IdentityChosen):
     )  # fmt: skip
 
     def rules(self) -> Iterable[Detail]:
-        """Yield the faults of the identity, and of a MAIL FROM domain that is not a subdomain of it."""
+        """Yield the faults of the identity, and of a MAIL FROM domain that is not its subdomain."""
         faults = list(super().rules())
         yield from faults
         if not faults:
@@ -79,7 +79,7 @@ class NewIdentity(IdentityChosen):
 
     @property
     def mail_from(self) -> str | None:
-        """The MAIL FROM domain in ASCII."""
+        """MAIL FROM domain in ASCII."""
         return _ascii_identity(self.mail_from_domain) if self.mail_from_domain is not None else None
 
 
@@ -241,7 +241,7 @@ class AwaitedIdentity(IdentityChosen):
 
 
 _LONGEST_WAIT = 72 * 3600.0
-"""Seconds for which Amazon SES looks for the DNS records of a new domain."""
+"""Seconds during which Amazon SES looks for the DNS records of a new domain."""
 
 
 @connector.action(
@@ -292,13 +292,13 @@ class MailFrom(IdentityChosen):
     )  # fmt: skip
 
     def rules(self) -> Iterable[Detail]:
-        """Yield the faults of the identity, and of a MAIL FROM domain that is not a subdomain of it."""
+        """Yield the faults of the identity, and of a MAIL FROM domain that is not its subdomain."""
         faults = list(super().rules())
         yield from faults or _mail_from_faults(self.name, self.mail_from_domain)
 
     @property
     def mail_from(self) -> str | None:
-        """The MAIL FROM domain in ASCII."""
+        """MAIL FROM domain in ASCII."""
         return _ascii_identity(self.mail_from_domain) if self.mail_from_domain is not None else None
 
 

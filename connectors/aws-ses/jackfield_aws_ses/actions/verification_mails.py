@@ -1,4 +1,4 @@
-"""Custom verification mails: templates of the mail that asks the owner of an address to verify it, and its sending."""
+"""Custom verification mails: templates of the mail that asks an address's owner to verify it, and sending of such mail."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class NewTemplate(TemplateChosen):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Parameters of the operations that create and update it."""
+        """Parameters of the operations that create and update the template."""
         return {
             "TemplateName": self.template_name,
             "FromEmailAddress": parse_mailbox(self.sender).header,

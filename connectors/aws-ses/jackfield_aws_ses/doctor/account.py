@@ -13,7 +13,7 @@ _NEARLY = 0.8
 
 
 def account_findings(account: Mapping[str, Any], region: str) -> Iterator[Finding]:
-    """Judge the answer of GetAccount."""
+    """Yield the findings in a response of GetAccount."""
     status = account.get("EnforcementStatus")
     if status == "SHUTDOWN":
         yield finding("account_shut_down", "EnforcementStatus is SHUTDOWN.", region=region)

@@ -14,7 +14,7 @@ _INCLUDE = "include:amazonses.com"
 
 
 def parents(domain: str) -> tuple[str, ...]:
-    """Return a domain and the domains above it that have two labels or more, nearest first."""
+    """Return a domain and its parents with at least two labels, nearest first."""
     labels = domain.split(".")
     return tuple(".".join(labels[start:]) for start in range(max(1, len(labels) - 1)))
 
@@ -58,7 +58,9 @@ def mail_from_findings(attributes: Mapping[str, Any], region: str, records: Reco
 
 
 def spf_findings(domain: str, records: Records, missing: str = "spf_missing") -> Iterator[Finding]:
-    """Check the SPF record of a sender's own domain or, with the code ``missing``, of its MAIL FROM domain (RFC 7208)."""
+    """Check the SPF record of a sender's domain (RFC 7208). ``missing`` is the code of the finding if there is none, as for a MAIL FROM
+    domain.
+    """
     spf = _spf(records.txt(domain))
     if len(spf) > 1:
         yield finding("spf_several", f"DNS has {_listed(spf)} at {domain}.", domain=domain)
@@ -82,7 +84,7 @@ def dmarc_findings(domain: str, records: Records) -> Iterator[Finding]:
 
 
 def asked(check: Iterator[Finding]) -> Iterator[Finding]:
-    """Pass findings on; if DNS cannot be asked, add a finding that says so instead of the rest."""
+    """Yield the findings of ``check``; if DNS does not answer, yield a finding about that instead of the rest."""
     try:
         yield from check
     except DnsUnavailable as error:

@@ -1,4 +1,4 @@
-"""The action ``doctor``: examine everything that sending depends on, and report each fault with its fix."""
+"""The action ``doctor``: examine the setup for sending, and report each fault with its fix."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def examine(
     recipient: str | None,
     records: Callable[[], Records] = system_records,
 ) -> list[Finding]:
-    """Return the faults in a setup, the connection's first; none if it is sound."""
+    """Return the faults in a setup, the connection's first; empty if it is sound."""
     sender = parse_mailbox(sender).address if sender else None
     recipient = parse_mailbox(recipient).address if recipient else None
     if isinstance(client, AwsClients):
@@ -91,7 +91,7 @@ def _recipient(account: SesAccount, recipient: str, *, in_sandbox: bool) -> Iter
 
 
 def _answered(findings: Iterable[Finding], region: str) -> Iterator[Finding]:
-    """Pass findings on; if SES does not answer or a permission is missing, add a finding about that instead of the rest."""
+    """Yield the findings; if SES does not answer or a permission is missing, yield a finding about that instead of the rest."""
     try:
         yield from findings
     except Denied as denied:

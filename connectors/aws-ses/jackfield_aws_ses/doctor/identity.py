@@ -16,11 +16,11 @@ from jackfield_aws_ses.doctor.ses_account import Denied, SesAccount
 from jackfield_aws_ses.finding import Finding
 
 _AT_ONCE = 8
-"""Regions that are asked at the same time."""
+"""Number of regions queried in parallel."""
 
 
 def domain_of(address: str) -> str:
-    """Return the domain of an address, in lower case; a domain is returned as it is."""
+    """Return the domain of an address, or a given domain, in lower case."""
     return address.rpartition("@")[2].lower()
 
 
@@ -30,7 +30,7 @@ def is_verified(account: SesAccount, address: str) -> bool:
 
 
 def sender_findings(aws: AwsClients, account: SesAccount, sender: str, records: Records) -> Iterator[Finding]:
-    """Judge the identities under which a sender may send, and the DNS records of its domain.
+    """Yield findings about the identities that cover a sender, and about its domain's DNS records.
 
     :raises Denied: if the credentials may not read identities.
     """
@@ -71,13 +71,13 @@ def _authentication(
 
 
 def _identities(account: SesAccount, address: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the identities that cover an address, the most specific one first, as SES chooses among them."""
+    """Return the identities that cover an address, the most specific one first, in SES's order of choice."""
     names = ([address] if "@" in address else []) + list(parents(domain_of(address)))
     return [(name, found) for name in names if (found := account.identity(name)) is not None]
 
 
 def _verified_regions(aws: AwsClients, here: str, sender: str) -> list[str]:
-    """Return the other regions of the partition in which the sender is verified. A region that cannot be asked is left out."""
+    """Return the partition's other regions in which the sender is verified, without regions that cannot be read."""
     others = [code for code, _ in regions_for("ses") if code != here and partition_of(code) == partition_of(here)]
 
     def verified(region: str) -> bool:

@@ -1,4 +1,4 @@
-"""DNS look-ups of the doctor, through dnspython. A record that is not there differs from a server that cannot be asked."""
+"""DNS look-ups of the doctor, through dnspython. A missing record differs from a server that does not answer."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dns.nameserver import Do53Nameserver
 from dns.resolver import NXDOMAIN, NoAnswer, NoResolverConfiguration, Resolver
 
 _LIFETIME = 5.0
-"""Seconds for one look-up, all servers and tries together."""
+"""Maximum seconds of one look-up, all servers and tries together."""
 _SERVERS = "JACKFIELD_DNS_SERVERS"
 _DNS_PORT = 53
 _LAST_PORT = 65_535
 
 
 class DnsUnavailable(Exception):
-    """DNS gave no answer about a name: neither its records nor that there are none."""
+    """Error of a look-up without an answer: the name may or may not have records."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
@@ -32,9 +32,9 @@ class Records:
         self._resolver = resolver
 
     def txt(self, name: str) -> tuple[str, ...]:
-        """Return the TXT records, each with its strings joined (RFC 7208 §3.3). Empty if there are none.
+        """Return the TXT records, each with its strings joined (RFC 7208 §3.3); empty if there are none.
 
-        :raises DnsUnavailable: if DNS cannot be asked.
+        :raises DnsUnavailable: if DNS does not answer.
         """
         return tuple(b"".join(row.strings).decode("utf-8", "replace") for row in self._rows(name, "TXT"))
 
@@ -60,9 +60,9 @@ def _plain(name: object) -> str:
 
 
 def system_records() -> Records:
-    """Return records as the machine's resolver sees them; ``JACKFIELD_DNS_SERVERS`` (``127.0.0.1:5353,192.0.2.1``) names other servers.
+    """Return records as resolved by this machine; ``JACKFIELD_DNS_SERVERS`` (``127.0.0.1:5353,192.0.2.1``) names other servers.
 
-    :raises DnsUnavailable: if the machine has no resolver, or the variable names no address.
+    :raises DnsUnavailable: if the machine has no resolver, or the variable holds no address.
     """
     servers = [item.strip() for item in os.environ.get(_SERVERS, "").split(",") if item.strip()]
     try:

@@ -1,4 +1,4 @@
-"""The SES account of one region, as the doctor reads it: an answer, "there is none", or a refusal that says which permission is missing."""
+"""SES account of one region for the doctor. A missing resource is None; a refusal names the missing permission."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OPERATIONS = {
 
 
 class Denied(Exception):
-    """The credentials may not call an operation."""
+    """Error of credentials that may not call an operation."""
 
     def __init__(self, operation: str, reason: str) -> None:
         super().__init__(operation)
@@ -34,7 +34,7 @@ class SesAccount:
         self.region = region
 
     def account(self) -> Mapping[str, Any]:
-        """Return the answer of GetAccount.
+        """Return the response of GetAccount.
 
         :raises Denied: if the credentials may not call it.
         :raises JackfieldError: for any other failure; ``Rejected`` if the endpoint does not have SES API v2.
@@ -45,11 +45,11 @@ class SesAccount:
         return found or {}
 
     def identity(self, name: str) -> Mapping[str, Any] | None:
-        """Return the answer of GetEmailIdentity, or None if there is no such identity. Raises as ``account`` does."""
+        """Return the response of GetEmailIdentity, or None if the identity does not exist. Raises as ``account`` does."""
         return self._ask("get_email_identity", EmailIdentity=name)
 
     def suppressed(self, address: str) -> Mapping[str, Any] | None:
-        """Return the entry of the suppression list, or None. Raises as ``account`` does."""
+        """Return the suppression list's entry for an address, or None. Raises as ``account`` does."""
         return self._ask("get_suppressed_destination", EmailAddress=address)
 
     def _ask(self, method: str, **parameters: str) -> Mapping[str, Any] | None:

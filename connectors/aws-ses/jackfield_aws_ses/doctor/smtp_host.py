@@ -10,7 +10,9 @@ from jackfield_aws_ses.finding import Finding
 from jackfield_aws_ses.smtp.hosts import region_of
 
 _ZONAL = re.compile(r"^vpce-[0-9a-f]+-[0-9a-z]+-([a-z]{2}(?:-[a-z]+)+-\d[a-z])\.", re.IGNORECASE)
-"""``vpce-<id>-<suffix>-<zone>.email-smtp.<region>.vpce.amazonaws.com`` (AWS PrivateLink, interface endpoint DNS names)."""
+"""Pattern of a zonal name, ``vpce-<id>-<suffix>-<zone>.email-smtp.<region>.vpce.amazonaws.com`` (AWS PrivateLink, interface endpoint DNS
+names).
+"""
 _UNSUPPORTED = {
     "us-east-1": "use1-az2, use1-az3, use1-az5",
     "us-west-1": "usw1-az2",
@@ -23,7 +25,7 @@ _THROTTLED = 25
 
 
 def smtp_findings(hostname: str, port: int, region: str | None) -> Iterator[Finding]:
-    """Judge the endpoint of an SMTP connection. ``region`` is the region that the caller expects."""
+    """Yield findings about the endpoint of an SMTP connection. ``region`` is the region that the caller expects."""
     found = region_of(hostname)
     if region and found and region != found:
         yield finding("region_differs", f"The host name is {hostname}.", found=found, region=region)

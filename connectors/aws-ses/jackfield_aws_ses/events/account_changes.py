@@ -17,7 +17,7 @@ from jackfield_aws_ses.provider import ask
 def account_changes(
     aws: AwsClients, region: str, identity: str | None, wanted: Wanted, *, queue: bool, alarms: bool, alarm_topic: str | None
 ) -> Iterator[Change]:
-    """Yield the missing or different settings in a safe order: nothing is published before it has a receiver."""
+    """Yield the missing or different settings, ordered so that nothing is published before it has a receiver."""
     if identity is not None and not passing(GONE, aws, region, "get_email_identity", {"EmailIdentity": identity}):
         yield Change("identity", identity, "create", {}, partial(_create_identity, aws, region, identity))
     name = wanted.configuration_set
@@ -63,7 +63,7 @@ def _destination(aws: AwsClients, wanted: Wanted, topic: str | None) -> Iterator
 
 
 def _create_topic(aws: AwsClients, wanted: Wanted) -> str:
-    """Return the ARN of the topic, which exists by now: CreateTopic returns it, and lists may be late."""
+    """Return the ARN of the existing topic, from CreateTopic since lists may be outdated."""
     return str(ask(aws, setting_up.region_of(aws, wanted), "create_topic", {"Name": wanted.name}, "TopicArn", service="sns")["TopicArn"])
 
 
@@ -83,6 +83,6 @@ def _is(known: Mapping[str, Any] | None, to: Mapping[str, Any]) -> bool:
 
 
 def _put_alarm(aws: AwsClients, region: str, to: Mapping[str, Any], known: Mapping[str, Any] | None) -> None:
-    """Put an alarm; without a topic of our own, the alarm keeps its present one."""
+    """Create or change an alarm. Without a topic in ``to``, the alarm keeps its present one."""
     kept = {"AlarmActions": known["AlarmActions"]} if known and known.get("AlarmActions") else {}
     ask(aws, region, "put_metric_alarm", {**kept, **to}, service="cloudwatch")

@@ -11,7 +11,7 @@ _SET_ARN = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configura
 
 
 def cloudformation(wanted: Wanted, *, queue: bool) -> str:
-    """Return a template. Its stack's outputs are the topic's ARN and the queues' URLs."""
+    """Return a CloudFormation template whose outputs are the topic's ARN and the queues' URLs."""
     condition = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}, "aws:SourceArn": {"Fn::Sub": _set_arn(wanted)}}}
     resources: dict[str, Any] = {
         "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": wanted.name, "SignatureVersion": "2"}},
@@ -164,7 +164,7 @@ output "dead_letter_queue_url" {{
 
 
 def terraform(wanted: Wanted, *, queue: bool) -> str:
-    """Return a module. Its outputs are the topic's ARN and the queues' URLs."""
+    """Return a Terraform module whose outputs are the topic's ARN and the queues' URLs."""
     after = ", aws_sns_topic_subscription.events" if queue else ""
     types = json.dumps([SES_NAMES[name] for name in wanted.types])
     made = _TERRAFORM.format(set=wanted.configuration_set, name=wanted.name, types=types, after=after)

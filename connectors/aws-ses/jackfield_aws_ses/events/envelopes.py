@@ -1,4 +1,4 @@
-"""Envelopes in which records of Amazon SES arrive: a message of SNS, an event of EventBridge, or none."""
+"""Envelopes of records of Amazon SES: a message of SNS, an event of EventBridge, or none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jackfield_aws_ses.events.record import read_record
 
 
 def events_of_text(text: str) -> list[TriggerEvent]:
-    """Return the events of the text of a message of SNS: a record, or an event of EventBridge with one. A notice has none.
+    """Return the events in the text of an SNS message: a record, or an EventBridge event around one. A notice has no events.
 
     :raises Malformed: if the text has none of these forms.
     """
@@ -19,9 +19,9 @@ def events_of_text(text: str) -> list[TriggerEvent]:
 
 
 def events_of(found: Any) -> list[TriggerEvent]:
-    """Return the events of a record, or of an event of EventBridge with one. A notice has none.
+    """Return the events in a record, or in an EventBridge event around one. A notice has no events.
 
-    :raises Malformed: if the value has none of these forms, or is another service's.
+    :raises Malformed: if the value has none of these forms, or comes from another service.
     """
     if is_notice(found):
         return []

@@ -1,5 +1,4 @@
-"""Notices: messages that AWS publishes to the topics and queues of events although they are about no email. They are acknowledged and make
-no event.
+"""Notices: messages in topics and queues of events that concern no email. They are acknowledged without an event.
 
 A notice that needs an operator's action is logged once per process, however often it is delivered: SNS and SQS deliver more than once.
 """
@@ -19,16 +18,17 @@ _LOG = logging.getLogger("jackfield.aws_ses")
 SOURCE = "aws.ses"
 """``source`` of SES's events on EventBridge."""
 _VALIDATED = "Successfully validated SNS topic for Amazon SES"
-"""Beginning of the text that SES publishes when an event destination is created."""
+"""Prefix of the text that SES publishes when an event destination is created."""
 _ABOUT_TOPICS = "AmazonSns"
-"""Beginning of the ``notificationType`` of SES's notices about a topic. ``AmazonSnsSubscriptionSucceeded`` comes for each notification
-type of each identity when its topic is set."""
+"""Prefix of ``notificationType`` in SES's notices about a topic. ``AmazonSnsSubscriptionSucceeded`` comes for each notification type of
+each identity when its topic is set.
+"""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _SHOWN = 300
 
 
 def is_notice(found: Any, *, tell: bool = True) -> bool:
-    """Return whether the text or the JSON of a message is a notice, and log the action that it asks for, unless ``tell`` is False."""
+    """Return whether a message, as text or JSON, is a notice. Log the action that it requires, unless ``tell`` is False."""
     if isinstance(found, str):
         return found.strip().startswith(_VALIDATED)
     read = _reader(found) if isinstance(found, Mapping) else None
@@ -47,7 +47,7 @@ def warn_once(advice: str) -> None:
 
 
 def shown(value: object) -> str:
-    """Return a value of a message as one printable line of a log."""
+    """Return a value of a message as one printable line for the log."""
     return _UNPRINTABLE.sub(" ", str(value))[:_SHOWN]
 
 
@@ -56,7 +56,7 @@ _Read = Callable[[Mapping[str, Any]], str]
 
 
 def _reader(found: Mapping[str, Any]) -> _Read | None:
-    """Return the reader of a notice; None for anything else."""
+    """Return the reader of a notice; None for a message that is no notice."""
     if "detail-type" in found:
         is_mail = isinstance(found.get("detail"), Mapping) and "mail" in found["detail"]
         return None if is_mail or found.get("source") != SOURCE else _of_the_bus
@@ -75,7 +75,7 @@ def _quiet(_found: Mapping[str, Any]) -> str:
 
 
 def _of_a_topic(found: Mapping[str, Any]) -> str:
-    """Tell of a subscription of the queue that is not confirmed, or has ended."""
+    """Describe a subscription of the queue that is unconfirmed or has ended."""
     topic, when = shown(found.get("TopicArn")), shown(found.get("Timestamp", ""))
     if found.get("Type") == CONFIRMATION:
         return (
@@ -89,7 +89,7 @@ def _of_a_topic(found: Mapping[str, Any]) -> str:
 
 
 def _of_an_alarm(found: Mapping[str, Any]) -> str:
-    """Tell of an alarm of CloudWatch that publishes to the topic of events, in the state ALARM."""
+    """Describe a CloudWatch alarm in the state ALARM, whose topic is that of the events."""
     if found.get("NewStateValue") != "ALARM":
         return ""
     name, why, when = (shown(found.get(member, "")) for member in ("AlarmName", "NewStateReason", "StateChangeTime"))
@@ -97,7 +97,7 @@ def _of_an_alarm(found: Mapping[str, Any]) -> str:
 
 
 def _of_the_bus(found: Mapping[str, Any]) -> str:
-    """Tell of SES's events on EventBridge that are about the account, a configuration set, a tenant or an identity."""
+    """Describe an EventBridge event of SES that concerns the account, a configuration set, a tenant or an identity."""
     kind = shown(found["detail-type"])
     about = ", ".join(shown(one) for one in texts(found.get("resources"))) or f"the account {shown(found.get('account'))}"
     when, where = shown(found.get("time", "")), shown(found.get("region", ""))
@@ -114,7 +114,7 @@ def _of_the_bus(found: Mapping[str, Any]) -> str:
 
 
 def _because(found: Mapping[str, Any]) -> str:
-    """Return the reason that an event of EventBridge gives: ``cause`` of its record, or else the record."""
+    """Return the reason in an EventBridge event: its record's ``cause``, or else the record."""
     detail = found.get("detail")
     data = detail.get("data") if isinstance(detail, Mapping) else None
     record = data.get("record", data) if isinstance(data, Mapping) else None

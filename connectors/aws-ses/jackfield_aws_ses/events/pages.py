@@ -1,4 +1,4 @@
-"""Pages of a list that a poll reads."""
+"""Pages of a list read by a poll."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from jackfield_aws_ses.provider import ask
 
 
 def ask_page(aws: AwsClients, region: str | None, operation: str, asked: Mapping[str, Any], member: str) -> dict[str, Any]:
-    """Ask for the page of ``NextToken``, as ``ask`` does.
+    """Fetch the page of ``NextToken``, as ``ask`` does.
 
-    :raises Gone: if Amazon SES does not know the page any more.
+    :raises Gone: if Amazon SES no longer knows the page.
     """
     try:
         return ask(aws, region, operation, asked, member)

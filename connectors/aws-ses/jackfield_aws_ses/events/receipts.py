@@ -1,5 +1,6 @@
-"""Notifications of Amazon SES's receipt rules about mail that arrives, as events, and the receipt rule that stores mail in a bucket.
-Source: its developer guide, contents of notifications for email receiving."""
+"""Notifications of Amazon SES's receipt rules about incoming mail, as events, and the receipt rule that stores mail in a bucket. Source:
+its developer guide, contents of notifications for email receiving.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +55,8 @@ class ReceivedMail(Output):
 
 
 def mail_of_text(message: str) -> list[TriggerEvent]:
-    """Return the event of the text of a message of SNS. SES gives no ID to a notification: the message, whom it was for and where it was
-    stored make it the same one.
+    """Return the event in the text of an SNS message; empty for a notice. SES gives notifications no ID, so the event's key consists of
+    message, recipients and place of storage.
 
     :raises Malformed: if it is no notification of a receipt.
     """
@@ -92,8 +93,9 @@ def _object(about: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptRule:
-    """Receipt rule that stores mail in a bucket and publishes to the topic. Without a bucket there is none: rules of others publish to
-    their topic."""
+    """Receipt rule that stores mail in a bucket and publishes to the topic. Without ``bucket`` no rule is created: the owner's rules
+    publish to their topic.
+    """
 
     name: str
     region: str | None
@@ -105,14 +107,14 @@ class ReceiptRule:
 
     @property
     def source(self) -> str | None:
-        """End of the rule's ARN."""
+        """End of the rule's ARN; None without a bucket."""
         return None if self.bucket is None else f"receipt-rule-set/{self.rule_set}:receipt-rule/{self.name}"
 
     def prepare(self, aws: AwsClients) -> None:
-        """Make nothing: a policy may name a rule that does not exist yet."""
+        """Do nothing: a policy may name a rule that does not exist yet."""
 
     def publish(self, aws: AwsClients, topic_arn: str) -> None:
-        """Make the rule, the first of its set, or mend it."""
+        """Create the rule as the first of its set, or correct it."""
         if self.bucket is None:
             return
         stores = {"BucketName": self.bucket, "TopicArn": topic_arn, **({"ObjectKeyPrefix": self.prefix} if self.prefix else {})}
@@ -131,7 +133,7 @@ class ReceiptRule:
 
 
 def active_rule_set(aws: AwsClients, region: str | None) -> str:
-    """Return the name of the rule set by which SES receives mail.
+    """Return the name of the region's active rule set.
 
     :raises Conflict: if there is none.
     """

@@ -47,7 +47,7 @@ class InboundWatch(Watched):
     )
 
     def rules(self) -> Iterable[Detail]:
-        """Yield a fault unless there is either a bucket or a topic, and for members that need a bucket."""
+        """Yield the fault of inputs with both or neither of bucket and topic, and of inputs that need a bucket."""
         if (self.bucket_name is None) == (self.topic_arn is None):
             yield Detail("/bucketName", "is required unless 'topicArn' is given, and excludes it")
         elif self.bucket_name is None and (self.object_key_prefix or self.recipients):
@@ -55,7 +55,7 @@ class InboundWatch(Watched):
             yield Detail(place, "is for the receipt rule that is made with 'bucketName': your own rules have theirs")
 
     def rule(self, hook: Hook, rule_set: str | None) -> ReceiptRule:
-        """Return the receipt rule of a subscription. Its name lasts as long as the path of the URL, whatever the server's address."""
+        """Return a subscription's receipt rule. Its name is made from the hook URL's path, so a change of the server's address keeps it."""
         name = f"jackfield-mail-{hashlib.sha256(hook.url.rpartition('/')[2].encode()).hexdigest()[:16]}"
         return ReceiptRule(
             name, self.aws_region, self.topic_arn, rule_set, self.bucket_name, self.object_key_prefix, self.recipients
@@ -86,7 +86,7 @@ def receive(request: HookRequest, hook: Hook) -> Received:
 
 @mail_received.enable
 def enable(hook: Hook, aws: AwsClients) -> Mapping[str, Any] | Unfinished:
-    """Make the topic, subscribe the URL, and make the receipt rule in the active rule set."""
+    """Create the topic, subscribe the URL, and create the receipt rule in the active rule set."""
     watch = hook.inputs
     if watch.bucket_name is None:
         return register(hook, aws, watch.rule(hook, None))

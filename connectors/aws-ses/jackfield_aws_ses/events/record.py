@@ -19,9 +19,9 @@ TYPES = (
     "bounced", "complained", "delivered", "sent", "opened", "clicked", "rejected", "delayed", "renderingFailed", "subscription", "unknown",
 )  # fmt: skip
 _COMPLAINED, _BOUNCED, _REFUSED, _DELIVERED, _PUT_OFF, _DELAYED, _SENT = 60, 50, 40, 30, 20, 15, 10
-"""Severities: a complaint after a delivery counts, a delivery after a complaint does not."""
+"""Severities of outcomes: a complaint replaces an earlier delivery, a delivery no earlier complaint."""
 _KNOWN_TO_SES = ("Suppressed", "OnAccountSuppressionList")
-"""Bounces of messages that SES has not sent, since the address was on a suppression list already."""
+"""Subtypes of bounces for which SES sent nothing, since the address was on a suppression list already."""
 _LONGEST = 500
 
 _WORDS = {
@@ -57,7 +57,7 @@ class MailEvent(Output):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Found:
-    """Part of a record about one recipient. ``apart`` distinguishes it from others with the same type, message and recipient."""
+    """One recipient's part of a record. ``apart`` distinguishes parts with the same type, message and recipient."""
 
     recipient: str | None
     apart: tuple[Any, ...] = ()
@@ -71,7 +71,7 @@ class _Found:
 
 
 def read_record(record: Any) -> list[TriggerEvent]:
-    """Return the events of a record: of event publishing, or of an identity's notifications. A type that SES adds later is ``unknown``.
+    """Return the events in a record of event publishing or of an identity's notifications. A type that is new in SES becomes ``unknown``.
 
     :raises Malformed: if it is no record of a message.
     """
@@ -144,7 +144,7 @@ def _delays(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Foun
 
 
 def _each(status: str, severity: int, reason: str) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[_Found]]:
-    """Return a reader of records about the whole message: one event for each of its recipients."""
+    """Return a reader of records about a whole message, with one event for each recipient."""
 
     def read(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
         for address in _whom(mail) or (None,):
@@ -154,7 +154,7 @@ def _each(status: str, severity: int, reason: str) -> Callable[[Mapping[str, Any
 
 
 def _acts(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
-    """Opens and clicks: SES does not say whose, unless there is one recipient."""
+    """Yield the part of an open or click. SES does not name the recipient, so only a single recipient is known."""
     whom, link = _whom(mail), text(about, "link")
     yield _Found(whom[0] if len(whom) == 1 else None, (about.get("timestamp"), about.get("userAgent"), link), link=link)
 
@@ -180,7 +180,7 @@ _KINDS: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any], Mapping[str, A
     "DeliveryDelay": ("delayed", "deliveryDelay", _delays),
     "Subscription": ("subscription", "subscription", _subscriptions),
 }
-"""By SES's name: type of the event, member of the record about it, and reader."""
+"""Readers of records by SES's event type: jackfield's event type, the record's member about the event, and the reader."""
 
 
 def _words(subtype: str, further: str | None) -> str | None:

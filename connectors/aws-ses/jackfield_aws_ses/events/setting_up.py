@@ -23,24 +23,25 @@ SES_NAMES: Mapping[str, str] = {
 }  # fmt: skip
 """SES's names for the types of events that it publishes."""
 USUAL = ("bounced", "complained", "delivered", "rejected", "delayed", "renderingFailed")
-"""Types that are published unless others are chosen: opens and clicks rewrite the message."""
+"""Default event types, without opens and clicks, for which SES rewrites the message."""
 MOST_RECEIVES = 20
-"""Receives after which SQS moves a message to the dead-letter queue. A message whose events could not be stored, as in an outage, is
-received again, too, each minute."""
+"""Number of receives after which SQS moves a message to the dead-letter queue. During an outage, messages whose events cannot be stored are
+received again each minute.
+"""
 DEAD_LETTERS_KEPT = 14 * 24 * 3600
-"""Seconds: SQS's longest."""
+"""Retention of the dead-letter queue in seconds, SQS's maximum."""
 _STATEMENT = "JackfieldSes"
 GONE = frozenset(
     {"NotFound", "NotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "ConfigurationSetDoesNotExist"}
 )
-"""Codes that refuse a call for something that does not exist."""
+"""Error codes for a resource that does not exist."""
 EXISTS = frozenset({"AlreadyExistsException"})
-"""Codes that refuse a creation since it exists."""
+"""Error codes for the creation of a resource that exists."""
 _REFUSED = frozenset({"InvalidParameter", "InvalidParameterException"})
 
 
 class Publisher(Protocol):
-    """Resource of Amazon SES that publishes to a topic. ``topic_arn`` names a topic that exists already, and stays."""
+    """Resource of Amazon SES that publishes to a topic. A topic named by ``topic_arn`` exists already, and stays."""
 
     @property
     def region(self) -> str | None:
@@ -48,7 +49,7 @@ class Publisher(Protocol):
 
     @property
     def topic_arn(self) -> str | None:
-        """ARN of a topic that exists already."""
+        """ARN of the owner's existing topic; None to create a topic."""
 
     @property
     def name(self) -> str:
@@ -56,21 +57,21 @@ class Publisher(Protocol):
 
     @property
     def source(self) -> str | None:
-        """End of the ARN that may publish to the topic; None if the topic's policy is the owner's matter."""
+        """End of the ARN that may publish to the topic; None if the owner controls the topic's policy."""
 
     def prepare(self, aws: AwsClients) -> None:
-        """Create the resources that the topic's policy names."""
+        """Create the resources named in the topic's policy."""
 
     def publish(self, aws: AwsClients, topic_arn: str) -> None:
-        """Make SES publish to the topic, or mend it: the last step."""
+        """Make SES publish to the topic, or correct it: the last step."""
 
     def withdraw(self, aws: AwsClients) -> None:
-        """Let SES publish no more: the first step of the removal."""
+        """Stop publishing: the first step of the removal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Events to publish: these types of a configuration set."""
+    """Event types of a configuration set that SES shall publish."""
 
     configuration_set: str
     types: Sequence[str] = USUAL
@@ -84,7 +85,7 @@ class Wanted:
 
     @property
     def dead_letters(self) -> str:
-        """Name of the queue of messages that are no events."""
+        """Name of the dead-letter queue."""
         return f"{self.name}-dead"
 
     @property
@@ -93,13 +94,13 @@ class Wanted:
         return f"configuration-set/{self.configuration_set}"
 
     def prepare(self, aws: AwsClients) -> None:
-        """Make the configuration set."""
+        """Create the configuration set if it does not exist."""
         region, named = region_of(aws, self), {"ConfigurationSetName": self.configuration_set}
         if not passing(GONE, aws, region, "get_configuration_set", named):
             passing(EXISTS, aws, region, "create_configuration_set", named)
 
     def publish(self, aws: AwsClients, topic_arn: str) -> None:
-        """Create the event destination, or correct it. It is enabled last."""
+        """Create or correct the event destination. Enabling is its last step."""
         region, target = region_of(aws, self), self.target(topic_arn)
         known = self.destination(aws)
         named = {"ConfigurationSetName": self.configuration_set, "EventDestinationName": self.name}
@@ -111,11 +112,11 @@ class Wanted:
             ask(aws, region, "update_configuration_set_event_destination", parameters)
 
     def target(self, topic_arn: str) -> dict[str, Any]:
-        """Return the members that the event destination shall have."""
+        """Return the members required of the event destination."""
         return {"MatchingEventTypes": [SES_NAMES[name] for name in self.types], "SnsDestination": {"TopicArn": topic_arn}}
 
     def destination(self, aws: AwsClients) -> Mapping[str, Any] | None:
-        """Find the event destination; None if there is none, or no configuration set.
+        """Return the event destination; None if it or its configuration set does not exist.
 
         :raises JackfieldError: if it cannot be read.
         """
@@ -139,8 +140,7 @@ class Wanted:
 
 
 def ensure_topic(aws: AwsClients, wanted: Publisher) -> str:
-    """Make the topic that SES may publish to, with signatures of version 2, and the resources that its policy names; return the topic's
-    ARN."""
+    """Create the topic that SES may publish to, with signatures of version 2, and the resources in its policy; return the topic's ARN."""
     region = region_of(aws, wanted)
     wanted.prepare(aws)
     arn = wanted.topic_arn or str(ask(aws, region, "create_topic", {"Name": wanted.name}, "TopicArn", service="sns")["TopicArn"])
@@ -151,7 +151,7 @@ def ensure_topic(aws: AwsClients, wanted: Publisher) -> str:
 
 
 def topic_changes(aws: AwsClients, wanted: Publisher, arn: str) -> dict[str, str]:
-    """Return the attributes of the topic that are not as they shall be, as they shall be."""
+    """Return the new values of the topic's attributes that need a change."""
     if wanted.source is None:
         return {}
     asked = {"TopicArn": arn}
@@ -162,7 +162,7 @@ def topic_changes(aws: AwsClients, wanted: Publisher, arn: str) -> dict[str, str
 
 
 def topic_statement(arn: str, source: str) -> dict[str, Any]:
-    """Return the statement of a topic's policy that lets SES publish for one resource of this account only."""
+    """Return the statement of a topic's policy that lets SES publish for a single resource of this account."""
     _, partition, _, region, account, _ = arn.split(":", 5)
     return {
         "Sid": _STATEMENT, "Effect": "Allow", "Principal": {"Service": "ses.amazonaws.com"}, "Action": "sns:Publish", "Resource": arn,
@@ -171,7 +171,7 @@ def topic_statement(arn: str, source: str) -> dict[str, Any]:
 
 
 def subscribe(aws: AwsClients, wanted: Publisher, topic_arn: str, protocol: str, endpoint: str) -> str:
-    """Subscribe an endpoint to the topic, and return the subscription's ARN. SNS sends an https endpoint a token to confirm it by."""
+    """Subscribe an endpoint to the topic; return the subscription's ARN. SNS sends an https endpoint a token for the confirmation."""
     parameters = {"TopicArn": topic_arn, "Protocol": protocol, "Endpoint": endpoint, "ReturnSubscriptionArn": True}
     return str(ask(aws, region_of(aws, wanted), "subscribe", parameters, "SubscriptionArn", service="sns")["SubscriptionArn"])
 
@@ -182,9 +182,9 @@ def is_subscribed(aws: AwsClients, wanted: Publisher, subscription_arn: str) -> 
 
 
 def confirm(aws: AwsClients, wanted: Publisher, topic_arn: str, token: str) -> str | None:
-    """Confirm a subscription by the token that SNS had sent, and return its ARN; None for a token that counts no more.
+    """Confirm a subscription by SNS's token and return its ARN; None for an invalid token.
 
-    From then on only the account's own credentials can end it.
+    After that, only the account's own credentials can end it.
     """
     parameters = {"TopicArn": topic_arn, "Token": token, "AuthenticateOnUnsubscribe": "true"}
     try:
@@ -198,8 +198,9 @@ def confirm(aws: AwsClients, wanted: Publisher, topic_arn: str, token: str) -> s
 
 
 def ensure_queue(aws: AwsClients, wanted: Wanted, topic_arn: str) -> tuple[str, str]:
-    """Make a queue that the topic may send to, subscribed to it, and its dead-letter queue, unless the queue has another one. Return the
-    URLs of the queue and of the dead-letter queue."""
+    """Create a queue subscribed to the topic, and its dead-letter queue, unless the queue has another one. Return the URLs of the queue and
+    of the dead-letter queue.
+    """
     region = region_of(aws, wanted)
     url = _queue(aws, region, wanted.name)
     dead_url = _queue(aws, region, wanted.dead_letters, MessageRetentionPeriod=str(DEAD_LETTERS_KEPT))
@@ -211,13 +212,13 @@ def ensure_queue(aws: AwsClients, wanted: Wanted, topic_arn: str) -> tuple[str, 
 
 
 def _queue(aws: AwsClients, region: str, name: str, **attributes: str) -> str:
-    """Make a queue if it does not exist; return its URL."""
+    """Create a queue if it does not exist; return its URL."""
     parameters = {"QueueName": name, **({"Attributes": attributes} if attributes else {})}
     return str(ask(aws, region, "create_queue", parameters, "QueueUrl", service="sqs")["QueueUrl"])
 
 
 def queue_changes(aws: AwsClients, wanted: Wanted, url: str, topic_arn: str) -> tuple[str, dict[str, str]]:
-    """Return the ARN of the queue, and its attributes to change, with their new values. An existing dead-letter queue stays."""
+    """Return the queue's ARN, and the new values of attributes that need a change. An existing dead-letter queue stays."""
     asked = {"QueueUrl": url, "AttributeNames": ["QueueArn", "Policy", "RedrivePolicy"]}
     attributes = ask(aws, region_of(aws, wanted), "get_queue_attributes", asked, "Attributes", service="sqs")["Attributes"]
     arn = attributes["QueueArn"]
@@ -229,7 +230,7 @@ def queue_changes(aws: AwsClients, wanted: Wanted, url: str, topic_arn: str) -> 
 
 
 def is_queue_subscribed(aws: AwsClients, wanted: Wanted, topic_arn: str, queue_arn: str) -> bool:
-    """Return whether the topic sends to the queue."""
+    """Return whether the queue is subscribed to the topic."""
     listed = aws.client("sns", region_of(aws, wanted)).get_paginator("list_subscriptions_by_topic")
     return any(
         (one.get("Protocol"), one.get("Endpoint")) == ("sqs", queue_arn)
@@ -253,7 +254,7 @@ def unsubscribe(aws: AwsClients, wanted: Publisher, subscription_arn: str) -> No
 
 
 def remove_topic(aws: AwsClients, wanted: Publisher, topic_arn: str) -> None:
-    """Delete the topic with its subscriptions, unless it belongs to someone else."""
+    """Delete the topic with its subscriptions; an existing topic in ``topic_arn`` stays."""
     if wanted.topic_arn is None:
         passing(GONE, aws, region_of(aws, wanted), "delete_topic", {"TopicArn": topic_arn}, "sns")
 
@@ -267,7 +268,7 @@ def remove_queues(aws: AwsClients, wanted: Wanted) -> None:
 
 
 def find_queue(aws: AwsClients, wanted: Wanted, name: str | None = None) -> str | None:
-    """Return the URL of the queue that ``ensure_queue`` creates, or of the one of that name, if it exists."""
+    """Return a queue's URL, by default that of the queue of ``ensure_queue``; None if it does not exist."""
     asked = {"QueueName": name or wanted.name}
     try:
         return str(ask(aws, region_of(aws, wanted), "get_queue_url", asked, "QueueUrl", service="sqs")["QueueUrl"])
@@ -278,7 +279,7 @@ def find_queue(aws: AwsClients, wanted: Wanted, name: str | None = None) -> str 
 
 
 def find_topic(aws: AwsClients, wanted: Wanted) -> str | None:
-    """Return the ARN of the topic that ``ensure_topic`` makes, if it exists."""
+    """Return the ARN of ``ensure_topic``'s topic; None if it does not exist."""
     if wanted.topic_arn is not None:
         return wanted.topic_arn
     region = region_of(aws, wanted)
@@ -290,9 +291,9 @@ def find_topic(aws: AwsClients, wanted: Wanted) -> str | None:
 
 
 def region_of(aws: AwsClients, wanted: Publisher) -> str:
-    """Return the region of the wanted settings.
+    """Return the publisher's region, by default the connection's.
 
-    :raises Rejected: if neither that nor the connection names one.
+    :raises Rejected: if neither is set.
     """
     region = wanted.region or aws.region
     if region is None:
@@ -303,7 +304,7 @@ def region_of(aws: AwsClients, wanted: Publisher) -> str:
 def passing(
     codes: Iterable[str], aws: AwsClients, region: str, operation: str, parameters: Mapping[str, Any], service: str = "sesv2"
 ) -> bool:
-    """Call an operation. Return False if it is refused with one of these codes, which mean that no change was needed."""
+    """Call an operation and return True. Return False for a refusal with one of ``codes``, which means that nothing needed a change."""
     try:
         getattr(aws.client(service, region), operation)(**filled(parameters))
     except ClientError as error:
@@ -319,7 +320,7 @@ def _fits(known: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
 
 
 def _with_statement(policy: str | None, statement: Mapping[str, Any]) -> str:
-    """Return a policy with our statement in place of an earlier one of its name. Statements of others stay."""
+    """Return a policy with ``statement`` in place of one with the same ID. Other statements stay."""
     check_price((policy or "").encode())
     found = json.loads(policy or '{"Version": "2012-10-17", "Statement": []}')
     if policy and statement in found["Statement"]:

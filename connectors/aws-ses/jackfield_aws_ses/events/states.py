@@ -1,5 +1,6 @@
-"""Triggers for states that Amazon SES does not publish, polled: verification of identities (``identityStatus``), standing of the account
-(``accountStatus``)."""
+"""Polled triggers for states that Amazon SES does not publish: verification of identities (``identityStatus``) and the account's standing
+(``accountStatus``).
+"""
 
 from __future__ import annotations
 
@@ -104,7 +105,7 @@ def account_status(watch: Watched, aws: AwsClients, since: Since) -> Polled:
 
 
 def _kinds(previous: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the types of the events of a change, by the differences from before."""
+    """Yield the types of the events for a change of the account since ``previous``."""
     if "sendingEnabled" in previous:
         yield "sendingPaused" if previous["sendingEnabled"] else "sendingResumed"
     if "enforcementStatus" in previous:

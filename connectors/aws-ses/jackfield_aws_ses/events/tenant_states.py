@@ -1,4 +1,4 @@
-"""Triggers: standing of tenants, polled: which are paused (``tenantStatus``), and Amazon SES's findings about them (``tenantFindings``)."""
+"""Polled triggers about tenants' standing: paused tenants (``tenantStatus``), and Amazon SES's findings (``tenantFindings``)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def tenant_status(watch: TenantWatch, aws: AwsClients, after: str | None) -> Lis
 
 
 def _one(watch: TenantWatch, tenant: str, aws: AwsClients) -> list[dict[str, Any]]:
-    """Return a tenant; nothing if it does not exist, which counts as not paused."""
+    """Return the tenant in a list; an empty list if it does not exist, which counts as not paused."""
     try:
         return [ask(aws, watch.aws_region, "get_tenant", {"TenantName": tenant}, "Tenant")["Tenant"]]
     except ClientError as error:

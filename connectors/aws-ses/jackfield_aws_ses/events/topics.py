@@ -19,20 +19,20 @@ PERMISSIONS = (
 )  # fmt: skip
 """Permissions that registration and removal need, in addition to the publisher's."""
 _AGAIN = 3600.0
-"""Seconds after which a subscription that SNS has not confirmed is asked for again."""
+"""Seconds after which an unconfirmed subscription is requested from SNS again."""
 
 
 def topic_field(description: str) -> Any:
-    """Return the declaration of an optional input that is the ARN of a topic."""
+    """Return the field of an optional input for a topic's ARN."""
     return Field(
         None, title="SNS Topic", trim=True, blank="absent", schema=_TOPIC_ARN, expects="the ARN of an SNS topic", description=description
     )
 
 
 def verified(request: HookRequest, hook: Hook) -> Message:
-    """Return the message of the topic that a request brings.
+    """Return the topic's message in a request.
 
-    :raises Forged: if SNS has not signed it, or for another topic; ``Conflict`` while the topic is not known.
+    :raises Forged: if SNS has not signed it, or it is another topic's; ``Conflict`` while the topic is not known.
     """
     arn = hook.remote.get("topicArn")
     if not isinstance(arn, str):
@@ -42,7 +42,7 @@ def verified(request: HookRequest, hook: Hook) -> Message:
 
 
 def received(request: HookRequest, hook: Hook, read: Callable[[str], Iterable[TriggerEvent]]) -> Received:
-    """Return the content of a request: the token of a confirmation, the end of the subscription, or the events that ``read`` returns.
+    """Return a request's content: a confirmation's token, the end of the subscription, or the events that ``read`` returns.
 
     :raises Forged: as ``verified``; for a repeated confirmation.
     """
@@ -57,8 +57,9 @@ def received(request: HookRequest, hook: Hook, read: Callable[[str], Iterable[Tr
 
 
 def register(hook: Hook, aws: AwsClients, wanted: Publisher, **more: Any) -> Mapping[str, Any] | Unfinished:
-    """Make the topic, subscribe the URL, confirm that with the token that SNS sends, and make SES publish: a step at a time. ``more`` is
-    stored with the topic."""
+    """Create the topic, subscribe the URL, confirm with SNS's token, and make SES publish; each call takes the next step. ``more`` is
+    stored with the topic.
+    """
     known = dict(hook.remote)
     made = known.get("subscription")  # what ends may be a former one, over the same topic: SNS names the topic only
     if known.pop("ended", False) and made is not None and not setting_up.is_subscribed(aws, wanted, made):
@@ -82,7 +83,7 @@ def register(hook: Hook, aws: AwsClients, wanted: Publisher, **more: Any) -> Map
 
 
 def remove(hook: Hook, aws: AwsClients, wanted: Publisher) -> None:
-    """Let SES publish no more, then remove subscription and topic."""
+    """Stop SES's publishing, then remove subscription and topic."""
     known = hook.remote
     wanted.withdraw(aws)
     if "subscription" in known:

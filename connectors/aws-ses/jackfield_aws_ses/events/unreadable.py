@@ -1,7 +1,7 @@
-"""Messages of a queue that are neither events of Amazon SES nor notices (decision 0069): they must neither stay for ever nor get lost.
+"""Queue messages that are neither events of Amazon SES nor notices (decision 0069): they must neither stay for ever nor get lost.
 
-They stay for the queue's dead-letter queue, which ``setUpEvents`` makes. A queue without one keeps them for five receives, then they are
-deleted with a line in the log.
+They wait for the queue's dead-letter queue, which ``setUpEvents`` creates. Without a dead-letter queue, they are deleted after five
+receives, and the log says so.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AWS.SimpleQueueSe
 
 
 class Unreadable:
-    """Unreadable messages of one poll. ``count`` is how many there were, in this poll and before."""
+    """Collector of one poll's unreadable messages. ``count`` includes those of earlier polls."""
 
     def __init__(self, queue: Any, url: str, count: int) -> None:
         self.count = count
@@ -31,9 +31,9 @@ class Unreadable:
         self._old: list[Mapping[str, Any]] = []
 
     def add(self, message: Mapping[str, Any], error: Exception) -> None:
-        """Record a message; log the kind of fault that the queue has, once.
+        """Record a message; log the queue's kind of fault once.
 
-        A message without the topic's signature is never given up: the topic's ARN may be wrong, and the message an event.
+        A message without the topic's signature is never deleted: ``topicArn`` may be wrong, and the message an event.
         """
         self.count += 1
         url = shown(self._url)
@@ -48,7 +48,7 @@ class Unreadable:
             self._old.append(message)
 
     def given_up(self) -> list[str]:
-        """Return the handles of messages to delete: often received ones of a queue without a dead-letter queue."""
+        """Return the handles of messages to delete: often received ones, if the queue has no dead-letter queue."""
         if not self._old or self._has_dead_letters():
             return []
         for message in self._old:

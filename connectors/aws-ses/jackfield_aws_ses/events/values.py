@@ -1,4 +1,4 @@
-"""Typed values in records of Amazon SES. A value of another type counts as missing."""
+"""Readers of typed values in records of Amazon SES. A value of another type counts as missing."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _BRACKET = re.compile(r"\s*<")
 
 
 def objects(value: Any) -> list[Mapping[str, Any]]:
-    """Return the objects of a list."""
+    """Return the objects in a list; empty if ``value`` is no list."""
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def texts(value: Any) -> tuple[str, ...]:
-    """Return the texts of a list."""
+    """Return the strings in a list."""
     return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def text(about: Mapping[str, Any], name: str) -> str | None:
-    """Return a text of an object that is not empty."""
+    """Return a member's string; None if it is empty or no string."""
     found = about.get(name)
     return found if isinstance(found, str) and found else None
 
 
 def moment(text: Any) -> float | None:
-    """Return a time, in seconds since 1970."""
+    """Return a time in seconds since 1970; None if the text is none."""
     try:
         found = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
@@ -39,12 +39,12 @@ def moment(text: Any) -> float | None:
 
 
 def addresses(value: Any) -> tuple[str, ...]:
-    """Return the bare addresses of a list, each once: of ``Ada <ada@example.org>`` and ``a@example.org, b@example.org``, too."""
+    """Return the bare addresses in a list without duplicates, such as in ``Ada <ada@example.org>`` and ``a@example.org, b@example.org``."""
     return tuple(dict.fromkeys(address for one in texts(value) for address in _bare(one)))
 
 
 def recipients(value: Any, otherwise: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """Return the objects of a list of recipients, with one bare address each; if there are none, one for each address of ``otherwise``."""
+    """Return the recipient objects in a list, with one bare address each; without any, one for each address of ``otherwise``."""
     found = [
         {**one, "emailAddress": address} for one in objects(value) for address in addresses([one.get("emailAddress")]) or (None,)
     ]  # fmt: skip
@@ -52,7 +52,7 @@ def recipients(value: Any, otherwise: Iterable[str] = ()) -> list[dict[str, Any]
 
 
 def _bare(given: str) -> Iterator[str]:
-    """Yield the addresses of a text with mailboxes. An address before another one in angle brackets is a display name."""
+    """Yield the addresses in a text with mailboxes. An address before another one in angle brackets is a display name."""
     for found in _TOKENS.finditer(given):
         if found["address"] and not _BRACKET.match(given, found.end()):
             yield found["address"]

@@ -1,4 +1,4 @@
-"""Triggers: events of messages over SNS (``mailEvents``), and over a queue that SNS or EventBridge sends them to (``mailQueue``)."""
+"""Triggers about messages' events: over SNS (``mailEvents``), and over a queue fed by SNS or EventBridge (``mailQueue``)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class _Typed(Watched):
     )  # fmt: skip
 
     def wants(self, event: TriggerEvent) -> bool:
-        """Return whether an event is one of the types, or a type that SES has added since."""
+        """Return whether an event's type is selected, or new in SES."""
         return event.type in (*self.types, "unknown")
 
 
@@ -72,7 +72,7 @@ class MailWatch(_Typed):
 
     @property
     def wanted(self) -> Wanted:
-        """Description of everything that is to be set up."""
+        """Events to publish, as ``setting_up`` creates them."""
         return Wanted(self.configuration_set_name, self.types, self.aws_region, self.topic_arn)
 
 
@@ -97,7 +97,7 @@ def receive(request: HookRequest, hook: Hook) -> Received:
 
 @mail_events.enable
 def enable(hook: Hook, aws: AwsClients) -> Mapping[str, Any] | Unfinished:
-    """Make the topic, subscribe the URL, and make the event destination."""
+    """Create the topic, subscribe the URL, and create the event destination."""
     return register(hook, aws, hook.inputs.wanted)
 
 
@@ -153,7 +153,7 @@ def mail_queue(watch: QueueWatch, aws: AwsClients, since: Since) -> Polled:
 
 
 def _queued(text: str, watch: QueueWatch, aws: AwsClients, certificates: dict[str, str]) -> list[TriggerEvent]:
-    """Return the events of a message in a queue: a message of SNS, or the raw content that SNS or EventBridge has put there."""
+    """Return the events in a queue's message: a message of SNS, or raw content of SNS or EventBridge."""
     if is_notice(text):
         return []
     body = strict_json(text)

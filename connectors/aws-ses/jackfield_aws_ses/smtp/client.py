@@ -1,4 +1,4 @@
-"""Open client of an SMTP connection, with which ``sendEmail`` sends: the message's envelope, its delivery, and the client."""
+"""Open client of an SMTP connection, with which ``sendEmail`` sends, and the steps of a message's delivery."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def announce(session: Session, envelope: Envelope) -> None:
 
 
 def hand_over(session: Session, envelope: Envelope, call: Call) -> None:
-    """Send the rest of an announced message but for its final dot, without which it is none: all its recipients or none, then its content.
+    """Send an announced message's recipients and content, without the final dot, before which the server delivers nothing.
 
-    :raises JackfieldError: if the server refuses it or is no longer reachable.
+    :raises JackfieldError: if the server refuses a recipient or the message, or is no longer reachable.
     """
     server = session.server
     with explained(server, session.deadline):
@@ -64,7 +64,7 @@ def hand_over(session: Session, envelope: Envelope, call: Call) -> None:
 
 
 def finish(session: Session, envelope: Envelope) -> str:
-    """End a message that was handed over, with its final dot; return the server's message id.
+    """End a message with its final dot; return the server's message ID.
 
     :raises JackfieldError: with the message's state in ``sent``.
     """
@@ -100,7 +100,7 @@ def _address(session: Session, envelope: Envelope) -> None:
 
 
 def _message_id(reply: Reply) -> str:
-    """Extract the id from Amazon SES's reply ``250 Ok <id>``; return the text of another server's reply without a known id."""
+    """Return the ID in Amazon SES's reply ``250 Ok <id>``; for another form of reply, the whole text."""
     found = _ID.match(reply.text)
     return found[1] if found else reply.text.strip() or str(reply.code)
 
@@ -108,7 +108,7 @@ def _message_id(reply: Reply) -> str:
 def connect(server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadline) -> Session:
     """Open a connection that is encrypted, verified and authenticated.
 
-    :raises JackfieldError: if that fails; nothing of a message was sent then.
+    :raises JackfieldError: if that fails; nothing of a message was sent.
     """
     session = Session(server, trust, deadline)
     with ExitStack() as undo:
@@ -124,7 +124,8 @@ def connect(server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadl
 def sign_in(session: Session, login: Login) -> None:
     """Authenticate over an encrypted connection.
 
-    :raises JackfieldError: if the server refuses it, or is lost: it is not tried again then, unless the server has said that it may be.
+    :raises JackfieldError: if the server refuses the login, or the connection is lost; a retry is allowed only if the server said
+        so.
     """
     reading = Reading(None, session.server.place, Sent.NOTHING)
     with tried_once(lambda: session.login_sent), reading, explained(session.server, session.deadline):
@@ -134,7 +135,7 @@ def sign_in(session: Session, login: Login) -> None:
 
 
 class SmtpClient(SecretHolder):
-    """Client that sends over a pool's connections. Created for each attempt, so it only references shared objects."""
+    """Client that sends over a pool's connections. Each attempt creates one, so it only references shared objects."""
 
     __slots__ = ("_call", "_pool", "account", "server", "warmup")
 
@@ -151,7 +152,7 @@ class SmtpClient(SecretHolder):
     def send(self, email: Email) -> str:
         """Send the message and return the id assigned by Amazon SES.
 
-        :raises JackfieldError: with ``sent``: nothing before the final dot, unknown from there on until an answer.
+        :raises JackfieldError: with ``sent`` nothing before the final dot, unknown from then until the answer.
         """
         envelope = enveloped(email, email.composed)
         call = current_call() or self._call
@@ -165,7 +166,7 @@ class SmtpClient(SecretHolder):
         return message_id
 
     def _before_the_end(self, step: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
-        """Take a step before a message's final dot: whatever is raised there, of whatever class, the message was not sent."""
+        """Run a step before a message's final dot; raise any exception of it as an error with ``sent`` nothing."""
         found = attempt(lambda: contained(step, *given, **named))
         if isinstance(found, Raised):
             raise unsent(found.error, self.server)
@@ -195,7 +196,7 @@ class SmtpClient(SecretHolder):
         return True
 
     def _settle(self, session: Session, _: object, error: BaseException | None, *_trace: object, may_be_dead: bool = False) -> None:
-        """Return a connection to the pool if the server only refused the message; close it after any other failure."""
+        """Return a connection to the pool if the server only refused the message; close it after any other error."""
         refused_only = isinstance(error, JackfieldError) and error.sent is Sent.REFUSED and not (may_be_dead and _is_dead(error))
         if refused_only and forget(session):
             session.hurried = False
@@ -205,7 +206,7 @@ class SmtpClient(SecretHolder):
 
 
 def _is_dead(error: JackfieldError) -> bool:
-    """Return whether an idle connection had been closed: silently, or with a farewell that is only read now (421, 451 4.4.2)."""
+    """Return whether an idle connection had been closed: silently, or with a farewell that was still unread (421, 451 4.4.2)."""
     if isinstance(error, TimedOut):
         return False
     said = error.provider
@@ -226,7 +227,7 @@ class Envelope:
 
 
 def enveloped(email: Email, composed: Composed) -> Envelope:
-    """Build the envelope of a message. Bounces go to the envelope's sender, so the return path is used there (SES: feedback forwarding)."""
+    """Build the envelope of a message. Its sender is the return path, since bounces go there (SES: feedback forwarding)."""
     message = composed.message
     source = composed.return_path or message.sender
     content = b"".join(_orders(email, composed, source)) + write_message(message)
@@ -237,7 +238,7 @@ def enveloped(email: Email, composed: Composed) -> Envelope:
 
 
 def _orders(email: Email, composed: Composed, source: Mailbox) -> Iterator[bytes]:
-    """Yield the fields that control Amazon SES; it removes them before delivery."""
+    """Yield the header fields that control Amazon SES, which removes them before delivery."""
     if email.configuration_set_name:
         yield fold("X-SES-CONFIGURATION-SET", (email.configuration_set_name,))
     if email.tenant:
@@ -254,5 +255,5 @@ def _orders(email: Email, composed: Composed, source: Mailbox) -> Iterator[bytes
 
 
 def _stuffed(content: bytes) -> bytes:
-    """Double the dot at the start of lines (RFC 5321 §4.5.2); the first line is always a header field."""
+    """Double each dot that begins a line (RFC 5321 §4.5.2); the first line is always a header field."""
     return content.replace(b"\r\n.", b"\r\n..") if b"\r\n." in content else content

@@ -196,7 +196,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
 
     @property
     def server(self) -> Server:
-        """Server described by the values."""
+        """Address of the server."""
         from jackfield_aws_ses.smtp.server import Server
 
         return Server(
@@ -226,7 +226,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         return try_server(self._guarded(context), self._trust(context), self.login(context), context.call.deadline)
 
     def login(self, context: OpenContext) -> Login:
-        """Return the login: as given, or with the password derived from the secret access key, which is masked like any secret.
+        """Return the login: the given password, or one derived from the secret access key, which is masked as a secret.
 
         :raises InvalidConnection: if the credentials are temporary or of another kind, or the required region is unknown.
         """
@@ -246,7 +246,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         return Login(username, derived.value, derived=True)
 
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
-        """Drop permissions that only the API needs: SMTP needs nothing but ses:SendRawEmail."""
+        """Return the permissions without those of the API: SMTP needs only ses:SendRawEmail."""
         return {_SMTP_PERMISSION} & set(permissions)
 
     def policies(
@@ -261,7 +261,9 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing, tenant=self.tenant)}
 
     def _account(self) -> str:
-        """Name the account in the endpoint's region as ``AwsClients.account`` does; the user name of SMTP credentials is a key id."""
+        """Return the account in the endpoint's region, in the form of ``AwsClients.account``. The user name of SMTP credentials is a key
+        ID.
+        """
         own = region_of(self.hostname)
         return " ".join((account_of_key(self.username or self.access_key_id or ""), own or "", "" if own else self.hostname))
 
@@ -284,7 +286,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         return found
 
     def _note_region(self, asked: object, context: OpenContext) -> None:
-        """Warn once per region if a caller requests another region than the endpoint's: the endpoint decides."""
+        """Warn once per region if a caller requests another region than the endpoint's, which decides."""
         known = region_of(self.hostname) or self.aws_region
         if isinstance(asked, str) and asked and known is not None and asked != known:
 

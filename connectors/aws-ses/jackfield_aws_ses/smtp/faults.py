@@ -33,7 +33,7 @@ def explained(server: Server, deadline: Deadline, sent: Sent = Sent.NOTHING) -> 
 
 
 def unsent(error: Exception, server: Server) -> Exception:
-    """Return the error for an exception from any source (a guard of the host's tests, a library that traces) before a message's end."""
+    """Return the error for any exception before a message's end, such as one of a tracing library: the message was not sent."""
     if isinstance(error, JackfieldError):
         return error
     says = f"{server.place} could not be given the message: {type(error).__name__}: {printable(str(error))}"
@@ -70,7 +70,7 @@ def _certificate_hint(error: ssl.SSLCertVerificationError, server: Server) -> st
 
 
 def _private_hint(server: Server) -> str:
-    """Return the limits of private endpoints that make their names unknown."""
+    """Return a hint about the limits of private endpoints, for a name that cannot be resolved."""
     zonal = zone_of(server.hostname)
     if zonal is not None:
         return (

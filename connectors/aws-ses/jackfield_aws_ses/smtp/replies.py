@@ -26,12 +26,12 @@ _QUOTED = 1000  # characters of a reply quoted in an error
 
 _SIGNED_IN = 235
 _LATER = frozenset({421, 454})
-"""Refusals of a login that say that it was not checked (RFC 4954, section 6, and RFC 5321, section 3.8): it is tried again."""
+"""Codes of refused logins that the server did not check (RFC 4954, section 6, and RFC 5321, section 3.8): a retry is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A server's reply: its code, and its text including any enhanced status (RFC 3463)."""
+    """Reply of a server: its code, and its text including any enhanced status (RFC 3463)."""
 
     code: int
     text: str
@@ -201,7 +201,7 @@ _BY_TEXT: tuple[tuple[str, str, _Row], ...] = (
     ("554", "local address contains", _ADDRESS),
     ("5", "configuration set", _NO_SET),
 )
-"""Beginning of a code and a part of the text, in lower case; the first match decides."""
+"""Meanings by the beginning of the code and a lower-case part of the text; the first match decides."""
 _BY_CODE: dict[int, _Row] = {
     **dict.fromkeys((500, 502), _COMMAND),
     **dict.fromkeys((501, 555), _SYNTAX),
@@ -215,9 +215,9 @@ _BY_CODE: dict[int, _Row] = {
 
 
 def refused(reply: Reply, server: Server, *, sent: Sent | None = None, sender: str | None = None) -> JackfieldError:
-    """Return the error for a refusal. ``sent`` is the message's state, by default that nothing of it was taken.
+    """Return the error for a refusal. ``sent`` is the message's state; without it, nothing was accepted.
 
-    A reply that is neither a refusal nor the expected one leaves the outcome open.
+    After a reply that is neither a refusal nor the expected one, the outcome is unknown.
     """
     if not (reply.passing or reply.final):
         return Unavailable(
@@ -233,7 +233,7 @@ def refused(reply: Reply, server: Server, *, sent: Sent | None = None, sender: s
 
 
 def refused_login(reply: Reply, server: Server, *, derived: bool) -> JackfieldError:
-    """Return the error for a refused login: the credentials are at fault, unless the server reports that it cannot check them now."""
+    """Return the error for a refused login: the credentials are wrong, unless the server could not check them."""
     if reply.final or reply.passing:
         row = _row(reply)
         if reply.final and row.kind is not Unauthenticated and row not in _STOPPED:

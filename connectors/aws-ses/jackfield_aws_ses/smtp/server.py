@@ -19,7 +19,7 @@ _BUNDLES = ("SSL_CERT_FILE", "AWS_CA_BUNDLE")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Address of a server. ``tls`` means TLS from the first byte, else after STARTTLS; its certificate must be for ``name``.
+    """Server's address. ``tls`` means TLS from the first byte, else STARTTLS; its certificate must be for ``name``.
 
     ``region`` is for messages only, None if unknown. ``guard`` checks its addresses.
     """
@@ -44,7 +44,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Login(SecretHolder):
-    """A user name and its password. ``derived`` is set if the password was derived from a secret access key."""
+    """User name with its password. ``derived`` is True for a password derived from a secret access key."""
 
     username: str = field(repr=False)
     password: str = field(repr=False)

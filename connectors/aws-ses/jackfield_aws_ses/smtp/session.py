@@ -25,7 +25,7 @@ troubleshooting page)."""
 _OUR_NAME = "[127.0.0.1]"  # for EHLO (RFC 5321 §4.1.4): smtplib would query the DNS for one, which may take long
 _PIECE = 64 * 1024  # octets per write, so that the deadline is checked in between
 MAX_LINE = 4096
-"""Bytes of a line of a reply; RFC 5321 §4.5.3.1.5 asks for 512."""
+"""Maximum bytes of a reply's line; RFC 5321 §4.5.3.1.5 requires 512."""
 _MAX_LINES = 100
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*?))?\r?\n")
 _READY, _DONE, _CHALLENGE = 220, 250, 334
@@ -35,11 +35,11 @@ _SHOWN = 200
 
 
 class Garbled(smtplib.SMTPException):
-    """The server does not speak SMTP."""
+    """Error of a server that does not speak SMTP."""
 
 
 class Unsolicited(smtplib.SMTPException):
-    """The server sent an unrequested reply; ``reason`` is its text. It must not answer another command."""
+    """Error of an unrequested reply, with its text in ``reason``; it must not be read as the answer to another command."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -47,7 +47,7 @@ class Unsolicited(smtplib.SMTPException):
 
 
 class Session(smtplib.SMTP):
-    """A connection to one server; the steps are ``reach``, ``encrypt``, ``sign_in``.
+    """Connection to one server; the steps are ``reach``, ``encrypt``, ``sign_in``.
 
     ``deadline`` is the current attempt's. While ``hurried``, no single wait is longer than ``CONNECT_SECONDS``. ``sent`` counts messages;
     ``login_sent`` is True once the user name was sent. OSErrors are left to the caller; refusals are raised as JackfieldErrors.
@@ -70,7 +70,10 @@ class Session(smtplib.SMTP):
         self._expect(Reply(code, text.decode("utf-8", "replace")), _READY)
 
     def encrypt(self) -> None:
-        """Begin TLS if it has not begun; without it nothing is sent, whatever the server offers."""
+        """Begin TLS unless it has begun.
+
+        :raises JackfieldError: if the server does not offer it: nothing is sent unencrypted.
+        """
         self._introduce()
         if not self.server.tls:
             if not self.has_extn("starttls"):
@@ -122,9 +125,9 @@ class Session(smtplib.SMTP):
         return self.reply() if self._has_arrived() else None
 
     def check_last(self) -> None:
-        """Check that nothing but a farewell follows the reply that was read last.
+        """Check that the last reply is followed by nothing but a farewell.
 
-        :raises Unsolicited: otherwise: that reply may have been another's.
+        :raises Unsolicited: otherwise, since the last reply may answer another command.
         """
         if self._unread and not self._unread.startswith(_FAREWELL):
             raise self._unsolicited()
@@ -154,16 +157,16 @@ class Session(smtplib.SMTP):
     # The methods below replace smtplib's: these wait as long as they like, and take any reply for that of the last command.
 
     def putcmd(self, cmd: str, args: str = "") -> None:
-        """Send a command, unless a reply is there already.
+        """Send a command, unless an unread reply has arrived.
 
-        :raises Unsolicited: if there is one.
+        :raises Unsolicited: if one has.
         """
         if self._has_arrived():
             raise self._unsolicited()
         super().putcmd(cmd, args)
 
     def getreply(self) -> tuple[int, bytes]:
-        """Read a complete reply: code and text, its lines joined."""
+        """Read a complete reply; return its code and its joined lines."""
         self._begin_step()
         code, lines = b"", list[bytes]()
         while len(lines) < _MAX_LINES:
@@ -217,7 +220,7 @@ class Session(smtplib.SMTP):
         return line
 
     def _has_arrived(self) -> bool:
-        """Return whether the server has sent anything that is not read, without waiting for it."""
+        """Return whether the server has sent unread bytes, without waiting for them."""
         sock = self._plain()
         sock.setblocking(False)
         try:
@@ -238,7 +241,7 @@ class Session(smtplib.SMTP):
         return self.sock
 
     def _begin_step(self) -> None:
-        """Start the time limit of the next wait, however slowly bytes arrive."""
+        """Set the time limit of the next step, which slow bytes do not extend."""
         clock = self.deadline.clock
         self._until = min(self.deadline.at, clock.monotonic() + CONNECT_SECONDS) if self.hurried else self.deadline.at
 
