@@ -1,7 +1,7 @@
 """Shared library of jackfield's AWS connectors: connection types, STS leases, errors and policies.
 
-Names are imported on first access (PEP 562): a list of connectors needs none of them, and they take 0.1 s. botocore is imported at the
-first call.
+Names are imported on first access (PEP 562): a list of connectors needs none of them, and their import takes 0.1 s. botocore is imported at
+the first call.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The AWS account behind an access key, without a request: newer key ids contain its number."""
+"""AWS account behind an access key, read without a request: newer key IDs contain its number."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import base64
 import binascii
 
 _NEWER = 1 << 47
-"""Bit that is set in key ids since 2019; older ones say nothing about their account."""
+"""Bit that is set in key IDs since 2019; older key IDs do not contain their account."""
 _UNUSED_BITS = 7
 _KEY_LENGTH = 20
 
 
 def account_of_key(access_key_id: str) -> str:
-    """Return the number of the account to which the access key belongs, or a name that is unique to the key if it does not say."""
+    """Return the account number in an access key ID; for an older ID, a name unique to the key."""
     if len(access_key_id) == _KEY_LENGTH:
         try:
             found = int.from_bytes(base64.b32decode(access_key_id[4:])[:6], "big")

@@ -1,4 +1,4 @@
-"""AWS's answers, read from botocore's ClientError: code, message, status, request id and Retry-After."""
+"""AWS's error responses, read from botocore's ClientError: code, message, status, request ID and Retry-After."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _SESSION = re.compile(r"arn:([a-z-]+):sts::([0-9]{12}):assumed-role/([^/]+)/.+")
 _NO_MEMBERS = frozenset({"Error", "ResponseMetadata"})
 _NOT_MODIFIED = 304
 _LONGEST = 1000
-"""Maximum number of characters kept of a provider's message."""
+"""Maximum characters stored of a provider's message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A refusal by AWS. ``status`` is 0 if there was none; ``retry_after`` is in seconds."""
+    """Refusal by AWS. ``status`` is 0 if it is unknown; ``retry_after`` is in seconds."""
 
     code: str
     message: str
@@ -42,7 +42,7 @@ class Answer:
 
     @property
     def provider(self) -> Provider:
-        """The answer in the form of a Result."""
+        """Refusal as ``provider`` of a Result's error."""
         return Provider(self.code or None, self.message or None, self.status or None, self.request_id, self.details)
 
     @property
@@ -58,7 +58,7 @@ class Answer:
 
     @property
     def resource(self) -> str | None:
-        """ARN of the resource that the action was refused on, if IAM names it."""
+        """ARN of the resource for which the action was refused, if IAM names it."""
         found = _RESOURCE.search(self.message)
         return found.group(1).rstrip(".,:;") if found else None
 
@@ -76,7 +76,7 @@ def role_of_session(arn: str) -> str:
 
 
 def read_answer(error: Any) -> Answer:
-    """Read a ClientError. In an XML answer to a JSON service, the code is inside the message and the status in place of the code."""
+    """Read a ClientError. In an XML response to a JSON service, the code is inside the message and the status in place of the code."""
     response: dict[str, Any] = error.response
     fault, about = response.get("Error") or {}, response.get("ResponseMetadata") or {}
     code, message = str(fault.get("Code") or ""), str(fault.get("Message") or response.get("message") or "")
@@ -97,7 +97,7 @@ def read_answer(error: Any) -> Answer:
 
 
 def _modelled(error: Any, response: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the members that the service's model gives an error. Members of other errors are botocore's reading of unknown XML."""
+    """Return an error's members in the service's model; None for an unmodelled error, in which botocore only parses unknown XML."""
     if type(error).__module__ != "botocore.errorfactory":
         return None
     found = {name: value for name, value in response.items() if name not in _NO_MEMBERS and name.casefold() != "message"}
@@ -105,7 +105,7 @@ def _modelled(error: Any, response: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _unchanged(headers: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return a 304's facts about the caller's cached state (RFC 9110 §15.4.5)."""
+    """Return a 304's header fields about the caller's cached copy (RFC 9110 §15.4.5)."""
     found = {"ETag": headers.get("etag"), "LastModified": headers.get("last-modified"), "VersionId": headers.get("x-amz-version-id")}
     return {name: value for name, value in found.items() if value} or None
 
@@ -116,10 +116,11 @@ def _inside(message: str) -> tuple[str, str]:
 
 
 def _seconds(headers: Mapping[str, str], details: Mapping[str, Any]) -> float | None:
-    """Return the seconds to wait.
+    """Return the seconds to wait before a retry; None if AWS does not name them.
 
     They come from ``x-amz-retry-after`` (milliseconds; AWS SDKs reference guide, retry behavior), from ``Retry-After`` (RFC 9110 §10.2.3),
-    or from the error's member ``retryAfterSeconds``. A date of ``Retry-After`` is relative to the server's ``Date``."""
+    or from the error's member ``retryAfterSeconds``. A date of ``Retry-After`` is relative to the server's ``Date``.
+    """
     own = _number(headers.get("x-amz-retry-after"))
     if own is not None:
         return own / 1000

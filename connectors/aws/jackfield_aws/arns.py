@@ -9,10 +9,10 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.regions import partition_of
 
 ROLE_ARN_PATTERN = "^arn:aws(-cn|-us-gov|-eusc|-iso(-[bef])?)?:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"
-"""Pattern of a role's ARN with its path; also 20 to 2,048 characters (STS API reference, AssumeRole)."""
+"""Pattern of a role's ARN with its path. The ARN also has 20 to 2,048 characters (STS API reference, AssumeRole)."""
 
 ROLE_ARN_EXPECTED = "the ARN of an IAM role such as arn:aws:iam::123456789012:role/acme-ses"
-"""Completes "… is not"."""
+"""Phrase for a valid role ARN; it completes "is not …"."""
 
 _ROLE = re.compile(ROLE_ARN_PATTERN)
 _LONGEST = 2048

@@ -1,4 +1,4 @@
-"""boto3 Sessions for actions: bound to one call, which counts each request and whose deadline ends each wait. They never retry."""
+"""boto3 Sessions for actions. Each is bound to one call, which counts each request and whose deadline ends each wait. They never retry."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ _REDIRECTED = 300
 
 
 class Opened(Protocol):
-    """The open client of an AWS connection (``AwsClients``)."""
+    """Open client of an AWS connection (``AwsClients``)."""
 
     region: str | None
     s3: S3Settings
 
     @property
     def guard(self) -> Guard:
-        """Guard of the reachable addresses."""
+        """Guard of the addresses that may be reached."""
 
     def keys(self) -> Keys:
-        """Return the keys of this moment."""
+        """Return the current keys."""
 
     def endpoint_of(self, service: str) -> str | None:
         """Return the endpoint of a service; None for AWS's own."""
 
 
 def call_session(clients: Opened) -> boto3.Session:
-    """Return the boto3 Session of the call that this thread runs.
+    """Return a boto3 Session for the call of this thread.
 
     :raises Internal: outside a call.
     """
@@ -64,8 +64,9 @@ def call_session(clients: Opened) -> boto3.Session:
 
 
 class _Bound(SecretHolder):
-    """One call and its connection, as the clients of its session see them. Requests of other threads than the session's are recorded apart
-    from the action's own, since the order of their answers is unknown."""
+    """Binding of a session's clients to one call and its connection. Requests from other threads are recorded apart from the action's own,
+    since the order of their responses is unknown.
+    """
 
     def __init__(self, call: Call, clients: Opened) -> None:
         self.call = call
@@ -78,18 +79,23 @@ class _Bound(SecretHolder):
         return threading.get_ident() != self._thread
 
     def check(self) -> None:
-        """Refuse whatever is asked for once the call has ended."""
+        """Check that the call has not ended.
+
+        :raises Internal: if it has.
+        """
         if self.call.ended:
             text = "the call to which this boto3 Session belongs has ended: make one in each call"
             raise Internal(text, sent=Sent.NOTHING)
 
     def keys(self) -> Keys:
-        """Return the keys with which the call's connection is open."""
+        """Return the current keys of the call's connection."""
         self.check()
         return self.clients.keys()
 
     def adapt(self, service: str, given: dict[str, Any]) -> Callable[[Any], None]:
-        """Complete the arguments for a client: the connection's and the call's take precedence over the author's."""
+        """Complete the arguments for a new client, and return the function that binds it. The connection's and the call's arguments win
+        over the author's.
+        """
         self.check()
         endpoint = self.clients.endpoint_of(service)
         if given.get("endpoint_url") not in {None, endpoint}:
@@ -118,16 +124,16 @@ class _Bound(SecretHolder):
 
 
 class _Home:
-    """Hosts to which a client's requests may go: its endpoint and names below it; AWS's own domains for AWS's own endpoints."""
+    """Hosts to which a client's requests may go: its endpoint and subdomains, or AWS's domains for an endpoint of AWS."""
 
     def __init__(self, client: Any) -> None:
         self._host = urlsplit(client.meta.endpoint_url).hostname or ""
         self._domains = (self._host, *(_aws_domains() if self._host.endswith(tuple(f".{name}" for name in _aws_domains())) else ()))
 
     def check(self, url: str) -> None:
-        """Check the host of a request, which an answer to an earlier one may have chosen.
+        """Check the host of a request, to which an earlier response may have redirected.
 
-        :raises InvalidConnection: if it is elsewhere.
+        :raises InvalidConnection: if the host does not belong to the endpoint.
         """
         host = urlsplit(url).hostname or ""
         if not any(host == name or host.endswith(f".{name}") for name in self._domains):
@@ -142,7 +148,7 @@ def _aws_domains() -> tuple[str, ...]:
 
 
 class _Sending:
-    """One operation in progress: a request, and another one for each redirect."""
+    """Operation in progress, with one request and another for each redirect."""
 
     def __init__(self, bound_to: _Bound, operation: str, home: _Home) -> None:
         self._bound, self._operation, self._home = bound_to, operation, home
@@ -162,7 +168,7 @@ class _Sending:
                 self.refused()
 
     def begin(self, url: str) -> None:
-        """Announce a request. An earlier one was answered by a redirect, so it has changed nothing."""
+        """Announce a request. An earlier request was redirected, so it has changed nothing."""
         self._home.check(url)
         if self._is_sent:
             self.refused()
@@ -173,19 +179,19 @@ class _Sending:
         self._is_sent = True
 
     def refused(self) -> None:
-        """Record that nothing came of the last request."""
+        """Record that the last request changed nothing."""
         if self._apart is not None:
             self._apart.refused()
         elif self._is_sent:
             self._call.refused()
 
     def answered(self, parsed: dict[str, Any], *, is_success: bool) -> None:
-        """Record a response: the call keeps it only for the action's own requests."""
+        """Record a response in the call if the request was the action's own."""
         if not self._is_apart:
             note_parsed(self._call, parsed, is_success=is_success)
 
     def succeeded(self, answer: dict[str, Any]) -> None:
-        """Record an answer that could be read."""
+        """Record a parsed response of another thread's request."""
         if self._apart is not None:
             self._apart.answered(answer.get("ResponseMetadata", {}).get("RequestId"))
 

@@ -20,11 +20,11 @@ def boto3_session(jackfield: Lender, connection: str, region_name: str | None = 
     """Return a boto3 Session over a stored connection, for an operator's program, outside of invocations.
 
     Its credentials are the connection's, looked up for each request. A role is assumed again before its session ends. A change of the
-    connection or of the workspace's rules takes effect at once. ``region_name`` is by default the connection's. boto3 retries as always, by
-    its mode ``standard`` unless the environment or ``config`` says otherwise. ``connector`` narrows a connection with a session policy to
-    the permissions of that connector's actions.
+    connection or of the workspace's rules takes effect at once. ``region_name`` is by default the connection's. boto3 retries as usual, by
+    its mode ``standard`` unless the environment or ``config`` sets another. ``connector`` narrows a connection with a session policy to the
+    permissions of that connector's actions.
 
-    :raises JackfieldError: if there is no such connection, the rules do not allow everything over it, or AWS refuses.
+    :raises JackfieldError: if the connection does not exist, the rules do not allow everything over it, or AWS refuses.
     """
     lent = jackfield.lend(connection, connector)
     clients = _open_clients(lent)
@@ -41,13 +41,13 @@ def _open_clients(lent: Lent) -> AwsClients:
 
 
 class _ForPrograms(SecretHolder):
-    """Endpoint, guard and boto3's own retries for the clients of a program."""
+    """Settings for a program's clients: endpoint, guard and boto3's own retries."""
 
     def __init__(self, lent: Lent) -> None:
         self._lent = lent
 
     def adapt(self, service: str, given: dict[str, Any]) -> Callable[[Any], None]:
-        """Complete the arguments for a client; the program's own take precedence."""
+        """Complete the arguments for a client; the program's own win."""
         clients = _open_clients(self._lent)
         if given.get("endpoint_url") is None:
             given["endpoint_url"] = clients.endpoint_of(service)

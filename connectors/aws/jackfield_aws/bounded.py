@@ -1,4 +1,4 @@
-"""Connections that end at the deadline, even if the server responds slowly, and that refuse responses that are too large."""
+"""Connections that end at the deadline, even if the server responds slowly, and that refuse too large responses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Watch(ProcessLocal):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Reset the state after a fork: the child has neither the thread nor a reliably free lock, and the sockets are its parent's."""
+        """Reset the state after a fork: the child has no watchdog thread, the lock may be held, and the sockets are the parent's."""
         self._changed = threading.Condition()
         self._active: dict[int, tuple[float, weakref.ref[Any], Deadline]] = {}
         self._looks_at = math.inf
@@ -49,11 +49,11 @@ class Watch(ProcessLocal):
         return len(self._active)
 
     def add(self, sock: Any, deadline: Deadline) -> int:
-        """Shut ``sock`` down at ``deadline`` unless ``remove`` is called first; return the number to remove it by.
+        """Shut ``sock`` down at ``deadline`` unless ``remove`` is called first; return the number for ``remove``.
 
         The watchdog holds only a weak reference: an unreferenced socket is closed and needs no shutdown.
 
-        :raises Unavailable: if the thread cannot be started; nothing was sent over any socket then.
+        :raises Unavailable: if the thread cannot be started; nothing was sent over any socket.
         """
         at = monotonic() + deadline.remaining()
         with self._changed:
@@ -66,7 +66,7 @@ class Watch(ProcessLocal):
             return number
 
     def _started(self) -> bool:
-        """Start the thread if it is not running; return True if it was started."""
+        """Start the thread; return False if it runs already."""
         if self._thread is not None:
             return False
         thread = threading.Thread(target=self._run, name="aws-deadlines", daemon=True)
@@ -81,7 +81,7 @@ class Watch(ProcessLocal):
         return True
 
     def remove(self, number: int) -> bool:
-        """Stop watching a socket that is free for another call; return False if it was already shut down."""
+        """Stop watching a reusable socket; return False if it was already shut down."""
         with self._changed:
             return self._active.pop(number, None) is not None
 
@@ -93,7 +93,7 @@ class Watch(ProcessLocal):
                 self._changed.wait(None if left == math.inf else left)
 
     def _shut_due(self) -> None:
-        """Shut down due sockets and compute the next check. It scans all of them, which is rare: most calls end before their deadline."""
+        """Shut down due sockets and compute the next check. A check scans all sockets but is rare: most calls end before their deadline."""
         now = monotonic()
         for number, (at, sock, deadline) in list(self._active.items()):
             if at > now:
@@ -108,15 +108,14 @@ class Watch(ProcessLocal):
 
 
 def _shut(sock: Any) -> None:
-    """Shut a socket down through a duplicate descriptor: a TLS socket's own method would drop TLS state that another thread is reading
-    from."""
+    """Shut a socket down through a duplicate descriptor: a TLS socket's own method would discard TLS state in use by another thread."""
     if sock is not None:
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as twin:  # it may already be closed
             twin.shutdown(socket.SHUT_RDWR)
 
 
 def shut_down(stream: Any) -> None:
-    """Shut down the connection of a stream of events that another thread reads: its wait ends."""
+    """Shut down the connection of an event stream, which ends the wait of a thread that reads it."""
     connection = getattr(getattr(stream, "_raw_stream", None), "_connection", None)
     _shut(getattr(connection, "sock", None))
 
@@ -125,23 +124,23 @@ _SHORTEST = 0.001
 """Minimum socket timeout in seconds: 0 would mean "do not block"."""
 _REDIRECTION = 300
 _LONGEST = 900.0
-"""Longest possible deadline in seconds; the watchdog enforces shorter ones."""
+"""Maximum deadline in seconds; the watchdog enforces shorter ones."""
 _IDLE = 20.0
-"""Seconds for which an idle connection is used again, as in ``jackfield.wire``."""
+"""Seconds for which an idle connection is reused, as in ``jackfield.wire``."""
 _PIECE = 65_536
 _EVENTS, _LENGTH = "application/vnd.amazon.eventstream", 4
 _FINAL = (100, 101, *range(200, 1000))
-"""Statuses that are no interim ones; http.client passes over 100 itself."""
+"""Statuses of final responses. 101 counts as final; http.client itself skips 100."""
 _LONGEST_LINE = 65_537
 _CUT_HEAD = "the connection ended within the head of a response"
 _INTERIM = re.compile(rb"HTTP/1\.\d (1(?!01)\d\d)\b")
-"""Status line of an interim response; 101 is none."""
+"""Pattern of an interim response's status line, other than 101."""
 _WATCH = Watch()
 # One per process: it holds sockets and times but no tenant's data, and its thread must outlive every client.
 
 
 def bound(client: Any, guard: Guard = ANYWHERE, path: str = "", only_hosts: OnlyHosts | None = None) -> None:
-    """Make a new client use bounded connections, and connect only to addresses that ``guard`` allows, and to ``only_hosts``.
+    """Make a new client use bounded connections to addresses that ``guard`` allows, and to ``only_hosts``.
 
     botocore has no public way to choose its connection class. Its pools, including proxied ones, look the class up in this dictionary; a
     test with a slow response detects a change.
@@ -153,7 +152,7 @@ def bound(client: Any, guard: Guard = ANYWHERE, path: str = "", only_hosts: Only
 
 
 class _Head:
-    """Stream of a response's head that remembers the last line read from it. ``first`` is a line that was read before."""
+    """Stream of a response's head that stores the last line read. ``first`` is a line that was read before."""
 
     def __init__(self, stream: Any, first: bytes) -> None:
         self.stream = stream
@@ -169,9 +168,9 @@ class _Head:
 
 
 class _Response(HTTPResponse):
-    """Response that skips interim ones (1xx) and requires a whole head. http.client takes an interim response other than 100 for the final
-    one, so that the next request would get the real one. It takes the end of the connection for the end of the head: 200 without
-    content."""
+    """Response that skips interim responses (1xx) and requires a complete head. http.client takes an interim response other than 100 for
+    the final one, so the next request would get the real one. It takes a head cut off by the connection's end for 200 without content.
+    """
 
     def __init__(self, owner: _Bounded, *args: Any, first: bytes = b"", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -181,7 +180,7 @@ class _Response(HTTPResponse):
     def begin(self) -> None:
         """Read the head.
 
-        :raises RemoteDisconnected: if the connection ends within it.
+        :raises RemoteDisconnected: if the connection ends within the head.
         """
         head = _Head(self.fp, self._first)
         self.fp: Any = head
@@ -195,7 +194,7 @@ class _Response(HTTPResponse):
             raise RemoteDisconnected(_CUT_HEAD)
 
     def _close_conn(self) -> None:
-        """End the response; http.client calls this once its last byte was read."""
+        """End the response; http.client calls this after the last byte was read."""
         self._owner.responded(self.fp)
         super()._close_conn()  # type: ignore[misc]
 
@@ -210,7 +209,7 @@ class _Response(HTTPResponse):
 def _skip_head(stream: Any) -> None:
     """Read the rest of an interim response.
 
-    :raises RemoteDisconnected: if the connection ends within it.
+    :raises RemoteDisconnected: if the connection ends within the response.
     """
     while (line := stream.readline(_LONGEST_LINE)).strip():
         pass
@@ -219,8 +218,7 @@ def _skip_head(stream: Any) -> None:
 
 
 def _has_more(sock: socket.socket, stream: Any) -> bool:
-    """Return whether more has arrived than was read from ``stream``. Checking the socket alone would miss data held by TLS or the
-    stream."""
+    """Return whether unread bytes have arrived. The socket alone would not show bytes that TLS or ``stream`` buffers."""
     try:
         sock.settimeout(0)
         more = bool(stream.peek(1))
@@ -233,25 +231,26 @@ def _has_more(sock: socket.socket, stream: Any) -> bool:
 
 
 class _Bounded:
-    """Mixin for botocore's connections: they are made as all others, and the watchdog enforces the deadline."""
+    """Mixin for botocore's connections, whose deadline the watchdog enforces."""
 
     guard = ANYWHERE
     guard_path = ""
     only_hosts: OnlyHosts | None = None
     answering = False
     spent = False
-    """True if the connection must not serve another request: more than a response has arrived, or less than a request was sent."""
+    """True if the connection must not serve another request: it has bytes beyond the response, or a request was not sent completely."""
     ended = False
     """True once the watchdog has shut down the connection of the last request."""
     watched: int | None = None
     idle_since: tuple[float, float] | None = None
     """Time at which the connection was returned to its pool, by the monotonic clock and by the wall clock."""
     twin: socket.socket | None = None
-    """A duplicate descriptor of the connection, watched while the original may be replaced or closed by other code."""
+    """Duplicate descriptor of the connection, which is watched while other code may replace or close the original."""
 
     def _new_conn(self: Any) -> socket.socket:
-        """Connect to the address that accepts first, within the deadline. urllib3 looks up a name without a limit or guard, and tries one
-        address after another, each for the whole connect timeout."""
+        """Connect to the first address that accepts, before the deadline. urllib3 would look up a name without a limit or guard, and try
+        one address after another, each for the whole connect timeout.
+        """
         self._require_reachable()
         deadline = current_deadline()
         try:
@@ -275,7 +274,7 @@ class _Bounded:
             self.only_hosts.require(host, self.guard_path)
 
     def _judge(self: Any, addresses: list[Address]) -> None:
-        """Ask the guard for all of them. A proxy is the operator's choice, and resolves names itself."""
+        """Check all addresses with the guard. A proxy is exempt: it is the operator's choice and resolves names itself."""
         if getattr(self, "proxy", None) is None:
             for _, address in addresses:
                 self.guard.check_address(self._dns_host, str(address[0]), self.guard_path)
@@ -288,7 +287,7 @@ class _Bounded:
         return bool(super().is_connected)  # type: ignore[misc]
 
     def connect(self: Any) -> None:
-        """Connect. No byte of the request is sent yet, so every exception, of any class, is reported as not sent."""
+        """Connect. Any exception is reported as not sent, since no byte of the request was sent yet."""
         found = attempt(self._connect)
         if not isinstance(found, Raised):
             return
@@ -326,7 +325,9 @@ class _Bounded:
         return found
 
     def _handle_expect_response(self: Any, message_body: Any) -> None:
-        """Send the body if the server asks for it. botocore's own takes 102 and 103 for the response, and never ends at a cut-off head."""
+        """Send the body once the server asks for it. botocore's own method takes 102 and 103 for the response, and never ends at a cut-off
+        head.
+        """
         with self.sock.makefile("rb", 0) as stream:
             line = stream.readline(_LONGEST_LINE)
             while found := _INTERIM.match(line):
@@ -339,11 +340,11 @@ class _Bounded:
         self._response_received = True
 
     def response_class(self, *args: Any, **kwargs: Any) -> _Response:
-        """Return the response to a request, as http.client makes it."""
+        """Return the response to a request, as http.client expects it."""
         return _Response(self, *args, **kwargs)
 
     def responded(self: Any, stream: Any) -> None:
-        """Note at the end of a response whether more has arrived: the next request would take it for its own response."""
+        """Mark the connection as spent if bytes follow the response: the next request would take them for its own response."""
         self.spent = self.spent or (self.sock is not None and _has_more(self.sock, stream))
 
     def close(self: Any) -> None:
@@ -365,7 +366,7 @@ class _Bounded:
         self.twin = twin
 
     def unwatch(self) -> None:
-        """Stop watching, and note whether the watchdog has shut the connection down."""
+        """Stop watching, and record in ``ended`` whether the watchdog shut the connection down."""
         if self.watched is not None:
             self.ended = not _WATCH.remove(self.watched) or self.ended
             self.watched = None
@@ -375,7 +376,7 @@ class _Bounded:
 
 
 def _streamed(answer: Any, stream: Callable[..., Iterator[bytes]], *args: Any, **kwargs: Any) -> Iterator[bytes]:
-    """Bound a response that botocore parses as a whole. Files are streamed to the caller by another method."""
+    """Bound a response that botocore reads whole. Files are streamed to the caller by another method."""
     is_events = answer.headers.get("Content-Type") == _EVENTS
     # of events, what is there is read: a stream with a length, or with the connection's end as its own, would wait for 64 KiB
     chunks = iter(partial(answer.read1, _PIECE), b"") if is_events else stream(*args, **kwargs)
@@ -388,9 +389,9 @@ def _streamed(answer: Any, stream: Callable[..., Iterator[bytes]], *args: Any, *
 
 
 def _whole_events(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Pass on a stream of events, each of which begins with its length.
+    """Pass on an event stream, each of whose events begins with its length.
 
-    :raises ProtocolError: if it ends within an event: botocore would drop the part of it in silence.
+    :raises ProtocolError: if the stream ends within an event, whose part botocore would drop silently.
     """
     head, left = b"", 0
     for chunk in chunks:
@@ -413,13 +414,13 @@ class _TlsConnection(_Bounded, AWSHTTPSConnection):  # type: ignore[misc]
     """Bounded connection over TLS."""
 
     def _new_conn(self) -> socket.socket:
-        """Watch a duplicate: the TLS handshake, and a proxy's tunnel before it, replace the socket."""
+        """Watch a duplicate, since the TLS handshake, and a proxy's tunnel before it, replace the socket."""
         made = super()._new_conn()
         self._watch_twin(made)
         return made
 
     def _tunnel(self) -> None:
-        """Check the deadline: a proxy's response cut off within its headers would look complete."""
+        """Open a proxy's tunnel and check the deadline: a proxy's response cut off within its headers would look complete."""
         super()._tunnel()
         deadline = current_deadline()
         if deadline is not None and deadline.remaining() <= 0:
@@ -427,7 +428,7 @@ class _TlsConnection(_Bounded, AWSHTTPSConnection):  # type: ignore[misc]
 
 
 class _Released:
-    """Mixin for botocore's pools that stops watching a connection when it is returned."""
+    """Mixin for botocore's pools that stops watching a returned connection."""
 
     def _put_conn(self: Any, conn: Any) -> None:
         if conn is not None:
@@ -454,11 +455,11 @@ class _TlsPool(_Released, AWSHTTPSConnectionPool):  # type: ignore[misc]
 
 
 POOLS: Mapping[str, type] = {"http": _PlainPool, "https": _TlsPool}
-"""Bounded pools for the HTTP session of a client, or of a metadata service."""
+"""Bounded connection pools for the HTTP session of a client or of a metadata service."""
 
 
 def _guarded(guard: Guard, path: str, only_hosts: OnlyHosts | None) -> dict[str, type]:
-    """Return pools whose connections ask ``guard``."""
+    """Return pools whose connections are checked by ``guard``."""
     about = {"guard": guard, "guard_path": path, "only_hosts": only_hosts}
     plain, tls = type("_Plain", (_PlainConnection,), dict(about)), type("_Tls", (_TlsConnection,), dict(about))
     return {

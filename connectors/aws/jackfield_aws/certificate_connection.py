@@ -156,7 +156,7 @@ class AwsRolesAnywhere(ConnectionType):
         testing: Sequence[str] = (),
         statements: Sequence[Statement] = (),
     ) -> Mapping[str, Any]:
-        """Return the policies of the role: its permissions, and its trust in this trust anchor and the certificate's common name."""
+        """Return the role's policies: its permissions, and its trust in the trust anchor and the certificate's common name."""
         from jackfield_aws.certificates import common_name_of
 
         del principal_arn  # the service itself is trusted

@@ -1,5 +1,6 @@
-"""Signatures with an X.509 certificate's key, as IAM Roles Anywhere takes them (its user guide, signing process): Signature Version 4 with
-the private key in place of a secret key."""
+"""Signatures with an X.509 certificate's key for IAM Roles Anywhere (its user guide, signing process): Signature Version 4 with the private
+key in place of a secret key.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
 _CERTIFICATE, _KEY = "/certificate", "/privateKey"
 _MOST = 6
-"""Certificates that are sent: the signing one and those between it and the trust anchor."""
+"""Maximum certificates in a request: the signing one and those between it and the trust anchor."""
 _SERVICE = "rolesanywhere"
 _PEM = "Paste the file in PEM form, from '-----BEGIN' to '-----END …-----'."
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SigningCertificate(SecretHolder):
-    """Certificate with its private key; ``chain`` has the certificates between it and the trust anchor."""
+    """Certificate with its private key; ``chain`` holds the certificates between it and the trust anchor."""
 
     certificate: Any
     chain: tuple[Any, ...]
@@ -32,7 +33,7 @@ class SigningCertificate(SecretHolder):
 
     @classmethod
     def parse(cls, certificate: str, key: str, now: float) -> SigningCertificate:
-        """Parse PEM texts: the certificate, followed by those between it and the trust anchor, and its private key without a passphrase.
+        """Parse PEM texts: the certificate, followed by its chain up to the trust anchor, and its private key without a passphrase.
 
         :raises InvalidConnection: if they cannot be read, do not belong together, or the certificate is not valid at ``now``.
         """

@@ -1,4 +1,4 @@
-"""Hooks in botocore clients that report to the runtime: bytes are about to leave, how long it took, and which request id came back."""
+"""Hooks in botocore clients that report requests, their duration and their request IDs to the runtime."""
 
 from __future__ import annotations
 
@@ -16,23 +16,22 @@ from jackfield_aws.limits import current_deadline
 from jackfield_aws.transport import check_sendable
 
 _SAFE = ("BatchGet", "Describe", "Get", "Head", "List")
-"""Prefixes of AWS operations that change nothing."""
+"""Prefixes of AWS operations without changes."""
 _AWS = (".amazonaws.com", ".amazonaws.com.cn")
 _HOST = "jackfield_host"
-"""Key in the context of a botocore request under which its original origin is kept."""
+"""Key in a botocore request's context for its original origin."""
 _SWITCHED = {"Predict": ("PredictEndpoint", "realtime.")}
-"""Input that names the host, and the part that it may put before the host, by operation (Amazon Machine Learning API reference,
-Predict)."""
+"""Inputs that name the host, by operation, with the prefix that they may add to it (Amazon Machine Learning API reference, Predict)."""
 _REDIRECTED = 300
 """First HTTP status that is not a success."""
 
 
 def watch(client: Any, *, begins: bool, announce: Callable[..., None] | None = None, parsed: Callable[..., None] | None = None) -> None:
-    """Hook into a new client. Set ``begins`` for the provider's operations; STS calls never count as an attempt of one. ``announce`` and
-    ``parsed`` replace the functions that report requests and answers to the current call.
+    """Add hooks to a new client. Set ``begins`` for the provider's operations; STS calls never count as an attempt. ``announce`` and
+    ``parsed`` replace the functions that report requests and responses to the current call.
 
-    ``before-send`` is botocore's last event before bytes leave. It is emitted in the caller's thread and after signing, so a failed
-    credential refresh comes before it.
+    ``before-send`` is botocore's last event before bytes leave. It is emitted in the caller's thread after signing, so a failed credential
+    refresh precedes it.
     """
     _observe(client._endpoint.http_session, sees=begins and client.meta.service_model.service_name != "sts")  # noqa: SLF001 (no event surrounds a request alone)
     events = client.meta.events
@@ -49,7 +48,7 @@ def watch(client: Any, *, begins: bool, announce: Callable[..., None] | None = N
 
 
 def _observe(session: Any, *, sees: bool) -> None:
-    """Report each request to the plugins that observe them, once its response has arrived; ``sees`` keeps it with the call's exchanges."""
+    """Report each request to observing plugins once its response has arrived; ``sees`` also stores it with the call's exchanges."""
     plain = partial(_sent, session.send)
 
     def send(request: Any) -> Any:
@@ -72,9 +71,9 @@ def _observe(session: Any, *, sees: bool) -> None:
 
 
 def _sent(send: Callable[[Any], Any], request: Any) -> Any:
-    """Send a request, or a copy of it to the server that a test has put in the place of its own.
+    """Send a request, or a copy of it to the server with which a test replaces its own.
 
-    :raises InvalidConnection: if the test mocks other servers.
+    :raises InvalidConnection: if the test replaces only other servers.
     """
     parts = urlsplit(request.url)
     place = Wire.stand_in(Target(parts.scheme, parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)))
@@ -90,7 +89,7 @@ def _sent(send: Callable[[Any], Any], request: Any) -> Any:
 
 
 def _seen(send: Callable[[Any], Any], request: Any) -> Any:
-    """Send a request of botocore's, whose response it reads whole, and keep both for the call."""
+    """Send a request, and store it with its response among the call's exchanges. A streamed response's body is not stored."""
     exchange = seen_exchange(request.method, request.url, [(_octets(name), _octets(value)) for name, value in request.headers.items()])
     if exchange is None:
         return send(request)
@@ -115,10 +114,10 @@ def _note_host(params: dict[str, Any], context: dict[str, Any], **_: object) -> 
 
 
 def _check_host(request: Any, operation_name: str = "", **_: object) -> None:
-    """Refuse a request that an input has directed to a host other than the endpoint's (AWS's rules, or the connection's). It carries the
-    connection's signature and session token.
+    """Refuse a request directed by an input to a host other than the endpoint's. The request carries the connection's signature and session
+    token.
 
-    :raises InvalidInput: always then; nothing was sent.
+    :raises InvalidInput: for another host; nothing was sent.
     """
     was, now = request.context.pop(_HOST, None), _origin(request.url)
     if was is None:  # AWS has sent a call on to the region of its bucket
@@ -143,7 +142,7 @@ def _limit(**_: object) -> None:
 
 
 def _mark(request: Any, event_name: str = "", **_: object) -> None:
-    """Add the marker of the attempt to the User-Agent of a write. It is not signed."""
+    """Add the attempt's marker to the User-Agent of a write, which the signature does not cover."""
     if not is_safe(event_name.rpartition(".")[2]):
         agent = request.headers.get("User-Agent", "")
         request.headers["User-Agent"] = marked_agent(agent.decode() if isinstance(agent, bytes) else agent, current_call())
@@ -166,18 +165,18 @@ def _note_parsed(parsed: dict[str, Any], http_response: Any = None, **_: object)
 
 
 def is_safe(operation: str) -> bool:
-    """Return whether an AWS operation changes nothing, by its name."""
+    """Return whether an AWS operation's name means that it changes nothing."""
     return operation.startswith(_SAFE)
 
 
 def note_parsed(call: Call | None, parsed: Mapping[str, Any], *, is_success: bool) -> None:
-    """Record the request id of a parsed response, and a success's value."""
+    """Record the request ID of a parsed response and, on success, its output."""
     note_request(call, parsed.get("ResponseMetadata", {}).get("RequestId"))
     if call is not None and is_success:
         call.returned({name: value for name, value in parsed.items() if isinstance(value, str | int)})
 
 
 def note_request(call: Call | None, request_id: str | None) -> None:
-    """Record the request ID of a response, from its header first, since a garbled body is never parsed."""
+    """Record a response's request ID. It is read from the header first, since a garbled body is never parsed."""
     if call is not None and request_id:
         call.request_id = request_id

@@ -1,4 +1,4 @@
-"""Open client of an AWS connection: botocore clients by service and region, created once and cached with the connection."""
+"""Open client of an AWS connection. Its botocore clients, by service and region, are created once and cached with the connection."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 class AwsClients(SecretHolder):
-    """Client passed to an action. Created for each attempt, so it only references cached objects.
+    """Client passed to an action. Each attempt creates one, so it only references cached objects.
 
     ``region`` is the action's ``awsRegion``, else the connection's ``region``; ``renewable`` means that a new lease may replace an expired
     credential. ``account`` is the number of the account, if known; ``lacks_external_id`` means that a role is assumed without an External
-    ID. ``sts_endpoint`` comes from a connection that names one for STS, and ``s3`` is the addressing of a server that speaks S3.
+    ID. ``sts_endpoint`` is the connection's endpoint for STS, and ``s3`` the addressing of a server that speaks S3.
     """
 
     __slots__ = (
@@ -70,8 +70,8 @@ class AwsClients(SecretHolder):
         return self._context.permissions.get("aws:iam", ())
 
     def client(self, service: str, region: str | None = None, *, validates: bool = True, as_json: bool = False) -> Any:
-        """Return the client of ``service`` (``sesv2``) in ``region``, by default ``self.region``. It has the methods of botocore's, is
-        thread-safe, and never retries by itself.
+        """Return the client of ``service`` (``sesv2``) in ``region``, by default ``self.region``. It has the methods of botocore's client,
+        is thread-safe, and never retries by itself.
 
         ``validates=False`` skips botocore's parameter validation against the service's model: for connectors whose tests prove that checked
         inputs always fit. ``as_json=True`` returns times and bytes as in JSON (RFC 3339, ``{"data": base64}``).
@@ -92,9 +92,9 @@ class AwsClients(SecretHolder):
         return found
 
     def boto3_session(self) -> boto3.Session:
-        """Return a boto3 Session with the connection's credentials, endpoint and region, for code that boto3 alone can run: resources,
-        transfers, waiters, libraries that take a Session. It belongs to this call: it never retries, ends every wait at the deadline,
-        announces each request, and is refused once the call has ended.
+        """Return a boto3 Session with the connection's credentials, endpoint and region, for code that needs boto3: resources, transfers,
+        waiters, libraries. It belongs to this call: it never retries, ends every wait at the deadline, announces each request, and
+        refuses requests after the call's end.
 
         :raises Internal: outside a call.
         """
@@ -109,25 +109,26 @@ class AwsClients(SecretHolder):
 
     @property
     def only_hosts(self) -> OnlyHosts | None:
-        """Hosts that the runtime is limited to; None if it may reach any."""
+        """Hosts that the runtime may reach; None if it may reach any."""
         return self._context.call.only_hosts
 
     @property
     def guard(self) -> Guard:
-        """Guard of the client's addresses: AWS's own endpoints are not the connection's choice."""
+        """Guard of the client's addresses; it allows any address for AWS's own endpoints."""
         return ANYWHERE if self._endpoint is None and self.sts_endpoint is None else self._context.guard
 
     def keys(self) -> Keys:
-        """Return the keys of this moment.
+        """Return the current keys.
 
         :raises JackfieldError: if they are the machine's own and cannot be read.
         """
         return self._identity if isinstance(self._identity, Keys) else find_keys(self._identity, self.region)
 
     def account(self, service: str, region: str | None = None) -> str:
-        """Name the account in ``region`` at the endpoint of ``service`` without a request: two connections to one account mostly agree.
+        """Return a name of the account in ``region`` at the endpoint of ``service``, without a request.
 
-        It is the account of the role, the account in the access key, or else the name of the credentials.
+        The name is mostly equal for two connections to one account. It contains the account of the role, the account in the access key, or
+        else the name of the credentials.
         """
         region = region or self.region or ""
         return self._context.cached(("account", service, region, self._version), lambda: self._account_name(service, region))
@@ -139,7 +140,7 @@ class AwsClients(SecretHolder):
         return " ".join((owner, region, endpoint or ""))
 
     def public_file(self, service: str, url: str, most: int, region: str | None = None) -> bytes:
-        """Fetch a file that AWS publishes, without a signature, as the client of ``service`` reaches it: through the same proxy and guard.
+        """Fetch a public file of AWS without a signature, through the proxy and guard of the client of ``service``.
 
         :raises JackfieldError: if it cannot be fetched, or is larger than ``most`` bytes.
         """
@@ -149,7 +150,7 @@ class AwsClients(SecretHolder):
         return read_public_file(self.client(service, region), guard, url, most)
 
     def endpoint_of(self, service: str) -> str | None:
-        """Return the endpoint in place of AWS's own that the connection or the environment names for ``service``; None for AWS's own.
+        """Return the endpoint of ``service`` in the connection or the environment; None for AWS's own.
 
         The connection's endpoint serves its own service. Calls of STS go there only if it is an emulator, which serves all services.
         """
@@ -165,7 +166,7 @@ class AwsClients(SecretHolder):
 
     @property
     def names_loopback(self) -> bool:
-        """True if that endpoint is on this machine."""
+        """True if every endpoint in the connection or the environment is on this machine."""
         return names_loopback(self._endpoint, self._context.environment)
 
     @property
@@ -184,7 +185,7 @@ class AwsClients(SecretHolder):
         return self._lease is not None
 
     def renew(self) -> None:
-        """Drop the credential after AWS reported it as expired: the next ``open`` gets a new one."""
+        """Drop the credential that AWS reported as expired: the next ``open`` gets a new one."""
         if self._lease is not None:
             drop_lease(self._context, self._lease)
 
@@ -206,7 +207,9 @@ def _watched(spec: ClientSpec) -> Any:
 
 
 def _with_region(spec: ClientSpec) -> ClientSpec:
-    """Check that a region is known. An ambient identity may bring its own (``AWS_DEFAULT_REGION``, the profile's); keys do not."""
+    """Return ``spec`` after checking its region. Keys need one; the machine's identity may have its own (``AWS_DEFAULT_REGION``, the
+    profile's).
+    """
     if spec.region is None and isinstance(spec.identity, Keys):
         text = "no AWS region is given"
         raise InvalidConnection(text, details=[Detail("/region", text)], hint="Set 'region' in the connection, or 'awsRegion' in the call.")
@@ -215,7 +218,7 @@ def _with_region(spec: ClientSpec) -> ClientSpec:
 
 
 def check_region(region: str | None, endpoint: str | None) -> None:
-    """Check that a region is AWS's where the endpoint is.
+    """Check that a region is AWS's, unless an endpoint is given.
 
     :raises InvalidInput: if it is not.
     """

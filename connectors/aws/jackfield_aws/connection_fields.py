@@ -13,7 +13,7 @@ from jackfield_aws.regions import ANY_REGION_EXPECTED, ANY_REGION_PATTERN, REGIO
 Audience = Literal["user", "platform", "operator"]
 _TEXT = {"minLength": 1}
 _KEY = {"minLength": 1, "pattern": "^[^\\x00-\\x1f\\x7f]*$"}
-"""Any text that fits into a header line, since test endpoints accept arbitrary keys. A line break is a copying mistake."""
+"""Schema of a key: any text for a header line, since test endpoints accept arbitrary keys. A line break is a copying mistake."""
 _KEY_EXPECTED = "text without line breaks, tabs or other control characters"
 _URL = {"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^\\s\\x00-\\x1f\\x7f/?#@]+(/[^\\s\\x00-\\x1f\\x7f?#]*)?$"}
 
@@ -28,7 +28,7 @@ KEY_PAIR_TOGETHER: dict[str, Any] = {
 
 
 def access_key_id(default: Any = ..., about: str = "An AWS IAM Access Key ID", *, audience: Audience | None = None) -> Any:
-    """Define the public half of a key pair. Any text is allowed, since test endpoints accept arbitrary keys."""
+    """Declare the access key ID. Any text is allowed, since test endpoints accept arbitrary keys."""
     return Field(
         default,
         title="Access Key ID",
@@ -43,7 +43,7 @@ def access_key_id(default: Any = ..., about: str = "An AWS IAM Access Key ID", *
 
 
 def secret_access_key(default: Any = ..., *, audience: Audience | None = None) -> Any:
-    """Define the secret half of a key pair."""
+    """Declare the secret access key."""
     return Field(
         default,
         title="Secret Access Key",
@@ -58,7 +58,7 @@ def secret_access_key(default: Any = ..., *, audience: Audience | None = None) -
 
 
 def session_token(about: str = "Only for temporary keys: the session token issued with them.", *, hidden: bool = False) -> Any:
-    """Define the third part of a temporary key."""
+    """Declare the session token of temporary keys."""
     return Field(
         None,
         title="Session Token",
@@ -77,7 +77,7 @@ AT_AWS: dict[str, Any] = {
     "if": {"not": {"required": ["endpoint"]}},
     "then": {"properties": {"region": {"pattern": REGION_PATTERN, "x-jackfield": {"expects": REGION_EXPECTED}}}},
 }
-"""JSON Schema: AWS's regions, unless the connection names an endpoint, whose owner names its own."""
+"""JSON Schema: regions of AWS only, unless the connection names an endpoint, whose owner chooses region names."""
 _REGION = "The region for actions that do not set one, such as us-west-2 or eu-west-1."
 
 
@@ -85,7 +85,7 @@ def region(
     about: str = _REGION, example: str = "eu-west-1", *, expects: str = REGION_EXPECTED, pattern: str = REGION_PATTERN,
     audience: Audience | None = None,
 ) -> Any:  # fmt: skip
-    """Define a region of AWS; by default the one for actions without ``awsRegion``."""
+    """Declare a region of AWS; by default the one for actions without ``awsRegion``."""
     return Field(
         None,
         title="AWS Region",
@@ -102,12 +102,12 @@ def region(
 
 
 def region_of_server() -> Any:
-    """Define a region of AWS, or of another server at the connection's endpoint; for types with ``AT_AWS``."""
+    """Declare a region of AWS, or of another server at the connection's endpoint; for types with ``AT_AWS``."""
     return region(expects=ANY_REGION_EXPECTED, pattern=ANY_REGION_PATTERN)
 
 
 def url(title: str, description: str, example: str) -> Any:
-    """Define an http or https URL that replaces an AWS endpoint."""
+    """Declare an http or https URL that replaces an AWS endpoint."""
     return Field(
         None,
         title=title,
@@ -122,13 +122,13 @@ def url(title: str, description: str, example: str) -> Any:
 
 
 def endpoint() -> Any:
-    """Define the endpoint of the connector's service."""
+    """Declare the endpoint of the connector's service."""
     text = "URL of a private or test endpoint of the service. The default is AWS's own endpoint for the region. Not used for STS."
     return url("Endpoint", text, "https://email.eu-west-1.amazonaws.com")
 
 
 def warmup() -> Any:
-    """Define the plan of a new sender."""
+    """Declare the warm-up plan of a new sender."""
     per_day = {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 366}
     return Field(
         None,
@@ -142,7 +142,7 @@ def warmup() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class MailLimits:
-    """Limits that a connection sets for the mail that is sent over it: the plan of a new sender, and the tenant of Amazon SES."""
+    """A connection's limits for sent mail: the warm-up plan of a new sender, and the tenant of Amazon SES."""
 
     warmup: Mapping[str, Any] | None = None
     tenant: str | None = None
@@ -152,12 +152,12 @@ NO_LIMITS = MailLimits()
 
 
 def warmup_of(name: str | None, value: Mapping[str, Any] | None) -> Warmup | None:
-    """Return the plan of a connection; inline connections have none, since nothing is stored about them."""
+    """Return a connection's warm-up plan; None for an inline connection, about which nothing is stored."""
     return None if name is None or value is None else Warmup(name, tuple(value["perDay"]))
 
 
 def sender() -> Any:
-    """Define the default for an action's ``sender``."""
+    """Declare the default of an action's ``sender``."""
     return Field(
         None,
         title="Sender Email",
@@ -171,7 +171,7 @@ def sender() -> Any:
 
 
 def tenant() -> Any:
-    """Define the tenant that decides for every action which has one."""
+    """Declare the tenant that overrides the tenant of every action."""
     return Field(
         None,
         title="SES Tenant",
@@ -186,17 +186,17 @@ def tenant() -> Any:
 
 
 def s3_addressing() -> Any:
-    """Define how a server that speaks S3 gets the bucket's name."""
+    """Declare the addressing of buckets for a server that speaks S3."""
     text = "Where a server that speaks S3 finds the bucket: path, or virtual (in the host's name). By default path, but at AWS."
     return _of_s3("s3Addressing", "S3 Addressing", text, S3_ADDRESSING)
 
 
 def s3_checksums() -> Any:
-    """Define which checksums a server that speaks S3 takes."""
+    """Declare the checksums for a server that speaks S3."""
     text = "whenRequired for servers that speak S3 and know no checksums but MD5. By default whenSupported, as AWS does."
     return _of_s3("s3Checksums", "S3 Checksums", text, S3_CHECKSUMS)
 
 
 def _of_s3(alias: str, title: str, description: str, choices: Sequence[str]) -> Any:
-    """Define a choice that only S3 uses: every connector of the family accepts it, and ``aws.s3`` offers it."""
+    """Declare a choice for S3: every connector of the family accepts it, and only ``aws.s3`` offers it."""
     return Field(None, alias=alias, title=title, description=description, blank="absent", hidden=True, schema={"enum": list(choices)})

@@ -1,4 +1,4 @@
-"""Connection test: the owner of the keys, the role, and whether the External ID is enforced. Nothing is sent or changed."""
+"""Connection test: the keys' owner, the role, and whether the role enforces the External ID. Nothing is sent or changed."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from jackfield_aws.sts import StsCaller, assume_role, caller_identity
 
 _KEYS = ("accessKeyId", "secretAccessKey", "sessionToken")
 _ROLE = ("roleARN", "externalId")
-"""Values on which the two steps depend."""
+"""Values that the role's and the External ID's steps concern."""
 _ACCEPTED = "AWS accepts the credentials"
 _ASSUMED = "The role can be assumed"
 _ASKED_FOR = "The role requires the External ID"
 
 
 def try_identity(context: OpenContext, identity: Keys | Ambient, *, region: str | None, endpoint: str | None) -> Iterator[Step | Account]:
-    """Identify the owner of the credentials. If the connection has a custom endpoint and the
-    environment names none for STS, nothing is sent: AWS may not know the keys."""
+    """Identify the owner of the credentials. Nothing is sent if the connection has a custom endpoint and the environment none for STS,
+    since AWS may not know the keys.
+    """
     sts = sts_endpoint(None, context.environment)
     if endpoint is not None and sts is None:
         text = "Not checked: the connection uses a custom endpoint, and jackfield does not know the STS that belongs to it."
@@ -73,7 +74,7 @@ def _try_caller(caller: StsCaller) -> Iterator[Step | Account]:
 
 
 def _try_without(context: OpenContext, assumption: Assumption, principal: str | None) -> Step:
-    """Assume the role without the External ID. A role that allows this accepts another customer's External ID too: the confused deputy."""
+    """Assume the role without the External ID. A role that allows this also accepts another customer's External ID: the confused deputy."""
     request = dataclasses.replace(assumption, external_id=None).request(context)
     try:
         assume_role(assumption.sts(context), request)

@@ -26,7 +26,7 @@ _EXTERNAL_ID_DOCS = (
 )
 _NO_ACCOUNT = ":iam::000000000000:"
 _POLICY = {"anyOf": [{"type": "boolean"}, {"type": "object"}]}
-"""Without 'additionalProperties': true, for which react-jsonschema-form makes a choice without members and logs that it is none."""
+"""Schema of a policy, without 'additionalProperties': true, from which react-jsonschema-form would make a choice without members."""
 
 
 class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
@@ -40,7 +40,9 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
     reports_begin: ClassVar[bool] = True
     permission_system: ClassVar[str | None] = "aws:iam"
     foreseen: ClassVar[Mapping[str, str]] = {"roleARN": f"arn:aws{_NO_ACCOUNT}role/{{name:.64}}"}
-    """A role named after the connection, by 64 characters at most (IAM API reference, CreateRole); its account is not known yet."""
+    """Placeholder of a role named after the connection, with at most 64 characters (IAM API reference, CreateRole) and an
+    unknown account.
+    """
 
     role_arn: str = Field(
         alias="roleARN",
@@ -109,12 +111,12 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
     @property
     def opens_with(self) -> Hashable:
-        """The machine's identity and AWS's STS in a region, which all connections without keys or an STS of their own share."""
+        """Key of the shared opening step: the machine's identity and AWS's STS in a region; None with keys or an STS endpoint."""
         return Ambient(region=self.region) if self.access_key_id is None and self.sts_endpoint is None else None
 
     @property
     def reads_host_at(self) -> str:
-        """Pointer to the access key: with one, the host's ambient credentials are not used."""
+        """Pointer to the access key, with which the host's ambient credentials are not used."""
         return "/accessKeyId"
 
     def assumption(self, context: OpenContext) -> Assumption:
@@ -179,8 +181,8 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         testing: Sequence[str] = (),
         statements: Sequence[Statement] = (),
     ) -> Mapping[str, Any]:
-        """Return the policies that the role's account needs: of the role, of its trust and of the user who assumes it. Also return the role
-        itself as a CloudFormation template and a Terraform module.
+        """Return the policies for the role's account: of the role, of its trust and of the user who assumes it. Also return the role itself
+        as a CloudFormation template and a Terraform module.
 
         :raises InvalidConnection: if the Role ARN is invalid.
         :raises InvalidInput: if ``principal_arn`` names no account, user or role, or ``sender`` is not an address.
@@ -215,7 +217,7 @@ class ApiKeySecret(ConnectionType, json_schema_extra=fields.AT_AWS):
     reports_begin: ClassVar[bool] = True
     permission_system: ClassVar[str | None] = "aws:iam"
     foreseen: ClassVar[Mapping[str, str]] = {"accessKeyId": "AKIA0000000000000000", "secretAccessKey": "0" * 40}
-    """A key of a user who gets the policy first."""
+    """Placeholder keys for a policy made before the user has keys."""
 
     access_key_id: str = fields.access_key_id()
     secret_access_key: str = fields.secret_access_key()
@@ -239,7 +241,7 @@ class ApiKeySecret(ConnectionType, json_schema_extra=fields.AT_AWS):
     def open(self, context: OpenContext) -> AwsClients:
         """Open clients with these keys.
 
-        :raises InvalidConnection: if a key is of another kind, or in another field.
+        :raises InvalidConnection: if a key is of another kind, or in the wrong field.
         """
         check_keys(self.access_key_id, self.secret_access_key, self.session_token)
         limits = fields.MailLimits(self.warmup, self.tenant)
@@ -312,7 +314,7 @@ class AwsDefault(ConnectionType, json_schema_extra=fields.AT_AWS):
 
     @property
     def reads_host(self) -> bool:
-        """True: an operator must allow it (docs/reference/invocation.md)."""
+        """Always True: an operator must allow it (docs/reference/invocation.md)."""
         return True
 
     @staticmethod
@@ -325,16 +327,16 @@ class AwsDefault(ConnectionType, json_schema_extra=fields.AT_AWS):
         return {"region": region} if region is not None else {}
 
     _machines: tuple[Any, ...] = ()  # of MachineIdentity, which subclasses would import
-    """The identities with which this connection was opened, one for each region."""
+    """Identities of this connection, one for each region in which it was opened."""
 
     @property
     def asks_elsewhere(self) -> bool:  # type: ignore[override]  # of this connection, where others have one answer for all
-        """True unless the machine's credentials are held and need not be waited for."""
+        """True unless current credentials of the machine are held, so that no fetch is needed."""
         return not self._machines or not all(machine.is_ready for machine in self._machines)
 
     @property
     def opens_with(self) -> Hashable:
-        """The machine's identity, which all connections over it share."""
+        """Key of the shared opening step: the machine's identity, which all connections over it share."""
         return replace(self._identity(), region=self.region)
 
     @property
@@ -346,7 +348,7 @@ class AwsDefault(ConnectionType, json_schema_extra=fields.AT_AWS):
         return Ambient(self.profile, self.disable_imds, self.prefer_role, path="/profile" if self.profile else "")
 
     def open(self, context: OpenContext) -> AwsClients:
-        """Open clients with the machine's identity. Its credentials are fetched here, or renewed, and never by a client.
+        """Open clients with the machine's identity. Credentials are fetched or renewed here, never by a client.
 
         :raises JackfieldError: if the machine has no identity, or it cannot be fetched; nothing was sent to the service.
         """

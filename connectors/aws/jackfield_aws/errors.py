@@ -1,4 +1,4 @@
-"""Map from botocore's exceptions to errors with a code: a table look-up instead of conditions."""
+"""Map from botocore's exceptions to errors with a code: a table look-up."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _UNCLEAR = Row(Unavailable, "A proxy or an endpoint that is not AWS may have ans
 _UNCHANGED = Row(
     Conflict, "It is as the condition says: use the copy that you have, or leave the condition out.", "{operation} returned nothing new"
 )
-"""A 304: the answer to a condition that holds (RFC 9110 §15.4.5)."""
+"""Row of a 304, the response to a condition that holds (RFC 9110 §15.4.5)."""
 
 
 class AwsErrors:
@@ -59,7 +59,7 @@ class AwsErrors:
                 self._phrases.setdefault(key[0], []).append((key[1], row))
 
     def extended(self, rows: Rows) -> AwsErrors:
-        """Return this map with more rows: new phrases are matched before old ones, and a new row replaces an old one with the same key."""
+        """Return this map with more rows. New phrases are matched before old ones; a new row replaces an old one with the same key."""
         new = {_key(key): row for key, row in rows.items()}
         return AwsErrors({**new, **{key: row for key, row in self._rows.items() if key not in new}})
 
@@ -126,9 +126,9 @@ class AwsErrors:
     def find(self, answer: Answer) -> Row:
         """Return the row for an answer.
 
-        Anything but an explicit refusal (a 5xx, a redirect) is in doubt, unless its code says that nothing was done. The code of a throttle
-        says so, which EC2 and S3 send with 503, and so does ``NOT_READY``. A 429 is a throttle, unless the row is about a quota. A 501 is a
-        refusal: the endpoint lacks the operation (row ``501``). A 407 is a proxy's (row ``407``).
+        The outcome of anything but an explicit refusal (a 5xx, a redirect) is in doubt, unless the code means that nothing was done: a
+        throttle's, which EC2 and S3 send with 503, or one of ``NOT_READY``. A 429 is a throttle, unless the row is about a quota. A 501 is
+        a refusal: the endpoint lacks the operation (row ``501``). A 407 is a proxy's (row ``407``).
         """
         if answer.status in (_LOGIN_WANTED, _NOT_IMPLEMENTED):  # whatever the page of a proxy, or of an emulator, says
             return self._rows.get(str(answer.status)) or BY_STATUS.get(answer.status, NOT_IMPLEMENTED)
@@ -144,8 +144,9 @@ class AwsErrors:
         return row or BY_STATUS.get(answer.status, CONTENT)
 
     def _row(self, answer: Answer) -> Row | None:
-        """Return the row of a code and its message: words about a throttle outrank a more general code. With a 5xx, only a code that
-        refuses counts, such as ``LimitExceeded``: the message of a failed service is not reliable."""
+        """Return the row of a code and its message; a message about a throttle outranks a more general code. With a 5xx, only a code that
+        refuses counts, such as ``LimitExceeded``: the message of a failed service is not reliable.
+        """
         code, message = plain(answer.code), answer.message.casefold()
         phrased = next((row for phrase, row in self._phrases.get(code, ()) if phrase in message), None)
         row = phrased or self._rows.get(code)
@@ -155,8 +156,9 @@ class AwsErrors:
 
 
 def _not_served(error: JackfieldError | None) -> JackfieldError | None:
-    """Return the refusal that a page with HTTP status 404 of an emulator on this machine is, since it has no such path; return any other
-    error itself."""
+    """Convert an HTML page with HTTP status 404 from an emulator on this machine to a refusal, since the emulator lacks the path. Return
+    any other error unchanged.
+    """
     if not isinstance(error, Unavailable) or error.provider is None or error.provider.http_status != _NOT_FOUND:
         return error
     fields = {"operation": error.message.partition(" ")[0]}
@@ -170,8 +172,9 @@ def _key(key: Key) -> Key:
 
 
 def plain(code: str) -> str:
-    """Return a code in small letters without the suffix ``Exception``. Versions of a service use the same codes with and without it, and
-    streams of events begin them with a small letter."""
+    """Return a code in lower case without the suffix ``Exception``. Versions of a service use the same codes with and without it, and event
+    streams begin them with a lower-case letter.
+    """
     return code.casefold().removesuffix("exception")
 
 
@@ -191,7 +194,7 @@ def _fields(answer: Answer, region: str | None, operation: str | None, permissio
 
 
 def _named(permissions: tuple[str, ...]) -> str:
-    """Name IAM actions, and mark the ones that AWS had not documented on the day of our list."""
+    """Return a list of IAM actions for a message, which marks actions outside AWS's documentation on the day of the list."""
     found = ", ".join(permissions)
     doubtful = unproven(permissions) if found else []
     return f"{found} (not in AWS's list of {documented().date}: {', '.join(doubtful)})" if doubtful else found

@@ -20,25 +20,25 @@ from jackfield_aws.rows import BY_STATUS
 
 _PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|center|div|h1|p)\b", re.IGNORECASE | re.DOTALL)
 _BEGINNING = 2000
-"""Characters at the beginning of a response in which a web page is looked for."""
+"""Maximum characters searched for a web page at the beginning of a response."""
 _PROTOCOLS = ("json", "rest-json")
 _REDIRECTED = 300
 """First HTTP status that is not a success."""
 _LOGIN_WANTED = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 _OWN_MEANING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.NOT_IMPLEMENTED)
-"""Statuses that say enough whoever sends them: nothing was executed."""
+"""Statuses whose meaning does not depend on the sender: nothing was executed."""
 
 
 def is_page(text: str) -> bool:
-    """Return whether a text is a page of HTML, or begins as one."""
+    """Return whether a text is an HTML page or the beginning of one."""
     return _PAGE.match(text[:_BEGINNING].lstrip("\ufeff")) is not None
 
 
 def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: object) -> None:
-    """Check, before botocore parses it, that a response can be the service's. A hook for ``before-parse``.
+    """Check, before botocore parses it, that a response can come from the service. A hook for ``before-parse``.
 
-    :raises HTTPClientError: if a proxy refused the login. Also if the outcome is unclear: it has too many values to be parsed, is a page
-        of HTML, or is no JSON where the protocol is.
+    :raises HTTPClientError: if a proxy refused the login, or the outcome is unclear: the response is too costly to parse, damaged,
+        a page of HTML, or no JSON although the protocol is.
     """
     body, status = response_dict["body"], response_dict["status_code"]
     if status == _LOGIN_WANTED:
@@ -72,7 +72,9 @@ def _login_wanted(operation: str) -> Exception:
 
 
 def _is_read(body: bytes) -> bool:
-    """Return whether botocore can read a body as JSON: it takes one with a byte order mark for an empty answer, and raises at null."""
+    """Return whether botocore reads a JSON body correctly: it takes one with a byte order mark for an empty response, and
+    raises at null.
+    """
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -81,7 +83,7 @@ def _is_read(body: bytes) -> bool:
 
 
 def _is_damaged(body: bytes, headers: Any) -> bool:
-    """Return whether a body differs from the checksum that DynamoDB sends with it (in the SDKs' retry guides: ``x-amz-crc32``)."""
+    """Return whether a body differs from DynamoDB's checksum of it (in the SDKs' retry guides: ``x-amz-crc32``)."""
     told = headers.get("x-amz-crc32", "")
     return told.isdigit() and "content-encoding" not in headers and int(told) != zlib.crc32(body)
 
@@ -111,20 +113,21 @@ def _check_depth(body: bytes) -> None:
 
 
 def _is_data(shape: Any) -> bool:
-    """Return whether the body of a success is a value of the caller's, such as an image, instead of a document of the protocol."""
+    """Return whether the body of a success is the caller's data, such as an image, instead of a document of the protocol."""
     payload = shape.serialization.get("payload") if shape is not None else None
     return payload is not None and shape.members[payload].type_name in ("blob", "string")
 
 
 def _is_text_of_a_page(body: bytes, headers: Any) -> bool:
-    """Return whether a body declares to be HTML and is neither JSON nor XML. Emulators send those under that type, too; moto sends the
-    empty values of JSON where an operation returns nothing."""
+    """Return whether a body is declared as HTML and is neither JSON nor XML. Emulators send JSON and XML under that type, too; moto sends
+    empty JSON values if an operation returns nothing.
+    """
     is_other = body.lstrip()[:1] not in (b"<", b"{", b"[") and body.strip() not in (b"null", b'""')
     return is_other and headers.get("content-type", "").startswith("text/html")
 
 
 def _unclear(text: str, status: int, headers: Any) -> Exception:
-    """Return botocore's exception for a failed request, with ours inside, which ``explain_transport`` finds."""
+    """Return botocore's exception for a failed request, which wraps an ``Unavailable`` for ``explain_transport``."""
     hint = "A proxy, or an endpoint that is not AWS, may have answered instead: check HTTPS_PROXY and the endpoint."
     provider = Provider(http_status=status, request_id=headers.get("x-amzn-requestid"))
     found: Exception = HTTPClientError(error=Unavailable(text, hint=hint, provider=provider, sent=Sent.UNKNOWN))

@@ -1,8 +1,8 @@
 """Secrets stored in AWS: ``{"$awsSecretsManager": {"secretId": "acme/ses", "key": "secretAccessKey"}}`` and ``{"$awsParameterStore": …}``.
 
-Secrets are read with the identity of the machine that jackfield runs on and AWS's own variables and files; the runtime caches them for five
-minutes. The secret stores ``secretstores.aws.secretmanager`` and ``secretstores.aws.parameterstore`` of Dapr may bring an access key, a
-region and an endpoint of their own.
+Secrets are read with this machine's identity and AWS's own variables and files; the runtime caches them for five minutes. Dapr's secret
+stores ``secretstores.aws.secretmanager`` and ``secretstores.aws.parameterstore`` may have an access key, a region and an endpoint of their
+own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jackfield_aws.regions import normal_region
 from jackfield_aws.sessions import Ambient, ClientSpec, find_keys
 
 _TIMEOUT = 10.0
-"""Longest time in seconds for a secret, the identity that reads it included."""
+"""Maximum seconds for reading a secret, including the fetch of the identity."""
 _SECRETS_MANAGER = "awsSecretsManager"
 _PARAMETER_STORE = "awsParameterStore"
 _MEMBERS = {
@@ -39,7 +39,7 @@ _DENIED = {"AccessDeniedException", "AccessDenied"}
 
 
 def _read(kind: str, reference: object, _environment: Mapping[str, str]) -> str:
-    """Return the secret that a reference names. AWS's own variables are the process's.
+    """Return the secret of a reference. AWS's own variables are the process's.
 
     :raises ValueError: if the reference is invalid, or AWS does not return the secret; the message contains no secret.
     """
@@ -136,8 +136,9 @@ def _from_parameter_store(wanted: Mapping[str, str], signing: _Signing) -> str:
 
 
 def _asked(service: str, wanted: Mapping[str, str], signing: _Signing, operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Make one call with a new client, since secrets are read rarely. It ends within its timeout, as does the fetch of the machine's
-    identity."""
+    """Make one call with a new client, since secrets are read rarely. The call and the fetch of the machine's identity share
+    one timeout.
+    """
     from jackfield_aws.direct.client import open_client
 
     # botocore reads AWS_DEFAULT_REGION and the profile, but not AWS_REGION, which containers and functions set
@@ -154,7 +155,7 @@ def _asked(service: str, wanted: Mapping[str, str], signing: _Signing, operation
 
 
 def _part(text: str, key: str | None) -> str:
-    """Return the secret, or the member ``key`` of a secret that is a JSON object, as created in the AWS console."""
+    """Return the secret or, with ``key``, that member of a secret that is a JSON object, as the AWS console creates it."""
     if key is not None:
         try:
             fields = json.loads(text)

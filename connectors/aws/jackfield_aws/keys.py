@@ -1,8 +1,9 @@
-"""The three parts of an AWS credential, kept out of logs and pickles. Keys of a visibly other kind, or in the wrong field, are refused
-before any request.
+"""Parts of an AWS credential, excluded from logs and pickles. Keys of a visibly other kind, or in the wrong field, are refused before any
+request.
 
 Only certainly wrong values are refused: keys of test endpoints may be any text, and keys of other vendors' endpoints have other lengths. So
-a check of one value requires AWS's own form in the other (IAM User Guide, unique identifiers; SES Developer Guide, SMTP credentials).
+the check of one value applies only if the other has AWS's own form (IAM User Guide, unique identifiers; SES Developer Guide, SMTP
+credentials).
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from jackfield.kernel.secrecy import SecretHolder
 
 _ID = re.compile(r"A[KS]IA[A-Z0-9]{12,124}")
 _OTHER_ID = re.compile(r"A(?:GPA|IDA|IPA|NPA|NVA|ROA|SCA)[A-Z0-9]{12,124}")
-"""Unique identifiers of IAM that are of no access key: groups, users, roles and policies."""
+"""Pattern of IAM's unique identifiers other than access keys: of groups, users, roles and policies."""
 _SECRET = re.compile(r"[A-Za-z0-9/+]{40}")
 _SMTP_PASSWORD = re.compile(r"B[A-Za-z0-9/+]{43}")
-"""Base64 of 33 octets, the first of which is the version 4."""
+"""Pattern of an SMTP password: base64 of 33 octets, the first of which is the version 4."""
 _SMTP_USER = re.compile(r"ses-smtp-user\.\d{8}-\d{6}")
-"""Name that the SES console gives to the IAM user of SMTP credentials."""
+"""Pattern of an IAM user's name for SMTP credentials, as the SES console chooses it."""
 _PAIR = re.compile(r"(?:A[KS]IA[A-Z0-9]{16}[\s,:;=|].+|.+[\s,:;=|]A[KS]IA[A-Z0-9]{16})", re.DOTALL)
 _AROUND = re.compile(r"[ \u00a0\u00ad\u1680\u2000-\u200f\u202f\u205f\u2060\u3000\ufeff\"'`]+")
-"""Spaces, invisible characters and quotes. The schema refuses control characters."""
+"""Pattern of spaces, invisible characters and quotes around a value. The schema already refuses control characters."""
 _NOT_ALONE = "has a space, a quote or an invisible character in it: paste the key alone"
 _BOTH = "has an access key ID and something else: give each value in its own field"
 _IS_ID = "is an access key ID: the secret access key is shown once, when the key is made"
@@ -34,7 +35,7 @@ _HINT = "No request was made. Copy each value again from where AWS shows it."
 
 @dataclass(frozen=True, slots=True)
 class Keys(SecretHolder):
-    """Access key, static or of an STS session. ``repr`` shows only the last four characters of its id."""
+    """Access key, static or of an STS session. ``repr`` contains only the last four characters of its ID."""
 
     access_key_id: str = field(repr=False)
     secret_access_key: str = field(repr=False)
@@ -47,7 +48,7 @@ class Keys(SecretHolder):
 def check_keys(key_id: str | None, secret: str | None, token: str | None = None) -> None:
     """Check an access key.
 
-    :raises InvalidConnection: naming the field, if a value cannot be valid for it.
+    :raises InvalidConnection: for a value that cannot be valid; names the field.
     """
     if not key_id or not secret:
         return
@@ -59,7 +60,7 @@ def check_keys(key_id: str | None, secret: str | None, token: str | None = None)
 def check_login(username: str | None, password: str | None) -> None:
     """Check SMTP credentials of Amazon SES.
 
-    :raises InvalidConnection: naming the field, if a value cannot be valid for it.
+    :raises InvalidConnection: for a value that cannot be valid; names the field.
     """
     if username and password:
         _refuse(_of_login(username, password))
@@ -114,6 +115,6 @@ def _of_login(username: str, password: str) -> Iterator[Detail]:
 
 
 def _is_spoilt(value: str, shape: re.Pattern[str]) -> bool:
-    """Return whether a value has the shape only without the white space and quotes in it."""
+    """Return whether a value matches ``shape`` only after removing white space and quotes."""
     bare = _AROUND.sub("", value)
     return bare != value and shape.fullmatch(bare) is not None

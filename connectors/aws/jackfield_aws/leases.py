@@ -1,4 +1,4 @@
-"""Lease of an assumed role: one AssumeRole, however many calls wait for it."""
+"""Lease of an assumed role: all waiting calls share one AssumeRole."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Assumption:
-    """Role to assume and the parameters. ``caller`` is the assuming identity: keys, or the machine's own."""
+    """Role to assume, with its parameters. ``caller`` is the assuming identity: keys, or the machine's own."""
 
     role: RoleArn
     caller: Keys | Ambient
@@ -48,13 +48,13 @@ class Assumption:
         )
 
     def sts(self, context: OpenContext) -> StsCaller:
-        """Return the caller of STS: in the connection's region, else the action's, else the default one of the role's partition."""
+        """Return a caller of STS in the connection's region, else the action's, else the default region of the role's partition."""
         region = self.region or context.inputs.get("awsRegion") or DEFAULT_REGIONS.get(self.role.partition, DEFAULT_REGIONS["aws"])
         guard = ANYWHERE if self.endpoint is None else context.guard
         return StsCaller(self.caller, region, sts_endpoint(self.endpoint, context.environment), context.call.deadline, guard)
 
     def key(self, context: OpenContext) -> str:
-        """Return the lease's key. A session narrowed to one connector's actions serves neither its triggers nor the family's others."""
+        """Return the lease's key. A session narrowed to one connector's actions serves neither its triggers nor other connectors."""
         if not self._narrows(context):
             return "sts"
         wanted = " ".join(sorted(context.permissions.get("aws:iam", ())))
@@ -68,12 +68,12 @@ class Assumption:
         return session_policy_text(document)
 
     def _narrows(self, context: OpenContext) -> bool:
-        """Return whether the session is narrowed to the needed permissions. A connection's own policy stays unchanged."""
+        """Return whether the session is narrowed to the needed permissions. A connection's own policy is not narrowed."""
         return self.policy is True or (self.policy is False and context.narrowed)
 
 
 def lease_role(context: OpenContext, assumption: Assumption) -> tuple[str, Minted]:
-    """Lease the role's session and return it with its key; ``Minted.value`` holds the parts of Keys.
+    """Lease the role's session; return its key and the lease, whose ``Minted.value`` holds the parts of Keys.
 
     :raises JackfieldError: if STS, the network or the connection's values prevent it; never in doubt.
     """
@@ -82,8 +82,9 @@ def lease_role(context: OpenContext, assumption: Assumption) -> tuple[str, Minte
 
 
 def session_name(context: OpenContext) -> str:
-    """Return the session name that the role's owner sees in CloudTrail: workspace and connection, or the purpose if no connection is
-    stored. A name of more than 64 characters ends in a hash."""
+    """Return the session's name, which the role's owner sees in CloudTrail: workspace and connection, or the purpose without a stored
+    connection. A name of more than 64 characters ends in a hash.
+    """
     what = context.connection or ("inline" if context.invocation_id else "connection-test")
     name = f"jackfield-{context.workspace}-{what}"
     legal = _ILLEGAL.sub("-", name)

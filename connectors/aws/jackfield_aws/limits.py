@@ -9,9 +9,9 @@ from contextvars import ContextVar
 from jackfield.connector import Call, Deadline, current_call
 
 CONNECT_TIMEOUT = 3.0
-"""Connect timeout in seconds: a reachable host answers within one, so three leave time for a retry."""
+"""Connect timeout in seconds: a reachable host accepts within one, so three leave time for a retry."""
 READ_TIMEOUT = 900.0
-"""Read timeout in seconds: the longest possible deadline. A call's own deadline ends it earlier."""
+"""Read timeout in seconds, the longest possible deadline. A call's own deadline ends it earlier."""
 _DEADLINE: ContextVar[Deadline | None] = ContextVar("jackfield_aws_deadline", default=None)
 _FETCHING: ContextVar[bool] = ContextVar("jackfield_aws_fetching", default=False)
 
@@ -22,14 +22,14 @@ def current_deadline() -> Deadline | None:
 
 
 def deadline_of(call: Call | None) -> Deadline | None:
-    """Return the deadline in this thread, whose attempt is ``call``; None outside of any."""
+    """Return the deadline in this thread, whose attempt is ``call``; None outside any attempt."""
     leased = _DEADLINE.get()
     return leased if leased is not None or call is None else call.deadline
 
 
 @contextmanager
 def within(deadline: Deadline) -> Iterator[None]:
-    """Apply ``deadline`` in this thread, whatever the attempt's own: leases may be refreshed outside of one."""
+    """Apply ``deadline`` in this thread instead of the attempt's own: leases may be refreshed outside an attempt."""
     token = _DEADLINE.set(deadline)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Messages of Amazon SNS, verified: signature, certificate, topic and age. Only ``fetch_certificate`` calls AWS.
+"""Verification of Amazon SNS messages: signature, certificate, topic and age. Only ``fetch_certificate`` calls AWS.
 
 SNS signs the names and values of some members, each followed by a line break, without their lengths. Text can therefore be moved from one
 member to the next. Source: its developer guide, verifying the signatures of messages. Strict forms of the members prevent that: no line
@@ -44,7 +44,7 @@ _SUFFIXES = {
 """DNS suffixes of the partitions (``dnsSuffix`` of botocore's ``partitions.json``)."""
 _SIGNERS = re.compile(r"sns(-[a-z0-9-]+)?(\.[a-z0-9-]+)?\.(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|[a-z.]+\.(gov|uk))")
 _OLDEST, _NEWEST = 75 * 60.0, 15 * 60.0
-"""Seconds: SNS repeats a message over HTTP for at most an hour; clocks differ."""
+"""Maximum age of a message, and maximum lead of the sender's clock, in seconds. SNS repeats a message over HTTP for up to an hour."""
 _LEAST_BITS = 2048
 _HEADERS = {"x-amz-sns-message-type": "Type", "x-amz-sns-message-id": "MessageId", "x-amz-sns-topic-arn": "TopicArn"}
 
@@ -61,7 +61,7 @@ class Topic:
 
     @property
     def origin(self) -> str:
-        """Origin at which AWS publishes the certificates that sign its messages."""
+        """Origin of AWS's certificates for messages of this topic."""
         return f"https://sns.{self.region}.{_SUFFIXES[self.partition]}"
 
 
@@ -75,8 +75,9 @@ def parse_topic(arn: str) -> Topic | None:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Expectation of a message. ``origin`` is where certificates are published: AWS's own place for the topic, or the
-    connection's endpoint; ``versions`` are the signature versions that are accepted."""
+    """Expected topic of a message. ``origin`` is where its certificates are published: AWS's own origin, or the connection's endpoint;
+    ``versions`` are the accepted signature versions.
+    """
 
     topic: Topic
     origin: str
@@ -84,7 +85,7 @@ class Expected:
 
     @classmethod
     def of(cls, topic_arn: str, endpoint: str | None = None, versions: tuple[str, ...] = ("1", "2")) -> Expected:
-        """Expect the messages of a topic, over a connection with this endpoint in place of AWS's own.
+        """Return the expectation for a topic, and for a connection's endpoint in place of AWS's own.
 
         :raises Forged: if the ARN names no topic.
         """
@@ -101,7 +102,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Message:
-    """Message of a topic, verified."""
+    """Verified message of a topic."""
 
     type: str
     id: str
@@ -111,9 +112,9 @@ class Message:
 
 
 def verify_request(request: HookRequest, expected: Expected, found: Mapping[str, bytes]) -> Message:
-    """Verify a message that SNS has sent over HTTPS; ``found`` has the certificates that were fetched, by URL.
+    """Verify an SNS message in an HTTPS request; ``found`` holds the fetched certificates by URL.
 
-    :raises Needs: with the URL of the certificate, if it was not fetched yet.
+    :raises Needs: with the URL of a certificate that was not fetched yet.
     :raises Forged: if SNS has not signed it, it is another topic's, or too old.
     :raises Malformed: if it is no JSON object.
     """
@@ -132,7 +133,7 @@ def verify_request(request: HookRequest, expected: Expected, found: Mapping[str,
 
 
 def verify_message(note: Mapping[str, Any], expected: Expected, found: Mapping[str, bytes], at: float | None = None) -> Message:
-    """Verify the members of a message, whatever its age. The certificate must be valid ``at`` this time, by default the message's own.
+    """Verify a message of any age. The certificate must be valid at the time ``at``, by default the message's own.
 
     :raises Needs: as ``verify_request``.
     :raises Forged: as ``verify_request``.
@@ -157,7 +158,7 @@ def verify_message(note: Mapping[str, Any], expected: Expected, found: Mapping[s
 
 
 def fetch_certificate(url: str, aws: AwsClients, region: str | None = None) -> bytes:
-    """Fetch a certificate whose URL ``verify_message`` has asked for, over the connection.
+    """Fetch the certificate that ``verify_message`` requires, over the connection.
 
     :raises JackfieldError: if it cannot be fetched.
     """
@@ -169,7 +170,11 @@ def _has(note: Mapping[str, Any], kind: str) -> bool:
 
 
 def _certificate(url: object, expected: Expected, found: Mapping[str, bytes]) -> bytes:
-    """Return the certificate under a URL of exactly the form that SNS uses: no port, user, query or other host passes."""
+    """Return the certificate under a URL in exactly SNS's form, without port, user, query or another host.
+
+    :raises Needs: if it was not fetched yet.
+    :raises Forged: for another form of URL.
+    """
     if not isinstance(url, str) or not url.startswith(f"{expected.origin}/") or not _PATH.fullmatch(url[len(expected.origin) :]):
         raise Forged("the certificate is not at the place where SNS publishes it")
     if urlsplit(url).scheme not in ("https", "http") or (expected.is_aws and not url.startswith("https://sns.")):
@@ -181,7 +186,10 @@ def _certificate(url: object, expected: Expected, found: Mapping[str, bytes]) ->
 
 
 def _key(pem: bytes, expected: Expected, at: float) -> Any:
-    """Return the public key of a certificate, which must be one alone, valid at this time, RSA, and SNS's own."""
+    """Return the public key of a certificate, which must be single, RSA, SNS's own and valid at the time ``at``.
+
+    :raises Forged: otherwise.
+    """
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.x509 import load_pem_x509_certificates
 

@@ -1,4 +1,4 @@
-"""IAM policies built from the permissions that actions and triggers declare: least privilege without handwritten JSON."""
+"""IAM policies from the permissions declared by actions and triggers: least privilege without handwritten JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jackfield.connector import Detail, InvalidConnection, InvalidInput
 from jackfield_aws.iam_actions import documented, unproven
 
 Statement = tuple[str, Sequence[str]]
-"""An IAM action and the resources that it is allowed for."""
+"""IAM action, and the resources for which it is allowed."""
 SESSION_POLICY_LIMIT = 2048
 """Maximum length in characters of AssumeRole's ``Policy`` (STS API reference, AssumeRole)."""
 
@@ -28,7 +28,7 @@ _OF_TENANT = frozenset(
 ) | {_POLICY_OF_TENANT}  # fmt: skip
 """IAM actions that may have a tenant as their resource (service authorization reference, Amazon SES v2)."""
 _VERBS = (re.compile(r"[a-z0-9-]+:(?:Describe|Get|List)(?=[A-Z])"), re.compile(r"[a-z0-9-]+:(?!Send)[A-Z][a-z]+(?=[A-Z])"))
-"""Prefixes of IAM actions that a session policy may name by pattern: reading ones, then all except sending ones."""
+"""Patterns of IAM action prefixes that a session policy may abbreviate: reading actions, then all except sending ones."""
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")  # UTS 46 §4, step 3
 _ADDRESS = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
 
@@ -48,11 +48,11 @@ def identity_policy(
 ) -> dict[str, Any]:
     """Build the policy that allows a role or user exactly ``permissions`` (``ses:SendEmail`` …) for all resources, and ``statements``.
 
-    ``doubtful`` are the permissions that AWS had not documented on the day of our list: their statement's name says so.
+    ``doubtful`` permissions were not in AWS's documentation on the date of the list; the name of their statement says so.
 
     ``sender`` restricts the actions that send mail to a From address (``*`` and ``?`` are wildcards; ``*`` alone restricts nothing).
     ``tenant`` restricts sending to one tenant of Amazon SES, by name (``ses:TenantName``), and actions on a tenant to its ARN. ``testing``
-    are the permissions of the connection test; the ones outside of ``permissions`` get a statement of their own.
+    are the permissions of the connection test; further ones get their own statement.
 
     :raises InvalidInput: if ``sender`` is not an address or a pattern of one.
     """
@@ -74,8 +74,7 @@ def identity_documents(
     tenant: str | None,
     statements: Sequence[Statement],
 ) -> dict[str, Any]:
-    """Return the policy of ``identity_policy``, and the remarks of ``doubts`` on its permissions, by the names of a connection type's
-    documents.
+    """Return the documents of a connection type: the policy of ``identity_policy``, and remarks on undocumented permissions.
 
     :raises InvalidInput: as ``identity_policy`` does.
     """
@@ -101,7 +100,7 @@ def _narrowed(statements: Iterable[Statement]) -> Iterator[dict[str, Any]]:
 
 
 def doubts(permissions: Iterable[str], statements: Iterable[Statement] = ()) -> dict[str, Any]:
-    """Return the document that names the IAM actions that AWS did not document on the day of our list; empty if there are none."""
+    """Return the document with the IAM actions that AWS did not document on the date of the list; empty if there are none."""
     found = unproven([*permissions, *(action for action, _ in statements)])
     if not found:
         return {}
@@ -115,13 +114,13 @@ def _allow(actions: Iterable[str], **more: Any) -> dict[str, Any]:
 
 
 def _resources(tenant: str | None, actions: set[str]) -> list[str]:
-    """Return the ARNs of a tenant, whose ID is not known, and of AWS's own policies if one is to be chosen for it."""
+    """Return the ARNs of a tenant with any ID, and of AWS's reputation policies if an action chooses one."""
     policies = ["arn:*:ses:*:aws:reputation-policy/*"] if _POLICY_OF_TENANT in actions else []
     return [f"arn:*:ses:*:*:tenant/{tenant}/*", *policies]
 
 
 def _with_tenant(condition: dict[str, Any] | None, tenant: str | None) -> dict[str, Any] | None:
-    """Add the tenant to the condition on sending; a name of a tenant has no wildcards."""
+    """Return the condition on sending, extended by the tenant, whose name has no wildcards."""
     if tenant is None:
         return condition
     found = dict(condition or {})
@@ -129,9 +128,9 @@ def _with_tenant(condition: dict[str, Any] | None, tenant: str | None) -> dict[s
 
 
 def sender_address(sender: str | None) -> str | None:
-    """Return the bare address of a connection's sender as it is sent, with or without a display name; None without an address.
+    """Return the bare address of a connection's sender, given with or without a display name; None without an address.
 
-    IAM compares exactly, so the domain is lower-cased and in ASCII, as Amazon SES gets it.
+    Its domain is lower-cased and in ASCII, as Amazon SES gets it, since IAM compares exactly.
     """
     text = (sender or "").strip()
     if text.endswith(")"):
@@ -145,7 +144,7 @@ def sender_address(sender: str | None) -> str | None:
 
 
 def _in_ascii(domain: str) -> str | None:
-    """Return an internationalised domain as sent, label by label: an ASCII label may be a wildcard. None if it is not valid."""
+    """Return an internationalised domain in ASCII, converted label by label, since a label may be a wildcard. None if it is not valid."""
     import idna  # its tables cost 15 ms, and few senders need them
 
     try:
@@ -184,15 +183,15 @@ def anywhere_trust_policy(trust_anchor: str, common_name: str | None) -> dict[st
 
 
 def assume_policy(role_arn: str) -> dict[str, Any]:
-    """Build the policy that lets a user assume the role and nothing else."""
+    """Build the policy that lets a user only assume the role."""
     return _policy({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role_arn})
 
 
 def session_policy(permissions: Iterable[str], tenant: str | None = None) -> dict[str, Any]:
-    """Build the policy that narrows an assumed role's session to ``permissions``, and to one tenant of Amazon SES if one is given, whatever
-    else the role may do. Patterns stand for some names if it were longer than STS accepts (decision 0070).
+    """Build the policy that narrows an assumed role's session to ``permissions`` and, if given, to one tenant of Amazon SES. Patterns
+    replace some names if the policy were longer than STS accepts (decision 0070).
 
-    :raises InvalidConnection: if there are none: a session without permissions is useless.
+    :raises InvalidConnection: without permissions, since such a session is useless.
     """
     wanted = sorted(set(permissions))
     if not wanted:
@@ -210,8 +209,7 @@ def _session(permissions: Iterable[str], tenant: str | None) -> dict[str, Any]:
 
 
 def _shortened(permissions: Iterable[str], verb: re.Pattern[str]) -> set[str]:
-    """Replace permissions with a common verb by one pattern (``ses:List*``). A permission that may have a tenant as its resource keeps its
-    name."""
+    """Replace permissions with a common verb by one pattern (``ses:List*``), except permissions whose resource may be a tenant."""
     groups: dict[str, set[str]] = {}
     for name in permissions:
         begin = verb.match(name) if name not in _OF_TENANT else None

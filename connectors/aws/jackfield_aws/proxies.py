@@ -1,4 +1,4 @@
-"""Proxies on the way to AWS: one setting of jackfield decides for requests over our wire and for botocore's."""
+"""Proxies on the way to AWS: one setting decides for requests over jackfield's wire and for botocore's."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Proxies(ProxyConfiguration):  # type: ignore[misc]
-    """Choice of a proxy for each URL, as botocore asks for it. A proxy resolves the names itself, so ``guard`` judges them here."""
+    """Choice of a proxy for each URL, in the form of botocore. A proxy resolves the names itself, so ``guard`` checks names here."""
 
     def __init__(self, guard: Guard = ANYWHERE, path: str = "") -> None:
         super().__init__()
         self._guard, self._path = guard, path
 
     def proxy_url_for(self, url: str) -> str | None:
-        """Return the URL of the proxy; None if there is none.
+        """Return the URL of the proxy; None without a proxy.
 
         :raises InvalidConnection: if it cannot be used, or the guard does not permit the server.
         """
@@ -38,7 +38,7 @@ class Proxies(ProxyConfiguration):  # type: ignore[misc]
 
 
 def machine_route() -> Outbound:
-    """Return the route of this machine as its variables are now."""
+    """Return the machine's route by its current environment variables."""
     return _route(tuple((name, os.environ[name]) for name in variables() if name in os.environ))
 
 

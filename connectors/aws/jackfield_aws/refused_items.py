@@ -1,4 +1,4 @@
-"""Requests with many items that AWS answered with success although it carried out none: that is a refusal."""
+"""Requests with many items that AWS answered with success although all items failed: an error is raised for them."""
 
 from __future__ import annotations
 

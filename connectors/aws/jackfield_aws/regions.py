@@ -16,8 +16,9 @@ PARTITION_PATTERNS = {
     "aws-iso-f": "us-isof-[a-z0-9]+-[0-9]+",
     "aws-us-gov": "us-gov-[a-z0-9]+-[0-9]+",
 }
-"""Region pattern of each partition: ``regionRegex`` of botocore's ``partitions.json``, with ASCII classes so that ECMA, Rust and Python
-read it alike. A test compares it with the installed botocore."""
+"""Region pattern of each partition: ``regionRegex`` of botocore's ``partitions.json``, with ASCII classes, which ECMA, Rust and Python read
+alike. A test compares it with the installed botocore.
+"""
 
 DEFAULT_REGIONS = {
     "aws": "us-east-1",
@@ -29,19 +30,19 @@ DEFAULT_REGIONS = {
     "aws-iso-f": "us-isof-south-1",
     "aws-us-gov": "us-gov-west-1",
 }
-"""STS region used if none is given: ``implicitGlobalRegion`` of the same file."""
+"""Default STS region of each partition: ``implicitGlobalRegion`` of the same file."""
 
 REGION_PATTERN = "^(" + "|".join(f"({pattern})" for pattern in PARTITION_PATTERNS.values()) + ")$"
 """JSON Schema ``pattern`` that matches every region of every partition, including new ones."""
 
 REGION_EXPECTED = "an AWS region such as eu-west-1"
-"""Completes "… is not"."""
+"""Phrase for a valid region; it completes "is not …"."""
 
 ANY_REGION_PATTERN = "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
 """JSON Schema ``pattern`` of regions on servers other than AWS's: ``auto``, ``garage``, ``fr-par``."""
 
 ANY_REGION_EXPECTED = "a region such as eu-west-1, or auto"
-"""Completes "… is not"."""
+"""Phrase for a valid region of any server; it completes "is not …"."""
 
 _COMPILED = {name: re.compile(pattern) for name, pattern in PARTITION_PATTERNS.items()}
 
@@ -59,7 +60,7 @@ def partition_of(region: str) -> str | None:
 def regions_for(service: str) -> list[tuple[str, str]]:
     """List code and long name of each region in which botocore knows ``service`` (``sesv2``), by code; for option sources.
 
-    Read from botocore's own data without calling AWS. A region newer than that data is missing from the list but still accepted.
+    The list comes from botocore's data, without calling AWS. A region newer than that data is missing from it but still accepted.
     """
     with shared_session() as session:
         names = {

@@ -1,4 +1,4 @@
-"""Signatures of any HTTP request (AWS Signature Version 4) for connections of jackfield-http: by keys, roles or the own identity."""
+"""Signatures of any HTTP request (AWS Signature Version 4) for connections of jackfield-http, by keys, roles or the machine's identity."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jackfield_aws.clients import Lease
 
 _COVERED = frozenset({"host", "content-type", "content-md5"})
-"""Header fields that a signature covers, in addition to AWS's own. Proxies may change others."""
+"""Header fields that a signature covers, in addition to AWS's own. Proxies may change other fields."""
 _SET = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-SHA256")
 _TAKEN = frozenset(name.lower() for name in _SET)
 _UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -30,9 +30,10 @@ _OF_ROLES = ("roleARN", "accessKeyId", "secretAccessKey", "sessionToken", "exter
 
 
 def signer(context: OpenContext, values: Mapping[str, Any]) -> RequestSigner:
-    """Return the signer of a connection with these values; a role is assumed once, however many requests wait for it.
+    """Return the signer of a connection with these values. Concurrent requests share one assumption of a role.
 
-    :raises JackfieldError: if the values are not valid, STS refuses, or this machine has no identity; nothing was sent to the server.
+    :raises JackfieldError: if the values are not valid, STS refuses, or this machine has no identity; nothing was sent to the
+        server.
     """
     service, region = values["service"], values["region"]
     if "roleARN" in values:
@@ -48,7 +49,7 @@ def signer(context: OpenContext, values: Mapping[str, Any]) -> RequestSigner:
 
 
 class RequestSigner(SecretHolder):
-    """Signs requests to one service in one region."""
+    """Signer of requests to one service in one region."""
 
     __slots__ = ("_context", "_keys", "_lease", "_region", "_service")
 
@@ -65,7 +66,8 @@ class RequestSigner(SecretHolder):
     def sign(self, method: str, url: str, fields: Sequence[tuple[str, str]], digest: str | None) -> Mapping[str, str]:
         """Return the header fields to add to a request.
 
-        :raises InvalidInput: if the body cannot be read twice and its service wants it signed, or a header field is the signature's own.
+        :raises InvalidInput: if the service requires a signed body, which cannot be read twice, or a header field belongs to the
+            signature.
         """
         hush()
         own = next((name for name, _ in fields if name.lower() in _TAKEN), None)
@@ -98,7 +100,7 @@ class RequestSigner(SecretHolder):
 
 
 def _canonical(url: str, *, is_s3: bool) -> str:
-    """Return a URL as AWS encodes it before it checks a signature: the query, and S3's path, which is not encoded a second time."""
+    """Return a URL encoded as AWS expects it in the signature: the query, and S3's path, which is not encoded a second time."""
     parts = urlsplit(url)
     pairs = (pair.partition("=") for pair in parts.query.split("&") if pair)
     query = "&".join(f"{_encoded(name)}={_encoded(value)}" for name, _, value in pairs)

@@ -1,5 +1,6 @@
-"""The role that a customer should create (name, permissions, trusted principal, External ID), also as a CloudFormation template and a
-Terraform module for the owner of the account."""
+"""Role that a customer should create (name, permissions, trusted principal, External ID), also as a CloudFormation template and a Terraform
+module for the account's owner.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +19,9 @@ PRINCIPAL_PATTERN = (
     "^([0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:(root|(user|role)/[A-Za-z0-9_+=,.@/-]+)"
     "|arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/[A-Za-z0-9_+=,.@/-]+)$"
 )
-"""Principals that a trust policy can name (IAM user guide, JSON policy elements: Principal): an account, a user, a role, a session. Never
-all."""
+"""Pattern of principals in a trust policy (IAM user guide, JSON policy elements: Principal): an account, a user, a role, a session, but not
+``*``.
+"""
 PRINCIPAL_TO_FILL_IN = "<ARN of the user or role that assumes this role>"
 _PRINCIPAL = re.compile(PRINCIPAL_PATTERN.removesuffix("$") + r"\Z")
 _SHORTEST = 3600
@@ -28,7 +30,7 @@ _SHORTEST = 3600
 
 @dataclass(frozen=True, slots=True)
 class WantedRole:
-    """Role of a connection. If ``principal`` is None, the role's creator fills it in. ``max_session`` is in seconds."""
+    """Role of a connection. ``principal`` None is filled in by the role's creator. ``max_session`` is in seconds."""
 
     name: str
     path: str
@@ -73,18 +75,18 @@ class WantedRole:
 
     @property
     def about(self) -> str:
-        """Description for the owner of the account, and for an auditor later."""
+        """Description for the account's owner, and later for an auditor."""
         who = "Whoever the trust policy names" if self.principal is None else _who(self.principal)
         proof = " with the External ID" if self.external_id is not None else ""
         return f"Access from another account: {who} may assume the role {self.name}{proof}, for the permissions in its policy."
 
     def trust_policy(self, principal: Any = None) -> dict[str, Any]:
-        """Build the role's trust policy; ``principal`` is the placeholder if none is known."""
+        """Build the role's trust policy; ``principal`` replaces an unknown principal."""
         return trust_policy(self.principal or principal or PRINCIPAL_TO_FILL_IN, self.external_id)
 
 
 def _who(principal: str) -> str:
-    """Name the trusted principal; an account means all of its users and roles that its administrators permit to assume the role."""
+    """Describe the trusted principal; an account means all users and roles that its administrators permit to assume the role."""
     account = principal.removesuffix(":root").rpartition(":")[2] if principal.endswith(":root") else principal
     return f"any user or role of account {account}" if account.isdigit() else principal
 
@@ -92,7 +94,7 @@ def _who(principal: str) -> str:
 _TAGS = {"purpose": "third-party-access"}
 _PARAMETER = "TrustedPrincipal"
 _POLICY = "access"
-"""Name of the inline policy, and of the role in Terraform: it does not reveal to the account's owner which software assumes the role."""
+"""Name of the inline policy, and of the role in Terraform. It does not reveal to the account's owner which software assumes the role."""
 
 
 def cloudformation_template(role: WantedRole) -> dict[str, Any]:
@@ -187,5 +189,5 @@ def _text(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Escape ``${`` and ``%{``, which begin a template in HCL; an escaped first character does not (HCL native syntax)."""
+    """Escape ``${`` and ``%{``, which begin a template in HCL, by escaping their first character (HCL native syntax)."""
     return text.replace("${", "\\u0024{").replace("%{", "\\u0025{")

@@ -1,5 +1,6 @@
-"""Sessions of IAM Roles Anywhere: a certificate's key signs, AWS answers with keys of a role (user guide, CreateSession API). botocore's
-model of the service lacks that operation, since no SDK signs it."""
+"""Sessions of IAM Roles Anywhere: a certificate's key signs, and AWS returns keys of a role (user guide, CreateSession API). botocore's
+model of the service lacks that operation, since no SDK signs it.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +74,7 @@ class SessionRequest:
 
     @property
     def region(self) -> str:
-        """Region of the trust anchor, and so of the profile."""
+        """Region of the trust anchor, which is also the profile's."""
         return self.trust_anchor.split(":")[3]
 
     @property
@@ -108,7 +109,7 @@ def check_arns(trust_anchor: str, profile: str, role: RoleArn) -> None:
 
 
 def create_session(context: OpenContext, request: SessionRequest) -> Minted:
-    """Create a session once.
+    """Create a session with a single request.
 
     :raises JackfieldError: if AWS or the network refuses; never in doubt.
     """
@@ -160,7 +161,7 @@ def _sent(context: OpenContext, request: SessionRequest) -> tuple[int, bytes]:
 
 
 def _begin() -> None:
-    """Do nothing: to get credentials counts as no attempt."""
+    """Do nothing: fetching credentials is not an attempt."""
 
 
 def _parse_credentials(status: int, body: bytes) -> Minted:

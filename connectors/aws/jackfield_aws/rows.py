@@ -1,4 +1,4 @@
-"""Meaning of AWS's error codes: one row each, for all services. A connector adds its own service's codes."""
+"""Meaning of AWS's error codes: one row each, for all services. A connector adds the codes of its service."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Row:
 
 
 Key = str | tuple[str, str]
-"""A code without its ``Exception``, or a code and a part of the message (case-insensitive), which takes precedence."""
+"""Error code without its ``Exception``, or a code and a part of the message (case-insensitive), which takes precedence."""
 
 Rows = Mapping[Key, Row]
 
@@ -49,25 +49,26 @@ _DENIED = "Allow {actions} for {principal} in IAM, in the region {region}."
 _OPT_IN = " If {region} is an opt-in region, the account must enable it first."
 
 THROTTLED = Row(RateLimited, "AWS throttles this account: send fewer requests per second, or ask AWS for a higher quota.")
-"""Any 429 and every code of ``throttles``: nothing was executed."""
+"""Row of any 429 and every code of ``throttles``: nothing was executed."""
 SERVER_FAULT = Row(
     Unavailable, "The failure is on AWS's side. See the AWS Health Dashboard for {region}.", "AWS failed to run {operation}", Sent.UNKNOWN
 )
-"""Any 5xx: AWS may have executed the request before it failed."""
+"""Row of any 5xx: AWS may have executed the request before it failed."""
 NOT_READY = Row(Unavailable, "What {operation} uses is not ready yet: try again in a moment.", "{operation} was not begun")
-"""Said before anything was executed: a function without its network or snapshot, a model that is being loaded (AWS Lambda API reference,
-Invoke; Amazon Bedrock API reference, InvokeModel)."""
+"""Row of codes sent before anything was executed: a function without its network or snapshot, a model that is being loaded (AWS Lambda API
+reference, Invoke; Amazon Bedrock API reference, InvokeModel).
+"""
 ENDPOINT_FAULT = Row(
     Unavailable,
     "The failure is on the side of the endpoint, which is not AWS's own: see its log.",
     "the endpoint failed to run {operation}",
     Sent.UNKNOWN,
 )
-"""Any 5xx of an endpoint that the connection or the environment names."""
+"""Row of any 5xx of an endpoint in the connection or the environment."""
 NOT_IMPLEMENTED = Row(
     Rejected, "Use an endpoint that implements {operation}: AWS itself, or another emulator.", "the endpoint does not implement {operation}"
 )
-"""A 501: an emulator or a proxy that lacks the operation. Nothing was executed."""
+"""Row of a 501: an emulator or a proxy lacks the operation. Nothing was executed."""
 BY_STATUS: Mapping[int, Row] = {
     401: Row(Unauthenticated, "AWS, or what stands before it, refused the credentials: check the key of the connection."),
     403: Row(Forbidden, _DENIED),
@@ -83,10 +84,10 @@ BY_STATUS: Mapping[int, Row] = {
     409: Row(Conflict, "AWS's message says what is in the way: read the resource's state, then send the request again."),
     429: THROTTLED,
 }
-"""Meaning of a status with an unknown code; 407 comes from a proxy, which has passed nothing on."""
+"""Rows by status, for an unknown code. 407 comes from a proxy, which has forwarded nothing."""
 
 CONTENT = Row(Rejected, "AWS refused this request as it is: change what its message names, then send it again.")
-"""Any other 4xx."""
+"""Row of any other 4xx."""
 QUOTA = Row(QuotaExceeded, "A quota of the account is used up: free some of it, or request an increase in Service Quotas.")
 
 _WRONG_SECRET = Row(Unauthenticated, _KEY + "they do not belong together, or one of them is truncated or contains a space.")
@@ -125,7 +126,9 @@ _BOUNDARY = Row(Forbidden, "The permissions boundary of {principal} does not all
 _IN_PROGRESS = Row(
     RateLimited, "A request with the same token is still running: read what it has done, or repeat this one.", sent=Sent.UNKNOWN
 )
-"""Not a refusal: the running transaction may be an earlier attempt of the same call (DynamoDB API reference, TransactWriteItems)."""
+"""Row that is no refusal: the running transaction may be an earlier attempt of the same call (DynamoDB API reference,
+TransactWriteItems).
+"""
 
 _DENIALS = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
 _REASONS = {
@@ -136,7 +139,7 @@ _REASONS = {
 }
 
 _STOPS = tuple(f"{form}{verb}" for form in ("", "is ", "has been ") for verb in ("suspended", "paused", "disabled"))
-"""Phrases by which Amazon SES refuses a message because sending is stopped."""
+"""Phrases of Amazon SES's refusals while sending is stopped."""
 
 AWS_ROWS: Rows = {
     "InvalidClientTokenId": _UNKNOWN_KEY,
@@ -186,4 +189,4 @@ AWS_ROWS: Rows = {
     "InvalidAction": Row(Rejected, "The service or the endpoint does not know {operation}; it may not exist in {region}."),
     "UnknownOperation": Row(Rejected, "The service or the endpoint does not know {operation}; it may not exist in {region}."),
 }
-"""Codes that any service may return (AWS reference, common errors; botocore's retry tables)."""
+"""Rows of codes that any service may return (AWS reference, common errors; botocore's retry tables)."""

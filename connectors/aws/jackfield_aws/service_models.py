@@ -18,17 +18,18 @@ def find_by_name(session: Any) -> None:
 
 class ServiceModels(Loader):  # type: ignore[misc]
     """Faster loader of service models. Before it loads one model, botocore's loader searches the folders of all 400 services: 10 ms for
-    each of the two kinds that a client needs. Here the folder's name suffices; a missing model is detected on loading."""
+    each of a client's two kinds of model. Here the folder's name suffices; a missing model is detected on loading.
+    """
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 (botocore's signature)
-        """List the names of all folders that may belong to a service."""
+        """List the names of all folders that may hold a service's models."""
         folders = [path for path in self.search_paths if os.path.isdir(path)]
         return sorted({name for path in folders for name in os.listdir(path) if "." not in name})
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
         """Load a service's model of one kind.
 
-        :raises UnknownServiceError: if there is none, as botocore's loader raises when its list lacks the service.
+        :raises UnknownServiceError: if there is none, as botocore's loader does.
         """
         try:
             return super().load_service_model(service_name, type_name, api_version)

@@ -40,21 +40,21 @@ _HUSH = _Hush()
 
 
 def hush() -> None:
-    """Add the filter to all existing botocore loggers; a logger's filters do not apply to records of its children."""
+    """Add the filter to all existing botocore loggers, since a logger's filters do not apply to its children's records."""
     for name in [name for name in logging.Logger.manager.loggerDict if name.partition(".")[0] == "botocore"]:
         logging.getLogger(name).addFilter(_HUSH)
 
 
 _POOL = 50
-"""Connections that a client's pool keeps; more threads open their own, so this is not a limit."""
+"""Maximum idle connections in a client's pool; further threads open their own connections."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ambient:
-    """Identity of this machine or process itself: botocore's credential chain, or one profile of the AWS configuration.
+    """Identity of this machine or process: botocore's credential chain, or one profile of the AWS configuration.
 
     With ``prefer_role`` the role of the container or instance takes precedence in the chain, but not over a profile. ``region`` is for the
-    identity's own requests, by default the client's. ``path`` points at the connection's value to set if there is none.
+    identity's own requests, by default the client's. ``path`` points at the connection's value to set if the machine has no identity.
     """
 
     profile: str | None = None
@@ -81,11 +81,11 @@ class ClientSpec:
 
 
 _ROLES = ("container-role", "iam-role")
-"""botocore's names for the ways to get the role of a container or an instance."""
+"""botocore's names for the sources of a container's or instance's role."""
 
 
 def _new_session(ambient: Ambient | None, region: str | None, loader: Any = None) -> Any:
-    """Create a Session. ``loader`` has read AWS's data files for another one, which takes nine tenths of the time of a fetch."""
+    """Create a Session. ``loader`` comes from another Session and has read AWS's data files, nine tenths of the time of a fetch."""
     import botocore.session
 
     # Explicit keys must not depend on a profile named in the environment, which may not even exist.
@@ -110,8 +110,9 @@ def _new_session(ambient: Ambient | None, region: str | None, loader: Any = None
 
 
 class _Shared:
-    """A Session and the lock required for creating clients (boto3 guide: Sessions are not thread-safe). Its clients get an ambient
-    identity's credentials from ``machine``, one for all Sessions of the identity: no client searches for them."""
+    """Session with the lock for creating clients (boto3 guide: Sessions are not thread-safe). ``machine`` supplies an ambient identity's
+    credentials to all its clients, so none searches for them.
+    """
 
     def __init__(self, ambient: Ambient | None, region: str | None, as_json: bool) -> None:
         self.lock = threading.RLock()
@@ -148,7 +149,7 @@ class _Sessions(ProcessLocal):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Drop all: another thread of the parent may hold one of the locks."""
+        """Drop all Sessions: another thread of the parent may hold a lock."""
         self._lock = threading.RLock()  # reentrant: a Session of another region shares the identity
         self._made: OrderedDict[tuple[Ambient | None, str | None, bool], _Shared] = OrderedDict()
 
@@ -165,7 +166,7 @@ class _Sessions(ProcessLocal):
             return found
 
     def forget_machines(self) -> None:
-        """Drop the machine's identities, so that each is looked for again at its next use."""
+        """Drop the machine's identities, which are searched for again at the next use."""
         with self._lock:
             for wanted in [wanted for wanted in self._made if wanted[0] is not None]:
                 del self._made[wanted]
@@ -176,15 +177,16 @@ _shared = _Sessions()
 
 @contextmanager
 def shared_session(ambient: Ambient | None = None, region: str | None = None, *, as_json: bool = False) -> Iterator[Any]:
-    """Lock and return the process's botocore Session for an ambient identity, or for clients with explicit keys. ``region`` is used if an
-    ambient identity has to call STS. Parsers belong to a Session, so clients with JSON answers have a Session of their own."""
+    """Lock and yield the process's botocore Session for an ambient identity, or for clients with explicit keys. ``region`` is used if an
+    ambient identity has to call STS. Parsers belong to a Session, so clients with JSON responses have a Session of their own.
+    """
     shared = _shared(ambient, region if ambient is not None else None, as_json)
     with shared.lock:
         yield shared.session
 
 
 def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
-    """Create a botocore client. SDK retries are off whatever the environment says, and every wait ends at the current deadline.
+    """Create a botocore client. SDK retries are off despite any setting of the environment, and every wait ends at the current deadline.
 
     :raises InvalidConnection: if the endpoint is not a URL or may not be reached, or the machine needs an identity but has none.
     """
@@ -214,9 +216,9 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
 
 
 def check_endpoint(spec: ClientSpec) -> None:
-    """Check the endpoint that a connection names.
+    """Check a connection's endpoint.
 
-    :raises InvalidConnection: if its port cannot be one, or it may not be reached.
+    :raises InvalidConnection: if its port is invalid, or it may not be reached.
     """
     if spec.endpoint is not None and not _has_legal_port(spec.endpoint):
         raise _not_made(spec, ValueError())  # botocore would detect it only when sending
@@ -236,7 +238,7 @@ def find_keys(ambient: Ambient, region: str | None = None) -> Keys:
 def find_identity(ambient: Ambient, region: str | None = None) -> MachineIdentity:
     """Return the machine's identity, one per process and region of its own requests, without a request.
 
-    :raises JackfieldError: if the AWS configuration of this machine has no such profile, or cannot be read.
+    :raises JackfieldError: if the profile does not exist in this machine's AWS configuration, or cannot be read.
     """
     try:
         return cast("MachineIdentity", _shared(ambient, ambient.region or region, False).machine)

@@ -1,4 +1,4 @@
-"""The two STS calls that connections need: AssumeRole and GetCallerIdentity."""
+"""STS calls of connections: AssumeRole and GetCallerIdentity."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from jackfield_aws.sessions import Ambient, ClientSpec, find_keys
 from jackfield_aws.sts_errors import STS_ERRORS
 
 _SHORT_SECRET = 6
-"""Length below which a secret is hidden only where it is quoted: it may be part of a word."""
+"""Minimum length of a secret that is masked anywhere; a shorter one, which may be part of a word, is masked only in quotes."""
 
 
 def explain_sts(
@@ -62,7 +62,7 @@ def _name_stage(error: JackfieldError, request: RoleRequest) -> None:
 
 
 def _trust_hint(error: JackfieldError, request: RoleRequest) -> str:
-    """Describe the required trust policy. It shows a placeholder for the External ID, which only the role's owner may see."""
+    """Return a hint with the required trust policy. It has a placeholder for the External ID, which only the role's owner may see."""
     principal = _principal(error) or "<ARN of the user or role whose keys these are>"
     shown = "<the External ID of this connection>" if request.external_id else None
     statement = json.dumps(trust_policy(principal, shown)["Statement"][0])
@@ -88,7 +88,7 @@ def _secrets(identity: Keys | Ambient, request: RoleRequest | None) -> list[str]
 
 
 def _hide(error: JackfieldError, secrets: list[str]) -> None:
-    """Mask the secrets: STS quotes values that violate its constraints."""
+    """Mask secrets in an error, since STS quotes values that violate its constraints."""
 
     def clean(text: str) -> str:
         for secret in secrets:
@@ -125,7 +125,7 @@ class RoleRequest:
     policy: str | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """Return the API's parameters without unset ones: STS refuses an empty External ID."""
+        """Return the API's parameters, without empty ones: STS refuses an empty External ID."""
         given = {
             "RoleArn": self.role_arn,
             "RoleSessionName": self.session_name,
@@ -137,7 +137,7 @@ class RoleRequest:
 
 
 def assume_role(caller: StsCaller, request: RoleRequest) -> Minted:
-    """Assume the role once. Return a lease whose value holds the parts of Keys as JSON, so that processes can share it.
+    """Assume the role once. Return a lease whose value holds the parts of Keys as JSON, which processes can share.
 
     :raises JackfieldError: if STS, the network or the machine's own identity refuses; never in doubt.
     """
@@ -150,7 +150,7 @@ def assume_role(caller: StsCaller, request: RoleRequest) -> Minted:
 
 
 def caller_identity(caller: StsCaller) -> Account:
-    """Identify the owner of the credentials: the account, labelled with the caller's ARN. Needs no permission.
+    """Return the account of the credentials, labelled with the caller's ARN. Needs no permission.
 
     :raises JackfieldError: if the credentials are not accepted.
     """
@@ -161,7 +161,7 @@ def caller_identity(caller: StsCaller) -> Account:
 
 @contextmanager
 def _sts(caller: StsCaller, request: RoleRequest | None) -> Iterator[Any]:
-    """Open a client for one call: a role is assumed once an hour, so caching the client is not worthwhile."""
+    """Open a client for one call and explain its errors. Caching is not worthwhile, since a role is assumed once an hour."""
     with within(caller.deadline):
         caller.deadline.check()
         if isinstance(caller.identity, Ambient):

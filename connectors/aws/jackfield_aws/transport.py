@@ -1,4 +1,4 @@
-"""Meaning of botocore's own exceptions and of the wire's: the failure on the way to AWS, and whether anything may have been sent."""
+"""Meaning of exceptions of botocore and of the wire: the failure on the way to AWS, and whether anything may have been sent."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from jackfield_aws.limits import current_deadline
 class _Fault:
     """Meaning of an exception. ``says`` may use ``{host}``; ``path`` points at the faulty value.
 
-    ``ended`` marks faults that may also be caused by the deadline: the connection was shut down, or got no more time.
+    ``ended`` marks faults that the deadline may also cause: the connection was shut down, or had no time left.
     """
 
     kind: type[JackfieldError]
@@ -51,7 +51,7 @@ _NAMES: Mapping[str, str] = {
     **NAMES, "url": "the region, or the endpoint", "authority": "AWS_CA_BUNDLE", "login": "user name and password in HTTPS_PROXY",
     "proxy": "JACKFIELD_OUTBOUND_PROXY, HTTPS_PROXY and NO_PROXY",
 }  # fmt: skip
-"""Names of the settings that the hints of the wire are about."""
+"""Names of settings in the wire's hints."""
 _NETWORK = "Check the region, the endpoint, DNS, proxy and firewall."
 _CONFIG = "Check the AWS configuration of this machine: AWS_PROFILE, ~/.aws/config and ~/.aws/credentials."
 _IDENTITY = "Give an access key, or set up AWS credentials on this machine (environment, profile, container or instance role)."
@@ -97,7 +97,7 @@ _GARBLED = _Fault(
 )
 _DAMAGED = _Fault(Unavailable, "AWS's answer was damaged on its way: its checksum differs", _NETWORK, Sent.UNKNOWN, ended=True)
 _NO_ALGORITHM = "Unsupported checksum algorithm"
-"""botocore's message that it cannot make the checksum of a request (``resolve_request_checksum_algorithm``)."""
+"""botocore's message for an unsupported checksum of a request (``resolve_request_checksum_algorithm``)."""
 _UNKNOWN_CHECKSUM = _Fault(
     InvalidInput, "the checksum algorithm that the inputs name cannot be made here", "Use CRC32, SHA1 or SHA256, or leave the member out."
 )
@@ -126,7 +126,7 @@ _NO_TUNNEL = "Tunnel connection failed: 407"
 _STEPS: Mapping[str, _Fault] = {
     "_tunnel": _TUNNEL, "do_handshake": _HANDSHAKE, "putheader": _UNSENDABLE, "_get_proxy_manager": _BAD_PROXY
 }  # fmt: skip
-"""Functions of http.client, ssl and botocore in which a connection broke before the request."""
+"""Faults by the function of http.client, ssl or botocore in which a connection broke before the request."""
 _UNREADABLE = (FileNotFoundError, IsADirectoryError, PermissionError)
 _CERTIFICATES = "X509"
 """Part of OpenSSL that reads certificates."""
@@ -198,8 +198,10 @@ _FAULTS: Mapping[str, _Fault] = {
     "BaseEndpointResolverError": _Fault(InvalidConnection, "AWS has no endpoint for this service in that region", _NETWORK, path="/region"),
     "EndpointProviderError": _Fault(InvalidConnection, "AWS has no endpoint for this service in that region", _NETWORK, path="/region"),
 }
-"""By class name, nearest ancestor first: naming the classes would import botocore. botocore's own texts are never repeated, since they
-quote header lines (keys, tokens) and values. A stream of events raises urllib3's errors as they are: ``HTTPError`` is the base of those."""
+"""Faults by exception class name, nearest ancestor first: importing the classes would import botocore. botocore's messages are never
+repeated, since they quote header lines (keys, tokens) and values. Event streams raise urllib3's errors unchanged, whose base is
+``HTTPError``.
+"""
 _WIRE_FAULTS: Mapping[str, tuple[str, _Fault]] = {
     "resolve": ("EndpointConnectionError", _NO_ADDRESS),
     "refused": ("EndpointConnectionError", _REFUSED),
@@ -220,9 +222,9 @@ _WIRE_FAULTS: Mapping[str, tuple[str, _Fault]] = {
     "garbled": ("ConnectionClosedError", _GARBLED),
     "large": ("HTTPClientError", _GARBLED),
 }
-"""Meaning of a failure of the wire, and botocore's class for it. The wire itself reports what has been sent."""
+"""botocore's exception class and the fault by the wire's kind of failure. The wire itself reports what was sent."""
 _LIBRARIES = ("botocore.", "urllib3.")
-"""Libraries that raise these exceptions."""
+"""Libraries whose exceptions are explained."""
 
 
 def explain_transport(error: Exception) -> JackfieldError | None:
@@ -250,8 +252,9 @@ def explain_transport(error: Exception) -> JackfieldError | None:
 
 
 def raised_by_wire(fault: WireFault | JackfieldError, url: str) -> Exception:
-    """Return the exception that botocore's client would raise for a failed request, with the error to report inside. Call it while the
-    attempt's deadline is set."""
+    """Return the exception that botocore's client would raise for a failed request; it wraps the error to report. Call it while the
+    attempt's deadline is set.
+    """
     if isinstance(fault, JackfieldError):
         return cast("Exception", botocore.exceptions.HTTPClientError(error=fault))
     name, meaning = _WIRE_FAULTS[fault.kind]
@@ -287,7 +290,7 @@ def _late(fault: _Fault, sent: Sent, place: SplitResult) -> JackfieldError | Non
 
 
 def check_sendable(headers: Mapping[str, str | bytes]) -> None:
-    """Check that a signed request can be written. Its other headers are botocore's own.
+    """Check that a signed request's keys fit into header lines; botocore writes all other headers.
 
     :raises InvalidConnection: if a key or token of this machine contains characters not allowed in a header line.
     """
@@ -308,7 +311,8 @@ def _place(error: Exception) -> SplitResult:
 
 
 def _sharpened(fault: _Fault, error: Exception) -> _Fault:
-    """Refine a connection that broke or was not made by its causes: a failure while connecting precedes the first byte of the request.
+    """Return a more exact fault for a connection that broke or failed, from the exception's causes. A failure while connecting precedes the
+    request's first byte.
 
     A handshake that only takes too long stays a read timeout, and in doubt.
     """
@@ -345,8 +349,9 @@ def _refused_by_proxy(fault: _Fault, reason: str) -> _Fault:
 
 
 def _unreadable(error: Exception) -> _Fault | None:
-    """Return the fault of an answer that botocore could not read: a well-formed answer whose type differs from its model (an array), or one
-    whose checksum is not Base64."""
+    """Return the fault of a response that botocore could not read: well-formed but of another type than its model (an array), or with a
+    checksum that is not Base64. None for another exception.
+    """
     *_, last = ["", *_modules(error)]
     if last == "botocore.parsers":
         return _GARBLED
@@ -359,7 +364,7 @@ def _found_credentials(error: Exception) -> bool:
 
 
 def _modules(error: Exception) -> list[str]:
-    """Return the modules that an exception passed, from the one that caught it to the one that raised it."""
+    """Return the modules in an exception's traceback, from the one that caught it to the one that raised it."""
     found, traceback = [], error.__traceback__
     while traceback is not None:
         found.append(str(traceback.tb_frame.f_globals.get("__name__")))

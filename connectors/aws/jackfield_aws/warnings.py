@@ -1,4 +1,6 @@
-"""Warnings for operators about a process's settings (a jackfield plugin, hook ``warn``). A module of its own: no call needs pluggy."""
+"""Warnings for operators about a process's settings (a jackfield plugin, hook ``warn``). A module of its own, since no call
+needs pluggy.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,6 @@ from jackfield_aws.direct.switch import SWITCH, is_on
 
 @hookimpl
 def warn() -> Iterable[str]:
-    """Warn where direct calls are off: an operator may have turned them off for a fault that was corrected long ago."""
+    """Warn if direct calls are off: an operator may have turned them off for a fault that was corrected since."""
     if not is_on():
         yield f"{SWITCH}=0: all calls of AWS are made by boto3's client, which costs twice the CPU time"

@@ -1,5 +1,6 @@
-"""Conversion of a response to the result or exception of botocore's client: its parser, its exceptions, and its functions that change an
-answer."""
+"""Conversion of a response to the result or exception of botocore's client, with its parser, exceptions and functions that change a
+response.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ _REDIRECTED = 300
 
 
 class Answers:
-    """Reads the responses of one service. ``exceptions`` returns botocore's classes for its errors."""
+    """Reader of one service's responses. ``exceptions`` returns botocore's classes for its errors."""
 
     __slots__ = ("_exceptions", "_parser")
 
@@ -28,7 +29,7 @@ class Answers:
         """Return an operation's output.
 
         :raises ClientError: if AWS reports an error, in the class of its code.
-        :raises HTTPClientError: if the response cannot be the service's.
+        :raises HTTPClientError: if the response cannot come from the service.
         """
         model, headers = operation.model, _Headers(fields)
         response = {"headers": headers, "status_code": status, "context": {"operation_name": model.name}, "body": body}
@@ -50,7 +51,7 @@ class Answers:
         return parsed
 
     def _add_modeled(self, parsed: dict[str, Any], response: dict[str, Any], model: Any) -> None:
-        """Add the members that the model gives an error."""
+        """Add an error's members that the model defines."""
         code = parsed.get("Error", {}).get("Code")
         shape = None if code is None else model.service_model.shape_for_error_code(code)
         if shape is not None:
@@ -58,8 +59,9 @@ class Answers:
 
 
 class _Headers(dict[str, str]):
-    """Header fields in the form for botocore's parsers: found by name in any case, with repeated values joined (RFC 9110 §5.2). Its own
-    ``HeadersDict`` makes an object for each look-up."""
+    """Header fields for botocore's parsers: names in any case, repeated values joined (RFC 9110 §5.2). botocore's own ``HeadersDict``
+    creates an object for each look-up.
+    """
 
     __slots__ = ("_names",)
 

@@ -1,4 +1,4 @@
-"""A direct call: build and sign the request, send it, read the answer. The last check before the first byte is made here."""
+"""Direct call: build and sign the request, check it a last time before its first byte, send it, read the response."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _Raw = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 class Calls(ProcessLocal):
-    """Calls of one service's operations, without botocore's client where they qualify. Thread-safe; never repeats a request.
+    """Calls of one service's operations, without botocore's client for those that qualify. Thread-safe; never repeats a request.
 
-    ``make`` creates botocore's client at the first need; until then there can be no listeners of its events, and operations that are not in
-    ``without`` qualify. ``begins`` is set for the provider's operations; STS calls never count as an attempt of one.
+    ``make`` creates botocore's client when needed; without it, there are no listeners, and operations outside ``without`` qualify.
+    ``begins`` is set for the provider's operations; STS calls never count as an attempt.
     """
 
     def __init__(self, service: Service, make: Callable[[], Any], without: Container[str], *, begins: bool) -> None:
@@ -55,14 +55,14 @@ class Calls(ProcessLocal):
 
     @property
     def exceptions(self) -> Any:
-        """Classes of the service's errors, the same for all callers."""
+        """Classes of the service's errors, equal for all callers."""
         with self._lock:
             if self._exceptions is None:
                 self._exceptions = _exceptions(self._service.model) if self._client is None else self._client.exceptions
             return self._exceptions
 
     def client(self) -> Any:
-        """Return botocore's client, which raises the same classes."""
+        """Return botocore's client, which raises the same exception classes."""
         if self._client is None:
             with self._lock:
                 if self._client is None:
@@ -72,13 +72,13 @@ class Calls(ProcessLocal):
         return self._client
 
     def close(self) -> None:
-        """Close the connections of botocore's client; the wire's own serve others, too."""
+        """Close botocore's client. The wire stays open, since it serves other clients, too."""
         if self._client is not None:
             self._client.close()
 
     @partial(bordered, unless=CURRENT.get)  # a program may have been lent the client
     def call(self, name: str, /, **parameters: Any) -> Any:
-        """Call an operation, as the client's method does."""
+        """Call an operation with the result and exceptions of botocore's client."""
         operation, call = self._operation(name), current_call()
         if operation.verdict.reasons:
             return self.client()._make_api_call(name, parameters)
@@ -103,7 +103,7 @@ class Calls(ProcessLocal):
     def _sent(self, operation: Operation, request: Request, call: Call | None) -> _Raw:
         """Send a request and return the whole response.
 
-        :raises HTTPClientError: if there is none; the error to report is inside.
+        :raises HTTPClientError: if there is none; it wraps the error to report.
         """
         check_sendable(request.headers)
         deadline = deadline_of(call)
@@ -143,11 +143,11 @@ def _exceptions(model: Any) -> Any:
 
 
 def _nothing() -> None:
-    """Announce nothing: the request is none of an attempt's own."""
+    """Do nothing: the request is not an attempt's own."""
 
 
 def _limit(deadline: Deadline | None, most: float) -> Callable[[], float]:
-    """Return a function that returns the seconds left for a request."""
+    """Return a function for the seconds left for a request, at most ``most``."""
     end = monotonic() + most
     if deadline is None:
         return lambda: end - monotonic()
@@ -155,7 +155,7 @@ def _limit(deadline: Deadline | None, most: float) -> Callable[[], float]:
 
 
 def _observed(call: Call | None, request: Request, started: float, status: int | None) -> None:
-    """Report a request to the plugins that observe them."""
+    """Report a request to observing plugins."""
     if call is not None and call.observe is not None:
         call.observe(request.method, request.target.host, started, call.deadline.clock.time(), status)
 

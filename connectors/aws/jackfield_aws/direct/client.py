@@ -1,4 +1,4 @@
-"""Client of one AWS service, as connectors use it: its calls go out directly where they can, and through botocore's client otherwise."""
+"""Client of one AWS service for connectors. Its calls are direct if possible, otherwise botocore's client makes them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jackfield_aws.sessions import ClientSpec, check_endpoint, make_client, poin
 
 
 def open_client(spec: ClientSpec, *, begins: bool, read_timeout: float = READ_TIMEOUT) -> Any:
-    """Create a client. Set ``begins`` for the provider's operations; STS calls never count as an attempt of one.
+    """Create a client. Set ``begins`` for the provider's operations; STS calls never count as an attempt.
 
     :raises InvalidConnection: as ``make_client``.
     """
@@ -42,7 +42,7 @@ def open_client(spec: ClientSpec, *, begins: bool, read_timeout: float = READ_TI
 
 
 class DirectClient(SecretHolder):
-    """Client with the methods, exceptions, paginators and metadata of botocore's."""
+    """Client with the methods, exceptions, paginators and metadata of botocore's client."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -60,7 +60,7 @@ class DirectClient(SecretHolder):
         return self._calls.exceptions
 
     def get_paginator(self, operation_name: str) -> Any:
-        """Return botocore's paginator, whose pages are fetched by this client.
+        """Return botocore's paginator, which fetches pages with this client.
 
         :raises OperationNotPageableError: if the operation has no pages.
         """
@@ -69,7 +69,7 @@ class DirectClient(SecretHolder):
         return found
 
     def close(self) -> None:
-        """Close the connections that serve no other client."""
+        """Close the connections that no other client uses."""
         self._calls.close()
 
     def __dir__(self) -> Iterable[str]:

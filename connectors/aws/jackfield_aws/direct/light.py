@@ -1,5 +1,6 @@
-"""Parts of direct calls without a botocore client, whose modules take longer to import than a request takes. They work with keys, as long
-as no setting in this process or on this machine changes how AWS is called."""
+"""Parts of direct calls without a botocore client, whose modules take longer to import than a request takes. They work with keys, unless a
+setting in this process or on this machine changes how AWS is called.
+"""
 
 from __future__ import annotations
 
@@ -38,20 +39,20 @@ _VARIABLES = re.compile(
     r"|MAX_ATTEMPTS|RETRY_MODE|EXECUTION_ENV|EC2_METADATA_\w+|CONTAINER_\w+|WEB_IDENTITY_TOKEN_FILE|ROLE_ARN|ROLE_SESSION_NAME|LAMBDA_\w+"
     r"|STS_REGIONAL_ENDPOINTS|ACCOUNT_ID_ENDPOINT_MODE|CONFIG_FILE|SHARED_CREDENTIALS_FILE|CA_BUNDLE)"
 )
-"""AWS's variables that change nothing for a client with keys, or that this module reads."""
+"""AWS environment variables that do not affect a client with keys, or that this module reads."""
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
-"""Variables that change nothing for a client with an endpoint of its own."""
+"""Environment variables that do not affect a client with its own endpoint."""
 _SETTINGS = re.compile(
     r"region|output|aws_(access_key_id|secret_access_key|session_token|account_id)|role_arn|role_session_name|source_profile|external_id"
     r"|credential_(source|process)|mfa_serial|duration_seconds|web_identity_token_file|sso_\w+|cli_\w+|max_attempts|retry_mode"
     r"|sts_regional_endpoints"
 )
-"""Settings of a profile that change nothing for a client with keys."""
+"""Settings of a profile that do not affect a client with keys."""
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
 
 
 class _Fixed(NamedTuple):
-    """Credentials in the form that botocore's signers read."""
+    """Credentials in the form of botocore's signers."""
 
     access_key: str
     secret_key: str
@@ -65,12 +66,12 @@ class _Silent:
     """Emitter without listeners."""
 
     def emit(self, _event: str, **_about: Any) -> list[Any]:
-        """Return no answers."""
+        """Return an empty list, as no listener answers."""
         return []
 
 
 def light_service(spec: ClientSpec, read_timeout: float) -> tuple[Service, frozenset[str]] | None:
-    """Return a service as botocore would make it for a client, and its operations that need more; None if only botocore knows them."""
+    """Return a service as botocore would make it for a client, and its operations that need botocore; None if only botocore can make it."""
     identity, without = spec.identity, _table().get(spec.service)
     if (
         without is None
@@ -104,7 +105,7 @@ def light_service(spec: ClientSpec, read_timeout: float) -> tuple[Service, froze
 
 
 def reach_by_environment(guard: Guard, guard_path: str, read_timeout: float) -> Reach:
-    """Return how requests reach AWS by this machine's variables for proxies and certificate authorities alone."""
+    """Return how requests reach AWS by this machine's environment variables for proxies and certificate authorities."""
     return Reach(os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE"), guard, guard_path, read_timeout)
 
 
@@ -137,7 +138,7 @@ def _stored() -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=1)
 def _table() -> dict[str, frozenset[str]]:
-    """Return the table, empty if it was made from another botocore than the installed one."""
+    """Return the table of services, empty if it was made for another release of botocore."""
     found = _stored()
     if found["botocore"] != botocore.__version__:
         return {}
@@ -147,8 +148,9 @@ def _table() -> dict[str, frozenset[str]]:
 def _is_plain(spec: ClientSpec) -> bool:
     """Return whether only ``spec`` decides how AWS is called.
 
-    That is so if no function was added to the events of all clients, as moto does when it is imported, and if neither a variable nor the
-    AWS configuration has a setting."""
+    False if a function was added to the events of all clients, as moto does when it is imported, or if a variable or the AWS configuration
+    has an affecting setting.
+    """
     # absent while another thread imports the module
     handlers, endpoint = getattr(sys.modules.get("botocore.handlers"), "BUILTIN_HANDLERS", None), spec.endpoint
     if (handlers is not None and len(handlers) != _stored()["handlers"]) or not _is_unset(has_endpoint=endpoint is not None):
@@ -178,7 +180,8 @@ def _is_plain_file(path: str) -> bool:
 
 def build(services: Iterable[str] | None = None) -> dict[str, Any]:
     """Return the table of the installed botocore: by service, the operations that need its client or one of its functions. It contains the
-    services that botocore signs for their own name and region everywhere."""
+    services that botocore signs for their own name and region everywhere.
+    """
     import botocore.handlers
     import botocore.session
 
@@ -195,7 +198,7 @@ def build(services: Iterable[str] | None = None) -> dict[str, Any]:
 
 
 def _signs_for_itself(session: Any, model: Any) -> bool:
-    """Return whether botocore's list of endpoints names no other region or service to sign for."""
+    """Return whether botocore signs the service's requests with its own name and the request's region in all regions."""
     from botocore.client import ClientEndpointBridge
 
     resolver = session._get_internal_component("endpoint_resolver")

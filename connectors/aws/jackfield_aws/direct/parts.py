@@ -1,4 +1,4 @@
-"""Parts of a botocore client that a direct call uses: models, serializer, parser, endpoint rules and credentials."""
+"""Parts of a botocore client for direct calls: models, serializer, parser, endpoint rules and credentials."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jackfield_aws.direct.wires import Reach
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Service:
-    """A service as one client sees it. ``sign_as`` is the default scope of signatures, unless the endpoint rules have another."""
+    """Service as seen by one client. ``sign_as`` is the default scope of signatures, unless the endpoint rules name another."""
 
     model: Any
     serializer: Any
@@ -24,7 +24,7 @@ class Service:
     config: Any
     sign_as: Scope
     credentials: Callable[[], Credentials]
-    """Function that returns the current credentials. botocore refreshes expiring ones."""
+    """Function that returns the current credentials. botocore refreshes expiring credentials."""
     user_agent: str
     has_host_prefix: bool
     reach: Reach

@@ -1,4 +1,4 @@
-"""Public files of AWS, such as the certificates with which Amazon SNS signs: fetched without a signature, as a client reaches AWS."""
+"""Public files of AWS, such as the certificates of Amazon SNS's signatures, fetched without a signature through a client's route."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OK = 200
 
 
 def read_public_file(client: Any, guard: Guard, url: str, most: int) -> bytes:
-    """Fetch ``url`` with the proxy and the certificate authorities of a client, within 5 seconds. Redirects are not followed.
+    """Fetch ``url`` with a client's proxy and certificate authorities, within 5 seconds. Redirects are not followed.
 
     :raises JackfieldError: if it cannot be fetched, is larger than ``most`` bytes, or the guard refuses the host.
     """

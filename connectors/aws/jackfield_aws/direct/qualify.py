@@ -1,8 +1,8 @@
 """Rule for operations without botocore's client: the client's event system must add nothing to their calls beyond the work of this
 package's modules.
 
-There is no list of services or operations. A call emits events, and botocore's emitter knows which functions listen to them. An operation
-falls back to the client for a function that is not named here: from a later botocore, or from a connector's author.
+There is no list of services or operations. A call emits events, and botocore's emitter knows the functions that listen to them. An
+operation falls back to the client if a function listens that is not named here: from a later botocore, or from a connector's author.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _EVENTS = (
     "provide-client-params", "before-parameter-build", "before-call", "request-created", "choose-signer", "before-sign", "before-send",
     "before-parse", "response-received", "needs-retry", "after-call", "after-call-error",
 )  # fmt: skip
-"""Events of a call whose names end with the service and the operation."""
+"""Events of a call whose full names end with service and operation."""
 _RESOLUTION = "before-endpoint-resolution"
-"""The event whose name ends with the service."""
+"""Event whose full name ends with the service."""
 _DONE = frozenset(
     {
         # what requests.py does itself
@@ -50,7 +50,7 @@ _DONE = frozenset(
         "jackfield_aws.client_hooks._note_parsed",
     }
 )
-"""Functions that need not be called."""
+"""Listeners that direct calls may skip."""
 _BEFORE = frozenset(
     {
         "botocore.handlers.ParameterAlias.alias_parameter_in_call",
@@ -58,7 +58,7 @@ _BEFORE = frozenset(
         "botocore.handlers.fix_route53_ids",
     }
 )
-"""Functions of ``before-parameter-build`` that only change parameters: they are called."""
+"""Listeners of ``before-parameter-build`` that only change parameters: direct calls call them."""
 _AFTER = frozenset(
     {
         "botocore.handlers._handle_sqs_compatible_error",
@@ -67,17 +67,19 @@ _AFTER = frozenset(
         "botocore.handlers.json_decode_template_body",
     }
 )
-"""Functions of ``after-call`` that only change or read the parsed answer: they are called."""
+"""Listeners of ``after-call`` that only change or read the parsed response: direct calls call them."""
 _SIGNATURE = "v4"
 _OWN_FIELDS = frozenset({"authorization", "content-length", "date", "host", "x-amz-date", "x-amz-security-token"})
-"""Header fields that an input must not set, since the request has its own."""
+"""Header fields that an input must not set, since the request sets them."""
 
 Listener = Callable[..., object]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Reasons why an operation needs botocore's client, none if it does not, and botocore's functions that its calls need."""
+    """Verdict on an operation: the reasons why it needs botocore's client (none if it does not), and botocore's functions for
+    direct calls.
+    """
 
     reasons: frozenset[str]
     before: tuple[Listener, ...] = ()
@@ -85,11 +87,11 @@ class Verdict:
 
 
 PLAIN = Verdict(frozenset())
-"""Verdict on an operation to which botocore adds nothing at all."""
+"""Verdict on an operation to which botocore adds nothing."""
 
 
 def judge(client: Any, operation: Any) -> Verdict:
-    """Judge an operation of a botocore client by its model, the client's settings and the functions that listen to its calls."""
+    """Return the verdict on an operation, by its model, the client's settings and the functions that listen to its calls."""
     reasons = {*_of_client(client), *_of_model(operation)}
     called: dict[str, list[Listener]] = {}
     for event, listener in _listeners(client.meta.events, operation):
@@ -102,7 +104,7 @@ def judge(client: Any, operation: Any) -> Verdict:
 
 
 def registrations(client: Any) -> object:
-    """Return an object that is another one once a function was added to the client's events or removed from them."""
+    """Return an object that botocore replaces when a function is added to the client's events or removed from them."""
     return client.meta.events._emitter._lookup_cache
 
 
@@ -126,7 +128,7 @@ def _listeners(events: Any, operation: Any) -> Iterator[tuple[str, Listener]]:
 
 
 def _of_client(client: Any) -> Iterator[str]:
-    """Yield the additions of a client's settings to all its calls."""
+    """Yield the settings of a client that direct calls do not support."""
     config = client.meta.config
     if config.signature_version != _SIGNATURE:
         yield f"signature {config.signature_version}"
@@ -147,7 +149,7 @@ def _has_bearer_token(model: Any) -> bool:
 
 
 def _of_model(operation: Any) -> Iterator[str]:
-    """Yield the demands of an operation's model beyond a signed request with a body in memory."""
+    """Yield the features of an operation's model that direct calls do not support."""
     if operation.resolved_auth_type not in (_SIGNATURE, None):
         yield f"authentication {operation.resolved_auth_type}"
     asked = {

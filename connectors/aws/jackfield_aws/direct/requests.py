@@ -1,4 +1,4 @@
-"""From an operation and its parameters to a signed request: botocore's serializer and endpoint rules, and the signature."""
+"""Building of a signed request from an operation and its parameters, with botocore's serializer and endpoint rules."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from jackfield_aws.direct.wires import PORTS
 _MOST_ENDPOINTS = 1_000
 _V4 = "v4"
 _S3 = ("s3", "s3-outposts", "s3-object-lambda", "s3express")
-"""Names that are signed in S3's own way."""
+"""Signing names with S3's variant of the signature."""
 _BODILESS = ("GET", "HEAD", "OPTIONS")
 
 
 class Unfit(Exception):
-    """A request that only botocore's client can build. Nothing was sent."""
+    """Error of a request that only botocore's client can build. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Properties of an operation that a request needs; made once from its model."""
+    """Properties of an operation for its requests; made once from its model."""
 
     model: Any
     verdict: Verdict
     tokens: tuple[str, ...]
-    """Inputs that become a random UUID if they are not given."""
+    """Inputs that get a random UUID by default."""
     located: tuple[str, ...]
-    """Inputs that the endpoint may depend on."""
+    """Inputs on which the endpoint may depend."""
     is_safe: bool = False
     """True if the request changes nothing."""
 
     @classmethod
     def of(cls, model: Any, verdict: Verdict) -> Operation:
-        """Return the operation of a model."""
+        """Return the operation described by a model."""
         return cls(
             model, verdict, tuple(model.idempotent_members), tuple(one.member_name for one in model.context_parameters), is_safe(model.name)
         )
@@ -53,7 +53,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Server of an operation, the route to it, and the scope for signing its requests."""
+    """Server of an operation, the route to it, and the signature scope of its requests."""
 
     scheme: str
     name: str
@@ -67,7 +67,7 @@ class Endpoint:
     wire: Wire
 
     def at(self, prefix: str) -> tuple[Target, str]:
-        """Return the server and the Host field for a name that an input's value may begin."""
+        """Return the server and the Host field for ``prefix`` before the endpoint's host, as an input's value may require."""
         return _server(self.scheme, prefix + self.name, self.port)
 
 
@@ -89,7 +89,7 @@ class Request:
         return f"{self.target.scheme}://{self.host}{self.path}"
 
     def fields(self) -> list[tuple[bytes, bytes]]:
-        """Return the header fields as they are sent."""
+        """Return the header fields in wire form."""
         found = [(b"Host", self.host.encode())]
         if "Accept-Encoding" not in self.headers:
             found.append((b"Accept-Encoding", b"identity"))
@@ -100,7 +100,7 @@ class Request:
 
 
 class Requests:
-    """Builds the requests of one client. Thread-safe; it keeps at most 1,000 endpoints."""
+    """Builder of one client's requests. Thread-safe; caches at most 1,000 endpoints."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -110,8 +110,8 @@ class Requests:
     def build(
         self, operation: Operation, parameters: dict[str, Any], credentials: Callable[[], Credentials], call: Call | None = None
     ) -> Request:
-        """Build and sign a request. ``parameters`` may be changed; ``credentials`` is called for the signature only, so that no frame of a
-        refused parameter shows them.
+        """Build and sign a request. ``parameters`` may be changed; ``credentials`` is called for the signature only, so a traceback of a
+        refused parameter does not contain them.
 
         :raises Unfit: if only botocore's client can build it.
         """
@@ -147,9 +147,9 @@ class Requests:
         return found
 
     def _resolved(self, model: Any, parameters: Mapping[str, Any]) -> Endpoint:
-        """Ask botocore's endpoint rules.
+        """Resolve the endpoint by botocore's rules.
 
-        :raises Unfit: if they want another signature, or a proxy that the wire cannot use.
+        :raises Unfit: if they require another signature, or a proxy that the wire cannot use.
         """
         service = self._service
         context = {"client_region": service.region, "client_config": service.config, "auth_type": model.resolved_auth_type}
@@ -182,7 +182,7 @@ def _server(scheme: str, name: str, port: int | None) -> tuple[Target, str]:
 
 
 def _address(endpoint: Endpoint, path: str, parameters: Any) -> tuple[str, str]:
-    """Return the path and the query of a request, as botocore joins them with the endpoint's own."""
+    """Return the path and the query of a request, joined with the endpoint's as botocore does."""
     base, query = endpoint.path, endpoint.query
     if path == "/":
         path = ""  # the endpoint's path ends as it was given
@@ -217,7 +217,7 @@ def _raw(value: Any) -> Any:
 
 
 def _add_trace(headers: dict[str, str]) -> None:
-    """Add the field by which AWS detects functions that call each other for ever."""
+    """Add the header field by which AWS detects functions that call each other endlessly."""
     from botocore.handlers import add_recursion_detection_header
 
     add_recursion_detection_header(params={"headers": headers})

@@ -1,4 +1,4 @@
-"""Signature Version 4 in request headers (IAM User Guide, "Create a signed AWS API request"), with the derived keys of a day cached."""
+"""Signature Version 4 in request headers (IAM User Guide, "Create a signed AWS API request"); a day's derived keys are cached."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _ALGORITHM, _END = "AWS4-HMAC-SHA256", "aws4_request"
 _EMPTY = sha256(b"").hexdigest()
 _UNSIGNED = frozenset(SIGNED_HEADERS_BLACKLIST)
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?")
-"""Path that is canonical as it is."""
+"""Pattern of a path that is already canonical."""
 _MOST_KEYS = 16
-"""Keys that a signer caches: those of an identity's last sessions, in the few regions and under the few names that one client signs for."""
+"""Maximum derived keys in a signer's cache: enough for an identity's last sessions, and the few regions and service names of one client."""
 
 
 class Credentials(Protocol):
-    """Frozen credentials of botocore, or Keys in that form."""
+    """Frozen credentials of botocore, or Keys in the same form."""
 
     @property
     def access_key(self) -> str:
-        """Id of the access key."""
+        """ID of the access key."""
 
     @property
     def secret_key(self) -> str:
@@ -43,14 +43,14 @@ class Credentials(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Region and service name that a signature is valid for."""
+    """Region and service name for which a signature is valid."""
 
     region: str
     name: str
 
 
 class Signer(SecretHolder):
-    """Signs requests. It caches at most 16 derived keys, which are secrets: it shows none of them, and cannot be pickled."""
+    """Signer of requests. It caches at most 16 derived keys, which are secrets: it never prints them, and cannot be pickled."""
 
     __slots__ = ("_keys",)
 
@@ -91,7 +91,7 @@ class Signer(SecretHolder):
 
 
 def now() -> datetime:
-    """Return the time of a signature. AWS compares it with its own clock, so it is never the runtime's."""
+    """Return the time of a signature. AWS compares it with its own clock, so it is the system's, never the runtime's."""
     return datetime.now(UTC)
 
 
@@ -115,7 +115,7 @@ def _canonical_path(path: str) -> str:
 
 
 def _canonical_query(query: str) -> str:
-    """Return a query sorted by its encoded names, then values."""
+    """Return a query sorted by encoded names, then values."""
     if "&" not in query:
         return query if not query or "=" in query else f"{query}="
     pairs = (pair.partition("=") for pair in query.split("&"))

@@ -1,4 +1,4 @@
-"""The switch for direct calls, and boto3's client in place of botocore's for all calls where it is off."""
+"""Switch for direct calls, and boto3's client in place of botocore's for all calls while it is off."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ _HELD = "_jackfield_boto3"
 
 
 def is_on() -> bool:
-    """Return whether calls go out directly where they can."""
+    """Return whether direct calls are on."""
     return os.environ.get(SWITCH) != "0"
 
 
 def creator(session: Any) -> Callable[..., Any]:
-    """Return the creator of a botocore Session's clients, which the caller has locked: the Session itself, or boto3 where calls go through
-    that."""
+    """Return the client factory of a botocore Session, which the caller has locked: the Session's own or, with direct calls
+    off, boto3's.
+    """
     if is_on():
         return session.create_client  # type: ignore[no-any-return]
     made = vars(session).get(_HELD)

@@ -1,5 +1,4 @@
-"""The routes of a client's requests to AWS: the proxy, the certificates, and the guard. One wire per combination serves the whole
-process."""
+"""Routes of a client's requests to AWS: proxy, certificates and guard. One wire per combination serves the whole process."""
 
 from __future__ import annotations
 
@@ -23,8 +22,9 @@ PORTS = {"http": 80, "https": 443}
 @dataclass(frozen=True, slots=True, repr=False)
 class Reach:
     """Settings of a client that decide how its requests are sent. ``bundle`` is a file of certificate authorities, None for botocore's own.
-    ``guard_path`` points at the connection's value that names the endpoint. ``read_timeout`` bounds a request without a deadline, in
-    seconds."""
+    ``guard_path`` points at the connection's value that names the endpoint. ``read_timeout`` limits a request without a deadline, in
+    seconds.
+    """
 
     bundle: str | None
     guard: Guard
@@ -34,7 +34,7 @@ class Reach:
     def wire(self, url: str) -> Wire:
         """Return the wire for requests to ``url``.
 
-        :raises LookupError: if there is none: the proxy itself requires TLS.
+        :raises LookupError: if the proxy itself requires TLS, which no wire supports.
         :raises InvalidConnection: if the environment names a proxy that cannot be used.
         """
         route, target = machine_route(), url_target(url)
@@ -46,7 +46,7 @@ class Reach:
 
 
 def reach_of(client: Any, guard: Guard, guard_path: str, read_timeout: float) -> Reach:
-    """Return the settings that botocore has found for a client."""
+    """Return the settings that botocore found for a client."""
     session = client._endpoint.http_session
     bundle = session._verify if isinstance(session._verify, str) and session._verify else None
     return Reach(bundle, guard, guard_path, read_timeout)
@@ -66,7 +66,7 @@ def _wire(proxy: Proxy | None, bundle: str | None, guard: Guard, guard_path: str
 def _context(bundle: str | None) -> ssl.SSLContext:
     """Return a TLS context with the authorities of ``bundle``, else botocore's default ones.
 
-    :raises InvalidConnection: if there are none in the file, or it cannot be read.
+    :raises InvalidConnection: if the file has no authorities or cannot be read.
     """
     try:
         return client_context(cafile=bundle or get_cert_path(True))

@@ -1,1 +1,1 @@
-"""The machine's own AWS identity: fetched before an action, within its deadline, and judged as an identity."""
+"""The machine's own AWS identity, fetched before an action within its deadline."""

@@ -1,4 +1,4 @@
-"""The machine's credentials in the form that botocore's clients read. They are fetched when a connection is opened, not by a client."""
+"""Machine credentials for botocore's clients. They are fetched when a connection is opened, not by a client."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jackfield_aws.keys import Keys
 
 
 class MachineCredentials(Credentials):  # type: ignore[misc]
-    """Credentials of all clients of one identity. ``read`` waits for a fetch only where the last credentials have expired."""
+    """Credentials shared by all clients of one identity. ``read`` waits for a fetch only if the last credentials have expired."""
 
     method = "machine"
     account_id = None
@@ -19,7 +19,7 @@ class MachineCredentials(Credentials):  # type: ignore[misc]
         self._read = read
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """Return the credentials of this moment.
+        """Return the current credentials.
 
         :raises JackfieldError: if they have expired and cannot be fetched.
         """
@@ -28,7 +28,7 @@ class MachineCredentials(Credentials):  # type: ignore[misc]
 
     @property
     def access_key(self) -> str:
-        """Id of the access key."""
+        """ID of the access key."""
         return str(self.get_frozen_credentials().access_key)
 
     @property

@@ -1,4 +1,4 @@
-"""Table of the refusals of each source of the machine's identity, with their cures (docs/reference/aws-identity.md).
+"""Table of refusals by each source of the machine's identity, with cures (docs/reference/aws-identity.md).
 
 Texts of STS: STS API reference, errors of AssumeRole and AssumeRoleWithWebIdentity. Codes of IAM Identity Center: its portal API reference,
 GetRoleCredentials, and its OIDC API reference, CreateToken. Codes of containers: ECS and EKS Pod Identity developer guides.
@@ -24,7 +24,7 @@ LABELS: Mapping[str, str] = {
     "shared-credentials-file": "~/.aws/credentials",
     "config-file": "~/.aws/config",
 }
-"""Sources by botocore's names."""
+"""Names of sources for messages, by botocore's names."""
 
 
 class Cure(NamedTuple):
@@ -127,7 +127,7 @@ CURES: Mapping[tuple[str, str], tuple[Cure, ...]] = {
     ),
     (PROCESS, ""): (Cure(Unauthenticated, "Run credential_process of the profile {profile} by hand, as this server's user, and mend it."),),
 }
-"""Cures by source and code, without the code's ``Exception``; the empty code stands for all others."""
+"""Cures by source and code, without the code's ``Exception``; the empty code is the source's default."""
 
 EXPIRED: Mapping[str, str] = {
     WEB_IDENTITY: "STS gave a session that has expired: set this machine's clock (NTP).",
@@ -158,4 +158,4 @@ MALFORMED: Mapping[str, str] = {
     ),
     ENVIRONMENT: "AWS_CREDENTIAL_EXPIRATION must be a time such as 2031-01-31T12:00:00Z.",
 }
-"""Advice for a source that cannot be reached as configured, or whose answer is malformed."""
+"""Advice for a source that is misconfigured, or whose response is malformed."""

@@ -1,4 +1,4 @@
-"""Meaning of a failure to fetch the machine's identity: an outage, or a refusal with the cure for its source."""
+"""Meaning of a failed fetch of the machine's identity: an outage, or a refusal with the cure for its source."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ _OPERATIONS = {
 }
 """Sources by the operation that they call."""
 _PROVIDERS = {"EcsContainer": CONTAINER, "Ec2InstanceMetadata": INSTANCE}
-"""Sources by the names that a profile's ``credential_source`` gives them."""
+"""Sources by their names in a profile's ``credential_source``."""
 _HIDING = ("SSOError", "TokenRetrievalError", "LoginError")
-"""Errors with which botocore hides why a sign-in could not be renewed."""
+"""Exceptions of botocore that hide why a sign-in could not be renewed."""
 _GARBLED = (LookupError, TypeError, AttributeError, ValueError)
-"""botocore's exceptions for a malformed answer."""
+"""Exceptions of botocore for a malformed response."""
 _OUTAGES = (408, 425, 429)
 _SERVER, _BAD = 500, 400
 _SECRET = re.compile(r"[A-Za-z0-9+/=_.-]{40,}")
@@ -67,7 +67,7 @@ _NO_IDENTITY = "this machine has no AWS identity of its own (environment, profil
 
 def explain(error: Exception, sources: Sources | None, path: str, before: str | None = None) -> JackfieldError:
     """Return the error for a failed fetch. ``path`` points at the connection's value that decides the identity; ``before`` is the source of
-    the credentials that were held.
+    the last credentials.
 
     Only services that issue credentials were called, so nothing is ever in doubt.
     """
@@ -93,7 +93,7 @@ def _unreadable(error: Exception) -> JackfieldError:
 
 
 class _Judge:
-    """Judge of one failed fetch."""
+    """Interpreter of one failed fetch."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
@@ -117,7 +117,7 @@ class _Judge:
         return self._unusual(error, method)
 
     def _own(self, error: Exception, before: str | None) -> JackfieldError | None:
-        """Explain an exception of this package; None for others."""
+        """Return the error for an exception of this package; None for other exceptions."""
         if isinstance(error, NoCredentials):
             return self._nobody(before)
         if isinstance(error, MfaNeeded):
@@ -128,7 +128,9 @@ class _Judge:
         return None
 
     def _hidden(self, error: Exception) -> JackfieldError | None:
-        """Explain why a sign-in could not be renewed, which botocore hides behind its expiry; None if nothing was asked."""
+        """Return the error for a sign-in that could not be renewed, which botocore hides behind its expiry; None if no service
+        was called.
+        """
         fault, method = self._sources.fault, self._sources.method
         if fault is None or not any(kind.__name__ in _HIDING for kind in type(error).__mro__):
             return None
@@ -140,7 +142,7 @@ class _Judge:
         return Unauthenticated(self._says(method, f"does not renew the sign-in any more: {said}"), hint=hint, provider=found.provider)
 
     def _unusual(self, error: Exception, method: str) -> JackfieldError:
-        """Explain an error that is no answer of a service: a failure on the way, or a fault of the configuration."""
+        """Return the error for an exception without a service's response: a network failure, or a fault of the configuration."""
         name = type(error).__name__
         if name == "ParamValidationError" or _is_of_files(error):
             return self._malformed(method)
@@ -166,7 +168,7 @@ class _Judge:
         return InvalidConnection(_NO_IDENTITY, hint="Give an access key, or set up AWS credentials on this machine.")
 
     def _answered(self, error: Any) -> JackfieldError:
-        """Explain an answer of STS, IAM Identity Center or the sign-in service."""
+        """Return the error for a response of STS, IAM Identity Center or the sign-in service."""
         method = _OPERATIONS.get(error.operation_name, self._sources.method)
         found = STS_ERRORS.explain(error, renewable=False, elsewhere=names_endpoint(None, os.environ)) or Unavailable("AWS gave no answer")
         if found.retryable or isinstance(found, RateLimited) or found.sent is Sent.UNKNOWN:
@@ -186,7 +188,7 @@ class _Judge:
         return kind(f"{self._prefix(method)}: {place}", hint=hint, provider=provider)
 
     def _not_retrieved(self, error: Any, method: str) -> JackfieldError:
-        """Explain an error that botocore reports only as text: by the end of the last request, or by the process's own output."""
+        """Return the error for an exception that holds only text: from the end of the last request, or from the process's output."""
         if method == PROCESS:
             return self._process(str(error.kwargs.get("error_msg") or ""))
         if method == CONTAINER and self._sources.container is not None:
@@ -194,7 +196,7 @@ class _Judge:
         return self._malformed(method)
 
     def _process(self, output: str) -> JackfieldError:
-        """Explain how a process ended that gave no credentials: by a signal, with an exit status, or with JSON that lacks something."""
+        """Return the error for a process without credentials: ended by a signal, with an exit status, or with incomplete JSON."""
         said = self._clean(output) or "it wrote nothing to its standard error"
         status = self._sources.program.returncode if self._sources.program is not None else None
         if not status:
@@ -205,7 +207,7 @@ class _Judge:
         return kind_of_exit(status, output)(self._says(PROCESS, f"ended with exit status {status}: {said}"), hint=hint)
 
     def _metadata(self, service: Metadata, method: str) -> JackfieldError:
-        """Explain how the last request to a metadata service ended."""
+        """Return the error for the end of the last request to a metadata service."""
         if service.status is None:
             hint = f"Find out why {LABELS[method]} does not answer."
             if method == INSTANCE:
@@ -255,7 +257,7 @@ class _Judge:
         return self._sources.setting("role_arn") if method == ROLE else None
 
     def _hint(self, template: str, method: str, principal: str | None = None) -> str:
-        """Fill in a template with values of this machine's configuration and token."""
+        """Fill in a hint's template with values of this machine's configuration and token."""
         role = self._role(method) or "the role"
         file = os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") or self._sources.setting("web_identity_token_file", beside="role_arn")
         claims = claims_of(file if method == WEB_IDENTITY else None)
@@ -272,7 +274,7 @@ class _Judge:
         )  # fmt: skip
 
     def _clean(self, text: str) -> str:
-        """Mask possible secrets: STS quotes values, and processes may print anything. ARNs stay."""
+        """Mask possible secrets, since STS quotes values and processes may print anything. ARNs stay."""
         external = self._sources.setting("external_id")
         text = text.replace(f"'{external}'", "'***'") if external else text
         words = (word if "arn:" in word else _SECRET.sub("***", word) for word in re.split(r"(\s+)", text))
@@ -285,7 +287,7 @@ def _cure(method: str, code: str, message: str) -> Cure | None:
 
 
 def _refusal_in(body: str) -> str:
-    """Return the message of an answer that is an error in place of credentials."""
+    """Return the message of an error in a metadata response; empty for credentials."""
     try:
         found = json.loads(body)
     except ValueError:
@@ -300,6 +302,7 @@ def _is_of_botocore(error: Exception) -> bool:
 
 
 def _is_of_files(error: Exception) -> bool:
-    """Return whether an operating system's error concerns a file or a program. Errors of connections are botocore's, which derives some of
-    them from ``OSError``."""
+    """Return whether an operating system's error concerns a file or a program. Connection errors are botocore's, some of which derive from
+    ``OSError``.
+    """
     return isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError) and not _is_of_botocore(error)

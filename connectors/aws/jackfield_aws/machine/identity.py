@@ -1,4 +1,4 @@
-"""One identity of the machine: its credentials are fetched once for all callers, in a thread of its own, and renewed before they expire."""
+"""Identity of the machine: one thread fetches its credentials for all callers, and renews them before they expire."""
 
 from __future__ import annotations
 
@@ -21,22 +21,24 @@ from jackfield_aws.machine.errors import explain
 from jackfield_aws.machine.sources import Found, Latest, Sources
 
 _ADVISORY, _MANDATORY = 900.0, 600.0
-"""Seconds before expiry from which credentials are renewed while callers use them, and from which callers wait for it: botocore's own."""
+"""Seconds before expiry from which credentials are renewed in the background, and from which callers wait for the renewal:
+botocore's own.
+"""
 _PARTS = 4
-"""Credentials with a short life are renewed in its last quarter, and waited for in its last eighth."""
+"""Divisor of a short life: its last quarter is for renewal, half of that for waiting."""
 _AGAIN = 30.0
-"""Seconds until a failed renewal of valid credentials is repeated."""
+"""Seconds until a failed renewal of valid credentials is retried."""
 _PATIENCE = 5.0
-"""Longest wait in seconds for the renewal of credentials that are still valid."""
+"""Maximum seconds to wait for the renewal of valid credentials."""
 _LONGEST = 60.0
-"""Seconds after which a fetch is given up."""
+"""Maximum seconds of a fetch."""
 _MOST = 8
-"""Limit of threads of one identity; more than one is left where a source cannot be interrupted."""
+"""Maximum number of one identity's threads. A source that cannot be interrupted leaves its thread behind."""
 
 
 @dataclass(slots=True, repr=False)
 class _Fetch(SecretHolder):
-    """One fetch, whose outcome all waiting callers share."""
+    """Fetch of credentials, whose outcome all waiting callers share."""
 
     deadline: Latest
     done: threading.Event = field(default_factory=threading.Event)
@@ -46,7 +48,7 @@ class _Fetch(SecretHolder):
 
     @property
     def place(self) -> str:
-        """Name of the source that is being asked."""
+        """Name of the source in use."""
         return LABELS.get(self.sources.method, "the AWS configuration") if self.sources is not None else "the AWS configuration"
 
 
@@ -58,7 +60,7 @@ class _Held(SecretHolder):
 
     @classmethod
     def of(cls, found: Found, now: float) -> _Held:
-        """Plan the renewal of credentials that were fetched just now."""
+        """Plan the renewal of freshly fetched credentials."""
         if found.expires_at is None:
             return cls(found, float("inf"), float("inf"))
         left = max(0.0, found.expires_at - now)
@@ -71,10 +73,10 @@ class _Held(SecretHolder):
 
 
 class MachineIdentity(ProcessLocal, SecretHolder):
-    """Credentials of the machine, found in one way. Thread-safe.
+    """Credentials of the machine from one configuration. Thread-safe.
 
-    A fetch runs in a thread of its own and ends when no caller waits for it any more. ``path`` points at the connection's value that
-    decides the identity; ``make`` creates a botocore session.
+    A fetch runs in its own thread and ends when no caller waits any more. ``path`` points at the connection's value that decides the
+    identity; ``make`` creates a botocore session.
     """
 
     def __init__(self, path: str, make: Callable[[], Any]) -> None:
@@ -82,7 +84,7 @@ class MachineIdentity(ProcessLocal, SecretHolder):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Drop the fetches: a forked child has none of the threads."""
+        """Drop all state: a forked child has none of the threads."""
         self._lock = threading.Lock()
         self._held: _Held | None = None
         self._fetch: _Fetch | None = None
@@ -97,12 +99,12 @@ class MachineIdentity(ProcessLocal, SecretHolder):
 
     @property
     def is_ready(self) -> bool:
-        """True if the credentials are held and need not be waited for."""
+        """True if the held credentials may be used without waiting."""
         held = self._held
         return held is not None and self._clock.time() < held.wait_at
 
     def lend(self, session: Any) -> None:
-        """Make the clients of a botocore session sign with the credentials that are held."""
+        """Make the clients of a botocore session sign with the held credentials."""
         session._credentials = MachineCredentials(self._held_keys)
 
     def _held_keys(self) -> Keys:
@@ -148,7 +150,10 @@ class MachineIdentity(ProcessLocal, SecretHolder):
                 self._held = None
 
     def _joined(self, deadline: Deadline) -> _Fetch:
-        """Return the running fetch, or a new one if there is none, or the running one had lost its callers."""
+        """Return the running fetch, or a new one if none runs or its callers have left.
+
+        :raises Unavailable: if too many threads still hang.
+        """
         seconds = min(_LONGEST, getattr(deadline, "longest", deadline.at) - deadline.clock.monotonic())
         with self._lock:
             fetch = self._fetch

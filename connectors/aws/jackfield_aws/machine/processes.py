@@ -1,7 +1,7 @@
-"""Meaning of a failed credential process: by its exit status, and by its output on standard error.
+"""Meaning of a failed credential process, from its exit status and standard error.
 
-Programs show only by their words whether a server refused them or did not answer. The words here come from the AWS CLI, ``aws-vault``,
-``saml2aws``, ``granted``, IAM Roles Anywhere's helper, and the languages of such programs.
+Programs reveal only by their messages whether a server refused them or did not answer. The phrases here come from the AWS CLI,
+``aws-vault``, ``saml2aws``, ``granted``, IAM Roles Anywhere's helper, and the languages of such programs.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _KINDS: tuple[tuple[type[JackfieldError], str], ...] = (
     ),
     (Unauthenticated, r"log ?in|sign ?in|authenticat|mfa|\bdenied by\b"),
 )
-"""Codes by words, the first that is found decides: a refusal in plain words, an outage, advice to sign in."""
+"""Error classes by phrases; the first match decides: an explicit refusal, an outage, advice to sign in."""
 _PATTERNS = tuple((kind, re.compile(words, re.IGNORECASE)) for kind, words in _KINDS)
 _LONGEST = 20_000
-"""Number of characters of the output that are read: its end gives the reason of the failure."""
+"""Maximum characters of the output that are read, from its end, which gives the reason."""
 
 
 def kind_of_exit(status: int, output: str) -> type[JackfieldError]:
-    """Return the kind of error for an exit status other than 0; a configuration is at fault where nothing says who refused."""
+    """Return the error class for an exit status other than 0; without a known phrase, the configuration's."""
     if status in _NOT_STARTED:
         return InvalidConnection
     text = output[-_LONGEST:]

@@ -1,4 +1,4 @@
-"""Region of this machine or process, for a connection that signs in as it and names none."""
+"""Region of this machine or process, for a connection that uses its identity without a region."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from jackfield_aws.regions import normal_region
 
 
 def machine_region(profile: str | None, environment: Mapping[str, str]) -> str | None:
-    """Return the region of the environment, else of the profile; None if neither does.
+    """Return the region of the environment, else of the profile; None if neither has one.
 
-    Containers and functions have ``AWS_REGION``, which botocore does not read. A connection's own profile goes before the environment.
+    Containers and functions have ``AWS_REGION``, which botocore does not read. A connection's own profile precedes the environment.
     """
     of_environment = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     found = (_of_profile(profile) or of_environment) if profile else (of_environment or _of_profile(None))

@@ -1,4 +1,4 @@
-"""botocore's sources of the machine's credentials, with limits: none waits beyond the deadline, prompts on a terminal or repeats by itself.
+"""botocore's sources of the machine's credentials, with limits: none waits beyond the deadline, prompts on a terminal or retries.
 
 The sources themselves stay botocore's. The functions and sessions through which they reach the network are replaced.
 """
@@ -27,13 +27,15 @@ from jackfield_aws.limits import CONNECT_TIMEOUT, current_deadline
 WEB_IDENTITY, ROLE, SSO, LOGIN = "assume-role-with-web-identity", "assume-role", "sso", "login"
 PROCESS, CONTAINER, INSTANCE, ENVIRONMENT = "custom-process", "container-role", "iam-role", "env"
 _SILENCE = 5.0
-"""Seconds for which STS, IAM Identity Center or the sign-in service may be silent: they answer within one."""
+"""Maximum silence in seconds of STS, IAM Identity Center or the sign-in service, which normally answer within one."""
 _ROTATING = frozenset({"CreateToken", "CreateOAuth2Token"})
-"""Operations whose answer may hold the only refresh token, which botocore then writes to its file: they are awaited whoever has left."""
+"""Operations whose response may hold the only refresh token, which botocore writes to its file: they are awaited even if all
+callers left.
+"""
 _CONTAINER_TRIES = 2
 _LONGEST_BODY = 2000
 _PROCESS_ENDS = 1.0
-"""Seconds for which a killed process is awaited."""
+"""Seconds to wait for the end of a killed process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +48,20 @@ class Latest(Deadline):
 
 
 class MfaNeeded(Exception):
-    """A profile needs a one-time code, which only a person has."""
+    """Error of a profile that needs a one-time code from a person."""
 
 
 class NoCredentials(Exception):
-    """No source has credentials."""
+    """Error for a machine without credentials in any source."""
 
 
 class ProcessHangs(Exception):
-    """A credential process was ended at the deadline."""
+    """Error of a credential process that was killed at the deadline."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Found(SecretHolder):
-    """Credentials of the machine, the source that they come from, and the time of their expiry in seconds since 1970, if they expire."""
+    """Credentials of the machine, their source, and their expiry in seconds since 1970, if any."""
 
     keys: Keys
     method: str
@@ -67,7 +69,7 @@ class Found(SecretHolder):
 
 
 class Metadata:
-    """HTTP session of a metadata service. It remembers the end of the last request: its failure, or the status and the body."""
+    """HTTP session of a metadata service. It stores the last request's failure, or its status and body."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -77,7 +79,7 @@ class Metadata:
 
     @property
     def asked(self) -> bool:
-        """True if a request was made."""
+        """True if a request was sent."""
         return self.failure is not None or self.status is not None
 
     def send(self, request: Any) -> Any:
@@ -94,7 +96,7 @@ class Metadata:
 
 
 class Sources:
-    """The chain of sources of one botocore session, asked once. It records which source was asked last and the outcomes of its requests."""
+    """Chain of sources of one botocore session, for one fetch. It records the last source and the outcomes of its requests."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -115,7 +117,7 @@ class Sources:
         return str(self._session.get_config_variable("profile") or "default")
 
     def setting(self, name: str, beside: str = "") -> str | None:
-        """Return a setting of the profile, or of the first of its source profiles that has it, along with the setting ``beside``."""
+        """Return a setting of the profile, or of the first of its source profiles that has both this and the setting ``beside``."""
         profiles, profile, seen = self._session.full_config.get("profiles", {}), self.profile, set[str]()
         while profile and profile not in seen:
             seen.add(profile)
@@ -126,7 +128,7 @@ class Sources:
         return None
 
     def fetch(self) -> Found:
-        """Return the credentials of the first source that has some. A failing source ends the search: a later source would be another
+        """Return the credentials of the first source that has some. A failing source ends the search, since a later source would be another
         identity.
 
         :raises Exception: the source's own error, or ``NoCredentials``.
@@ -146,7 +148,7 @@ class Sources:
         raise NoCredentials
 
     def _limit_clients(self) -> None:
-        """Bound the clients that sources create: one request each, which ends at the deadline."""
+        """Limit the sources' clients to one attempt each, which ends at the deadline."""
         create = self._session.create_client
         limits = Config(
             connect_timeout=CONNECT_TIMEOUT, read_timeout=_SILENCE, retries={"mode": "standard", "total_max_attempts": 1}
@@ -200,7 +202,7 @@ class Sources:
         return self.program
 
     def _limit_processes(self, builder: Any) -> None:
-        """Limit the process of a source profile, too."""
+        """Limit the credential process of a source profile, too."""
         make = builder._create_process_provider
 
         def limited(profile: str) -> Any:
@@ -218,7 +220,7 @@ def _metadata(session: Any) -> Metadata:
 
 
 def _is_there(service: Metadata) -> bool:
-    """Return whether an instance metadata service was reached: no connection means that this machine is none of EC2's."""
+    """Return whether an instance metadata service was reached; without a connection, this machine is not in EC2."""
     absent = {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}
     return service.status is not None or (service.failure is not None and type(service.failure).__name__ not in absent)
 
@@ -228,7 +230,7 @@ def _refuse_to_prompt(_prompt: str) -> str:
 
 
 def _wait_for_nothing(_seconds: float) -> None:
-    """Try again at once; the runtime waits between attempts."""
+    """Return at once, so that a retry follows immediately; the runtime waits between attempts."""
 
 
 class Program:

@@ -1,4 +1,4 @@
-"""Web identity tokens: their issuer's claims, read without verification, to name them in a trust policy."""
+"""Web identity tokens: their claims, read without verification to name them in a trust policy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST = 400
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Issuer, subject and audience of a token; placeholders where the token cannot be read."""
+    """Issuer, subject and audience of a token; placeholders if the token cannot be read."""
 
     issuer: str = "<issuer of the token>"
     subject: str = "<subject of the token>"
@@ -22,12 +22,12 @@ class Claims:
 
     @property
     def provider(self) -> str:
-        """The issuer as IAM names its provider: without the scheme."""
+        """Issuer in IAM's form of a provider: without the scheme."""
         return self.issuer.removeprefix("https://")
 
 
 def claims_of(path: str | None) -> Claims:
-    """Return the claims of the token in a file."""
+    """Return the claims of the token in a file; placeholders if it cannot be read."""
     try:
         with open(path or "", encoding="utf-8") as file:
             body = file.read(_LONGEST_FILE).split(".")[1]

@@ -15,7 +15,7 @@ OWN_ACTIONS = connector = Connector(
         "jackfield_aws.s3.presigning": ("presignGet", "presignPut", "presignPost"),
     },
 )
-"""Actions only: connection types, errors and regions come from the virtual connector."""
+"""Connector with actions only: connection types, errors and regions come from the virtual connector."""
 
 
 def needed(name: str) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Inputs that several actions of ``aws.s3`` have, under S3's own names."""
+"""Shared inputs of actions of ``aws.s3``, under S3's own names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Texts = Annotated[dict[str, str], WithJsonSchema({"type": "object", "additionalP
 
 
 def text(title: str, description: str, *, alias: str, default: Any = None, **more: Any) -> Any:
-    """Define a text under S3's own name."""
+    """Declare a text input under S3's own name."""
     return Field(default, alias=alias, title=title, description=description, blank="absent", **more)
 
 
@@ -40,7 +40,7 @@ class Located(Inputs):
 
 
 class Described(Located):
-    """An object to be written, with the properties that S3 stores with its content."""
+    """Object to write, with the properties that S3 stores with its content."""
 
     content_type: str | None = text("Content Type", "The media type; by default the file's own.", alias="ContentType")
     content_encoding: str | None = text("Content Encoding", "How the content is encoded, such as gzip.", alias="ContentEncoding")

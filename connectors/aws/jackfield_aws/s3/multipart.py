@@ -1,8 +1,8 @@
-"""An object that is made of parts: the parts that a poll finds and sends, its completion, and its removal.
+"""Object made of parts: sending of the missing parts by each poll, completion, and removal.
 
-S3 itself keeps the state, under the upload's ID: the next poll, in whichever process, lists the parts and sends the missing ones. Sending a
-part again replaces it. The object is created by the last request, which has a conclusive answer or leaves evidence. After a lost answer the
-upload is gone and the object is there, so it is never made twice.
+S3 stores the state under the upload's ID: the next poll, in any process, lists the parts and sends the missing ones. A part that is sent
+again is replaced. The last request creates the object, and its answer is conclusive or it leaves evidence. After a lost answer the upload
+is gone and the object exists, so it is never created twice.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from jackfield_aws.s3.parts import Cut, Part, combined_crc32
 from jackfield_aws.virtual.errors import SERVICE_ERRORS
 
 PARALLEL = 3
-"""Parts that are on their way at once. Each takes its size in memory."""
+"""Maximum number of parts sent concurrently. Each uses its size in memory."""
 _PAUSE = 0.1
 """Seconds to the next poll of an unfinished upload."""
 _LONGEST = 20.0
-"""Seconds after which a poll begins no further part, so that progress is seen and a cancelled upload ends."""
+"""Seconds after which a poll begins no further part, so that progress is reported and a cancelled upload ends."""
 _TRIES = 3
 _GONE = "NoSuchUpload"
 _CANNOT = ("MethodNotAllowed", "NotImplemented")
@@ -40,8 +40,9 @@ _NAMED = ("ExpectedBucketOwner", "RequestPayer")
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Upload in progress: its destination, its ID, the sizes of its parts, and whether S3 keeps checksums of its parts. It began at a time
-    of the server's clock (RFC 9110 §5.6.7)."""
+    """Upload in progress: its destination, its ID, the sizes of its parts, and whether S3 stores checksums of its parts. Its start is a
+    time of the server's clock (RFC 9110 §5.6.7).
+    """
 
     bucket: str
     key: str
@@ -62,27 +63,29 @@ class Sender(Protocol):
     """Sender of an upload's parts."""
 
     def prepared(self, part: Part) -> Callable[[], Mapping[str, Any]]:
-        """Prepare a part in the action's thread; return a function that sends it in another one, and returns its entity tag and
-        checksum."""
+        """Prepare a part in the action's thread; return a function for another thread, which sends the part and returns its entity tag and
+        checksum.
+        """
 
     def is_there(self, about: Mapping[str, Any]) -> bool | None:
-        """Judge whether an object, as HeadObject describes it, equals the sent one; None if only its size and time can tell."""
+        """Return whether an object, as HeadObject describes it, equals the sent content; None if only its size and time can decide."""
 
 
 def began(answer: Mapping[str, Any]) -> str:
-    """Return the server's date of an answer."""
+    """Return the server's date in a response."""
     return str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
 
 
 def explained(error: Exception, client: Any) -> JackfieldError | None:
-    """Return the error that an exception of S3's client means; None if that is unknown."""
+    """Return the error for an exception of S3's client; None if it is unknown."""
     return SERVICE_ERRORS(error, client)
 
 
 def advance(s3: Any, upload: Upload, sender: Sender, aws: Any) -> Progress | dict[str, Any]:
-    """Send missing parts, for some seconds at most, and complete the upload. Return its progress, or S3's description of the object.
+    """Send missing parts for some seconds, and complete the upload once all have arrived. Return its progress, or S3's description of the
+    object.
 
-    :raises JobFailed: if S3 refuses it permanently; nothing of it is left then.
+    :raises JobFailed: if S3 refuses permanently; nothing of the upload is left.
     :raises Exception: if the next poll may succeed; arrived parts stay until then.
     """
     try:
@@ -105,7 +108,7 @@ def advance(s3: Any, upload: Upload, sender: Sender, aws: Any) -> Progress | dic
 
 
 def _there(s3: Any, upload: Upload) -> dict[int, dict[str, Any]] | None:
-    """Return S3's parts by number; None for a server that cannot list them, to which each poll sends all of them."""
+    """Return S3's parts by number; None for a server that cannot list them, to which each poll sends all parts."""
     try:
         return dict(_listed(s3, upload))
     except ClientError as error:
@@ -115,7 +118,7 @@ def _there(s3: Any, upload: Upload) -> dict[int, dict[str, Any]] | None:
 
 
 def _listed(s3: Any, upload: Upload) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the parts that S3 has. A page that S3 repeats would end nothing."""
+    """Yield S3's parts. It stops if S3 repeats a page, which would never end."""
     marker = 0
     while True:
         page = s3.list_parts(**upload.place, **({"PartNumberMarker": marker} if marker else {}))
@@ -128,8 +131,9 @@ def _listed(s3: Any, upload: Upload) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _send(sender: Sender, missing: list[Part], there: dict[int, dict[str, Any]], *, whole: bool) -> bool:
-    """Send parts, several concurrently; record in ``there`` the arrived ones. Return whether all did in the time of this poll, or of its
-    call for the ``whole``."""
+    """Send parts, several concurrently, and record arrived ones in ``there``. Return whether all arrived within this poll's time or, with
+    ``whole``, the call's.
+    """
     call, slots = current_call(), Semaphore(PARALLEL)
     until = math.inf if whole else monotonic() + (_LONGEST if call is None else min(_LONGEST, call.deadline.remaining() / 2))
     waiting: list[tuple[Part, Future[Mapping[str, Any]]]] = []
@@ -171,9 +175,9 @@ def _complete(s3: Any, upload: Upload, there: Mapping[int, Mapping[str, Any]]) -
 
 
 def _evidence(s3: Any, upload: Upload, sender: Sender) -> dict[str, Any]:
-    """Return S3's description of the object of a finished upload: an earlier request has completed it, and its answer was lost.
+    """Return S3's description of the object whose upload no longer exists: an earlier request completed it, and its answer was lost.
 
-    :raises JobFailed: if the object is not there, or is another one.
+    :raises JobFailed: if the object does not exist, or is another one.
     """
     gone = "the upload is gone, and so is what it had sent: somebody has aborted it, or a lifecycle rule of the bucket"
     try:
@@ -199,8 +203,8 @@ def _is_newer(about: Mapping[str, Any], upload: Upload) -> bool:
 
 
 def abort(s3: Any, upload: Upload) -> None:
-    """Remove the sent parts of an upload. A part that was on its way meanwhile may have stayed, so S3 is asked until there is none (Amazon
-    S3 API reference, AbortMultipartUpload).
+    """Remove an upload's parts. A part in transit may arrive later, so the removal is repeated until S3 lists none (Amazon S3 API
+    reference, AbortMultipartUpload).
 
     :raises Exception: if S3 does not answer, or refuses.
     """
@@ -216,7 +220,7 @@ def abort(s3: Any, upload: Upload) -> None:
 
 
 def _given_up(s3: Any, upload: Upload, reason: JackfieldError) -> JobFailed:
-    """Abort an upload that cannot succeed, and return the job's end.
+    """Abort an upload that cannot succeed; return the error that ends the job.
 
     :raises Exception: if S3 does not answer: the next poll aborts it.
     """
@@ -232,7 +236,7 @@ def _given_up(s3: Any, upload: Upload, reason: JackfieldError) -> JobFailed:
 
 @contextlib.contextmanager
 def aborting(s3: Any, upload: Upload) -> Iterator[None]:
-    """Abort an upload that its call does not complete."""
+    """Abort an upload if the block raises."""
     is_done = False
     try:
         yield
@@ -248,6 +252,6 @@ def _code(error: ClientError) -> str:
 
 
 def shared(inputs: Any) -> dict[str, str]:
-    """Return the inputs that all requests of an upload have."""
+    """Return the inputs shared by all requests of an upload."""
     found = {name: getattr(inputs, field) for name, field in zip(_NAMED, ("expected_bucket_owner", "request_payer"), strict=True)}
     return {name: value for name, value in found.items() if value is not None}

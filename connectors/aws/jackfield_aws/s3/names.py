@@ -1,4 +1,4 @@
-"""Names, summaries and effects of the actions of ``aws.s3`` that no single operation of S3 is, as lists and searches need them."""
+"""Names, summaries and effects of the actions of ``aws.s3`` that combine operations of S3, for lists and searches."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("PresignPut", "Make a URL with which whoever has it may upload one object for a while.", "read"),
     ("PresignPost", "Make a URL and form fields with which a browser may upload one object for a while.", "read"),
 )
-"""Name as of an operation, summary and effect."""
+"""Rows of name (in the form of an operation), summary and effect."""
 PRESIGNED = frozenset(name for name, _, _ in ROWS if name.startswith("Presign"))
 """Actions that hand out credentials."""
 ALLOWED_WITH: Mapping[str, tuple[str, ...]] = {"PresignGet": ("getObject",), "PresignPut": ("putObject",), "PresignPost": ("putObject",)}
-"""Actions that a caller must be allowed to call, too."""
+"""Actions that a caller must also be allowed to call, by presigning action."""
 _WRITING = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:GetObject")
 PERMISSIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     (SERVICE, "UploadFile"): _WRITING,
@@ -36,9 +36,9 @@ KEYWORDS: Mapping[tuple[str, str], str] = {
     (SERVICE, "PresignPut"): "presigned upload link signed url",
     (SERVICE, "PresignPost"): "presigned upload form browser policy",
 }
-"""Words by which people look for them."""
+"""Search words of these operations."""
 
 
 def own_rows(service: str) -> tuple[tuple[str, str, str], ...]:
-    """Return the rows of a service's actions that are no operations of its model."""
+    """Return the rows of a service's combined actions."""
     return ROWS if service == SERVICE else ()

@@ -1,5 +1,6 @@
-"""Arithmetic of parts: the sizes of an object's parts, the whole's checksum from the parts' checksums, and whether a server's answer
-agrees."""
+"""Arithmetic of parts: the sizes of an object's parts, the object's checksum from the parts' checksums, and comparison with a server's
+description.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +16,19 @@ from jackfield.kernel.dataclass import dataclass
 
 MEBI = 1024 * 1024
 LEAST, MOST = 5 * MEBI, 5 * 1024 * MEBI
-"""Bounds in bytes of a part; the last one may be smaller (Amazon S3 user guide, multipart upload limits)."""
+"""Minimum and maximum bytes of a part; the last part may be smaller (Amazon S3 user guide, multipart upload limits)."""
 COUNT = 10_000
-"""Limit of parts, ibidem."""
+"""Maximum number of parts (same source)."""
 USUAL = 8 * MEBI
-"""Bytes of an uploaded part, unless there would be too many."""
+"""Default bytes of an uploaded part; a very large file has larger parts."""
 COPIED = 128 * MEBI
-"""Bytes of a copied part, which passes no network of ours."""
+"""Bytes of a copied part, which does not pass through this machine."""
 _MD5 = re.compile(r'"?([0-9a-f]{32})(?:-([0-9]+))?"?\Z')
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part: its number from 1, and its place in the object."""
+    """Part of an object: its number from 1, and its place in the object."""
 
     number: int
     start: int
@@ -35,20 +36,20 @@ class Part:
 
     @property
     def range(self) -> str:
-        """The part as a range of bytes (RFC 9110 §14.1.2)."""
+        """Range of the part's bytes (RFC 9110 §14.1.2)."""
         return f"bytes={self.start}-{self.start + self.size - 1}"
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """An object of ``size`` bytes in parts of ``width``. All parts but the last have the same size, which R2 demands."""
+    """Division of ``size`` bytes into parts of ``width``. All parts but the last have the same size, which R2 requires."""
 
     size: int
     width: int
 
     @classmethod
     def of(cls, size: int, width: int) -> Cut:
-        """Cut an object: into parts of ``width`` bytes, or larger ones where there would be too many."""
+        """Divide an object into parts of ``width`` bytes, or of more bytes if there were too many parts."""
         least = -(-size // COUNT)
         return cls(size, max(width, -(-least // MEBI) * MEBI))
 
@@ -62,33 +63,33 @@ class Cut:
 
     @property
     def parts(self) -> Sequence[Part]:
-        """All parts; an empty object has one, which is empty."""
+        """All parts; an empty object has one empty part."""
         return [self.part(number) for number in range(1, len(self) + 1)]
 
 
 def crc32_text(value: int) -> str:
-    """Return a CRC-32 as S3 writes it."""
+    """Return a CRC-32 in S3's form."""
     return b64encode(value.to_bytes(4, "big")).decode("ascii")
 
 
 def crc32_of(content: bytes | bytearray | memoryview) -> str:
-    """Return the CRC-32 of content as S3 writes it."""
+    """Return the CRC-32 of content in S3's form."""
     return crc32_text(zlib.crc32(content))
 
 
 def md5_text(content: bytes | bytearray | memoryview) -> str:
-    """Return the MD5 of content as ``Content-MD5`` has it (RFC 1864)."""
+    """Return the MD5 of content in the form of ``Content-MD5`` (RFC 1864)."""
     return b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode("ascii")
 
 
 def combined_crc32(parts: Iterable[str]) -> str:
-    """Return the checksum of checksums of an object whose parts have these CRC-32 (S3 user guide, composite checksums)."""
+    """Return the composite checksum of an object from its parts' CRC-32 (S3 user guide, composite checksums)."""
     raw = [b64decode(part) for part in parts]
     return f"{crc32_text(zlib.crc32(b''.join(raw)))}-{len(raw)}"
 
 
 def combined_etag(parts: Iterable[str]) -> str | None:
-    """Return the entity tag of an object whose parts have these; None if they are no MD5, as with SSE-KMS."""
+    """Return an object's entity tag from its parts' tags; None if these are no MD5, as with SSE-KMS."""
     found = [_MD5.match(part) for part in parts]
     if not all(one is not None and one[2] is None for one in found):
         return None
@@ -97,7 +98,7 @@ def combined_etag(parts: Iterable[str]) -> str | None:
 
 
 class Digest:
-    """Checksums of an object that is read from beginning to end: of the whole, and of its parts of ``width`` bytes."""
+    """Checksums of an object that is read once: of the whole, and of its parts of ``width`` bytes."""
 
     def __init__(self, width: int | None, *, md5: bool) -> None:
         self._width = width or math.inf
@@ -109,7 +110,7 @@ class Digest:
         self._etags: list[str] = []
 
     def update(self, piece: bytes | memoryview) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
         view = memoryview(piece)
         self._whole = zlib.crc32(view, self._whole)
         if self._md5_whole is not None:
@@ -132,9 +133,9 @@ class Digest:
             self._md5_part = hashlib.md5(usedforsecurity=False)
 
     def check(self, about: Mapping[str, Any]) -> bool | None:
-        """Compare with S3's description of the object (HeadObject). Return None if it has nothing to compare.
+        """Return whether the content matches S3's description of the object (HeadObject); None if the description allows no comparison.
 
-        An entity tag that differs proves nothing: it need not be an MD5, and parts may have different sizes.
+        A different entity tag proves nothing: it need not be an MD5, and parts may have different sizes.
         """
         if self._left < self._width or not self._crcs:
             self._next()

@@ -1,4 +1,4 @@
-"""Requests that are signed here and sent by their receivers. Each is a credential: its holder can act for a while.
+"""Presigned requests, which their receivers send. Each is a credential: its holder can act for a while.
 
 Nothing is sent. Botocore signs, with Signature Version 4. A URL ends with the session that has signed it, if that is earlier.
 """
@@ -22,7 +22,9 @@ from jackfield_aws.s3.fields import Described, Located, Texts, text
 from jackfield_aws.s3.names import ALLOWED_WITH
 
 _USUAL, _LONGEST = 900, 604_800
-"""Seconds: a quarter of an hour, and the seven days that Signature Version 4 allows (Amazon S3 API reference, authenticating requests)."""
+"""Default validity in seconds, and the maximum of seven days that Signature Version 4 allows (Amazon S3 API reference, authenticating
+requests).
+"""
 _SIGNED = Config(signature_version="s3v4")
 _LISTS = {"type": "array", "maxItems": 100, "items": {"type": ["object", "array"]}}
 _FILE_NAME = "${filename}"
@@ -73,8 +75,9 @@ class Post(Located):
     expires_in: int = _lifetime()
 
     def rules(self) -> Iterable[Detail]:
-        """Yield a Detail for each condition that no policy has (Amazon S3 API reference, POST policy). Yield one, too, for a key that would
-        let the form name any object of the bucket."""
+        """Yield the faults of conditions that no policy supports (Amazon S3 API reference, POST policy), and of a key that would let the
+        form name any object of the bucket.
+        """
         before, name, after = self.key.partition(_FILE_NAME)
         if name and (after or not before):
             about = f"may have {_FILE_NAME} only once, at its end, after a prefix such as inbox/: else the form could choose any key"
@@ -188,13 +191,13 @@ def _text(value: object) -> str:
 
 
 def _signed_names(url: str) -> frozenset[str]:
-    """Return the header fields that a URL's signature covers, but for the host."""
+    """Return the header fields covered by a URL's signature, except the host."""
     found = parse_qs(urlsplit(url).query).get("X-Amz-SignedHeaders", [""])[0]
     return frozenset(found.split(";")) - {"host"}
 
 
 def _end(asked: int, aws: AwsClients) -> str:
-    """Return when a request that is signed for some seconds ends: at the latest with the credentials that sign it."""
+    """Return the end of a signed request's validity: after ``asked`` seconds, or earlier with the credentials that sign it."""
     end, session, call = time.time() + asked, aws.ends_at, current_call()
     if session is not None and session < end:
         end = session
@@ -218,7 +221,7 @@ def _is_condition(one: Any) -> bool:
 
 
 def _names(one: Any) -> set[str]:
-    """Return the fields that a condition is about."""
+    """Return the fields in a condition."""
     if isinstance(one, dict):
         return {str(name).casefold() for name in one}
     return {one[1].removeprefix("$").casefold()} if one[0] != "content-length-range" else set()

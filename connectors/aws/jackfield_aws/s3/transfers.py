@@ -1,4 +1,4 @@
-"""Files of any size: up from a stored file, down into one, and from bucket to bucket."""
+"""Transfer of files of any size: up from a stored file, down into one, and from bucket to bucket."""
 
 from __future__ import annotations
 
@@ -40,14 +40,15 @@ from jackfield_aws.virtual.calls import Body
 
 _OCTETS = "application/octet-stream"
 RANGE = 4 * MEBI
-"""Bytes of a range that is downloaded: three are in memory at once."""
+"""Bytes of a downloaded range, three of which are in memory at once."""
 _PIECE = 64 * 1024
-"""Bytes that are read at once. The C library serves so few from memory that it has. Whole ranges, of threads that come and go, let its
-heaps grow with the object's size (measured: 15 MB in 256 MB)."""
+"""Bytes of one read, few enough that the C library serves them from memory it already has. Whole ranges, read by short-lived threads, let
+its heaps grow with the object's size (measured: 15 MB in 256 MB).
+"""
 _PAUSES = (0.1, 0.5, 2.0, 5.0)
-"""Seconds before each repeat of a range."""
+"""Seconds before each retry of a range."""
 _PLAIN = (None, "AES256")
-"""Encryption with which an entity tag is an MD5 (Amazon S3 API reference, Object)."""
+"""Encryptions for which an entity tag is an MD5 (Amazon S3 API reference, Object)."""
 
 
 class Written(Output):
@@ -76,11 +77,11 @@ class Begun(Output):
 
     @property
     def upload(self) -> Upload:
-        """The upload itself."""
+        """Upload of ``multipart``."""
         return Upload(self.bucket, self.key, self.upload_id, Cut(self.size, self.width), self.checksums, self.began, self.further)
 
     def written(self, about: Mapping[str, Any]) -> Written:
-        """Return the output that S3's description of the object is."""
+        """Convert S3's description of the object to an output."""
         return Written(
             bucket=self.bucket, key=self.key, e_tag=about.get("ETag"), version_id=about.get("VersionId"),
             checksum=about.get("ChecksumCRC32"), size=self.size, parts=len(self.upload.cut),
@@ -91,7 +92,7 @@ class FileBegun(Begun):
     """The upload of a stored file."""
 
     body: dict[str, str]
-    """Reference to the file, which is kept as long as a job's handle has it."""
+    """Reference to the file, which is stored as long as a job's handle refers to it."""
 
 
 class CopyBegun(Begun):
@@ -102,7 +103,7 @@ class CopyBegun(Begun):
 
 
 class FileSender:
-    """Sends the parts of a file, which is read from its beginning on: memory holds as many parts as are on their way."""
+    """Sender of a file's parts. The file is read in sequence: memory holds only the parts in transit."""
 
     def __init__(self, s3: Any, upload: Upload, file: StreamedFile, stream: BinaryIO) -> None:
         self._s3, self._upload, self._file, self._stream = s3, upload, file, stream
@@ -129,7 +130,7 @@ class FileSender:
         return {"ETag": answer["ETag"], **({} if "ContentMD5" in proof else proof)}
 
     def is_there(self, about: Mapping[str, Any]) -> bool | None:
-        """Compare an object with the file, which is read whole for it."""
+        """Compare an object with the file, which is read completely."""
         digest = Digest(self._upload.cut.width, md5=about.get("ServerSideEncryption") in _PLAIN)
         for piece in self._file:
             digest.update(piece)
@@ -137,7 +138,7 @@ class FileSender:
 
 
 class RangeSender:
-    """Lets S3 copy the parts of an object."""
+    """Sender that lets S3 copy an object's parts."""
 
     def __init__(self, s3: Any, upload: Upload, source: str, e_tag: str) -> None:
         self._s3, self._upload = s3, upload
@@ -153,7 +154,7 @@ class RangeSender:
         return {name: found[name] for name in ("ETag", "ChecksumCRC32") if found.get(name)}
 
     def is_there(self, _about: Mapping[str, Any]) -> None:
-        """Return None: the content has never been here."""
+        """Return None: the content never passed through this machine."""
 
 
 class UploadedFile(Described):
@@ -177,7 +178,7 @@ class UploadFile:
     cancels_late = True
 
     def start(self, given: UploadedFile, aws: AwsClients) -> FileBegun | Written:
-        """Begin the upload; without file storage, do all of it."""
+        """Begin the upload; without file storage, complete it in this call."""
         call, file = current_call(), given.body
         if file.id is None and call is not None and call.files is not None:
             about = call.files.store(file, file.content_type, file.name)
@@ -235,7 +236,7 @@ class CopyFile:
     cancels_late = True
 
     def start(self, given: CopiedFile, aws: AwsClients) -> CopyBegun:
-        """Find the source, and begin the copy."""
+        """Read the source's properties, and begin the copy."""
         s3, source = _client(aws), _source(given.copy_source)
         about = s3.head_object(**source, **multipart.shared(given))
         names = ("ContentType", "ContentEncoding", "ContentDisposition", "ContentLanguage", "CacheControl", "Metadata")
@@ -321,7 +322,7 @@ def _ranges(s3: Any, place: Mapping[str, Any], about: Mapping[str, Any], aws: Aw
 
 
 def _taken(room: mmap, coming: Future[int], digest: Digest) -> Iterator[bytes]:
-    """Yield a range that has come, piece by piece."""
+    """Yield a fetched range piece by piece."""
     size = coming.result()
     for start in range(0, size, _PIECE):
         piece = room[start : min(start + _PIECE, size)]
@@ -330,7 +331,7 @@ def _taken(room: mmap, coming: Future[int], digest: Digest) -> Iterator[bytes]:
 
 
 def _width(s3: Any, place: Mapping[str, Any], about: Mapping[str, Any]) -> int | None:
-    """Return the size of an object's parts; None if it has none."""
+    """Return the size of an object's parts; None if it has no parts."""
     if "-" not in str(about.get("ETag", "")):
         return None
     named = {name: value for name, value in place.items() if name != "IfMatch"}
@@ -341,8 +342,9 @@ def _width(s3: Any, place: Mapping[str, Any], about: Mapping[str, Any]) -> int |
 
 
 def _range(s3: Any, place: Mapping[str, Any], part: Part, aws: AwsClients, call: Call | None, room: mmap) -> int:
-    """Fetch one range into memory, and return its size. It is requested again as long as there is time, since only this function can repeat
-    it alone."""
+    """Fetch one range into memory and return its size. Failures are retried here while time remains, since the call cannot repeat one
+    range.
+    """
     pauses = iter(_PAUSES)
     while True:
         try:
@@ -384,7 +386,7 @@ def _begun(s3: Any, given: Described, cut: Cut, aws: AwsClients, usual: Mapping[
 
 
 def _source(given: str) -> dict[str, str]:
-    """Return bucket, key and version of a source.
+    """Return bucket, key and version in a source.
 
     :raises InvalidInput: if it names no key.
     """

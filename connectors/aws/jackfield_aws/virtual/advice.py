@@ -1,5 +1,6 @@
-"""Advice after a refusal: values outside of the closed lists in the service's model. They are sent anyway, because AWS adds values
-often."""
+"""Advice after a refusal: it names inputs outside the model's closed lists. Such values are sent nevertheless, because AWS often adds
+values.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +11,12 @@ from typing import Any
 from jackfield.kernel.errors import did_you_mean
 
 _MOST = 3
-"""Values that one hint names."""
+"""Maximum values in one hint."""
 _LONGEST = 60
 
 
 def advice(shape: Any, parameters: Mapping[str, Any]) -> str:
-    """Return a sentence for each value that is not in the list of its member; empty if all are, or no member has a list."""
+    """Return a sentence for each value outside its member's list, at most three; empty if there is none."""
     found = islice(_unknown(shape, parameters, ""), _MOST) if shape is not None else ()
     return " ".join(
         f"'{value[:_LONGEST]}' at {path} is none of the {len(known)} values that this version knows{did_you_mean(value, known) or '.'}"

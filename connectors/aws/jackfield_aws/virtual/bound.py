@@ -1,4 +1,4 @@
-"""Connectors whose actions are operations of one service model: virtual ones, and frozen ones (``"model"`` in their manifest)."""
+"""Connectors whose actions are operations of one service model: virtual and frozen connectors (``"model"`` in the manifest)."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from jackfield_aws.virtual.trail import evidence_of
 Json = Mapping[str, Any]
 
 CONNECTION_TYPES = (AwsAssumeRole, ApiKeySecret, AwsDefault, AwsRolesAnywhere)
-"""Connection types that all services share."""
+"""Connection types shared by all services."""
 _ACTIONS = Recent(500)
-"""Actions of virtual connectors that were called last."""
+"""Cache of the actions of virtual connectors called last."""
 _AGAIN = "Make it again with 'jackfield generate aws'."
 
 
 class _Sources(dict[str, OptionSource]):
-    """Option sources of a service: its regions, and by the name of an input the resources that a list operation has."""
+    """Option sources of a service: its regions and, by an input's name, the resources from a list operation."""
 
     def __init__(self, service: str, own: Mapping[str, OptionSource]) -> None:
         super().__init__(own)
@@ -62,7 +62,7 @@ class _Sources(dict[str, OptionSource]):
 
 
 class ServiceConnector(DescribedConnector):
-    """Connector of a service, with its regions and resources as choices."""
+    """Connector of a service, with its regions and resources as option sources."""
 
     def __init__(self, service: str, manifest: Json, make: Callable[[str], Action], *, kept: bool) -> None:
         super().__init__(manifest, CONNECTION_TYPES, make, kept=kept, explain=SERVICE_ERRORS)
@@ -76,7 +76,7 @@ class ServiceConnector(DescribedConnector):
         self._model = service
 
     def statements_of(self, action: str, inputs: Mapping[str, Any] | None) -> Sequence[Statement]:
-        """Return the IAM statements that a call of an action needs, by its inputs; None for calls with any inputs."""
+        """Return the IAM statements for a call of an action with ``inputs``; None stands for any inputs."""
         found = self.actions[action]
         own = found.permissions.get("aws:iam", ())
         name = _operations(self._model)[action]
@@ -87,13 +87,13 @@ class ServiceConnector(DescribedConnector):
 
 @lru_cache(maxsize=16)
 def _operations(service: str) -> Mapping[str, str]:
-    """Return the names of a service's operations by their actions."""
+    """Return a service's operations by action key."""
     names = (*models.operations(service), *(name for name, _, _ in own_rows(service)))
     return {action_key(name): name for name in reversed(names)}
 
 
 class VirtualConnector(ServiceConnector):
-    """Connector of a service as the installed botocore has it."""
+    """Connector of a service in the installed botocore."""
 
     def __init__(self, manifest: Manifest) -> None:
         service = manifest.key.removeprefix(PREFIX)
@@ -107,17 +107,17 @@ class VirtualConnector(ServiceConnector):
         super().__init__(service, manifest.raw, make, kept=False)
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions of the whole service: naming each would exceed a session policy."""
+        """Return the permissions of the whole service, since a list of all would exceed a session policy."""
         return {"aws:iam": (f"{prefix_of(models.service_model(self._service))}:*",)}
 
 
 def bound(manifest: Json, _row: Callable[[str], Json] | None = None) -> Connector:
-    """Return the connector that a frozen manifest describes: the entry point of the group ``jackfield.bindings``.
+    """Return the connector of a frozen manifest: the entry point of the group ``jackfield.bindings``.
 
-    The function that finds an action's whole JSON is not needed: schemas come from the service model.
+    ``_row``, which returns an action's JSON, is not needed: schemas come from the service model.
 
-    :raises DeclarationError: if the manifest is less cautious about an operation than this package: rules, retries and records depend on
-        it.
+    :raises DeclarationError: if the manifest is less cautious about an operation than this package: rules, retries and records
+        depend on it.
     """
     service, rows = str(manifest.get("model")), {row["key"]: row for row in manifest["actions"]}
     _check_caution(service, rows)
@@ -173,5 +173,5 @@ def _action(service: str, row: Json) -> Action:
 
 
 def _conditional(condition: Condition, given: VirtualInputs) -> Effect:
-    """Return the effect of a call of an operation that is idempotent unless its inputs say otherwise."""
+    """Return the effect of a call: ``write`` if the condition holds for its inputs, else ``idempotent``."""
     return "write" if condition(given.parameters) else "idempotent"

@@ -1,8 +1,8 @@
-"""IAM statements for one call, by its inputs: a version, tags, an ACL, a role to pass, a KMS key, and the ARNs in them.
+"""IAM statements for one call, by its inputs: a version, tags, an ACL, a role to pass, a KMS key, and ARNs of resources.
 
 ``call_statements.tsv`` has them for everyday services, each with AWS's page; its head explains the columns. Two rules apply to all
-services: a role's ARN under a name with "role" in it has to be passed (``iam:PassRole``), and an action without a matching row is allowed
-for every resource.
+services: a role's ARN under a name with "role" in it must be passed (``iam:PassRole``), and an action without a matching row is allowed for
+every resource.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _PARTITION = "aws"
 _NOTHING: tuple[Any, ...] = (None, "", [], {}, False)
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+")
 _PASSES_NONE = frozenset(("sts", "iam"))
-"""Services whose inputs name roles that are used or edited, not passed."""
+"""Services whose inputs name roles to use or edit, not to pass."""
 _PLACE = re.compile(r"\{([^{}|]*)(?:\|([a-z]+))?\}")
 _OPTIONAL = re.compile(r"<([^<>]*)>")
 _UNNAMED = "\0unnamed"
-"""Value of a place that the inputs do not name: any."""
+"""Placeholder for a part of an ARN that the inputs do not give; it matches any value."""
 _MOST = 50
-"""Maximum number of resources that a statement names; more of them become all."""
+"""Maximum number of resources in a statement; for more, the statement covers all."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """One line of the table."""
+    """Row of the table."""
 
     operations: frozenset[str]
     condition: str
@@ -43,11 +43,11 @@ class CallRow:
     page: str
 
     def holds(self, inputs: Mapping[str, Any]) -> bool:
-        """Return whether the condition holds for the inputs of a call."""
+        """Return whether the condition holds for a call's inputs."""
         return self.condition == _ALWAYS or all(_holds(part, inputs) for part in self.condition.split("&"))
 
     def of(self, own: Iterable[str]) -> list[str]:
-        """Return the row's actions for an operation that has these of its own left."""
+        """Return the row's actions for an operation whose own actions ``own`` have no row yet."""
         if self.actions == (_OWN,):
             return list(own)
         left = set(own)
@@ -65,7 +65,7 @@ def _holds(condition: str, inputs: Mapping[str, Any]) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def rows() -> Mapping[str, Sequence[CallRow]]:
-    """Return the table by service."""
+    """Return the table's rows by service."""
     found: dict[str, list[CallRow]] = {}
     for line in _TABLE.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -79,9 +79,9 @@ def statements_of(
     service: str, name: str, own: Iterable[str], inputs: Mapping[str, Any], region: str | None = None, *, reads: bool = False,
     members: Collection[str] = (),
 ) -> list[tuple[str, tuple[str, ...]]]:  # fmt: skip
-    """Return pairs of an IAM action and its resources for a call; ``own`` are the actions that the operation needs with any inputs.
+    """Return pairs of an IAM action and its resources for a call; ``own`` are the operation's actions with any inputs.
 
-    ``reads``: the operation changes nothing, so it passes no role. A row whose inputs are ``members`` of the operation, and all missing,
+    ``reads``: the operation changes nothing, so it passes no role. A row whose inputs are ``members`` of the operation, but all missing,
     covers all resources of its type.
     """
     rest, found = dict.fromkeys(own), list[tuple[str, tuple[str, ...]]]()
@@ -104,15 +104,16 @@ def statements_of(
 
 
 def statements_of_any(service: str, name: str, own: Iterable[str], members: Collection[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """Return pairs of an IAM action and its resources for calls of an operation with any inputs, whose names are ``members``: all resources
-    of the action's type."""
+    """Return pairs of an IAM action and its resources for calls with any inputs, whose names are ``members``: all resources of the action's
+    type.
+    """
     known = dict.fromkeys(own)
     found = [pair for pair in statements_of(service, name, known, {}, reads=True, members=members) if pair[0] in known]
     return found + [(action, (_ANY,)) for action in known if action not in {one for one, _ in found}]
 
 
 def _values(inputs: Any, path: str) -> Iterator[Any]:
-    """Yield the values of the inputs at a path: ``Delete.Objects[].Key``."""
+    """Yield the values in the inputs at a path: ``Delete.Objects[].Key``."""
     head, _, tail = path.partition(".")
     is_list = head.endswith("[]")
     if not isinstance(inputs, Mapping) or inputs.get(head.removesuffix("[]")) is None:
@@ -126,7 +127,7 @@ def _values(inputs: Any, path: str) -> Iterator[Any]:
 
 
 def _resources(templates: Iterable[str], inputs: Mapping[str, Any], partition: str, members: Collection[str]) -> list[str]:
-    """Return the ARNs that templates become with the inputs; all if one cannot be made."""
+    """Return the templates filled in with the inputs as ARNs; ``*`` if one cannot be filled in."""
     found: dict[str, None] = {}
     for template in templates:
         found.update(dict.fromkeys(_filled(template, inputs, partition, members)))
@@ -147,8 +148,9 @@ def _filled(template: str, inputs: Mapping[str, Any], partition: str, members: C
 
 
 def _anywhere(template: str) -> str:
-    """Return the ARN of all resources of a template's type, in any partition. A template without a region and an account also covers access
-    points, which have both."""
+    """Return the ARN pattern of all resources of a template's type, in any partition. A template without region and account also covers
+    access points, which have both.
+    """
     text = _PLACE.sub(_ANY, _OPTIONAL.sub("", template.replace("{}", _ANY, 1)))
     arn, partition, service, region, account, rest = text.split(":", 5)
     return ":".join((arn, partition, service, region or _ANY, account or _ANY, rest))
@@ -159,7 +161,7 @@ def _each(text: str, inputs: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _combined(text: str, places: Sequence[re.Match[str]], values: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield the text for each value of its last place; earlier places have one value. An ARN replaces the whole text."""
+    """Yield the text once for each value of its last place; earlier places have one value. An ARN as a value replaces the whole text."""
     for last in values[-1]:
         given = [*(one[0] for one in values[:-1]), last]
         if any(value.startswith("arn:") for value in given) or (last == _ANY and text == places[0][0]):
@@ -180,7 +182,7 @@ def _shown(value: Any, form: str | None) -> Iterator[str]:
 
 
 def _key(value: str) -> str:
-    """Return the ARN of a KMS key. An alias names none: policies apply to the key behind it."""
+    """Return the ARN of a KMS key; ``*`` for an alias, since policies apply to the key behind it."""
     return value if value.startswith("arn:") and ":key/" in value else _ANY
 
 
@@ -194,7 +196,7 @@ _FORMS: Mapping[str | None, Callable[[str], str]] = {
 
 
 def _literal(value: str) -> str:
-    """Return a value as IAM reads it literally: its wildcards and variables are escaped."""
+    """Escape a value's wildcards and variables, so that IAM reads it literally."""
     return re.sub(r"[*?$]", lambda found: "${" + found[0] + "}", value)
 
 

@@ -1,4 +1,4 @@
-"""The one function that all virtual actions share: a checked input in, botocore's answer as JSON out."""
+"""Function shared by all virtual actions: checked input in, botocore's response as JSON out."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ REGION = "awsRegion"
 _TOKENS = uuid.UUID("6f0e3a8c-6a0d-4d6b-9d9e-0f4b3c1c2a11")
 """Namespace of the idempotency tokens."""
 INLINE_BODY = 1024 * 1024
-"""Bytes of a body that the output holds as base64; a larger one becomes a stored file."""
+"""Maximum bytes of a body in the output as base64; a larger one becomes a stored file."""
 MAX_BODY = 64 * 1024 * 1024
-"""Bytes of a body that the output holds as base64 where files cannot be stored."""
+"""Maximum bytes of a body in the output as base64 without file storage."""
 _CHUNK = 1024 * 1024
 _OCTETS = "application/octet-stream"
 _DRY_RUN, _WOULD_SUCCEED = ("DryRun", "dryRun"), frozenset({"DryRunOperation", "DryRun"})
@@ -38,14 +38,14 @@ _REFUSALS = (400, 500)
 
 
 class Body(OutputFile):
-    """Body of a response that becomes a stored file, or base64 where there is no file storage."""
+    """Body of a response, which becomes a stored file or, without file storage, base64."""
 
     __slots__ = ()
 
     def without_storage(self) -> Mapping[str, Any]:
         """Return the body as base64.
 
-        :raises Rejected: if it is larger than an answer may be.
+        :raises Rejected: if it is larger than an output may be.
         """
         pieces, size = [], 0
         for piece in self.chunks():
@@ -61,7 +61,7 @@ class Body(OutputFile):
 
 
 class JsonOutput(Output):
-    """Output that is JSON already, but for a body that is yet to be stored. pydantic's own constructor would take 20 µs for nothing."""
+    """Output that is already JSON, except for a body still to be stored. pydantic's own constructor would need 20 µs without benefit."""
 
     __slots__ = ("_answer", "_member")
     if TYPE_CHECKING:  # pydantic must not take them for its own
@@ -83,7 +83,7 @@ class JsonOutput(Output):
 
 @dataclass(frozen=True, slots=True)
 class CalledOperation:
-    """Properties of an operation that a call needs; made once from its model."""
+    """Properties of an operation for its calls; made once from its model."""
 
     service: str
     name: str
@@ -95,21 +95,21 @@ class CalledOperation:
     """Output member that is a body of any length."""
     events: EventStream | None
     has_bytes: bool
-    """True if the answer may hold bytes that do not pass the parser's hooks."""
+    """True if the response may hold bytes that bypass the parser's hooks."""
     sends_body: bool = False
     """True if the request may have a body of any length."""
     excluded: tuple[str, frozenset[str]] | None = None
     """Page token, and the inputs that it replaces, which are left out with it."""
     wait: tuple[str, int] | None = None
-    """Input that is a wait of AWS's own, and its minimum."""
+    """Input with the seconds that AWS waits before it answers, and its minimum."""
     may_fail_in_part: bool = False
     entry_errors: tuple[EntryErrors, ...] = ()
-    """Output lists whose entries may fail each for itself."""
+    """Output lists whose entries may fail individually."""
     json: tuple[str, ...] = ()
-    """Output members that are JSON as text or bytes."""
+    """Output members that hold JSON as text or bytes."""
 
     def __call__(self, given: VirtualInputs, aws: AwsClients) -> JsonOutput | Started:
-        """Call the operation once. Return the handle of a job if there is a state to wait for that has not been reached.
+        """Call the operation once. Return a job's handle if ``waitUntil`` names a state that has not been reached.
 
         :raises InvalidInput: if botocore cannot write the inputs; nothing was sent.
         :raises JobFailed: if that state can no longer be reached.
@@ -139,8 +139,9 @@ class CalledOperation:
         return JsonOutput(cleaned(answer) if self.has_bytes else answer)
 
     def _sent(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the parameters with the operation's tokens, without the inputs replaced by a page token, and with a wait that ends in
-        time."""
+        """Return the parameters with the operation's tokens, without the inputs replaced by a page token, and with AWS's wait cut to the
+        deadline.
+        """
         if self.tokens:
             made = {name: token for name, token in self._tokens().items() if name not in parameters}
             parameters = {**parameters, **made}  # at the end, where botocore puts its own
@@ -168,7 +169,7 @@ class CalledOperation:
         return answer
 
     def _tokens(self) -> dict[str, str]:
-        """Return the idempotency tokens: the same on each attempt and for each repeat of an idempotency key."""
+        """Return the idempotency tokens, equal on each attempt and for each repeat of an idempotency key."""
         call = current_call()
         if call is None:
             return {}
@@ -176,9 +177,9 @@ class CalledOperation:
 
 
 def _would_have_succeeded(error: Any, parameters: Mapping[str, Any]) -> bool:
-    """Return whether an error says that a request with ``DryRun`` would have succeeded, and report that to the caller.
+    """Return whether an error means that a request with ``DryRun`` would have succeeded; if so, tell the caller by a warning.
 
-    EC2, KMS and others answer with an error then (EC2 API reference, RunInstances, DryRun).
+    EC2, KMS and others answer a dry run with such an error (EC2 API reference, RunInstances, DryRun).
     """
     code, status = str(error.response.get("Error", {}).get("Code")), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     is_asked = any(parameters.get(name) is True for name in _DRY_RUN)
@@ -209,7 +210,7 @@ def _unwritable(operation: str, error: Exception) -> Exception:
 
 @contextlib.contextmanager
 def _open_body(parameters: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Open the file that is the request's body, anew for each attempt."""
+    """Open the file for the request's body, anew for each attempt."""
     name = next((name for name, value in parameters.items() if isinstance(value, StreamedFile)), None)
     if name is None:
         yield parameters
@@ -219,7 +220,7 @@ def _open_body(parameters: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _received(body: Any, answer: Mapping[str, Any]) -> Mapping[str, Any] | Body:
-    """Return a small body as base64, and a larger one as a file that is still to be read."""
+    """Return a small body as base64, and a larger one as a file still to be read."""
     first = b"".join(_pieces(body, INLINE_BODY + 1))
     kind, name = (found if isinstance(found := answer.get(member), str) else None for member in ("ContentType", "ContentDisposition"))
     if len(first) <= INLINE_BODY:

@@ -1,4 +1,4 @@
-"""Choices of an input that names a resource: a list operation of the same service has them, found by its name."""
+"""Choices of an input that names a resource, from a list operation of the same service, which is found by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jackfield_aws.virtual import models
 from jackfield_aws.virtual.pages import SIZES, pages_of
 
 _SUFFIXES = ("Identifiers", "Identifier", "Names", "Name", "Arns", "Arn", "Urls", "Url", "Ids", "Id", "")
-"""Ends of names of inputs after the name of the resource; none as in S3's ``Bucket``."""
+"""Suffixes of input names after the resource's name; S3's ``Bucket`` has none."""
 _VERBS = ("List", "Describe")
 _REVIEWED: Mapping[tuple[str, str], tuple[str, Mapping[str, Any]]] = {
     ("ec2", "imageid"): ("DescribeImages", {"Owners": ["self"]}),  # those of all owners are tens of thousands
@@ -23,14 +23,14 @@ _REVIEWED: Mapping[tuple[str, str], tuple[str, Mapping[str, Any]]] = {
     ("ec2", "keyname"): ("DescribeKeyPairs", {}),
 }
 _NAMES = ("name", "groupname", "title", "displayname", "description")
-"""Members that are more meaningful to people than an ID, the best first."""
+"""Members more meaningful to people than an ID, the best first."""
 _PAGES, _SIZE = 5, 50
 _CACHED = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Source of an input's choices: the list in an operation's answer, and the member of its items; None for a list of strings."""
+    """Source of an input's choices: the list in an operation's response, and the member of its items; None for a list of strings."""
 
     service: str
     operation: str
@@ -40,7 +40,7 @@ class Choices:
     label: str | None
 
     def listed(self, aws: AwsClients, region: str | None) -> list[Option]:
-        """Query the provider, for some pages."""
+        """Read the choices from the provider, for some pages."""
         client = aws.client(self.service, region, validates=False, as_json=True)
         paging = pages_of(self.service, models.service_model(self.service).operation_model(self.operation))
         method, found, inputs = getattr(client, xform_name(self.operation)), list[Option](), dict(self.parameters)
@@ -65,7 +65,7 @@ class Choices:
 
 @lru_cache(maxsize=_CACHED)
 def choices_of(service: str, member: str) -> Choices | None:
-    """Return where the choices of an input called ``member`` are; None if no operation of the service lists them without inputs."""
+    """Return the source of choices for an input called ``member``; None if no operation of the service lists them without inputs."""
     stem, suffix = _parted(member)
     for name, parameters in _operations(service, member, stem):
         operation = models.service_model(service).operation_model(name)
@@ -79,7 +79,7 @@ def choices_of(service: str, member: str) -> Choices | None:
 
 
 def _parted(member: str) -> tuple[str, str]:
-    """Return an input's resource, and the property that it names: ``Instance`` and ``id`` of ``InstanceIds``."""
+    """Split an input's name into resource and property: ``Instance`` and ``id`` for ``InstanceIds``."""
     lower = member.lower()
     suffix = next(one for one in _SUFFIXES if lower.endswith(one.lower()) and len(one) < len(member))
     stem = member[: len(member) - len(suffix)]
@@ -102,7 +102,7 @@ def _plural(noun: str) -> str:
 
 
 def _place(output: Any, stem: str, suffix: str) -> tuple[tuple[str, ...], str | None, str | None] | None:
-    """Return the path of the list, and the members of its items with value and label."""
+    """Return the path of the list, and its items' members for value and label; None if the output has no such list."""
     lists, stem = dict(_lists(output)), stem.lower()
     plural = _plural(stem)
     names = {plural, f"{stem}list", f"{stem}summaries", f"{stem}summarylist", f"{stem}{suffix}s", f"{plural}list"}
@@ -120,13 +120,13 @@ def _place(output: Any, stem: str, suffix: str) -> tuple[tuple[str, ...], str | 
 
 
 def _named(item: Any, names: Iterable[str]) -> str | None:
-    """Return the first of ``names`` that a structure has, as it spells it."""
+    """Return the first of ``names`` in a structure, in its own spelling; None if it has none of them."""
     members = {name.lower(): name for name in item.members}
     return next((members[name] for name in names if name in members), None)
 
 
 def _values(stem: str, suffix: str) -> list[str]:
-    """List the names that the member of an item with the input's value may have, the surest first."""
+    """Return possible names of the item's member with the input's value, the surest first."""
     if not suffix:
         return [stem, f"{stem}name", "name", f"{stem}id", "id", f"{stem}arn", "arn"]
     short = [f"{stem[place:]}{suffix}" for place in range(1, len(stem) - 2)]  # GroupId of SecurityGroupId
@@ -134,7 +134,7 @@ def _values(stem: str, suffix: str) -> list[str]:
 
 
 def _lists(shape: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the lists of structures or strings in an answer, those one level below structures and lists, too."""
+    """Yield the lists of structures or strings in a response, including those one level down."""
     for name, member in shape.members.items():
         item = member.member if member.type_name == "list" else member
         if member.type_name == "list" and item.type_name in ("structure", "string"):

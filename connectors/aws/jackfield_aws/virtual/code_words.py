@@ -1,7 +1,7 @@
-"""Meaning of the words in the codes of AWS's 439 services, which model 2,600 different ones with a status 4xx.
+"""Meaning of the words in error codes of AWS's 439 services, which model 2,600 different codes with a status 4xx.
 
-The first rule that matches wins. ``tests/reviewed_codes.txt`` lists the codes without a matching word: their status decides. A test over
-all models fails for new ones.
+The first matching rule wins. ``tests/reviewed_codes.txt`` lists the codes without a matching word: their status decides. A test over all
+models fails for new codes.
 """
 
 from __future__ import annotations
@@ -88,12 +88,12 @@ _RULES: tuple[tuple[str, Row], ...] = (
         CONTENT,
     ),
 )
-"""Words, as regular expressions, and their meanings."""
+"""Rules of words, as regular expressions, and their meanings."""
 _WORDS = tuple((re.compile("|".join(words.split())), row) for words, row in _RULES)
 _LONGEST = 200
-"""Number of characters of a code that are searched."""
+"""Maximum characters of a code that are searched."""
 
 
 def row_of(code: str) -> Row | None:
-    """Return the meaning of the words in a code; None if no rule finds one."""
+    """Return the meaning of the words in a code; None if no rule matches."""
     return next((row for pattern, row in _WORDS if pattern.search(code[:_LONGEST])), None)

@@ -1,4 +1,4 @@
-"""The command ``jackfield generate aws``: it freezes a service into a connector of its own."""
+"""Command ``jackfield generate aws``, which freezes a service into a connector of its own."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from jackfield_aws.virtual.manifests import types_for
 _KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _DIFFERS = 1
 _OWNED = ("pyproject.toml", "README.md", "tests/")
-"""Files, by the beginning of their path, that are written once: they belong to the author afterwards."""
+"""Path prefixes of files that are written only once, since their author edits them afterwards."""
 
 
 def command(argv: list[str]) -> int:
     """Freeze a service with the arguments after the command's name; return 0, or 1 if ``--check`` finds a difference.
 
-    :raises InvalidInput: for an unknown service, a wrong key, a selection of nothing, or a file that cannot be written.
+    :raises InvalidInput: for an unknown service, an invalid key, a selection that matches nothing, or a file that cannot be
+        written.
     """
     arguments = _parser().read(argv)
     key = arguments.key or f"aws-{arguments.service}"

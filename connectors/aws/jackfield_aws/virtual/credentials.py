@@ -1,9 +1,9 @@
-"""Operations that hand out credentials: their answer has a member whose purpose is to let its holder act.
+"""Operations that hand out credentials: their response has a member whose purpose is to let its holder act.
 
 That is a secret, a password, a token or a key in clear, a signature, or a link that signs in or uploads. No pattern offers such an
-operation, only its full name; rules treat it as a ``write``; and its output is shown only to its caller. Data in which people may have put
-a secret (environment variables, headers, the content of an object) does not make an operation one of them. Neither does a token that works
-only together with the caller's own credentials, such as a page token.
+operation, only its full name; rules treat it as a ``write``; and only its caller sees its output. Data in which people may have put a
+secret (environment variables, headers, the content of an object) does not count. Neither does a token that works only together with the
+caller's own credentials, such as a page token.
 
 The table is reviewed by hand, against the documentation in AWS's models; if that does not say whether a password is returned, it counts as
 returned. ``tests/reviewed_members.txt`` lists the members with names like credentials that are none.
@@ -179,6 +179,6 @@ _TABLE: Mapping[str, str] = {
     "workmail": "AssumeImpersonationRole",
     "workspaces-thin-client": "CreateEnvironment GetEnvironment ListEnvironments UpdateEnvironment",
 }
-"""Operations by service."""
+"""Table of operations by service."""
 HANDS_OUT: Mapping[str, frozenset[str]] = {service: frozenset(names.split()) for service, names in _TABLE.items()}
-"""Operations by service, of services that have any."""
+"""Operations that hand out credentials, by service."""

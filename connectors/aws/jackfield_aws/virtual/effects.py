@@ -25,8 +25,9 @@ Delete Update Modify Set Tag Untag Enable Disable Associate Disassociate Attach 
 _IDEMPOTENT = frozenset(_IDEMPOTENT_WORDS.split())
 _REMOVING = ("Delete", "Remove", "Detach", "Deregister", "Disassociate", "Revoke", "Cancel", "Terminate", "Abort", "Untag")
 REPEAT_OK: Mapping[str, tuple[RepeatOk, ...]] = {**dict.fromkeys(_REMOVING, ("not_found",)), "Purge": ("conflict",)}
-"""Refusals, by verb, that count as success after an attempt with an unknown outcome: a removed object is not found, and a purge is in
-progress."""
+"""Refusals, by verb, that count as success after an attempt with an unknown outcome: a removed object is not found, or a purge is in
+progress.
+"""
 _PREFIXES = frozenset(("Batch", "Admin", "Bulk", "Transact"))
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
 
@@ -93,7 +94,7 @@ _TABLE: Mapping[str, Mapping[Effect, str]] = {
     "neptunedata": {"write": "ExecuteOpenCypherExplainQuery"},
     "xray": {"write": "PutTraceSegments PutTelemetryRecords"},
 }
-"""Exceptions to the rules by service, each operation looked up in AWS's documentation. ``*`` matches any letters.
+"""Exceptions to the rules by service, each checked in AWS's documentation. ``*`` matches any letters.
 
 An operation is a ``write`` if AWS refuses it when it is sent again, since its object exists or its lock token was used. A repeated request
 would end as a failure although the first one took effect.
@@ -103,12 +104,11 @@ ConditionExpression Expected IfMatch IfNoneMatch LockToken ExpectedRevisionId ex
 ExpectedVersion expectedVersion CurrentVersion currentVersion CollectionVersion ReturnValues
 """
 _CONDITIONS = frozenset(_CONDITION_WORDS.split())
-"""Inputs that make an operation depend on the state that it changes: sent again, it is refused, or returns its own change as the old
-state."""
+"""Inputs that make an operation depend on the state it changes: sent again, it is refused, or returns its own change as the old state."""
 _NO_VALUES = "NONE"
-"""Value of DynamoDB's ``ReturnValues`` that asks for nothing."""
+"""Value of DynamoDB's ``ReturnValues`` that requests no values."""
 _NAMES = frozenset(("RevisionId", "revisionId"))
-"""Inputs that are no condition where they are required: they name the object to change."""
+"""Inputs that, if required, are no condition, since they name the object to change."""
 
 
 Condition = Callable[[Mapping[str, Any]], bool]
@@ -128,7 +128,7 @@ def _is_given(names: frozenset[str], inputs: Mapping[str, Any]) -> bool:
 
 
 def _creates_or_deletes(inputs: Mapping[str, Any]) -> bool:
-    """Return whether a change is refused when it is sent again: all but UPSERT are (Amazon Route 53 API reference)."""
+    """Return whether a repeated change would be refused, as all but UPSERT are (Amazon Route 53 API reference)."""
     changes = (inputs.get("ChangeBatch") or {}).get("Changes") or ()
     return any(change.get("Action") != "UPSERT" for change in changes)
 

@@ -1,9 +1,9 @@
-"""Failed entries among successful ones in an answer, found by each operation's model.
+"""Failed entries among successful ones in a response, found by each operation's model.
 
 A rule finds them: an operation that changes something returns a list of objects, and the object has a member for an error. Three small
-tables, reviewed one by one, cover what the models do not say. They list errors that are the state of an object and no outcome of the call,
-and errors shown only by a status. They also list outputs with an entry for each entry of the request.
-``connectors/aws/tests/entry_errors.txt`` lists the rule's results.
+tables, reviewed one by one, cover cases that the models do not show: errors that are an object's state and no outcome of the call, errors
+shown only by a status, and outputs with an entry for each entry of the request. ``connectors/aws/tests/entry_errors.txt`` lists the rule's
+results.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ FAILURES = re.compile(
     r"|invalid(?:answers|labels|executions|parameters)|\w*errors|\w*notfound|missing[a-z]+s|skippedentries",
     re.IGNORECASE,
 )
-"""Members of outputs that hold failed, or missing, entries of operations that change something and of batches."""
+"""Pattern of output members that hold failed or missing entries, for operations that change something and for batches."""
 _ERROR = re.compile(r"(?:error|exception|failure|fault)(?:code|cause|details?|message|info|information|response|string)?", re.IGNORECASE)
-"""Members of an entry that are there only if it failed."""
+"""Pattern of an entry's members that exist only if it failed."""
 STATES: Mapping[tuple[str, str], str] = {
     ("datazone", "assets"): "a grant of which an asset had failed may be changed or deleted",
     ("ec2", "NatGatewayAddresses"): "an address that had failed may be taken away",
@@ -31,16 +31,16 @@ STATES: Mapping[tuple[str, str], str] = {
     ("opensearch", "DomainPackageDetailsList"): "a package whose association had failed may be dissociated",
     ("workspaces", "PendingRequests"): "what is pending has not failed",
 }
-"""Lists whose errors are the state of an object, by service and member, and why."""
+"""Lists whose errors are an object's state, by service and member, with the reason."""
 READS = frozenset({("location", "CalculateRouteMatrix"), ("geo-routes", "CalculateRouteMatrix")})
-"""Reads whose entries fail each for itself, which no ``Batch`` in the name says."""
+"""Reads whose entries fail individually although the name has no ``Batch``."""
 _BY_STATUS: Mapping[tuple[str, str], tuple[str, str, frozenset[str]]] = {
     ("emr", "CancelSteps"): ("CancelStepsInfoList", "Status", frozenset({"SUBMITTED"})),
     ("ses", "SendBulkTemplatedEmail"): ("Status", "Status", frozenset({"Success"})),
     ("sesv2", "SendBulkEmail"): ("BulkEmailEntryResults", "Status", frozenset({"SUCCESS"})),
     ("workdocs", "AddResourcePermissions"): ("ShareResults", "Status", frozenset({"SUCCESS"})),
 }
-"""Lists with a status for failures: the list, the status, and its values for entries that did not fail."""
+"""Lists with a status for failures: the list, the status, and its values for successful entries."""
 _ASKED: Mapping[tuple[str, str], str] = {
     ("clouddirectory", "BatchRead"): "Operations",
     ("dynamodb", "BatchExecuteStatement"): "Statements",
@@ -53,15 +53,15 @@ _ASKED: Mapping[tuple[str, str], str] = {
     ("ses", "SendBulkTemplatedEmail"): "Destinations",
     ("sesv2", "SendBulkEmail"): "BulkEmailEntries",
 }
-"""Input that has an entry for each of the list's, in the same order (API reference of each)."""
+"""Inputs that correspond to an output list entry by entry, in the same order (API reference of each operation)."""
 
 
 @dataclass(frozen=True, slots=True)
 class EntryErrors:
-    """A list of an output whose entries may have failed individually.
+    """Output list whose entries may have failed individually.
 
     ``errors`` are the members that only failed entries have; ``status`` is a member whose values ``fine`` mean success. ``asked`` is the
-    input with an entry for each; None if no order is documented.
+    corresponding input; None if no order is documented.
     """
 
     member: str
@@ -77,7 +77,7 @@ class EntryErrors:
 
 
 def entry_errors(service: str, operation: Any, effect: str) -> tuple[EntryErrors, ...]:
-    """Return the lists of an operation's output whose entries may fail each for itself."""
+    """Return the lists of an operation's output whose entries may fail individually."""
     key = (service, operation.name)
     if operation.output_shape is None or (effect == "read" and key not in READS):
         return ()

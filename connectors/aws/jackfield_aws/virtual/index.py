@@ -1,4 +1,4 @@
-"""Index of all services and operations: keys, titles, summaries and effects, without loading a model.
+"""Index of all services and operations: keys, titles, summaries and effects, readable without loading a model.
 
 One file: a line with the heads of all services, then one compressed block per service, found by its offset.
 """
@@ -15,13 +15,13 @@ from jackfield.kernel.dataclass import dataclass
 
 _FILE = "index.bin"
 FORMAT = 1
-"""Version of the file's format and of the rules that made it."""
+"""Version of the file's format and of the rules that produce it."""
 _EFFECTS = ("read", "idempotent", "write")
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A service: its title, the number of its operations, and the place of its block."""
+    """Service in the index: its title, the number of its operations, and the place of its block."""
 
     title: str
     description: str
@@ -31,7 +31,7 @@ class Head:
 
 
 class Index:
-    """The index as read from a file. Heads are read at once, blocks on demand."""
+    """Index read from a file. Heads are read at once, blocks on demand."""
 
     def __init__(self, path: str | None = None) -> None:
         self.path = path or os.path.join(os.path.dirname(__file__), _FILE)

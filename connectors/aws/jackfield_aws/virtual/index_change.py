@@ -1,7 +1,7 @@
-"""Rebuild of the shipped index, and of the table of operations that need botocore's client, for a newer botocore:
-``python -m jackfield_aws.virtual.index_change [--check]``.
+"""Rebuild of the shipped index, and of the table of operations that need botocore's client, for a newer botocore: ``python -m
+jackfield_aws.virtual.index_change [--check]``.
 
-An operator's offers must not grow or change unnoticed, so operations that were added, were removed or have another effect are printed.
+It prints added and removed operations and changed effects, since an operator's offers must not change unnoticed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FILE = Path(__file__).with_name("index.bin")
 
 
 def changes(old: Index, new: Index) -> list[str]:
-    """Return how two indexes differ, a line for each operation: ``+ s3.NewThing (write)``."""
+    """Return the differences of two indexes, one line per operation: ``+ s3.NewThing (write)``."""
     before, after = _effects(old), _effects(new)
     came = [f"+ {name} ({after[name]})" for name in after.keys() - before.keys()]
     went = [f"- {name}" for name in before.keys() - after.keys()]

@@ -1,4 +1,4 @@
-"""Inputs of an operation, converted from JSON to the forms of botocore's serializers: files to bytes, ``5.0`` to 5."""
+"""Inputs of an operation, converted from JSON for botocore's serializers: files to bytes, ``5.0`` to 5."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from jackfield.connector.models import read_file
 from jackfield_aws.virtual.plain_values import BadValue, as_text, attribute_reader, is_attribute
 
 Reader = Callable[[Any, tuple[Any, ...]], Any]
-"""Function that converts a value; its second argument is the path to it. It returns the value itself if there is nothing to convert."""
+"""Function that converts a value; its second argument is the path to it. It returns the value itself if no conversion is needed."""
 
 
 class Readers:
-    """Converters of one operation's shapes, made once. A shape without files and integers has none, so most inputs are not walked."""
+    """Converters of one operation's shapes, made once. A shape without files and integers has no converter, so most inputs are
+    not walked.
+    """
 
     def __init__(self) -> None:
         self._made: dict[str, Reader | None] = {}
 
     def of(self, shape: Any) -> Reader | None:
-        """Return the converter of a shape; None if its values stay as they are."""
+        """Return the converter of a shape; None if its values need no conversion."""
         kind = shape.type_name
         if kind == "blob":
             return _content
@@ -93,7 +95,7 @@ def _items(reader: Reader) -> Reader:
 
 
 class VirtualInputs:
-    """Inputs of one call, converted."""
+    """Converted inputs of one call."""
 
     __slots__ = ("faults", "own", "parameters", "shape")
 
@@ -115,12 +117,12 @@ class VirtualInputs:
         return "VirtualInputs(…)"
 
     def rules(self) -> tuple[Detail, ...]:
-        """Return the faults that the schema cannot see."""
+        """Return the faults that the schema cannot express."""
         return self.faults
 
 
 class InputModel:
-    """Model of an operation's inputs, as the runtime uses one; the schema has judged them."""
+    """Model of an operation's inputs in the runtime's form. The schema has already checked them."""
 
     def __init__(self, own: frozenset[str], shape: Any, json: str | None = None) -> None:
         self._own, self._shape, self._json = own, shape, json
@@ -128,7 +130,7 @@ class InputModel:
         self._body = shape.serialization.get("payload") if shape is not None else None
 
     def model_validate(self, values: Mapping[str, Any], *, context: Mapping[str, Any] | None = None) -> VirtualInputs:
-        """Return the inputs, converted. ``context`` has the sources of stored files by ID."""
+        """Return the converted inputs. ``context`` holds the sources of stored files by ID."""
         sources = (context or {}).get("files")
         if sources:
             body = values.get(self._body or "")

@@ -1,4 +1,4 @@
-"""Steps of a job after its start: an operation that waits for a state is called again until it is reached."""
+"""Steps of a job after its start: they call the polling operation until it reports the state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jackfield_aws.virtual.waits import WAIT_UNTIL, can_cancel
 
 
 def as_job(action: Action, operation: CalledOperation) -> Action:
-    """Return an action with the steps of the job that a call with ``waitUntil`` is; the action itself if there is nothing to wait for."""
+    """Return an action with the steps of a job for calls with ``waitUntil``; the action itself if its operation has no waiters."""
     service, waiters = operation.service, operation.waiters
     if not waiters:
         return action

@@ -1,6 +1,6 @@
 """Other names of AWS's services: endpoint prefixes, signing names, service IDs and titles of botocore's models, and common names.
 
-A test compares the table with the models. Names are in small letters, without other characters than letters and digits.
+A test compares the table with the models. Names have lower-case letters and digits only.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ _OTHER = re.compile(r"[^a-z0-9]")
 
 
 def service_called(name: str, services: Collection[str]) -> str | None:
-    """Return the service among ``services`` that people or AWS call ``name``; None if none is."""
+    """Return the service among ``services`` that people or AWS call ``name``; None if there is none."""
     plain = {_OTHER.sub("", service): service for service in services} | _NAMES
     asked = _OTHER.sub("", name.lower())
     found = plain.get(asked) or plain.get(re.sub("^(?:amazon|aws)", "", asked))

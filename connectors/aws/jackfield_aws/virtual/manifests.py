@@ -1,4 +1,6 @@
-"""Manifests of virtual connectors. All 439 are listed at once; the actions of one are made when they are read, and the last used stay."""
+"""Manifests of virtual connectors. All 439 are listed at once; a service's actions are made when they are read, and recent
+ones are cached.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +26,14 @@ if TYPE_CHECKING:
     from jackfield_aws.virtual.operations import DescribedOperation
 
 _REFERENCE = "https://boto3.amazonaws.com/v1/documentation/api/latest/reference/services"
-"""Reference of all services by the names that botocore gives them, with the operations and members that actions have."""
+"""URL prefix of all services' reference, with botocore's names of services, operations and members."""
 _HOSTS = ("*.amazonaws.com", "*.amazonaws.com.cn")
 _MADE = Recent(60)
-"""Actions of the services that were used last."""
+"""Cache of the actions of services used last."""
 OFFERED: Mapping[str, tuple[str, ...]] = {"s3": ("s3Addressing", "s3Checksums")}
-"""Members of connection types by the services that use them. Others hide them: they accept them, since they share the connections."""
+"""Connection fields that only some services show. All services accept them, since they share connections."""
 REGIONS = {"key": "awsRegions", "title": "AWS Regions", "description": "The regions of the service.", "needsConnection": False}
-"""Option source of each service."""
+"""Option source of each service for its regions."""
 
 
 def manifest_of(
@@ -55,20 +57,19 @@ def manifest_of(
 
 
 def _description(head: Head) -> str:
-    """Return the description of a service without its title, with which many begin; if it describes a document, the service's
-    description."""
+    """Return a service's description without the title with which many begin. A description of the API's documentation is replaced."""
     text = head.description.removeprefix(head.title).strip() or head.title
     return f"All operations of {head.title}." if _OF_A_DOCUMENT.search(text) else text
 
 
 def types_for(service: str, kinds: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return connection types as a service offers them."""
+    """Return connection types with the fields that a service shows."""
     names = OFFERED.get(service, ())
     return [_showing(kind, names) for kind in kinds] if names else kinds
 
 
 def _showing(kind: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Return a connection type whose members ``names`` are not hidden."""
+    """Return a connection type with the fields ``names`` shown."""
     members = dict(kind["schema"]["properties"])
     for name in members.keys() & names:
         marks = {mark: value for mark, value in members[name]["x-jackfield"].items() if mark != "hidden"}
@@ -84,7 +85,7 @@ _OF_A_DOCUMENT = re.compile(
 
 
 class ServiceActions(Mapping[str, ActionManifest]):
-    """Actions of a service by key, except the operations ``without``. The number of all is known without reading them."""
+    """Actions of a service by key, except the operations ``without``. Their number is known without reading them."""
 
     def __init__(self, index: Index, service: str, without: frozenset[str] = frozenset()) -> None:
         self._index = index
@@ -104,7 +105,7 @@ class ServiceActions(Mapping[str, ActionManifest]):
         return sum(1 for _ in self) if self._without else self._index.services[self.service].count + len(own_rows(self.service))
 
     def listed(self) -> Iterator[tuple[str, str, str]]:
-        """Yield name, summary and effect of each operation, the most used first, and our own actions last."""
+        """Yield name, summary and effect of each operation, the most used first, and jackfield's own actions last."""
         rows = (*ordered(self.service, self._index.rows(self.service)), *own_rows(self.service))
         return (row for row in rows if row[0] not in self._without)
 
@@ -131,7 +132,7 @@ def _action(service: str, name: str, summary: str, effect: str) -> ActionManifes
 
 
 def _own_action(name: str, summary: str, effect: str) -> ActionManifest:
-    """Return an action that no operation of the service's model is."""
+    """Return an action of jackfield's own, which is no operation of the service's model."""
     return ActionManifest(
         key=action_key(name),
         title=title_of(name),
@@ -145,7 +146,7 @@ def _own_action(name: str, summary: str, effect: str) -> ActionManifest:
 
 
 class OwnContent:
-    """Content of an action of our own, declared when it is first used."""
+    """Content of an action of jackfield's own, declared on first use."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -162,7 +163,7 @@ class OwnContent:
 
 @dataclass(frozen=True, slots=True)
 class OperationContent:
-    """Content of an action, converted from the service's model when it is first used."""
+    """Content of an action, converted from the service's model on first use."""
 
     service: str
     operation: str
@@ -198,12 +199,12 @@ class OperationContent:
 
     @property
     def pagination(self) -> Pagination | None:
-        """Pagination, if there is one."""
+        """Pagination; None if the operation has none."""
         return self.described.pagination
 
     @property
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """IAM actions that the operation needs, found without converting it."""
+        """IAM actions of the operation, found without converting it."""
         from jackfield_aws.virtual.operations import needed_permissions
 
         names = needed_permissions(self.service, self.operation)
@@ -211,7 +212,7 @@ class OperationContent:
 
     @property
     def defaults(self) -> tuple[tuple[str, str], ...]:
-        """Inputs that the connection may fill in."""
+        """Inputs that the connection may supply."""
         region = self.inputs["properties"].get("awsRegion", {})
         return (("awsRegion", "region"),) if region.get("x-jackfield", {}).get("fromConnection") else ()
 
@@ -223,7 +224,7 @@ def _row(service: str, name: str, summary: str, effect: str) -> dict[str, Any]:
 
 
 class _Listed:
-    """JSON of a service's manifest, which lists the actions without their schemas."""
+    """JSON of a service's manifest, whose actions have no schemas."""
 
     def __init__(self, index: Index, actions: ServiceActions, key: str) -> None:
         self._index = index
@@ -251,7 +252,7 @@ class _Listed:
     whole = listed
 
     def rows(self, _actions: Mapping[str, ActionManifest]) -> Iterator[ActionRow]:
-        """Yield a row for each action, which is not made for it."""
+        """Yield a row for each action, without making the action."""
         service = self._actions.service
         handed, listed = HANDS_OUT.get(service, ()), list(self._actions.listed())
         about, words = groups(tuple(name for name, _, _ in listed)), {**KEYWORDS, **OWN_KEYWORDS}

@@ -16,7 +16,7 @@ from jackfield_aws.service_models import ServiceModels
 from jackfield_aws.virtual.states import OWN
 
 _KEPT = 16
-"""Models kept in memory: a workspace mostly uses a few services."""
+"""Number of models in memory: a workspace mostly uses a few services."""
 UNSUPPORTED = frozenset(
     {
         ("bedrock-runtime", "InvokeModelWithBidirectionalStream"),
@@ -26,7 +26,7 @@ UNSUPPORTED = frozenset(
         ("qbusiness", "Chat"),
     }
 )
-"""Operations that take an event stream, which botocore cannot send."""
+"""Operations whose input is an event stream, which botocore cannot send."""
 
 
 def botocore_version() -> str:
@@ -38,7 +38,7 @@ def botocore_version() -> str:
 def service_model(service: str) -> Any:
     """Return the model of a service.
 
-    :raises UnknownConnector: if the installed botocore has no such service.
+    :raises UnknownConnector: if the installed botocore lacks the service.
     """
     return ServiceModel(_data(service, "service-2"), service)
 
@@ -51,7 +51,7 @@ def paginators(service: str) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=_KEPT)
 def waiters(service: str) -> Mapping[str, Any]:
-    """Return the waiters of a service by name: the model's, and our own where it has none."""
+    """Return the waiters of a service by name: the model's, and jackfield's own for missing ones."""
     return {**OWN.get(service, {}), **_optional(service, "waiters-2", "waiters")}
 
 
@@ -67,7 +67,7 @@ def operations(service: str) -> list[str]:
 
 
 def members(service: str, operation: str) -> frozenset[str]:
-    """Return the names of an operation's inputs; none if it is not botocore's, or takes none."""
+    """Return the names of an operation's inputs; empty if botocore lacks the operation, or it has no inputs."""
     model = service_model(service)
     shape = model.operation_model(operation).input_shape if operation in model.operation_names else None
     return frozenset(shape.members if shape is not None else ())

@@ -1,4 +1,4 @@
-"""Description of one operation as an action: schemas, effect, pages, permissions, and the function that calls it."""
+"""Conversion of one operation to an action: schemas, effect, pages, permissions, and the function that calls it."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from jackfield_aws.virtual.texts import markdown
 from jackfield_aws.virtual.waits import WAIT_UNTIL, Waiter, can_cancel, waiters_of
 
 OWN = frozenset((REGION, FETCH_ALL, WAIT_UNTIL))
-"""Inputs of jackfield's own."""
+"""Inputs that jackfield adds."""
 _GLOBAL_NAMES = """
 account budgets ce cloudfront globalaccelerator iam importexport networkmanager organizations route53 route53-recovery-control-
 config route53domains savingsplans shield support waf
 """
 GLOBAL: Mapping[str, str] = dict.fromkeys(_GLOBAL_NAMES.split(), "us-east-1")
-"""Services with one endpoint for all regions, and the region that signs for it where none is given."""
+"""Services with one endpoint for all regions, and the default region of their signatures."""
 _DEFAULTS: Mapping[str, Mapping[str, str]] = {"glacier": {"accountId": "-"}}
-"""Inputs that AWS's own tools fill in where they are left out: the account of the credentials (Amazon S3 Glacier API reference)."""
+"""Default inputs of AWS's own tools: the account of the credentials (Amazon S3 Glacier API reference)."""
 _FILLED = "jackfield sets it from the invocation's idempotency key if it is left out."
 _THROTTLED: Mapping[str, tuple[str, ...]] = {
     "dynamodb": ("TableName",),
@@ -49,13 +49,14 @@ _THROTTLED: Mapping[str, tuple[str, ...]] = {
     "s3": ("Bucket",),
     "sqs": ("QueueUrl",),
 }
-"""Inputs that name an object that a service throttles by itself, in addition to the account's rate for an operation in a region. Sources:
-the services' developer guides, quotas; S3's performance guidelines. S3 throttles by prefix within a bucket; it moves the borders and
-publishes none."""
+"""Inputs that name an object with a throttle of its own, in addition to the account's rate for an operation in a region. Sources: the
+services' developer guides, quotas; S3's performance guidelines. S3 throttles by prefix within a bucket, with unpublished and moving
+bounds.
+"""
 
 
 _DESCRIBED = Recent(500)
-"""Converted operations that were used last."""
+"""Cache of operations converted last."""
 
 
 def pace_by(service: str) -> tuple[str, ...]:
@@ -65,7 +66,7 @@ def pace_by(service: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class DescribedOperation:
-    """One operation, converted."""
+    """Converted operation."""
 
     name: str
     title: str
@@ -79,15 +80,15 @@ class DescribedOperation:
     is_job: bool
     """True if a call can wait for the end of the operation's work."""
     can_cancel: bool
-    """True if that wait can be ended."""
+    """True if that wait can be cancelled."""
 
     @property
     def by_key(self) -> bool:
-        """True if the operation is idempotent because of its token, and for no other reason."""
+        """True if the operation is idempotent only because of its token."""
         return self.effect == "idempotent" and bool(self.tokens)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the members of an action in a manifest that are not in the index."""
+        """Return the members of the action's manifest that the index lacks."""
         row: dict[str, Any] = {"inputs": self.inputs, "output": self.output, "outputPolicy": "describe", "examples": []}
         row |= {"pagination": self.pagination.to_json()} if self.pagination is not None else {}
         row |= {"permissions": {"aws:iam": list(self.permissions)}} if self.permissions else {}
@@ -104,7 +105,7 @@ def described(service: str, name: str) -> DescribedOperation:
 def describe(service: str, name: str, *, texts: bool = True) -> DescribedOperation:
     """Convert an operation.
 
-    :raises UnknownAction: if the installed botocore does not have it.
+    :raises UnknownAction: if the installed botocore lacks it.
     """
     operation, waiters = _model(service, name), waiters_of(service, name)
     paging, tokens = pages_of(service, operation), tuple(operation.idempotent_members)
@@ -134,7 +135,7 @@ def describe(service: str, name: str, *, texts: bool = True) -> DescribedOperati
 
 
 def _output(service: str, operation: Any, waiters: Mapping[str, Waiter], *, texts: bool) -> Json:
-    """Return the schema of an output. A job's output has the members of the operation that starts it, and of the one that describes it."""
+    """Return the schema of an output. A job's output has the members of the starting operation and of the describing one."""
     converter = Converter(output=True, texts=texts, json=JSON_OUTPUTS.get((service, operation.name), ()))
     found = converter.whole(operation.output_shape)
     for looks in {waiter.operation for waiter in waiters.values()} - {operation.name}:
@@ -144,7 +145,7 @@ def _output(service: str, operation: Any, waiters: Mapping[str, Waiter], *, text
 
 
 def _default(inputs: Json, defaults: Mapping[str, str]) -> None:
-    """Give inputs that an operation has a default, so that they may be left out."""
+    """Add an operation's defaults to its inputs, which become optional."""
     known = {name: default for name, default in defaults.items() if name in inputs["properties"]}
     for name, default in known.items():
         inputs["properties"][name] = {**inputs["properties"][name], "default": default}
@@ -153,7 +154,7 @@ def _default(inputs: Json, defaults: Mapping[str, str]) -> None:
 
 
 def _offer_choices(service: str, members: dict[str, Json]) -> None:
-    """Mark the inputs whose choices another operation of the service lists: those that are texts or lists of texts."""
+    """Mark the string inputs, and lists of strings, whose choices another operation of the service lists."""
     for name, member in members.items():
         marks = member.get("x-jackfield", {})
         items = member.get("items") if member.get("type") == "array" else member
@@ -163,10 +164,10 @@ def _offer_choices(service: str, members: dict[str, Json]) -> None:
 
 
 def needed_permissions(service: str, name: str) -> tuple[str, ...]:
-    """Return the IAM actions that an operation needs, without converting it: policies ask for many. An operation that starts a job also
-    needs the actions of the operations that describe and cancel it.
+    """Return the IAM actions of an operation without converting it, since policies need many. An operation that starts a job also needs the
+    actions of the operations that describe and cancel it.
 
-    :raises UnknownAction: if the installed botocore does not have it.
+    :raises UnknownAction: if the installed botocore lacks it.
     """
     if (service, name) in OWN_PERMISSIONS:
         return OWN_PERMISSIONS[service, name]
@@ -179,7 +180,7 @@ def needed_permissions(service: str, name: str) -> tuple[str, ...]:
 def callable_of(service: str, name: str) -> tuple[CalledOperation, Any]:
     """Return the function that calls an operation, and the shape of its input.
 
-    :raises UnknownAction: if the installed botocore does not have it.
+    :raises UnknownAction: if the installed botocore lacks it.
     """
     operation = _model(service, name)
     output = operation.output_shape

@@ -1,4 +1,4 @@
-"""Order and groups of a service's operations in lists: the most used ones first, and each with the resource that it is about."""
+"""Order and groups of a service's operations in lists: the most used ones first, each with its resource."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import lru_cache
 from jackfield_aws.virtual.names import title_of
 
 RULES = 1
-"""Version of the rules by which groups are found."""
+"""Version of the rules for groups."""
 MOST_USED = {
     "s3": "ListBuckets ListObjectsV2 GetObject PutObject DeleteObject CopyObject HeadObject CreateBucket DeleteBucket",
     "ec2": "RunInstances DescribeInstances StartInstances StopInstances TerminateInstances RebootInstances DescribeImages"
@@ -40,26 +40,27 @@ MOST_USED = {
     "athena": "StartQueryExecution GetQueryExecution GetQueryResults ListWorkGroups StopQueryExecution",
     "bedrock-runtime": "Converse InvokeModel ApplyGuardrail",
 }
-"""Operations that people use most, the most used first, of the services that they use most."""
+"""Most used operations of the most used services, in order of use."""
 _LEAST = 3
 _KEPT_GROUPS = 16
 """Services whose groups are cached: computing EC2's takes 17 ms."""
 _LARGE = 200
-"""A service gets one more operation as the least size of a group for each so many."""
+"""Number of operations by which a group's minimum size grows by one."""
 _KEPT = re.compile("(ss|us|is|as|ics|Cors)$")
-"""Ends of words that are no plurals."""
+"""Pattern of singular words that end like plurals."""
 
 
 def ordered(service: str, rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """Return the rows of a service, which begin with the names of operations, the most used first."""
+    """Return a service's rows, whose first member is an operation's name, the most used first."""
     places = {name: place for place, name in enumerate(MOST_USED.get(service, "").split())}
     return sorted(rows, key=lambda row: places.get(row[0], len(places)))
 
 
 @lru_cache(maxsize=_KEPT_GROUPS)
 def groups(names: tuple[str, ...]) -> Mapping[str, str]:
-    """Return the resource of each operation: "Instance" for ``RunInstances`` and ``DescribeInstances``. Operations on a rare resource
-    belong to a part of its name that enough others share ("Transit Gateway"), or to none."""
+    """Return the resource of each operation: "Instance" for ``RunInstances`` and ``DescribeInstances``. An operation on a rare resource
+    gets a part of its name that enough others share ("Transit Gateway"), or an empty text.
+    """
     nouns = {name: tuple(_singular(word) for word in title_of(name).split()[1:]) for name in names}
     least = _LEAST + len(nouns) // _LARGE
     shared = Counter(noun[:length] for noun in nouns.values() for length in range(1, len(noun) + 1))

@@ -1,4 +1,4 @@
-"""Pagination of an operation: which members hold the tokens, and which to merge. From botocore's paginators, or from its shapes."""
+"""Pagination of an operation: the members for the tokens, and the lists to merge. From botocore's paginators, or from its shapes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jackfield_aws.virtual.models import paginators
 FETCH_ALL = "fetchAll"
 """Input that requests every page."""
 _TOKENS = ("NextToken", "nextToken", "Marker", "NextMarker", "ContinuationToken", "PaginationToken", "NextPageToken")
-"""Names of page tokens, where the same one is in the input and in the output."""
+"""Names of page tokens that are equal in input and output."""
 SIZES = frozenset(("maxresults", "pagesize", "maxitems", "limit", "maxrecords"))
 """Names of page sizes in lower case."""
 EXCLUDED: Mapping[tuple[str, str], tuple[str, frozenset[str]]] = {
@@ -23,11 +23,11 @@ EXCLUDED: Mapping[tuple[str, str], tuple[str, frozenset[str]]] = {
     ("kinesis", "ListStreamConsumers"): ("NextToken", frozenset(("StreamCreationTimestamp",))),
     ("lightsail", "GetSubdomains"): ("pageToken", frozenset(("subdomainName",))),
 }
-"""Token of an operation, and the inputs that must not be given with it (API references of the services): the token replaces them."""
+"""Token of an operation, and the inputs that it replaces, which must not be sent with it (API references of the services)."""
 
 
 def pages_of(service: str, operation: Any) -> Pagination | None:
-    """Return how an operation's pages hang together; None if it has none, or if that is not certain."""
+    """Return an operation's pagination; None if it has none, or if it is uncertain."""
     found = paginators(service).get(operation.name)
     if found is None:
         return _from_shapes(service, operation)
@@ -51,7 +51,9 @@ def _listed(value: Any) -> list[str]:
 
 
 def _from_shapes(service: str, operation: Any) -> Pagination | None:
-    """Read the pages of an operation without a paginator: a read with one token in the input and the output, and one list to merge."""
+    """Return the pagination of an operation without a paginator: a read with one token in input and output, and one list to merge. None for
+    others.
+    """
     if operation.input_shape is None or operation.output_shape is None or effect_of(service, operation) != "read":
         return None
     given, answer = operation.input_shape.members, operation.output_shape.members

@@ -1,4 +1,6 @@
-"""Answers that succeeded in part: batches with failed entries, and functions that failed. AWS answers 200, and says it in the output."""
+"""Responses that succeeded in part: batches with failed entries, and failed functions. AWS answers 200 and reports failures in
+the output.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ from jackfield_aws.virtual.whole import entries_of, is_whole
 
 _COUNT = re.compile(r"failed\w*count", re.IGNORECASE)
 _STREAM, _END = "EventStream", "InvokeComplete"
-"""Lambda's stream of events, and its last one, which says how the function ended."""
+"""Lambda's event stream, and its last event, which reports the function's end."""
 _REJECTED = "rejectedLogEventsInfo"
-"""Member of CloudWatch Logs' answer that gives the places of log events that it did not take (API reference, RejectedLogEventsInfo)."""
+"""Member of CloudWatch Logs' response with the indexes of refused log events (API reference, RejectedLogEventsInfo)."""
 _EVENTS, _FROM = "logEvents", "tooNewLogEventStartIndex"
 _ENTITY = "rejectedEntityInfo"
 _FUNCTION, _NAME = "FunctionError", "FunctionName"
@@ -26,14 +28,14 @@ Id id Key key ErrorCode errorCode Code code Error error ErrorMessage errorMessag
 errorType
 """
 _SAID = _SAID_WORDS.split()
-"""Members of an entry with its identity, and the reason of its failure."""
+"""Members of an entry with its identity or the reason of its failure."""
 _MOST, _LONGEST = 10, 200
-"""Maximum number of entries that the text of a warning names, and of characters of an entry's message."""
+"""Maximum entries in a warning, and maximum characters of an entry's message."""
 
 
 def warn_of_failures(output: Mapping[str, Any], parameters: Mapping[str, Any], own: Sequence[EntryErrors] = ()) -> None:
-    """Report to the caller which entries of a batch failed, or that a function failed. ``parameters`` are the request's, and ``own`` the
-    lists of the output whose entries may have errors of their own.
+    """Warn the caller of failed entries of a batch, or of a failed function. ``parameters`` are the request's, and ``own`` the output lists
+    whose entries may fail individually.
 
     :raises Rejected: if every entry of the batch failed.
     """
@@ -88,12 +90,12 @@ def _tell(call: Call, name: str, found: list[FailedEntry]) -> None:
 
 
 def _counted(output: Mapping[str, Any]) -> str | None:
-    """Return the member that counts failures, if there were any."""
+    """Return the member that counts failures; None without failures."""
     return next((name for name, value in output.items() if isinstance(value, int) and value > 0 and _COUNT.fullmatch(name)), None)
 
 
 def _rejected(name: str, value: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[FailedEntry]:
-    """Yield the log events that CloudWatch Logs did not take: those before an index, or from one on; or the entity that it did not."""
+    """Yield the entries that CloudWatch Logs refused: the log events before or from an index on, or the entity."""
     if name == _ENTITY:
         yield FailedEntry(pointer(name), _said(value) or "rejected", input="/entity" if "entity" in parameters else None)
         return
@@ -107,7 +109,7 @@ def _rejected(name: str, value: Mapping[str, Any], parameters: Mapping[str, Any]
 
 
 def _below(steps: tuple[str | int, ...], value: Any, asked: FailedInputs) -> Iterator[FailedEntry]:
-    """Yield the entries of a list, and of the lists of an object, such as DynamoDB's by table."""
+    """Yield the failed entries in a list, or in the lists of an object, such as DynamoDB's by table."""
     if isinstance(value, list):
         yield from (_entry((*steps, number), entry, asked.of(entry)) for number, entry in enumerate(value))
         return
@@ -122,7 +124,7 @@ def _below(steps: tuple[str | int, ...], value: Any, asked: FailedInputs) -> Ite
 
 
 def _entry(steps: tuple[str | int, ...], entry: Any, asked: str | None, status: str | None = None) -> FailedEntry:
-    """Return an entry with AWS's data about it: its ID, its code and its message, where it has them, else its status."""
+    """Return a failed entry with AWS's data about it: its ID, code and message, or else its status."""
     inner = [value for value in entry.values() if isinstance(value, dict)] if isinstance(entry, dict) else []
     said = next(filter(None, map(_said, [entry, *inner])), status or "failed")
     return FailedEntry(pointer(*steps), said, input=asked)
@@ -134,7 +136,7 @@ def _said(entry: Any) -> str:
 
 
 def _marked(output: Mapping[str, Any], own: Sequence[EntryErrors], asked: FailedInputs) -> list[FailedEntry]:
-    """Return the entries that have errors of their own."""
+    """Return the entries marked as failed by their own members."""
     return [
         _entry(steps, entry, _place(one, steps, output, asked), entry.get(one.status) if one.status else None)
         for one in own

@@ -1,7 +1,7 @@
-"""IAM actions of an operation. Most are named after it; ``permissions.tsv`` has the different ones, each with AWS's page.
+"""IAM actions of an operation. Most are named after it; ``permissions.tsv`` lists the exceptions, each with AWS's page.
 
-``iam_actions`` lists the names that AWS documents. An operation that is newer than that list has an action of its own name, which is
-*unproven*: policies and hints say so.
+``iam_actions`` lists the names that AWS documents. An operation newer than that list gets an action of its own name, which is *unproven*:
+policies and hints say so.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PREFIXES: Mapping[str, str] = {
     "partnercentral-benefits": "partnercentral",
     "partnercentral-channel": "partnercentral",
 }
-"""Prefixes of IAM actions that are not the signing name."""
+"""Prefixes of IAM actions that differ from the signing name."""
 _BY_METHOD = frozenset(("apigateway", "apigatewayv2"))
 """Services whose IAM actions are HTTP methods."""
 _TABLE = Path(__file__).with_name("permissions.tsv")
@@ -53,7 +53,7 @@ def prefix_of(service_model: Any) -> str:
 
 
 def permissions_of(service: str, operation: Any) -> tuple[str, ...]:
-    """Return the IAM actions that an operation needs; none if it is not signed with AWS's signature, or not judged by IAM."""
+    """Return the IAM actions of an operation; empty if it is not signed with AWS's signature, or not authorised by IAM."""
     if not _is_signed(operation):
         return ()
     row = _row(service, operation.name)
@@ -70,7 +70,7 @@ def _row(service: str, name: str) -> str | None:
 
 
 def _is_signed(operation: Any) -> bool:
-    """Return whether the request has an AWS signature: others carry a token of another kind, or nothing."""
+    """Return whether the request has an AWS signature; others carry another kind of token, or nothing."""
     about = operation.service_model.metadata
     schemes = operation.auth or about.get("auth") or ()
     if operation.auth_type == "none" or about.get("signatureVersion") == "bearer":

@@ -1,7 +1,7 @@
 """Plain JSON in place of JSON as text or bytes, or of values under the names of their types.
 
 - Lambda's payload and Step Functions' input are JSON: a value other than text and files is sent as its text. The output has the JSON of the
-  answer in addition to its text or bytes, as a member whose name ends in ``Json``.
+  response in addition to its text or bytes, as a member whose name ends in ``Json``.
 - Attributes of DynamoDB are ``{"S": "ada"}``. A map whose only member has the name of a type is such a value, everything else is plain.
 """
 
@@ -37,12 +37,12 @@ _TYPES = frozenset(TYPES)
 _NO_BASE64 = 'is not Base64, which a text of a binary type is in AWS\'s own JSON: give Base64, or {"data": Base64}'
 _WITH_ALL = 'give it as a Decimal, as {"N": "its digits"}, or as JSON text'
 _SURE_DIGITS = 15
-"""Digits of a decimal that a double keeps."""
+"""Number of decimal digits that a double represents exactly."""
 _COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 class BadValue(ValueError):
-    """An input that cannot be converted, with the path to it."""
+    """Error of an input that cannot be converted, with the path to it."""
 
     def __init__(self, path: tuple[Any, ...], message: str) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ Reader = Callable[[Any, tuple[Any, ...]], Any]
 
 
 def or_json(found: Json) -> Json:
-    """Return the schema of an input that also takes JSON."""
+    """Return the schema of an input that also accepts JSON."""
     hints = found.get("x-jackfield", {})
     outer: Json = {word: found[word] for word in ("description", "writeOnly") if word in found}
     inner = {word: value for word, value in found.items() if word not in outer and word != "x-jackfield"}
@@ -69,7 +69,7 @@ def or_json(found: Json) -> Json:
 
 
 def beside(name: str) -> str:
-    """Return the name of the output member with the JSON of another one."""
+    """Return the name of the output member with another member's JSON."""
     return f"{name}Json"
 
 
@@ -80,7 +80,7 @@ def json_schema(name: str, found: Json) -> Json:
 
 
 def add_json(answer: Json, names: tuple[str, ...]) -> None:
-    """Add the JSON of some members to an answer, where they are JSON that may be parsed."""
+    """Add the parsed JSON of some members to a response, unless they are no JSON or too costly to parse."""
     for name in names:
         given = answer.get(name)
         text = b64decode(given["data"]) if isinstance(given, Mapping) and "data" in given else given
@@ -97,7 +97,7 @@ def _refuse(constant: str) -> Any:
 
 
 def as_text(value: Any) -> Any:
-    """Return JSON as its text; text and files as they are."""
+    """Return JSON as its text; text and files unchanged."""
     if isinstance(value, Mapping):
         is_file = value.keys() == {"file"} or (isinstance(value.get("data"), str) and value.keys() <= _FILE)
         return value if is_file else _text(value)
@@ -109,18 +109,18 @@ def _text(value: Any) -> str:
 
 
 def is_attribute(shape: Any) -> bool:
-    """Return whether a structure is a value of DynamoDB under the name of its type."""
+    """Return whether a structure is a DynamoDB value, held by a member named after its type."""
     return shape.name == "AttributeValue" and set(shape.members) == _TYPES
 
 
 def attribute_schema(typed: Json, reference: Json) -> Json:
-    """Return the schema of a value of DynamoDB, typed or plain. ``reference`` refers to it."""
+    """Return the schema of a DynamoDB value, typed or plain. ``reference`` refers to that schema."""
     is_typed = {"type": "object", "minProperties": 1, "maxProperties": 1, "propertyNames": {"enum": list(TYPES)}}
     return {"if": is_typed, "then": typed, "else": {"items": reference, "additionalProperties": reference}}
 
 
 def attribute_reader(typed: Reader) -> Reader:
-    """Return a converter that also takes plain values of DynamoDB and types them, given the converter of typed values."""
+    """Return a converter that also accepts plain DynamoDB values and types them; ``typed`` converts typed values."""
 
     def read(value: Any, path: tuple[Any, ...]) -> Any:
         if isinstance(value, Mapping):
@@ -135,9 +135,9 @@ def attribute_reader(typed: Reader) -> Reader:
 
 
 def _decoded(value: Any, path: tuple[Any, ...]) -> Any:
-    """Return a typed value, with text of binary types as the Base64 that it is in AWS's own JSON.
+    """Return a typed value whose binary types are decoded from the Base64 of AWS's own JSON.
 
-    :raises BadValue: if it is not.
+    :raises BadValue: if it is no Base64.
     """
     (name, given), *_ = value.items()
     if name == "B":
@@ -170,18 +170,18 @@ def _scalar(value: Any) -> Json:
 
 
 class Rounded(str):
-    """Text of a float: of more than 15 digits, the last ones may come from rounding a decimal before."""
+    """Text of a float. With more than 15 digits, the last ones may come from rounding a decimal earlier."""
 
     __slots__ = ()
 
     @property
     def may_be(self) -> bool:
-        """True if the text has so many digits that the last ones may be rounded."""
+        """True if the text has enough digits that the last ones may be rounded."""
         return sum(map(str.isdigit, self.partition("e")[0].removesuffix(".0").lstrip("-0."))) > _SURE_DIGITS
 
 
 def warn_of_rounding(parameters: Mapping[str, Any]) -> None:
-    """Tell the caller of numbers that may have been rounded before they came here."""
+    """Warn the caller of numbers that may have been rounded before they arrived."""
     call, found = current_call(), [*_rounded(parameters, ())]
     if call is not None and found:
         more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""

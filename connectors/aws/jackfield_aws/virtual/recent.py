@@ -1,4 +1,4 @@
-"""Bounded cache in a module of its own, so that lists use it without importing the code that makes its values."""
+"""Bounded cache, in a module of its own so that lists use it without importing the code that makes its values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Recent(ProcessLocal):
-    """Bounded cache of values made from models. It keeps the most recently used."""
+    """Bounded cache of values made from models. It evicts the least recently used."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -21,7 +21,7 @@ class Recent(ProcessLocal):
         self._lock = threading.Lock()
 
     def get(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
-        """Return the object under ``key``, made on first use."""
+        """Return the value under ``key``, made on first use."""
         with self._lock:
             found = self._made.get(key)
             if found is not None:

@@ -1,5 +1,5 @@
-"""Operations that set, change, reset, revoke, end or begin something: which may be sent again, and why. Each was checked by its name and,
-in case of doubt, in its service's API reference. An operation that is missing here is a ``write``, also one of a newer botocore.
+"""Reviewed effects of operations that set, change, reset, revoke, end or begin something: which may be repeated, and why. Each was checked
+by its name and, in case of doubt, in its service's API reference. A missing operation is a ``write``, also one of a newer botocore.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 VERBS = frozenset(["Activate", "Change", "Purge", "Put", "Register", "Reset", "Revoke", "Send", "Start", "Terminate"])
-"""Verbs that say too little: an operation is idempotent only if it is listed."""
+"""Ambiguous verbs: an operation is idempotent only if it is listed."""
 IDEMPOTENT: Mapping[str, str] = {
     "empties what the request names; once more, the purge may still be in progress": """
 sqs: PurgeQueue
@@ -223,7 +223,7 @@ swf: TerminateWorkflowExecution
 workspaces: TerminateWorkspaces TerminateWorkspacesPool TerminateWorkspacesPoolSession
 """,
 }
-"""Operations by service, under the reason why sending them again changes nothing."""
+"""Idempotent operations by service, under the reason why a repetition changes nothing."""
 WRITES: Mapping[str, str] = {
     "appends, or acts anew each time": """
 autoscaling: DetachInstances EnterStandby TerminateInstanceInAutoScalingGroup
@@ -264,7 +264,7 @@ mgn: ChangeServerLifeCycleState
 storagegateway: ActivateGateway
 """,
 }
-"""Operations by service that look as if they could be sent again, and why they cannot."""
+"""Operations by service that look repeatable, under the reason why they are not."""
 
 
 def _operations(table: Mapping[str, str]) -> frozenset[tuple[str, str]]:
@@ -279,4 +279,4 @@ def _operations(table: Mapping[str, str]) -> frozenset[tuple[str, str]]:
 
 
 REPEATED, NOT_REPEATED = _operations(IDEMPOTENT), _operations(WRITES)
-"""Pairs of service and operation."""
+"""Pairs of service and operation: repeatable ones, and others."""

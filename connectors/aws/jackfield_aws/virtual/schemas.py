@@ -1,7 +1,7 @@
 """Conversion of botocore's shapes to JSON Schema.
 
 Types, required members, unknown members, lengths and ranges are asserted. Enums and patterns are only advisory: within one year of botocore
-releases every eighth operation came to accept more values, and a closed list would refuse values that AWS accepts. See
+releases every eighth operation accepted more values, and a closed list would refuse values that AWS accepts. See
 docs/decisions/0027-virtual-aws-connectors.md.
 """
 
@@ -32,7 +32,7 @@ FILE: Json = {
         },
     ]
 }
-"""Input that is a file."""
+"""Schema of an input file."""
 _STORED: Json = {
     "type": "object",
     "properties": {"file": {"type": "string", "description": "The ID of an uploaded file, of any size."}},
@@ -40,13 +40,13 @@ _STORED: Json = {
     "additionalProperties": False,
 }
 STREAM: Json = {"anyOf": [*FILE["anyOf"], _STORED], "x-jackfield": {"file": "stream"}}
-"""Input that is the body of a request: a stored file is streamed into it."""
+"""Schema of a request's body: a stored file is streamed into it."""
 BYTES: Json = {
     "type": "object",
     "properties": {"data": {"type": "string", "contentEncoding": "base64"}, "contentType": {"type": "string"}},
     "required": ["data"],
 }
-"""Output that is a file."""
+"""Schema of an output file."""
 BODY: Json = {
     "anyOf": [
         BYTES,
@@ -65,16 +65,16 @@ BODY: Json = {
     ],
     "x-jackfield": {"file": "output"},
 }
-"""Output that is the body of a response: a large one becomes a stored file."""
+"""Schema of a response's body: a large one becomes a stored file."""
 _INT32, _INT64 = 2**31, 2**63
 _SECRET = re.compile(r"secret|password|token|credential|key", re.IGNORECASE)
-"""Names of sensitive inputs that forms hide. AWS marks names and addresses as sensitive, too."""
+"""Pattern of sensitive inputs' names that forms hide. AWS also marks names and addresses as sensitive."""
 _TIME = (
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"([Tt ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?([Zz]|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])?)?$"
 )
 _FARTHEST = 250_000_000_000
-"""Seconds from 1970 that botocore can write as a date."""
+"""Maximum seconds from 1970 that botocore can write as a date."""
 _TIMESTAMP: Json = {
     "anyOf": [
         {"type": "string", "pattern": _TIME, "x-jackfield": {"expects": "a time such as 2026-01-31T08:30:00Z"}},
@@ -82,32 +82,32 @@ _TIMESTAMP: Json = {
     ]
 }
 _LABEL: Json = {"pattern": r"^([^.]|\.([^.]|\..))", "x-jackfield": {"expects": "a name other than '.' and '..'"}}
-"""A whole path segment of dots would address another resource: no client escapes it."""
+"""Schema of a path segment, which must not be all dots: no client escapes such a segment, so it would address another resource."""
 _SEGMENT = r"(|[^./][^/]*|\.[^./][^/]*|\.\.[^/]+)"
 _LAST: Json = {
     "pattern": r"(^|/)([^./]|\.[^./]|\.\.[^/])[^/]*$",
     "x-jackfield": {"expects": "an ID, such as Z0123456789 or /hostedzone/Z0123456789"},
 }
-"""botocore sends only the part of an ID after its last slash."""
+"""Schema of an ID of which botocore sends only the part after its last slash."""
 _PREFIXED = frozenset(("ResourceId", "DelegationSetId", "ChangeId"))
-"""Shapes of Route 53 whose values have a prefix in its answers: the model's length applies to the ID alone."""
+"""Shapes of Route 53 whose values have a prefix in its responses: the model's length applies to the ID alone."""
 _SEGMENTS: Json = {
     "pattern": f"^{_SEGMENT}(/{_SEGMENT})*$",
     "x-jackfield": {"expects": "a path without the segments '.' and '..'"},
 }
-"""Several segments in one label: none may be dots only."""
+"""Schema of a label with several path segments, none of which may be all dots."""
 _HEADER: Json = {"pattern": r"^[^\r\n]*$", "x-jackfield": {"expects": "text without line breaks"}}
 _ASCII: Json = {"pattern": r"^[\x20-\x7e]*$", "x-jackfield": {"expects": "printable ASCII"}}
 _HOST: Json = {"pattern": "^[A-Za-z0-9-]{1,63}$", "x-jackfield": {"expects": "a host label: 1 to 63 letters, digits or hyphens"}}
 _DECODED = frozenset(("policyDocumentType", "TemplateBody"))
-"""Texts of outputs that botocore returns as the JSON that they hold: policies of IAM, templates of CloudFormation in JSON."""
+"""Output shapes whose text botocore returns as parsed JSON: policies of IAM, templates of CloudFormation."""
 
 
 class Converter:
-    """Conversion of one operation's input or output. Structures become ``$defs``, so that recursive ones end.
+    """Conversion of one operation's input or output. Structures become ``$defs``, so that recursive structures end.
 
-    ``path`` is the template of the request's path. Labels in it are never empty: without its key, the request to delete an object would
-    delete the bucket. They are no dot segments either, apart from the keys of S3.
+    ``path`` is the template of the request's path. Its labels must not be empty: without its key, the request to delete an object would
+    delete the bucket. They must not be dot segments either, except the keys of S3.
     """
 
     def __init__(self, *, output: bool = False, texts: bool = True, service: str = "", path: str = "", json: Collection[str] = ()) -> None:
@@ -133,8 +133,9 @@ class Converter:
         }
 
     def whole(self, shape: Any, members: Mapping[str, Json] | None = None, optional: frozenset[str] = frozenset()) -> Json:
-        """Return the schema of an operation's input or output. ``members`` are added before the model's; the model's members in
-        ``optional`` may be left out."""
+        """Return the schema of an operation's input or output. ``members`` precede the model's; the model's members in ``optional`` may be
+        left out.
+        """
         properties, required = dict(members or {}), [name for name, item in (members or {}).items() if item.pop("required", False)]
         if shape is not None:
             properties |= {name: self._top(shape, name, member) for name, member in shape.members.items()}
@@ -151,7 +152,7 @@ class Converter:
         return {**schema, "$defs": self._definitions} if self._definitions else schema
 
     def _top(self, parent: Any, name: str, shape: Any) -> Json:
-        """Convert a member of the input itself, which may be sent in the path, a header or the host name."""
+        """Convert a top-level member of the input, which may be sent in the path, a header or the host name."""
         found = self._member(name, shape)
         if self._output:
             if parent.serialization.get("payload") == name and shape.type_name == "blob":
@@ -277,20 +278,19 @@ def _one_of(_shape: Any) -> Json:
 
 
 def _number(value: Any) -> int | float:
-    """Read a limit, which some models write as a string or as a float."""
+    """Return a limit as a number; some models write it as a string or a float."""
     number = float(value)
     return int(number) if number.is_integer() else number
 
 
 def is_body(parent: Any, name: str) -> bool:
-    """Return whether a member of an operation's input is the body of its request, of any length."""
+    """Return whether an input member is the request's body, of any length."""
     shape = parent.members[name]
     return parent.serialization.get("payload") == name and shape.type_name == "blob" and bool(shape.serialization.get("streaming"))
 
 
 def _marks(name: str, shape: Any, found: Json, *, output: bool) -> Json:
-    """Return the marks of values that AWS calls sensitive: they are masked in records. Forms hide inputs whose name says that they are
-    secrets."""
+    """Return the marks of values that AWS calls sensitive: records mask them, and forms hide inputs with the name of a secret."""
     if not shape.metadata.get("sensitive"):
         return {}
     if shape.type_name == "string" and (output or _SECRET.search(name or shape.name)):
@@ -315,7 +315,7 @@ def _in_header(found: Json, rule: Json) -> Json:
 
 
 def _is_endless(shape: Any, above: frozenset[str] = frozenset()) -> bool:
-    """Return whether a list or a map contains itself with no structure in between, which would end the recursion."""
+    """Return whether a list or a map contains itself without a structure in between, where the recursion would end."""
     if shape.type_name not in ("list", "map"):
         return False
     if shape.name in above:

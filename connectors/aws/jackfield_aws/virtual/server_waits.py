@@ -1,6 +1,6 @@
-"""Waits that a caller asks AWS for (``WaitTimeSeconds`` of a queue): an answer must come before the call's deadline.
+"""Waits by AWS before it answers (``WaitTimeSeconds`` of a queue), shortened to end before the call's deadline.
 
-A longer wait would be cut off: the outcome of a write, such as the receipt of messages that are invisible then, would be unknown.
+A longer wait would be cut off: the outcome of a write, such as a receipt that hides messages, would be unknown.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from jackfield.connector import Detail, InvalidInput, current_call, pointer
 
 _NAME = "waittimeseconds"
 _MARGIN = 1.0
-"""Seconds for the way there and back."""
+"""Seconds for the request's and the response's transfer."""
 
 
 def wait_of(shape: Any) -> tuple[str, int] | None:
-    """Return the member of an operation's input that is a wait of AWS's own, and its minimum; None if there is none."""
+    """Return the input member with the seconds that AWS waits, and its minimum; None if there is none."""
     members = {} if shape is None else shape.members
     return next(((name, int(member.metadata.get("min", 0))) for name, member in members.items() if name.casefold() == _NAME), None)
 
@@ -24,7 +24,7 @@ def wait_of(shape: Any) -> tuple[str, int] | None:
 def within_deadline(parameters: Mapping[str, Any], wait: tuple[str, int]) -> Mapping[str, Any]:
     """Return the parameters with a wait that ends before the attempt does; warn if it is shorter than requested.
 
-    :raises InvalidInput: if the shortest wait that AWS takes is too long.
+    :raises InvalidInput: if the shortest wait that AWS accepts is too long.
     """
     (name, least), call = wait, current_call()
     asked = parameters.get(name)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class AwsSource(ProcessLocal):
-    """All services of an index, as virtual connectors."""
+    """Catalog source of all services in an index, as virtual connectors."""
 
     def __init__(self, index: Index | None = None) -> None:
         self._index = index or Index()
@@ -40,10 +40,10 @@ class AwsSource(ProcessLocal):
         return [PREFIX + service for service in self._index.services]
 
     def manifest(self, key: str, *, credentials: Collection[str] | None = None) -> Manifest:
-        """Return the manifest of a connector; of the actions that hand out credentials it has those in ``credentials``, by default all.
-        Schemas are made when they are read.
+        """Return the manifest of a connector; ``credentials`` limits its actions that hand out credentials, which are all included by
+        default. Schemas are made when they are read.
 
-        :raises UnknownConnector: if there is no such service.
+        :raises UnknownConnector: if the service does not exist.
         """
         handed = HANDS_OUT.get(key.removeprefix(PREFIX), frozenset[str]())
         without = frozenset() if credentials is None else frozenset(name for name in handed if action_key(name) not in credentials)
@@ -57,7 +57,7 @@ class AwsSource(ProcessLocal):
         return frozenset(map(action_key, HANDS_OUT.get(key.removeprefix(PREFIX), ())))
 
     def stamp(self) -> str:
-        """Return the versions of the package and of the index, and a checksum of the search words and of the words for credentials."""
+        """Return a stamp of the source's content: versions of package and index, and a checksum of search words and credential words."""
         handed = sorted((service, sorted(names)) for service, names in HANDS_OUT.items())
         words = zlib.crc32(repr((EVERYDAY, sorted(KEYWORDS.items()), handed, RULES, ROWS)).encode())
         return f"{VERSION} {self._index.botocore} {self._index.size} {words}"

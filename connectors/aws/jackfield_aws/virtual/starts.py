@@ -1,4 +1,4 @@
-"""Operations that start an object that another operation describes: with ``waitUntil`` they are jobs. One row each."""
+"""Operations that start an object described by another operation: with ``waitUntil`` they are jobs. One row each."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from jackfield.kernel.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Job that an operation starts.
+    """Job started by an operation.
 
-    - ``waiter``: name of the waiter that says when it has ended.
-    - ``given``: inputs of the waiter's operation, as JMESPath over inputs and answer of the operation that starts.
+    - ``waiter``: name of the waiter that detects its end.
+    - ``given``: inputs of the waiter's operation, as JMESPath over inputs and response of the starting operation.
     - ``cancel``: operation that cancels it, and its inputs by JMESPath; None if there is none.
     """
 
@@ -82,4 +82,4 @@ STARTS: Mapping[tuple[str, str], Start] = {
     ("stepfunctions", "StartExecution"): _same("ExecutionSucceeded", "StopExecution", executionArn="executionArn"),
     ("transcribe", "StartTranscriptionJob"): _same("TranscriptionJobCompleted", TranscriptionJobName="TranscriptionJobName"),
 }  # fmt: skip
-"""Jobs by service and the operation that starts them."""
+"""Jobs by service and starting operation."""

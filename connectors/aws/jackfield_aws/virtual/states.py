@@ -1,4 +1,4 @@
-"""Waiters that botocore's models lack, in the form that theirs have (``waiters-2.json``), and the places of reasons in answers."""
+"""Waiters that botocore's models lack, in their form (``waiters-2.json``), and the places of reasons in responses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Json = dict[str, Any]
 
 
 def _states(operation: str, place: str, done: str, failed: str, delay: int) -> Json:
-    """Return a waiter that looks at one member of an answer every ``delay`` seconds."""
+    """Return a waiter that reads one member of a response every ``delay`` seconds."""
     ends = [*((state, "success") for state in done.split()), *((state, "failure") for state in failed.split())]
     acceptors = [{"matcher": "path", "argument": place, "expected": expected, "state": state} for expected, state in ends]
     return {"operation": operation, "delay": delay, "maxAttempts": 3600 // delay, "acceptors": acceptors}
@@ -63,4 +63,4 @@ REASONS: Mapping[tuple[str, str], str] = {
     ("stepfunctions", "DescribeExecution"): "cause || error",
     ("transcribe", "GetTranscriptionJob"): "TranscriptionJob.FailureReason",
 }
-"""JMESPath of the reason in the answer of an operation."""
+"""JMESPath of the reason in an operation's response."""

@@ -1,4 +1,6 @@
-"""Streams of events in answers: read to their end, which the service's documentation names, with refusals in them as their codes say."""
+"""Event streams in responses: read to their end, which the service's documentation names. Refusals in them are interpreted by
+their codes.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ from jackfield_aws.bounded import shut_down
 from jackfield_aws.json_answers import cleaned
 
 _REFUSED = 400
-"""Status for an exception without one in the model."""
+"""Default status of an exception without one in the model."""
 _MOST = 10_000
-"""Maximum number of events of a stream in one answer."""
+"""Maximum number of a stream's events in one output."""
 _LAST: Mapping[tuple[str, str], str] = {
     ("bedrock-agent-runtime", "AgenticRetrieveStream"): "result",
     ("bedrock-agent-runtime", "InvokeFlow"): "flowCompletionEvent flowMultiTurnInputRequestEvent",
@@ -29,7 +31,7 @@ _LAST: Mapping[tuple[str, str], str] = {
     ("lambda", "InvokeWithResponseStream"): "InvokeComplete",
     ("s3", "SelectObjectContent"): "End",
 }
-"""Events of which one ends a whole stream, by operation (API references of the services). The others have none: their connection ends."""
+"""Final events of a complete stream, by operation (API references of the services). Streams without a row end with their connection."""
 
 
 class StreamFault(ClientError):  # type: ignore[misc]  # botocore has no types
@@ -41,8 +43,9 @@ class StreamFault(ClientError):  # type: ignore[misc]  # botocore has no types
         self._writes = writes
 
     def judge(self, found: JackfieldError) -> JackfieldError:
-        """Return the error with the stream's facts about it: it is repeated only before the first event, and never for a ``write``. After
-        an event, a ``write`` has begun."""
+        """Return the error adjusted to the stream: repeatable only before the first event, and never for a ``write``; after an event, a
+        ``write`` may have taken effect.
+        """
         if self._events or self._writes:
             found.repeatable = False
         if self._events and self._writes:
@@ -52,8 +55,9 @@ class StreamFault(ClientError):  # type: ignore[misc]  # botocore has no types
 
 @dataclass(frozen=True, slots=True)
 class EventStream:
-    """Output member that is a stream of events. ``last`` are the events that end it; ``faults``, code and status of its exceptions by
-    member; ``writes``: the operation is a ``write``."""
+    """Output member that is an event stream. ``last`` are the events that end it; ``faults``, code and status of its exceptions by member;
+    ``writes``: the operation is a ``write``.
+    """
 
     member: str
     last: frozenset[str]
@@ -61,10 +65,10 @@ class EventStream:
     writes: bool
 
     def read(self, stream: Any) -> list[Any]:
-        """Read a stream to its end, and emit its events as they come; warn if it ends without its last event.
+        """Read a stream to its end, and emit its events as they arrive; warn if it ends without its last event.
 
         :raises StreamFault: if the stream contains a failure.
-        :raises Unavailable: if there are more events than an answer may hold: the first of them would look like all.
+        :raises Unavailable: if there are more events than an output may hold, which would look complete without them.
         """
         found, call = list[Any](), current_call()
         with contextlib.closing(stream):
@@ -110,7 +114,7 @@ class EventStream:
 
 
 def event_stream(service: str, operation: Any, *, writes: bool) -> EventStream | None:
-    """Return the stream of events in the answers of a botocore operation; None if there is none."""
+    """Return the event stream in a botocore operation's output; None if it has none."""
     if not operation.has_event_stream_output:
         return None
     shape = operation.get_event_stream_output()

@@ -7,14 +7,14 @@ from html import unescape
 from html.parser import HTMLParser
 
 _PLAIN = re.compile(r"\s*<p>([^<]*)</p>\s*")
-"""One paragraph without markup: most members' documentation."""
+"""Pattern of one paragraph without markup, as in most members' documentation."""
 _SPACE = re.compile(r"\s+")
 _LINES = re.compile(r"\n[ \t]*\n[\s]*")
 _SUMMARY = 160
-"""Characters of a summary: one line in a list of actions."""
+"""Maximum characters of a summary: one line in a list of actions."""
 _TAG = re.compile(r"<[^<>]*>")
 _ASIDES = re.compile(r"<(note|important)>(?:[^<]|<(?!/\1>))*</\1>")
-"""Notes at the beginning of some descriptions, before the description of the operation."""
+"""Pattern of notes that precede some operations' descriptions."""
 _ENDS = re.compile(r"(?<=[^.\s][a-z0-9)`\"'])[.!?](?=\s|$)")
 _BLOCKS = frozenset({"p", "div", "note", "important", "dl", "dd", "ul", "ol", "pre", "h1", "h2", "h3", "h4", "table", "tr"})
 _MARKS = {"code": "`", "b": "**", "strong": "**", "i": "*", "em": "*"}

@@ -1,7 +1,7 @@
 """AWS's own log of requests as evidence: the Event history of CloudTrail has most requests that manage resources, of the last 90 days.
 
-It proves that a request took effect or was refused, never that none came: its delivery is best effort. It has no requests that only handle
-data, such as messages, objects and items (AWS CloudTrail user guide, "Logging data events").
+It proves that a request took effect or was refused, never that none arrived: its delivery is best effort. It lacks requests that only
+handle data, such as messages, objects and items (AWS CloudTrail user guide, "Logging data events").
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ neptunedata personalize-events personalize-runtime qldb-session rds-data redshif
 sagemaker-featurestore-runtime sagemaker-metrics sagemaker-runtime sso-oidc timestream-query workmailmessageflow
 """
 _DATA = frozenset(_DATA_NAMES.split())
-"""Services whose writes handle data. A wrong entry here prevents looks; a missing one causes looks in vain."""
+"""Services whose writes handle data. A wrong entry here prevents looks; a missing one causes useless looks."""
 _DATA_OPERATIONS = re.compile(
     r"cloudwatch\.PutMetricData|dynamodb\.(\w*Item|\w*Items|Execute\w+)|events\.PutEvents|firehose\.PutRecord.*|kinesis\.PutRecords?|lambda\.Invoke.*"
     r"|logs\.PutLogEvents|s3\.(\w+Object\w*|\w+Objects|\w*MultipartUpload|UploadPart\w*)|ses(v2)?\.Send.*|sns\.Publish.*"
     r"|sqs\.(Send|Delete|Receive|ChangeMessage)\w*Message\w*|stepfunctions\.(SendTask\w+|StartSyncExecution)|xray\.Put\w+"
     r"|timestream-write\.WriteRecords|apigatewaymanagementapi\..*|textract\..*|rekognition\.(Detect|Recognize)\w+|polly\.Synthesize\w+|personalize\..*Runtime.*"
 )
-"""Operations that handle data, of services that also have others."""
+"""Pattern of operations that handle data, in services that also have others."""
 _GLOBAL = frozenset({"iam", "sts", "cloudfront", "organizations", "route53", "account", "support", "waf", "shield", "globalaccelerator"})
-"""Services whose records are in one region of their partition only ("Viewing CloudTrail events", global services)."""
+"""Services whose records are in a single region of their partition ("Viewing CloudTrail events", global services)."""
 _HOME = {"cn": "cn-north-1", "us-gov": "us-gov-west-1"}
 _DOUBTFUL = re.compile(r"(?i)internal|unavailable|^server\.|timeout|timedout|unknown")
-"""Error codes with which a request may have taken effect."""
+"""Pattern of error codes after which a request may have taken effect."""
 _REFUSALS = {"rate_limited", "forbidden", "unauthenticated", "invalid_input", "not_found", "conflict", "rejected", "quota_exceeded"}
 _CLIENT_ERROR = 400
 _SHOWN = ("eventID", "requestID", "eventTime", "eventName", "eventSource", "awsRegion", "errorCode", "sourceIPAddress")
 _PAGE = 50
 PARTLY = ("waitUntil",)
-"""Inputs with which a call is more than its first request: an effect of the request does not prove that the state was reached."""
+"""Inputs with which a call needs more than its first request, whose effect does not prove that the state was reached."""
 _PERMISSIONS = {"aws:iam": ("cloudtrail:LookupEvents",)}
 
 
@@ -62,7 +62,7 @@ def has_records(service: str, operation: str) -> bool:
 def evidence_of(
     service: str, operation: str, effect: str = "write", *, by_key: bool = False, partly: tuple[str, ...] = PARTLY
 ) -> tuple[EventHistory, ...]:
-    """Return the evidence of an operation; none if its calls are never in doubt, or the Event history has no such requests.
+    """Return the evidence of an operation; empty if its calls are never in doubt, or the Event history lacks its requests.
 
     ``by_key``: AWS recognises repeats by a token. With one of the inputs ``partly``, the request is only the first part of a call, so its
     record does not prove enough.
@@ -86,7 +86,7 @@ class EventHistory(RecordEvidence):
     partly: tuple[str, ...] = PARTLY
 
     def about(self, inputs: Mapping[str, Any]) -> Mapping[str, str] | None:
-        """Return the operation and the region in whose history its record is."""
+        """Return operation, service and region of a call's record; None if the record would not prove the call or the region is unknown."""
         if any(inputs.get(name) for name in self.partly):
             return None
         region = str(inputs.get("awsRegion") or "")
@@ -109,7 +109,7 @@ class EventHistory(RecordEvidence):
 
 
 def _record(about: Mapping[str, str], event: Mapping[str, Any]) -> Record | None:
-    """Read one event; None if it has no marker, or is of another operation, service or region."""
+    """Parse one event; None if it has no marker, or belongs to another operation, service or region."""
     try:
         told = json.loads(event["CloudTrailEvent"])
         marker, at = marker_in_agent(told["userAgent"]), datetime.fromisoformat(told["eventTime"])
@@ -124,7 +124,7 @@ def _record(about: Mapping[str, str], event: Mapping[str, Any]) -> Record | None
 
 
 def _link(shown: Mapping[str, str]) -> str | None:
-    """Return the page of an event in AWS's console; None in other partitions than the public one."""
+    """Return the URL of an event in AWS's console; None outside the public partition."""
     region, event = shown["awsRegion"], quote(shown["eventID"], safe="")
     if region.startswith(("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-")):
         return None
@@ -132,7 +132,7 @@ def _link(shown: Mapping[str, str]) -> str | None:
 
 
 def _is_of(service: str, source: str) -> bool:
-    """Return whether an event is of a service: its source begins with the name that endpoints or signatures of the service have."""
+    """Return whether an event belongs to a service: its source begins with the service's endpoint prefix or signing name."""
     metadata = service_model(service).metadata
     names = {service, metadata.get("endpointPrefix", ""), metadata.get("signingName", "")}
     host = source.removesuffix(".amazonaws.com")
@@ -140,7 +140,7 @@ def _is_of(service: str, source: str) -> bool:
 
 
 def _refusal(code: str | None) -> str | None:
-    """Return jackfield's code for an error with which nothing took effect; None if it may have, or the code is unknown."""
+    """Return jackfield's code for an AWS error after which nothing took effect; None if something may have, or the code is unknown."""
     if not code or _DOUBTFUL.search(code):
         return None
     short = code.rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""Cancelled transactions of DynamoDB: the reasons of their parts decide the meaning of the refusal, and point at the faulty parts."""
+"""Cancelled transactions of DynamoDB: the reasons of their parts decide the refusal's meaning, and point at the faulty parts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from jackfield_aws.rows import BY_STATUS, THROTTLED, Row
 
 _REASONS = "CancellationReasons"
 _PARTS = ("TransactItems", "TransactStatements")
-"""Inputs that hold the parts of a transaction; a reason has the place of its part."""
+"""Inputs that hold the parts of a transaction, in the order of the reasons."""
 _ACCEPTED = "None"
-"""Code of a part that was not at fault."""
+"""Code of a part without fault."""
 _UNMET = Row(Conflict, "The condition of a part does not hold: read the item ('provider.details' has it where the request asked for it).")
 _BUSY = Row(Conflict, "Another request is changing the same item: send the transaction again in a moment.")
 _MEANINGS: Mapping[str, Row] = {
@@ -29,8 +29,9 @@ _MEANINGS: Mapping[str, Row] = {
     "ThrottlingError": THROTTLED,
     "RequestLimitExceeded": THROTTLED,
 }
-"""By the code of a reason, in the order in which they decide: errors that no repeat can cure come first (DynamoDB API reference,
-TransactWriteItems, errors)."""
+"""Rows by a reason's code, in order of precedence: errors that no repeat can cure come first (DynamoDB API reference, TransactWriteItems,
+errors).
+"""
 
 
 def cancelled(error: JackfieldError, cause: Exception, parameters: Mapping[str, Any]) -> JackfieldError:

@@ -1,4 +1,4 @@
-"""Services and operations that people usually mean: they come first of search results that are equal otherwise."""
+"""Preferred services and operations, which precede equal search results."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Waiters of an operation as its input ``waitUntil``, with which a call is a job: the runtime polls it until the state is reached.
 
-An operation that describes an object waits for its state; one that starts an object (``starts``) waits for that object's.
+An operation that describes an object waits for its state; an operation that starts an object (``starts``) waits for that object's state.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from jackfield_aws.virtual.states import REASONS
 WAIT_UNTIL = "waitUntil"
 """Input that names the state to wait for."""
 _LONGEST = 500
-"""Characters of a failure's reason."""
+"""Maximum characters of a failure's reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """One waiter of an operation: the operation that polls, the seconds between two polls, and the conditions that end it.
+    """Waiter of an operation: the polling operation, the seconds between two polls, and the conditions that end it.
 
-    ``start`` is the call of the operation if another one has started the object that it describes.
+    ``start`` describes the starting operation, if another operation than the polling one started the object.
     """
 
     name: str
@@ -40,9 +40,9 @@ class Waiter:
     start: Start | None = None
 
     def has_reached(self, answer: Mapping[str, Any]) -> bool | None:
-        """Return whether an answer shows the state; None if the waiter has no opinion on an error.
+        """Return whether a response shows the state; None if no condition applies to an error.
 
-        :raises JobFailed: if it can no longer be reached.
+        :raises JobFailed: if the state can no longer be reached.
         """
         state = next((acceptor.state for acceptor in self.acceptors if acceptor.matcher_func(answer)), None)
         if state == "failure":
@@ -52,7 +52,7 @@ class Waiter:
         return state == "success"
 
     def state(self, answer: Mapping[str, Any]) -> str:
-        """Return the states that the waiter looks at, as a text; empty if it looks at no text."""
+        """Return the states in a response that the waiter checks, as a text; empty if it checks no text."""
         places = dict.fromkeys(acceptor.argument for acceptor in self.acceptors if acceptor.argument)
         for place in places:
             found = jmespath.search(place, answer)
@@ -62,10 +62,10 @@ class Waiter:
         return ""
 
     def handle(self, given: Mapping[str, Any], own: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the handle of a job: the inputs with which its operation polls, the answer to the start, and the cancelling call. None if
-        the answer names no object to poll: nothing has started.
+        """Return the handle of a job: the inputs of the polling operation, the response to the start, and the cancelling call. None if the
+        response names no object to poll, so nothing has started.
 
-        ``given`` and ``own`` are the inputs of the operation that starts it, and jackfield's own inputs.
+        ``given`` and ``own`` are the inputs of the starting operation, and jackfield's own inputs.
         """
         if self.start is None:
             return {"inputs": {**given, **own}, "state": self.state(answer)}
@@ -105,5 +105,5 @@ def _waiter(service: str, name: str, config: Mapping[str, Any]) -> Waiter:
 
 
 def can_cancel(waiters: Mapping[str, Waiter]) -> bool:
-    """Return whether a wait can be ended: AWS can cancel the started work, or the operation has started none."""
+    """Return whether a wait can be cancelled: AWS can cancel the started work, or the operation started none."""
     return bool(waiters) and all(waiter.start is None or waiter.start.cancel is not None for waiter in waiters.values())

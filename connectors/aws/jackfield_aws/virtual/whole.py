@@ -1,4 +1,4 @@
-"""Answers with success although nothing was carried out: the failed entries are all those of the request."""
+"""Responses with success although nothing was carried out: every entry of the request failed."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from jackfield_aws.virtual.entry_errors import FAILURES, EntryErrors
 from jackfield_aws.virtual.failed_inputs import FailedInputs, Steps
 
 _BESIDE = frozenset({"ConsumedCapacity", "ItemCollectionMetrics", "ResponseMetadata"})
-"""Members about the resources that a request used, and not about its effect."""
+"""Members about the resources that a request used, not about its effect."""
 _ABSENT = re.compile(r"\w*notfound|missing[a-z]+s", re.IGNORECASE)
-"""Members that list missing objects, which is an answer and no refusal."""
+"""Pattern of members that list missing objects, which is a result and no refusal."""
 _STARTED: Mapping[str, str] = {"failures": "tasks"}
-"""Lists of failures without a reference to the request, and the list of begun work (Amazon ECS API reference, RunTask)."""
+"""Lists of failures without a reference to the request, and the list of started work (Amazon ECS API reference, RunTask)."""
 
 
 def is_whole(
     output: Mapping[str, Any], own: Sequence[EntryErrors], failed: Mapping[str, Sequence[FailedEntry]], asked: FailedInputs
 ) -> bool:
-    """Return whether nothing but ``failed``, by member of the output, was asked for, and the output has nothing that was carried out.
+    """Return whether ``failed``, by output member, covers all requested entries, and the output shows nothing carried out.
 
-    ``own`` are the lists of which single entries failed.
+    ``own`` are the lists whose entries may fail individually.
     """
     if (
         not failed
@@ -42,7 +42,7 @@ def is_whole(
 
 
 def entries_of(steps: Steps, value: Any) -> Iterator[tuple[Steps, Mapping[str, Any]]]:
-    """Yield the objects of a list, and of its nested lists."""
+    """Yield the objects in a list and in its nested lists, with their steps."""
     for number, entry in enumerate(value if isinstance(value, list) else ()):
         if isinstance(entry, dict):
             yield (*steps, number), entry
@@ -57,5 +57,5 @@ def _is_carried_out(name: str, value: Any, failed: Mapping[str, Sequence[FailedE
 
 
 def _has_all(one: EntryErrors, value: Any, asked: FailedInputs) -> bool:
-    """Return whether a list has an entry for each entry of the request, where the correspondence is documented."""
+    """Return whether a list has an entry for each of the request's entries; True if no correspondence is documented."""
     return one.asked is None or len(value) >= asked.length(one.asked)
