@@ -37,8 +37,8 @@ def is_page(text: str) -> bool:
 def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: object) -> None:
     """Check, before botocore parses it, that a response can come from the service. A hook for ``before-parse``.
 
-    :raises HTTPClientError: if a proxy refused the login, or the outcome is unclear: the response is too costly to parse, damaged,
-        a page of HTML, or no JSON although the protocol is.
+    :raises HTTPClientError: if a proxy refused the login. Also if the outcome is unclear: the response is too costly to parse,
+        damaged, a page of HTML, or not the protocol's JSON.
     """
     body, status = response_dict["body"], response_dict["status_code"]
     if status == _LOGIN_WANTED:

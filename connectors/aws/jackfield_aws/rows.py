@@ -55,8 +55,8 @@ SERVER_FAULT = Row(
 )
 """Row of any 5xx: AWS may have executed the request before it failed."""
 NOT_READY = Row(Unavailable, "What {operation} uses is not ready yet: try again in a moment.", "{operation} was not begun")
-"""Row of codes sent before anything was executed: a function without its network or snapshot, a model that is being loaded (AWS Lambda API
-reference, Invoke; Amazon Bedrock API reference, InvokeModel).
+"""Row of codes sent before anything was executed: for a function without its network or snapshot, or a model that is being loaded. (AWS
+Lambda API reference, Invoke; Amazon Bedrock API reference, InvokeModel.)
 """
 ENDPOINT_FAULT = Row(
     Unavailable,

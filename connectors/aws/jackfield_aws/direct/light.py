@@ -148,8 +148,8 @@ def _table() -> dict[str, frozenset[str]]:
 def _is_plain(spec: ClientSpec) -> bool:
     """Return whether only ``spec`` decides how AWS is called.
 
-    False if a function was added to the events of all clients, as moto does when it is imported, or if a variable or the AWS configuration
-    has an affecting setting.
+    A function added to the events of all clients also decides, as moto adds one when it is imported. So does an affecting environment
+    variable or setting of the AWS configuration.
     """
     # absent while another thread imports the module
     handlers, endpoint = getattr(sys.modules.get("botocore.handlers"), "BUILTIN_HANDLERS", None), spec.endpoint

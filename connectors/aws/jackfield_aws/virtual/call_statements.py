@@ -1,7 +1,7 @@
 """IAM statements for one call, by its inputs: a version, tags, an ACL, a role to pass, a KMS key, and ARNs of resources.
 
 ``call_statements.tsv`` has them for everyday services, each with AWS's page; its head explains the columns. Two rules apply to all
-services: a role's ARN under a name with "role" in it must be passed (``iam:PassRole``), and an action without a matching row is allowed for
+services. A role's ARN under a name with "role" in it must be passed (``iam:PassRole``). An action without a matching row is allowed for
 every resource.
 """
 

@@ -1,9 +1,9 @@
 """Failed entries among successful ones in a response, found by each operation's model.
 
 A rule finds them: an operation that changes something returns a list of objects, and the object has a member for an error. Three small
-tables, reviewed one by one, cover cases that the models do not show: errors that are an object's state and no outcome of the call, errors
-shown only by a status, and outputs with an entry for each entry of the request. ``connectors/aws/tests/entry_errors.txt`` lists the rule's
-results.
+tables, reviewed one by one, cover cases that the models do not show. These are errors that are an object's state and no outcome of the
+call, errors shown only by a status, and outputs with an entry for each entry of the request. ``connectors/aws/tests/entry_errors.txt``
+lists the rule's results.
 """
 
 from __future__ import annotations
