@@ -1,4 +1,4 @@
-"""Surfaces of subjects, found by the list of their folder: the shell names none, and a new subject is a folder."""
+"""Search for the modules of the subjects' surfaces by folder, so that a new subject changes nothing in the shell."""
 
 from __future__ import annotations
 

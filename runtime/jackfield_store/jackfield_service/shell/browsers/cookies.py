@@ -21,7 +21,7 @@ _APPROVES = 3600
 _OUTLASTS = 86_400
 """Seconds after the end of a connect session for which its browser still gets the message that it has ended."""
 _BEGUN = 600
-"""Seconds for which a browser keeps a sign-in that begins."""
+"""Seconds for which a browser stores the cookie of a started sign-in."""
 
 
 class CookieJar:
@@ -89,7 +89,7 @@ class CookieJar:
         return _own(request, self._visitor) or None
 
     def greet(self, response: Response, visitor: str | None) -> str:
-        """Set the visitor's secret, a new one unless given, and return it."""
+        """Set the cookie with the visitor's secret, a new secret if ``visitor`` is None, and return the secret."""
         secret = visitor or secrets.token_urlsafe(32)
         self._set(response, self._visitor, secret)
         return secret
@@ -105,18 +105,19 @@ class CookieJar:
         )
 
     def beginning(self, request: Request, state: str) -> str:
-        """Return the sign-in that this browser began under ``state``; an empty string if it began none."""
+        """Return the text of the sign-in that this browser started under ``state``; an empty string if there is none."""
         return request.cookies.get(self._begun(state), "")
 
     def note_beginning(self, response: Response, state: str, text: str) -> None:
-        """Set a cookie for a sign-in that begins. It must be sent when the provider's page redirects back (Lax); each sign-in has one
-        cookie, so that the pages of a browser do not disturb each other."""
+        """Set the cookie of a started sign-in. It is SameSite=Lax, so that browsers send it when the provider's page redirects back. Each
+        sign-in has its own cookie, so that the pages of a browser do not disturb each other.
+        """
         response.set_cookie(
             self._begun(state), text, max_age=_BEGUN, path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="lax"
         )
 
     def drop_beginning(self, response: Response, state: str) -> None:
-        """Delete a sign-in that was answered."""
+        """Delete the cookie of an answered sign-in."""
         response.delete_cookie(self._begun(state), path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="lax")
 
     def connecting(self, request: Request, session: str) -> str:
@@ -124,8 +125,9 @@ class CookieJar:
         return _own(request, self._connect(session))
 
     def note_connecting(self, response: Response, session: str, secret: str, *, lasts: int, framed: bool) -> Response:
-        """Set the secret of a browser on the page of a connect session, which lasts so many seconds. A page that other sites may frame
-        needs it there, too: Secure, and apart for each of these sites (CHIPS)."""
+        """Set the secret of a browser on the page of a connect session of ``lasts`` seconds, and return the response. For a page that other
+        sites may frame, the cookie is Secure and partitioned by site (CHIPS).
+        """
         own = f"{self._connect(session)}={secret}; Path={current_prefix() or '/'}; HttpOnly; Max-Age={lasts + _OUTLASTS}"
         secure = "; Secure" if self._secure else ""
         across = "; SameSite=None; Partitioned" if framed and self._secure else "; SameSite=Lax"
@@ -137,7 +139,9 @@ class CookieJar:
         return _own(request, self._returned(session))
 
     def note_returned(self, response: Response, session: str, secret: str) -> Response:
-        """Set the secret of a browser that comes back from the provider: in a window of its own, also for a page in a frame."""
+        """Set the secret of a browser that returns from the provider, and return the response. The provider's page has a window of its own,
+        even if the connect page is framed.
+        """
         response.set_cookie(
             self._returned(session), secret, max_age=_APPROVES, path=current_prefix() or "/", secure=self._secure, httponly=True,
             samesite="lax",
@@ -152,8 +156,9 @@ class CookieJar:
 
 
 def _own(request: Request, name: str) -> str:
-    """Return a secret that is set again; an empty string if it does not have the form of this server's secrets: others can set cookies,
-    too."""
+    """Return the secret in a cookie; an empty string if it does not have the form of this server's secrets, since other sites can set
+    cookies, too.
+    """
     found = request.cookies.get(name, "")
     return found if _SECRET.fullmatch(found) else ""
 

@@ -1,5 +1,6 @@
-"""Origin checks for requests of web pages: only pages of the server's own origin and of origins that the operator allows. DNS rebinding can
-give a foreign page the server's address."""
+"""Origin checks for requests of web pages: only pages of the server's own origin and of origins that the operator allows may call. DNS
+rebinding can give a foreign page the server's address.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ def check_origin(request: Request, settings: ServerSettings, public_url: str) ->
 def check_origins(origins: Iterable[str]) -> None:
     """Check the origins that the operator allows; ``*`` stands for all.
 
-    :raises InvalidInvocation: for one that no browser sends: with a path, upper case, or the scheme's default port.
+    :raises InvalidInvocation: for an origin that no browser sends: with a path, upper case, or the scheme's default port.
     """
     for origin in origins:
         if origin != "*" and (not _ORIGIN.match(origin) or origin.endswith(_NEVER_SENT.get(origin.partition(":")[0], " "))):

@@ -252,9 +252,9 @@ def _descriptors(arguments: Namespace) -> tuple[int, ...]:
 
 
 def _reached_at(descriptors: Sequence[int]) -> str:
-    """Return the address of sockets that others can reach from furthest: one beyond this machine, if any is.
+    """Return the address of the first socket that other machines can reach; of the first socket if there is none.
 
-    :raises InvalidInvocation: if one is no socket that listens.
+    :raises InvalidInvocation: if a descriptor is not a listening socket.
     """
     from jackfield_service.shell.process.listeners import adopt, host_of
     from jackfield_service.shell.process.settings import ServerSettings

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 _MOST_PROCESSES = 256
 _LOOKS = 32
-"""Threads for polling the queue."""
+"""Number of threads that poll the queue."""
 
 
 def _declare(parser: Parser) -> None:
@@ -98,7 +98,7 @@ def _work(arguments: Namespace, _output: Output) -> int:
 
 
 def _check(arguments: Namespace) -> None:
-    """Refuse a worker that could run nothing."""
+    """Refuse to start a worker that cannot run invocations."""
     from jackfield_store.queue import check_queue
 
     require_memory()
@@ -115,7 +115,7 @@ def _check(arguments: Namespace) -> None:
 
 
 def _run(runtimes: RuntimePool, arguments: Namespace, ready: Callable[[], None]) -> None:
-    """Run one process until it is asked to stop, and end it within the promised time after that."""
+    """Run one process until a signal stops it, and end it within ``--stop-within`` seconds of the signal."""
     deadline = ForcedEnd(arguments.stop_within)
     try:
         asyncio.run(_run_until_signal(runtimes, arguments, ready, deadline))
@@ -178,7 +178,7 @@ def _location(runtimes: RuntimePool, *, migrate: bool) -> str:
 
 
 async def _run_until_signal(runtimes: RuntimePool, arguments: Namespace, ready: Callable[[], None], deadline: ForcedEnd) -> None:
-    """Run the queue's engine until SIGTERM, SIGQUIT or Ctrl-C. A second signal ends a process at once that has no master."""
+    """Run the queue's engine until SIGTERM, SIGQUIT or Ctrl-C. A second signal at once ends a process without a master."""
     from jackfield_service.shell.process.loops import Loop, Process, loops
     from jackfield_store.queue import look_each_second, open_engine, run
     from jackfield_store.runtime.evidence_loop import EvidenceLoop

@@ -99,7 +99,7 @@ class WorkerProbes:
 
 
 class _Probe(BaseHTTPRequestHandler):
-    """Connection of one client."""
+    """HTTP handler of one client's connection."""
 
     timeout = _PATIENCE
     server_version, sys_version = "jackfield", ""

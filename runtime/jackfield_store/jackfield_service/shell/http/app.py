@@ -89,7 +89,7 @@ _WITH_SLASHES = "{recipient}", "{recipient:path}"
 _BUSY = (("POST", "/v1/invocations"), ("POST", "/mcp"))
 """The most frequent operations: a plain request skips this application (``Direct``)."""
 _INDEXED = ("/v1/actions", "/v1/connectors", "/v1/connections", "/mcp", "/mcp/")
-"""Paths of operations that look for connectors and actions in the search index."""
+"""Paths of operations that search the index for connectors and actions."""
 
 
 def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[[Request], Awaitable[Response]]:

@@ -1,4 +1,4 @@
-"""Authentication of a request: the identity behind its token, looked up at most once, with a limit of unknown ones."""
+"""Authentication of a request: the identity behind its token, looked up at most once, with a limit on unknown tokens."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _LOG = logging.getLogger("jackfield.http")
 def check_certificate(certificate: str, key: str | None) -> None:
     """Check that a certificate and its key can be served.
 
-    :raises InvalidInvocation: if not.
+    :raises InvalidInvocation: if they cannot be used.
     """
     try:
         # Without a password callback OpenSSL would prompt at the terminal, in each worker.
@@ -40,7 +40,9 @@ class Certificates:
         self.context.sni_callback = self._hand_over
 
     def changed(self) -> bool:
-        """Return whether the files are others than those read last, and the same as at the last question: both are written whole."""
+        """Return whether the files differ from the files read last and have not changed since the previous call, hence are completely
+        written.
+        """
         found = self._stamp()
         settled, self._found = found == self._found, found
         return settled and found != self._seen
@@ -48,7 +50,8 @@ class Certificates:
     def renewed(self) -> Callable[[], None]:
         """Read the files and return a function that puts them into use.
 
-        :raises InvalidInvocation: if they cannot be used. The earlier files stay in use, and ``changed`` does not name these again.
+        :raises InvalidInvocation: if they cannot be used. The earlier files stay in use, and ``changed`` is False until the files
+        change again.
         """
         self._seen = self._stamp()
         check_certificate(self._certificate, self._key)
@@ -64,7 +67,7 @@ class Certificates:
         connection.context = self._newest
 
     def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
-        """Return a stamp that changes with the files, also if a link to them does."""
+        """Return a stamp that changes when a file, or the target of a link to it, changes."""
         return tuple(map(_identity, filter(None, (self._certificate, self._key))))
 
 

@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 
 PATH = "/v1/invocations"
 _SPECIAL = frozenset((b"prefer", b"origin", b"expect", b"transfer-encoding", b"upgrade", b"x-forwarded-prefix"))
-"""Headers whose meaning is Starlette's or the middleware's."""
+"""Headers that Starlette or the middleware processes."""
 _GENTLY = 0.1
-"""Seconds after an accepted connection in which one invocation is started in each iteration of the loop."""
+"""Seconds after an accepted connection in which each iteration of the loop starts only one invocation."""
 _KINDS = (None, b"application/json")
 _SAFE = b"".join(b"%b: %b\r\n" % header for header in SAFE)
 _JSON = b"content-type: application/json\r\n"
@@ -144,12 +144,13 @@ class Direct:
         self._gently_until = now + _GENTLY
 
     def lost(self, protocol: Bounded) -> None:
-        """Take note of a connection that is closed."""
+        """Note that a connection is closed."""
         self._server.requests.disconnected(protocol)
 
     def _turn(self) -> None:
-        """Start the invocation that has waited longest, and leave the next to the loop's next iteration; all of them if no connection was
-        accepted lately."""
+        """Start the invocation that has waited longest, and leave the rest to later iterations of the loop; start all if no connection was
+        accepted lately.
+        """
         loop = asyncio.get_running_loop()
         at_once = 1 if loop.time() < self._gently_until else len(self._turns)
         for start in [self._turns.popleft() for _ in range(at_once)]:
@@ -158,9 +159,9 @@ class Direct:
             loop.call_soon(self._turn)
 
     def _invocation(self, exchange: Exchange, runtime: Jackfield) -> Start | None:
-        """Return the function that begins the invocation of a body; None if that is not plain.
+        """Return the function that begins the invocation in a body; None if the body is not plain.
 
-        :raises JackfieldError: if it is no invocation.
+        :raises JackfieldError: if the body is no invocation.
         """
         given, metrics, arrived = exchange.given, self._server.metrics, self._server.clock.monotonic()
         body = parse_json(exchange.body)
@@ -184,7 +185,7 @@ class Direct:
         return start
 
     def _served(self, exchange: Exchange) -> Start | None:
-        """Return the function that calls the endpoint of a request; None if that has to wait for the search index, or may stream."""
+        """Return the function that calls a request's endpoint; None if the endpoint has to wait for the search index, or may stream."""
         server, marker = self._server, exchange.operation.streamed_by
         if not server.is_indexed or (marker and marker in exchange.body):
             return None
@@ -198,7 +199,7 @@ class Direct:
         return start
 
     def _confirm(self, exchange: Exchange, start: Start, text: str) -> None:
-        """Ask whether the caller's token still holds, in the query that all requests of this tick share; then start."""
+        """Check the caller's token in the query that all requests of this tick share; then start."""
         asking = exchange.protocol.loop.create_task(self._confirmed_in_time(exchange, text))
         asking.add_done_callback(partial(self._confirmed, exchange, start))
 
@@ -255,7 +256,7 @@ class Direct:
             self._respond(exchange, error_response(self._server, error, exchange.identifier.decode(), exchange.scope.get(SURFACE, "http")))
 
     def _stopped(self, exchange: Exchange) -> None:
-        """Answer a request that still ran when the time to stop was over; the journal has its invocation's outcome."""
+        """Answer a request that still runs at the stop deadline; the journal has its invocation's outcome."""
         exchange.message_event.set()
         if exchange.serving is not None:
             exchange.serving.cancel()
@@ -276,7 +277,7 @@ class Direct:
         self._write(exchange, response.status_code, b"".join(lines), bytes(response.body))
 
     def _write(self, exchange: Exchange, status: int, lines: bytes, body: bytes) -> None:
-        """Send an answer, compressed as the middleware does it."""
+        """Send an answer, compressed by the middleware's rules."""
         exchange.response_started = True
         if len(body) < COMPRESS_FROM:
             self._send(exchange, status, lines, body, self._vary)

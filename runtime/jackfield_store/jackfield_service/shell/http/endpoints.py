@@ -28,9 +28,10 @@ def filtered(
     request: Request,
     names: Sequence[str],
 ) -> Row:
-    """Return the page of a list that a request asks for: rows whose members ``names`` equal its parameters of these names, and the next
-    cursor. ``fetch`` gets a cursor and a limit, and returns items and the next cursor; ``shown`` makes a row of an item. If few rows match,
-    the page is short, and has a cursor."""
+    """Return a page of a list: rows whose members ``names`` equal the request's parameters of these names, and the next cursor. ``fetch``
+    gets a cursor and a limit, and returns items and the next cursor; ``shown`` makes a row of an item. A page with few matches is short,
+    and has a cursor.
+    """
     given = request.query_params
     wanted = {name: given[name] for name in names if name in given}
 
@@ -52,8 +53,9 @@ def page_of(
     filters: Sequence[str],
     query: Mapping[str, Schema] = MappingProxyType({}),
 ) -> Endpoint:
-    """Make the endpoint of a list of things on which ``run`` runs a step; ``fetch`` gets these, a cursor and a limit, and by name the
-    parameters of ``query``."""
+    """Make the endpoint of a list. ``run`` runs a step on the noun's objects; ``fetch`` gets these objects, a cursor, a limit and, by name,
+    the parameters in ``query``.
+    """
 
     async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
         def step(things: Any) -> Row:

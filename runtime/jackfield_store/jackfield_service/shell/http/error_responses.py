@@ -1,4 +1,4 @@
-"""Responses to requests that raised an error: problem documents, the same for every way in."""
+"""Responses to requests that raised an error: problem documents, the same with and without ASGI."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ def refused_status(error: HTTPException | Problem) -> int:
 
 
 def expected_response(server: ServerContext, error: Exception, path: str, surface: str = "http", *, near: str | None = None) -> Response:
-    """Answer a request that raised one of ``EXPECTED``; raise a RuntimeError that is no shortage again. ``near`` is the operation that a
-    request for an unknown path may have meant."""
+    """Answer a request that raised one of ``EXPECTED``; re-raise a RuntimeError that is no shortage of resources. ``near`` is the operation
+    that resembles an unknown path.
+    """
     meant = {} if near is None else {"hint": f"Did you mean {near}?"}
     if isinstance(error, Problem):
         error.members.update(meant)
@@ -54,7 +55,7 @@ def bug_response(error: BaseException, identifier: str) -> Response:
 
 
 def error_response(server: ServerContext, error: BaseException, identifier: str, surface: str = "http") -> Response:
-    """Answer a request that raised ``error``, whatever it is."""
+    """Answer a request that raised any ``error``."""
     if isinstance(error, JackfieldError):
         return problem(of_error(error), surface)
     if isinstance(error, EXPECTED) and (not isinstance(error, RuntimeError) or exhausted(error) is not None):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield_service.shell.process.request_shares import Connection
 
     class ClientConnection(Connection, Protocol):
-        """Connection of uvicorn's that a request came on."""
+        """uvicorn's connection over which a request arrived."""
 
         loop: asyncio.AbstractEventLoop
         transport: asyncio.Transport
@@ -35,8 +35,7 @@ class Exchange:
     """A plain request and its answer. It has the attributes that uvicorn's protocol reads and sets on the current request; uvicorn sets
     ``message_event`` when the caller disconnects, which cancels the invocation.
 
-    While it is being served it is among the server's tasks, which are cancelled at the end of the stop's deadline: ``stop`` is called with
-    it then.
+    A served exchange is among the server's tasks. uvicorn cancels these at the stop deadline, which calls ``stop`` with the exchange.
     """
 
     __slots__ = (
@@ -98,6 +97,6 @@ class Exchange:
         return Request(self.scope, receive)
 
     def cancel(self, msg: object = None) -> None:
-        """Stop waiting for the invocation soon, as uvicorn's tasks do: it goes through all of them meanwhile."""
+        """Schedule ``stop`` in the next iteration of the loop, since uvicorn iterates over its tasks during this call."""
         del msg
         self.protocol.loop.call_soon(self.stop, self)

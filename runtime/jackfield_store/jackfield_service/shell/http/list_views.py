@@ -1,7 +1,7 @@
 """Sorting and choice of members of every list of the API: ``sort=-createdAt`` and ``fields=name,status``, by one function for all of them.
 
-A list keeps its own order and cursors. A sorted list is read to its end, up to a bound, and its cursors name the row before the page: added
-and removed rows shift nothing.
+An unsorted list has its own order and cursors. A sorted list is read to its end, up to a bound. Its cursors name the row before the page,
+so that added and removed rows shift nothing.
 """
 
 from __future__ import annotations
@@ -35,15 +35,16 @@ _DROPPED = ("content-length", "content-type", "etag")
 
 @dataclass(frozen=True, slots=True)
 class ListView:
-    """Members of a list's rows: sortable ones, members of every row, and the others, which ``fields`` chooses; None where the endpoint
-    itself has that parameter."""
+    """Members of a list's rows: sortable members, members of every row, and members that ``fields`` chooses. ``optional`` is None if the
+    endpoint itself has the parameter ``fields``.
+    """
 
     sortable: tuple[str, ...]
     required: tuple[str, ...]
     optional: tuple[str, ...] | None
 
     async def answered(self, operation: Operation, request: Request, server: ServerContext, identity: Identity) -> Response:
-        """Answer a request for the list, sorted and with the members that it asks for."""
+        """Answer a request for the list, sorted and with the requested members."""
         sort, fields = request.query_params.get("sort"), self._chosen(request)
         if sort is None and fields is None:
             return await operation.endpoint(request, server, identity)
@@ -80,7 +81,7 @@ class ListView:
     async def _read_whole_list(
         self, operation: Operation, request: Request, server: ServerContext, identity: Identity, member: str
     ) -> tuple[Response, list[Json]]:
-        """Read the whole list; return its first answer and the rows of all.
+        """Read the whole list; return its first answer and all rows. An answer that is no page is returned instead, without rows.
 
         :raises Problem: 400 if it has too many rows.
         """
@@ -113,7 +114,7 @@ class ListView:
 
 
 def with_views(operations: Sequence[Operation]) -> tuple[Operation, ...]:
-    """Return the operations of which each list can be sorted, and its members chosen."""
+    """Return the operations, each list with sorting and choice of members."""
     known = shapes(operations)
     return tuple(_viewed(one, known) for one in operations)
 
@@ -148,7 +149,7 @@ def _viewed(operation: Operation, known: Json) -> Operation:
 
 
 def _view(known: Json, shape: str, *, own: bool) -> ListView | None:
-    """Return the view of the list that has a shape; None if its rows have no members that are known."""
+    """Return the view of the list that has a shape; None if the members of its rows are unknown."""
     items = known[shape]["properties"]["items"]["items"] if shape in known else {}
     row = known.get(str(items.get("$ref", "")).rpartition("/")[2], {})
     members: Json = row.get("properties", {})

@@ -35,7 +35,7 @@ _PAGES = (
 """Paths of browser pages. The API requires bearer tokens; Dapr's and MCP's routes check the host themselves."""
 _PROBES = ("/healthz", "/readyz")
 _LINKS = re.compile(r"(/(?:oauth2/start|connect|hooks)/).+")
-"""Paths whose last part is a secret: a reader of a log must not be able to open one."""
+"""Regular expression of paths whose last part is a secret, which logs must not contain."""
 
 
 class LimitsMiddleware:
@@ -137,7 +137,7 @@ def note_response(
 
 
 COMPRESS_FROM = 1024
-"""Bytes of a body from which it is compressed."""
+"""Minimum size of a body that is compressed, in bytes."""
 _LEVEL = 4
 
 

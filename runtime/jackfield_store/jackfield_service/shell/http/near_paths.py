@@ -14,14 +14,14 @@ from jackfield_service.shell.operations.operation import Operation
 
 _PARAMETER = re.compile(r"\{[A-Za-z]+\}")
 _VERB = re.compile(r"([:/])([A-Za-z-]+)\Z")
-"""The last word of a path, and the text before it."""
+"""Regular expression of the last word of a path, and the separator before it."""
 _LONGEST = 1000
 
 
 def near_operation(operations: Iterable[Operation], method: str, path: str) -> str | None:
-    """Return the method and path of the operation that resembles a request's; None if there is none, or the request has one.
+    """Return the method and path of the operation that resembles a request's; None if there is none, or the path is an operation's.
 
-    They differ by a slash at the end, or by ``:`` in the place of ``/`` before the last word, or the reverse.
+    The two paths differ by a slash at the end, or by ``:`` instead of ``/`` before the last word, or the reverse.
     """
     method, bare = "GET" if method == "HEAD" else method, path.rstrip("/")
     if len(path) > _LONGEST or not bare:

@@ -79,14 +79,15 @@ _LINKS: Mapping[tuple[str, int], tuple[str, str, tuple[str, ...]]] = {
     ("invoke", 202): ("id", "/invocationId", _INVOCATION),
     ("uploadFile", 201): ("file", "/file", _FILE),
 }
-"""Values in a response that other operations take: the parameter, the value's JSON Pointer and the operations."""
+"""Links from values in a response to parameters of other operations: the parameter, the value's JSON Pointer and the operations."""
 _ALSO: Mapping[str, Mapping[str, Sequence[str]]] = {
     "showAction": {"Action": ("text/markdown",)},
     "invoke": {"Result": (KIND,)},
     "listInvocations": {"EntryList": (LINES, CSV)},
 }
 """Other media types of an answer, by operation and shape, for callers that accept them. They are described in words: generators of clients
-would otherwise type each answer as a union of all of them, although only the first is sent by default."""
+would otherwise type each answer as a union, although only the first type is sent by default.
+"""
 _CHOICE: Json = {
     "type": "object",
     "description": "The action's inputs: a component of /openapi.json?connector=KEY.",
@@ -134,7 +135,7 @@ def _opened(value: Any) -> Any:
 
 
 def _without_default(member: Any) -> Any:
-    """Tell the default of a member that may be left out in its description."""
+    """Move the default of a member into its description; drop a long default."""
     if not isinstance(member, dict) or "default" not in member:
         return member
     text = json.dumps(member["default"], ensure_ascii=False)
@@ -226,14 +227,14 @@ def _statuses_of_refusals(operation: Operation) -> set[int]:
 
 
 def _refusals(operations: Sequence[Operation]) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yield each status with which an operation may refuse, and the headers that it has then."""
+    """Yield each status of the operations' refusals, and the headers of the refusal."""
     for operation in operations:
         for status in _statuses_of_refusals(operation):
             yield status, tuple(headers_of(operations, operation, status))
 
 
 def _refusal(status: int, headers: Sequence[str]) -> str:
-    """Return the name of the component for refusals with a status and these headers."""
+    """Return the component's name for refusals with a status and these headers."""
     others = "".join(name.replace("-", "") for name in headers if name != "X-Request-Id" and (name != "Retry-After" or status not in LATER))
     return f"Refused{status}{others}"
 
@@ -257,7 +258,7 @@ def _content(operation: Operation, name: str) -> Json:
 
 
 def _array(name: str, *others: Json) -> Json:
-    """Describe an array of ``name`` or ``others`` that is not empty."""
+    """Describe a non-empty array of ``name`` or ``others``."""
     items: Json = {"$ref": _COMPONENTS + name}
     return {"schema": {"type": "array", "items": {"anyOf": [items, *others]} if others else items, "minItems": 1}}
 
@@ -274,7 +275,7 @@ def _actions(manifest: Manifest) -> Iterator[tuple[str, Json]]:
 
 
 def _rooted(value: Any, root: str) -> Any:
-    """Return the schema with its local references (``#/$defs/…``) rewritten to its place in the document."""
+    """Return the schema with its local references (``#/$defs/…``) moved below ``root``."""
     if isinstance(value, Mapping):
         found = {name: _rooted(item, root) for name, item in value.items()}
         reference = found.get("$ref")

@@ -1,4 +1,4 @@
-"""Patience with a database that restarts, for requests to queue: they only need it for a moment, and callers rely on their 202."""
+"""Retries while the database restarts, for requests to queue: they need it only briefly, and callers rely on their 202."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ async def patiently(request: Request, step: Callable[[], Awaitable[T]]) -> T:
 
 
 async def outlasting(step: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a step that had no effect because the database was unavailable, for as long as its restart takes.
+    """Repeat a step that had no effect because the database was unavailable, for up to ``RESTART`` seconds.
 
-    :raises JackfieldError: the step's error, if it is another one or the database stays away.
+    :raises JackfieldError: any other error of the step, or its last one if the database stays unavailable.
     """
     until = time.monotonic() + RESTART
     while True:

@@ -43,7 +43,7 @@ def flag(request: Request, name: str, *, default: bool = False) -> bool:
 
 
 def asked(request: Request, query: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the query parameters that have these schemas, by name; None for a text that is not given."""
+    """Return the query parameters of these schemas, by name; None for an absent string, False for an absent boolean."""
     given = request.query_params
     return {name: flag(request, name) if schema["type"] == "boolean" else given.get(name) for name, schema in query.items()}
 

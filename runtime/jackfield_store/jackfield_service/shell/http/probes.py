@@ -42,7 +42,7 @@ async def ready(request: Request, server: ServerContext, _identity: Identity) ->
 
 
 async def _is_operator(request: Request, server: ServerContext) -> bool:
-    """Return whether the caller is the operator; if the database cannot say, whether it last said so."""
+    """Return whether the caller is the operator, by the last known answer if the database does not answer."""
     if not bearer(request):
         return False
     try:

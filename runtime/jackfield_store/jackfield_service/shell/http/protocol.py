@@ -27,7 +27,7 @@ if TYPE_CHECKING:
             """Note the end of a connection."""
 
         def taken(self, protocol: Bounded) -> Exchange | None:
-            """Return the exchange of a request whose head has come, if it is plain; None leaves it to ASGI."""
+            """Return the exchange of a plain request whose head has arrived; None if ASGI must serve the request."""
 
         def begin(self, exchange: Exchange) -> bool:
             """Serve a request whose body is complete; return False if ASGI must."""
@@ -86,7 +86,9 @@ class Bounded(HttpToolsProtocol):
             self.shutdown()
 
     def shutdown(self) -> None:
-        """Close the connection: after the request that is under way or arriving, or after the next one, which may be on its way."""
+        """Close the connection after the running or arriving request. An idle connection first waits ``_NEXT`` seconds for a request on its
+        way.
+        """
         self._last = True
         if self._busy():
             super().shutdown()
@@ -241,7 +243,7 @@ class Bounded(HttpToolsProtocol):
         self._leave()
 
     def _note_earlier(self) -> None:
-        """Keep a request whose response is still being made, for when the connection is refused."""
+        """Remember the current request, whose response is incomplete, in case the connection is refused."""
         while self._earlier and self._earlier[0].response_complete:
             self._earlier.popleft()
         self._earlier.append(self.cycle)
@@ -294,7 +296,7 @@ class Bounded(HttpToolsProtocol):
         self._unread = self.loop.call_later(self._limits.unread_within, self._still_unread, left)
 
     def _still_unread(self, before: int) -> None:
-        """Abort the connection unless the client has read at the minimum rate, even if only closing is left."""
+        """Abort the connection unless the client has read at the minimum rate, also while the connection is closing."""
         if before - self.transport.get_write_buffer_size() >= self._limits.slowest * self._limits.unread_within:
             self._wait_for_reader()
         else:

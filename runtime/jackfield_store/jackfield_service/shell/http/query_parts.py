@@ -20,10 +20,11 @@ WHEN: Schema = {
 }
 EFFECT: Schema = {"type": "string", "enum": ["read", "idempotent", "write"]}
 BY_NUMBER, BY_KEY, BY_ID = "[0-9]{1,9}", f"[^{_CONTROL}]{{0,100}}", f"[^s{_CONTROL}][^{_CONTROL}]{{0,99}}"
-"""Patterns of cursors. Keys are any text: a list continues after a row even if the row's key was changed. An ID is never the cursor of a
-sorted list."""
+"""Patterns of cursors. Keys are any text: a list continues after a row even if the row's key was changed. An ID never begins as the cursor
+of a sorted list does.
+"""
 BY_SLOT = "-?[0-9]{1,19}([.][0-9]{1,20})?(e[+][0-9]{1,3})?"
-"""Numbers of a damaged row, too: its list continues after it."""
+"""Pattern of a cursor that is a number. It includes the numbers of damaged rows, so that their list continues."""
 BY_MOMENT = f"{BY_SLOT}~{BY_KEY}"
 
 

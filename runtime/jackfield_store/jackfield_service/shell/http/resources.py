@@ -53,7 +53,7 @@ async def done(
 
 
 def operations(resource: Resource[Any], **own: Endpoint) -> tuple[Operation, ...]:
-    """Return the operations of a noun; ``own`` are the endpoints of acts that answer otherwise."""
+    """Return the operations of a noun; ``own`` has the endpoints of acts with an answer of their own."""
     return tuple(_operation(resource, act, own.get(act.name)) for act in resource.acts)
 
 
@@ -109,7 +109,7 @@ def _ruled(endpoint: Endpoint, refusal: str) -> Endpoint:
 def actor_of(request: Request, identity: Identity) -> Actor:
     """Return the caller as the audit log names it: a platform with the user whom it names.
 
-    :raises Problem: 400 if that is no name.
+    :raises Problem: 400 if the user's name is not valid.
     """
     if identity.kind != "platform":
         return identity.actor

@@ -25,10 +25,10 @@ HEADERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 """Meaning and schema of each header, by name."""
 PACES = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-"""Headers that refusals have, too, where anything is limited; described at successes only, since they are the same everywhere."""
+"""Headers of successes and refusals of limited operations; described at successes only, since they are the same everywhere."""
 _REFUSED = 400
 LATER = (429, 503)
-"""Statuses whose refusals say when to try again."""
+"""Statuses of refusals with ``Retry-After``."""
 _REDIRECTS = (302, 303, 307)
 _VERSIONED = (200, 201, 206, 304, 412)
 _CONDITIONAL = ("If-Match", "If-None-Match", "If-Range")

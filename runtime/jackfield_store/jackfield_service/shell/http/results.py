@@ -1,4 +1,4 @@
-"""Translation of an invocation's request and of its Result, for all that answer with one over HTTP."""
+"""Translation of an invocation's request and of its Result between HTTP and the runtime."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jackfield_service.shell.requests.problem import of_error
 def to_answer(result: Result, surface: str, headers: dict[str, str] | None = None) -> Response:
     """Build the response of a Result, with the HTTP status of its error code; ``surface`` is the caller's.
 
-    :raises Problem: 429 if it never began, since a limit of the workspace is reached.
+    :raises Problem: 429 if a limit of the workspace prevented the invocation.
     """
     status, more, body = outcome(result, surface)
     return Response(body, status, {**(headers or {}), **more}, "application/json")
@@ -26,7 +26,7 @@ def to_answer(result: Result, surface: str, headers: dict[str, str] | None = Non
 def outcome(result: Result, surface: str) -> tuple[int, dict[str, str], bytes]:
     """Return the HTTP status of a Result, its headers, and its JSON.
 
-    :raises Problem: 429 if it never began, since a limit of the workspace is reached.
+    :raises Problem: 429 if a limit of the workspace prevented the invocation.
     """
     error, headers = result.error, {}
     if isinstance(error, LimitReached):

@@ -42,7 +42,7 @@ from jackfield_store.queue import leave
 from jackfield_store.resources.memory import memory_limit, room_within, save_memory
 
 _ONLY_TLS = ("strict-transport-security", "max-age=31536000")
-"""Header field of a server with a certificate of its own (RFC 6797); behind a proxy, that is the proxy's to say."""
+"""Header field of a server with a certificate of its own (RFC 6797); behind a proxy, the proxy decides on it."""
 _SWITCH = 0.002
 """Thread switch interval in seconds. With Python's own 5 ms, one CPU-bound action would delay each of the dozen switches of a small
 request."""
@@ -51,8 +51,8 @@ _STACK = 2 * 1024**2
 """Stack size of a thread in bytes. The system's 8 MiB per thread would use up a limited address space for good, since threads stay."""
 
 _YOUNG = 10_000
-"""Live objects before a garbage collection: more than 64 small calls in progress have. With Python's own 700, collections take a tenth of
-such calls' CPU time, since objects that survive a collection during a call count as old.
+"""Number of new live objects that starts a garbage collection; 64 small calls in progress have fewer. With Python's own 700, collections
+take a tenth of such calls' CPU time, since objects that survive a collection during a call count as old.
 """
 
 
@@ -78,7 +78,7 @@ class ServerConfig(uvicorn.Config):
             self.callback_notify, self.timeout_notify = self._upkeep.tick, 0
 
     def tls(self, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-        """Return the context that listens: it serves the newest certificate."""
+        """Return the TLS context of the listener, which serves the newest certificate."""
         self._certificates = Certificates(self.settings.certificate or "", self.settings.key, make)
         return self._certificates.context
 
@@ -126,8 +126,9 @@ def make_app(
 
 
 def _obey_signals(stop_within: float) -> ForcedEnd:
-    """Let each signal to stop start the deadline by which this process ends, in addition to uvicorn's handling; survive the other
-    signals."""
+    """Start the deadline of this process at each stop signal, in addition to uvicorn's handling; survive the other signals. Return the
+    deadline.
+    """
     deadline, asked = ForcedEnd(stop_within), signal.getsignal(signal.SIGTERM)
     if callable(asked):  # otherwise nothing of uvicorn's is running yet
         begin_with_signals(deadline, asked)
@@ -239,7 +240,7 @@ def run(
 _HANGS = 60.0
 """Seconds without an answer after which a server process hangs, and is replaced."""
 _ANSWER = 0.2
-"""Seconds that the parent waits for an answer each time: it has signals to act on."""
+"""Seconds that the parent waits for each answer, since it must also act on signals."""
 
 
 class _Workers(Multiprocess):
@@ -270,15 +271,16 @@ class _Workers(Multiprocess):
             self._notices.alive()
 
     def keep_subprocess_alive(self) -> None:
-        """Replace processes that have ended, or have been silent for long: a process that starts on a busy machine, or is busy with one
-        task, must not be killed. uvicorn itself would kill it after five seconds, and wait so long for each."""
+        """Replace processes that have ended, or been silent for ``_HANGS`` seconds. uvicorn itself would kill after five seconds, although
+        a process may be silent when it starts on a busy machine or runs one long task.
+        """
         now, heard = monotonic(), self._heard
         self._heard = {one: now if one.ping(_ANSWER) else heard.get(one, now) for one in self.processes if one.process.is_alive()}
         if any(now - self._heard.get(one, -_HANGS) >= _HANGS for one in self.processes):
             super().keep_subprocess_alive()
 
     def _end(self, number: int, _frame: object) -> None:
-        """Stop: the processes at once, whatever this one waits for."""
+        """Stop the serving processes at once, even while this process waits."""
         self.signal_queue.append(number)
         self._tell(signal.SIGTERM)
 
@@ -324,7 +326,7 @@ _EACH = 2
 """File descriptors per connection: its own and one to the provider."""
 _LEAST = 16
 _LEAST_FILES = 64
-"""Open files with which a server serves 24 callers at once; with 24 it cannot open its database."""
+"""Minimum number of open files: a server with 64 serves 24 callers at once, and with 24 cannot open its database."""
 
 
 def fitted_connections(wanted: int) -> int:

@@ -1,6 +1,6 @@
 """All routes of the API in one table, by path: served by the application, described by OpenAPI and exercised by the tests.
 
-Subjects have their own operations (``http.OPERATIONS``); those on the server and its documents stand here.
+Subjects have their own operations (``http.OPERATIONS``); this module has the operations on the server and its documents.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from jackfield_store.resources.renewal import renew
 
 
 class Upkeep:
-    """Renewal of one process's files. It runs in a thread, one at a time: no request waits for it."""
+    """Renewal of one process's files, in one thread at a time, so that no request waits."""
 
     def __init__(self, server: ServerContext, certificates: Certificates | None) -> None:
         self._server = server
@@ -40,5 +40,5 @@ class Upkeep:
         self._renewing = asyncio.ensure_future(self._server.briefly(lambda: renew(storage, certificates)))
 
     def end(self) -> None:
-        """Say that the server stops."""
+        """Notify systemd that the server stops."""
         self._notices.stopping()

@@ -26,7 +26,9 @@ class Guesses:
 
     @contextlib.asynccontextmanager
     async def turn(self, request: Request, place: bytes = b"") -> AsyncIterator[None]:
-        """Wait until the request's token may be looked up; do not wait if its address has guesses left, at this ``place``."""
+        """Wait until the request's token may be looked up; do not wait if its address has guesses left. Each ``place`` has its own budget
+        for an address.
+        """
         if not self.budgets.is_empty(place + network_of(address_of(request))):
             yield
             return

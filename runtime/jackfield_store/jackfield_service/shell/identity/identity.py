@@ -35,9 +35,9 @@ _FRESH = 2.0
 """Seconds for which a verified JWT is cached."""
 _KEPT = 1000
 REMEMBERED = 60.0
-"""Seconds after the database has last answered for which tokens that held then may still read descriptions of connectors."""
+"""Seconds after the database's last answer in which the then valid tokens may still read descriptions of connectors."""
 MOMENT = 1.0
-"""Seconds for which such a request waits for the database."""
+"""Seconds that a request for a description of connectors waits for the database."""
 _OF_PLATFORM = "A platform's token manages workspaces. Use a token of the workspace: POST /v1/workspaces/{w}/tokens creates one."
 _LESS = "Use a token of the scope '{scope}'."
 _ASK = {"WWW-Authenticate": 'Bearer realm="jackfield"'}
@@ -116,8 +116,9 @@ NOBODY = Identity("", "", "read", Rules())
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Identity behind a token, and the times between which it holds unless the epoch moves: until it ``expires``, or its use is to be
-    noted."""
+    """Identity behind a token, valid from ``since`` to ``until`` unless the epoch moves. ``until`` is the expiry, or an earlier time at
+    which the token's use must be noted.
+    """
 
     since: float
     until: float
@@ -168,18 +169,22 @@ class Identities:
         return None if found is None else found.identity
 
     def outlasting(self, text: str) -> Identity | None:
-        """Return the identity of a token when the database last answered, unless it has expired since. It is for an operator's reads while
-        the database is away, when tokens cannot be revoked either."""
+        """Return the identity that a token had at the database's last answer; None if it has expired since. It serves an operator's reads
+        while the database is unavailable, when tokens cannot be revoked either.
+        """
         found = self._known.last(text)
         return found.identity if found is not None and found.since <= self._clock.time() < found.expires else None
 
     async def awaited(self, text: str) -> Identity | None:
-        """Return the same as ``cached``, if only a server can tell whether it is still valid: one query answers all requests of a tick."""
+        """Return the cached identity of a token; None unless it is still valid. One query for all requests of a tick confirms it if only
+        the server knows.
+        """
         return (await self._read(text))[0]
 
     async def remembered(self, text: str) -> Remembered | None:
-        """Return the identity of a token for a request that needs no database: the current one, or one from the last minute if the database
-        does not answer at once."""
+        """Return the identity of a token for a request that needs no database; None without one. It is current, or one from the last minute
+        if the database does not answer at once.
+        """
         epochs = self._storage.epochs
         last = None if epochs is None or epochs.answers_locally else epochs.recent(REMEMBERED)
         if epochs is None or last is None or self._known.under(last, text) is None:
@@ -230,8 +235,7 @@ class Identities:
     async def found_once(self, text: str, look_up: Callable[[], Awaitable[Identity]]) -> Identity:
         """Look a token up, once for all requests that wait for it: the first ones of many connections come together.
 
-        A waiting request takes the identity that another's look-up found only if the identity is still valid: the token may have been
-        revoked since.
+        A waiting request uses the identity of another's look-up only if it is still valid: the token may have been revoked since.
 
         :raises Problem: the error of ``look_up``.
         """
@@ -252,7 +256,7 @@ class Identities:
     def find(self, text: str) -> Identity | None:
         """Return the identity of a token; None if it is unknown.
 
-        :raises Problem: 503 if it is a JWT and no signing keys are available; 401 if one is out of its time.
+        :raises Problem: 503 for a JWT if no signing keys are available; 401 for a JWT outside its validity period.
         """
         known = self._known.present()
         valid = self._valid(known, text)
@@ -270,7 +274,7 @@ class Identities:
         return found.identity if found is not None and found.since <= self._clock.time() < found.until else None
 
     def _settings(self, workspace: str) -> Settings | None:
-        """Return the settings of a workspace; None if it does not exist."""
+        """Return the settings of a workspace; None if it does not exist, the defaults if its row is damaged."""
         if not self._storage.enabled:
             return Settings() if workspace == DEFAULT else None
         try:
@@ -301,8 +305,9 @@ class Identities:
         return _Known(now, until, found, token.expires_at or math.inf)
 
     def insufficient(self, text: str) -> Problem | None:
-        """Return why a JWT that the provider has issued for this resource gives no access; a new one from the same provider would give none
-        either. None for any other token."""
+        """Return the refusal of a JWT that the provider issued for this resource but that gives no access, as a new one would not either;
+        None for any other token.
+        """
         try:
             claims = self._jwts.claims(text) if self._jwts is not None and _is_jwt(text) else None
         except Problem:
@@ -356,8 +361,9 @@ def _is_jwt(text: str) -> bool:
 
 
 def _scope(claim: object, most: Scope) -> Scope | None:
-    """Return the scopes in a claim, words in a string (RFC 8693 §4.2) or a list, with or without the prefix ``jackfield:``: the widest of
-    the ladder, and ``approve``. A wider scope counts as ``most``."""
+    """Return the scope in a claim, a string of words (RFC 8693 §4.2) or a list, with or without the prefix ``jackfield:``. It is the widest
+    named scope, at most ``most``, united with ``approve`` if named; None if no known scope is named.
+    """
     words = claim.split() if isinstance(claim, str) else claim if isinstance(claim, list) else []
     named = {str(word).removeprefix("jackfield:") for word in words}
     highest: Scope = next((scope for scope in reversed(SCOPES) if may(most, scope)), "read")

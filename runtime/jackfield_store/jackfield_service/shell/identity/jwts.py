@@ -41,23 +41,25 @@ _LEAST = 2048
 _PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127,
            131, 137, 139, 149, 151, 157, 163, 167)  # fmt: skip
 _ROCA = tuple((prime, frozenset(pow(65_537, power, prime) for power in range(prime))) for prime in _PRIMES)
-"""Remainders of moduli made by a faulty library of smart cards and TPMs (CVE-2017-15361): these can be factored."""
+"""Remainders of moduli made by a faulty library of smart cards and TPMs (CVE-2017-15361). Moduli with these remainders can be factored."""
 _LONGEST = 200
 """Maximum length of a subject in characters."""
 NEEDED = ("exp", "iss", "aud", "sub")
-"""Claims that a token must have, unless it is of another kind."""
+"""Claims that a token of a caller must have."""
 _NOBODY = "-"
-"""Subject of a token that needs none."""
+"""Placeholder for a missing subject in tokens that need none."""
 _PATIENCE = 5.0
 """Seconds that a fetch may take in total, and for which requests wait for it."""
 LEEWAY = 60
 """Seconds by which the provider's clock and this server's may differ (RFC 7519 §4.1.4): two machines never agree to the second."""
 _TIMES = {"iat": 1, "nbf": 1, "exp": -1}
-"""Claims that are times, and the direction in which each is out of time."""
+"""Claims that are times, and the sign of an invalid difference to now: 1 for times that must not be ahead, -1 for expiry."""
 _LEFT = 3
-"""Abandoned fetches that may still run: a provider that sends a byte a second occupies at most that many threads, and no request."""
+"""Maximum number of abandoned fetches that still run: a provider that sends a byte a second occupies at most that many threads, and no
+request.
+"""
 _WAITING = 100
-"""Requests that may wait for keys: more would take the places of requests that need none."""
+"""Maximum number of requests that wait for keys: more would crowd out requests that need no key."""
 _AGAIN, _FAILED, _STALE = 30.0, 10.0, 300.0
 """Seconds until keys are fetched again: for an unknown key, after a failure, and in any case."""
 _FOREIGN = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
@@ -66,8 +68,9 @@ _FOREIGN = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError,
 
 class Jwts(ProcessLocal):
     """JWT validator. One thread at a time fetches the keys; tokens with a known key never wait for it. ``audience`` returns the audience
-    that a token must name, and ``fetch`` the document with the keys at a URL; without it, they are fetched by ``route``. Where ``lone``, a
-    token that names no key is verified with the provider's only one (OpenID Connect Core §10.1)."""
+    that a token must name. ``fetch`` returns the document with the keys at a URL, by default over ``route``. With ``lone``, a token that
+    names no key is verified with the provider's only key (OpenID Connect Core §10.1).
+    """
 
     def __init__(
         self,
@@ -113,7 +116,7 @@ class Jwts(ProcessLocal):
             self._waiting -= 1
 
     def wait(self, text: str) -> None:
-        """Do the same as ``ready``, in a thread that may wait."""
+        """Fetch a token's key if it is unknown, and block briefly for it."""
         kid = self._key_of(text)
         fetching = self._asked(kid) if kid is not None else None
         if fetching is not None:
@@ -123,7 +126,8 @@ class Jwts(ProcessLocal):
                 self._give_up(fetching)
 
     def claims(self, text: str, needed: Sequence[str] = NEEDED) -> dict[str, Any] | None:
-        """Return a token's claims; None if the provider did not issue it for this server, or a ``needed`` one is missing. Makes no request.
+        """Return a token's claims; None if the provider did not issue it for this server, or a ``needed`` claim is missing. Make no
+        request.
 
         :raises Problem: 503 if no keys are known; 401 if the token has expired, or is not valid yet, by more than ``LEEWAY``.
         """
@@ -152,7 +156,7 @@ class Jwts(ProcessLocal):
         return found if _is_fit(found) else None
 
     def _mistimed(self, claims: Mapping[str, Any]) -> Problem:
-        """Return the refusal of the provider's token for its times, and write it to the log, once for many tokens."""
+        """Return the refusal of the provider's expired or premature token, and log it, once for many tokens."""
         now = time.time()
         off = {name: way * (claims[name] - now) for name, way in _TIMES.items() if name in claims}
         name = max(off, key=off.__getitem__)
@@ -164,7 +168,9 @@ class Jwts(ProcessLocal):
         return Problem(401, told)
 
     def _key_of(self, text: str) -> str | None:
-        """Return the ID of the key that verifies a token; None if no key can. It is empty where the token names none of several keys."""
+        """Return the ID of the key that verifies a token; None if no key can. It is empty if the token names no key and the provider has
+        several.
+        """
         kid = _kid(text, otherwise="" if self._lone else None)
         return next(iter(self._keys)) if kid == "" and len(self._keys) == 1 else kid
 
@@ -236,7 +242,7 @@ def _found(url: str, fetch: Callable[[str], Any]) -> tuple[dict[str, Any], str]:
 
 
 def _verifies(key: jwt.PyJWK) -> bool:
-    """Return whether a key's own members permit it to verify signatures (RFC 7517 §4.3), and it is strong enough (RFC 7518 §3.3)."""
+    """Return whether a key's own members permit it to verify signatures (RFC 7517 §4.3), and the key is strong enough (RFC 7518 §3.3)."""
     operations: Any = key._jwk_data.get("key_ops")  # noqa: SLF001 (PyJWK reads all other members)
     may_verify = operations is None or (isinstance(operations, list) and "verify" in operations)
     return may_verify and not (isinstance(key.key, RSAPublicKey | RSAPrivateKey) and _is_weak(key.key))
@@ -256,7 +262,8 @@ def _document(route: Route | None) -> Callable[[str], Any]:
 
 def _is_fit(claims: Mapping[str, Any]) -> bool:
     """Return whether the claims have the types of RFC 7519 (PyJWT also accepts ``"exp": "17"``), and the subject is distinguishable in a
-    list."""
+    list.
+    """
     subject, times = claims.get("sub", _NOBODY), [claims[name] for name in ("exp", "nbf", "iat") if name in claims]
     if not all(isinstance(moment, int | float) and not isinstance(moment, bool) for moment in times) or not isinstance(subject, str):
         return False
@@ -264,7 +271,9 @@ def _is_fit(claims: Mapping[str, Any]) -> bool:
 
 
 def _kid(text: str, otherwise: str | None = None) -> str | None:
-    """Return the key id that a token names, or ``otherwise``; None if it cannot be a supported one, so that no fetch is made for it."""
+    """Return the key ID that a token names, or ``otherwise``; None if the token cannot be a supported one, so that no fetch is
+    made for it.
+    """
     try:
         head = jwt.get_unverified_header(text)
     except (jwt.PyJWTError, *_FOREIGN):

@@ -1,7 +1,7 @@
 """OpenID Connect for people who sign in to the console: discovery, the authorization code flow with PKCE, verification, and logout tokens.
 
-Requests to the provider take the checked way out: they reach the issuer's host, and others as connections of tenants do. A token is
-verified by ``Jwts``, as any JWT of a caller is.
+Requests to the provider pass the guard of tenants' connections, which here also permits the issuer's host. ``Jwts`` verifies the tokens, as
+it does for callers.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _LOG = logging.getLogger("jackfield.http")
 _WITHIN = 5.0
 """Seconds for each request to the provider, its answer included."""
 _LARGEST = 1024 * 1024
-"""Bytes of an answer that are read."""
+"""Maximum size of an answer, in bytes."""
 _DESCRIBED = 600.0
-"""Seconds after which the provider's description is read again."""
+"""Seconds after which the provider's discovery document is read again."""
 _MOST_GROUPS, _LONGEST_GROUP, _LONGEST_NAME = 2_000, 1_000, 200
 _OF_TOKEN = ("sid", "name", "preferred_username", "email")
 """Claims of an ID token that count in addition to the userinfo endpoint's."""
@@ -49,15 +49,15 @@ _LOGOUT_NEEDS = ("exp", "iss", "aud", "iat", "jti")
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PUBLIC_ERRORS = frozenset({"login_required", "interaction_required", "consent_required", "account_selection_required"})
-"""Answers to a request without any page of the provider (OpenID Connect Core §3.1.2.6): a person has to sign in."""
+"""Error codes of a request that shows no page of the provider (OpenID Connect Core §3.1.2.6): a person has to sign in."""
 
 
 class ProviderAway(Exception):
-    """The provider cannot be reached, or is not usable as it describes itself. The text is for the operator's log."""
+    """The provider cannot be reached, or its discovery document is unusable. The message is for the operator's log."""
 
 
 class Refused(Exception):
-    """The provider's answer, or its token, signs nobody in. The text gives the reason, without any part that others chose."""
+    """The provider's answer, or its token, signs nobody in. The message gives the reason, without any part that others chose."""
 
 
 class SignInNeededError(Refused):
@@ -66,7 +66,7 @@ class SignInNeededError(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """Sign-in that begins: the address of the provider's page, its ``state``, and the record for the answer."""
+    """Started sign-in: the address of the provider's page, its ``state``, and the record for the answer."""
 
     address: str
     state: str
@@ -75,7 +75,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class _Described:
-    """Provider as its discovery document describes it, since ``at`` (monotonic)."""
+    """Provider's discovery document, read at ``at`` (monotonic), and the validator of its tokens."""
 
     at: float
     members: Mapping[str, Any]
@@ -125,7 +125,7 @@ class OidcProvider:
     def check(self, answer: Mapping[str, str]) -> str:
         """Return the code of the provider's answer.
 
-        :raises Refused: if it has none, or another provider sent it (RFC 9207).
+        :raises Refused: if the answer has no code, or another provider sent it (RFC 9207).
         :raises ProviderAway: if the provider cannot be used.
         """
         named = answer.get("iss")
@@ -144,7 +144,7 @@ class OidcProvider:
     def person(self, code: str, kept: Mapping[str, Any]) -> Person:
         """Exchange a code for the person who signed in.
 
-        :raises Refused: if the provider refuses the code, or its ID token is not one for this sign-in.
+        :raises Refused: if the provider refuses the code, or its ID token is not for this sign-in.
         :raises ProviderAway: if the provider cannot be used.
         """
         asked = {"code": code, "redirect_uri": kept["redirectUri"], "code_verifier": kept["verifier"]}
@@ -173,7 +173,7 @@ class OidcProvider:
     def logged_out(self, token: str) -> tuple[str, str]:
         """Return subject and session of a logout token (OpenID Connect Back-Channel Logout §2.6); one of them may be empty.
 
-        :raises Refused: if it is not a token of this provider for this client.
+        :raises Refused: if the token is not of this provider for this client.
         :raises ProviderAway: if the provider cannot be used.
         """
         claims = self._claims(token, _LOGOUT_NEEDS)
@@ -209,7 +209,7 @@ class OidcProvider:
         return claims
 
     def _described_by(self, claims: Mapping[str, Any], granted: Mapping[str, Any], nonce: str) -> Person:
-        """Return the person whom claims describe, with groups from the userinfo endpoint where the ID token has none."""
+        """Return the person whom claims describe, with groups from the userinfo endpoint if the ID token has none."""
         subject, claim = str(claims["sub"]), self._settings.groups_claim
         if claim not in claims or _overflowed(claims, claim):
             claims = {**self._userinfo(granted, subject), **{name: claims[name] for name in _OF_TOKEN if name in claims}}
@@ -224,7 +224,9 @@ class OidcProvider:
         )  # fmt: skip
 
     def _userinfo(self, granted: Mapping[str, Any], subject: str) -> dict[str, Any]:
-        """Return the claims of the userinfo endpoint (OpenID Connect Core §5.3), if there is one: of that very subject, or none."""
+        """Return the claims of the userinfo endpoint (OpenID Connect Core §5.3) about ``subject``; only the subject if there is no
+        endpoint.
+        """
         endpoint, token = self._described().members.get("userinfo_endpoint"), granted.get("access_token")
         if not isinstance(endpoint, str) or not isinstance(token, str) or not token.isascii() or not token.isprintable():
             return {"sub": subject}
@@ -234,7 +236,7 @@ class OidcProvider:
         return found
 
     def _granted(self, form: Mapping[str, str]) -> dict[str, Any]:
-        """Ask the token endpoint, as this client.
+        """Send ``form`` to the token endpoint, authenticated as this client, and return the answer.
 
         :raises Refused: if it grants nothing.
         """
@@ -256,7 +258,7 @@ class OidcProvider:
         return found
 
     def _described(self) -> _Described:
-        """Return the provider's description, read anew every ten minutes; the last one still holds while it cannot be read.
+        """Return the provider's description, read anew every ten minutes; the last one is valid while it cannot be read.
 
         :raises ProviderAway: if it was never read, and cannot be.
         """
@@ -297,9 +299,9 @@ class OidcProvider:
         return found
 
     def _checked(self, url: str) -> str:
-        """Return a URL of the provider: https, and http only on this machine.
+        """Return a URL of the provider: https, or http on this machine only.
 
-        :raises ProviderAway: if it is another.
+        :raises ProviderAway: if the URL is of another kind.
         """
         try:
             parts = urlsplit(url)
@@ -313,7 +315,7 @@ class OidcProvider:
     def _json(
         self, method: str, url: str, fields: list[tuple[bytes, bytes]] | None = None, body: bytes = b""
     ) -> tuple[int, dict[str, Any]]:
-        """Send a request; follow no redirect.
+        """Send a request and return the status and the JSON object of the answer; follow no redirect.
 
         :raises ProviderAway: if there is no answer, or it is no JSON object.
         """
@@ -350,8 +352,7 @@ def _overflowed(claims: Mapping[str, Any], claim: str) -> bool:
 
 
 def _groups(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
-    """Return a person's groups; none if the provider has left some out: then a person whose role depends on them is refused, not
-    guessed."""
+    """Return a person's groups; none if the provider has left some out, so that a person whose role depends on groups is refused."""
     found = claims.get(claim)
     if isinstance(found, str):
         found = [found]
@@ -361,6 +362,6 @@ def _groups(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
 
 
 def _error_of(found: Mapping[str, Any]) -> str:
-    """Return the error code of a refusal if it looks like one (RFC 6749 §5.2)."""
+    """Return the error code of a refusal; an empty string if it is not printable ASCII (RFC 6749 §5.2)."""
     error = found.get("error")
     return error if isinstance(error, str) and error.isascii() and error.isprintable() else ""

@@ -27,7 +27,7 @@ _LOG = logging.getLogger("jackfield.http")
 LASTS = 900.0
 """Seconds for which the provider's data about a person is valid: a person removed from a group loses its roles by then."""
 _AWAY = 10.0
-"""Seconds after a failure before the provider is asked again to renew: requests must not fill the threads while it is away."""
+"""Seconds after a failure before the next renewal at the provider, so that requests do not fill the threads while it is unavailable."""
 _LOOKS, _LOOK = 50, 0.1
 """Number of checks, and seconds between them, in which a request waits for another request's renewal."""
 
@@ -49,7 +49,7 @@ class People:
 
     @property
     def grants(self) -> tuple[RoleGrant, ...]:
-        """Grants that hold now; none if the setting cannot be read."""
+        """Grants of roles that are valid now; none if the setting cannot be read."""
         text = self._storage.shared_setting(ROLES)
         if text != self._read[0]:
             try:
@@ -60,7 +60,7 @@ class People:
         return self._read[1]
 
     def current(self, identifier: str) -> Person | None:
-        """Return a person who is signed in, renewed at the provider if that is due; None if the sign-in has ended, or is not renewed."""
+        """Return a person who is signed in, renewed at the provider if due; None if the sign-in has ended, or cannot be renewed."""
         person = self.sign_ins.find(identifier)
         if person is None or self._holds(person):
             return person
@@ -73,7 +73,7 @@ class People:
         return rights_in(self.grants, workspace, person.issuer, person.subject, person.groups)
 
     def rights_of(self, key: PersonKey, workspace: str) -> Rights | None:
-        """Return a person's rights in a workspace, by a value of ``key_of``; None for none."""
+        """Return the rights in a workspace of the person with this ``key_of`` value; None for none."""
         return rights_in(self.grants, workspace, *key)
 
     def key_of(self, person: Person) -> PersonKey:
@@ -82,14 +82,13 @@ class People:
         return person.issuer, person.subject, tuple(group for group in person.groups if group in named)
 
     def workspaces(self, person: Person) -> tuple[str, ...]:
-        """Return the workspaces that a person may enter, for an operator the operator's first."""
+        """Return the workspaces that a person may enter; for an operator, the operator's workspace comes first."""
         found = workspaces_of(self.grants, person.issuer, person.subject, person.groups)
         every = (DEFAULT,) if "*" in found else ()
         return tuple(dict.fromkeys((*every, *(name for name in found if name != "*"))))
 
     def landing(self, person: Person, before: str = "") -> str | None:
-        """Return the workspace that a person enters first: the workspace of ``before``, if it is allowed. None if there is no active
-        one."""
+        """Return the workspace that a person enters first: ``before`` if the person has rights there. None if no workspace is active."""
         workspaces = Workspaces(self._storage.database, self._storage.vault, self._clock)
         first: tuple[str, ...] = (before,) if before and self.rights(person, before) is not None else ()
         for name in (*first, *self.workspaces(person)):
@@ -101,7 +100,7 @@ class People:
         return None
 
     def accept(self, person: Person, secret: str) -> bool:
-        """Give a person the role of an invitation, which is used up; return False if it is not valid any more."""
+        """Give a person the role of an invitation, which is used up; return False if the invitation is no longer valid."""
         found = self.sign_ins.invited(secret, spend=True)
         if found is None:
             return False
@@ -110,7 +109,7 @@ class People:
         return True
 
     def log_out(self, subject: str, session: str) -> None:
-        """End the sign-ins that the provider says have ended: of a session there, or of a person."""
+        """End the sign-ins of a session or a person that has ended at the provider."""
         for person in self.sign_ins.end_at(self.provider.issuer, subject, session):
             self._note_end(person, "the identity provider ended the session")
 
@@ -123,7 +122,9 @@ class People:
         return self._clock.time() - person.verified_at < LASTS
 
     def _renewed(self, identifier: str) -> Person | None:
-        """Renew a sign-in, whose turn this request has: a refresh token is used once."""
+        """Renew a sign-in. The caller holds the turn for it, since a refresh token can be used only once. Return None if the
+        sign-in ends.
+        """
         person = self.sign_ins.find(identifier)
         if person is None or self._holds(person):  # another has renewed it before this request had the turn
             self.sign_ins.give_back(identifier)
@@ -144,7 +145,7 @@ class People:
         return found
 
     def _awaited(self, identifier: str) -> Person | None:
-        """Wait for the renewal that another request makes."""
+        """Wait for another request's renewal, and return the renewed person; None if there is none."""
         for _ in range(_LOOKS):
             time.sleep(_LOOK)
             person = self.sign_ins.find(identifier)

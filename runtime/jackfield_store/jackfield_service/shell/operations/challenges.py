@@ -1,4 +1,4 @@
-"""Challenges of a protected resource: how a client of MCP finds the provider that gives it a token (RFC 9728, RFC 6750)."""
+"""Challenges of a protected resource, by which a client of MCP finds the provider of its token (RFC 9728, RFC 6750)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ if TYPE_CHECKING:
     from jackfield_service.shell.process.server_context import ServerContext
 
 METADATA = "/.well-known/oauth-protected-resource"
-"""Path of the resource's metadata; a client that knows the endpoint's address alone asks for it with ``/mcp`` behind it (RFC 9728 §3.1)."""
+"""Path of the resource's metadata. A client that only knows the endpoint's address appends ``/mcp`` to it (RFC 9728 §3.1)."""
 SCOPES = ("jackfield:read", "jackfield:invoke")
 
 
 def resource_metadata(server: ServerContext) -> Mapping[str, Any] | None:
-    """Return the metadata of the endpoint of MCP; None if this server has no identity provider whose address is its name, or no public
-    URL."""
+    """Return the metadata of the MCP endpoint; None if this server has no public URL, or no identity provider whose issuer is a URL."""
     provider, resource = server.settings.jwt, server.mcp_url
     if provider is None or not resource or not provider.issuer.startswith(("https://", "http://")):
         return None
@@ -32,8 +31,9 @@ def resource_metadata(server: ServerContext) -> Mapping[str, Any] | None:
 
 
 def challenged(server: ServerContext, operation: Operation, refusal: Problem, text: str) -> Problem:
-    """Return the refusal of a caller over MCP, whose token is ``text``, with the client's next step: sign in, ask for more scopes, or give
-    up. The addresses use the public URL, whatever the request's ``Host`` says. Any other refusal is returned as it is."""
+    """Return the refusal of a caller over MCP, whose token is ``text``, with the client's next step: sign in, request more scopes, or give
+    up. The addresses use the public URL, whatever the request's ``Host``. Any other refusal is returned unchanged.
+    """
     if not operation.over_mcp or resource_metadata(server) is None:
         return refusal
     if refusal.status == 401:

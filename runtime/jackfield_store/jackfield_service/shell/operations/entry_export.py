@@ -1,4 +1,4 @@
-"""Export of the rows that match a list's filters, newest first: as JSON Lines, the form of its items, or as CSV for spreadsheets."""
+"""Export of the rows that match a list's filters, newest first: as JSON Lines of its items, or as CSV for spreadsheets."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ LINES, CSV = "application/jsonl", "text/csv"
 KINDS: Mapping[str, str] = {"jsonl": LINES, "csv": CSV}
 """Media types of an export by the ending of its file."""
 MOST = 10_000
-"""Rows of one export. Older rows are in the next export, which begins at its cursor."""
+"""Maximum number of rows of one export. Its cursor leads to the export of older rows."""
 LARGEST = 16 * 1024 * 1024
-"""Bytes after which an export of JSON Lines ends: the outputs of 10,000 calls may be large."""
+"""Size in bytes at which an export of JSON Lines ends: the outputs of 10,000 calls may be large."""
 _PAGE = 200
 _MOST_PAGES = 100
 _COLUMNS = (
@@ -26,7 +26,7 @@ _COLUMNS = (
     "errorCode", "errorMessage", "attempts", "durationMs", "requestId", "idempotencyKey", "correlationId", "labels", "settledAt",
 )  # fmt: skip
 _FORMULA = re.compile(r"[=+\-@\t\r]")
-"""Beginning of a text that a spreadsheet would run as a formula; an apostrophe before it makes it a text."""
+"""Regular expression of the beginning of a value that a spreadsheet would run as a formula; an apostrophe before it prevents that."""
 
 T = TypeVar("T", bound="Listed")
 
@@ -44,7 +44,7 @@ Fetch = Callable[[str | None, int], tuple[Sequence[T], str | None]]
 def rows_exported(
     fetch: Fetch[T], kind: str, cursor: str | None, columns: Sequence[str], cells: Callable[[T], Mapping[str, Any]], limit: int = MOST
 ) -> tuple[bytes, int, str | None]:
-    """Return an export, the number of its rows, and the cursor at which the next begins; None at the end of the list.
+    """Return an export, the number of its rows, and the cursor of the next export; None at the end of the list.
 
     ``fetch`` gets a cursor and a limit, and returns a page of the list and its next cursor. ``cells`` returns the members of a row, of
     which CSV has the ``columns``.
@@ -84,7 +84,7 @@ def _cell(value: object) -> object:
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> bytes:
-    """Write rows as RFC 4180 has them. A lone surrogate, which JSON can hold and UTF-8 cannot, becomes a question mark."""
+    """Write rows as CSV (RFC 4180). A lone surrogate, which JSON can hold and UTF-8 cannot, becomes a question mark."""
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue().encode("utf-8", "replace")

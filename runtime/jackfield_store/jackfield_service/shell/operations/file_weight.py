@@ -1,4 +1,4 @@
-"""Memory that the files of an invocation take."""
+"""Size in memory of the files of an invocation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jackfield_service.shell.process.server_context import ServerContext
 
 
 async def weight_of(body: Mapping[str, Any], server: ServerContext, identity: Identity, *, large: bool) -> int:
-    """Return the bytes that the files of an invocation take in memory. The pipe reads the files, and refuses faulty ones.
+    """Return the bytes that the files of an invocation occupy in memory. The pipe reads the files, and refuses faulty ones.
 
     A ``large`` body is searched for files in a thread.
     """

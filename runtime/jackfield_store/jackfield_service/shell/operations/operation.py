@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 Endpoint = Callable[["Request", "ServerContext", "Identity"], Awaitable[Response]]
 Mount = Callable[["ServerContext"], "Sequence[Operation | Route]"]
-"""Factory of a surface's routes in one process. ``http/app._endpoint`` checks token and scope of an operation; a plain route checks its
-own."""
+"""Factory of a surface's routes in one process. ``http/app._endpoint`` checks token and scope of an operation; a plain route checks its own
+token.
+"""
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 READING = "jackfield.reading"
 SURFACE = "jackfield.surface"
-"""Members of a request's scope; ``SURFACE`` is the caller's, for whom hints are worded."""
+"""Key of a request's scope for the caller's surface, by which hints are worded."""
 
 
 ON_BEHALF = "Jackfield-On-Behalf-Of"
-"""Header with the person for whom a platform does something: the audit log has it."""
+"""Header with the person for whom a platform acts, for the audit log."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def routes(server: ServerContext) -> list[Route]:
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /console/components``."""
+    """Serve ``GET /console/components``."""
     head = heading(
         "Components", badge("ok"), h.button("A step", class_="quiet"), panel("opened", "A panel", "A panel", *_fields("of-panel"), tone="primary"),
         lead="What pages are made of. Nothing here is sent anywhere that does something.",

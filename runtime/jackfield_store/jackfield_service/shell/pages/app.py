@@ -37,10 +37,10 @@ from jackfield_service.shell.requests.problem import Problem
 _MODULES = tuple(surfaces("page"))
 _PAGES = sorted((page for module in _MODULES for page in getattr(module, "PAGES", ())), key=lambda page: page.place)
 _SHOWN = [(compile_path(page.path)[0], page.endpoint) for page in _PAGES if page.method == "GET"]
-"""Pages, by the patterns of their addresses."""
+"""Endpoints of pages, with the regular expressions of their paths."""
 _MOST_FIELDS = 200
 _OF_PROGRAMS = ("/v1", "/mcp", "/hooks/", "/.well-known/")
-"""Beginnings of addresses that programs call, browsers or not."""
+"""Beginnings of paths that programs call, whether or not a browser does."""
 
 
 def routes(server: ServerContext) -> list[Route]:
@@ -53,10 +53,10 @@ def routes(server: ServerContext) -> list[Route]:
 
 
 class _Nowhere(Route):
-    """Address of nothing that a browser opens, after all other routes: programs get a problem document."""
+    """Route of all paths without a page, after all other routes: programs get a problem document."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match a path without a route, if the request is for a page."""
+        """Match a browser's request for a path without a route."""
         is_opened = scope["type"] == "http" and scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", "")
         return super().matches(scope) if is_opened and not scope["path"].startswith(_OF_PROGRAMS) else (Match.NONE, {})
 
@@ -78,7 +78,7 @@ def session_route(server: ServerContext, page: Page) -> Route:
 def _page(
     server: ServerContext, sessions: ConsoleSessions, page: Page, stranger: Callable[[Request], Response] | None = None
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Return the endpoint of a page; ``stranger`` answers whoever is not signed in, by default with the way to sign in."""
+    """Return the endpoint of a page. ``stranger`` answers visitors who are not signed in, by default with the sign-in page."""
 
     async def endpoint(request: Request) -> Response:
         remembered = await sessions.remembered(request) if page.describes else None
@@ -96,7 +96,7 @@ def _page(
 
 
 async def _answered(server: ServerContext, page: Page, request: Request, found: Found, *, is_silent: bool = False) -> Response:
-    """Answer the request of a session; while the database ``is_silent``, in a thread in which nothing waits for it."""
+    """Answer the request of a session; while the database ``is_silent``, in a thread that never waits for it."""
     identity, secret, operator = found
     function = page.endpoint
     page_request = PageRequest(request, server, identity, csrf_token(secret), operator, is_silent=is_silent)
@@ -123,7 +123,7 @@ async def _answered(server: ServerContext, page: Page, request: Request, found: 
 
 
 async def _with_form(page_request: PageRequest, secret: str, page: Page) -> PageRequest:
-    """Add the form's fields to the request, after checking its CSRF token.
+    """Return the request with the form's fields, after checking its CSRF token.
 
     :raises Problem: if the form belongs to another session, or is too large.
     """
@@ -141,8 +141,9 @@ async def _with_form(page_request: PageRequest, secret: str, page: Page) -> Page
 
 
 async def _anew(page_request: PageRequest, address: str) -> Response:
-    """Show a page in its current state: the data that a form of it would have decided on has changed since the page was rendered. The typed
-    values are filled in again."""
+    """Show a page in its current state, since the data on which its form decides has changed since it was rendered. The typed values are
+    filled in again.
+    """
     path, _, anchor = address.partition("#")
     shown = f"{path}{'&' if '?' in path else '?'}{ANEW}=1"
     try:
@@ -156,7 +157,7 @@ async def _anew(page_request: PageRequest, address: str) -> Response:
 
 
 def _filled_again(page_request: PageRequest, address: str) -> str | None:
-    """Return a page with the values typed into the sent form; None if nothing would be lost otherwise, or the form is not shown."""
+    """Return a page with the values typed into the sent form; None if the form has no values to lose, or the page does not have it."""
     request = page_request.http
     path, _, query = address.partition("?")
     named = ((function, pattern.match(path)) for pattern, function in _SHOWN)
@@ -185,7 +186,7 @@ def _refused(
     page_request: PageRequest, status: int, message: str, headers: dict[str, str] | None = None, *, hint: str | None = None,
     details: Sequence[Mapping[str, Any]] = (),
 ) -> Response:  # fmt: skip
-    """Render an error as a page, or as a fragment for htmx, which shows it in place of the requested part."""
+    """Render an error as a page, or as a fragment for htmx, which shows it instead of the requested part."""
     shown = fault_of(message, hint, details)
     if page_request.partial:
         return fragment(shown, status=status, headers=headers)

@@ -22,7 +22,7 @@ def provider_part(server: ServerContext, address: str, invitation: str = "") -> 
 
 
 def invited(server: ServerContext, invitation: str) -> Markup | None:
-    """Render the page of an invitation to a role; None if it is not valid. To look at it uses it up not."""
+    """Render the page of an invitation to a role; None if it is not valid. Viewing does not use it up."""
     found = None if server.people is None else server.people.sign_ins.invited(invitation)
     if found is None:
         return None

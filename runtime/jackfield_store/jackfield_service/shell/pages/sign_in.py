@@ -51,12 +51,12 @@ def one_time_link(storage: Storage, clock: Clock, origin: str) -> str:
 
 
 Found = tuple[Identity, str, bool]
-"""Identity of a session, its secret, and whether a one-time link began it."""
+"""Identity of a session, its secret, and whether it started from a one-time link."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Session that held ``at`` a time (``time.monotonic``), and when it expires."""
+    """Session that was valid ``at`` a time (``time.monotonic``), and when it expires."""
 
     found: Found
     at: float
@@ -73,7 +73,8 @@ class ConsoleSessions:
 
     async def remembered(self, request: Request) -> tuple[Found, int] | None:
         """Return a result of ``find`` from the last minute, and the reading of the epoch for which it is certain. It is for pages that need
-        no database, and None unless the database does not answer at once."""
+        no database; None unless the database fails to answer at once.
+        """
         epochs, session, clock = self._server.storage.epochs, self.jar.session(request), self._server.clock
         if epochs is None or epochs.answers_locally or session is None or self._known.last(key := digest(session[1])) is None:
             return None
@@ -136,7 +137,7 @@ class ConsoleSessions:
         return workspace, self._sessions(workspace).begin({"by": "person", "person": people.sign_ins.begin(person)})
 
     def lapsed(self, request: Request) -> bool:
-        """Return whether the request has the session of a person whose sign-in the provider may renew, and that does not hold now."""
+        """Return whether the request has a person's session that is not valid now, but that the provider may renew."""
         found = self.jar.session(request)
         if found is None or self._server.people is None or not self._server.storage.enabled:
             return False
@@ -144,7 +145,7 @@ class ConsoleSessions:
         return session is not None and session.identity["by"] == "person" and self._identity(found[0], session.identity) is None
 
     def move(self, request: Request, workspace: str) -> str:
-        """Go on with a session in another workspace, until it would have ended; return its secret there.
+        """Continue a session in another workspace, until its former expiry; return its secret there.
 
         :raises Problem: if the session has ended, or may not enter that workspace.
         """
@@ -211,7 +212,7 @@ class ConsoleSessions:
 
 
 def _identified(people: People, person: Person, workspace: str) -> Identity | None:
-    """Return the identity of a person in a workspace, by the roles of now; None without one."""
+    """Return the identity of a person in a workspace, by the current roles; None without one."""
     rights = people.rights(person, workspace)
     if rights is None:
         return None
@@ -222,7 +223,7 @@ def _identified(people: People, person: Person, workspace: str) -> Identity | No
 
 
 def _expiry(jwt: str) -> float:
-    """Read the expiry of a JWT that has been verified (RFC 7519 §4.1.4)."""
+    """Read the expiry of a verified JWT (RFC 7519 §4.1.4)."""
     payload = jwt.split(".")[1]
     return float(json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"])
 
@@ -230,7 +231,7 @@ def _expiry(jwt: str) -> float:
 _LONGEST_FORM = 16 * 1024
 _MOST_FIELDS = 10
 SPENT = "spent"
-"""Reason of a visit with an already used answer of the identity provider: a signed-in person continues."""
+"""Reason for a visit with an already used answer of the identity provider: a signed-in person continues."""
 _REASONS = {
     "expired": "Your session has expired. Sign in again.",
     "left": "You are signed out.",
@@ -247,13 +248,13 @@ _PLAIN = (
     "Open the https:// address of the proxy. To try jackfield without one, start it without --behind-proxy, on 127.0.0.1."
 )
 _KEPT_NOTHING = "kept"
-"""Reason of a visit after a sign-in that had to leave a cookie."""
+"""Reason for a visit after a sign-in whose cookie the browser should have stored."""
 _NO_STORE = "Signing in needs a database, and none is configured. Set JACKFIELD_DATABASE_URL."
 AHEAD = ("prefetch", "prerender")
 
 
 def routes(server: ServerContext, sessions: ConsoleSessions) -> list[Route]:
-    """Return the routes of signing in and out, and of the session that a browser has."""
+    """Return the routes for sign-in, sign-out and the browser's current session."""
     pages = _SignInPages(server, sessions)
     return [
         Route("/login", with_error_page(pages.shown), methods=["GET"]),
@@ -316,7 +317,9 @@ class _SignInPages:
         return self._let_in(*entered, after) if entered is not None else self._form(request, _USED, status=403)
 
     async def _at_provider(self, request: Request, why: str) -> Response | None:
-        """Answer an invitation to a role, or the visit of a person whose session may go on without any page of the provider."""
+        """Answer an invitation to a role, or the visit of a person whose session may continue without a page of the provider; return None
+        for other visits.
+        """
         invitation = request.query_params.get("invitation")
         if self._server.people is None:
             return None
@@ -354,15 +357,16 @@ class _SignInPages:
         return self._let_in(*entered, safe_path(fields.get("next", "/")))
 
     async def present(self, request: Request) -> Response:
-        """``GET /login/session``: whose session the browser has, and the CSRF token of its forms, for a page of this server. Asking is no
-        activity."""
+        """Serve ``GET /login/session``: key and CSRF token of the browser's session, for a page of this server. The request counts as no
+        activity.
+        """
         if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
             return secured(JSONResponse({}, 403))
         found = await asyncio.to_thread(self._sessions.find, request, touch=False)
         return secured(JSONResponse({} if found is None else {"session": session_of(found[0]), "csrf": csrf_token(found[1])}))
 
     async def done(self, _request: Request) -> Response:
-        """``GET /login/done``: the end of a sign-in in a window of its own, whose opener continues."""
+        """Serve ``GET /login/done``: the end of a sign-in in a window of its own, whose opener continues."""
         content = h.main(h.h1("Signed in"), h.p("Close this window, and go on where you were."), class_="alone", data_signed_in=True)
         return secured(HTMLResponse(document("Signed in", content, scripts=("session.js",))))
 
@@ -398,7 +402,7 @@ def let_in(jar: CookieJar, workspace: str, secret: str, address: str) -> Respons
 
 
 def led_on(response: Response, address: str) -> Response:
-    """Make a page refresh to ``address``, which has the cookies that another site's link has not brought."""
+    """Make a page refresh to ``address``. That request carries the cookies that browsers withhold from a link of another site."""
     refresh = h.meta(http_equiv="refresh", content=f"0;url={below_prefix(address)}")
     response.body = bytes(response.body).replace(b"</head>", f"{refresh}</head>".encode(), 1)
     response.headers["content-length"] = str(len(response.body))
@@ -414,7 +418,7 @@ def _opened_by_a_person(request: Request) -> bool:
 
 
 def _cookie_fault(request: Request) -> str:
-    """Explain why a browser has not sent a Secure cookie back: plain HTTP, unless the browser or the proxy says that it was HTTPS."""
+    """Explain why a browser has not sent a Secure cookie back: plain HTTP, unless the browser or the proxy indicates HTTPS."""
     origin = request.headers.get("origin", "")
     return _NO_COOKIE if origin.startswith("https://") or request.scope["scheme"] == "https" else _PLAIN
 

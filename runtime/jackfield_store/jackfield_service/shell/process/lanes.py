@@ -1,5 +1,6 @@
-"""Threads for steps that wait for providers, by lane (a workspace, a binding): an unresponsive provider in one leaves the others their
-threads."""
+"""Threads for steps that wait for providers, by lane (a workspace, a binding): an unresponsive provider in one lane leaves the other lanes
+their threads.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +17,16 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Lane:
-    """Places of one lane, and how many steps are in it or wait for a place."""
+    """Places of one lane, and the number of its running and waiting steps."""
 
     places: asyncio.Semaphore
     steps: int = field(default=0)
 
 
 class Lanes:
-    """At most ``each`` steps of one lane run at once; further ones wait in the event loop, without a thread. Used by one event loop."""
+    """Lanes of which each runs at most ``each`` steps at once; further steps wait in the event loop, without a thread. One event loop uses
+    them.
+    """
 
     def __init__(self, threads: Executor, each: int) -> None:
         self._threads = threads
@@ -43,5 +46,5 @@ class Lanes:
                 del self._lanes[key]
 
     def close(self) -> None:
-        """End the threads; steps that have not begun are dropped."""
+        """End the threads; drop steps that have not started."""
         self._threads.shutdown(wait=False, cancel_futures=True)

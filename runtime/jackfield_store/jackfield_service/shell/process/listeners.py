@@ -13,21 +13,21 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.failures import OnFailure
 
 UNIX = "unix:"
-"""Prefix of the path of a Unix socket, in the place of a host."""
+"""Prefix of a host that is the path of a Unix socket."""
 _ALL = "::"
 _FIRST = 3
 """First descriptor that systemd passes on: https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html"""
 _BACKLOG = 2048
 _TRIES = 10
-"""Times that a free port is looked for which all addresses of a name have."""
+"""Number of attempts to find a port that is free on all addresses of a name."""
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""Errors of an address of a family that this machine does not have."""
+"""Error codes for an address family that this machine does not have."""
 
 
 def listen(host: str, port: int, option: str = "--port", backlog: int = _BACKLOG) -> list[socket.socket]:
     """Listen on a host: an address, a name with all its addresses, or ``unix:`` and the path of a socket.
 
-    ``::`` means all addresses of both families, and on a machine without IPv6 all of IPv4. ``option`` names the port in errors.
+    ``::`` means all addresses of both families; without IPv6, all IPv4 addresses. ``option`` names the port in errors.
 
     :raises InvalidInvocation: if the host or port cannot be used.
     """
@@ -51,7 +51,7 @@ def listen(host: str, port: int, option: str = "--port", backlog: int = _BACKLOG
 def passed_on(environment: Mapping[str, str], process: int) -> tuple[int, ...]:
     """Return the descriptors that systemd passes on to this process: ``LISTEN_FDS`` counts them, ``LISTEN_PID`` names the process.
 
-    :raises InvalidInvocation: if the number is none.
+    :raises InvalidInvocation: if ``LISTEN_FDS`` is not a number of sockets.
     """
     if environment.get("LISTEN_PID") != str(process):
         return ()
@@ -62,9 +62,10 @@ def passed_on(environment: Mapping[str, str], process: int) -> tuple[int, ...]:
 
 
 def adopt(numbers: Iterable[int]) -> list[socket.socket]:
-    """Return the listening sockets behind descriptors, which another program has opened. Programs that this one starts do not get them.
+    """Return the listening sockets behind descriptors that another program has opened. Programs that this process starts do not inherit
+    them.
 
-    :raises InvalidInvocation: if one is no socket that listens.
+    :raises InvalidInvocation: if a descriptor is not a listening socket.
     """
     taken: list[socket.socket] = []
     with OnFailure(_close, taken):
@@ -81,7 +82,7 @@ def adopt(numbers: Iterable[int]) -> list[socket.socket]:
 
 
 def host_of(listener: socket.socket) -> str:
-    """Return the address that a socket listens on, as ``listen`` takes it; a name that is no path begins with ``@``."""
+    """Return a socket's address in the form of ``listen``'s host; an abstract Unix name begins with ``@``."""
     name = listener.getsockname()
     if isinstance(name, tuple):
         return str(name[0])
@@ -112,7 +113,7 @@ def port_of(listener: socket.socket) -> int:
 
 
 def forget(host: str) -> None:
-    """Remove the file of a Unix socket that is listened on no more."""
+    """Remove the file of a Unix socket without a listener."""
     if host.startswith(UNIX):
         with contextlib.suppress(OSError):
             os.unlink(host.removeprefix(UNIX))
@@ -134,7 +135,7 @@ def _unix(path: str, backlog: int) -> socket.socket:
 
 
 def _is_left_over(path: str) -> bool:
-    """Return whether there is a socket without a listener."""
+    """Return whether a path has a socket without a listener."""
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             return False
@@ -158,7 +159,7 @@ def _on_all(port: int, backlog: int) -> socket.socket:
 
 
 def _on_name(host: str, port: int, backlog: int) -> list[socket.socket]:
-    """Listen on all addresses of a name, on one port. A free one is looked for again if another address has it in use."""
+    """Listen on all addresses of a name, on one port. If another address has a chosen free port in use, try another port."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     addresses = list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
     for left in reversed(range(_TRIES)):
@@ -171,7 +172,7 @@ def _on_name(host: str, port: int, backlog: int) -> list[socket.socket]:
 
 
 def _on_each(addresses: Sequence[tuple[int, str]], port: int, backlog: int) -> list[socket.socket]:
-    """Listen on those of ``addresses`` whose family this machine has, at least one."""
+    """Listen on each of ``addresses`` whose family this machine has, at least one."""
     taken: list[socket.socket] = []
     with OnFailure(_close, taken):
         for place, (family, address) in enumerate(addresses, 1):

@@ -12,8 +12,9 @@ from jackfield_store.runtime.runtime_pool import RuntimePool
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A server or worker. ``submit`` tells its engine that an invocation was queued. ``base`` returns the address of the server that
-    receives webhooks, ``stopping`` returns whether the process begins nothing more."""
+    """A server or worker. ``submit`` notifies its engine of a queued invocation. ``base`` returns the server's address for webhooks;
+    ``stopping`` returns whether the process starts no more work.
+    """
 
     runtimes: RuntimePool
     submit: Callable[[], None]
@@ -22,13 +23,13 @@ class Process:
 
 
 class Loop(Protocol):
-    """Work of a process that never ends by itself."""
+    """Work of a process that runs until it is stopped."""
 
     def start(self) -> None:
-        """Begin; called in the event loop."""
+        """Start; called in the event loop."""
 
     async def stop(self) -> None:
-        """End, once running work is done."""
+        """Stop, once running work is done."""
 
 
 def loops(process: Process) -> tuple[Loop, ...]:

@@ -1,7 +1,7 @@
 """Master of several processes of one command: it starts them, restarts dead ones, passes signals on, and ends them in order.
 
-A process has a socket to its master as standard input: a byte says that the process is ready, the socket's end that the master is gone,
-however it ended.
+A process has a socket to its master as standard input. A byte from the process reports it as ready; the end of the stream tells it that the
+master has ended.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from jackfield.kernel.signals import ENDS, HANGUPS
 
 _LOG = logging.getLogger("jackfield.queue")
 _STEADY = 10.0
-"""Seconds after which a process that ends did not fail at its start."""
+"""Seconds after which the end of a process no longer counts as a failed start."""
 _SOON = 1.0
 """Seconds between two notices to systemd that this process is alive."""
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 30.0
 _EXTRA = 5.0
-"""Seconds beyond the drain after which a process is killed."""
+"""Seconds after the drain at which a process is killed."""
 _ORPHAN_EXTRA = 10.0
-"""Seconds beyond the drain after which a process that hangs ends without its parent."""
+"""Seconds after the drain at which a hanging process without its parent ends."""
 _STOPS = (signal.SIGINT, *ENDS)
 
 
 @dataclass(slots=True)
 class _Slot:
-    """Place of one process."""
+    """Slot for one process and its replacements."""
 
     process: subprocess.Popen[bytes] | None = None
     line: socket.socket | None = None
@@ -57,7 +57,7 @@ class _Slot:
 class Master:
     """Master of ``size`` processes, which have ``within`` seconds to end after SIGTERM.
 
-    ``command`` runs one, which calls ``bind_to_master``. ``renew`` is called at SIGHUP.
+    ``command`` runs a process, which calls ``bind_to_master``. ``renew`` is called at SIGHUP.
     """
 
     def __init__(self, command: Sequence[str], size: int, within: float, renew: Callable[[], object] = bool) -> None:
@@ -71,18 +71,18 @@ class Master:
 
     @property
     def stopping(self) -> bool:
-        """True once this process was asked to stop."""
+        """True once this process has received a stop signal."""
         return self._deadline is not None
 
     @property
     def ready(self) -> tuple[int, int]:
-        """The number of processes that are ready, and of all."""
+        """Numbers of ready processes and of all processes."""
         return sum(slot.ready for slot in self._slots), len(self._slots)
 
     def run(self, began: Callable[[], None]) -> int:
         """Run until SIGTERM or Ctrl-C and return the exit code. A second signal ends all processes at once.
 
-        ``began`` is called once signals no longer end this process itself. Only in the main thread.
+        ``began`` is called once signals no longer end this process itself. It runs in the main thread only.
         """
         waking, woken = socket.socketpair()
         with waking, woken, self._selector:
@@ -124,7 +124,9 @@ class Master:
         self._signal(signal.SIGTERM)
 
     def _reload(self) -> None:
-        """Let all processes read their files again. SIGHUP would end a starting process: it gets the signal once it is ready."""
+        """Tell all processes to read their files again. SIGHUP would end a starting process, which therefore gets the signal once it is
+        ready.
+        """
         self._notices.reloading()
         self._renew()
         for slot in self._slots:
@@ -152,7 +154,7 @@ class Master:
         self._selector.register(slot.line, EVENT_READ, slot)
 
     def _next_signals(self, woken: socket.socket) -> bytes:
-        """Wait for signals and for processes that become ready, at most until one is due to start or to be killed."""
+        """Wait for signals and for processes that become ready, until the next start or kill is due; return the signals as bytes."""
         times = [slot.restart_at for slot in self._slots if slot.process is None] if self._deadline is None else [self._deadline]
         if self._notices.wanted and not self.stopping:
             times.append(monotonic() + _SOON)
@@ -175,7 +177,7 @@ class Master:
             slot.signal(signal.SIGHUP)
 
     def _reap(self) -> None:
-        """Note the processes that have ended, and when to start them again: at once, or later if they fail at their start."""
+        """Note the processes that have ended, and when to restart them: at once, or later if they fail at their start."""
         now = monotonic()
         for slot in self._slots:
             code = None if slot.process is None else slot.process.poll()
@@ -201,7 +203,7 @@ class Master:
 
 
 def _wake(_number: int, _frame: object) -> None:
-    """Do nothing: the number of the signal is read from the socket that wakes the master."""
+    """Do nothing: the master reads the signal's number from its wake-up socket."""
 
 
 def bind_to_master(within: float) -> Callable[[], None]:
@@ -220,7 +222,8 @@ def bind_to_master(within: float) -> Callable[[], None]:
 
 
 def end_after(wait: Callable[[], object], within: float) -> None:
-    """Send this process SIGTERM once ``wait``, which waits for the end of its parent, returns; end it by force if it takes too long.
+    """Send this process SIGTERM once ``wait`` returns, which waits for the end of the parent. Force its end ``within`` seconds later, plus
+    a reserve.
 
     This works without Linux's PR_SET_PDEATHSIG, which also fires when only the thread that started the process ends.
     """

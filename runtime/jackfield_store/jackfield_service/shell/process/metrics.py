@@ -32,7 +32,7 @@ from jackfield_store.journal.went_back import return_warning
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _DOUBT_BUCKETS = (1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 86_400.0, 3 * 86_400.0)
 _TRIES, _PAUSE = 5, 0.02
-"""Readings of the workers' files, and seconds between them."""
+"""Number of attempts to read the workers' files, and seconds between them."""
 
 
 class Metrics:
@@ -94,7 +94,7 @@ class Metrics:
         )
 
     def note_queue(self, database: Database, clock: Clock) -> None:
-        """Read the figures of the queue and the subjects, of all workspaces, from the database, and set them."""
+        """Set the gauges of the queue and the subjects to the figures of all workspaces in the database."""
         for gauge, read in self.of_subjects:
             gauge.set(read(database, clock))
         self.blocked.set(len(blocked_workspaces(database, clock.time())))
@@ -109,7 +109,8 @@ class Metrics:
 
     def note(self, result: Result) -> None:
         """Count a finished invocation. Names that are not installed are not used as labels, since callers could invent any number of them.
-        Each end is counted once: a job's by the process that ends it, a replayed Result's when it was new."""
+        Each end is counted once: a job's by the process that ends it, a replayed Result's at its first return.
+        """
         if result.status in ("running", "waiting") or result.meta.replayed or result.meta.observed:
             return
         connector, action = self._labels(result)
@@ -117,7 +118,7 @@ class Metrics:
         self._child(self.seconds, (connector, action)).observe(result.meta.duration_ms / 1000)
 
     def note_doubts(self, report: Report) -> None:
-        """Count looks for evidence, a doubt that was settled, and a resolution that was contradicted."""
+        """Count looks for evidence, the settlement of a doubt, and a contradicted resolution."""
         for source, result in report.found:
             self.looks.labels(source, result).inc()
         if report.by is not None:
@@ -141,7 +142,7 @@ class Metrics:
         return connector, action if known and action is not None else "unknown"
 
     def _child(self, metric: Counter | Histogram, labels: tuple[str | None, ...]) -> Any:
-        """Return the metric of these labels, cached: this takes a tenth of the library's own look-up."""
+        """Return the metric of these labels, cached: this needs a tenth of the time of the library's own look-up."""
         key = (metric, labels)
         found = self._children.get(key)
         if found is None:
@@ -169,7 +170,7 @@ class Metrics:
 
 
 def _of_all(folder: str) -> bytes:
-    """Return the metrics of all workers. The file of a worker that has just begun, or ended, may be empty, or be removed meanwhile."""
+    """Return the metrics of all workers. Retry briefly: a worker that starts or ends may leave its file empty or removed."""
     for _ in range(_TRIES - 1):
         with suppress(OSError, ValueError, struct.error):
             return generate_latest(_together(folder))

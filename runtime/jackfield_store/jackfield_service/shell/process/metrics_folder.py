@@ -1,4 +1,4 @@
-"""The folder in which processes share their metrics. Prometheus' client reads its place when it is imported, so this module does not."""
+"""The folder in which processes share their metrics. Prometheus' client reads its path at import, so this module does not import it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Directory where worker processes store their counters, as named by Prometheus' client."""
+"""Environment variable of Prometheus' client for the folder of the worker processes' counters."""
 
 
 @contextlib.contextmanager

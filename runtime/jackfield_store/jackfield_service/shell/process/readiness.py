@@ -1,4 +1,4 @@
-"""Readiness of one process, as its probes ask for it: its condition, examined at most every two seconds and answered within three."""
+"""Readiness of one process for its probes: its condition, examined at most every two seconds and reported within three."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STARTING = Condition(FoundCondition("starting", "the installed connectors are b
 class Readiness:
     """Readiness check, cached. One examination runs at a time, in its own thread: a hanging database blocks nothing else.
 
-    ``needs_broker`` is true for a worker: without its broker it runs nothing.
+    ``needs_broker`` is true for a worker, which runs nothing without its broker.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Readiness:
             return self._late()
 
     def _begun(self) -> Future[Condition] | Condition:
-        """Return the examination that is under way or fresh, else a new one."""
+        """Return the running or fresh examination, else start one; return a Condition if none can start or is needed."""
         if not self._storage.enabled:
             return Condition()
         with self._lock:
@@ -120,7 +120,7 @@ def _short(error: Exception) -> Condition:
 
 
 def _report(before: Condition, now: Condition) -> None:
-    """Log in full which faults are new or have gone. Warnings with log lines of their own are left out."""
+    """Log in full the new faults and the end of a fault. Warnings with log lines of their own are left out."""
     was, fault = before.fault, now.fault
     if fault is not None and (was is None or was.kind != fault.kind):
         _LOG.warning("not ready (%s): %s. %s", fault.kind, fault.text, fault.hint)

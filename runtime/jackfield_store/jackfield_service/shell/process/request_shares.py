@@ -1,7 +1,7 @@
 """Shares of workspaces in a process: in its requests in progress, its turns of reads, its connections and its waiting readers.
 
-A workspace may have three times as many of them as are free: a single one gets three quarters, each of two gets three sevenths. So a
-workspace without any finds a place while there are free ones, however many workspaces take all they can.
+A workspace may hold three times the number of free places: a single workspace gets three quarters, each of two gets three sevenths. So a
+further workspace finds a place, however many others use their full share.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from jackfield.kernel.rate_limiter import RateLimiter
 
 _SHARE = 3
 READERS, TOKEN_READERS = 50, 25
-"""Readers of a workspace, and of one of its tokens, that may wait at once in a process."""
+"""Maximum number of waiting readers of a workspace, and of one of its tokens, in a process."""
 READS = 4
-"""Reads of a workspace that are served at once; further ones wait in line. More threads than that would only take turns at the interpreter,
-which the calls of others need. Measured with 1,000 connections that read without a pause, 16 at once tripled their p50."""
+"""Number of reads of a workspace that run at once; further reads wait in line. More threads would only take turns at the interpreter, which
+other calls need. Measured with 1,000 connections that read without a pause, 16 at once tripled the others' p50.
+"""
 _SPARE = 8
-"""One of this many connections is kept free of connections beyond a workspace's share."""
+"""Divisor of the connections: one in this many is reserved for workspaces within their share."""
 _REFUSALS, PENALTY = 20.0, 15.0
-"""Refusals per second that a workspace gets at once, and seconds for which further ones are delayed. A client that repeats refused requests
-must not take the time of others."""
+"""Undelayed refusals per second of a workspace, and seconds by which further ones are delayed. A client that repeats refused requests must
+not use up the time of others.
+"""
 OPEN_CONNECTIONS = "openConnections"
 """Name of the limit whose refusals close their connection."""
 _FEWER = "Wait for the answers to earlier requests: other workspaces need the rest."
@@ -35,7 +37,7 @@ _CLOSE = "Close connections that are not in use: other workspaces need the rest.
 
 
 class Connection(Protocol):
-    """Connection of a client; ``holder`` is the workspace whose token came last on it, empty before the first."""
+    """Connection of a client; ``holder`` is the workspace of the last token on it, empty before the first."""
 
     holder: str
 
@@ -60,7 +62,7 @@ class RequestShares:
 
     @property
     def is_full(self) -> bool:
-        """True if the process takes no further request."""
+        """True if the process accepts no further request."""
         return self.total >= self._most
 
     def begin(self) -> None:
@@ -72,7 +74,7 @@ class RequestShares:
         self.total -= 1
 
     def take(self, holder: str, connection: Connection | None) -> None:
-        """Count a request that has begun, and its connection, for their workspace.
+        """Count a started request, and its connection, for their workspace.
 
         :raises LimitReached: if the workspace has its share already.
         """
@@ -132,7 +134,7 @@ class RequestShares:
             raise
 
     def _next(self, holder: str) -> None:
-        """Pass a turn on to the workspace that has waited longest."""
+        """Pass a turn on to the read of the workspace that has waited longest."""
         line = self._lines.get(holder)
         while line:
             turn = line.popleft()
@@ -144,9 +146,9 @@ class RequestShares:
 
     @contextlib.contextmanager
     def waiting(self, holder: str, token: str, *, reads: bool) -> Iterator[None]:
-        """Count a request as a reader that waits, and not as one in progress; ``reads`` as of the request.
+        """Count a request as a waiting reader instead of a request in progress; ``reads`` as in ``of``.
 
-        :raises LimitReached: if as many readers of the workspace, or of the token, wait as may.
+        :raises LimitReached: if the workspace or the token has its maximum of waiting readers.
         """
         own = f"{holder}/{token}"
         for key, most in ((holder, READERS), (own, TOKEN_READERS)):
@@ -167,12 +169,13 @@ class RequestShares:
             _less(self._readers, own)
 
     def readers(self, holder: str) -> int:
-        """Return how many readers of a workspace wait."""
+        """Return the number of a workspace's waiting readers."""
         return self._readers[holder]
 
     async def hold(self, holder: str, connection: Connection | None) -> None:
-        """Wait before a refusal is answered, unless the workspace has got few lately, or others need the connection. The request is not in
-        progress meanwhile."""
+        """Delay the answer to a refusal, unless the workspace has had few lately, or others need the connection. The request is not in
+        progress meanwhile.
+        """
         is_needed = connection is not None and not connection.holder and self._connections - connection.open < self._connections // _SPARE
         if is_needed or self._refusals.takes(holder.encode()):
             return

@@ -51,10 +51,10 @@ T = TypeVar("T")
 _LOG = logging.getLogger("jackfield.http")
 _BRIEF, _SLOW = 32, 64
 _ASKING, _OF_ONE = 256, 16
-"""Threads of steps that may call providers, and of those the threads of one workspace or binding."""
+"""Number of threads of steps that may call providers, and the part of them for one workspace or binding."""
 """Thread counts for database look-ups and for provider calls, kept apart so that a slow provider does not block authentication."""
 PACED = "jackfield.pace"
-"""Name, in a request's scope, of the header fields about its caller's rate budget."""
+"""Key, in a request's scope, of the header fields about its caller's rate budget."""
 _PACES = (b"ratelimit-limit", b"ratelimit-remaining", b"ratelimit-reset")
 _SWEEP_EVERY = 600.0
 _QUEUE_WORKERS = 16
@@ -69,13 +69,13 @@ _FIRST_CALL = (
     "pydantic.main",
     "pydantic.type_adapter",
 )
-"""Modules that take a first call 80 ms to import."""
+"""Modules that a first call would spend 80 ms to import."""
 _SHORTAGES = 1 / 60
 """Log entries per second about exhausted memory or threads."""
 
 
 class ServerContext:
-    """State shared by all requests of a process. ``imported`` is called whenever much was imported for good."""
+    """State shared by all requests of a process. ``imported`` is called after large permanent imports."""
 
     def __init__(
         self,
@@ -176,14 +176,14 @@ class ServerContext:
         return self.runtimes.find(workspace)
 
     def revoke_approvals(self, within: float = 10.0) -> dict[str, bool]:
-        """Tell providers of the approvals of removed connections, as ``revoke_due`` does."""
+        """Notify providers that approvals of removed connections are revoked, as ``revoke_due`` does."""
         storage = self.storage
         return revoke_due(storage.database, self.clock, lambda name: self.runtime(name).connections.revoking(), storage.blocked, within)
 
     def require_database(self, kept: str) -> None:
         """Require the database.
 
-        :raises Problem: 503 if there is none, so that this server has no such things as ``kept``.
+        :raises Problem: 503 if there is none; the message names ``kept``, the objects that this server therefore lacks.
         """
         if not self.storage.enabled:
             raise Problem(503, f"this server has no {kept}, because no database is configured")
@@ -195,11 +195,11 @@ class ServerContext:
 
     @property
     def mcp_url(self) -> str:
-        """Address of the endpoint of MCP, which is the resource that clients ask a token for; empty without a public URL."""
+        """Address of the MCP endpoint, the resource for which clients request a token; empty without a public URL."""
         return f"{self.public_url}/mcp" if self.public_url else ""
 
     def identities_for(self, *, over_mcp: bool) -> Identities:
-        """Return the authenticator of callers."""
+        """Return the authenticator of callers over MCP, or of all others."""
         return self.mcp_identities if over_mcp else self.identities
 
     def base(self, request: Request) -> str:
@@ -222,17 +222,18 @@ class ServerContext:
         return f"{base}{path}"
 
     def seen(self, request: Request) -> str:
-        """Return the server's address for examples that only the caller reads: its own, else the one that the request names."""
+        """Return the server's address for examples that only the caller reads: its own, else the request's."""
         return self.base(request) or str(request.base_url).rstrip("/")
 
     def pace(self, identity: Identity, scope: MutableMapping[str, Any]) -> None:
-        """Take one request from the caller's rate budget. All requests of a token share it, including those of sessions started with it.
+        """Count one request against the caller's rate budget. All requests of a token share it, including those of sessions started with
+        it.
 
         The scope of the request gets the header fields about the more exhausted budget, the token's or the workspace's:
         ``RateLimit-Limit``, ``-Remaining``, ``-Reset`` (draft-ietf-httpapi-ratelimit-headers-03).
 
-        :raises Problem: 429 if it is used up.
-        :raises LimitReached: if the workspace's budget is.
+        :raises Problem: 429 if the token's budget is used up.
+        :raises LimitReached: if the workspace's budget is used up.
         """
         rate, most, taken = self.settings.rate, identity.limits.get("requestsPerSecond"), list[Taken]()
         if rate:
@@ -265,14 +266,14 @@ class ServerContext:
         return await self._lanes.run(lane, step)
 
     def own(self, kind: type[T], make: Callable[[], T]) -> T:
-        """Return the server's single object of a subject, made at first need."""
+        """Return the server's single object of a subject, made at its first use."""
         found = self._own.get(kind)
         if found is None:
             found = self._own.setdefault(kind, make())
         return cast("T", found)
 
     async def computed(self, workspace: str, step: Callable[[], T]) -> T:
-        """Run a step that computes for long in a thread, once it is the workspace's turn."""
+        """Run a long computation in a thread, once it is the workspace's turn."""
         return await self.slowly(partial(_in_turn, self.runtimes.turns, workspace, step))
 
     def start(self) -> None:
@@ -287,14 +288,16 @@ class ServerContext:
 
     @property
     def _slots(self) -> int:
-        """Queued invocations that this process runs at once. With a broker, a server leaves them to the workers unless configured
-        otherwise."""
+        """Number of queued invocations that this process runs at once. With a broker, a server leaves them to the workers unless configured
+        otherwise.
+        """
         given = self.settings.queue_workers
         return given if given is not None else 0 if queue_url(self.runtimes.environment) else _QUEUE_WORKERS
 
     async def _warm_up(self) -> None:
-        """Read the installed connectors and import the modules for the first call. An index that another process makes is not awaited:
-        calls do not need it."""
+        """Read the installed connectors and import the modules for the first call. Do not wait for an index that another process builds:
+        calls do not need it.
+        """
         begun, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def begin() -> None:
@@ -317,7 +320,7 @@ class ServerContext:
         return self._index is None or self._index.done()
 
     async def indexed(self) -> None:
-        """Wait for the search index, which a server that has just started may still be making, without taking a thread.
+        """Wait, without occupying a thread, for the search index, which a server may still build after its start.
 
         :raises Problem: 503 if it takes long.
         """
@@ -365,7 +368,7 @@ def _in_turn(turns: Turns, workspace: str, step: Callable[[], T]) -> T:
 
 
 def _told(taken: Iterable[Taken]) -> list[tuple[bytes, bytes]]:
-    """Return the header fields about the budget that is nearest to its end."""
+    """Return the header fields about the most exhausted budget."""
     _, *counts = min(taken, key=attrgetter("left"))
     return [*zip(_PACES, (b"%d" % count for count in counts), strict=True)]
 
@@ -376,7 +379,7 @@ def _opened(runtime: Jackfield) -> Jackfield:
 
 
 def _warm(step: Callable[[], None]) -> None:
-    """Run a step so that no caller waits for it."""
+    """Run a step of the warm-up; log exhausted memory instead of raising it."""
     try:
         step()
     except MemoryError as error:  # the calls that need it will say so

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jackfield_service.shell.process.installer import Installer
 
 McpTools = Literal["discovery", "all"]
-"""Tools that MCP clients see: those for finding and running actions, or also one per action."""
+"""Tools that MCP clients see: tools for finding and running actions, or also one per action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +25,15 @@ class ServerSettings:
     bytes a second at least, after ``body_within``; the client must read a response as fast, after ``unread_within``. ``guesses`` is the
     number of unknown tokens a second from one address. ``rate`` is the number of requests a second per token, ``hook_rate`` the number of a
     provider's requests per path; 0 for no limit. ``public_url`` is the server's address as browsers see it, for links and redirect URIs;
-    without it, only a server on loopback has an address. ``origins`` may call from browsers. ``allowed_hosts`` are internal host names that
-    connections' endpoints may use. ``mcp_tools`` selects the tools that MCP clients see. ``installer`` makes the installer of each process,
-    None if the operator has named no catalogue.
+    without it, only a server on loopback has an address. Pages of ``origins`` may call from browsers. ``allowed_hosts`` are internal host
+    names that connections' endpoints may use. ``mcp_tools`` selects the tools that MCP clients see. ``installer`` makes the installer of
+    each process, None if the operator has named no catalogue.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     descriptors: tuple[int, ...] = ()
-    """Listening sockets that another program has opened, in place of ``host`` and ``port``."""
+    """Descriptors of listening sockets that another program has opened, instead of ``host`` and ``port``."""
     workers: int = 1
     behind_proxy: bool = False
     root_path: str = ""
@@ -61,7 +61,7 @@ class ServerSettings:
     guesses: float = 50.0
     hook_rate: float = 500.0
     queue_workers: int | None = None
-    """Queued invocations that the process runs at once; None: 16, or none if a broker hands them to workers."""
+    """Number of queued invocations that the process runs at once; None: 16, or none if a broker hands them to workers."""
     stop_within: float = 30.0
     mcp_tools: McpTools = "discovery"
     installer: Callable[[], Installer] | None = None

@@ -42,7 +42,7 @@ class GracefulServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture the signals that uvicorn captures."""
+        """Capture the signals that uvicorn captures, without raising them again."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -1,1 +1,1 @@
-"""Requests of HTTP and their answers: bodies, refusals as problem documents, addresses of the server, ids."""
+"""HTTP requests and their answers: bodies, refusals as problem documents, addresses of the server, IDs."""

@@ -1,4 +1,4 @@
-"""Request bodies, read within a limit each and a memory quota together, so that many large uploads cannot exhaust the memory."""
+"""Request bodies, each within a limit and together within a memory quota, so that many large uploads cannot exhaust the memory."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _CROWD = 500
 ms."""
 _MEMBERS = 1024 * 1024
 ALWAYS_FITS = 64 * 1024
-"""Size in bytes up to which a body needs no room in the quota."""
+"""Size in bytes up to which a body does not count in the quota."""
 
 
 class TooLarge(Problem):
-    """A body over the limit of ``limit`` bytes; the rest of it is not read."""
+    """A body over the limit of ``limit`` bytes; its rest is not read."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(413, f"the body is larger than {limit:,} bytes", {"Connection": "close"})
@@ -82,9 +82,9 @@ async def read_form(request: Request, limit: int, most: int) -> dict[str, str]:
 
 
 async def _spooled(request: Request, limit: int) -> bytes:
-    """Read a body of unknown length through a temporary file, so that a body over the limit takes no memory.
+    """Read a body of unknown length through a temporary file, so that a body over the limit uses no memory.
 
-    The file is encrypted with a key that is stored nowhere else: bodies may contain secrets.
+    The file is encrypted with a key that exists only in this call: bodies may contain secrets.
     """
     cipher = Cipher(algorithms.AES256(secrets.token_bytes(32)), modes.CTR(bytes(16)))
     sealing, opening = cipher.encryptor(), cipher.decryptor()
@@ -157,7 +157,7 @@ def crowded(value: object, size: int = LARGE) -> bool:
 
 
 async def members_of(request: Request, needed: set[str], optional: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
-    """Read a body that is an object with exactly these members; where none is needed, an empty body is an object without members.
+    """Read a body that is an object with exactly these members. If none is needed, an empty body counts as an object without members.
 
     :raises TooLarge: over a megabyte.
     :raises InvalidInvocation: if it is not JSON.
@@ -173,7 +173,7 @@ async def members_of(request: Request, needed: set[str], optional: frozenset[str
 
 
 def _unknown(body: object, known: AbstractSet[str]) -> str:
-    """Name the members of a body that are not known, as the end of a sentence."""
+    """Name the unknown members of a body, as the end of a sentence; return an empty string if there are none."""
     names = [name[:80] for name in sorted(set(body) - known)[:3]] if isinstance(body, dict) else []
     return f"; it has {', '.join(map(repr, names))}" if names else ""
 

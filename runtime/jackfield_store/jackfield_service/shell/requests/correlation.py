@@ -19,7 +19,7 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 def correlated(invocation: Mapping[str, Any], identifier: str) -> Mapping[str, Any]:
-    """Let the request's own ID, if it is valid, be the invocation's correlation ID, unless that names one itself."""
+    """Return an invocation whose correlation ID is the request's ID, if that is valid and the invocation names no correlation ID."""
     return _with(invocation, "correlationId", identifier, _CORRELATION)
 
 

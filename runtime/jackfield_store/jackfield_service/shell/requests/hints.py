@@ -69,7 +69,7 @@ _NEEDS: Mapping[str, str] = {
     "oauth_clients": "manage", "mcp_servers": "manage", "mcp_server_review": "manage", "callbacks": "manage", "deliveries": "manage",
     "connect": "manage", "workspaces": "platform", "approvals": "approve", "approval": "invoke", "upload": "invoke",
 }  # fmt: skip
-"""Scope of the requests that a step names over HTTP, where ``read`` does not suffice."""
+"""Scope of the requests that a next step names over HTTP, where ``read`` does not suffice."""
 _RANKS = ("read", "invoke", "manage")
 _OF_CALLERS: Mapping[tuple[str, str], str] = {
     ("in_doubt", "invoke"): f"{_UNCLEAR}; whoever manages the workspace records the outcome. {_RATHER_TWICE}",
@@ -91,11 +91,11 @@ _OF_CALLERS: Mapping[tuple[str, str], str] = {
 all tokens of a workspace with less than ``manage``."""
 _REQUEST = r"\b(?:GET|POST|PUT|PATCH|DELETE) /"
 _ON_THE_SERVER = r"'jackfield |\bjackfield (?:install|uninstall|serve|keys)\b|\bJACKFIELD_[A-Z]|(?<![\w-])--[a-z]"
-"""Steps taken on the server: commands, their options, and variables of its processes."""
+"""Regular expression of steps on the server: commands, their options, and variables of its processes."""
 
 
 def worded(hint: str, caller: str) -> str:
-    """Return a hint for a caller. Plain text stays unchanged, but steps on the server are attributed to its operator."""
+    """Return a hint for a caller. A string stays unchanged, but steps on the server are attributed to its operator."""
     if isinstance(hint, NextStep):
         return hint.said(_text(hint, caller))
     if caller == "operator" or "operator" in hint or not re.search(_ON_THE_SERVER, hint):
@@ -104,7 +104,7 @@ def worded(hint: str, caller: str) -> str:
 
 
 def _text(step: NextStep, caller: str) -> str | None:
-    """Return the wording of a step for a caller, or the usual one with the token that it needs; None if it is the library's."""
+    """Return the wording of a step for a caller, or the usual wording with its required token; None to use the library's."""
     text, kind = WORDS.get(step.kind), step.kind
     if not caller:
         return text
@@ -119,7 +119,9 @@ def _text(step: NextStep, caller: str) -> str | None:
 
 
 def _suffices(caller: str, needed: str) -> bool:
-    """Return whether a caller's scopes have the rights of ``needed``; ``approve`` reads, and no scope of the ladder approves."""
+    """Return whether a caller's scopes have the rights of ``needed``; ``approve`` includes ``read``, but no other scope includes
+    ``approve``.
+    """
     held = caller.split()
     if needed in held or (caller == "operator" and needed != "approve"):
         return True

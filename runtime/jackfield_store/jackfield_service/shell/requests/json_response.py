@@ -33,8 +33,9 @@ _CODED = re.compile(r'-(?:gzip|br|zstd|deflate)(?="\Z)')
 
 
 def tags_of(header: str) -> set[str]:
-    """Return the entity tags of ``If-Match`` or ``If-None-Match`` as this server gave them. A proxy that compresses changes a tag: nginx
-    makes it weak, Apache and Caddy add the coding."""
+    """Return the entity tags in ``If-Match`` or ``If-None-Match`` as this server sent them. A proxy that compresses changes a tag: nginx
+    makes it weak, Apache and Caddy add the coding.
+    """
     return {_CODED.sub("", part.strip().removeprefix("W/")) for part in header.split(",")}
 
 

@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 START = "/oauth2/start"
-"""Address of browsers that approve a connection."""
+"""Path that a browser opens to approve a connection."""
 _PREFIX: ContextVar[str] = ContextVar("jackfield_prefix", default="")
 _FORM = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){1,8}\Z")
 _LONGEST = 200

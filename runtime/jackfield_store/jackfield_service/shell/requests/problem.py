@@ -58,12 +58,12 @@ class Problem(Exception):
 
 
 def code_of(status: int) -> str:
-    """Return the code of a refusal that has a status only."""
+    """Return the code of a refusal for which only the status is given."""
     return _OF_STATUS.get(status, "internal" if status >= 500 else "invalid_request")
 
 
 def explained() -> Mapping[str, tuple[int, str]]:
-    """Return the codes of refusals, with status and meaning: these codes, and the codes of errors without a finer one."""
+    """Return the codes of refusals with status and meaning: codes of the API, and codes of the runtime's errors."""
     errors = {
         code: (kind.http_status, " ".join((kind.__doc__ or "").partition("\n\n")[0].split()))
         for code, kind in CODES.items()
@@ -73,7 +73,7 @@ def explained() -> Mapping[str, tuple[int, str]]:
 
 
 def problem(error: Problem, surface: str = "http") -> Response:
-    """Build the response to a refused request; ``surface`` has the words for its caller."""
+    """Build the response to a refused request; ``surface`` determines the wording of its hint."""
     hint = {"hint": worded(error.members["hint"], surface)} if "hint" in error.members else {}
     body = _body(error.status, error.detail, error.code) | error.members | hint
     return Response(dumps(body), error.status, error.headers, "application/problem+json")
@@ -93,7 +93,7 @@ def of_error(error: JackfieldError, status: int | None = None) -> Problem:
 
 
 def raw_problem(status: int, detail: str, identifier: bytes, more: tuple[str, ...] = ()) -> bytes:
-    """Build the complete raw response to input that never became a request; it closes the connection."""
+    """Build the complete raw response to input that never became a request, for a connection that is closed afterwards."""
     body = dumps(_body(status, detail, code_of(status)))
     lines = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "content-type: application/problem+json", f"content-length: {len(body)}",

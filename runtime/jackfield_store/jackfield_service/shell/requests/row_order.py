@@ -15,9 +15,9 @@ from jackfield_service.shell.requests.problem import Problem
 
 Key = tuple[Any, ...]
 MOST = 1_000
-"""Rows of a sorted list."""
+"""Maximum number of rows of a sorted list."""
 PAGE = 200
-"""Rows that are read at a time."""
+"""Number of rows that are read at a time."""
 MOST_PAGES = 20
 _TAG = "s-"
 CURSOR = f"{_TAG}[A-Za-z0-9_-]{{1,4000}}"
@@ -26,7 +26,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class RowOrder:
-    """Order by the member that ``sort`` names, downwards where it begins with ``-``."""
+    """Order by the member in ``sort``, descending if it begins with ``-``."""
 
     sort: str
 
@@ -37,11 +37,11 @@ class RowOrder:
 
     @property
     def falls(self) -> bool:
-        """True if the largest value comes first."""
+        """True for descending order."""
         return self.sort.startswith("-")
 
     def page(self, keys: Sequence[Key], cursor: str | None, limit: int) -> tuple[list[int], str | None]:
-        """Return the places of the rows of a page, whose keys are given, and the cursor of the next one.
+        """Return the indexes of the rows of a page, by their ``keys``, and the cursor of the next page.
 
         :raises Problem: 400 if the cursor belongs to another order.
         """
@@ -72,7 +72,7 @@ class RowOrder:
 
 
 def key_of(value: Any, names: str) -> Key:
-    """Return the place of a row in the order: by the value, a row without one last, and rows that are equal in it by their names."""
+    """Return the sort key of a row: by the value, a row without one last, and rows with equal values by ``names``."""
     if value is None:
         return 1, 0, 0, "", names[: 2 * _LONGEST]
     if isinstance(value, str):

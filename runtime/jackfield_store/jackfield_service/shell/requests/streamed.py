@@ -11,9 +11,9 @@ from starlette.types import Receive, Scope, Send
 
 
 class Streamed(Response):
-    """Response that sends pieces as they come, and ends when its client leaves; the generator is closed either way.
+    """Response that sends pieces as they arrive, and ends when its client disconnects; the generator is closed in either case.
 
-    Starlette's own imports the event loop of anyio with the first response, which then comes a tenth of a second later.
+    Starlette's own class imports anyio's event loop at the first response, which delays it by a tenth of a second.
     """
 
     def __init__(self, pieces: AsyncGenerator[bytes], status: int, headers: Mapping[str, str], media_type: str) -> None:

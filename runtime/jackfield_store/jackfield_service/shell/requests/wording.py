@@ -1,4 +1,4 @@
-"""Hints that were stored as text, in the words for the caller of a request."""
+"""Rewording of hints that were stored as text, for the caller of a request."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from jackfield.kernel.hints import restored, worded
 
 
 def reworded(found: Any, surface: str) -> Any:
-    """Return a document of an entry or a connection, or a page of them, with the hint of its error and of its last test worded for
-    ``surface``."""
+    """Return a document of an entry or a connection, or a page of documents, with the hints of its error and of its last test worded for
+    ``surface``.
+    """
     if not isinstance(found, Mapping):
         return found
     if isinstance(found.get("items"), list):

@@ -1,4 +1,4 @@
-"""Kinds of objects that state files describe for a workspace: the functions of HTTP and of the commands make, change and end each.
+"""Kinds of objects that state files describe for a workspace: the functions of HTTP and of the commands make, change and end each object.
 
 A declared noun that is created and removed is a kind by its declaration. Others are written by hand, as ``KINDS`` of their subject's
 ``kinds.py``.
@@ -25,7 +25,8 @@ _WORD = re.compile(r"-(\w)")
 
 class KindRow(NamedTuple):
     """Existing object of a kind. Files name it by ``name``, and may state the ``stated`` members of its ``shown`` form; changes address it
-    by ``key``."""
+    by ``key``.
+    """
 
     name: str
     key: str
@@ -34,7 +35,7 @@ class KindRow(NamedTuple):
 
 
 class Done(NamedTuple):
-    """Created or changed object in its current form, and its secrets, which are shown once; ``row`` is None if it no longer exists."""
+    """Created or changed object in its current form, and its secrets, which are displayed once; ``row`` is None if it no longer exists."""
 
     row: KindRow | None
     secrets: Mapping[str, Any] = MappingProxyType({})
@@ -49,10 +50,10 @@ class Kind(Generic[T]):
     """Kind of objects in a workspace; ``schema`` describes the object's form in files.
 
     ``all`` returns the objects with the given names. ``ahead`` looks up the subject of a new object before the transaction, and ``make``
-    gets the result. ``hangs`` names objects that end or stop with one, ``person`` the steps that a person still has to take, and ``after``
-    the steps that a process takes at the provider afterwards. Kinds of a lower ``rank`` are created first and removed last. Members of
-    ``values`` among ``secrets`` are references that are resolved. ``operators`` are changed by the operator alone, ``platforms`` by a
-    platform's token, too.
+    gets the result. ``hangs`` names the objects that end or stop with an object. ``person`` names the steps that a person still has to
+    take, and ``after`` the later steps of a process at the provider. Kinds of a lower ``rank`` are created first and removed last. Members
+    of ``values`` among ``secrets`` are references that are resolved. ``operators`` are changed by the operator alone, ``platforms`` also by
+    a platform's token.
     """
 
     name: str
@@ -72,12 +73,12 @@ class Kind(Generic[T]):
     platforms: bool = False
 
     def is_for(self, visit: Visit) -> bool:
-        """Return whether a caller changes objects of the kind."""
+        """Return whether a caller may change objects of the kind."""
         return visit.origin != "remote" or not (self.operators or (visit.actor.kind == "platform" and not self.platforms))
 
 
 def kinds() -> dict[str, Kind[Any]]:
-    """Return all kinds by name, in the order in which they are made."""
+    """Return all kinds by name, in the order in which their objects are created."""
     declared = (one for module in surfaces("subject") for one in module.RESOURCES)
     found = [kind_of(one) for one in declared if {"create", "remove"} <= {act.name for act in one.acts}]
     found += [one for module in surfaces("kinds") for one in module.KINDS]
@@ -143,7 +144,7 @@ class _Noun:
         return KindRow(shown[self._told.named], shown[self._key], stated, shown)
 
     def _together(self, spec: Json, stated: Json) -> Json:
-        """Return the members that are replaced as a whole: unstated ones keep their current values."""
+        """Return the members that are replaced together: unstated members keep their current values only if all given members have one."""
         given = {name: spec[name] for name in self._told.together if spec.get(name) is not None}
         stay = {name: stated[name] for name in self._told.together if stated.get(name) is not None}
         return {**(stay if stay.keys() >= given.keys() else {}), **given}

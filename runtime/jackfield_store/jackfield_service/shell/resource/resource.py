@@ -1,4 +1,4 @@
-"""Declaration of a noun: its members, its operations, and the way in which its objects are opened for a caller.
+"""Declaration of a noun: its members, its operations, and the opening of its objects for a caller.
 
 Operations with their shapes (``http.resources``), verbs (``resource.verbs``) and parts of pages (``layout.resources``) are made from it.
 """
@@ -28,25 +28,25 @@ Waits = Literal["briefly", "slowly", "asking"]
 
 
 class Is(Flag):
-    """Part that a member has in the documents of a noun."""
+    """Role of a member in the documents of a noun."""
 
     SHOWN = 0
     ALWAYS = auto()
     """Every row has the field."""
     NEEDED = auto()
-    """A new row must be given with the field."""
+    """A new row requires the field."""
     GIVEN = auto()
-    """A new row may be given with the field."""
+    """A new row may have the field."""
     CHANGED = auto()
-    """A change may have it."""
+    """A change may have the field."""
     ONCE = auto()
-    """Only the answer of the creation has it."""
+    """Only the answer of the creation has the field."""
     UNSEEN = auto()
     """No answer has the field."""
     DETAIL = auto()
-    """Answers with a single one have it; rows of a list do not."""
+    """Answers with a single object have the field; rows of a list do not."""
     UNSORTED = auto()
-    """Lists of the console are not sorted by its column."""
+    """Lists of the console cannot be sorted by the field's column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Operation on a noun: ``list``, ``show``, ``create``, ``change``, ``remove``, or under a name of its own with one of them.
+    """Operation on a noun: ``list``, ``show``, ``create``, ``change``, ``remove``, or a further operation on one object.
 
-    ``does`` gets the opened objects, the key of one unless it creates one, the members of the body if there is one, and ``query`` by name.
-    ``verb`` is the summary of the command's verb if that differs; empty: it has no verb, or a hand-written one. ``operation``, ``body`` and
-    ``answers`` belong to the HTTP API where they do not follow from the noun. A list has its ``query`` in addition to the noun's filters.
-    An act that ``reads`` is a GET.
+    ``does`` gets the opened objects, an object's key unless it creates one, the members of the body if there is one, and ``query`` by name.
+    ``verb`` is the summary of the command's verb if that differs; an empty string means no verb, or a hand-written one. ``operation``,
+    ``body`` and ``answers`` belong to the HTTP API where they do not follow from the noun. A list has its ``query`` in addition to the
+    noun's filters. An act that ``reads`` is a GET.
     """
 
     name: str
@@ -115,7 +115,8 @@ class InFiles:
     """Rules for a noun's objects in files (``resource.kinds``).
 
     ``named`` is the member that names an object, and ``without`` are members that files do not state. Members in ``together`` are replaced
-    as a whole. A change of a ``merged`` member leaves the members that it does not have. The other attributes are the same as in ``Kind``.
+    as a whole. A change of a ``merged`` member preserves the parts that the change does not name. The other attributes have the same
+    meaning as in ``Kind``.
     """
 
     named: str = "name"
@@ -136,7 +137,7 @@ class Resource(Generic[T]):
     makes a document from an act's result, which has further members unless it is ``closed``. ``judged`` returns the status of an error
     where it differs from the error's own. ``argument`` is the key on the command line, with its placeholder. ``of`` precedes the noun in
     the names of operations. ``columns`` are the command line's columns, ``listed`` the console's; a page of a single object shows all
-    members with a title in their order.
+    titled members in their order.
     """
 
     one: str
@@ -177,12 +178,12 @@ class Resource(Generic[T]):
 
     @property
     def shown(self) -> str:
-        """Name of the shape of a single one."""
+        """Name of the shape of an object."""
         return f"{self.one}Detail" if self._of(Is.DETAIL) else self.one
 
     @property
     def created(self) -> str:
-        """Name of the shape of a new one."""
+        """Name of the shape of a new object."""
         return f"Created{self.one}" if self._of(Is.ONCE) else self.shown
 
     def members(self, shape: str) -> tuple[set[str], set[str]]:
@@ -192,7 +193,7 @@ class Resource(Generic[T]):
         return needed, schema["properties"].keys() - needed
 
     def choices(self) -> dict[str, list[str]]:
-        """Return the values of the filters that have a few."""
+        """Return the values of the filters with a fixed set of values."""
         return {one.name: one.schema["enum"] for one in self.fields if one.name in self.filters and "enum" in one.schema}
 
     def _of(self, part: Is) -> tuple[Field, ...]:
@@ -205,7 +206,7 @@ def document_of(found: Any) -> Any:
 
 
 def invalid_or_unknown(error: JackfieldError) -> int | None:
-    """Return the status of an invalid request, which has details, and of an unknown name, which has none."""
+    """Return the status of an invalid request: 422 with details, 404 without, for an unknown name; None for other errors."""
     is_plain = isinstance(error, InvalidInvocation) and error.http_status == InvalidInvocation.http_status
     return (422 if error.details else 404) if is_plain else None
 

@@ -1,4 +1,4 @@
-"""Verbs of the command line made of a noun's declaration."""
+"""Verbs of the command line made from a noun's declaration."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from jackfield_store.runtime import stored
 
 T = TypeVar("T")
 _NAMES = {"create": "add", "change": "update", "enable": "resume", "disable": "pause"}
-"""Verbs of acts that have other names over HTTP."""
+"""Names of acts' verbs that differ from HTTP."""
 _BY_HAND = ("create", "change")
 """Acts whose verbs declare their own arguments."""
 
 
 def noun(resource: Resource[T]) -> Noun[T]:
-    """Return the runs of a noun's verbs, also for hand-written ones."""
+    """Return the runs of a noun's verbs, also for hand-written verbs."""
 
     @contextmanager
     def opened(arguments: Namespace) -> Iterator[T]:
@@ -37,7 +37,7 @@ def noun(resource: Resource[T]) -> Noun[T]:
 
 
 def verbs(resource: Resource[T], runs: Noun[T] | None = None, **own: Verb) -> dict[str, Verb]:
-    """Return the verbs of the acts in their order: generated ones for acts that take only a key, and ``own`` ones for others."""
+    """Return the verbs of the acts in their order: generated verbs for acts that need only a key, and ``own`` verbs for others."""
     runs = runs or noun(resource)
     plain = (
         act for act in resource.acts if act.verb != "" and not (act.body or act.name in _BY_HAND or (act.query and act.name != "list"))
@@ -47,7 +47,7 @@ def verbs(resource: Resource[T], runs: Noun[T] | None = None, **own: Verb) -> di
 
 
 def declare_key(resource: Resource[Any]) -> Callable[[Parser], None]:
-    """Return the function that adds the key of one."""
+    """Return the function that adds the argument for an object's key."""
 
     def declare(parser: Parser) -> None:
         parser.add_argument(resource.argument[0], metavar=resource.argument[1])

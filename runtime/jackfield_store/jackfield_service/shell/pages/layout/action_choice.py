@@ -1,4 +1,4 @@
-"""Choice of an action by search, for a form that starts calls: in a dialog of that form, which keeps its values.
+"""Choice of an action by search, for a form that starts calls: in a dialog of that form, which preserves its values.
 
 Without scripts, the choice is a separate page that returns to the form.
 """
@@ -22,7 +22,7 @@ _CARDS = 60
 _DIALOG = "choose-action"
 _SEARCH = "search-action"
 _INSIDE = "inside"
-"""Parameter of the choice in a dialog."""
+"""Query parameter of a choice in a dialog."""
 STARTED = "started"
 """ID of the part of a form that the chosen action fills."""
 
@@ -30,7 +30,7 @@ STARTED = "started"
 def choosing(
     request: PageRequest, section: str, title: str, lead: str, label: str, found: Callable[[str], Markup], at: str, **kept: str
 ) -> Response:
-    """Render a search whose results are shown while typing, ``at`` an address; ``kept`` are its other parameters."""
+    """Render a search with results while typing, at the address ``at``; ``kept`` has its other parameters."""
     words = request.query.get("q", "").strip()
     shown = found(words)
     if request.partial and "q" in request.query:
@@ -43,7 +43,9 @@ def choosing(
 
 
 def actions_offered(request: PageRequest, address: Callable[[str, str], str], words: str) -> Markup:
-    """Render the actions that match. ``address`` is the form's with a connector's action, of which a dialog takes the part only."""
+    """Render the actions that match ``words``. ``address`` returns the form's address for a connector's action; a dialog fetches only a
+    part of that form.
+    """
     if not words:
         return h.p("Type what it is to do, such as “send a message”.", class_="empty")
     rows, _ = found_actions(request.search, request.catalog, words, None, None, 0, _CARDS)
@@ -70,15 +72,16 @@ def chooser(address: str, text: str) -> Markup:
 
 
 def action_field(label: str) -> Markup:
-    """Render the search of an action inside of a form, which ``action_search`` carries out: the chosen action fills the form's part."""
+    """Render the search for an action inside of a form, which ``action_search`` carries out: the chosen action fills the form's part."""
     box = h.input(type="search", id="wanted-action", name="q", form=_SEARCH, autocomplete="off", placeholder="Search actions")
     row = h.div(box, h.button("Search", form=_SEARCH, class_="quiet"), class_="searching")
     return h.div(h.label(label, for_="wanted-action"), row, h.div(id="offered", aria_live="polite"), class_="field")
 
 
 def action_search(at: str, **kept: str) -> Markup:
-    """Render the form that ``action_field`` sends, outside of its form, since forms cannot be nested; ``at`` and ``kept`` as for
-    ``choosing``."""
+    """Render the search form of ``action_field``, outside of the field's form, since forms cannot be nested; ``at`` and ``kept`` are as in
+    ``choosing``.
+    """
     hidden = [h.input(type="hidden", name=name, value=value) for name, value in kept.items()]
     trigger = "submit, input from:#wanted-action delay:250ms"
     return h.form(
@@ -92,7 +95,7 @@ def choice_dialog() -> Markup:
 
 
 def dialog(name: str, title: Node) -> Markup:
-    """Render a dialog, which is loaded when it is opened."""
+    """Render an empty dialog, whose content is loaded when it opens."""
     close = h.button("Close", type="button", class_="quiet", data_close=name)
     top = h.div(h.h2(title, id=f"{name}-title"), close, class_="row")
     return h.dialog(top, h.div(id=f"{name}-body"), id=name, aria_labelledby=f"{name}-title")
@@ -101,7 +104,7 @@ def dialog(name: str, title: Node) -> Markup:
 def chosen_action(request: PageRequest, connector: str, key: str) -> tuple[Manifest, ActionManifest]:
     """Find an action that the caller may see.
 
-    :raises Problem: 404 if there is none of this name.
+    :raises Problem: 404 if there is no such action.
     """
     manifest = request.catalog.look(connector)[1]
     action = None if manifest is None else manifest.actions.get(key)

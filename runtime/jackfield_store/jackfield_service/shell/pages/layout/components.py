@@ -25,7 +25,7 @@ from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.requests.prefix import below_prefix
 
 h = Tags(below_prefix)
-"""Elements whose addresses are right below a path of another host, too."""
+"""Tags whose links also work below a path of another host."""
 
 _TONES = {
     "succeeded": "good", "connected": "good", "delivered": "good", "ok": "good", "active": "good", "passed": "good", "allowed": "good",
@@ -42,28 +42,30 @@ FILTERS = "filters"
 """ID of the form of a list's filters."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _SHORT_CODE = 80
-"""Characters of a line of code that stand in one line on a page."""
+"""Maximum number of characters of a short line of code on a page."""
 _BELOW_TITLE = 2
 _BELOW_FIELD = 4
 _SHOWN_AT_ONCE = 280
-"""Characters of a description that are shown without a click."""
+"""Number of characters of a description that are visible without a click."""
 _SENTENCE = re.compile(r"([.:!?])(?=\s|\Z)")
 _ITEM = re.compile(r"^-\n\n", re.MULTILINE)
-"""Item of a list as service models write it: its text is a paragraph of its own."""
+"""Regular expression of a list item in service models, whose content is a separate paragraph."""
 
 
 def badge(word: str, text: str | None = None) -> Markup:
-    """Render a state as one word, or as ``text``; the colour adds nothing that the word does not say."""
+    """Render a state as one word, or as ``text``; the colour repeats the word's meaning."""
     return h.span(text or _WORDS.get(word, word), class_=f"badge {_TONES.get(word, 'plain')}")
 
 
 def glyph(name: str) -> Markup:
-    """Render a small picture of ``icons.svg``, in the colour of the text next to it, which says the same."""
+    """Render a small picture of ``icons.svg``, in the colour of the adjacent text, which has the same meaning."""
     return h.svg(h.use(href=f"{asset('icons.svg')}#{name}"), class_="glyph", aria_hidden="true")
 
 
 def heading(title: Node, *beside: Node, lead: Node = None, anew: bool = False) -> Markup:
-    """Render the title of a page, with buttons on the right and a sentence below. ``anew`` replaces the current title in an htmx swap."""
+    """Render the title of a page, with ``beside`` on the right and a sentence below. ``anew`` replaces the current title in an
+    htmx swap.
+    """
     top = h.div(h.h1(title), h.div(*beside, class_="beside"), class_="row")
     below = h.p(lead, class_="lead") if lead else None
     return h.div(top, below, class_="heading", id="heading", hx_swap_oob="true" if anew else None)
@@ -77,7 +79,7 @@ def notice(*content: Node, tone: str = "plain") -> Markup:
 def fault_of(message: str, hint: str | None = None, details: Iterable[Mapping[str, Any]] = ()) -> Markup:
     """Render an error: its message, place and hint. Details carry their pointer, so that the form shows them at its fields.
 
-    A message that begins with a word gets a capital letter; one that begins with a quoted name, a number or an identifier stays as it is.
+    A message that begins with a word gets a capital letter; a quoted name, number or identifier at its beginning is unchanged.
     """
     rows = [
         h.li(h.code(item["path"] or "/", class_="pointer"), " ", item["message"], data_pointer=item["path"], data_message=item["message"])
@@ -111,7 +113,8 @@ def _sentence(message: str) -> str:
 
 
 def at(moment: float | str | None, now: float, *, whole: bool = False) -> Markup:
-    """Show a time, given in seconds since 1970 or in ISO 8601, relative to now, with the absolute time as its title; ``whole`` shows both.
+    """Render a time, given in seconds since 1970 or in ISO 8601, relative to now, with the absolute time as its title; ``whole`` shows
+    both.
 
     The time is in UTC until the page's script converts it to the reader's time zone, as in charts and their tables.
     """
@@ -129,7 +132,7 @@ def at(moment: float | str | None, now: float, *, whole: bool = False) -> Markup
 
 
 def local_time(moment: float) -> Markup:
-    """Show day and time in UTC; the page's script converts them to the reader's time zone."""
+    """Render day and time in UTC; the page's script converts them to the reader's time zone."""
     when = datetime.fromisoformat(str(iso(moment)))
     return h.time(f"{when.day} {when:%b, %H:%M}", datetime=when.isoformat(timespec="seconds"), data_local="both")
 
@@ -167,7 +170,7 @@ def json_text(value: Any) -> str:
 
 
 def picture(given: object, longest: int = 20_000) -> Markup | None:
-    """Render the icon of a manifest; None if it has none, an overly long one, or one on another host."""
+    """Render the icon of a manifest; None if it is missing, longer than ``longest`` characters, or on another host."""
     if not isinstance(given, str) or not given.startswith("data:image/") or len(given) > longest:
         return None
     return h.img(src=given, alt="", class_="icon", width=32, height=32)
@@ -177,8 +180,9 @@ _NO_FIELDS = "The fields are drawn by a script, which has not run: allow scripts
 
 
 def schema_editor(form: str, schema: Mapping[str, Any], value: Any, connector: str, **about: Any) -> Markup:
-    """Render the place where the scripts draw the fields of a form's schema, for a ``value``, with the options of a ``connector``. Until they
-    have, and where they cannot, it says so."""
+    """Render the element in which scripts draw the fields of a form's schema, for a ``value``, with the options of a ``connector``. Without
+    scripts it says that the fields are missing.
+    """
     return h.div(
         h.p(_NO_FIELDS, class_="notice warn undrawn"), class_="editor", role="group", data_form=form, data_schema=json.dumps(schema),
         data_value=json.dumps(value), data_options=f"/connectors/{connector}/options/", **about,
@@ -186,14 +190,14 @@ def schema_editor(form: str, schema: Mapping[str, Any], value: Any, connector: s
 
 
 def code_block(text: str, label: str) -> Markup:
-    """Render verbatim text with a copy button. A long line is broken, and as wide as several; a short one is a narrower box."""
+    """Render verbatim text with a copy button. A long line wraps; a short one has a narrower box."""
     kind = "lines" if "\n" in text else "short" if len(text) <= _SHORT_CODE else "long-line"
     copy = h.button("Copy", type="button", class_="quiet copy", aria_label=f"Copy: {label}")
     return h.div(copy, h.pre(h.code(text), tabindex="0", role="region", aria_label=label), class_=f"code {kind}")
 
 
 def tabs(name: str, panels: Sequence[tuple[str, Node]]) -> Markup:
-    """Render tabs, one panel visible at a time; without scripts, all of them."""
+    """Render tabs, one panel visible at a time; without scripts, all panels."""
     buttons = [
         h.button(
             title, type="button", role="tab", id=f"{name}-tab-{place}", aria_controls=f"{name}-panel-{place}",
@@ -229,9 +233,10 @@ def line(text: str) -> Markup:
 
 
 def parted(text: str) -> tuple[Markup, Markup | None]:
-    """Render a description: its beginning, and the rest to be opened, since descriptions of APIs have up to 3,000 words.
+    """Render the beginning of a description, and its rest, which is opened by a click, since descriptions of APIs have up to 3,000 words.
+    The rest is None for a short one.
 
-    A text is parted at the end of a sentence, outside of code and links.
+    A description is divided at the end of a sentence, outside of code and links.
     """
     if len(text) <= _SHOWN_AT_ONCE:
         return line(text), None
@@ -252,7 +257,7 @@ def summary(text: str) -> Markup:
 
 
 def outside(address: object, text: str | None = None) -> Markup | None:
-    """Render a link to another site, by default with its address as text; None unless it is a web address."""
+    """Render a link to another site, by default with its address as title; None unless it is a web address."""
     if not isinstance(address, str) or not address.startswith(("https://", "http://")):
         return None
     return h.a(text or address, href=address, rel="noreferrer noopener", target="_blank")
@@ -275,14 +280,15 @@ def form(
 
 
 def steps(request: PageRequest, address: str, offered: Iterable[tuple[str, str]], *more: Node, state: Any = None) -> Markup:
-    """Render a button for each step that can be taken at ``address``, by its path and its title; and ``more`` next to them."""
+    """Render a button for each step at ``address``, by its path and its title, and ``more`` next to them."""
     buttons = [form(request, f"{address}/{step}", h.button(title, class_="quiet"), state=state) for step, title in offered]
     return h.div(buttons, *more, class_="actions")
 
 
 def final(request: PageRequest, address: str, title: str, told: Node, *content: Node, of: str = "", state: Any = None) -> Markup:
-    """Render an irreversible step: a first press shows the consequences, the button below takes the step. ``of`` names the object, for
-    screen readers that read out a list of equal buttons."""
+    """Render an irreversible step: a first press shows the consequences ``told``, the button below performs the step. ``of`` names the
+    object, for screen readers that read out a list of equal buttons.
+    """
     name = f"{title} {of}" if of else None
     sure = form(request, address, *content, h.button(title, class_="danger", aria_label=name), state=state)
     return h.details(
@@ -291,8 +297,9 @@ def final(request: PageRequest, address: str, title: str, told: Node, *content: 
 
 
 def bar(*buttons: Node, counts: bool = True) -> Markup:
-    """Render the buttons of a form of any length, which stay visible. Where the form changes stored values, the page's script ``counts``
-    the changed fields next to the buttons, and marks these fields."""
+    """Render the buttons of a long form, which stay visible. With ``counts``, the page's script counts the changed fields next to the
+    buttons, and marks these fields.
+    """
     return h.div(*buttons, h.span(role="status", class_="muted", data_changes=True) if counts else None, class_="actions bar")
 
 
@@ -308,7 +315,9 @@ def part(title: str, lead: Node, *fields: Node) -> Markup:
 
 
 def panel(identifier: str, button: str, title: str, *content: Node, tone: str = "quiet") -> list[Node]:
-    """Render a button, and the panel that it opens above the page, for a form that is seldom needed. It takes no script; Escape closes it."""
+    """Render a button, and the panel that it opens above the page, for a form that is seldom needed. It needs no script;
+    Escape closes it.
+    """
     close = h.button("Close", type="button", class_="quiet", popovertarget=identifier)
     return [
         h.button(button, type="button", class_=tone, popovertarget=identifier, aria_label=title if title != button else None),
@@ -320,7 +329,7 @@ def panel(identifier: str, button: str, title: str, *content: Node, tone: str = 
 
 
 def removal(request: PageRequest, address: str, noun: str, told: Node, *, state: Any) -> list[Node]:
-    """Render the button in a page's title that removes the page's object, and the panel that first says what the removal does."""
+    """Render the button in a page's title that removes the page's object, with a panel that explains the removal."""
     asked = form(request, address, h.p(told), h.button(f"Remove the {noun}", class_="danger"), state=state)
     return panel("remove", "Remove", f"Remove this {noun}", asked, tone="quiet danger")
 
@@ -352,8 +361,7 @@ def choice_field(
 
 
 def check_field(name: str, label: str, on: bool, hint: str | None = None, *, changes: bool = True, asks: bool = False) -> Markup:
-    """Render a checkbox with its label; one that the visitor may not change is disabled. With ``asks`` the browser asks for a
-    confirmation."""
+    """Render a checkbox with its label; without ``changes`` it is disabled. With ``asks`` the browser asks for a confirmation."""
     given: dict[str, Attribute] = {"checked": on, "disabled": not changes, "data_asks": asks}
     box = h.input(type="checkbox", id=name, name=name, aria_describedby=_described(name, hint), **given)
     return h.div(h.label(box, " ", label, for_=name), h.p(hint, class_="hint", id=f"{name}-hint") if hint else None, class_="field check")
@@ -364,8 +372,9 @@ def _described(name: str, hint: Node) -> str | None:
 
 
 def filters(address: str, *fields: Node, further: Node = None, live: bool = True, asks: str | None = None) -> Markup:
-    """Render the filters of a list, with ``further`` ones below. A live list updates while they are changed. ``asks`` is sent only on a
-    press of the button, or Enter: for a search that costs too much while typing."""
+    """Render the filters of a list, with ``further`` fields below. A live list updates while they change. ``asks`` names a parameter that
+    only the button or Enter sends, for a search too costly while typing.
+    """
     partly = {**_found(address, "input delay:250ms, submit"), "hx_replace_url": "true"} if live else {}
     return h.form(
         fields, h.button("Filter", name=asks, value="1" if asks else None), further, action=address, class_="filters", id=FILTERS, **partly
@@ -381,8 +390,9 @@ def search(address: str, label: str, words: str, *content: Node, live: bool = Fa
 
 
 def offering(address: str, label: str, button: str) -> Markup:
-    """Render the search that begins a new object: results stand below it and lead to its form. ``address`` is the page of the same search,
-    which is opened without scripts. The button without words shows all that it offers there."""
+    """Render the search that begins a new object: results appear below it and lead to the object's form. ``address`` is the page of this
+    search without scripts. The button without words lists everything.
+    """
     box = h.input(type="search", id="offered-words", name="q", placeholder=label, autocomplete="off")
     asked = h.form(
         h.label(label, for_="offered-words", class_="unseen"), box, h.button(button, class_="primary"),
@@ -396,7 +406,7 @@ def _found(address: str, trigger: str, target: str = "#found") -> dict[str, Attr
 
 
 def choices(label: str, links: Iterable[tuple[str, str, bool]]) -> Markup:
-    """Render links of which one is current: title, address, and whether it is."""
+    """Render links with one current link, each by title, address, and whether it is current."""
     return h.nav(
         [h.a(title, href=address, class_="choice", aria_current="true" if is_current else None) for title, address, is_current in links],
         class_="choices", aria_label=label,
@@ -406,7 +416,7 @@ def choices(label: str, links: Iterable[tuple[str, str, bool]]) -> Markup:
 def live(address: str, seconds: int, identifier: str, *content: Node) -> Markup:
     """Render a part of a page that is refreshed every ``seconds`` while it is visible; the focused element keeps the focus.
 
-    The page's script requests it: not while the page is hidden, and at the pace of ``paced``, where an answer has one.
+    The page's script requests the refresh, but not while the page is hidden. An answer with ``paced`` changes the interval.
     """
     return h.div(
         *content, id=identifier, hx_get=address, hx_trigger="refresh", hx_swap="innerMorph", hx_target="this", data_live=str(seconds)
@@ -414,12 +424,12 @@ def live(address: str, seconds: int, identifier: str, *content: Node) -> Markup:
 
 
 def paced(seconds: int | None) -> Markup:
-    """Render when the live part around it is refreshed next, in seconds; None: no more."""
+    """Render the seconds until the next refresh of the surrounding live part; None ends its refreshes."""
     return h.span(hidden=True, data_live_next="never" if seconds is None else str(seconds))
 
 
 def more(address: str, text: str = "Older", /, **query: str | int | None) -> Markup | None:
-    """Render the link to the next page of a list; None if the last item of the query, its place in the list, is None."""
+    """Render the link to the next page of a list; None if the cursor, the last item of the query, is None."""
     if next(reversed(query.values())) is None:
         return None
     kept = {name: value for name, value in query.items() if value is not None}

@@ -1,7 +1,6 @@
 """Choice of a connection, and so of its account, in forms that start calls.
 
-A form that begins with a stored call, such as a schedule's, never replaces a deleted connection by another: that would move the call to
-another account.
+A form of a stored call, such as a schedule's, never replaces a deleted connection by another: that would move the call to another account.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ _SHORT = 30
 _FIELD = "connection"
 _MEMBER = "/connection"
 _PLACE = "call:connection"
-"""Name of the choice where faults are shown, next to the inputs' names."""
+"""Name of the choice at which faults are displayed, next to the inputs' names."""
 
 
 def fitting_connections(request: PageRequest, manifest: Manifest, action: ActionManifest, stored: str = "") -> list[dict[str, Any]]:
-    """List the connections whose type can serve the action: the first ones by name, and the ``stored`` one."""
+    """List the connections whose type can serve the action: the first by name, and the ``stored`` connection."""
     if not manifest.connection_types:
         return []
     rows = request.stored_connections(_MOST)
@@ -47,7 +46,8 @@ def connection_field(
 ) -> Markup:  # fmt: skip
     """Render a choice among connections, with the button of the dialog that adds one.
 
-    The ``stored`` one is chosen. If it is not among them, none is, and a note names it. A form that begins with none has the only one chosen.
+    The ``stored`` connection is chosen; if it is gone, none is chosen, and a note names it. Without a stored one, the only connection is
+    chosen.
     """
     gone = bool(stored) and not request.is_silent and all(row["name"] != stored for row in rows)
     chosen = "" if gone else stored if any(row["name"] == stored for row in rows) else rows[0]["name"] if len(rows) == 1 else ""
@@ -66,7 +66,9 @@ def connection_field(
 
 
 def call_connection(request: PageRequest, manifest: Manifest, rows: Sequence[Mapping[str, Any]], stored: str) -> Node:
-    """Render the choice of a call's connection, where ``refuse_unchosen`` shows its fault; None if its connector has no connections."""
+    """Render the choice of a call's connection, where the fault of ``refuse_unchosen`` appears; None if its connector has no
+    connections.
+    """
     if not manifest.connection_types:
         return None
     choice = connection_field(request, manifest.key, rows, stored, hint="The account that the action uses.")
@@ -76,7 +78,7 @@ def call_connection(request: PageRequest, manifest: Manifest, rows: Sequence[Map
 def refuse_unchosen(form: Mapping[str, str], call: Mapping[str, Any]) -> None:
     """Refuse a call whose connection is gone, if no other was chosen: the page's script sends the name of the deleted connection.
 
-    :raises InvalidInput: for such a call; the fault is at the choice.
+    :raises InvalidInput: for such a call, with the fault at the choice.
     """
     gone = call.get("connection")
     if gone and form.get(_FIELD) == "":
@@ -85,7 +87,7 @@ def refuse_unchosen(form: Mapping[str, str], call: Mapping[str, Any]) -> None:
 
 
 def unchosen(form: Mapping[str, str], error: JackfieldError | None) -> JackfieldError | None:
-    """Return the refusal of a call in which the form's connection was left open as a fault at the choice; None for another error."""
+    """Return the refusal of a call without a connection as a fault at the form's choice; None for another error."""
     if error is None or form.get(_FIELD) != "" or all(item.path != _MEMBER for item in error.details):
         return None
     has_none = isinstance(error.hint, NextStep)  # else connections to choose from
@@ -94,12 +96,12 @@ def unchosen(form: Mapping[str, str], error: JackfieldError | None) -> Jackfield
 
 
 def shown_at_choice(path: str) -> str | None:
-    """Return where the form shows a fault of an invocation's connection; None for a fault of something else."""
+    """Return the form's path of a fault of an invocation's connection; None for any other fault."""
     return f"/{_PLACE}" if path == _MEMBER else None
 
 
 def connection_dialog() -> Markup:
-    """Render the dialog that adds a connection, next to a form with such a choice."""
+    """Render the dialog that adds a connection, next to a form with a choice of connection."""
     return dialog("new-connection", "New connection")
 
 

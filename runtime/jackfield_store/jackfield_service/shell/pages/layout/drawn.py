@@ -1,4 +1,4 @@
-"""States that forms are rendered from: a page says what a button will do, and if the state has changed since, nothing is done.
+"""States that forms are rendered from: if the state has changed since a form was rendered, its button does nothing.
 
 A form carries the digest of its state along with its session's token. ``drawn_from`` computes the digest and ``is_current`` checks it,
 ``decides`` does both for a route of the console. Only the page itself can write the token; a new sign-in replaces the token and leaves the
@@ -18,14 +18,14 @@ from jackfield_service.shell.requests.problem import Problem
 
 _SHORT = 32
 ANEW = "anew"
-"""Parameter of a page that is shown in place of the requested one."""
+"""Query parameter of a page that replaces the requested one."""
 MOVED = "This has changed since its page was opened, perhaps in another tab. Nothing was done. This is how it is now."
 State = Callable[[PageRequest], Any]
 Decision = TypeVar("Decision", bound=Callable[[PageRequest], Any])
 
 
 class Moved(Problem):
-    """A form was drawn from another state than the present one."""
+    """A form was rendered from a state that is no longer current."""
 
     def __init__(self, back: str = "") -> None:
         super().__init__(409, MOVED)
@@ -33,7 +33,7 @@ class Moved(Problem):
 
 
 def drawn_from(token: str, *state: Any) -> str:
-    """Return the token of a form that is drawn from a state, derived from the session's token."""
+    """Return the token of a form that is rendered from a state, derived from the session's token."""
     return f"{token}.{digest_of(*state)}"
 
 
@@ -44,18 +44,18 @@ def digest_of(*state: Any) -> str:
 
 
 def parted(given: str) -> tuple[str, str]:
-    """Return the session's token that a form carries, and the digest of the state that it was drawn from."""
+    """Return the session's token that a form carries, and the digest of the form's state."""
     token, _, digest = given.partition(".")
     return token, digest
 
 
 def is_current(drawn: str, *state: Any) -> bool:
-    """Return whether a form with this digest was drawn from a state."""
+    """Return whether ``drawn`` is the digest of a state."""
     return drawn == digest_of(*state)
 
 
 def decides(state: State, back: Callable[[PageRequest], str] = lambda _: "") -> Callable[[Decision], Decision]:
-    """Turn a POST of the console into one that decides on the state shown by its page.
+    """Turn a POST of the console into a decision on the state that its page displays.
 
     ``state`` returns the current state of the form's objects (``form``, ``final``); None if they are gone, which the function reports
     itself. If the form was rendered from another state, the page is shown anew: at ``back``, or at the form's own address.

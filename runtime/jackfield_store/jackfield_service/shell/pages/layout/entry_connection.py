@@ -12,41 +12,41 @@ from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_store.access.connection_names import ConnectionNames
 
 _ANOTHER = "{} (removed; another connection has its name now)"
-"""Stands for a connection in the place of its name, which is another's by now. No connection can have such a name."""
+"""Replacement for the name of a removed connection whose name another connection has now. No connection can have such a name."""
 
 
 class CallConnections:
-    """Connections of calls by the names that they have now, for one page."""
+    """Current names of the connections of calls, for one page."""
 
     def __init__(self, request: PageRequest) -> None:
         self._is_bound = bool(request.identity.rules)
         self._names = ConnectionNames(request.server.storage.database, request.identity.workspace)
 
     def name(self, entry: Entry) -> str | None:
-        """Return the name that the connection of a call has now, by the name that it had as the call was made; None if it was removed."""
+        """Return the current name of a call's connection, found by its name at the time of the call; None if it was removed."""
         if entry.connection is None or entry.error_code == "unknown_connection":  # it may never have been there
             return entry.connection
         return self._names.present(entry.connection, entry.created_at if entry.started_at is None else entry.started_at)
 
     def former(self, name: str) -> list[str]:
-        """Return the earlier names of connections that were renamed to ``name``; none to a visitor whose rules may hide them."""
+        """Return the earlier names of connections that were renamed to ``name``; none for a visitor whose rules may hide them."""
         return [] if self._is_bound else self._names.former(name)
 
 
 def connection_links(request: PageRequest, entries: Sequence[Entry]) -> dict[str, Node]:
-    """Return the link to the connection of each entry that has one, by the entry's ID: by the name that it has now."""
+    """Return, by the entry's ID, the link to the connection of each entry that has one, with the connection's current name."""
     queued, known = _queued_names(request, entries), CallConnections(request)
     return {entry.id: _link(request, entry, queued.get(entry.id) or known.name(entry)) for entry in entries if entry.connection}
 
 
 def present_connection(request: PageRequest, entry: Entry) -> str | None:
-    """Return the name that the connection of a call has now; None if it was removed, or if the caller may not see it by its new name."""
+    """Return the current name of a call's connection; None if it was removed, or if the caller may not see it by its new name."""
     name = CallConnections(request).name(entry)
     return name if name is None or name == entry.connection or _is_seen(request, name) else None
 
 
 def connection_to_begin(request: PageRequest, entry: Entry) -> str | None:
-    """Return the initial connection of a form that repeats a call; a value that is no name asks for a choice."""
+    """Return the initial connection of a form that repeats a call; a value that is no connection's name makes the visitor choose."""
     if entry.connection is None:
         return None
     if (name := present_connection(request, entry)) is not None:

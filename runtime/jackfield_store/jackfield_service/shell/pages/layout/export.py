@@ -18,7 +18,7 @@ _NEWEST = f"(the newest {MOST:,} at most)"
 
 
 def export_links(address: str, given: Mapping[str, str], most: str = _NEWEST) -> Markup:
-    """Render the links that save a list with the filters ``given``; ``most`` says how much of it."""
+    """Render the links that save a list with the filters ``given``; ``most`` describes the export's limit."""
     lines, sheet = (
         h.a(title, href=f"{address}/export?{urlencode({**given, 'kind': kind})}", download=True)
         for kind, title in (("jsonl", "JSON Lines"), ("csv", "CSV"))
@@ -27,7 +27,7 @@ def export_links(address: str, given: Mapping[str, str], most: str = _NEWEST) ->
 
 
 def export_kind(request: PageRequest) -> str:
-    """Return the kind of file that ``?kind=`` asks for, by its ending.
+    """Return the kind of file that ``?kind=`` requests, by its ending.
 
     :raises Problem: 400 if there is no such kind.
     """

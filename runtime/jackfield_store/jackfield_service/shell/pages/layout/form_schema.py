@@ -1,6 +1,6 @@
 """Translation of a JSON Schema to a form: one control per member, of the few kinds that ``static/editors.js`` implements.
 
-The form does not validate. The runtime does, by the schema itself, and the page shows its errors at the fields.
+The form does not validate. The runtime validates by the schema itself, and the page shows its errors at the fields.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from jackfield_service.shell.pages.layout.components import parted
 
 _DEEPEST = 3
 _SHOWN, _FEW = 10, 7
-"""Number of members shown at once, and the number for an action that has more; further optional ones are behind 'More fields'."""
+"""Number of members visible at once, and the number for an action with more members; further optional members are behind 'More fields'."""
 _MOST = 1_000
-"""Maximum fields of one form, also of rows that can be added; others are written as JSON."""
+"""Maximum number of fields of one form, also of rows that can be added; further members are written as JSON."""
 _MOST_BRANCHES = 6
-"""Levels of branches within branches that are looked at."""
+"""Maximum depth of nested branches in a search for the kind of control."""
 _RANKS = (
     "files", "file", "pairs", "list", "choices", "items", "entries", "choice", "text", "textarea", "date", "moment", "password", "masked", "mixed",
     "boolean", "integer", "number", "object", "json",
 )  # fmt: skip
 """Kinds of controls by precedence: when a schema allows several scalars, lists or files, the first one is used."""
 _MADE = frozenset({"object", "items", "entries", "union"})
-"""Kinds of controls that are made of others."""
+"""Kinds of controls that consist of other controls."""
 _MADE_OR_FILE = _MADE | {"file"}
 _TEXTS = frozenset({"text", "textarea", "date", "moment", "password", "masked"})
 _LONG = 500
-"""Characters from which on an input that no format or pattern describes is a text of several lines."""
+"""Length in characters above which an input without format or pattern has several lines."""
 _PROSE = frozenset({"body", "comment", "comments", "content", "description", "html", "markdown", "message", "note", "notes", "text"})
-"""Last words of the names of inputs that are such texts, whatever the document says: few say it."""
+"""Last words of names of inputs that have several lines even if their schema gives no length."""
 _INITIALS = frozenset(
     {"api", "arn", "aws", "csv", "dns", "html", "http", "https", "id", "ip", "json", "pdf", "sms", "sql", "uri", "url", "uuid", "xml"}
 )
@@ -49,11 +49,11 @@ def form_schema(
     ranks: Mapping[str, int] = MappingProxyType({}), given: Collection[str] = (), auth: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Build json-editor's schema for an object. ``stored`` are secrets with a stored value, ``fixed`` are members that only the runtime
-    sets, ``seldom`` are shown behind 'More fields', like deprecated ones. ``given`` are members that have a value: hidden ones are shown,
-    too, since only members in the form are sent. ``auth`` is how a connection with these values signs in. A form without it is for inputs:
-    there, texts that probably have several lines get room for them.
+    sets, ``seldom`` are behind 'More fields', like deprecated ones. Hidden members in ``given``, which have a value, are visible, since
+    only members in the form are sent. ``auth`` is the sign-in method of a connection; a form without it is for inputs, where strings
+    that probably have several lines get a larger control.
 
-    Members come by their ``ranks``, then in the author's order, where fields have one; others follow, required ones first.
+    Members are sorted by their ``ranks``, then in the author's order; members without an order follow, required ones first.
     """
     drawing = _Drawing(schema, auth)
     form = drawing.object(schema, 0, seldom, ranks, given)
@@ -69,7 +69,9 @@ def form_schema(
 
 
 def call_schema(action: ActionManifest, given: Collection[str] = ()) -> dict[str, Any]:
-    """Build json-editor's schema for the inputs of an action; those for pages are behind 'More fields'. ``given`` are those with a value."""
+    """Build json-editor's schema for the inputs of an action, with inputs for pages behind 'More fields'. ``given`` are the inputs with a
+    value.
+    """
     return form_schema(action.inputs, seldom=_of_pages(action), given=given)
 
 
@@ -83,7 +85,7 @@ def _of_pages(action: ActionManifest) -> list[str]:
 
 
 class _Drawing:
-    """Form of one schema, and the number of fields that it may still have."""
+    """Builder of one schema's form, within the number of fields that it may still have."""
 
     def __init__(self, root: Schema, auth: str) -> None:
         self._root = root
@@ -94,7 +96,7 @@ class _Drawing:
         self, node: Schema, depth: int, seldom: Collection[str] = (), ranks: Mapping[str, int] = MappingProxyType({}),
         given: Collection[str] = (),
     ) -> dict[str, Any]:  # fmt: skip
-        """Return the fields of an object's members, in the order in which they are shown."""
+        """Return the fields of an object's members, in the order of display."""
         required = set(node.get("required", ()))
         offered = [item for item in node.get("properties", {}).items() if item[0] in given or not extension(item[1]).get("hidden")]
         late = {name for name, member in offered if name not in required and (name in seldom or _is_deprecated(member))}
@@ -136,7 +138,7 @@ class _Drawing:
         return ("json", node) if kind in _MADE and self._left <= 0 else (kind, node)
 
     def _control(self, kind: str, node: Schema, title: str, depth: int) -> dict[str, Any]:
-        """Return the options that this kind of control takes from its schema."""
+        """Return the options of this kind of control from its schema."""
         if kind == "choice":
             values, titles = _values(node), extension(node).get("titles", {})
             return {"choices": values, **({"labels": [titles.get(str(value), str(value)) for value in values]} if titles else {})}
@@ -154,8 +156,9 @@ class _Drawing:
         return {}
 
     def _fitting(self, kind: str, node: Schema) -> dict[str, Any]:
-        """Return how ``static/typing.js`` corrects typed text: an address has a scheme, a token has none, and an input may have several
-        lines, whatever its size."""
+        """Return the corrections of ``static/typing.js`` for typed values: an address gets a scheme, a token loses it, and an input may
+        have several lines.
+        """
         if kind == "text" and not self._auth:
             return {"lines": True} if {"format", "pattern"}.isdisjoint(node) else {}
         takes = (
@@ -169,7 +172,7 @@ class _Drawing:
 
 
 def _place(member: Any) -> float:
-    """Return the place that the author gave to a member; the others come after those with one."""
+    """Return the order that the author gave to a member; 1000 if there is none."""
     place = extension(member).get("order", 1000)
     return place if isinstance(place, int | float) else 1000
 
@@ -179,7 +182,7 @@ def _is_deprecated(member: Any) -> bool:
 
 
 def _named(node: Schema) -> str:
-    """Return a name of one of several forms of a value."""
+    """Return a name for one of the alternative forms of a value."""
     members = list(node.get("properties", ()))
     if members:
         return f"With {', '.join(members[:3])}{' …' if len(members) > 3 else ''}"
@@ -229,9 +232,9 @@ def _kind(given: Schema, root: Schema, depth: int, within: int = 0) -> tuple[str
 
 
 def _one_of(choices: list[tuple[str, Schema]], others: list[tuple[str, Schema]], node: Schema) -> tuple[str, Schema]:
-    """Choose the kind of control for a value that has one of several simple forms: the control that takes them all comes first.
+    """Choose the kind of control for a value that has one of several simple forms: the control that accepts all of them comes first.
 
-    Choices in addition to a text or a number are suggestions for it; in addition to yes and no they are further choices.
+    Choices in addition to a string or a number are suggestions for it; in addition to a boolean they are further choices.
     """
     values = [value for _, branch in choices for value in _values(branch)]
     kind, branch = min(others, key=lambda pair: _RANKS.index(pair[0]), default=("choice", node))
@@ -252,7 +255,7 @@ def _values(node: Schema) -> list[Any]:
 
 
 def _variants(node: Schema, root: Schema) -> list[Schema]:
-    """Return the forms that a value may have, without null and the empty text by which some APIs remove a value."""
+    """Return the forms that a value may have, without null and the empty string by which some APIs remove a value."""
     shared = {key: node[key] for key in ("type", "x-jackfield") if key in node}
     resolved = (_resolved(branch, root) for branch in _branches(node))
     return [{**shared, **branch} for branch in resolved if _type(branch) != "null" and branch.get("enum") != [""]]
@@ -279,7 +282,7 @@ def _text_kind(node: Schema) -> str:
 
 
 def spelled(name: str) -> str:
-    """Return the name of a member without a title as words, ``bigId`` as "Big ID"; a text that is no identifier stays as it is."""
+    """Return the name of a member without a title as words, ``bigId`` as "Big ID"; a name that is no identifier is unchanged."""
     if not (name.isascii() and name.isidentifier()):
         return name
     parts = _NAME_PARTS.findall(name)
@@ -287,12 +290,12 @@ def spelled(name: str) -> str:
 
 
 def _capitals(word: str) -> str:
-    """Return a word of a title, in capitals if it is, or begins with, a name that is written in capitals."""
+    """Return a word of a title, in capitals if it is one of ``_INITIALS``."""
     return word.upper() if word[:1].isupper() and word.lower() in _INITIALS else word
 
 
 def _is_prose(name: str, node: Schema) -> bool:
-    """Return whether a text without a known format has several lines, by its limit or its name."""
+    """Return whether a string without a known format has several lines, by its limit or its name."""
     if not {"format", "pattern"}.isdisjoint(node) or not {"options", "values", "trim", "fromConnection"}.isdisjoint(extension(node)):
         return False
     before = name.rstrip(ascii_lowercase)

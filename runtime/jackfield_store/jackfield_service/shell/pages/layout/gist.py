@@ -1,5 +1,6 @@
 """Names of calls: the title of their action, and a line that distinguishes calls of one action. The line names the recipient and subject of
-a message, or the first meaningful inputs."""
+a message, or the first meaningful inputs.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +19,15 @@ from jackfield_store.journal.contents import Called
 from jackfield_store.management.readable_inputs import ReadableInputs
 
 RERUN_OF = "rerunOf"
-"""Label of an invocation that was run again with others: the ID of the earlier one."""
+"""Label of a repeated invocation with changed inputs: the ID of the earlier invocation."""
 _PARTS = 3
 _LONGEST = 60
 _FEW = 3
-"""Items of a list that are shown."""
+"""Maximum number of displayed items of a list."""
 _SHORT = 13
-"""Characters of an ID that distinguish calls of different milliseconds."""
+"""Number of characters of an ID that distinguish calls of different milliseconds."""
 _MEMBERS = 40
-"""Inputs of one call that are looked at."""
+"""Maximum number of inputs of one call that are considered."""
 
 
 class Labelled(Called, Protocol):
@@ -38,7 +39,7 @@ class Labelled(Called, Protocol):
 
 
 def readable_inputs(request: PageRequest, calls: Sequence[Called]) -> dict[str, Any]:
-    """Return the inputs of calls that the visitor sees, by ID, as far as he may read them: recorded ones, and of calls that wait."""
+    """Return the inputs of visible calls by ID, as far as the visitor may read them: recorded inputs, and inputs of waiting calls."""
     runtime = request.runtime
     if runtime.journal is None:
         return {}
@@ -47,21 +48,23 @@ def readable_inputs(request: PageRequest, calls: Sequence[Called]) -> dict[str, 
 
 
 def named(request: PageRequest, calls: Sequence[Labelled]) -> dict[str, Node]:
-    """Return the name of each call by its ID, as a link to its page, with its connector. A line distinguishes it from others: by its
-    inputs, as far as the visitor may read them, else by its labels."""
+    """Return the name of each call by its ID, as a link to its page, with its connector. A line distinguishes similar calls: by readable
+    inputs, else by labels.
+    """
     found = readable_inputs(request, calls)
     return {call.id: _named(request, call, found.get(call.id)) for call in calls}
 
 
 def name_of(request: PageRequest, call: Labelled) -> str:
     """Return the name of a call: the title of its action, or of the program's own function; for an action that is not installed, the
-    action's key."""
+    action's key.
+    """
     title, action = call.context.get("title"), action_of(request, call.connector, call.action)
     return title if isinstance(title, str) else call.action if action is None else action.title
 
 
 def action_of(request: PageRequest, connector: str, action: str) -> ActionManifest | None:
-    """Return an action as it is installed now; None if the visitor sees none."""
+    """Return an installed action; None if the visitor may see none of this name."""
     manifest = request.catalog.look(connector)[1]
     return None if manifest is None else manifest.actions.get(action)
 
@@ -85,7 +88,7 @@ def _named(request: PageRequest, call: Labelled, inputs: Any) -> Node:
 
 
 def _labelled(labels: Mapping[str, Any]) -> list[str]:
-    """Return the labels of a call, or a sentence for a call that was run again with others."""
+    """Return the labels of a call, or a sentence for a repeated call with changed inputs."""
     if RERUN_OF in labels:
         return [f"Run again of {str(labels[RERUN_OF])[:_SHORT]}…"]
     return [f"{name}={value}" for name, value in labels.items()]
@@ -120,7 +123,7 @@ def _rank(pair: tuple[str, Nodes], required: Sequence[str], places: Mapping[str,
 
 
 def _text(value: Any) -> str:
-    """Return a text or a number as it is, and the first items of a list; nothing for other values."""
+    """Return a string or a number as displayed, and the first items of a list; an empty string for other values."""
     if isinstance(value, list):
         texts = [text for text in map(_text, value[:_FEW]) if text]
         return ", ".join(texts) + (f" and {len(value) - _FEW} more" if texts and len(value) > _FEW else "")

@@ -1,4 +1,4 @@
-"""Masks in a form's returned values: a mask is no secret, so a changed value must have its secrets entered again."""
+"""Masks in a form's returned values: a mask is no secret, so the secrets of a changed value must be entered again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jackfield.redaction.marks import MASK
 
 
 def refuse_masks(value: Any, path: str = "") -> None:
-    """Refuse a changed value with a mask in place of a secret: another action or address must not get the old one's secret.
+    """Refuse a changed value with a mask in place of a secret: the secret must not reach another action or address.
 
     :raises InvalidInput: for such a value, with the places of all masks.
     """

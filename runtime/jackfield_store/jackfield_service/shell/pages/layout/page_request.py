@@ -59,7 +59,7 @@ class PageRequest:
 
     @property
     def search(self) -> ActionIndex:
-        """Index of the actions that the caller may see, and of others."""
+        """Search index of the actions: the operator's for a caller with the operator's offer, else the common one."""
         of_operator = self.identity.caller.audience == "operator" and self.runtime.catalog.for_operator
         return self.server.operator_search if of_operator else self.server.search
 

@@ -25,5 +25,5 @@ class Page:
 
     @property
     def place(self) -> tuple[bool, ...]:
-        """Place among the routes: at each segment of a path, a word comes before a parameter, which would take it, too."""
+        """Sort key among the routes: at each segment of a path, a word comes before a parameter, which would match it, too."""
         return tuple(segment.startswith("{") for segment in self.path.split("/"))

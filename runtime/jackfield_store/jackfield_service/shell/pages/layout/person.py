@@ -1,4 +1,4 @@
-"""A caller by its ID, as pages show it."""
+"""A caller by its ID, for display on pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jackfield_service.shell.pages.layout.page_request import PageRequest
 
 
 def person(request: PageRequest, identifier: str) -> Node:
-    """Render a caller's id, with the token's name if the workspace has that token."""
+    """Render a caller's ID, with the token's name if the workspace has that token."""
     if identifier == "console":
         return "the operator, signed in with a one-time link"
     if request.identity.rules and identifier != request.identity.id:

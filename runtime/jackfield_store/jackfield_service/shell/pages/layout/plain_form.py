@@ -19,7 +19,7 @@ Choices = Mapping[str, Sequence[tuple[str, str]]]
 """Values and their labels, by the key of an option source."""
 _PREFIX = "value."
 _LINE = ("text", "date", "moment", "integer", "number")
-"""Kinds of one line of text. Days and moments are written as the schema has them."""
+"""Kinds of controls with one line. Days and times are written in the schema's format."""
 _SECRETS = ("password", "masked")
 _TEXTS = (*_LINE, *_SECRETS, "textarea", "choice")
 _LINES = 4
@@ -29,8 +29,9 @@ def fields(
     schema: Mapping[str, Any], values: Mapping[str, Any], stored: frozenset[str], faults: Mapping[str, str], say: Callable[..., str],
     choices: Choices = MappingProxyType({}), auth: str = "none",
 ) -> Markup:  # fmt: skip
-    """Render the fields of the schema of a connection that signs in by ``auth``; ``faults`` are sentences by JSON Pointer, ``stored`` the secrets that are there already,
-    ``say`` translates. ``choices`` are suggestions by the source that a field names."""
+    """Render the fields of the schema of a connection that signs in by ``auth``. ``faults`` are sentences by JSON Pointer, ``stored`` the
+    names of stored secrets; ``say`` translates. ``choices`` are suggestions by the source that a field names.
+    """
     drawn = form_schema(schema, stored=stored, auth=auth)["properties"]
     shown = [_field(item, values, faults, say, choices, kept=item[0] in stored) for item in drawn.items() if not item[1]["options"]["more"]]
     rest = [item for item in drawn.items() if item[1]["options"]["more"]]
@@ -49,7 +50,7 @@ def fields(
 def read(schema: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, Any]:
     """Read the values from a browser's form data; empty fields are left out. Values without a field are returned as sent.
 
-    :raises InvalidConnection: if a field for JSON has other text.
+    :raises InvalidConnection: if a field for JSON has other content.
     """
     drawn = form_schema(schema)["properties"]
     sent = (name.removeprefix(_PREFIX) for name in form if name.startswith(_PREFIX))
@@ -67,7 +68,7 @@ def read(schema: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, Any]:
 
 
 def sent(form: Mapping[str, str]) -> dict[str, str]:
-    """Return the values of a browser's form data, by name, without empty ones: invalid values are shown again."""
+    """Return the non-empty values of a browser's form data, by name, so that invalid values can be shown again."""
     return {name.removeprefix(_PREFIX): text for name, text in form.items() if name.startswith(_PREFIX) and text.strip()}
 
 

@@ -1,4 +1,4 @@
-"""Card of a page with the quotas on effects of one owner: how far each is spent, and the forms that add, change and remove one."""
+"""Card of a page with the quotas on effects of one owner: the use of each quota, and the forms that add, change and remove one."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from jackfield_store.access.quotas import SCALE, WORKSPACE, Quota, quotas_of
 from jackfield_store.journal.quotas import digest, used
 
 _EFFECTS = {"write": "writes", "change": "changes", "idempotent": "idempotent calls", "read": "reads"}
-"""Calls by their effects."""
+"""Nouns for calls of each effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaCard:
-    """Quotas of the workspace that the request is in, or of its ``owner`` with this ``key``. ``address`` is where the forms go, which are
-    drawn from ``state``; without one there are none."""
+    """Quotas of the request's workspace, or of its ``owner`` with this ``key``. ``address`` receives the forms, which are rendered from
+    ``state``; without an address there are no forms.
+    """
 
     request: PageRequest
     quotas: Sequence[Mapping[str, Any]]
@@ -48,7 +49,7 @@ class QuotaCard:
         return h.section(title, lead, table("Quotas", columns, rows, empty="No quotas: nothing limits what takes effect."), class_="card")
 
     def _form(self, place: str = "") -> list[Node]:
-        """Render the form of the quota at a place, or of a new one."""
+        """Render the form of the quota at a position, or of a new quota."""
         kept = self.quotas[int(place)] if place else {}
         there, identifier = h.input(type="hidden", name="place", value=place), f"quota-{place or 'new'}"
         into, save = h.div(id=f"{identifier}-said", aria_live="polite"), h.div(h.button("Save quota", class_="primary"), class_="actions")
@@ -79,8 +80,9 @@ def _last(path: str) -> str:
 
 
 def quotas_from(form_: Mapping[str, str], present: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Return the quotas with one added, or with the quota at the form's ``place`` changed or removed: the form was rendered from all of
-    them."""
+    """Return the quotas with one added, or with the quota at the form's ``place`` changed or removed; the form was rendered from all of
+    them.
+    """
     quotas, place = [*present], form_.get("place", "")
     at_ = int(place) if place.isdecimal() and int(place) < len(quotas) else len(quotas)
     quotas[at_ : at_ + 1] = [] if "removal" in form_ else [read_quota(form_) or {"per": "day"}]

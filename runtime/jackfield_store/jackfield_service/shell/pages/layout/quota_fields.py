@@ -15,7 +15,7 @@ _EFFECTS = (("", "Any"), ("change", "All but reads"), ("write", "Writes"), ("ide
 
 
 def quota_fields(found: Mapping[str, Any] = MappingProxyType({}), prefix: str = "quota") -> Markup:
-    """Render the fields, with the values of a quota that there is; ``prefix`` begins their IDs."""
+    """Render the fields of a quota, with the values of ``found``; ``prefix`` begins their IDs."""
     of: Mapping[str, Any] = found.get("of", {})
     count, pairs = found.get("count"), [(one, one.capitalize()) for one in PERIODS]
 
@@ -45,7 +45,7 @@ def read_quota(given: Mapping[str, str]) -> dict[str, Any] | None:
 
 
 def _number(text: str) -> int | float | str:
-    """Return a number; another text as it is, which the checks refuse."""
+    """Convert to a number; return any other string unchanged, which the checks refuse."""
     try:
         return int(text) if text.isdecimal() else float(text)
     except ValueError:

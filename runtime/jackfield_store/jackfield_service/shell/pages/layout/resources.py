@@ -27,7 +27,7 @@ _PAGE = 50
 def things(request: PageRequest, resource: Resource[T], scope: Scope = "manage", home: str | None = None) -> T:
     """Open a noun's objects that the visitor may see; changes are audited in the visitor's name.
 
-    :raises Problem: 403 without the scope, or for a token with rules that has no access to them; 503 without a database.
+    :raises Problem: 403 without the scope, or for a token with rules that has no access to the objects; 503 without a database.
     """
     request.require(scope)
     origin: Origin = "operator" if request.operator else "remote"
@@ -35,7 +35,7 @@ def things(request: PageRequest, resource: Resource[T], scope: Scope = "manage",
 
 
 def find_one(request: PageRequest, resource: Resource[Any], scope: Scope = "manage", home: str | None = None) -> Any:
-    """Return the document of the object that the path names, as the noun's act ``show`` does.
+    """Return the row of the object that the path names, by the noun's act ``show``.
 
     :raises Problem: 404 if there is none.
     """
@@ -59,7 +59,7 @@ def listing(
     chosen: Mapping[str, str | None] = MappingProxyType({}),
     row: Row | None = None,
 ) -> Markup:
-    """Render the list of a noun, of which ``chosen`` are its list's further parameters."""
+    """Render the list of a noun; ``chosen`` has further parameters of the list's act."""
     page, row = next(act.does for act in resource.acts if act.name == "list"), row or resource.row
 
     def rows(cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
@@ -76,8 +76,9 @@ def listing(
 def columns(
     request: PageRequest, resource: Resource[Any], address: str, rows: Iterable[Any], cells: Cells, actions: Cell | None = None
 ) -> tuple[list[str], list[list[Node]]]:
-    """Return the heads and rows of a table of the listed members, each by its ``cells`` or by its schema, with ``actions`` in a last
-    column."""
+    """Return the heads and rows of a table of the listed members. A member's cell comes from ``cells`` or its schema; ``actions`` fills a
+    last column.
+    """
     fields, last = _listed(resource), [actions] if actions else []
     heads = [*(one.title for one in fields), *("Actions" for _ in last)]
     shown = [[*(_cell(request, resource, address, one, row, cells) for one in fields), *(act(row) for act in last)] for row in rows]
@@ -85,7 +86,7 @@ def columns(
 
 
 def facts(request: PageRequest, resource: Resource[Any], found: Mapping[str, Any], cells: Cells, *more: tuple[str, Node]) -> Markup:
-    """Render the members of a single object that have a title, except its key, each by its ``cells`` or by its schema; then ``more``."""
+    """Render the titled members of a single object except its key, by ``cells`` or by their schemas; then ``more``."""
     fields = [one for one in resource.fields if one.title and one.name != resource.argument[0] and (one.name in found or one.name in cells)]
     return terms([*((one.title, _cell(request, resource, "", one, found, cells)) for one in fields), *more])
 

@@ -17,14 +17,14 @@ _MOST_ROWS = 200
 _TABLE_ROWS = 100
 _MOST_COLUMNS = 24
 _FEW_COLUMNS = 8
-"""Columns of a table that are shown at first."""
+"""Number of columns of a table that are visible at first."""
 _NESTED = 2
-"""Depth at which the cells of a table begin."""
+"""Nesting depth of values in the cells of a table."""
 _DEEPEST = 3
 _MOST_TEXT = 1000
-"""Longer texts scroll in a box of their own."""
+"""Maximum number of characters of a value before it scrolls in a box of its own."""
 _LONG = 15
-"""Longer lists scroll in a box of their own."""
+"""Maximum length of a list before it scrolls in a box of its own."""
 _WORDS = {"succeeded": "Succeeded", "failed": "Failed", "in_doubt": "In doubt", "waiting": "Waiting until a person approves it"}
 
 
@@ -56,7 +56,7 @@ def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:
 
 
 def _running(result: Mapping[str, Any]) -> Markup:
-    """Render a job that outlasts its call, with a link to the page that follows it."""
+    """Render a job that outlasts its call, with a link to its invocation's page."""
     return h.div(
         h.div(h.h3("Running", tabindex="-1", id="result-title"), badge("running"), class_="row"),
         progress_shown(result["progress"]),
@@ -67,14 +67,16 @@ def _running(result: Mapping[str, Any]) -> Markup:
 
 
 def progress_shown(progress: Mapping[str, Any]) -> Markup:
-    """Render a job's progress as a bar, with its text."""
+    """Render a job's progress as a bar with its description."""
     share = round(progress["fraction"] * 100)
     bar = h.progress(f"{share} %", value=str(share), max="100", aria_label="Progress of the job")
     return h.p(bar, f" {share} % ", h.span(progress["text"], class_="muted"))
 
 
 def _next_page(result: Mapping[str, Any], action: ActionManifest) -> Markup | None:
-    """Offer the next page of a paginated action: the button fills the page token into the form and runs it."""
+    """Render the button for the next page of a paginated action, which fills the page token into the form and runs it; None without a next
+    page.
+    """
     meta, paging, output = result["meta"], action.pagination, result.get("output")
     following: dict[str, Any] = dict(meta.get("next") or {})
     if not following and paging is not None and isinstance(output, Mapping):
@@ -117,12 +119,12 @@ def provider_shown(error: Mapping[str, Any]) -> Markup | None:
 
 
 def inputs_shown(inputs: Mapping[str, Any], schema: Mapping[str, Any]) -> Markup:
-    """Render inputs, or values of a connection, as their form names and orders them: a person reads them who decides."""
+    """Render inputs, or values of a connection, with the names and order of their form, for a person who decides about them."""
     return given_shown(inputs, {"properties": form_schema(schema, given=inputs)["properties"]}) if inputs else h.p("None.", class_="muted")
 
 
 def given_shown(item: Any, field: Mapping[str, Any] = MappingProxyType({}), depth: int = 0) -> Markup:
-    """Render a value of a form's field: texts whole, yes and no as words."""
+    """Render a value of a form's field: strings in full, booleans as words."""
     if isinstance(item, bool):
         return h.span("yes" if item else "no")
     if isinstance(item, Mapping) and item and depth <= _DEEPEST:
@@ -145,9 +147,9 @@ def _title(name: str, field: Mapping[str, Any] | None) -> str:
 
 
 def output_shown(output: Any, action: str) -> Markup:
-    """Render the output of an action: lists of objects as tables over the whole width, and always the whole as JSON.
+    """Render the output of an action: lists of objects as tables over the full width, and the complete output as JSON.
 
-    The page's script stores the columns that are chosen, by action and list.
+    The page's script stores the chosen columns, by action and list.
     """
     whole = h.details(h.summary("As JSON"), code_block(json_text(output), "The output as JSON"), class_="whole-json")
     return h.div(h.h4("Output"), _shape(output), whole, class_="output", data_action=action)
@@ -165,7 +167,9 @@ def _shape(output: Any) -> Node:
 def _parted(
     output: Mapping[str, Any], path: tuple[str, ...] = ()
 ) -> tuple[dict[str, Any], dict[tuple[str, ...], Sequence[Mapping[str, Any]]]]:
-    """Part the lists of objects from the rest of an output, those in its objects, too."""
+    """Separate the lists of objects, also those in its objects, from the rest of an output; return the rest, and the lists by
+    their path.
+    """
     rest: dict[str, Any] = {}
     lists: dict[tuple[str, ...], Sequence[Mapping[str, Any]]] = {}
     for name, item in output.items():
@@ -237,7 +241,9 @@ def _is_list_of_objects(item: object) -> bool:
 
 
 def _data_table(path: tuple[str, ...], items: Sequence[Mapping[str, Any]]) -> Markup:
-    """Render a list of objects: some columns, with the choice of others, and all as CSV, which the page's script makes of the JSON."""
+    """Render a list of objects: some columns, with a choice of others, and a CSV of the whole list, which the page's script makes from the
+    JSON.
+    """
     name, shown, rest = ".".join(path), items[:_TABLE_ROWS], len(items) - _TABLE_ROWS
     columns = list(dict.fromkeys(str(key) for item in shown for key in item))[:_MOST_COLUMNS]
     hidden = set(columns) - set(sorted(columns, key=lambda column: _weight(column, shown))[:_FEW_COLUMNS])
@@ -255,7 +261,7 @@ def _data_table(path: tuple[str, ...], items: Sequence[Mapping[str, Any]]) -> Ma
 
 
 def _weight(column: str, items: Sequence[Mapping[str, Any]]) -> tuple[bool, bool]:
-    """Rank a column among the columns shown first: plain values before URLs, and URLs before nested values."""
+    """Rank a column among the columns visible at first: plain values before URLs, and URLs before nested values."""
     values = [item[column] for item in items if item.get(column) is not None]
     plain = all(not isinstance(value, Mapping | list | tuple) for value in values)
     return not (values and plain), any(str(value).startswith(("http://", "https://")) for value in values[:1])

@@ -22,15 +22,15 @@ from jackfield_service.shell.requests.problem import Problem
 _FORM = "selection"
 _TICK = "pick-"
 ONCE = re.compile("[0-9a-f]{16}")
-"""Pattern of the text by which a repeated form is recognised."""
+"""Regular expression of the identifier by which a repeated form is recognised."""
 _WORDS = {"passed": "done", "refused": "not done"}
 _CHANGED = "It has changed since the step was asked for."
 _MOST = 100
-"""Rows of one step; a page of a list has 50."""
+"""Maximum number of rows of one step; a page of a list has 50."""
 
 
 class NotDone(Exception):
-    """A step that was not taken for a row; ``why`` is shown."""
+    """A step was not carried out for a row; ``why`` is the message for the visitor."""
 
     def __init__(self, *why: Node) -> None:
         super().__init__()
@@ -39,10 +39,10 @@ class NotDone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step that can be taken for several rows: ``Redrive`` of dead letters.
+    """A step that can be carried out for several rows: ``Redrive`` of dead letters.
 
-    ``take`` gets the request, the ID of a row and a text that is the same each time this form is sent, and returns the outcome of the row.
-    ``warn`` returns what a person must know about the rows before the step, ``follow`` the page that shows the outcomes.
+    ``take`` gets the request, the ID of a row and an identifier that is equal each time this form is sent, and returns the outcome of the
+    row. ``warn`` returns what a person must know about the rows before the step, ``follow`` the page that shows the outcomes.
     """
 
     key: str
@@ -57,10 +57,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Steps for the rows of the list at ``address``, whose section and title pages of it have.
+    """Steps for the rows of the list at ``address``; its pages have this section and title.
 
-    ``named`` renders a row's name by its ID, ``state`` returns its displayed state. A step is not taken for a row whose state has changed
-    since the confirmation was shown.
+    ``named`` renders a row's name by its ID, ``state`` returns its displayed state. A step is refused for a row whose state has changed
+    since the confirmation was rendered.
     """
 
     address: str
@@ -71,7 +71,7 @@ class Selection:
     state: Callable[[PageRequest, str], Any]
 
     def bar(self, request: PageRequest) -> Markup | None:
-        """Render the buttons of the steps that the caller may take, which are seen once a row is ticked; None if there are none."""
+        """Render the buttons of the steps that the caller may carry out, visible once a row is ticked; None if there are none."""
         offered = [step for step in self.steps if request.may(step.scope)]
         if not offered:
             return None
@@ -80,14 +80,15 @@ class Selection:
         return form(request, f"{self.address}/selection", count, buttons, id=_FORM, class_="selection")
 
     def every(self, request: PageRequest) -> Markup | None:
-        """Render the box that selects all rows, for the head of their column; None where ``bar`` is none. By hand, that works without
-        scripts."""
+        """Render the checkbox that selects all rows, for the head of their column; None if ``bar`` returns None. Without scripts it is
+        hidden.
+        """
         if not any(request.may(step.scope) for step in self.steps):
             return None
         return h.input(type="checkbox", data_pick_all=True, form=_FORM, hidden=True, class_="pick", aria_label="Select all on this page")
 
     def taken(self, request: PageRequest) -> Response:
-        """Serve ``POST {address}/selection``: ask once more, or take the step where ``sure`` is sent."""
+        """Serve ``POST {address}/selection``: ask for confirmation, or carry out the step if ``sure`` is sent."""
         step = next((step for step in self.steps if step.key == request.form.get("step")), None)
         if step is None:
             raise Problem(400, "'step' must be one of " + ", ".join(step.key for step in self.steps))
@@ -135,13 +136,13 @@ class Selection:
 
 
 def tick(identifier: str, label: str) -> Markup:
-    """Render the box that selects a row."""
+    """Render the checkbox that selects a row."""
     name = f"{_TICK}{identifier}"
     return h.input(type="checkbox", name=name, id=name, form=_FORM, class_="pick", aria_label=f"Select {label}")
 
 
 NONE = {"none": "Nothing is selected. Tick rows first."}
-"""Meaning of ``?done=none``."""
+"""Messages for ``?done=none``."""
 
 
 def _outcome(step: Step, request: PageRequest, identifier: str, once: str) -> tuple[str, Node]:

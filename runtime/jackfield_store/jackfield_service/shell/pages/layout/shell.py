@@ -51,11 +51,11 @@ _SECTIONS = (
         ),
     ),
 )
-"""Sections by subject: key, which is also the name of its picture in ``icons.svg``, address and title."""
+"""Sections by subject: key, which also names its picture in ``icons.svg``, address and title."""
 _OF_MANAGERS = ("callbacks", "audit")
 """Sections about the whole workspace."""
 _OF_OPERATORS = ("tenants",)
-"""Sections that show all workspaces."""
+"""Sections with data of all workspaces."""
 LOGO = Markup(
     '<svg class="logo" viewBox="0 0 28 28" aria-hidden="true"><rect x="1" y="1" width="26" height="26" rx="6"/>'
     '<circle cx="8.5" cy="9" r="2.6"/><circle cx="19.5" cy="9" r="2.6"/><circle cx="8.5" cy="19" r="2.6"/><circle cx="19.5" cy="19" r="2.6"/>'
@@ -161,12 +161,12 @@ def _links(request: PageRequest, section: str, group: str | None, own: Iterable[
 
 
 def session_of(identity: Identity) -> str:
-    """Return the key of sessions whose forms may be mixed: it differs for another workspace, or another person."""
+    """Return the key of sessions whose forms are interchangeable: it differs by workspace and person."""
     return f"{identity.workspace} {identity.id}"
 
 
 SIGNED_IN = "/login/done"
-"""Last page of a window in which a person signs in again."""
+"""Address of the last page of a window in which a person signs in again."""
 
 
 def _sign_in_again() -> Markup:

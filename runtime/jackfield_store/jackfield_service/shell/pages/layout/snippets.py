@@ -1,4 +1,4 @@
-"""Code snippets of an invocation for curl, Python and the CLI, shown next to the form."""
+"""Code snippets of an invocation for curl, Python and the CLI, next to the form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jackfield.kernel.hidden import visible
 from jackfield_service.shell.pages.layout.components import json_text
 
 _SHORT = 60
-"""Maximum length of a list or an object that a Python snippet writes on one line."""
+"""Maximum length in characters of a list or an object on one line of a Python snippet."""
 _OPTIONS = {
     "idempotencyKey": "--idempotency-key",
     "timeoutSeconds": "--timeout",
@@ -34,7 +34,7 @@ def as_curl(invocation: Mapping[str, Any], origin: str) -> str:
 
 
 def as_python(invocation: Mapping[str, Any]) -> str:
-    """Write a Python program that runs it in-process. Uploaded files become reads of local files with the same name."""
+    """Write a Python program that runs the invocation in-process. Uploaded files become reads of local files with the same name."""
     local, files = _local(invocation)
     text = _literal(local, 0)
     imports = "from jackfield import Jackfield\n"
@@ -47,7 +47,7 @@ def as_python(invocation: Mapping[str, Any]) -> str:
 
 
 def _literal(value: Any, depth: int) -> str:
-    """Format a literal: short ones on one line, others with one item per line."""
+    """Format a literal: short lists and objects on one line, others with one item per line."""
     flat = repr(value)
     if not isinstance(value, dict | list) or not value or (depth and len(flat) <= _SHORT):
         return flat

@@ -1,6 +1,6 @@
-"""Lists that a reader sorts by the heads of their columns, in the order that the API's lists have with ``sort``.
+"""Lists that a reader sorts by the heads of their columns, in the order of the API's ``sort``.
 
-The heads are links, so that they work without scripts and by keyboard; with scripts the list alone is loaded anew.
+The heads are links, which work without scripts and by keyboard; with scripts only the list is reloaded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jackfield_service.shell.requests.row_order import MOST, MOST_PAGES, PAGE, R
 
 Row = TypeVar("Row")
 Pages = Callable[[str | None, int], tuple[Sequence[Row], str | None]]
-"""Function that reads a page of a list: of a cursor and a number of rows, the rows and the cursor of the next page."""
+"""Function that reads a page of a list: it gets a cursor and a number of rows, and returns rows and the cursor of the next page."""
 _WHOLE: Mapping[str, Attribute] = {"hx_target": "#sorted", "hx_select": "#sorted", "hx_swap": "outerMorph"}
 _FOUND: Mapping[str, Attribute] = {"hx_target": "#found", "hx_swap": "innerMorph"}
 _TOO_LONG = (
@@ -29,7 +29,7 @@ _CAPITAL = re.compile("[A-Z]")
 
 
 def member_of(row: Any, member: str) -> Any:
-    """Return a member of a row as the API names it: of an object, the attribute of that name."""
+    """Return a member of a row by its name in the API; of an object, the attribute of the corresponding name."""
     if isinstance(row, Mapping):
         return row.get(member)
     return getattr(row, _CAPITAL.sub(lambda found: f"_{found[0].lower()}", member))
@@ -37,9 +37,9 @@ def member_of(row: Any, member: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Sorts:
-    """Columns of a list by which a reader may sort, with the members of the API's rows that they show.
+    """Columns of a list by which a reader may sort, each with its member of the API's rows.
 
-    ``names`` is the member by which rows differ that are equal in another. ``value`` returns a member of a row.
+    ``names`` is the member that orders rows with equal values. ``value`` returns a member of a row.
     """
 
     columns: Mapping[str, str]
@@ -47,9 +47,9 @@ class Sorts:
     value: Callable[[Any, str], Any] = member_of
 
     def read(self, request: PageRequest, list_: Pages[Row], limit: int) -> SortedList[Row]:
-        """Read a page of the list: in the order that ``?sort=`` asks for, or in its own.
+        """Read a page of the list, in the order of ``?sort=`` or in the list's own.
 
-        A list that is too long to be sorted has its own order, and says so.
+        A list that is too long to be sorted has its own order, and ``is_too_long`` is True.
 
         :raises Problem: 400 if no column has such an order.
         """
@@ -69,7 +69,7 @@ class Sorts:
 
 @dataclass(frozen=True, slots=True)
 class SortedList(Generic[Row]):
-    """A page of a list that its reader sorts, and the place of the next one."""
+    """A page of a list that its reader sorts, and the cursor of the next page."""
 
     sorts: Sorts
     sort: str
@@ -92,9 +92,9 @@ class SortedList(Generic[Row]):
         numbers: Container[str] = (),
         picks: Markup | None = None,
     ) -> Markup:
-        """Render the page, whose further query parameters are ``kept``, and the link to the next one. ``picks`` selects all rows.
+        """Render the page, whose further query parameters are ``kept``, and the link to the next page. ``picks`` selects all rows.
 
-        ``whole``: the address answers scripts with the whole page; else with the content of ``#found``.
+        With ``whole``, the address answers scripts with the whole page; else with the content of ``#found``.
         """
         given = {name: value for name, value in (kept or {}).items() if value is not None}
         partly = _WHOLE if whole else _FOUND
@@ -115,7 +115,7 @@ class SortedList(Generic[Row]):
         )
 
     def _link(self, address: str, title: str, member: str, given: Mapping[str, str], partly: Mapping[str, Attribute]) -> Markup:
-        """Render the link that sorts by a column: upwards, then downwards, then as the list itself is."""
+        """Render the link that sorts by a column: first ascending, then descending, then in the list's own order."""
         following = {member: f"-{member}", f"-{member}": ""}.get(self.sort, member)
         query = urlencode({**given, **({"sort": following} if following else {})})
         href = f"{address}?{query}" if query else address

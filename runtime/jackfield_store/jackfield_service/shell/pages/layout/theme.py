@@ -13,16 +13,18 @@ from jackfield_service.shell.pages.layout.assets import content_of
 Colour = tuple[float, float, float]
 
 ENOUGH = 4.5
-"""Contrast of text to its background."""
+"""Minimum contrast of text to its background."""
 _STEPS = 100
 _ROOT = re.compile(r":root \{(.*?)\}", re.DOTALL)
 _VARIABLE = re.compile(r"(?<![a-z-])(--[a-z-]+): (#[0-9a-f]{6})")
 _BEHIND = ("--ground", "--surface", "--sunken")
-"""Backgrounds on which the colour is text."""
+"""CSS variables of the backgrounds on which the colour is text."""
 
 
 def style_of(colour: str, scheme: str) -> str:
-    """Return the style sheet of a theme. ``colour`` is ``#rrggbb`` or empty, ``scheme`` is light, dark, or empty for the reader's own."""
+    """Return the style sheet of a theme. ``colour`` is ``#rrggbb`` or empty; ``scheme`` is light, dark, or empty for the reader's
+    preference.
+    """
     light, dark = _schemes()
     if scheme:
         chosen = dark if scheme == "dark" else light
@@ -33,12 +35,12 @@ def style_of(colour: str, scheme: str) -> str:
 
 
 def source_of(style: str) -> str:
-    """Return the source expression by which a policy allows this style sheet in a page, and no other (CSP 3, hash-source)."""
+    """Return the source expression that allows only this style sheet in a page's policy (CSP 3, hash-source)."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
 
 
 def accents(colour: str, behind: Mapping[str, str]) -> tuple[str, str]:
-    """Return the colour, darker or lighter until it can be read on all of ``behind``, and the colour of text on it."""
+    """Return the colour, made darker or lighter until it is readable on all of ``behind``, and the colour of text on it."""
     grounds = [_parsed(text) for text in behind.values()]
     end = (0.0, 0.0, 0.0) if _luminance(grounds[0]) > 0.5 else (1.0, 1.0, 1.0)
     given = _parsed(colour)
@@ -70,7 +72,7 @@ def _accents(colour: str, scheme: str) -> str:
 
 @cache
 def _schemes() -> tuple[str, str]:
-    """Return the variables of the light and the dark scheme, as the console's style sheet has them."""
+    """Return the CSS variables of the light and the dark scheme from the console's style sheet."""
     light, dark = _ROOT.findall(content_of("console.css").decode())[:2]
     return " ".join(light.replace("color-scheme: light dark;", "").split()), " ".join(dark.split())
 

@@ -1,8 +1,7 @@
-"""Texts that a person had typed into a form which is shown anew because its state has changed: filled in again, with the current values
-next to them.
+"""Typed values of a form that is shown anew because its state has changed: filled in again, with the current values next to them.
 
 They are put into the current page's HTML, so that no page needs code of its own. A secret is never sent back, and a confirmation
-(``data-asks``) must be given again for the state now shown.
+(``data-asks``) must be given again for the current state.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ Edit = tuple[int, int, str]
 
 @dataclass
 class _Element:
-    """A control, an option, a form, or something around them, with the place of its start tag."""
+    """A control, option, form or enclosing element, with the position of its start tag."""
 
     tag: str
     attributes: dict[str, str | None]
@@ -42,7 +41,7 @@ class _Element:
     """Options of a select; controls of a form."""
 
     def get(self, name: str) -> str:
-        """Return an attribute; an empty text if there is none."""
+        """Return an attribute; an empty string if there is none."""
         return self.attributes.get(name) or ""
 
     def has(self, *names: str) -> bool:
@@ -54,11 +53,11 @@ class _Element:
         return " ".join(one.get(name) for one in self.around).split()
 
     def option(self) -> _Element | None:
-        """Return the option of a select that is chosen."""
+        """Return the selected option of a select; None if there is none."""
         return next((one for one in self.inner if one.has("selected")), self.inner[0] if self.inner else None)
 
     def tagged(self, **changes: str | bool) -> Edit:
-        """Return the element's start tag with other attributes."""
+        """Return the edit that writes the element's start tag with changed attributes."""
         given: dict[str, str | bool | None] = {**self.attributes, **changes}
         written = [
             f'{name}="{escape(str(value))}"' if isinstance(value, str) else name for name, value in given.items() if value is not False
@@ -67,11 +66,11 @@ class _Element:
 
 
 Differing = tuple[_Element, str, str, list[Edit]]
-"""A control whose typed text differs from its current value, with its label, its current value, and the edits that fill the text in."""
+"""A control whose typed value differs from its current one, with its label, its current value, and the edits that fill in the typed one."""
 
 
 class _Page(HTMLParser):
-    """The forms of a page for one address, and the labels of all."""
+    """Parser of a page: the forms for one address, and all labels."""
 
     def __init__(self, text: str, address: str) -> None:
         super().__init__()
@@ -106,14 +105,14 @@ class _Page(HTMLParser):
             self._inner.append(made)
 
     def handle_data(self, data: str) -> None:
-        """Note the words of a label, an option or a field for several lines."""
+        """Note the text of a label, an option or a field for several lines."""
         if self._labelled:
             self.labels[self._labelled] = f"{self.labels.get(self._labelled, '')} {data.strip()}".strip()
         elif self._inner and not self._inner[-1].closed:
             (self._inner[-1].inner or self._inner)[-1].text += data
 
     def handle_endtag(self, tag: str) -> None:
-        """Leave the element that ends."""
+        """Close the current element of this name."""
         if tag in ("details", "div") and self._around:
             self._around.pop()
         elif tag == "label":
@@ -125,7 +124,7 @@ class _Page(HTMLParser):
 
 
 def filled_again(page: str, address: str, typed: Mapping[str, str]) -> str | None:
-    """Return a page with the values ``typed`` into its form for an address, next to the current ones; None if none would be lost."""
+    """Return a page with the values ``typed`` into its form for an address, next to the current ones; None if no value would be lost."""
     read = _Page(page, address)
     edits: dict[int, Edit] = {}
     for form in read.forms:
@@ -180,7 +179,7 @@ def _of_text(one: _Element, label: str, given: str, secrets: Collection[str]) ->
 
 
 def _without_secrets(given: str, now: str, secrets: Collection[str]) -> str | None:
-    """Return a text without the secrets that it has as JSON; None if they cannot be determined."""
+    """Return a value without the secrets in its JSON; None if they cannot be determined."""
     if not secrets or not given.strip():
         return given
     try:
@@ -190,7 +189,7 @@ def _without_secrets(given: str, now: str, secrets: Collection[str]) -> str | No
 
 
 def _emptied(given: Any, now: Any, secrets: Collection[str]) -> Any:
-    """Return a value in which each secret is as it is shown now: masked, or not there."""
+    """Return a value in which each secret is as in ``now``: masked, or missing."""
     known = now if isinstance(now, Mapping) else {}
     if isinstance(given, Mapping):
         kept = {name: _emptied(value, known.get(name), secrets) for name, value in given.items() if name not in secrets}
@@ -201,7 +200,7 @@ def _emptied(given: Any, now: Any, secrets: Collection[str]) -> Any:
 def _of_editor(
     form: _Element, one: _Element, schema: Mapping[str, Any], typed: Mapping[str, str], secrets: Collection[str]
 ) -> Iterator[Differing]:
-    """Yield the fields of a schema, which the page's script draws from one value and collects in a hidden field."""
+    """Yield the differing fields of a schema, which the page's script draws from one value and collects in a hidden field."""
     holder = next((box for box in form.inner if box.get("data-collected") == one.get("data-form") or box.get("id") == "invocation"), None)
     try:
         given = decode(typed.get("" if holder is None else holder.get("name"), ""))
