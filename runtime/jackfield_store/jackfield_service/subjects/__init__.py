@@ -1,4 +1,4 @@
-"""Work of a platform on the stored data, which the store finds by the entry point ``platform``; and the intake of webhooks.
+"""Platform: work on stored data, which the store finds by the entry point ``platform``; and the intake of webhooks.
 
 Schedules and subscriptions follow their connections; events are read by cursor; ``jackfield db`` checks and moves the rows of schedules,
 subscriptions and callbacks. ``Intake`` receives the requests of providers behind a gateway of the platform's own.

@@ -1,4 +1,4 @@
-"""Steps of the platform's errors in the library's words, and the words of its commands."""
+"""Next steps of the platform's errors in the library's words, and the words of its commands."""
 
 from __future__ import annotations
 

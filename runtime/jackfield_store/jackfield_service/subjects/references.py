@@ -22,7 +22,7 @@ _CURES = {
     "unknown_action": "Install a version that has it, or change or remove what refers to it.",
     "unknown_connection": "Add a connection of that name, or change or remove what refers to it.",
 }
-"""Next step, by the code of the fault."""
+"""Next steps by the code of the fault."""
 
 
 class References:
@@ -34,7 +34,7 @@ class References:
         self._found: dict[str, UnknownConnection | None] = {}
 
     def of_call(self, connector: str, action: str, connection: str | None) -> UnknownName | None:
-        """Return why a call can find nothing to run or no connection to run over; None if it can."""
+        """Return the fault of a call whose action or connection is missing; None if both exist."""
 
         def find() -> None:
             manifest = self._catalog.find(connector)
@@ -44,7 +44,7 @@ class References:
         return _fault(find)
 
     def of_trigger(self, connector: str, trigger: str, connection: str | None) -> UnknownName | None:
-        """Return why nothing can be watched; None if it can."""
+        """Return the fault of a missing trigger or connection; None if both exist."""
 
         def find() -> None:
             manifest, found = find_trigger(self._catalog, f"{connector}/{trigger}")
@@ -53,7 +53,9 @@ class References:
         return _fault(find)
 
     def of_then(self, then: Mapping[str, Any] | None) -> UnknownName | None:
-        """Return why the invocation that events start can find nothing to run; None if it can, or events start none."""
+        """Return the fault of a missing action or connection of the invocation that events start; None if both exist, or
+        events start none.
+        """
         return None if then is None else self.of_call(then["connector"], then["action"], then.get("connection"))
 
     def _require(self, manifest: Manifest, connection: str | None, *, needs: bool) -> None:
@@ -93,7 +95,7 @@ def find_trigger(catalog: Catalog, text: str) -> tuple[Manifest, TriggerManifest
 
 
 def require(fault: UnknownName | None) -> None:
-    """Require that nothing is missing.
+    """Require that there is no fault.
 
     :raises UnknownName: the fault, if there is one.
     """
@@ -107,7 +109,7 @@ def said(error: JackfieldError) -> str:
 
 
 def fault_of(fault: UnknownName | None) -> dict[str, Any]:
-    """Return the member of a schedule or subscription that names its missing reference, in a mapping; empty if none is missing."""
+    """Return the member ``fault`` of a schedule or subscription with a missing reference, in a mapping; empty if none is missing."""
     return {} if fault is None else {"fault": {"code": fault.code, "message": fault.message, "hint": fault.hint}}
 
 

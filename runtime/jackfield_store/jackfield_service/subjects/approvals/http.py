@@ -29,7 +29,7 @@ async def _done(_request: Request, server: ServerContext, identity: Identity, st
 
 
 def _answer(value: Any) -> Response:
-    """Answer a person who decides on it: characters that are hidden, or reorder others, are escaped, and decode to the same text."""
+    """Answer a person who decides on a call: characters that are hidden, or reorder others, are escaped, and decode to the same string."""
     return Response(visible_json(dumps(value).decode()), 200, None, "application/json")
 
 

@@ -1,1 +1,1 @@
-"""The audit log, as commands show it."""
+"""The audit log for commands."""

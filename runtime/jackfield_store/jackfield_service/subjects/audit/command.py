@@ -66,7 +66,7 @@ def _verify(arguments: Namespace, output: Output) -> int:
 
 
 def _head_to_compare(given: str | None, workspace: str) -> str | None:
-    """Return the head to compare with: the given one, or the newest one of the workspace in a file."""
+    """Return the head to compare with: the given head, or the workspace's newest head in a file."""
     if given is None or not given.startswith("@"):
         return given
     try:
@@ -106,9 +106,9 @@ def _head(arguments: Namespace, output: Output) -> int:
 
 
 def _takers(storage: Storage, workspace: str) -> int:
-    """Return how many callbacks of a workspace take its head.
+    """Return the number of callbacks of a workspace that receive its head.
 
-    :raises InvalidInvocation: if none does.
+    :raises InvalidInvocation: if there is none.
     """
     callbacks = Callbacks(storage.database, storage.vault, workspace, SystemClock(), actor(), origin="operator")
     found, _ = callbacks.page(limit=MOST)
@@ -120,7 +120,7 @@ def _takers(storage: Storage, workspace: str) -> int:
 
 
 def _append(path: str, about: Mapping[str, Any]) -> None:
-    """Append a line to a file, on the disk."""
+    """Append a line to a file, and sync it to the disk."""
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as file:
             file.write(json.dumps(about) + "\n")
@@ -150,7 +150,7 @@ def _export(arguments: Namespace, output: Output) -> int:
 
 
 def _exported(log: Audit, since: float | None, *, as_ocsf: bool) -> Iterator[Mapping[str, Any]]:
-    """Yield the entries in their form, oldest first. A damaged one, whose time may be unknown, is always among them."""
+    """Yield the entries since a time in the chosen form, oldest first. A damaged entry, whose time may be unknown, is always included."""
     first = "" if since is None else iso(since) or ""
     for entry in log.all():
         shown = entry.to_json()

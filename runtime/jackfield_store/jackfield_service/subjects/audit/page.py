@@ -26,23 +26,23 @@ _FILTERS = (("actor", "Who", "a name, or cli:…"), ("event", "What", "schedule"
 _DAYS = (("from", "From"), ("until", "Until"))
 _PAGE = 50
 _REASON = 4
-"""Place of the column that is shown where an entry has a reason."""
+"""Index of the column that is present if an entry has a reason."""
 _TOKENS = 200
 _SORTS = Sorts(
     {"When": "at", "What": "event", "Target": "object"}, names="sequence",
     value=lambda entry, member: entry.sequence if member == "sequence" else entry.about.get(member),
 )  # fmt: skip
 _PAGES = {"connection": "/connections", "invocation": "/invocations", "oauth-client": "/oauth-clients", "mcp-server": "/mcp-servers"}
-"""Addresses of an entry's object, by kind."""
+"""Addresses of pages of an entry's object, by kind."""
 _REASONS = ("why", "reason")
-"""Details that say why something was done."""
+"""Details with the reason of an event."""
 _NO_RULES: Mapping[str, list[str]] = {"allow": [], "block": []}
 _CELLS = ("sequence", "at", "actor", "name", "event", "object", "details", "damage", "digest")
 """Columns of an export as CSV."""
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /audit``. ``?from=`` and ``?until=`` are days, both included, as in ``?timezone=``, which the page's script fills in."""
+    """Serve ``GET /audit``. ``?from=`` and ``?until=`` are days, both included, in ``?timezone=``, which the page's script fills in."""
     log, given = _log(request), _given(request)
     wanted = _wanted(request, given)
     found = _SORTS.read(request, lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit), _PAGE)
@@ -64,7 +64,7 @@ def listed(request: PageRequest) -> Response:
 
 
 def saved(request: PageRequest) -> Response:
-    """``GET /audit/export``: save the rows that the list's filters match, ``?kind=csv`` or ``jsonl``."""
+    """Serve ``GET /audit/export``: save the rows that the list's filters match, ``?kind=csv`` or ``jsonl``."""
     log, kind = _log(request), export_kind(request)
     wanted = _wanted(request, _given(request))
     text, count, rest = rows_exported(
@@ -86,14 +86,14 @@ def _log(request: PageRequest) -> Audit:
 
 
 def _given(request: PageRequest) -> dict[str, str]:
-    """Return the filters of a query that are not empty."""
+    """Return the non-empty filters of a query."""
     names = (*(name for name, _, _ in _FILTERS), *(name for name, _ in _DAYS), "timezone")
     found = {name: request.query.get(name, "").strip()[:200] for name in names}
     return {name: text for name, text in found.items() if text}
 
 
 def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
-    """Return the filters of the log that a query's filters mean."""
+    """Return the filters of the log for a query's filters."""
     by = zone(given.get("timezone", "UTC"))
     first, last = (given.get(name) for name, _ in _DAYS)
     return {
@@ -106,12 +106,12 @@ def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _anywhere(text: str) -> str:
-    """Return the filter of the log that finds a text anywhere, unless it says itself where."""
+    """Return the filter of the log that matches a string anywhere, unless the string has a pattern of its own."""
     return text if not text or ":" in text or text.endswith("*") else f"*{text}*"
 
 
 def _who(request: PageRequest, text: str) -> str | None:
-    """Return the filter for the actor: the token of that name, if there is one."""
+    """Return the filter for the actor: the only token of that name, else a match anywhere."""
     named = [token.id for token in request.tokens.list(limit=_TOKENS)[0] if text and token.name.casefold() == text.casefold()]
     return f"token:{named[0]}" if len(named) == 1 else _anywhere(text) or None
 
@@ -144,14 +144,14 @@ def _row(request: PageRequest, entry: AuditEntry) -> tuple[Node, ...]:
 
 
 def _changes(before: Any, after: Any) -> Node:
-    """Render the values that a change has changed: one value, or several by name."""
+    """Render the changed values: one value, or several by name."""
     sides = (before, after) if isinstance(before, Mapping) and isinstance(after, Mapping) else ({"": before}, {"": after})
     rows = [(name, *("not set" if side.get(name) is None else h.code(_text(side[name])) for side in sides)) for name in sides[1]]
     return [[h.span(f"{name} ", class_="muted") if name else None, was, " → ", now, h.br()] for name, was, now in rows]
 
 
 def _target(key: str) -> Node:
-    """Render an entry's object, as a link where it has a page."""
+    """Render an entry's object, as a link if it has a page."""
     kind, _, name = key.partition(":")
     shown = h.code(key)
     return h.a(shown, href=f"{_PAGES[kind]}/{quote(name, safe='')}") if kind in _PAGES and name else shown

@@ -24,9 +24,9 @@ from jackfield_service.shell.requests.problem import Problem, of_error
 from jackfield_service.shell.requests.refusals import refused
 
 MOST_LINES = 10_000
-"""Limit of invocations in one batch."""
+"""Maximum number of invocations in one batch."""
 _AT_ONCE, _AT_ONCE_BYTES = 250, 4 * 1024 * 1024
-"""Invocations and bytes per commit: about 10 ms, for which other writes wait."""
+"""Maximum invocations and bytes per commit: about 10 ms, for which other writes wait."""
 _LINES = re.compile(r"application/(x-)?(jsonl|jsonlines|json-lines|ndjson)\s*(;|\Z)", re.IGNORECASE)
 _CONTENT = re.compile(rb"\S")
 _STRIDE = 1024 * 1024
@@ -35,7 +35,7 @@ _JSON = re.compile(r"application/([A-Za-z0-9.-]+\+)?json\s*(;|\Z)", re.IGNORECAS
 
 
 async def batch(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/invocations:batch``: one outcome for each invocation, in order. A refused one does not affect the others."""
+    """Serve ``POST /v1/invocations:batch``: one outcome for each invocation, in order. A refused invocation does not affect the others."""
     kind = _content_type(request)
     if "idempotency-key" in request.headers:
         raise Problem(400, "a batch has no idempotency key: give each invocation its own 'idempotencyKey'")
@@ -62,9 +62,9 @@ async def batch(request: Request, server: ServerContext, identity: Identity) -> 
 
 
 def _content_type(request: Request) -> str | None:
-    """Return ``lines`` or ``array``; None if the request does not say, so that the body's first character decides.
+    """Return ``lines`` or ``array``; None without a content type, so that the body's first character decides.
 
-    :raises Problem: 415 if it is neither.
+    :raises Problem: 415 for any other content type.
     """
     kind = request.headers.get("content-type", "").strip()
     if _LINES.match(kind):
@@ -79,7 +79,7 @@ async def _lines_of(text: bytes, request: Request) -> list[tuple[int, int]]:
 
 
 def _lines(text: bytes) -> list[tuple[int, int]]:
-    """Return begin and end of each line that is not blank, without white space at its begin.
+    """Return start and end of each non-blank line, without leading white space.
 
     :raises Problem: 413 if there are too many, 400 if there is none.
     """
@@ -127,7 +127,7 @@ def _empty() -> Problem:
 
 
 def _parts(text: bytes, items: Sequence[Any]) -> Iterator[list[Any]]:
-    """Divide a batch into the parts of one commit each: items of an array, or lines as bytes."""
+    """Divide a batch into parts of one commit each: items of an array, or lines as bytes."""
     part, size = list[Any](), 0
     for item in items:
         line = text[item[0] : item[1]] if isinstance(item, tuple) else item
@@ -141,7 +141,7 @@ def _parts(text: bytes, items: Sequence[Any]) -> Iterator[list[Any]]:
 
 
 async def _completed(item: Any, request: Request) -> Any:
-    """Return an invocation with the trace of the request, or the Result of its refusal."""
+    """Return an invocation with the request's trace, or the Result of its refusal."""
     body: Any = None
     try:
         body = await decoded_call(item, request) if isinstance(item, bytes) else item
@@ -153,21 +153,22 @@ async def _completed(item: Any, request: Request) -> Any:
 
 
 class _Outage:
-    """Outage of the database, or of the workspace's queue, as the outcomes of a batch show it: total if nothing was queued, may be queued,
-    or was refused for its own sake."""
+    """Outage of the database, or of the workspace's queue, as seen in a batch's outcomes. It is total if no invocation was, or may have
+    been, queued, and none was refused for a fault of its own.
+    """
 
     def __init__(self) -> None:
         self._error: JackfieldError | None = None
         self._is_total = True
 
     def note(self, found: Enqueued | Result) -> None:
-        """Take an outcome into account."""
+        """Note an outcome."""
         error = found.error if isinstance(found, Result) else None
         self._is_total = self._is_total and isinstance(error, Unavailable | LimitReached) and not isinstance(error, CommitUnknown)
         self._error = self._error or error
 
     def refuse(self) -> None:
-        """Answer 503 if nothing was queued because the database is unavailable, 429 if the workspace's queue is full.
+        """Raise 503 if nothing was queued because the database is unavailable, 429 if the workspace's queue is full.
 
         :raises Problem: in that case.
         """
@@ -176,7 +177,7 @@ class _Outage:
 
 
 def _outcome(result: Result, surface: str) -> dict[str, Any]:
-    """Return the line of an invocation that was refused, or that has ended under the same idempotency key before."""
+    """Return the line of an invocation that was refused, or that ended earlier under its idempotency key."""
     if not result.meta.replayed:
         return result.to_json(surface)
     return Enqueued(result.meta.invocation_id, result.status, replayed=True).to_json()

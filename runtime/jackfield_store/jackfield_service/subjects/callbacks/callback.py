@@ -1,4 +1,4 @@
-"""A callback: an address that wants a workspace's events, and which of them."""
+"""A callback: an address, and the events that it receives."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CONTROL = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Choice of the events that a callback gets, and of their form.
+    """Selection of a callback's events, and of their form.
 
     ``types`` are types and patterns; none: all except the audit log's. ``filter`` are members of the data with their required value, or one
     of the allowed values. ``include`` may have ``output``, for the output of an invocation; ``thin`` leaves the data out.
@@ -53,13 +53,13 @@ class Options:
     description: str = ""
 
     def wants(self, event: Event) -> bool:
-        """Return whether the callback gets an event."""
+        """Return whether the options select an event."""
         if not (fits(event.type, self.types) if self.types else not event.type.startswith("audit.")):
             return False
         return all(_matches(event.data.get(name), wanted) for name, wanted in (self.filter or {}).items())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the options as the HTTP API shows them."""
+        """Return the options as a document of the HTTP API."""
         return {
             "types": list(self.types), "filter": dict(self.filter) if self.filter else None, "include": list(self.include),
             "thin": self.thin, "signing": self.signing, "description": self.description,
@@ -67,7 +67,7 @@ class Options:
 
     @classmethod
     def checked(cls, given: Mapping[str, Any], present: Options | None = None, *, stored: bool = False) -> Options:
-        """Read a caller's options, over the present ones. Types of ``stored`` options may come from another version.
+        """Read a caller's options, over the ``present`` options. Types of ``stored`` options may come from another version.
 
         :raises InvalidInvocation: with all faults at once.
         """
@@ -103,7 +103,7 @@ class Callback:
     """Pattern of the workspaces of a platform; None for a callback of one workspace."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the callback as the HTTP API shows it."""
+        """Return the callback as a document of the HTTP API."""
         members = {
             "id": self.id, "workspaces": self.workspaces, "url": self.url, **self.options.to_json(), "status": self.status,
             "reason": self.reason, "failingSince": iso(self.failing_since), "createdAt": iso(self.created_at),
@@ -155,7 +155,7 @@ def invalid(faults: list[Detail]) -> InvalidInvocation:
 
 
 def stored(options: Options) -> str:
-    """Return options as the text that ``read_callback`` reads."""
+    """Return options as the JSON that ``read_callback`` reads."""
     return json.dumps(options.to_json())
 
 

@@ -1,4 +1,4 @@
-"""The callbacks of a workspace or a platform: created, changed, rotated and removed, each with an entry in the audit log; and tried out."""
+"""The callbacks of a workspace or a platform: created, changed, rotated and removed, each with an entry in the audit log; and tested."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ from jackfield_store.database.slices import delete_in_slices, slice_of
 from jackfield_store.keys import Vault
 
 OVERLAP = 24 * 3600.0
-"""Seconds for which the old secret of a rotation signs, too."""
+"""Seconds for which the old secret of a rotation still signs."""
 _LONGEST_OVERLAP = 30 * 24 * 3600.0
 _MOST_SECRETS = 5
-"""Secrets of a callback that sign at the same time."""
+"""Maximum number of a callback's secrets that sign at the same time."""
 _ALL = 1_000_000
 MOST = 100
-"""Callbacks of a workspace."""
+"""Maximum number of callbacks of a workspace."""
 _ONE = f"SELECT {COLUMNS} FROM callbacks WHERE workspace = :workspace AND id = :id"
 _LIST = f"SELECT {COLUMNS} FROM callbacks WHERE workspace = :workspace AND id > :after ORDER BY id LIMIT :limit"
 _COUNT = "SELECT COUNT(*) AS callbacks FROM callbacks WHERE workspace = :workspace"
@@ -76,7 +76,7 @@ class UnknownCallback(InvalidInvocation):
 
 
 class Created(NamedTuple):
-    """A callback with its secret, which is shown once; of an Ed25519 key the public part."""
+    """A callback with its secret, which is displayed once; of an Ed25519 key the public part."""
 
     callback: Callback
     secret: str
@@ -91,7 +91,7 @@ class Created(NamedTuple):
 
 
 def opened_secrets(vault: Vault, workspace: str, row: Row, now: float) -> list[dict[str, Any]]:
-    """Return the secrets of a callback's row that are valid now, each with the time ``until`` which it is, the newest first.
+    """Return the currently valid secrets of a callback's row, each with the end ``until`` of its validity, newest first.
 
     :raises InvalidInvocation: if its id, URL or origin was changed in the database.
     """
@@ -105,8 +105,8 @@ def opened_secrets(vault: Vault, workspace: str, row: Row, now: float) -> list[d
 class Callbacks:
     """Callbacks of one workspace, or of the platform whose ``home_of`` is given, changed in the name of one actor.
 
-    Changes of a platform's callbacks are in the audit log of the operator's workspace. ``guard`` decides which hosts callbacks may reach
-    that were not created by the operator.
+    Changes of a platform's callbacks are in the audit log of the operator's workspace. ``guard`` decides which hosts the callbacks of
+    others than the operator may reach.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Callbacks:
             return read_callback(self._row(transaction, identifier))
 
     def change(self, identifier: str, given: Mapping[str, Any]) -> Callback:
-        """Change the members given. ``status`` is ``active`` or ``paused``; waiting deliveries are sent at once when it is active again.
+        """Change the given members. ``status`` is ``active`` or ``paused``; waiting deliveries are sent at once when it is active again.
 
         :raises InvalidInvocation: if there is no such callback, or a member is not valid.
         """
@@ -196,7 +196,7 @@ class Callbacks:
         return self.find(identifier)
 
     def rotate(self, identifier: str, overlap: float = OVERLAP) -> tuple[Created, str | None]:
-        """Make a new secret. The present secret also signs for ``overlap`` seconds; return the end of that time, too.
+        """Make a new secret. The present secret also signs for ``overlap`` seconds; return the new secret, and the end of that time.
 
         :raises InvalidInvocation: if there is no such callback, or the overlap is longer than 30 days.
         """
@@ -217,7 +217,7 @@ class Callbacks:
         return Created(self.find(identifier), secret), iso(until)
 
     def remove(self, identifier: str) -> None:
-        """Delete a callback and its deliveries, in short commits. It is paused before the first one.
+        """Delete a callback and its deliveries, in short commits. The callback is paused first.
 
         :raises InvalidInvocation: if there is none with this ID.
         """
@@ -247,7 +247,7 @@ class Callbacks:
         return (sender or Sender(self._guard, os.environ)).send(row.url, row.origin, fields, body, now)
 
     def _number_all(self) -> None:
-        """Number the new events: many wait where no server or worker runs."""
+        """Number the new events: many are unnumbered if no server or worker runs."""
         numbering, pattern = Numbering(self._database, self._vault), self._pattern
         waiting = [self._workspace] if pattern is None else [name for name in numbering.waiting() if manages(pattern, name)]
         for workspace in waiting:
@@ -269,7 +269,7 @@ class Callbacks:
 
 
 def failing_callbacks(database: Database, now: float) -> int:
-    """Count the callbacks of all workspaces to which no delivery has succeeded for an hour or longer, though some were attempted."""
+    """Count the callbacks of all workspaces whose delivery attempts have all failed for an hour or longer."""
     found = database.look_up(_FAILING, {"before": now - _LONG})
     return 0 if found is None else int(found.failing)
 
@@ -286,5 +286,5 @@ def damaged_callback(identifier: str) -> InvalidInvocation:
 
 
 def secrets_place(identifier: str, url: str, origin: str) -> tuple[str, ...]:
-    """Return the place that the secrets of a callback are sealed for."""
+    """Return the context to which a callback's secrets are sealed."""
     return ("callback", identifier, url, origin)

@@ -16,7 +16,7 @@ from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 
 HOLD = 60.0
-"""Seconds for which a process holds its claims: longer than a batch may take. After that another process sends them."""
+"""Seconds for which a process holds its claims: longer than a batch may take. After that, another process may send the deliveries."""
 CALLBACKS = f"SELECT {COLUMNS} FROM callbacks"
 HEADS = "SELECT workspace, last FROM event_heads"
 EVENT = f"SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND sequence = :sequence"
@@ -37,10 +37,11 @@ SELECT workspace, id, (
     ORDER BY next_at, sequence LIMIT 1
 ) AS next_at FROM callbacks
 """
-"""Time at which the next unclaimed delivery to each callback is due, by one index look-up each."""
+"""SQL query for the due time of each callback's next unclaimed delivery, by one index look-up each."""
 ONE = "workspace = :workspace AND callback = :callback AND sequence = :sequence AND state || '' = 'pending'"
-"""A pending delivery by its key. The expression hides its state from PostgreSQL's planner. In a table that has just grown, and has no
-statistics yet, the planner rates the indexes by state as high as the key. It then reads all pending deliveries for each one."""
+"""SQL condition for a pending delivery by its key. It hides the state from PostgreSQL's planner. For a new, grown table without statistics,
+the planner would prefer the index by state to the key, and read all pending deliveries for each one.
+"""
 _HELD = f"UPDATE deliveries SET held_until = :held_until, attempts = attempts + 1 WHERE {ONE} AND held_until <= :free"
 _RELEASE = f"""
 UPDATE deliveries SET held_until = 0, attempts = attempts - 1, next_at = CASE WHEN next_at < :later THEN :later ELSE next_at END
@@ -57,7 +58,9 @@ _NEVER = 1e18
 
 
 class ClaimRequest(NamedTuple):
-    """A callback for which deliveries are claimed: in up to ``room`` batches, of a kind of which only so many are free."""
+    """Request to claim deliveries to a callback: at most ``room`` batches of ``batch`` deliveries, of a kind whose number of free batches
+    is limited.
+    """
 
     workspace: str
     callback: Callback
@@ -69,11 +72,9 @@ class ClaimRequest(NamedTuple):
 def claim(
     database: Database, blocked: BlockedWorkspaces, asked: Sequence[ClaimRequest], free: Mapping[str, int], now: float, held: float
 ) -> list[list[Row] | None]:
-    """Claim due deliveries, the longest overdue first, until no batch is free; in one commit. Return None for requests that were not
-    answered.
+    """Claim due deliveries, the longest overdue first, until no batch is free; in one commit. Return None for requests without an answer.
 
-    Claims that end at ``held`` or before have expired. Rows are locked when they are selected, so that all of them can be changed in one
-    go.
+    Claims that end at ``held`` or before have expired. Rows are locked when they are selected, so that one statement can change them all.
     """
     due, left = _DUE + database.dialect.skips_locked, Counter(free)
 
@@ -97,8 +98,9 @@ def claim(
 
 
 def _claimed(transaction: Transaction, due: str, callback: Callback, workspace: str, limit: int, now: float, free: float) -> list[Row]:
-    """Claim deliveries to a callback. A callback paused for its failures is tried with its oldest delivery from time to time; any other
-    paused callback, never."""
+    """Claim deliveries to a callback. A callback paused for its failures is tried from time to time, with its oldest delivery; any other
+    paused callback, never.
+    """
     place = {"workspace": workspace, "callback": callback.id, "free": free}
     until = now if callback.status != "paused" else _NEVER if opens_at(callback) <= now else -1.0
     rows = transaction.execute(due, {**place, "until": until, "limit": limit})
@@ -108,14 +110,14 @@ def _claimed(transaction: Transaction, due: str, callback: Callback, workspace: 
 
 
 def opens_at(callback: Callback) -> float:
-    """Return the time before which nothing is sent to a callback, whatever is due."""
+    """Return the time before which nothing is sent to a callback."""
     if callback.status != "paused":
         return 0.0
     return _NEVER if callback.probe_at is None else callback.probe_at
 
 
 def make_due(database: Database, workspace: str, callback: str, now: float) -> None:
-    """Make the deliveries to a callback due that wait for a later attempt, in short commits: others write, and claim these, meanwhile."""
+    """Make postponed deliveries to a callback due, in short commits, since other processes write and claim rows meanwhile."""
     place = {"workspace": workspace, "callback": callback, "now": now, "after": now, "sequence": _LAST, "limit": _SLICE}
 
     def unit(transaction: Transaction) -> Row | None:
@@ -129,7 +131,7 @@ def make_due(database: Database, workspace: str, callback: str, now: float) -> N
 
 
 def release(database: Database, workspace: str, rows: Sequence[Row], later: float = 0.0) -> None:
-    """Give claimed deliveries back that were not attempted; another process may send them at once, or at ``later``."""
+    """Release claimed deliveries without an attempt; another process may send them at once, or at ``later``."""
     values = [{"workspace": workspace, "callback": row.callback, "sequence": row.sequence, "later": later} for row in rows]
     with suppress(JackfieldError):  # else they are due when the claim has ended
         database.record(lambda transaction: transaction.change_many(_RELEASE, values))

@@ -1,4 +1,4 @@
-"""Deliveries: one row for each event's way to one callback; listed, sent again, and made anew since a time."""
+"""Deliveries: one row for each event and each of its callbacks; listed, sent again, and recreated since a time."""
 
 from __future__ import annotations
 
@@ -67,8 +67,9 @@ _SLICE = 500
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Delivery of one event to one callback; ``log`` has its last attempts, the newest last. Times are seconds since 1970. ``workspace`` is
-    the event's, for a platform's callback."""
+    """Delivery of one event to one callback; ``log`` has its last attempts, the newest last. Times are seconds since 1970. For a platform's
+    callback, ``workspace`` is the event's.
+    """
 
     id: str
     callback: str
@@ -84,10 +85,10 @@ class Delivery:
     log: tuple[Mapping[str, Any], ...]
     workspace: str | None = None
     request: Mapping[str, Any] | None = None
-    """The request of its last attempt, made again without its signature; only of a delivery that was looked up."""
+    """Request of the last attempt, reconstructed without its signature; only for a delivery found by its ID."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the delivery as the HTTP API shows it."""
+        """Return the delivery as a document of the HTTP API."""
         last = self.log[-1] if self.log else {}
         members = {
             "id": self.id, "callback": self.callback, "url": self.url, "workspace": self.workspace, "eventId": self.event,
@@ -139,7 +140,7 @@ class Deliveries:
         return replace(found, request=self._request(found))
 
     def resend(self, identifier: str) -> Delivery:
-        """Send a delivery again, with a fresh count of attempts, whatever became of it.
+        """Send a delivery again, whatever its outcome, with its count of attempts reset.
 
         :raises InvalidInvocation: if there is none with this ID.
         """
@@ -149,13 +150,13 @@ class Deliveries:
         return self.find(identifier)
 
     def count_dead(self, callback: str | None = None) -> int:
-        """Return how many deliveries are dead, all or those to a callback."""
+        """Return the number of dead deliveries, of all callbacks or of one."""
         more = "" if callback is None else " AND d.callback = :callback"
         row = self._database.look_up(_DEAD.format(more=more), {"workspace": self._workspace, "callback": callback})
         return 0 if row is None else int(row.number)
 
     def resend_dead(self, callback: str | None = None) -> list[str]:
-        """Send all dead deliveries again, or those to a callback, with a fresh count of attempts; return their IDs."""
+        """Send all dead deliveries again, or only a callback's, with their count of attempts reset; return their IDs."""
         sent, cursor, now = list[str](), None, self._time.now()
         while True:
             page, cursor = self.page(cursor, _SLICE, callback=callback, status="dead")
@@ -167,8 +168,8 @@ class Deliveries:
                 return sent
 
     def recover(self, callback: str, since: float) -> int:
-        """Send all undelivered events since a time that a callback selects; return how many. An old event without a stored delivery was
-        delivered: successful deliveries are kept for a shorter time than dead ones.
+        """Send all undelivered events since a time that a callback selects; return their number. An old event without a stored delivery was
+        delivered: successful deliveries are stored for a shorter time than dead ones.
 
         :raises InvalidInvocation: if there is no such callback.
         """
@@ -213,7 +214,7 @@ class Deliveries:
         return insert(transaction, self._workspace, callback.id, lost, now, again=True, source=workspace, numbers=own)
 
     def _request(self, delivery: Delivery) -> dict[str, Any] | None:
-        """Return the request of the last attempt, as event and callback make it now; None if one of them is gone."""
+        """Return the request of the last attempt, reconstructed from the current event and callback; None if either is gone."""
         source = delivery.workspace or self._workspace
         with self._database.read() as transaction:
             callback = transaction.find(_CALLBACK, {"workspace": self._workspace, "callback": delivery.callback})
@@ -239,7 +240,7 @@ def _renew_dead(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> 
 
 
 def wants(callback: Callback, event: Event) -> bool:
-    """Return whether a callback gets an event; never one about itself, which would come again with each failure to deliver it."""
+    """Return whether a callback gets an event. It never gets an event about itself, which would recur with each failed delivery."""
     return event.subject not in (callback.id, f"callback:{callback.id}") and callback.options.wants(event)
 
 
@@ -247,7 +248,7 @@ def make(
     transaction: Transaction, database: Database, home: str, callback: Callback, workspace: str, moved: tuple[int, int],
     events: Sequence[Event], now: float,
 ) -> bool:  # fmt: skip
-    """Move the position of a callback in a workspace, and insert the deliveries of its events that the callback wants. Return False if
+    """Move the position of a callback in a workspace, and insert the deliveries of its events that the callback selects. Return False if
     another process has moved the position.
 
     :param home: the workspace of the callback, or ``home_of`` its platform.
@@ -271,9 +272,9 @@ def insert(
     transaction: Transaction, workspace: str, callback: str, events: Sequence[Event], now: float, *, again: bool = False,
     source: str | None = None, numbers: Sequence[int] = (),
 ) -> int:  # fmt: skip
-    """Insert the deliveries of events to a callback; return how many are new, or, with ``again``, how many are to be sent.
+    """Insert the deliveries of events to a callback; return the number of new ones, or, with ``again``, of those to be sent.
 
-    To a platform's callback they are events of the workspace ``source``, and have the ``numbers`` of the callback.
+    For a platform's callback, the events are of the workspace ``source``, and have the ``numbers`` of the callback.
     """
     rows = [
         {

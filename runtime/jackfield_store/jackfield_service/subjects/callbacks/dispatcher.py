@@ -1,8 +1,8 @@
-"""Dispatcher that makes the deliveries of new events, and sends due ones. One process of a database does it, with a lease.
+"""Dispatcher that makes the deliveries of new events, and sends due deliveries. One process per database dispatches, by a lease.
 
 Each callback has at most four requests in flight, one if its last attempt failed or was slow; all slow callbacks together have at most half
-of the threads. A dead receiver never keeps the others waiting. Callbacks of nearby receivers share few threads. More of them would wait for
-the processor after sending, with unrecorded outcomes: each such request is sent again if the process dies.
+of the threads. A dead receiver never delays the others. Callbacks of nearby receivers share few threads. More threads would wait for the
+processor after sending, with unrecorded outcomes: each such request is sent again if the process dies.
 """
 
 from __future__ import annotations
@@ -47,50 +47,53 @@ from jackfield_store.resources.storage import Storage
 
 _LOG = logging.getLogger("jackfield.events")
 IN_FLIGHT = 4
-"""Requests to one callback at once."""
+"""Maximum number of requests to one callback at once."""
 _THREADS = 96
 _MOST = {"near": 8, "distant": _THREADS, "suspect": _THREADS // 2}
-"""Batches in flight by kind of callback (``_Lane.kind``)."""
+"""Maximum number of batches in flight by kind of callback (``_Lane.kind``)."""
 _NEAR, _STUCK = 0.01, 0.1
-"""Best time in seconds up to which a receiver counts as near, and waiting time from which it no longer occupies one of the near threads."""
+"""Best time in seconds up to which a receiver counts as near, and waiting time after which it no longer occupies a near thread."""
 _DRIFT = (1.1, 0.0005)
-"""Factor and seconds by which each attempt raises the best time, so that the best time follows a receiver that has become slower."""
+"""Factor and seconds by which each attempt raises the best time, which so follows a receiver that has become slower."""
 _PAUSE, _IDLE = 0.2, 1.0
-"""Seconds between two rounds; without callbacks."""
+"""Seconds between two rounds, with and without callbacks."""
 _RELOAD = 1.0
-"""Seconds between two checks of the callbacks, and of their due deliveries: another process may have changed either."""
+"""Seconds between two checks of the callbacks, and of their due deliveries, which another process may have changed."""
 _BATCH = 32
 _BATCH_SECONDS = 15.0
 _SLOW = 2.0
-"""Seconds of an attempt from which on a callback is slow."""
+"""Duration of an attempt, in seconds, above which a callback is slow."""
 _REST, _LONGEST_REST = 0.05, 2.0
-"""Seconds, doubled by each failure, for which nothing is sent to a failing callback: a refused connection fails so fast that attempts would
-take all of the processor."""
+"""First and longest rest of a failing callback, in seconds; each failure doubles the rest. A refused connection fails so fast that attempts
+would use up the processor.
+"""
 _FAN_OUT = 500
-"""Deliveries that one commit makes at most."""
+"""Maximum number of deliveries that one commit makes."""
 _FAN_OUT_WITHIN = 0.1
-"""Seconds after which a round begins no more such commits."""
+"""Seconds after which a round starts no more commits that make deliveries."""
 _CACHED, _SMALL = 512, 8192
-"""Events that are cached between two looks at the callbacks, and until the one after; bytes of one at most."""
+"""Maximum number of cached events, for one to two reloads of the callbacks, and maximum size of a cached event in bytes."""
 _LOG_EVERY = 60.0
 _MOMENT = 0.001
 _PUT_OFF = 60.0
-"""Seconds for which a delivery waits whose event cannot be read, since the key service of its workspace refuses or gives no answer."""
+"""Seconds by which a delivery is postponed if its event cannot be read, since the key service of its workspace refuses or does
+not answer.
+"""
 _TIDY, _TIDY_WITHIN = 60.0, 0.2
-"""Seconds between two checks for expired rows, and seconds that one may take."""
+"""Seconds between two checks for expired rows, and maximum seconds of one check."""
 _STOP_WITHIN = 5.0
 _NUMBERING = "the numbering of events"
 
 
 @dataclass(slots=True)
 class _Lane:
-    """State of a callback in a dispatcher: its row, requests in flight, and when something is due (``time.monotonic``)."""
+    """State of a callback in a dispatcher: its row, requests in flight, and due times (``time.monotonic``)."""
 
     workspace: str
     row: Row
     callback: Callback
     positions: Positions | None = None
-    """Positions by workspace of a platform's callback, which receives the events of many; None for other callbacks."""
+    """Positions by workspace of a platform's callback; None for other callbacks."""
     in_flight: int = 0
     due_at: float = 0.0
     loaded_at: float = 0.0
@@ -100,13 +103,13 @@ class _Lane:
     """Time of the last recorded failure, ``math.inf`` while one is being recorded."""
     suspect: bool = False
     best: float = 0.0
-    """Best recent time of an attempt, in seconds: the time of the receiver and the network, without waits in this process."""
+    """Best recent duration of an attempt, in seconds: the time of the receiver and the network, without waits in this process."""
     failures: int = 0
     rests_until: float = 0.0
     """Time until which nothing is sent, since the last attempts have failed."""
 
     def note(self, attempt: Attempt, moment: float) -> None:
-        """Judge the callback by an attempt that ended at ``moment``: a failing one pauses, for longer with each failure."""
+        """Update the callback's state by an attempt that ended at ``moment``: a failing callback rests, for longer with each failure."""
         self.suspect = not attempt.succeeded or attempt.seconds > _SLOW
         self.best = min(attempt.seconds, self.best * _DRIFT[0] + _DRIFT[1])
         self.failures = 0 if attempt.succeeded else self.failures + 1
@@ -121,17 +124,17 @@ class _Lane:
         return (1 if self.kind == "suspect" else IN_FLIGHT) - self.in_flight
 
     def behind(self, heads: Mapping[str, int]) -> list[tuple[float, str]]:
-        """Return the workspaces of which new events are known, and when deliveries of theirs were made last."""
+        """Return the workspaces with known new events for the callback, each with the time of its last made deliveries."""
         if self.positions is not None:
             return self.positions.behind()
         return [(self.moved_at, self.workspace)] if self.callback.position < heads.get(self.workspace, 0) else []
 
     def position(self, workspace: str) -> int:
-        """Return the number of the event of a workspace up to which deliveries were made."""
+        """Return the number of the last event of a workspace whose deliveries were made."""
         return self.callback.position if self.positions is None else self.positions.of(workspace)
 
     def moved(self, workspace: str, position: int) -> None:
-        """Note that deliveries were made up to a number."""
+        """Note that deliveries were made up to an event's number."""
         self.moved_at = monotonic()
         if self.positions is None:
             self.callback = replace(self.callback, position=position)
@@ -140,13 +143,13 @@ class _Lane:
 
     @property
     def is_healthy(self) -> bool:
-        """True if no attempt has failed since a success, by the stored state, and no failure was recorded since that was read."""
+        """True if the stored state has no failure since a success, and no failure was recorded since it was loaded."""
         return self.callback.failing_since is None and self.callback.status == "active" and self.failed_at < self.loaded_at
 
 
 @dataclass(slots=True)
 class _Batch:
-    """Deliveries that one thread sends, one after the other; the present one began at ``begun`` (``time.monotonic``)."""
+    """Deliveries that one thread sends in turn; the current one started at ``begun`` (``time.monotonic``)."""
 
     lane: _Lane
     kind: str
@@ -179,12 +182,12 @@ class Dispatcher:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to dispatch, in a thread."""
+        """Start to dispatch, in a thread."""
         self._thread = threading.Thread(target=self._run, name="jackfield-events", daemon=True)
         self._thread.start()
 
     def stop(self, seconds: float = _STOP_WITHIN) -> None:
-        """Begin nothing new, wait for requests in flight, and give the lease up."""
+        """Start nothing new, wait for requests in flight, and release the lease."""
         self._stopped.set()
         self._woken.set()
         until = monotonic() + seconds
@@ -211,7 +214,7 @@ class Dispatcher:
                 pause = _IDLE
 
     def turn(self) -> float:
-        """Do the due work. Return the seconds until the next look."""
+        """Do the due work. Return the seconds until the next turn."""
         self._prepare()
         moment = monotonic()
         if moment >= self._reload_at:
@@ -235,7 +238,7 @@ class Dispatcher:
         return _PAUSE
 
     def _tidy(self, moment: float) -> bool:
-        """Number events that no callback waits for, and delete expired rows; return whether there is more to do."""
+        """Number events without a callback, and delete expired rows; return whether more are left."""
         for workspace in self._blocked.served(self._waiting(watched=False)):
             self._blocked.apart_in_turn(workspace, _NUMBERING, partial(self._numbering.run, workspace))
         now = self._now() if self._given_now is not None else SharedClock.of(self._database, self._clock).sure()
@@ -284,7 +287,7 @@ class Dispatcher:
         return lane
 
     def _leads(self) -> bool:
-        """Return whether this process dispatches; its lease is renewed three times as often as it needs to be."""
+        """Return whether this process dispatches; renew its lease three times as often as necessary."""
         moment = monotonic()
         if not self._led or moment - self._led_at > LEAD / 3:
             led = self._leadership.take()
@@ -296,19 +299,22 @@ class Dispatcher:
         return self._led
 
     def _free(self, now: float) -> float:
-        """Return the time until which held claims count as free: a process that made them before this one led no longer leads."""
+        """Return the time until which held claims count as free: a process that made claims before this one led no longer leads."""
         return max(now, self._term + claims.HOLD - _MOMENT) if self._led else now
 
     def _waiting(self, *, watched: bool) -> list[str]:
-        """Return the workspaces with unnumbered events, either those that callbacks watch, or the others."""
+        """Return the workspaces with unnumbered events that callbacks watch; with ``watched`` False, the other workspaces with unnumbered
+        events.
+        """
         own = {lane.workspace for lane in self._lanes.values()}
         patterns = {lane.positions.pattern for lane in self._lanes.values() if lane.positions is not None}
         waiting = self._numbering.waiting()
         return [name for name in waiting if (name in own or any(manages(pattern, name) for pattern in patterns)) is watched]
 
     def _fresh(self) -> list[tuple[str, _Lane]]:
-        """Number committed events, if this process leads; return the workspaces with new events, and the callbacks that get them.
-        Workspaces whose last deliveries were made the longest ago come first."""
+        """Number committed events while this process leads; return the workspaces with new events, with the callbacks that get them.
+        Workspaces with the oldest last deliveries come first.
+        """
         for workspace in self._blocked.served(self._waiting(watched=True)):
             if not self._leads():
                 break
@@ -325,8 +331,9 @@ class Dispatcher:
         return [(workspace, lane) for _, workspace, lane in sorted(behind, key=lambda one: one[0]) if workspace in served]
 
     def _fan_out(self, fresh: Sequence[tuple[str, _Lane]]) -> None:
-        """Make the deliveries of the next events to the callbacks of a workspace that are furthest behind, up to where others are: soon all
-        of them have one position. More is left to the next rounds, so that deliveries are sent meanwhile."""
+        """Make the deliveries of the next events to the callbacks of a workspace that are furthest behind, up to the position of the next
+        ones. Soon they all share one position. Leave the rest to later rounds, so that deliveries are sent meanwhile.
+        """
         until = monotonic() + _FAN_OUT_WITHIN
         workspaces: dict[str, list[_Lane]] = {}
         for workspace, lane in fresh:
@@ -381,7 +388,7 @@ class Dispatcher:
                 self._submit(lane, rows[begin : begin + item.batch])
 
     def _free_threads(self) -> Counter[str]:
-        """Return how many more batches may be sent now, by kind of callback."""
+        """Return the number of further batches that may be sent now, by kind of callback."""
         with self._lock:
             batches, moment = list(self._batches), monotonic()
         busy = Counter(batch.kind for batch in batches if batch.kind != "near" or moment - batch.begun < _STUCK)
@@ -425,7 +432,7 @@ class Dispatcher:
             self._woken.set()
 
     def _goes_on(self, batch: _Batch) -> bool:
-        """Return whether the rest of a batch is sent: its callback was neither removed nor paused meanwhile, and fares as before."""
+        """Return whether the rest of a batch is sent: its callback was not removed or paused meanwhile, and its kind is unchanged."""
         lane = batch.lane
         return self._lanes.get((lane.workspace, lane.callback.id)) is lane and lane.kind == batch.kind
 
@@ -455,7 +462,9 @@ class Dispatcher:
         return self._sender.send(lane.row.url, lane.row.origin, fields, body, now)
 
     def _event(self, row: Row) -> Event | None:
-        """Return the event of a delivery. Small ones are cached for a moment: most are sent once they are known, and to many callbacks."""
+        """Return the event of a delivery; None if it is gone. Small events are cached briefly: most are sent soon after they are known, and
+        to many callbacks.
+        """
         key = row.source, row.event_sequence, row.event
         if (event := self._cached.get(key) or self._older.get(key)) is not None:
             return event
@@ -463,7 +472,7 @@ class Dispatcher:
         return None if found is None else self._readable(row.source, found)
 
     def _readable(self, workspace: str, row: Row) -> Event | None:
-        """Return an event; None if its row was changed in the database, which keeps no other event waiting."""
+        """Return an event; None if its row was changed in the database, so that no other event waits for it."""
         try:
             return self._event_from(workspace, row)
         except SealBroken as error:
@@ -477,7 +486,7 @@ class Dispatcher:
         return event
 
     def _log_fault(self, error: BaseException, whose: str = "") -> None:
-        """Log why nothing can be dispatched, or nothing of a workspace, once a minute."""
+        """Log, once a minute, why dispatching fails, for all or for one workspace."""
         moment = monotonic()
         if moment >= self._log_at:
             self._log_at = moment + _LOG_EVERY
@@ -485,7 +494,9 @@ class Dispatcher:
 
 
 def dispatching(storage: Storage, clock: Clock, guard: Guard, environment: Mapping[str, str]) -> Dispatcher | None:
-    """Start to deliver events to callbacks, in a thread; None without a database. ``guard`` is for callbacks made over HTTP."""
+    """Start to deliver events to callbacks, in a thread, and return the dispatcher; None without a database. ``guard`` is for callbacks
+    made over HTTP.
+    """
     if not storage.enabled:
         return None
     found = Dispatcher(lambda: storage.database, lambda: storage.vault, clock, Sender(guard, environment))

@@ -1,5 +1,4 @@
-"""``/v1/callbacks`` and ``/v1/deliveries``, of a workspace and, below ``/v1/platform``, of a platform: where events are sent, and each
-event's way there."""
+"""Operations ``/v1/callbacks`` and ``/v1/deliveries``, of a workspace and, below ``/v1/platform``, of a platform."""
 
 from __future__ import annotations
 

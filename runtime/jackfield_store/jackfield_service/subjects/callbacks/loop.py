@@ -9,19 +9,19 @@ from jackfield_service.subjects.callbacks.dispatcher import Dispatcher, dispatch
 
 
 class DispatcherLoop:
-    """Dispatcher of a process, which has none without a database."""
+    """Dispatcher of a process; it does nothing without a database."""
 
     def __init__(self, process: Process) -> None:
         self._runtimes = process.runtimes
         self._dispatcher: Dispatcher | None = None
 
     def start(self) -> None:
-        """Begin to deliver."""
+        """Start to deliver."""
         runtimes = self._runtimes
         self._dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.outgoing, runtimes.environment)
 
     async def stop(self) -> None:
-        """End the thread, in a thread."""
+        """Stop the dispatcher's thread without blocking the event loop."""
         if self._dispatcher is not None:
             await asyncio.to_thread(self._dispatcher.stop)
 

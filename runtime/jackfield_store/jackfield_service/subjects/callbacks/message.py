@@ -41,7 +41,7 @@ def request_of(
 ) -> tuple[Fields, bytes]:
     """Return the header fields and the body of a delivery that is attempted ``now``.
 
-    ``webhook-id`` is the event's, so it is the same for all attempts; ``more`` are added to the payload. A thin one has no payload: its
+    ``webhook-id`` is the event's, hence equal for all attempts; ``more`` is added to the payload. With ``thin`` there is no payload: the
     receiver looks the event up by its ID. ``workspace`` is the event's, which a platform's receiver needs.
     """
     data: dict[str, Any] = {} if workspace is None else {"workspace": workspace}

@@ -1,4 +1,6 @@
-"""The output of an invocation, for callbacks that ask for it: read from the journal when it is sent, and stored nowhere else."""
+"""The output of an invocation, for callbacks with ``include``: ``output``. It is read from the journal for each attempt, and stored nowhere
+else.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,13 @@ SELECT id, result, connector, action, connection, caller, idempotency_key, finge
 WHERE workspace = :workspace AND id = :id
 """
 LARGEST = 256 * 1024
-"""Bytes of an output that is sent."""
+"""Maximum size of a sent output, in bytes."""
 
 
 def output_of(database: Database, vault: Vault, workspace: str, event: Event) -> dict[str, Any] | None:
-    """Return the output of an event's invocation, as a member of the event's payload.
+    """Return the output of an event's invocation, as a member of the event's payload; None if the entry is gone or has changed since.
 
-    There is none if the entry is gone or has changed since. A large output is left out: its receiver reads it from the journal.
+    A large output is left out: its receiver reads it from the journal.
     """
     row = database.look_up(_RESULT, {"workspace": workspace, "id": event.subject})
     if row is None or row.result is None:

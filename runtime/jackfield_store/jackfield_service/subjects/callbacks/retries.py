@@ -20,16 +20,16 @@ PAUSES = (5.0, 5 * _MINUTE, 30 * _MINUTE, 2 * _HOUR, 5 * _HOUR, 10 * _HOUR, 14 *
 """Seconds between two attempts, as Standard Webhooks advise: ten attempts in about three days."""
 _JITTER = 0.2
 WARN_AFTER, PAUSE_AFTER = 4 * _DAY, 5 * _DAY
-"""Seconds of nothing but failures after which a callback is announced to be paused, and paused."""
+"""Seconds of uninterrupted failures after which the pause of a callback is announced, and after which it is paused."""
 _PROBE_EVERY = _HOUR
 """Seconds between two attempts to a callback that was paused for its failures."""
 _GONE = 410
 _EXHAUSTED_EVERY = _HOUR
 _LONG = 60.0
-"""Seconds of failures after which a success makes all that waits due."""
+"""Seconds of failures after which a success makes all waiting deliveries due."""
 
 _SENT = f"{ONE} AND event = :event"
-"""The delivery of an attempt: after a restored database, another event's delivery may have its number."""
+"""SQL condition for the delivery of an attempt: after a restore of the database, another event's delivery may have its number."""
 _DELIVERED = f"""
 UPDATE deliveries SET state = 'delivered', ended_at = :now, held_until = 0, last_status = :status, log = :log WHERE {_SENT}
 """
@@ -57,7 +57,7 @@ _EXHAUSTED = "UPDATE callbacks SET exhausted_at = :now WHERE workspace = :worksp
 
 
 class Outcome(NamedTuple):
-    """An attempt and its delivery: the current row, with its log, sealed."""
+    """An attempt and its delivery: the current row, and its sealed log."""
 
     workspace: str
     row: Row
@@ -74,7 +74,7 @@ def pause_before(attempts: int, wait: float | None, chance: float | None = None)
 
 
 def delivered(outcome: Outcome, now: float) -> RowUnit:
-    """Return the unit that records a successful attempt to a callback that is healthy: one statement, shared by all in the same commit."""
+    """Return the unit that records a successful attempt to a healthy callback: one statement, shared by all such attempts in a commit."""
     values = {
         **_place(outcome),
         "event": outcome.row.event,
@@ -87,8 +87,9 @@ def delivered(outcome: Outcome, now: float) -> RowUnit:
 
 
 def note_delivered(transaction: Transaction, outcome: Outcome, now: float) -> bool:
-    """Record a successful attempt. A callback that had failed is healthy again, and one that was paused for its failures is active again.
-    Return whether all its waiting deliveries must be made due."""
+    """Record a successful attempt. A failing callback becomes healthy, and a callback paused for its failures active. Return whether all
+    its waiting deliveries must be made due.
+    """
     place = _place(outcome)
     changed = delivered(outcome, now)(transaction)
     state = transaction.find(_CALLBACK, place)
@@ -126,7 +127,7 @@ def note_failed(transaction: Transaction, outcome: Outcome, now: float) -> int:
 
 
 def _note_exhausted(transaction: Transaction, outcome: Outcome, state: Row, now: float) -> None:
-    """Tell of a dead delivery, once an hour: a receiver that is gone would have one for each event."""
+    """Record an event about a dead delivery, once an hour: a receiver that is gone would cause one for each event."""
     if state.exhausted_at is None or now - state.exhausted_at >= _EXHAUSTED_EVERY:
         row, place = outcome.row, _place(outcome)
         facts = {
@@ -157,7 +158,7 @@ def _pause(transaction: Transaction, outcome: Outcome, now: float, reason: str, 
 
 
 def _told_in(outcome: Outcome) -> str:
-    """Return the workspace whose events report on a callback: for a platform's callback, which has none, the operator's."""
+    """Return the workspace whose events report on a callback: the operator's for a platform's callback, which has no workspace."""
     return outcome.workspace if pattern_of(outcome.workspace) is None else DEFAULT
 
 

@@ -23,9 +23,9 @@ from jackfield.wire.urls import target_of
 WITHIN = 15.0
 """Seconds for a whole attempt: to connect, to send, and to read the answer."""
 MAX_ANSWER = 16 * 1024
-"""Bytes of an answer that are read."""
+"""Maximum number of bytes of an answer that are read."""
 _SHOWN = 400
-"""Characters of an answer that are kept."""
+"""Maximum number of characters of an answer that are stored."""
 _LONGEST_WAIT = 24 * 3600.0
 
 
@@ -44,11 +44,11 @@ class Attempt:
 
     @property
     def succeeded(self) -> bool:
-        """True if the receiver has taken the event: a 2xx, and nothing else."""
+        """True if the receiver has accepted the event, with a status 2xx."""
         return self.status is not None and 200 <= self.status < 300
 
     def to_json(self) -> dict[str, Any]:
-        """Return the attempt as the HTTP API shows it."""
+        """Return the attempt as a document of the HTTP API."""
         members = {
             "at": iso(self.at), "durationMs": round(self.seconds * 1000, 1), "status": self.status, "error": self.error,
             "answer": self.answer or None,
@@ -57,9 +57,10 @@ class Attempt:
 
 
 class Sender:
-    """Sender of a process. It keeps connections and follows no redirect. Callbacks that were not created by the operator reach only
-    addresses that ``guard`` permits, at each resolution of their names. No callback reaches hosts outside of ``JACKFIELD_ONLY_HOSTS``. The
-    environment also decides whether they use a proxy. Thread-safe."""
+    """Sender of a process. It reuses connections and follows no redirect. Callbacks that were not created by the operator reach only
+    addresses that ``guard`` permits, at each resolution of their names. No callback reaches hosts outside of ``JACKFIELD_ONLY_HOSTS``.
+    The environment also decides whether they use a proxy. Thread-safe.
+    """
 
     def __init__(self, guard: Guard | None = None, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         self._only_hosts = only_hosts(None, environment)
@@ -108,7 +109,7 @@ def _refusal(status: int) -> str | None:
 
 
 def _wait(text: bytes | None, now: float) -> float | None:
-    """Parse ``Retry-After``: seconds or a date; None if it is neither."""
+    """Parse ``Retry-After``, seconds or a date, as seconds to wait; return None if it is neither."""
     if text is None:
         return None
     try:

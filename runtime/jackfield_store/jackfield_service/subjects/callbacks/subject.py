@@ -1,4 +1,4 @@
-"""Callbacks, which are where events are sent, and deliveries, each event's way there: of a workspace, and of a platform."""
+"""Callbacks, to whose URLs events are sent, and deliveries of events to them: of a workspace, and of a platform."""
 
 from __future__ import annotations
 

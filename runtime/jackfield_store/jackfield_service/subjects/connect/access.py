@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from jackfield_store.management.connections import ManagedConnections
 
 REMOTE = Provenance("remote", own_external_id=True)
-"""Values of a session: a person's, with the External ID that the session has generated or the platform has given."""
+"""Provenance of a session's values: from a person, with an External ID that the session has generated or the platform has given."""
 _NEUTRAL = "access"
-"""First part of names where the platform has none that fits."""
+"""First part of a name if the platform has no suitable one."""
 _NO_PRINCIPAL = (
     "is required for '{type}': give the ARN of the user or role that the keys in 'defaults' belong to, which the role has to trust"
 )
 _TOO_WIDE = "or 'calls' is required: a role of '{type}' for all that the workspace may call would be too wide for one policy"
 _LONGEST, _LONGEST_FIRST = 64, 24
-"""Characters of a role's name (IAM API reference, CreateRole), and of the platform's part of it."""
+"""Maximum lengths, in characters, of a role's name (IAM API reference, CreateRole), and of the platform's part of it."""
 
 
 def role_name(platform: str, connection: str) -> str:
-    """Return the name of a role for a connection, of a platform that has a name: letters, digits and hyphens, with a letter first."""
+    """Return the name of a role for a connection, of the named ``platform``: letters, digits and hyphens, with a letter first."""
     plain = unicodedata.normalize("NFKD", platform.replace("ß", "ss")).encode("ascii", "ignore").decode()
     first = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-")[:_LONGEST_FIRST].strip("-")
     whole = f"{first if first[:1].isalpha() else _NEUTRAL}-{connection}"
@@ -52,12 +52,12 @@ def role_name(platform: str, connection: str) -> str:
 
 
 def role_of(documents: Mapping[str, Any]) -> str:
-    """Return the name of the role that the template of ``documents`` makes."""
+    """Return the name of the role that the template of ``documents`` creates."""
     return str(documents["cloudFormation"]["Resources"]["Role"]["Properties"]["RoleName"])
 
 
 def stack_of(documents: Mapping[str, Any]) -> str:
-    """Return the name of the CloudFormation stack that makes the role of ``documents``. A repeated connection updates it."""
+    """Return the name of the CloudFormation stack that creates the role of ``documents``. A repeated connection updates the stack."""
     return stack_name(role_of(documents))
 
 
@@ -68,7 +68,7 @@ def stack_name(role: str) -> str:
 
 
 class Access:
-    """Access that the owners of accounts give in one workspace. ``vault`` returns the function that makes its External IDs."""
+    """Access that the owners of accounts give in one workspace. ``vault`` returns the vault that derives its External IDs."""
 
     def __init__(self, connections: ManagedConnections, vault: Callable[[], Vault], workspace: str) -> None:
         self._connections = connections
@@ -76,19 +76,20 @@ class Access:
         self._workspace = workspace
 
     def generated(self, wanted: Wanted, kind: ConnectionKind, connection: str) -> dict[str, str]:
-        """Return the External IDs of a new connection: the platform's own, or the ones that all sessions for the name share. So a role that
-        is created after its session, or for an earlier one, still fits."""
+        """Return the External IDs of a new connection by field: the platform's own, or IDs that all sessions for the name share. So a role
+        that is created after its session, or for an earlier one, still fits.
+        """
         return {
             field: wanted.values.get(field) or derived(self._vault(), self._workspace, connection, field)
             for field in generated_fields(kind.schema)
         }
 
     def brought(self, wanted: Wanted, kind: ConnectionKind) -> dict[str, str]:
-        """Return the External IDs that the platform gives for a repeated connection, which otherwise keeps its own."""
+        """Return the External IDs that the platform gives for a repeated connection, which otherwise uses its own."""
         return {field: wanted.values[field] for field in generated_fields(kind.schema) if wanted.values.get(field)}
 
     def external_id(self, found: ConnectSession) -> str | None:
-        """Return the External ID that the owner of the account has to ask for; None if the type has none."""
+        """Return the External ID that the owner of the account has to require; None if the type has none."""
         if found.generated or found.task == "add":
             return next(iter(found.generated.values()), None)
         try:
@@ -97,8 +98,9 @@ class Access:
             return None
 
     def documents(self, found: ConnectSession, kind: ConnectionKind) -> Mapping[str, Any]:
-        """Return the documents by which the account's owner gives the connection access: empty if its type has none, or the provider itself
-        asks for approval. Documents of a role without a principal would trust nobody, and are left out."""
+        """Return the documents by which the account's owner gives the connection access: none if its type has none, or the provider itself
+        asks for approval. Documents of a role without a principal would trust nobody, and are left out.
+        """
         if found.task not in ("add", "replace"):
             return {}
         try:
@@ -146,7 +148,7 @@ class Access:
             raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults, hint=how)
 
     def _misfitting(self, wanted: Wanted, offered: Sequence[tuple[str, ConnectionKind]]) -> Iterator[Detail]:
-        """Yield the faults of the External ID that the platform gives, by the rule of each type that has one."""
+        """Yield the faults of the platform's External ID, by the rule of each type that has one."""
         for _, kind in offered:
             brought = self.brought(wanted, kind)
             try:
@@ -159,7 +161,7 @@ class Access:
                     return
 
     def _unknown(self, wanted: Wanted, offered: Sequence[tuple[str, ConnectionKind]], missing: list[str]) -> Iterator[Detail]:
-        """Yield a fault for each action that no offered type serves; ``missing`` gets the connectors that the workspace has not."""
+        """Yield a fault for each action that no offered type serves; append the connectors missing in the workspace to ``missing``."""
         places = [(f"/actions/{place}", name) for place, name in enumerate(wanted.actions)]
         places += [(f"/calls/{place}/action", call["action"]) for place, call in enumerate(wanted.calls)]
         for path, name in places:
@@ -179,14 +181,15 @@ class Access:
             yield Detail(path, f"'{name[:80]}' fits no action or trigger that {types} can call{tail}", "enum")
 
     def _lacks(self, wanted: Wanted, kind: ConnectionKind, type_name: str, name: str) -> str | None:
-        """Return the connector that a name is about and the workspace has not, or nothing; None if the type serves the name."""
+        """Return the connector that a name belongs to and the workspace lacks, or an empty string; None if the type serves the name."""
         named = _of_connector(name, _connector_of(kind, type_name))
         found = self._connections.unserved(kind.full_name, wanted.connection or "new", [named])
         return next(iter(found.values()), None)
 
     def _unmade(self, wanted: Wanted, offered: Sequence[tuple[str, ConnectionKind]], *, stored: bool) -> Iterator[Detail]:
-        """Yield the faults of the principal, or of the number of actions, for types that ask the owner of an account for a role. An
-        existing connection has a role already: a platform that names no actions asks for no documents."""
+        """Yield the faults of the principal, or of the number of actions, for types that need a role in the owner's account. An existing
+        connection has a role already: a platform that names no actions requests no documents.
+        """
         named = bool(wanted.actions or wanted.calls)
         for type_name, kind in offered:
             if not self.trusts(kind):
@@ -209,17 +212,17 @@ class Access:
                 continue
 
     def trusts(self, kind: ConnectionKind) -> bool:
-        """Return whether the owner of an account makes a role for connections of a type, which trusts the platform."""
+        """Return whether connections of a type need a role in the owner's account that trusts the platform."""
         return bool(generated_fields(kind.schema)) and self._connections.has_policies(kind)
 
 
 def _connector_of(kind: ConnectionKind, type_name: str) -> str | None:
-    """Return the connector that the name of a type is about; None if that is a family."""
+    """Return the connector in the name of a type; None if that is a family."""
     return next((one.key for one in kind.manifests if one.key == type_name.partition("/")[0]), None)
 
 
 def _nearest(name: str, offered: Sequence[tuple[str, ConnectionKind]]) -> str:
-    """Return the end of a sentence about an action that no type serves: the name that it resembles."""
+    """Return the end of a sentence about an action that no type serves: the similar name, if there is one."""
     connector, _, action = name.rpartition("/")
     wanted = {connector} if connector else {_connector_of(kind, type_name) for type_name, kind in offered}
     known = {one.key: one for _, kind in offered for one in kind.manifests if one.key in wanted}
@@ -227,15 +230,16 @@ def _nearest(name: str, offered: Sequence[tuple[str, ConnectionKind]]) -> str:
 
 
 def _of_connector(name: str, connector: str | None) -> str:
-    """Return a name or pattern without a connector as one of the type's connector."""
+    """Return a name or pattern with ``connector``, unless it names a connector itself."""
     if connector is None or "/" in name:
         return name
     return f"{connector}/* & {name}" if name == "*" or ":" in name else f"{connector}/{name}"
 
 
 def guarded(trial: Mapping[str, Any], generated: Iterable[str]) -> dict[str, Any]:
-    """Return a connection's test as failed unless it has shown that the system demands our generated value, such as ``externalIdRequired``
-    for ``externalId``. Without that, anyone else who names the role to this server would get access."""
+    """Return a connection's test as failed unless it has proved that the system demands our generated value, such as ``externalIdRequired``
+    for ``externalId``. Otherwise anyone who names the role to this server would get access.
+    """
     required = {f"{field}Required" for field in generated}
     last: Mapping[str, Any] = trial.get("lastTest") or {}
     open_ = [step["key"] for step in last.get("steps", ()) if step["key"] in required and not step["passed"]]
@@ -246,7 +250,7 @@ def guarded(trial: Mapping[str, Any], generated: Iterable[str]) -> dict[str, Any
 
 
 def _own(error: JackfieldError, named: bool) -> Iterable[Detail]:
-    """Return the faults that the platform can mend: a platform that lists no actions has not asked for documents."""
+    """Yield the faults that the platform can mend: a platform that lists no actions has requested no documents."""
     for fault in error.details:
         if fault.path == "/principal" or named:
             yield fault if fault.path == "/principal" else Detail("/actions", error.message)

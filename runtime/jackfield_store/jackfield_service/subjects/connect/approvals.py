@@ -2,7 +2,7 @@
 
 The link to an approval can be forwarded, like the session's own. So it works only in the browser that began the session. A window opened by
 a framed page has no cookie of the session, and brings a nonce. On another device a person types a code. The returning browser gets a
-secret, and only it can finish: another person's approval is never finished by the sender of the link.
+secret, and only that browser can finish: the sender of a link can never finish another person's approval.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ if TYPE_CHECKING:
     from jackfield_store.management.authorizing import Authorizing, Completed
 
 OTHER_ACCOUNT = "the person has signed in with another account"
-"""Reason of an approval that was ended for its account."""
+"""Reason of an approval that ended because of another account."""
 _TRIES = 3
 _DIGITS = 6
 
 
 class WrongCode(InvalidInvocation):
-    """The nonce or the code is not the approval's."""
+    """The nonce or the code does not belong to the approval."""
 
     http_status = 403
 
 
 class SessionApprovals:
     """Approvals of one workspace's connect sessions. ``authorizing`` returns the authorizations that a session has begun, ``account`` the
-    account of its connection."""
+    account of its connection.
+    """
 
     def __init__(
         self, table: ConnectTable, authorizing: Callable[[ConnectSession], Authorizing],
@@ -50,7 +51,7 @@ class SessionApprovals:
     def begin(self, found: ConnectSession, redirect_uri: str, return_to: str) -> ConnectSession:
         """Begin the approval of a stored connection.
 
-        :raises JackfieldError: if the provider cannot be asked.
+        :raises JackfieldError: if the authorization cannot be started.
         """
         begun = self._authorizing(found).begin(found.connection, redirect_uri, return_to=return_to, browser=found.key)
         fresh: dict[str, Any] = {"nonce": new_secret() if found.wanted.origins else "", "code": "", "tries": 0, "status": "testing"}
@@ -67,11 +68,11 @@ class SessionApprovals:
             return {"status": "failed", "reason": error.message}
 
     def leads(self, found: ConnectSession, start: str) -> bool:
-        """Return whether a link leads to the approval that the session waits for."""
+        """Return whether a link leads to the session's pending approval."""
         return bool(found.start) and hmac.compare_digest(found.start.encode(), start.encode("utf-8", "surrogatepass"))
 
     def came_back(self, found: ConnectSession, secret: str) -> bool:
-        """Return whether the browser with this secret came back from the provider with the answer that the session waits for."""
+        """Return whether the browser with this secret returned from the provider with the answer of the session's approval."""
         if not found.authorization or not secret:
             return False
         try:
@@ -80,7 +81,7 @@ class SessionApprovals:
             return False
 
     def led_from(self, found: ConnectSession, *, framed: bool) -> ConnectSession:
-        """Record whether the leading window is a frame: of two that show the session, the one that was opened last leads."""
+        """Record whether the leading window is a frame. Of two windows of a session, the last opened one leads."""
         if found.framed == framed or found.is_over:
             return found
         with contextlib.suppress(SessionMoved):
@@ -88,7 +89,7 @@ class SessionApprovals:
         return self._table.find(found.id)
 
     def note_back(self, identifier: str, secret: str) -> None:
-        """Record which browser came back from the provider: it may watch the session, also after a refusal, and can do nothing."""
+        """Record the browser that returned from the provider: it may watch the session, also after a refusal, but not act on it."""
         for _ in range(_TRIES):
             found = self._table.find(identifier)
             if found.is_over:
@@ -98,8 +99,9 @@ class SessionApprovals:
                 return
 
     def answered(self, identifier: str, answer: Completed) -> None:
-        """Record which browser came back from the provider, and its answer. The account is looked up now: the person sees it, and any
-        difference from the connection's account, before anything is finished."""
+        """Record the browser that returned from the provider, and its answer. Look the account up now, so that the person sees it, and any
+        difference from the connection's account, before anything is finished.
+        """
         if not answer.proof:
             return
         self.note_back(identifier, answer.proof)
@@ -112,7 +114,7 @@ class SessionApprovals:
             self._meet(found)
 
     def _meet(self, found: ConnectSession) -> None:
-        """Find out with which account a person has signed in; another one ends the approval, unless the platform allows it."""
+        """Determine the account with which a person has signed in; another account ends the approval, unless the platform allows it."""
         try:
             account = self._authorizing(found).exchange(found.authorization, browser=found.key)
         except JackfieldError as error:
@@ -132,7 +134,7 @@ class SessionApprovals:
                 return
 
     def take_code(self, found: ConnectSession) -> ConnectSession:
-        """Make a code, with which a browser on another device goes to the provider.
+        """Make a code that lets a browser on another device open the provider's page.
 
         :raises SessionMoved: if the session does not allow it, or waits for no approval.
         """
@@ -141,7 +143,8 @@ class SessionApprovals:
         return self._table.change(found, code=f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}", tries=_TRIES)
 
     def open(self, found: ConnectSession, start: str, visitor: str, *, nonce: str = "", code: str = "") -> str:
-        """Return the provider's address for the browser ``visitor``, which is not the session's; from then on no other one's answer counts.
+        """Return the provider's address for the browser ``visitor``, which is not the session's; from then on, only this browser's answer
+        counts.
 
         :raises UnknownSession: if the link leads nowhere any more.
         :raises WrongCode: if neither the nonce nor the code is right; the third wrong code ends the code.
@@ -154,7 +157,10 @@ class SessionApprovals:
         return self._authorizing(found).open_link(found.authorization, start, visitor)
 
     def _spent(self, found: ConnectSession, code: str) -> ConnectSession:
-        """Use up the code, or one of its tries. Of several simultaneous tries, one counts."""
+        """Use up the code if ``code`` is right, else one of its tries. Of several simultaneous tries, one counts.
+
+        :raises WrongCode: if the code is wrong.
+        """
         given = "".join(code.split())
         if found.code and hmac.compare_digest(found.code.encode(), given.encode("utf-8", "surrogatepass")):
             return self._table.change(found, code="", tries=0, nonce="")

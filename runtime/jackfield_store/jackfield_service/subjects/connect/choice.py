@@ -1,4 +1,4 @@
-"""Subjects of a connect session: the types that its person may choose from, or the connections that there are."""
+"""Subjects of a connect session: the types that its person may choose from, or the existing connections."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from jackfield_store.management.connections import ManagedConnections
 
 _MOST = 1000
-"""Connections in a list."""
+"""Maximum number of connections in a list."""
 _NAMES = 100
-"""Connections of one type that get a name of their own without random characters."""
+"""Maximum number of connections of one type whose names have no random characters."""
 
 
 class Choice:
-    """Types and stored connections of one workspace, as far as sessions are about them."""
+    """Types and stored connections of one workspace, for connect sessions."""
 
     def __init__(self, records: ConnectRecords, connections: ManagedConnections, access: Access) -> None:
         self._records = records
@@ -44,7 +44,7 @@ class Choice:
     def kinds(self, wanted: Wanted) -> list[ConnectionKind]:
         """Return the types that a request names.
 
-        :raises InvalidInvocation: if one is not installed.
+        :raises InvalidInvocation: if a type is not installed.
         """
         found = []
         for place, name in enumerate(wanted.types):
@@ -57,8 +57,9 @@ class Choice:
         return found
 
     def _unoffered(self, name: str) -> tuple[str, NextStep] | None:
-        """Return the fault and the remedy for a type of a service that its family has and the workspace is not offered; None for all other
-        types."""
+        """Return the fault and the remedy for a type of a service in its family that the workspace is not offered; None for all other
+        types.
+        """
         connector, _, key = name.partition("/")
         family = connector.partition(".")[0]
         if family == connector or self._connections.kinds.known(f"{family}/{key}") is None:
@@ -68,9 +69,9 @@ class Choice:
         return f"the workspace is not offered the connector '{connector[:80]}'", NextStep("offer", pattern=f"{connector[:80]}{where}")
 
     def check_words(self, wanted: Wanted) -> None:
-        """Check that words and pictures are for types, fields and connectors that there are.
+        """Check that words and pictures are for existing types, fields and connectors.
 
-        :raises InvalidInvocation: with the place of each that is not, and the name that it resembles.
+        :raises InvalidInvocation: with the place of each unknown one, and the name that it resembles.
         """
         kinds, faults = self._connections.kinds, list[Detail]()
         for name, label in wanted.labels.items():
@@ -95,8 +96,9 @@ class Choice:
         return {key for kind in kinds for key in (kind.full_name.partition("/")[0], *(manifest.key for manifest in kind.manifests))}
 
     def offered(self, wanted: Wanted) -> list[tuple[str, ConnectionKind]]:
-        """Return the types that the person may choose, under the platform's names for them. By default, they are types that a person can
-        connect with knowledge of the own account, without types for self-hosted servers."""
+        """Return the types that the person may choose, under the platform's names for them. By default, these are types whose values a
+        person knows from the own account, without types for self-hosted servers.
+        """
         kinds = self._connections.kinds
         if wanted.types:
             return [(name, kind) for name in wanted.types if (kind := kinds.known(name)) is not None]
@@ -111,9 +113,9 @@ class Choice:
         ]
 
     def require_offer(self, wanted: Wanted) -> None:
-        """Require that there is something to connect for the person.
+        """Require that the session offers the person at least one type.
 
-        :raises InvalidInvocation: if the page would have nothing to show.
+        :raises InvalidInvocation: if the page would have no content.
         """
         if wanted.mode == "connect" and not self.offered(wanted):
             text = "is required: with what this session brings, the workspace has no type whose fields a user could fill in"
@@ -123,7 +125,7 @@ class Choice:
             )
 
     def managed(self, wanted: Wanted) -> list[dict[str, Any]]:
-        """Return the stored connections of a request: its user's, unless it is about all."""
+        """Return the stored connections of a request: its user's, unless it covers all connections."""
         if wanted.mode == "connect":
             return []
         if wanted.connection:
@@ -135,7 +137,7 @@ class Choice:
         return [row for row in stored if not types or row["type"] in types]
 
     def again(self, connection: str) -> tuple[ConnectionKind, dict[str, Any]]:
-        """Return the type of a stored connection, and the members of a session about it.
+        """Return the type of a stored connection, and the members of a session for it.
 
         :raises UnknownConnection: if there is none in the database.
         """
@@ -144,9 +146,9 @@ class Choice:
         return kind, {"type": record.type_of(kind), "recalled": record.to_json()}
 
     def require_own(self, wanted: Wanted) -> None:
-        """Require that the connection which a request names is not another user's.
+        """Require that the connection in a request does not belong to another user.
 
-        :raises InvalidInvocation: if it is.
+        :raises InvalidInvocation: if it does.
         """
         if not wanted.admits(self._record(wanted.connection)):
             text = f"is of another user than '{wanted.user}'" if wanted.user else "is a user's: name the user in 'user'"
@@ -155,7 +157,7 @@ class Choice:
             raise InvalidInvocation(f"the connect session is not valid: the connection {text}", details=[fault], hint=hint)
 
     def _rows(self, wanted: Wanted) -> Iterable[dict[str, Any]]:
-        """Return the connections of all users, or those of the request's user, however many others there are."""
+        """Return the connections of all users, or only those of the request's user."""
         if wanted.all_connections:
             return self._connections.list(limit=_MOST).items
         own = [name for name, record in self._records.of().items() if wanted.admits(record)]
@@ -165,8 +167,8 @@ class Choice:
         return self._records.of(connection).get(connection, ConnectRecord())
 
     def check_access(self, wanted: Wanted, kinds: Iterable[ConnectionKind], record: ConnectRecord) -> None:
-        """Check the platform's planned calls, and its External ID, against the types that the person may choose, or those of stored
-        connections. ``record`` is the stored record of the connection that the request names.
+        """Check the platform's planned calls, and its External ID, against the types that the person may choose, or the types of stored
+        connections. ``record`` is the stored record of the connection in the request.
 
         :raises InvalidInvocation: with the place of each fault.
         """
@@ -206,6 +208,6 @@ class Choice:
 
 
 def free_name(base: str, exists: Callable[[str], bool]) -> str:
-    """Return a name for something new: ``base``, with a number where that ``exists``."""
+    """Return a name for a new object: ``base``, with a number if ``base`` exists."""
     names = (base if number == 1 else f"{base}-{number}" for number in range(1, _NAMES))
     return next((name for name in names if not exists(name)), f"{base}-{new_secret()[:8]}")

@@ -14,7 +14,7 @@ ANOTHER = "another user came back"
 
 
 class RefusedConfirmation(InvalidInvocation):
-    """The proof is not the session's, or the user is not the session's."""
+    """The proof or the user does not belong to the session."""
 
     http_status = 403
 
@@ -30,7 +30,7 @@ def require_texts(proof: str, user: str) -> None:
 
 
 def is_repeated(found: ConnectSession, proof: str, user: str) -> bool:
-    """Return whether the same confirmation has granted a session, or is under way: a platform that has lost the answer asks again."""
+    """Return whether the same confirmation has granted a session, or is in progress: a platform that has lost the answer confirms again."""
     return found.status in ("saved", "granted") and same(found.confirmed, proof) and user == found.wanted.user
 
 
@@ -48,7 +48,7 @@ def being_confirmed() -> SessionMoved:
 def require_proof(found: ConnectSession, proof: str) -> None:
     """Require that a session waits for its confirmation, and that the proof is its own.
 
-    :raises SessionMoved: if it is over, its person has not finished, or the confirmation is under way.
+    :raises SessionMoved: if it is over, its person has not finished, or the confirmation is in progress.
     :raises RefusedConfirmation: if the proof is wrong.
     """
     if found.is_over:

@@ -54,17 +54,17 @@ if TYPE_CHECKING:
     from jackfield_store.resources.storage import Storage
 
 PAGE = "/connect"
-"""Path of the server's page; a link has a secret after it."""
+"""Path of the server's page; a link appends a secret."""
 _NO_PLATFORM = Detail("/verify", "must be 'link' or 'browser' unless a platform begins the session", "enum")
 _LATE = "the confirmation came too late for the provider's answer"
 _FRESH: dict[str, Any] = {
     "values": {}, "trial": {}, "authorization": "", "start": "", "status": "opened", "blocked": {}, "met": {}, "busy_until": 0.0,
 }  # fmt: skip
-"""Members of a session that begins with a connection."""
+"""Members of a session that starts to connect a connection."""
 
 
 def open_sessions(runtime: Opened, clock: Clock) -> Connecting:
-    """Return the connect sessions of a workspace, whose people are callers from afar."""
+    """Return the connect sessions of a workspace, whose people are remote callers."""
     storage, workspace = runtime.storage, runtime.workspace
     table = ConnectTable(storage.database, lambda: storage.vault, workspace, clock)
     connections = runtime.connections_of(Caller("connect session", "manage", Rules(), remote=True))
@@ -77,18 +77,19 @@ def open_sessions(runtime: Opened, clock: Clock) -> Connecting:
 
 
 class Opened(Protocol):
-    """Runtime of a workspace, as far as connect sessions need it."""
+    """Runtime of a workspace, as connect sessions need it."""
 
     workspace: str
     storage: Storage
 
     def connections_of(self, caller: Caller) -> ManagedConnections:
-        """Return the connections that a caller sees."""
+        """Return the connections that a caller may see."""
 
 
 class Connecting:
-    """Connect sessions of one workspace. ``connections`` are the workspace's, as a caller from afar may change them; ``theme`` returns the
-    look of sessions that bring none."""
+    """Connect sessions of one workspace. ``connections`` are the workspace's, with the rights of a remote caller; ``theme`` returns the
+    look of sessions without one of their own.
+    """
 
     def __init__(
         self, table: ConnectTable, records: ConnectRecords, connections: ManagedConnections, access: Access,
@@ -140,8 +141,8 @@ class Connecting:
         return self._table.find(identifier), link
 
     def _begin_anew(self, wanted: Wanted, actor: Actor) -> None:
-        """End the open session in which the same user has left the approval of the connection half-way, and free its name, as sessions do
-        whose time is over.
+        """End the open session in which the same owner and user have left the approval of this connection half-way, and free its name; end
+        expired sessions, too.
 
         :raises SessionMoved: if the connection exists otherwise.
         """
@@ -175,7 +176,7 @@ class Connecting:
         return self._table.page(cursor, limit)
 
     def show(self, identifier: str) -> dict[str, Any]:
-        """Return a session as its platform sees it, with the account that was connected.
+        """Return a session as its platform sees it, with the connected account.
 
         :raises UnknownSession: if there is none.
         """
@@ -187,7 +188,7 @@ class Connecting:
         return shown
 
     def _waited(self, found: ConnectSession) -> ConnectSession:
-        """End a session whose confirmation was awaited for longer than the provider's answer waits."""
+        """End a session whose authorization has failed because the platform's confirmation came too late."""
         if found.status == "saved" and found.task == "authorize" and self.approvals.state(found)["status"] == "failed":
             with contextlib.suppress(SessionMoved):
                 self._fail(found, _LATE)
@@ -215,9 +216,9 @@ class Connecting:
                 self._connections.remove(name)
 
     def confirm(self, identifier: str, proof: str, user: str, actor: Actor, state: str | None = None) -> dict[str, Any] | None:
-        """Confirm for a platform that ``user`` is signed in to the browser that brought it ``proof``; this creates the connection. The same
-        confirmation once more gets the same answer: None while another request performs it, so that nobody waits in a thread. ``state`` is
-        the digest of the session's state that the platform has seen, if it confirms only that.
+        """Confirm for a platform that ``user`` is signed in to the browser that brought it ``proof``; this creates the connection. A
+        repeated confirmation gets the same answer, or None while another request performs it, so that no thread waits. If ``state`` is
+        given, confirm only a session with this digest of its state.
 
         :raises InvalidInvocation: if the proof or the user is empty; the session goes on.
         :raises SessionChanged: if the session has another digest; the session goes on.
@@ -251,8 +252,9 @@ class Connecting:
         return True
 
     def open(self, found: ConnectSession, opener: str, secret: str, *, framed: bool = False) -> ConnectSession:
-        """Bind a session to the browser that came with ``opener``; afterwards only ``secret`` gives access, which the browser gets now:
-        ``opener`` may have been planted. A browser that has not received the answer may open it again. ``framed`` is true in a frame.
+        """Bind a session to the browser that came with ``opener``. From then on, only ``secret`` gives access, which the browser gets now,
+        since ``opener`` may have been planted. A browser that has missed the answer may open the session again. ``framed`` is true in a
+        frame.
 
         :raises SessionMoved: if another browser has opened it.
         """
@@ -274,7 +276,7 @@ class Connecting:
         return self._table.change(found, lambda transaction: audit.append(transaction, "connect.opened", place, facts), **members)
 
     def entered(self, found: ConnectSession) -> ConnectSession:
-        """Record that the browser came back with its secret, and revoke the secret with which it opened the session."""
+        """Record that the browser returned with its secret, and revoke the secret with which it opened the session."""
         if not found.opener or found.is_over:
             return found
         with contextlib.suppress(SessionMoved):
@@ -303,7 +305,7 @@ class Connecting:
     def begin(self, found: ConnectSession, connection: str, *, remove: bool = False) -> ConnectSession:
         """Begin to connect an existing connection again, or to remove it.
 
-        :raises UnknownConnection: if the session is not about it.
+        :raises UnknownConnection: if it is not among the session's connections.
         """
         named = {str(row["name"]) for row in self.managed(found)}
         if connection not in named or (remove and found.wanted.mode != "manage"):
@@ -314,7 +316,7 @@ class Connecting:
         return self._table.change(found, task=task, connection=connection, generated=generated, **_FRESH, **about)
 
     def records(self, connection: str = "") -> dict[str, ConnectRecord]:
-        """Return the records that sessions have stored with connections, by their names: of one, or of all."""
+        """Return the records that sessions have stored with connections, by connection: of one, or of all."""
         return self._records.of(connection)
 
     def users(self) -> dict[str, str]:
@@ -322,7 +324,7 @@ class Connecting:
         return {name: record.user for name, record in self._records.of().items() if record.user}
 
     def managed(self, found: ConnectSession) -> list[dict[str, Any]]:
-        """Return the stored connections that the session is about."""
+        """Return the stored connections that belong to the session."""
         return self._choice.managed(found.wanted)
 
     def known_kind(self, name: str) -> ConnectionKind | None:
@@ -330,14 +332,14 @@ class Connecting:
         return self._connections.kinds.known(name)
 
     def kind(self, found: ConnectSession) -> ConnectionKind:
-        """Return the type of the connection that the session is about.
+        """Return the type of the session's connection.
 
         :raises InvalidConnection: if it is not installed.
         """
         return self._connections.kinds.find(found.type)
 
     def form(self, found: ConnectSession) -> tuple[Mapping[str, Any], Mapping[str, Any], frozenset[str]]:
-        """Return the schema of the values to enter, the values that are shown, and the names of stored secrets."""
+        """Return the schema of the values to enter, the values to display, and the names of stored secrets."""
         kind = self.kind(found)
         schema = form_schema_of(found, kind)
         fields = schema["properties"]
@@ -356,8 +358,9 @@ class Connecting:
         return refused(step, {name: field for name, field in schema["properties"].items() if name in values or name in secret})
 
     def first(self, found: ConnectSession, name: str, kind: ConnectionKind) -> ConnectSession | None:
-        """Return an untouched session in its state for entering the only value of a new connection of the type ``name``. None: there is
-        more to do or to read, or the person has to sign in first."""
+        """Return a new session as it would be while a person enters the only value of a connection of the type ``name``. Return None if
+        more steps are needed, or the person has to sign in first.
+        """
         begun = replace(found, task="add", type=name, connection=found.wanted.connection or "new")
         is_alone = len(form_schema_of(begun, kind)["properties"]) == 1 and not generated_fields(kind.schema)
         return begun if is_alone and found.wanted.mode == "connect" and found.wanted.verify != "oidc" else None
@@ -398,7 +401,7 @@ class Connecting:
         return values
 
     def _refuse_again(self, found: ConnectSession, given: Mapping[str, Any]) -> None:
-        """Refuse to try again a secret that was refused, and that the person has not entered anew."""
+        """Refuse to test again a refused secret that the person has not entered anew."""
         blank = [name for name in self.refused(found) if is_blank(given.get(name, ""))]
         secret = self.form(found)[2] if blank else ()
         if lacking := [name for name in blank if name in secret]:
@@ -406,9 +409,9 @@ class Connecting:
             raise InvalidConnection("a value is missing", details=faults, hint="Enter it.")
 
     def authorize(self, found: ConnectSession, redirect_uri: str, return_to: str) -> ConnectSession:
-        """Begin the approval at the provider, for a connection that is stored first, without any approval.
+        """Begin the approval at the provider; a new connection is first stored without approval.
 
-        :raises JackfieldError: if the provider cannot be asked.
+        :raises JackfieldError: if the authorization cannot be started.
         """
         found = self._added(found) if found.task == "add" else found
         try:
@@ -420,7 +423,7 @@ class Connecting:
             raise
 
     def reopened(self, found: ConnectSession, *, choose: bool = False) -> ConnectSession:
-        """Go back to the values, or to the choice of a system."""
+        """Return the session to the entry of values, or to the choice of a type."""
         if choose:
             self._discard(found)
             return self._table.change(found, task="", type="", values={}, trial={}, generated={}, status="opened", created=False)
@@ -430,7 +433,7 @@ class Connecting:
         """End the person's part: return the session, and the proof that the browser takes to the platform; without a confirmation, the
         connection is made now, and the proof is empty. ``returned`` is the secret of a browser that came back from the provider.
 
-        :raises SessionMoved: if there is something left to do, or another browser has approved.
+        :raises SessionMoved: if a step is missing, or another browser has approved.
         """
         if not self._is_ready(found):
             raise SessionMoved("the connect session is not finished", hint="Enter the values, and test them.")
@@ -460,15 +463,17 @@ class Connecting:
         return Approval.of(kind, {**usual, **own})
 
     def documents(self, found: ConnectSession) -> Mapping[str, Any]:
-        """Return the documents by which the owner of the account lets the connection in; none if its type has none."""
+        """Return the documents by which the owner of the account gives the connection access; none if its type has none."""
         return self._access.documents(found, self.kind(found))
 
     def external_id(self, found: ConnectSession) -> str | None:
-        """Return the External ID that the owner of the account has to ask for; None if the type has none."""
+        """Return the External ID that the owner of the account has to require; None if the type has none."""
         return self._access.external_id(found)
 
     def _added(self, found: ConnectSession) -> ConnectSession:
-        """Store a connection without any approval; it and the session's note of it are one commit, so that the session can remove it."""
+        """Store a connection without approval, and return the session. Both change in one commit, so that the session can remove the
+        connection.
+        """
         noted: list[ConnectSession] = []
 
         def in_transaction(transaction: Transaction) -> None:
@@ -480,7 +485,7 @@ class Connecting:
         return noted[-1]
 
     def _require_own(self, found: ConnectSession) -> None:
-        """Require that the connection is still the session's: another one may have its name by now.
+        """Require that the connection is still the session's, since another one may have taken over its name.
 
         :raises UnknownConnection: if it is not.
         """
@@ -495,7 +500,7 @@ class Connecting:
         return found.passed or found.task == "remove"
 
     def _perform(self, found: ConnectSession) -> None:
-        """Make the change that the session is for; it and the session's end are one commit."""
+        """Carry out the session's change and end the session, in one commit."""
         left = None if found.task == "remove" else found.leaves(self.kind(found).full_name)
 
         def in_transaction(transaction: Transaction) -> None:
@@ -531,7 +536,7 @@ class Connecting:
         self._discard(found)
 
     def _discard(self, found: ConnectSession) -> None:
-        """Remove a connection that was stored for an approval which was never given."""
+        """Remove the connection if it was stored for an approval that was never given."""
         if found.created:
             with contextlib.suppress(JackfieldError):
                 if self._connections.show(found.connection)["authorization"]["status"] == "none":
@@ -547,7 +552,7 @@ class Connecting:
             raise InvalidConnection(text, hint=f"Enter what signs in to the account {kept}.")
 
     def account(self, found: ConnectSession) -> Mapping[str, Any]:
-        """Return the account that a stored connection is for; nothing if its test has not found that."""
+        """Return the account of a stored connection; empty if its test has not determined it."""
         known: Mapping[str, Any] = self._choice.find(found.connection).get("account") or {}
         return known
 

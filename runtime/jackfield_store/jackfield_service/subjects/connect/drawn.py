@@ -23,5 +23,5 @@ def named_state(sessions: Connecting, found: ConnectSession, connection: str) ->
 
 
 def row_state(row: Mapping[str, Any]) -> list[Any]:
-    """Return the displayed state of a stored connection: its values have a version, and its account may have changed."""
+    """Return the displayed state of a stored connection: its name, type, version and account."""
     return [row.get(member) for member in ("name", "type", "version", "account")]

@@ -1,6 +1,6 @@
 """Responsibility for a failure of a connect session: the person's, the provider's, or the platform's.
 
-A person can mend the values that the page asks for, and wait for a provider. The platform is responsible for all other failures: its keys,
+A person can mend the values that the page requests, and wait for a provider. The platform is responsible for all other failures: its keys,
 its OAuth client, its rules, and the network of its server. Then the person gets a reference to quote, and the platform gets the error: by
 the event ``connect.blocked``, in the log and as the member ``blocked`` of the session.
 """
@@ -35,14 +35,14 @@ _OURS = frozenset(
         "idempotency_conflict",
     }
 )
-"""Codes of errors that no person, and no provider, has caused."""
+"""Codes of errors that neither a person nor a provider causes."""
 UNREACHED = frozenset({"unavailable", "timeout"})
-"""Codes of errors for an unreachable server: the provider may be down, or the network between."""
+"""Codes of errors for an unreachable server: the provider may be down, or the network interrupted."""
 _ADDRESSED = frozenset({"not_found"})
-"""Codes that say that a request went to the wrong place."""
+"""Codes of errors for a request to a wrong address."""
 _AGAIN = frozenset({"invalid_grant", "access_denied", "login_required", "consent_required", "interaction_required",
                     "account_selection_required"})  # fmt: skip
-"""Codes of OAuth for which a person approves again, or chooses to (RFC 6749 §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6)."""
+"""Codes of OAuth after which a person may approve again (RFC 6749 §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6)."""
 _PASSING = frozenset({"temporarily_unavailable", "server_error"})
 """Codes of OAuth for a provider that cannot answer now (RFC 6749 §4.1.2.1)."""
 _OF_CLIENT = frozenset(
@@ -54,21 +54,24 @@ _OF_CLIENT = frozenset(
 """Codes of OAuth about the client and its request (RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2)."""
 _CLIENT = frozenset({"clientId", "clientSecret"})
 _SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"})
-"""Codes of AWS for a request that was signed at another time than its own (Common Errors of the AWS APIs, Amazon S3 Error Responses)."""
+"""Codes of AWS for a signature whose time differs from the provider's clock (Common Errors of the AWS APIs, Amazon S3 Error Responses)."""
 _SKEWED_WORDS = re.compile(r"Signature (?:expired|not yet current)\b")
-"""Beginning of AWS's message for clock skew under the code of a wrong signature (IAM User Guide, Troubleshoot Signature Version 4)."""
+"""Regular expression of the beginning of AWS's message for clock skew under the code of a wrong signature (IAM User Guide, Troubleshoot
+Signature Version 4).
+"""
 _PROXY = 407
 _REDIRECTS = 3
-"""First digit of a status that leads elsewhere."""
+"""First digit of the status of a redirect."""
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-"""Characters of a reference: none that is mistaken for another one when it is read out."""
+"""Characters of a reference, without characters that are easily confused when read aloud."""
 _HALF = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Failure, as far as it says whose fault it is: the error's code, the provider's code and HTTP status, and the values at fault.
-    ``skewed`` is true if the provider refused the time at which this server signed the request."""
+    """Facts of a failure that determine the responsibility for it: the error's code, the provider's code and HTTP status, and the values at
+    fault. ``skewed`` is true if the provider refused the time at which this server signed the request.
+    """
 
     code: str
     provider_code: str = ""
@@ -79,14 +82,14 @@ class Failure:
 
     @classmethod
     def of_error(cls, error: JackfieldError, provider_code: str = "") -> Failure:
-        """Return the failure that an error is; ``provider_code`` is the provider's code, if the error does not have it."""
+        """Return the failure of an error; ``provider_code`` is the provider's code, if the error does not have it."""
         said, named = error.provider, values_at_fault(error)
         code, status, text = ("", None, "") if said is None else (said.code or "", said.http_status, said.message or "")
         return cls(error.code, provider_code or code, status, named, isinstance(error, LimitReached), _is_skewed(code, text))
 
     @classmethod
     def of_step(cls, step: Mapping[str, Any]) -> Failure:
-        """Return the failure that a step of a test is, as JSON has it."""
+        """Return the failure of a test's step in its JSON form."""
         said: Mapping[str, Any] = step.get("provider") or {}
         code, text = said.get("code") or "", said.get("message") or ""
         return cls(step.get("code") or "", code, said.get("httpStatus"), tuple(step.get("values", ())), skewed=_is_skewed(code, text))
@@ -94,7 +97,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Fields that the page asks a person for: all of them, the fields that decide where requests go, and the fields without secrets."""
+    """Fields that the page requests from a person: all of them, the fields that decide where requests go, and the fields
+    without secrets.
+    """
 
     names: Collection[str] = ()
     places: Collection[str] = ()
@@ -112,7 +117,7 @@ class Asked:
 
 
 def side_of(failure: Failure, asked: Asked) -> Side:
-    """Return whose fault a failure is, of a session that asks for these fields."""
+    """Return the side responsible for a failure of a session that requests these fields."""
     if failure.code in _OURS or failure.at_limit or failure.skewed:
         return "platform"
     if failure.provider_code in _PASSING or failure.code == "rate_limited":
@@ -123,13 +128,15 @@ def side_of(failure: Failure, asked: Asked) -> Side:
 
 
 def is_platforms(error: JackfieldError, asked: Asked, provider_code: str = "") -> bool:
-    """Return whether the platform must mend an error; the page explains errors about a step out of order."""
+    """Return whether the platform must mend an error. Errors about a step out of order count as the person's, since the page
+    explains them.
+    """
     is_explained = isinstance(error, InvalidInvocation | UnknownConnection)
     return not is_explained and side_of(Failure.of_error(error, provider_code), asked) == "platform"
 
 
 def _is_skewed(code: str, message: str) -> bool:
-    """Return whether a provider's words say that this server's clock is wrong."""
+    """Return whether a provider's message reports that this server's clock is wrong."""
     return code.removesuffix("Exception") in _SKEWED or _SKEWED_WORDS.match(message) is not None
 
 
@@ -149,8 +156,9 @@ def _can_mend(failure: Failure, asked: Asked) -> bool:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Blocked(SecretHolder):
-    """Failure on the platform's side that a session waits for. ``reference`` is for the person to quote; ``message`` and ``hint`` are the
-    error's, masked; ``step`` is the key of the failed step of a test."""
+    """Failure on the platform's side that blocks a session. ``reference`` is for the person to quote; ``message`` and ``hint`` are the
+    error's, masked; ``step`` is the key of the failed step of a test.
+    """
 
     reference: str
     code: str
@@ -161,18 +169,18 @@ class Blocked(SecretHolder):
 
     @classmethod
     def of_error(cls, error: JackfieldError, at: float) -> Blocked:
-        """Return an error that is the platform's."""
+        """Return the block of an error that the platform must mend."""
         return cls(new_reference(), error.code, error.message, worded(error.hint, "http:platform") or "", "", at)
 
     @classmethod
     def of_step(cls, step: Mapping[str, Any], at: float) -> Blocked:
-        """Return a failed step of a test that is the platform's."""
+        """Return the block of a failed step of a test that the platform must mend."""
         hint = worded(step.get("hint"), "http:platform") or ""
         return cls(new_reference(), step.get("code") or "internal", step["message"], hint, step["key"], at)
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Blocked | None:
-        """Read an object that ``to_json`` has returned; None if that is nothing."""
+        """Read an object that ``to_json`` has returned; None if it is empty."""
         return cls(**members) if members else None
 
     def to_json(self) -> dict[str, Any]:
@@ -180,7 +188,7 @@ class Blocked(SecretHolder):
         return {name: value for name in ("reference", "code", "message", "hint", "step", "at") if (value := getattr(self, name))}
 
     def is_like(self, other: Blocked | None) -> bool:
-        """Return whether another one is the same failure, for which there is a reference already."""
+        """Return whether ``other`` is the same failure, which has a reference already."""
         return other is not None and (self.code, self.message, self.step) == (other.code, other.message, other.step)
 
 
@@ -191,13 +199,14 @@ def new_reference() -> str:
 
 
 def concerns(step: Mapping[str, Any], fields: Collection[str]) -> bool:
-    """Return whether a step of a test concerns values that a person has entered: a passed step may concern the platform's own key."""
+    """Return whether a step of a test concerns values that a person has entered; a passed step may concern only the platform's key."""
     return not step["passed"] or not step.get("values") or bool({*step["values"]} & {*fields})
 
 
 def refused(step: Mapping[str, Any], fields: Mapping[str, Any]) -> list[str]:
-    """Return the entered fields that a failed step of a test has refused, by their schemas: the fields that it names. A refused sign-in
-    that names none has refused the secret if it is the only entered one."""
+    """Return the entered fields that a failed step of a test names as refused. A refused sign-in that names no field has refused the only
+    entered secret.
+    """
     named = [name for name in fields if name in step.get("values", ())]
     alone = [name for name, field in fields.items() if is_secret(field)] if len(fields) == 1 else []
     return named or (alone if step.get("code") == "unauthenticated" and not step.get("values") else [])
@@ -210,5 +219,5 @@ def steps_of(trial: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def failed_step(steps: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the step that made a test fail; None if none did."""
+    """Return the step that made a test fail; None if there is none."""
     return next((step for step in steps if not step["passed"] and step.get("mandatory", True)), None)

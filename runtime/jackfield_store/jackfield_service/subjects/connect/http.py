@@ -1,4 +1,6 @@
-"""``/v1/workspaces/{w}/connect-sessions``: a platform has its user connect an account on this server's page, and confirms who it was."""
+"""Operations ``/v1/workspaces/{w}/connect-sessions``: a platform lets its user connect an account on this server's page, and confirms the
+user's identity.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,9 @@ from jackfield_service.subjects.tenants.http import done, object_of
 
 T = TypeVar("T")
 _REFUSED = 422
-"""Status of a connection that does not fit."""
+"""Status for a connection that is not valid."""
 _PAUSE = 0.1
-"""Seconds between two looks at a confirmation that another request performs, on this process or another."""
+"""Seconds between two checks of a confirmation that another request performs, in this process or another."""
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -68,7 +70,7 @@ async def confirmed(request: Request, server: ServerContext, identity: Identity)
 
 
 def _referred(sessions: Connecting, identifier: str, error: JackfieldError) -> Exception:
-    """Return the refusal of a confirmation: with the reference that the person's page shows, if the platform has to mend it."""
+    """Return the refusal of a confirmation, with the reference on the person's page if the platform has to mend the error."""
     with suppress(UnknownSession):
         blocked = sessions.find(identifier).blocked
         if blocked.get("message") == error.message:
@@ -81,7 +83,7 @@ def _referred(sessions: Connecting, identifier: str, error: JackfieldError) -> E
 async def _run(request: Request, server: ServerContext, identity: Identity, step: Callable[[Connecting], T]) -> T:
     """Run a step that may call a provider, in a workspace that the platform manages.
 
-    :raises Problem: 422 if a connection does not fit.
+    :raises Problem: 422 if a connection is not valid.
     """
     name = request.path_params["w"]
     await done(request, server, identity, lambda tenants: tenants.find(name))
@@ -93,7 +95,7 @@ async def _run(request: Request, server: ServerContext, identity: Identity, step
 
 
 FILTERS = ("status", "user", "connection")
-"""Members by which the list is filtered."""
+"""Members by which the list can be filtered."""
 listed = page_of(_run, Connecting.page, ConnectSession.to_json, FILTERS)
 
 

@@ -1,4 +1,4 @@
-"""A platform's own words for connection types and their fields: plain texts, or one for each language."""
+"""A platform's own words for connection types and their fields: plain texts, or one text for each language."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ _MOST = 50
 _TEXTS = {"title": 500, "description": 500}
 """Texts of a type and of a field, with their maximum lengths."""
 _OF_TYPES = {**_TEXTS, "setup": 4_000}
-"""Texts of a type. ``setup`` is Markdown: where a person finds the values."""
+"""Texts of a type, with their maximum lengths. ``setup`` is Markdown that explains where a person finds the values."""
 
 
 def are_labels(value: Any) -> bool:
-    """Return whether these are words for types: ``{type: {"title", "description", "setup", "fields": {field: {"title", …}}}}``."""
+    """Return whether a value has the form of words for types: ``{type: {"title", "description", "setup", "fields": {field: {"title",
+    …}}}}``.
+    """
     return isinstance(value, dict) and len(value) <= _MOST and all(_is_label(item) for item in value.values())
 
 
 def in_language(label: Mapping[str, Any], locale: str) -> dict[str, Any]:
-    """Return the words for one type in one language; a text that is not there in it is shown in the first language that it has."""
+    """Return the words for one type in one language; a missing translation is replaced by the text's first language."""
     fields = {name: in_language(field, locale) for name, field in label.get("fields", {}).items()}
     texts = {name: _text(label[name], locale) for name in _OF_TYPES if name in label}
     return texts | ({"fields": fields} if fields else {})
@@ -47,7 +49,7 @@ def _is_label(value: Any, *, inner: bool = False) -> bool:
 
 
 def _is_text(value: Any, longest: int) -> bool:
-    """Return whether this is a text of at most so many characters, or one for some of the languages."""
+    """Return whether a value is a string of at most ``longest`` characters, or has such a string for some of the languages."""
     if isinstance(value, dict):
         texts = value.values()
         return bool(value) and not value.keys() - {*LOCALES} and all(isinstance(text, str) and _is_text(text, longest) for text in texts)

@@ -16,7 +16,7 @@ from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.access.workspace_access import SUSPENDED
 
 SESSION = f"{PAGE}/session"
-"""Path of a session's own page, with its ID after it."""
+"""Path of a session's own page, to which its ID is appended."""
 
 
 def connecting(server: ServerContext, workspace: str) -> Connecting:
@@ -31,7 +31,7 @@ def connecting(server: ServerContext, workspace: str) -> Connecting:
 
 
 def sweep(server: ServerContext) -> None:
-    """End the sessions whose time is over, of all workspaces that are not blocked."""
+    """End the expired sessions of all workspaces that are not blocked."""
     blocked = server.storage.blocked
     for workspace in blocked.served(late_workspaces(server.storage.database, server.clock.time())):
         blocked.apart(workspace, "the end of connect sessions", partial(_sweep, server, workspace))
@@ -45,9 +45,8 @@ def _sweep(server: ServerContext, workspace: str) -> None:
 def session_of(
     server: ServerContext, *, link: str = "", identifier: str = "", browser: str = "", returned: str = "", start: str = ""
 ) -> tuple[Connecting, ConnectSession]:
-    """Return the session with this link, or the one with this ID, with the sessions of its workspace. With an ID, the caller must show the
-    secret of a browser, or the link to the approval. The browser is the one that opened the session, or the one that came back from the
-    provider.
+    """Return the session with this link or ID, and the sessions of its workspace. With an ID, the caller must present the secret of a
+    browser, or the link to the approval. The browser is the one that opened the session, or the one that came back from the provider.
 
     :raises UnknownSession: if there is none, or the platform's token that began it was revoked.
     :raises Problem: 403 if the workspace is suspended, which callers without such proof do not learn.
@@ -70,8 +69,9 @@ def session_of(
 def recognised(
     server: ServerContext, *, link: str = "", identifier: str = "", browser: str = "", returned: str = ""
 ) -> ConnectSession | None:
-    """Return a session that can no longer be shown, such as one of a revoked token: a page says so where the session was shown. The browser
-    has its link, has begun it, or has come back for it: the ID alone reveals nothing."""
+    """Return a session that can no longer be continued, such as one of a revoked token, so that its page can explain this; None if there is
+    none. The browser has its link, has begun it, or has come back for it: the ID alone reveals nothing.
+    """
     try:
         place = workspace_of(server.storage.database, link=link, identifier=identifier) if server.storage.enabled else None
         if place is None:

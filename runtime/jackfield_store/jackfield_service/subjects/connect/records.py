@@ -1,6 +1,6 @@
 """Records that connect sessions store with their connections: the platform's words, its planned calls, and its user.
 
-Sessions that connect it again, list it or disconnect it use the same words and ask for the same role, without repeating them in the
+Later sessions that connect the connection again, list it or disconnect it use the same words and role, without repeating them in the
 request.
 """
 
@@ -29,8 +29,9 @@ _OF_ALL = "SELECT id, name, connect_record FROM connections WHERE workspace = :w
 @dataclass(frozen=True, slots=True, repr=False)
 class ConnectRecord(SecretHolder):
     """Record of one connection. ``type`` is the name under which its type was offered, such as the name of one connector of a family;
-    ``labels`` are the words for that type. ``actions``, ``calls`` and ``principal`` come from ``Wanted``; ``user`` is the platform's ID of
-    the user who has connected it, empty without a user."""
+    ``labels`` are the words for that type. ``actions``, ``calls`` and ``principal`` come from ``Wanted``; ``user`` is the platform's ID
+    of the user who has connected it, empty without a user.
+    """
 
     type: str = ""
     labels: Mapping[str, Any] = field(default_factory=dict)
@@ -51,7 +52,9 @@ class ConnectRecord(SecretHolder):
         return {name: value for name in _MEMBERS if (value := getattr(self, name))}
 
     def type_of(self, kind: ConnectionKind) -> str:
-        """Return the name under which a type was offered, or its own: ``aws-ses/awsAssumeRole`` is a name of ``aws/awsAssumeRole``."""
+        """Return the name under which a type was offered, or the type's own: ``aws-ses/awsAssumeRole`` is a name of
+        ``aws/awsAssumeRole``.
+        """
         return self.type if self.type.partition("/")[2] == kind.about.key else kind.full_name
 
 
@@ -67,8 +70,9 @@ class ConnectRecords(SealedTable):
             transaction.change(_KEEP, {"workspace": self._workspace, "id": row.id, "sealed": sealed})
 
     def of(self, name: str = "") -> dict[str, ConnectRecord]:
-        """Return the records by the names of their connections: of one, or of all. A record that was changed in the database is left
-        out."""
+        """Return the records by the names of their connections: of one, or of all. Records that were changed in the database
+        are left out.
+        """
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_OF_ONE if name else _OF_ALL, {"workspace": self._workspace, **({"name": name} if name else {})})
         found = dict[str, ConnectRecord]()
@@ -82,5 +86,5 @@ class ConnectRecords(SealedTable):
 
 
 def record_place(identifier: str) -> tuple[str, ...]:
-    """Return the place that the record of a connection is sealed for."""
+    """Return the context to which a connection's record is sealed."""
     return ("connect record", identifier)

@@ -30,23 +30,23 @@ Status = Literal["pending", "opened", "testing", "saved", "granted", "failed", "
 Task = Literal["", "add", "replace", "authorize", "remove"]
 
 OVER: tuple[Status, ...] = ("granted", "failed", "expired")
-"""States that nothing changes any more."""
+"""Final states of a session."""
 CANCELLED = "the person has cancelled it"
 """Reason of a session that its person has ended."""
 LONGEST = 86_400
-"""Seconds that a session lasts at most."""
+"""Maximum duration of a session, in seconds."""
 _USUAL = 1800
 _MODES = ("connect", "reauth", "manage")
 _WAYS = ("confirm", "browser", "link")
 _MOST = 50
 _MOST_ACTIONS = 100
 _LARGEST_CALLS = 20_000
-"""Characters of the inputs of all calls."""
+"""Maximum size of the inputs of all calls, in characters."""
 LONGEST_TEXT = 200
-"""Characters of a short text, such as a user's ID."""
+"""Maximum length of a short text, such as a user's ID, in characters."""
 _LONGEST_ADDRESS = 2000
 _LARGEST_ICON, _LARGEST_ICONS = 12_000, 120_000
-"""Characters of one picture, and of all."""
+"""Maximum sizes of one picture, and of all pictures, in characters."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?\Z")
 MEMBERS = frozenset(
@@ -62,15 +62,16 @@ _UNLISTED = (
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Wanted(SecretHolder):
-    """Request of a platform. ``values`` are the platform's own for the connection's form: the person cannot change the ``locked`` ones;
-    ``fields`` are the platform's fields that the person fills in as well. ``theme`` is the look of the page, ``labels`` are its words for
-    types and their fields, ``icons`` its pictures for connectors. The page calls the user ``user_name``, if there is one: ``user`` is the
-    platform's own ID. ``principal`` assumes the role in the person's account, for the documents that describe the role. ``actions`` and
-    ``calls`` are the platform's planned calls, which decide its permissions. ``all_connections`` makes the session about connections of all
-    users of the workspace; without it, it is about those of ``user`` alone.
+    """Request of a platform. ``values`` are the platform's own for the connection's form, of which the person cannot change the ``locked``
+    ones; ``fields`` are the platform's fields that the person fills in as well. ``theme`` is the look of the page, ``labels`` are its
+    words for types and their fields, ``icons`` its pictures for connectors. The page calls the user ``user_name``, if there is one:
+    ``user`` is the platform's own ID. ``principal`` assumes the role in the person's account, for the documents that describe the role.
+    ``actions`` and ``calls`` are the platform's planned calls, which decide its permissions. With ``all_connections``, the session
+    covers the connections of all users of the workspace; otherwise only those of ``user``.
 
     With ``verify`` ``oidc``, which platforms cannot request, only the person ``user`` (issuer and subject joined by ``|``) can connect,
-    when signed in to the console."""
+    when signed in to the console.
+    """
 
     mode: Mode = "connect"
     user: str = ""
@@ -141,8 +142,9 @@ class Wanted(SecretHolder):
         return replace(self, principal=self.principal or record.principal, actions=said.actions, calls=said.calls)
 
     def admits(self, record: ConnectRecord) -> bool:
-        """Return whether the request may use the connection with this record: one of its user's, or one that it names and that no user has
-        connected; with ``all_connections`` any."""
+        """Return whether the request may use the connection with this record: a connection of its user, or one that it names and no user
+        has connected; with ``all_connections`` any connection.
+        """
         return self.all_connections or (record.user == self.user if record.user else bool(self.connection))
 
     @property
@@ -156,17 +158,19 @@ class Wanted(SecretHolder):
 @dataclass(frozen=True, slots=True, repr=False)
 class ConnectSession(SecretHolder):
     """Session as stored. ``owner`` and ``asked_by`` are the platform's token that began it. ``browser`` is the digest of the secret in the
-    browser's cookie. ``opener`` is the digest of the link's secret, until the browser has sent its cookie. ``proof`` is the digest of the
-    proof that the browser takes back to the platform. ``key`` is a secret of the session, which completes the authorization that it began.
-    ``values`` has the values that the person entered for ``task``. ``created`` is true if the connection was stored for an approval that
-    may never be given. ``start`` is the link to that approval, and ``host`` the address at the provider to which it leads. A browser other
-    than the session's approves with ``nonce``, which a framed page hands to the window that it opens, or with ``code``. A person reads the
-    code there and types it on another device, in at most ``tries`` tries. ``framed`` is true if the session was begun, or opened again, in
-    a frame of the platform's page, which then leads. ``apart`` is the digest of the secret of the browser that last came back from the
-    provider, with any answer: it may watch the session. ``recalled`` is the record that an earlier session stored with the connection
-    (``ConnectRecord``). ``blocked`` is the last failure on the platform's side (``Blocked``). A test runs until ``busy_until`` at most, in
-    seconds since 1970; nothing else is tested meanwhile. ``met`` is the account (ID and label) with which the person has signed in at the
-    provider, if that is known. ``confirmed`` is the digest of the proof that the platform has confirmed."""
+    browser's cookie. ``opener`` is the digest of the link's secret, until the browser has sent its cookie. ``proof`` is the digest of
+    the proof that the browser takes back to the platform. ``key`` is a secret of the session, which completes the authorization that it
+    began. ``values`` has the values that the person entered for ``task``. ``created`` is true if the connection was stored for an
+    approval that may never be given. ``start`` is the link to that approval, and ``host`` the address at the provider to which it leads.
+    A browser other than the session's approves with ``nonce``, which a framed page hands to the window that it opens, or with ``code``.
+    A person reads the code on the session's page and types it on another device, in at most ``tries`` tries. ``framed`` is true if the
+    session was begun, or opened again, in a frame of the platform's page, which then leads. ``apart`` is the digest of the secret of the
+    browser that last came back from the provider, with any answer: that browser may watch the session. ``recalled`` is the record that
+    an earlier session stored with the connection (``ConnectRecord``). ``blocked`` is the last failure on the platform's side
+    (``Blocked``). A test runs until ``busy_until`` at most, in seconds since 1970; no second test starts meanwhile. ``met`` is the
+    account (ID and label) with which the person has signed in at the provider, if known. ``confirmed`` is the digest of the proof that
+    the platform has confirmed.
+    """
 
     id: str
     digest: str
@@ -205,8 +209,9 @@ class ConnectSession(SecretHolder):
 
     @property
     def warnings(self) -> dict[str, list[dict[str, str]]]:
-        """Warnings, as ``{"warnings": [{"path", "message"}]}``, about a requested role without planned calls, or one that trusts another
-        than the platform's key; else empty."""
+        """Warnings, as ``{"warnings": [{"path", "message"}]}``, about a requested role without planned calls, or one that does not trust
+        the platform's key; else empty.
+        """
         asked = self.asked
         if asked.mode == "manage" or not asked.principal:
             return {}
@@ -217,12 +222,12 @@ class ConnectSession(SecretHolder):
 
     @property
     def is_refused(self) -> bool:
-        """True if the provider has refused the last test, which did not fail at the platform's side."""
+        """True if the provider has refused the last test, and no failure on the platform's side blocks the session."""
         return not (self.passed or self.blocked)
 
     @property
     def record(self) -> ConnectRecord:
-        """Record that an earlier session has left with the connection."""
+        """Record that an earlier session has stored with the connection."""
         return ConnectRecord.from_json(self.recalled)
 
     @property
@@ -231,8 +236,9 @@ class ConnectSession(SecretHolder):
         return self.wanted.completed(self.record)
 
     def leaves(self, full_name: str) -> ConnectRecord:
-        """Return the record that the session stores with its connection, whose type has this name. Labels of a list are for all connections
-        of a type, and replace none of a connection's own."""
+        """Return the record that the session stores with its connection, whose type has this name. Labels for all connections of a type
+        never replace a connection's own.
+        """
         asked, own = self.asked, self.record.labels
         labels = self.wanted.labels.get(self.type) or self.wanted.labels.get(full_name) or own
         kept = labels if self.wanted.connection else own or labels
@@ -241,17 +247,17 @@ class ConnectSession(SecretHolder):
 
     @property
     def is_over(self) -> bool:
-        """True if nothing changes it any more."""
+        """True if the session is in a final state."""
         return self.status in OVER
 
     @property
     def disconnected(self) -> bool:
-        """True if the connection was removed, as the person has asked: it is not to be used any more."""
+        """True if the connection was removed at the person's request and must not be used any more."""
         return self.status == "granted" and self.task == "remove"
 
     @property
     def unchanged(self) -> bool:
-        """True if the person has looked at the connections, and changed none."""
+        """True if the person has viewed the connections, and changed none."""
         return self.status == "granted" and not self.task
 
     @property
@@ -261,8 +267,9 @@ class ConnectSession(SecretHolder):
 
     @property
     def state(self) -> str:
-        """Digest of the session's next step, and its account, for a confirmation of exactly that. It reveals nothing about the entered
-        values, since the session's own key is needed; empty before there is anything to do."""
+        """Digest of the session's next step, and its account, for a confirmation of exactly this state. It reveals no entered values, since
+        it depends on the session's own key. Empty before the person has chosen a step, and at the end.
+        """
         about = [self.task, self.connection, self.type, self.trial, self.authorization, self.met, self.values]
         if not self.task or self.is_over:
             return ""
@@ -274,12 +281,12 @@ class ConnectSession(SecretHolder):
         return self.wanted.verify not in ("browser", "oidc")
 
     def closed(self, schema: Mapping[str, Any]) -> set[str]:
-        """Return names of values that the person cannot change: locked ones, and ``fixed`` ones of a connection that exists."""
+        """Return names of values that the person cannot change: locked values, and ``fixed`` values of an existing connection."""
         deciding = marked_places(schema, "fixed") if self.task == "replace" else ()
         return {*self.wanted.locked, *(name for name, *inner in deciding if not inner)}
 
     def facts(self) -> dict[str, Any]:
-        """Return the data of its events: nothing that the person entered."""
+        """Return the data of the session's events, without any entered value."""
         wanted = self.wanted
         about = {"session": self.id, "mode": wanted.mode, "verify": wanted.verify, "user": wanted.user, "connection": self.connection,
                  "connectionType": self.type, "reason": self.reason, "disconnected": self.disconnected,
@@ -287,7 +294,7 @@ class ConnectSession(SecretHolder):
         return {name: value for name, value in about.items() if value}
 
     def block_facts(self) -> dict[str, Any]:
-        """Return the data of the event of a failure at the platform's side: no words of a provider."""
+        """Return the data of the event of a failure at the platform's side, without the provider's words."""
         about = {name: value for name, value in self.facts().items() if name not in ("reason", "disconnected", "unchanged")}
         return {**about, **{name: self.blocked[name] for name in ("reference", "code", "step") if name in self.blocked}}
 
@@ -327,12 +334,12 @@ class _Reading:
             raise InvalidInvocation(f"the connect session is not valid: {text}", details=self._faults)
 
     def require(self, name: str, text: str) -> None:
-        """Note a fault unless the member is there."""
+        """Note a fault if the member is missing."""
         if not self._body.get(name):
             self.fault(name, text)
 
     def one(self, name: str, allowed: Iterable[str], usual: str) -> Any:
-        """Read one of several allowed words."""
+        """Read one of the allowed words; ``usual`` if it is missing or faulty."""
         value = self._body.get(name, usual)
         if value != usual and value not in allowed:
             self.fault(name, f"must be {', '.join(allowed)}")
@@ -364,14 +371,14 @@ class _Reading:
         return value
 
     def flag(self, name: str) -> bool:
-        """Read true or false."""
+        """Read a boolean."""
         value = self._body.get(name, False)
         if not isinstance(value, bool):
             self.fault(name, "must be true or false")
         return value is True
 
     def seconds(self, name: str) -> int:
-        """Read how long the session lasts."""
+        """Read the duration of the session."""
         value = self._body.get(name, _USUAL)
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LONGEST:
             self.fault(name, f"must be a number of seconds from 1 to {LONGEST:,}")
@@ -379,7 +386,7 @@ class _Reading:
         return value
 
     def defaults(self) -> dict[str, Any]:
-        """Read the platform's own values, and which of them are locked."""
+        """Read the platform's own values, and the names of locked values."""
         value = self._body.get("defaults", {})
         if not isinstance(value, dict) or value.keys() - {"values", "locked"} or not isinstance(value.get("values", {}), dict):
             self.fault("defaults", 'must be {"values": {…}, "locked": [names]}')

@@ -14,7 +14,7 @@ THEME: Json = closed_with((), {
 
 
 def _texts(longest: int) -> Json:
-    """Return the shape of a text of at most so many characters, or of one for each language."""
+    """Return the shape of a string of at most ``longest`` characters, or of one string for each language."""
     text: Json = {"type": "string", "maxLength": longest}
     return {"anyOf": [text, {**closed_with((), dict.fromkeys(LOCALES, text)), "minProperties": 1}]}
 

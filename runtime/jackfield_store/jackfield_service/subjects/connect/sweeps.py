@@ -1,4 +1,4 @@
-"""Connect sessions that are over, ended from time to time by each server."""
+"""Sweeps of expired connect sessions, run from time to time by each server."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from jackfield_service.subjects.connect.operations import sweep
 
 
 def sweeps(server: ServerContext) -> Mapping[str, Callable[[], object]]:
-    """Return the steps, by the log message of their failure."""
+    """Return the sweeps, by the log message of their failure."""
     return {"connect sessions cannot be ended": lambda: sweep(server)}

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from jackfield_store.database import Database, Row, Transaction
 
 _KEPT = 7 * 86_400.0
-"""Seconds for which a session that has ended can be read."""
+"""Seconds for which a session can be read after its end."""
 _MOST = 1000
-"""Limit of open sessions of one workspace."""
+"""Maximum number of open sessions of one workspace."""
 _NEVER = 1e12
-"""A moment after the end of every session."""
+"""Time, in seconds since 1970, after the end of every session."""
 _COLUMNS = "workspace, id, digest, status, sealed, expires_at"
 _INSERT = """
 INSERT INTO connect_sessions (workspace, id, digest, status, sealed, expires_at)
@@ -58,7 +58,7 @@ _WANTED = (
     "other_account", "lasts",
 )  # fmt: skip
 _LATER = ("fields", "labels", "icons", "user_name", "actions", "calls", "all_connections")
-"""Members unknown to earlier versions: empty ones are not stored."""
+"""Members unknown to earlier versions, which are not stored if empty."""
 _LISTS = ("types", "locked", "origins", "fields", "actions", "calls")
 
 
@@ -75,7 +75,7 @@ class SessionMoved(InvalidInvocation):
 
 
 class SessionChanged(SessionMoved):
-    """The session would do something else than it was shown to do."""
+    """The session's next step differs from the confirmed one."""
 
     http_status = 412
     problem = "version_conflict"
@@ -91,19 +91,19 @@ def unknown() -> UnknownSession:
 
 
 def same(stored: str, secret: str) -> bool:
-    """Return whether a secret matches the stored digest; an empty text is stored for none."""
+    """Return whether a secret matches the stored digest; False if the digest is empty."""
     return bool(stored) and hmac.compare_digest(stored, digest(secret))
 
 
 def late_workspaces(database: Database, now: float) -> list[str]:
-    """Return workspaces with expired sessions that were not read since, or with connections that wait for one."""
+    """Return workspaces with expired sessions that have not been processed, or with connections that wait for a session's approval."""
     with database.read(flush=False) as transaction:
         late = {str(row.workspace) for row in transaction.execute(_LATE_OF_ALL, {"now": now})}
     return sorted(late | awaiting_workspaces(database))
 
 
 def workspace_of(database: Database, *, link: str = "", identifier: str = "") -> tuple[str, str] | None:
-    """Return the workspace and the id of the session with this link, or with this id; None if there is none."""
+    """Return the workspace and the ID of the session with this link, or with this ID; None if there is none."""
     with database.read(flush=False) as transaction:
         row = transaction.find(_BY_LINK, {"digest": digest(link)}) if link else transaction.find(_BY_ID, {"id": identifier})
     return None if row is None else (row.workspace, row.id)
@@ -155,13 +155,13 @@ class ConnectTable(SealedTable):
         )
 
     def open(self) -> list[ConnectSession]:
-        """Return the sessions that are not over."""
+        """Return the sessions that are not in a final state."""
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_UNENDED, {"workspace": self._workspace, "now": self._clock.time()})
         return [found for found in map(self._session_from, rows) if not found.is_over]
 
     def left(self) -> list[str]:
-        """Return the names of connections that wait for the approval of a session which is over, such as after a crash at its end."""
+        """Return the names of connections that wait for the approval of an ended session, such as after a crash at its end."""
         return [name for name, session in awaited(self._database, self._workspace) if self._is_over(session)]
 
     def _is_over(self, identifier: str) -> bool:
@@ -171,11 +171,11 @@ class ConnectTable(SealedTable):
             return True
 
     def await_approval(self, transaction: Transaction, found: ConnectSession) -> None:
-        """Note that the connection which a transaction stores waits for the approval of the session's person."""
+        """Note that the connection stored in this transaction waits for the approval of the session's person."""
         await_approval(transaction, self._workspace, found.connection, found.id)
 
     def expire(self) -> list[ConnectSession]:
-        """End the sessions whose time is over, up to 100 of them, and store their events; return them as they are then."""
+        """End up to 100 expired sessions, and store their events; return them in their new state."""
         ended = []
         with self._database.write() as transaction:
             for row in transaction.execute(_LATE, {"workspace": self._workspace, "now": self._clock.time()}):
@@ -247,5 +247,5 @@ def _moved() -> Overtaken:
 
 
 def session_place(identifier: str, digest: str, status: str, expires_at: float) -> tuple[str, ...]:
-    """Return the place that a connect session is sealed for."""
+    """Return the context to which a connect session is sealed."""
     return ("connect session", identifier, digest, status, json.dumps(expires_at))

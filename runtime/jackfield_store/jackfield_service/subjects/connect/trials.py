@@ -1,4 +1,4 @@
-"""Tests of the values that a person has entered in a connect session: one at a time; a failure is reported to whoever can mend it."""
+"""Tests of the values that a person has entered in a connect session: one at a time; a failure is reported to the side that can mend it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from jackfield_store.management.connections import ManagedConnections
 
 SECONDS = 30.0
-"""Deadline of a connection's test."""
+"""Deadline of a connection's test, in seconds."""
 _LONGEST = 3 * SECONDS
-"""Seconds after which a test is taken to have ended with its process."""
+"""Seconds after which a test is presumed to have ended with its process."""
 _LOG = logging.getLogger("jackfield.connect")
 
 
@@ -48,7 +48,7 @@ class Trials:
         return found.busy_until > self._clock.time()
 
     def held(self, found: ConnectSession, **members: Any) -> ConnectSession:
-        """Change members of a session, and hold it for one test.
+        """Change members of a session, and reserve it for one test; return it.
 
         :raises TestRunning: if a test runs.
         """
@@ -58,7 +58,7 @@ class Trials:
 
     @contextmanager
     def alone(self, found: ConnectSession, **members: Any) -> Iterator[tuple[ConnectSession, dict[str, Any]]]:
-        """Change members of a session, and hold it for one test. Yield it, and a dictionary for the members that change at the end.
+        """Change members of a session, and reserve it for one test. Yield it, and a dictionary for the members that change at the end.
 
         :raises TestRunning: if another test runs.
         :raises SessionMoved: if another request has changed the session meanwhile.
@@ -73,7 +73,7 @@ class Trials:
         self, found: ConnectSession, kind: ConnectionKind, values: Mapping[str, Any], acting: ManagedConnections,
         accept: Callable[[Mapping[str, Any] | None], None],
     ) -> ConnectSession:  # fmt: skip
-        """Test values, and store the findings. ``accept`` refuses an account.
+        """Test values, store the findings, and return the session. ``accept`` raises if it refuses an account.
 
         :raises TestRunning: if another test runs.
         :raises InvalidConnection: if a value is not valid, or the account is refused.
@@ -103,12 +103,12 @@ class Trials:
         return self._known(found, Blocked.of_step(step, self._clock.time()))
 
     def is_platforms(self, found: ConnectSession, error: JackfieldError, provider_code: str = "") -> bool:
-        """Return whether an error of a session is the platform's to mend. ``provider_code`` is the provider's, if the error lacks it."""
+        """Return whether the platform must mend an error of a session. ``provider_code`` is the provider's, if the error lacks it."""
         kind = self._kinds.known(found.type) if found.type else None
         return not isinstance(error, UnaskedValues) and is_platforms(error, Asked() if kind is None else _asked(found, kind), provider_code)
 
     def noted(self, found: ConnectSession, error: JackfieldError) -> ConnectSession:
-        """Note an error, if it is the platform's to mend, and return the session."""
+        """Note an error that the platform must mend, and return the session; return the session unchanged for other errors."""
         return self.note(found, error) if self.is_platforms(found, error) else found
 
     def note(self, found: ConnectSession, error: JackfieldError, **members: Any) -> ConnectSession:
@@ -130,13 +130,13 @@ class Trials:
 
 
 def _asked(found: ConnectSession, kind: ConnectionKind) -> Asked:
-    """Return the fields that a person was asked for: none if a connection is only approved again."""
+    """Return the requested fields of a session; none if a connection is only approved again."""
     fills = found.task in ("add", "replace") or found.created
     return Asked.of(asked(found, kind)) if fills else Asked()
 
 
 def _report(found: ConnectSession) -> None:
-    """Write the failure to the log, by its reference; its text is the error's, masked."""
+    """Log a failure by its reference, with its masked message."""
     blocked = found.blocked
     _LOG.warning(
         "connect session %s waits for the platform: %s (%s), reference %s",

@@ -1,4 +1,4 @@
-"""Users of connections that no session has given one: they were made over the API, or before sessions kept their users."""
+"""Users of connections that no session has assigned: connections made over the API, or before sessions stored their users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of a connect session: which fields the page shows, and how entries join the platform's values and stored ones."""
+"""Values of a connect session: the fields of the page, and the merging of entries with the platform's values and stored values."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ if TYPE_CHECKING:
     from jackfield_service.subjects.connect.session import ConnectSession, Wanted
 
 Check = Callable[[Mapping[str, Any]], None]
-"""Validation of values of a new connection."""
+"""Validation of values of a new connection; raises if they are not valid."""
 _BRING = "Give it in 'defaults.values', or name the field in 'fields' for the person to fill it in."
 _NOT_ASKED = "is not asked for here"
 
 
 class UnaskedValues(InvalidConnection):
-    """There are values for fields that the page has not shown."""
+    """There are values for fields that the page does not have."""
 
 
 def platforms_values(wanted: Wanted, kind: ConnectionKind) -> dict[str, Any]:
-    """Return the platform's values for a type, without External IDs, which are a session's own."""
+    """Return the platform's values for a type, without External IDs, which belong to a session."""
     known = kind.schema.get("properties", {}).keys() - set(generated_fields(kind.schema))
     return {name: value for name, value in wanted.values.items() if name in known}
 
 
 def can_be_filled(wanted: Wanted, kind: ConnectionKind) -> bool:
-    """Return whether a person with knowledge of only the own account can connect a connection of a type. Some values are the person's, and
-    the platform has given the type's other required ones."""
+    """Return whether a person with knowledge of only the own account can connect a connection of a type: some values are the person's, and
+    the platform has given its other required values.
+    """
     own, names = platforms_values(wanted, kind), kind.schema.get("properties", {})
     if OAUTH_CLIENT in own:  # it has all that is not the person's
         return bool(kind.about.authorizes) or any(_audience(kind, name) == "user" and name not in VALUES for name in names)
@@ -51,15 +52,16 @@ def can_be_filled(wanted: Wanted, kind: ConnectionKind) -> bool:
 
 
 def asks_for_server(wanted: Wanted, kind: ConnectionKind) -> bool:
-    """Return whether a person has to name the server, such as a database's. Such a type is offered only if a session names it."""
+    """Return whether a person has to name the server, such as a database's. A type that requires this is offered only if a session names
+    it.
+    """
     fields, given = kind.schema.get("properties", {}), platforms_values(wanted, kind)
     required = [name for name in kind.schema.get("required", ()) if name not in given]
     return any(_audience(kind, name) == "user" and extension(fields.get(name)).get("destination") for name in required)
 
 
 def asked(found: ConnectSession, kind: ConnectionKind) -> dict[str, Any]:
-    """Return the fields that the page shows: the person's own, and the platform's that the session names. The operator's are never among
-    them."""
+    """Return the fields of the page: the person's own, and the platform's fields that the session names; never the operator's."""
     return _asked(found.wanted, kind, found.closed(kind.schema))
 
 
@@ -79,7 +81,9 @@ def form_schema_of(found: ConnectSession, kind: ConnectionKind) -> dict[str, Any
 
 
 def filling(found: ConnectSession, kind: ConnectionKind) -> set[str]:
-    """Return the values that most actions of the named connector take an input from, such as a region, and that have no default."""
+    """Return the values, such as a region, from which most actions of the named connector take a required input, and that have
+    no default.
+    """
     key = found.type.partition("/")[0]
     connector = next((one for one in kind.manifests if one.key == key), None)
     if connector is None:  # the type of a family, for any of its connectors
@@ -96,7 +100,7 @@ def _required_sources(action: ActionManifest) -> set[str]:
 
 
 def refuse_missing(found: ConnectSession, kind: ConnectionKind, values: Mapping[str, Any], check: Check) -> None:
-    """Refuse values that lack one required by the connector's actions; ``check`` validates the values.
+    """Refuse values that lack one that the connector's actions require; ``check`` validates the values.
 
     :raises InvalidConnection: with each missing value, and the other faults.
     """
@@ -112,7 +116,7 @@ def refuse_missing(found: ConnectSession, kind: ConnectionKind, values: Mapping[
 
 
 def refuse_unasked(schema: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Refuse values of fields that the page has not shown.
+    """Refuse values of fields that the page does not have.
 
     :raises UnaskedValues: with each of them.
     """
@@ -123,9 +127,9 @@ def refuse_unasked(schema: Mapping[str, Any], given: Mapping[str, Any]) -> None:
 
 def merged(found: ConnectSession, kind: ConnectionKind, entered: Mapping[str, Any], stored: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the values to test: the platform's, the person's, secrets entered before, and the External ID. ``stored`` are the values of a
-    connection that is connected again; values that the person is not shown stay.
+    connection that is connected again; its values without a field on the page stay.
 
-    :raises InvalidConnection: if secrets would go elsewhere than they were stored for.
+    :raises InvalidConnection: if secrets would go to another destination than they were stored for.
     """
     own, shown = platforms_values(found.wanted, kind), asked(found, kind)
     if stored is not None:
@@ -142,9 +146,9 @@ def merged(found: ConnectSession, kind: ConnectionKind, entered: Mapping[str, An
 
 
 def check_defaults(wanted: Wanted, kind: ConnectionKind) -> None:
-    """Check the platform's values and fields against the type, as far as that is known.
+    """Check the platform's values and fields against the type, as far as the type is known.
 
-    :raises InvalidInvocation: if one is not a value of it, a field is the operator's, or an External ID is not a text.
+    :raises InvalidInvocation: if a name is not a value of the type, a field is the operator's, or an External ID is not a string.
     """
     known = kind.schema.get("properties", {})
     made = generated_fields(kind.schema)
@@ -171,8 +175,9 @@ def check_defaults(wanted: Wanted, kind: ConnectionKind) -> None:
 
 
 def widened(wanted: Wanted, kinds: Iterable[ConnectionKind]) -> Wanted:
-    """Return a request that asks the person for the values that the types require and the request lacks. An operator's own link does this,
-    since it cannot say more; a platform lists the fields that its users know."""
+    """Return a request that asks the person for all missing values that the types require. An operator's own link needs this, since it
+    names no fields; a platform lists the fields that its users know.
+    """
     if OAUTH_CLIENT in wanted.values:
         return wanted
     lacking = [

@@ -1,4 +1,4 @@
-"""Connections as files state them: their type and values, in which each secret is a reference."""
+"""Connections in files: their type and values, in which each secret is a reference."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _require_references(things: _Connections, spec: Mapping[str, Any]) -> None:
     """Require that a file contains no secret. It runs after the values were checked against their type, since unknown values may be
     secrets.
 
-    :raises InvalidConnection: if one of the values is a secret itself. A masked value keeps the stored one.
+    :raises InvalidConnection: if a value is a secret itself. A masked value is accepted, and keeps the stored one.
     """
     values: Mapping[str, Any] = spec["values"]
     schema = things.known.kinds.find(spec["type"]).schema

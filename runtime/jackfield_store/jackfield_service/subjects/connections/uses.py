@@ -40,8 +40,9 @@ _LOSE = f"UPDATE subscriptions SET lost = :connection WHERE {_OWN}"
 
 
 def uses_of(database: Database, vault: Vault, workspace: str, connections: Collection[str]) -> dict[str, list[dict[str, str]]]:
-    """Return the automatic users of each connection: ``kind`` (``schedule``, ``subscription`` over it, ``start`` of one whose events start
-    invocations over it) and ``name``."""
+    """Return the automatic users of each connection: ``name``, and ``kind``: ``schedule``, ``subscription``, or ``start`` for a
+    subscription whose events start invocations over the connection.
+    """
     found: dict[str, list[dict[str, str]]] = {name: [] for name in connections}
     with database.read() as transaction:
         for connection, uses in found.items():
@@ -70,7 +71,9 @@ def uses_of_connector(database: Database, vault: Vault, workspace: str, connecto
 
 
 def look_again(transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float, renamed: str | None = None) -> None:
-    """Wake the subscriptions over a changed or tested connection; with ``renamed``, update the name in everything that refers to it."""
+    """Wake the subscriptions over a changed or tested connection; with ``renamed``, update the name in everything that refers to the
+    connection.
+    """
     table.look_again(transaction, vault, workspace, connection, now, renamed)
     if renamed is not None:
         _carry(transaction, vault, workspace, connection, renamed, now)
@@ -79,8 +82,9 @@ def look_again(transaction: Transaction, vault: Vault, workspace: str, connectio
 def part(
     transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None
 ) -> list[tuple[str, str]]:
-    """Pause the subscriptions over a removed connection, and those whose events start invocations over it; stop its schedules. Return the
-    event and the object of each, for the audit log."""
+    """Stop the schedules over a removed connection, and pause the subscriptions over it and subscriptions whose events start invocations
+    over it. Return the event and the object of each, for the audit log.
+    """
     paused = table.part(transaction, vault, workspace, now, connection, grant)
     stopped, disabled = _stop(transaction, vault, workspace, connection.name, now)
     return [("schedule.stopped", f"schedule:{name}") for name in stopped] + [
@@ -89,7 +93,7 @@ def part(
 
 
 def _carry(transaction: Transaction, vault: Vault, workspace: str, connection: str, renamed: str, now: float) -> None:
-    """Let schedules, and invocations that events start, name a renamed connection anew."""
+    """Update the connection's name in schedules, and in invocations that events start."""
     values = {"workspace": workspace, "connection": connection, "now": now}
     for schedule in (Schedule.read(workspace, row) for row in transaction.execute(_SCHEDULES, values)):
         with suppress(JackfieldError):  # nobody can read it
@@ -106,7 +110,8 @@ def _carry(transaction: Transaction, vault: Vault, workspace: str, connection: s
 
 def _stop(transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float) -> tuple[list[str], list[str]]:
     """Stop the schedules over a connection that is being removed, and disable the subscriptions whose events start invocations over it.
-    Return the names of both."""
+    Return the names of the schedules, and of the subscriptions.
+    """
     values = {"workspace": workspace, "connection": connection, "now": now, "reason": f"its connection '{connection}' was removed"}
     schedules = transaction.execute(_SCHEDULES, values)
     stopped = [row.name for row in schedules if transaction.change(_STOP, {**values, "id": row.id})]

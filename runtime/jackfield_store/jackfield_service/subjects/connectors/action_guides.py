@@ -25,8 +25,9 @@ _SAMPLES = {"string": "…", "integer": 1, "number": 1, "boolean": True, "array"
 
 
 def verdict_of(runtime: Jackfield, caller: Caller, manifest: Manifest, request: Request) -> Decision:
-    """Return the verdict announced to a caller in advance: a missing or hidden connection, or a connection whose type cannot serve the
-    action, is refused whatever the rules say."""
+    """Return the verdict announced to a caller in advance. A missing or hidden connection, or one whose type cannot serve the action, is
+    refused whatever the rules allow.
+    """
     decision = runtime.access.authorizer(caller).verdict(manifest, request)
     if not decision.allowed or request.connection in (None, INLINE):
         return decision
@@ -39,7 +40,7 @@ def verdict_of(runtime: Jackfield, caller: Caller, manifest: Manifest, request: 
 
 
 def missing(connections: ManagedConnections, name: str | None) -> UnknownConnection | None:
-    """Return the error of a call over a missing or hidden connection; None if it exists or none is named."""
+    """Return the error of a call over a missing or hidden connection; None if it exists or no name is given."""
     if name is None or name == INLINE:
         return None
     try:
@@ -52,14 +53,15 @@ def missing(connections: ManagedConnections, name: str | None) -> UnknownConnect
 @dataclass(frozen=True, slots=True)
 class Over:
     """Connection for an action, if one is chosen, and the inputs that it fills in, each with the name of its value. Without a connection,
-    they are the inputs that some connection may fill in."""
+    ``filled`` has the inputs that some connection may fill in.
+    """
 
     connection: str | None
     filled: Mapping[str, str]
 
     @classmethod
     def of(cls, runtime: Jackfield, caller: Caller, action: ActionManifest, name: str | None, verdict: Decision) -> Over:
-        """Look the connection up, unless the verdict refuses it."""
+        """Look the connection up, unless the verdict refuses the call."""
         if name in (None, INLINE) or not verdict.allowed:
             return cls(None, dict(action.defaults))
         values = runtime.connections_of(caller).find(str(name)).values
@@ -129,7 +131,8 @@ def _cell(text: str) -> str:
 
 def _sample(manifest: Manifest, action: ActionManifest, over: Over) -> dict[str, Any]:
     """Return a sample invocation over the connection: the manifest's own example, or one with the required inputs. Without a connection it
-    names none, since that of an example is made up, and the only one that fits is taken."""
+    names none: an example's connection is fictitious, and a call without a name uses the only fitting one.
+    """
     more = ({"connection": over.connection} if over.connection else {}) | ({"idempotencyKey": _KEY} if action.needs_key else {})
     raw = next(item for item in manifest.raw["actions"] if item["key"] == action.key)
     for example in raw.get("examples", ()):

@@ -27,9 +27,9 @@ _OPERATORS = "default"
 
 
 def exactly(key: str, version: str | None = None) -> str:
-    """Return the connector, perhaps one version of it, that a path names: a key is a key, and no specifier of versions.
+    """Return the specifier of the connector in a path, perhaps of one version; a key itself may not contain a version.
 
-    :raises Problem: 404 if it can be no connector's key, 400 if the version is none.
+    :raises Problem: 404 if ``key`` cannot be a connector's, 400 if the version is not valid.
     """
     if _KEY.fullmatch(key) is None or key.startswith(_PREFIX):
         raise Problem(404, f"no connector has the key '{key[:80]}'", code="unknown_connector")
@@ -72,7 +72,9 @@ def find_installer(server: ServerContext, identity: Identity) -> Installer:
 
 
 def changed(server: ServerContext, identity: Identity, event: str, name: str, change: Callable[[], T], **details: Any) -> T:
-    """Make a change of the installed connectors; it is recorded in the audit log first, so that none goes unrecorded. Blocks."""
+    """Record a change of the installed connectors in the audit log, then make it, so that no change is unrecorded. Return the result of
+    ``change``. Blocks.
+    """
     _record(server, identity, event, name, details)
     found = change()
     server.catalog.refresh()

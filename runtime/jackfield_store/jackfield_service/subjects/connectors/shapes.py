@@ -1,4 +1,4 @@
-"""JSON Schemas of connectors, actions, triggers and connection types, as the API lists them."""
+"""JSON Schemas of connectors, actions, triggers and connection types in the API's lists."""
 
 from __future__ import annotations
 

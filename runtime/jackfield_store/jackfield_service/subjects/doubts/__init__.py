@@ -1,1 +1,1 @@
-"""Calls with an unknown outcome: looked for at the provider, and resolved."""
+"""Calls with an unknown outcome: looks for evidence at the provider, and resolution."""

@@ -1,4 +1,4 @@
-"""Doubts over HTTP: resolved by a person, or looked for at the provider now."""
+"""Doubts over HTTP: resolution by a person, and a look at the provider now."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from jackfield_store.runtime.evidence_loop import look_now
 
 async def resolve(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed", "note": text, "because": number of a look,
-    "output": object}``."""
+    "output": object}``.
+    """
     body = await members_of(request, {"as"}, {"note", "because", "output"})
     outcome, note, because = body["as"], body.get("note", ""), body.get("because")
     if outcome not in ("succeeded", "failed"):

@@ -52,17 +52,17 @@ DONE = {
         "process has the function."
     ),
 }
-"""Outcomes of a step, as texts for the page."""
+"""Messages for the outcomes of a step."""
 LIST = "/doubts"
 """Address of the list of doubts."""
 _COLUMNS = ("Action", "Connection", "Since", "Last look", "Next look")
 _SORTS = Sorts({"Action": "action", "Connection": "connection", "Since": "settledAt"}, names="id")
 _PAGE = 50
 _SENT = re.compile(r"\A'[^']*' (?:was sent and )?may have taken effect: ")
-"""Begin of an error's message that its page says in a sentence."""
+"""Regular expression of the beginning of an error's message, which the page replaces by its own sentence."""
 _OUTPUT_ROWS = 4
 _OPEN = 6
-"""Open doubts that the overview lists."""
+"""Maximum number of open doubts on the overview."""
 _WORDS = {
     "nothing": ("plain", "nothing found"), "matched": ("ok", "found"), "refused": ("failed", "was refused"), "similar": ("warning", "similar"),
     "pending": ("plain", "neither success nor failure"), "ambiguous": ("warning", "ambiguous"), "failed": ("failed", "could not look"),
@@ -81,7 +81,7 @@ _DECISIONS = {
     "succeeded": ("It took effect", "Its idempotency key is kept: the same request is not sent again."),
     "failed": ("It did not take effect", "Its idempotency key is freed: whoever repeats the request sends it again."),
 }
-"""Findings that a person can report about a doubt, and their consequences."""
+"""Decisions of a person about a doubt, and their consequences."""
 
 
 def _state(entry: Entry) -> Any:
@@ -97,7 +97,7 @@ def _open_state(request: PageRequest) -> Any:
 
 @decides(_open_state)
 def resolved(request: PageRequest) -> Response:
-    """``POST /invocations/{id}/resolve``; ``as`` is ``succeeded`` or ``failed``."""
+    """Serve ``POST /invocations/{id}/resolve``; ``as`` is ``succeeded`` or ``failed``."""
     request.require("manage")
     entry, outcome = request.entry(), request.form.get("as")
     if outcome not in _DECISIONS:
@@ -129,7 +129,7 @@ def _decoded(text: str) -> dict[str, Any]:
 
 
 def looked(request: PageRequest) -> Response:
-    """``POST /invocations/{id}/look``: look for evidence now."""
+    """Serve ``POST /invocations/{id}/look``: look for evidence now."""
     request.require("manage")
     entry = request.entry()
     try:
@@ -140,13 +140,15 @@ def looked(request: PageRequest) -> Response:
 
 
 def looks_shown(request: PageRequest, entry: Entry) -> Markup | None:
-    """Render the looks for evidence of an invocation that was in doubt, and the button that looks now."""
+    """Render the looks for evidence of an invocation that is no longer in doubt, and the button that looks now; None without looks."""
     found = None if entry.status == "in_doubt" else _looks(request, entry)
     return card("What was looked for", *found, class_="card stack", id="looks") if found else None
 
 
 def _looks(request: PageRequest, entry: Entry) -> list[Node]:
-    """Render the looks for evidence, the newest first, with their meaning and the time of the next; an empty list where none are made."""
+    """Render the looks for evidence, the newest first, with their meaning and the time of the next; an empty list if the invocation allows
+    none.
+    """
     if not entry.evidence:
         return []
     found = [_found(look) for look in entry.looks]
@@ -171,7 +173,7 @@ def _looks(request: PageRequest, entry: Entry) -> list[Node]:
 
 
 def _source(request: PageRequest, entry: Entry, look: Mapping[str, Any]) -> str:
-    """Name the source of a look: the title of the action or of the trigger that shows the objects at the provider."""
+    """Name the source of a look: the title of the action or trigger that lists the objects at the provider."""
     manifest, source = request.catalog.look(entry.connector)[1], str(look.get("source", ""))
     key = source.rpartition("/")[2]
     declared = None if manifest is None else manifest.actions.get(key) or manifest.triggers.get(key)
@@ -179,7 +181,7 @@ def _source(request: PageRequest, entry: Entry, look: Mapping[str, Any]) -> str:
 
 
 def _may_look(entry: Entry) -> bool:
-    """Return whether a look can still find something: a look of a program's function settles the doubt, and is not repeated after that."""
+    """Return whether another look can still yield a finding: a look by a program's function settles the doubt, and is not repeated."""
     return entry.connector != HOST or entry.status == "in_doubt"
 
 
@@ -201,7 +203,7 @@ def _result(look: Mapping[str, Any]) -> Markup:
 
 
 def _found(look: Mapping[str, Any]) -> Node:
-    """Render a look's finding; a similar object next to the request, with a link to its page at the provider."""
+    """Render a look's finding: a similar object next to the request, with a link to its page at the provider."""
     try:
         known = json.loads(look.get("text", ""))
     except ValueError:
@@ -219,12 +221,12 @@ def _found(look: Mapping[str, Any]) -> Node:
 
 
 def _outside(look: Mapping[str, Any]) -> Markup | None:
-    """Render the link to the provider's page that shows a look's finding."""
+    """Render the link to the provider's page of a look's finding; None if there is none."""
     return outside(look.get("link"), f"Open at {urlsplit(str(look.get('link'))).hostname}")
 
 
 def resolution_shown(request: PageRequest, entry: Entry) -> list[Node]:
-    """Render who resolved the doubt and how, with the error that caused it, and evidence that contradicts the decision."""
+    """Render the resolution of the doubt with its author, the error that caused the doubt, and evidence that contradicts the decision."""
     settled: Any = (entry.result or {}).get("meta", {}).get("resolution")
     if not settled:
         return []
@@ -254,7 +256,7 @@ def resolution_shown(request: PageRequest, entry: Entry) -> list[Node]:
 
 
 def at_text(overruled: Mapping[str, Any]) -> str:
-    """Return the verdict of evidence before a person's decision."""
+    """Return the verdict of evidence before a person's decision, as a sentence."""
     took = overruled.get("evidence", {}).get("verdict", "took") == "took"
     return f"that it {'took effect' if took else 'did not take effect'}"
 
@@ -276,13 +278,15 @@ def _contradiction(request: PageRequest, entry: Entry, evidence: Mapping[str, An
 
 
 def _decision(request: PageRequest, entry: Entry, outcome: str) -> list[Node]:
-    """Render a decision on a doubt, which asks once more before it is one: the wrong one makes a caller send a second time."""
+    """Render the button of a decision on a doubt, with a panel that asks for confirmation, since a wrong decision makes a caller send a
+    second time.
+    """
     finding, what = _DECISIONS[outcome]
     return panel(f"asked-{outcome}", finding, finding, h.p(what), _sure(request, entry, outcome), tone="button")
 
 
 def _sure(request: PageRequest, entry: Entry, outcome: str, refused: JackfieldError | None = None) -> Markup:
-    """Render the form of a decision; after a refused one, with its values."""
+    """Render the form of a decision; after a refused decision, with its values."""
     given, place = request.form if refused is not None else {}, f"resolve-{outcome}"
     note = text_field(
         f"note-{outcome}", "How do you know?", given.get(f"note-{outcome}"), "Kept with the invocation.", maxlength=LONGEST_NOTE
@@ -317,8 +321,9 @@ def _output_field(text: str, refused: JackfieldError | None) -> Markup:
 
 
 def doubt_shown(request: PageRequest, entry: Entry, marks: list[tuple[str, Node]], again: Markup | None) -> Markup | None:
-    """Render a call in doubt, the provider's evidence, the buttons that resolve it, and details for engineers. ``marks`` are the caller's
-    own IDs of the call, ``again`` the link that runs it again."""
+    """Render a call in doubt, the provider's evidence, the buttons that resolve it, and details for engineers; None for other calls.
+    ``marks`` are the caller's own IDs of the call, ``again`` is the link that runs it again.
+    """
     if entry.status != "in_doubt":
         return None
     error: dict[str, Any] = dict((entry.result or {}).get("error") or {})
@@ -343,7 +348,7 @@ def doubt_shown(request: PageRequest, entry: Entry, marks: list[tuple[str, Node]
 
 
 def _happened(error: Mapping[str, Any] | None) -> Node:
-    """Render the error of a doubt without the parts that the page shows already; None if nothing is left."""
+    """Render the error of a doubt without the parts that are on the page already; None without an error."""
     if not error:
         return None
     details = [f"{item['path']}: {item['message']}".removeprefix(": ") for item in error.get("details", ())]
@@ -362,7 +367,7 @@ def _told(request: PageRequest, entry: Entry, to: str) -> Node:
 
 
 def _choice(request: PageRequest, entry: Entry) -> list[Node]:
-    """Render the two outcomes as buttons, next to the provider's page that a look has found."""
+    """Render the two outcomes as buttons, next to the link to the provider's page of a look's finding."""
     links = (_outside(look) for look in reversed(entry.looks))
     link = next((link for link in links if link is not None), None)
     return [
@@ -379,7 +384,7 @@ def _anew(again: Markup) -> Markup:
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /doubts``: open doubts, the newest first."""
+    """Serve ``GET /doubts``: open doubts, the newest first."""
     request.require("read")
     found = _SORTS.read(request, lambda cursor, limit: request.journal.entries(status="in_doubt", cursor=cursor, limit=limit), _PAGE)
     shown = found.table(LIST, "Doubts", _COLUMNS, _rows(request, found.rows), empty="Nothing is in doubt.")

@@ -32,7 +32,7 @@ LOOKED: Any = {
     "looks": _LOOKS, "nextLookAt": {**MOMENT, "description": "When the provider is asked next what became of a call in doubt."},
     "waitsFor": {**STRING, "description": "Of a program's function that nobody looks up at present: by what its doubt may be settled."},
 }  # fmt: skip
-"""Members of an entry about a doubt (``journal.doubts.with_looks``)."""
+"""Schemas of an entry's members about a doubt (``journal.doubts.with_looks``)."""
 RESOLUTION: Json = closed_with(
     ("as",),
     {

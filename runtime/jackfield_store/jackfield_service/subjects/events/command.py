@@ -53,7 +53,7 @@ def _list(feed: Feed, arguments: Namespace) -> list[dict[str, Any]]:
 
 
 def _follow(arguments: Namespace, output: Output) -> int:
-    """Write each event as a line of JSON, until the reader leaves or Ctrl-C."""
+    """Write each event as a line of JSON, until the reader ends or Ctrl-C."""
     stopped = threading.Event()
     with _open_feed(arguments) as feed, interruptible(stopped.set):
         for page in _events(feed, arguments, inf).pages():

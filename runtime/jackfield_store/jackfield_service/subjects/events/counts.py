@@ -1,5 +1,6 @@
-"""Sums of events and deliveries by UTC day, which are kept longer than both: written in the commit that numbers events, or records that one
-was taken."""
+"""Counts of events and deliveries by UTC day, which are stored longer than both. They are written in the commit that numbers events, or
+records a successful delivery.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ WHERE EXISTS (SELECT 1 FROM event_heads WHERE workspace = :workspace)
 ON CONFLICT (workspace, day) DO UPDATE SET
     events = event_counts.events + excluded.events, deliveries = event_counts.deliveries + excluded.deliveries
 """
-"""A workspace that has been purged has no head: a delivery that was in flight then is not counted."""
+"""SQL statement that adds to a day's counts. A purged workspace has no head: a delivery that was then in flight is not counted."""
 
 
 def count_events(transaction: Transaction, workspace: str, times: Iterable[float]) -> None:
@@ -27,11 +28,11 @@ def count_events(transaction: Transaction, workspace: str, times: Iterable[float
 
 
 def count_deliveries(transaction: Transaction, deliveries: Iterable[Mapping[str, Any]]) -> None:
-    """Count deliveries that their receivers have taken: rows with ``source``, the workspace of the event, and ``now``."""
+    """Count successful deliveries: rows with ``source``, the workspace of the event, and ``now``."""
     for (workspace, day), count in sorted(Counter((one["source"], _day(one["now"])) for one in deliveries).items()):
         transaction.change(_ADD, {"workspace": workspace, "day": day, "events": 0, "deliveries": count})
 
 
 def _day(at: object) -> int:
-    """Return the day of a time, the first day for a damaged time."""
+    """Return the day of a time since 1970; 0 for a damaged time."""
     return int(at // _DAY) * _DAY if isinstance(at, int | float) and 0 <= at <= LATEST else 0

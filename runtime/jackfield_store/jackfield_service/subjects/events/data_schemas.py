@@ -1,4 +1,4 @@
-"""JSON Schemas of the data of each type of event, for readers and receivers. Members are only added, so the objects are open."""
+"""JSON Schemas of the data of each type of event, for readers and receivers. Members are only ever added, so the objects are open."""
 
 from __future__ import annotations
 

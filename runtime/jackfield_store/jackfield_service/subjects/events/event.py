@@ -1,4 +1,4 @@
-"""Types of events, and the data that a reader sees of one."""
+"""Types of events, and the data of an event for its reader."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TYPES = (
 """Types of jackfield's own events, in addition to ``audit.`` and the name of each event of the audit log."""
 _PATTERNS = tuple(dict.fromkeys(f"{name.partition('.')[0]}.*" for name in TYPES))
 OWN = {*(name.partition(".")[0] for name in TYPES if not name.startswith("subscription.")), "audit"}
-"""First words of the types of jackfield's own events; all others, and events of subscriptions, are about triggers."""
+"""First words of the types of jackfield's own events; all other types, and types of subscriptions, concern triggers."""
 _FAMILIES = (*OWN, "subscription")
 _TYPE = re.compile(r"\*|([A-Za-z0-9_]{1,60}\.){1,6}([A-Za-z0-9_]{1,60}|\*)")
 _MOST_TYPES = 50
@@ -38,12 +38,12 @@ _IDENTIFIED = {"invocation": "invocationId", "approval": "invocationId", "connec
 
 
 def listed_types(text: str | None) -> list[str]:
-    """Return the types in a list that is separated by commas, as options and query parameters have it."""
+    """Return the types in a list separated by commas, as in options and query parameters."""
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def check_types(types: Iterable[str], path: str = "/types") -> tuple[str, ...]:
-    """Check patterns of types: a type, or a beginning of types and ``.*``; ``*`` is all of them. Return each once.
+    """Check patterns of types: a type, or a beginning of types followed by ``.*``; ``*`` means all types. Return them without duplicates.
 
     :raises InvalidInvocation: if one is not a pattern, or names an event that jackfield does not have.
     """
@@ -72,13 +72,13 @@ def _fault(path: str, text: object) -> Detail | None:
 
 
 def fits(type: str, patterns: Iterable[str]) -> bool:
-    """Return whether a type matches one of the patterns; without patterns it does."""
+    """Return whether a type matches one of the patterns; True if there are no patterns."""
     wanted = tuple(patterns)
     return not wanted or any(text in ("*", type) or (text.endswith(".*") and type.startswith(text[:-1])) for text in wanted)
 
 
 def data_of(type: str, subject: str, facts: str) -> dict[str, Any]:
-    """Return the data of an event from its facts; the facts of a damaged row are left out."""
+    """Return the data of an event from its facts; an empty object for a damaged row."""
     try:
         found = parsed_object(facts)
     except (ValueError, TypeError):
@@ -100,7 +100,7 @@ def data_of(type: str, subject: str, facts: str) -> dict[str, Any]:
 
 
 def _time(value: object) -> str | None:
-    """Return a time as text; None for an unprintable one, since its row was changed."""
+    """Return a time in ISO 8601; None for an impossible time, whose row was changed."""
     try:
         return iso(possible_time(value))
     except ValueError:
@@ -108,7 +108,7 @@ def _time(value: object) -> str | None:
 
 
 def _verdict(shown: Mapping[str, Any]) -> str:
-    """Return evidence's verdict, by the outcome of the invocation."""
+    """Return the verdict of evidence for an invocation's outcome."""
     if shown.get("status") == "succeeded":
         return "took"
     return "absent" if shown.get("errorCode") == Unavailable.code else "refused"

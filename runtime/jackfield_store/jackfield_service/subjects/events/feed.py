@@ -22,13 +22,15 @@ from jackfield_store.database.outbox import sealed_place
 from jackfield_store.keys import Vault
 
 LIMIT = 50
-"""Events of a page, unless the reader wants another number."""
+"""Default number of events of a page."""
 _WINDOW = 2_000
-"""Events that one statement reads, to find the wanted types."""
+"""Number of events that one statement reads in search of the wanted types."""
 _RECENT = 500
-"""Events among which the latest about a subject are looked for."""
+"""Number of the newest events that are searched for the latest events about a subject."""
 _WINDOWS = 25
-"""Windows of one page. A page with few events of the wanted types may be short, and still have a cursor to go on from."""
+"""Maximum number of windows of one page. A page with few events of the wanted types may be short, and still have a cursor to
+continue from.
+"""
 _STORED = f"(SELECT {MARK.format('events')} FROM events WHERE workspace = :workspace AND sequence = :{{0}}) AS {{0}}"
 _HEAD = f"""
 SELECT last, purged, purged_mark, {_STORED.format("read")}, {_STORED.format("earlier")} FROM event_heads WHERE workspace = :workspace
@@ -42,7 +44,7 @@ SELECT sequence, {MARK.format("events")} AS mark, {EARLIER} AS earlier FROM even
 WHERE workspace = :workspace AND sequence <= :number ORDER BY sequence DESC LIMIT 1
 """
 _MOST_BYTES = 4 * 1024 * 1024
-"""Bytes of data in a page, but for its last event: one event of a poll may have 32 MiB."""
+"""Maximum bytes of data in a page before its last event: one event of a poll may have 32 MiB."""
 _PAGE = f"""
 SELECT {_COLUMNS}, ahead FROM events JOIN (
     SELECT number, SUM(size) OVER (ORDER BY number ROWS UNBOUNDED PRECEDING) - size AS ahead FROM (
@@ -62,7 +64,9 @@ _DAMAGED = "its row in the database is damaged"
 
 
 class CursorExpired(InvalidInvocation):
-    """A cursor whose events are not kept any more; ``oldest`` is the cursor from which on all are."""
+    """Events after the cursor have been deleted, or its read events differ from the stored ones; ``oldest`` is the cursor before the oldest
+    stored event.
+    """
 
     problem = "cursor_expired"
 
@@ -72,8 +76,9 @@ class CursorExpired(InvalidInvocation):
 
 
 class Head(NamedTuple):
-    """Ends of a workspace's events: the highest number given, and the highest one deleted, with its mark if that is known. ``stored`` are
-    the marks of the events of a cursor, by their numbers."""
+    """Ends of a workspace's events: the highest assigned number, and the highest deleted number, with its mark if known. ``stored`` are the
+    marks of a cursor's events, by their numbers.
+    """
 
     last: int
     purged: int
@@ -82,12 +87,12 @@ class Head(NamedTuple):
 
     @property
     def oldest(self) -> str:
-        """Cursor from which on all events are kept."""
+        """Cursor before the oldest stored event."""
         known = self.purged_mark is not None and read_cursor(self.purged_mark)[0].number == self.purged
         return str(self.purged_mark) if known else str(self.purged)
 
     def has(self, mark: Mark) -> bool:
-        """Return whether an event that was read, and all before it, belong to this database."""
+        """Return whether an event that was read, and all events before it, belong to this database."""
         if mark.number == self.purged:
             return mark.digest is None or self.oldest in (str(self.purged), str(mark))
         return mark.number > self.purged and mark.is_of(self.stored.get(mark.number))
@@ -102,7 +107,7 @@ class EventPage:
 
 
 def read_event(vault: Vault, workspace: str, row: Row) -> Event:
-    """Read a row with ``EVENT_COLUMNS``; for a damaged row, the data say so."""
+    """Read a row with ``EVENT_COLUMNS``; the data of a damaged row only have a ``problem``."""
     try:
         data: dict[str, Any] = json.loads(vault.open(workspace, sealed_place(row.id, row.type, row.subject), row.data))
     except (SealBroken, DataKeyDamaged, ValueError, TypeError):  # a damaged row must not hide those after it
@@ -116,7 +121,7 @@ def _with_cursor(event: Event, row: Row) -> Event:
 
 
 class Feed:
-    """Events of one workspace. ``sees`` returns whether the reader may see an event; all others do not appear. Thread-safe."""
+    """Events of one workspace. ``sees`` returns whether the reader may see an event; all others are left out. Thread-safe."""
 
     def __init__(self, database: Database, vault: Vault, workspace: str, sees: Callable[[Event], bool] | None = None) -> None:
         self._database = database
@@ -126,12 +131,13 @@ class Feed:
         self._numbering = Numbering(database, vault)
 
     def page(self, after: str | int | None = None, types: Sequence[str] = (), limit: int = LIMIT) -> EventPage:
-        """Return up to ``limit`` events after a cursor, oldest first; without a cursor from the oldest kept. A page of large events has
-        fewer, and a cursor to continue from.
+        """Return up to ``limit`` events after a cursor, oldest first; without a cursor, from the oldest stored event. A page of large
+        events has fewer, and a cursor to continue from.
 
         ``types`` are types and patterns (``invocation.*``); none: all.
 
-        :raises CursorExpired: if events after the cursor have been deleted, or the events read before it do not belong to this database.
+        :raises CursorExpired: if events after the cursor have been deleted, or the events read before it do not belong to this
+        database.
         :raises InvalidInvocation: if the cursor or a type is not valid.
         """
         wanted, start = check_types(types), () if after is None else read_cursor(after)
@@ -152,7 +158,7 @@ class Feed:
         return EventPage(tuple(found), head.oldest if row is None else cursor_of(row.sequence, row.mark, row.earlier))
 
     def latest(self, types: Sequence[str], subject: str, limit: int) -> list[Event]:
-        """Return the newest events of some types about a subject, the newest first: those among the workspace's last ``_RECENT`` events."""
+        """Return the newest events of some types about a subject, newest first, among the workspace's last ``_RECENT`` events."""
         self._numbering.run(self._workspace)
         more, values = _only(check_types(types))
         with self._database.read(flush=False) as transaction:
@@ -174,7 +180,7 @@ class Feed:
         return event
 
     def has_after(self, cursor: str) -> bool:
-        """Return whether there may be events after a cursor, or it may be refused: two look-ups in indexes."""
+        """Return whether there may be events after a cursor, or it may be refused. This costs two index look-ups."""
         if self._numbering.waits(self._workspace):
             return True
         number = read_cursor(cursor)[0].number
@@ -192,8 +198,9 @@ class Feed:
     def _window(
         self, transaction: Transaction, found: list[Event], place: tuple[int, int], types: Sequence[str], limit: int, room: int
     ) -> tuple[int, int]:
-        """Add the next events to ``found``, for as long as there is ``room`` in bytes before them; ``place`` are the number after which
-        they begin, and the last. Return the number up to which all were looked at, and the bytes."""
+        """Add the next events to ``found`` until the data before the last one exceed ``room`` bytes. ``place`` has the number before the
+        first event, and the last number. Return the number up to which events were examined, and the bytes used.
+        """
         after, last = place
         until, left = min(last, after + _WINDOW), limit - len(found)
         more, values = _only(types)
@@ -219,7 +226,7 @@ class FeedEvents(Events):
         self._feed, self._after, self._types, self._wait = feed, after, types, wait
 
     def pages(self) -> Iterator[tuple[Event, ...]]:
-        """Yield the events page by page, and no events when there are none yet: the reader then waits for ``PAUSE`` seconds."""
+        """Yield the events page by page, and an empty page if there are none yet: the reader then waits for ``PAUSE`` seconds."""
         cursor, until = self._after, monotonic() + self._wait
         while True:
             page, before = self._feed.page(cursor, self._types, LIMIT), cursor
@@ -236,7 +243,7 @@ class FeedEvents(Events):
 def _checked(marks: tuple[Mark, ...], head: Head) -> int:
     """Return the number to continue from.
 
-    :raises CursorExpired: if the events read before differ from the stored ones, up to the last one.
+    :raises CursorExpired: if events after the cursor were deleted, or the cursor's last event differs from the stored one.
     """
     start = marks[0]
     if start.number < head.purged:
@@ -254,7 +261,7 @@ def _checked(marks: tuple[Mark, ...], head: Head) -> int:
 
 
 def _only(types: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """Return the condition that limits events to types, and its values."""
+    """Return the SQL condition that limits events to types, and its values."""
     if not types or "*" in types:
         return "", {}
     conditions, values = list[str](), dict[str, str]()

@@ -1,10 +1,10 @@
 """Marks of events, and cursors made of them: the events that a reader has read, and whether this database has them.
 
-A number alone does not show that. After a database went back to an earlier state, another event may get the number of one that was read and
-lost. That happens with a restored backup, a promoted standby or a snapshot of a disk. So each event has a mark, a digest of its ID and of
-the mark before it, and so of all events up to it. A cursor is the number of the last event read, and its mark. If the event with that
-number has that mark, all read events are here, whatever happened to the database. A second number and mark, of an earlier event, let a
-reader whose last event is missing continue from there, and not from the oldest event.
+A number alone does not prove that. A database may return to an earlier state, by a restored backup, a promoted standby or a disk's
+snapshot. Another event may then get the number of an event that was read and lost. So each event has a mark, a digest of its ID and of the
+mark before it, and so of all events up to it. A cursor is the number of the last event read, and its mark. If the event with that number
+has that mark, the database has all read events. A second number and mark, of an earlier event, let a reader whose last event is missing
+continue from there, and not from the oldest event.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import InvalidInvocation
 
 MARK = "COALESCE({0}.mark, 'id:' || {0}.id)"
-"""Expression for the mark of an event, by the name of its table; for an event numbered before marks existed, its ID."""
+"""SQL expression for the mark of an event, by the name of its table; for an event numbered before marks existed, its ID."""
 _BACK = 1024
-"""Distance in numbers between the earlier event of a cursor and its last one: at least this, and less than twice as many."""
+"""Minimum distance in numbers between the earlier event of a cursor and its last one; it is less than twice this."""
 EARLIER = f"""(
     SELECT earlier.sequence || '-' || {MARK.format("earlier")} FROM events earlier
     WHERE earlier.workspace = events.workspace AND earlier.sequence > 0
         AND earlier.sequence <= events.sequence / {_BACK} * {_BACK} - {_BACK}
     ORDER BY earlier.sequence DESC LIMIT 1
 )"""
-"""Expression for the number and the mark of the earlier event of a cursor, along with the row of its last one; NULL if there is none."""
+"""SQL expression for the number and the mark of the earlier event of a cursor, selected with the row of its last one; NULL if there is
+none.
+"""
 PATTERN = r"[0-9]{1,18}(-[0-9a-f]{12}(\.[0-9]{1,18}-[0-9a-f]{12})?)?"
 """Regular expression of a cursor."""
 _CURSOR = re.compile(PATTERN)
@@ -35,13 +37,13 @@ _DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Event that was read: its number, and its mark; None where a reader gives a number alone."""
+    """Event that was read: its number, and its mark, which is None if the reader gave a number alone."""
 
     number: int
     digest: str | None = None
 
     def is_of(self, stored: str | None) -> bool:
-        """Return whether this is the mark of the event that has its number, as stored; None if there is no such event."""
+        """Return whether the stored mark of the event with this number matches; False if there is no such event."""
         return stored is not None and (self.digest is None or self.digest == digest_of(stored))
 
     def __str__(self) -> str:
@@ -49,7 +51,7 @@ class Mark:
 
 
 def digest_of(stored: str) -> str:
-    """Return the digits of a mark as ``MARK`` selects it."""
+    """Return the digest in a mark that ``MARK`` selects."""
     return _digest(stored) if ":" in stored else stored
 
 
@@ -85,5 +87,5 @@ def read_cursor(cursor: str | int) -> tuple[Mark, ...]:
 
 
 def first_here(marks: tuple[Mark, ...], is_here: Callable[[Mark], bool]) -> Mark | None:
-    """Return the last event read that is here; None if none is known to be."""
+    """Return the last read event that this database has; None if it has none of them."""
     return next((mark for mark in marks if is_here(mark)), None)

@@ -1,10 +1,10 @@
 """Numbers of events: each workspace's events are counted in the order of their commits.
 
-A number taken when a row is written says nothing about commits: on PostgreSQL a transaction with a lower number may commit after one with a
-higher number. A reader that has seen the higher would never see the lower. So rows are numbered once they are committed, by one process at
-a time, which holds the lock of the workspace's head until the numbers are committed too. Any process may do it: readers before they read,
-the dispatcher in its rounds. Events of one subject keep their order, since a change of a row waits for the row's last change. An event
-whose number was lost with a restored database is numbered again, and keeps its ID.
+A number assigned when a row is written does not follow the order of commits. On PostgreSQL a transaction with a lower number may commit
+after one with a higher number. A reader that has read the higher one would miss the lower one. So rows are numbered once they are
+committed, by one process at a time. It holds the lock of the workspace's head until the numbers are committed, too. Any process may number:
+readers before they read, the dispatcher in its rounds. Events of one subject stay in order, since a change of a row waits for the row's
+last change. An event whose number was lost with a restored database is numbered again, and has the same ID.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from jackfield_store.database.outbox import sealed_place
 from jackfield_store.keys import Vault
 
 SLICE = 500
-"""Events numbered in one commit."""
+"""Maximum number of events numbered in one commit."""
 _WAITS = "SELECT 1 AS one FROM outbox WHERE workspace = :workspace LIMIT 1"
 _WORKSPACES = """
 WITH RECURSIVE waiting(workspace) AS (
@@ -67,11 +67,11 @@ class Numbering:
             return [row.workspace for row in transaction.execute(_WORKSPACES)]
 
     def waits(self, workspace: str) -> bool:
-        """Return whether a workspace's outbox has events; a single look at an index."""
+        """Return whether a workspace's outbox has events, by one index look-up."""
         return self._database.look_up(_WAITS, {"workspace": workspace}) is not None
 
     def run(self, workspace: str, slices: int = 4) -> int:
-        """Number up to ``slices`` times ``SLICE`` events of a workspace, each slice in a commit of its own; return how many."""
+        """Number up to ``slices`` times ``SLICE`` events of a workspace, each slice in a commit of its own; return their number."""
         numbered = 0
         with self._database.read() as transaction:  # this process's deferred units are committed first
             waits = transaction.find(_WAITS, {"workspace": workspace}) is not None
@@ -84,8 +84,9 @@ class Numbering:
         return numbered
 
     def is_ready(self, workspace: str) -> bool:
-        """Read and unwrap the keys of a workspace before the transaction: no other step would notice that they have changed. While its key
-        service refuses or gives no answer, its events wait."""
+        """Read and unwrap the keys of a workspace before the transaction, since no later step would notice a change of the keys. Return
+        False while its key service refuses or does not answer: its events wait.
+        """
         self._vault.reread(workspace)
         try:
             self._vault.prepare(workspace)
@@ -126,7 +127,7 @@ class Numbering:
 
 
 def _identifier(at: object, salt: str) -> str:
-    """Return the UUIDv7 (RFC 9562 §5.7) of an event by when it happened and its 16 random bytes, in hexadecimal: always the same."""
+    """Return the UUIDv7 (RFC 9562 §5.7) of an event, always the same for its time and its 16 random bytes (``salt``, in hexadecimal)."""
     milliseconds = int(at * 1000) if isinstance(at, int | float) and 0 <= at <= LATEST else 0  # a time that somebody has damaged
     random = int(salt.replace("-", ""), 16)
     return str(UUID(int=milliseconds << 80 | 7 << 76 | (random >> 64 & 0xFFF) << 64 | 2 << 62 | random & (1 << 62) - 1))

@@ -1,4 +1,4 @@
-"""Positions up to which deliveries to a platform's callback were made, by workspace.
+"""Positions of a platform's callback: the number of the last event with a delivery, by workspace.
 
 A platform's callback gets the events of all workspaces that the platform manages, later ones too. Each workspace counts its own events, so
 there is a position for each: a missing one is 0, as for a workspace without events yet. A dispatcher reads them with one query, and checks
@@ -25,7 +25,9 @@ SELECT :callback, workspace, :to FROM event_heads WHERE workspace = :workspace A
 ){locks}
 ON CONFLICT (callback, workspace) DO UPDATE SET position = excluded.position WHERE callback_positions.position = :from
 """
-"""The head is locked: a purged workspace could otherwise leave a position to the next one of its name."""
+"""SQL statement that moves a position. It locks the head, since a purged workspace could otherwise leave a position to a later workspace of
+its name.
+"""
 _REMOVE = "DELETE FROM callback_positions WHERE callback = :callback"
 _NUMBER = """
 UPDATE callbacks SET position = position + :count WHERE workspace = :workspace AND id = :callback RETURNING position
@@ -34,11 +36,11 @@ _ACTIVE = """
 SELECT DISTINCT workspaces FROM platform_tokens WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)
 """
 _LAST = "~"
-"""Sorts after all letters of names."""
+"""Character that sorts after all characters of names."""
 
 
 class Positions:
-    """Positions of one callback, as far as this process knows them."""
+    """Positions of one callback, as cached in this process."""
 
     def __init__(self, pattern: str, callback: str) -> None:
         self.pattern = pattern
@@ -48,16 +50,17 @@ class Positions:
         self._moved: dict[str, float] = {}
 
     def forget(self) -> None:
-        """Read the positions again at the next look: the cached ones are outdated."""
+        """Discard the cached positions, so that the next ``look`` reads them again."""
         self._known = None
 
     def of(self, workspace: str) -> int:
-        """Return the number of the last event of a workspace of which a delivery was made, or was not wanted."""
+        """Return the number of the last event of a workspace that was delivered or deliberately skipped."""
         return (self._known or {}).get(workspace, 0)
 
     def look(self, transaction: Transaction, heads: Mapping[str, int], changed: Iterable[str]) -> None:
-        """Record which workspaces have new events. ``heads`` are the last numbers of all, ``changed`` the workspaces whose number differs
-        from the last look's. A lower number means that the workspace was purged, or the database was restored."""
+        """Record which workspaces have new events. ``heads`` are the last numbers of all workspaces, ``changed`` the workspaces whose
+        number has changed since the previous call. A lower number means that the workspace was purged, or the database restored.
+        """
         if self._known is None or any(heads.get(name, 0) < self.of(name) for name in changed):
             self._known = {row.workspace: row.position for row in transaction.execute(_READ, {"callback": self._callback})}
             self._moved, changed = {}, heads
@@ -65,7 +68,7 @@ class Positions:
         self._behind = {name for name in self._behind if self.of(name) < heads.get(name, 0)}
 
     def behind(self) -> list[tuple[float, str]]:
-        """Return the workspaces with new events, and when deliveries of theirs were made last (``time.monotonic``)."""
+        """Return the workspaces with new events, each with the time of its last made deliveries (``time.monotonic``)."""
         return [(self._moved.get(name, 0.0), name) for name in self._behind]
 
     def move(self, workspace: str, position: int) -> None:
@@ -75,7 +78,7 @@ class Positions:
 
 
 def begin(transaction: Transaction, pattern: str, callback: str) -> None:
-    """Store that a new callback gets the events from now on, of all workspaces that have some."""
+    """Store the positions of a new callback at the last event of each workspace, so that it gets later events only."""
     first = pattern.removesuffix("*")
     transaction.change(_BEGIN, {"callback": callback, "first": first, "last": first + _LAST if pattern.endswith("*") else first})
 
@@ -91,17 +94,17 @@ def remove(transaction: Transaction, callback: str) -> None:
 
 
 def move(transaction: Transaction, database: Database, workspace: str, callback: str, before: int, after: int) -> bool:
-    """Move a position, if it is unchanged and the workspace still has events."""
+    """Move a position, if it is unchanged and the workspace still has events; return whether it was moved."""
     values = {"workspace": workspace, "callback": callback, "from": before, "to": after}
     return transaction.change(_MOVE.format(locks=database.dialect.locks), values) == 1
 
 
 def next_numbers(transaction: Transaction, home: str, callback: str, count: int) -> range | None:
-    """Return unused delivery numbers of a callback; None if it is gone. It is locked until the transaction ends."""
+    """Return unused delivery numbers of a callback; None if the callback is gone. Its row is locked until the transaction ends."""
     row = transaction.find(_NUMBER, {"workspace": home, "callback": callback, "count": count})
     return None if row is None else range(row.position - count + 1, row.position + 1)
 
 
 def active_patterns(transaction: Transaction, now: float) -> set[str]:
-    """Return the patterns of the platforms that have a token which is neither revoked nor expired."""
+    """Return the patterns of the platforms with a token that is neither revoked nor expired."""
     return {row.workspaces for row in transaction.execute(_ACTIVE, {"now": now})}

@@ -1,4 +1,4 @@
-"""Reading of events with a wait, for the surfaces that a client reaches over a network or as its child: one loop, one rule for rights."""
+"""Reading of events with a wait, for surfaces that a client reaches over a network or as a child process: one loop, one rule for rights."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _LOOKS = round(1 / PAUSE)  # in a second
 
 @dataclass(frozen=True, slots=True)
 class EventReader:
-    """A client that reads events. ``feed`` opens them under the client's rights at arrival, ``again`` under its current rights; ``again``
-    raises when there are none any more. ``left`` returns whether the client has left. ``briefly`` runs a step that waits for the database
-    in a thread; ``waits`` counts a reader that waits."""
+    """Reader of events for a client. ``feed`` opens them with the client's rights at arrival, ``again`` with its current rights; ``again``
+    raises if the rights have ended. ``left`` returns whether the client has disconnected. ``briefly`` runs a step that waits for the
+    database in a thread; ``waits`` counts a waiting reader.
+    """
 
     feed: Callable[[], Feed]
     again: Callable[[], Feed]
@@ -29,10 +30,10 @@ class EventReader:
     waits: Callable[[], AbstractContextManager[object]] = nullcontext
 
     async def page(self, after: str | int | None, types: Sequence[str], limit: int, wait: float) -> EventPage:
-        """Return the first page that is not empty, or an empty one when ``wait`` seconds have passed or the client has left.
+        """Return the first page that is not empty, or an empty one when ``wait`` seconds have passed or the client has disconnected.
 
-        No thread waits: a look at the database takes two look-ups in indexes. Every second, and before a page is read, the client's
-        rights are looked up again.
+        No thread waits: each check of the database is two index look-ups. Every second, and before a page is read, the client's rights are
+        looked up again.
 
         :raises CursorExpired: for a cursor whose events are gone.
         :raises InvalidInvocation: if the cursor or a type is not valid.

@@ -1,4 +1,4 @@
-"""Retention: events and deliveries that are old, or too many, are deleted in short commits, the oldest first."""
+"""Retention: old or excess events and deliveries are deleted in short commits, oldest first."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from jackfield_service.subjects.events.marks import MARK, digest_of
 from jackfield_store.database import Database, Row, Transaction
 
 KEPT = 30 * 86_400.0
-"""Seconds for which an event is kept."""
+"""Seconds for which an event is stored."""
 LARGEST = 256 * 1024 * 1024
-"""Bytes of the events of a workspace; beyond that the oldest are deleted."""
+"""Maximum bytes of the events of a workspace; above it the oldest events are deleted."""
 DELIVERED_KEPT = 7 * 86_400.0
-"""Seconds for which a delivery is kept after it succeeded; a dead one is kept as long as events are."""
+"""Seconds for which a delivery is stored after it succeeded; a dead one is stored as long as events."""
 _SLICE = 250
 _PAUSE = 0.01
 _HEADS = "SELECT workspace, purged, size FROM event_heads"
@@ -35,14 +35,14 @@ DELETE FROM deliveries WHERE workspace = :workspace AND callback = :callback AND
 
 
 class Retention:
-    """Retention of one database. Every process may run it: rows that another process has deleted are simply gone."""
+    """Retention of one database. Several processes may run it at once."""
 
     def __init__(self, database: Database, *, largest: int = LARGEST) -> None:
         self._database = database
         self._largest = largest
 
     def run(self, now: float, until: float) -> bool:
-        """Delete expired events until a time (``time.monotonic``). Return whether there are more."""
+        """Delete expired events until a time (``time.monotonic``). Return whether more are left."""
         with self._database.read(flush=False) as transaction:
             heads = transaction.execute(_HEADS)
         for workspace, present in [(head.workspace, head) for head in heads]:
@@ -64,7 +64,7 @@ class Retention:
         return oldest is not None and (head.size > self._largest or oldest.at < now - KEPT)
 
     def _purge(self, workspace: str, now: float) -> None:
-        """Delete a slice: as a reader's cursor is a number, all up to one."""
+        """Delete a slice of events, always up to a number, since a reader's cursor is a number."""
         with self._database.write() as transaction:
             head = transaction.execute(_HEAD + self._database.dialect.locks, {"workspace": workspace})[0]
             values: dict[str, Any] = {"workspace": workspace, "purged": head.purged, "limit": _SLICE}

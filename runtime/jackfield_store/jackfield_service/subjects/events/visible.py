@@ -1,4 +1,4 @@
-"""The events of a workspace that one caller sees: events about objects that the rules of the caller's token permit."""
+"""The events of a workspace that one caller may see: events about objects that the rules of the caller's token permit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def feed_of(storage: Storage, workspace: str, catalog: Catalog, authorizer: Authorizer) -> Feed:
-    """Return the feed of a workspace, limited to what a caller may see.
+    """Return the feed of a workspace, limited to events that a caller may see.
 
     :raises InvalidInvocation: if there is no database.
     :raises UnknownWorkspace: if the database has no such workspace.
@@ -35,12 +35,12 @@ def feed_of(storage: Storage, workspace: str, catalog: Catalog, authorizer: Auth
 def events_of(
     storage: Storage, workspace: str, catalog: Catalog, authorizer: Authorizer, after: str | int | None, types: Sequence[str], wait: float
 ) -> Events:
-    """Return an iterable of a workspace's events; as ``feed_of`` otherwise."""
+    """Return an iterable of a workspace's events, limited and checked as by ``feed_of``."""
     return FeedEvents(feed_of(storage, workspace, catalog, authorizer), after, types, wait)
 
 
 def seen_events(catalog: Catalog, authorizer: Authorizer) -> Callable[[Event], bool] | None:
-    """Return a function that decides whether the caller may see an event; None for a caller who sees all of them.
+    """Return a function that decides whether the caller may see an event; None for a caller who may see all of them.
 
     The audit log needs the scope ``manage`` and no rules, here as everywhere. A token with rules sees the invocations and schedules whose
     calls its rules would allow, and the connections over which it may call. It also sees events of triggers that it may read.

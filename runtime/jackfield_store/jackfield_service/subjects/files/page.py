@@ -22,7 +22,7 @@ _SORTS = Sorts({"Name": "name", "Type": "contentType", "Size": "size", "Expires"
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /files``: the workspace's files, newest first; a token with rules sees its own only."""
+    """Serve ``GET /files``: the workspace's files, newest first; a token with rules sees only its own."""
     request.require("read")
     files, identity = request.server.files, request.identity
     if not files.enabled:
@@ -44,7 +44,7 @@ def listed(request: PageRequest) -> Response:
 
 
 def deleted(request: PageRequest) -> Response:
-    """``POST /files/{file}/removal``."""
+    """Serve ``POST /files/{file}/removal``."""
     request.require("invoke")
     files, identity = request.server.files, request.identity
     file = files.find(identity.workspace, request.path("file"), identity.caller.owner)
@@ -77,7 +77,7 @@ def _delete(request: PageRequest, file: StoredFile) -> Markup | None:
 
 
 async def uploaded(request: PageRequest) -> Response:
-    """Serve ``POST /uploads``, like ``POST /v1/files``: a form's file is uploaded on selection, and the invocation refers to it by id."""
+    """Serve ``POST /uploads``, like ``POST /v1/files``: a form's file is uploaded on selection, and the invocation refers to it by ID."""
     return await upload(request.http, request.server, request.identity)
 
 

@@ -32,7 +32,7 @@ DONE = {
     "closed": "Not decided: somebody else was faster, or its time was over.",
     "spoiled": "Not approved, but cancelled: it is not what was shown any more. Its result says what has changed. Nothing was sent.",
 }
-"""Outcomes of a decision."""
+"""Messages for the outcomes of a decision."""
 WARNINGS = ("closed", "spoiled")
 """Outcomes that differ from the person's choice."""
 _OPTIONS = {
@@ -45,19 +45,21 @@ _RULES = {
     "onDoubt": {"report": "report it", "settle": "ask the provider whether it took effect", "retry": "send it again"},
     "partial": {"warn": "succeed with a warning", "fail": "fail"},
 }
-"""Values of these members in words."""
+"""Words for the values of these members."""
 _MOST_WORDS = 10
 _CHOICES = {"approved": ("Approve", "primary"), "declined": ("Decline", "danger")}
 
 
 def _place(request: PageRequest) -> str:
-    """Return the page on which a call is decided."""
+    """Return the address of the page on which a call is decided."""
     identifier = request.path("id")
     return f"{LIST}?decide={identifier}#decide" if "list" in request.form else f"/invocations/{identifier}#decide"
 
 
 def _state(request: PageRequest) -> Any:
-    """Return the displayed state of a waiting call: all of it, and why it can no longer be approved; None if it does not wait."""
+    """Return the displayed state of a waiting call: its request, and the reason why it can no longer be approved; None if it
+    does not wait.
+    """
     request.require("approve")
     approvals, identifier = approvals_of(request), request.entry().id
     try:
@@ -69,8 +71,9 @@ def _state(request: PageRequest) -> Any:
 
 @decides(_state, _place)
 def decided(request: PageRequest) -> Response:
-    """``POST /invocations/{id}/approval``; ``as`` is ``approved`` or ``declined``, ``why`` the reason, ``list`` sent where it was decided on
-    the list."""
+    """Serve ``POST /invocations/{id}/approval``. ``as`` is ``approved`` or ``declined``, ``why`` the reason; ``list`` is sent for a
+    decision on the list.
+    """
     request.require("approve")
     entry, outcome, why = request.entry(), request.form.get("as"), request.form.get("why", "").strip()
     if outcome not in _CHOICES:
@@ -92,7 +95,7 @@ def decided(request: PageRequest) -> Response:
 def approval_shown(request: PageRequest, identifier: str, *, from_list: bool = False) -> Markup | None:
     """Render the request and the form for a decision, or the decision; None if the call needed none, or the visitor may not decide.
 
-    ``from_list``: after the decision the visitor returns to the list of approvals.
+    With ``from_list``, the visitor returns to the list of approvals after the decision.
     """
     if not request.may("approve"):
         return None
@@ -162,14 +165,15 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _past(reason: str) -> Markup:
-    """Render why a call can no longer be approved."""
+    """Render the reason why a call can no longer be approved."""
     next_ = "Nothing was sent. Decline it; whoever asked can call again."
     return notice(h.p(h.strong("It cannot be approved any more: "), reason, "."), h.p(next_), tone="warn")
 
 
 def approval_told(request: PageRequest, entry: Entry) -> Markup | None:
-    """Render that a call waits, or the decision on it, to a visitor who may not decide. A token with rules sees no decision, which names
-    people and reasons of others."""
+    """Render for a visitor who may not decide that a call waits, or the decision on it; None otherwise. A token with rules sees no
+    decision, which names other people and their reasons.
+    """
     if request.may("approve"):
         return None
     if entry.status != "waiting":
@@ -183,7 +187,7 @@ def approval_told(request: PageRequest, entry: Entry) -> Markup | None:
 
 
 def decider(found: Mapping[str, Any]) -> Node:
-    """Render who has decided on a call; None if it is undecided."""
+    """Render the person who decided on a call; None if it is undecided."""
     by: Mapping[str, Any] | None = found.get("decidedBy")
     return None if by is None else h.strong(str(by.get("name") or by.get("id") or by.get("kind", "")))
 
@@ -202,7 +206,7 @@ def _told(request: PageRequest, found: Mapping[str, Any]) -> Markup:
 
 
 def asker(request: PageRequest, asked: Mapping[str, Any]) -> Node:
-    """Render who asked for a call."""
+    """Render the caller who requested a call."""
     if asked.get("how"):
         return str(asked["how"]).removeprefix("asked ").removeprefix("by ")
     return person(request, str(asked["caller"])) if asked.get("caller") else "the process's own code"
@@ -226,7 +230,7 @@ def _facts(request: PageRequest, found: Mapping[str, Any], *, is_linked: bool) -
 
 
 def _options(found: Mapping[str, Any], *, usual: bool) -> list[tuple[str, Node]]:
-    """List the members of a call that change its effect: with their default values, or without."""
+    """List the members of a call that change its effect: ``usual`` selects members with their default values, else the others."""
     declared = published_schema("invocation")["properties"]
     given = {name: found[name] for name in _OPTIONS if name in found and (declared[name].get("default") == found[name]) is usual}
     return [(_OPTIONS[name], given_shown(_RULES[name].get(value, value) if name in _RULES else value)) for name, value in given.items()]
@@ -254,7 +258,7 @@ def _details(request: PageRequest, found: Mapping[str, Any]) -> Markup:
 
 
 def _schema(request: PageRequest, found: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema of the call's connection; an empty one if that is gone, or the visitor does not see it."""
+    """Return the schema of the call's connection; an empty one if the connection is gone, or hidden from the visitor."""
     try:
         kind = request.connections.kinds.known(request.connections.show(found.get("connection", ""))["type"])
     except JackfieldError:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 _PAGE = 50
 _WAITING = "waiting"
 _ENDS = {_WAITING: "Expires", "expired": "Expired", "approved": "Decided", "declined": "Decided"}
-"""Titles of the column with the end, by the status that is chosen."""
+"""Titles of the column with the end, by the status filter."""
 _STATUS = "Status"
 
 
@@ -38,8 +38,9 @@ class _Call(NamedTuple):
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /approvals``: waiting ones, or with ``?status=`` others; the newest first. ``?decide=`` shows one above the others, ready for a
-    decision."""
+    """Serve ``GET /approvals``: waiting calls, or calls with ``?status=``, newest first. ``?decide=`` shows one call above the list, ready
+    for a decision.
+    """
     request.require("approve")
     status = request.query.get("status", _WAITING)
     ends = _ENDS.get(status, "Expires, or decided")
@@ -88,7 +89,7 @@ def _title(request: PageRequest, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _asked(request: PageRequest) -> Markup | None:
-    """Render the call that the visitor has chosen to decide on, as its own page shows it; None if there is none."""
+    """Render the call that the visitor has chosen to decide on, as on its own page; None if none is chosen."""
     identifier = request.query.get("decide")
     return approval_shown(request, identifier, from_list=True) if identifier else None
 
@@ -113,5 +114,5 @@ def _row(request: PageRequest, item: Mapping[str, Any], name: Node, status: str)
 
 
 def _steps(status: str, cell: T) -> tuple[T, ...]:
-    """Return a cell of the column with the button, which exists in lists that may hold waiting calls."""
+    """Return a cell of the column with the button, for lists that may hold waiting calls; else no cell."""
     return (cell,) if status in ("", _WAITING) else ()

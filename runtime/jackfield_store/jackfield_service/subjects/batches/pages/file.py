@@ -18,12 +18,12 @@ from jackfield.manifest.manifest import ActionManifest
 from jackfield_service.shell.pages.layout.form_schema import call_schema
 
 MOST_ROWS = 10_000
-"""Limit of the rows of one file, as of a batch over HTTP."""
+"""Maximum number of rows of one file, as of a batch over HTTP."""
 MOST_COLUMNS = 100
 _DELIMITERS = ",;\t|"
 _EQUAL = re.compile(r"[\W_]+")
 _TEXTS = frozenset({"text", "textarea", "date", "moment", "password", "masked", "choice", "boolean", "integer", "number"})
-"""Kinds of fields whose value is the text of a cell: a call reads numbers and booleans from texts without loss."""
+"""Kinds of fields whose value is a cell's string: a call reads numbers and booleans from strings without loss."""
 _SEVERAL = frozenset({"list", "choices"})
 _WORD = re.compile(r"[A-Z]?[^\W_A-Z]+|[A-Z]+(?![a-z])")
 _MAIL = frozenset({"email", "emails", "mail", "mails", "recipient", "recipients"})
@@ -34,15 +34,16 @@ _ALIKE = (
     {"text", "body", "message", "content"}, {"subject", "title", "headline"}, {"phone", "telephone", "mobile", "cell"},
     {"url", "link", "website"}, {"amount", "price", "total"}, {"quantity", "count"}, {"description", "summary", "details"},
 )  # fmt: skip
-"""Words that name the same in spreadsheets and in APIs."""
+"""Synonyms in spreadsheets and APIs."""
 _IDLE = frozenset({"the", "of", "a", "line", "field", "value", "column"})
 """Words that do not distinguish inputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An input that a column may fill: its JSON Pointer, its title and the kind of its field. ``takes_text``: it takes a text as it is;
-    ``gets_message``: it has the addresses to which the action sends; ``is_mail``: it is an email address."""
+    """An input that a column may fill: its JSON Pointer, its title and the kind of its field. With ``takes_text`` it accepts a string
+    unchanged; with ``gets_message`` it has the addresses to which the action sends; with ``is_mail`` it is an email address.
+    """
 
     pointer: str
     title: str
@@ -53,7 +54,7 @@ class Target:
     is_mail: bool = False
 
     def value(self, text: str) -> Any:
-        """Read a cell. A cell for other types than texts and lists is JSON; invalid JSON stays a text, which the call refuses."""
+        """Read a cell. A cell for other types than strings and lists is JSON; invalid JSON stays a string, which the call refuses."""
         if self.kind in _TEXTS or (self.takes_text and not text.lstrip().startswith(("{", "["))):
             return text
         if self.kind in _SEVERAL and not text.lstrip().startswith("["):
@@ -67,7 +68,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """A row: its number in the file, as spreadsheets count, and its values by column."""
+    """A row: its number in the file, as in spreadsheets, and its cells in the order of the columns."""
 
     number: int
     cells: Sequence[str]
@@ -75,14 +76,15 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Content of a file: the names of its columns, and its rows without those that are blank."""
+    """Content of a file: the names of its columns, and its non-blank rows."""
 
     columns: Sequence[str]
     rows: Sequence[FileRow]
 
 
 def read_rows(text: str) -> Rows:
-    """Read CSV whose first row names the columns; values are separated by commas, semicolons, tabs or bars, as the first row shows.
+    """Read CSV whose first row names the columns. Values are separated by commas, semicolons, tabs or bars: by the separator with the most
+    columns in the first row.
 
     :raises InvalidInvocation: if the text is no table, or too large.
     """
@@ -110,8 +112,9 @@ def _invalid(what: str, hint: str) -> InvalidInvocation:
 
 
 def targets(action: ActionManifest) -> list[Target]:
-    """Return the inputs that columns may fill: the action's, and the members of objects among them, in the form's order: last the inputs
-    behind 'More fields'."""
+    """Return the inputs that columns may fill: the action's, and the members of objects among them, in the form's order; inputs behind
+    'More fields' come last.
+    """
     drawn = call_schema(action)
     return list(_targets(drawn["properties"], action.inputs, action.inputs, "", ""))
 
@@ -132,7 +135,7 @@ def _targets(drawn: Mapping[str, Any], root: Mapping[str, Any], schema: Any, pat
 
 
 def guessed(columns: Sequence[str], known: Sequence[Target]) -> list[str]:
-    """Return the pointer of the input to which each column goes that has its name or title; empty texts for the others."""
+    """Return, for each column, the pointer of the input with the column's name or title; an empty string if there is none."""
     named: dict[str, str] = {}
     for target in known:
         for name in (target.pointer.removeprefix("/"), target.title):
@@ -141,7 +144,7 @@ def guessed(columns: Sequence[str], known: Sequence[Target]) -> list[str]:
 
 
 def alike(columns: Sequence[str], known: Sequence[Target], sure: Sequence[str]) -> list[str]:
-    """Return the pointer of the probable input of each column for which ``guessed`` has none (``sure``); empty texts for the others.
+    """Return, for each column without a pointer in ``sure``, the pointer of its probable input; empty strings for the others.
 
     For 'Email' it is the recipient, and for other columns the only input whose name or title has the same words, or synonyms. A secret is
     never guessed.
@@ -173,9 +176,9 @@ def _plain(name: str) -> str:
 
 
 def row_inputs(row: FileRow, columns: Sequence[str], chosen: Sequence[Target | None], usual: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs of a row: the inputs of all rows, overridden by the values of its columns. Empty cells are left out.
+    """Return the inputs of a row: the common inputs, overridden by the values of its columns. Empty cells are left out.
 
-    :raises InvalidInvocation: if it has more values than there are columns.
+    :raises InvalidInvocation: if the row has more values than columns.
     """
     if len(row.cells) > len(columns):
         wrong = f"has {len(row.cells)} values for {len(columns)} columns"

@@ -1,6 +1,6 @@
 """Form that runs an action for each row of a CSV file: columns are mapped to inputs, the rows are checked, then one call a row is queued.
 
-The label ``batch`` finds the calls of a file, and keys as in ``jackfield invoke --lines`` keep a row from running twice.
+The label ``batch`` finds the calls of a file, and keys as in ``jackfield invoke --lines`` prevent a second run of a row.
 """
 
 from __future__ import annotations
@@ -36,24 +36,25 @@ from jackfield_service.subjects.batches.pages.file import MOST_ROWS, FileRow, Ro
 from jackfield_service.subjects.invocations.pages.action import call_fields, read_invocation
 
 BATCH = "batch"
-"""Label that the calls of one file have in common."""
+"""Common label of the calls of one file."""
 _ROW = "row"
 """Label with the number of the row."""
 _TITLE = "Run for each row of a file"
 _GUESSED = "Guessed from the column's name."
 _PREVIEWED = 5
 _CHECKED = 1000
-"""Rows that are judged before they are queued, each as its call would be."""
+"""Maximum number of rows that are checked before queuing, each as its call would be."""
 _SHOWN = 50
-"""Faults that are listed."""
+"""Maximum number of listed faults."""
 _AT_ONCE = 250
-"""Calls of one commit, for which other writes wait."""
+"""Maximum number of calls per commit, for which other writes wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Content of the form: the file, the input of each of its columns, the inputs that were only ``likely``, and the common inputs of all
-    calls."""
+    """Content of the form: the file, the input of each column, the pointers of inputs guessed by meaning, and the common inputs of all
+    calls.
+    """
 
     text: str
     file: Rows
@@ -66,7 +67,7 @@ class _Batch:
 
     @property
     def digest(self) -> str:
-        """Digest of all that was checked."""
+        """Digest of the checked content."""
         columns = [None if target is None else target.pointer for target in self.chosen]
         return hashlib.sha256(json.dumps([self.text, columns, self.common, self.again], sort_keys=True).encode()).hexdigest()
 
@@ -80,7 +81,7 @@ class _Batch:
         return {**self.common, "inputs": inputs, "context": {"labels": {BATCH: self.reference, _ROW: str(row.number)}}}
 
     def place(self, path: str) -> int | None:
-        """Return the place of the column that fills the input at a pointer; None if none does."""
+        """Return the index of the column that fills the input at a pointer; None if there is none."""
         return next(
             (place for place, target in enumerate(self.chosen) if target is not None and f"{path}/".startswith(f"{target.pointer}/")), None
         )
@@ -88,7 +89,7 @@ class _Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """Fault of a row: why its call was refused, and where in the row."""
+    """Fault of a row: the reason why its call was refused, and the place in the row."""
 
     row: FileRow
     detail: Detail
@@ -107,7 +108,7 @@ class _Fault:
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /new-batch``: an action is searched; ``?connector=&action=`` is the form of that."""
+    """Serve ``GET /new-batch``: the search for an action, or with ``?connector=&action=`` its form."""
     request.require("invoke")
     if not request.query.get("action"):
         offered = partial(actions_offered, request, _address)
@@ -116,8 +117,7 @@ def shown(request: PageRequest) -> Response:
 
 
 def sent(request: PageRequest) -> Response:
-    """``POST /new-batch``: without a file, render the form, which begins with a call's filled-in values; else check the rows, or queue
-    them."""
+    """Serve ``POST /new-batch``: without a file, render the form with a call's inputs filled in; else check the rows, or queue them."""
     request.require("invoke")
     called = chosen_action(request, request.form.get("connector", ""), request.form.get("action", ""))
     given = read_invocation(request, *called)
@@ -167,10 +167,9 @@ def _form(request: PageRequest, called: tuple[Manifest, ActionManifest], begun: 
 
 
 def _read(request: PageRequest, action: ActionManifest, common: Mapping[str, Any]) -> _Batch:
-    """Read the form. Columns are mapped by their names, or by probable meaning, until the person has chosen otherwise for the columns of
-    this file.
+    """Read the form. Columns are mapped by their names, or by probable meaning, until the person has chosen otherwise for this file.
 
-    :raises InvalidInvocation: if the file cannot be read, or two columns go to one input.
+    :raises InvalidInvocation: if the file cannot be read, or two columns fill one input.
     """
     reference = request.form.get("reference", "")
     if not ONCE.fullmatch(reference):
@@ -195,7 +194,9 @@ def _names(file: Rows) -> str:
 
 
 def _check(request: PageRequest, batch: _Batch, *, late: bool) -> Node:
-    """Render the columns, the first rows, the faults, and the button that queues the other rows; ``late``: the rows have changed since."""
+    """Render the columns, the first rows, the faults, and the button that queues the other rows; ``late`` means that the rows have changed
+    since the last check.
+    """
     rows = batch.file.rows
     faults, looked = list(_faults(request, batch, rows[:_CHECKED])), min(len(rows), _CHECKED)
     counts = Counter(fault.what for fault in faults)
@@ -216,9 +217,9 @@ def _check(request: PageRequest, batch: _Batch, *, late: bool) -> Node:
 
 
 def _faults(request: PageRequest, batch: _Batch, rows: Sequence[FileRow]) -> Iterator[_Fault]:
-    """Judge rows as their calls would be, without queueing any.
+    """Check rows as their calls would be checked, without queuing, and yield their faults.
 
-    :raises JackfieldError: if it concerns all rows, such as a missing connection.
+    :raises JackfieldError: for a fault of all rows, such as a missing connection.
     """
     for row in rows:
         try:
@@ -273,7 +274,7 @@ def _cell(row: FileRow, place: int, target: Target) -> Node:
 
 
 def _listed(title: str, batch: _Batch, faults: Sequence[_Fault]) -> Markup | None:
-    """Render faults by row, the first of many."""
+    """Render faults by row, the first ones if there are many; None without faults."""
     if not faults:
         return None
     more = h.p(f"And {len(faults) - _SHOWN:,} more.", class_="muted") if len(faults) > _SHOWN else None
@@ -316,7 +317,7 @@ def _queued(request: PageRequest, batch: _Batch) -> Node:
 
 
 def _outcomes(request: PageRequest, batch: _Batch) -> Iterator[tuple[FileRow, Enqueued | Result]]:
-    """Queue the call of each row and yield its outcome. An invalid row is left out: the check has named it."""
+    """Queue the call of each row and yield its outcome. Invalid rows are skipped: the check has named them."""
     journal = request.runtime.journal
     if journal is None:
         raise Problem(503, "this server has no journal")
@@ -336,7 +337,7 @@ def _keyed(batch: _Batch, row: FileRow, keys: LineKeys) -> dict[str, Any]:
 
 
 def _before(request: PageRequest, earlier: Sequence[str]) -> Node:
-    """Render the link to the calls that an earlier form had queued."""
+    """Render the link to the calls that an earlier form has queued."""
     if not earlier:
         return None
     try:

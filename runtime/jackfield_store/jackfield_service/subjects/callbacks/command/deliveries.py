@@ -1,4 +1,4 @@
-"""``jackfield deliveries``: each event's way to a callback, and sending it again."""
+"""Command ``jackfield deliveries``: deliveries of events to callbacks, and their repetition."""
 
 from __future__ import annotations
 

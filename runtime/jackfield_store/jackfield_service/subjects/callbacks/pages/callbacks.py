@@ -1,4 +1,4 @@
-"""Pages of callbacks: the URLs, the outcomes of the last deliveries, and buttons to test, pause, rotate and catch up."""
+"""Pages of callbacks: the URLs, the outcomes of the last deliveries, and buttons to test, pause, rotate and recover."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ _DONE = {
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /callbacks``, and ``/platforms/{platform}/callbacks``: the oldest first, and a button that opens the form for a new one."""
+    """Serve ``GET /callbacks``, and ``/platforms/{platform}/callbacks``: the oldest first, with a button that opens the form
+    for a new one.
+    """
     home = event_home(request)
     lead = f"URLs of your own systems, to which the events of {home.whose} are sent."
     sent = f"{home.base}/deliveries"
@@ -60,14 +62,14 @@ def listed(request: PageRequest) -> Response:
 
 
 def created(request: PageRequest) -> Response:
-    """``POST /callbacks``: create one; only this response contains its secret."""
+    """Serve ``POST /callbacks``: create a callback; only this response contains its secret."""
     made = event_home(request).callbacks(request).create(read(request.form))
     told = _secret(request, made, "The receiver verifies each request with it.")
     return outcome(request, event_home(request).section, "Callbacks", told, _list(request, again=True) if request.partial else None)
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /callbacks/{id}``: its settings, its last deliveries, and its buttons."""
+    """Serve ``GET /callbacks/{id}``: the callback's settings, its last deliveries, and its buttons."""
     found = _find_callback(request)
     about = facts(request, CALLBACKS, found, {**_CELLS, "status": lambda _: found.get("reason")})
     every, title = f"{event_home(request).base}/deliveries?callback={found['id']}", found.get("description") or "Callback"
@@ -102,13 +104,12 @@ def _present_state(request: PageRequest) -> Any:
 
 @decides(_present_state)
 def changed(request: PageRequest) -> Response:
-    """``POST /callbacks/{id}/{step}``: pause, resume, test, change or remove a callback, rotate its
-    secret, or send missed events."""
+    """Serve ``POST /callbacks/{id}/{step}``: pause, resume, test, change or remove a callback, rotate its secret, or send missed events."""
     return _STEPS[request.path("step")](request, _find_callback(request))
 
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
-    """Render the list of callbacks; ``again`` replaces the one on the page."""
+    """Render the list of callbacks; ``again`` replaces the list on the page."""
     shown = listing(
         request, CALLBACKS, event_home(request).callbacks(request), _at(request), "Callbacks",
         {**_CELLS, "description": partial(_name, request), "failingSince": partial(_since, request)}, empty="No callbacks yet. Select “New callback” to name a URL, and what it is told about.",
@@ -199,7 +200,7 @@ def _buttons(request: PageRequest, found: Found) -> Node:
 
 
 def _change(request: PageRequest, found: Found) -> Node:
-    """Render the form that changes the URL and the selection of events: secret and position stay."""
+    """Render the form that changes the URL and the selection of events; secret and position stay."""
     button = bar(h.button("Save", class_="primary"))
     place, address = h.div(id="changed", aria_live="polite"), f"{_at(request)}/{found['id']}/change"
     return form(request, address, fields(found), place, button, into="#changed", state=_shown_state(found))

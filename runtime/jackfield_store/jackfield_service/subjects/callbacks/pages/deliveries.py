@@ -1,4 +1,4 @@
-"""Pages of deliveries: each event's way to a callback, the request that was sent, and a button to send it again."""
+"""Pages of deliveries: the deliveries of events to callbacks, the last request of each, and a button to send it again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jackfield_service.subjects.callbacks.pages.homes import event_home
 from jackfield_service.subjects.callbacks.subject import DELIVERIES
 
 _URL = 40
-"""Characters of a callback's URL in the list of deliveries."""
+"""Maximum number of characters of a callback's URL in the list of deliveries."""
 _DONE = {
     "resent": "Sent again now, with a fresh count of attempts.",
     "all": "All dead ones are sent again now, with a fresh count of attempts. Their status says what becomes of them.",
@@ -29,7 +29,7 @@ _DONE = {
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /deliveries``, and ``/platforms/{platform}/deliveries``: the newest first; ``callback`` and ``status`` limit them."""
+    """Serve ``GET /deliveries``, and ``/platforms/{platform}/deliveries``: the newest first; ``callback`` and ``status`` filter them."""
     callback, status = request.query.get("callback") or None, request.query.get("status") or None
     links = [
         (title, _address(request, callback, state), state == status)
@@ -47,7 +47,7 @@ def listed(request: PageRequest) -> Response:
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /deliveries/{id}``: its attempts, newest first, and the request of the last one."""
+    """Serve ``GET /deliveries/{id}``: the delivery's attempts, newest first, and the request of the last one."""
     found = _find_delivery(request)
     event: Cells = {"type": lambda _: [h.code(found["type"]), " ", h.code(found["eventId"], class_="small")]}
     about = facts(request, DELIVERIES, found, {**_cells(request), **event})
@@ -77,7 +77,7 @@ def _state(found: Mapping[str, Any]) -> Any:
 
 @decides(lambda request: _state(_find_delivery(request)))
 def resent(request: PageRequest) -> Response:
-    """``POST /deliveries/{id}/resend``: send a delivery again, with a fresh count of attempts."""
+    """Serve ``POST /deliveries/{id}/resend``: send a delivery again, with its count of attempts reset."""
     found = _find_delivery(request)
     event_home(request).deliveries(request).resend(found["id"])
     return redirect(request, f"{_at(request)}/{found['id']}?done=resent")
@@ -88,14 +88,14 @@ def _at(request: PageRequest) -> str:
 
 
 def _dead_state(request: PageRequest, callback: str | None) -> Any:
-    """Return the deliveries that would be sent again; None if there are none."""
+    """Return the callback and the number of dead deliveries to send again; None if there are none."""
     count = event_home(request).deliveries(request).count_dead(callback)
     return [callback, count] if count else None
 
 
 @decides(lambda request: _dead_state(request, request.form.get("callback") or None), _at)
 def all_resent(request: PageRequest) -> Response:
-    """``POST /deliveries/dead/resend``: send all dead ones again, or those to the form's ``callback``."""
+    """Serve ``POST /deliveries/dead/resend``: send all dead deliveries again, or only deliveries to the form's ``callback``."""
     callback = request.form.get("callback") or None
     event_home(request).deliveries(request).resend_dead(callback)
     query = urlencode({**({"callback": callback} if callback else {}), "done": "all"})
@@ -143,7 +143,7 @@ def _again(request: PageRequest, item: Mapping[str, Any]) -> Node:
 
 
 def _all_again(request: PageRequest, callback: str | None) -> Node:
-    """Render the step that sends all dead deliveries again; None without any."""
+    """Render the button that sends all dead deliveries again; None without dead deliveries."""
     state = _dead_state(request, callback)
     if state is None:
         return None

@@ -1,4 +1,4 @@
-"""Fields of a callback: where events are sent, and which of them, by ready choices or by ticking types."""
+"""Fields of a callback: the URL, and the selection of events, by ready choices or by ticking types."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ EXPLAINED: Mapping[str, str] = MappingProxyType({
     "subscription.withheld": "so much of a list is gone that its deletions are not reported",
     "subscription.refused": "the call that an event was to start was refused",
 })  # fmt: skip
-"""Time at which each type of jackfield's own events happens."""
+"""Descriptions of the time at which each type of jackfield's own events happens."""
 
 
 def which_events() -> Markup:
-    """Render which calls send events."""
+    """Render an explanation of the calls that send events."""
     return h.p(
         "Events of calls: queued and scheduled calls, calls that events start, and jobs send them. A call whose caller waits for its Result, as one "
         "that is run from a form here, sends them only if it asks for that: ", h.strong("Tell callbacks how it ends"),

@@ -1,8 +1,8 @@
-"""The pages of a connect session whose account is approved at a provider: before, meanwhile, and after a yes or a no.
+"""The pages of a connect session whose account is approved at a provider: before, during and after the approval or refusal.
 
 Three kinds of windows show them. A *page* has begun the session and goes to the provider itself. A *frame* has begun it, too, and opens a
 window for the provider. A *window* is such a window, or another device. The page and the frame lead: they alone begin, and begin again. A
-window finishes its approval, or says where to continue, and follows.
+window finishes its approval, or tells the person where to continue, and follows the session.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from jackfield_store.keys.sealing import digest
 from jackfield_store.management.authorizing import DECLINED
 
 Place = Literal["page", "frame", "window"]
-"""Kinds of windows."""
+"""Kinds of windows that show the pages."""
 _SHORT = 12
 _PARTS = re.compile(r"(?<=[:/])(?=[^ :/])")
 
 
 def progress(sessions: Connecting, found: ConnectSession) -> str:
-    """Return how far a session has come, as one word that changes with it and with each attempt at the provider."""
+    """Return the progress of a session as one word, which changes with the session's state and with each attempt at the provider."""
     authorization = sessions.approvals.state(found)["status"] if found.task == "authorize" else ""
     busy, met = "busy" if sessions.trials.is_busy(found) else "", "met" if found.met else ""
     return "-".join((found.status, found.task, authorization, _attempt(found), busy, met))
 
 
 def titled(account: Mapping[str, Any] | None) -> str | None:
-    """Return the ID of an account that is shown by its label, or the ARN of a role that is shown by its name."""
+    """Return the full ID of an account that is displayed by its label, or the ARN of a role that is displayed by its name; else None."""
     known = account or {}
     if role_named(str(known.get("label") or "")):
         return str(known["label"])
@@ -52,7 +52,7 @@ def titled(account: Mapping[str, Any] | None) -> str | None:
 
 
 def breakable(text: str) -> Node:
-    """Render a text that breaks after the parts of an ARN or address, not within a name."""
+    """Render a string that may break after the parts of an ARN or address, not within a name."""
     first, *rest = _PARTS.split(text)
     return [first, [[Markup("<wbr>"), part] for part in rest]]
 
@@ -62,12 +62,12 @@ def _attempt(found: ConnectSession) -> str:
 
 
 class ApprovalPages(Pages):
-    """Pages of one session in one window, at ``place``. ``returned`` is true for a browser that came back from the provider with an
-    approval, ``back`` for one that came back with any answer. ``starts`` is the prefix of links to approvals, as another device calls
-    it."""
+    """Pages of one session in one window, of the kind ``place``. ``returned`` is true for a browser that came back from the provider with
+    an approval, ``back`` for one that came back with any answer. ``starts`` is the prefix of links to approvals for other devices.
+    """
 
     patience = 20.0
-    """Seconds for which a page waits for the platform's confirmation before it says that the person may leave."""
+    """Seconds that a page waits for the platform's confirmation before it tells the person that leaving is possible."""
 
     def __init__(
         self, locale: str, found: ConnectSession | None = None, csrf: str = "", *, place: Place = "page", returned: bool = False,
@@ -89,17 +89,17 @@ class ApprovalPages(Pages):
             return self.say("account_title")
 
     def _row_title(self, found: ConnectSession, row: Mapping[str, Any], kind: ConnectionKind, record: ConnectRecord) -> str:
-        """Name a connection that exists. In a list, its own title precedes the session's, which is for all connections of the type."""
+        """Name an existing connection. In a list, its own title precedes the session's, which is for all connections of the type."""
         own = "" if found.wanted.connection else self._words.kept_title(record)
         return own or self._words.listed_title(record.type_of(kind), kind, row.get("values", {}), record)
 
     @staticmethod
     def _row(sessions: Connecting, found: ConnectSession) -> Mapping[str, Any] | None:
-        """Return the connection that is there already, and that the session is about."""
+        """Return the existing connection of the session; None if there is none."""
         return next((row for row in sessions.managed(found) if row["name"] == found.connection), None)
 
     def _provider(self, sessions: Connecting, found: ConnectSession) -> str:
-        """Name the provider as the link's first page does, or else by its host."""
+        """Name the provider as on the link's first page, or else by its host."""
         try:
             kind, row = sessions.kind(found), self._row(sessions, found) or {}
             return self._words.provider(found.type, kind, row.get("values", {}), found.record if row else None)
@@ -116,17 +116,17 @@ class ApprovalPages(Pages):
         return icon(name, kind, self._words.provider(name, kind, {}), found.wanted.icons, HEAVY)
 
     def _same_account(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
-        """Name the account of the connection that is there already, and that the session is about."""
+        """Render the account of the session's existing connection; None if it is unknown."""
         account = (self._row(sessions, found) or {}).get("account")
         return h.p(h.strong(breakable(name), title=titled(account))) if (name := self._words.account(account)) else None
 
     def _connecting(self, account: Mapping[str, Any] | None) -> Markup | None:
-        """Name the account that was found, and is about to be connected, if it is known."""
+        """Render the account that is about to be connected; None if it is unknown."""
         text = breakable(self.say("account", account=self._words.account(account))) if account else None
         return h.p(text, class_="notice good", role="status", title=titled(account)) if text else None
 
     def _whom(self, found: ConnectSession) -> Node:
-        """Name the platform and the user for whom the account is connected."""
+        """Render the platform and the user for whom the account is connected."""
         platform, user = self._platform, found.wanted.user_name or found.wanted.user
         names = [
             h.p(self.say("whom_platform", platform=platform)) if platform else None,
@@ -135,15 +135,16 @@ class ApprovalPages(Pages):
         return [*names, h.p(self.say("whom_only"))]
 
     def _whom_in_short(self, found: ConnectSession) -> Markup:
-        """Name the platform, its page that confirms, and the user, to the person who began in this browser."""
+        """Render the platform, the host of its confirming page, and the user, for the person who began in this browser."""
         user, asks = found.wanted.user_name or found.wanted.user, self._platform or self.say("somebody")
         host = urlsplit(found.wanted.return_to).hostname if found.wanted.verify == "confirm" else None
         named = f"{asks[:1].upper()}{asks[1:]}{f' ({host})' if host else ''}"
         return h.p(self.say("finish_for" if user else "finish_whom", platform=named, user=user))
 
     def stranger(self, found: ConnectSession, address: str, *, tried: bool = False) -> Response:
-        """Render the page for another browser than the session's before the provider: the beneficiary of the approval, and the way to prove
-        that the same person has begun. Nobody may frame it."""
+        """Render the page before the provider for another browser than the session's: the beneficiary of the approval, and the way to prove
+        that the same person has begun. No site may frame it.
+        """
         wrong = h.p(self.say("code_wrong", left=found.tries), class_="notice bad", role="alert") if tried else None
         if not found.nonce and not found.code:
             refused = h.p(self.say("start_elsewhere"), role="alert", class_="notice bad")
@@ -163,11 +164,11 @@ class ApprovalPages(Pages):
         return h.form(self.token(start), nonce, h.p(self.say("start_waits")), method="post", action=address, id="asks")
 
     def to_provider(self, address: str) -> Response:
-        """Lead a browser on to the provider."""
+        """Redirect a browser to the provider, by a page."""
         return self.onward(address, self.say("start_title"), self.say("approve", provider=urlsplit(address).hostname or ""))
 
     def _approval(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, *, at_once: bool) -> Response:
-        """Render an approval that begins, continues or has an answer; ``at_once``, the browser goes to the provider automatically."""
+        """Render an approval that begins, continues or has an answer; with ``at_once``, the browser goes to the provider automatically."""
         state = sessions.approvals.state(found)
         answered = state["status"] == "answered"
         if answered and self._returned and self._place != "frame":
@@ -209,7 +210,9 @@ class ApprovalPages(Pages):
         )  # fmt: skip
 
     def _window_notes(self, provider: str) -> list[Markup]:
-        """Return the notes that the script shows once it has opened the provider's window, has lost sight of it, or could not open it."""
+        """Render the notes that the script shows once it has opened the provider's window, can no longer observe it, or could
+        not open it.
+        """
         notes = {"window-open": "", "window-closed": "warn", "window-blocked": "bad"}
         return [
             h.p(self.say(name.replace("-", "_"), provider=provider), id=name, class_=f"notice {tone}".strip(), role="status", hidden=True)
@@ -230,23 +233,24 @@ class ApprovalPages(Pages):
         return self.page(asked, failed, lead, whom, finish, self._seconds(), picture=picture, follows="end")
 
     def _asks(self, account: str) -> str:
-        """Ask whether an account is to be connected to the platform."""
+        """Return the question whether an account is to be connected to the platform."""
         platform = self._platform
         return self.say("account_asked_for" if platform else "account_asked_alone", account=account, platform=platform)
 
     def _is_own(self, found: ConnectSession) -> bool:
-        """Return whether the browser has begun the session, or is a window that its frame has opened with a nonce, without a code in its
-        place. Another device may be somebody else's: there, the person is shown the requester and the beneficiary in full."""
+        """Return whether the browser has begun the session, or is a window that its frame has opened with a nonce instead of a code.
+        Another device may belong to another person, who sees the requester and the beneficiary in full.
+        """
         return self._place == "page" or bool(found.nonce)
 
     def _named_accounts(self, sessions: Connecting, found: ConnectSession) -> dict[str, str]:
-        """Return the texts for the account found at the provider, and for the connection's account."""
+        """Return the words for the provider, the account found there, the connection's account and the platform."""
         now, before = told_apart(found.met, sessions.account(found))
         asks = self._platform or self.say("somebody")
         return {"provider": self._provider(sessions, found), "now": now, "before": before, "platform": asks}
 
     def _other_account(self, sessions: Connecting, found: ConnectSession) -> Response:
-        """Render that a person has signed in with another account: only the browser that was there is shown whose it is."""
+        """Render that a person has signed in with another account; only the browser that was at the provider learns which account."""
         about, picture = self._named_accounts(sessions, found), self._picture(sessions, found)
         lead = h.p(self.say("other_you" if self._back and found.met else "other_somebody", **about), class_="notice warn", role="alert")
         if self._place == "window":
@@ -258,7 +262,7 @@ class ApprovalPages(Pages):
         )  # fmt: skip
 
     def _other_allowed(self, sessions: Connecting, found: ConnectSession, failed: Markup | None, remains: Markup | None) -> Response:
-        """Render that the platform lets the connection become another account's, as a choice of its own."""
+        """Render the choice to connect another account than the connection's, which the platform allows."""
         about = self._named_accounts(sessions, found)
         lead = h.p(self.say("other_allowed", **about), class_="notice warn", role="alert")
         use = self._step("finish", self.say("other_use", **about))
@@ -269,9 +273,10 @@ class ApprovalPages(Pages):
         )  # fmt: skip
 
     def _approved_elsewhere(self, sessions: Connecting, found: ConnectSession) -> Response:
-        """Render the page that waits while the person finishes in the window, or on the device, that came back from the provider; and then
-        until the platform has confirmed. The account is shown to the browser that was there. It came back itself, or its frame has opened
-        the window with a nonce, without a code in its place. The button to continue is in the window; this page has the alternative."""
+        """Render the page that waits while the person finishes in the window or on the device that came back from the provider, and then
+        for the platform's confirmation. Only a browser that was at the provider, or whose frame opened that window with a nonce, sees
+        the account. The button to continue is in the window; this page has the alternative.
+        """
         if found.status == "saved":
             return self._waiting()
         was_there = (self._back or bool(found.nonce)) and not is_another(sessions.account(found), found.met)
@@ -284,35 +289,39 @@ class ApprovalPages(Pages):
         )  # fmt: skip
 
     def _waiting(self) -> Response:
-        """Render that the platform's confirmation is awaited, and after a while that the person need not wait on this page."""
+        """Render that the platform's confirmation is pending, and after a while that the person need not wait on this page."""
         return self.page(
             self.say("return_title"), h.p(self.say("saved_lead", platform=self._platform or self.say("somebody"))), self._late(),
             patience=self.patience,
         )  # fmt: skip
 
     def _late(self, *, plain: bool = False) -> Markup:
-        """Return the options of a person whose confirmation takes long; the script shows them. They are ``plain`` next to a button that
-        leads on."""
+        """Render the options of a person whose confirmation takes long, which the script reveals. They are ``plain`` next to a primary
+        button.
+        """
         leave = h.button(self.say("close"), type="button", data_leaves=True, class_="quiet" if plain else "primary")
         lead = h.p(self.say("saved_late", platform=self._platform or self.say("somebody")))
         return h.div(lead, leave, id="late", class_="notice", role="status", hidden=True)
 
     def _declined(self, found: ConnectSession, provider: str) -> Response:
-        """Render a "no" where the person may try again."""
+        """Render a refusal at the provider, after which the person may try again."""
         lead = h.p(self.say("declined_lead", provider=provider), role="alert")
         again = self._step("approve", self.say("declined_again"))
         tells = {"status": "declined", "attempt": _attempt(found)}
         return self.page(self.say("declined_title"), lead, again, self._seconds(), tells=tells)
 
     def _window_is_done(self, declined: str = "") -> Response:
-        """Render in the window that was at the provider where to go on; the script closes it, if the browser lets it. ``declined`` names
-        a provider where the person said no."""
+        """Render in the window that was at the provider where to continue; the script closes the window if the browser allows it.
+        ``declined`` names a provider at which the person refused.
+        """
         lead = h.p(self.say("declined_lead", provider=declined), role="alert") if declined else None
         closes = h.p(self.say("window_done"), data_closes=True)
         return self.page(self.say("declined_title" if declined else "window_title"), lead, closes)
 
     def _device(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
-        """Offer another device, with a code: for a person whose account is there, or whose window could not be opened."""
+        """Render the offer to approve on another device, with a code; None if the session does not allow it. It serves a person whose
+        account is there, or whose window did not open.
+        """
         if not found.allows_devices:
             return None
         if not found.code:
@@ -325,8 +334,9 @@ class ApprovalPages(Pages):
         return h.section(h.h2(self.say("device")), h.p(self.say("device_lead")), shown, class_="card stack")
 
     def _code(self, text: str, label: str, *, whole: bool = False) -> Markup:
-        """Render a text that a person copies; the script shows the button. A ``whole`` one is not broken at its hyphens. Of others, a word
-        is broken only if it is longer than a line: an option of a command stays whole."""
+        """Render a value that a person copies; the script shows the button. With ``whole`` it never breaks; other values break between
+        words, and within a word only if it is longer than a line.
+        """
         told = h.span(role="status", class_="small muted")
         name = f"{self.say('copy')}: {label}"
         button = h.button(self.say("copy"), type="button", class_="quiet", hidden=True, data_copies=self.say("copied"), aria_label=name)
@@ -337,5 +347,7 @@ class ApprovalPages(Pages):
         return h.div(copies, shown, class_="code short") if whole else h.div(shown, copies, class_="code")
 
     def _check(self, found: ConnectSession) -> Markup:
-        """Return the link to continue without the script, which follows automatically; the script shows it once its window has opened."""
+        """Render the link to continue without the script, which otherwise follows automatically; the script shows the link once its window
+        has opened.
+        """
         return h.p(h.a(self.say("approve_check"), href=f"{SESSION}/{found.id}"), id=None if found.code else "check")

@@ -1,4 +1,4 @@
-"""Cards of a connect session's offers: one for each connector, with its icon and the ways to sign in to it."""
+"""Cards of a connect session's offered types: one for each connector, with its icon and its sign-in methods."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from jackfield_service.shell.pages.layout.components import h, line, picture
 from jackfield_service.subjects.connect.pages.words import Words
 
 LIGHT, HEAVY = 1_500, 8_000
-"""Characters of an icon, of which a page may have forty, and of the only one."""
+"""Maximum lengths of an icon in characters: on a page with up to forty icons, and of a single icon."""
 Offered = Sequence[tuple[str, ConnectionKind]]
 
 
 def grouped(words: Words, offered: Offered, wanted: str) -> list[list[tuple[str, ConnectionKind]]]:
-    """Return the types of each connector that have all words of a search, in the order in which they are offered. Of one connector, signing
-    in comes before entering a key."""
+    """Return the types by connector that match all words of a search, in the order of the offer. Within a connector, sign-in types come
+    before key types.
+    """
     parts, found = wanted.casefold().split(), dict[str, list[tuple[str, ConnectionKind]]]()
     for name, kind in offered:
         searched = f"{kind.full_name} {words.connector(name, kind)} {words.title(name, kind)} {words.description(name, kind)}".casefold()
@@ -26,17 +27,17 @@ def grouped(words: Words, offered: Offered, wanted: str) -> list[list[tuple[str,
 
 
 def _connector(name: str, kind: ConnectionKind) -> str:
-    """Return the key of the connector that a type is for. Of a type of a family, that is the one to name, if there is one only."""
+    """Return the key of the connector that a type is for. For a family's type with only one chosen connector, it is that connector."""
     return kind.chosen[0].key if len(kind.chosen) == 1 else name.partition("/")[0]
 
 
 def _is_connectors(name: str, kind: ConnectionKind) -> bool:
-    """Return whether a connector, not its family, is named: the family's types come first, and give the card its title."""
+    """Return whether a type's name begins with a connector, not its family: the family's types come first, and give the card its title."""
     return any(manifest.key == name.partition("/")[0] for manifest in kind.manifests)
 
 
 def card(words: Words, types: Offered, icons: Mapping[str, str]) -> Markup:
-    """Render a connector: the whole card is the button of its only way to sign in, or has a button for each."""
+    """Render a connector: as one button if it has one sign-in method, else with a button for each."""
     name, kind = types[0]
     title = words.connector(name, kind)
     labelled = words.labelled(name, kind) if len(types) == 1 else ""
@@ -50,7 +51,8 @@ def card(words: Words, types: Offered, icons: Mapping[str, str]) -> Markup:
 
 def icon(name: str, kind: ConnectionKind, title: str, icons: Mapping[str, str], longest: int) -> Markup:
     """Render a connector's picture: the platform's, the connector's own unless it is for any server, or the first letter of its title.
-    Connectors of a family, such as ``aws.s3``, share a letter."""
+    Connectors of a family, such as ``aws.s3``, share a letter.
+    """
     key = name.partition("/")[0]
     if key in icons:
         return h.img(src=icons[key], alt="", class_="icon", width=32, height=32)

@@ -16,15 +16,15 @@ from jackfield_service.subjects.connect.session import ConnectSession
 from jackfield_service.subjects.connect.values import asked
 
 FEW = 8
-"""Actions or permissions that a sentence names."""
+"""Maximum number of actions or permissions in a sentence."""
 _TEST = "ConnectionTest"
-"""ID of the statement of a policy that only the test of the connection needs."""
+"""ID of a policy's statement that only the test of the connection needs."""
 _HOURS = 120
-"""Minutes from which on a time is told in hours."""
+"""Minutes above which a time is given in hours."""
 
 
 def operations(policy: Mapping[str, Any], *, test: bool = False) -> list[str]:
-    """Return the operations that a policy allows, each once: the operations of calls, or of the connection's ``test`` alone."""
+    """Return the operations that a policy allows, without duplicates: the operations of calls, or of the connection's ``test`` alone."""
     rows = [row for row in policy.get("Statement", ()) if (row.get("Sid") == _TEST) is test]
     named = (row.get("Action", ()) for row in rows)
     return list(dict.fromkeys(one for given in named for one in ([given] if isinstance(given, str) else given)))
@@ -47,8 +47,9 @@ class FactPages(ApprovalPages):
     def _facts(
         self, sessions: Connecting, found: ConnectSession, only: tuple[str, ConnectionKind], role: Mapping[str, Any] | None = None
     ) -> Markup:
-        """Render the facts for a person who is about to give a key: its use by the platform, its storage, the way to end the connection,
-        and the time left. A person who creates a ``role`` also reads which calls its policy allows."""
+        """Render the facts for a person who is about to enter a key: its use by the platform, its storage, the way to end the connection,
+        and the time left. A person who creates a ``role`` also reads which calls its policy allows.
+        """
         (name, kind), platform = only, self._platform or self.say("somebody")
         known = {f"{manifest.key}/{key}": action.title for manifest in kind.manifests for key, action in manifest.actions.items()}
         titles = [title for action in found.asked.actions if (title := known.get(action))]
@@ -65,7 +66,7 @@ class FactPages(ApprovalPages):
     def _allowed(
         self, sessions: Connecting, found: ConnectSession, only: tuple[str, ConnectionKind], role: Mapping[str, Any] | None, platform: str
     ) -> str:
-        """Return a sentence about the permissions of a role, an approval or a key; empty if the page names them elsewhere."""
+        """Return a sentence about the permissions of a role, an approval or a key; an empty string if the page names them elsewhere."""
         name, kind = only
         if kind.about.authorizes:
             scopes = sessions.approval(found, kind).scopes
@@ -90,7 +91,7 @@ class FactPages(ApprovalPages):
         return self.say(kept, platform=platform, provider=provider), self.say(end, platform=platform)
 
     def _rights(self, found: ConnectSession, kind: ConnectionKind) -> Markup | None:
-        """Render the permissions that the entered key needs at the provider."""
+        """Render the permissions that the entered key needs at the provider; None if they are unknown."""
         if kind.about.authorizes:
             return None
         listed = needed(found, kind)
@@ -99,7 +100,7 @@ class FactPages(ApprovalPages):
         return h.p(self.say(key, permissions=calls, tested=tested), class_="hint") if calls or tested else None
 
     def _needed(self, sessions: Connecting, found: ConnectSession) -> str:
-        """Return the policy for the owner of the entered key, if the platform says which calls it will make."""
+        """Return the policy for the owner of the entered key; an empty string unless the platform lists its calls."""
         asked = found.asked
         made = sessions.documents(found) if asked.actions or asked.calls else {}
         return json_text(made["identityPolicy"]) if "identityPolicy" in made else ""

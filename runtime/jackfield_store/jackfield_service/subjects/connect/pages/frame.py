@@ -29,10 +29,11 @@ from jackfield_service.subjects.connect.session import ConnectSession
 
 _LOG = logging.getLogger("jackfield.connect")
 Follows = Literal["all", "end"]
-"""Changes of its session after which a page moves on: all, or, where a person types or decides, the end only. No question is replaced by
-another one while a person answers it."""
+"""Changes of its session after which a page moves on: all changes, or only the end, for pages on which a person types or decides. No
+question is replaced while a person answers it.
+"""
 _TYPED = ("scheme", "https", "lines", "leave", "show", "hide")
-"""Texts that the script shows about typed values."""
+"""Keys of the texts that the script shows about typed values."""
 _POLICY = (
     "default-src 'none'; style-src 'self' {style}; img-src 'self' data:; script-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors {frames}"
@@ -40,7 +41,7 @@ _POLICY = (
 
 
 def _brand(theme: Mapping[str, str]) -> list[Node]:
-    """Render the requester: a logo and the name, or a logo that shows the name, which is its alternative text."""
+    """Render the requester: a logo and the name, or a logo that contains the name, which is its alternative text."""
     if "wordmark" in theme:
         return [h.img(src=theme["wordmark"], alt=theme.get("name", ""), class_="theirs")]
     return [h.img(src=theme["logo"], alt="", class_="theirs") if "logo" in theme else None, theme.get("name")]
@@ -48,7 +49,8 @@ def _brand(theme: Mapping[str, str]) -> list[Node]:
 
 class Pages:
     """Pages of one session for one browser, whose forms carry ``csrf``. ``address`` is the page to which the browser moves on when the
-    state has changed from ``state``; a browser without access to it has none. The session lasts ``lasts`` seconds more."""
+    state differs from ``state``; it is empty for a browser without access. The session lasts ``lasts`` more seconds.
+    """
 
     def __init__(
         self, locale: str, found: ConnectSession | None = None, csrf: str = "", *, address: str = "", state: str = "", lasts: float = 0.0
@@ -64,20 +66,21 @@ class Pages:
         self._anew = False
 
     def token(self, *state: object) -> Markup:
-        """Render the token of a form, with the state that its page was rendered from, and the form's own further ``state``."""
+        """Render the token of a form, with the state of its page, and the form's own further ``state``."""
         return csrf_field(drawn_from(self._csrf, *self._drawn, *state))
 
     def is_current(self, digest: str, *state: object) -> bool:
-        """Return whether a form with a digest was drawn from the state of this page, and from the further ``state``."""
+        """Return whether a form's digest matches the state of this page, and the further ``state``."""
         return is_current(digest, *self._drawn, *state)
 
     def page(
         self, title: str, *content: Node, status: int = 200, onward: str = "", framed: bool = True, picture: Node = None,
         tells: Mapping[str, str] | None = None, follows: Follows = "all", patience: float = 0.0, wide: bool = False,
     ) -> Response:  # fmt: skip
-        """Render a page, ``wide`` if it has several tasks, which moves on to the address ``onward`` automatically. Only the session's own
-        origins may frame it, if it is ``framed``. A page of the platform that frames or has opened this one receives the messages
-        ``tells``, and is left to continue. After ``patience`` seconds it gets the message that the confirmation is pending."""
+        """Render a page, ``wide`` if it has several tasks, which moves on to the address ``onward`` automatically. With ``framed``, only
+        the session's own origins may frame it. The platform's page that frames or has opened it receives the messages ``tells``, and
+        continues by itself. After ``patience`` seconds the platform's page gets the message that the confirmation is pending.
+        """
         wanted = self._found.wanted if self._found is not None else None
         origins = wanted.origins if wanted is not None and framed else ()
         about = self._about(origins, onward, tells, follows, patience)
@@ -132,32 +135,37 @@ class Pages:
         return about
 
     def refusal(self, key: str, status: int, *content: Node, tells: str = "", framed: bool = True, follows: Follows = "end") -> Response:
-        """Render why there is nothing to do here, and the next step."""
+        """Render the reason why the visitor can do nothing here, and the next step."""
         told = {"status": tells} if tells else None
         lead = h.p(self._again(key), role="alert", class_="notice bad")
         return self.page(self.say("over_title"), lead, *content, status=status, tells=told, framed=framed, follows=follows)
 
     def fault(self, error: JackfieldError) -> Response:
-        """Render an error at which the session cannot go on. The person of a known session quotes its ID, if the error is nothing of his."""
+        """Render an error at which the session cannot go on. For an error that the person cannot mend, the page has the session's ID to
+        quote.
+        """
         if self._found is None or not is_platforms(error, Asked()):
             return self.page(self.say("over_title"), self._fault(error), h.p(self._again("over_next")), status=error.http_status)
         _LOG.warning("connect session %s cannot be shown: %s (%s)", self._found.id, error.message, error.code)
         return self.page(self.say("over_title"), self._blocked(replace(self._found, blocked={})), status=error.http_status)
 
     def onward(self, address: str, title: str, label: str) -> Response:
-        """Lead a browser to the provider: a redirect after a form would be refused, since forms lead to this server only."""
+        """Lead a browser to the provider by a page: browsers would refuse a redirect after a form, since forms may lead to this server
+        only.
+        """
         link = h.a(label, href=address, class_="button primary", rel="noreferrer")
         return self.page(title, h.p(link), onward=address, framed=False)
 
     def _again(self, key: str) -> str:
-        """Return a text that says at the end where a person starts again."""
+        """Return a text that ends with the place where a person starts again."""
         platform = self._platform
         return self.say(key, again=self.say("again_at", platform=platform) if platform else self.say("again_there"))
 
     @property
     def _platform(self) -> str:
-        """Name of the requester: from the look of the page, or the platform's token. Empty for the operator, who has signed in by a
-        link."""
+        """Name of the requester: from the look of the page, or the platform's token. Empty for the operator, who has signed in
+        by a link.
+        """
         if self._found is None:
             return ""
         asked = self._found.asked_by
@@ -165,11 +173,11 @@ class Pages:
         return name
 
     def _fault(self, error: JackfieldError) -> Markup:
-        """Render an error; a customer does not know the name of a connection."""
+        """Render an error without the connection's name, which a customer does not know."""
         return self._words.fault(error, self._found.connection if self._found is not None else "")
 
     def _blocked(self, found: ConnectSession) -> Markup:
-        """Render that the platform has to mend something: a person can do nothing but wait, and quote a reference."""
+        """Render that the platform has to mend a fault, with the reference that the person can quote."""
         platform = self._platform or self.say("somebody")
         told = self.say("blocked_unreached" if found.blocked.get("code") in UNREACHED else "blocked", platform=platform)
         reference = h.strong(str(found.blocked.get("reference") or found.id), class_="reference", translate="no")
@@ -180,12 +188,13 @@ class Pages:
         )
 
     def _failed(self, sessions: Connecting, found: ConnectSession, error: JackfieldError) -> Markup:
-        """Render an error for the person who can mend it."""
+        """Render an error: as the platform's fault, or for the person who can mend it."""
         return self._blocked(found) if sessions.trials.is_platforms(found, error) else self._fault(error)
 
     def _formed(self, step: str, *content: Node, of: object = None, address: str = "", begins: bool = False) -> Markup:
-        """Render a form that takes a step, at an ``address`` of its own or the session's; ``of`` is the state of the named object. The
-        script sends a form that ``begins``."""
+        """Render a form for a step, at an ``address`` of its own or the session's; ``of`` is the state of the named object. With
+        ``begins``, the script sends the form.
+        """
         own = h.input(type="hidden", name="step", value=step) if step else None
         address = address or (f"{SESSION}/{self._found.id}" if self._found is not None else "")
         works = self.say("testing" if step == "submit" else "working")
@@ -202,10 +211,10 @@ class Pages:
         return self._step("cancel", self.say("cancel"), plain=True)
 
     def _turning_back(self, found: ConnectSession, address: str) -> Markup:
-        """Render the way out of a session link before the session begins."""
+        """Render the button to cancel on a session's link, before the session begins."""
         button = h.div(h.button(self.say("cancel"), class_="quiet"), class_="actions")
         return h.div(self._formed("cancel", button, of=found.id, address=address), class_="seconds")
 
     def _seconds(self, *steps: Node) -> Markup:
-        """Render the person's other options: below the one button that leads on, with the way out last."""
+        """Render the person's other options below the primary button, with the button to cancel last."""
         return h.div(*steps, self._cancel(), class_="seconds")

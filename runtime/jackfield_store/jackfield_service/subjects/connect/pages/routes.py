@@ -1,4 +1,4 @@
-"""``/connect``: the page of a connect session. Opening its link changes nothing; only the browser that begins gets access."""
+"""Pages ``/connect`` of a connect session. Opening its link changes nothing; only the browser that begins the session gets access."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ from jackfield_store.keys.sealing import new_secret
 _LARGEST = 256 * 1024
 _MOST_FIELDS = 500
 _OF_RETURNED = ("finish", "cancel")
-"""Steps for a browser that has not begun the session, but came back from the provider for it."""
+"""Steps of a browser that has not begun the session, but came back from the provider for it."""
 _LEADING = ("choose", "again", "submit", "approve")
 """Steps after which a person may be led to the provider."""
 _FRAMES = ("iframe", "frame")
 _ONWARD = "onward"
-"""Parameter of the session's page after such a step: by then the browser has sent its secret, and moves on automatically."""
+"""Query parameter of the session's page after such a step: the browser has then sent its secret, and moves on automatically."""
 Endpoint = Callable[[Request], Response]
 
 
@@ -74,7 +74,7 @@ class _ConnectPages:
         self._signed_in = signed_in
 
     def served(self, endpoint: Endpoint, form: int = 0) -> Callable[[Request], Awaitable[Response]]:
-        """Serve an endpoint in a thread, with the form of a request that has one."""
+        """Return an endpoint that runs in a thread; ``form`` is the maximum size of its form in bytes, 0 for none."""
 
         async def serve(request: Request) -> Response:
             if form:
@@ -99,14 +99,16 @@ class _ConnectPages:
             return self._bare(request)[1].refusal("closed", problem.status, tells="lost")
 
     def _bare(self, request: Request) -> tuple[ConnectSession | None, View]:
-        """Return the session to which a refused request belongs, if it does, and its look: where it is framed, a refusal is, too."""
+        """Return the session to which a refused request belongs, None if there is none, and the page for the refusal, framed like the
+        session's.
+        """
         link, identifier = request.path_params.get("link", ""), request.path_params.get("id", "")
         browser, returned = self._jar.connecting(request, identifier), self._jar.returned(request, identifier)
         found = recognised(self._server, link=link, identifier=identifier, browser=browser, returned=returned)
         return found, View(locale_of(request, found.wanted.locale if found is not None else ""), found)
 
     def linked(self, request: Request) -> Response:
-        """``GET /connect/{link}``: mail scanners and previews may open it as often as they like."""
+        """Serve ``GET /connect/{link}``: mail scanners and previews may open it any number of times."""
         address = f"{PAGE}/{request.path_params['link']}"
         sessions, found = session_of(self._server, link=request.path_params["link"])
         given = self._jar.connecting(request, found.id)
@@ -130,7 +132,7 @@ class _ConnectPages:
         return page if given else self._noted(page, found, secret)
 
     def begun(self, request: Request) -> Response:
-        """``POST /connect/{link}``: bind the session to this browser, by a secret that cannot have been planted."""
+        """Serve ``POST /connect/{link}``: bind the session to this browser, by a secret that cannot have been planted."""
         address = f"{PAGE}/{request.path_params['link']}"
         sessions, found = session_of(self._server, link=request.path_params["link"])
         opener, secret = self._jar.connecting(request, found.id), new_secret()
@@ -177,8 +179,9 @@ class _ConnectPages:
         return self._noted(response, opened, secret)
 
     def _first(self, request: Request, sessions: Connecting, opened: ConnectSession) -> Response:
-        """Take the first step of a session. Values entered with the beginning are stored, and tested once the browser has sent its secret:
-        until then, its values may have been planted."""
+        """Carry out the first step of a session. Values entered at the beginning are stored, but tested only once the browser has sent its
+        secret: until then, they may have been planted.
+        """
         form = request.state.form
         if form.get("step") != "submit" or opened.task != "add":
             return self._led(request, self._authorized(request, sessions, opened, only_if_empty=True) if opened.task else opened)
@@ -188,21 +191,21 @@ class _ConnectPages:
         return _to(sessions.enter(opened, given), f"?{_ONWARD}=1")
 
     def _noted(self, response: Response, found: ConnectSession, secret: str) -> Response:
-        """Give the browser its secret with a response."""
+        """Return a response with the cookie of the browser's secret."""
         return self._jar.note_connecting(response, found.id, secret, lasts=found.wanted.lasts, framed=bool(found.wanted.origins))
 
     def link_state(self, request: Request) -> Response:
-        """``GET /connect/{link}/state``: whether the session has begun, or is over, for a page that has not begun it."""
+        """Serve ``GET /connect/{link}/state``: whether the session has begun, or is over, for a page that has not begun it."""
         _, found = session_of(self._server, link=request.path_params["link"])
         return JSONResponse({"state": _link_state(found), "over": found.is_over}, headers={"Cache-Control": "no-store"})
 
     def shown(self, request: Request) -> Response:
-        """``GET /connect/session/{id}``."""
+        """Serve ``GET /connect/session/{id}``."""
         sessions, found, view = self._entered(request)
         return view.shown(sessions, found, request.query_params.get("q", "")[:100], at_once=_ONWARD in request.query_params)
 
     def changed(self, request: Request) -> Response:
-        """``POST /connect/session/{id}``: take one step."""
+        """Serve ``POST /connect/session/{id}``: carry out one step."""
         sessions, found, view = self._entered(request)
         if found.is_over:
             return view.shown(sessions, found)
@@ -226,14 +229,14 @@ class _ConnectPages:
             return response
 
     def arrived(self, request: Request) -> Response:
-        """``GET …/start/{start}``: another browser than the session's has opened the link to its approval. The link stays usable."""
+        """Serve ``GET …/start/{start}``: another browser than the session's has opened the link to its approval. The link stays usable."""
         _, found, view, visitor = self._strange(request)
         response = view.refusal("gone", 404, framed=False) if found.is_over else view.stranger(found, _start_page(found))
         self._jar.mark(response, visitor)
         return response
 
     def admitted(self, request: Request) -> Response:
-        """``POST …/start/{start}``: let a browser go to the provider that brings the nonce of the session's page, or the code."""
+        """Serve ``POST …/start/{start}``: let a browser that brings the nonce of the session's page, or the code, go to the provider."""
         sessions, found, view, visitor = self._strange(request)
         form = request.state.form
         site = request.headers.get("sec-fetch-site", "same-origin")
@@ -251,12 +254,12 @@ class _ConnectPages:
         return response
 
     def state(self, request: Request) -> Response:
-        """``GET /connect/session/{id}/state``: the session's progress, for a page that waits for another window."""
+        """Serve ``GET /connect/session/{id}/state``: the session's progress, for a page that waits for another window."""
         sessions, found, _ = self._entered(request)
         return JSONResponse({"state": progress(sessions, found), "over": found.is_over}, headers={"Cache-Control": "no-store"})
 
     def template(self, request: Request) -> Response:
-        """``GET /connect/session/{id}/template``: the CloudFormation template that creates the role."""
+        """Serve ``GET /connect/session/{id}/template``: the CloudFormation template that creates the role."""
         sessions, found, view = self._entered(request)
         made = {} if found.is_over or not found.task else sessions.documents(found)
         if "cloudFormation" not in made:
@@ -265,8 +268,9 @@ class _ConnectPages:
         return Response(json.dumps(made["cloudFormation"], indent=2), headers=headers, media_type="application/json")
 
     def _turned_away(self, request: Request, found: ConnectSession, view: View, back: str) -> Response | None:
-        """Return the answer in place of a step if the session is for one person, and the browser's person is another one, or may not manage
-        connections. The session stays open for that person."""
+        """Return the refusal of a step if the session is for one person, and the browser's person is another or may not manage connections;
+        else None. The session stays open for its person.
+        """
         if found.wanted.verify != "oidc":
             return None
         people, visitor = self._server.people, self._signed_in.find(request, touch=True)
@@ -304,11 +308,15 @@ class _ConnectPages:
 
     @staticmethod
     def _led(request: Request, found: ConnectSession) -> Response:
-        """Lead a page of its own on to the provider; a framed one, which providers refuse, opens a window for it when it is asked to."""
+        """Redirect to the session's page. A page with a window of its own then goes to the provider; a framed one, which providers refuse,
+        opens a window on request.
+        """
         return _to(found, f"?{_ONWARD}=1" if _is_whole(request, found) and found.task == "authorize" and found.start else "")
 
     def _authorized(self, request: Request, sessions: Connecting, found: ConnectSession, *, only_if_empty: bool = False) -> ConnectSession:
-        """Begin the approval at the provider, if the type has one; ``only_if_empty`` if the person has nothing to enter before."""
+        """Begin the approval at the provider, if the type has one; with ``only_if_empty``, only if the person has no values to enter
+        before.
+        """
         if only_if_empty:
             if not sessions.kind(found).about.authorizes or (found.task == "add" and sessions.form(found)[0]["properties"]):
                 return found
@@ -318,7 +326,7 @@ class _ConnectPages:
     def _entered(self, request: Request) -> tuple[Connecting, ConnectSession, View]:
         """Return the session of a browser that has begun it, or come back from the provider for it.
 
-        :raises UnknownSession: if it has begun another one, or none; the error does not say which.
+        :raises UnknownSession: if the browser has begun another session or none; the error does not distinguish these cases.
         """
         identifier = request.path_params["id"]
         secret, returned = self._jar.connecting(request, identifier), self._jar.returned(request, identifier)
@@ -328,14 +336,14 @@ class _ConnectPages:
         return sessions, found, self._view(request, sessions, found, self._secret(request, found), began=began)
 
     def _secret(self, request: Request, found: ConnectSession) -> str:
-        """Return the secret from which the forms of a browser on a session's own page have their token."""
+        """Return the secret from which the form tokens of a browser on a session's own page are derived."""
         secret = self._jar.connecting(request, found.id)
         return secret if same(found.browser, secret) else self._jar.returned(request, found.id)
 
     def _strange(self, request: Request) -> tuple[Connecting, ConnectSession, View, str]:
-        """Return the session to whose approval a link leads, and the secret of the browser, a new one if it has none.
+        """Return the session whose approval a link leads to, and the secret of the browser, a new one if it has none.
 
-        :raises UnknownSession: if the link leads to none any more.
+        :raises UnknownSession: if there is no such session any more.
         """
         start, visitor = request.path_params["start"], self._jar.approver(request) or new_secret()
         sessions, found = session_of(self._server, identifier=request.path_params["id"], start=start)
@@ -355,13 +363,13 @@ class _ConnectPages:
 
     @staticmethod
     def _is_own(request: Request, found: ConnectSession, secret: str) -> bool:
-        """Return whether a form comes from one of this browser's own pages."""
+        """Return whether a form comes from a page of the session in this browser."""
         own = same_token(parted(request.state.form.get("csrf", ""))[0], f"{secret}.{found.id}")
         return own and bool(secret) and not _is_foreign(request)
 
 
 async def _script(_request: Request) -> Response:
-    """``GET /connect.js``: the script by which a platform's pages, of any origin, open a session's page."""
+    """Serve ``GET /connect.js``: the script by which a platform's pages, of any origin, open a session's page."""
     headers = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
     return Response(content_of("embed.js"), headers=headers, media_type="text/javascript; charset=utf-8")
 
@@ -371,7 +379,7 @@ def _to(found: ConnectSession, query: str = "") -> Response:
 
 
 def _suggested(catalog: Catalog, name: str, kind: ConnectionKind) -> Choices:
-    """Return the choices that a connector knows without asking its provider, such as regions."""
+    """Return the choices that a connector offers without a request to its provider, such as regions."""
     key = next((one.key for one in kind.manifests if one.key == name.partition("/")[0]), kind.manifests[0].key)
     try:
         sources = catalog.load(key).option_sources
@@ -401,7 +409,7 @@ def _is_whole(request: Request, found: ConnectSession) -> bool:
 
 
 def _place(request: Request, found: ConnectSession, *, began: bool) -> Place:
-    """Return the kind of window that shows a session. A session begun in a frame is also shown by windows of the same site."""
+    """Return the kind of window that shows a session. A session begun in a frame may also be open in windows of the same site."""
     if not began:
         return "window"
     if _is_frame(request):
@@ -410,7 +418,7 @@ def _place(request: Request, found: ConnectSession, *, began: bool) -> Place:
 
 
 def _only_type(sessions: Connecting, found: ConnectSession) -> tuple[str, ConnectionKind] | None:
-    """Return the type of a session that is about one alone, under its name there."""
+    """Return the only type of a session, with its name there; None if there are several."""
     if found.wanted.mode == "connect":
         offered = sessions.offered(found)
         return offered[0] if len(offered) == 1 else None
@@ -424,8 +432,9 @@ def _leads_on(found: ConnectSession, kind: ConnectionKind) -> bool:
 
 
 def _is_led(request: Request, found: ConnectSession) -> bool:
-    """Return whether a page of the platform shows this one in a frame, or has led the browser here: then the person need not press Begin. A
-    link that anyone may have asks all the same."""
+    """Return whether a page of the platform frames this page, or has led the browser here: then the person need not press Begin. A session
+    whose link alone gives access requires it nevertheless.
+    """
     return _is_frame(request) or (found.wanted.verify != "link" and _came_from(request, found.wanted.pages))
 
 

@@ -1,4 +1,4 @@
-"""Pages of a tenant's connect sessions, for the operator: the progress of each, and a new link for one of them."""
+"""Pages of a tenant's connect sessions, for the operator: the progress of each, and a form for a new link."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _LASTS = (("1800", "in 30 minutes"), ("7200", "in 2 hours"), ("86400", "in a day
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /tenants/{w}/connect-sessions``."""
+    """Serve ``GET /tenants/{w}/connect-sessions``."""
     request.require_operator()
     found = workspaces_of(request).find(request.path("w"))
     lead = ["People of ", h.a(found.name, href=f"/tenants/{found.name}"), " connect accounts of theirs on a page of this server."]
@@ -53,7 +53,7 @@ def listed(request: PageRequest) -> Response:
 
 
 def created(request: PageRequest) -> Response:
-    """``POST /tenants/{w}/connect-sessions``: only this response contains the link."""
+    """Serve ``POST /tenants/{w}/connect-sessions``: only this response contains the link."""
     request.require_operator()
     name, address = workspaces_of(request).find(request.path("w")).name, request.server.link(request.http, PAGE)
     session, link = connecting(request.server, name).create(_wanted(request, name), request.identity.actor)
@@ -69,12 +69,12 @@ def created(request: PageRequest) -> Response:
 
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
-    """Render the list of sessions; ``again`` replaces the one on the page."""
+    """Render the list of sessions; ``again`` replaces the list on the page."""
     return h.div(session_rows(request, _ROWS), id="list", hx_swap_oob="true" if again else None)
 
 
 def revoked(request: PageRequest) -> Response:
-    """``POST /tenants/{w}/connect-sessions/{id}/revocation``."""
+    """Serve ``POST /tenants/{w}/connect-sessions/{id}/revocation``."""
     request.require_operator()
     name = workspaces_of(request).find(request.path("w")).name
     open_sessions(request.server.runtime(name), request.server.clock).cancel(request.path("id"), "the operator has revoked it")
@@ -142,7 +142,7 @@ def _systems(kinds: Sequence[ConnectionKind]) -> list[Markup]:
 
 
 def _role() -> Markup:
-    """Ask for the calls that the owner of an AWS account permits, and for the principal that signs in with the role."""
+    """Render the fields for the principal that assumes a role in AWS, its key, and the calls that the account's owner permits."""
     return h.details(
         h.summary("For a role in AWS"),
         h.p("The person creates a role that trusts your user or role, which the server uses with this key. The page shows neither."),
@@ -154,8 +154,9 @@ def _role() -> Markup:
 
 
 def _types(request: PageRequest, workspace: str, named: str) -> list[str]:
-    """Return the types of a system: a type itself, or all types of a connector, by its key or its title. Any other name is refused as it
-    is."""
+    """Return the types of a system: a type itself, or all types of a connector, by its key or its title. Return any other name unchanged,
+    to be refused later.
+    """
     kinds = request.server.runtime(workspace).connections.kinds.all()
     wanted = named.casefold()
     found = [kind.full_name for kind in kinds for one in kind.manifests if wanted in (one.key.casefold(), one.title.casefold())]

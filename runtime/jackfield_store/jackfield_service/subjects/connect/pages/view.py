@@ -36,9 +36,11 @@ _MOST = 40
 
 _SMALL = "muted small"
 _SHORT_ADVICE = 120
-"""Maximum characters of advice that is repeated at a field: longer advice, such as a trust policy, is shown only above."""
+"""Maximum number of characters of advice that is repeated at a field; longer advice, such as a trust policy, appears only
+above the form.
+"""
 _GUIDES_POLICY = re.compile(r"^( *)```json$.*?^ *```$", re.MULTILINE | re.DOTALL)
-"""Policy in a guide, for the calls that most platforms make."""
+"""Regular expression of the policy in a guide, which covers the calls of most platforms."""
 _DONE = Markup(
     '<svg class="icon done" viewBox="0 0 32 32" aria-hidden="true"><circle cx="16" cy="16" r="16"/>'
     '<path d="M9 16.5l5 5 9-10" fill="none" stroke-width="3"/></svg>'
@@ -50,11 +52,11 @@ _ACCOUNT = re.compile(r"\d{12}")
 _CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 """Hosts of AWS consoles by the partition of an ARN; all others use console.aws.amazon.com."""
 _STACKS = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-"""Regions of stacks by the partition of an ARN; a role is of no region, so that any serves."""
+"""Regions of stacks by the partition of an ARN; a role has no region, so that any region serves."""
 
 
 def _region(wanted: Wanted) -> str:
-    """Return the region in which a stack makes the role: the platform's, or a usual one of the principal's partition."""
+    """Return the region in which a stack creates the role: the platform's, or a usual one of the principal's partition."""
     given = wanted.values.get("region")
     if isinstance(given, str) and _REGION.fullmatch(given):
         return given
@@ -66,7 +68,7 @@ def _partition(wanted: Wanted) -> str:
 
 
 def _with_role(schema: Mapping[str, Any], documents: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema of a form in which the example of a role has the name of the role that the template creates."""
+    """Return the schema of a form whose example of a role has the name of the role that the template creates."""
     if "cloudFormation" not in documents:
         return schema
     name = role_of(documents)
@@ -79,7 +81,7 @@ def _with_role(schema: Mapping[str, Any], documents: Mapping[str, Any]) -> Mappi
 
 
 def _where(about: str, label: str) -> Markup | None:
-    """Return the first link of a guide, which leads to the values, to be shown next to their fields."""
+    """Render the first link of a guide, which leads to the values, for display next to their fields; None if there is no link."""
     link = _LINK.search(about)
     if link is None:
         return None
@@ -88,7 +90,7 @@ def _where(about: str, label: str) -> Markup | None:
 
 
 def returning(found: ConnectSession, **members: str) -> str:
-    """Return the address of the platform's page to which the browser goes."""
+    """Return the address of the platform's page to which the browser returns, with the session's ID and ``members``."""
     parts = urlsplit(found.wanted.return_to)
     query = "&".join(filter(None, (parts.query, urlencode({"session": found.id, **members}))))
     return urlunsplit(parts._replace(query=query))
@@ -107,9 +109,10 @@ class View(FactPages):
         self, sessions: Connecting, found: ConnectSession, address: str, only: tuple[str, ConnectionKind] | None = None, *, leads: bool = False,
         is_led: bool = False,
     ) -> Response:  # fmt: skip
-        """Render a link's first page: opening it changes nothing, a press on the button does. It names the type if that is the ``only``
-        one; if the button ``leads`` to the provider, the page says so, and a person presses it. Otherwise the script presses it for a
-        person who ``is_led`` here by the platform's own page."""
+        """Render a link's first page: opening it changes nothing, only a press on the button does. It names the ``only`` type, if there is
+        one. If the button ``leads`` to the provider, the page says so, and a person presses it. Otherwise the script presses it for a
+        person who ``is_led`` here by the platform's own page.
+        """
         provider = self._words.provider(*only, {}) if only else ""
         asked, only_if = self._asked(found, provider), self._only_if(is_led=is_led)
         label = self.say("approve", provider=provider) if leads and only else self.say("begin")
@@ -134,7 +137,7 @@ class View(FactPages):
         return h.p(self.say("approve_lead", host=host)) if host else None
 
     def at_once(self, sessions: Connecting, found: ConnectSession, address: str) -> Response:
-        """Render a link's first page for a session with one value to enter: the press that begins it also sends the value."""
+        """Render the first page of a link for a session with one value to enter: the button that begins it also sends the value."""
         kind = sessions.kind(found)
         form, facts = self._entry(sessions, found, kind, {}, address=address), self._facts(sessions, found, (found.type, kind))
         asked = self._asked(found, self._words.provider(found.type, kind, {}))
@@ -158,14 +161,16 @@ class View(FactPages):
         return h.p(self.say("begin_only", platform=platform), class_=_SMALL) if platform and not is_led else None
 
     def no_cookie(self, address: str, *, framed: bool) -> Response:
-        """Render that a browser keeps no cookie here: in a frame, a window of its own does, which the frame follows."""
+        """Render that the browser stores no cookie here. In a frame, offer a window of its own, which stores it and which the frame
+        follows.
+        """
         if not framed:
             return self.refusal("no_cookies", 403, h.p(h.a(self.say("no_cookies_again"), href=address, class_="button primary")))
         link = h.a(self.say("own_window"), href=address, class_="button primary", target="_blank", rel="noopener")
         return self.page(self.say("title"), h.p(self.say("no_cookie"), role="alert"), h.p(link), status=403, follows="end")
 
     def stale(self, address: str) -> Response:
-        """Render that a form is not of this browser's page any more, and lead to the page as it is now."""
+        """Render that a form does not belong to this browser's current page, with a link to that page."""
         link = h.a(self.say("go_on"), href=address, class_="button primary")
         return self.refusal("foreign", 403, h.p(link))
 
@@ -173,9 +178,10 @@ class View(FactPages):
         self, sessions: Connecting, found: ConnectSession, words: str = "", error: JackfieldError | None = None, *, at_once: bool = False,
         typed: Mapping[str, str] | None = None, anew: bool = False,
     ) -> Response:  # fmt: skip
-        """Render the session's current step, ``anew`` in place of the requested one; ``at_once``, the browser moves on automatically. It
-        goes to the provider, or to the test of the entered values. Values that were ``typed``, and refused with an ``error``, are still in
-        the form."""
+        """Render the session's current step; ``anew`` replaces the requested page. With ``at_once``, the browser moves on automatically, to
+        the provider or to the test of the entered values. Values that were ``typed``, and refused with an ``error``, are still in the
+        form.
+        """
         self._now(sessions, found)
         self._typed, self._anew = typed or {}, anew
         if sessions.trials.is_busy(found) and not found.is_over:
@@ -192,7 +198,7 @@ class View(FactPages):
         return self._at_task(sessions, found, words, error, at_once=at_once)
 
     def _busy(self, found: ConnectSession) -> Response:
-        """Render that a test is running, whoever has begun it: another one would only take longer."""
+        """Render that a test is running, whoever started it: a second test would only take longer."""
         check = h.noscript(h.p(h.a(self.say("busy_check"), href=f"{SESSION}/{found.id}", class_="button")))
         return self.page(self.say("busy_title"), h.p(self.say("busy_lead"), class_="notice running", role="status"), check, self._seconds())
 
@@ -211,12 +217,12 @@ class View(FactPages):
         return self._account(sessions, found) if found.passed and error is None else self._form(sessions, found, error, at_once=at_once)
 
     def _now(self, sessions: Connecting, found: ConnectSession) -> None:
-        """Take over the session's state after a step: the page follows its changes from then on."""
+        """Update the page to the session's state after a step; the page follows changes from this state."""
         self._found, self._state = found, progress(sessions, found)
         self._drawn = (session_state(sessions, found),)
 
     def still(self, sessions: Connecting, found: ConnectSession, form: Mapping[str, str]) -> bool:
-        """Return whether a form was rendered from the current state of the session, and of the connection that it names."""
+        """Return whether a form was rendered from the current state of the session, and of the connection that the form names."""
         self._now(sessions, found)
         named = form.get("connection")
         return self.is_current(parted(form.get("csrf", ""))[1], None if named is None else named_state(sessions, found, named))
@@ -264,12 +270,15 @@ class View(FactPages):
         return self.page(self.say("expired_title" if expired else "over_title"), lead, back, tells=tells, status=status)
 
     def _leaves(self) -> Markup:
-        """Return the element that lets the script leave automatically: a window that was at the provider closes itself, the platform closes
-        others."""
+        """Return the element that makes the script leave automatically: a window that was at the provider closes itself, the platform
+        closes others.
+        """
         return h.p(data_closes=True, hidden=True) if self._place == "window" else h.p(data_leaves=True, hidden=True)
 
     def _way_back(self, found: ConnectSession) -> Markup | None:
-        """Return the link back to the platform: a frame is on its page already, and is closed instead."""
+        """Render the link back to the platform, or for a frame, which is on the platform's page already, a button that closes it; None
+        without an address.
+        """
         if self._place == "frame":
             return h.p(h.button(self.say("close"), type="button", data_leaves=True, class_="primary"))
         return h.p(h.a(self._returns(), href=returning(found), class_="button primary")) if found.wanted.return_to else None
@@ -292,12 +301,12 @@ class View(FactPages):
         return self.page(self.say("choose_title"), failed, h.p(self.say("choose_lead")), box, listed, more, self._seconds(), wide=True)
 
     def _unfound(self, found: ConnectSession) -> list[Markup]:
-        """Render that a search has found nothing, with the way back to all."""
+        """Render that a search has no results, with the link back to the whole list."""
         all_ = h.a(self.say("choose_all"), href=f"{SESSION}/{found.id}", class_="button")
         return [h.p(self.say("choose_none"), class_="empty"), h.p(all_)]
 
     def _done(self) -> Markup:
-        """Return the button for a person who has seen the list, and changes nothing more."""
+        """Render the button for a person who has seen the list and makes no further change."""
         return self._step("cancel", self.say("manage_done"))
 
     def _search(self, found: ConnectSession, words: str, count: int) -> Markup | None:
@@ -330,8 +339,9 @@ class View(FactPages):
         return None if kind is None else icon(record.type_of(kind), kind, title, found.wanted.icons, LIGHT)
 
     def _named(self, sessions: Connecting, found: ConnectSession) -> Iterator[tuple[Mapping[str, Any], str, str, ConnectRecord]]:
-        """Return each connection with the customer's name for it, its account and its record: its own name is the platform's. Equal ones
-        are counted."""
+        """Yield each connection with its title for the customer, its account and its record; its own name is the platform's. Equal titles
+        are numbered.
+        """
         seen, records, none = Counter[tuple[str, str]](), sessions.records(), ConnectRecord()
         for row in sessions.managed(found):
             kind, account = sessions.known_kind(str(row["type"])), account_named(row.get("account"))
@@ -343,14 +353,14 @@ class View(FactPages):
             yield row, title if count == 1 else f"{title} ({count})", account, record
 
     def _listed_title(self, sessions: Connecting, found: ConnectSession) -> str:
-        """Name the connection that is there already as the list does, with its number."""
+        """Return the title of the session's existing connection as in the list, with its number."""
         titles = (title for row, title, *_ in self._named(sessions, found) if row["name"] == found.connection)
         return next(titles, None) or self._title(sessions, found)
 
     def _managed_card(
         self, found: ConnectSession, shown: Markup | None, row: Mapping[str, Any], title: str, account: str, *, several: bool
     ) -> Markup:
-        """Render a connection, with the picture that is ``shown``; an account has its ID where ``several`` have its label."""
+        """Render a connection with its picture ``shown``. Its account has its ID if ``several`` accounts share its label."""
         whose = row.get("account")
         account = account_in_full(whose) if several else self._words.account(whose)
         name = ", ".join(filter(None, (title, account)))
@@ -397,8 +407,9 @@ class View(FactPages):
         self, sessions: Connecting, found: ConnectSession, kind: ConnectionKind, marked: Mapping[str, str], cures: Node = None, *,
         address: str = "", begins: bool = False,
     ) -> Markup:  # fmt: skip
-        """Render the form for the person's values, with refused ones ``marked``, and its ``cures`` below. At the ``address`` of a link that
-        has not begun, it also begins the session."""
+        """Render the form for the person's values, with refused values ``marked``, and its ``cures`` below. At the ``address`` of a link
+        that has not begun, the form also begins the session.
+        """
         schema, values, stored = sessions.form(found)
         values = {**values, **self._shown_again(kind, schema)}
         schema = self._words.schema(found.type, kind, schema)
@@ -437,7 +448,9 @@ class View(FactPages):
         return self.say("needs_value") if item.keyword == "required" else self._words.fault_of_value(item.message)
 
     def _faults(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, faults: Mapping[str, str]) -> Node:
-        """Render the faults: at the fields, or by name for values that the page does not ask for; or that the platform must mend them."""
+        """Render faults of values without a field by name, faults that the platform must mend, or errors without a place; None for faults
+        at fields, which the form shows.
+        """
         if error is None:
             return None
         if not faults or sessions.trials.is_platforms(found, error):
@@ -471,7 +484,7 @@ class View(FactPages):
         return h.section(h.h2(title), lead, template, by_hand, class_="card stack")
 
     def _by_hand(self, made: Mapping[str, Any]) -> Markup:
-        """Render the steps by which a person makes the role in the IAM console."""
+        """Render the steps by which a person creates the role in the IAM console."""
         shown = (
             ("role", json_text(made["trustPolicy"]), "external_trust"),
             ("name", role_of(made), "external_name"),
@@ -483,8 +496,9 @@ class View(FactPages):
         return h.ol(steps, h.li(self.say("external_hand_arn")), class_="stack")
 
     def _template(self, found: ConnectSession, stack: str, made: Mapping[str, Any], again: str) -> list[Markup]:
-        """Offer the template of the role, which is the quickest way, and the command that creates the role, or changes a role that the
-        template has created."""
+        """Render the template of the role, which is the quickest method, and the command that creates the role, or changes a role created
+        from the template.
+        """
         region = _region(found.wanted)
         where = f"--region {region} --stack-name {stack} --template-file {stack}.json"
         command = f"aws cloudformation deploy {where} --capabilities CAPABILITY_NAMED_IAM"
@@ -507,8 +521,9 @@ class View(FactPages):
         ]  # fmt: skip
 
     def _handover(self, found: ConnectSession, stack: str, console: str, policy: Mapping[str, Any], offered: Markup) -> Markup:
-        """Render a text for an administrator: the steps, the value to send back, and the permissions of the role. The text contains no
-        secret and no way into the session."""
+        """Render a message for an administrator: the steps, the value to send back, and the permissions of the role. It contains no secret
+        and no access to the session.
+        """
         listed = [*operations(policy), *operations(policy, test=True)]
         allows = self.say("handover_allows", permissions=", ".join(listed)) if 0 < len(listed) <= FEW else self.say("handover_policy")
         about = {"platform": self._platform or self.say("somebody"), "principal": found.asked.principal, "allows": allows}
@@ -533,8 +548,9 @@ class View(FactPages):
         return [step for step in steps_of(found.trial) if concerns(step, fields)]
 
     def _trial(self, found: ConnectSession, fields: Collection[str], external: str | None, *, is_cured: bool = False) -> Markup | None:
-        """Render the results of the test that concern the person: ``fields`` are the form's. Long advice is not repeated where it
-        ``is_cured`` above."""
+        """Render the results of the test that concern the person; ``fields`` are the form's. With ``is_cured``, long advice is not
+        repeated, since it appears above. None without a test.
+        """
         if not found.trial:
             return None
         if found.blocked and not found.passed:

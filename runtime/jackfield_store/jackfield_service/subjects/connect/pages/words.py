@@ -26,11 +26,11 @@ from jackfield_service.subjects.connect.session import ConnectSession, account_n
 _TITLE = "title"
 _ROLE = re.compile(r"arn:[a-z-]+:iam::(\d{4})(\d{4})(\d{4}):role/(?:.*/)?([^/]+)")
 _NOUNS = ("key", "token", "password")
-"""Last words of the titles of secrets, for which there are texts."""
+"""Last words of titles of secrets that have texts of their own."""
 
 
 def locale_of(request: Request, wanted: str) -> str:
-    """Return the session's language: the platform's choice, or the first available one of the browser's."""
+    """Return the session's language: the platform's choice, or the first available language of the browser."""
     accepted = [part.partition(";")[0].strip().lower()[:2] for part in request.headers.get("accept-language", "").split(",")]
     return next((one for one in (wanted, *accepted) if one in LOCALES), LOCALES[0])
 
@@ -42,7 +42,7 @@ def _texts(locale: str) -> Mapping[str, str]:
 
 
 class Words:
-    """Words of one session in one language. ``found`` is None where there is no session."""
+    """Words of one session in one language. ``found`` is None without a session."""
 
     def __init__(self, locale: str, found: ConnectSession | None = None) -> None:
         self.locale = locale
@@ -54,15 +54,15 @@ class Words:
         self._kept: Mapping[str, Any] = found.record.labels if found is not None else {}
 
     def say(self, key: str, **values: object) -> str:
-        """Return a text of the pages, filled in."""
+        """Return a text of the pages, with its values filled in."""
         return self._own[key].format(**values)
 
     def of(self, text: str) -> str:
-        """Return a text of a connector or of an error, or the text itself."""
+        """Return the translation of a connector's or error's text; the text itself if there is none."""
         return self._texts.of(text)
 
     def fault_of_value(self, message: str) -> str:
-        """Return the fault of a value: a text without a translation is introduced in general words, followed by its original."""
+        """Return the fault of a value in the session's language. An untranslated fault follows a general introduction in that language."""
         found = self._texts.find(message)
         general = self._texts.find("code#value") if found is None else None
         return f"{general} ({self.say('in_english')}: {message})" if general is not None else found or message
@@ -75,40 +75,42 @@ class Words:
         return self._texts.hint(text) if general is None else general
 
     def kept_title(self, record: ConnectRecord) -> str:
-        """Return the title that a session has left with a connection; empty if none has."""
+        """Return the title that a session has stored with a connection; empty if there is none."""
         return str(in_language(record.labels, self.locale).get(_TITLE) or "")
 
     def connector(self, name: str, kind: ConnectionKind) -> str:
-        """Return the name of a type's connector: the platform's choice, since a family serves several."""
+        """Return the name of a type's connector: by the type's name, or, for a family's type, the family's title."""
         key = name.partition("/")[0]
         connector = next((one for one in kind.manifests if one.key == key), None)
         return self.of(connector.title) if connector is not None else self._texts.about(key, _TITLE, kind.manifests[0].title)
 
     def labelled(self, name: str, kind: ConnectionKind, record: ConnectRecord | None = None) -> str:
-        """Return the title that the session gives to a type, or an earlier one to its connection (``record``); empty if none does."""
+        """Return the title of a type in the session's labels, or in the labels of its connection's ``record``; empty if there is none."""
         return str(self._label(name, kind, record).get(_TITLE) or "")
 
     def title(self, name: str, kind: ConnectionKind) -> str:
-        """Return the title of a type, as the platform or its author has it."""
+        """Return the title of a type from the platform, or else from its author."""
         return self.labelled(name, kind) or self._texts.about(kind.full_name, _TITLE, kind.about.title)
 
     def way(self, name: str, kind: ConnectionKind) -> str:
-        """Return the label of a type among several of a connector: the platform's label, "Sign in with …", or the type's title."""
+        """Return the label of a type among several types of a connector: the platform's label, "Sign in with …", or the type's title."""
         named = self.labelled(name, kind)
         return named or (self.say("way", provider=self.connector(name, kind)) if kind.about.authorizes else self.title(name, kind))
 
     def whole_title(self, name: str, kind: ConnectionKind) -> str:
-        """Return the title of a type with its connector, unless it says that."""
+        """Return the title of a type with its connector, unless the title contains the connector's."""
         return self.listed_title(name, kind, {})
 
     def provider(self, name: str, kind: ConnectionKind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
         """Return a person's name for the provider of a connection with these values: the platform's word, the server's name, or the
-        connector's."""
+        connector's.
+        """
         return self._server_named(name, kind, values, record) or self.connector(name, kind)
 
     def listed_title(self, name: str, kind: ConnectionKind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
-        """Return the title of a connection with these values. For a type for any server, the platform's name is used, which the person
-        knows. If it is the session's only way to a connector, the connector's name alone is used."""
+        """Return the title of a connection with these values. For a type for any server, it is the platform's name, which the person knows.
+        If the type is the session's only one of its connector, it is the connector's name alone.
+        """
         if named := self._server_named(name, kind, values, record):
             return named
         title, connector = self.title(name, kind), self.connector(name, kind)
@@ -133,7 +135,8 @@ class Words:
 
     def setup(self, name: str, kind: ConnectionKind, *, for_client: bool = True) -> str:
         """Return the guide to a type's values, in Markdown: the platform's own text, else the type's. The guide to an approval is about the
-        platform's client at the provider: it is useful ``for_client`` only."""
+        platform's client at the provider: it is included with ``for_client`` only.
+        """
         labelled = self._label(name, kind).get("setup")
         if labelled is not None:
             return str(labelled)
@@ -155,8 +158,9 @@ class Words:
         return h.p(self.say("cure", hint=found), class_="hint-next") if found else None
 
     def told(self, step: Mapping[str, Any]) -> Node:
-        """Render the message of a test's step. The provider's own words are marked as such. A text of ours without a translation is
-        replaced by the general text for the error's code, with the original below."""
+        """Render the message of a test's step. The provider's own words are marked. An untranslated text of ours is replaced by the general
+        text for the error's code, with the original below.
+        """
         message, said = str(step["message"]), (step.get("provider") or {}).get("message") or ""
         return self._told(message, self.of(message), str(step.get("code") or ""), said)
 
@@ -168,7 +172,7 @@ class Words:
         return _sentence(f"{before}." if found else text)
 
     def refusal(self, field: Mapping[str, Any], provider: str) -> str:
-        """Return the message that a provider did not accept the entered value, with the field author's word for it."""
+        """Return the message that a provider did not accept the entered value, which it calls by the last word of the field's title."""
         noun = str(field.get("title", "")).rpartition(" ")[2].casefold()
         return self.say(f"refused_{noun if noun in _NOUNS else 'value'}", provider=provider)
 
@@ -185,13 +189,13 @@ class Words:
         return self._texts.about(kind.full_name, f"scope {name}", known)
 
     def account(self, account: Mapping[str, Any] | None) -> str:
-        """Return the name of an account: a role of AWS is called by its name and account number, as in the console of AWS."""
+        """Return the name of an account. A role of AWS has its name and account number, as in the console of AWS."""
         name = account_named(account)
         found = role_named(name)
         return self.say("role_account", role=found[0], account=found[1]) if found else name
 
     def _general(self, message: str, code: str) -> str | None:
-        """Return the text of an error's code in place of a message of ours that has none in the reader's language."""
+        """Return the text for an error's code, if the message has no translation; else None."""
         return self._texts.find(f"code#{code}") if self._texts.find(message) is None else None
 
     def _told(self, message: str, known: str, code: str, said: str, class_: str | None = None) -> Node:
@@ -202,7 +206,7 @@ class Words:
         return [h.p(general, class_=class_), wording]
 
     def fault(self, error: JackfieldError, connection: str = "") -> Markup:
-        """Render an error: its message and hint. The name of a ``connection`` is the platform's, and says nothing here."""
+        """Render an error: its message and hint. The name of a ``connection`` is left out, since only the platform uses it."""
         message = self.of(error.message)
         for quoted in (f" '{connection}'", f" „{connection}“") if connection else ():
             message = message.replace(quoted, "")
@@ -212,7 +216,7 @@ class Words:
 
 
 def role_named(arn: str) -> tuple[str, str] | None:
-    """Return the name and the account number of an AWS role; None for other texts."""
+    """Return the name and the account number in the ARN of an AWS role; None for any other string."""
     found = _ROLE.fullmatch(arn)
     return (found[4], "-".join(found.group(1, 2, 3))) if found else None
 

@@ -41,7 +41,7 @@ def ask(jackfield: Jackfield, type: str) -> dict[str, Any]:
 
 
 def ask_missing(jackfield: Jackfield, item: NamedConnection) -> dict[str, Any]:
-    """Prompt for the required values that a connection of a document lacks; return them, or nothing if it lacks none.
+    """Prompt for the required values that a connection of a document lacks; return them, or an empty object if it lacks none.
 
     :raises Cancelled: if the terminal is closed.
     """
@@ -107,7 +107,7 @@ def _choices(jackfield: Jackfield, kind: ConnectionKind, field: Mapping[str, Any
 
 
 def _convert_answer(text: str, field: Mapping[str, Any]) -> Any:
-    """Convert an answer for its field: yes/no and JSON here; the schema check reads numbers from text."""
+    """Convert an answer for its field: booleans and JSON; the schema check reads numbers from strings."""
     types = {field.get("type"), *(branch.get("type") for branch in field.get("anyOf", ()) if isinstance(branch, dict))}
     word = text.strip().lower()
     if "boolean" in types and word in _YES | _NO:

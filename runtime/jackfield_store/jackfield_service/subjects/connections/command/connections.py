@@ -44,7 +44,7 @@ _FORMATS = {
     "cloudformation": "cloudFormation",
     "terraform": "terraform",
 }
-"""Member that holds the document of each format."""
+"""Members with the document of each format."""
 
 
 def _declare_list(parser: Parser) -> None:
@@ -155,7 +155,7 @@ def _declare_import(parser: Parser) -> None:
 
 
 def _is_terminal() -> bool:
-    """Return whether a person can be asked on stdin."""
+    """Return whether stdin is a terminal at which a person can answer."""
     return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
 
 
@@ -186,7 +186,7 @@ def _import(arguments: Namespace, output: Output) -> int:
 
 
 def _missing(jackfield: Jackfield, item: NamedConnection) -> Mapping[str, Any]:
-    """Ask for the values that a connection of a document lacks."""
+    """Prompt for the values that a connection of a document lacks."""
     values: Mapping[str, Any] = _asking().ask_missing(jackfield, item)
     return values
 
@@ -265,7 +265,7 @@ def _on_device(authorizing: Authorizing, name: str) -> None:
 
 
 def _in_browser(authorizing: Authorizing, name: str, port: int, *, opens: bool) -> None:
-    """Wait at a free port of this machine for the provider's answer (RFC 8252 §7.3)."""
+    """Begin an authorization and wait at a free port of this machine for the provider's answer (RFC 8252 §7.3)."""
     from jackfield_service.subjects.connections.command.loopback import listening
 
     with listening(port) as server:

@@ -1,4 +1,4 @@
-"""``jackfield doctor``: faults that keep a connection, or this installation, from working."""
+"""Command ``jackfield doctor``: faults that prevent a connection, or this installation, from working."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _shown(fault: FoundCondition) -> dict[str, str]:
 
 
 def _condition(jackfield: Jackfield) -> Condition:
-    """Check the database, if there is one, without creating it."""
+    """Return the condition of an existing database, without creating one."""
     storage = jackfield.storage
     if not storage.enabled or storage.is_new:
         return Condition()
@@ -72,13 +72,13 @@ def _condition(jackfield: Jackfield) -> Condition:
 
 
 def _broken_parts(jackfield: Jackfield) -> list[str]:
-    """Import every declared object of installed packages, and return the ones that cannot be loaded, each with its distribution."""
+    """Import every declared object of installed packages, and return the objects that cannot be loaded, each with its distribution."""
     connectors = [f"{about}: {reason}" for about, reason in jackfield.catalog.whole.broken(load=True).items()]
     return [*jackfield.plugins.broken(whole=True), *broken_parts(entry_points()), *connectors]
 
 
 def _key_services(jackfield: Jackfield) -> list[dict[str, Any]]:
-    """Ask the key services, if there are any and a database that needs them."""
+    """Check the key services; return the state of each with its URI, none if no database uses them."""
     if not (jackfield.storage.enabled and jackfield.storage.asks_key_services):
         return []
     return [{"id": uri, **about} for uri, about in key_faults(jackfield.storage.vault).items()]

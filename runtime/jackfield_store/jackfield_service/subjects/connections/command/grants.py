@@ -1,4 +1,4 @@
-"""``jackfield connections import --from`` and ``export-grants``: grants that people approved, in from other systems, and out to them."""
+"""Commands ``jackfield connections import --from`` and ``export-grants``: transfer of approved grants from and to other systems."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def declare_import(parser: Parser) -> None:
 def import_grants(arguments: Namespace, output: Output, values_in: Callable[[str], Mapping[str, Any]]) -> int:
     """Store the grants of an export.
 
-    :raises InvalidInvocation: if it cannot be read at all.
+    :raises InvalidInvocation: if the export cannot be read.
     """
     if arguments.replace or arguments.force:
         text = "--from takes neither --replace nor --force"

@@ -20,12 +20,14 @@ _HEADERS = {
 
 
 class Loopback(ClientsLeave, HTTPServer):
-    """Server on this machine that the browser returns to. ``answers`` are the parameters of the requests that may be the answer."""
+    """Server on this machine to which the browser returns. ``answers`` are the parameters of requests in the form of an answer."""
 
     answers: list[dict[str, str]]
 
     def answered(self, until: float) -> dict[str, str] | None:
-        """Serve requests until one has the form of an answer, and return it; None if the time is over. Browsers ask for icons, too."""
+        """Serve requests until one has the form of an answer, and return its parameters; None after ``until``. Browsers also
+        request icons.
+        """
         self.answers = []
         while (left := until - time.monotonic()) > 0:
             self.timeout = left
@@ -40,7 +42,7 @@ class _Callback(BaseHTTPRequestHandler):
     timeout = 5.0
 
     def do_GET(self) -> None:
-        """Take the provider's answer."""
+        """Accept the provider's answer."""
         parts = urlsplit(self.path)
         given = dict(parse_qsl(parts.query, keep_blank_values=True))
         if parts.path == "/callback" and "state" in given:
@@ -56,7 +58,7 @@ class _Callback(BaseHTTPRequestHandler):
 
 
 def listening(port: int) -> Loopback:
-    """Listen on a port of 127.0.0.1, 0 for any that is free.
+    """Listen on a port of 127.0.0.1; 0 for any free port.
 
     :raises Unavailable: if the port cannot be used.
     """

@@ -1,4 +1,4 @@
-"""The few pages that a person sees between a provider and the starting page: they name no connection, and give the next step."""
+"""The pages that a person sees between a provider and the starting page: they name no connection, and give the next step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-"""The address of such a page holds the provider's code: no other site may learn it."""
+"""Header fields of such a page, whose address contains the provider's code: no other site may learn it."""
 _PAGE = """<!doctype html>
 <html lang="{locale}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme"
 content="light dark"><title>{title}</title></head><body><h1>{title}</h1><p>{text}</p></body></html>
@@ -43,7 +43,7 @@ _BACK = {
 
 
 def page(request: Request, key: Key, status: int = 200) -> Response:
-    """Render a page on which there is nothing to do."""
+    """Render a page that requires no action."""
     locale, (title, text) = _worded(request, key)
     return HTMLResponse(_PAGE.format(locale=locale, title=escape(title), text=escape(text)), status, HEADERS)
 

@@ -1,4 +1,6 @@
-"""``/v1/connections/{name}/authorize`` and the provider's answer: a person connects a connection in a browser or on another device."""
+"""Operations ``/v1/connections/{name}/authorize`` and the provider's answer: a person connects a connection in a browser or on another
+device.
+"""
 
 from __future__ import annotations
 
@@ -55,8 +57,9 @@ async def shown(request: Request, server: ServerContext, identity: Identity) -> 
 
 
 async def completed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/authorizations/{id}:complete``: with the stored answer of the provider and the proof of the browser that brought
-    it, or with an answer in the body, for callers whose own page is the redirect URI."""
+    """Serve ``POST /v1/authorizations/{id}:complete``. It uses the stored answer of the provider and the proof of the browser that brought
+    it, or an answer in the body, for callers whose own page is the redirect URI.
+    """
     body = await members_of(request, set(), {"state", "code", "error", "error_description", "iss", "proof"})
     if not all(isinstance(value, str) for value in body.values()):
         raise Problem(400, "all members must be strings")
@@ -73,7 +76,8 @@ async def completed(request: Request, server: ServerContext, identity: Identity)
 
 async def started(request: Request, server: ServerContext, _identity: Identity) -> Response:
     """Serve ``GET /oauth2/start/{link}``: bind this browser to an authorization, and send it to the provider. The link of a connect session
-    asks for the browser that began the session; others are asked to prove that they belong to it."""
+    works for the browser that began the session; other browsers must prove that they belong to it.
+    """
     if request.method == "HEAD" or any(word in request.headers.get("sec-purpose", "") for word in ("prefetch", "prerender")):
         return Response(status_code=503, headers=HEADERS)  # link previews and prefetching browsers must not spend the link
     jar = CookieJar(server.settings)
@@ -90,7 +94,8 @@ async def started(request: Request, server: ServerContext, _identity: Identity) 
 
 async def answered(request: Request, server: ServerContext, _identity: Identity) -> Response:
     """Serve ``GET /oauth2/callback``: the person's browser comes back from the provider. The answer is stored for the client that began; no
-    code is exchanged yet, since it is not known whose browser this is."""
+    code is exchanged yet, since the browser's owner is not yet known.
+    """
     jar, given = CookieJar(server.settings), dict(request.query_params)
     visitor = jar.approver(request)
     try:
@@ -122,7 +127,7 @@ async def document(_request: Request, server: ServerContext, _identity: Identity
 
 
 def _provider_address(request: Request, server: ServerContext, jar: CookieJar, visitor: str) -> str:
-    """Return the provider's address; or the page of a connect session, for a browser that did not begin it."""
+    """Return the provider's address; for a browser that did not begin a connect session, the session's page."""
     link = request.path_params["link"]
     _, authorizing, identifier = _begun(server, state_of(link))
     own = authorizing.page_of(identifier)
@@ -142,7 +147,9 @@ def _session_in(page: str) -> str:
 
 
 def _answered(server: ServerContext, given: dict[str, str], visitor: str) -> Completed | str:
-    """Store the answer; or return the page of this server that completes, since it knows the session that began."""
+    """Store the answer and return its outcome; or return the address of this server's page that completes the authorization, since it knows
+    the session that began.
+    """
     workspace, authorizing, identifier = _begun(server, given.get("state", ""))
     own = authorizing.page_of(identifier)
     if own.startswith("/") and not own.startswith(SESSION):
@@ -154,8 +161,9 @@ def _answered(server: ServerContext, given: dict[str, str], visitor: str) -> Com
 
 
 def _page_of_spent(request: Request, server: ServerContext, jar: CookieJar, state: str) -> str:
-    """Return the page of the connect session for an answer that is no longer valid. It is for a browser that has begun that session, or
-    come back for it before; any other gets an empty string."""
+    """Return the page of the connect session for an answer that is no longer valid. Only a browser that has begun that session, or come
+    back for it, gets it; any other gets an empty string.
+    """
     try:
         _, authorizing, identifier = _begun(server, state)
         own = authorizing.page_of(identifier)
@@ -186,7 +194,7 @@ async def _authorizing(server: ServerContext, identity: Identity) -> Authorizing
 
 
 def _checked_return(text: str, server: ServerContext) -> str:
-    """Check the page to which the browser goes afterwards: it must belong to an origin that may call this server.
+    """Check the address to which the browser returns: it must belong to an origin that may call this server; return it.
 
     :raises InvalidInvocation: if it does not.
     """

@@ -26,7 +26,7 @@ from jackfield_store.management.connections import ManagedConnections
 
 _REMOTE = Provenance("remote")
 FILTERS = ("status",)
-"""Members by which the list is filtered, in addition to its type and a text."""
+"""Members by which the list can be filtered, in addition to its type and a text."""
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -171,7 +171,7 @@ def _with_version(found: dict[str, Any], status: int = 200, headers: dict[str, s
 
 _FORCE: Mapping[str, Schema] = {"force": {**FLAG, "description": "Save the connection even if its test fails."}, "test": FLAG}
 STATUS_FILTER = filters(("status",), status=("untested", "ok", "failing", "expired"))
-"""Query parameter by which a list of connections is filtered."""
+"""Query parameter that filters a list of connections by status."""
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/v1/connections", listed, "read", "listConnections", "List the connections by name, secrets masked.",

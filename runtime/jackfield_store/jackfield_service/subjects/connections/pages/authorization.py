@@ -1,6 +1,6 @@
 """Approval of a connection at its provider: in this browser, or on another device with a code.
 
-The provider's answer reaches ``/oauth2/callback`` without the session's cookie, which is SameSite=Strict. That page passes it on to
+The provider's answer reaches ``/oauth2/callback`` without the session's cookie, which is SameSite=Strict. That page passes the answer on to
 ``ANSWERED``, where the cookie is present: only the session that began an authorization can complete it (RFC 6749 §10.12).
 """
 
@@ -25,7 +25,7 @@ from jackfield_store.connections.client_registrations import CALLBACK
 ANSWERED = "/connected"
 _FIELDS = ("code", "state", "iss", "error", "error_description")
 _EVERY = 3
-"""Polling interval in seconds; the provider is asked less often, at its own interval."""
+"""Polling interval of the page, in seconds; the server polls the provider less often, at the provider's own interval."""
 
 
 def approval_card(request: PageRequest, row: Mapping[str, Any], flows: tuple[str, ...]) -> Markup | None:
@@ -89,7 +89,7 @@ def _forms(request: PageRequest, row: Mapping[str, Any], flows: tuple[str, ...],
 
 @decides(present_connection)
 def begun(request: PageRequest) -> Response:
-    """``POST /connections/{name}/authorization``: send the browser to the provider, or show a code for another device."""
+    """Serve ``POST /connections/{name}/authorization``: send the browser to the provider, or show a code for another device."""
     request.require("manage")
     name, authorizing = request.path("name"), request.connections.authorizing()
     if request.form.get("flow") == "device":
@@ -103,7 +103,7 @@ def begun(request: PageRequest) -> Response:
 
 
 def answered(request: PageRequest) -> Response:
-    """``GET /connected``: complete an authorization that this session began, with the provider's answer."""
+    """Serve ``GET /connected``: complete an authorization that this session began, with the provider's answer."""
     request.require("manage")
     given = {name: request.query[name] for name in _FIELDS if name in request.query}
     try:
@@ -118,7 +118,7 @@ def answered(request: PageRequest) -> Response:
 
 
 def polled(request: PageRequest) -> Response:
-    """``GET /connections/{name}/authorization/{id}``: the state of an authorization on another device."""
+    """Serve ``GET /connections/{name}/authorization/{id}``: the state of an authorization on another device."""
     request.require("manage")
     found = request.connections.authorizing().poll(request.path("id"))
     name = str(found["connection"])
@@ -143,6 +143,6 @@ def _device(request: PageRequest, name: str, found: Mapping[str, Any]) -> Markup
 
 
 def _awaited(name: str, identifier: str) -> Markup:
-    """Render the part of the page that is replaced until the approval is there, or has failed."""
+    """Render the part of the page that polls until the approval is complete, or has failed."""
     address = f"/connections/{name}/authorization/{identifier}?live=1"
     return h.p("Waiting for the approval.", hx_get=address, hx_trigger=f"every {_EVERY}s", hx_swap="outerHTML", hx_target="this")

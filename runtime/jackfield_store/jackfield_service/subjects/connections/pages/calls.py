@@ -1,4 +1,4 @@
-"""Calls over a connection, for its page: queued ones, ones that wait for an approval, and the last one."""
+"""Calls over a connection, for its page: queued calls, calls that wait for an approval, and the last call."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from jackfield_service.shell.pages.layout.entry_connection import CallConnection
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 
 _MOST = 100
-"""Calls by one name that are counted."""
+"""Maximum number of calls by one name that are counted."""
 _FORMER = 5
-"""Former names of a connection by which its queued calls are looked for."""
+"""Maximum number of a connection's former names by which its queued calls are searched."""
 
 
 class Calls(NamedTuple):
-    """Links to calls over a connection that are ``queued``, or ``waiting`` for an approval, and to the ``last`` one; None without any."""
+    """Links to the calls over a connection that are ``queued``, to the calls ``waiting`` for an approval, and to the ``last`` call; each
+    None without such calls.
+    """
 
     queued: Node = None
     waiting: Node = None

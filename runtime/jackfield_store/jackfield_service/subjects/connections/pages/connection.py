@@ -47,7 +47,7 @@ from jackfield_store.management.diagnosis import doctors
 from jackfield_store.management.served_actions import TooWide
 
 _EXTERNAL_ID = "<the External ID of this connection>"
-"""Placeholder in hints, since those are journaled and logged; only the connection's own page shows the value."""
+"""Placeholder in hints, since hints are journaled and logged; only the connection's own page shows the value."""
 
 
 def _needed(text: str) -> Markup:
@@ -55,15 +55,16 @@ def _needed(text: str) -> Markup:
 
 
 def cure(hint: str, external_id: str | None = None, lead: str = "What to do: {}", block: Callable[[str], Markup] = _needed) -> Markup:
-    """Render a hint; ``external_id`` replaces its placeholder, ``{}`` in ``lead`` is the place of the text before a JSON object, which
-    ``block`` renders."""
+    """Render a hint. ``external_id`` replaces its placeholder. In ``lead``, ``{}`` is replaced by the text before a JSON object, which
+    ``block`` renders.
+    """
     text = hint.replace(_EXTERNAL_ID, external_id) if external_id else hint
     shown = [h.p(part) if isinstance(part, str) else block(json_text(part)) for part in _parts(text, lead)]
     return h.div(shown, class_="hint-next stack")
 
 
 def _parts(text: str, lead: str) -> Iterator[object]:
-    """Split a hint into the text around its first JSON object, and that object."""
+    """Split a hint into its first JSON object, and the text around it."""
     decoder, begin = json.JSONDecoder(), text.find("{")
     try:
         found, end = decoder.raw_decode(text, begin) if begin >= 0 else ({}, -1)
@@ -83,7 +84,7 @@ _LINKS = 20
 """Maximum number of connectors that the page names."""
 
 _FEW = 12
-"""Permissions up to which they are listed unfolded."""
+"""Maximum number of permissions that are listed unfolded."""
 
 _DONE = {
     "created": "Connection saved.",
@@ -104,7 +105,7 @@ _DOCUMENTS = (
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /connections/{name}``."""
+    """Serve ``GET /connections/{name}``."""
     request.require("read")
     row = request.connections.show(request.path("name"))
     kind = request.connections.kinds.known(row["type"])
@@ -138,7 +139,7 @@ def shown(request: PageRequest) -> Response:
 
 
 def tested(request: PageRequest) -> Response:
-    """``POST /connections/{name}/test``: run the test and return the card with its steps."""
+    """Serve ``POST /connections/{name}/test``: run the test and return the card with its steps."""
     request.require("invoke")
     before = request.connections.show(request.path("name"))
     row = request.connections.test(str(before["name"]))
@@ -153,7 +154,7 @@ def tested(request: PageRequest) -> Response:
 
 @decides(present_connection)
 def renamed(request: PageRequest) -> Response:
-    """``POST /connections/{name}/name``."""
+    """Serve ``POST /connections/{name}/name``."""
     request.require("manage")
     name, new = request.path("name"), request.form.get("new", "").strip()
     row = request.connections.rename(name, new)
@@ -162,7 +163,7 @@ def renamed(request: PageRequest) -> Response:
 
 @decides(present_connection)
 def allowed(request: PageRequest) -> Response:
-    """``POST /connections/{name}/quotas``."""
+    """Serve ``POST /connections/{name}/quotas``."""
     request.require("manage")
     name = request.path("name")
     row = request.connections.limit(name, quotas_from(request.form, request.connections.show(name).get("quotas", ())))
@@ -171,7 +172,7 @@ def allowed(request: PageRequest) -> Response:
 
 @decides(present_connection)
 def removed(request: PageRequest) -> Response:
-    """``POST /connections/{name}/removal``."""
+    """Serve ``POST /connections/{name}/removal``."""
     request.require("manage")
     request.connections.remove(request.path("name"))
     return redirect(request, "/connections?done=removed")
@@ -230,7 +231,7 @@ def _external_id(request: PageRequest, row: Mapping[str, Any]) -> tuple[str | No
 
 
 def _tested_principal(row: Mapping[str, Any]) -> str | None:
-    """Return the identity that signed in during the last test."""
+    """Return the identity that signed in during the last test; None if unknown."""
     steps: Any = (row.get("lastTest") or {}).get("steps", ())
     return next((str(step["principal"]) for step in steps if step.get("principal")), None)
 
@@ -266,7 +267,7 @@ def _policies(request: PageRequest, row: Mapping[str, Any], external: str | None
 def _build_policies(
     request: PageRequest, row: Mapping[str, Any], principal: str | None, connector: str | None
 ) -> tuple[Mapping[str, Any] | None, JackfieldError | None]:
-    """Return the policies, and the reason if they are not the requested ones; neither for types without policies."""
+    """Return the policies, and the fault if they are not the requested ones; (None, None) for types without policies."""
     name, make = str(row["name"]), request.connections.policy
     try:
         return make(name, None, principal, None, connector), None
@@ -277,7 +278,7 @@ def _build_policies(
 
 
 def _policy_form(row: Mapping[str, Any], principal: str | None, connector: str | None, *, trusts: bool) -> Markup:
-    """Render the form that narrows the policies to one connector, and says whom a role trusts."""
+    """Render the form that narrows the policies to one connector, and asks for the principal that a role trusts."""
     example, arn = "arn:aws:iam::111122223333:user/jackfield", "ARN of the user or role that assumes this role, for the trust policy."
     return h.form(
         text_field("connector", "Connector", connector, "Only what the actions of this connector need.", placeholder="aws.s3"),

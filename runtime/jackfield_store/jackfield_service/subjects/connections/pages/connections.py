@@ -37,7 +37,7 @@ _DONE = {"removed": "Connection removed, with its secrets.", **NONE}
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /connections``: ``?text=``, ``?type=`` and ``?cursor=``."""
+    """Serve ``GET /connections``, with ``?text=``, ``?type=`` and ``?cursor=``."""
     request.require("read")
     found = _render_results(request)
     if request.partial:
@@ -52,7 +52,7 @@ def listed(request: PageRequest) -> Response:
 
 
 def account_of(row: Mapping[str, Any]) -> Node:
-    """Render the account that the last test found."""
+    """Render the account from the last test."""
     account = row.get("account") or {}
     label, identifier = account.get("label"), account.get("id")
     if not label and not identifier:
@@ -125,7 +125,7 @@ def _removed(request: PageRequest, name: str, _once: str) -> Node:
 
 
 def _stopped(request: PageRequest, picked: Sequence[str]) -> Node:
-    """Name the objects that stop with the connections, as each connection's page does."""
+    """Render the objects that stop with the connections, as on each connection's page."""
     found = uses(request, picked)
     if not found:
         return None
@@ -144,4 +144,4 @@ def _present(request: PageRequest, name: str) -> Any:
 
 
 SELECTION = Selection("/connections", "connections", "Connection", (_REMOVE,), _named, _present)
-"""Steps for several connections."""
+"""Selection of several connections, and the steps for them."""

@@ -17,7 +17,7 @@ from jackfield_store.management.diagnosis import DOCTOR, doctors
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /connections/{name}/doctor``."""
+    """Serve ``GET /connections/{name}/doctor``."""
     request.require("read")
     row = request.connections.show(request.path("name"))
     lead = [
@@ -28,7 +28,7 @@ def shown(request: PageRequest) -> Response:
 
 
 def examined(request: PageRequest) -> Response:
-    """``POST /connections/{name}/doctor``: examine the connection and return its findings."""
+    """Serve ``POST /connections/{name}/doctor``: examine the connection and return its findings."""
     request.require("invoke")
     inputs = {name.removeprefix("in."): value for name, value in request.form.items() if name.startswith("in.") and value.strip()}
     try:
@@ -54,7 +54,7 @@ def _form(request: PageRequest, row: Mapping[str, Any]) -> Markup:
 
 
 def _fields(request: PageRequest, kind: str) -> Iterator[Markup]:
-    """Yield a text field for each input of the connectors' doctors; inputs of several connectors are asked for once."""
+    """Yield a text field for each input of the connectors' doctors; an input that several connectors share has one field."""
     schemas: dict[str, Mapping[str, Any]] = {}
     for key in doctors(request.catalog, kind):
         schemas |= request.catalog.find(key).actions[DOCTOR].inputs.get("properties", {})

@@ -39,7 +39,9 @@ _NAME = "Letters, digits, dots, underscores and hyphens."
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /new-connection``: ``?type=`` selects a type, ``?connector=`` offers that connector's types, ``?inside=1`` is for a dialog."""
+    """Serve ``GET /new-connection``: ``?type=`` selects a type, ``?connector=`` offers that connector's types, ``?inside=1`` is for a
+    dialog.
+    """
     request.require("manage")
     inside = "inside" in request.query
     kinds, wanted = request.connections.kinds, request.query.get("type")
@@ -60,7 +62,7 @@ def shown(request: PageRequest) -> Response:
 
 
 def created(request: PageRequest) -> Response:
-    """``POST /connections``; ``how`` is ``test``, ``untested`` or ``force``."""
+    """Serve ``POST /connections``; ``how`` is ``test``, ``untested`` or ``force``."""
     request.require("manage")
     name, kind = request.form.get("name", "").strip(), request.form.get("type", "")
 
@@ -72,7 +74,7 @@ def created(request: PageRequest) -> Response:
 
 @decides(present_connection)
 def changed(request: PageRequest) -> Response:
-    """``POST /connections/{name}/values``: replace the values of a stored connection."""
+    """Serve ``POST /connections/{name}/values``: replace the values of a stored connection."""
     request.require("manage")
     name, version = request.path("name"), request.form.get("version", "")
 
@@ -84,8 +86,9 @@ def changed(request: PageRequest) -> Response:
 
 
 def editor_of(kind: ConnectionKind, values: Mapping[str, Any], *, own_external_id: bool, fresh: bool) -> Markup:
-    """Build the form of a type's values: first the values from the provider, last those about the server's network. Stored secrets are
-    never sent to the browser; an empty field keeps them."""
+    """Build the form of a type's values: first the values from the provider, last values about the server's network. Stored secrets are
+    never sent to the browser; an empty field leaves them unchanged.
+    """
     secret = {path[1:] for path in secret_places(kind.schema, values)}
     schema = kind.schema
     if fresh or not own_external_id:
@@ -112,7 +115,7 @@ def _without_generated(schema: Mapping[str, Any], *, keep: bool) -> Mapping[str,
 
 
 def _fitting(request: PageRequest) -> list[ConnectionKind]:
-    """List the types of one connector or of all, in their authors' order, without those that the workspace may not use."""
+    """List the types of one connector or of all, in their authors' order, without types that the workspace may not use."""
     kinds, connector, known = request.connections.kinds, request.query.get("connector"), request.connections
     if connector is None:
         manifests = request.catalog.manifests()
@@ -154,13 +157,13 @@ def _title(kind: ConnectionKind) -> str:
 
 
 def _is_recommended(kind: ConnectionKind) -> bool:
-    """Return whether this is the first of several types, which is the author's recommendation."""
+    """Return whether a type is the first of several types of its connector, which is the author's recommendation."""
     manifest = kind.manifests[0]
     return len(manifest.connection_types) > 1 and next(iter(manifest.connection_types.values())).key == kind.about.key
 
 
 def _served(kind: ConnectionKind) -> str:
-    """Name the connectors that a type is for; of many, the first ones."""
+    """Name the connectors that a type is for, with the first ones and the number of the others if there are many."""
     rest = len(kind.chosen) - _NAMED
     more = [f"{rest:,} more"] if rest > 0 else []
     return ", ".join([*(manifest.title for manifest in kind.chosen[:_NAMED]), *more])
@@ -232,7 +235,7 @@ def _guide(kind: ConnectionKind) -> Markup | None:
 
 
 def _saved(request: PageRequest, save: Callable[..., dict[str, Any]], address: str) -> Response:
-    """Save the form's values in the way that its button selects; render a refusal next to the form."""
+    """Save the form's values by the method of its button; render a refusal next to the form."""
     how = request.form.get("how", "test")
     try:
         values = decode(request.form.get("values", "{}"))
@@ -261,7 +264,7 @@ def _refused(error: InvalidConnection) -> list[Node]:
 
 
 def _inside(row: Mapping[str, Any]) -> Markup:
-    """Close the dialog: the page behind it selects the new connection."""
+    """Render the element that closes the dialog and makes the page behind it select the new connection."""
     name = str(row["name"])
     label = f"{name}, {row['type']}"
     more = h.p(h.a("Its page", href=f"/connections/{name}", target="_blank"), " has what it needs at the provider.")
@@ -271,6 +274,6 @@ def _inside(row: Mapping[str, Any]) -> Markup:
 
 
 def _free_name(request: PageRequest, kind: ConnectionKind) -> str:
-    """Propose a name: the connector's, with a number if it is taken."""
+    """Propose a name: the connector's, with a number if that name is in use."""
     taken = {str(row["name"]) for row in request.connections.list(limit=_NAMES).items}
     return free_name(kind.manifests[0].key.replace(".", "-"), taken.__contains__)

@@ -1,4 +1,4 @@
-"""State of a connection that forms of its page are drawn from."""
+"""State of a connection from which the forms of its page are rendered."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from jackfield_service.subjects.connect.drawn import row_state
 
 
 def connection_state(request: PageRequest, row: Mapping[str, Any]) -> Any:
-    """Return the shown row of a connection, and its ID: another connection may have its name by now."""
+    """Return the displayed row of a connection, and its ID, since another connection may have its name by now."""
     with suppress(JackfieldError):
         return [row_state(row), request.connections.find(str(row["name"])).id]
     return [row_state(row)]
 
 
 def present_connection(request: PageRequest) -> Any:
-    """Return the state of the connection that the path names; None if there is none, which the step says."""
+    """Return the state of the connection in the path; None if there is none, which the step then reports."""
     request.require("manage")
     with suppress(JackfieldError):
         return connection_state(request, request.connections.show(request.path("name")))

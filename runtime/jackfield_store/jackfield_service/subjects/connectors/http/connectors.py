@@ -1,4 +1,4 @@
-"""``/v1/connectors`` and ``/v1/actions``: the installed connectors and actions as JSON, and the Markdown guide to an action.
+"""Operations ``/v1/connectors`` and ``/v1/actions``: the installed connectors and actions as JSON, and the Markdown guide to an action.
 
 Their threads are separate from calls that wait for the database: descriptions can be read while it does not answer.
 """
@@ -93,8 +93,9 @@ async def schema(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def options(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/connectors/{key}/options/{source}``: the options of a form field; ``{"connection": name}`` queries the provider
-    through that connection, ``{"inputs": {…}}`` are the values that the form has so far."""
+    """Serve ``POST /v1/connectors/{key}/options/{source}``: the options of a form field. ``{"connection": name}`` queries the provider
+    through that connection; ``{"inputs": {…}}`` are the current values of the form.
+    """
     key, source = request.path_params["key"], request.path_params["source"]
     connection, inputs = await _asked(request)
     if connection is not None:
@@ -107,8 +108,9 @@ async def options(request: Request, server: ServerContext, identity: Identity) -
 
 
 async def actions(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/actions?q=&connector=&effect=&tag=&cursor=&limit=``: search the actions, best match first. The first page has the
-    triggers that match, too."""
+    """Serve ``GET /v1/actions?q=&connector=&effect=&tag=&cursor=&limit=``: search the actions, best match first. The first page also has
+    the matching triggers.
+    """
     given, limit = request.query_params, limit_of(request)
     cursor = given.get("cursor", "0")
 
@@ -172,7 +174,7 @@ async def _asked(request: Request) -> tuple[str | None, dict[str, Any]]:
 
 
 async def _manifest(request: Request, server: ServerContext, identity: Identity) -> Manifest:
-    """Return the manifest of the connector in the path, limited to what the caller may see."""
+    """Return the manifest of the connector in the path, limited to the parts that the caller may see."""
     runtime = await server.opened(identity.workspace)
     return await server.slowly(lambda: runtime.catalog_of(identity.caller).find(request.path_params["key"]))
 

@@ -33,22 +33,22 @@ from jackfield_service.shell.pages.layout.shell import fragment, page
 from jackfield_service.subjects.connectors.pages.marketplace import may_install, newer_versions, revoked_here, revoked_notices
 
 TRIAL = "trying"
-"""Part of an installed package that tries connectors at a fake of their provider."""
+"""Name of the part of a package that tries connectors at a fake of their provider."""
 _FOUND = 30
 """Maximum number of actions in a search result."""
 _CARDS = 200
-"""Maximum number of connectors listed without a search; only so many are sorted by category."""
+"""Maximum number of connectors listed without a search; more are not sorted by category."""
 _USED = 24
 """Maximum number of connectors listed as in use."""
 _MOST = 1000
 _PAGE = 200
-"""Actions of one page; up to so many are listed without a search."""
+"""Number of actions on one page, and the maximum listed without a search."""
 _FEW = 20
-"""Actions up to which they are not offered by group."""
+"""Maximum number of actions that are not offered by group."""
 _GROUPS = 60
-"""Groups that are offered, the largest first."""
+"""Maximum number of offered groups, the largest first."""
 _FIRST_GROUPS = 12
-"""Groups that are shown at first."""
+"""Number of groups that are visible at first."""
 _BY_WORDS = 1_000
 _DIGITS = 9
 
@@ -65,7 +65,7 @@ def _letters(title: str) -> Markup:
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /connectors``: list the connectors; ``?q=`` searches connectors and actions."""
+    """Serve ``GET /connectors``: list the connectors; ``?q=`` searches connectors and actions."""
     request.require("read")
     words = request.query.get("q", "").strip()
     found = _render_results(request, words)
@@ -158,7 +158,7 @@ def _all(request: PageRequest, entries: list[CatalogRow], revoked: Collection[st
 
 
 def _in_use(request: PageRequest) -> list[str]:
-    """List the keys of the connectors that the workspace calls, the most called first, then of connectors with a connection."""
+    """List the keys of the connectors in use: first by the number of the workspace's calls, then connectors with a connection."""
     catalog, calls = request.catalog, Counter[str]()
     for (key, _), count in request.uses.items():
         calls[key] += count
@@ -168,7 +168,7 @@ def _in_use(request: PageRequest) -> list[str]:
 
 
 def _categories(request: PageRequest, entries: Iterable[CatalogRow]) -> dict[str, list[str]]:
-    """Return the categories of each connector that works."""
+    """Return the categories of each connector that can be loaded."""
     manifests = [request.catalog.find(entry.key) for entry in entries if entry.error is None]
     return {manifest.key: [str(name) for name in manifest.raw.get("categories", ())] for manifest in manifests}
 
@@ -196,7 +196,7 @@ def _source_card(name: str) -> Markup:
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /connectors/{key}``."""
+    """Serve ``GET /connectors/{key}``."""
     request.require("read")
     manifest = request.manifest()
     raw = manifest.raw
@@ -225,7 +225,9 @@ def shown(request: PageRequest) -> Response:
 
 
 def _try_button(request: PageRequest, manifest: Manifest) -> Markup | None:
-    """Render the button of a connector of which a fake can be made; None if there is none, or the caller may call nothing."""
+    """Render the button that tries a connector with sample data; None if no fake of its provider can be made, or the visitor may not
+    invoke.
+    """
     bound = any("http" in row for row in manifest.raw.get("connectionTypes", ()))
     if not bound or not request.may("invoke") or not has_part(TRIAL):
         return None
@@ -254,7 +256,7 @@ def _type_cards(request: PageRequest, manifest: Manifest) -> Iterable[Markup]:
 
 
 def _actions(request: PageRequest, manifest: Manifest) -> list[Markup | None]:
-    """Render the actions of a connector. ``?q=`` searches them, ``?group=`` keeps the actions of a tag, ``?start=`` is the first row."""
+    """Render the actions of a connector. ``?q=`` searches them, ``?group=`` selects a tag, ``?start=`` is the first row."""
     actions, address = manifest.actions, f"/connectors/{manifest.key}"
     is_long = len(actions) > _PAGE
     words, group, given = (request.query.get(name, "").strip() for name in ("q", "group", "start"))
@@ -279,7 +281,7 @@ def _found_keys(request: PageRequest, connector: str, words: str) -> list[str]:
 
 
 def _by_use(request: PageRequest, manifest: Manifest) -> list[str]:
-    """List the keys of all actions: the actions that this workspace uses first, then in the connector's order."""
+    """List the keys of all actions: the workspace's most used first, then in the connector's order."""
     uses = request.uses
     return sorted(manifest.actions, key=lambda key: -uses[manifest.key, key])
 

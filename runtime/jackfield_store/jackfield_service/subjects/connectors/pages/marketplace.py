@@ -44,7 +44,9 @@ Row = Mapping[str, Any]
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /marketplace``: the connectors of the catalogues; ``?q=`` searches them. ``?newer=`` is the part of another page that names newer versions."""
+    """Serve ``GET /marketplace``: the connectors of the catalogues; ``?q=`` searches them. ``?newer=`` requests the fragment of another
+    page that names newer versions.
+    """
     request.require("manage")
     if request.server.installer is None and not request.identity.rules:
         return _without_catalogue(request)
@@ -78,7 +80,7 @@ def listed(request: PageRequest) -> Response:
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /marketplace/{key}``: a connector's publisher, grade and permissions, and the changes of an upgrade."""
+    """Serve ``GET /marketplace/{key}``: a connector's publisher, grade and permissions, and the changes of an upgrade."""
     installer, key = _installer(request), exactly(request.path("key"))
     row, versions = _rows(installer, key)
     if row is None and not versions:
@@ -123,7 +125,7 @@ def _present_state(request: PageRequest) -> Any:
 
 @decides(_present_state)
 def installed(request: PageRequest) -> Response:
-    """``POST /marketplace/{key}/installation``."""
+    """Serve ``POST /marketplace/{key}/installation``."""
     installer, key, source = _installer(request), exactly(request.path("key")), request.form.get("source") or None
     changed(request.server, request.identity, "connector.installed", key, lambda: installer.install(key, source), source=source)
     return redirect(request, f"/marketplace?done=installed&connector={key}")
@@ -131,7 +133,7 @@ def installed(request: PageRequest) -> Response:
 
 @decides(_present_state)
 def upgraded(request: PageRequest) -> Response:
-    """``POST /marketplace/{key}/upgrade``; a breaking one needs its box ticked."""
+    """Serve ``POST /marketplace/{key}/upgrade``; a breaking upgrade needs its box ticked."""
     installer, key, breaking = _installer(request), exactly(request.path("key")), request.form.get("breaking") == "yes"
     change = partial(installer.upgrade, key, breaking=breaking, dry_run=False)
     found = changed(request.server, request.identity, "connector.upgraded", key, change, allowBreaking=breaking or None)
@@ -144,7 +146,7 @@ def upgraded(request: PageRequest) -> Response:
 
 @decides(_present_state)
 def pinned(request: PageRequest) -> Response:
-    """``POST /marketplace/{key}/version``: make a version the default one, and install it if it is not."""
+    """Serve ``POST /marketplace/{key}/version``: make a version the default, and install it if necessary."""
     installer, key, source = _installer(request), exactly(request.path("key")), request.form.get("source") or None
     version = request.form.get("version", "")
     name = exactly(key, version)
@@ -161,7 +163,7 @@ def pinned(request: PageRequest) -> Response:
 
 @decides(_present_state)
 def removed(request: PageRequest) -> Response:
-    """``POST /marketplace/{key}/removal``: of one version, or of all."""
+    """Serve ``POST /marketplace/{key}/removal`` of one version, or of all."""
     installer, key, version = _installer(request), exactly(request.path("key")), request.form.get("version") or None
     name = exactly(key, version)
     changed(request.server, request.identity, "connector.removed", key, lambda: installer.uninstall(name), version=version)
@@ -169,7 +171,9 @@ def removed(request: PageRequest) -> Response:
 
 
 def _done(request: PageRequest, installer: Installer) -> Markup | None:
-    """Render which connector was changed, and to which version. A forged link can only change the connector's key and version in it."""
+    """Render the name and version of the changed connector; None if there was no change. A forged link can only change the connector's key
+    and version in it.
+    """
     done = request.query.get("done")
     if done is None or done not in _DONE or not request.query.get("connector"):
         return None
@@ -182,7 +186,7 @@ def _done(request: PageRequest, installer: Installer) -> Markup | None:
 
 
 def _without_catalogue(request: PageRequest) -> Response:
-    """Say how connectors are added where the operator has named no catalogue."""
+    """Render the methods to add connectors on a server whose operator has named no catalogue."""
     ways = [
         card(title, h.p(text), code_block(command, text))
         for title, text, command in (
@@ -197,7 +201,7 @@ def _without_catalogue(request: PageRequest) -> Response:
 
 
 def _catalogue_rows(installer: Installer) -> list[Row]:
-    """Return the connectors of the catalogues, and installed ones that no catalogue has any more."""
+    """Return the connectors of the catalogues, and installed connectors that no catalogue has any more."""
     rows: list[Row] = [*installer.available()]
     known = {row["connector"] for row in rows}
     gone = {mine["connector"]: {**mine, "installed": mine["version"]} for mine in reversed(installer.installed())}
@@ -205,7 +209,7 @@ def _catalogue_rows(installer: Installer) -> list[Row]:
 
 
 def may_install(request: PageRequest) -> bool:
-    """Return whether the pages are of use to the caller."""
+    """Return whether the caller may use the pages of the marketplace."""
     try:
         _installer(request)
     except Problem:
@@ -224,8 +228,9 @@ def _matches(row: Row, words: str) -> bool:
 
 
 def newer_versions(request: PageRequest, key: str = "") -> Markup | None:
-    """Render the placeholder for notices of newer versions, of one connector or of all, for visitors who may upgrade. They are loaded after
-    the page, since catalogues are read over the network."""
+    """Render the placeholder for notices of newer versions, of one connector or of all, for visitors who may upgrade; None for others. The
+    notices are loaded after the page, since catalogues are read over the network.
+    """
     if request.server.installer is None or not may_install(request):
         return None
     address = f"/marketplace?{urlencode({_NEWER: key})}"
@@ -301,7 +306,7 @@ def _install_form(request: PageRequest, row: Row, title: str, name: str | None, 
 
 
 def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | None, versions: Sequence[Row]) -> Markup | None:
-    """Show the changes of the newest release, if it is newer than the version that calls use."""
+    """Render the changes of the newest release, if it is newer than the version that calls use."""
     if row is None:
         gone = revoked_here(request).get(key)
         return notice("The catalogue has withdrawn its releases." if gone else "The catalogue has no release of it.", tone="warn")
@@ -337,7 +342,7 @@ def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | No
 
 
 def _other_version(request: PageRequest, row: Row, versions: Sequence[Row], state: Any) -> Markup | None:
-    """Offer the other versions of an installed connector: the way back from an upgrade."""
+    """Render the choice of other versions of an installed connector, to which a visitor can return after an upgrade."""
     used = _used(versions)
     others = [str(version) for version in row.get("versions", ()) if str(version) != used]
     if not others or not isinstance(row.get("source"), str):
@@ -380,13 +385,13 @@ def _removal(request: PageRequest, key: str, versions: Sequence[Row], state: Any
 
 
 def revoked_here(request: PageRequest) -> Mapping[str, Mapping[str, Any]]:
-    """Return the revocations of installed connectors that the caller sees, by key."""
+    """Return the revocations of installed connectors that the caller may see, by key."""
     found = revocations(request.server.catalog.home)
     return {key: row for key, row in found.items() if key in {*request.catalog}} if found else {}
 
 
 def revoked_notices(request: PageRequest, key: str | None = None) -> list[Markup]:
-    """Render a notice for each revoked connector, or for the one called ``key``."""
+    """Render a notice for each revoked connector, or only for ``key``."""
     return [_revoked(row) for name, row in revoked_here(request).items() if key in (None, name)]
 
 

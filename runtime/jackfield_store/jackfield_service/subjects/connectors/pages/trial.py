@@ -21,7 +21,7 @@ from jackfield_service.subjects.connectors.pages.connectors import TRIAL
 
 
 def tried(request: PageRequest) -> Response:
-    """``POST /connectors/{key}/trial``: sign in at a fake of the provider, and call the first action that reads."""
+    """Serve ``POST /connectors/{key}/trial``: sign in at a fake of the provider, and call the first action that reads."""
     request.require("invoke")
     manifest = request.manifest()
     trial = part(TRIAL)

@@ -78,6 +78,6 @@ def _message(type: str, about: str) -> Json:
 
 
 def _name(type: str) -> str:
-    """Return the key of a type, which must not have an asterisk: ``invocationFinished``, ``audit``."""
+    """Return the key of a type in the document, which must not have an asterisk: ``invocationFinished``, ``audit``."""
     first, _, second = type.partition(".")
     return first + (second.capitalize() if second != "*" else "")

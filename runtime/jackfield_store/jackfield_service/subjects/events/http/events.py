@@ -1,4 +1,4 @@
-"""``/v1/events``: events of the workspace, read by cursor."""
+"""Operations ``/v1/events``: events of the workspace, read by cursor."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from jackfield_service.subjects.events.visible import feed_of
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/events``: a page of events after a cursor, oldest first.
 
-    :raises Problem: 410 for a cursor whose events are gone; 400 for an unknown type; 401 or 403 when the caller's rights end in a wait.
+    :raises Problem: 410 for a cursor whose events are gone; 400 for an unknown type; 401 or 403 if the caller's rights end during a
+    wait.
     """
     server.require_database("events")
     given, text = request.query_params, bearer(request)

@@ -1,4 +1,4 @@
-"""Stored files on a server: the memory that an invocation's files take, lists, downloads with ranges, deletion."""
+"""Stored files on a server: lists, downloads with ranges, deletion."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def _found(request: Request, server: ServerContext, identity: Identity) ->
 
 
 def _opened(server: ServerContext, file: StoredFile, first: int) -> SealedReader:
-    """Open a file at an offset. Missing or damaged content is found before the response begins, as far as possible.
+    """Open a file at an offset. As far as possible, missing or damaged content is detected before the response begins.
 
     :raises Problem: 404 if the content is missing or damaged.
     """
@@ -93,7 +93,9 @@ def _opened(server: ServerContext, file: StoredFile, first: int) -> SealedReader
 
 
 async def _pieces(server: ServerContext, reader: SealedReader, left: int) -> AsyncGenerator[bytes]:
-    """Yield the content. An error in the middle ends the response before its announced length, so that no client takes it for whole."""
+    """Yield the content. An error in the middle ends the response before its announced length, so that no client mistakes it
+    for complete.
+    """
     while left:
         size = min(_PIECE, left)
         try:
@@ -107,7 +109,9 @@ async def _pieces(server: ServerContext, reader: SealedReader, left: int) -> Asy
 
 
 def _span(wanted: str | None, size: int) -> tuple[int, int] | None:
-    """Return begin and end of the bytes to send; None if the range cannot be satisfied. Several ranges, and other units, mean the whole."""
+    """Return start and end of the bytes to send; None if the range cannot be satisfied. For several ranges, or other units, the whole file
+    is sent.
+    """
     match = _RANGE.match(wanted) if wanted is not None else None
     if match is None or match.groups() == ("", ""):
         return 0, size

@@ -1,6 +1,6 @@
-"""``POST /v1/files``: a raw body, or the one file of a multipart form.
+"""Operation ``POST /v1/files``: a raw body, or the one file of a multipart form.
 
-A form is read as it arrives: nothing of it is put into a temporary file.
+A form is parsed as it arrives, without a temporary file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST_FIELDS = 10
 
 
 async def upload(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Store one file as it arrives. Its id can be used as a FILE in this workspace until it expires."""
+    """Serve ``POST /v1/files``: store one file as it arrives. Its ID can be used as a FILE in this workspace until it expires."""
     announced = request.headers.get("content-length", "")
     limit = server.settings.max_file
     if announced.isdigit() and int(announced) > limit + _FORM:
@@ -68,7 +68,7 @@ def _content_type(given: str) -> str:
 
 
 class FormFile:
-    """The file of a form. Call ``open``, then read ``pieces``; other fields are skipped. ``content_type`` is as sent."""
+    """The file of a form. Call ``open``, then read ``pieces``; other fields are skipped. ``content_type`` is the form's value."""
 
     def __init__(self, content_type: str, body: AsyncGenerator[bytes, None]) -> None:
         self.name: str | None = None
@@ -97,7 +97,7 @@ class FormFile:
             raise _unreadable(str(error)) from None
 
     async def open(self) -> None:
-        """Read up to the file.
+        """Read the form up to the file's content.
 
         :raises Problem: 400 if the form has no file, or cannot be read.
         """
