@@ -1,1 +1,1 @@
-"""Invocations: run or queued, listed, shown with their exchanges, cancelled."""
+"""Invocations: run or queued, listed, displayed with their exchanges, cancelled."""

@@ -36,14 +36,14 @@ from jackfield_store.runtime.evidence_loop import look_now
 _STATUS = ("waiting", "queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead")
 _COLUMNS = ("invocationId", "status", "connector", "action", "connection", "createdAt", "idempotencyKey")
 _SHORT, _WHOLE = 13, 36
-"""Length of the timestamp part of an id (UUIDv7), and of a whole id."""
+"""Length of the timestamp part of an ID (UUIDv7), and of a whole ID."""
 _PREFIX = re.compile(r"[0-9a-f-]{4,35}")
 _STATS = ("connector", "action", "status", "invocations", "attempts", "meanSeconds", "longestSeconds")
 
 
 @contextmanager
 def _open_journal(arguments: Namespace) -> Iterator[Journal]:
-    """Open the workspace's journal after settling invocations left behind by dead processes."""
+    """Open the workspace's journal, after settling invocations of dead processes."""
     with open_storage() as storage:
         workspace = selected_workspace(arguments, storage)
         access = WorkspaceAccess(storage, workspace, SystemClock())
@@ -95,9 +95,9 @@ def _shortened(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _identified(journal: Journal, text: str) -> str:
-    """Complete the prefix of an invocation's id.
+    """Complete the prefix of an invocation's ID; return it unchanged if no ID begins with it.
 
-    :raises InvalidInvocation: if several ids begin with it.
+    :raises InvalidInvocation: if several IDs begin with it.
     """
     if not _PREFIX.fullmatch(text):
         return text
@@ -144,7 +144,7 @@ def _cancel(arguments: Namespace, output: Output) -> int:
 
 
 def _cancel_all(arguments: Namespace, output: Output) -> int:
-    """Cancel queued calls that have not begun, by connector and by due time."""
+    """Cancel queued calls that have not started, by connector and by due time."""
     before = read_moment(arguments, "before", -1)
     with _open_journal(arguments) as journal:
         done = [identifier for identifier in journal.waiting(arguments.connector, before) if journal.cancel_queued(identifier)]

@@ -1,4 +1,4 @@
-"""``/v1/invocations`` and ``/v1/queue``: run, queue, look up, cancel, resolve, redrive."""
+"""Operations ``/v1/invocations`` and ``/v1/queue``: run, queue, look up, cancel, resolve, redrive."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def _whole(request: Request, server: ServerContext) -> bytes:
-    """Read the body. Until the body is complete, the request has not arrived, and the deadline of its call has not begun."""
+    """Read the body. The deadline of its call starts only once the body is complete."""
     before = server.clock.monotonic()
     text = await read_body(request, server.settings.max_body)
     note_arrival((arrived() or before) + server.clock.monotonic() - before)
@@ -102,8 +102,9 @@ async def _run(
     wait: float,
     large: bool,
 ) -> Result:
-    """Run the invocation. Cancel it if the caller disconnects before it was sent; after that it runs to its end. A large body is handled
-    entirely in a thread, so that its validation does not block the event loop."""
+    """Run the invocation. Cancel it if the caller disconnects before it was sent; after that it runs to its end. A large body is processed
+    entirely in a thread, so that its validation does not block the event loop.
+    """
     cancelled = threading.Event()
     how: dict[str, Any] = {"wait": wait, "cancelled": cancelled, "caller": identity.caller, "named": partial(_name, request)}
     running = server.slowly(partial(runtime.invoke, body, **how, on_time=True)) if large else runtime.begin(body, **how)
@@ -112,7 +113,7 @@ async def _run(
 
 
 def _name(request: Request, identifier: str) -> None:
-    """Record the invocation's id while it runs: a server that stops before the Result exists answers with this id."""
+    """Record the invocation's ID while it runs: a server that stops before the Result exists answers with this ID."""
     request.scope["jackfield.invocation_id"] = identifier
 
 
@@ -132,8 +133,9 @@ async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity
 
 
 async def _earlier(found: Result, runtime: Jackfield, wait: float, surface: str) -> Response:
-    """Answer a repeat of a queued request: with its Result if it has ended within ``wait`` seconds, including the end of a doubt that
-    evidence may settle. Otherwise the answer is the same as the first one."""
+    """Answer a repeat of a queued request: with its Result if it has ended within ``wait`` seconds, including a doubt that evidence may
+    settle. Otherwise the answer is the same as the first one.
+    """
     if wait and (Enqueued.of(found) is not None or found.meta.settling is not None):
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
@@ -149,7 +151,7 @@ def _accepted(queued: Enqueued) -> Response:
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/invocations``; for ``Accept: text/csv`` or ``application/jsonl``, an export of many at once."""
+    """Serve ``GET /v1/invocations``; for ``Accept: text/csv`` or ``application/jsonl``, as an export."""
     journal = await journal_of(server, identity)
     given: dict[str, Any] = {name: request.query_params.get(name) for name in (*FILTERS, "cursor")}
     limit, now = limit_of(request), server.clock.time()
@@ -168,7 +170,7 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def _export(request: Request, server: ServerContext, journal: SeenJournal, kind: str, given: Mapping[str, Any]) -> Response:
-    """Answer with all that match, up to the limits of an export; the header ``Link`` has the address of the rest."""
+    """Answer with the matching entries, up to the limits of an export; the header ``Link`` has the address of the rest."""
     filters = {name: value for name, value in given.items() if name != "cursor"}
 
     def fetch(cursor: str | None, limit: int) -> tuple[Sequence[Entry], str | None]:
@@ -208,7 +210,7 @@ async def cancel(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def journal_of(server: ServerContext, identity: Identity) -> SeenJournal:
-    """Return the journal of a caller's workspace, as far as the caller may see it.
+    """Return the journal of a caller's workspace, limited to entries that the caller may see.
 
     :raises Problem: 503 if there is none.
     """
@@ -219,7 +221,7 @@ async def journal_of(server: ServerContext, identity: Identity) -> SeenJournal:
 
 
 async def visible_entry(request: Request, server: ServerContext, identity: Identity) -> Entry:
-    """Return the entry that the path names.
+    """Return the entry in the path.
 
     :raises Problem: 404 if there is none that the caller may see.
     """
@@ -232,7 +234,7 @@ async def visible_entry(request: Request, server: ServerContext, identity: Ident
 
 _STATUS: Schema = {"type": "string", "enum": ["waiting", "queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead"]}
 _SEALED = "[A-Za-z0-9_-]{150,250}"
-"""Journal cursors for tokens with rules are encrypted."""
+"""Regular expression of a journal's cursor for a token with rules, which is encrypted."""
 _ENTRY_FILTERS: Mapping[str, Schema] = {
     "status": _STATUS, "connector": TEXT, "action": TEXT, "connection": TEXT, "since": WHEN, "until": WHEN, "caller": TEXT,
     "idempotencyKey": {**TEXT, "maxLength": 255}, "correlationId": TEXT, "errorCode": TEXT,

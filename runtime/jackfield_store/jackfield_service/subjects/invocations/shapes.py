@@ -27,7 +27,7 @@ def _published(name: Literal["invocation", "result"]) -> Json:
 
 
 def _entry(result: Mapping[str, Any]) -> Json:
-    """Build the schema of a journal entry: the request, plus the Result's members once it has one."""
+    """Build the schema of a journal entry: the request, and the Result's members once the entry has one."""
     names = ("connector", "connectorVersion", "action", "connection", "caller", "idempotencyKey", "fingerprint")
     own: Any = {**dict.fromkeys(names, STRING), **dict.fromkeys(("createdAt", "startedAt", "settledAt", "resolvedAt"), MOMENT)}
     outcome: Any = {name: result["properties"][name] for name in ("output", "error", "meta")}

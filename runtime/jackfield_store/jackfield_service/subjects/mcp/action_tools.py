@@ -81,12 +81,12 @@ def closed(required: tuple[str, ...] = (), **properties: Json) -> Json:
 
 
 def listing(item: Json) -> Json:
-    """Build the schema of a page of a list, or of the error in its place."""
+    """Build the schema of a page of a list, or of the error that replaces it."""
     return closed(items={"type": "array", "items": item}, nextCursor={"type": ["string", "null"]}, error={"type": "object"})
 
 
 def refused_arguments(details: tuple[Detail, ...], count: int) -> InvalidInput:
-    """Return the error for a tool's arguments of which ``count`` are not valid."""
+    """Return the error for a tool's arguments; ``count`` of them are not valid."""
     text = "1 argument is not valid" if count == 1 else f"{count} arguments are not valid"
     return InvalidInput(text, details=details, hint="See the tool's inputSchema.")
 
@@ -95,11 +95,12 @@ _OURS = ("connection", "idempotencyKey", "repeat")
 """Members of the invocation that a call may have in addition to the action's inputs. An input of the same name takes precedence."""
 _NOT_AT_THE_TOP = frozenset({"$schema", "$id", "title", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
 """Keywords left out at the top of a tool's schema: language-model providers refuse such a tool, and every other tool with it. The action's
-own schema validates the call and reports missing members."""
+own schema validates the call and reports missing members.
+"""
 
 
 def action_tools(catalog: Catalog, after: str = "") -> Iterator[Tool]:
-    """Yield the tools of all actions in a catalog, by their uncut names; only those that follow the tool named ``after``."""
+    """Yield the tools of all actions in a catalog that follow the tool named ``after``, sorted by their unshortened names."""
     last = place_of(catalog, after)
     for key in sorted(catalog, key="{}_".format):  # in the order of tool names: '-' sorts before '_', which sorts before letters
         if f"{key}`" <= last:  # every name of this connector sorts before: '`' follows '_'
@@ -124,8 +125,9 @@ def _tool(name: str, manifest: Manifest, action: ActionManifest) -> Tool:
 
 
 def annotated(effect: Effect, *, needs_key: bool = False, open_world: bool = True) -> ToolAnnotations:
-    """Return the effect as MCP annotations. If an effect is not known to be harmless, the worst is declared, as in MCP's own defaults: an
-    action that needs a key may be called without one."""
+    """Return the effect as MCP annotations. An effect that is not known to be harmless gets the worst declaration, as in MCP's own
+    defaults: an action that needs a key may be called without one.
+    """
     return ToolAnnotations(
         read_only_hint=effect == "read",
         destructive_hint=effect != "read",
@@ -155,7 +157,7 @@ def _ours(manifest: Manifest, action: ActionManifest) -> Json:
 
 
 def invocation_of(catalog: Catalog, name: str, arguments: Mapping[str, Any]) -> Json | None:
-    """Build the invocation that a call of the tool makes; None if no action has a tool of that name. ``connector.action`` is one, too."""
+    """Build the invocation for a call of the tool; None if no action has a tool of this name. ``connector.action`` is a valid name, too."""
     found = named(catalog, name)
     if found is None:
         return None

@@ -20,24 +20,26 @@ if TYPE_CHECKING:
     from jackfield_service.subjects.mcp.connect_requests import ConnectRequests
 
 Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs a step that waits for the database in a thread."""
+"""Function that runs a step that waits for the database, in a thread."""
 Run = Callable[[Mapping[str, Any], str | int | None, Follow | None, "AskCaller | None"], Awaitable["Result"]]
-"""Runs an invocation. The second argument is the id of the request, by which the client may cancel it; the third gets the progress of a
-job. The fourth gets the questions that a provider asks a person. Cancelling the awaiting task means that the client has left: unsent
-requests are then not sent (docs/concepts.md)."""
+"""Function that runs an invocation. It gets the ID of the request, by which the client may cancel it, a receiver of a job's progress, and a
+receiver of the provider's questions for a person. If the awaiting task is cancelled, because the client has disconnected, unsent
+requests are not sent (docs/concepts.md).
+"""
 Queue = Callable[[Mapping[str, Any]], Awaitable["Result | str"]]
-"""Queues an invocation, and returns its id, or the Result that its key replays."""
+"""Function that queues an invocation, and returns its ID, or the Result that its key replays."""
 DESCRIBING = ("search_actions", "get_action_guide")
 """Tools that work while the database does not answer, without stored data."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """Caller of a tool, and the runtime of their workspace. ``current`` returns the caller with its current rights, and raises when these
-    have ended; ``left`` returns whether the client has left. ``is_silent``: the database does not answer, and the caller's identity is from
-    the last minute: no connections are looked up. ``queue`` is None without a database, and then there are no tasks; ``go_on`` runs a
-    queued invocation where no other part of the process does. ``connects`` returns how the person behind the client is asked to connect an
-    account; None if nobody can be asked."""
+    """Caller of a tool, and the runtime of its workspace. ``current`` returns the caller with its current rights, and raises if they have
+    ended; ``left`` returns whether the client has disconnected. With ``is_silent``, the database does not answer, the caller's identity
+    is from the last minute, and no connections are looked up. Without a database, ``queue`` is None and there are no tasks; ``go_on``
+    runs a queued invocation if no other part of the process does. ``connects`` returns the requests to the person behind the client to
+    connect an account; None if nobody can be asked.
+    """
 
     runtime: Jackfield
     caller: Caller

@@ -1,4 +1,4 @@
-"""``jackfield mcp``: MCP over stdio, for a local client. Stdout is reserved for the protocol."""
+"""Command ``jackfield mcp``: MCP over stdio, for a local client. Stdout is reserved for the protocol."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
-"""A connection that a call lacks: the person behind the client gets a link by which to connect it (URL elicitation), and the call goes on.
+"""Requests to connect a missing connection: the person behind the client gets a link by which to connect it (URL elicitation), and the call
+continues.
 
 Only two kinds of callers are asked: a person who has signed in at the identity provider, and the person who has started ``jackfield mcp``.
 The link is a connect session for that person alone: the console admits nobody else who opens it. The client's "accept" only means that it
 has shown the link.
 
-The state that a client of 2026-07-28 sends back is sealed, and holds for one caller, one call and a limited time. The idempotency key of
-the call that follows belongs to the caller, the call and the link. Of many repeats, and of many states of one link, one takes effect.
+The state that a client of 2026-07-28 sends back is sealed, and valid for one caller, one call and a limited time. The idempotency key of
+the following call belongs to the caller, the call and the link. Of many repeats, and of many states of one link, one takes effect.
 """
 
 from __future__ import annotations
@@ -38,19 +39,19 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import Manifest
 
 LASTS = 600
-"""Seconds for which a link holds."""
+"""Seconds for which a link is valid."""
 _GRACE = 300.0
-"""Seconds beyond the validity of a link in which a call whose connection was made at the last moment is repeated."""
+"""Seconds after the expiry of a link in which its call may still be repeated, for a connection made at the last moment."""
 _KNOWN = 1_000
 _READ = 200
-"""Connections read in the search for one that serves an action."""
+"""Maximum number of connections read in the search for one that serves an action."""
 _LONGEST = 4_096
 _INPUT = "connect"
-"""Name of the request for input, in the protocol's map of them."""
+"""Key of the request for input in the protocol's map of requests."""
 _STATE = ("mcp", "connect")
 _KEY_PREFIX = "mcp-connect-"
 _DIGITS = 32
-"""Hexadecimal digits of a key: 128 bits."""
+"""Number of hexadecimal digits of a key: 128 bits."""
 ANSWERS = ("accept", "decline", "cancel")
 
 
@@ -67,7 +68,7 @@ class Lacking:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Link of an open connect session, as it is shown to its person."""
+    """Link of an open connect session for its person."""
 
     session: str
     secret: str
@@ -76,19 +77,20 @@ class Link:
 
 @dataclass(slots=True)
 class OpenLinks:
-    """Links that were shown, so that a person who is asked again gets the same one. They belong to a process; at most one per person and
-    connector, so that callers cannot open sessions endlessly."""
+    """Links of this process, so that a person who is asked again gets the same link. There is at most one per person and connector, so that
+    callers cannot open sessions without limit.
+    """
 
     _links: OrderedDict[tuple[str, str, str], tuple[Lacking, Link]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, key: tuple[str, str, str]) -> tuple[Lacking, Link] | None:
-        """Return the last link for a workspace, person and connector."""
+        """Return the last link for a workspace, person and connector; None if there is none."""
         with self._lock:
             return self._links.get(key)
 
     def keep(self, key: tuple[str, str, str], lacking: Lacking, link: Link) -> None:
-        """Note a link."""
+        """Store a link."""
         with self._lock:
             self._links[key] = lacking, link
             self._links.move_to_end(key)
@@ -99,8 +101,9 @@ class OpenLinks:
 @dataclass(frozen=True, slots=True)
 class ConnectRequests:
     """Requests to one person. ``person`` is the issuer and the subject, joined by ``|``, or empty for the person who has started the
-    program, ``verify`` the kind of proof for the console, ``base`` the server's address. Methods read the database: call them in a
-    thread."""
+    program. ``verify`` is the kind of proof for the console, ``base`` the server's address. Methods read the database: call them in a
+    thread.
+    """
 
     runtime: Jackfield
     caller: Caller
@@ -133,7 +136,7 @@ class ConnectRequests:
         return Lacking(manifest.key, action.key, types, wish.connection or "", "connect") if is_offered else None
 
     def ask(self, lacking: Lacking) -> Link | None:
-        """Return a link by which the person makes the missing connection; None if no session can be opened."""
+        """Return a link by which the person can make the missing connection; None if no session can be opened."""
         key, now = (self.runtime.workspace, self.person, lacking.connector), self._now()
         sessions, before = self.open_sessions(), self.links.find(key)
         if before is not None:
@@ -155,7 +158,7 @@ class ConnectRequests:
         return link
 
     def input_required(self, lacking: Lacking, link: Link, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the result by which a client of 2026-07-28 asks the person, and repeats the call afterwards."""
+        """Return the result that makes a client of 2026-07-28 ask the person, and repeat the call afterwards."""
         state = {
             "who": self._who(), "call": digest_of_call(name, arguments), "session": link.session, "link": link.secret,
             "until": link.expires, "lacks": [lacking.connector, lacking.action],
@@ -168,13 +171,13 @@ class ConnectRequests:
         }
 
     def required(self, lacking: Lacking, link: Link) -> MCPError:
-        """Return the error by which a client of 2025-11-25 asks the person."""
+        """Return the error that makes a client of 2025-11-25 ask the person."""
         request = self._request(lacking.connector, lacking.action, link)
         return MCPError(URL_ELICITATION_REQUIRED, request["message"], {"elicitations": [request]})
 
     def resumed(self, text: str, name: str, arguments: Mapping[str, Any], responses: object) -> str | dict[str, Any]:
-        """Return the idempotency key of a call whose connection was made, or the request for input again while it is missing. If it will
-        not be made, the call gets its key, too, and is refused as before.
+        """Return the idempotency key of a call whose connection was made, or the request for input again while it is missing. If the
+        connection will not be made, the call also gets its key, and is refused as before.
 
         :raises MCPError: if the state is not ours, for another caller or call, or has expired.
         """
@@ -233,12 +236,12 @@ class ConnectRequests:
 
 
 def refuse_state() -> NoReturn:
-    """Refuse a state, without a word about why."""
+    """Refuse a state, without the reason."""
     raise MCPError(INVALID_PARAMS, "requestState is not one of this call, or its time is over: call again without it")
 
 
 def _answer_of(responses: object) -> str | None:
-    """Return how the client has answered the request for input; None if it has not.
+    """Return the client's answer to the request for input; None if it has not answered.
 
     :raises MCPError: if the answer has another shape.
     """

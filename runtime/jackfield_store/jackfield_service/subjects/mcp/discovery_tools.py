@@ -41,11 +41,11 @@ _CONNECTOR: Json = {**_STRING, "description": "A connector's key, such as aws-se
 _TAG: Json = {**_STRING, "description": "Only actions with this tag, such as Payments; most connectors have none."}
 _MOST = 50
 _SERVING = 5
-"""Connections named for one action."""
+"""Maximum number of connections named for one action."""
 _READ = 200
-"""Connections read in the search for one that serves an action: a workspace may have thousands."""
+"""Maximum number of connections read in the search for one that serves an action: a workspace may have thousands."""
 _NAMED = 20
-"""Connectors named for one connection: one of AWS may serve 439."""
+"""Maximum number of connectors named for one connection: one of AWS may serve 439."""
 
 
 def _limit(default: int) -> Json:
@@ -171,7 +171,7 @@ async def _search(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, st
 
 
 def _row(found: Match, connections: Sequence[str] | None) -> Json:
-    """Return a row of a search, with texts by the connector's author kept separate; without connections if they are not known."""
+    """Return a row of a search, with the texts of the connector's author in a separate member; without connections if they are unknown."""
     row = found.to_json()
     texts = {name: row.pop(name) for name in ("title", "description")}
     known = {} if connections is None else {"connections": [*connections]}
@@ -261,7 +261,7 @@ def _connections_by_action(call: CallContext, rows: Sequence[Match]) -> dict[tup
 
 
 def served_connectors(call: CallContext) -> Iterator[tuple[str, str, Manifest]]:
-    """Yield connections, by name and type, with each connector that they serve; of a workspace with thousands the first are looked at."""
+    """Yield connections, by name and type, with each connector that they serve; at most the first ``_READ`` connections are read."""
     if call.is_silent:
         return
     connections = call.runtime.connections_of(call.caller)

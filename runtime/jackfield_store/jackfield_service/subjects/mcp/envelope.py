@@ -1,6 +1,6 @@
-"""Faults of messages, in words that name the member and the reason. No value is quoted, since it may hold a secret.
+"""Faults of messages, in words that name the member and the reason. No value is quoted, since it may be a secret.
 
-The SDK misreads values that its types accept, and only says that something is not valid.
+The SDK misreads values that its types accept, and only reports that something is not valid.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LONGEST = 40
 
 
 def fault_of(message: object) -> str | None:
-    """Return why a received value is no message of JSON-RPC 2.0; None for a valid message."""
+    """Return the reason why a received value is not a message of JSON-RPC 2.0; None for a valid message."""
     if not isinstance(message, Mapping):
         return f"it is {_KINDS[type(message)]}, and must be one object"
     method, params = message.get("method"), message.get("params")
@@ -47,12 +47,12 @@ def fault_of(message: object) -> str | None:
 
 
 def _is_id(identifier: object, method: object) -> bool:
-    """Return False for an invalid ID: its sender waits for the answer. Typed clients send null as the ID of notifications."""
+    """Return whether an ID is valid, since its sender waits for the answer. Null is valid for notifications, as typed clients send it."""
     return type(identifier) in (str, int) or (identifier is None and str(method).startswith(_NOTIFICATIONS))
 
 
 def known_id(message: object) -> str | int | None:
-    """Return the ID for the answer to an invalid message; None if it has no valid one."""
+    """Return the ID for the answer to an invalid message; None if it has no valid ID."""
     identifier = message.get("id") if isinstance(message, Mapping) else None
     if isinstance(identifier, float) and identifier.is_integer():
         return int(identifier)
@@ -62,7 +62,8 @@ def known_id(message: object) -> str | int | None:
 def refusal_of(body: bytes, version: str | None) -> bytes | None:
     """Return the error for a body, with the revision of its header field, that must not reach the SDK; None for any other.
 
-    The SDK refuses bodies that are not JSON."""
+    The SDK itself refuses bodies that are not JSON.
+    """
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
@@ -90,7 +91,7 @@ def _error(identifier: str | int | None, code: int, text: str, data: Any = None)
 
 
 def named(error: ValidationError) -> MCPError:
-    """Return the error for invalid parameters, which names the first invalid one, and the reason."""
+    """Return the error for invalid parameters, with the name of the first invalid one, and the reason."""
     rows = error.errors(include_url=False, include_context=False, include_input=False)
     row = rows[0] if rows else {"loc": (), "type": "", "msg": ""}
     steps = [step for step in row["loc"] if step != "params"]
@@ -99,7 +100,7 @@ def named(error: ValidationError) -> MCPError:
 
 
 async def telling(ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
-    """Answer a request, and name the faults of its parameters (a middleware of the SDK)."""
+    """Answer a request, and name the faults of its parameters in the error, as a middleware of the SDK."""
     try:
         return await call_next(ctx)
     except ValidationError as error:

@@ -1,7 +1,7 @@
 """Forms for the person behind an MCP client, for a provider's question (elicitation) that no package of the operator answers.
 
-The call is refused, with nothing done, and the client gets the form in its place. The client shows the form, and calls again with the
-answer and the state. The state holds the answers of earlier rounds, sealed for one caller, one call and a limited time. The provider is
+The call is refused, with nothing done, and the client gets the form instead of a result. The client shows the form, and calls again with
+the answer and the state. The state holds the answers of earlier rounds, sealed for one caller, one call and a limited time. The provider is
 then called again, and gets the answers. Anyone who may call may answer: unlike a link, a form gives nobody an account.
 """
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from jackfield_store.runtime import Jackfield
 
 _LASTS = 900.0
-"""Seconds within which a form is answered."""
+"""Seconds within which a form must be answered."""
 _STATE = ("mcp", "form")
 _LONGEST, _MOST = 64 * 1024, 32 * 1024
-"""Characters of a state, and of the answers of all rounds as JSON."""
+"""Maximum lengths in characters of a state, and of the answers of all rounds as JSON."""
 _NAME = 200
 _WORDS = ("title", "description", "enumNames")
-"""Members of a form that people read, and that no answer has."""
+"""Members of a form that are for people only, and no part of an answer."""
 _DEEP, _TOLD = 8, 5
-"""Levels of a form, and texts that a warning names."""
+"""Maximum depth of a form, and maximum number of texts in a warning."""
 
 Json = Mapping[str, Any]
 
 
 class Forms:
-    """Forms of one call of a tool. ``asked`` are the forms without an answer: none before it has run."""
+    """Forms of one call of a tool. ``asked`` are the forms without an answer, empty before the call has run."""
 
     def __init__(self, runtime: Jackfield, caller: Caller, tool: str, arguments: Json) -> None:
         self._runtime = runtime
@@ -50,9 +50,9 @@ class Forms:
         self.asked: dict[str, Any] = {}
 
     def __call__(self, name: str, question: Json) -> Json:
-        """Return the answer that the client has brought.
+        """Return the client's answer to a question.
 
-        :raises Forbidden: if it has brought none: it is asked then.
+        :raises Forbidden: if there is none yet; the form is then added to ``asked``.
         """
         found: Json | None = self._answers.get(name[:_NAME])
         if found is not None:
@@ -65,7 +65,7 @@ class Forms:
         raise Forbidden("the provider asks a person for something before it does this", hint="Answer it.", sent=Sent.REFUSED)
 
     def answer(self, responses: Mapping[str, Any]) -> None:
-        """Process the answers of a call. Answers to unknown questions are ignored.
+        """Store the answers of a call. Answers to unknown questions are ignored.
 
         :raises MCPError: if they have another shape, or are too long.
         """
@@ -78,9 +78,9 @@ class Forms:
             raise MCPError(INVALID_PARAMS, f"inputResponses have more than {_MOST:,} characters")
 
     def resume(self, text: str) -> bool:
-        """Take the answers of earlier rounds from a state; return False if it is no state of a form.
+        """Read the answers of earlier rounds from a state; return False if it is no state of a form.
 
-        :raises MCPError: if it is one for another caller or call, or its time is over.
+        :raises MCPError: if the state is for another caller or call, or has expired.
         """
         if len(text) > _LONGEST or not text.isascii():
             refuse_state()
@@ -94,7 +94,7 @@ class Forms:
         return True
 
     def input_required(self) -> dict[str, Any]:
-        """Return the result by which the client asks the person, and repeats the call afterwards."""
+        """Return the result that makes the client ask the person, and repeat the call afterwards."""
         state = {
             "who": self._who, "call": self._call, "answers": self._answers, "until": self._runtime.clock.time() + _LASTS,
             "once": secrets.token_hex(8),
@@ -104,7 +104,7 @@ class Forms:
 
 
 def _shown(given: Any, levels: int = _DEEP, *, is_read: bool = False) -> Any:
-    """Return a form whose words show their hidden characters as escapes. Names and values stay as they are: the answer has them."""
+    """Return a form with the hidden characters of its words as escapes. Names and values are unchanged, since the answer contains them."""
     if isinstance(given, str):
         return visible(given) if is_read else given
     if not levels and isinstance(given, Mapping | list):
@@ -115,7 +115,7 @@ def _shown(given: Any, levels: int = _DEEP, *, is_read: bool = False) -> Any:
 
 
 def _texts(form: Any) -> Iterator[str]:
-    """Yield the texts of a form as it is shown, with the names of its members."""
+    """Yield the texts of a displayed form, with the names of its members."""
     if isinstance(form, str):
         yield form
     elif isinstance(form, Mapping | list):

@@ -1,6 +1,7 @@
-"""``/mcp``: the Model Context Protocol over streamable HTTP. It has no sessions, so that any process of a server can answer any request.
+"""Route ``/mcp``: the Model Context Protocol over streamable HTTP. It has no sessions, so that any process of a server can answer any
+request.
 
-Tokens, scopes, rate limits, body limits and request ids work as on every other route. The SDK is an extra that takes a second to import; a
+Tokens, scopes, rate limits, body limits and request IDs work as on every other route. The SDK is an extra that takes a second to import; a
 thread imports it at the first request.
 """
 
@@ -50,7 +51,7 @@ _SILENCE = 15.0
 """Seconds without a message after which a comment is sent: proxies end requests that are silent."""
 _COMMENT = b": waiting\n\n"
 _STREAM = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-"""Header fields by which proxies pass events on as they come."""
+"""Header fields that make proxies forward events at once."""
 _CANCEL = "tasks/cancel"
 _CANCELLED, _TOKEN = b"notifications/cancelled", b'"progressToken"'
 _LINKS = "-url"
@@ -65,7 +66,7 @@ Key = tuple[str, str, str, str | int]
 
 
 def mcp_operations(server: ServerContext) -> list[Operation]:
-    """List the operation, guarded like those of the route table. It is not in OpenAPI, which cannot describe its messages."""
+    """List the operation, guarded like the operations of the route table. It is not in OpenAPI, which cannot describe its messages."""
     serve, summary, answers = Door(server).serve, "The Model Context Protocol.", {200: "Message", 202: ""}
     about = "Where clients of MCP get a token (RFC 9728)."
     return [
@@ -123,8 +124,9 @@ class Door:
         return response
 
     async def _as_of(self, reading: int, request: Request, server: ServerContext, identity: Identity) -> Response:
-        """Serve a caller who is known as of a reading of the epoch: at once if the message needs no database, else once the database has
-        said whether the token still holds."""
+        """Serve a caller whose identity is from a reading of the epoch: at once if the message needs no database, else once the database
+        has confirmed the token.
+        """
         body = await read_body(request, server.settings.max_body)
         if _describes(body):
             with server.storage.held(reading):
@@ -195,11 +197,11 @@ class _Call:
         """Total size in bytes of the files that the inputs refer to."""
 
     def takes_progress(self) -> bool:
-        """Return whether the client takes a stream of events. The progress of a large request is not reported."""
+        """Return whether the client accepts a stream of events. The progress of a large request is not reported."""
         return not self._large and "text/event-stream" in self._request.headers.get("accept", "")
 
     async def answered(self, exchange: StatelessExchange, body: bytes, send: Send | None = None) -> StatelessResponse:
-        """Let the SDK answer the request. A large one is handled entirely in a thread, so as not to block the event loop."""
+        """Let the SDK answer the request. A large request is processed entirely in a thread, so as not to block the event loop."""
         server = self._server
 
         def origin() -> str:
@@ -218,7 +220,8 @@ class _Call:
 
     def response(self, found: StatelessResponse) -> Response:
         """Build the HTTP response. A call that a limit of the workspace has refused gets status 429, as on every other route; its tool
-        result says the same to the model."""
+        result tells the model the same.
+        """
         if self.refusal is None:
             return Response(found.body, found.status, dict(found.headers))
         return Response(found.body, self.refusal.http_status, {**dict(found.headers), "Retry-After": "1"})
@@ -239,7 +242,9 @@ class _Call:
         return self.cancelled.is_set() or self._server.stopping
 
     def _connects(self, exchange: StatelessExchange) -> ConnectRequests | None:
-        """Return how the person who calls is asked to connect an account: one whom the console knows by the same provider's word."""
+        """Return the requests to the calling person to connect an account; None unless the console knows that person from the same
+        provider.
+        """
         server, identity, people, jwt = self._server, self._identity, self._server.people, self._server.settings.jwt
         if identity.kind != "user" or people is None or jwt is None or jwt.issuer != people.provider.issuer or not server.public_url:
             return None
@@ -294,7 +299,7 @@ class _Call:
         return await asyncio.shield(self._runtime.begin(given, **how))
 
     def _name(self, identifier: str) -> None:
-        """Record the invocation's id while it runs, for the response of a server that stops."""
+        """Record the invocation's ID while it runs, for the response of a server that stops."""
         self._request.scope["jackfield.invocation_id"] = identifier
 
     def _weigh(self, size: int) -> None:
@@ -327,7 +332,7 @@ def _peeked(body: bytes) -> Mapping[str, Any]:
 
 
 def _describes(body: bytes) -> bool:
-    """Return whether a message asks only for descriptions, or is a notification: a handshake, a list of tools, a search, a guide."""
+    """Return whether a message is a notification, or requests only descriptions: a handshake, a list of tools, a search, a guide."""
     if len(body) > _SMALL:
         return False
     try:
@@ -364,8 +369,9 @@ def _shows_links(message: Mapping[str, Any]) -> bool:
 
 
 def _key(request: Request, identity: Identity, identifier: object) -> Key | None:
-    """Return the key of a running request: its caller, the session assigned at the client's handshake, and its id there. None without a
-    session: current clients cancel by disconnecting."""
+    """Return the key of a running request: its caller, the session assigned at the client's handshake, and its ID there. None without a
+    session: current clients cancel by disconnecting.
+    """
     session = request.headers.get("mcp-session-id", "")
     if not _SESSION.match(session) or not isinstance(identifier, str | int) or isinstance(identifier, bool):
         return None
@@ -373,8 +379,9 @@ def _key(request: Request, identity: Identity, identifier: object) -> Key | None
 
 
 async def _with_progress(request: Request, call: _Call, begin: Callable[[Send], Awaitable[StatelessResponse]]) -> Response:
-    """Return the answer that ``begin`` finds, or a stream that ends with it, if something is sent before, or nothing for 15 seconds. The
-    call is cancelled when the client disconnects."""
+    """Return the answer of ``begin``; or a stream that ends with it, if a message comes before it, or nothing for 15 seconds. The call is
+    cancelled when the client disconnects.
+    """
     messages: asyncio.Queue[bytes | None] = asyncio.Queue()
     with ExitStack() as watching:
         watching.enter_context(cancelling(request, call.cancelled))

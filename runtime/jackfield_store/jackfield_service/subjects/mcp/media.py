@@ -26,28 +26,29 @@ if TYPE_CHECKING:
     from jackfield.invocation.stored_file import StoredFile
 
 LARGEST = 1024 * 1024
-"""Bytes of a file that is sent in an answer."""
+"""Maximum size of a file that is sent in an answer, in bytes."""
 URI = "jackfield://files/"
 """Prefix of the URI of a file, before its ID."""
 Contents = TextResourceContents | BlobResourceContents
 _TEXTUAL = ("json", "xml", "yaml", "csv", "javascript", "x-ndjson")
 _MOST = 10
-"""Files that are sent as content with one answer."""
+"""Maximum number of files that are sent as content with one answer."""
 _LONGEST = 32_000
-"""Bytes of all texts that are embedded in one answer: enough for a model to read without filling its context window."""
+"""Maximum bytes of all texts embedded in one answer: enough for a model to read without filling its context window."""
 _LEVELS = 8
 _KINDS: Mapping[str, type[ImageContent | AudioContent]] = {"image": ImageContent, "audio": AudioContent}
 
 
 def may_have_media(found: CallToolResult) -> bool:
-    """Return whether an answer's text names a file: that costs less than to look through each output."""
+    """Return whether an answer's text mentions a file: this costs less than a search through each output."""
     item = found.content[min(1, len(found.content) - 1)]  # the JSON, behind the words
     return isinstance(item, TextContent) and '"file":"file_' in item.text
 
 
 def media_of(call: CallContext, result: Result, *, links: bool) -> list[Content]:
-    """Return the files of an output as content; expired files, and files of others, are left out. ``links``: the client's protocol version
-    has links to resources."""
+    """Return the files of an output as content; expired files, and files of others, are left out. ``links`` tells whether the client's
+    protocol version has links to resources.
+    """
     files, found = call.runtime.files, list[Content]()
     left = _LONGEST if result.meta.truncated is None else 0  # an output that was too large is not sent by its file
     for identifier in islice(_files(result.output, _LEVELS), _MOST):
@@ -63,7 +64,7 @@ def media_of(call: CallContext, result: Result, *, links: bool) -> list[Content]
 def contents_of(call: CallContext, file: StoredFile) -> Contents:
     """Read a file, of at most ``LARGEST`` bytes.
 
-    :raises JackfieldError: if it is damaged, or its store is away.
+    :raises JackfieldError: if it is damaged, or its store is unavailable.
     """
     with call.runtime.files.open(file) as reader:
         content = reader.read(LARGEST)

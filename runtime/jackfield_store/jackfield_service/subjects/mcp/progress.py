@@ -1,4 +1,4 @@
-"""Progress of a call, for a client that asks for it: the report of a job's provider, the number of pages read, the reason for a wait."""
+"""Progress of a call, for a client that requests it: the report of a job's provider, the number of pages read, the reason for a wait."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from typing import Any
 from jackfield.call.how import Follow
 
 EVERY = 5.0
-"""Seconds without news after which a client gets the message that the call goes on, so that it does not give up."""
+"""Seconds without news after which a client gets the message that the call goes on, so that it does not time out."""
 _BETWEEN = 0.05
-"""Seconds between two reports, at least."""
+"""Minimum seconds between two reports."""
 _LEAST = 1e-6
 _RUNNING = "The action is running."
 Report = Callable[[float, float | None, str], Awaitable[None]]
-"""Function that reports to a client how much is done, out of how much if known, and the current step."""
+"""Function that reports to a client the amount done, the total if known, and the current step."""
 
 
 class _Progress:
-    """Progress of one call. Each report has to be more than the one before, so that one without news adds next to nothing."""
+    """Progress of one call. The protocol requires each report to exceed the one before, so that a report without news adds a
+    tiny amount.
+    """
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -42,7 +44,7 @@ class _Progress:
             self._news.set()
 
     async def tell(self) -> None:
-        """Report recorded progress as it comes, and after a while without news that the call goes on."""
+        """Report recorded progress as it comes; after ``EVERY`` seconds without news, report that the call goes on."""
         beats = 0
         while True:
             try:
@@ -67,7 +69,7 @@ class _Progress:
 
 @contextlib.asynccontextmanager
 async def progress(report: Report | None) -> AsyncIterator[Follow | None]:
-    """Report the progress of a call while it runs, to a client that has asked for it."""
+    """Report the progress of a call during the block, if ``report`` is given. Yield the function that records progress, or None."""
     if report is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""A queued invocation in a process that serves no queue: ``jackfield mcp`` runs the invocations of its own client."""
+"""Running of a queued invocation in a process that serves no queue: ``jackfield mcp`` runs the invocations of its own client."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.mcp")
 _LOOK = 1.0
-"""Seconds between two checks of a waiting invocation: for an approval, a time, another process's turn."""
+"""Seconds between two checks of an invocation that waits for an approval, a time, or another process."""
 
 
 async def run_to_end(runtime: Jackfield, identifier: str) -> None:
-    """Run an invocation once it is due, unless another process does, and poll its job until that ends.
+    """Run an invocation once it is due, unless another process runs it, and poll its job until that ends.
 
-    An invocation that does not end with this process stays in the journal: a server with the same database continues it, or the next look
-    at the task.
+    An invocation that does not end with this process stays in the journal. A server with the same database continues it, or the next
+    request about the task.
     """
     queue = Queue(runtime.storage.database, runtime.clock)
     while True:
@@ -36,7 +36,7 @@ async def run_to_end(runtime: Jackfield, identifier: str) -> None:
 
 
 async def _is_over(runtime: Jackfield, queue: Queue, identifier: str) -> bool:
-    """Take the invocation's next step; return whether it has ended."""
+    """Carry out the invocation's next step; return whether it has ended."""
     journal = runtime.journal
     entry = None if journal is None else await asyncio.to_thread(journal.find, identifier)
     if entry is None or not entry.is_open:

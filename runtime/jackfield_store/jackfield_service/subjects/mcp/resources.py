@@ -1,4 +1,4 @@
-"""Files of outputs as resources of the protocol: ``jackfield://files/ID``, which the caller reads whose call has returned the file.
+"""Files of outputs as resources of the protocol: ``jackfield://files/ID``, readable by the caller whose call has returned the file.
 
 None is listed: a file is found by the result that names it. Textual content is text, all else base64.
 """
@@ -27,7 +27,7 @@ from jackfield_service.subjects.mcp.call_context import CallContext
 from jackfield_service.subjects.mcp.media import LARGEST, URI, Contents, contents_of
 
 _NOT_FOUND = -32002
-"""Code of versions before 2026-07-28."""
+"""Error code for an unknown resource in versions before 2026-07-28."""
 _ABOUT = "The file of an output of a call of yours, by its ID."
 _TEMPLATE = ResourceTemplate(name="file", title="File of an output", uri_template=f"{URI}{{id}}", description=_ABOUT)
 
@@ -39,11 +39,11 @@ class ResourceMethods:
         self._find = find
 
     async def list(self, _context: Any, _params: PaginatedRequestParams | None) -> ListResourcesResult:
-        """List nothing: a file is named by the result of its call."""
+        """Return an empty list: the result of a call names its files."""
         return ListResourcesResult(resources=[])
 
     async def templates(self, _context: Any, _params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
-        """List the form of the URIs."""
+        """List the template of the URIs."""
         return ListResourceTemplatesResult(resource_templates=[_TEMPLATE])
 
     async def read(self, context: Any, params: ReadResourceRequestParams) -> ReadResourceResult:

@@ -18,7 +18,7 @@ from jackfield_service.subjects.mcp.call_context import CallContext
 from jackfield_service.subjects.mcp.tool_results import DEFAULT_BYTES, recorded
 
 _LARGEST = 64 * 1024 * 1024
-"""Bytes of an output that is selected from, all of which is in memory for it."""
+"""Maximum size in bytes of an output that a selection is applied to, since it is entirely in memory."""
 _SHOWN = 80
 _ID = {"type": "string", "minLength": 1, "maxLength": 200}
 
@@ -107,7 +107,10 @@ def _within(text: bytes, offset: int, most: int) -> _Part:
 
 
 def _result(call: CallContext, identifier: str) -> Json:
-    """Return the Result of an invocation of this caller's, as far as the journal has it."""
+    """Return the recorded Result of an invocation of this caller.
+
+    :raises NotFound: if the caller has no such invocation.
+    """
     try:
         entry = call.runtime.journal_of(call.caller).find(identifier)
     except InvalidInvocation:

@@ -65,7 +65,7 @@ class McpServer(Server[Any]):
             self.middleware.append(self._call_as_task)
 
     def get_capabilities(self, *given: Any, protocol_version: str | None = None, **named: Any) -> ServerCapabilities:
-        """Return the server's capabilities, with tasks for the version that has them; the SDK leaves them out for others."""
+        """Return the server's capabilities, with tasks for the version with a handshake; the SDK leaves tasks out."""
         found = super().get_capabilities(*given, protocol_version=protocol_version, **named)
         if self._has_tasks and protocol_version not in MODERN_PROTOCOL_VERSIONS:
             found.tasks = CAPABILITY
@@ -84,7 +84,7 @@ class McpServer(Server[Any]):
         return await run_tool(call, context, params, _reporter(call, context), self.tasks)
 
     async def _call_as_task(self, ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Answer a call that asks for a task, which the SDK's own shape of results has no place for."""
+        """Answer a call that requests a task, for which the SDK's own form of results has no member."""
         params = ctx.params
         is_asked = ctx.method == "tools/call" and ctx.protocol_version == LEGACY
         if not is_asked or not isinstance(params, Mapping) or params.get("task") is None:
@@ -113,8 +113,9 @@ def _listed(call: CallContext, after: str) -> tuple[list[Tool], str | None]:
 
 
 def _reporter(call: CallContext, context: Any) -> Report | None:
-    """Return the function that reports to a stdio client that asks for it. Requests over HTTP that the SDK answers have one response and no
-    stream."""
+    """Return the function that reports progress to a stdio client that requests it; else None. Requests over HTTP that the SDK answers have
+    one response and no stream.
+    """
     if call.origin is not None or "progress_token" not in (context.meta or {}):
         return None
 

@@ -23,14 +23,14 @@ from jackfield_store.runtime import Jackfield
 
 _CALL = "jackfield.call"
 _JSON = (b"content-type", b"application/json")
-"""The API has already checked the body's type."""
+"""Content type passed to the SDK; the API has already checked the body's type."""
 _ANYTHING = (b"accept", b"*/*")
 _BAD, _INVALID_PARAMS = 400, -32602
 _NO_MESSAGE = (
     b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the body is no message of JSON-RPC 2.0: one object with \'jsonrpc\', '
     b"'method' and, in a request, 'id'\"}}"
 )
-"""Replaces responses in which the SDK would quote unreadable input, which may hold a secret."""
+"""Response that replaces the SDK's to unreadable input, which would quote the input and perhaps a secret."""
 _PASSED = (b"accept", b"mcp-")
 """Prefixes of the headers passed to the SDK; the token is not among them."""
 
@@ -45,7 +45,7 @@ class StatelessResponse:
 
 
 class StatelessExchange:
-    """Answers requests through the SDK, which is imported with this module."""
+    """Exchange that answers requests through the SDK, which is imported with this module."""
 
     def __init__(self, *, has_tasks: bool) -> None:
         self._has_tasks = has_tasks
@@ -55,14 +55,15 @@ class StatelessExchange:
     def connect_requests(
         self, runtime: Jackfield, caller: Caller, person: str, base: str, actor: Actor, sessions: Callable[[], Connecting]
     ) -> ConnectRequests:
-        """Return how a person who has signed in is asked to connect an account."""
+        """Return the requests to a person who has signed in to connect an account."""
         return ConnectRequests(runtime, caller, person, "oidc", base, actor, sessions, self._links)
 
     async def answer(
         self, call: CallContext, headers: list[tuple[bytes, bytes]], body: bytes, tell: Send | None = None
     ) -> StatelessResponse:
         """Answer one POST with JSON; ``tell`` gets the messages before the answer. It may run in any event loop, since loops share no state
-        here."""
+        here.
+        """
         asked = tool_call(_passed(headers), body)
         if asked is not None:
             status, answer = await tool_answer(self._server, call, asked, tell)
@@ -102,8 +103,7 @@ def _call_of(context: Any) -> CallContext:
 
 
 def _passed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Select the headers for the SDK, without the blanks that may surround a value. A client without ``Accept`` accepts anything (RFC
-    9110)."""
+    """Select the headers for the SDK, without blanks around the values. A client without ``Accept`` accepts anything (RFC 9110)."""
     found = [(name, value.strip(b" \t")) for name, value in headers if name.startswith(_PASSED)]
     return [_JSON, *found] if any(name == b"accept" for name, _ in found) else [_JSON, _ANYTHING, *found]
 

@@ -46,7 +46,7 @@ _CANCELLED = "notifications/cancelled"
 _ID = rb'"id":\s*(-?\d{1,18}|"[^"\\]{0,200}")'
 _FIRST = re.compile(rb'\s*\{\s*"jsonrpc":\s*"2\.0",\s*' + _ID)
 _LAST = re.compile(_ID + rb'\s*(?:,\s*"jsonrpc":\s*"2\.0"\s*)?\}\s*\Z')
-"""Place where clients put the id of a request whose line is too long to parse."""
+"""Regular expression of the end of a line where clients put a request's ID, for lines that are too long to parse."""
 
 
 class Wire:
@@ -121,8 +121,9 @@ class Wire:
             self._idle.set()
 
     def _line(self) -> bytes | None:
-        """Return the next line; None at the end. Of a line that is too long, return its first and last piece, together longer than the
-        limit."""
+        """Return the next line; None at the end. For a line over the limit, return its first and last piece, together longer than the
+        limit.
+        """
         line = self._source.readline(MAX_BYTES + 2)
         if not line:
             return None
@@ -179,7 +180,7 @@ def _is_first(source: BinaryIO) -> bool:
 
 
 def _id_of(line: bytes) -> str | int | None:
-    """Return the id of a request that is too large to parse, if it is its first or last member; else None."""
+    """Return the ID of a request that is too large to parse, if it is its first or last member; else None."""
     found = _FIRST.match(line[:_PIECE]) or _LAST.search(line[-_PIECE:])
     if found is None:
         return None
@@ -191,8 +192,9 @@ _LOG = logging.getLogger("jackfield.mcp")
 
 
 def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
-    """Serve until stdin ends, or SIGTERM or SIGINT arrives. Requests running when stdin ends are answered, and sent ones finish, within
-    ``grace`` seconds."""
+    """Serve until stdin ends, or SIGTERM or SIGINT arrives. At the end of stdin, running requests are answered, and sent ones finish,
+    within ``grace`` seconds.
+    """
     index = ActionIndex(runtime.catalog)
     threading.Thread(target=index.build, name="jackfield-index", daemon=True).start()
     calls = _Calls(runtime)
@@ -206,8 +208,9 @@ def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
 
 
 def _connects(runtime: Jackfield, client: Caller, links: OpenLinks) -> ConnectRequests | None:
-    """Return how whoever has started this program is asked to connect an account: on the page of a server with the same database, if its
-    address is known."""
+    """Return the requests to this program's starter to connect an account, on the page of a server with the same database; None if its
+    address is unknown.
+    """
     base = runtime.storage.shared.value(PUBLIC_URL) if runtime.storage.enabled else ""
     sessions = partial(open_sessions, runtime, runtime.clock)
     return ConnectRequests(runtime, client, "", "link", base, actor(), sessions, links) if base else None
@@ -244,7 +247,7 @@ class _Calls:
         return await asyncio.to_thread(lambda: self._runtime.enqueue(invocation, caller=self.client))
 
     def go_on(self, identifier: str) -> None:
-        """See to it that a queued invocation runs, here or by a server with the same database, and that its job is polled."""
+        """Run a queued invocation in the background, unless a server with the same database does, and poll its job."""
         if identifier not in self._queued and not self._leaving:
             task = self._queued[identifier] = asyncio.ensure_future(run_to_end(self._runtime, identifier))
             task.add_done_callback(lambda _ended: self._queued.pop(identifier, None))
@@ -288,7 +291,7 @@ async def _serve(call: CallContext, calls: _Calls, grace: float) -> None:
 
 
 async def _left(runtime: Jackfield, talking: asyncio.Future[None], grace: float) -> None:
-    """Stop although stdin is open and a thread waits for its next line."""
+    """End the service although stdin is open and a thread waits for its next line."""
     talking.cancel()
     await runtime.drained(grace)
     await _exit(runtime)

@@ -1,7 +1,8 @@
 """The protocol's methods about tasks, and calls of tools that become tasks.
 
-An action that is a job, or has a later begin, becomes a task of a client that supports tasks (2026-07-28). So does any action of a client
-that asks for it (2025-11-25). Both are queued: the answer is sent once they are on disk, and any process that serves the queue runs them.
+An action that is a job, or has a later start, becomes a task of a client that supports tasks (2026-07-28). So does any action of a client
+that requests a task (2025-11-25). Both are queued: the answer is sent once they are on disk, and any process that serves the queue runs
+them.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LEGACY = "2025-11-25"
-"""The only version of the protocol with a handshake that has tasks."""
+"""The only version of the protocol with both a handshake and tasks."""
 CAPABILITY = ServerTasksCapability.model_validate({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}})
 _UNSUPPORTED: Json = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
 _LONGEST_WAIT = 900.0
@@ -86,13 +87,13 @@ def capabilities(context: Any) -> Mapping[str, Any]:
 
 
 def takes_tasks(call: CallContext, context: Any) -> bool:
-    """Return whether the client takes a task in place of a result."""
+    """Return whether the client accepts a task instead of a result."""
     declared = capabilities(context).get("extensions")
     return call.queue is not None and is_modern(context) and isinstance(declared, Mapping) and EXTENSION in declared
 
 
 def goes_on(call: CallContext, invocation: Mapping[str, Any]) -> bool:
-    """Return whether a call is long-running by its kind: a job, or a call with a later begin."""
+    """Return whether a call is long-running by its kind: a job, or a call with a later start."""
     if invocation.get("dryRun") or isinstance(invocation.get("connection"), Mapping):  # neither can be queued
         return False
     if "notBefore" in invocation:
@@ -102,14 +103,14 @@ def goes_on(call: CallContext, invocation: Mapping[str, Any]) -> bool:
 
 
 class TaskMethods:
-    """Calls that become tasks, and the methods about those, for one server."""
+    """Calls that become tasks, and the methods about tasks, for one server."""
 
     def __init__(self, find: Callable[[Any], CallContext]) -> None:
         self._find = find
         self._cut = CutResults()
 
     def serve(self, server: Server[Any]) -> None:
-        """Let a server offer tasks, in both shapes."""
+        """Register the methods about tasks, of both versions, with a server."""
         server.extensions[EXTENSION] = {}
         server.add_request_handler("tasks/get", _OfTask, self._get)
         server.add_request_handler("tasks/cancel", _OfTask, self._cancel)
@@ -129,7 +130,7 @@ class TaskMethods:
         return await self.task(call, found.meta.invocation_id if isinstance(found, Result) else found, part)
 
     async def task(self, call: CallContext, invocation_id: str, part: OutputPart) -> Json:
-        """Return the task of an unfinished invocation, in place of a result.
+        """Return the task of an unfinished invocation, to be sent instead of a result.
 
         :raises MCPError: if it is not in the journal.
         """
@@ -137,7 +138,7 @@ class TaskMethods:
         return {"resultType": "task", **modern_task(entry, task_id)}
 
     async def asked_for(self, call: CallContext, invocation: Mapping[str, Any]) -> Json:
-        """Queue a call of a client of 2025-11-25 that asks for a task, and return the task.
+        """Queue a call of a client of 2025-11-25 that requests a task, and return the task.
 
         :raises MCPError: if it is refused.
         """
@@ -150,7 +151,7 @@ class TaskMethods:
         return {"task": legacy_task(*await self._made(call, identifier, part))}
 
     async def _queue(self, call: CallContext, invocation: Mapping[str, Any]) -> Result | str:
-        """Queue a call; an equal write of the same caller that is open, or in doubt, answers it."""
+        """Queue a call. An equal write of the same caller that is open or in doubt is returned instead."""
         key = await call.briefly(lambda: self._tasks(call).twin_key(invocation))
         for number in range(_REPEATS if key is not None else 0):
             found = await _queue(call, {**invocation, "idempotencyKey": f"{key}-{number}"})
@@ -231,7 +232,7 @@ class TaskMethods:
         return await self._stepped(call, step)
 
     def _entered(self, context: Any, params: _OfTask) -> CallContext:
-        """Return the caller of a request about a task.
+        """Return the context of a request about a task.
 
         :raises MCPError: if the client does not declare the extension, or a header names another task.
         """
@@ -255,7 +256,7 @@ class TaskMethods:
     async def _stepped(call: CallContext, step: Callable[[], T]) -> T:
         """Run a step in a thread.
 
-        :raises MCPError: if the database is away, too.
+        :raises MCPError: if it fails, also if the database is unavailable.
         """
         try:
             found: T = await call.briefly(step)

@@ -1,8 +1,8 @@
 """Tasks of the protocol: calls that go on after they were answered. A task is an invocation of the journal, so that it outlasts the
 process.
 
-Two forms: in 2025-11-25 the client asks for a task, in the extension of 2026-07-28 the server decides. A task belongs to the caller that
-made it: its id ends in a keyed digest of both. A guessed or stolen id is invalid.
+Two forms: in 2025-11-25 the client requests a task, in the extension of 2026-07-28 the server decides. A task belongs to the caller that
+made it: its ID ends in a keyed digest of both. A guessed or stolen ID is invalid.
 """
 
 from __future__ import annotations
@@ -35,39 +35,40 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 EXTENSION = "io.modelcontextprotocol/tasks"
-"""Name of the extension, by which clients of 2026-07-28 declare that they take tasks."""
+"""Name of the extension, by which clients of 2026-07-28 declare that they accept tasks."""
 RELATED = "io.modelcontextprotocol/related-task"
 TTL = 24 * 3600.0
-"""Seconds for which a task can be found, counted from its creation; an unfinished one can be found longer."""
+"""Seconds from its creation for which a task can be found; an unfinished task can be found longer."""
 AFTER_END = 3600.0
-"""Seconds for which a task is found after its end, at least."""
+"""Minimum seconds after its end for which a task can be found."""
 _POLL, _POLL_WAITING = 1_000, 5_000
 """Recommended milliseconds between two polls of a client: for a running task, and for one that waits for a person."""
 _DIGITS = 32
-"""Hexadecimal digits of the id, and of the digest after it: 128 bits each."""
+"""Number of hexadecimal digits of the ID, and of the digest after it: 128 bits each."""
 _PAGE = 50
 _KEY_PREFIX = "mcp-task-"
 _LABEL = "mcp.task"
-"""Label of invocations that clients of 2025-11-25 list as their tasks. Its value encodes the owner: a person may have the same name as
-another owner's token."""
+"""Label of invocations that clients of 2025-11-25 list as their tasks. Its value encodes the owner, since a person may have the same name
+as another owner's token.
+"""
 _CUT = 256
-"""Number of large results whose file is remembered, so that a client that polls again makes no second one."""
+"""Maximum number of large results whose file is remembered, so that a client that polls again causes no second file."""
 _CUT_FOR = 1800.0
-"""Seconds for which a large result's file is remembered: the file lasts twice as long."""
+"""Seconds for which a large result's file is remembered; the file itself is stored twice as long."""
 _PART, _CURSOR = ("mcp", "task part"), ("mcp", "task page")
 _LONGEST_PART = 4_000
-"""Maximum bytes of a task's selection: they are part of its id, which is sent in a header."""
+"""Maximum size of a task's selection in bytes, since it is part of the task's ID, which is sent in a header."""
 Status = Literal["working", "completed", "failed", "cancelled"]
 _STATUS: Mapping[str, Status] = {"queued": "working", "running": "working", "waiting": "working"}
 
 
 def refuse_unknown() -> NoReturn:
-    """Refuse an id, with the same error for a guessed, another's, or an expired one."""
+    """Refuse an ID, with the same error for a guessed, another caller's, or an expired one."""
     raise MCPError(INVALID_PARAMS, "Unknown task: it does not exist, has expired, or is not yours")
 
 
 def action_of(call: CallContext, invocation: Mapping[str, Any]) -> ActionManifest | None:
-    """Return the action that an invocation names; None if it names none that is installed."""
+    """Return the installed action of an invocation; None if there is none."""
     connector, action = invocation.get("connector"), invocation.get("action")
     if not (isinstance(connector, str) and isinstance(action, str)):
         return None
@@ -77,14 +78,14 @@ def action_of(call: CallContext, invocation: Mapping[str, Any]) -> ActionManifes
 
 @dataclass(frozen=True, slots=True)
 class OutputPart:
-    """Part of its output that a call asks for: the selection of ``select``, and no more than ``most`` bytes."""
+    """Requested part of a call's output: the selection of ``select``, and at most ``most`` bytes."""
 
     select: str | None = None
     most: int = DEFAULT_BYTES
 
     @classmethod
     def of(cls, invocation: Mapping[str, Any]) -> OutputPart:
-        """Return the part that an invocation asks for.
+        """Return the part that an invocation requests.
 
         :raises InvalidInvocation: if it is not valid.
         """
@@ -103,14 +104,14 @@ WHOLE = OutputPart()
 
 
 class CutResults:
-    """Results of tasks whose output was too large, with the files that have the whole."""
+    """Results of tasks whose output was too large, with the files that hold the whole output."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, str, str | None, OutputPart], tuple[float, Result]] = OrderedDict()
         self._lock = threading.Lock()
 
     def find(self, call: CallContext, entry: Entry, result: Result, part: OutputPart, now: float) -> Result:
-        """Return the part of a Result that was asked for, and fits into an answer."""
+        """Return a Result with the requested part of its output, shortened to fit into an answer."""
         key = (call.runtime.workspace, entry.id, call.caller.name, part)
         with self._lock:
             until, known = self._known.get(key, (0.0, result))
@@ -126,7 +127,7 @@ class CutResults:
 
 
 def part_of(result: Result, part: OutputPart, call: CallContext) -> Result:
-    """Return a recorded Result with the part of its output that a call asks for."""
+    """Return a recorded Result with the requested part of its output."""
     found = result if part.select is None or result.output is None else selected(part.select, result)
     runtime = call.runtime
     if not runtime.files.enabled:
@@ -142,7 +143,7 @@ class Tasks:
         self._cut = cut
 
     def identifier(self, invocation_id: str, part: OutputPart = WHOLE) -> str:
-        """Return the id of an invocation's task; the requested part of its output is sealed in the id, since nothing else stores it."""
+        """Return the ID of an invocation's task. The requested part of its output is sealed in the ID, since nothing else stores it."""
         plain = invocation_id.replace("-", "")
         behind = "" if part == WHOLE else f".{self._sealed((*_PART, plain), json.dumps(part.to_json(), ensure_ascii=False))}"
         return f"{plain}{self._digest(plain)}{behind}"
@@ -150,7 +151,7 @@ class Tasks:
     def part(self, task_id: str) -> OutputPart:
         """Return the requested part of a task's output.
 
-        :raises MCPError: if this server did not make the id.
+        :raises MCPError: if this server did not make the ID.
         """
         whole, dot, behind = task_id.partition(".")
         if not dot:
@@ -179,12 +180,12 @@ class Tasks:
     def made(self, invocation_id: str) -> Entry:
         """Return the entry of an invocation that this caller has just made.
 
-        :raises MCPError: if the rules have changed meanwhile, so that it is not visible any more.
+        :raises MCPError: if changed rules now hide it.
         """
         return self._entry(invocation_id)
 
     def labelled(self, invocation: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return an invocation with the label by which its task is listed; unchanged if it has no room for one."""
+        """Return an invocation with the label by which its task is listed; unchanged if it already has the maximum of labels."""
         context = invocation.get("context", {})
         labels = context.get("labels", {}) if isinstance(context, Mapping) else None
         if self._call.runtime.journal is None or not isinstance(labels, Mapping) or len(labels) >= MAX_LABELS:
@@ -208,9 +209,9 @@ class Tasks:
         return [entry for entry in found if entry.caller == call.caller.name], following
 
     def _place(self, cursor: str) -> str:
-        """Return where a page begins. A cursor is sealed: it names an entry of the journal, which may be another caller's.
+        """Return the journal's cursor in the sealed cursor of a page. It is sealed since it names an entry that may be another caller's.
 
-        :raises InvalidInvocation: if it is none of this caller's.
+        :raises InvalidInvocation: if it is no cursor of this caller.
         """
         found = self._unsealed((*_CURSOR, self._label()), cursor)
         if found is None:
@@ -218,7 +219,7 @@ class Tasks:
         return found
 
     def cancel(self, task_id: str) -> Entry:
-        """Cancel a task that has not been sent or that its provider can cancel, and return its entry afterwards. An ended task stays.
+        """Cancel a task that has not been sent or that its provider can cancel, and return its entry. An ended task is unchanged.
 
         :raises MCPError: if there is none, or the caller may not run actions.
         """
@@ -235,7 +236,7 @@ class Tasks:
 
         None for a call that has a key of its own, changes nothing, or is to be repeated.
 
-        Calls that are answered at once are distinguished by their twins (``recording.twins``), which queued ones lack.
+        Calls that are answered at once are distinguished by their twins (``recording.twins``), which queued calls lack.
         """
         caller = self._call.caller
         if caller.identity is None or "idempotencyKey" in invocation or invocation.get("repeat"):
@@ -248,8 +249,9 @@ class Tasks:
         return f"{_KEY_PREFIX}{self._hmac(['mcp call', *call])}"
 
     def result(self, entry: Entry, task_id: str) -> Result:
-        """Return the recorded Result of an ended task, with the requested part of its output. Of a large output it has the size, the shape,
-        and a file with the whole."""
+        """Return the recorded Result of an ended task, with the requested part of its output. For a large output, it has the size, the
+        shape, and a file with the whole.
+        """
         return self._cut.find(self._call, entry, recorded(entry), self.part(task_id), self._now())
 
     def _entry(self, invocation_id: str) -> Entry:
@@ -273,7 +275,7 @@ class Tasks:
         return str(journal.vault.seal_text(journal.workspace, about, text.encode("utf-8", "surrogatepass")))
 
     def _unsealed(self, about: tuple[str, ...], text: str) -> str | None:
-        """Return the sealed text; None if it was not sealed, or under another name."""
+        """Return the unsealed text; None if it was not sealed for ``about``."""
         journal = self._journal()
         try:
             found: bytes = journal.vault.open_text(journal.workspace, about, text)
@@ -323,14 +325,14 @@ def _times(entry: Entry) -> Json:
 
 
 def modern_task(entry: Entry, task_id: str) -> Json:
-    """Return a task as the extension has it."""
+    """Return a task in the form of the extension."""
     text, poll = _message(entry), _POLL_WAITING if entry.status == "waiting" else _POLL
     members = {"taskId": task_id, "status": status_of(entry, is_modern=True), **_times(entry), "ttlMs": int(TTL * 1000)}
     return members | ({"pollIntervalMs": poll} if entry.is_open else {}) | ({} if text is None else {"statusMessage": text})
 
 
 def legacy_task(entry: Entry, task_id: str) -> Json:
-    """Return a task as the protocol of 2025-11-25 has it."""
+    """Return a task in the form of 2025-11-25."""
     text, poll = _message(entry), _POLL_WAITING if entry.status == "waiting" else _POLL
     members = {"taskId": task_id, "status": status_of(entry, is_modern=False), **_times(entry), "ttl": int(TTL * 1000)}
     return members | ({"pollInterval": poll} if entry.is_open else {}) | ({} if text is None else {"statusMessage": text})
@@ -347,5 +349,5 @@ def detailed_task(tasks: Tasks, entry: Entry, task_id: str) -> Json:
 
 
 def refused_task(error: JackfieldError) -> MCPError:
-    """Return the protocol's error for a task that was refused before it was made."""
+    """Return the protocol's error for a task that was refused before it was created."""
     return MCPError(INTERNAL_ERROR if error.code == "internal" else INVALID_PARAMS, error.message, {"error": error.to_json("mcp")})

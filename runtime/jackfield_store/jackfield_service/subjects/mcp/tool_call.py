@@ -1,7 +1,7 @@
 """``tools/call`` without the SDK's transport, whose streams and tasks for each message cost more than a small call.
 
-Messages, versions and errors are the SDK's: its own functions validate the requests and shape the answers. Every invalid message, and every
-other method, is left to the SDK as a whole.
+Messages, versions and errors are the SDK's: its own functions validate the requests and shape the answers. The SDK processes every invalid
+message, and every other method, completely.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from jackfield_service.subjects.mcp.call_context import CallContext
 
 Send = Callable[[bytes], None]
-"""Takes a message to the client that comes before the answer."""
+"""Function that sends a message to the client before the answer."""
 LINKS = b"-url"
-"""End of the session ids of clients that show people links: no session is kept, and the id comes with each of their requests."""
+"""End of the session IDs of clients that show people links. No session is stored, and the ID comes with each of their requests."""
 _METHOD = "tools/call"
 _MEMBERS = {"jsonrpc", "id", "method", "params"}
 _RARE = ("task", "inputResponses", "requestState")
@@ -93,7 +93,7 @@ def tool_call(headers: list[tuple[bytes, bytes]], body: bytes) -> ToolCall | Non
 
 
 def _parse_message(body: bytes) -> Any:
-    """Parse a message as the SDK does for older versions of the protocol, but with all digits of its numbers."""
+    """Parse a message by the SDK's rules for older versions of the protocol, but with all digits of its numbers."""
     message = pydantic_core.from_json(body)
     return json.loads(body, parse_float=read_float) if _has_float(message) else message
 
@@ -116,8 +116,7 @@ def _is_plain(message: Any) -> bool:
 
 
 async def tool_answer(server: Serving, call: CallContext, asked: ToolCall, send: Send | None) -> tuple[int, bytes]:
-    """Run the tool. Return the HTTP status and the message of the answer; ``send`` gets messages about the progress, if the client asks for
-    them."""
+    """Run the tool. Return the HTTP status and the message of the answer; ``send`` gets progress messages, if the client requests them."""
     params = asked.params
     envelope = {"jsonrpc": "2.0", "id": asked.request_id}
     report = None if send is None or "progressToken" not in asked.meta else _reporter(send, asked.meta["progressToken"])
@@ -133,7 +132,7 @@ async def tool_answer(server: Serving, call: CallContext, asked: ToolCall, send:
 
 
 def _read(params: Mapping[str, Any]) -> CallToolRequestParams:
-    """Read parameters that the SDK has found good."""
+    """Read parameters that the SDK has validated."""
     given: dict[str, Any] = {"name": params["name"], "arguments": params.get("arguments")}
     more = {name: params[name] for name in _RARE if params.get(name) is not None}
     return CallToolRequestParams(**given) if not more else tool_params({**given, **more})

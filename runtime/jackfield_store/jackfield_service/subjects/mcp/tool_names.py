@@ -1,7 +1,8 @@
 """Names of the tools that MCP lists for actions.
 
 Clients refuse other names than ``[a-zA-Z0-9_-]{1,64}``, some of them the whole server with one such tool. A name follows from connector and
-action alone, so it stays the same across restarts and whatever else is installed. Keys have no ``_``, so its last one parts the two.
+action alone, so it stays the same across restarts and other installed connectors. Actions' keys have no ``_``, so the last ``_`` separates
+the two.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import ActionManifest
 
 LOOKING = frozenset({"search_actions", "get_action_guide", "list_connections", "read_events", "read_result"})
-"""Tools that run nothing."""
+"""Names of the tools that run no action."""
 RESERVED = LOOKING | {"execute_action"}
 """Names of our own tools."""
 _LONGEST = 64
 _KEPT = 55
-"""Characters of a name that is too long that are kept before its digest."""
+"""Number of characters before the digest of a shortened name."""
 _DIGITS = 8
 _CUT = re.compile(rf"(.{{1,{_KEPT}}})_[0-9a-f]{{{_DIGITS}}}")
 
@@ -37,18 +38,18 @@ def tool_name(connector: str, action: str) -> str:
 
 
 def uncut(connector: str, action: str) -> str:
-    """Return the name of an action's tool before it is shortened, by which tools are sorted."""
+    """Return the unshortened name of an action's tool, by which tools are sorted."""
     return f"{connector.replace('.', '_')}_{action}"
 
 
 def place_of(catalog: Catalog, name: str) -> str:
-    """Return the uncut name of a tool, after which a list continues; the name itself if no action has it any more."""
+    """Return the unshortened name of a tool, after which a list continues; ``name`` itself if no action has it any more."""
     found = named(catalog, name) if name else None
     return name if found is None else uncut(found[0], found[1].key)
 
 
 def named(catalog: Catalog, name: str) -> tuple[str, ActionManifest] | None:
-    """Return the connector's key and the action of a tool; None if there is none. ``connector.action`` is understood, too."""
+    """Return the connector's key and the action of a tool; None if there is none. ``connector.action`` is valid, too."""
     connector, _, key = name.rpartition("." if "." in name else "_")
     connector = connector.replace("_", ".")  # no key has a "_"
     found = None if name in RESERVED else _action(catalog, connector, key)

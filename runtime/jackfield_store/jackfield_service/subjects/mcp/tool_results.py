@@ -19,26 +19,29 @@ if TYPE_CHECKING:
     from jackfield.kernel.errors import JackfieldError
 
 Content = ImageContent | AudioContent | EmbeddedResource | ResourceLink
-"""Content other than texts: a file of an output."""
+"""Content other than text: a file of an output."""
 DEFAULT_BYTES = 40_000
-"""Bytes of JSON of one answer, unless the client asks for more or less: enough for a model to read without filling its context window."""
+"""Default size of one answer in bytes of JSON: enough for a model to read without filling its context window."""
 _LONGEST = 32_000
-"""Characters of JSON text sent in addition to structured content: enough for a model to read without filling its context window."""
+"""Maximum number of characters of JSON text sent in addition to structured content: enough for a model to read without filling its context
+window.
+"""
 _TOLD = 20
-"""Number of faults listed in the text."""
+"""Maximum number of faults listed in the text."""
 _LATER = "Later, read_result with that ID as invocation has what became of it; its end is an event, too."
 
 
 def answered(result: Result, *, structured: bool) -> CallToolResult:
-    """Build the response for a Result. ``structured``: the client's protocol version has structured content; without it, the whole Result
-    is sent as text."""
+    """Build the response for a Result. ``structured`` tells whether the client's protocol version has structured content; without it, the
+    whole Result is sent as text.
+    """
     body, whole = _encoded(result.to_json("mcp"))
     texts = [_in_words(result), *_beside(whole)] if structured else [whole]
     return _answer(body, texts, structured=structured, is_error=result.error is not None)
 
 
 def recorded(entry: Entry) -> Result:
-    """Return the Result that the journal has of an invocation; until its end, its status alone."""
+    """Return the Result of an invocation in the journal; before its end, only with its status."""
     found = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
     if found.error is not None:
         found.error.hint = restored(found.error.hint)
@@ -65,7 +68,7 @@ def to_members(found: CallToolResult) -> dict[str, Any]:
 
 
 def _file(item: Content) -> dict[str, Any]:
-    """Return the JSON of a file: the only content that we send apart from texts."""
+    """Return the JSON of a file, the only content apart from text."""
     members: dict[str, Any] = item.model_dump(mode="json", by_alias=True, exclude_none=True)
     return members
 
@@ -122,8 +125,9 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def _encoded(value: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return a JSON value and its text, with lone surrogates replaced. In the text, which a person may read before he
-    decides, hidden characters are escapes."""
+    """Return a JSON value and its text, with lone surrogates replaced. In the text, which a person may read before a decision, hidden
+    characters are escapes.
+    """
     try:
         return value, visible(orjson.dumps(value).decode())
     except TypeError:  # a lone surrogate, or an integer of more than 64 bits

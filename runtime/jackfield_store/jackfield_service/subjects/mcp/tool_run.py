@@ -42,7 +42,7 @@ class ToolContext(Protocol):
 
     @property
     def protocol_version(self) -> str:
-        """Version that the client speaks."""
+        """Protocol version of the client."""
         ...
 
     @property
@@ -52,7 +52,7 @@ class ToolContext(Protocol):
 
     @property
     def params(self) -> Mapping[str, Any] | None:
-        """Parameters of the request, as they came."""
+        """Parameters of the request, as received."""
         ...
 
     @property
@@ -62,13 +62,13 @@ class ToolContext(Protocol):
 
 
 Answer = CallToolResult | dict[str, Any]
-"""Result of a tool, or the JSON that the protocol uses in its place: a task."""
+"""Answer to a call of a tool: a result, or the JSON that replaces it, such as a task."""
 
 
 async def run_tool(
     call: CallContext, context: ToolContext, params: CallToolRequestParams, report: Report | None, tasks: TaskMethods
 ) -> Answer:
-    """Run a tool; ``report`` is for a client that asks for progress.
+    """Run a tool; ``report`` is for a client that requests progress.
 
     :raises MCPError: for an error of the protocol, which is not a Result.
     """
@@ -125,7 +125,7 @@ async def _called(
 
 
 async def _forms(call: CallContext, context: ToolContext, params: CallToolRequestParams) -> Forms | None:
-    """Return the forms of a call, with the answers that it has brought; None if the client shows a person none.
+    """Return the forms of a call, with the answers that it has brought; None if the client cannot show forms.
 
     :raises MCPError: if the answers have another shape.
     """
@@ -147,7 +147,7 @@ async def _with_link(
     result: Result,
     forms: Forms | None,
 ) -> Answer:
-    """Answer with a Result, or ask the person the provider's question, or to make the missing connection."""
+    """Answer with a Result, or with a request to the person to answer the provider's question or to make the missing connection."""
     if forms is not None and forms.asked and result.status == "failed" and result.error is not None and result.error.code == "forbidden":
         return forms.input_required()
     if result.error is not None and params.request_state is None and takes_links(context):
@@ -187,7 +187,7 @@ async def _run(
 
 
 def takes_links(context: Any) -> bool:
-    """Return whether the client can show a person a link, and have it opened: it declares elicitation by URL."""
+    """Return whether the client can show a person a link to open: it declares elicitation by URL."""
     if is_modern(context):
         declared = capabilities(context).get("elicitation")
         return isinstance(declared, Mapping) and isinstance(declared.get("url"), Mapping)
@@ -201,7 +201,9 @@ def takes_links(context: Any) -> bool:
 
 
 def _resumed(call: CallContext, params: CallToolRequestParams, forms: Forms | None) -> str | dict[str, Any] | None:
-    """Return the idempotency key of a call whose connection was made, or the request to the person again; None if a form was answered."""
+    """Return the idempotency key of a call whose connection was made, or the repeated request to the person; None if a form
+    was answered.
+    """
     if forms is not None and forms.resume(params.request_state or ""):
         return None
     connects = call.connects()
@@ -213,8 +215,8 @@ def _resumed(call: CallContext, params: CallToolRequestParams, forms: Forms | No
 def _asked(
     call: CallContext, context: ToolContext, params: CallToolRequestParams, invocation: Mapping[str, Any], error: JackfieldError
 ) -> dict[str, Any] | None:
-    """Return the request to the person to make a call's missing connection; None if it was refused for another reason, or nobody can be
-    asked.
+    """Return the request to the person to make a call's missing connection; None if the call was refused for another reason, or nobody can
+    be asked.
 
     :raises MCPError: with that request, for clients of 2025-11-25.
     """
@@ -229,7 +231,7 @@ def _asked(
 
 
 def _invocation(call: CallContext, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the invocation that a call makes.
+    """Return the invocation for a call of a tool.
 
     :raises MCPError: if there is no such tool.
     """
@@ -242,7 +244,7 @@ def _invocation(call: CallContext, name: str, arguments: Mapping[str, Any]) -> M
 
 
 def _keyed(invocation: Mapping[str, Any], beside: object) -> Mapping[str, Any]:
-    """Return the invocation with the key that is outside of the arguments, where a proposal (SEP-3182) had put it.
+    """Return the invocation with the key from outside of the arguments, where a proposal (SEP-3182) had put it.
 
     :raises InvalidInvocation: if the arguments have another key.
     """

@@ -89,7 +89,7 @@ def _in_file(arguments: Namespace) -> dict[str, dict[str, Any]]:
 
 
 def _credentials(arguments: Namespace) -> tuple[str, str] | None:
-    """Return the header field with which a server is asked."""
+    """Return the header field that authenticates requests to a server; None if none is given."""
     if arguments.token_env:
         return "Authorization", f"Bearer {_variable(arguments, arguments.token_env)}"
     if arguments.header_env is None:

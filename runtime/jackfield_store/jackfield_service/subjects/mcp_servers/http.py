@@ -1,4 +1,4 @@
-"""``/v1/mcp-servers``: MCP servers as connectors of the workspace, whose tools are reviewed and accepted."""
+"""Operations ``/v1/mcp-servers``: MCP servers as connectors of the workspace, whose tools are reviewed and accepted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jackfield_store.management.mcp_servers import McpServers, ServerWish
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/mcp-servers``: ask the server for its tools, and accept them as they are."""
+    """Serve ``POST /v1/mcp-servers``: fetch the server's tools, and accept them unchanged."""
     body = await members_of(request, {"name", "url"}, {"title", "trust", "shared", "headers"})
     texts = body["name"], body["url"], body.get("title", ""), body.get("trust", "none")
     shared = body.get("shared", False)
@@ -28,7 +28,7 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
 
 
 async def accepted(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/mcp-servers/{server}:accept``: accept tools, each by the digest that was reviewed, or all as they are now."""
+    """Serve ``POST /v1/mcp-servers/{server}:accept``: accept tools, each by its reviewed digest, or all in their current form."""
     body, name = await members_of(request, set(), {"tools", "connection", "headers"}), request.path_params["server"]
     digests, connection = body.get("tools", {}), body.get("connection")
     if not isinstance(digests, dict) or not all(isinstance(one, str) for one in digests.values()):
@@ -44,7 +44,7 @@ async def accepted(request: Request, server: ServerContext, identity: Identity) 
 
 
 async def overlaid(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/mcp-servers/{server}:overlay``: set the properties of tools, without asking the server."""
+    """Serve ``POST /v1/mcp-servers/{server}:overlay``: set the properties of tools, without a request to the server."""
     body, name = await members_of(request, {"actions"}, set()), request.path_params["server"]
     changes = body["actions"]
     if not isinstance(changes, dict) or not changes or not all(isinstance(one, dict) for one in changes.values()):
@@ -53,7 +53,7 @@ async def overlaid(request: Request, server: ServerContext, identity: Identity) 
 
 
 def _credentials(given: object) -> tuple[str, str] | None:
-    """Return the header field with which a server is asked for its tools; it is not kept.
+    """Return the header field for the request of a server's tools, which is not stored; None without one.
 
     :raises Problem: if the value is no object with one header field.
     """

@@ -55,7 +55,7 @@ _EFFECT_TEXTS = {
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /mcp-servers``: by name, shared ones among them."""
+    """Serve ``GET /mcp-servers``: the servers by name, shared ones included."""
     shown = listing(request, MCP_SERVERS, things(request, MCP_SERVERS), _AT, "MCP servers", _CELLS, empty="No MCP servers yet.")
     lead = "Each tool of a server is an action, exactly as it was accepted. A tool that the server changes is refused until somebody accepts it."
     head = heading("MCP servers", _new(request), lead=lead)
@@ -63,7 +63,7 @@ def listed(request: PageRequest) -> Response:
 
 
 def created(request: PageRequest) -> Response:
-    """``POST /mcp-servers``."""
+    """Serve ``POST /mcp-servers``."""
     given = {name: request.form.get(name, "").strip() for name in ("name", "url", "title", "trust", "token")}
     credentials = ("Authorization", f"Bearer {given['token']}") if given["token"] else None
     shared = request.form.get("shared") == "on"
@@ -73,7 +73,7 @@ def created(request: PageRequest) -> Response:
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /mcp-servers/{server}``: its accepted tools, and the possible steps."""
+    """Serve ``GET /mcp-servers/{server}``: its accepted tools, and the possible steps."""
     found = find_one(request, MCP_SERVERS)
     rows = [(h.code(tool["tool"]), h.code(tool["action"]), tool["title"], badge(tool["effect"])) for tool in found["tools"]]
     tools = table("Tools", ("Tool", "Action", "Title", "Effect"), rows, empty="No tool was accepted yet.")
@@ -88,14 +88,16 @@ def shown(request: PageRequest) -> Response:
 
 
 def reviewed(request: PageRequest) -> Response:
-    """``POST /mcp-servers/{server}/review``: ask the server, and show the differences, each with a box that accepts it."""
+    """Serve ``POST /mcp-servers/{server}/review``: fetch the server's tools, and show the differences, each with a checkbox that accepts
+    it.
+    """
     found, connection = find_one(request, MCP_SERVERS), request.form.get("connection", "").strip() or None
     review = things(request, MCP_SERVERS).review(found["name"], connection=connection)
     return fragment(_differences(request, found["name"], review, connection))
 
 
 def accepted(request: PageRequest) -> Response:
-    """``POST /mcp-servers/{server}/acceptance``: accept the ticked tools, as they were reviewed."""
+    """Serve ``POST /mcp-servers/{server}/acceptance``: accept the ticked tools in their reviewed form."""
     name, connection = str(find_one(request, MCP_SERVERS)["name"]), request.form.get("connection", "").strip() or None
     ticked = [field.partition(":")[2] for field, value in request.form.items() if field.startswith("accept:") and value == "on"]
     digests = {tool: digest for tool in ticked if (digest := request.form.get(f"digest:{tool}"))}
@@ -117,7 +119,7 @@ def _present_state(request: PageRequest) -> Any:
 
 @decides(_present_state)
 def overlaid(request: PageRequest) -> Response:
-    """``POST /mcp-servers/{server}/overlay``: the effect of one tool, as the operator says."""
+    """Serve ``POST /mcp-servers/{server}/overlay``: set the effect of one tool."""
     name, effect = str(find_one(request, MCP_SERVERS)["name"]), request.form.get("effect", "")
     things(request, MCP_SERVERS).overlay(name, {request.form.get("tool", ""): {"effect": effect or None}})
     return redirect(request, f"{_AT}/{name}?done=overlaid")
@@ -125,7 +127,7 @@ def overlaid(request: PageRequest) -> Response:
 
 @decides(_present_state)
 def removed(request: PageRequest) -> Response:
-    """``POST /mcp-servers/{server}/removal``: refused while there are connections of it."""
+    """Serve ``POST /mcp-servers/{server}/removal``, which is refused while the server has connections."""
     name = str(find_one(request, MCP_SERVERS)["name"])
     things(request, MCP_SERVERS).remove(name)
     return redirect(request, f"{_AT}?done=removed")
@@ -146,7 +148,7 @@ def _new(request: PageRequest) -> list[Node]:
 
 
 def _effects(request: PageRequest, found: Mapping[str, Any]) -> Markup | None:
-    """Render the form for the effect of one tool; None where there is no tool."""
+    """Render the form for the effect of one tool; None if there is no tool."""
     tools = [(tool["action"], f"{tool['title']} ({tool['effect']})") for tool in found["tools"]]
     if not tools:
         return None
@@ -191,7 +193,7 @@ def _box(title: str, row: Mapping[str, Any]) -> Markup:
 
 
 def _details(row: Mapping[str, Any]) -> list[Node]:
-    """Render the changes of a tool; a server's texts are shown as text."""
+    """Render the changes of a tool, with the server's texts as plain text."""
     shown = {member: row[member] for member in ("title", "description", "inputs", "output") if isinstance(row.get(member), Mapping)}
     return [code_block(json_text(shown), f"What has changed of {row['tool']}")] if shown else []
 

@@ -34,7 +34,7 @@ def _ahead(visit: Visit, name: str, given: Mapping[str, Any]) -> Described:
 
 
 def _status(error: JackfieldError) -> int | None:
-    """Return 422 for a refusal by a server, or of a connection to it."""
+    """Return 422 for a refusal by a server, or of a connection to it; None for other errors."""
     is_theirs = not isinstance(error, InvalidInvocation | NotAllowed) and error.http_status < 500
     return 422 if is_theirs else invalid_or_unknown(error)
 

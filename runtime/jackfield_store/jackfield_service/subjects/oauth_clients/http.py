@@ -1,4 +1,4 @@
-"""``/v1/oauth-clients``: clients of authorization servers."""
+"""Operations ``/v1/oauth-clients``: clients of authorization servers."""
 
 from __future__ import annotations
 

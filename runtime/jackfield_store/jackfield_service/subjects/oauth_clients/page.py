@@ -46,7 +46,7 @@ _FIELDS = {
     "revocationUrl": ("Revocation URL", None),
     "deviceUrl": ("Device authorization URL", None),
 }
-"""Values with a field of their own; the others are given as JSON."""
+"""Values with a field of their own, with its label and hint; the others are given as JSON."""
 _FIRST = 4
 _REST = VALUES - {*_FIELDS, "scopes"}
 _DONE = {
@@ -57,7 +57,7 @@ _DONE = {
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /oauth-clients``: by name, the server's among them; with ``?new=1`` the form of a new one."""
+    """Serve ``GET /oauth-clients``: the clients by name, the server's included; with ``?new=1`` the form of a new one."""
     clients = things(request, OAUTH_CLIENTS)
     if "new" in request.query:
         return page(request, "connections", "Register a client", _new(request))
@@ -70,14 +70,14 @@ def listed(request: PageRequest) -> Response:
 
 
 def created(request: PageRequest) -> Response:
-    """``POST /oauth-clients``."""
+    """Serve ``POST /oauth-clients``."""
     name, values = request.form.get("name", "").strip(), {key: item for key, item in _values(request).items() if item is not None}
     made = things(request, OAUTH_CLIENTS).add(name, _hosts(request), values)
     return redirect(request, f"{_AT}/{made['name']}?done=created")
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /oauth-clients/{client}``: its values without secrets, and the form that changes them."""
+    """Serve ``GET /oauth-clients/{client}``: its values without secrets, and the form that changes them."""
     found = find_one(request, OAUTH_CLIENTS)
     about = facts(request, OAUTH_CLIENTS, found, _cells(request), *((name, _value(value)) for name, value in found["values"].items()))
     example = json_text({"oauthClient": found["name"]})
@@ -106,7 +106,7 @@ def _present_state(request: PageRequest) -> Any:
 
 @decides(_present_state)
 def changed(request: PageRequest) -> Response:
-    """``POST /oauth-clients/{client}``: change values; a secret that is left empty stays."""
+    """Serve ``POST /oauth-clients/{client}``: change values; an empty secret leaves the stored one unchanged."""
     found = find_one(request, OAUTH_CLIENTS)
     given, present = _values(request), found["values"]
     names = {*given, *present} - (SECRETS - {*given})
@@ -117,7 +117,7 @@ def changed(request: PageRequest) -> Response:
 
 @decides(_present_state)
 def removed(request: PageRequest) -> Response:
-    """``POST /oauth-clients/{client}/removal``: refused while connections refer to it, unless ``force`` is ticked."""
+    """Serve ``POST /oauth-clients/{client}/removal``, which is refused while connections refer to it, unless ``force`` is ticked."""
     things(request, OAUTH_CLIENTS).remove(find_one(request, OAUTH_CLIENTS)["name"], force=request.form.get("force") == "on")
     return redirect(request, f"{_AT}?done=removed")
 
@@ -172,7 +172,7 @@ def _hosts(request: PageRequest) -> list[str]:
 
 
 def _values(request: PageRequest) -> dict[str, Any]:
-    """Return the values of the form; None for an empty field, except a secret, which stays.
+    """Return the values of the form: None for an empty field, without an empty secret, which stays unchanged.
 
     :raises Problem: 400 if a JSON field is not valid JSON.
     """

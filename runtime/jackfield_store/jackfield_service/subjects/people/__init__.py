@@ -1,1 +1,1 @@
-"""People who sign in, their workspaces, and the pages on which they do."""
+"""People who sign in, their workspaces, and the sign-in pages."""

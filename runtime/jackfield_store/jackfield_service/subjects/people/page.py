@@ -1,7 +1,7 @@
 """Sign-in at the operator's identity provider: to its page, back from it, and its logouts.
 
 A sign-in is bound to the browser that began it by a cookie for its ``state``. The provider's answer is used once, and begins a session
-under a new secret. An address carries a code of one use, never a token.
+under a new secret. An address carries a one-time code, never a token.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Spent(Refused):
 
 
 class _NoRole(Exception):
-    """A person has signed in who may do nothing here."""
+    """The person who has signed in has no role in any workspace."""
 
     def __init__(self, person: Person) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def routes(server: ServerContext, sessions: ConsoleSessions) -> list[Route]:
 def _guarded(
     server: ServerContext, jar: CookieJar, function: Callable[[Request], Awaitable[Response]]
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Turn refusals into a page, which ends the sign-in, and let one address have only so many of them."""
+    """Return an endpoint that turns refusals into a page, which ends the sign-in, and limits the refusals of one address."""
 
     async def endpoint(request: Request) -> Response:
         try:
@@ -91,7 +91,9 @@ class _ProviderPages:
         self._server, self._people, self._sessions = server, people, sessions
 
     async def begun(self, request: Request) -> Response:
-        """``GET /login/start``: go to the provider's page; with ``silent``, only to learn whether the person is signed in there."""
+        """Serve ``GET /login/start``: go to the provider's page; with ``silent``, only to determine whether the person is
+        signed in there.
+        """
         headers, given = request.headers, request.query_params
         if any(word in headers.get("sec-purpose", headers.get("purpose", "")) for word in AHEAD):
             return secured(Response(status_code=503))
@@ -113,7 +115,7 @@ class _ProviderPages:
         return response
 
     async def answered(self, request: Request) -> Response:
-        """``GET /login/callback``: the provider's answer."""
+        """Serve ``GET /login/callback``: the provider's answer."""
         pairs = [(name, value) for name, value in request.query_params.multi_items() if name in _ANSWER]
         answer = dict(pairs)
         state = answer.get("state", "")
@@ -136,7 +138,7 @@ class _ProviderPages:
         return response
 
     def _entered(self, answer: Mapping[str, str], kept: Mapping[str, str]) -> tuple[str, str]:
-        """Return workspace and secret of the session that an answer begins. The answer is used up, whatever comes of it."""
+        """Return workspace and secret of the session that an answer begins. The answer is used up, whatever the result."""
         people = self._people
         if not people.sign_ins.answered(answer["state"]):
             raise _Spent(_FOREIGN)
@@ -158,7 +160,7 @@ class _ProviderPages:
             raise Refused("the invitation was used already, or is over a day old: ask for another one")
 
     async def logged_out(self, request: Request) -> Response:
-        """``POST /login/logout``: the provider ends sessions (OpenID Connect Back-Channel Logout §2.5)."""
+        """Serve ``POST /login/logout``: the provider ends sessions (OpenID Connect Back-Channel Logout §2.5)."""
         try:
             async with self._server.guesses.turn(request):
                 token = (await read_form(request, _LONGEST_FORM, 5)).get("logout_token", "")

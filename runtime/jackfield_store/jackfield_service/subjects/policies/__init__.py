@@ -1,1 +1,1 @@
-"""Rules of a workspace: which calls are allowed, blocked, or wait for a person, and which rule decides."""
+"""Rules of a workspace: the calls that are allowed, blocked, or wait for a person, and the rule that decides."""

@@ -1,4 +1,4 @@
-"""Page of the workspace: settings, and a check of which rule would decide a call."""
+"""Page of the workspace: settings, and a check that explains which rule would decide a call."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ _REFERENCES = "Server secrets that connections created here may refer to"
 _DONE = {"changed": "Settings saved. Running processes apply them from now on."}
 
 _SUGGESTED = 50
-"""Maximum number of actions that a field suggests; typing narrows them."""
+"""Maximum number of suggested actions of a field; typing narrows them."""
 _MOST = 1000
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /workspace``."""
+    """Serve ``GET /workspace``."""
     request.require("read")
     settings = _stored(request)
     lead = [h.strong(request.identity.workspace), ": one tenant, with its connections, tokens and invocations."]
@@ -58,12 +58,12 @@ def shown(request: PageRequest) -> Response:
 
 
 def _stored(request: PageRequest) -> Settings:
-    """Return the stored settings: a process's cached settings may be a second old."""
+    """Return the stored settings, since a process's cached settings may be a second old."""
     return request.runtime.access.workspaces.find(request.identity.workspace).settings
 
 
 def _state(request: PageRequest, settings: Settings) -> Any:
-    """Return the settings of the form."""
+    """Return the settings that the visitor's form displays."""
     own: list[Any] = [settings.keep_inputs, settings.retention_days]
     if not request.operator:
         return own
@@ -85,7 +85,7 @@ def _present_state(request: PageRequest) -> Any:
 
 @decides(_present_state)
 def changed(request: PageRequest) -> Response:
-    """``POST /workspace``: the operator may change all settings; the scope ``manage``, only input recording and retention."""
+    """Serve ``POST /workspace``: the operator may change all settings; the scope ``manage``, only input recording and retention."""
     found = request.runtime.access.workspaces.acting_as(request.identity.actor).set(request.identity.workspace, _changes(request))
     if found.warnings:
         return outcome(request, "workspace", "Settings", notice(_DONE["changed"], tone="good"), gaps_told(found.warnings))
@@ -93,7 +93,7 @@ def changed(request: PageRequest) -> Response:
 
 
 def explained(request: PageRequest) -> Response:
-    """``GET /workspace/verdict``: explain whether a token may run an action with a connection, with every pattern evaluated."""
+    """Serve ``GET /workspace/verdict``: explain whether a token may run an action with a connection, with every pattern evaluated."""
     request.require("read")
     given = {name: request.query.get(name, "").strip() for name in ("token", "call", "connection")}
     connector, slash, action = given["call"].partition("/")
@@ -112,7 +112,7 @@ def explained(request: PageRequest) -> Response:
 
 
 def suggested(request: PageRequest) -> Response:
-    """``GET /workspace/actions``: actions that match the typed text, as choices of the field."""
+    """Serve ``GET /workspace/actions``: actions that match the typed text, as choices of the field."""
     request.require("read")
     return fragment(_actions(request, request.query.get("call", "").strip()))
 

@@ -1,4 +1,4 @@
-"""``/v1/queue``: the figures of the queue; and dead invocations, queued again."""
+"""Operations ``/v1/queue``: the figures of the queue, and dead invocations, queued again."""
 
 from __future__ import annotations
 

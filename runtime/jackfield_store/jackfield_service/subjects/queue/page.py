@@ -1,4 +1,4 @@
-"""Pages of the queue: the waiting invocations, their ages and workspaces; and the dead letters, to be queued again."""
+"""Pages of the queue: the waiting invocations, their ages and workspaces; and the dead letters, which can be queued again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DONE = {
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /queue``: figures of the workspace's queue, for the operator of all workspaces, and the newest that wait."""
+    """Serve ``GET /queue``: figures of the workspace's queue, or of all workspaces for the operator, and the newest waiting invocations."""
     request.require("read")
     content = _content(request)
     if request.partial:
@@ -45,7 +45,7 @@ def shown(request: PageRequest) -> Response:
 
 
 def dead(request: PageRequest) -> Response:
-    """``GET /queue/dead-letters``: invocations that were given up, newest first."""
+    """Serve ``GET /queue/dead-letters``: invocations that were given up, newest first."""
     request.require("read")
     entries, cursor = request.journal.entries(cursor=request.query.get("cursor") or None, limit=_PAGE, status="dead")
     columns = ("Action", "Connection", "Created", "Deliveries", "Given up", "Actions")
@@ -61,7 +61,7 @@ def dead(request: PageRequest) -> Response:
 
 
 def dead_state(entry: Entry) -> Any:
-    """Return the displayed state of a dead letter; None if it is none."""
+    """Return the displayed state of a dead letter; None for any other entry."""
     return None if entry.dead_at is None else [entry.id, entry.dead_at, len(entry.deliveries)]
 
 
@@ -72,7 +72,7 @@ def _present_state(request: PageRequest) -> Any:
 
 @decides(_present_state, lambda request: "/queue/dead-letters" if request.form.get("from") == "list" else "")
 def redriven(request: PageRequest) -> Response:
-    """``POST /invocations/{id}/redrive``: queue a dead letter again; ``from`` is ``list`` if the form is in the list of all."""
+    """Serve ``POST /invocations/{id}/redrive``: queue a dead letter again; ``from`` is ``list`` if the form is in the list."""
     request.require("manage")
     entry = request.entry()
     try:

@@ -1,7 +1,7 @@
 """Schedules: invocations at given times, each slot at most once, and a stored reason for each slot that did not run.
 
 ``timing`` computes slots, ``policy`` decides about due slots, ``slot_values`` puts a slot's time into the inputs. ``table`` stores the
-schedules of one workspace; ``due`` has the transactions by which a scheduler (``loop``) works through those of a whole database.
+schedules of one workspace; ``due`` has the transactions by which a scheduler (``loop``) processes the schedules of a whole database.
 
 A slot is used up in the transaction that queues its invocation. The row of the invocation, the row of the slot and the schedule's next slot
 are committed together, by the one scheduler that holds the claim. So neither a crash nor a second server nor a changed clock runs a slot

@@ -1,4 +1,4 @@
-"""The schedules of a whole database that are due: the claims and transactions by which schedulers of several processes share them."""
+"""The due schedules of a whole database: the claims and transactions by which schedulers of several processes share them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jackfield_store.database.outbox import record
 from jackfield_store.database.shared_clock import TOLERATED
 
 HELD = 15.0
-"""Seconds for which a claim holds; each transaction of its holder renews it."""
+"""Seconds for which a claim is valid; each transaction of its holder renews it."""
 SLOTS_KEPT = 30 * 86_400.0
 """Seconds for which slots are stored."""
 _OPEN = ("queued", "running")
@@ -44,31 +44,33 @@ _PURGE = "DELETE FROM schedule_slots WHERE workspace = :workspace AND schedule_i
 _STATUS = "SELECT status FROM invocations WHERE workspace = :workspace AND id = :id"
 
 Claimed = Schedule
-"""Schedule that this process has claimed; ``claim`` is its own."""
+"""Schedule that this process has claimed; ``claim`` is the number of its claim."""
 
 
 class UsedError(Exception):
-    """The slot was used before, by a clock that was set back since, so nothing was done."""
+    """The slot was used before the clock was set back, so nothing was done."""
 
 
 class DueSchedules(DueRows):
-    """Schedules of all workspaces. Every method that writes does so in one transaction, and only while the claim holds.
+    """Schedules of all workspaces. Every method that writes does so in one transaction, and only while the claim is valid.
 
-    :raises OvertakenError: from those methods, if it does not.
+    :raises OvertakenError: from those methods, if the claim has ended.
     """
 
     table = DueTable("schedules", f"workspace, {COLUMNS}", HELD)
 
     def moments(self) -> Mapping[str, float]:
-        """Return ``now``, by which slots are due, and ``late``, by which they are late."""
+        """Return the times ``now``, by which slots are due, and ``late``, by which they are late."""
         return self.time.moments()
 
     def overdue(self) -> float:
-        """Return the seconds by which the longest unattended schedule is late; 0 if none is."""
+        """Return the lateness in seconds of the longest overdue unclaimed schedule; 0 if none is overdue."""
         return max(0.0, -(self.lead() or 0.0))
 
     def silent(self) -> tuple[int, float] | None:
-        """Return how many schedules are silent since the clock went back, and until when the last one is: no slot runs twice."""
+        """Return the number of schedules that are silent since the clock went back, and the end of the last silence; None if there are
+        none. Their silence prevents that a slot runs twice.
+        """
         row = self._database.look_up(_SILENT, {"later": self.time.now() + TOLERATED})
         return None if row is None or not row.schedules else (row.schedules, row.until)
 
@@ -89,7 +91,7 @@ class DueSchedules(DueRows):
         self._database.record(unit)
 
     def miss_earlier(self, schedule: Claimed, found: Passed, reason: str) -> None:
-        """Record the slots before the found ones together, and move on to the first found one."""
+        """Record the slots before ``found.slots`` together as missed, and move on to the first of ``found.slots``."""
 
         def unit(transaction: Transaction) -> None:
             self._move(transaction, schedule, found.slots[0])
@@ -102,7 +104,7 @@ class DueSchedules(DueRows):
     def running(self, schedule: Claimed, slot: float, next_at: float | None) -> Callable[[Transaction, str], None]:
         """Return the statements that use up a slot, for the transaction that queues its invocation.
 
-        They raise ``UsedError`` if it was used before.
+        The statements raise ``UsedError`` if the slot was used before.
         """
 
         def on_queued(transaction: Transaction, invocation: str) -> None:
@@ -144,8 +146,9 @@ class DueSchedules(DueRows):
         return row is not None and row.status in _OPEN
 
     def release(self, schedule: Claimed, next_at: float | None, again: float | None) -> None:
-        """End the claim. The schedule is looked at again at ``next_at``, or in ``again`` seconds if slots of it wait; without either, it
-        has ended. Slots past their retention are deleted."""
+        """End the claim. The schedule is due again at ``next_at``, or in ``again`` seconds if its slots wait; without either, it has ended.
+        Delete slots past their retention.
+        """
         now = self.time.now()
         times = [at for at in (next_at, None if again is None else now + again) if at is not None]
         values = {**_own(schedule), "wake_at": min(times, default=None), "ended": int(not times)}
@@ -157,7 +160,7 @@ class DueSchedules(DueRows):
         self._database.record(unit)
 
     def pause(self, schedule: Claimed, reason: str) -> None:
-        """Run no slots of a schedule that cannot run as stored, until it is changed."""
+        """Stop the slots of a schedule that cannot run as stored, until it is changed."""
 
         def unit(transaction: Transaction) -> None:
             held(transaction.change(_PAUSE, {**_own(schedule), "reason": reason}))

@@ -1,4 +1,4 @@
-"""Figures of schedules for operators, by name: their meaning, and the way to read them."""
+"""Gauges of schedules for operators, by name: their meaning, and the function that reads each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/v1/schedules``: invocations at given times."""
+"""Operations ``/v1/schedules``: invocations at given times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scheduler of one process: it waits for the next slot of any schedule of the database, and queues the invocations of those due."""
+"""The scheduler of one process: it waits for the next slot of any schedule of the database, and queues the invocations of due slots."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Scheduler(DueLoop[DueSchedules]):
 
     what, row = "schedules", "schedule"
     at_once = 64
-    """Others that are due are left to other processes."""
+    """Maximum number of schedules that are claimed at once; other due schedules are left to other processes."""
     threads = 8
 
     def start(self) -> None:
-        """Begin to look for slots, if there is a database and the library for them is installed; call it in the event loop."""
+        """Start the scheduler, if there is a database and the library for slots is installed; call it in the event loop."""
         if find_spec("cronsim") is None:
             self._log.info("this process runs no schedules, since the extra 'server' is not installed")
         else:

@@ -1,4 +1,4 @@
-"""Policy for due slots: which are still on time, and which were missed because no scheduler ran."""
+"""Policy for due slots: slots that are still on time, and slots that were missed because no scheduler ran."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ OVERLAP: tuple[Overlap, ...] = ("skip", "queue", "allow")
 GRACE = 60.0
 """Seconds after its time for which the newest slot counts as on time."""
 KEPT = 1000
-"""Limit of missed slots that are run (``all``) or recorded one by one; earlier ones are recorded together."""
+"""Maximum number of missed slots that are run (``all``) or recorded one by one; earlier slots are recorded together."""
 _WALKED = 20_000
-"""Limit of slots looked at in one transaction."""
+"""Maximum number of slots examined in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Passed:
 
 
 def passed(timing: Timing, first: float, now: float) -> Passed:
-    """Find the slots from ``first``, which is one, up to ``now``."""
+    """Find the slots from the slot ``first`` up to ``now``."""
     found: deque[float] = deque(maxlen=KEPT)
     count, last_earlier, slot = 0, first, first
     walk = timing.slots(first)
@@ -55,7 +55,7 @@ def passed(timing: Timing, first: float, now: float) -> Passed:
 
 
 def counted(timing: Timing, first: float, now: float) -> tuple[float, int]:
-    """Return the last of the slots from ``first``, which is one, up to ``now``, and how many there are."""
+    """Return the last of the slots from the slot ``first`` up to ``now``, and their number."""
     if timing.every is not None:
         count = int((now - first) // timing.every)
         return first + count * timing.every, count + 1

@@ -1,4 +1,4 @@
-"""The schedules of a workspace as one caller sees and changes them; their invocations are checked and run with this caller's rights."""
+"""The schedules of a workspace with the rights of one caller; their invocations are checked and run with these rights."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _MEMBERS = ("name", "invocation", *MEMBERS, "missed", "overlap")
 _HINT = NextStep("schedule_members")
 _invalid = partial(invalid, hint=_HINT)
 _SHOWN = 20
-"""Slots shown with a schedule."""
+"""Maximum number of slots returned with a schedule."""
 _TOLD = 5
-"""Next slots shown with a schedule that is added or changed."""
+"""Number of next slots returned with an added or changed schedule."""
 _NOT_HERE = {
     "idempotencyKey": "each slot has a key of its own",
     "notBefore": "the schedule says when it begins",
@@ -72,7 +72,7 @@ class WorkspaceSchedules:
         return self._told(self._table.add(_name(document), content, timing, missed, overlap))
 
     def change(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Replace members of a schedule; it runs with the caller's rights from then on. A new time replaces the old one as a whole.
+        """Replace members of a schedule; from then on it runs with the caller's rights. New times replace the old ones entirely.
 
         :raises JackfieldError: as ``add`` does.
         """
@@ -100,7 +100,7 @@ class WorkspaceSchedules:
         return self._shown(self._find(name))
 
     def slots(self, name: str, before: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of a schedule's slots that are past, newest first, and the cursor of the next page."""
+        """Return a page of a schedule's past slots, newest first, and the cursor of the next page."""
         try:
             found = self._table.slots(self._find(name), None if before is None else float(before), limit + 1)
         except ValueError:
@@ -117,9 +117,9 @@ class WorkspaceSchedules:
         return [{"slot": iso(slot), "local": schedule.timing.local(slot).isoformat()} for slot in slots]
 
     def pause(self, name: str) -> dict[str, Any]:
-        """Run no slots until the schedule is resumed.
+        """Stop the slots until the schedule is resumed.
 
-        :raises ScheduleConflict: if it does not run any more.
+        :raises ScheduleConflict: if it has ended or was stopped.
         """
         return self._shown(self._table.pause(self._find(name)))
 
@@ -142,7 +142,8 @@ class WorkspaceSchedules:
         self._table.remove(self._find(name))
 
     def run(self, name: str) -> Result | str:
-        """Queue the invocation of a schedule now, with the caller's rights; return its id. The schedule's times stay as they are.
+        """Queue the invocation of a schedule now, with the caller's rights; return its ID, or a Result. The schedule's times stay
+        unchanged.
 
         :raises JackfieldError: if the invocation is refused.
         """
@@ -153,12 +154,12 @@ class WorkspaceSchedules:
         return self._runtime.enqueue(invocation, caller=caller, on_queued=self._table.running(schedule, slot))
 
     def _taken_over(self, schedule: Schedule, timing: Timing) -> Content:
-        """Return a schedule's content, with this caller's rights from now on; its earlier author stays one of its authors."""
+        """Return a schedule's content with this caller's rights; its earlier author remains one of its authors."""
         before = schedule.content(self._runtime.storage.vault)
         return replace(self._content(before.invocation, timing), caller=joined(self._caller, before.caller).to_json())
 
     def _content(self, invocation: Any, timing: Timing) -> Content:
-        """Check an invocation as if the next slot ran now."""
+        """Check an invocation as if the next slot ran now, and return it with the caller."""
         if not isinstance(invocation, Mapping):
             raise _invalid("/invocation", "must be an object: an invocation")
         faults = [Detail(f"/invocation/{name}", f"must be left out: {why}") for name, why in _NOT_HERE.items() if name in invocation]
@@ -194,7 +195,9 @@ class WorkspaceSchedules:
         return references.of_call(schedule.connector, schedule.action, schedule.connection)
 
     def _standing(self, schedule: Schedule, references: References) -> dict[str, Any]:
-        """Return the members that report a missing reference: no slot can run. The schedule runs again once the reference is back."""
+        """Return the members that report a missing reference, without which no slot can run; empty if none is missing. The schedule runs
+        again once the reference exists again.
+        """
         fault = None if schedule.status == "ended" else self._missing(schedule, references)
         if fault is None or schedule.status != "active":
             return fault_of(fault)
@@ -205,7 +208,7 @@ class WorkspaceSchedules:
         return self._authorizer.sees_entry(manifest, schedule.connector, schedule.action, schedule.effect, schedule.connection)
 
     def _told(self, schedule: Schedule) -> dict[str, Any]:
-        """Return a schedule whose times may be new, with the next slots, which show the meaning of an expression best."""
+        """Return a schedule whose times may be new, with the next slots, which explain an expression best."""
         return {**self._shown(schedule), "next": self._next(schedule, _TOLD)}
 
     def _shown(self, schedule: Schedule) -> dict[str, Any]:
@@ -238,7 +241,7 @@ def _name(document: Mapping[str, Any]) -> str:
 
 
 def _policies(document: Mapping[str, Any]) -> tuple[Missed, Overlap]:
-    """Read the policies; all missed slots can only be run if they may wait for each other."""
+    """Read the policies. All missed slots can only be run if they may wait for each other."""
     missed = document.get("missed") or "latest"
     overlap = document.get("overlap") or ("queue" if missed == "all" else "skip")
     for name, value, known in (("missed", missed, MISSED), ("overlap", overlap, OVERLAP)):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     OnQueued = Callable[[Transaction, str], None]
 
 _LOOK = 1.0
-"""Seconds between two looks whether the invocation that slots wait for has ended."""
+"""Seconds between two checks whether the invocation that slots wait for has ended."""
 _MISSED = {
     "skip": f"no scheduler ran within {GRACE:g} s of its time",
     "latest": "no scheduler ran at its time, and a later slot was due when one did",
@@ -45,7 +45,7 @@ class SlotRuns:
         """Run the due slots, and end the claim.
 
         :raises OvertakenError: if another process has claimed or changed the schedule.
-        :raises Unavailable: if the database is unavailable; the claim runs out then.
+        :raises Unavailable: if the database is unavailable; the claim then expires.
         """
         moments, fault = self._due.moments(), self._schedule.fault
         if fault is not None:
@@ -73,7 +73,7 @@ class SlotRuns:
         self._due.release(self._schedule, self._next, _LOOK if waiting else None)
 
     def _promote(self, waiting: list[float], content: Content, caller: Caller) -> None:
-        """Queue waiting slots, in order, once the runs that they wait for have ended and as far as the queue has room."""
+        """Queue waiting slots, in order, once the earlier runs have ended, until the queue is full."""
         while waiting and (self._schedule.overlap == "allow" or not self._due.is_open(self._schedule, self._last)):
             slot = waiting[0]
             try:
@@ -100,8 +100,9 @@ class SlotRuns:
             self._one(slot, waiting, content, caller)
 
     def _one(self, slot: float, waiting: list[float], content: Content, caller: Caller) -> None:
-        """Queue the invocation of a slot, unless an earlier one has not ended and the schedule does not let them overlap. A slot for which
-        the workspace has no room in the queue waits."""
+        """Queue the invocation of a slot, unless an earlier one has not ended and the schedule forbids an overlap. A slot waits while the
+        workspace's queue is full.
+        """
         schedule = self._schedule
         opened = schedule.overlap != "allow" and self._due.is_open(schedule, self._last)
         if opened or (waiting and schedule.overlap != "allow"):
@@ -123,7 +124,7 @@ class SlotRuns:
             self._due.pass_over(schedule, [slot], "refused", refusal, self._next)
 
     def _keep(self, slot: float, waiting: list[float], reason: str) -> None:
-        """Let a slot wait for the reason, unless too many do."""
+        """Let a slot wait for the reason, unless too many slots wait."""
         if len(waiting) >= KEPT:
             self._due.pass_over(self._schedule, [slot], "skipped", f"{reason}, and {KEPT:,} slots waited already", self._next)
             return
@@ -131,9 +132,9 @@ class SlotRuns:
         waiting.append(slot)
 
     def _queue(self, slot: float, content: Content, caller: Caller, on_queued: OnQueued) -> str | None:
-        """Queue the invocation of a slot; return the reason if it is refused.
+        """Queue the invocation of a slot; return the reason if it is refused, else None.
 
-        :raises LimitReached: if the workspace has no room for it in the queue.
+        :raises LimitReached: if the workspace's queue is full.
         """
         try:
             found = self._runtime.enqueue(invocation_of(self._schedule, content, slot), caller=caller, on_queued=on_queued)

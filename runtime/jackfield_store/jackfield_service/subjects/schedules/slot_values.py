@@ -14,7 +14,7 @@ _MEMBER = "$slot"
 _MAX = 100
 _DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
 _DIRECTIVES = "YmdHMSfzjGVuIy%"
-"""Directives of strftime that give the same text on every system and in every locale."""
+"""Directives of strftime with the same result on every system and in every locale."""
 
 
 def check_slot_values(inputs: Mapping[str, Any]) -> None:

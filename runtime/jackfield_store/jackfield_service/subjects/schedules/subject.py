@@ -1,4 +1,4 @@
-"""Invocations at given times."""
+"""Schedules: invocations at given times."""
 
 from __future__ import annotations
 

@@ -64,15 +64,15 @@ ADD_SLOT = """
 INSERT INTO schedule_slots (workspace, schedule_id, slot, last, slots, outcome, reason, invocation_id)
 VALUES (:workspace, :id, :slot, :last, :slots, :outcome, :reason, :invocation) ON CONFLICT DO NOTHING
 """
-"""A slot that is recorded stays as it is: a clock that was set back shows its time again."""
+"""SQL statement that records a slot, unless it is recorded already: a clock that was set back repeats its time."""
 _TAKEN = "SELECT slot FROM schedule_slots WHERE workspace = :workspace AND schedule_id = :id AND slot = :slot"
 _NO_MORE_SLOTS = 1e18
 _AUDITED = (
     "connector", "action", "connection", "caller", "cron", "timezone", "every", "anchor", "at", "missed", "overlap",
 )  # fmt: skip
-"""Members whose values the audit log has, which is not encrypted; of inputs and keys it has the names."""
+"""Members whose values are in the audit log, which is not encrypted; inputs and keys appear there by name only."""
 _BESIDE = 0.0005
-"""Seconds after a whole millisecond: no schedule has a slot then."""
+"""Seconds after a whole millisecond, where no schedule has a slot."""
 
 
 class UnknownSchedule(InvalidInvocation):
@@ -88,14 +88,16 @@ class ScheduleConflict(InvalidInvocation):
 
 
 class ScheduleExists(ScheduleConflict):
-    """There is a schedule of this name."""
+    """There is already a schedule of this name."""
 
     problem = "name_taken"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Content:
-    """Invocation that a schedule runs, and the caller with whose rights: an invocation, and a caller as ``Caller.to_json`` returns it."""
+    """Invocation that a schedule runs, and the caller whose rights it has: an invocation, and a caller in the form of
+    ``Caller.to_json``.
+    """
 
     invocation: Mapping[str, Any]
     caller: Mapping[str, Any]
@@ -124,7 +126,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Schedule:
-    """Schedule as it is stored. ``next_at`` is the next slot that nothing is recorded of. Times are seconds since 1970."""
+    """Schedule as it is stored. ``next_at`` is the next slot without a recorded outcome. Times are seconds since 1970."""
 
     workspace: str
     id: str
@@ -175,14 +177,16 @@ class Schedule:
 
     @property
     def fault(self) -> str | None:
-        """Sentence that says why no slot of it can be run or shown; None if all is well. A schedule with a fault is paused."""
+        """Sentence with the reason why no slot can be run or displayed; None if there is no fault. A schedule with a fault is paused."""
         fault = self.timing.fault
         if fault is not None:
             return f"its {fault[0].removeprefix('/') or 'row'} cannot be used: {fault[1]}"
         return problem_of_times(self.next_at, self.created_at, self.changed_at).get("problem")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the schedule as a JSON object, without its invocation. A schedule with a fault has it as ``problem``, and no times."""
+        """Return the schedule as a JSON object, without its invocation. For a schedule with a fault, the member ``problem`` replaces the
+        times.
+        """
         fault = self.fault
         status, reason, said = self.status, self.reason, dict[str, Any]()
         if fault is None:
@@ -213,7 +217,9 @@ class ScheduleTable:
         self.time = SharedClock.of(database, clock)
 
     def silence(self, schedule: Schedule) -> dict[str, Any]:
-        """Return until when a schedule is silent, and why, if slots were used that are to come: the clock went back."""
+        """Return the end of a schedule's silence, and its reason, if future slots are already used since the clock went back; else an empty
+        object.
+        """
         values = {"workspace": self._workspace, "id": schedule.id, "later": self.time.now() + TOLERATED}
         row = self._database.look_up(_USED_AHEAD, values) if schedule.status == "active" else None
         if row is None or row.last is None:
@@ -259,13 +265,13 @@ class ScheduleTable:
         return Schedule.read(self._workspace, row)
 
     def page(self, after: str, limit: int) -> list[Schedule]:
-        """Return up to ``limit`` schedules by name, those after ``after``."""
+        """Return up to ``limit`` schedules by name, after the name ``after``."""
         with self._database.read() as transaction:
             rows = transaction.execute(_LIST, {"workspace": self._workspace, "after": after, "limit": limit})
         return [Schedule.read(self._workspace, row) for row in rows]
 
     def slots(self, schedule: Schedule, before: float | None, limit: int) -> list[Slot]:
-        """Return up to ``limit`` slots that are past, newest first, those before ``before``."""
+        """Return up to ``limit`` past slots before ``before``, newest first."""
         values = {
             "workspace": self._workspace, "id": schedule.id, "limit": limit, "before": _NO_MORE_SLOTS if before is None else before,
         }  # fmt: skip
@@ -306,7 +312,7 @@ class ScheduleTable:
         return _audited(content, schedule.timing, schedule.missed, schedule.overlap)
 
     def pause(self, schedule: Schedule) -> Schedule:
-        """Run no slots until the schedule is resumed. Pausing it again has no effect.
+        """Stop the slots until the schedule is resumed. Pausing it again has no effect.
 
         :raises ScheduleConflict: if it has ended or was stopped.
         """
@@ -324,7 +330,7 @@ class ScheduleTable:
         return self.find(schedule.name)
 
     def resume(self, schedule: Schedule) -> Schedule:
-        """Run slots from now on. Slots in the time of the pause are recorded as skipped. Resuming it again has no effect.
+        """Run slots from now on. Slots during the pause are recorded as skipped. Resuming it again has no effect.
 
         :raises ScheduleConflict: if no slot follows, or the schedule was changed meanwhile.
         """
@@ -372,7 +378,7 @@ class ScheduleTable:
         return on_queued
 
     def _free(self, transaction: Transaction, schedule: Schedule, at: float) -> float:
-        """Return a time for a run outside of a schedule's slots: an unused one, within a few milliseconds."""
+        """Return an unused time for a run outside of a schedule's slots, within a few milliseconds of ``at``."""
         slot = math.floor(at * 1000) / 1000 + _BESIDE
         while transaction.find(_TAKEN, {**self._own(schedule), "slot": slot}) is not None:
             slot += 0.001
@@ -401,7 +407,7 @@ class ScheduleTable:
             raise ScheduleConflict(f"the schedule '{schedule.name}' was changed meanwhile", hint="Try again.")
 
     def _forgotten(self, schedule: Schedule, now: float, reason: str) -> Mapping[str, Any] | None:
-        """Return the row of the slots that are past and were not run; None if there are none."""
+        """Return the row that records past slots that were not run; None if there are none."""
         first = schedule.next_at
         if first is None or first > now or schedule.fault is not None:
             return None

@@ -1,8 +1,8 @@
 """The times of a schedule: a cron expression in a time zone, an interval from an anchor on, or one point in time.
 
-Cron expressions follow Debian's rules (``cronsim``). On the days when clocks change, a fixed time in the skipped hour runs at its end, and
-one in the repeated hour runs once, at its first occurrence. ``*`` and ``*/n`` follow real time. A day of the month and a day of the week
-are alternatives if both are given and neither begins with ``*``.
+Cron expressions follow Debian's rules (``cronsim``). On the days when clocks change, a fixed time in the skipped hour runs at the hour's
+end, and a fixed time in the repeated hour runs once, at its first occurrence. ``*`` and ``*/n`` follow real time. A day of the month and a
+day of the week are alternatives if both are given and neither begins with ``*``.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _MAX_CRON = 200
 _SPAN = "must be a duration of whole seconds from 1s to 366d, such as 10s, 5m, 12h or PT1H"
 _DAY = 86_400
 _YEARS = 10 * 366 * _DAY
-"""A cron expression that has no slot in ten years is a mistake."""
+"""Seconds within which a cron expression must have a slot: without one in ten years it is a mistake."""
 _HINT = NextStep("schedule_times")
 MEMBERS = (*_KINDS, "timezone", "anchor")
-"""Members of a schedule that say when it runs."""
+"""Members of a schedule that define its times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Timing:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], now: float) -> Timing:
-        """Read the members of a schedule that say when it runs. ``now`` is the anchor of an interval without one.
+        """Read the members of a schedule that define its times. ``now`` is the anchor of an interval without one.
 
         :raises InvalidInvocation: if they are not valid, or no slot follows.
         """
@@ -82,8 +82,9 @@ class Timing:
 
     @property
     def fault(self) -> tuple[str, str] | None:
-        """Return the member because of which no slot can be computed or shown, and its fault; None if there is none. A row may have been
-        stored by an older version, on a machine with other time zones, or changed in the database."""
+        """Return the member that prevents the computation or display of slots, and its fault; None if there is none. A row may have been
+        stored by an older version, on a machine with other time zones, or changed in the database.
+        """
         try:
             found = zone(self.timezone)
             for name in ("at", "anchor"):
@@ -130,7 +131,7 @@ class Timing:
         return datetime.fromtimestamp(slot, zone(self.timezone))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the members of a schedule that say when it runs."""
+        """Return the members of a schedule that define its times."""
         if self.cron is not None:
             return {"cron": self.cron, "timezone": self.timezone}
         zoned = {} if self.timezone == "UTC" else {"timezone": self.timezone}
@@ -141,8 +142,9 @@ class Timing:
 
 @cache
 def zones() -> frozenset[str]:
-    """Return the names of the time zones that IANA publishes. ``ZoneInfo`` opens other files, too, and names of the machine's own zone:
-    another machine would run such a schedule at another time."""
+    """Return the names of the time zones that IANA publishes. ``ZoneInfo`` also opens other files, and names of the machine's own zone,
+    with which another machine would run such a schedule at another time.
+    """
     return frozenset(zoneinfo.available_timezones() - {"Factory", "localtime"})
 
 
@@ -207,8 +209,9 @@ def _matches(expression: str, after: int, zone: tzinfo) -> Iterator[float]:
 
 
 def _change(begin: int, end: int, zone: tzinfo) -> int | None:
-    """Return the first second after ``begin`` at which clocks have changed; None if they have not at ``end``. No zone changes its clock
-    twice a day."""
+    """Return the first second after ``begin`` at which the clock has changed; None if it has not changed by ``end``. No zone changes its
+    clock twice a day.
+    """
     offset = _offset(begin, zone)
     for day in range(begin, end, _DAY):
         later = range(day + 1, min(day + _DAY, end) + 1)
@@ -218,7 +221,7 @@ def _change(begin: int, end: int, zone: tzinfo) -> int | None:
 
 
 def _offset(at: int, zone: tzinfo) -> int:
-    """Return the seconds by which clocks are ahead of UTC."""
+    """Return the seconds by which the clock is ahead of UTC."""
     return round((datetime.fromtimestamp(at, zone).utcoffset() or timedelta()).total_seconds())
 
 
@@ -234,7 +237,7 @@ def _simulated(expression: str, start: datetime) -> CronSim:
 
 
 def _moment(given: Mapping[str, Any], name: str, timezone: str, now: float) -> float:
-    """Parse a time, which is in the schedule's time zone if it names none."""
+    """Parse a time, in the schedule's time zone unless it names one."""
     text = _text(given, name)
     try:
         found = datetime.fromisoformat(text.strip())

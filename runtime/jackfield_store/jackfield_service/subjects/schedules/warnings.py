@@ -8,7 +8,9 @@ from jackfield_store.database import Database
 
 
 def silence_warning(database: Database, clock: Clock) -> str | None:
-    """Return how many schedules are silent since the clock went back, and until when; None if none is."""
+    """Return a sentence with the number of silent schedules since the clock went back, and the end of their silence; None if none is
+    silent.
+    """
     found = DueSchedules(database, clock).silent()
     if found is None:
         return None

@@ -1,1 +1,1 @@
-"""State of workspaces as files say it: planned, applied in one transaction for each workspace, and exported."""
+"""State of workspaces in files: planned, applied in one transaction for each workspace, and exported."""

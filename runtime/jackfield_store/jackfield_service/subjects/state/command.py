@@ -1,4 +1,4 @@
-"""``jackfield plan``, ``apply`` and ``export``: the state of workspaces in files, compared, applied, and written."""
+"""Commands ``jackfield plan``, ``apply`` and ``export``: the state of workspaces in files, compared, applied, and written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DIFFERS, _REFUSED = 1, 2
 
 
 def state_of(storage: Storage) -> State:
-    """Return the state of all workspaces, as the operator changes it."""
+    """Return the state of all workspaces, with the operator's rights."""
     if not storage.enabled:
         raise InvalidInvocation("files state what a database has, and there is none", hint="Set JACKFIELD_DATABASE_URL.")
     workspaces, clock = workspaces_of(storage), SystemClock()
@@ -99,9 +99,9 @@ def _apply(arguments: Namespace, output: Output) -> int:
 
 
 def _keep(path: str, workspace: str, secrets: Mapping[str, Any]) -> None:
-    """Add new secrets to a file that only this account can read. They are on the disk before they are valid.
+    """Add new secrets to a file that only this account can read. They are on the disk before they become valid.
 
-    :raises InvalidInvocation: if it cannot be written, or is not a file of such secrets.
+    :raises InvalidInvocation: if the file cannot be written, or is not a file of such secrets.
     """
     try:
         present: Any = {}

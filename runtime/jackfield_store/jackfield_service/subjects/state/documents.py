@@ -14,9 +14,9 @@ from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.kernel.pointers import child
 
 LABEL = "apply"
-"""Label of objects created by files that name none."""
+"""Default label of objects that files create."""
 SETTINGS = "settings"
-"""Member of a workspace that is no kind: its settings."""
+"""Member of a workspace for its settings, which are no kind."""
 _MEMBERS = ("label", "variables", "workspaces")
 _VARIABLE = "$var"
 _MOST_LETTERS = 4 * MAX_FILE
@@ -69,7 +69,7 @@ def stated(whole: Mapping[str, Any]) -> Stated:
 
 
 def _without_taken(document: Mapping[str, Any]) -> Json:
-    """Return a workspace's state without null objects: no earlier file has them."""
+    """Return a workspace's state without null objects, which would remove objects of an earlier file."""
     return {
         kind: things if kind == SETTINGS else {name: one for name, one in things.items() if one is not None}
         for kind, things in document.items() if things is not None
@@ -77,8 +77,9 @@ def _without_taken(document: Mapping[str, Any]) -> Json:
 
 
 def merged(base: Any, over: Any) -> Any:
-    """Merge a document over another: its members replace those of the same name, objects are merged recursively, and null removes (RFC
-    7386). A reference is replaced as a whole."""
+    """Merge a document over another: its members replace members of the same name, objects are merged recursively, and null removes (RFC
+    7386). A reference is replaced as a whole.
+    """
     if not isinstance(over, Mapping) or not isinstance(base, Mapping) or _is_reference(over) or _is_reference(base):
         return over
     return {
@@ -94,7 +95,7 @@ def _is_reference(value: Mapping[str, Any]) -> bool:
 def members_of(document: Any) -> Mapping[str, Any]:
     """Return a document after checking that it has the form of a state file.
 
-    :raises DocumentError: if the document is no such object.
+    :raises DocumentError: if it has another form.
     """
     if not isinstance(document, Mapping):
         raise DocumentError("it must be an object with 'workspaces'")
@@ -105,7 +106,7 @@ def members_of(document: Any) -> Mapping[str, Any]:
 
 
 def _check_values(document: Any) -> None:
-    """Check the values of a document with its aliases and variables put in, of which a few make much.
+    """Check the values of a document whose aliases and variables are expanded, which can multiply its size.
 
     :raises DocumentError: if they are too many, too long, or not JSON.
     """
@@ -139,7 +140,7 @@ def _filled(value: Any, variables: Any, path: str, faults: list[Detail]) -> Any:
 
 
 def _misshaped(workspaces: Any) -> Iterator[Detail]:
-    """Yield the parts that must be objects and are not: workspaces, their kinds, and the objects of these."""
+    """Yield the faults of parts that must be objects: workspaces, their kinds, and the objects of the kinds."""
     if not isinstance(workspaces, Mapping):
         yield Detail("/workspaces", "must be an object by workspace")
         return

@@ -1,4 +1,5 @@
-"""``/v1/state`` and ``/v1/workspaces/{w}/state``: a file's state of one workspace, planned and applied, and the current state, exported.
+"""Operations ``/v1/state`` and ``/v1/workspaces/{w}/state``: a file's state of one workspace, planned and applied, and the current state,
+exported.
 
 A workspace's token may change the same objects as with its other requests, but no settings; a platform's token may change settings and
 tokens of its workspaces.
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _LARGEST = 1024 * 1024
 _MOST = 1000
-"""Objects that one request may state: they hold the database's lock to write for some seconds."""
+"""Maximum number of objects in one request, which holds the database's write lock for some seconds."""
 _MOST_EXPORTED = 10_000
 _HINT = 'Send {"workspaces": {NAME: {…}}}.'
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -121,12 +122,12 @@ def _workspace(request: Request, identity: Identity) -> str:
 
 
 def _judged(error: JackfieldError) -> int | None:
-    """Return 422 for an invalid state."""
+    """Return 422 for an invalid state; None for other errors."""
     return 422 if isinstance(error, InvalidInvocation) and error.http_status == InvalidInvocation.http_status else None
 
 
 async def _stated(request: Request) -> Stated:
-    """Read a body, which is a file as JSON.
+    """Read a body, which is a state file in JSON.
 
     :raises InvalidInvocation: with its faults.
     """
@@ -141,7 +142,7 @@ async def _stated(request: Request) -> Stated:
 
 
 def _document(given: Stated, name: str) -> dict[str, Any]:
-    """Return the state of the workspace.
+    """Return the state of the workspace in the document.
 
     :raises UnknownWorkspace: if the document has another workspace.
     :raises InvalidInvocation: if it has too many objects.

@@ -1,4 +1,4 @@
-"""Marks of the objects that files have created in a workspace, with their label: unmarked ones were created by hand."""
+"""Marks of the objects that files have created in a workspace, with their label; objects created by hand have none."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def marks(transaction: Transaction, workspace: str) -> dict[tuple[str, str], str
 
 
 def set_marks(transaction: Transaction, workspace: str, label: str, things: Iterable[tuple[str, str]]) -> None:
-    """Mark objects as made by files of a label."""
+    """Mark objects as created by files of a label."""
     for kind, name in things:
         transaction.change(_SET, {"workspace": workspace, "kind": kind, "name": name, "label": label})
 
 
 def take_marks(transaction: Transaction, workspace: str, things: Iterable[tuple[str, str]]) -> None:
-    """Take the marks of objects that no longer exist."""
+    """Remove the marks of objects that no longer exist."""
     for kind, name in things:
         transaction.change(_TAKE, {"workspace": workspace, "kind": kind, "name": name})

@@ -51,13 +51,14 @@ class StateMoved(InvalidInvocation):
 
 
 class _Undone(Exception):
-    """The end of a block whose work is rolled back."""
+    """The work of a block is to be rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Outcome of an application in a workspace: a row for each object that differed from the files, and the number of objects that did not.
-    ``digest`` covers the files' state and the stored one; ``secrets`` are shown once, by kind and name."""
+    """Outcome of an application in a workspace: a row for each object that differed from the files, and the number of unchanged objects.
+    ``digest`` covers the files' state and the stored one; ``secrets``, by kind and name, are displayed once.
+    """
 
     digest: str
     rows: list[Json]
@@ -66,7 +67,7 @@ class Planned:
 
     @property
     def moves(self) -> bool:
-        """True if something is made, changed, ended or taken over."""
+        """True if an object is created, changed, ended or taken over."""
         return any(row["act"] in (_MADE, _CHANGED, _ENDED, _ADOPTED) for row in self.rows)
 
 
@@ -82,8 +83,9 @@ class How:
 
 
 class State:
-    """State of the workspaces that a caller manages. ``visit`` opens one for its kinds, and ``put`` makes it or changes its settings; None
-    if the caller may not."""
+    """State of the workspaces that a caller manages. ``visit`` opens a workspace for its kinds, and ``put`` creates it or changes its
+    settings; None if the caller may not.
+    """
 
     def __init__(
         self, storage: Storage, visit: Callable[[str], Visit], find: Callable[[str], Workspace],
@@ -127,7 +129,7 @@ class State:
         return planned
 
     def export(self, workspace: str, most: int | None = None) -> Json:
-        """Return the document of a workspace's present state, without secrets: a stored secret is masked, and a mask keeps it. Objects that
+        """Return the document of a workspace's current state, with stored secrets masked; an applied mask keeps the secret. Objects that
         the caller may not change are left out.
 
         :raises InvalidInvocation: if it has more than ``most`` objects.
@@ -170,7 +172,7 @@ class State:
         return work
 
     def _without_nulls(self, kind: str, things: Mapping[str, Json]) -> Json:
-        """Return objects without null members, unless null is a value there: no earlier file has them."""
+        """Return objects without null members, unless null is a valid value: in an exported file, null would have nothing to remove."""
         judge = self.judge(self.kinds[kind])
         return {
             name: {one: value for one, value in spec.items() if value is not None or not judge.judge({one: None})}
@@ -178,7 +180,7 @@ class State:
         }  # fmt: skip
 
     def judge(self, kind: Kind[Any]) -> CompiledSchema:
-        """Return the judge of the members of an object."""
+        """Return the compiled schema for the members of an object."""
         if kind.name not in self._judges:
             shared = {name: one for module in surfaces("shapes") for name, one in module.SHAPES.items() if name in _references(kind.schema)}
             schema = {**kind.schema, "required": [], "components": {"schemas": shared}}
@@ -207,7 +209,9 @@ class _Work:
     secrets: dict[str, dict[str, Mapping[str, Any]]] = field(default_factory=dict)
 
     def ask_ahead(self) -> None:
-        """Ask the servers that new objects describe, such as an MCP server for its tools, since no transaction waits for that."""
+        """Query the servers that new objects describe, such as an MCP server for its tools, before the transaction, which must not wait for
+        them.
+        """
         for kind, wanted in self._stated():
             if kind.ahead is None or not wanted or not kind.is_for(self.visit):
                 continue
@@ -254,7 +258,7 @@ class _Work:
         return Planned(digest, self.rows, self.unchanged, self.secrets)
 
     def note(self, transaction: Transaction, planned: Planned) -> None:
-        """Mark created objects, and write one entry of the audit log that names all of them, in addition to each object's own."""
+        """Mark created objects, and write one entry of the audit log that names all changed objects, in addition to each object's own."""
         set_marks(transaction, self.workspace, self.how.label, sorted(self.made))
         take_marks(transaction, self.workspace, sorted(self.ended))
         about: dict[str, Any] = {"digest": planned.digest, "label": self.how.label}
@@ -267,7 +271,7 @@ class _Work:
             yield kind, self.document.get(kind.name, {})
 
     def _present(self) -> dict[str, dict[str, KindRow]]:
-        """Return the stored objects that the document has, and the ones that files of the label have created."""
+        """Return the stored objects in the document, and the objects that files of the label have created."""
         found = dict[str, dict[str, KindRow]]()
         for kind, wanted in self._stated():
             of_label = {name for (one, name), label in self.owned.items() if one == kind.name and label == self.how.label}
@@ -285,7 +289,7 @@ class _Work:
         return f"sha256:{hashlib.sha256(b''.join(canonical(about))).hexdigest()}"
 
     def _settle(self, transaction: Transaction, before: Json | None) -> bool:
-        """Create the workspace, or change its settings to the stated ones; return whether it exists."""
+        """Create the workspace, or change its settings to the stated ones; return whether it exists afterwards."""
         wanted = self.document.get(SETTINGS, {})
         if before is not None and (not wanted or (self.state.put is not None and _within(wanted, before))):
             self.unchanged += 1 if wanted else 0
@@ -306,7 +310,7 @@ class _Work:
         return before is not None
 
     def _make_so(self, transaction: Transaction, kind: Kind[Any], name: str, spec: Json, found: KindRow | None) -> None:
-        """Change an object to its stated form; its displayed form afterwards shows whether anything changed."""
+        """Change an object to its stated form; its displayed form before and after decides whether it has changed."""
         key, about = (kind.name, name), {"kind": kind.name, "name": name}
         if found is not None and kind.is_for(self.visit) and _holds(spec, found.stated):
             self._same(key, about)
@@ -334,14 +338,14 @@ class _Work:
                 self.secrets.setdefault(kind.name, {})[name] = secrets
 
     def _same(self, key: tuple[str, str], about: Mapping[str, str]) -> None:
-        """Count an object that is as the files state it; take it over, if that is wanted."""
+        """Count an object whose state equals the files'; take it over with ``adopt``."""
         self.unchanged += 1
         if self.how.adopt and self.owned.get(key) != self.how.label:
             self.made.add(key)
             self._row(_ADOPTED, about)
 
     def _done(self, kind: Kind[Any], name: str, spec: Json, found: KindRow | None) -> tuple[KindRow, Mapping[str, Any]]:
-        """Create or change an object, and return it, with the secrets that are shown once."""
+        """Create or change an object, and return it, with secrets that are displayed once."""
         self._require(kind, spec, found)
         answer = [self.answers[kind.name, name]] if (kind.name, name) in self.answers else []
         if answer and isinstance(answer[0], JackfieldError):
@@ -369,7 +373,7 @@ class _Work:
             raise InvalidInvocation(f"{count} not valid", details=faults, hint="Correct what is stated.")
 
     def _resolved(self, kind: Kind[Any], spec: Json) -> Json:
-        """Put in the secrets to which members refer that have to be stored themselves."""
+        """Replace references in members whose secrets must be stored by the secrets themselves."""
         values = spec.get("values")
         if not kind.secrets or not isinstance(values, Mapping):
             return spec
@@ -438,7 +442,7 @@ def refuse(planned: Mapping[str, Planned]) -> None:
 
 
 def told(planned: Mapping[str, Planned]) -> Json:
-    """Return the planned or completed changes in workspaces as a document, with the digest of all."""
+    """Return the planned or completed changes in workspaces as a document, with the digest of all changes."""
     text = "\n".join(f"{name} {one.digest}" for name, one in sorted(planned.items()))
     rows = [row for one in planned.values() for row in one.rows]
     digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
@@ -446,7 +450,7 @@ def told(planned: Mapping[str, Planned]) -> Json:
 
 
 def require_seen(seen: str | None, planned: Mapping[str, Planned]) -> None:
-    """Require that plans equal the plans with a digest; None: no plans were shown.
+    """Require that plans have the digest ``seen``, unless it is None.
 
     :raises StateMoved: if they differ.
     """
@@ -472,7 +476,7 @@ def _every(_name: str) -> bool:
 
 
 def _all(kind: Kind[Any], visit: Visit, wanted: Callable[[str], bool] = _every, most: int | None = None) -> dict[str, KindRow]:
-    """Return at most so many objects of a kind whose names are ``wanted``, by name; of several of one name the first."""
+    """Return at most ``most`` objects of a kind whose names are ``wanted``, by name; of several objects of one name, the first."""
     found = dict[str, KindRow]()
     for one in islice(kind.all(kind.opens(visit), wanted), most):
         found.setdefault(one.name, one)
@@ -490,7 +494,7 @@ def _holds(spec: Mapping[str, Any], stated: Mapping[str, Any]) -> bool:
 
 
 def _within(wanted: Any, present: Any) -> bool:
-    """Return whether the settings are part of the present ones."""
+    """Return whether the wanted settings are contained in the present ones."""
     if isinstance(wanted, Mapping) and isinstance(present, Mapping):
         return all(_within(value, present.get(name)) for name, value in wanted.items())
     return bool(wanted == present)

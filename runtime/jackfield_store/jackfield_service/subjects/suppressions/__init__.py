@@ -1,1 +1,1 @@
-"""Recipients to whom nothing more is sent, and the guards of connections that watch bounces and complaints."""
+"""Recipients who get no more messages, and the guards of connections, which watch bounces and complaints."""

@@ -1,4 +1,4 @@
-"""``jackfield suppressions``: recipients to whom nothing more is sent."""
+"""Command ``jackfield suppressions``: recipients who get no more messages."""
 
 from __future__ import annotations
 

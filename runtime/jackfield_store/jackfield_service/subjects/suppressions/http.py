@@ -1,4 +1,4 @@
-"""``/v1/suppressions``: recipients to whom nothing more is sent."""
+"""Operations ``/v1/suppressions``: recipients who get no more messages."""
 
 from __future__ import annotations
 

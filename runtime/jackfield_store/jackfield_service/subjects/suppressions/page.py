@@ -1,4 +1,4 @@
-"""Guard of a connection, which can be resumed, and the workspace's suppressed recipients."""
+"""Pages of suppressions: the guard of a connection, which can be resumed, and the workspace's suppressed recipients."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def _paused(request: PageRequest, name: str, paused: dict[str, str | int]) -> Ma
 
 
 def _paused_state(request: PageRequest) -> Any:
-    """Return why the guard has paused its connection; None if it has not, or the visitor may not know."""
+    """Return the reason why the guard has paused its connection, with the connection's name; None if it has not, or the visitor is not the
+    operator.
+    """
     request.require("manage")
     name = str(request.connections.show(request.path("name"))["name"])
     guard = (request.runtime.access.settings.guard_of(name) if request.operator else None) or {}
@@ -60,7 +62,9 @@ def _paused_state(request: PageRequest) -> Any:
 
 @decides(_paused_state)
 def resumed(request: PageRequest) -> Response:
-    """``POST /connections/{name}/guard``: set the guard again, which resumes a paused connection. For the operator, as its other settings."""
+    """Serve ``POST /connections/{name}/guard``: set the guard again, which resumes a paused connection. Only the operator may, as with
+    other settings.
+    """
     request.require("manage")
     name = str(request.connections.show(request.path("name"))["name"])
     if not request.operator:
@@ -73,7 +77,7 @@ def resumed(request: PageRequest) -> Response:
 
 
 def suppressed(request: PageRequest) -> Response:
-    """``GET /suppressions``: recipients to whom nothing more is sent, the latest first."""
+    """Serve ``GET /suppressions``: recipients who get no more messages, the latest first."""
     found = listing(
         request, SUPPRESSIONS, things(request, SUPPRESSIONS, "read"), "/suppressions", "Suppressed recipients",
         {"reason": lambda item: ": ".join(item[name] for name in ("reason", "text") if name in item)}, empty="Nobody is suppressed.",
@@ -95,7 +99,7 @@ def _suppressed_state(request: PageRequest) -> Any:
 
 @decides(_suppressed_state, lambda _: "/suppressions")
 def removed(request: PageRequest) -> Response:
-    """``POST /suppressions/removal``."""
+    """Serve ``POST /suppressions/removal``."""
     try:
         things(request, SUPPRESSIONS).remove(request.form.get("recipient", "").strip())
     except UnknownSuppression:

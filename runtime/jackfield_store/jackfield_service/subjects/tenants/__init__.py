@@ -1,4 +1,4 @@
-"""Tenants as a platform manages them: its workspaces, their usage and their end. A platform reads no secret, no input and no output."""
+"""Tenants of a platform: its workspaces, their usage and their end. A platform reads no secret, no input and no output."""
 
 from __future__ import annotations
 

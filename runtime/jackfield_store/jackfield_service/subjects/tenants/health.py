@@ -45,8 +45,9 @@ _SHOWN = ("name", "type", "status", "since", "account", "user", "hint")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Numbers of a workspace: stored connections, failing ones and ones to be connected again, calls of the last day, and failures without
-    cancelled calls."""
+    """Figures of a workspace: stored connections, failing connections including those to be connected again, calls of the last day, and
+    their failures without cancelled calls.
+    """
 
     connections: int
     failing: int
@@ -78,15 +79,17 @@ def troubles(database: Database) -> dict[str, Counter[str]]:
 
 
 def _hint(row: Mapping[str, Any], failed: Mapping[str, Any], surface: str) -> str | None:
-    """Return the next step for a connection: it must be connected again if it has expired, or its test finds that no person has
-    approved."""
+    """Return the next step for a connection; None if there is none. It must be connected again if it has expired, or if its test reports a
+    missing approval.
+    """
     expired = row.get("status") == "expired"
     return worded(NextStep("connect", name=str(row["name"])) if expired else restored(failed.get("hint")) or failed.get("message"), surface)
 
 
 def connection_health(row: Mapping[str, Any], surface: str = _PLATFORM) -> dict[str, Any]:
-    """Return the facts about a connection that a platform may see: its status since when, and the cure of the failed step, in the words of
-    ``surface``."""
+    """Return the facts about a connection that a platform may see: its status and the time of its test, and the remedy for the failed step,
+    in the words of ``surface``.
+    """
     test = row.get("lastTest") or {}
     steps = test.get("steps", ()) if row.get("status") != "ok" else ()
     failed: dict[str, Any] = next((step for step in steps if not step.get("passed")), {})

@@ -1,4 +1,6 @@
-"""``/v1/workspaces``: a platform manages its tenants, with a token of the kind ``platform``. No secret, input or output is shown."""
+"""Operations ``/v1/workspaces``: a platform manages its tenants, with a token of the kind ``platform``. No secret, input or output is
+returned.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ _LARGEST = 1024 * 1024
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/workspaces``: by name."""
+    """Serve ``GET /v1/workspaces``: the workspaces by name."""
     given, limit = request.query_params, limit_of(request)
     found, after = await done(
         request, server, identity, lambda tenants: tenants.list(given.get("prefix", ""), given.get("cursor", ""), limit)
@@ -60,21 +62,21 @@ async def changed(request: Request, server: ServerContext, identity: Identity) -
 
 
 async def deleted(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``DELETE /v1/workspaces/{w}``: suspend it; with ``purge=true`` delete it for good."""
+    """Serve ``DELETE /v1/workspaces/{w}``: suspend the workspace; with ``purge=true`` delete it permanently."""
     name, purges = request.path_params["w"], flag(request, "purge")
     step = Tenants.purge if purges else Tenants.suspend
     return answer(await done(request, server, identity, lambda tenants: step(tenants, name), slowly=purges))
 
 
 async def token_created(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/workspaces/{w}/tokens``. Only this response contains the token's text."""
+    """Serve ``POST /v1/workspaces/{w}/tokens``. Only this response contains the token itself."""
     step, now = await creation(request), server.clock.time()
     made = await done(request, server, identity, lambda tenants: step(tenants.tokens(request.path_params["w"]), now))
     return answer(made, 201, {"Cache-Control": "no-store"})
 
 
 async def tokens(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/workspaces/{w}/tokens``: newest first, without their texts."""
+    """Serve ``GET /v1/workspaces/{w}/tokens``: newest first, without the tokens themselves."""
 
     def step(tenants: Tenants) -> Row:
         return page(tenants.tokens(request.path_params["w"]), request, server.clock.time())
@@ -90,11 +92,13 @@ async def token_revoked(request: Request, server: ServerContext, identity: Ident
 
 
 FILTERS = ("status", "type", "user")
-"""Members by which the list of connections is filtered."""
+"""Members by which the list of connections can be filtered."""
 
 
 async def connections(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/workspaces/{w}/connections``: names, types, accounts and status, with the cure of a failing one. No values."""
+    """Serve ``GET /v1/workspaces/{w}/connections``: names, types, accounts and status, with the remedy for a failing
+    connection. No values.
+    """
     name = request.path_params["w"]
     await done(request, server, identity, lambda tenants: tenants.find(name))
 
@@ -140,7 +144,10 @@ async def done(request: Request, server: ServerContext, identity: Identity, step
 
 
 async def object_of(request: Request) -> dict[str, Any]:
-    """Read a body that is an object; none is an empty one."""
+    """Read a body that is an object; a missing body counts as an empty object.
+
+    :raises Problem: 400 if it is not an object.
+    """
     raw = await read_body(request, _LARGEST)
     body = await decoded(raw, request) if raw else {}
     if not isinstance(body, dict):

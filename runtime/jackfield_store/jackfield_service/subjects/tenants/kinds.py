@@ -1,4 +1,4 @@
-"""Settings that all processes on a database share, such as the policy, as files state them: of the operator's own workspace."""
+"""Shared settings of all processes on a database, such as the policy, in files: in the operator's own workspace."""
 
 from __future__ import annotations
 

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from jackfield_store.resources.storage import Storage
 
 _PASSES = 20
-"""Limit of the passes over all tables, until one finds no row. A request in progress may add a row to an already emptied table, as long as
-its parent row still exists."""
+"""Maximum number of passes over all tables until a pass finds no row. A request in progress may add a row to an already emptied table, as
+long as its parent row still exists.
+"""
 _COUNTED = ("connections", "grants", "files", "invocations", "tokens")
 _RUNNING = f"SELECT COUNT(*) AS n FROM invocations WHERE workspace = :workspace AND status = 'running' AND NOT ({WAITS})"
 _LATE = (
@@ -35,19 +36,21 @@ _LATE = (
     "audit_heads", "data_keys", "workspace_wrappers",
 )  # fmt: skip
 """Tables that the deletion of other rows writes to, or that are filled from others meanwhile (events, from the outbox). The keys are among
-them: without them nothing left behind could be read."""
+them: rows left behind would be unreadable without them.
+"""
 _GONE = " AND NOT EXISTS (SELECT 1 FROM workspaces WHERE name = :workspace)"
 _PURGED = """
 SELECT SUBSTR(object, LENGTH('workspace:') + 1) AS name FROM audit_entries
 WHERE workspace = :workspace AND event = 'workspace.purged'
     AND sequence > (SELECT sequence - 500 FROM audit_heads WHERE workspace = :workspace)
 """
-"""Reads a bounded part of the operator's log."""
+"""SQL query for the names of recently purged workspaces, from a bounded part of the operator's audit log."""
 
 
 def kept_by(database: Database, workspace: str) -> dict[str, int]:
-    """Count a workspace's connections, grants, files, invocations (running ones apart) and tokens. A job that waits for its next poll does
-    not run: there is none while the workspace is suspended."""
+    """Count a workspace's connections, grants, files, invocations and tokens, and separately its running invocations. A job that waits for
+    its next poll does not run: the suspended workspace polls nothing.
+    """
     with database.read() as transaction:
         counts = {
             table: _count(transaction, f"SELECT COUNT(*) AS n FROM {table} WHERE workspace = :workspace", workspace) for table in _COUNTED
@@ -56,8 +59,9 @@ def kept_by(database: Database, workspace: str) -> dict[str, int]:
 
 
 def keep_at_providers(storage: Storage, workspace: str, clock: Clock) -> tuple[int, list[str]]:
-    """Move the pending notices to providers to the operator's workspace: webhooks, whose number is returned, and approvals, with their ids
-    there."""
+    """Move the pending notices to providers to the operator's workspace. Return the number of webhooks, and the IDs of the
+    approvals there.
+    """
     database, noted = storage.database, list[str]()
     store = ConnectionTable(database, lambda: storage.vault, workspace, clock)
     operators = Revocations(database, lambda: storage.vault, DEFAULT, clock)
@@ -82,7 +86,7 @@ def keep_at_providers(storage: Storage, workspace: str, clock: Clock) -> tuple[i
 
 
 def purge(storage: Storage, files: Files, workspace: str, clock: Clock, actor: Actor) -> None:
-    """Delete a workspace. A purge that was interrupted is repeated from the beginning: the row of the workspace goes last."""
+    """Delete a workspace. An interrupted purge is repeated from the beginning, since the row of the workspace is deleted last."""
     database, vault = storage.database, storage.vault
     prepare_seals(vault)
     _empty(database, files, "", workspace)
@@ -93,8 +97,9 @@ def purge(storage: Storage, files: Files, workspace: str, clock: Clock, actor: A
 
 
 def sweep(database: Database, files: Files) -> None:
-    """Delete rows added to recently purged workspaces, by requests that had found the workspace before, and wrote after its end. Later
-    requests cannot begin in it."""
+    """Delete rows of recently purged workspaces, written by requests that had found the workspace before its end. Later requests cannot
+    start in it.
+    """
     with database.read() as transaction:
         rows = transaction.execute(_PURGED, {"workspace": DEFAULT})
     _empty(database, files, _GONE, *{row.name for row in rows})

@@ -1,4 +1,4 @@
-"""Rest of purged workspaces, deleted from time to time by each server."""
+"""Sweeps of leftover rows of purged workspaces, run from time to time by each server."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from jackfield_service.subjects.tenants.purge import sweep
 
 
 def sweeps(server: ServerContext) -> Mapping[str, Callable[[], object]]:
-    """Return the steps, by the log message of their failure."""
+    """Return the sweeps, by the log message of their failure."""
     return {"rows of purged workspaces cannot be deleted": lambda: sweep(server.storage.database, server.files)}

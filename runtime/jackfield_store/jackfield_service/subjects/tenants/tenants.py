@@ -1,4 +1,4 @@
-"""The workspaces that one platform manages: their names match the pattern of its token. All others do not exist for it."""
+"""The workspaces that one platform manages: their names match the pattern of its token. Other workspaces do not exist for it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class WorkspaceInUse(InvalidInvocation):
 
 class Tenants:
     """The workspaces of a platform. ``pattern`` is its token's, ``actor`` the author in the audit logs, and ``revoke`` sends due
-    revocations of approvals to providers (``management.revoking``)."""
+    revocations of approvals to providers (``management.revoking``).
+    """
 
     def __init__(
         self, storage: Storage, files: Files, clock: Clock, pattern: str, actor: Actor, revoke: Callable[[], Mapping[str, bool]] = dict
@@ -97,7 +98,7 @@ class Tenants:
         return Tokens(self._storage.database, self._storage.vault, name, self._clock, self._actor)
 
     def suspend(self, name: str) -> dict[str, Any]:
-        """Suspend a workspace and revoke its tokens: the first step of its deletion, which a change can still take back.
+        """Suspend a workspace and revoke its tokens: the first step of its deletion, which a change of ``suspended`` can still undo.
 
         :return: the revoked tokens, and the rows that a purge would delete.
         :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
@@ -111,12 +112,12 @@ class Tenants:
         return {"name": name, "status": "suspended", "revoked": {"tokens": revoked, "sessions": sessions}, "kept": kept}
 
     def purge(self, name: str) -> dict[str, Any]:
-        """Delete a suspended workspace for good: its connections, grants, keys, files, journal and settings. Providers get the notice that
-        its approvals are no longer needed; those that do not answer now get it later. If a platform does so, the rules are kept: they bind
-        the next workspace of that name. The operator can also delete a workspace with unreadable settings, in which nothing is allowed.
+        """Delete a suspended workspace permanently: its connections, grants, keys, files, journal and settings. Providers get the notice
+        that its approvals are no longer needed, now or once they answer. If a platform deletes it, its rules stay stored, and bind the
+        next workspace of that name. The operator can also delete a workspace with unreadable settings, in which nothing is allowed.
 
-        :return: how many of each were deleted, how many approvals were revoked or wait for that, and how many webhooks are removed at their
-            providers from now on.
+        :return: the numbers of deleted rows, of revoked and of pending approvals, and of webhooks that are removed at their providers
+        from now on.
         :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
         :raises WorkspaceInUse: if it is not suspended, or some of its calls still run.
         :raises RowDamaged: if a platform deletes a workspace with unreadable settings.

@@ -1,4 +1,4 @@
-"""Usage of a workspace, from the sums that the database keeps in the commit that changes an entry: equal to the journal to the unit."""
+"""Usage of a workspace, from sums that the database updates in the commit that changes an entry, so that they equal the journal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jackfield_store.database import Database, Row
 
 BY = ("connector", "action", "status", "day", "hour")
-"""Parts by which usage may be split."""
+"""Dimensions by which usage may be split."""
 _PARTS = {"day": DAY, "hour": 3600}
 _COLUMNS = "connector, action, status, error_code, slot, invocations, attempts"
 _ROWS = f"""
@@ -34,19 +34,19 @@ _NOT_VALID = 2
 _ENDED = ("succeeded", "failed", "in_doubt", "cancelled")
 _CALLS = ("calls", "attempts", "failures", "refused", "cancelled")
 _REFUSALS = frozenset(code for code, kind in CODES.items() if kind.exit_code == _NOT_VALID)
-"""Codes of calls that sent nothing: the request is not valid, unknown or not allowed."""
+"""Codes of calls that sent nothing because the request was not valid, unknown or not allowed."""
 _FURTHER = ("events", "deliveries", "looks", "bytes")
 
 
 def usage(database: Database, workspace: str, since: float, until: float, by: str | None = None) -> dict[str, Any]:
-    """Return a workspace's usage in the time, in all and by ``by`` (``BY``): calls, attempts and failures, events and deliveries, looks for
-    evidence, and bytes of files stored.
+    """Return a workspace's usage in the time, in total and by ``by`` (``BY``): calls, attempts and failures, events and deliveries, looks
+    for evidence, and bytes of files stored.
 
-    Failures are all calls that did not succeed. Two kinds of these are counted separately: refused ones were not valid, unknown or not
-    allowed, so that nothing was sent; others were cancelled or declined. Events, deliveries, looks and bytes can be split by days only.
+    Failures are all calls that did not succeed. Two kinds of failures are also counted separately: refused calls were not valid, unknown or
+    not allowed, so that nothing was sent; others were cancelled or declined. Events, deliveries, looks and bytes can be split by days only.
 
-    Times are seconds since 1970. They are rounded down as the sums are kept: to a minute, to an hour beyond two hours, to a day beyond nine
-    days. For events, deliveries and looks it is a day. Calls that have not ended yet are not counted.
+    Times are seconds since 1970. They are rounded down to the resolution of the sums: to a minute, to an hour beyond two hours, to a day
+    beyond nine days. For events, deliveries and looks it is a day. Calls that have not ended yet are not counted.
     """
     values = {"workspace": workspace, "since": math.floor(since), "until": math.ceil(until), "day": math.floor(since) // DAY * DAY}
     with database.read() as transaction:
@@ -89,7 +89,7 @@ def _slot(row: Row, width: int) -> str | None:
 
 
 def in_use(database: Database, workspace: str, limit: str) -> int:
-    """Return how much of the limit ``queued``, ``waiting``, ``connections`` or ``storageBytes`` a workspace uses now."""
+    """Return the current use of the limit ``queued``, ``waiting``, ``connections`` or ``storageBytes`` in a workspace."""
     if limit in (QUEUED, WAITING):
         with database.read() as transaction:
             return in_queue(transaction, workspace, limit)

@@ -1,1 +1,1 @@
-"""Tokens of a workspace: made, listed, revoked."""
+"""Tokens of a workspace: created, listed, revoked."""

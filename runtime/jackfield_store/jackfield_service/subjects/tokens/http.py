@@ -1,4 +1,4 @@
-"""``/v1/tokens``: tokens of the caller's workspace, so that a platform can create and revoke them without a shell."""
+"""Operations ``/v1/tokens``: tokens of the caller's workspace, so that a platform can create and revoke them without a shell."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from jackfield_store.access import Token, Tokens
 
 _LONGEST_MOMENT = 40
 _LONGEST_LIFE = 100 * 365 * 86_400
-"""Seconds for which a token holds at most, as of any other span."""
+"""Maximum lifetime of a token, in seconds."""
 
 
 FILTERS = ("status", "scope", "name")
-"""Members by which the list is filtered."""
+"""Members by which the list can be filtered."""
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -36,13 +36,13 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/tokens``: create a token. Only this response contains its text."""
+    """Serve ``POST /v1/tokens``: create a token. Only this response contains the token itself."""
     step = await creation(request)
     return answer(await _done(server, identity, lambda tokens: step(tokens, server.clock.time())), 201, {"Cache-Control": "no-store"})
 
 
 async def creation(request: Request) -> Callable[[Tokens, float], dict[str, Any]]:
-    """Read a body that asks for a token, and return the step that creates it at the time ``now`` and shows its text once.
+    """Read a body that requests a token, and return the step that creates it at the time ``now``, and returns the token itself once.
 
     :raises Problem: 400 if a member is unknown or has another type.
     """
@@ -67,7 +67,7 @@ async def creation(request: Request) -> Callable[[Tokens, float], dict[str, Any]
 
 
 def page(tokens: Tokens, request: Request, now: float) -> Row:
-    """Return the page of tokens that a request asks for, without their texts."""
+    """Return the requested page of tokens, without the tokens themselves."""
 
     def fetch(cursor: str | None, limit: int) -> tuple[list[Token], str | None]:
         return tokens.list(cursor=cursor, limit=limit)
@@ -87,7 +87,7 @@ async def revoked(request: Request, server: ServerContext, identity: Identity) -
 async def _done(server: ServerContext, identity: Identity, step: Callable[[Tokens], Any]) -> Any:
     """Run a step in a thread.
 
-    :raises Problem: 403 for a token with rules, which could create one without; 503 if there is no database.
+    :raises Problem: 403 for a token with rules, which could otherwise create a token without rules; 503 if there is no database.
     """
     if identity.rules:
         raise Problem(403, "a token with rules cannot list, create or revoke tokens", code="not_allowed")

@@ -1,4 +1,4 @@
-"""Tokens in files: the shape of each; a living token of a shape is created once. A changed shape is a new token."""
+"""Tokens in files: the shape of each token. A token is created unless a valid one has the shape; a changed shape is a new token."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Shapes:
     workspace: str
     clock: Clock
     own: str | None
-    """Token of the caller."""
+    """ID of the caller's token; None if the caller has none."""
 
 
 def _open(visit: Visit) -> _Shapes:

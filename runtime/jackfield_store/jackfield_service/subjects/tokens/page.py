@@ -1,4 +1,4 @@
-"""Page of the workspace's tokens: create one, which is shown once, list and revoke them."""
+"""Page of the workspace's tokens: create a token, which is displayed once, list and revoke tokens."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _SCOPE_TITLES = {
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /tokens``."""
+    """Serve ``GET /tokens``."""
     request.require("read")
     lead = "Tokens authenticate programs that call this workspace and people who sign in here."
     done = done_notice(request, _DONE, *NONE)
@@ -59,7 +59,7 @@ def listed(request: PageRequest) -> Response:
 
 
 def created(request: PageRequest) -> Response:
-    """``POST /tokens``: create a token; only this response contains its text."""
+    """Serve ``POST /tokens``: create a token; only this response contains the token itself."""
     request.require("manage")
     _require_no_rules(request)
     given = request.form
@@ -78,7 +78,7 @@ def created(request: PageRequest) -> Response:
 
 
 def revoked(request: PageRequest) -> Response:
-    """``POST /tokens/{id}/revocation``."""
+    """Serve ``POST /tokens/{id}/revocation``."""
     request.require("manage")
     _require_no_rules(request)
     request.tokens.revoke(request.path("id"))
@@ -102,11 +102,11 @@ _REVOKE = Step(
     "revoke", "Revoke", "manage", "Programs and people that use them are refused at once. This cannot be undone.", _revoke, tone="danger"
 )
 SELECTION = Selection("/tokens", "tokens", "Token", (_REVOKE,), _named, lambda _request, identifier: identifier)
-"""Steps for several tokens."""
+"""Selection of several tokens, and the steps for them."""
 
 
 def gaps_told(warnings: Iterable[Mapping[str, str]]) -> list[Markup]:
-    """Render the gaps of newly created rules."""
+    """Render a warning for each gap of newly created rules."""
     return [notice("A rule leaves out changes: ", warning["message"], ".", tone="warn") for warning in warnings]
 
 
@@ -127,7 +127,7 @@ def rules_shown(rules: Rules) -> list[Node]:
 
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
-    """Render the list of tokens; ``again`` replaces the one on the page."""
+    """Render the list of tokens; ``again`` replaces the list on the page."""
     found = _sorts(request).read(request, partial(_listed, request), _PAGE)
     rows = [token_row(request, token, ticks=True) for token in found.rows]
     bar = SELECTION.bar(request) if rows and not request.identity.rules else None
@@ -177,7 +177,7 @@ def _new(request: PageRequest) -> list[Node]:
 
 
 def rule_fields(rules: Rules | None = None, otherwise: str = "the token allows everything that the workspace allows") -> Markup:
-    """Render the fields of rules; ``otherwise`` describes the effect of having none."""
+    """Render the fields of rules; ``otherwise`` describes the effect of a token without rules."""
     example, block = (
         ["One pattern per line, such as ", h.code("aws-ses/*"), f". If empty, {otherwise}."],
         "effect:change & connection:prod-*",
@@ -203,7 +203,7 @@ def rule_fields(rules: Rules | None = None, otherwise: str = "the token allows e
 
 
 def token_row(request: PageRequest, token: Token, address: str = "/tokens", *, ticks: bool = False) -> tuple[Node, ...]:
-    """Render a token as a row of ``COLUMNS``; ``address`` is the address of the tokens' list, ``ticks``: rows can be selected."""
+    """Render a token as a row of ``COLUMNS``, with a checkbox if ``ticks``; ``address`` is the address of the tokens' list."""
     status = token.status(request.now)
     revoke: Node = None
     if status == "active" and request.may("manage") and not request.identity.rules:

@@ -1,4 +1,4 @@
-"""Arrival of events: each is stored once, with its key, in a commit that comes no later than the checkpoint of the poll that found it."""
+"""Arrival of events: each is stored once, with its key, in a commit that comes no later than the checkpoint of its poll."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WHERE workspace = :workspace AND id = :subscription AND status = 'active' AND (h
 """
 _KNOWN = "SELECT at FROM event_keys WHERE workspace = :workspace AND subscription_id = :subscription AND digest = :digest"
 LISTENING = ("pending", "active", "degraded", "failing")
-"""States in which a webhook is received."""
+"""States in which a webhook's requests are accepted."""
 _LISTENS = f"SELECT sealed FROM subscriptions WHERE workspace = :workspace AND id = :subscription AND status IN {LISTENING!r}"
 _KEY = """
 INSERT INTO event_keys (workspace, subscription_id, digest, at) VALUES (:workspace, :subscription, :digest, :at) ON CONFLICT DO NOTHING
@@ -49,9 +49,11 @@ INSERT INTO event_keys (workspace, subscription_id, digest, at) VALUES (:workspa
 _AGAIN = """
 UPDATE event_keys SET at = :at WHERE workspace = :workspace AND subscription_id = :subscription AND digest = :digest AND at < :stale
 """
-"""A poll reads the last events again for as long as nothing is new, which may be longer than keys are kept. Once a day is enough."""
+"""SQL statement that refreshes the key of an event, once a day. A poll reads the last events again while nothing is new, which may take
+longer than keys are stored.
+"""
 _ARRIVED_EVERY = 1.0
-"""Seconds between two records of an arrival, with which keys that are old enough are deleted."""
+"""Seconds between two records of an arrival, which also delete expired keys."""
 _LEARN = """
 UPDATE subscriptions SET sealed = :sealed, status = 'pending', claim = claim + 1, held = 0, wake_at = 0
 WHERE workspace = :workspace AND id = :subscription AND sealed = :before
@@ -60,22 +62,22 @@ _SEEN = """
 UPDATE subscriptions SET status = CASE WHEN wake_at IS NULL THEN 'active' ELSE status END, last_success_at = :at
 WHERE workspace = :workspace AND id = :subscription AND status = 'pending'
 """
-"""The provider sends for the first time. A webhook registered by a person needs no further step."""
+"""SQL statement that records the provider's first request. A webhook registered by a person then needs no further step."""
 _AT_ONCE = 200
-"""Events of one commit: each takes half a millisecond, for which others wait."""
+"""Maximum number of events per commit: each takes half a millisecond, for which other writes wait."""
 _DAY = 86_400.0
 _LONGEST_REFERENCE = 1_000
-"""Characters of a provider's ID. It becomes output of the call in doubt that it settles; a longer ID is ignored."""
+"""Maximum length of a provider's ID, in characters. It becomes output of the call in doubt that it settles; a longer ID is ignored."""
 _LATEST = 1e11
-"""Time from which no date is believed: it is in milliseconds, or made up."""
+"""Seconds since 1970 from which a time is invalid: it is in milliseconds, or made up."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 T = TypeVar("T")
 InTransaction = Callable[[Transaction], object]
-"""Further statements of the transaction that stores an event."""
+"""Function that executes further statements of the transaction that stores an event."""
 Then = Callable[[Mapping[str, Any], float], InTransaction]
-"""Takes an event as a reader sees it, and its time, and returns the statements for the transaction that stores it."""
+"""Function that gets an event in the form for readers, and its time, and returns the statements for the transaction that stores it."""
 Judge = Callable[[Any, str], Any]
-"""Function that takes the payload of an event and its type, and returns the part that policies permit; None: nothing."""
+"""Function that gets the payload of an event and its type, and returns the part that policies permit; None if they permit nothing."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -93,26 +95,28 @@ class Arrival:
 
 
 class NotReceivingError(Exception):
-    """Nothing is received: the rights of the subscription's token have ``ended`` (with the reason), its workspace is ``suspended``, or it
-    was disabled or removed."""
+    """A request is not accepted: the rights of the subscription's token have ``ended`` (with the reason), its workspace is ``suspended``,
+    or it was disabled or removed.
+    """
 
     def __init__(self, ended: str | None = None, *, suspended: bool = False) -> None:
         self.ended, self.suspended = ended, suspended
 
 
 def require_receiving(found: Subscription, ended: str | None = None, *, suspended: bool = False) -> None:
-    """Decide whether a request is received, with the reason why the rights of the subscription's author have ``ended``.
+    """Require that a subscription accepts requests. ``ended`` is the reason if the rights of its author have ended.
 
-    :raises NotReceivingError: if it is not.
+    :raises NotReceivingError: if it does not.
     """
     if suspended or ended is not None or found.status not in LISTENING:
         raise NotReceivingError(ended, suspended=suspended)
 
 
 class Sealer:
-    """Prepares events for storing, so that the transaction that stores them is short. ``then`` returns further statements of the
-    transaction for each new event. ``types`` are the trigger's types of events (default: its key). An event without a type gets the first
-    of them."""
+    """Preparation of events for storing, so that the transaction that stores them is short. ``then`` returns further statements of the
+    transaction for each new event. ``types`` are the trigger's types of events (default: its key). An event without a type gets the
+    first of them.
+    """
 
     def __init__(
         self, database: Database, vault: Vault, workspace: str, subscription: Subscription, then: Then | None = None,
@@ -131,7 +135,7 @@ class Sealer:
     def arrivals(self, events: Iterable[Any], received: float) -> list[Arrival]:
         """Seal the events (``TriggerEvent``) of a webhook's request or a poll's page.
 
-        :raises Unavailable: if one has no key or a type that the trigger does not have, or cannot be JSON.
+        :raises Unavailable: if an event has no key or a type that the trigger does not have, or cannot be JSON.
         """
         found = attempt(lambda: [self._arrival(event, received) for event in events])
         if not isinstance(found, Raised):
@@ -165,7 +169,7 @@ class Sealer:
     def _shown(self, data: Any, kind: str, digest: str) -> Any:
         """Return an event's payload without the parts that policies withhold, which are stored nowhere.
 
-        :raises Unavailable: if they have not decided: the provider is asked again, or sends the event again.
+        :raises Unavailable: if the policies do not decide: the provider is polled again, or sends the event again.
         """
         found = payload(data)
         if self._judge is None or self._is_known(digest):
@@ -174,7 +178,7 @@ class Sealer:
         return {} if left is None else left
 
     def _referred(self, event: Any, at: float) -> tuple[str | None, NewOutcome | None]:
-        """Return the invocation that an event refers to, if it has ended, and the outcome that the event reports."""
+        """Return the ended invocation that an event refers to, and the outcome that the event reports; None for each that is missing."""
         if event.reference is None:
             return None, None
         reference = reference_of(self._subscription.connector, event.reference)
@@ -186,8 +190,8 @@ class Sealer:
     def _marked(self, event: Any, kind: str, at: float, received: float, referred: str | None) -> tuple[str | None, NewMark | None]:
         """Return the invocation in doubt whose marker an event carries, if there is one, and the event's data for its evidence.
 
-        ``referred`` is the invocation that the event's reference names. The marker takes precedence: some providers' IDs are unique within
-        one channel, account or day only.
+        ``referred`` is the invocation in the event's reference. The marker takes precedence: some providers' IDs are unique only within one
+        channel, account or day.
         """
         found, marker = self._subscription, marker_in(event.marker)
         if marker is None or not (event.reference is None or _is_reference(event.reference)):
@@ -211,11 +215,10 @@ class Sealer:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ArrivalUnit(JointUnit):
-    """Events of one subscription that came together; for a webhook's request, it is a unit of ``Database.record``.
+    """Events of one subscription that arrived together; for a webhook's request, it is a unit of ``Database.record``.
 
-    If a poll closes the gaps of the webhook, the poll is made earlier: ``least`` seconds after the last one. ``learnt`` is the
-    subscription's content with the data that the request has brought for ``enable``, which is due at once; a process that runs it is
-    superseded.
+    If a poll closes the gaps of the webhook, it runs earlier: ``least`` seconds after the last one. ``learnt`` is the subscription's
+    content with the request's data for ``enable``, which is due at once; a process that runs it is superseded.
     """
 
     subscription: Subscription
@@ -225,10 +228,10 @@ class ArrivalUnit(JointUnit):
     learnt: bytes | None = None
 
     def run_all(self, units: Sequence[ArrivalUnit], transaction: Transaction) -> None:
-        """Store receipts of webhooks.
+        """Store the events of webhooks' requests.
 
-        :raises NotReceivingError: if a subscription listens no more.
-        :raises OvertakenError: if the content of one has changed meanwhile.
+        :raises NotReceivingError: if a subscription accepts no more requests.
+        :raises OvertakenError: if the content of a subscription has changed meanwhile.
         """
         for found in {unit.subscription.sealed: unit.subscription for unit in units}.values():
             row = transaction.find(_LISTENS, _own(found))
@@ -247,8 +250,9 @@ class ArrivalUnit(JointUnit):
 
 
 def in_parts(events: Iterable[T]) -> Iterator[tuple[list[T], bool]]:
-    """Yield events that came together in parts, at least one, each with whether it is the last. Each is one commit: a commit that takes
-    long keeps all other workspaces waiting."""
+    """Yield events that arrived together in parts, at least one, each with whether it is the last. Each part is one commit, since a long
+    commit keeps all other workspaces waiting.
+    """
     following = iter(events)
     part = list(islice(following, _AT_ONCE))
     while True:
@@ -260,7 +264,7 @@ def in_parts(events: Iterable[T]) -> Iterator[tuple[list[T], bool]]:
 
 
 def store(transaction: Transaction, receipts: Sequence[ArrivalUnit]) -> None:
-    """Store the events that are new."""
+    """Store the new events among ``receipts``."""
     rows: list[Mapping[str, Any]] = []
     keys = [{**_own(one.subscription), "digest": event.digest, "at": one.now} for one in receipts for event in one.found]
     is_new = iter(transaction.change_all([(_KEY, [key]) for key in keys]))
@@ -288,12 +292,12 @@ def store(transaction: Transaction, receipts: Sequence[ArrivalUnit]) -> None:
 
 
 def _is_time(at: object) -> bool:
-    """Return whether the time of an event can be shown: an invalid one would end every reader of the feed."""
+    """Return whether the time of an event can be displayed: an invalid time would end every reader of the feed."""
     return isinstance(at, int | float) and not isinstance(at, bool) and 0 < at < _LATEST
 
 
 def _is_reference(given: object) -> bool:
-    """Return whether a value can be the ID by which a provider names the object of a call."""
+    """Return whether a value has the form of a provider's ID for the object of a call."""
     return isinstance(given, str) and 0 < len(given) <= _LONGEST_REFERENCE
 
 

@@ -1,7 +1,7 @@
 """Lists that are compared with their earlier state: IDs and digests are stored, and each page is one commit with its events.
 
-A round reads the whole list. The first round only records the list. Items that a complete round has not seen were deleted. If more than a
-fifth of the list is missing, no deletion is reported: a provider is more likely to return half a list than to delete half of it.
+A round reads the whole list. The first round only records the list. Items missing in a complete round were deleted. If more than a fifth of
+the list is missing, no deletion is reported: a provider is more likely to return half a list than to delete half of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jackfield_store.keys.sealing import digest
 FEWEST, SHARE = 5, 0.2
 """Number of items that may always be missing, and the part of a list that may be missing in addition."""
 _AT_ONCE = 500
-"""Deletions of one commit."""
+"""Maximum number of deletions per commit."""
 _KNOWN = "SELECT content, sealed FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id AND item = :item"
 _SEEN = """
 INSERT INTO subscription_items (workspace, subscription_id, item, content, round, sealed)
@@ -49,7 +49,7 @@ class RoundProgress:
     after: Any = None
     complete: bool = False
     deletes: bool = False
-    """True once deletions of the round were reported; the others follow."""
+    """True once some deletions of the round were reported; the remaining ones are still reported."""
     withheld: bool = False
     """True if the last round's deletions were not reported."""
 
@@ -61,7 +61,8 @@ class RoundProgress:
 @dataclass(frozen=True, slots=True)
 class Change:
     """Item that was created, updated or deleted. ``key`` distinguishes it from the next change of the same item: a reset sets back rounds,
-    but never claims."""
+    but never claims.
+    """
 
     type: str
     id: str
@@ -83,7 +84,7 @@ class Comparison:
     def seen(self, items: Iterable[tuple[str, Mapping[str, Any]]], mark: RoundProgress) -> tuple[list[Change], InTransaction]:
         """Compare a page; return the changes, and the statements for the transaction that stores their events.
 
-        :raises Unavailable: if an item has no ID: another one without would count as the same.
+        :raises Unavailable: if an item has no ID, since all such items would count as the same.
         """
         rows, changes = dict[str, dict[str, Any]](), list[Change]()
         for identifier, item in items:
@@ -100,12 +101,12 @@ class Comparison:
         return changes, lambda transaction: transaction.change_many(_SEEN, list(rows.values()))
 
     def counts(self, mark: RoundProgress) -> tuple[int, int]:
-        """Return how many items the list had, and how many of them a complete round has not seen."""
+        """Return the number of the list's items, and the number of items missing in a complete round."""
         row = self._database.look_up(_COUNT, {**self._own, "round": mark.round})
         return (0, 0) if row is None else (int(row.items), int(row.gone))
 
     def deleted(self, mark: RoundProgress) -> tuple[list[Change], InTransaction]:
-        """Return some of the items that a complete round has not seen, and the statements that forget them."""
+        """Return some of the items missing in a complete round, and the statements that delete their rows."""
         with self._database.read() as transaction:
             rows = list(transaction.execute(_GONE, {**self._own, "round": mark.round, "limit": _AT_ONCE}))
         changes = [self._change(2, self._id(row), None, f"{self._found.claim}:{row.item}") for row in rows]
@@ -122,10 +123,10 @@ class Comparison:
 
 
 def item_place(subscription: str, item: str) -> tuple[str, ...]:
-    """Return the place that the ID of an item of a list is sealed for."""
+    """Return the context to which the ID of a list's item is sealed."""
     return ("item", subscription, item)
 
 
 def is_too_much(items: int, gone: int) -> bool:
-    """Return whether so many items are gone that the list is more likely incomplete."""
+    """Return whether the number of missing items makes an incomplete list more likely than deletions."""
     return gone > FEWEST and gone > SHARE * items

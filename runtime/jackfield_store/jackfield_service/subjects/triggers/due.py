@@ -1,4 +1,4 @@
-"""The subscriptions of a whole database on which work is due, and the transactions by which several processes share it."""
+"""The due subscriptions of a whole database, and the transactions by which several processes share the work on them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from jackfield_store.journal.instance import CLAIM, Instance
 from jackfield_store.keys import Vault
 
 LARGEST_MARK = 64 * 1024
-"""Bytes of a checkpoint."""
+"""Maximum size of a checkpoint, in bytes."""
 FAILING = 3
-"""Failures in a row from which a subscription is ``failing``, which is an event."""
+"""Number of successive failures that makes a subscription ``failing``, which causes an event."""
 _OURS = "workspace = :workspace AND id = :id AND claim = :claim"
 _PROLONGED = f"UPDATE subscriptions SET wake_at = :until WHERE {_OURS} AND held <> 0"
 _REGISTERED = f"UPDATE subscriptions SET sealed = :sealed, renew_at = :renew_at WHERE {_OURS}"
 _ENDED_MEANWHILE = "status = 'failing' AND :was <> 'failing'"
-"""A request has found since the claim that its rights have ended: that stays, and is looked at at once."""
+"""SQL condition for a request that has found, since the claim, that the subscription's rights have ended. The status then stays, and the
+subscription is due at once.
+"""
 _UNFINISHED = f"""
 UPDATE subscriptions SET status = CASE WHEN {_ENDED_MEANWHILE} THEN status ELSE 'pending' END,
     reason = CASE WHEN {_ENDED_MEANWHILE} THEN reason END, failures = 0, last_success_at = COALESCE(:now, last_success_at),
@@ -63,9 +65,9 @@ WHERE workspace = :workspace AND id = :id AND status IN ('pending', 'active', 'd
 
 
 class DueSubscriptions(DueRows):
-    """Subscriptions of all workspaces. Every method that writes does so in one transaction, and only while the claim holds.
+    """Subscriptions of all workspaces. Every method that writes does so in one transaction, and only while the claim is valid.
 
-    :raises OvertakenError: from those methods, if it does not.
+    :raises OvertakenError: from those methods, if the claim has ended.
     """
 
     table = DueTable("subscriptions", f"workspace, {COLUMNS}", CLAIM, also=", held = 1")
@@ -77,7 +79,7 @@ class DueSubscriptions(DueRows):
         )
 
     def working(self, found: Subscription) -> AbstractContextManager[None]:
-        """Hold the claim until left, for as long as this process lives."""
+        """Return a context that prolongs the claim while it is open and this process lives."""
 
         def prolong(seconds: float) -> Callable[[Transaction], int]:
             values = {**_own(found), "until": self.time.now() + seconds}
@@ -86,17 +88,19 @@ class DueSubscriptions(DueRows):
         return Instance.of(self._database).prolonging(prolong)
 
     def registered(self, found: Subscription, vault: Vault, content: Sealed, renew_at: float | None) -> None:
-        """Record the provider's answer, and the time of its renewal. The claim stays."""
+        """Record the provider's answer, and the time of its renewal. The claim stays valid."""
         self._change(_REGISTERED, found, sealed=content.sealed(vault, found), renew_at=renew_at)
 
     def unfinished(self, found: Subscription, wake_at: float | None) -> None:
-        """End the claim: the provider still has to confirm the registration, which continues at ``wake_at``, or on confirmation. If a
-        person has given the provider the URL, it still has to send something."""
+        """End the claim, since the provider still has to confirm the registration, which continues at ``wake_at``, or on confirmation. If a
+        person has entered the URL, the provider still has to send its first request.
+        """
         self._change(_UNFINISHED, found, wake_at=wake_at, now=None if wake_at is None else self.time.now(), was=found.status)
 
     def begun_again(self, found: Subscription, vault: Vault, content: Sealed, account: str | None, facts: Mapping[str, Any]) -> None:
-        """Forget the checkpoint: events count from ``content.since``. This causes the event ``subscription.restarted``. A webhook has to be
-        registered again. The keys of another account's events are forgotten: both accounts may have a ticket 7."""
+        """Delete the checkpoint: events count from ``content.since``. This causes the event ``subscription.restarted``. A webhook has to be
+        registered again. The keys of another account's events are deleted, since both accounts may have a ticket 7.
+        """
         if account != found.account:
             delete_in_slices(self._database, _REMOVE_KEYS, {"workspace": found.workspace, "id": found.id})
         status = "pending" if found.kind == "webhook" else found.status
@@ -110,20 +114,20 @@ class DueSubscriptions(DueRows):
         self._database.record(unit)
 
     def of_account(self, found: Subscription, account: str) -> None:
-        """Record the account that a subscription watches, once that is known."""
+        """Record the account that a subscription watches, once known."""
         self._change(_OF_ACCOUNT, found, account=account)
 
     def missed(self, found: Subscription, since: float, reason: str) -> None:
-        """Tell that events since a time may not have come: ``subscription.gap``."""
+        """Record the event ``subscription.gap``: events since a time may be missing."""
         facts = {"since": iso(since), "until": iso(self.time.now()), "reason": reason}
         self._database.record(self.telling(found, "gap", facts))
 
     def paused(self, found: Subscription, vault: Vault, content: Sealed) -> None:
-        """Record that a subscription is paused, at the provider, too; or that it begins anew, if it was enabled meanwhile."""
+        """Record that a subscription is paused, also at the provider; or that it starts anew, if it was enabled meanwhile."""
         self._change(_PAUSED, found, sealed=replace(content, parting=None, leaving=False).sealed(vault, found))
 
     def removed(self, found: Subscription) -> None:
-        """Delete a subscription with the keys of its events, which come first: nothing brings it back. The events themselves stay."""
+        """Delete a subscription and, before it, the keys of its events; it cannot be restored. The events themselves stay."""
         delete_in_slices(self._database, _REMOVE_KEYS, {"workspace": found.workspace, "id": found.id})
 
         def unit(transaction: Transaction) -> None:
@@ -188,11 +192,13 @@ class DueSubscriptions(DueRows):
         self._database.record(unit)
 
     def later(self, found: Subscription, wake_at: float | None) -> None:
-        """End the claim without having done anything; nothing is due any more if ``wake_at`` is None."""
+        """End the claim without any work; no work is due any more if ``wake_at`` is None."""
         self._change(_LATER, found, wake_at=wake_at)
 
     def ended(self, found: Subscription, reason: str) -> None:
-        """Record, without a claim, that nothing is received any more; the first time causes an event. A process notifies the provider."""
+        """Record, without a claim, that the subscription accepts no more requests; the first time causes an event. A process notifies the
+        provider.
+        """
         values = {"workspace": found.workspace, "id": found.id, "reason": reason}
 
         def unit(transaction: Transaction) -> None:

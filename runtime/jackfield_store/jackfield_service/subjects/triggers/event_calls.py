@@ -1,8 +1,8 @@
 """Invocations that events start: ``then`` of a subscription defines them, with places of the event among the inputs.
 
-``{"$event": "/data/payload/id"}`` is a value of the event, as its readers see it. An input whose place the event lacks is left out, and the
-label ``absent`` of the invocation names it. A place that no event of the trigger has is refused when the subscription is made. ``{"$text":
-["Ticket ", {"$event": "/data/payload/id"}]}`` is a text made of several.
+``{"$event": "/data/payload/id"}`` is a value of the event in the form for its readers. An input whose place the event lacks is left out,
+and the label ``absent`` of the invocation names it. A place that no event of the trigger has is refused when the subscription is added.
+``{"$text": ["Ticket ", {"$event": "/data/payload/id"}]}`` joins several parts to a string.
 """
 
 from __future__ import annotations
@@ -39,12 +39,13 @@ _MEMBERS = ("connector", "action", "connection", "inputs")
 _EVENT, _TEXT = "$event", "$text"
 _MOST_PARTS = 100
 _LABEL = 200
-"""Characters of the label that names absent places."""
+"""Maximum length of the label that names absent places, in characters."""
 
 
 class EventCalls:
-    """The invocations that the events of one subscription start, if it says so: ``then``. ``caller`` is who added it, with their present
-    rights. ``queued`` is true once one was prepared: the engine is to be notified after the commit."""
+    """Invocations that the events of one subscription start by its ``then``, if it has one. ``caller`` is its author, with the author's
+    current rights. ``queued`` is true once an invocation was prepared: the engine is to be notified after the commit.
+    """
 
     def __init__(self, runtime: Jackfield, found: Subscription, then: Mapping[str, Any] | None, caller: Caller) -> None:
         self._runtime = runtime
@@ -54,13 +55,13 @@ class EventCalls:
         self.queued = False
 
     def sealer(self, types: Sequence[str]) -> Sealer:
-        """Return the sealer of the subscription's events, of these ``types``, with these invocations."""
+        """Return the sealer of the subscription's events, of these ``types``, which adds their invocations."""
         storage, then = self._runtime.storage, self._prepare if self._then else None
         judge = self._left if self._runtime.pipeline.policies.must_judge else None
         return Sealer(storage.database, storage.vault, self._found.workspace, self._found, then, types, judge)
 
     def judge(self, inputs: Mapping[str, Any]) -> None:
-        """Ask the policies whether the provider may be asked for events.
+        """Judge by the policies whether the provider may be polled with these inputs.
 
         :raises NotAllowed: if they refuse it.
         """
@@ -106,8 +107,8 @@ class EventCalls:
 
 
 def checked_then(runtime: Jackfield, caller: Caller, given: Any, trigger: TriggerManifest) -> Mapping[str, Any]:
-    """Check the invocation that the events of a subscription start, as far as that is possible without an event: its places must exist in
-    events of the ``trigger``.
+    """Check the invocation that the events of a subscription start, as far as possible without an event: its places must exist in events of
+    the ``trigger``.
 
     :raises JackfieldError: if it is not valid, or the rules do not allow the call.
     """
@@ -155,7 +156,7 @@ def _inputs(inputs: Mapping[str, Any], plan: Plan) -> Iterator[Detail]:
 
 
 def _absent(inputs: Mapping[str, Any], trigger: TriggerManifest) -> Iterator[Detail]:
-    """Yield the places that no event of the trigger has."""
+    """Yield a fault for each place that no event of the trigger has."""
     for path, name, content in placeholders(inputs, "/then/inputs", _EVENT, _TEXT):
         for place in _places({name: content}):
             fault = place_fault(trigger, place)
@@ -164,7 +165,7 @@ def _absent(inputs: Mapping[str, Any], trigger: TriggerManifest) -> Iterator[Det
 
 
 def _places(inputs: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the pointers into an event among inputs whose placeholders are well-formed."""
+    """Yield the pointers into an event in well-formed placeholders among the inputs."""
     for _, name, content in placeholders(inputs, "", _EVENT, _TEXT):
         found = [content] if name == _EVENT else [part.get(_EVENT) for part in _list(content) if isinstance(part, Mapping)]
         yield from (path for path in found if isinstance(path, str) and path.startswith("/"))
@@ -175,8 +176,9 @@ def _list(content: object) -> list[Any]:
 
 
 def _literal_faults(runtime: Jackfield, manifest: Manifest, action: ActionManifest, inputs: Mapping[str, Any]) -> Iterator[Detail]:
-    """Check the inputs that are the same for each event, one by one: rules about several inputs are checked with the event. So are files,
-    and inputs in another system's form."""
+    """Yield the faults of inputs without placeholders, checked one by one. Rules about several inputs, files, and inputs in another
+    system's form are checked with the event.
+    """
     literal = {
         name: value for name, value in inputs.items() if not any(placeholders(value, "", _EVENT, _TEXT)) and not names_files({name: value})
     }
@@ -214,7 +216,7 @@ def _text(value: Any) -> str:
 
 
 def _followed(event: Any, path: str) -> Any:
-    """Return a value of an event; ``ABSENT`` if it has none there."""
+    """Return the value of an event at a pointer; ``ABSENT`` if there is none."""
     found = event
     for name in names(path) if path else ():
         if isinstance(found, Mapping) and name in found:

@@ -1,6 +1,6 @@
-"""Places of a trigger's events: the JSON Pointers in its schema and its samples, for choosing one, and for refusing others.
+"""Places of a trigger's events: the JSON Pointers in its schema and its samples, for a choice of places, and for the refusal of others.
 
-A part without a schema, such as a body of any form, may hold anything.
+A part without a schema, such as a body of any form, may contain anything.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ _MOST = 300
 
 
 def known_places(trigger: TriggerManifest, payloads: Sequence[Any] = ()) -> dict[str, Any]:
-    """Return the places of the trigger's events that hold a value, with a sample's value, None if no sample has it: places of the payload
-    first. ``payloads`` of received events are samples, too, and precede the connector's; the first one precedes all."""
+    """Return the places of the trigger's events with values, payload first, each with a sample's value, None if no sample has it.
+    ``payloads`` of received events are samples, too, and precede the connector's; the first one precedes all.
+    """
     found: dict[str, Any] = {}
     for example in trigger.row.get("examples", ()):
         for payload in example.get("events", ()):
@@ -39,7 +40,9 @@ def known_places(trigger: TriggerManifest, payloads: Sequence[Any] = ()) -> dict
 
 
 def place_fault(trigger: TriggerManifest, path: str) -> str | None:
-    """Return the fault of a pointer into an event of the trigger; None if its schema or a sample has that place, or leaves it open."""
+    """Return the fault of a pointer into an event of the trigger; None if its schema or a sample has that place, or its schema allows any
+    content there.
+    """
     known = known_places(trigger)
     if path in ("", "/data") or any(f"{one}/".startswith(f"{path}/") for one in known):
         return None

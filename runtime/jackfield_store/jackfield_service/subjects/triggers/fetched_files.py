@@ -1,4 +1,4 @@
-"""Files of providers by which webhooks are verified (certificates): fetched over the subscription's connection, and cached for a while."""
+"""Files of providers by which webhooks are verified (certificates): fetched over the subscription's connection, and cached briefly."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 _KEPT = 64
 _LONGEST = 24 * 3600.0
 _REFUSED = 60.0
-"""Seconds for which a file, and a failure to get it, are kept."""
+"""Seconds for which a file, and a failure to fetch it, are cached."""
 _MOST = 5
-"""Files that one subscription may fetch in ``_REFUSED`` seconds: anyone who knows its URL can name others, and must not make us send
-endless requests."""
+"""Maximum number of files that one subscription may fetch in ``_REFUSED`` seconds: anyone who knows its URL can name others, and must not
+cause endless requests.
+"""
 
 
 class FetchedFiles(SecretHolder):
@@ -33,9 +34,9 @@ class FetchedFiles(SecretHolder):
         self._flights: Flights[bytes] = Flights()
 
     def find(self, subscription: Subscription, name: str, fetch: Callable[[], bytes]) -> bytes:
-        """Return a file, fetched if it is not known.
+        """Return a file, fetched unless it is cached.
 
-        :raises JackfieldError: if it cannot be fetched, could not be a moment ago, or too many others were.
+        :raises JackfieldError: if it cannot be fetched, a recent fetch has failed, or too many other files were fetched.
         """
         key = (subscription.workspace, subscription.id, name)
         until, found = self._files.get(key) or (0.0, b"")

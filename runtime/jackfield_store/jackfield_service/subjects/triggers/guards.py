@@ -1,4 +1,4 @@
-"""Guards of connections that count: once too many messages bounced or drew complaints, the connection is paused."""
+"""Guards of connections: once too many messages bounced or drew complaints, the connection is paused."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def pause_exceeding(runtime: Jackfield, references: Collection[str]) -> None:
-    """Pause those connections over which messages went that have just bounced or drawn a complaint, if there are more than the guard allows
-    since it was set last."""
+    """Pause the connections of messages that have just bounced or drawn a complaint, if these exceed the guard's limit since the guard was
+    last set.
+    """
     if not references or not (settings := runtime.access.settings).guards:
         return
     storage, now = runtime.storage, runtime.clock.time()

@@ -1,8 +1,8 @@
 """Intake of webhooks: the requests of providers become events, behind our server or behind a platform's own gateway.
 
-The path identifies, and proves nothing: the connector's verifier checks the raw bytes first. A handshake by which a provider checks the URL
-is answered where the trigger declares it, and stores nothing. An event is on the disk before the provider gets its 2xx. A refusal does not
-reveal which subscriptions exist: an unknown path, another workspace's path and a guessed path get the same answer.
+The path identifies a subscription, and proves nothing: the connector's verifier checks the raw bytes first. A handshake by which a provider
+checks the URL is answered if the trigger declares it, and stores nothing. An event is on the disk before the provider gets its 2xx. A
+refusal does not reveal which subscriptions exist: an unknown path, another workspace's path and a guessed path get the same answer.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ _SENT_HEADERS = frozenset({"webhook-allowed-origin", "webhook-allowed-rate", "x-
 """Header fields of a handshake's answer."""
 _TRIES = 5
 _SECONDS = 2.0
-"""Timeout of a connector in a process of its own that reads a request."""
+"""Timeout in seconds of a connector in a process of its own that reads a request."""
 _RATE, _UNKNOWN, _FORGED = 500.0, 50.0, 10.0
-"""Requests a second of one path; unknown paths of one address; forged requests of one address for one path."""
+"""Maximum requests per second: of one path; for unknown paths from one address; forged from one address for one path."""
 _OPENED = 1000
 _SECOND = {"Retry-After": "1"}
 
@@ -66,8 +66,8 @@ class Hook(SecretHolder):
     """Request of a provider, as a gateway has received it.
 
     ``path`` is the path of the URL, whose last segment names the subscription. ``body`` has the raw bytes, which are signed. ``address`` is
-    the sender's, not a proxy's: unknown paths and forged requests are limited by it. ``query_string`` is the query as sent, which some
-    providers sign; left out, it is made from ``query``.
+    the sender's, not a proxy's; unknown paths and forged requests are limited by address. ``query_string`` is the query as sent, which some
+    providers sign; by default it is made from ``query``.
     """
 
     method: str
@@ -81,7 +81,7 @@ class Hook(SecretHolder):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Response that the provider gets, as it is: status, header fields and body."""
+    """Response to be sent to the provider unchanged: status, header fields and body."""
 
     status: int
     headers: Mapping[str, str]
@@ -107,7 +107,7 @@ class RefusedError(Exception):
 
     @property
     def answer(self) -> Answer:
-        """The refusal as a response of plain text."""
+        """Refusal as a plain-text response."""
         return _answer(self.status, self.detail, "text/plain", self.headers)
 
 
@@ -168,7 +168,7 @@ class Intake(ProcessLocal):
         """Return the subscription at the path of a request, for gateways that limit the body before reading it: ``hook.body`` is not used.
 
         :raises RefusedError: 404 for an unknown path, 410 for a disabled one, 415 for an encoded body, 429 for too many unknown paths.
-            503 if the database does not answer, or the trigger is not installed.
+        503 if the database does not answer, or the trigger is not installed.
         """
         sender = network_of(hook.address)
         with self._turn(self.unknown, sender):
@@ -189,11 +189,12 @@ class Intake(ProcessLocal):
     def take(self, at: Listening, hook: Hook) -> Answer:
         """Verify a request, and store its events.
 
-        Once an address sends many forged requests, they are verified one at a time: they never shut out valid senders at the same address.
+        Once an address sends many forged requests, they are verified one at a time, so that they never shut out valid senders at the same
+        address.
 
-        :raises RefusedError: 401 for a request that is not signed, 400 for one that cannot be read. 405 for another method than POST that
-            is no handshake. 413 for a body that is too large, 429 for too many requests, 503 if it cannot be stored at present. 410 as for
-            ``find``.
+        :raises RefusedError: 401 for an unsigned request, 400 for an unreadable one. 405 for another method than POST that is no
+        handshake. 413 for a body that is too large, 429 for too many requests, 503 if it cannot be stored at present. 410 as for
+        ``find``.
         """
         if not isinstance(hook.body, bytes):
             raise TypeError("'body' must be the bytes as they have arrived, since they are signed")
@@ -229,7 +230,7 @@ class Intake(ProcessLocal):
             raise RefusedError(503, _LATER, {"Retry-After": "5"}) from None
 
     def _stored_at_last(self, at: Listening, hook: Hook) -> Received:
-        """Do as ``_store_events``, again if a worker has changed the content of the subscription meanwhile."""
+        """Store the events of a request by ``_store_events``; repeat this if a worker has changed the subscription's content meanwhile."""
         found, headers, now = at.subscription, _lowered(hook.headers), self._runtimes.clock.time()
         query = hook.query_string or urlencode(hook.query)
         request = HookRequest(hook.body, headers, at=now, query=dict(hook.query), method=hook.method, query_string=query)
@@ -326,7 +327,7 @@ class Intake(ProcessLocal):
 
 
 def _pool_of(environment: Mapping[str, str]) -> RuntimePool:
-    """Open the runtimes of a process that has none.
+    """Open the runtimes of a process that has no open ones.
 
     :raises InvalidInvocation: if there is no database.
     """
@@ -346,6 +347,6 @@ def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _why(error: UnsignedError) -> str:
-    """Return a verifier's reason for the log: its own words, in one line."""
+    """Return a verifier's reason for the log, in one line of printable characters."""
     reason = "".join(letter if letter.isprintable() else " " for letter in str(error))[:_LONGEST_REASON]
     return reason or "it is forged"

@@ -1,4 +1,4 @@
-"""The work on all subscriptions of a database, as one process shares it with others."""
+"""The work of one process on all subscriptions of a database, which it shares with other processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TriggerLoop(DueLoop[DueSubscriptions]):
 
     what, row = "triggers", "subscription"
     at_once = threads = 8
-    """Each may wait for a provider."""
+    """Maximum number of subscriptions at once, and of threads, since each may wait for a provider."""
     looks = 4
 
     def __init__(

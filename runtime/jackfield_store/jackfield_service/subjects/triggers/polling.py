@@ -1,5 +1,6 @@
 """One poll of a subscription, page by page: the commit with the last events of a page has the checkpoint after them. A large page is stored
-in several commits, so that none keeps other workspaces waiting; after an interruption, keys identify the new events."""
+in several commits, so that none keeps other workspaces waiting; after an interruption, keys identify the new events.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     Step = Callable[[Any, Any], Any]
 
 _PAGES = 20
-"""Pages of one poll; the rest is polled at once, after other subscriptions."""
+"""Maximum number of pages of one poll; the rest is polled at once, after other subscriptions."""
 
 
 class Polling:
@@ -79,8 +80,9 @@ class Polling:
         return found
 
     def _begin_again(self, content: Sealed) -> float:
-        """Forget a checkpoint that has expired at the provider; return the time from which events count. It is one interval before the last
-        success, which came after the last page was read. Keys identify the new events."""
+        """Delete a checkpoint that has expired at the provider; return the time from which events count. That is one interval before the
+        last success, which came after the last page was read. Keys identify the new events.
+        """
         since = max(content.since, (self._found.last_success_at or 0.0) - (self._found.every or 0.0))
         facts = {"reason": "the checkpoint was too old for the provider"}
         self._due.begun_again(self._found, self._vault, replace(content, since=since), self._found.account, facts)
@@ -118,7 +120,7 @@ class Polling:
         return True
 
     def _ended(self, comparison: Comparison, mark: RoundProgress) -> RoundProgress:
-        """Tell some of the items that a complete round has not seen; return the mark, of the next round after the last."""
+        """Report some of the items missing in a complete round; return the progress, of the next round once all are reported."""
         items, gone = comparison.counts(mark)
         following = RoundProgress(mark.round + 1)
         if is_too_much(items, gone) and not mark.deletes:

@@ -1,4 +1,4 @@
-"""Triggers that are switched on for a connection."""
+"""Triggers that are enabled for a connection."""
 
 from __future__ import annotations
 

@@ -13,13 +13,14 @@ from jackfield_store.database import Row
 from jackfield_store.keys import Vault
 
 Status = Literal["pending", "active", "degraded", "failing", "disabling", "paused", "removing"]
-"""``pending``: not enabled yet, or nothing has come to a webhook that a person registers. ``degraded``: the last work on it failed;
-``failing``: several in a row did; ``disabling``: paused, but not at the provider yet."""
+"""Status of a subscription. ``pending``: not enabled yet, or a webhook that a person registers has received nothing. ``degraded``: its last
+work failed; ``failing``: several times in a row; ``disabling``: paused, but not at the provider yet.
+"""
 
 COLUMNS = """id, name, connector, trigger_key, connection, kind, status, reason, every, sealed, mark, version, claim, failures, wake_at,
 renew_at, account, last_success_at, last_event_at, caller, token, created_at, changed_at"""
 _LATE = 2
-"""Intervals after which a poll that no process has begun counts as degraded."""
+"""Number of intervals after which an overdue poll counts as degraded."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -30,7 +31,7 @@ class Sealed:
     ``since`` is the time from which events count, ``then`` the invocation that each event starts. ``lasts`` is the lifetime of a
     registration, in seconds. ``parting`` is a removed connection, until the webhook is removed at its provider. ``leaving`` is true from
     before a registration is removed at the provider until that is recorded, so that no process relies on ``remote``. ``left`` is true once
-    it is removed for good, because the rights of the subscription's author have ended.
+    the registration is removed permanently, because the rights of the subscription's author have ended.
     """
 
     inputs: Mapping[str, Any]
@@ -50,15 +51,16 @@ class Sealed:
         return {name: getattr(self, name) for name in self.__match_args__}
 
     def sealed(self, vault: Vault, of: Subscription) -> bytes:
-        """Encrypt the content for the subscription that it belongs to."""
+        """Encrypt the content for its subscription."""
         place = sealed_for(of.id, of.connector, of.trigger_key, of.connection)
         return vault.seal(of.workspace, place, json.dumps(self.to_json()).encode())
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Subscription:
-    """Subscription as it is stored. Times are seconds since 1970, ``every`` seconds between two polls: of a poll, and of a webhook whose
-    gaps are closed by one."""
+    """Subscription as it is stored. Times are seconds since 1970. ``every`` is the interval between two polls, in seconds: of a poll, and
+    of a webhook whose gaps a poll closes.
+    """
 
     workspace: str
     id: str
@@ -96,7 +98,7 @@ class Subscription:
         return {name: value for name, value in {**own, **also}.items() if value is not None}
 
     def opened(self, vault: Vault) -> Sealed:
-        """Decrypt its content.
+        """Decrypt the subscription's content.
 
         :raises SealBroken: if the row was changed in the database.
         """
@@ -105,7 +107,7 @@ class Subscription:
         )
 
     def checkpoint(self, vault: Vault) -> dict[str, Any]:
-        """Decrypt how far the subscription's poll has come; empty before the first page.
+        """Decrypt the checkpoint of the subscription's poll; empty before the first page.
 
         :raises SealBroken: if the row was changed in the database.
         """
@@ -114,7 +116,7 @@ class Subscription:
 
     @property
     def polls(self) -> bool:
-        """True if a list is polled."""
+        """True if the trigger polls a list."""
         return self.every is not None
 
     def lateness(self, now: float) -> float:
@@ -123,7 +125,7 @@ class Subscription:
         return late if self.every is not None and late > _LATE * self.every else 0.0
 
     def shown_status(self, now: float) -> tuple[str, str | None]:
-        """Return the displayed status, and its reason: the state that processes have reached, not the requested one."""
+        """Return the displayed status, and its reason: the state that the work has reached, not the requested one."""
         late = self.lateness(now)
         if self.status == "active" and late:
             return "degraded", f"its poll is {late:.0f} s late: run 'jackfield serve' or 'jackfield worker', or more of them"
@@ -150,10 +152,10 @@ class Subscription:
 
 
 def sealed_for(identifier: str, connector: str, trigger: str, connection: str | None) -> tuple[str, ...]:
-    """Return the place that the content of a subscription is sealed for."""
+    """Return the context to which the content of a subscription is sealed."""
     return ("subscription", identifier, connector, trigger, connection or "")
 
 
 def mark_for(identifier: str) -> tuple[str, ...]:
-    """Return the place that a checkpoint is sealed for."""
+    """Return the context to which a checkpoint is sealed."""
     return ("checkpoint", identifier)

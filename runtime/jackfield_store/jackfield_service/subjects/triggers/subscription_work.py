@@ -1,4 +1,4 @@
-"""Work on one claimed subscription: it is registered, renewed or removed at the provider, and polled."""
+"""Work on one claimed subscription: its registration, renewal or removal at the provider, and its poll."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
     from jackfield_store.runtime import Jackfield
 
 _SECONDS = 30.0
-"""Timeout of one step at the provider, which is less than a claim holds."""
+"""Timeout in seconds of one step at the provider, which is shorter than a claim."""
 _SHORTEST, _LONGEST = 5.0, 3600.0
-"""Seconds between two tries of a failing step: doubled each time."""
+"""Minimum and maximum seconds between two tries of a failing step; each failure doubles the time."""
 _PARTING = 12
-"""Failures, over some hours, after which a provider is no longer notified of a removed connection."""
+"""Number of failures, over some hours, after which the attempts to notify a provider of a removed connection end."""
 _RENEWED = 30 * 86_400.0
-"""Seconds between two renewals, at most."""
+"""Maximum seconds between two renewals."""
 _TRIES = 8
-"""Tries that fit into half the life of a registration, at least."""
+"""Minimum number of tries in half the lifetime of a registration."""
 
 _SUSPENDED = 300.0
-"""Seconds between two looks at whether a suspended workspace was resumed: thousands of them must cost others nothing."""
+"""Seconds between two checks whether a suspended workspace was resumed: thousands of such workspaces must cost others nothing."""
 _FULL = 2.0
-"""Seconds between two looks at whether the workspace's queue has room again."""
+"""Seconds between two checks whether the workspace's queue is no longer full."""
 _POLLING = ("active", "degraded", "failing")
 _LEAVING = ("disabling", "removing")
 
@@ -90,21 +90,24 @@ class SubscriptionWork:
                 self._put_off(failure)
 
     def _has_to_wait(self, content: Sealed) -> bool:
-        """Return whether a poll waits, since the workspace's queue has no room for the calls that the events start. A webhook's events
-        cannot be delayed: they are accepted, and their calls wait in the queue."""
+        """Return whether a poll waits, since the workspace's queue is full and its events would start calls. A webhook's events cannot be
+        delayed: they are accepted, and their calls wait in the queue.
+        """
         found, most = self._found, self._runtime.access.settings.limits.get("queued")
         if most is None or not content.then or not found.polls or found.status not in _POLLING or self._renews:
             return False
         return is_queue_full(self._runtime.storage.database, found.workspace, most)
 
     def _open_subscription(self) -> Sealed:
-        """Decrypt the subscription, and look up who added it, with their present rights."""
+        """Decrypt the subscription, and look up its author's current rights."""
         content = self._found.opened(self._runtime.storage.vault)
         self._caller = self._runtime.access.queued_by(content.caller)
         return content
 
     def _is_hopeless(self, error: JackfieldError, content: Sealed) -> bool:
-        """Return whether the provider cannot be notified: a connector, trigger or connection is gone, or was removed long ago."""
+        """Return whether the provider cannot be notified: a connector, trigger or connection is gone, or the connection was removed long
+        ago.
+        """
         return isinstance(error, UnknownName) or (content.parting is not None and self._found.failures >= _PARTING)
 
     def _step(self, content: Sealed) -> None:
@@ -120,7 +123,7 @@ class SubscriptionWork:
             self._end(content)
 
     def _is_left(self, content: Sealed) -> bool:
-        """Finish the removal of a registration whose process died, before it is made anew; return False if the provider refuses that."""
+        """Finish the removal of a registration whose process died, before a new registration; return False if the provider refuses that."""
         try:
             self._disable(content)
         except JackfieldError as error:
@@ -130,7 +133,7 @@ class SubscriptionWork:
         return True
 
     def _serve(self, content: Sealed) -> None:
-        """Register or renew a webhook, if that is due, then poll. A failing registration does not prevent polling."""
+        """Register or renew a webhook, if due, then poll. A failed registration does not prevent polling."""
         trigger, found, failure = self._declared(), self._found, None
         if found.kind == "webhook" and (found.status != "active" or self._renews):
             registered = attempt(self._registered, content, trigger)
@@ -156,7 +159,9 @@ class SubscriptionWork:
         return self._found.renew_at is not None and self._found.renew_at <= self._due.time.now()
 
     def _registered(self, content: Sealed, trigger: Webhook) -> Sealed:
-        """Register the webhook at the provider, or renew its registration; a lost registration is made again."""
+        """Register the webhook at the provider, or renew its registration; register anew if the registration is lost. Return the new
+        content.
+        """
         from jackfield.connector.triggers import Gone, Registered, Unfinished
 
         if trigger.enabled is None:
@@ -198,7 +203,7 @@ class SubscriptionWork:
         self._end(replace(content, remote={}), leaves=True)
 
     def _tell(self, content: Sealed) -> None:
-        """Remove the registration at the provider, unless that is done."""
+        """Remove the registration at the provider, unless it is removed already."""
         trigger: Webhook = self._declared()
         if trigger.disabled is not None and not content.left:
             content = replace(content, leaving=True)
@@ -206,7 +211,7 @@ class SubscriptionWork:
             self._hooked(content, trigger.disabled)
 
     def _abandon(self, content: Sealed, ended: JackfieldError) -> None:
-        """End a webhook whose token has ended; nothing is due any more once the provider knows, or refuses."""
+        """End a webhook whose token has ended; no work is due any more once the provider is notified, or refuses."""
         self._due.ended(self._found, said(ended))
         self._found, self._lasts = replace(self._found, status="failing", every=None), None  # nothing is polled or renewed any more
         told = attempt(self._tell, content)
@@ -228,8 +233,7 @@ class SubscriptionWork:
         return found
 
     def _end(self, content: Sealed, *, leaves: bool = False) -> bool:
-        """Record a requested removal or pause of the subscription, or its new begin if it ``leaves``; return whether anything was
-        requested."""
+        """Record a requested removal or pause of the subscription, or its restart if it ``leaves``; return whether any was requested."""
         if self._found.status == "removing":
             self._due.removed(self._found)
         elif leaves or self._found.status == "disabling":
@@ -256,7 +260,9 @@ class SubscriptionWork:
         return 0.0 if more else every * (1 + (secrets.randbelow(201) - 100) / 1000)
 
     def _of_account(self, content: Sealed) -> Sealed:
-        """Begin again if the connection belongs to another account than before: a checkpoint of one says nothing about another."""
+        """Restart the subscription if the connection belongs to another account than before, since a checkpoint is meaningless for another
+        account. Return its content.
+        """
         found, store = self._found, table_of(self._runtime.pipeline.known)
         row = None if store is None or found.connection is None else store.show(found.connection)
         account = None if row is None else row.outcome.account_id
@@ -322,7 +328,7 @@ class SubscriptionWork:
         return self._runtime.catalog.load(manifest.key).triggers[self._found.trigger_key]
 
     def _put_off(self, error: JackfieldError) -> None:
-        """Try again later: at the latest in an hour, after one interval of a poll, or several times before a registration ends."""
+        """Postpone the work: by an hour at most, by one interval of a poll at most, and for several tries before a registration ends."""
         renewing = None if self._lasts is None else self._lasts / 2 / _TRIES
         most = min(_LONGEST, self._found.every or _LONGEST, renewing or _LONGEST)
         pause = min(_SHORTEST * 2.0 ** min(self._found.failures, 20), max(most, _SHORTEST))
@@ -339,7 +345,7 @@ def token_ended(how: str) -> InvalidInvocation:
 def _of_author(error: Exception) -> JackfieldError:
     """Return the error of a step. Any other exception is the author's fault: an invalid page, or a value that is not JSON.
 
-    :raises OvertakenError: if the error is one.
+    :raises OvertakenError: if ``error`` is an OvertakenError.
     """
     if isinstance(error, OvertakenError):
         raise error
@@ -347,7 +353,7 @@ def _of_author(error: Exception) -> JackfieldError:
 
 
 def hook_of(content: Sealed, inputs: Any, base: str) -> Hook:
-    """Return a subscription as the functions of its webhook see it."""
+    """Return a subscription in the form for the functions of its webhook."""
     from jackfield.connector.triggers import Hook
 
     return Hook(hook_url(base, content.path), content.secret, inputs, content.remote)

@@ -1,4 +1,4 @@
-"""The subscriptions of a workspace as one caller sees and changes them; each has that caller's rights."""
+"""The subscriptions of a workspace with the rights of one caller; each subscription that the caller adds or changes has these rights."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ CHANGED = ("inputs", "every", "then")
 """Members of a subscription that can be changed."""
 _LONGEST = 86_400.0
 _SECONDS = 10.0
-"""Timeout of a connector in a process of its own that judges inputs."""
+"""Timeout in seconds of a connector in a process of its own that judges inputs."""
 HOOKS = "/hooks/"
 _AUDITED = ("caller", "every", "then/connector", "then/action", "then/connection")
-"""Members whose values the audit log has, which is not encrypted; of inputs and keys it has the names."""
+"""Members whose values are in the audit log, which is not encrypted; inputs and keys appear there by name only."""
 
 
 class SubscriptionChanged(InvalidInvocation):
@@ -73,9 +73,9 @@ class WorkspaceSubscriptions:
         self._authorizer = runtime.access.authorizer(caller)
 
     def add(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Switch a trigger on: ``name``, ``trigger`` (connector/trigger), ``connection``, ``inputs``. A poll has ``every`` in seconds, and
-        ``from`` when events count (default: now). ``then`` is the invocation that each event starts; ``guard`` is true, or the guard that
-        the connection gets.
+        """Add a subscription: ``name``, ``trigger`` (connector/trigger), ``connection``, ``inputs``. A poll has ``every`` in seconds, and
+        ``from``, the time from which events count (default: now). ``then`` is the invocation that each event starts; ``guard`` is true,
+        or the guard to set for the connection.
 
         :raises JackfieldError: if it is not valid, or the rules do not allow it.
         """
@@ -100,7 +100,7 @@ class WorkspaceSubscriptions:
 
     def change(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """Change ``then``, which null removes, ``every``, and the ``inputs`` of a webhook that no provider has registered. URL and secret
-        stay. It runs with this caller's rights from then on.
+        stay. From then on it runs with this caller's rights.
 
         :raises JackfieldError: if it is not valid, or the rules do not allow it.
         """
@@ -136,8 +136,9 @@ class WorkspaceSubscriptions:
         return self._trigger(trigger)[1].inputs
 
     def _guards(self, wanted: Any, connection: str | None) -> dict[str, Any]:
-        """Return the guard to set for the connection; none if the connection has one and no other is given, since to set it resumes a
-        paused connection."""
+        """Return the guard to set for the connection; none if the connection has a guard and no other is given, since setting a guard
+        resumes a paused connection.
+        """
         if wanted in (None, False):
             return {}
         if connection is None:
@@ -154,7 +155,7 @@ class WorkspaceSubscriptions:
         return {connection: wanted}
 
     def _secret(self, found: Subscription, trigger: TriggerManifest) -> dict[str, str]:
-        """Return the secret of a webhook whose URL a person enters at the provider. It is shown only once."""
+        """Return the secret of a webhook whose URL a person enters at the provider, to be displayed once; empty if there is none."""
         content = found.opened(self._runtime.storage.vault)
         if trigger.kind != "webhook" or trigger.registers or content.inputs.get("signingSecret"):
             return {}
@@ -173,7 +174,7 @@ class WorkspaceSubscriptions:
         return self._shown(self._find(name))
 
     def disable(self, name: str) -> dict[str, Any]:
-        """Receive and poll nothing more, at once. A process removes the registration at the provider."""
+        """Stop receiving and polling at once. A process removes the registration at the provider."""
         return self._shown(self._set(name, "disabling", "disabled"))
 
     def enable(self, name: str) -> dict[str, Any]:
@@ -191,14 +192,14 @@ class WorkspaceSubscriptions:
         self._set(name, "removing", "removed")
 
     def reset(self, name: str, since: str) -> dict[str, Any]:
-        """Forget the checkpoint of a poll, which begins again at a time."""
+        """Delete the checkpoint of a poll, which starts again at the time ``since``."""
         found = self._find(name)
         if not found.polls:
             raise _invalid("/from", f"'{name}' is a webhook, which has no checkpoint")
         return self._shown(self._table.reset(found, moment(since, self._table.time.now(), -1, "'from'")))
 
     def samples(self, name: str) -> list[dict[str, Any]]:
-        """Return the samples of a subscription's trigger, as its events would be."""
+        """Return the samples of a subscription's trigger in the form of its events."""
         found = self._find(name)
         _, trigger = self._trigger(f"{found.connector}/{found.trigger_key}")
         return [dict(example) for example in trigger.row.get("examples", ())]
@@ -216,7 +217,9 @@ class WorkspaceSubscriptions:
         return None
 
     def _standing(self, found: Subscription, references: References, now: float) -> dict[str, Any]:
-        """Return the members that report a missing reference: neither polls nor events can work. A paused subscription stays paused."""
+        """Return the members that report a missing reference, without which neither polls nor events can work; empty if none is missing. A
+        paused subscription stays paused.
+        """
         fault, status = self._missing(found, references), found.shown_status(now)[0]
         if fault is None or status == "failing":
             return fault_of(fault)
@@ -273,14 +276,15 @@ class WorkspaceSubscriptions:
         return {**about, "inputs": inputs, **checkpoint, **then, **self._shown_guard(found.connection)}
 
     def _shown_guard(self, connection: str | None) -> dict[str, Any]:
-        """Return the guard of the watched connection, None if it has none; nothing to a token with rules, which sees no settings."""
+        """Return the guard of the connection, None if it has none; nothing for a token with rules, which may see no settings."""
         if connection is None or self._caller.rules:
             return {}
         return {"guard": self._runtime.access.settings.guard_of(connection)}
 
     def _url(self, path: str, trigger: TriggerManifest | None) -> str:
-        """Return the URL of a webhook; below ``manage`` only if its declared signature proves who sends, since the URL alone proves it
-        otherwise."""
+        """Return the URL of a webhook. Below ``manage``, mask it unless the webhook has a declared signature, since otherwise the URL alone
+        authenticates the sender.
+        """
         scheme = "" if trigger is None else trigger.row["webhook"].get("signature", {}).get("scheme", "")
         shown = self._caller.scope is None or may(self._caller.scope, "manage") or scheme not in ("", "secretPath")
         return hook_url(self._base, path) if shown else "***"

@@ -36,9 +36,11 @@ VALUES (:workspace, :id, :name, :connector, :trigger_key, :connection, :kind, 'p
     0, :now, :caller, :token, :now, :now)
 """
 _FREE = "UPDATE subscriptions SET name = id WHERE workspace = :workspace AND name = :name AND status = 'removing'"
-"""A removed subscription's name is free at once; a process that removes its registration finds it by its ID."""
+"""SQL statement that frees a removed subscription's name at once; the process that removes its registration finds it by its ID."""
 _ENDS = "status = 'disabling' AND held <> 0 AND :status = 'pending'"
-"""A subscription is enabled while a process is removing its registration: that process finishes first, since another would interfere."""
+"""SQL condition for a subscription that is enabled while a process is removing its registration. That process finishes first, since another
+would interfere.
+"""
 _SET = f"""
 UPDATE subscriptions SET status = :status, reason = NULL, failures = 0, version = version + 1, changed_at = :now,
     wake_at = CASE WHEN {_ENDS} THEN wake_at ELSE :now END, claim = CASE WHEN {_ENDS} THEN claim ELSE claim + 1 END,
@@ -94,7 +96,7 @@ class UnknownSubscription(InvalidInvocation):
 
 
 class SubscriptionExists(InvalidInvocation):
-    """There is a subscription of this name."""
+    """There is already a subscription of this name."""
 
     http_status = 409
     problem = "name_taken"
@@ -155,13 +157,13 @@ class SubscriptionTable:
         return Subscription.read(self._workspace, row)
 
     def page(self, after: str, limit: int) -> list[Subscription]:
-        """Return up to ``limit`` subscriptions by name, those after ``after``."""
+        """Return up to ``limit`` subscriptions by name, after the name ``after``."""
         with self._database.read() as transaction:
             rows = transaction.execute(_LIST, {"workspace": self._workspace, "after": after, "limit": limit})
         return [Subscription.read(self._workspace, row) for row in rows]
 
     def set(self, found: Subscription, status: str, event: str) -> Subscription:
-        """Set the requested status: ``pending`` (to be enabled), ``disabling`` or ``removing``. A process does the rest."""
+        """Set the requested status: ``pending`` (to be enabled), ``disabling`` or ``removing``. A process carries it out."""
         values = {"workspace": self._workspace, "id": found.id, "status": status, "now": self.time.now()}
 
         def unit(transaction: Transaction) -> None:
@@ -172,8 +174,9 @@ class SubscriptionTable:
         return self.find(found.name)
 
     def reset(self, found: Subscription, since: float) -> Subscription:
-        """Forget the progress of a poll: it begins again at ``since``, once it is resumed if it is paused. Events whose keys are known are
-        not reported again."""
+        """Delete the checkpoint of a poll: it starts again at ``since``, or, if paused, once it is resumed. Events with known keys are not
+        reported again.
+        """
         sealed = replace(found.opened(self._vault), since=since).sealed(self._vault, found)
         values = {"workspace": self._workspace, "id": found.id, "sealed": sealed, "before": found.sealed, "now": self.time.now()}
 
@@ -188,7 +191,7 @@ class SubscriptionTable:
         return present if is_reset else self.reset(present, since)  # a process has stored what it registered meanwhile
 
     def change(self, found: Subscription, content: Sealed, every: float | None, about: Mapping[str, Any]) -> bool:
-        """Store the present content of a subscription, whose URL and secret stay; return False if it was changed meanwhile.
+        """Store the new content of a subscription, whose URL and secret stay; return False if it was changed meanwhile.
 
         :raises InvalidInvocation: if it is too large.
         """
@@ -224,8 +227,9 @@ def _text(content: Sealed) -> bytes:
 
 
 def part(transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None) -> list[str]:
-    """Pause the subscriptions over a removed connection, in the transaction that removes it; return the names of those that were active.
-    Webhooks store the connection's content and its grant, sealed, until a process has notified the provider."""
+    """Pause the subscriptions over a removed connection, in the transaction that removes it; return the names of the active ones. Webhooks
+    store the connection's content and its grant, sealed, until a process has notified the provider.
+    """
     kept, paused = _parting(connection, grant), []
     for row in transaction.execute(_OVER, {"workspace": workspace, "connection": connection.name}):
         found = Subscription.read(workspace, row)
@@ -237,9 +241,10 @@ def part(transaction: Transaction, vault: Vault, workspace: str, now: float, con
 
 
 def look_again(transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float, renamed: str | None = None) -> None:
-    """Wake the subscriptions over a changed or tested connection: failed steps may succeed now, and its account may have changed. They
-    follow a renamed connection; subscriptions of a removed connection that had the name before keep their pending notice to its
-    provider."""
+    """Wake the subscriptions over a changed or tested connection: failed steps may succeed now, and its account may have changed. With
+    ``renamed``, they get the new name; subscriptions of a removed connection of the earlier name keep their pending notice to its
+    provider.
+    """
     values = {"workspace": workspace, "connection": connection, "now": now}
     transaction.change(_LOOK_AGAIN, values)
     for row in transaction.execute(_OVER_ALL, values) if renamed is not None else ():
@@ -256,7 +261,7 @@ def _parting(connection: NamedConnection, grant: Grant | None) -> dict[str, Any]
 
 
 def hand_over(database: Database, vault: Vault, workspace: str, target: str, now: float, find: Find) -> int:
-    """Move the webhooks of a workspace that is purged to ``target``, to be removed at their providers; return how many."""
+    """Move the webhooks of a purged workspace to ``target``, to be removed at their providers; return their number."""
     moved = 0
     with database.read() as transaction:
         rows = transaction.execute(_WEBHOOKS, {"workspace": workspace})
@@ -284,6 +289,6 @@ def unknown_subscription(name: str) -> UnknownSubscription:
 
 
 def by_path(database: Database, path: str) -> Subscription | None:
-    """Return the subscription to which a URL's path belongs, of any workspace; None if there is none."""
+    """Return the subscription of a URL's path, in any workspace; None if there is none."""
     row = database.look_up(_BY_PATH, {"digest": digest(path)})
     return None if row is None else Subscription.read(row.workspace, row)

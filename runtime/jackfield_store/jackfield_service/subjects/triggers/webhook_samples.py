@@ -1,4 +1,4 @@
-"""Webhooks of a connector that ``jackfield dev`` serves: a path for each, and its samples sent to it, signed as the provider would."""
+"""Webhooks of a connector that ``jackfield dev`` serves: a path for each, and its samples sent to it, signed as by the provider."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jackfield_service.subjects.triggers.table import SubscriptionTable, Unknown
 from jackfield_store.runtime import Jackfield
 
 _PATIENCE = 30.0
-"""Seconds for the server to listen."""
+"""Maximum seconds to wait until the server listens."""
 _LOOK = 0.1
 
 

@@ -93,7 +93,8 @@ def call_fields(
     example: Mapping[str, Any] = EMPTY,
 ) -> list[Node]:  # fmt: skip
     """Render the fields of a call: its connection, and its inputs, filled from ``begin``. The page's script collects them in the field
-    ``invocation``; ``example`` has inputs that a button fills into empty fields."""
+    ``invocation``; ``example`` has inputs that a button fills into empty fields.
+    """
     manifest, action = called
     inputs = begin.get("inputs", {})
     schema = call_schema(action, inputs if isinstance(inputs, Mapping) else ())
@@ -130,7 +131,7 @@ def _settings(request: PageRequest) -> Markup:
 
 
 def _member(name: str, label: str, hint: str, **attributes: Attribute) -> Markup:
-    """Render a field for a member of the invocation, which the page's script collects: it has no name of its own in the form."""
+    """Render a field for a member of the invocation. It has no name in the form, since the page's script collects it."""
     return text_field(name, label, hint=hint, data_member=name, **{**attributes, "name": None})
 
 
@@ -143,8 +144,9 @@ def still_in_doubt(request: PageRequest, identifier: str) -> bool:
 
 
 def kept_inputs(request: PageRequest, identifier: str) -> Mapping[str, Any]:
-    """Return the recorded ``inputs`` of an earlier invocation, and its ``connection`` as ``connection_to_begin`` does; an unknown id gives
-    an empty mapping."""
+    """Return the recorded ``inputs`` of an earlier invocation, and its ``connection`` by ``connection_to_begin``; an unknown ID gives an
+    empty mapping.
+    """
     try:
         entry = request.journal.find(identifier)
     except JackfieldError:
@@ -156,7 +158,7 @@ def kept_inputs(request: PageRequest, identifier: str) -> Mapping[str, Any]:
 
 _CHOICES = 1000
 _FRESH = 60
-"""Seconds for which a browser keeps the choices of a field: each form would query the provider again."""
+"""Seconds for which a browser caches the choices of a field; otherwise each form would query the provider again."""
 _EFFECTS = {
     "read": "Only reads. Retried automatically.",
     "idempotent": "Repeating it has no further effect. Retried automatically.",
@@ -168,7 +170,7 @@ _HANDS_OUT = "Hands out credentials, which rules treat as a write. Its output is
 
 
 def found_action(request: PageRequest) -> tuple[Manifest, ActionManifest]:
-    """Find the connector and the action that the path names.
+    """Find the connector and the action in the path.
 
     :raises Problem: 404 if either does not exist.
     """
@@ -180,8 +182,9 @@ def found_action(request: PageRequest) -> tuple[Manifest, ActionManifest]:
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /connectors/{key}/actions/{action}``; ``?again=`` prefills the inputs of an invocation, ``?example=`` the inputs of an
-    example."""
+    """Serve ``GET /connectors/{key}/actions/{action}``; ``?again=`` prefills the inputs of an invocation, ``?example=`` the inputs of an
+    example.
+    """
     request.require("read")
     manifest, action = found_action(request)
     again = _again(request)
@@ -214,22 +217,23 @@ def shown(request: PageRequest) -> Response:
 
 
 def code(request: PageRequest) -> Response:
-    """``POST …/code``: render the form's invocation as JSON, curl, Python and CLI."""
+    """Serve ``POST …/code``: render the form's invocation as JSON, curl, Python and CLI."""
     request.require("read")
     manifest, action = found_action(request)
     return fragment(call_as_code(request, read_invocation(request, manifest, action)))
 
 
 def output(request: PageRequest) -> Response:
-    """``GET …/output``: the schema of the output, which would be most of the page of some actions."""
+    """Serve ``GET …/output``: the schema of the output, which would fill most of some actions' pages."""
     request.require("read")
     _, action = found_action(request)
     return fragment(code_block(json_text(action.output), "Output schema"))
 
 
 def options(request: PageRequest) -> Response:
-    """``GET /connectors/{key}/options/{source}?connection=&inputs=``: choices for a field, as JSON. Only the scope ``invoke`` queries
-    providers. ``inputs`` is the JSON of the form's current values."""
+    """Serve ``GET /connectors/{key}/options/{source}?connection=&inputs=``: choices for a field, as JSON. Only the scope ``invoke`` queries
+    providers. ``inputs`` is the JSON of the form's current values.
+    """
     request.require("read")
     connection = request.query.get("connection") if request.may("invoke") else None
     try:
@@ -323,7 +327,7 @@ def _about(manifest: Manifest, action: ActionManifest, address: str) -> Markup:
 
 
 def _said(action: ActionManifest) -> str:
-    """Return the meaning of the effect for a person who runs the action again."""
+    """Return a sentence about the effect for a person who runs the action again."""
     if action.hands_out:
         return _HANDS_OUT
     is_by_key = action.effect == "idempotent" and action.content.row.get("idempotentBy") == "key"
@@ -331,7 +335,7 @@ def _said(action: ActionManifest) -> str:
 
 
 def _carrying(request: PageRequest, name: str, address: str, manifest: Manifest, action: ActionManifest) -> Markup:
-    """Render the form of a button that carries the filled-in values over to another form: of a schedule, or of a file's rows."""
+    """Render the form of a button that copies the values to another form: of a schedule, or of a file's rows."""
     named = [h.input(type="hidden", name=name, value=value) for name, value in (("connector", manifest.key), ("action", action.key))]
     carried = h.input(type="hidden", name="invocation", value="{}", data_carried=True)
     return form(request, address, named, carried, id=name)

@@ -15,11 +15,11 @@ from jackfield_store.journal.exchanges import NOT_CAPTURED
 _SERVER_ERROR, _REFUSED = 500, 400
 _NOT_KEPT = "not kept: tick 'Keep what is sent' in the options of the form, or let the workspace record inputs"
 _SHOWN_OPEN = 3
-"""Exchanges up to which all are shown unfolded."""
+"""Maximum number of exchanges that are all unfolded."""
 
 
 def exchanges_shown(request: PageRequest, entry: Entry) -> Markup | None:
-    """Render the exchanges of an invocation that has ended; None if none is kept, or the caller may not see them."""
+    """Render the exchanges of an ended invocation; None if none are stored, or the caller may not see them."""
     if entry.is_open or not request.may("manage"):
         return None
     try:

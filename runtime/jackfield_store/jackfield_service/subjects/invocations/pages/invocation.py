@@ -1,4 +1,4 @@
-"""Page of an invocation: request, attempts, Result, and the actions of an operator: cancel, run again. Doubts have a module of their own."""
+"""Page of an invocation: request, attempts, Result, and an operator's steps: cancel, run again. Doubts have a module of their own."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _WARNINGS = (*UNDECIDED, "late", "settled", "unlookable")
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /invocations/{id}``."""
+    """Serve ``GET /invocations/{id}``."""
     request.require("read")
     entry = request.entry()
     content = [approval_told(request, entry), *_content(request, entry), paced(_pace(request, entry))]
@@ -73,8 +73,9 @@ def _title(request: PageRequest, entry: Entry, *, anew: bool = False) -> Markup:
 
 
 def _pace(request: PageRequest, entry: Entry) -> int | None:
-    """Return the seconds after which the page of an open invocation is refreshed: a tenth of its age, so that a job of hours is not asked
-    for each second. None once it has ended."""
+    """Return the seconds until the next refresh of an open invocation's page: a tenth of its age, so that a job of hours is not polled each
+    second. None once it has ended.
+    """
     return max(_EVERY, min(_SLOWEST, int(request.now - entry.created_at) // 10)) if entry.is_open else None
 
 
@@ -94,7 +95,7 @@ def _present_state(request: PageRequest) -> Any:
 
 @decides(_present_state)
 def cancelled(request: PageRequest) -> Response:
-    """``POST /invocations/{id}/cancel``."""
+    """Serve ``POST /invocations/{id}/cancel``."""
     request.require("invoke")
     entry = request.entry()
     done = request.runtime.cancel(entry.id)
@@ -133,7 +134,7 @@ def _content(request: PageRequest, entry: Entry) -> list[Node]:
 
 
 def _facts(request: PageRequest, entry: Entry) -> Markup:
-    """Render the request, without the parts that the form of an approval above shows already."""
+    """Render the request, without the parts that the form of an approval above has already."""
     is_asked = entry.status == "waiting" and request.may("approve")
     return card(
         "Request",
@@ -198,7 +199,7 @@ def _inputs(request: PageRequest, entry: Entry) -> Node:
 
 
 def _dead(request: PageRequest, entry: Entry) -> Markup | None:
-    """Render the form that queues a dead letter again, with the deliveries that failed."""
+    """Render the form that queues a dead letter again, with its failed deliveries; None if the entry is no dead letter."""
     if entry.dead_at is None:
         return None
     scope = h.p("Redriving it requires the scope ", h.code("manage"), ".", class_="muted")

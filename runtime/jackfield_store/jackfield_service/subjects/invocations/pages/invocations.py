@@ -53,7 +53,7 @@ _TEXTS = (
 )  # fmt: skip
 _DAYS = (("from", "From (date)"), ("until", "Until (date, included)"))
 _WITHIN = "within"
-"""Parameter that asks for a search in inputs and errors, too."""
+"""Parameter that requests a search in inputs and errors, too."""
 _FILTERS = ("q", "status", "since", *(name for name, _ in (*_TEXTS, *_DAYS)), "timezone", _WITHIN)
 _SINCE = {
     "15m": (900.0, "Last 15 minutes"),
@@ -62,7 +62,7 @@ _SINCE = {
     "7d": (604_800.0, "Last 7 days"),
 }
 _DAY = {"today": (0, "Today"), "yesterday": (1, "Yesterday")}
-"""Days as far back, by the reader's time zone."""
+"""Days before today, by the reader's time zone, and their titles."""
 _STATUSES = (
     ("", "Any status"), ("waiting", "Waiting for approval"), ("queued", "Queued"), ("running", "Running"), ("succeeded", "Succeeded"), ("failed", "Failed"), ("in_doubt", "In doubt"),
     ("cancelled", "Cancelled"), ("dead", "Dead letters"),
@@ -75,9 +75,9 @@ _SORTS = Sorts(
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /invocations``: takes the filters of ``GET /v1/invocations`` and ``?cursor=``; ``?since=`` is a period.
+    """Serve ``GET /invocations`` with the filters of ``GET /v1/invocations`` and ``?cursor=``; ``?since=`` is a period.
 
-    ``?from=`` and ``?until=`` are days, both included. Days begin and end as in ``?timezone=``, which the page's script fills in.
+    ``?from=`` and ``?until=`` are days, both included, in ``?timezone=``, which the page's script fills in.
     """
     request.require("read")
     found = _render_results(request)
@@ -91,8 +91,9 @@ def listed(request: PageRequest) -> Response:
 
 
 def saved(request: PageRequest) -> Response:
-    """``GET /invocations/export``: save the rows that the list's filters match, ``?kind=csv`` or ``jsonl``, as ``GET /v1/invocations``
-    exports them. With ``?within=1`` it saves the calls with the searched text in their inputs or error."""
+    """Serve ``GET /invocations/export``: save the rows that the list's filters match, ``?kind=csv`` or ``jsonl``, in the form of ``GET
+    /v1/invocations``. With ``?within=1``, also save the calls with the searched text in their inputs or error.
+    """
     request.require("read")
     kind = export_kind(request)
     given = _query_filters(request)
@@ -107,7 +108,7 @@ def saved(request: PageRequest) -> Response:
 
 
 def status_of(entry: Entry) -> str:
-    """Return the status as the list's filter has it: dead letters and cancelled calls are failed ones in the journal."""
+    """Return the status for the list's filter: dead letters and cancelled calls, which the journal stores as failed, have their own."""
     if entry.dead_at is not None:
         return "dead"
     return "cancelled" if entry.status == "failed" and entry.error_code == "cancelled" else entry.status
@@ -119,7 +120,7 @@ def entries_table(request: PageRequest, entries: list[Entry], *, caption: str, e
 
 
 def _entry_rows(request: PageRequest, entries: Sequence[Entry], *, ticks: bool) -> list[Sequence[Node]]:
-    """Render journal entries as rows of a table; ``ticks``: rows can be selected."""
+    """Render journal entries as rows of a table, with a checkbox each if ``ticks``."""
     now, names, over = request.now, named(request, entries), connection_links(request, entries)
     return [
         (
@@ -142,7 +143,7 @@ def _entry_rows(request: PageRequest, entries: Sequence[Entry], *, ticks: bool) 
 def _query_filters(request: PageRequest) -> dict[str, str]:
     """Read the filters of the query.
 
-    :raises Problem: 400 for an unknown status or period: ignoring a filter would show a misleading list.
+    :raises Problem: 400 for an unknown status or period, which would otherwise give a misleading list.
     """
     given = {name: request.query[name].strip() for name in _FILTERS if request.query.get(name, "").strip()}
     for name, known in (("status", [status for status, _ in _STATUSES if status]), ("since", [*_SINCE, *_DAY])):
@@ -152,7 +153,7 @@ def _query_filters(request: PageRequest) -> dict[str, str]:
 
 
 def _caller(request: PageRequest, given: str) -> str:
-    """Return the id of the token with that name, or the text itself: the journal stores ids.
+    """Return the ID of the token with a name, since the journal stores IDs; ``given`` itself if there is none.
 
     :raises Problem: 400 if several tokens have the name.
     """
@@ -186,13 +187,13 @@ def _filters(request: PageRequest) -> Markup:
 
 
 def _callers(request: PageRequest) -> Markup:
-    """Suggest the workspace's tokens by name, since the journal stores their ids."""
+    """Render the workspace's tokens as suggestions by name, since the journal stores their IDs."""
     tokens = [] if request.identity.rules else _tokens(request)  # names of other tokens may reveal what rules hide
     return h.datalist([h.option(token.name, value=token.id) for token in tokens], id="callers")
 
 
 def _bounds(request: PageRequest, given: Mapping[str, str]) -> dict[str, float]:
-    """Return the times at which the period begins and ends that the filters have in common."""
+    """Return the start and the end of the period, as the intersection of all filters of time."""
     period, by = given.get("since"), zone(given.get("timezone", "UTC"))
     first, last = ([given[name]] if name in given else [] for name, _ in _DAYS)
     if period in _DAY:
@@ -205,7 +206,7 @@ def _bounds(request: PageRequest, given: Mapping[str, str]) -> dict[str, float]:
 
 
 def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
-    """Return the filters of the journal that a query's filters mean."""
+    """Return the journal's filters for a query's filters."""
     wanted: dict[str, Any] = {**{name: text for name, text in given.items() if name in FILTERS}, **_bounds(request, given)}
     if "caller" in wanted:
         wanted["caller"] = _caller(request, wanted["caller"])
@@ -219,8 +220,9 @@ def _others(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _within(request: PageRequest, given: Mapping[str, str], wanted: Mapping[str, Any], shown: Collection[str]) -> Node:
-    """Render the calls with the searched text in their inputs or error, such as a customer's address. A caller who sees a part of the
-    journal gets none. Searching opens them all, which is expensive: it is done only on request."""
+    """Render the calls with the searched text in their inputs or error, such as a customer's address. A caller who may see only a part of
+    the journal gets none. The search decrypts all of them, which is expensive; so it runs only on request.
+    """
     if _WITHIN not in given:
         asked = h.a("Search inputs and errors, too", href=f"/invocations?{urlencode({**given, _WITHIN: '1'})}")
         return None if request.identity.rules else h.p(asked, h.span(" (Enter)", class_="muted"))
@@ -241,7 +243,7 @@ def _within(request: PageRequest, given: Mapping[str, str], wanted: Mapping[str,
 
 
 def _empty(given: Mapping[str, str], *, is_partial: bool) -> Node:
-    """Render the text in place of a list without rows; a searched text may still be in inputs and errors, which are listed below."""
+    """Render the message of a list without rows; the searched text may still be in inputs and errors, which are listed below."""
     if not given.keys() - {"timezone", _WITHIN}:
         return [h.p("No invocations yet. Each call is listed here as soon as it begins."), h.a("Choose an action", href="/connectors")]
     if is_partial:

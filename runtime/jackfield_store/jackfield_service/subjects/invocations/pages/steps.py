@@ -21,7 +21,7 @@ from jackfield_service.shell.pages.layout.selection import NotDone, Selection, S
 from jackfield_store.management.dead_letters import audited_dead_letters, refuse_unapproved
 
 _TOGETHER = "rerun"
-"""Label that those have in common that were run again at once."""
+"""Label of invocations that were run again in one step."""
 
 
 def named(request: PageRequest, identifier: str) -> Node:
@@ -34,7 +34,7 @@ def named(request: PageRequest, identifier: str) -> Node:
 
 
 def _again(request: PageRequest, identifier: str, once: str) -> Node:
-    """Queue the same call anew. Sent again, the form finds the call that it has queued by its idempotency key."""
+    """Queue the same call anew. If the form is sent again, the idempotency key finds the call that it has queued."""
     entry = request.journal.find(identifier)
     if (reason := _unrepeatable(entry)) is not None:
         raise NotDone(*reason)
@@ -54,12 +54,12 @@ def _again(request: PageRequest, identifier: str, once: str) -> Node:
 
 
 def _together(once: str) -> Node:
-    """Render the link to the calls that were queued together; the list shows which fail."""
+    """Render the link to the calls that were queued together, whose list shows failures."""
     return h.a("Follow the new calls", href=f"/invocations?label={_TOGETHER}%3D{once}", class_="button primary")
 
 
 def _unrepeatable(entry: Entry) -> Sequence[Node] | None:
-    """Return why a call cannot be repeated from its record alone; None if it can."""
+    """Return the reason why a call cannot be repeated from its record alone; None if it can."""
     form = _its_form(entry)
     doubt = h.a("Resolve it", href=f"/invocations/{entry.id}")
     inputs = entry.inputs
@@ -79,9 +79,9 @@ def _its_form(entry: Entry) -> Markup:
 
 
 def _connection(request: PageRequest, entry: Entry) -> str | None:
-    """Return the connection of a call by its present name; None if its action needs none.
+    """Return the current name of a call's connection; None if its action needs none.
 
-    :raises NotDone: if it is gone: the runtime would take another connection with its name, or the only one instead.
+    :raises NotDone: if the connection is gone: the runtime would use another one with its name, or the only one instead.
     """
     if entry.connection is None:
         action = _action(request, entry)
@@ -110,7 +110,7 @@ def _is_partial(inputs: Mapping[str, Any] | None) -> bool:
 
 
 def _repeats(request: PageRequest, picked: Sequence[str]) -> Node:
-    """Say how many of the calls changed something, which running them again does once more."""
+    """Render a warning with the number of calls that may have changed something, since a repeat does that again; None if there are none."""
     known = [entry for entry in (_find(request, one) for one in picked) if entry is not None]
     changed = sum(entry.effect != "read" and entry.status == "succeeded" for entry in known)
     if not changed:

@@ -12,7 +12,7 @@ from jackfield_service.shell.pages.layout.components import badge, h, span_text
 
 _WIDTH, _ROW, _PAD, _LABEL = 600, 26, 4, 115
 _OPEN = 12
-"""Up to this many requests are expanded by default."""
+"""Maximum number of requests that are expanded by default."""
 _LEAST = 3.0
 """Minimum width of a bar in SVG units, so that it stays visible."""
 _TONES = {"succeeded": "good", "in_doubt": "warn", "running": "busy"}
@@ -30,7 +30,7 @@ class _Try:
     request_id: str | None
 
     def label(self, *, paged: bool) -> str:
-        """Name the attempt; for a paginated action by its page, plus the attempt if the page was retried."""
+        """Return the attempt's label; for a paginated action its page, with the attempt's number if the page was retried."""
         if not paged:
             return f"Attempt {self.number}"
         return f"Page {self.page}" if self.number == 1 else f"Page {self.page}, attempt {self.number}"
@@ -42,7 +42,7 @@ def timeline_title(entry: Entry) -> str:
 
 
 def timeline(entry: Entry) -> Markup:
-    """Draw a bar for each of several attempts, with the same data as a table. Gaps between the bars are back-off."""
+    """Draw a bar for each attempt if there are several, with the same data as a table. Gaps between the bars are back-off."""
     tries = [*_tries(entry)]
     if not tries:
         return h.p(_none(entry), class_="empty")

@@ -1,6 +1,7 @@
 """Cards of objects that need a person: failing connections, stopped schedules and subscriptions, failing callbacks, dead deliveries, and
-calls that wait for an approval. The card of one workspace links to each, as in its lists; the operator's card counts those of all
-workspaces."""
+calls that wait for an approval. The card of one workspace links to each object; the operator's card counts the objects of all
+workspaces.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscript
 from jackfield_store.access.platform_tokens import pattern_of
 
 LOOKED_AT = 1000
-"""Maximum numbers of connections, schedules, and subscriptions that are checked, the last two for missing references."""
+"""Maximum number of checked connections, and of schedules and subscriptions that are checked for missing references."""
 _NAMED = 3
 _MOST_WORKSPACES = 50
 _TITLES = {
@@ -34,7 +35,8 @@ _TITLES = {
 @dataclass(frozen=True, slots=True)
 class _Trouble:
     """Objects of one kind that need a person: their state and number, the fault of one and of many, the address of their list, and names
-    with addresses. ``is_cut``: not all were checked."""
+    with addresses. ``is_cut`` is true if not all were checked.
+    """
 
     word: str
     count: int
@@ -45,7 +47,7 @@ class _Trouble:
     is_cut: bool = False
 
     def shown(self, *, is_linked: bool) -> Markup:
-        """Render the fault as a line: its name, with the first names of affected objects."""
+        """Render the fault as a line, with the first names of affected objects."""
         what = self.one if self.count == 1 else f"{self.count:,} {self.many}"
         names = [[", " if place else ": ", _link(text, address, is_linked)] for place, (text, address) in enumerate(self.named[:_NAMED])]
         rest = f" and {self.count - _NAMED:,} more" if self.count > _NAMED and self.named else None
@@ -55,7 +57,8 @@ class _Trouble:
 
 def attention_card(request: PageRequest, *, is_linked: bool = True) -> Markup | None:
     """Render the objects that need a person in the request's workspace, as far as the visitor may see them; None if there are none.
-    ``is_linked``: the visitor is in that workspace, so that the pages' addresses lead there."""
+    ``is_linked`` is true if the visitor is in that workspace, so that the pages' addresses lead there.
+    """
     if not request.server.storage.enabled or request.is_silent:
         return None
     found = [one for one in (*_lost(request.connections.list(limit=LOOKED_AT)), *_found(request)) if one.count or one.is_cut]
@@ -64,7 +67,7 @@ def attention_card(request: PageRequest, *, is_linked: bool = True) -> Markup | 
 
 
 def workspaces_card(request: PageRequest) -> Markup | None:
-    """Render the workspaces, and platforms, in which something needs a person, for the operator; None if there are none."""
+    """Render, for the operator, the workspaces and platforms with objects that need a person; None if there are none."""
     found = troubles(request.server.storage.database)
     if not found:
         return None
@@ -100,7 +103,7 @@ def _found(request: PageRequest) -> Iterator[_Trouble]:
 
 
 def _of_events(request: PageRequest) -> Iterator[_Trouble]:
-    """Yield failing callbacks, and dead deliveries, which whoever manages the whole workspace sees."""
+    """Yield failing callbacks, and dead deliveries, which only managers of the whole workspace may see."""
     callbacks, _ = things(request, CALLBACKS).page(limit=MOST)
     named = [
         (one.options.description or one.url, f"/callbacks/{one.id}")

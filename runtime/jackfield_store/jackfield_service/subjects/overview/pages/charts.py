@@ -16,7 +16,7 @@ _LEFT, _TOP, _PLOT, _FOOT = 48, 22, 170, 42
 _ROW, _NAME, _SPANS = 34, 200, 200
 _STACK = (("succeeded", "good"), ("failed", "bad"), ("in_doubt", "warn"), ("cancelled", "idle"), ("running", "busy"), ("queued", "busy"))
 _LABEL = 200
-"""Room that the last label of the times needs, with that before it, in the letters of a phone."""
+"""Width for the last two time labels, in SVG units, in the font of a phone."""
 _MOST_ROWS = 12
 _DAY = 86_400.0
 

@@ -13,7 +13,7 @@ from jackfield_service.shell.pages.layout.components import card, h
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 
 _MOST_CONNECTORS, _MOST_ACTIONS = 200, 50
-"""Maximum numbers of connectors that are checked for one that a connection serves, and of its actions that only read."""
+"""Maximum numbers of connectors that are searched for one that a connection serves, and of its read-only actions."""
 
 
 def first_steps(request: PageRequest) -> Markup:
@@ -52,7 +52,7 @@ def _choose(row: Mapping[str, Any] | None, suggested: tuple[Manifest, ActionMani
 
 
 def _suggested(request: PageRequest, row: Mapping[str, Any]) -> tuple[Manifest, ActionManifest] | None:
-    """Return an action that only reads and needs the fewest inputs, of a connector that a connection serves."""
+    """Return the read-only action with the fewest required inputs, of a connector that a connection serves; None if there is none."""
     own = request.catalog.look(row["type"].partition("/")[0])[1]  # else a family's type, which others serve
     for manifest in islice(request.catalog.manifests(), _MOST_CONNECTORS) if own is None else (own,):
         kind = manifest.connection_type(row["type"])

@@ -27,7 +27,7 @@ _COUNTS = ("Invocations", "Succeeded", "Failed", "In doubt", "Cancelled", "In pr
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /``: ``?span=`` is one of 1h, 24h, 7d."""
+    """Serve ``GET /``; ``?span=`` is one of 1h, 24h, 7d."""
     request.require("read")
     span = next((one for one in SPANS if one.key == request.query.get("span")), SPANS[1])
     content = _content(request, span)
@@ -86,14 +86,14 @@ def _figures(request: PageRequest, span: Span) -> tuple[Figures, str | None]:
 
 
 def _broken(request: PageRequest) -> Node:
-    """Return a notice of each part of an installed package that is broken, for the operator."""
+    """Render a notice for each broken part of an installed package, for the operator; None for others."""
     if request.identity.workspace != DEFAULT or request.identity.rules:
         return None
     return [notice(text, tone="bad") for text in request.server.runtimes.broken()]
 
 
 def _tiles(request: PageRequest, numbers: Figures) -> Markup:
-    """Render the figures. The cards above name calls that wait, doubts and failing connections."""
+    """Render the figures. The cards above name waiting calls, doubts and failing connections."""
     counts = request.journal.open_counts()
     cancelled = sum(row.cancelled for row in numbers.rows)
     share = f"{numbers.succeeded / numbers.settled:.1%}" if numbers.settled else "no data"

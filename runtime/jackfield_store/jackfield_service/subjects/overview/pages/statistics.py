@@ -1,8 +1,8 @@
 """Figures of the overview: rate, latency and failures by connector within a span. Pure functions of samples, or of counts.
 
-Calls that were cancelled or declined, which are failed ones in the journal, are ``cancelled`` here, and neither succeeded nor failed.
+Cancelled or declined calls, which the journal stores as failed, are ``cancelled`` here, and neither succeeded nor failed.
 
-Bars begin at whole multiples of their length, so that a bar keeps its counts while time passes.
+Bars begin at whole multiples of their length, so that a bar's counts do not change while time passes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jackfield.kernel.dataclass import replace
 from jackfield_store.journal.counts import PeriodPart, Sample, estimated, histogram
 
 STATUSES = ("succeeded", "failed", "in_doubt")
-"""States of calls that have ended, and were not cancelled."""
+"""Final states of calls that were not cancelled."""
 Counted = TypeVar("Counted", Sample, PeriodPart)
 
 
@@ -36,7 +36,7 @@ class Span:
         return self.seconds / self.count
 
     def begin(self, now: float) -> float:
-        """Return the begin of the first bar; the last one contains ``now``."""
+        """Return the start of the first bar; the last one contains ``now``."""
         return math.ceil(now / self.part) * self.part - self.seconds
 
 
@@ -124,7 +124,7 @@ def counted(found: Sequence[PeriodPart], span: Span, now: float) -> Figures:
 
 
 def _told(one: Counted) -> Counted:
-    """Return the counted row with its state in the words of lists of calls."""
+    """Return the counted row with its status in the words of lists of calls."""
     return replace(one, status="cancelled", error_code=None) if (one.status, one.error_code) == ("failed", "cancelled") else one
 
 

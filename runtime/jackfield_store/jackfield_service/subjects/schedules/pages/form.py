@@ -53,14 +53,15 @@ from jackfield_service.subjects.schedules.subject import MISSED, OVERLAP
 
 _WHAT = "Choose what is to run at given times."
 _SHOWN = frozenset({"connector", "action", "connection", "inputs"})
-"""Members of an invocation for which the form has fields; one with others is shown as JSON."""
+"""Members of an invocation for which the form has fields; an invocation with other members is edited as JSON."""
 _ROWS = 12
 _SLOT = "$slot"
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /new-schedule``: an action is searched; ``?connector=&action=`` is the form of that, ``&connection=`` fills it, and a dialog takes
-    the part of the action only."""
+    """Serve ``GET /new-schedule``: the search for an action, or with ``?connector=&action=`` its form, with ``&connection=`` filled in; a
+    dialog fetches only the part of the action.
+    """
     request.require("manage")
     if not request.query.get("action"):
         offered = partial(actions_offered, request, _address)
@@ -70,14 +71,14 @@ def shown(request: PageRequest) -> Response:
 
 
 def begun(request: PageRequest) -> Response:
-    """``POST /new-schedule``: the form of a schedule, filled with a call's values."""
+    """Serve ``POST /new-schedule``: the form of a schedule, filled with a call's values."""
     request.require("manage")
     call = {**_decoded(request.form.get("invocation", "")), **{name: request.form.get(name, "") for name in ("connector", "action")}}
     return _new(request, {name: value for name, value in call.items() if name != "idempotencyKey"})  # each slot has a key of its own
 
 
 def edited(request: PageRequest) -> Response:
-    """``GET /schedules/{name}/edit``."""
+    """Serve ``GET /schedules/{name}/edit``."""
     request.require("manage")
     name = request.path("name")
     found = schedules_of(request).show(name)
@@ -95,7 +96,7 @@ def edited(request: PageRequest) -> Response:
 
 
 def created(request: PageRequest) -> Response:
-    """``POST /schedules``."""
+    """Serve ``POST /schedules``."""
     request.require("manage")
     times = Times.read(request.form)
     try:
@@ -113,7 +114,7 @@ def created(request: PageRequest) -> Response:
 
 @decides(present_schedule)
 def saved(request: PageRequest) -> Response:
-    """``POST /schedules/{name}/edit``. An unchanged invocation stays, with its secrets, and an interval keeps its anchor."""
+    """Serve ``POST /schedules/{name}/edit``. An unchanged invocation stays, with its secrets, and an interval has its former anchor."""
     request.require("manage")
     name, schedules, times = request.path("name"), schedules_of(request), Times.read(request.form)
     was = schedules.show(name)
@@ -210,7 +211,7 @@ def _policies(request: PageRequest) -> dict[str, str]:
 
 
 def _invocation(request: PageRequest) -> dict[str, Any]:
-    """Read the invocation: the JSON if that mode is on, else the fields of the action.
+    """Read the invocation: from the JSON if that mode is on, else from the fields of the action.
 
     :raises InvalidInput: if its connection is gone and no other is chosen.
     :raises InvalidInvocation: if it is not the JSON of an object.
@@ -234,7 +235,7 @@ def _decoded(text: str) -> dict[str, Any]:
 
 
 def _essence(request: PageRequest, call: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an invocation without inputs that are as the action's defaults: the form leaves them out."""
+    """Return an invocation without inputs that equal the action's defaults, which the form leaves out."""
     manifest = request.catalog.look(str(call.get("connector")))[1]
     action: ActionManifest | None = None if manifest is None else manifest.actions.get(str(call.get("action")))
     given, members = call.get("inputs") or {}, {} if action is None else action.inputs.get("properties", {})

@@ -59,7 +59,7 @@ _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSchedules, str], Any]]] = {
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /schedules``: all of them by name."""
+    """Serve ``GET /schedules``: all schedules by name."""
     schedules = schedules_of(request)
     own: Cells = {
         "nextAt": lambda item: _next(request, item), "slots": lambda item: _last(request, schedules.slots(item["name"], None, 1)[0]),
@@ -73,13 +73,13 @@ def listed(request: PageRequest) -> Response:
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /schedules/{name}``: its times, its invocation and its slots, newest first."""
+    """Serve ``GET /schedules/{name}``: its times, its invocation and its slots, newest first."""
     request.require("read")
     return _shown(request)
 
 
 def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response:
-    """Render the page of a schedule; ``refused``: it was not resumed, since something that it refers to is gone."""
+    """Render the page of a schedule; ``refused`` is the missing reference that prevented its resumption."""
     name, schedules = request.path("name"), schedules_of(request)
     found = schedules.show(name)
     slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _SLOTS)
@@ -110,7 +110,7 @@ def schedule_state(found: Mapping[str, Any]) -> Any:
 
 
 def present_schedule(request: PageRequest) -> Any:
-    """Return the state of the schedule that the path names."""
+    """Return the state of the schedule in the path."""
     step = request.http.path_params.get("step", "edit")
     if step not in (*_STEPS, "edit"):
         raise Problem(404, "no such page")
@@ -120,7 +120,7 @@ def present_schedule(request: PageRequest) -> Any:
 
 @decides(present_schedule)
 def changed(request: PageRequest) -> Response:
-    """``POST /schedules/{name}/{step}``: pause, resume, run or remove it."""
+    """Serve ``POST /schedules/{name}/{step}``: pause, resume, run or remove it."""
     name, step = request.path("name"), request.path("step")
     done, act = _STEPS[step]
     try:
@@ -135,24 +135,24 @@ def changed(request: PageRequest) -> Response:
 
 
 def schedules_of(request: PageRequest) -> WorkspaceSchedules:
-    """Return the workspace's schedules, as the caller sees them."""
+    """Return the workspace's schedules, limited to those that the caller may see."""
     return things(request, SCHEDULES, "read")
 
 
 def _status(found: Mapping[str, Any]) -> Node:
-    """Render whether the schedule runs: it does not if its action or its connection no longer exists."""
+    """Render the schedule's status, which is broken if its action or its connection no longer exists."""
     return [badge("broken"), f" {_gone(found)}"] if _is_broken(found) else badge(found["status"])
 
 
 def _gone(found: Mapping[str, Any]) -> str:
-    """Return the text that names the missing object."""
+    """Return the message that names the missing object."""
     gone: Mapping[str, Any] = found["fault"]
     name = found.get("connection") if gone["code"] == "unknown_connection" else None
     return f"no connection is named “{name}”." if name else f"{gone['message']}."
 
 
 def _why_not(found: Mapping[str, Any]) -> str:
-    """Say why the schedule does not run, below its title, which has its status; nothing if it does."""
+    """Return the reason why the schedule does not run, for display below its title and status; an empty string if it runs."""
     return " ".join(text for text in (_gone(found) if _is_broken(found) else "", _reason(found)) if text)
 
 
@@ -161,7 +161,7 @@ def _is_broken(found: Mapping[str, Any]) -> bool:
 
 
 def _reason(found: Mapping[str, Any]) -> str:
-    """Return why the schedule does not run, for display next to its status, and the remedy."""
+    """Return the reason why the schedule does not run, for display next to its status, and the remedy."""
     gone, reason = found.get("fault", {}), str(found.get("reason", ""))
     own = "" if gone and reason.startswith(gone["message"]) else reason
     return " ".join(text for text in (f"{own}." if own and gone else own, gone.get("hint", "")) if text)
@@ -185,7 +185,7 @@ def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
 
 
 def _call(request: PageRequest, found: Mapping[str, Any]) -> Markup:
-    """Render the invocation: its inputs as their form names them, and the whole as JSON."""
+    """Render the invocation: its inputs with the names of their form, and the whole as JSON."""
     call: Mapping[str, Any] = found.get("invocation", {})
     action = action_of(request, found["connector"], found["action"])
     whole = h.details(h.summary("As JSON"), code_block(json_text(call), "The invocation"), class_="further")
@@ -203,7 +203,7 @@ def _when(item: Mapping[str, Any]) -> Node:
 
 
 def _next(request: PageRequest, item: Mapping[str, Any]) -> Node:
-    """Say when a schedule runs next, or why it does not."""
+    """Render the time of a schedule's next run, or the reason why it does not run."""
     if not item["nextAt"]:
         return _reason(item) or "never"
     moment = datetime.fromisoformat(item["nextAt"]).timestamp()

@@ -21,7 +21,7 @@ from jackfield_service.subjects.schedules.timing import invalid, zone, zones
 
 NEXT = 5
 _PLACE = "schedule:"
-"""Prefix of the names of a schedule's own members where faults are shown, to distinguish them from inputs."""
+"""Prefix of the names of a schedule's own members in faults, which distinguishes them from inputs."""
 _KINDS = (
     ("every", "Every few minutes or hours"), ("daily", "Daily"), ("weekdays", "On weekdays, Monday to Friday"), ("weekly", "Weekly"),
     ("monthly", "Monthly"), ("at", "Once"), ("cron", "By a cron expression"),
@@ -40,7 +40,7 @@ _FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The fields of the form that say when a schedule runs, as texts; ``runs`` selects which of the others count."""
+    """The form's fields for the times of a schedule, as strings; ``runs`` selects which of the others count."""
 
     runs: str = "daily"
     number: str = "10"
@@ -61,7 +61,7 @@ class Times:
 
     @classmethod
     def of(cls, schedule: Mapping[str, Any]) -> Times:
-        """Return the fields of a schedule that there is."""
+        """Return the fields of an existing schedule."""
         timezone = str(schedule.get("timezone", "UTC"))
         if "every" in schedule:
             seconds = int(str(schedule["every"]).removesuffix("s"))
@@ -79,7 +79,7 @@ class Times:
     def members(self) -> dict[str, str]:
         """Return the members of a schedule.
 
-        :raises InvalidInvocation: if the time of the day is none; the schedule's own checks judge the rest.
+        :raises InvalidInvocation: if the time of day is not valid; the schedule's own checks judge the other fields.
         """
         timezone = {"timezone": self.timezone or "UTC"}
         if self.runs == "every":
@@ -93,7 +93,7 @@ class Times:
         return {"cron": f"{int(clock[2])} {int(clock[1])} {days}", **timezone}
 
     def words(self) -> str:
-        """Say when the schedule runs, as the form does; a cron expression that has no words is shown as it is."""
+        """Return the times of the schedule in the form's words; a cron expression without such words is unchanged."""
         if self.runs == "every":
             unit = dict(_UNITS)[self.unit]
             return f"Every {unit.removesuffix('s')}" if self.number == "1" else f"Every {self.number} {unit}"
@@ -106,13 +106,13 @@ class Times:
         return "By a cron expression" if self.runs == "cron" else f"{days[self.runs]} at {self.time}"
 
     def place(self, path: str) -> str:
-        """Return where the form shows a fault of a schedule's member."""
+        """Return the form's path for a fault of a schedule's member."""
         name = path.removeprefix("/")
         shown = {"cron": "cron" if self.runs == "cron" else "time", "every": "number"}.get(name, name)
         return f"/{_PLACE}{shown}"
 
     def fields(self, request: PageRequest) -> Markup:
-        """Render the fields, of which the page shows the relevant ones, and the next times."""
+        """Render the fields, of which the page displays the relevant ones, and the next times."""
         known = h.datalist([h.option(value=name) for name in sorted(zones())], id="zones")
         number = text_field("number", "Every", self.number, inputmode="numeric", maxlength=6)
         hint = ["Minute, hour, day of the month, month, day of the week: ", h.code("0 7 * * 1-5"), "."]
@@ -139,13 +139,13 @@ class Times:
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /schedule-times``: the next times of the fields in the query."""
+    """Serve ``GET /schedule-times``: the next times of the fields in the query."""
     request.require("read")
     return fragment(next_times(request, Times.read(request.query)))
 
 
 def next_times(request: PageRequest, times: Times) -> Node:
-    """Render the next times, or why there are none yet."""
+    """Render the next times, or the reason why there are none yet."""
     if (times.runs == "at" and not times.at) or (times.runs == "cron" and not times.cron):
         return h.span("Enter when it is to run.", class_="muted")
     try:
@@ -157,15 +157,15 @@ def next_times(request: PageRequest, times: Times) -> Node:
 
 
 def slot_text(slot: datetime) -> str:
-    """Format a time at which a schedule runs, in its own time zone."""
+    """Format the time of a slot, in its own time zone."""
     return f"{slot:%a} {slot.day} {slot:%b %Y, %H:%M:%S}"
 
 
 def placed(name: str, control: Node) -> Markup:
-    """Render a field of the schedule's own members, where the script shows its faults."""
+    """Render a field for one of the schedule's own members, at which the script displays its faults."""
     return h.div(control, data_schemapath=f"inputs.{_PLACE}{name}")
 
 
 def _of(kinds: str, *content: Node) -> Markup:
-    """Render fields that count for some of the choices."""
+    """Render fields that apply to some of the choices only."""
     return h.div(content, data_of=kinds)

@@ -13,7 +13,7 @@ from jackfield_service.shell.requests.problem import Problem
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /workspaces``: the visitor's workspaces."""
+    """Serve ``GET /workspaces``: the visitor's workspaces."""
     request.require("read")
     here = request.identity.workspace
     rows = [
@@ -30,7 +30,7 @@ def listed(request: PageRequest) -> Response:
 
 
 def entered(request: PageRequest) -> Response:
-    """``POST /workspaces/{w}``: go on in another workspace, in a session that ends when this one would have."""
+    """Serve ``POST /workspaces/{w}``: continue in another workspace, in a session that ends at the time of the present one."""
     request.require("read")
     workspace, sessions = request.path("w"), ConsoleSessions(request.server)
     if workspace not in request.identity.others:

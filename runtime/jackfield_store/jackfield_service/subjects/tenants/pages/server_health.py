@@ -1,4 +1,4 @@
-"""Condition of this server, in its probe's words for the operator: whether it takes calls, and the warnings."""
+"""Condition of this server, in its probe's words for the operator: whether it accepts calls, and the warnings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings that all processes on a database share: shown to the operator, and changed, each in a form that has its present value."""
+"""Shared settings of all processes on a database: displayed to the operator, and changed, each in a form with its current value."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from jackfield_store.database.setting_rows import (
 from jackfield_store.management.shared_settings import SharedSettings
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {TWINS: TWIN_RULES, SETTLE: SETTLE_RULES, MCP_SERVERS: MCP_RULES}
-"""Values of settings that have few."""
+"""Allowed values of settings with a fixed set of values."""
 _MOST = 20_000
-"""Characters of a value."""
+"""Maximum number of characters of a value."""
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /shared-settings``: each setting, with the form that changes it."""
+    """Serve ``GET /shared-settings``: each setting, with the form that changes it."""
     request.require_operator()
     rows = [(_named(one), _valued(one), _changing(request, one)) for one in _settings(request).list()]
     listed = card("All processes", table("Shared settings", ("Setting", "Value", "Actions"), rows))
@@ -47,7 +47,7 @@ def _named(one: Mapping[str, Any]) -> Node:
 
 
 def _valued(one: Mapping[str, Any]) -> Node:
-    """Render the stored value, or the effective default, with its fault, or the processes that differ."""
+    """Render the stored value, or the effective default, with its fault, or the processes that use another value."""
     default = SHARED[one["name"]].default
     value = one["value"] or h.span(f"{default}, by default" if default else "none", class_="muted")
     odd = one.get("problem") or one.get("differs")
@@ -59,8 +59,9 @@ def _changing(request: PageRequest, one: Mapping[str, Any]) -> Node:
 
 
 def changed(request: PageRequest) -> Response:
-    """``POST /shared-settings``: store a value, or remove the stored one. ``before`` is the value that the form was made with: if another
-    is stored meanwhile, nothing is changed."""
+    """Serve ``POST /shared-settings``: store a value, or remove the stored one. ``before`` is the value when the form was rendered; if it
+    has changed since, nothing is changed.
+    """
     request.require_operator()
     name, value, before = request.form.get("setting", ""), request.form.get("value", "").strip(), request.form.get("before")
     if value:
@@ -71,8 +72,9 @@ def changed(request: PageRequest) -> Response:
 
 
 def overwritten(request: PageRequest) -> Markup | None:
-    """Render the values that the last change has overwritten; None if the page is not shown after a change. A forged link can only select a
-    setting's name."""
+    """Render the values that the last change has overwritten; None if the page does not follow a change. A forged link can only select a
+    setting's name.
+    """
     name = request.query.get("setting", "")
     if request.query.get("done") not in ("set", "unset") or name not in SHARED:
         return None
@@ -105,7 +107,7 @@ def _form(request: PageRequest, one: Mapping[str, Any]) -> Markup:
 
 
 def _control(name: str, value: str) -> tuple[Markup, Node]:
-    """Return the control that has a setting's value, and how it is written."""
+    """Return the control for a setting's value, and a hint at the value's form."""
     given = {"id": f"value-{name}", "name": "value", "aria_describedby": f"value-{name}-hint"}
     if name in _CHOICES:
         options = [("", "not set"), *((word, word) for word in _CHOICES[name])]

@@ -72,7 +72,7 @@ _KEPT = {
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /tenants/{w}``."""
+    """Serve ``GET /tenants/{w}``."""
     request.require_operator()
     found = workspaces_of(request).find(request.path("w"))
     inside = _inside(request, found.name)
@@ -99,7 +99,7 @@ def _present_state(request: PageRequest) -> Any:
 
 @decides(_present_state)
 def changed(request: PageRequest) -> Response:
-    """``POST /tenants/{w}/{step}``: suspend, resume, set limits, or end it."""
+    """Serve ``POST /tenants/{w}/{step}``: suspend, resume, limit, or end the tenant."""
     request.require_operator()
     step, name = _STEPS.get(request.path("step")), request.path("w")
     if step is None:
@@ -108,7 +108,7 @@ def changed(request: PageRequest) -> Response:
 
 
 def token_revoked(request: PageRequest) -> Response:
-    """``POST /tenants/{w}/tokens/{id}/revocation``."""
+    """Serve ``POST /tenants/{w}/tokens/{id}/revocation``."""
     request.require_operator()
     name = workspaces_of(request).find(request.path("w")).name
     _inside(request, name).tokens.revoke(request.path("id"))
@@ -135,7 +135,7 @@ def _allowed(request: PageRequest, name: str) -> Response:
 
 
 def _ended(request: PageRequest, name: str) -> Response:
-    """Take the first step of its deletion."""
+    """Carry out the first step of the tenant's deletion: suspend it and revoke its tokens."""
     done = _tenants(request).suspend(name)
     told = [h.p("The tenant is suspended. Nothing is deleted yet."), terms(_counts(done["revoked"], " revoked"))]
     back = h.p(h.a("Back to the tenant", href=f"/tenants/{name}"))
@@ -143,7 +143,7 @@ def _ended(request: PageRequest, name: str) -> Response:
 
 
 def _purged(request: PageRequest, name: str) -> Response:
-    """Take the second step: nothing of it is left."""
+    """Carry out the second step of the tenant's deletion: delete all its data."""
     if request.form.get("name", "").strip() != name:
         return outcome(request, "tenants", name, notice("Enter the name of the tenant to delete it.", tone="warn"), status=400)
     if name == request.identity.workspace:
@@ -177,7 +177,7 @@ def _lead(request: PageRequest, found: Workspace) -> Node:
 
 
 def usage_saved(request: PageRequest) -> Response:
-    """``GET /tenants/{w}/usage``: save the usage of the days that ``?usage=`` names as CSV."""
+    """Serve ``GET /tenants/{w}/usage``: save the usage of the days in ``?usage=`` as CSV."""
     request.require_operator()
     name = workspaces_of(request).find(request.path("w")).name
     span = _usage_span(request)
@@ -189,8 +189,9 @@ def usage_saved(request: PageRequest) -> Response:
 
 
 def _attention(request: PageRequest, inside: PageRequest) -> Markup | None:
-    """Render the objects of the workspace that need a person, with links if the visitor is in it: elsewhere they would lead to another
-    workspace."""
+    """Render the objects of the workspace that need a person, with links only if the visitor is in it: from another workspace they would
+    lead astray.
+    """
     return attention_card(inside, is_linked=inside.identity.workspace == request.identity.workspace)
 
 
@@ -202,7 +203,7 @@ def _usage_span(request: PageRequest) -> str:
 
 
 def _days(span: str, now: float) -> tuple[float, float]:
-    """Return where the days of a span begin and end, in UTC."""
+    """Return the start and the end of a span's days, in UTC."""
     today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     if span in ("month", "last-month"):
         first = today.replace(day=1)
@@ -226,7 +227,7 @@ def _usage(request: PageRequest, workspace: str) -> Markup:
 
 
 def summed(total: dict[str, Any], span: str) -> str:
-    """Return a text with the numbers of calls and of unsuccessful ones, without zeros."""
+    """Return a sentence with the numbers of calls and of unsuccessful calls, without zeros."""
     calls, failures = total["calls"], total["failures"]
     said = "No calls" if not calls else "1 call" if calls == 1 else f"{calls:,} calls"
     if not failures:

@@ -50,7 +50,7 @@ def workspaces_of(request: PageRequest) -> Workspaces:
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /tenants``: ``?text=`` and ``?cursor=``."""
+    """Serve ``GET /tenants``, with ``?text=`` and ``?cursor=``."""
     request.require_operator()
     found = _render_results(request)
     if request.partial:
@@ -72,7 +72,7 @@ def listed(request: PageRequest) -> Response:
 
 
 def created(request: PageRequest) -> Response:
-    """``POST /tenants``."""
+    """Serve ``POST /tenants``."""
     request.require_operator()
     name = request.form.get("name", "").strip()
     workspaces_of(request).create(name, {"writes": "ask"} if request.form.get("writes") == "on" else {})
@@ -80,7 +80,9 @@ def created(request: PageRequest) -> Response:
 
 
 def switched(request: PageRequest) -> Response:
-    """``POST /tenants/{w}/switch``: go on in another workspace, in a session of its own that ends when this one would have."""
+    """Serve ``POST /tenants/{w}/switch``: continue in another workspace, in a session of its own that ends at the time of the
+    present one.
+    """
     request.require_operator()
     workspace = workspaces_of(request).find(request.path("w")).name
     sessions = ConsoleSessions(request.server)
@@ -91,7 +93,7 @@ def switched(request: PageRequest) -> Response:
 
 
 def switch_form(request: PageRequest, workspace: str) -> Markup:
-    """Render the button that switches to a workspace, or says that this is the one."""
+    """Render the button that switches to a workspace, or a note if the visitor is in it."""
     if workspace == request.identity.workspace:
         return h.span("You are here.", class_="muted")
     return form(request, f"/tenants/{workspace}/switch", h.button("Switch", aria_label=f"Switch to {workspace}"))
@@ -162,7 +164,7 @@ def _new(request: PageRequest) -> list[Node]:
 
 
 def _platforms(request: PageRequest) -> Markup:
-    """Render the platforms that have tokens, with their callbacks, which get the events of all their workspaces."""
+    """Render the platforms with tokens, with links to their callbacks, which get the events of all their workspaces."""
     storage = request.server.storage
     tokens = PlatformTokens(storage.database, storage.vault, request.server.clock).list()
     active = Counter(token.workspaces for token in tokens if token.status(request.now) == "active")

@@ -1,4 +1,4 @@
-"""``jackfield subscriptions``: triggers that are switched on."""
+"""Command ``jackfield subscriptions``: enabled triggers."""
 
 from __future__ import annotations
 

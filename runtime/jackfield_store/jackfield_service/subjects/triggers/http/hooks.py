@@ -1,4 +1,4 @@
-"""``/hooks/{path}``: requests of providers, which ``jackfield_service.subjects.triggers.intake`` receives."""
+"""Operations ``/hooks/{path}``: requests of providers, which ``jackfield_service.subjects.triggers.intake`` receives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HANDSHAKES: tuple[tuple[Literal["GET", "OPTIONS"], str, str], ...] = (
     ("GET", "answerHook", "Answer the handshake by which a provider checks a webhook's URL, where the trigger declares one."),
     ("OPTIONS", "allowHook", "Allow the origin of a CloudEvents sender, where the trigger declares it."),
 )
-"""Further operations on a webhook's path: method, name and text."""
+"""Further operations on a webhook's path: method, name and summary."""
 
 
 class ServedIntake(Intake):
@@ -32,12 +32,12 @@ class ServedIntake(Intake):
 
 
 def intake_of(server: ServerContext) -> ServedIntake:
-    """Return the intake of a server, which has one."""
+    """Return the server's single intake."""
     return server.own(ServedIntake, lambda: ServedIntake(server))
 
 
 async def received(request: Request, server: ServerContext, _identity: Identity) -> Response:
-    """Serve ``/hooks/{path}``. Addresses with many unknown paths or forged requests wait here for their turn, and hold no thread.
+    """Serve ``/hooks/{path}``. Addresses with many unknown paths or forged requests wait here for their turn, without occupying a thread.
 
     :raises Problem: as ``Intake.find`` and ``Intake.take`` refuse a request; 503 if the bodies of all requests exceed their quota.
     """

@@ -1,5 +1,6 @@
 """Forms that add subscriptions: a trigger and the action that its events start are chosen, then connections and inputs are entered, with
-its setup guide next to them."""
+the trigger's setup guide next to them.
+"""
 
 from __future__ import annotations
 
@@ -54,18 +55,19 @@ _MOST = 1000
 _OTHERS = 200
 """Maximum number of subscriptions searched for others of the same trigger."""
 _ASKED, _SAMPLES = 3, 3
-"""Subscriptions of which events are samples, and events of each."""
+"""Numbers of subscriptions whose events serve as samples, and of events of each."""
 _CARDS = 60
 """Maximum number of triggers offered at once."""
 _ROOT = "inputs"
 _WHAT = "Choose what each event starts."
 _OWN = "subscription:"
-"""Prefix of the names of the subscription's own members where faults are shown, to distinguish them from inputs."""
+"""Prefix of the names of the subscription's own members in faults, which distinguishes them from inputs."""
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /new-subscription``: ``?trigger=CONNECTOR/TRIGGER`` selects one, ``&then=CONNECTOR/ACTION`` the action that its events start;
-    without ``trigger`` all are offered, and with an empty ``then`` all actions."""
+    """Serve ``GET /new-subscription``: ``?trigger=CONNECTOR/TRIGGER`` selects a trigger, ``&then=CONNECTOR/ACTION`` the action that its
+    events start. Without ``trigger`` all triggers are offered, and with an empty ``then`` all actions.
+    """
     request.require("manage")
     wanted = request.query.get("trigger")
     if wanted is None:
@@ -92,7 +94,9 @@ def shown(request: PageRequest) -> Response:
 
 
 def created(request: PageRequest) -> Response:
-    """``POST /subscriptions``: add one; only this response has the secret that a person enters at the provider, if there is one."""
+    """Serve ``POST /subscriptions``: add a subscription; only this response has the secret that a person enters at the provider, if there
+    is one.
+    """
     request.require("manage")
     given = {name: request.form.get(name, "").strip() for name in ("name", "trigger", "connection", "from", "every")}
     document: dict[str, Any] = {name: value for name, value in given.items() if value}
@@ -112,7 +116,9 @@ def created(request: PageRequest) -> Response:
 
 
 def edited(request: PageRequest) -> Response:
-    """``GET /subscriptions/{name}/edit``: ``?then=CONNECTOR/ACTION`` selects another action that its events start; an empty one offers all."""
+    """Serve ``GET /subscriptions/{name}/edit``: ``?then=CONNECTOR/ACTION`` selects another action that its events start; an empty value
+    offers all.
+    """
     request.require("manage")
     name, wanted = request.path("name"), request.query.get("then")
     found = subscriptions_of(request).show(name)
@@ -149,7 +155,7 @@ def edited(request: PageRequest) -> Response:
 
 @decides(present_subscription)
 def saved(request: PageRequest) -> Response:
-    """``POST /subscriptions/{name}/edit``."""
+    """Serve ``POST /subscriptions/{name}/edit``."""
     request.require("manage")
     name, given = request.path("name"), request.form
     document: dict[str, Any] = {}
@@ -170,9 +176,9 @@ def saved(request: PageRequest) -> Response:
 
 
 def _changed(was: Mapping[str, Any], document: dict[str, Any]) -> dict[str, Any]:
-    """Return the members that differ from the displayed ones, without masks in place of secrets: unchanged members stay.
+    """Return the members that differ from the displayed ones; unchanged members stay, with their masked secrets.
 
-    :raises InvalidInput: if one has a mask.
+    :raises InvalidInput: if a changed member has a mask.
     """
     left = {name: value for name, value in document.items() if name not in was or was[name] != value}
     refuse_masks(left.get("inputs"), "/inputs")
@@ -186,8 +192,9 @@ def _started(request: PageRequest, places: Mapping[str, Any], address: str) -> R
 
 
 def places_of(request: PageRequest, name: str, trigger: TriggerManifest, subscription: str | None = None) -> dict[str, Any]:
-    """Return the places of the trigger's events, with values of the newest received ones: of the subscription, or, for a new one, of others
-    with the same trigger."""
+    """Return the places of the trigger's events, with values of the newest received events: of the subscription, or, for a new one, of
+    others with the same trigger.
+    """
     others = [] if subscription is not None else subscriptions_of(request).page(None, _OTHERS)[0]
     named = [subscription] if subscription is not None else [item["name"] for item in others if item["trigger"] == name]
     events = (event for one in named[:_ASKED] for event in latest_events(request, name, one, _SAMPLES))
@@ -199,7 +206,7 @@ def _to(address: str) -> Callable[[str, str], str]:
 
 
 def _can_change(trigger: TriggerManifest) -> bool:
-    """Return whether a trigger's inputs can be changed: no provider has registered them, and no poll has come so far with them."""
+    """Return whether a trigger's inputs can be changed: only a webhook's that no provider has registered."""
     return trigger.kind == "webhook" and not trigger.registers
 
 
@@ -218,7 +225,7 @@ def _seconds(text: str) -> float:
 
 
 def _place(path: str) -> str:
-    """Return where the form shows a fault: at an input, or at a member of the subscription itself."""
+    """Return the form's path for a fault: at an input, or at a member of the subscription itself."""
     inner = path.removeprefix("/inputs")
     return inner if path.startswith("/inputs") else f"/{_OWN}{path[1:]}"
 
@@ -269,7 +276,7 @@ def _form(request: PageRequest, manifest: Manifest, trigger: TriggerManifest, ad
 
 
 def _placed(fields: Iterable[tuple[str, Node]]) -> list[Markup]:
-    """Render the subscription's own members, each where the script shows its faults."""
+    """Render the subscription's own members, each at the place of its faults."""
     return [h.div(control, data_schemapath=f"{_ROOT}.{_OWN}{name.replace('/', '.')}") for name, control in fields if control is not None]
 
 

@@ -1,6 +1,6 @@
-"""Invocations that the events of a subscription start: the action is searched, then its connection and inputs are entered in the form.
+"""Invocations that the events of a subscription start: a search selects the action, then its connection and inputs are entered in the form.
 
-Fields of the action take the inputs, and places of the event in them: ``{{/data/payload/id}}``. Values without a field are JSON.
+Fields of the action accept the inputs, and places of the event in them: ``{{/data/payload/id}}``. Values without a field are JSON.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ _PLACES = 60
 _EVENT = "$event"
 _CONNECTION = "thenConnection"
 FIELDS = "inputs.subscription:then.inputs"
-"""Place of the fields in the form, where faults of the started call are shown."""
+"""Path of the fields in the form, at which faults of the started call appear."""
 
 
 def start_fields(
     request: PageRequest, places: Mapping[str, Any], address: str, name: str | None, begun: Mapping[str, Any] = EMPTY
 ) -> Iterator[tuple[str, Node]]:
-    """Yield the fields of the call that each event starts, by the members that their faults name; without an action, a search for one.
-    ``places`` are the event's places with their known values, ``begun`` is the call that it has started so far."""
+    """Yield the fields of the call that each event starts, by the members in their faults; without an action, a search for one. ``places``
+    are the event's places with their known values, ``begun`` is the stored call.
+    """
     if name is None:
         yield "then", action_field("Start an invocation with each event")
         return
@@ -80,7 +81,7 @@ def _inputs(manifest: Manifest, action: ActionManifest, places: Mapping[str, Any
 
 
 def _drawn(action: ActionManifest) -> dict[str, Any]:
-    """Return the fields of the action. A box to tick has no room for a place of the event: it becomes a choice."""
+    """Return the fields of the action. A checkbox, which cannot contain a place of the event, becomes a choice."""
     drawn = call_schema(action)
     waiting = [drawn]
     while waiting:
@@ -93,7 +94,7 @@ def _drawn(action: ActionManifest) -> dict[str, Any]:
 
 
 def read_start(form: Mapping[str, str]) -> dict[str, Any] | None:
-    """Read ``then`` of a subscription from the fields of the form; None if its events start nothing.
+    """Read ``then`` of a subscription from the fields of the form; None if its events start no invocation.
 
     :raises InvalidInvocation: if no connection was chosen, or the inputs are not JSON.
     """
@@ -129,7 +130,7 @@ def start_card(name: str, then: Mapping[str, Any]) -> Markup:
 
 
 def _begun(action: ActionManifest) -> list[str]:
-    """Return the initial inputs: the required ones, empty."""
+    """Return the initial inputs: the required inputs, empty."""
     known = action.inputs.get("properties", {})
     needed = [name for name in action.inputs.get("required", ()) if "default" not in known.get(name, {})]
     return json_text(dict.fromkeys(needed, "")).splitlines()

@@ -47,7 +47,7 @@ from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscript
 
 _EVENTS = 10
 _REFRESH = 4
-"""Seconds between two looks at the last events."""
+"""Seconds between two refreshes of the last events."""
 _DONE = {
     "added": "Added. A server registers or polls it within seconds: its status says so.",
     "changed": "Saved. It runs with your rights from now on.",
@@ -64,7 +64,7 @@ _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSubscriptions, str], Any]]] =
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /subscriptions``: all of them by name."""
+    """Serve ``GET /subscriptions``: all subscriptions by name."""
     shown = listing(
         request, SUBSCRIPTIONS, things(request, SUBSCRIPTIONS, "read"), "/subscriptions", "Subscriptions",
         {**_cells(request), "status": lambda item: [badge(item["status"]), _reason(item)]}, empty="No subscriptions yet. Search above for what is to be watched.",
@@ -76,13 +76,13 @@ def listed(request: PageRequest) -> Response:
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /subscriptions/{name}``: its status, its last events, its samples and its checkpoint."""
+    """Serve ``GET /subscriptions/{name}``: its status, its last events, its samples and its checkpoint."""
     request.require("read")
     return _shown(request)
 
 
 def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response:
-    """Render the page of a subscription; ``refused``: it was not resumed, since an object that it refers to is gone."""
+    """Render the page of a subscription; ``refused`` is the missing reference that prevented its resumption."""
     name, subscriptions = request.path("name"), subscriptions_of(request)
     found = subscriptions.show(name)
     trigger = _trigger(request, found)
@@ -126,7 +126,7 @@ def _cells(request: PageRequest) -> Cells:
 
 
 def events(request: PageRequest) -> Response:
-    """``GET /subscriptions/{name}/events``: the last events, which the page asks for again and again."""
+    """Serve ``GET /subscriptions/{name}/events``: the last events, which the page requests repeatedly."""
     request.require("read")
     found = subscriptions_of(request).show(request.path("name"))
     return fragment(_events(request, found))
@@ -138,7 +138,7 @@ def subscription_state(found: Mapping[str, Any]) -> Any:
 
 
 def present_subscription(request: PageRequest) -> Any:
-    """Return the state of the subscription that the path names."""
+    """Return the state of the subscription in the path."""
     request.require("manage")
     if request.http.path_params.get("step", "edit") not in (*_STEPS, "edit", "reset"):
         raise Problem(404, "no such page")
@@ -147,7 +147,7 @@ def present_subscription(request: PageRequest) -> Any:
 
 @decides(present_subscription)
 def changed(request: PageRequest) -> Response:
-    """``POST /subscriptions/{name}/{step}``: pause, resume, reset or remove it."""
+    """Serve ``POST /subscriptions/{name}/{step}``: pause, resume, reset or remove it."""
     name, step = request.path("name"), request.path("step")
     if step == "reset":
         return _reset(request, name)
@@ -185,14 +185,16 @@ def _reset(request: PageRequest, name: str) -> Response:
 
 
 def _trigger(request: PageRequest, found: Mapping[str, Any]) -> TriggerManifest | None:
-    """Return the trigger of a subscription; None if it is installed no more."""
+    """Return the trigger of a subscription; None if it is no longer installed."""
     key, _, name = found["trigger"].partition("/")
     manifest = request.catalog.look(key)[1]
     return None if manifest is None else manifest.triggers.get(name)
 
 
 def _cure(request: PageRequest, found: Mapping[str, Any]) -> Node:
-    """Render the fault and the remedy; if its events start calls over a deleted connection, with a link to choose another."""
+    """Render the fault and the remedy; if the events start calls over a deleted connection, with a link that chooses another; None without
+    a fault.
+    """
     gone: Mapping[str, Any] | None = found.get("fault")
     if gone is None:
         return notice(found["reason"], tone="bad" if found["status"] == "failing" else "warn") if "reason" in found else None
