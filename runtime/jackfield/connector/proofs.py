@@ -1,5 +1,6 @@
 """Proofs of a look: the values of an object that mean success or failure, and the checks that a missing object was searched for in the
-right place."""
+right place.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +11,25 @@ from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.pointers import follow, names
 
 Values = Mapping[str, Any]
-"""By JSON Pointer, the value or the list of values that fit there."""
+"""Matching value, or list of matching values, by JSON Pointer."""
 MOST_WHEN = 8
-"""Rows of ``when`` of one look."""
+"""Maximum number of rows of ``when`` of one look."""
 _GONE = 410
 _OF_CALLERS = frozenset({401, 403, 407, 408, 425, 429})
-"""Statuses about the caller, the time or the rate of requests, whatever error code comes with them."""
+"""Statuses about the caller, the time or the rate of requests, whatever error code they have."""
 _SCALAR = (str, int, float, bool, type(None))
 
 
 class ProofFault(ValueError):
-    """A declared proof is wrong."""
+    """Error for a wrong declaration of a proof."""
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
     """Read that must succeed in the same look before a missing object proves anything. ``action`` is a read of the connector: of the list
-    that would contain the object, or of an object that certainly exists. It goes over the same connection, and its ``inputs`` name the same
-    parent (``{"$input": "/project"}``). They have neither the marker nor the key."""
+    that would contain the object, or of an object that certainly exists. It uses the same connection, and its ``inputs`` name the same
+    parent (``{"$input": "/project"}``). They have neither the marker nor the key.
+    """
 
     action: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -38,14 +40,15 @@ class Canary:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Canary | None:
-        """Read the member ``canary``; None without one."""
+        """Read the member ``canary``; return None if there is none."""
         return None if data is None else cls(data["action"], data.get("inputs", {}))
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Answer by which the provider says that the requested object does not exist: an HTTP ``status``, one of its own ``code``, or both. 410
-    does not count: it says that the object existed."""
+    """Answer by which the provider says that the requested object does not exist: an HTTP ``status``, an error ``code`` of the provider, or
+    both. 410 does not count: it says that the object existed.
+    """
 
     status: tuple[int, ...] = ()
     code: tuple[str, ...] = ()
@@ -56,7 +59,7 @@ class Absent:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Absent | None:
-        """Read the member ``absent``; None without one."""
+        """Read the member ``absent``; return None if there is none."""
         return None if data is None else cls(tuple(data.get("status", ())), tuple(data.get("code", ())))
 
     def check(self) -> None:
@@ -70,13 +73,13 @@ class Absent:
             raise ProofFault("'absent.status' are statuses from 400 to 499, without 410, which says that the thing was there")
 
     def fits(self, status: int | None, code: str | None) -> bool:
-        """Return whether an answer with this status and code of the provider says so."""
+        """Return whether an answer with this status and code of the provider says that the object does not exist."""
         by_status = status in self.status if self.status else status not in _OF_CALLERS
         return status != _GONE and by_status and (not self.code or code in self.code)
 
 
 PLAIN = Absent((404,))
-"""Answer by which a provider says that the requested object does not exist, unless ``absent`` says otherwise."""
+"""Default answer by which a provider says that the requested object does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +111,13 @@ class When:
         return cls(data.get("took", {}), data.get("refused", {}), data.get("if", {}), data.get("code"), data.get("message"))
 
     def counts(self, inputs: Mapping[str, Any]) -> bool:
-        """Return whether the row counts for a call with these inputs."""
+        """Return whether the row applies to a call with these inputs."""
         return all(_is_one(_at(inputs, at, None), values) for at, values in self.if_.items())
 
     def check(self) -> None:
-        """Require that the row can tell success from failure.
+        """Require that the row can distinguish success from failure.
 
-        :raises ProofFault: if a pointer is malformed, or a value is other than a text, a number or a truth value.
+        :raises ProofFault: if a pointer is malformed, or a value is not a string, a number or a Boolean.
         """
         for row in (self.took, self.refused, self.if_):
             for at, values in row.items():
@@ -141,7 +144,7 @@ class When:
         return "took" if took and not refused else None, self._shown(thing, self.took or self.refused)
 
     def error(self, thing: Any) -> tuple[str | None, str | None]:
-        """Return code and message of the error of a failed object, as far as it has them."""
+        """Return code and message of a failed object's error; None for each that it lacks."""
         code, message = (None if at is None else _at(thing, at, None) for at in (self.code, self.message))
         return _text(code), _text(message)
 
@@ -156,7 +159,7 @@ _MISSING: Any = object()
 def check_proofs(when: Sequence[When], canary: Canary | None, absent: Absent | None, placed: Iterable[str]) -> None:
     """Require that a look's declarations can prove an outcome. ``placed`` are the placeholders in the canary's inputs.
 
-    :raises ProofFault: if they cannot.
+    :raises ProofFault: if the declarations cannot.
     """
     if len(when) > MOST_WHEN:
         raise ProofFault(f"'when' has at most {MOST_WHEN} rows")
@@ -195,7 +198,7 @@ def _member(thing: Any, at: str) -> Any:
 
 
 def _is_one(found: Any, values: Any) -> bool:
-    """Return whether a value is one of the declared values; 1 is not true."""
+    """Return whether a value is one of the declared values; 1 does not equal true."""
     return any(type(found) is type(one) and found == one for one in _listed(values))
 
 

@@ -1,4 +1,4 @@
-"""Public keys by which webhooks are verified whose provider signs with a private key of its own: ECDSA with SHA-256, and Ed25519."""
+"""Public keys that verify webhooks whose provider signs with its own private key: ECDSA with SHA-256, and Ed25519."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from jackfield.connector.models import DeclarationError
 
 _LONGEST = 2000
-"""Characters of a public key."""
+"""Maximum number of characters of a public key."""
 _PEM = re.compile(r"-----(BEGIN|END) PUBLIC KEY-----")
 _BYTES = 32
 
@@ -31,16 +31,16 @@ Algorithm = Literal["ecdsa", "ed25519"]
 
 
 def check_public_key(algorithm: str, text: str) -> None:
-    """Check a public key as it is entered: base64 or PEM of X.509's form; of Ed25519, also its 32 bytes in hex or base64.
+    """Check a public key as entered: base64 or PEM of X.509's form; of Ed25519, also its 32 bytes in hex or base64.
 
-    :raises DeclarationError: if the text is no public key of the algorithm.
+    :raises DeclarationError: if the text is not a public key of the algorithm.
     """
     if _read(algorithm, text) is None:
         raise DeclarationError("it must be the provider's public key, as the provider shows it")
 
 
 def fits(algorithm: str, key: str, signature: bytes, text: bytes) -> bool:
-    """Return whether a signature of a text was made with the private key of a public one."""
+    """Return whether a signature of a text was made with the private key that belongs to a public key."""
     public = _read(algorithm, key)
     try:
         if isinstance(public, EllipticCurvePublicKey):
@@ -55,12 +55,14 @@ def fits(algorithm: str, key: str, signature: bytes, text: bytes) -> bool:
 
 
 def sign_from(algorithm: str, seed: str, text: bytes) -> bytes:
-    """Sign a sample with the private key that a seed makes."""
+    """Sign a sample with the private key that is derived from a seed."""
     return _elliptic(seed).sign(text, ECDSA(SHA256())) if algorithm == "ecdsa" else _edwards(seed).sign(text)
 
 
 def public_key_from(algorithm: str, seed: str, encoding: str) -> str:
-    """Return the public key of the private key that a seed makes, as providers show it: Ed25519's as ``hex`` or ``base64``."""
+    """Return the public key of the private key that is derived from a seed, in the form of providers: Ed25519's as ``hex`` or
+    ``base64``.
+    """
     if algorithm == "ecdsa":
         return b64encode(_elliptic(seed).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
     raw = _edwards(seed).public_key().public_bytes_raw()
@@ -68,7 +70,7 @@ def public_key_from(algorithm: str, seed: str, encoding: str) -> str:
 
 
 def _read(algorithm: str, text: str) -> object | None:
-    """Return a public key; None if the text is no key of the algorithm."""
+    """Return a public key; None if the text is not a key of the algorithm."""
     plain = "".join(_PEM.sub("", text[:_LONGEST]).split())
     try:
         octets = bytes.fromhex(plain) if len(plain) == 2 * _BYTES else b64decode(plain, validate=True)

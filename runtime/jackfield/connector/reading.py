@@ -1,4 +1,4 @@
-"""Ports of an attempt: events that an action hands on while it runs, stored files, and a response that could not be read."""
+"""Ports of an attempt: events that an action emits while it runs, stored files, and a response that could not be read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jackfield.kernel.errors import JackfieldError
 
 
 class AttemptEvents:
-    """Events of one attempt. Nobody takes them, unless the caller asked for them."""
+    """Events of one attempt. This class only counts them; a subclass passes them to a caller who requested events."""
 
     __slots__ = ("count",)
 
@@ -19,16 +19,17 @@ class AttemptEvents:
         """Number of events that the action has handed on."""
 
     def hand_on(self, event: Mapping[str, Any]) -> None:
-        """Take an event."""
+        """Count an event."""
         del event
         self.count += 1
 
     def closes(self, close: Callable[[], None]) -> None:
-        """Register a function that ends the wait for the provider's next event: it is called, in another thread, if the caller of a
-        ``read`` leaves."""
+        """Register a function that ends the wait for the provider's next event. It is called, in another thread, if the caller of a
+        ``read`` leaves.
+        """
 
     def finished(self, error: JackfieldError | None, warn: Callable[[str], None]) -> JackfieldError | None:
-        """Take the end of the attempt; return its error. ``warn`` adds a warning to a successful call."""
+        """End the events of the attempt; return its error. ``warn`` adds a warning to a successful call."""
         del warn
         return error
 
@@ -66,8 +67,8 @@ class FileStore(Protocol):
 class Unread:
     """Response that proves a success although its body could not be read.
 
-    ``output`` is a placeholder: if the action returns it unchanged, nothing more was to be sent, and the call has succeeded without output.
-    ``error`` says why the body could not be read, and ends the call in any other case. ``content`` is the body as received.
+    ``output`` is a placeholder: if the action returns it unchanged, the action has nothing more to send, and the call has succeeded without
+    output. ``error`` says why the body could not be read, and ends the call in any other case. ``content`` is the body as received.
     """
 
     output: Any

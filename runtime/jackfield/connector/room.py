@@ -3,8 +3,8 @@
 A call reserves its part before it sends a request, and never waits between request and response: a call that does not fit is refused before
 anything is sent. A larger response makes its call's part grow while it is read.
 
-A workspace may hold as much as is still free for the others: one alone takes at most half of the budget, two take a third each. So a
-workspace that takes all it can always leaves room for the next.
+A workspace may hold as much as is still free for the others: one workspace alone gets at most half of the budget, two get a third each. So
+there is always memory left for the next workspace.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from jackfield.kernel.fork import ProcessLocal
 ANSWERS_ROOM = 512 * 1024 * 1024
 """Bytes for the responses of all calls in one process, unless its memory is limited."""
 RESERVED = 64 * 1024
-"""Bytes that each call reserves before its first request. Most responses are smaller, and are not counted any further."""
+"""Bytes that each call reserves before its first request. Smaller responses, which are most, need no further reservation."""
 VALUE = 64
-"""Bytes that a value takes in memory once it is parsed, at least."""
+"""Minimum bytes of memory of a parsed value."""
 OBJECT = 192
-"""Bytes of an object without its values."""
+"""Bytes of memory of an object without its values."""
 _STEP = 256 * 1024
 _HINT = "Try again later: other calls hold the memory for responses. Request smaller pages of lists, and files as streams."
 
@@ -39,7 +39,7 @@ class Room(ProcessLocal):
         self.used = 0
 
     def takes(self, workspace: str, size: int) -> bool:
-        """Reserve ``size`` bytes; return False if they do not fit, or would be more than the workspace's share."""
+        """Reserve ``size`` bytes; return False if they do not fit, or would exceed the workspace's share."""
         with self._lock:
             held = self._held.get(workspace, 0) + size
             if held > self.size - self.used:
@@ -49,7 +49,7 @@ class Room(ProcessLocal):
             return True
 
     def release(self, workspace: str, size: int) -> None:
-        """Return reserved bytes."""
+        """Release reserved bytes."""
         with self._lock:
             held = self._held.pop(workspace, 0)
             self.used -= min(size, held)  # in a forked process, what its parent's calls had reserved is not held
@@ -62,7 +62,7 @@ ANSWERS = Room(ANSWERS_ROOM)
 
 
 class Share:
-    """One call's part of the budget: reserved before a request, and held until the call has ended."""
+    """Part of the budget of one call: reserved before a request, and held until the call has ended."""
 
     __slots__ = ("_held", "_room", "_used", "_workspace")
 
@@ -72,9 +72,9 @@ class Share:
         self._held = self._used = 0
 
     def admit(self) -> None:
-        """Reserve the smallest part, before a request is sent. Memory of an earlier response of the call is released.
+        """Reserve the minimum part before a request is sent. Memory of an earlier response of the call is released.
 
-        :raises Unavailable: if there is no room; nothing was sent.
+        :raises Unavailable: if the memory does not suffice; nothing was sent.
         """
         if self._held > RESERVED:
             self._room.release(self._workspace, self._held - RESERVED)
@@ -86,9 +86,9 @@ class Share:
             self._held = RESERVED
 
     def add(self, size: int) -> None:
-        """Count ``size`` further bytes of a response.
+        """Reserve memory for ``size`` further bytes of a response.
 
-        :raises Unavailable: if there is no room for them. The provider did respond, so a ``write`` is in doubt.
+        :raises Unavailable: if the memory does not suffice. The provider did respond, so a ``write`` is in doubt.
         """
         self._used += size
         if self._used > self._held:
@@ -99,7 +99,7 @@ class Share:
             self._held += more
 
     def release(self) -> None:
-        """Return everything."""
+        """Release all memory of the call."""
         if self._held:
             self._room.release(self._workspace, self._held)
             self._held = self._used = 0

@@ -11,7 +11,7 @@ from jackfield.schema.compiling import check_cost, checked_schema
 
 
 def schema_fault(schema: Mapping[str, Any]) -> str | None:
-    """Return why jackfield would refuse a schema, with the place; None if it takes it."""
+    """Return why jackfield would refuse a schema, with the place; None if it accepts the schema."""
     try:
         checked_schema(schema)
     except SchemaError as error:

@@ -1,4 +1,4 @@
-"""Servers that connections name by host and port, and reach over TCP or TLS: fields of a connection type, and the way there."""
+"""Servers that connections name by host and port, and reach over TCP or TLS: fields of a connection type, and the connection to them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from jackfield.wire.tls import client_context
 
 
 class LibraryConnection(Protocol):
-    """Connection on which a library works. ``failure`` is why it is of no use, if it is; ``ended`` is True once the server has ended it."""
+    """Protocol of a connection that a library uses. ``failure`` is the reason if it is unusable; ``ended`` is True once the server has
+    ended it.
+    """
 
     deadline: Deadline
     failure: OSError | None
@@ -33,7 +35,7 @@ class LibraryConnection(Protocol):
 _HOST = {"minLength": 1, "maxLength": 253, "pattern": "^[A-Za-z0-9._:\\[\\]-]+$"}
 _PASSWORD = {"minLength": 1, "maxLength": 1000}
 VERIFY, DISABLE = "verify", "disable"
-"""Values of ``tls_field``; the third one is 'encrypt'."""
+"""Values of ``tls_field``; its third value is 'encrypt'."""
 _REASONS = {
     Kind.RESOLVE: "its name cannot be found", Kind.REFUSED: "it refuses connections", Kind.UNREACHABLE: "there is no way to it",
     Kind.RESOLVER: "its name could not be looked up: the resolver did not answer",
@@ -42,7 +44,7 @@ _REASONS = {
 
 
 def hostname_field(example: str) -> Any:
-    """Declare the server's name or address."""
+    """Return the field for the server's name or address."""
     return Field(
         title="Host Name", description="The server's name or address.", examples=[example], trim=True, lowercase=True,
         destination=True, audience="user", expects=f"a host name such as {example}", schema=_HOST,
@@ -50,7 +52,7 @@ def hostname_field(example: str) -> Any:
 
 
 def port_field(port: int, description: str = "The server's port.") -> Any:
-    """Declare the server's port, with its default."""
+    """Return the field for the server's port, with its default."""
     return Field(
         port, title="Port", description=description, blank="absent", destination=True, audience="user",
         schema={"minimum": 1, "maximum": 65535},
@@ -58,12 +60,12 @@ def port_field(port: int, description: str = "The server's port.") -> Any:
 
 
 def password_field(description: str, default: Any = ..., *, blank: Literal["absent"] | None = None) -> Any:
-    """Declare a password."""
+    """Return the field for a password."""
     return Field(default, title="Password", description=description, secret=True, blank=blank, schema=_PASSWORD)
 
 
 def tls_field() -> Any:
-    """Declare whether the connection is encrypted, and the server verified."""
+    """Return the field that says whether the connection is encrypted, and the server verified."""
     return Field(
         VERIFY, title="TLS", blank="absent", destination=True, audience="user",
         description=(
@@ -74,7 +76,7 @@ def tls_field() -> Any:
 
 
 def authority_field() -> Any:
-    """Declare the authority that has issued the server's certificate."""
+    """Return the field for the authority that has issued the server's certificate."""
     return Field(
         None, title="CA Certificate", description="The certificate authority of the server, in PEM form; the machine's by default.",
         multiline=True, blank="absent", audience="user", schema={"maxLength": 100_000},
@@ -107,15 +109,15 @@ class Address(SecretHolder):
         return trusting(self.authority)
 
     def reach(self, guard: Guard, deadline: Deadline, *, encrypted: bool = True) -> TimedSocket:
-        """Connect to the first permitted address that accepts; ``encrypted`` begins TLS unless it is disabled.
+        """Connect to the first permitted address that accepts; ``encrypted`` starts TLS unless ``tls`` disables it.
 
         :raises InvalidConnection: if the guard does not permit the server.
-        :raises JackfieldError: if it is not reached, or TLS fails; nothing was sent.
+        :raises JackfieldError: if the server is not reached, or TLS fails; nothing was sent.
         """
         return TimedSocket(self._connected(guard, deadline, encrypted=encrypted), deadline)
 
     def connect(self, guard: Guard, deadline: Deadline, *, encrypted: bool = True) -> CountedSocket:
-        """Connect as ``reach`` does, for a library that waits in a thread of its own.
+        """Connect as ``reach`` does, for a library that waits in its own thread.
 
         :raises JackfieldError: as ``reach`` does.
         """
@@ -138,9 +140,9 @@ class Address(SecretHolder):
 
 
 def trusting(authority: str | None) -> ssl.SSLContext:
-    """Return the TLS context that trusts a connection's own authority, in PEM form; None for the machine's.
+    """Return the TLS context that trusts a connection's own authority, in PEM form; None means the machine's authorities.
 
-    :raises InvalidConnection: if the text is no certificate authority.
+    :raises InvalidConnection: if the text is not a certificate authority.
     """
     try:
         return client_context(cadata=authority)
@@ -151,7 +153,7 @@ def trusting(authority: str | None) -> ssl.SSLContext:
 
 
 def no_tls(said: str, place: str, sent: Sent = Sent.NOTHING) -> JackfieldError:
-    """Return the error for TLS that fails; ``said`` is the reason, ``place`` host and port."""
+    """Return the error for failed TLS; ``said`` is the reason, ``place`` host and port."""
     hint = "Check 'hostname', 'tls' and 'caCertificate'. A server without TLS needs tls: disable, which sends all data in clear text."
     return Unavailable(f"TLS with {place} failed: {printable(said)}", sent=sent, hint=hint, repeatable=False)
 
@@ -207,10 +209,9 @@ class Reading:
 
 @contextmanager
 def tried_once(is_sent: Callable[[], object] | None = None) -> Iterator[None]:
-    """Sign in within the block: once the login ``is_sent`` (from the beginning by default), a failure is not repeated.
+    """Sign in within the block. Once the login ``is_sent`` (by default from the beginning), a failure is not repeated.
 
-    The server may have refused the login without an answer. Raise a clear refusal outside the block: it is repeated where it says that it
-    may be.
+    The server may have refused the login without an answer. Raise a clear refusal outside the block, where it may be repeated.
     """
     try:
         yield

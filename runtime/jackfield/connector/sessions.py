@@ -1,4 +1,4 @@
-"""Base of connectors whose protocol begins with a sign-in: sessions kept in a pool, the client over them, and the connection type.
+"""Base of connectors whose protocol begins with a sign-in: sessions in a pool, the client over them, and the connection type.
 
 A connector implements its session (connect, sign in, check that it is alive), the meanings of the server's refusals as rows, and its
 actions.
@@ -26,13 +26,13 @@ from jackfield.wire.guard import Guard
 from jackfield.wire.sessions import SessionPool
 
 Meaning = tuple[type[JackfieldError], str, str]
-"""Error, message and hint of a refusal."""
+"""Meaning of a refusal: error, message and hint."""
 
 
 class Refusal(Exception):
-    """The server refused a request, and the session remains usable: the code and the text of the refusal.
+    """Refusal of a request by the server, with its code and message; the session remains usable.
 
-    ``key`` is its row of ``Meanings``: its code by default. ``hint`` replaces the row's hint, and ``more`` follows the server's text.
+    ``key`` is its row of ``Meanings``: its code by default. ``hint`` replaces the row's hint, and ``more`` follows the server's message.
     """
 
     def __init__(self, code: str, text: str, key: str = "", *, hint: str = "", more: str = "") -> None:
@@ -58,7 +58,7 @@ class Meanings:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Login(SecretHolder):
-    """User and password; ``database`` is the one to sign in to, or the virtual host."""
+    """User and password; ``database`` is the database, or the virtual host, to sign in to."""
 
     username: str
     password: str = field(repr=False)
@@ -70,7 +70,7 @@ class ServerSession:
 
     _sock: TimedSocket
     ends: ClassVar[tuple[type[Exception], ...]] = ()
-    """Exceptions by which the library says that the connection has ended."""
+    """Exceptions by which the library reports that the connection has ended."""
 
     def __init__(self, address: Address, guard: Guard, deadline: Deadline, *, encrypted: bool = True) -> None:
         self.address = address
@@ -79,12 +79,12 @@ class ServerSession:
     def sign_in(self) -> None:
         """Sign in.
 
-        :raises Refusal: if the server refuses it; JackfieldError if the connection ends.
+        :raises Refusal: if the server refuses the login; JackfieldError if the connection ends.
         """
         raise NotImplementedError
 
     def stands(self) -> bool:
-        """Return whether the idle session is of use, by a question that changes nothing."""
+        """Return whether the idle session is usable, by a request that changes nothing."""
         raise NotImplementedError
 
     def refusal(self, error: Exception) -> Refusal | None:  # noqa: ARG002 (for subclasses)
@@ -95,7 +95,7 @@ class ServerSession:
         """Return the context manager around code that sends a request and reads its answer. ``sent`` is the state of the request if the
         answer is lost.
 
-        :raises Refusal: from the block, if the server refuses the request; JackfieldError for any other exception there.
+        :raises Refusal: from the block, if the server refuses the request; JackfieldError for any other exception in the block.
         """
         return Reading(self.wire, self.address.place, sent, passes=(Refusal,), ends=self.ends, refusal=self.refusal)
 
@@ -106,12 +106,14 @@ class ServerSession:
 
     @property
     def login_sent(self) -> bool:
-        """True from the login to the server's answer: without one, it may have refused the login, which is not sent again then."""
+        """True from the login to the server's answer. If the answer is lost, the server may have refused the login, which is not sent
+        again.
+        """
         return False
 
     @property
     def worn(self) -> bool:
-        """True if the session should be ended rather than kept."""
+        """True if the session should be ended instead of returning to the pool."""
         raise NotImplementedError
 
     @property
@@ -125,7 +127,7 @@ class ServerSession:
 
     @property
     def obeys(self) -> bool:
-        """True if a wait ends when the caller leaves: not once something may have changed."""
+        """True if a wait ends when the caller leaves; False once something may have changed."""
         return self._sock.obeys
 
     @obeys.setter
@@ -134,11 +136,11 @@ class ServerSession:
 
     @property
     def is_quiet(self) -> bool:
-        """True if no unexpected bytes have arrived, such as the server's farewell."""
+        """True if no unexpected bytes have arrived, such as the server's goodbye."""
         return self._sock.is_quiet
 
     def leave(self) -> None:
-        """End the session as the protocol requires. An exception here is no failure of the request before."""
+        """End the session as the protocol requires. An exception here is not a failure of the previous request."""
         self.close()
 
     def close(self) -> None:
@@ -151,7 +153,7 @@ T = TypeVar("T")
 
 
 class SessionClient(SecretHolder, Generic[S]):
-    """Base of a client over a pool's sessions. Created for each attempt, so it only references shared objects."""
+    """Base of a client over a pool's sessions. It is created for each attempt, so it only references shared objects."""
 
     __slots__ = ("_call", "_pool")
     meanings: ClassVar[Meanings]
@@ -165,7 +167,7 @@ class SessionClient(SecretHolder, Generic[S]):
 
     @property
     def call(self) -> Call:
-        """The current call; outside of one, the call that the client was opened for."""
+        """Current call; outside of a call, the call that the client was opened for."""
         return current_call() or self._call
 
     def refused(self, refusal: Refusal, _session: S) -> JackfieldError:
@@ -175,12 +177,12 @@ class SessionClient(SecretHolder, Generic[S]):
     def used(
         self, step: str, work: Callable[[S], T], *, safe: bool, obeys: bool | None = None, stands: Callable[[S], bool] | None = None
     ) -> T:
-        """Announce ``step`` as a request, let ``work`` make it over a live session, and return its value.
+        """Report ``step`` as a request, let ``work`` make it over a live session, and return its value.
 
         A ``safe`` request changes nothing. Waits of a safe request end when the caller leaves, waits of a change do not, unless ``obeys``
-        says otherwise. ``stands`` replaces the session's own check that it is alive.
+        overrides this. ``stands`` replaces the session's own check that it is alive.
 
-        :raises JackfieldError: if the server refuses it or is not reached, or the deadline passes.
+        :raises JackfieldError: if the server refuses the request or is not reached, or the deadline passes.
         """
         call = self.call
         call.begin(step, safe=safe)
@@ -205,7 +207,9 @@ def _is_proven(stands: Callable[[S], bool] | None, session: S) -> bool:
 
 
 class ServerLogin(ConnectionType):
-    """Base of a connection type for a server and a user of it, with the fields of ``servers``. Its clients share a pool of sessions."""
+    """Base of a connection type for a server and a user of the server, with the fields of ``servers``. Its clients share a pool of
+    sessions.
+    """
 
     auth: ClassVar[str] = "basic"
     reports_begin: ClassVar[bool] = True
@@ -223,7 +227,7 @@ class ServerLogin(ConnectionType):
         return Address(self.hostname.strip("[]"), self.port, self.tls, self.ca_certificate)
 
     def session(self, guard: Guard, deadline: Deadline) -> ServerSession:
-        """Return a session that is connected, and not yet signed in.
+        """Return a session that is connected but not signed in.
 
         :raises JackfieldError: if the guard does not permit the server, or it is not reached.
         """
@@ -257,7 +261,7 @@ class ServerLogin(ConnectionType):
         return self.client(pool, context.call)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Sign in, and ask who we are; nothing is changed."""
+        """Sign in, and read the account; nothing is changed."""
         try:
             with Reading(None, self.address.place, Sent.NOTHING):
                 server, account = self.account(self.open(context))

@@ -2,9 +2,9 @@
 
 ::
 
-    {"scheme": "github" | "slack" | "stripe" | "standardWebhooks" | …}    as these sign
-    {"scheme": "hmac", "header": …, "signed": "{time}.{body}", …}         HMAC of parts that are named
-    {"scheme": "ecdsa" | "ed25519", "header": …, …}                       the same, signed with the provider's private key
+    {"scheme": "github" | "slack" | "stripe" | "standardWebhooks" | …}    the signature of this provider or standard
+    {"scheme": "hmac", "header": …, "signed": "{time}.{body}", …}         HMAC of named parts
+    {"scheme": "ecdsa" | "ed25519", "header": …, …}                       named parts, signed with the provider's private key
     {"scheme": "token", "header": …}                                      the secret itself in a header field
     {"scheme": "secretPath"}                                              nothing: the unguessable path is the only proof
 """
@@ -28,26 +28,29 @@ from jackfield.kernel.pointers import names
 
 _STANDARD = "whsec_"
 _LONGEST = 4096
-"""Characters of a header field with signatures."""
+"""Maximum number of characters of a header field with signatures."""
 _MOST = 16
-"""Signatures in one header field."""
+"""Maximum number of signatures in one header field."""
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_:=/+-]{1,200}")
-"""No dot: the signed parts are joined by dots, so one in the ID would move the border to the next part."""
+"""Regular expression of IDs. An ID has no dot: dots join the signed parts, so a dot could move bytes from one part to the next."""
 _OF_IDENTIFIERS = re.compile(r"[A-Za-z0-9_:=/+-]")
 _PARTS = re.compile(r"(\{(?:id|time|body|method|url|form)\})")
 _BORDERLESS = frozenset({"{id}{time}{body}", "{time}{body}", "{method}{url}{body}{time}", "{url}{form}"})
 """Templates without separators that providers document: Twitch, Zendesk and SendGrid, HubSpot, Twilio. The body must not have a digit next
-to the time."""
+to the time.
+"""
 _SECONDS = re.compile(r"[0-9]{1,19}")
 _RFC3339 = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _UNITS = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3))
-"""Numbers from which a time is in nanoseconds, microseconds and milliseconds: as seconds, the last is the year 5138."""
+"""Minimum of a time in nanoseconds, microseconds and milliseconds, each with its units per second. As seconds, the last is the
+year 5138.
+"""
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _DECIMAL = b"0123456789"
 
 
 def moment(text: str) -> float | None:
-    """Return a time in seconds since 1970; None if the text is no time."""
+    """Return a time in seconds since 1970; None if the text is not a time."""
     if _SECONDS.fullmatch(text):
         number = int(text)
         return number / next((unit for least, unit in _UNITS if number >= least), 1)
@@ -62,8 +65,9 @@ def moment(text: str) -> float | None:
 
 
 def _border_fault(signed: str) -> str | None:
-    """Return which parts of a template have no border between them, so that bytes could be moved from one to the other; None if all do.
-    Method and URL are known, and need none."""
+    """Return which parts of a template have no separator between them, so that bytes could move from one to the other; None if all are
+    separated. Method and URL are known, and need no separator.
+    """
     parts = [part for part in _PARTS.split(signed.replace("{method}", "").replace("{url}", "")) if part]
     for before, place in enumerate(parts):
         if place not in ("{id}", "{time}"):
@@ -79,7 +83,7 @@ def _border_fault(signed: str) -> str | None:
 
 
 def _octets(text: str, encoding: str) -> bytes:
-    """Return the bytes of a signature as it was sent; none if it is not encoded so."""
+    """Return the decoded bytes of a received signature; empty if it does not have this encoding."""
     if encoding == "hex":
         return bytes.fromhex(text) if _HEX.fullmatch(text) and len(text) % 2 == 0 else b""
     return _from_base64(text) or b""
@@ -94,7 +98,7 @@ def _public_keys() -> Any:
 def form_text(request: HookRequest) -> str:
     """Return the names and values of a form as Twilio signs them.
 
-    :raises Forged: if the body is no form.
+    :raises Forged: if the body is not a form.
     """
     try:
         return "".join(f"{name}{value}" for name, value in request.form())
@@ -103,7 +107,7 @@ def form_text(request: HookRequest) -> str:
 
 
 def _member(request: HookRequest, place: str) -> str:
-    """Return the text or number at a place of a body; nothing if there is none."""
+    """Return the string or number at a place of a body, as a string; an empty string if there is none."""
     try:
         found = request.json()
     except Malformed:
@@ -114,7 +118,7 @@ def _member(request: HookRequest, place: str) -> str:
 
 
 def _bare(secret: str) -> str:
-    """Return a Standard Webhooks secret without its prefix: ``whsec_``, or ``v1,whsec_`` as Supabase shows it."""
+    """Return a Standard Webhooks secret without its prefix: ``whsec_``, or Supabase's ``v1,whsec_``."""
     return secret.strip().removeprefix("v1,").removeprefix(_STANDARD)
 
 
@@ -129,15 +133,15 @@ def _from_base64(text: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """HMAC of parts of a request in the header field ``header``, or a signature of them by a private key.
+    """HMAC of parts of a request in the header field ``header``, or their signature by a private key.
 
-    ``signed`` is the signed text, from ``{id}``, ``{time}``, ``{body}``, ``{method}``, ``{url}`` and ``{form}``, with a separator between
-    the parts. The URL has its query; a form is its names and values, in the order of the names. ``time`` and ``id`` name the header fields
-    with these values. A ``time`` that ends in ``=`` is a member of the field with the signature; a ``time`` that begins with ``/`` is a
-    member of the signed body. The time is in seconds, milli-, micro- or nanoseconds since 1970, or in the form of RFC 3339. Such a request
-    may be ``oldest`` seconds old. With a ``separator``, there may be several signatures, of which one must fit. ``prefix`` stands before
-    each. With ``base64`` as ``key``, the secret is base64, with or without ``whsec_``, as Standard Webhooks have it. With ``ecdsa``
-    (SHA-256) or ``ed25519`` as ``algorithm``, the provider's public key takes the place of the secret.
+    ``signed`` is the template of the signed text, from ``{id}``, ``{time}``, ``{body}``, ``{method}``, ``{url}`` and ``{form}``, with a
+    separator between the parts. The URL includes its query; a form is its names and values, sorted by name. ``time`` and ``id`` name the
+    header fields with these values. A ``time`` that ends in ``=`` is a member of the field with the signature; a ``time`` that begins with
+    ``/`` is a member of the signed body. The time is in seconds, milli-, micro- or nanoseconds since 1970, or in the form of RFC 3339. Such
+    a request may be ``oldest`` seconds old. With a ``separator``, there may be several signatures, one of which must match. ``prefix``
+    precedes each signature. With ``base64`` as ``key``, the secret is base64, with or without ``whsec_``, as in Standard Webhooks. With
+    ``ecdsa`` (SHA-256) or ``ed25519`` as ``algorithm``, the provider's public key replaces the secret.
     """
 
     header: str
@@ -173,7 +177,7 @@ class Signature:
     def __call__(self, request: HookRequest, hook: Hook) -> None:
         """Verify a request.
 
-        :raises Forged: if no signature fits, or it is too old.
+        :raises Forged: if no signature matches, or the request is too old.
         """
         given = request.headers.get(self.header, "")
         if not given or len(given) > _LONGEST:
@@ -190,7 +194,7 @@ class Signature:
             self._check_time(request, _member(request, self.time))
 
     def _fits(self, found: list[bytes], text: bytes, hook: Hook) -> bool:
-        """Return whether one of the signatures of a text is right. Each is compared, in constant time where a secret is the key."""
+        """Return whether one of the signatures of a text is right. Signatures with a secret are compared in constant time."""
         if self.algorithm != "hmac":
             key = _secret_of(hook)[0]
             return any(_public_keys().fits(self.algorithm, key, one, text) for one in found)
@@ -198,9 +202,9 @@ class Signature:
         return bool(sum(hmac.compare_digest(one, part) for one in expected for part in found))
 
     def sign(self, body: bytes, hook: Hook, at: float) -> dict[str, str]:
-        """Return the header fields with which the provider would send a body. The ID, if it has one, is made from the body.
+        """Return the header fields with which the provider would send a body. If there is an ID, it is derived from the body.
 
-        For a private key, the secret is taken as its seed: ``verification_key`` is the public key that belongs to it.
+        For a private key, the secret is its seed: ``verification_key`` is the public key that belongs to it.
         """
         time, identifier = self._format_time(at), f"msg_{hashlib.sha256(body).hexdigest()[:24]}"
         text, secret = self._text(HookRequest(body, {}, at), time, identifier, hook), _secret_of(hook)
@@ -220,13 +224,13 @@ class Signature:
         return seed if self.algorithm == "hmac" else _public_keys().public_key_from(self.algorithm, seed, self.encoding)
 
     def shown(self, secret: str, _inputs: object = None) -> str:
-        """Return a secret as it is entered at the provider; nothing where the provider has a key of its own."""
+        """Return a secret as it is entered at the provider; an empty string if the provider has its own key."""
         if self.algorithm != "hmac":
             return ""
         return _STANDARD + b64encode(secret.encode()).decode() if self.key == "base64" else secret
 
     def check_secret(self, secret: str) -> None:
-        """Check a secret as it is entered.
+        """Check a secret as entered.
 
         :raises DeclarationError: if it cannot be the key of such signatures.
         """
@@ -236,7 +240,7 @@ class Signature:
             raise DeclarationError("the secret must be base64 after 'whsec_', as the sender shows it")
 
     def _format_time(self, at: float) -> str:
-        """Return a time as a sender of this signature writes it."""
+        """Return a time in the form that a sender of this signature uses."""
         if self.signed not in _BORDERLESS or self.algorithm != "hmac":
             return str(int(at))
         if "{method}" in self.signed:  # HubSpot
@@ -244,7 +248,7 @@ class Signature:
         return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # Twitch and Zendesk
 
     def _check_border(self, request: HookRequest) -> None:
-        """Check the border between body and time where the template has none.
+        """Check that no digit joins body and time if the template has no separator.
 
         :raises Forged: if a digit could belong to both.
         """
@@ -286,7 +290,11 @@ class Signature:
         return b"".join(parts)
 
     def _keys(self, secret: str, is_entered: bool) -> list[bytes]:
-        """Return the keys that a secret can mean. A bare one may be base64, as Standard Webhooks' own library reads it, or text."""
+        """Return the keys that a secret can mean. A secret without prefix may be base64, as Standard Webhooks' own library reads it, or
+        text.
+
+        :raises Forged: if a secret with prefix is not base64.
+        """
         if self.key == "text":
             return [secret.encode()]
         bare = _bare(secret)
@@ -300,14 +308,14 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class SharedToken:
-    """The secret itself, in the header field ``header``."""
+    """Secret itself, in the header field ``header``."""
 
     header: str
 
     def __call__(self, request: HookRequest, hook: Hook) -> None:
         """Verify a request.
 
-        :raises Forged: if it has not the secret.
+        :raises Forged: if it does not contain the secret.
         """
         if not hmac.compare_digest(secret_of(hook).encode(), request.headers.get(self.header, "").encode("utf-8", "surrogateescape")):
             raise Forged("the token does not fit")
@@ -323,17 +331,17 @@ class SharedToken:
 
 @dataclass(frozen=True, slots=True)
 class SecretPath:
-    """Protection by the unguessable path of the URL alone: for providers that do not sign. Anyone who learns the URL can forge requests."""
+    """Protection by the unguessable path of the URL alone, for providers that do not sign. Anyone who learns the URL can forge requests."""
 
     def __call__(self, _request: HookRequest, _hook: Hook) -> None:
-        """Accept a request: its path was found."""
+        """Accept a request, since its path is the proof."""
 
     def sign(self, _body: bytes, _hook: Hook, _at: float) -> dict[str, str]:
         """Return no header fields."""
         return {}
 
     def shown(self, _secret: str, _inputs: object = None) -> str:
-        """Return nothing: there is no secret to enter."""
+        """Return an empty string, since there is no secret to enter."""
         return ""
 
 
@@ -375,15 +383,15 @@ NAMED: Mapping[str, Scheme] = {
     ),
     "secretPath": SecretPath(),
 }  # fmt: skip
-"""Schemes that have no settings."""
+"""Schemes without settings."""
 _PLAIN = Signature("signature")
 _MADE: Mapping[str, Signature | SharedToken] = {
     "hmac": _PLAIN, "ecdsa": replace(_PLAIN, algorithm="ecdsa"), "ed25519": replace(_PLAIN, algorithm="ed25519"),
     "token": SharedToken("token"),
 }  # fmt: skip
-"""Schemes with settings, and the usual settings."""
+"""Schemes with settings, and their default settings."""
 SCHEMES = (*NAMED, *_MADE)
-"""The closed list."""
+"""Names of all schemes, as a closed list."""
 
 
 def secret_of(hook: Hook) -> str:
@@ -392,7 +400,7 @@ def secret_of(hook: Hook) -> str:
 
 
 def _secret_of(hook: Hook) -> tuple[str, bool]:
-    """Return the secret, and whether it is the provider's: then it is written as the provider writes it."""
+    """Return the secret, and whether it is the provider's, which has the provider's encoding."""
     made = hook.remote.get("secret")
     entered = None if hook.inputs is None else hook.inputs.model_dump(by_alias=True).get("signingSecret")
     found = made or entered

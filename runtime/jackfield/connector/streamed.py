@@ -18,14 +18,15 @@ from jackfield.kernel.secrecy import SecretHolder
 
 _CHUNK = 1024 * 1024
 _ATOMS = frozenset({str, bytes, int, float, bool, type(None)})
-"""Types of values that hold no file."""
+"""Types of values that contain no file."""
 
 
 class StreamedFile:
     """File passed by a caller, read as a stream. For fields of ``Inputs``.
 
     In JSON it has the forms of a ``File``, and ``{"file": id}`` of an uploaded file of any size. ``open()`` returns a new reader, with
-    ``read(n)`` and ``seek``, that holds a few megabytes at most; iteration yields chunks from the beginning. Each attempt opens its own.
+    ``read(n)`` and ``seek``, that holds a few megabytes at most; iteration yields chunks from the beginning. Each attempt opens its own
+    reader.
     """
 
     __slots__ = ("_source", "content_type", "name", "size")
@@ -42,13 +43,14 @@ class StreamedFile:
 
     @property
     def id(self) -> str | None:
-        """ID of a stored file; None for content that came with the call, which ends with it."""
+        """ID of a stored file; None for content that came with the call, which is deleted when the call ends."""
         return getattr(self._source, "id", None)
 
     @classmethod
     def stored(cls, identifier: str) -> Self | None:
-        """Return a stored file by the ID that a job has put into its handle, as ``{"file": id}``: the file is kept until the job has
-        ended. None if it is gone, or there is no file storage."""
+        """Return a stored file by the ID that a job has put into its handle, as ``{"file": id}``. The file is stored until the job has
+        ended. None if the file is gone, or there is no file storage.
+        """
         call = current_call()
         source = None if call is None or call.files is None else call.files.find(identifier)
         return None if source is None else cls(source)
@@ -93,8 +95,8 @@ def _validate_file(value: object, info: ValidationInfo) -> StreamedFile:
 class OutputFile(SecretHolder):
     """File returned by an action. For fields of ``Output``.
 
-    ``content`` is bytes, a binary file, or an iterable of chunks, such as a response that is still being received. The runtime reads it
-    right after the action has returned, in the action's thread and under its deadline. It stores it encrypted, and closes it. In JSON it is
+    ``content`` is bytes, a binary file, or an iterable of chunks, such as a response that is still being received. Right after the action
+    has returned, the runtime reads it in the action's thread and under its deadline, stores it encrypted, and closes it. In JSON it is
     ``{"file": id, "size", "contentType", "expiresAt"}``; the content is read by the ID.
     """
 
@@ -111,7 +113,7 @@ class OutputFile(SecretHolder):
         return f"OutputFile({self.content_type!r})"
 
     def without_storage(self) -> Mapping[str, Any]:
-        """Return the file as it appears in the output where files cannot be stored. A subclass may put small content there.
+        """Return the file's form in the output if files cannot be stored. A subclass may put small content there.
 
         :raises InvalidOutput: always, unless overridden.
         """
@@ -160,7 +162,7 @@ class OutputFile(SecretHolder):
 
 
 def _nothing() -> None:
-    """Close nothing."""
+    """Do nothing: there is nothing to close."""
 
 
 def _checked(value: object) -> OutputFile:
@@ -178,7 +180,7 @@ def _dumped(file: OutputFile) -> Mapping[str, Any]:
 def store_files(output: object, store: FileStore | None) -> None:
     """Store the files in an action's output.
 
-    :raises InvalidOutput: if there is no storage here, and the file needs one.
+    :raises InvalidOutput: if there is no storage, and the file needs one.
     """
     for file in _files(output):
         if file.stored is None:

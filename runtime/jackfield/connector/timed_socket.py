@@ -1,4 +1,4 @@
-"""Sockets for client libraries that block: each wait ends at the deadline of its call, and the received bytes are bounded."""
+"""Sockets for client libraries that block: each wait ends at the deadline of its call, and the received bytes are limited."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_ANSWER = 16 * 1024 * 1024
-"""Bytes that a server may send for one call. Libraries hold an answer whole, however long a server says that it is."""
+"""Maximum bytes that a server may send for one call. Libraries hold a whole answer in memory, whatever length the server announces."""
 _PIECE = 65_536
 _LOOK_SECONDS = 0.25
 """Seconds between a wait's checks whether the caller has left."""
 
 
 class TooMuchError(OSError):
-    """A server sent more than the limit. It has a number, which libraries expect of an OSError."""
+    """Error for a server that sent more than the limit. It has a number, which libraries expect of an OSError."""
 
     def __init__(self, said: str) -> None:
         super().__init__(errno.EMSGSIZE, said)
@@ -42,8 +42,8 @@ class TooMuchError(OSError):
 class Intake:
     """Count of the bytes that a server sends for one call.
 
-    ``failure`` is why its connection is unusable, which a library may hide in an exception of its own; ``ended`` is True once the server
-    has ended the connection.
+    ``failure`` is why its connection is unusable, which a library may hide in its own exception; ``ended`` is True once the server has
+    ended the connection.
     """
 
     failure: OSError | None = None
@@ -51,13 +51,13 @@ class Intake:
     _room = MOST_ANSWER
 
     def renew(self) -> None:
-        """Begin another call, with room for its answers."""
+        """Reset the count for another call."""
         self._room = MOST_ANSWER
 
     def count(self, size: int) -> None:
-        """Count bytes that have arrived; none are the connection's end.
+        """Count bytes that have arrived; 0 means the connection's end.
 
-        :raises TooMuchError: if there are more than one call may take.
+        :raises TooMuchError: if there are more than one call may receive.
         """
         self.ended = self.ended or not size
         self._room -= size
@@ -67,13 +67,13 @@ class Intake:
     def expect(self, size: int) -> None:
         """Check a size that a server announces, before a library allocates memory for it or waits for it.
 
-        :raises TooMuchError: if it is more than one call may take.
+        :raises TooMuchError: if it is more than one call may receive.
         """
         if size > MOST_ANSWER:
             self.refuse(f"the server would send more than {MOST_ANSWER:,} bytes for one call")
 
     def refuse(self, said: str) -> NoReturn:
-        """Take no more of the server's.
+        """Refuse further bytes of the server.
 
         :raises TooMuchError: always.
         """
@@ -82,8 +82,9 @@ class Intake:
 
 
 class CountedSocket(Intake, SecretHolder):
-    """Connected socket whose waits the library itself ends, in a thread of its own: the received bytes are bounded as in
-    ``TimedSocket``."""
+    """Connected socket for a library that limits its waits itself, in its own thread. The received bytes are limited as in
+    ``TimedSocket``.
+    """
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock
@@ -96,14 +97,14 @@ class CountedSocket(Intake, SecretHolder):
         return self._sock.fileno() < 0
 
     def serve(self, deadline: Deadline) -> None:
-        """Begin another call, with its deadline and room for its answers."""
+        """Start another call, with its deadline and a new count of received bytes."""
         self.deadline = deadline
         self.renew()
 
     def recv(self, size: int) -> bytes:
-        """Wait for bytes; an empty text is the connection's end.
+        """Wait for bytes; empty bytes mean the connection's end.
 
-        :raises TooMuchError: if the server has sent more than one call may take.
+        :raises TooMuchError: if the server has sent more than one call may receive.
         """
         found = self._sock.recv(min(size, _PIECE))  # of so many bytes as are asked for, memory would be taken before one is there
         self.count(len(found))
@@ -111,7 +112,7 @@ class CountedSocket(Intake, SecretHolder):
 
 
 class TimedSocket(Intake, SecretHolder):
-    """Connected socket whose waits end at ``deadline``, whatever a library sets; ``serve`` begins another call.
+    """Connected socket whose waits end at ``deadline``, whatever a library sets; ``serve`` starts another call.
 
     ``obeys`` is True while a wait ends when the caller leaves: False while waiting for the answer to a change.
     """
@@ -122,7 +123,7 @@ class TimedSocket(Intake, SecretHolder):
         self.obeys = True
 
     def serve(self, deadline: Deadline) -> None:
-        """Begin another call, with its deadline and room for its answers."""
+        """Start another call, with its deadline and a new count of received bytes."""
         self.deadline, self.obeys = deadline, True
         self.renew()
 
@@ -132,7 +133,7 @@ class TimedSocket(Intake, SecretHolder):
         return Connection(self._sock).is_idle()
 
     def encrypt(self, context: ssl.SSLContext, hostname: str) -> None:
-        """Begin TLS.
+        """Start TLS.
 
         :raises OSError: if the server's certificate or name is not the expected one, or the handshake fails.
         """
@@ -145,16 +146,16 @@ class TimedSocket(Intake, SecretHolder):
             raise
 
     def recv(self, size: int) -> bytes:
-        """Wait for bytes; an empty text is the connection's end.
+        """Wait for bytes; empty bytes mean the connection's end.
 
-        :raises TimeoutError: at the deadline; ``TooMuchError`` if the server has sent more than one call may take.
+        :raises TimeoutError: at the deadline; ``TooMuchError`` if the server has sent more than one call may receive.
         """
         found = self._waited(lambda: self._sock.recv(size))
         self.count(len(found))
         return found
 
     def recv_into(self, buffer: Buffer, size: int = 0, flags: int = 0) -> int:
-        """Wait for bytes as ``recv`` does, and return how many there are in ``buffer``.
+        """Wait for bytes as ``recv`` does, and return the number of bytes in ``buffer``.
 
         :raises TimeoutError: as ``recv`` does.
         """
@@ -163,7 +164,7 @@ class TimedSocket(Intake, SecretHolder):
         return found
 
     def send(self, data: Buffer) -> int:
-        """Send some of the bytes, and return how many.
+        """Send some of the bytes, and return their number.
 
         :raises TimeoutError: at the deadline.
         """
@@ -188,7 +189,7 @@ class TimedSocket(Intake, SecretHolder):
         return _Reader(_Incoming(self))
 
     def settimeout(self, _seconds: float | None) -> None:
-        """Take a library's time limit; the deadline counts."""
+        """Ignore a library's time limit, since the deadline counts."""
 
     def gettimeout(self) -> float:
         """Return the seconds left."""
@@ -209,7 +210,7 @@ class TimedSocket(Intake, SecretHolder):
     def shutdown(self, how: int) -> None:
         """End the connection in one direction or both.
 
-        :raises OSError: if it has ended.
+        :raises OSError: if the connection has ended.
         """
         self._sock.shutdown(how)
 
@@ -258,9 +259,9 @@ class _Reader(io.BufferedReader):
     raw: _Incoming
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read so many bytes, unless a call takes no more than fewer.
+        """Read up to ``size`` bytes.
 
-        :raises TooMuchError: if it does not.
+        :raises TooMuchError: if this is more than one call may receive.
         """
         self.raw.sock.expect(size or 0)
         return super().read(size)

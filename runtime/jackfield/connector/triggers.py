@@ -28,22 +28,22 @@ _KEY = re.compile(r"[a-z][A-Za-z0-9]{0,59}")
 
 
 class Forged(Exception):
-    """A request that the provider has not signed, or that is too old. Raised by a verifier; the sender gets 401."""
+    """Error for a request that the provider has not signed, or that is too old. Raised by a verifier; the sender gets 401."""
 
 
 class Gone(Exception):
-    """Raised when something that the connector relied on no longer exists.
+    """Signal that something the connector relied on no longer exists.
 
-    - ``renew``: the registration is gone, and is made again.
+    - ``renew``: the registration no longer exists, and is made again.
     - A poll: the checkpoint is too old; polling starts again at the time of the last successful poll.
     - A list: the page token has expired; the list is read from its beginning.
     """
 
 
 class Needs(Exception):
-    """Raised by a verifier that needs a file published by the provider: the certificate under this URL.
+    """Signal of a verifier that needs a file published by the provider: the certificate under this URL.
 
-    The runtime calls the webhook's ``fetch`` for it, stores the file, and calls the verifier again with ``hook.found``. Check the name
+    The runtime calls the webhook's ``fetch`` for the file, stores it, and calls the verifier again with ``hook.found``. Check the name
     first: anyone who knows the webhook's URL can make up requests.
     """
 
@@ -56,8 +56,8 @@ class Needs(Exception):
 class Hook(SecretHolder):
     """One subscription to a webhook, as the connector's functions see it.
 
-    The provider sends to ``url``, which lasts as long as the subscription. ``secret`` is made by the runtime for a provider that lets its
-    users choose one. ``inputs`` is the subscription's ``Inputs`` model, or None; ``remote`` is what ``enable`` returned, ``found`` are the
+    The provider sends to ``url``, which lasts as long as the subscription. The runtime generates ``secret`` for a provider that lets its
+    users choose one. ``inputs`` is the subscription's ``Inputs`` model, or None; ``remote`` is the result of ``enable``, ``found`` are the
     files that the verifier needs, by name.
     """
 
@@ -71,7 +71,8 @@ class Hook(SecretHolder):
 @dataclass(frozen=True, slots=True, repr=False)
 class Unfinished(SecretHolder):
     """Outcome of an ``enable`` that must run again. ``remote`` is stored, and ``enable`` runs again in ``again`` seconds, with it as
-    ``hook.remote``. It runs earlier once a request of the provider has brought the expected data (``Received.remote``)."""
+    ``hook.remote``. It runs earlier once a request of the provider has the expected data (``Received.remote``).
+    """
 
     remote: Mapping[str, Any]
     again: float = 0.0
@@ -79,9 +80,10 @@ class Unfinished(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Outcome(SecretHolder):
-    """Outcome of an object that an invocation had sent, reported by an event: the journal shows it with the invocation, for each ``part``.
+    """Outcome of an object that an invocation had sent, reported by an event. The journal displays it with the invocation, for each
+    ``part``.
 
-    ``status`` is a word or two (delivered), ``text`` says more (mailbox full), ``part`` is the affected part (a recipient). Providers
+    ``status`` is a word or two (delivered), ``text`` gives details (mailbox full), ``part`` is the affected part (a recipient). Providers
     deliver events out of order: an event of a lower ``severity`` changes nothing. ``suppresses`` is the reason to send nothing more to
     ``part``: a message to it bounced permanently, or drew a complaint. A connection's guard then refuses to send to it.
     """
@@ -95,8 +97,9 @@ class Outcome(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Registered(SecretHolder):
-    """Outcome of ``enable`` and ``renew``: the data that the other functions will need, and the seconds for which the registration
-    lasts."""
+    """Outcome of ``enable`` and ``renew``: the data that the other functions will need, and the seconds for which the
+    registration lasts.
+    """
 
     remote: Mapping[str, Any]
     lasts: float | None = None
@@ -110,7 +113,7 @@ class TriggerEvent(SecretHolder):
     (default: the first), ``at`` its time in seconds since 1970 (default: now, also for an implausible time, such as milliseconds).
 
     ``reference`` is the ID that the provider returned for the object of the event: a member of an action's output that is marked
-    ``Field(reference=True)``. The event then names the invocation, and ``outcome`` is shown with it.
+    ``Field(reference=True)``. The event then names the invocation, and ``outcome`` is displayed with the invocation.
 
     ``marker`` is the marker of an attempt that the signed event carries, with its ``jf1-``; anything else is ignored. It is evidence for a
     call in doubt whose action declares ``EventEvidence``. ``account`` is the ID of the provider's account, if the event has one: an event
@@ -129,9 +132,9 @@ class TriggerEvent(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Received(SecretHolder):
-    """Outcome of a webhook's request: its events, which may be none, and the body of the response, for a handshake (text/plain, or JSON
-    by ``media_type``). Of ``headers``, ``WebHook-Allowed-Origin``, ``WebHook-Allowed-Rate`` and ``X-Hook-Secret`` are sent, which
-    handshakes need.
+    """Outcome of a webhook's request: its events, which may be none, and the body of the response, for a handshake (text/plain, or JSON by
+    ``media_type``). Of ``headers``, only ``WebHook-Allowed-Origin``, ``WebHook-Allowed-Rate`` and ``X-Hook-Secret`` are sent, for
+    handshakes.
 
     ``remote`` has members for ``hook.remote``, such as the token of a handshake that a call answers: ``enable`` runs again with them.
     """
@@ -146,7 +149,8 @@ class Received(SecretHolder):
 @dataclass(frozen=True, slots=True, repr=False)
 class Since(SecretHolder):
     """Progress of a poll. ``mark`` is the ``next`` of the last page; at first it is empty, and ``at`` is the time from which events count.
-    ``now`` is the present time. Both are whole seconds since 1970, as most providers compare them, rounded down."""
+    ``now`` is the current time. Both are whole seconds since 1970, as most providers compare them, rounded down.
+    """
 
     at: float
     mark: Mapping[str, Any]
@@ -157,7 +161,7 @@ class Since(SecretHolder):
 class Polled(SecretHolder):
     """One page of a poll: its events, the checkpoint after them, which is JSON, and whether another page follows at once.
 
-    ``unknown`` is why the end of the list cannot be known: the page is stored, and the subscription shows the reason.
+    ``unknown`` is why the end of the list cannot be known: the page is stored, and the subscription displays the reason.
     """
 
     events: Sequence[TriggerEvent]
@@ -168,7 +172,7 @@ class Polled(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Listed(SecretHolder):
-    """One page of a list: its items, and where the next page begins, which is JSON; None after the last one.
+    """One page of a list: its items, and the token of the next page, which is JSON; None after the last page.
 
     ``unknown`` is why the page cannot be known to be the last: then no item counts as deleted.
     """
@@ -189,7 +193,7 @@ class Item(SecretHolder):
 def check_signature(expected: str, given: str | None) -> None:
     """Compare a signature with the received one, in constant time.
 
-    :raises Forged: if it is missing or another one.
+    :raises Forged: if it is missing or different.
     """
     if given is None or not hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogateescape")):
         raise Forged("the signature is missing or does not fit")
@@ -203,7 +207,7 @@ class Trigger:
     """True if a whole list is read, and compared with its earlier state."""
     every, least = EVERY, LEAST
     function: Callable[..., Any] | None = None
-    """Poll, if there is one: it takes the inputs, the client and how far it has come, and returns a page."""
+    """Poll, if there is one: a function that gets the inputs, the client and the progress, and returns a page."""
 
     def __init__(
         self,
@@ -237,7 +241,7 @@ class Trigger:
 
 
 class Webhook(Trigger):
-    """Webhook that is being declared. ``verify`` comes with it: no request reaches ``receive`` that it has not passed."""
+    """Webhook that is being declared. ``receive`` gets only requests that ``verify`` has accepted."""
 
     kind = "webhook"
 
@@ -278,37 +282,39 @@ class Webhook(Trigger):
 
     def handshake(self, function: F) -> F:
         """Declare the function that answers a provider's handshake without a signature: a GET, POST or OPTIONS by which it checks the URL.
-        It takes request and hook, and returns ``Received`` with the answer, or None for any other request. Its events do not count."""
+        It gets request and hook, and returns ``Received`` with the answer, or None for any other request. Its events do not count.
+        """
         self.answers = function
         return function
 
     def receive(self, function: F) -> F:
-        """Declare the function that reads a verified request. It takes request and hook, sends no requests, and returns ``Received``."""
+        """Declare the function that reads a verified request. It gets request and hook, sends no requests, and returns ``Received``."""
         self.received = function
         self.description = inspect.getdoc(function) or ""
         return function
 
     def sign(self, function: F) -> F:
-        """Declare the function that signs a sample as the provider would: it takes body, hook and time, and returns header fields.
+        """Declare the function that signs a sample as the provider would: it gets body, hook and time, and returns header fields.
 
-        Checks of a connector and its server for development use it. A signature as data signs by itself.
+        Checks of a connector and its server for development use it. A signature scheme signs by itself.
         """
         self.signs = function
         return function
 
     def enable(self, function: F) -> F:
-        """Declare the function that registers the URL at the provider. It takes hook and client, and returns the data that the other
+        """Declare the function that registers the URL at the provider. It gets hook and client, and returns the data that the other
         functions need; ``Registered`` if the registration expires.
 
-        It may run again after a crash, and at half the life of a registration: find, compare, create or mend. Of several steps, return
-        ``Unfinished`` after each: a registration that the provider has to confirm is finished by a later run.
+        It may run again after a crash, and at half the life of a registration: find, compare, create or repair. Of several steps, return
+        ``Unfinished`` after each: a later run finishes a registration that the provider has to confirm.
         """
         self.enabled, self.takes_client = function, True
         return function
 
     def renew(self, function: F) -> F:
-        """Declare the function that extends a registration, at half its life (default: ``enable``). It takes hook and client, returns the
-        same as ``enable``, and raises ``Gone`` if the registration no longer exists."""
+        """Declare the function that extends a registration, at half its life (default: ``enable``). It gets hook and client, returns the
+        same as ``enable``, and raises ``Gone`` if the registration no longer exists.
+        """
         self.renewed, self.takes_client = function, True
         return function
 
@@ -325,19 +331,20 @@ class Webhook(Trigger):
         return declare
 
     def fetch(self, function: F) -> F:
-        """Declare the function that fetches the file that the verifier ``Needs``. It takes the name and the client, and returns the file's
-        bytes."""
+        """Declare the function that fetches the file that the verifier ``Needs``. It gets the name and the client, and returns the file's
+        bytes.
+        """
         self.fetched = function
         return function
 
     def disable(self, function: F) -> F:
-        """Declare the function that removes the registration. It takes hook and client, and treats "not there" as done."""
+        """Declare the function that removes the registration. It gets hook and client, and treats "not found" as success."""
         self.disabled, self.takes_client = function, True
         return function
 
 
 class Poll(Trigger):
-    """Poll that is declared: ``function`` takes the inputs, the client and ``Since``, and returns ``Polled``."""
+    """Declared poll: ``function`` gets the inputs, the client and ``Since``, and returns ``Polled``."""
 
     kind = "poll"
     function: Callable[..., Any]
@@ -352,7 +359,7 @@ class Poll(Trigger):
 
 
 class Triggers:
-    """The triggers of a connector: a part of ``Connector`` (``connector.webhook``, ``connector.poll``)."""
+    """Triggers of a connector: a part of ``Connector`` (``connector.webhook``, ``connector.poll``)."""
 
     def __init__(self, modules: Mapping[str, Sequence[str]]) -> None:
         self._watching: dict[str, Trigger] = {}
@@ -379,10 +386,10 @@ class Triggers:
     ) -> Webhook:
         """Declare a webhook; its decorators ``receive``, ``enable``, ``renew``, ``disable`` and ``poll`` declare the rest.
 
-        ``verify`` takes each request and the hook first, and raises ``Forged`` unless the provider has signed exactly these bytes. Without
+        ``verify`` gets each request and the hook first, and raises ``Forged`` unless the provider has signed exactly these bytes. Without
         ``enable``, a person enters the URL at the provider; ``setup`` says how (Markdown).
 
-        :raises DeclarationError: for a key or type that is none, or a key that is declared twice.
+        :raises DeclarationError: for an invalid key or type, or a key that is declared twice.
         """
         about = {"key": key, "title": title, "inputs": inputs, "event": event, "types": types}
         found = Webhook(verify, max_body_bytes, **about, permissions=permissions, examples=examples, setup=setup)
@@ -404,7 +411,7 @@ class Triggers:
     ) -> Callable[[F], F]:
         """Declare the decorated function as a poll, called every ``every`` seconds; a subscription may choose ``least`` or more.
 
-        It takes the inputs, the open client and ``Since``, and returns ``Polled``: a page of events and the checkpoint after them. Overlap
+        It gets the inputs, the open client and ``Since``, and returns ``Polled``: a page of events and the checkpoint after them. Overlap
         pages rather than miss an item of the same second: an event whose key was seen before is dropped.
 
         :raises DeclarationError: for an invalid key or type, or a key that is declared twice.
@@ -432,10 +439,10 @@ class Triggers:
     ) -> Callable[[F], F]:
         """Declare the decorated function as a poll of a list without a "since": it reads the list, and the runtime compares.
 
-        The function takes the inputs, the open client and ``Listed.next`` of the page before (None for the first), and returns ``Listed``.
+        The function gets the inputs, the open client and ``Listed.next`` of the previous page (None for the first), and returns ``Listed``.
         Only IDs and digests are stored. Events have the types ``KEYCreated``, ``KEYUpdated`` and ``KEYDeleted``, or the three of ``types``
         in this order, and the data ``id`` and ``item``, which is absent once deleted. Raise ``Gone`` for a page token that the provider no
-        longer knows: the list is read from its beginning.
+        longer accepts: the list is read from its beginning.
 
         :raises DeclarationError: for an invalid key, a key that is declared twice, or any other number of types than three.
         """

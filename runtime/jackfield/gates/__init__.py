@@ -1,1 +1,1 @@
-"""Features that take part in calls (``call/gate``), each in a module of its own."""
+"""Features that take part in calls (``call/gate``), each in its own module."""

@@ -1,4 +1,4 @@
-"""The part of an output that a caller asks for (``select``, ``maxBytes``): his own view, once the whole is recorded."""
+"""Part of an output that a caller requests (``select``, ``maxBytes``). It is cut after the whole output is recorded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class _Part(Passing):
     __slots__ = ()
 
     async def answer(self, ended: Ended) -> Ended:
-        """Show the part that was asked for."""
+        """Return the requested part."""
         if ended.result.output is None:
             return ended
         from jackfield.call.part_of_output import part_of_output
@@ -25,11 +25,11 @@ class _Part(Passing):
 
 
 class Parts(Gate):
-    """Shows callers the part of an output that they ask for."""
+    """Gate that returns the part of an output that a caller requests."""
 
     part = _Part
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply to calls that ask for a part."""
+        """Return True for calls that request a part."""
         del plan, terms
         return bool(shape & PARTIAL)

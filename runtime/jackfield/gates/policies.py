@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jackfield.connector.hooks import Plugins
 
 _LATER = 5.0
-"""Seconds until a queued call without any policy's decision is looked at again."""
+"""Seconds until a queued call without any policy's decision is tried again."""
 
 
 class _Judging(Passing):
@@ -37,7 +37,7 @@ class _Judging(Passing):
         """Ask the policies whether the call may be made.
 
         :raises NotAllowed: if a policy refuses it.
-        :raises Unavailable: if there is no decision, unless it is a ``read``.
+        :raises Unavailable: if there is no decision, unless the call is a ``read``.
         :raises PostponedError: instead, for a queued call.
         """
         self._was_asked = self._policies.is_on
@@ -49,7 +49,7 @@ class _Judging(Passing):
             raise PostponedError(found.pipe.dependencies.files.time.now() + _LATER) from None
 
     async def check(self, checked: Checked) -> None:
-        """Keep unjudged answers out of errors."""
+        """Keep answers that no policy has judged out of errors."""
         checked.conceals = True
 
     async def output(self, ended: Ended) -> Ended:
@@ -60,7 +60,7 @@ class _Judging(Passing):
 
 
 class Judging(Gate):
-    """Lets policies judge calls."""
+    """Gate by which policies judge calls."""
 
     part = _Judging
 
@@ -68,7 +68,7 @@ class Judging(Gate):
         self._policies = policies
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply to all calls of a process that has a policy, or of a database whose calls one judges."""
+        """Return True for all calls if this process has a policy, or its database requires one."""
         del plan, terms, shape
         return self._policies.must_judge
 
@@ -78,7 +78,7 @@ class Judging(Gate):
 
 
 class Policies:
-    """Policies of a workspace, for calls and for steps that are none. ``is_on`` is true if this process has one."""
+    """Policies of a workspace, for calls and for steps that are not calls. ``is_on`` is true if this process has a policy."""
 
     def __init__(self, plugins: Plugins, access: Access, dependencies: Dependencies) -> None:
         self._plugins, self._access, self._dependencies = plugins, access, dependencies
@@ -90,20 +90,21 @@ class Policies:
         return self.is_on or self._access.lacks_policy
 
     def over(self, plugins: Any) -> Policies:
-        """Return the policies as other plugins ask them."""
+        """Return the policies that ask other plugins."""
         return Policies(plugins, self._access, self._dependencies)
 
     async def judge(self, found: Judged) -> None:
         """Ask whether a call may be made, or queued.
 
-        :raises NotAllowed: if one refuses it.
-        :raises Unavailable: if there is no decision, unless it is a ``read``.
+        :raises NotAllowed: if a policy refuses it.
+        :raises Unavailable: if there is no decision, unless the call is a ``read``.
         """
         await self._judging().judge_call(self._plugins, found, self._dependencies)
 
     async def judged(self, found: Judged, ended: Ended, caller: Caller | None = None) -> Ended:
-        """Return an end, also a replayed one, without the members that the policies withhold. ``caller`` is the caller who asks for it, by
-        default the call's."""
+        """Return an end, also a replayed one, without the members that the policies withhold. ``caller`` is the caller who requests it, by
+        default the call's.
+        """
         if not self.is_on or not _tells(ended):
             return ended
         left: Ended = await _policy().judge_output(self._plugins, found, ended, self._dependencies, caller or found.asked.how.caller)
@@ -112,7 +113,7 @@ class Policies:
     def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
         """Return the choices of a form's field that ``fetch`` gets from the provider and the policies allow.
 
-        :raises NotAllowed: if one refuses them.
+        :raises NotAllowed: if a policy refuses them.
         :raises Unavailable: if there is no decision.
         """
         known = {**about, "workspace": self._dependencies.workspace}
@@ -120,21 +121,21 @@ class Policies:
         return found
 
     def judge_step(self, step: ReadStep, inputs: Mapping[str, Any]) -> None:
-        """Ask whether a read may be made that is no call: a poll of a trigger, or a look for evidence.
+        """Ask whether a read that is not a call may be made: a poll of a trigger, or a look for evidence.
 
-        :raises NotAllowed: if one refuses it.
+        :raises NotAllowed: if a policy refuses it.
         """
         self._judging().judge_step(self._plugins, self._dependencies.workspace, step, inputs)
 
     def left_of(self, step: ReadStep, output: Any) -> Any:
-        """Return the part of such a step's output that the policies permit; None if that is nothing.
+        """Return the part of a read's output that the policies permit; None if they permit nothing.
 
         :raises Unavailable: if there is no decision.
         """
         return self._judging().left_of(self._plugins, self._dependencies.workspace, step, output)
 
     def seen_by(self, caller: Caller) -> Caller:
-        """Return a caller who sees the connectors and actions that they leave."""
+        """Return a caller who sees only the connectors and actions that the policies permit."""
         if not self.is_on:
             return caller
         found: Caller = _policy().judged_listing(self._plugins, caller, self._dependencies.workspace)
@@ -143,7 +144,7 @@ class Policies:
     def _judging(self) -> Any:
         """Return the module that asks policies.
 
-        :raises Unavailable: if one judges the calls of the database, and this process has none.
+        :raises Unavailable: if a policy judges the calls of the database, and this process has none.
         """
         if self._access.lacks_policy:
             text = "a policy judges the calls of this database, and this process has none: nothing was sent"
@@ -153,7 +154,7 @@ class Policies:
 
 
 def deciding(plugins: Plugins) -> Callable[..., Any] | None:
-    """Return the function that asks the policies again about an output that none had decided on; None if there are none."""
+    """Return the function that asks the policies again about an output without a decision; None if there are no policies."""
     return partial(_decided, plugins) if plugins.has("judge") else None
 
 
@@ -170,7 +171,7 @@ def _tells(ended: Ended) -> bool:
 
 
 def _policy() -> Any:
-    """Return the module that asks policies: most processes have none."""
+    """Import and return the module that asks policies, which most processes do not need."""
     from jackfield.call import policy
 
     return policy

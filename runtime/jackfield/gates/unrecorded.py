@@ -1,5 +1,6 @@
-"""Features of calls in a runtime without a database, which can keep neither a call that waits for an approval nor the handle of a job. The
-features of a runtime with a database extend them."""
+"""Features of calls in a runtime without a database, which can store neither a call that waits for an approval nor the handle of a job. The
+features of a runtime with a database extend them.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def ordered(policies: Policies) -> Sequence[Gate]:
-    """Return the gates that need no database, in the order that a runtime with one has."""
+    """Return the gates that need no database, in the order of a runtime with a database."""
     return Judging(policies), NoApprovals(policies), Jobs(), Parts()
 
 
@@ -33,7 +34,7 @@ class _Refusal(Passing):
     async def admit(self, found: Found) -> Result | None:
         """Refuse the call.
 
-        :raises ApprovalRequired: if a rule or a policy asks for an approval.
+        :raises ApprovalRequired: if a rule or a policy requires an approval.
         """
         if (asks := found.terms.asks) is not None:
             raise approval_required(asks, "this runtime has no journal")
@@ -41,7 +42,7 @@ class _Refusal(Passing):
 
 
 class NoApprovals(Gate):
-    """Refuses calls that need an approval."""
+    """Gate that refuses calls that need an approval."""
 
     part: ClassVar[type[Passing]] = _Refusal
 
@@ -49,18 +50,20 @@ class NoApprovals(Gate):
         self._policies = policies
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply where a rule asks for an approval, or a policy may do so call by call, except for dry runs; and to approved calls."""
+        """Return True for approved calls, and for calls that need an approval by a rule, or may need one by a policy; False
+        for dry runs.
+        """
         del plan
         return not shape & REHEARSED and (terms.asks is not None or bool(shape & APPROVED) or self._policies.must_judge)
 
 
 class Following(Passing):
-    """Follows the job of one call."""
+    """Part of the gate ``Jobs`` in one call: it follows the call's job."""
 
     __slots__ = ()
 
     async def follow(self, checked: Checked, output: Any) -> Ended | None:
-        """Follow the job that has started, if one has."""
+        """Follow the job if the output is a handle; else return None."""
         return await self._followed(checked.attempts, output) if isinstance(output, Handle) else None
 
     async def _followed(self, attempts: Attempts, handle: Handle) -> Ended:
@@ -71,11 +74,11 @@ class Following(Passing):
 
 
 class Jobs(Gate):
-    """Follows jobs."""
+    """Gate that follows jobs."""
 
     part: ClassVar[type[Passing]] = Following
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply to actions that start jobs."""
+        """Return True for actions that start jobs."""
         del terms, shape
         return plan.action.is_job

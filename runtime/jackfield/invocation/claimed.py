@@ -1,4 +1,4 @@
-"""Invocations that a process has claimed: queued ones, and jobs between two polls."""
+"""Invocations that a process has claimed: queued invocations, and jobs between two polls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Claimed:
     sealed: bytes
     delivery: int
     approval: Mapping[str, Any] | None = None
-    """Request as shown to the person who approved it (``recording.approvals``); None if it needed no approval when it was queued."""
+    """Request that the approver saw (``recording.approvals``); None if it needed no approval when it was queued."""
     fingerprint: str | None = None
     """Fingerprint of the request as received: the stored request may name files instead of large contents."""
     connection_id: str | None = None
@@ -27,15 +27,17 @@ class Claimed:
     """True if the invocation was claimed before, or an earlier call with its request and its key may have taken effect."""
 
     def of(self, stored: Mapping[str, Any]) -> Claimed:
-        """Return the claim of the invocation that was sealed, decrypted."""
+        """Return the claim with facts of the decrypted invocation."""
         return replace(
             self, fingerprint=stored.get("fingerprint"), approval=stored.get("approval"), connection_id=stored.get("connectionId")
         )
 
     def require_own(self, name: str | None, identifier: str | None) -> None:
-        """Require that a connection is the one of the invocation. An approved connection is compared with all that the person was shown.
+        """Require that a connection is the one of the invocation. An approved connection is compared elsewhere, with all that the approver
+        saw.
 
-        :raises UnknownConnection: if it is another one, such as one with the name of a deleted connection: it may belong to another
+        :raises UnknownConnection: if it is another connection, such as one with the name of a deleted connection: it may belong to
+            another
             account.
         """
         if self.connection_id in (None, identifier) or self.approval is not None:
@@ -48,7 +50,8 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ClaimedJob(Claimed):
-    """Job that this process polls. ``sealed`` has the job's start data; ``cancel_at`` is the time of a request to cancel it that the
-    provider has not got yet."""
+    """Job that this process polls. ``sealed`` has the job's start data; ``cancel_at`` is the time of a request to cancel it that has not
+    reached the provider.
+    """
 
     cancel_at: float | None = None

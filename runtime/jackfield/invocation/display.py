@@ -7,13 +7,14 @@ from html import escape
 from typing import Any
 
 _MOST = 50
-"""Members of an output, and details of an error, that are shown."""
+"""Maximum number of displayed members of an output, and of details of an error."""
 _KINDS = {str: "text", bool: "true or false", int: "number", float: "number", type(None): "null"}
 
 
 def table_of(result: Mapping[str, Any]) -> str:
-    """Return the HTML of a Result's JSON. Members of the output are shown by their kind and size: which of them are secret, only their
-    schema knows, and it may be wrong."""
+    """Return the HTML of a Result's JSON. Members of the output appear by their kind and size, since only their schema says which are
+    secret, and it may be wrong.
+    """
     rows = [*_facts(result), *_output(result.get("output")), *_error(result.get("error"))]
     return f"<table>{''.join(f'<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>' for name, text in rows)}</table>"
 

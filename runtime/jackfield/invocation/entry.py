@@ -13,9 +13,10 @@ from jackfield.kernel.exports import late_hints
 
 @dataclass(frozen=True, slots=True)
 class AskedApproval:
-    """Approval that a call waits for. ``rule`` is the sentence of the rule that asks for it, ``requested_by`` the caller as JSON, and
-    ``twin`` the digest of equal calls of the same caller. ``about`` is the request as shown to people, sealed. Times are seconds since
-    1970."""
+    """Approval that a call waits for. ``rule`` is the sentence of the rule that requires it, ``requested_by`` the caller as JSON, and
+    ``twin`` the digest of equal calls of the same caller. ``about`` is the request for the approver, sealed. Times are seconds since
+    1970.
+    """
 
     rule: str
     requested_by: Mapping[str, Any]
@@ -26,7 +27,7 @@ class AskedApproval:
 
 @dataclass(slots=True, repr=False)
 class Draft:
-    """Entry that is not yet written; the pipe fills it in stage by stage. Times are seconds since 1970."""
+    """Entry that is not yet written; the pipeline fills it in stage by stage. Times are seconds since 1970."""
 
     id: str
     connector: str
@@ -40,7 +41,7 @@ class Draft:
     fingerprint: str | None = None
     idempotency_key: str | None = None
     twin: str | None = None
-    """Digest that an equal write of the same caller has (``recording.twins``); None if none is to answer for another."""
+    """Digest that equal writes of the same caller share (``recording.twins``); None if no twin may answer for another."""
     dry_run: bool = False
     context: Mapping[str, Any] | None = None
     rule: str | None = None
@@ -57,13 +58,13 @@ class Draft:
     approval: AskedApproval | None = None
     """Approval that the invocation waits for, instead of for a worker."""
     undecided: Mapping[str, Any] | None = None
-    """Output of its Result that no policy has decided on, sealed with that."""
+    """Output of its Result that no policy has decided on, sealed with the Result."""
     in_transaction: Callable[[Any], None] | None = None
-    """More statements for the transaction of the database that queues the invocation."""
+    """Function with more statements for the database transaction that queues the invocation."""
     repeats: str | None = None
-    """ID of the failed call of the same request that lets go of their key as this one begins: that may have taken effect."""
+    """ID of the failed call of the same request whose key this call takes over as it begins. The failed call may have taken effect."""
     kept_for: float | None = None
-    """Seconds for which an ended invocation holds its key and is kept at least; None: as the settings say."""
+    """Seconds for which an ended invocation holds its key and is stored at least; None: by the settings."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -112,18 +113,18 @@ class Entry:
     progress_fraction: float | None
     progress_text: str | None
     kept_for: float | None = None
-    """As in ``Draft``."""
+    """Seconds for which an ended invocation holds its key and is stored at least; None: by the settings."""
     inputs: Mapping[str, Any] | None = None
     outcomes: tuple[Mapping[str, Any], ...] = ()
-    """Outcomes of the objects that it had sent, the most severe first; only for an entry that was looked up alone."""
+    """Outcomes of the objects that it had sent, the most severe first; only for an entry that was read alone."""
     evidence: Mapping[str, Any] | None = None
-    """Looks for a call that is or was in doubt, as displayed members; only for an entry that was looked up alone."""
+    """Looks for a call that is or was in doubt, as displayed members; only for an entry that was read alone."""
     blocked: Mapping[str, Any] | None = None
-    """Reason why the workspace's queue is blocked at present; only for an entry that was looked up alone."""
+    """Reason why the workspace's queue is currently blocked; only for an entry that was read alone."""
     undecided: Mapping[str, Any] | None = None
-    """As in ``Draft``, of a job that ends; entries read from the journal never have it."""
+    """Output that no policy has decided on, of a job that ends. Entries read from the journal never have it."""
     binds_key: bool = False
-    """True of a failure that may have taken effect under its key: only the same request may be sent under it, and is sent again."""
+    """True for a failure that may have taken effect under its key. Only the same request may be sent under this key."""
     damage: str | None = None
     """Description of the damage if the row cannot be read in full; damaged parts are left out."""
 
@@ -156,7 +157,7 @@ class Entry:
         return self.damage
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry as it is shown, with the members of its Result, if any, at the top level."""
+        """Return the entry as JSON, with the members of its Result, if any, at the top level."""
         members: dict[str, Any] = {
             "invocationId": self.id,
             "status": self.status,
@@ -206,23 +207,23 @@ class Entry:
 
     @property
     def _resolution(self) -> Mapping[str, Any]:
-        """``meta.resolution``: who resolved the doubt, when, and the error that caused the doubt; empty if it was not resolved."""
+        """Member ``meta.resolution``: who resolved the doubt, when, and the error that caused the doubt; empty if it was not resolved."""
         found: Mapping[str, Any] = (self.result or {}).get("meta", {}).get("resolution", {})
         return found
 
     @property
     def doubt(self) -> Mapping[str, Any] | None:
-        """Error that had put the invocation in doubt, if a person has resolved it since."""
+        """Error of the doubt, if a person has resolved it since; else None."""
         return self._resolution.get("error")
 
 
 def _outcome(found: Mapping[str, Any]) -> str:
-    """Return an outcome in words: bounced: mailbox full."""
+    """Return an outcome in words, such as "bounced: mailbox full"."""
     return ": ".join(str(found[name]) for name in ("status", "text") if name in found)
 
 
 def _try(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Format the times of an attempt like those of the entry."""
+    """Return an attempt with times in the format of the entry's times."""
     times = {name: iso(item[name]) for name in ("startedAt", "endedAt") if isinstance(item.get(name), int | float)}
     return {**item, **times}
 

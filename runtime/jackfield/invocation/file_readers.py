@@ -22,11 +22,11 @@ class SizedReader(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """Return True."""
+        """Return True: the content is readable."""
         return True
 
     def seekable(self) -> bool:
-        """Return True."""
+        """Return True: the content is seekable."""
         return True
 
     def tell(self) -> int:
@@ -43,7 +43,7 @@ class SizedReader(io.RawIOBase):
 
 
 class Shared:
-    """Open file that several readers share, each at a position of its own. ``close`` closes the file if this object owns it."""
+    """Open file that several readers share, each at its own position. ``close`` closes the file if this object owns it."""
 
     def __init__(self, file: BinaryIO, start: int, *, owned: bool) -> None:
         self._file, self._start, self._owned = file, start, owned
@@ -56,15 +56,15 @@ class Shared:
             return self._file.read(size)
 
     def close(self) -> None:
-        """Close the file if it is owned."""
+        """Close the file if this object owns it."""
         if self._owned:
             self._file.close()
 
 
 class FilePart(SizedReader):
-    """``size`` bytes of an open file, even if the file grows.
+    """Reader of ``size`` bytes of an open file, even if the file grows.
 
-    Reading raises ``FileDamaged`` if the file has become shorter: the announced size could not be sent.
+    Reading raises ``FileDamaged`` if the file has become shorter, since the announced size could not be sent.
     """
 
     def __init__(self, file: Shared, size: int) -> None:
@@ -72,7 +72,10 @@ class FilePart(SizedReader):
         self._file = file
 
     def readinto(self, buffer: Buffer, /) -> int:
-        """Read into a buffer."""
+        """Read into a buffer; return the number of bytes.
+
+        :raises FileDamaged: if the file has become shorter.
+        """
         view = memoryview(buffer).cast("B")
         wanted = min(len(view), max(0, self._size - self._at))
         piece = self._file.read(self._at, wanted) if wanted else b""

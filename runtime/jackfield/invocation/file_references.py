@@ -1,4 +1,4 @@
-"""References to stored files in inputs (``{"file": id}``): their places, and the kind of file that the schema takes there."""
+"""References to stored files in inputs (``{"file": id}``): their places, and the kind of file that the schema declares there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BYTES = (bytes, bytearray, memoryview)
 
 @dataclass(frozen=True, slots=True)
 class FileLocation:
-    """One ``{"file": id}``: the steps to it, and whether the action reads it as a stream."""
+    """Location of one ``{"file": id}``: the steps to it, and whether the action reads it as a stream."""
 
     steps: tuple[str | int, ...]
     identifier: str
@@ -50,7 +50,7 @@ def names_files(value: object) -> bool:
 
 
 def holds_objects(value: dict[str, Any]) -> bool:
-    """Return whether the inputs contain anything but JSON as it is parsed: a path, an open file, a date, a model."""
+    """Return whether the inputs contain anything but parsed JSON: a path, an open file, a date, a model."""
     left: list[Any] = [value]
     for item in left:  # as above
         for part in item.values() if type(item) is dict else item:
@@ -63,7 +63,7 @@ def holds_objects(value: dict[str, Any]) -> bool:
 
 
 def is_content(value: object) -> bool:
-    """Return whether an object of Python is a file: a path, bytes, or a readable stream."""
+    """Return whether a Python object is a file: a path, bytes, or a readable stream."""
     kind = type(value)
     if kind in _ATOMS:
         return False
@@ -71,21 +71,23 @@ def is_content(value: object) -> bool:
 
 
 def file_places(inputs: object, schema: Schema) -> list[FileLocation]:
-    """Find the files that ``inputs`` refer to where the schema takes a FILE."""
+    """Return the places where ``inputs`` refer to files and the schema accepts a FILE."""
     return list(_places(inputs, schema)) if names_files(inputs) else []
 
 
 def named_files(inputs: object) -> set[str]:
-    """Return the ids of all references, wherever they are."""
+    """Return the IDs of all references, wherever they are."""
     return {place.identifier for place in _candidates(inputs, ())} if names_files(inputs) else set()
 
 
 Form = Literal["map", "pairs", "pair", "array", "file", "text"]
-"""Form in which a value takes files: ``{"a.pdf": FILE}``, ``[{"key", "value": FILE}]``, an item of that, ``[FILE]``, FILE, or as text."""
+"""Form in which a schema accepts files: ``{"a.pdf": FILE}``, ``[{"key", "value": FILE}]``, an item of the latter, ``[FILE]``, FILE, or
+text.
+"""
 
 
 def form_of_files(root: Schema, applying: Iterable[Schema]) -> Form:
-    """Determine how a value takes files from the parts of a schema that judge it."""
+    """Return the form in which the parts of a schema that apply to a value accept files."""
     branches = nodes(root, *applying)
     if any(_is_file(root, branch.get("additionalProperties")) for branch in branches):
         return "map"
@@ -112,13 +114,13 @@ def _properties(schema: Schema) -> Mapping[str, Any]:
 
 
 def large_contents(inputs: object, schema: Schema, least: int) -> list[tuple[str | int, ...]]:
-    """Return the steps to each ``{"data", "contentType"}`` of at least ``least`` characters where the schema takes a FILE."""
+    """Return the steps to each ``{"data", "contentType"}`` of at least ``least`` characters where the schema accepts a FILE."""
     found = _find(inputs, (), lambda value: value.keys() == {"data", "contentType"} and len(str(value["data"])) >= least)
     return [steps for steps, _ in found if any(_takes_file(node) or _is_stream(node) for node in _applying(schema, steps))]
 
 
 def _applying(schema: Schema, steps: Sequence[str | int]) -> list[Schema]:
-    """Return the parts of a schema that judge the value at ``steps``."""
+    """Return the parts of a schema that apply to the value at ``steps``."""
     return list(reduce(partial(below, schema), steps, nodes(schema, schema)))
 
 
@@ -162,8 +164,9 @@ def _is_stream(schema: Schema) -> bool:
 
 
 def replaced(inputs: Any, values: Sequence[tuple[tuple[str | int, ...], Any]]) -> Any:
-    """Return a copy of the inputs with other values at some places. Members next to a reference to a file stay next to the file's
-    content."""
+    """Return a copy of the inputs with other values at some places. Members next to a reference to a file stay next to the
+    file's content.
+    """
     copy = _copied(inputs)
     for steps, value in values:
         parent = copy
@@ -190,7 +193,7 @@ def with_digests(inputs: Any, digests: Mapping[str, Any]) -> Any:
 def check_there(missing: Sequence[FileLocation]) -> None:
     """Check that no file is missing.
 
-    :raises InvalidInput: with a detail for each place.
+    :raises InvalidInput: with a detail for each missing file's place.
     """
     if missing:
         count = "1 input is" if len(missing) == 1 else f"{len(missing)} inputs are"
@@ -199,7 +202,7 @@ def check_there(missing: Sequence[FileLocation]) -> None:
 
 
 def too_large_together(places: Sequence[FileLocation], weight: int, limit: int) -> InvalidInput:
-    """Build the error for files that are too large to be passed by value."""
+    """Return the error for files that are too large in total to be passed by value."""
     text = f"the files of an invocation must not exceed {limit:,} bytes in total; these have {weight:,}"
     several = "is one of several files that together exceed the limit" if len(places) > 1 else "exceeds the limit"
     details = [Detail(f"{place.path}/file", several) for place in places]
@@ -210,7 +213,7 @@ _GIVEN = "given-"
 
 
 def without_given(value: Any) -> Any:
-    """Return recorded inputs without files that the caller passed as objects: their ids were valid in that call only."""
+    """Return recorded inputs without files that the caller passed as objects, since their IDs were valid only in that call."""
     if isinstance(value, dict):
         return {name: without_given(item) for name, item in value.items() if not _is_given(item)}
     return [without_given(item) for item in value if not _is_given(item)] if isinstance(value, list) else value
@@ -221,10 +224,10 @@ def _is_given(value: object) -> bool:
 
 
 class GivenFiles(dict[str, "GivenFile"]):
-    """Files of one call by the ids that stand for them in its inputs."""
+    """Files of one call by their IDs in its inputs."""
 
     def lift(self, value: Any) -> Any:
-        """Return a value with ``{"file": id}`` in place of each file in it, which is kept here."""
+        """Store each file in a value, and return the value with ``{"file": id}`` in place of each file."""
         if isinstance(value, dict):
             return {name: self.lift(item) for name, item in value.items()}
         if isinstance(value, list):
@@ -242,10 +245,10 @@ class GivenFiles(dict[str, "GivenFile"]):
         return [place for place in places if place.identifier in self]
 
     def put(self, inputs: Mapping[str, Any], schema: Schema) -> tuple[Mapping[str, Any], list[FileLocation]]:
-        """Return the inputs and the places of all files in them. A file where the schema takes files by name is put below its own name.
-        Where the schema takes no file, the caller's object stays, so that the schema refuses it.
+        """Return the inputs and the places of all files in them. A file where the schema accepts files by name is put under its own name.
+        Where the schema accepts no file, the caller's object stays, so that the schema refuses it.
 
-        :raises InvalidInput: for content without a name where the schema takes files by name.
+        :raises InvalidInput: for content without a name where the schema accepts files by name.
         """
         places = file_places(inputs, schema)
         taken = {place.steps for place in places}
@@ -269,9 +272,9 @@ class GivenFiles(dict[str, "GivenFile"]):
         return pair if form == "pair" else [pair if form == "pairs" else reference]
 
     def check(self, inputs: Mapping[str, Any]) -> None:
-        """Check that the files which the inputs refer to can be read.
+        """Check that the files to which the inputs refer can be read.
 
-        :raises InvalidInput: with a detail for each that cannot.
+        :raises InvalidInput: with a detail for each file that cannot be read.
         """
         details = []
         for place in self.places(_candidates(inputs, ())):

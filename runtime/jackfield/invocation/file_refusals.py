@@ -7,7 +7,7 @@ from jackfield.kernel.errors import InvalidInput, JackfieldError, LimitReached, 
 
 
 class FileTooLarge(InvalidInput):
-    """A file over the limit of ``limit`` bytes; nothing of it is stored."""
+    """Error for a file over the limit of ``limit`` bytes; nothing of the file is stored."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the file is larger than {limit:,} bytes", hint="Split it into smaller files.")
@@ -15,7 +15,7 @@ class FileTooLarge(InvalidInput):
 
 
 class NoRoom(QuotaExceeded):
-    """The quota of the workspace, or the disk, is full."""
+    """Error for a full quota of the workspace, or a full disk."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, hint="Delete files that are no longer needed, or wait until they expire.")
@@ -23,17 +23,17 @@ class NoRoom(QuotaExceeded):
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Largest number of bytes of a workspace's files: the server's, or the workspace's own ``limit``, which has a name."""
+    """Maximum number of bytes of a workspace's files: the server's, or the workspace's own ``limit``, which has a name."""
 
     most: int
     limit: str = ""
 
     def refusal(self) -> JackfieldError:
-        """Return the error for a file beyond it."""
+        """Return the error for a file that would exceed the quota."""
         if self.limit:
             return LimitReached(self.limit, self.most)
         return NoRoom(f"the workspace's files must not exceed {self.most:,} bytes in total")
 
 
 class FileDamaged(OSError):
-    """The stored content is missing, truncated or changed."""
+    """Error for stored content that is missing, truncated or changed."""

@@ -18,11 +18,11 @@ _BYTES = (bytes, bytearray, memoryview)
 _PIECE = 1024 * 1024
 _IN_MEMORY = 1024 * 1024
 _LONGEST = 5 * 1024**3
-"""Bytes that are taken from a pipe, as of a stored file."""
+"""Maximum bytes read from a pipe, as for a stored file."""
 
 
 class GivenFile(SecretHolder):
-    """File that a caller passes: a path, bytes, or an open binary file, from its position on.
+    """File that a caller passes: a path, bytes, or an open binary file from its current position.
 
     A source that can be read only once, such as a pipe, is copied to a temporary file when needed; others are read in place.
     """
@@ -50,16 +50,16 @@ class GivenFile(SecretHolder):
     def size(self) -> int:
         """Size in bytes.
 
-        :raises OSError, ValueError: if it cannot be read.
+        :raises OSError, ValueError: if the file cannot be read.
         """
         if self._size is None:
             self._size = self._measured()
         return self._size
 
     def open(self) -> BinaryIO:
-        """Return a new reader of the content, with a position of its own.
+        """Return a new reader of the content, with its own position.
 
-        :raises OSError, ValueError: if it cannot be read.
+        :raises OSError, ValueError: if the file cannot be read.
         """
         size = self.size
         if isinstance(self.original, _BYTES):
@@ -73,7 +73,7 @@ class GivenFile(SecretHolder):
             return {"data": b64encode(content.read()).decode("ascii"), "contentType": self.content_type}
 
     def digest(self) -> dict[str, str]:
-        """Return a digest of type and content, by which requests are compared; a stored file of the same content has the same digest."""
+        """Return a digest of type and content, for comparing requests. A stored file of the same content has the same digest."""
         with self.open() as content:
             return {
                 "contentType": self.content_type,

@@ -1,4 +1,4 @@
-"""Idempotency keys of invocations that a file has, one a line or a row: the same file has the same keys tomorrow."""
+"""Idempotency keys of invocations in a file, one per line or row. The same file always has the same keys."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 MOST_KEYS = 1_000_000
-"""Different lines whose occurrences are counted, in about 100 MB. Later ones get no key."""
+"""Maximum number of different lines whose occurrences are counted, in about 100 MB. Further lines get no key."""
 
 
 class LineKeys:
     """Idempotency keys of the lines of one file, requested in the order of the lines.
 
     A key is a keyed hash of the line, of the connection chosen for all lines, and of the number of equal lines before. So equal lines all
-    run, and the same file has the same keys tomorrow.
+    run, and the same file always has the same keys.
 
     :param fingerprint: the journal's keyed hash.
     """
@@ -28,7 +28,7 @@ class LineKeys:
         """Number of the first line without a key, if there are too many."""
 
     def members(self, number: int, content: bytes) -> dict[str, Any]:
-        """Return the members of an invocation that has no key of its own."""
+        """Return the members that give a key to an invocation without one."""
         if self.ended_at is not None:
             return {}
         digest = hashlib.sha256(content.strip()).digest()

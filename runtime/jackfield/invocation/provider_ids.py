@@ -47,5 +47,5 @@ def _is_marked(schema: Mapping[str, Any], mark: str) -> bool:
 
 
 def reference_of(connector: str, text: str) -> str:
-    """Return the digest under which an ID of a provider is found."""
+    """Return the digest by which a provider's ID is looked up."""
     return hashlib.sha256(f"{connector}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()

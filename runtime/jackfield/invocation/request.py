@@ -22,9 +22,9 @@ DEFAULT_TIMEOUT = 60.0
 MAX_TIMEOUT = 900.0
 """Maximum deadline in seconds."""
 FIRST_POLL = 1.0
-"""Seconds after its start at which a job is polled first."""
+"""Seconds from a job's start to its first poll."""
 DEFAULT_JOB_TIMEOUT, MAX_JOB_TIMEOUT = 86_400.0, 30 * 86_400.0
-"""Seconds within which a job ends, from its start, by default and at most."""
+"""Maximum seconds of a job from its start: the default and the limit."""
 
 _MEMBERS = (
     "connector", "action", "connection", "inputs", "idempotencyKey", "timeoutSeconds", "dryRun",
@@ -33,17 +33,17 @@ _MEMBERS = (
 )  # fmt: skip
 MAX_LABELS = 100
 MAX_OUTPUT_BYTES = 1024 * 1024
-"""Maximum of ``maxBytes``."""
+"""Upper limit of ``maxBytes``."""
 DEFAULT_PRIORITY, MAX_PRIORITY = 5, 9
-"""Priorities of queued invocations; higher ones are begun first."""
+"""Default and maximum priority of queued invocations; higher priorities start first."""
 _CONTEXT_MEMBERS = ("traceparent", "correlationId", "notify", "labels")
 _NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _SAYS_NO_NAME = "contains control characters or an unpaired surrogate, which are not allowed in a name"
 _MAX_VERSION_LENGTH = 200
-"""Maximum characters of a version specifier: packaging takes half a second for a specifier of 250 kB."""
+"""Maximum number of characters of a version specifier: packaging takes half a second for a specifier of 250 kB."""
 _MAX_FAULTS = 100
-"""Maximum faults reported for one invocation."""
+"""Maximum number of faults reported for one invocation."""
 _SIMPLE = frozenset({"connector", "action", "connection", "inputs", "maxBytes"})
 _INLINE = frozenset({"type", "values"})
 
@@ -66,25 +66,26 @@ class Invocation(SecretHolder):
     repeat: bool = False
     """True to run the invocation although an equal write without a key is open."""
     select: str | None = None
-    """JMESPath expression of the part of the output that the caller wants; None: all of it."""
+    """JMESPath expression of the part of the output that the caller wants; None means the whole output."""
     max_bytes: int | None = None
-    """Bytes of JSON that the output has at most; a file has the whole of a larger one. None: all of it."""
+    """Maximum bytes of the output as JSON; a larger output becomes a file. None: no limit."""
     context: Mapping[str, Any] = field(default_factory=dict)
     not_before: float | None = None
     """Seconds since 1970 before which a queued invocation does not start."""
     not_after: float | None = None
-    """Seconds since 1970 from which on a queued invocation does not start any more."""
+    """Seconds since 1970 from which a queued invocation no longer starts."""
     priority: int | None = None
     """Priority in the queue, 0 to 9; None if not given."""
     job_timeout_seconds: float | None = None
-    """Seconds within which a job ends; None if not given."""
+    """Maximum seconds of a job; None if not given."""
     trace: bool = False
-    """Keep the bodies of the provider's exchanges, however the call ends."""
+    """True to record the bodies of the provider's exchanges, however the call ends."""
     about: Any = None
-    """Value that calls with its key must have in common, in place of the inputs; None: the inputs. The action declares it, as it does the
-    fields below."""
+    """Value that all calls with its key must share, in place of the inputs; None: the inputs. The action declares this value and the fields
+    below.
+    """
     kept_for: float | None = None
-    """Seconds for which an ended invocation holds its key; None: as the settings say."""
+    """Seconds for which an ended invocation holds its key; None: by the settings."""
 
     def __repr__(self) -> str:  # inputs and inline values stay out of logs
         return f"Invocation({self.connector!r}, {self.action!r})"
@@ -103,13 +104,13 @@ class Invocation(SecretHolder):
 
 
 def unreadable(data: object) -> InvalidInvocation:
-    """Build the error for an invocation of a host's own class whose code raises."""
+    """Return the error for an invocation of a host's own class whose code raises."""
     about = f"'{type(data).__name__[:80]}', or the class of a value in it, raises an exception as it is read"
     return InvalidInvocation(f"an invocation must be a JSON object; {about}", hint="Give a dict of plain values.")
 
 
 def parse_invocation(data: object) -> Invocation:
-    """Parse an invocation as ``from_json`` does, for calls below a border."""
+    """Parse an invocation as ``from_json`` does, for callers inside the runtime."""
     if not isinstance(data, (dict, Mapping)):  # dict first: isinstance with an abstract class is slow
         raise InvalidInvocation(
             f"an invocation must be a JSON object, not {_json_type(data)}",
@@ -310,6 +311,6 @@ def _context_faults(context: object) -> Iterator[Detail]:
 
 
 def patience_of(body: Mapping[str, Any]) -> float:
-    """Return the ``timeoutSeconds`` of an invocation whose members are not checked yet; the default for another value."""
+    """Return the ``timeoutSeconds`` of an invocation whose members are not checked yet; the default for an invalid value."""
     found = body.get("timeoutSeconds")
     return float(found) if isinstance(found, int | float) and not isinstance(found, bool) and 0 < found <= MAX_TIMEOUT else DEFAULT_TIMEOUT
