@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_DOCSTRING = """The packages that stand above the framework, which names them nowhere else: written by ``make generate`` from their
+_DOCSTRING = """Packages above the framework, which names them nowhere else. ``make generate`` writes this module from their
 ``pyproject.toml``."""
 _TOPICS = ("call", "connect", "serve", "operate", "make", "market", "ses", "aws")
 """Topics of commands, in their order."""
@@ -42,19 +42,19 @@ def module(root: Path) -> str:
         "IMPORTED = (",
         *(f"    {_text(name)}," for name in imported),
         ")",
-        '"""Import packages whose code is the runtime\'s or a library of connectors."""',
+        '"""Import packages whose code belongs to the runtime or to a library of connectors."""',
         f"AUDIENCES = ({', '.join(map(_text, audiences))},)",
-        '"""Audiences of surfaces that are offered actions apart from tenants and the operator."""',
+        '"""Audiences, besides tenants and the operator, with their own offers of actions."""',
         "DECLARED = {",
         *(line for group, points in sorted(declared.items()) for line in _group(group, points)),
         "}",
         '"""Package and extra of each entry point, by group and name."""',
         f"NEEDS = {{{', '.join(f'{_text(extra)}: {_text(needs[extra])}' for extra in sorted(needs))}}}",
-        '"""A module of another project that an extra brings, where the extra adds requirements to a package and no package."""',
+        '"""Module of another project by which an installed extra is detected, for extras that only add requirements to a package."""',
         "TOPICS = {",
         *(line for topic, commands in topics.items() for line in _topic(topic, commands)),
         "}",
-        '"""Summary of each command, by the topic under which ``--help`` has it, since an entry point can carry neither."""',
+        '"""Summary of each command, by its topic in ``--help``, since an entry point can contain neither."""',
     ]
     return "\n".join(parts) + "\n"
 

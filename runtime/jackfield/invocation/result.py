@@ -25,7 +25,7 @@ WAITING_CODE = 4
 """Exit code of a call that waits for a person's approval."""
 
 NO_PROGRESS: Mapping[str, Any] = {"fraction": 0.0, "text": ""}
-"""Progress of a job that has reported none."""
+"""Progress of a job that has reported no progress."""
 
 
 def _error_key(error: JackfieldError | None) -> object:
@@ -33,7 +33,7 @@ def _error_key(error: JackfieldError | None) -> object:
 
 
 def _parse_result(given: Mapping[str, Any]) -> Result:
-    """Parse a Result's JSON, or its fields as ``dataclasses.asdict`` returns them: frameworks validate either."""
+    """Parse a Result's JSON, or its fields from ``dataclasses.asdict``, since frameworks validate either form."""
     if given["status"] not in _STATUSES:
         raise ValueError(f"has no status of a Result, but {str(given['status'])[:80]!r}")
     meta, error = given.get("meta", given), given.get("error")
@@ -51,8 +51,9 @@ def _camel_case(members: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def new_invocation_id() -> str:
-    """Generate a UUIDv7: the time in units of 2^-12 ms, so that a process's IDs are in order (RFC 9562 §6.2, method 3), and 62 random
-    bits."""
+    """Return a new UUIDv7: the time in units of 2^-12 ms, so that a process's IDs are in order (RFC 9562 §6.2, method 3), and 62 random
+    bits.
+    """
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     random = int.from_bytes(os.urandom(8))
     text = f"{(milliseconds & (1 << 48) - 1) << 80 | (rest << 12) // 1_000_000 << 64 | random:032x}"
@@ -61,7 +62,7 @@ def new_invocation_id() -> str:
 
 @dataclass(slots=True)
 class Meta:
-    """Facts about a run. ``attempts`` counts attempts started; ``duration_ms`` covers the whole pipe."""
+    """Facts about a run. ``attempts`` counts attempts started; ``duration_ms`` covers the whole pipeline."""
 
     invocation_id: str
     connector: str | None = None
@@ -72,22 +73,23 @@ class Meta:
     request_id: str | None = None
     replayed: bool = False
     twin_of: str | None = None
-    """ID of the equal write without a key that was open: this is its Result, and nothing was sent again."""
+    """ID of the equal open write without a key. This is its Result, and nothing was sent again."""
     dry_run: bool = False
     selected: bool = False
-    """True if the output is only the selection of the call's ``select``, as its member ``selected``."""
+    """True if the output is only the selection of the call's ``select``, under the member ``selected``."""
     truncated: Mapping[str, Any] | None = None
-    """Of an output with more bytes of JSON than ``maxBytes``: its ``bytes``, and the ``file`` that has the whole."""
+    """Facts about an output with more bytes of JSON than ``maxBytes``: its ``bytes``, and the ``file`` with the whole output."""
     complete: bool | None = None
     next: Mapping[str, Any] | None = None
-    """Inputs to merge into the next call of a paginated action, for the pages that are missing."""
+    """Inputs to merge into the next call of a paginated action, which fetches the missing pages."""
     warnings: tuple[Mapping[str, Any], ...] = ()
-    """Each with ``path`` and ``message``: the action's remarks on a success, and differences between the output and a schema that only
-    describes it."""
+    """Warnings, each with ``path`` and ``message``: the action's remarks on a success, and differences between the output and a schema that
+    only describes it.
+    """
     approval: Mapping[str, Any] | None = None
-    """Approval that the invocation waits for: ``id``, by which a person decides on it, and ``expiresAt``."""
+    """Approval that the invocation waits for: ``id``, which an approver uses, and ``expiresAt``."""
     request: Mapping[str, Any] | None = None
-    """Request that a call would send, of a dry run of an action that is bound to one: without sign-in, and with secrets masked."""
+    """Request that a call would send, without sign-in and with secrets masked; for dry runs of actions that describe their requests."""
     resolution: Mapping[str, Any] | None = None
     """Resolution of a doubt by a person, or by evidence: ``by``, ``at``, and the ``error`` that caused the doubt."""
     settling: Mapping[str, Any] | None = None
@@ -151,18 +153,18 @@ class _Origin:
 
     __slots__ = ("opener", "waiter")
     waiter: Callable[[str, float | None], Result] | None
-    """Function that waits for the end of an invocation."""
+    """Function that waits for the end of an invocation; None without a runtime."""
     opener: Callable[[str], BinaryIO] | None
-    """Function that opens a stored file by its ID."""
+    """Function that opens a stored file by its ID; None without a runtime."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Result(_Origin):
     """Outcome of an invocation. ``output`` is set on success (after a dry run only if the action has a preview), ``error`` otherwise.
 
-    A job that still runs has neither, but ``progress``: ``fraction``, from 0 to 1, and ``text``; ``wait`` waits for its end. A Result of
-    status ``queued`` has not begun: a wait returns it, and so does ``enqueue`` for an idempotency key whose invocation has not ended. A
-    Result of status ``waiting`` begins only if a person approves it (``meta.approval``).
+    A running job has neither, but ``progress``: ``fraction``, from 0 to 1, and ``text``; ``wait`` waits for its end. An invocation of
+    status ``queued`` has not started; a wait returns such a Result, and so does ``enqueue`` for an idempotency key whose invocation has not
+    ended. An invocation of status ``waiting`` starts only if a person approves it (``meta.approval``).
     """
 
     status: Status | Literal["queued", "running", "waiting"]
@@ -200,7 +202,7 @@ class Result(_Origin):
         return f"<Result {self.status}{code} {self.meta.invocation_id}>"
 
     def _repr_html_(self) -> str:
-        """Return the table that a notebook shows: no value of the output, which may be a secret."""
+        """Return the table for a notebook, without values of the output, which may be secret."""
         from jackfield.invocation.display import table_of
 
         return table_of(self.to_json())
@@ -245,7 +247,7 @@ class Result(_Origin):
     @property
     @bordered
     def files(self) -> tuple[ReturnedFile, ...]:
-        """Files in the output, in its order: small ones, which it holds as base64, and stored ones. Empty without an output."""
+        """Files in the output, in its order: small files, which it contains as base64, and stored files. Empty without an output."""
         from jackfield.invocation.returned_files import returned_files
 
         return () if self.output is None else tuple(returned_files(self.output, self.opener))
@@ -300,7 +302,7 @@ class Result(_Origin):
 
 
 class InvocationFailed(Exception):
-    """Raised by ``Result.unwrap()`` when a Result is not a success; ``result`` is the whole Result.
+    """Error of ``Result.unwrap()`` for a Result that is not a success; ``result`` is the whole Result.
 
     Its argument is the Result's JSON, so that it survives a queue that sends exceptions as JSON, as Celery does.
     """
@@ -318,7 +320,7 @@ class InvocationFailed(Exception):
 
 
 class InvocationWaiting(InvocationFailed):
-    """Raised by ``Result.unwrap()`` while the invocation waits for a person's approval: nothing was sent."""
+    """Error of ``Result.unwrap()`` while the invocation waits for a person's approval: nothing was sent."""
 
     def __str__(self) -> str:
         until = (self.result.meta.approval or {}).get("expiresAt")
@@ -327,7 +329,7 @@ class InvocationWaiting(InvocationFailed):
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """Invocation that is queued; ``replayed`` if an earlier request with its idempotency key had queued it."""
+    """Queued invocation; ``replayed`` if an earlier request with its idempotency key had queued it."""
 
     invocation_id: str
     status: str = "queued"
@@ -335,7 +337,7 @@ class Enqueued:
 
     @classmethod
     def of(cls, result: Result) -> Enqueued | None:
-        """Return the earlier invocation whose key was used again, if it has not ended yet; None if this is its outcome."""
+        """Return the earlier invocation whose key was used again, if it has not ended yet; None if ``result`` is its outcome."""
         if result.status not in UNENDED:
             return None
         return cls(result.meta.invocation_id, result.status, replayed=result.status != "waiting" or result.meta.replayed)

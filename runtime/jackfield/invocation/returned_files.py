@@ -1,4 +1,4 @@
-"""Files in an output, to open, read or save: small ones, which the output holds as base64, and stored ones, to which it refers."""
+"""Files in an output, to open, read or save: small files, which the output contains as base64, and stored files, to which it refers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ReturnedFile(SecretHolder):
             return content.read()
 
     def save(self, target: str | os.PathLike[str]) -> None:
-        """Write the content to a file, which is replaced once all of it is there.
+        """Write the content to a file, which is replaced when the whole content is written.
 
         :raises JackfieldError: as ``open`` does.
         :raises OSError: if the file cannot be written.
@@ -84,7 +84,7 @@ class ReturnedFile(SecretHolder):
 
 
 def returned_files(output: Mapping[str, Any], opener: Callable[[str], BinaryIO] | None) -> Iterator[ReturnedFile]:
-    """Find the files in an output."""
+    """Return an iterator over the files in an output."""
     return _files(output, (), opener or _refuse)
 
 

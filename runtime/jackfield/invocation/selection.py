@@ -1,7 +1,7 @@
 """``select``: a part of an output, by a JMESPath expression (https://jmespath.org/specification.html) within limits.
 
-An expression comes from the caller, and so does its cost: a few characters can double a value again and again. Each step counts, and each
-value made by a step counts with all values that it refers to.
+The caller chooses the expression, and so its cost: a few characters can double a value again and again. Each step counts, and each value
+made by a step counts with all values that it refers to.
 """
 
 from __future__ import annotations
@@ -16,21 +16,23 @@ from jmespath.parser import Parser
 from jmespath.visitor import TreeInterpreter
 
 LONGEST = 2_000
-"""Characters of an expression."""
+"""Maximum number of characters of an expression."""
 _STEPS = 500_000
-"""Steps that one expression may take: each visited node, and each value made."""
+"""Maximum number of steps of one expression: each visited node, and each created value."""
 _LETTERS = 100
-"""Characters of a text that is made which count as one step."""
+"""Number of characters of a created string that count as one step."""
 _MAKES = frozenset({"function_expression", "multi_select_list", "multi_select_dict", "flatten", "slice"})
 """Nodes whose value may be larger than its inputs."""
 
 
 class SelectionError(Exception):
-    """An expression that is not valid, or cannot be applied to an output. The message says why, and quotes nothing of the output."""
+    """Error for an expression that is not valid, or cannot be applied to an output. The message says why, and quotes nothing
+    of the output.
+    """
 
 
 def check_selection(expression: str) -> None:
-    """Check an expression without an output: its syntax, and the names and numbers of arguments of its functions.
+    """Check an expression without an output: its syntax, and the names and argument counts of its functions.
 
     :raises SelectionError: if it cannot be applied to any output.
     """
@@ -85,7 +87,7 @@ def _nodes(node: Any) -> Iterator[Any]:
 
 
 def _refusal(error: JMESPathError) -> str:
-    """Word an error without the value that it is about."""
+    """Return the message of an error, without the value that caused it."""
     name = getattr(error, "function_name", None)
     if name is None:
         return "cannot be applied to this output"
@@ -102,7 +104,10 @@ class _Counted(TreeInterpreter):  # type: ignore[misc]  # the package has no typ
         self._left = _STEPS
 
     def visit(self, node: Any, *values: Any, **more: Any) -> Any:
-        """Evaluate a node."""
+        """Evaluate a node.
+
+        :raises SelectionError: if a limit is exceeded.
+        """
         self._take(1)
         found = super().visit(node, *values, **more)
         if node["type"] in _MAKES:
@@ -110,7 +115,10 @@ class _Counted(TreeInterpreter):  # type: ignore[misc]  # the package has no typ
         return found
 
     def count(self, value: Any) -> None:
-        """Count a value with all that it refers to, each as often as it is referred to."""
+        """Count a value and all values that it refers to, each as often as it is referred to.
+
+        :raises SelectionError: if a limit is exceeded, or a value has no JSON form.
+        """
         waiting = [value]
         while waiting:
             found = waiting.pop()

@@ -1,4 +1,4 @@
-"""Stored file, to which an input refers by its ID. A package above stores the files."""
+"""Stored file, to which an input refers by its ID. A higher package stores the files."""
 
 from __future__ import annotations
 

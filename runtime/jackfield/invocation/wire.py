@@ -30,7 +30,7 @@ _FILES = (
 )
 _NESTING = (dict, list)
 _MAY_LOSE = 16
-"""Characters of a number of which a double may lose some; with fewer, nothing else is looked at."""
+"""Minimum length of a number that a double may not hold exactly. Shorter numbers need no further check."""
 
 
 def parse_json(text: str | bytes | bytearray) -> Any:
@@ -69,13 +69,13 @@ def parse_json(text: str | bytes | bytearray) -> Any:
 
 
 decode = bordered(parse_json)
-"""``parse_json`` for hosts; code that each call passes within the library uses the original."""
+"""Function ``parse_json`` for hosts. Code of the library that runs in each call uses the original."""
 
 
 def check_values(text: str | bytes | bytearray) -> None:
     """Refuse JSON text with more than ``MAX_VALUES`` values before it is parsed.
 
-    :raises InvalidInvocation: if it has more.
+    :raises InvalidInvocation: if it has more values.
     """
     commas = text.count(",") if isinstance(text, str) else text.count(b",")
     if commas * MAX_DEPTH <= MAX_VALUES:  # between two commas, no more can begin than there may be levels
@@ -88,9 +88,9 @@ def check_values(text: str | bytes | bytearray) -> None:
 
 
 def _without_buffers(octets: bytes) -> bytes:
-    """Take the octets out of all Buffers, unless they are too many.
+    """Return JSON with each Buffer replaced by one value; unchanged if the Buffers have too many octets.
 
-    A quote in a string is escaped, so that a Buffer in a string is none.
+    Since a quote in a string is escaped, a Buffer within a string does not match.
     """
     without = _BUFFER.sub(b'"Buffer"', octets)
     return without if octets.count(b",") - without.count(b",") <= MAX_BUFFERED else octets
@@ -111,7 +111,7 @@ def _octets(text: str | bytes | bytearray) -> int:
 
 
 class _RefusedJson(ValueError):
-    """JSON that Python would accept and RFC 8259 forbids."""
+    """Error for JSON that Python would accept and RFC 8259 forbids."""
 
 
 def _no_constant(name: str) -> Any:
@@ -146,7 +146,7 @@ def _too_deep() -> InvalidInvocation:
 def check_depth(value: object) -> None:
     """Refuse a value nested deeper than ``MAX_DEPTH`` (the whole value is level 1).
 
-    :raises InvalidInvocation: if it is deeper.
+    :raises InvalidInvocation: if the value is deeper.
     """
     holders: list[Iterator[Any]] = [iter((value,))]  # those around the next child; each call passes here, so without recursion
     while holders:

@@ -1,1 +1,1 @@
-"""Pure parts that several packages need: they know no connector, no call and no database."""
+"""Independent parts that several packages need, without connectors, calls and databases."""

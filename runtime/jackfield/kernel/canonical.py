@@ -17,7 +17,7 @@ _PLAIN_ABOVE = -7
 
 
 def canonical(value: object) -> Iterator[bytes]:
-    """Generate the canonical text of a JSON value as UTF-8, in pieces, so that a large attachment is never copied whole.
+    """Yield the canonical text of a JSON value as UTF-8, in pieces, so that a large attachment is never copied whole.
 
     Members are sorted by UTF-16 code units (RFC 8785 §3.2.3), numbers are formatted as in ECMAScript (§3.2.2.3). Integers beyond 2**53 keep
     all digits, unlike in RFC 8785: neighbouring integers are different requests.
@@ -36,7 +36,7 @@ def canonical(value: object) -> Iterator[bytes]:
 
 
 def _write(value: object, pieces: list[str], large: list[int]) -> None:
-    """Append the text of ``value``. A string too large to copy is appended unquoted, and its index is added to ``large``."""
+    """Append the text of ``value``. A string too large to copy is appended unquoted, and its index is appended to ``large``."""
     if isinstance(value, str):
         if len(value) > _SLICE:
             large.append(len(pieces))
@@ -103,7 +103,7 @@ def _number(value: float) -> str:
 
 
 def _placed(digits: str, point: int) -> str:
-    """Format ``digits`` with the decimal point after the first ``point`` of them, in the notation that ECMAScript chooses."""
+    """Format ``digits`` with the decimal point after the first ``point`` digits, in the notation that ECMAScript chooses."""
     count = len(digits)
     if count <= point <= _PLAIN_BELOW:
         return digits + "0" * (point - count)

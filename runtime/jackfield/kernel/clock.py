@@ -1,4 +1,4 @@
-"""A clock that tests can replace, and deadlines, so that every wait is bounded."""
+"""A clock that tests can replace, and deadlines, so that every wait is limited."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _POLL = 0.25
-"""Seconds between polls of its event by a waiting task."""
+"""Seconds between a waiting task's checks of its event."""
 if sys.platform == "win32":
     monotonic = time.monotonic
 else:
@@ -61,7 +61,7 @@ class SystemClock:
     """Clock of the machine."""
 
     monotonic = staticmethod(monotonic)
-    """Return seconds on a clock that never goes backwards. Read thirty times in a call: without a function of ours in between."""
+    """Return seconds on a clock that never goes backwards. It is read thirty times in a call, so no function of jackfield is in between."""
 
     def time(self) -> float:
         """Return seconds since 1970, UTC."""
@@ -87,7 +87,7 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """Time by which an invocation must have ended; ``seconds`` is the timeout that the caller gave."""
+    """Time by which an invocation must have ended; ``seconds`` is the caller's timeout."""
 
     clock: Clock
     at: float
@@ -95,15 +95,15 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float, clock: Clock, since: float | None = None) -> Deadline:
-        """Create a deadline ``seconds`` from now, or from ``since`` on that clock."""
+        """Return a deadline ``seconds`` from now, or from ``since`` on that clock."""
         return cls(clock, (clock.monotonic() if since is None else since) + seconds, seconds)
 
     def remaining(self) -> float:
-        """Return the seconds left; 0 once it has passed."""
+        """Return the seconds left; 0 once the deadline has passed."""
         return max(0.0, self.at - self.clock.monotonic())
 
     def check(self) -> None:
-        """Raise if the deadline has passed and nothing was sent.
+        """Check that the deadline has not passed; nothing was sent yet.
 
         :raises TimedOut: if no time is left.
         """
@@ -111,7 +111,7 @@ class Deadline:
             raise self.passed(Sent.NOTHING)
 
     def passed(self, sent: Sent, cause: JackfieldError | None = None) -> TimedOut:
-        """Build the error for a call that exceeded this deadline. ``cause`` is the awaited step, or the reason why it failed."""
+        """Return the error for a call that exceeded this deadline. ``cause`` is the awaited step, or the reason why it failed."""
         when = "before anything was sent" if sent is Sent.NOTHING else "before the provider responded"
         if isinstance(cause, TimedOut) and isinstance(cause.__cause__, JackfieldError):
             cause = cause.__cause__  # another deadline's
@@ -124,11 +124,11 @@ class Deadline:
         return late
 
     def move_on(self) -> None:
-        """Note that content arrives: a deadline that guards against silence begins anew; this one stays."""
+        """Note that content arrives. A deadline that guards against silence is extended; this deadline stays."""
 
 
 SHARE = 3
-"""An attempt that may be repeated gets one third of the time left."""
+"""Divisor of the time left: an attempt that may be repeated gets one third."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +143,12 @@ class SharedDeadline(Deadline):
 
     @classmethod
     def of(cls, whole: Deadline, least: float) -> SharedDeadline:
-        """Create a shared deadline for the time left until ``whole``: at least ``least`` seconds, if that many are left."""
+        """Return a shared deadline for the time left until ``whole``: at least ``least`` seconds, if that many are left."""
         now, longest = whole.clock.monotonic(), whole.at
         return cls(whole.clock, max(min(now + least, longest), now + (longest - now) / SHARE), whole.seconds, longest)
 
     def move_on(self) -> None:
-        """Begin anew, with a share of the time left now."""
+        """Extend the deadline by a share of the time left now."""
         now = self.clock.monotonic()
         object.__setattr__(self, "at", max(self.at, now + (self.longest - now) / SHARE))  # frozen for everybody else
 
@@ -157,7 +157,7 @@ _ARRIVED: ContextVar[float | None] = ContextVar("jackfield_arrived", default=Non
 
 
 arrived = _ARRIVED.get
-"""Return when the request that this task serves arrived, on the clock of its server; None outside of requests."""
+"""Function that returns when the request that this task serves arrived, on the clock of its server; None outside of requests."""
 
 
 def note_arrival(at: float) -> None:
@@ -186,8 +186,9 @@ class within:  # noqa: N801 (used like a function; contextlib's decorator takes 
 
 
 limit_waits, unlimit_waits = _UNTIL.set, _UNTIL.reset
-"""Limit such waits to a time (``monotonic``), and reset the limit with the returned token; ``within`` does both, at the cost of three more
-function calls. Not for a generator, which may be closed in another context than it began in."""
+"""Functions that limit waits for shared resources to a time (``monotonic``), and reset the limit with the returned token. ``within`` does
+both, with three more function calls. Not for a generator, which may be closed in another context than it began in.
+"""
 
 
 def waits_until(longest: float) -> float:
@@ -203,10 +204,10 @@ def patience(longest: float) -> float:
 
 
 def in_turn(lock: threading.RLock, longest: float, step: Callable[[], T], busy: str) -> T:
-    """Return ``step()``, which one thread at a time takes. The lock is free afterwards, also if an interrupt comes while it is waited for.
+    """Return ``step()``, which one thread at a time may call. The lock is released afterwards, also if an interrupt comes during the wait.
 
-    :param longest: Seconds to wait for the others.
-    :raises Unavailable: if they take longer: ``busy``.
+    :param longest: Maximum seconds to wait for other threads.
+    :raises Unavailable: if the wait takes longer: ``busy``.
     """
     got: list[bool] = []
     try:
@@ -220,12 +221,13 @@ def in_turn(lock: threading.RLock, longest: float, step: Callable[[], T], busy: 
 
 
 _EARLIEST, _LATEST = -62_135_596_800.0, 253_402_300_799.999
-"""The years 1 to 9999 in UTC: the times that ``iso`` writes."""
+"""Times that ``iso`` formats: the years 1 to 9999 in UTC, in seconds since 1970."""
 
 
 def iso(at: float | None) -> str | None:
-    """Format seconds since 1970 as RFC 3339 text in UTC, with milliseconds. A time outside of the years 1 to 9999, which only a damaged row
-    has, becomes the nearest one within."""
+    """Format seconds since 1970 as RFC 3339 text in UTC, with milliseconds. A time outside the years 1 to 9999, which only a damaged row
+    has, becomes the nearest time within. None stays None.
+    """
     if at is None:
         return None
     try:
@@ -238,7 +240,7 @@ def iso(at: float | None) -> str | None:
 def written(found: datetime) -> float:
     """Return a time as seconds since 1970. A time without a zone is in the machine's zone.
 
-    :raises ValueError: if it is outside of the years 1 to 9999 in UTC, since no reader could show the stored time.
+    :raises ValueError: if it is outside of the years 1 to 9999 in UTC, since no reader could display the stored time.
     """
     at = found.timestamp()
     if not _EARLIEST <= at <= _LATEST:
@@ -256,14 +258,15 @@ _UNCLEAR = re.compile(r"(?a:(?P<iso>[pP])?((?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18}
 _BARE = re.compile(r"[\s\d.e-]*\Z")
 _DATE = len("2031-01-31")
 _MEMBER = re.compile(r"(?:the parameter )?'(\w+)'")
-"""Form in which messages name a member or a parameter, whose place the details give."""
+"""Regular expression of a member or parameter in a message, whose place the details give."""
 _LONGEST = 100 * 365 * 86_400.0
 
 
 def seconds(text: str) -> float | None:
-    """Parse a duration into seconds: a number of seconds, one with a unit (``500ms``, ``15s``, ``90m``, ``12h``, ``30d``, ``2w``), ISO 8601
-    (``PT15S``, ``P1DT12H``; months and years have no fixed length). None if the text is none of these times, exceeds 100 years, or is
-    ``unclear``."""
+    """Parse a duration into seconds: a number of seconds, a number with a unit (``500ms``, ``15s``, ``90m``, ``12h``, ``30d``, ``2w``), ISO
+    8601 (``PT15S``, ``P1DT12H``; months and years have no fixed length). None if the text is not a duration, exceeds 100 years, or is
+    ``unclear``.
+    """
     plain = text.strip().lower()
     if unclear(text):
         return None
@@ -285,9 +288,9 @@ def unclear(text: str) -> str:
 def moment(text: str, now: float, direction: int, name: str, *, zone: tzinfo = UTC, ends: bool = False) -> float:
     """Parse a point in time into seconds since 1970.
 
-    ``text`` is a duration, counted from ``now`` on (``direction`` 1) or back (-1), or an RFC 3339 date, with or without a time. Without a
-    zone it is in ``zone``; without a time it is the start of the day, or its end where the moment ``ends`` a period. Error messages call
-    the text ``name``.
+    ``text`` is a duration, counted forward from ``now`` (``direction`` 1) or back (-1), or an RFC 3339 date, with or without a time.
+    Without a zone it is in ``zone``; without a time it is the start of the day, or its end if the moment ``ends`` a period. Error messages
+    call the text ``name``.
 
     :raises InvalidInvocation: if the text is neither.
     """

@@ -1,4 +1,4 @@
-"""Content codings of HTTP bodies that were kept, of which there may be the beginning alone."""
+"""Content codings of recorded HTTP bodies, which may be truncated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import zlib
 
 
 def decoded(content: bytes, coding: str, most: int) -> bytes | None:
-    """Undo a body's coding, as far as there is something of it, up to one byte more than ``most``; None if it is unknown."""
+    """Decode a body as far as it was recorded, up to one byte more than ``most``; None if the coding is unknown."""
     names = [name for part in coding.lower().split(",") if (name := part.strip()) not in {"", "identity"}]
     if not names:
         return content

@@ -1,4 +1,4 @@
-"""Errors of waits for a commit: it has not begun in time, is still in progress, or its outcome is unknown."""
+"""Errors of waits for a commit: it has not started in time, is still in progress, or its outcome is unknown."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from jackfield.kernel.errors import Unavailable
 from jackfield.kernel.hints import NextStep
 
 SLOW = ("the database did not respond in time", NextStep("database_busy"))
-"""Message, and the next step."""
+"""Message of a slow database, and the next step."""
 
 
 class CommitUnknown(Unavailable):
-    """Connection lost during a commit, whose outcome is unknown. ``invocation_id`` is the ID of the invocation that the commit may have
-    queued."""
+    """Error for a connection that was lost during a commit, whose outcome is unknown. ``invocation_id`` is the ID of the invocation that
+    the commit may have queued.
+    """
 
     invocation_id: str | None = None
 
     def of_queued(self, identifier: str, *, keyed: bool) -> CommitUnknown:
-        """Return the error for the caller of an invocation that may be queued. The caller can look the invocation up by its id. Repeating
-        without a look is safe only under an idempotency key, which finds the queued invocation."""
+        """Return the error for the caller of an invocation that may be queued. The caller can look the invocation up by its ID. Repeating
+        without this is safe only under an idempotency key, which finds the queued invocation.
+        """
         text = f"{self.message}; the invocation {identifier} may be queued"
         found = CommitUnknown(text, hint=NextStep("may_be_queued", id=identifier), repeatable=False)
         found.invocation_id, found.retryable = identifier, keyed
@@ -31,6 +33,6 @@ def late() -> Unavailable:
 
 
 def under_way() -> CommitUnknown:
-    """Return the error for a unit whose deadline passed while its commit was under way."""
+    """Return the error for a unit whose deadline passed while its commit was in progress."""
     sentence, hint = SLOW
     return CommitUnknown(f"{sentence}: the commit is still under way, and may take effect", hint=hint)

@@ -1,4 +1,4 @@
-"""Names of connections made of any text."""
+"""Names of connections derived from any text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _MAX_NAME = 100
 
 
 def connection_name(name: str) -> str:
-    """Turn any name into a valid connection name: other characters become hyphens.
+    """Return a valid connection name for any name: other characters become hyphens.
 
     :raises ValueError: if only punctuation remains.
     """

@@ -9,7 +9,7 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.local import home
 
 NONE = "none"
-"""URL for no database: no stored connections, no journal, idempotency keys refused (docs/reference/cli.md)."""
+"""URL that means no database: no stored connections, no journal, idempotency keys refused (docs/reference/cli.md)."""
 SQLITE = "sqlite:///"
 """Prefix of the URL of a SQLite database, before its path."""
 _FILE = "jackfield.db"
@@ -18,12 +18,12 @@ _LONGEST_URL = 64 * 1024
 
 
 def is_none(url: str) -> bool:
-    """Return whether a URL says that there is no database."""
+    """Return whether a URL means that there is no database."""
     return url.strip().lower() == NONE
 
 
 def no_database() -> InvalidInvocation:
-    """Return the error for a feature that needs a database where there is none."""
+    """Return the error for a feature that needs a missing database."""
     return InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or set it to a database URL.")
 
 
@@ -53,7 +53,7 @@ def own_file(environment: Mapping[str, str]) -> str:
 def _with_whole_path(url: str) -> str:
     """Return a URL of the environment with its path expanded. A URL of another form is refused when it is opened.
 
-    :raises InvalidInvocation: if it is relative: another working directory would begin another database.
+    :raises InvalidInvocation: if the path is relative: another working directory would mean another database.
     """
     named = url.removeprefix(SQLITE)
     if named in {url, "", ":memory:"}:

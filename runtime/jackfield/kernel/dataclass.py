@@ -2,7 +2,7 @@
 
 The standard library compiles six methods for each frozen dataclass with slots, and imports ``inspect`` for it: half a millisecond each, of
 which a cold ``invoke`` paid a hundred. Here one method is compiled, when the first object is made, and the others are shared. To type
-checkers these are the standard library's; its functions (``fields``, ``replace``, ``is_dataclass``) take these classes, and its decorator
+checkers these are the standard library's; its functions (``fields``, ``replace``, ``is_dataclass``) accept these classes, and its decorator
 their subclasses. Not supported: ``order``, ``kw_only``, ``InitVar``.
 """
 
@@ -27,7 +27,7 @@ _DECORATED = ("__dataclass_fields__", "__dataclass_params__")
 
 
 class _Field:
-    """One field: its default, the function that makes one, and where it takes part."""
+    """One field: its default, the function that makes its default, and the methods that use it."""
 
     __slots__ = ("annotation", "compare", "default", "default_factory", "init", "repr")
 
@@ -99,14 +99,14 @@ def _own_fields(cls: Any) -> dict[str, _Field]:
 
 
 def _annotations(cls: Any) -> dict[str, Any]:
-    """Return a class's own annotations. From Python 3.14, a module without the future import makes them when they are first read."""
+    """Return a class's own annotations. From Python 3.14, a module without the future import computes them when they are first read."""
     own = vars(cls)
     found: dict[str, Any] = cls.__annotations__ if "__annotate_func__" in own else own.get("__annotations__", {})
     return found
 
 
 def _with_slots(cls: Any, own: dict[str, _Field]) -> Any:
-    """Return the class made again, as a class gets slots only when it is made."""
+    """Return a copy of the class with slots, which a class gets only when it is created."""
     members = {name: value for name, value in cls.__dict__.items() if name not in own and name not in ("__dict__", "__weakref__")}
     inherited = {name for base in cls.__mro__[1:] for name in _names(base.__dict__.get("__slots__", ()))}
     members["__slots__"] = tuple(name for name in own if name not in inherited)
@@ -128,14 +128,14 @@ def _set_defaults(cls: Any, own: dict[str, _Field]) -> None:
 
 
 class _Init:
-    """Stands for ``__init__`` until that is first asked for."""
+    """Placeholder for ``__init__`` until its first access."""
 
     def __init__(self, cls: Any, *, frozen: bool) -> None:
         self._cls = cls
         self._frozen = frozen
 
     def __get__(self, one: Any, owner: Any = None) -> Any:
-        """Compile ``__init__``, and return it as any function is returned."""
+        """Compile ``__init__``, and return it as a function or bound method."""
         made = self._cls.__init__ = _init(self._cls, frozen=self._frozen)
         return made if one is None else made.__get__(one, owner)
 
@@ -249,7 +249,7 @@ class _Standard:
         self._how = how
 
     def __get__(self, one: Any, owner: Any = None) -> Any:
-        """Make the same class with the standard library, and store the library's data about it."""
+        """Create the same class with the standard library, and store the library's data about it."""
         dataclasses = _standard()
 
         def given(about: _Field) -> Any:
@@ -265,13 +265,13 @@ class _Standard:
 
 
 class _Readable:
-    """Stands for the fields of a class that is no dataclass, until an encoder that reads dataclasses asks."""
+    """Placeholder for the fields of a class that is not a dataclass, until an encoder that reads dataclasses accesses them."""
 
     def __init__(self, cls: Any, name: str, names: tuple[str, ...]) -> None:
         self._cls, self._name, self._names = cls, name, names
 
     def __get__(self, one: Any, owner: Any = None) -> Any:
-        """Note the fields."""
+        """Create and return the fields."""
         made = _standard().make_dataclass(self._cls.__name__, [(name, "object") for name in self._names], eq=False, repr=False)
         for name in _DECORATED:
             setattr(self._cls, name, getattr(made, name))
@@ -279,7 +279,7 @@ class _Readable:
 
 
 def readable(cls: Any, *names: str) -> None:
-    """Let ``dataclasses.asdict``, and encoders that do the same, read these attributes of a class, which lists them for each subclass."""
+    """Let ``dataclasses.asdict``, and encoders that work like it, read these attributes of a class. Call it for each subclass."""
     cls.__slots__ = ()  # to orjson, the sign that the fields count, and not the object's dictionary
     for name in _DECORATED:
         setattr(cls, name, _Readable(cls, name, names))

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 _PREFIX = "#/$defs/"
 _MOST = 1024
-"""Limit of completed schemas that are kept."""
+"""Maximum number of completed schemas that are cached."""
 
 
 class Definitions:
-    """Shared definitions of a manifest. A schema is completed when it is first asked for: a connector may have thousands."""
+    """Shared definitions of a manifest. A schema is completed on first use, since a connector may have thousands."""
 
     def __init__(self, shared: Mapping[str, Any]) -> None:
         self._shared = shared

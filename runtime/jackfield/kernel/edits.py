@@ -1,4 +1,4 @@
-"""Distance of two words: whether one edit turns one into the other."""
+"""Distance of two words: whether one edit changes one word into the other."""
 
 from __future__ import annotations
 

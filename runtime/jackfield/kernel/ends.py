@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 _POOLS = ("multiprocessing.util", "billiard.util")
 _OWNERS: WeakKeyDictionary[Any, Callable[[Any], object]] = WeakKeyDictionary()
 _REGISTERED: dict[str, int] = {}
-"""Process that has registered a finalizer with each package of ``_POOLS``."""
+"""ID of the process that has registered a finalizer with each package of ``_POOLS``."""
 
 
 def at_end(owner: T, hook: Callable[[T], object]) -> None:
-    """Call ``hook(owner)`` before an ordinary end of this process, for as long as the owner lives. Call it again in a forked child."""
+    """Call ``hook(owner)`` before an ordinary end of this process, as long as the owner lives. Call this function again in a
+    forked child.
+    """
     _OWNERS[owner] = hook
     process = os.getpid()
     for name in _POOLS:
@@ -43,13 +45,13 @@ def is_ending() -> bool:
     """Return whether the main thread has run its program to the end, so that Python starts no more threads.
 
     The process lives on while ``threading`` calls functions that libraries have registered for this moment: ``concurrent.futures`` joins
-    its threads so.
+    its threads this way.
     """
     return not threading.main_thread().is_alive() or getattr(threading, "_SHUTTING_DOWN", False)
 
 
 def no_thread() -> Unavailable:
-    """Return the error for a step that needs a thread of its own while Python shuts down."""
+    """Return the error for a step that needs a new thread while Python shuts down."""
     return Unavailable("Python ends, and starts no thread any more", hint="Call before the end, or use 'invoke'.", sent=Sent.NOTHING)
 
 

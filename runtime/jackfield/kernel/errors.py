@@ -49,14 +49,14 @@ if TYPE_CHECKING:
 
 
 class Sent(Enum):
-    """State of the provider's operation when it failed; together with the action's effect it decides if a retry is safe."""
+    """State of the provider's operation when it failed. Together with the action's effect it decides whether a retry is safe."""
 
     NOTHING = "nothing"
-    """No byte of the request left: refused connection, DNS failure, refused TLS handshake."""
+    """State in which no byte of the request was sent: refused connection, DNS failure, refused TLS handshake."""
     REFUSED = "refused"
-    """The provider answered with an explicit refusal: it did not carry out the request."""
+    """State in which the provider answered with an explicit refusal: it did not carry out the request."""
     UNKNOWN = "unknown"
-    """Bytes were sent and no clear response was received: the request may have been carried out."""
+    """State in which bytes were sent and no clear response was received: the request may have been carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """The provider's own error: code, message, HTTP status and request ID.
+    """Error of the provider: code, message, HTTP status and request ID.
 
     ``details`` are the further members of the error, under the provider's own names. Members that are not JSON, or with which the details
     would exceed ``MAX_PROVIDER_DETAILS``, are left out.
@@ -153,12 +153,14 @@ class JackfieldError(Exception):
     expired: bool = False
     done_before: bool = False
     keeps_key: bool = False
-    """True if the failure is as final as a success: it keeps its idempotency key, and is replayed."""
+    """True if the failure is as final as a success: it holds its idempotency key, and is replayed."""
     binds_key: bool = False
-    """True if the provider may have taken the request under its caller's key: the same request may be sent under it again, and no other."""
+    """True if the provider may have carried out the request under its caller's key. Only the same request may be sent again
+    under this key.
+    """
     http_status: int = 500
     problem: ClassVar[str | None] = None
-    """Code of a problem document, where a finer code than ``code`` exists."""
+    """Code of a problem document, if a finer code than ``code`` exists; else None."""
     exit_code: ClassVar[int] = 1
 
     def __init__(
@@ -241,7 +243,7 @@ readable(JackfieldError, *READABLE)
 
 
 class InvalidInvocation(JackfieldError):
-    """The invocation is not JSON, is too large or too deep, or has an unknown or missing member."""
+    """Error for an invocation that is not JSON, is too large or too deep, or has an unknown or missing member."""
 
     code = "invalid_invocation"
     http_status = 400
@@ -249,32 +251,32 @@ class InvalidInvocation(JackfieldError):
 
 
 class UnknownName(JackfieldError):
-    """A name that does not exist; the message suggests the nearest one."""
+    """Error for a name that does not exist; the message suggests the nearest name."""
 
     http_status = 404
     exit_code = 2
 
 
 class UnknownConnector(UnknownName):
-    """No connector with this name is installed, it is broken, or no version fits."""
+    """Error for a connector that is not installed, is broken, or has no matching version."""
 
     code = "unknown_connector"
 
 
 class UnknownAction(UnknownName):
-    """The connector has no action with this name."""
+    """Error for an action that the connector does not have."""
 
     code = "unknown_action"
 
 
 class UnknownConnection(UnknownName):
-    """The workspace has no connection with this name."""
+    """Error for a connection that the workspace does not have."""
 
     code = "unknown_connection"
 
 
 class InvalidInput(JackfieldError):
-    """The inputs break the action's schema or its rules; nothing was sent."""
+    """Error for inputs that break the action's schema or its rules; nothing was sent."""
 
     code = "invalid_input"
     http_status = 422
@@ -282,7 +284,7 @@ class InvalidInput(JackfieldError):
 
 
 class InvalidConnection(JackfieldError):
-    """The connection's values break its schema, a secret cannot be read, or its type cannot serve the action."""
+    """Error for a connection whose values break its schema, whose secret cannot be read, or whose type cannot serve the action."""
 
     code = "invalid_connection"
     http_status = 422
@@ -290,7 +292,7 @@ class InvalidConnection(JackfieldError):
 
 
 class NotAllowed(JackfieldError):
-    """A rule of the workspace or token forbids the call; nothing was sent."""
+    """Error for a call that a rule of the workspace or token forbids; nothing was sent."""
 
     code = "not_allowed"
     http_status = 403
@@ -298,48 +300,48 @@ class NotAllowed(JackfieldError):
 
 
 class ApprovalRequired(NotAllowed):
-    """A rule asks for a person's approval, and the call cannot wait for it: over this surface, this connection or with this action."""
+    """Error for a call that needs a person's approval and cannot wait for it: over this surface, this connection or with this action."""
 
     code = "approval_required"
 
 
 class Unauthenticated(JackfieldError):
-    """The provider refused the credentials."""
+    """Error for credentials that the provider refused."""
 
     code = "unauthenticated"
     http_status = 502
 
 
 class Forbidden(JackfieldError):
-    """The credentials are valid but a permission is missing, or the account is paused."""
+    """Error for valid credentials without a permission, or with a paused account."""
 
     code = "forbidden"
     http_status = 502
 
 
 class NotFound(JackfieldError):
-    """The provider reports that the resource does not exist."""
+    """Error for a resource that does not exist, as the provider reports."""
 
     code = "not_found"
     http_status = 502
 
 
 class Conflict(JackfieldError):
-    """The provider reports that the resource is in a conflicting state."""
+    """Error for a resource in a conflicting state, as the provider reports."""
 
     code = "conflict"
     http_status = 502
 
 
 class Rejected(JackfieldError):
-    """The provider refused this request for its content."""
+    """Error for a request that the provider refused for its content."""
 
     code = "rejected"
     http_status = 502
 
 
 class RateLimited(JackfieldError):
-    """The provider throttled the request even after jackfield's retries."""
+    """Error for a request that the provider throttled even after jackfield's retries."""
 
     code = "rate_limited"
     retryable = True
@@ -347,8 +349,9 @@ class RateLimited(JackfieldError):
 
 
 class LimitReached(JackfieldError):
-    """A ``limit`` of the workspace is reached; ``most`` is its value: one of ``access.settings.LIMITS``, or the server's limit for each
-    workspace. Nothing was sent, queued or stored."""
+    """Error for a ``limit`` of the workspace that is reached; ``most`` is its value: one of ``access.settings.LIMITS``, or the server's
+    limit for each workspace. Nothing was sent, queued or stored.
+    """
 
     code = "rate_limited"
     retryable = True
@@ -360,15 +363,16 @@ class LimitReached(JackfieldError):
 
 
 class QuotaExceeded(JackfieldError):
-    """A daily or account quota is used up."""
+    """Error for a daily or account quota that is used up."""
 
     code = "quota_exceeded"
     http_status = 503
 
 
 class QuotaReached(QuotaExceeded):
-    """A ``quota`` of the workspace or of the token is used up ``until`` a time, which is ``seconds`` away. None: the call is larger than it
-    allows at all. Nothing was sent."""
+    """Error for a ``quota`` of the workspace or of the token that is used up ``until`` a time, which is ``seconds`` away. None: the call is
+    larger than the quota ever allows. Nothing was sent.
+    """
 
     def __init__(self, quota: str, until: str | None = None, seconds: float | None = None) -> None:
         super().__init__(
@@ -379,7 +383,7 @@ class QuotaReached(QuotaExceeded):
 
 
 class Unavailable(JackfieldError):
-    """The provider could not be reached or verified, or sent no clear response to an action that is safe to repeat."""
+    """Error for a provider that could not be reached or verified, or sent no clear response to an action that is safe to repeat."""
 
     code = "unavailable"
     retryable = True
@@ -387,18 +391,18 @@ class Unavailable(JackfieldError):
 
 
 class TimedOut(JackfieldError):
-    """The deadline passed before the request was sent, or before a clear response to an action that is safe to repeat."""
+    """Error for a deadline that passed before the request was sent, or before a clear response to an action that is safe to repeat."""
 
     code = "timeout"
     retryable = True
     http_status = 504
     unexplained = False
-    """True if the error says only that a deadline passed, without the step that took so long."""
+    """True if the error says only that a deadline passed, without the step that took too long."""
 
 
 class NotYet(TimedOut):
-    """The state that an action waits for has not been reached. A direct invocation is retried until its deadline. A queued one returns to
-    the queue and is run again after ``retry_after`` seconds, until ``within`` seconds after it was queued.
+    """Error for a state that an action waits for and that has not been reached. A direct invocation is retried until its deadline. A queued
+    invocation returns to the queue and is run again after ``retry_after`` seconds, until ``within`` seconds after it was queued.
 
     ``until`` maps JSON Pointers into a response to their values once the state is reached. The conformance suite, which has no real wait,
     then responds with these values.
@@ -411,17 +415,19 @@ class NotYet(TimedOut):
 
 
 class JobFailed(Rejected):
-    """The provider has ended a job without success. Raised by a job's ``poll``: nothing else that it raises ends the job."""
+    """Error for a job that the provider has ended without success. Only this exception of a job's ``poll`` ends the job."""
 
 
 class FailedInPart(JobFailed):
-    """The provider carried out a part, and the caller asked to treat that as a failure (``partial: "fail"``). It is never repeated."""
+    """Error for a request that the provider carried out in part, if the caller treats this as a failure (``partial: "fail"``). It is never
+    repeated.
+    """
 
     keeps_key = True
 
 
 class InDoubt(JackfieldError):
-    """The request was sent, no clear response was received, and a retry could repeat its effect."""
+    """Error for a request that was sent without a clear response, and whose effect a retry could repeat."""
 
     code = "in_doubt"
     http_status = 504
@@ -429,13 +435,15 @@ class InDoubt(JackfieldError):
 
 
 class InvalidOutput(JackfieldError):
-    """The connector returned output that breaks its own schema."""
+    """Error for output of the connector that breaks its own schema."""
 
     code = "invalid_output"
 
 
 class IdempotencyConflict(JackfieldError):
-    """The idempotency key belongs to another request (HTTP 422), or its own request is still running (HTTP 409, retryable)."""
+    """Error for an idempotency key that belongs to another request (HTTP 422), or whose own request is still running (HTTP
+    409, retryable).
+    """
 
     code = "idempotency_conflict"
     http_status = 422
@@ -449,14 +457,14 @@ class IdempotencyConflict(JackfieldError):
 
 
 class Cancelled(JackfieldError):
-    """Cancelled before anything was sent."""
+    """Error for a call that was cancelled before anything was sent."""
 
     code = "cancelled"
     http_status = 409
 
 
 class Internal(JackfieldError):
-    """A bug in jackfield; the message contains only the invocation's ID."""
+    """Error for a bug in jackfield; the message contains only the invocation's ID."""
 
     code = "internal"
 
@@ -468,12 +476,13 @@ def _tree(kind: type[JackfieldError]) -> list[type[JackfieldError]]:
 CODES: dict[str, type[JackfieldError]] = {
     kind.code: kind for kind in reversed(_tree(JackfieldError)) if kind not in {JackfieldError, UnknownName}
 }
-"""Classes by their code in the contract."""
+"""Error classes by their code in the contract."""
 
 
 def brief(error: BaseException) -> str:
-    """Return an error's text for one line of a log: its message; for an exception without a code the class alone, since its text may quote
-    a secret."""
+    """Return an error's message for one line of a log. For an exception without a code return only its class, since its message may quote a
+    secret.
+    """
     return error.message if isinstance(error, JackfieldError) else type(error).__name__
 
 
@@ -484,8 +493,9 @@ def missing_extra(sentence: str, extra: str, package: str | None) -> InvalidInvo
 
 
 def nearest(name: str, names: Iterable[str], shown: Callable[[str], bool] | None = None) -> str | None:
-    """Find the name in ``names`` most similar to ``name``; None if none is close. If ``shown`` is given, it is asked about the ten most
-    similar ones, and the first is returned that it accepts."""
+    """Return the name in ``names`` most similar to ``name``; None if none is similar. If ``shown`` is given, it is called with the ten most
+    similar names, and the first that it accepts is returned.
+    """
     import difflib
 
     folded, by_folded = name.casefold(), {candidate.casefold(): candidate for candidate in names}
@@ -496,13 +506,13 @@ def nearest(name: str, names: Iterable[str], shown: Callable[[str], bool] | None
 
 
 def did_you_mean(name: str, names: Iterable[str], shown: Callable[[str], bool] | None = None) -> str:
-    """Build the end of a sentence about an unknown ``name``: a suggestion of the nearest of ``names``, or an empty string."""
+    """Return the end of a sentence about an unknown ``name``: a suggestion of the nearest of ``names``, or an empty string."""
     close = nearest(name, names, shown)
     return f"; did you mean '{close}'?" if close else ""
 
 
 def unknown_members(given: Iterable[Any], known: Iterable[str], what: str, path: str = "") -> list[Detail]:
-    """Return a fault for each name in ``given`` that is no member of ``what`` ("a subscription")."""
+    """Return a fault for each name in ``given`` that is not a member of ``what`` ("a subscription")."""
     found = []
     for name in (str(one) for one in given if one not in known):
         text = f"'{name[:80]}' is not a member of {what}{did_you_mean(name, known)}"

@@ -1,6 +1,6 @@
 """Numbers of JSON with all their digits, where a double would lose some: DynamoDB's have 38 (docs/tutorial/any-aws-service.md).
 
-To code that does not know this module, such a number is an ordinary float.
+To other code, such a number is an ordinary float.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
 ALWAYS_EXACT = 16
-"""Characters of a number up to which a double keeps all its digits: 15 of them, and a point."""
+"""Maximum number of characters of a number whose digits a double always holds: 15 digits and a point."""
 _USUAL = frozenset({str, int, float, bool, type(None)})
 
 
 class Exact(float):
-    """Number with more digits than a double is sure to keep, or too small for one; ``text`` has them all."""
+    """Number with more digits than a double is sure to hold, or too small for a double; ``text`` has all digits."""
 
     __slots__ = ("text",)
     text: str
     any_made = False
-    """True once this process has made such a number."""
+    """True once this process has created an ``Exact``."""
 
     def __new__(cls, text: str) -> Self:
-        """Read a number of JSON."""
+        """Parse a number of JSON."""
         made = super().__new__(cls, text)
         made.text, Exact.any_made = text, True
         return made
 
     @property
     def canonical(self) -> str | None:
-        """The number in one notation, in which equal numbers have equal texts; None if a double is equal to it."""
+        """Number in one notation, so that equal numbers have equal strings; None if a double is equal to it."""
         from decimal import Context, Decimal
 
         whole = Decimal(self.text)
@@ -44,7 +44,7 @@ class Exact(float):
 
 
 def read_float(text: str) -> float:
-    """Read a number of JSON that is no integer: the hook ``parse_float`` of ``json``."""
+    """Parse a number of JSON that is not an integer: the hook ``parse_float`` of ``json``."""
     if len(text) > ALWAYS_EXACT:
         return Exact(text)
     found = float(text)
@@ -52,7 +52,7 @@ def read_float(text: str) -> float:
 
 
 def has_exact(value: object) -> bool:
-    """Return whether a JSON value has such a number, or a ``Decimal`` of Python."""
+    """Return whether a JSON value has an ``Exact``, or a ``Decimal`` of Python."""
     kind = type(value)
     if kind is dict:
         return any(map(has_exact, value.values()))  # type: ignore[attr-defined]  # it is one
@@ -83,7 +83,7 @@ def without_decimals(value: Any, room: int = 100) -> Any:
 
 
 def exact_json(value: Any, encoder: json.JSONEncoder) -> str:
-    """Encode a value as JSON, its numbers with all their digits. ``encoder`` makes the text of all else."""
+    """Encode a value as JSON, its numbers with all their digits. ``encoder`` encodes everything else."""
     if not has_exact(value):
         return encoder.encode(value)
     sign, texts = os.urandom(16).hex(), list[str]()
@@ -92,12 +92,12 @@ def exact_json(value: Any, encoder: json.JSONEncoder) -> str:
 
 
 def result_json(value: Any, encoder: json.JSONEncoder) -> str:
-    """Do what ``exact_json`` does, for a value without a ``Decimal``; the value is searched only if this process has made such a number."""
+    """Encode a value without a ``Decimal`` as ``exact_json`` does. The value is searched only if this process has created an ``Exact``."""
     return exact_json(value, encoder) if Exact.any_made else encoder.encode(value)
 
 
 def with_digits(shown: Any, whole: Any) -> Any:
-    """Return ``shown``, which was derived from ``whole``, with the digits of ``whole`` for numbers that lost digits on the way."""
+    """Return ``shown``, which was derived from ``whole``, with the digits of ``whole`` for numbers that lost digits."""
     if type(whole) is Exact:
         return whole if type(shown) is float else shown
     if isinstance(shown, dict) and isinstance(whole, dict):
@@ -108,7 +108,7 @@ def with_digits(shown: Any, whole: Any) -> Any:
 
 
 def _signed(value: Any, sign: str, texts: list[str]) -> Any:
-    """Return a copy with ``sign`` in the place of each such number, whose texts are appended in their order."""
+    """Return a copy with ``sign`` in place of each exact number; the numbers' strings are appended to ``texts`` in order."""
     if isinstance(value, dict):
         return {name: _signed(item, sign, texts) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -2,9 +2,9 @@
 only annotations need.
 
 ``typing.get_type_hints``, and the tools built on it (pydantic's ``validate_call``, tools made from functions, containers that read
-``__init__``), look a name up in the module of the function or class. The first reader of an annotation pays for the imports that its module
-has under ``TYPE_CHECKING``. Packages prepare their exports, and from there all names in their annotations; a module whose objects callers
-get only from methods calls ``late_hints`` at its end.
+``__init__``), look a name up in the module of the function or class. The first reader of an annotation pays for the imports under
+``TYPE_CHECKING`` in its module. Packages prepare their exports, and from there all names in their annotations. A module whose objects
+callers get only from methods calls ``late_hints`` at its end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NOTED, _COMPLETED = "__hints_noted__", "__hints_completed__"
 
 
 def exports(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Build ``__getattr__`` and ``__dir__`` for ``package``.
+    """Return ``__getattr__`` and ``__dir__`` for ``package``.
 
     ``homes`` maps each module to the names that it defines, separated by spaces. A module that begins with a dot is relative to the
     package.
@@ -45,7 +45,7 @@ def exports(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any
 
 
 def late_hints(module: str) -> None:
-    """Let the annotations of all classes and functions that ``module`` defines be read."""
+    """Make the annotations of all classes and functions that ``module`` defines readable."""
     namespace = vars(sys.modules[module])
     if _NOTED in namespace:
         return
@@ -59,7 +59,7 @@ def late_hints(module: str) -> None:
 
 
 def late_hints_of(found: object) -> None:
-    """Do so for the modules of a class and its bases, or of a function, if they are of jackfield's packages."""
+    """Call ``late_hints`` for the modules of a class and its bases, or of a function, if they belong to jackfield's packages."""
     for one in found.__mro__ if isinstance(found, type) else (found,):
         module = getattr(one, "__module__", None)
         if isinstance(module, str) and module.startswith("jackfield") and module in sys.modules:
@@ -67,9 +67,10 @@ def late_hints_of(found: object) -> None:
 
 
 def _note(found: Any, module: str) -> None:
-    """Replace the annotations of a class or function that has its own; not of a model, whose annotations are read with each subclass.
+    """Replace the annotations of a class or function that has its own; not of a pydantic model, whose annotations are read with each
+    subclass.
 
-    From Python 3.14, the ``__init__`` of a dataclass derives its annotations from the class when they are read: they stay.
+    From Python 3.14, the ``__init__`` of a dataclass derives its annotations from the class when they are read, so they are not replaced.
     """
     if not isinstance(found, (type, _FUNCTION)) or found.__module__ != module or "__pydantic_decorators__" in vars(found):
         return
@@ -85,7 +86,7 @@ _FUNCTION = type(late_hints)
 
 
 class LateAnnotations(dict[str, "Any"]):
-    """Annotations of one class or function; reading them completes the module that they were written in."""
+    """Annotations of one class or function. Reading them first completes the names of the module that defines it."""
 
     __slots__ = ("_module",)
 
@@ -122,7 +123,7 @@ class LateAnnotations(dict[str, "Any"]):
 
 
 def _complete(module: str) -> None:
-    """Add the names that a module has for type checkers only; without its source, or a package of an extra, they stay unknown."""
+    """Add the names that a module has only for type checkers; without its source, or a package of an extra, they stay unknown."""
     namespace = vars(sys.modules[module])
     if _COMPLETED in namespace:
         return
@@ -149,7 +150,7 @@ def _complete(module: str) -> None:
 
 
 def _parsed(ast: Any, text: str) -> Any:
-    """Return the tree of a source, parsed again if another thread has parsed meanwhile: CPython 3.11 counts the depth of both together."""
+    """Return the tree of a source. Parse again if another thread was parsing: CPython 3.11 adds up the depth of both."""
     for _ in range(100):
         try:
             return ast.parse(text)
@@ -159,7 +160,7 @@ def _parsed(ast: Any, text: str) -> Any:
 
 
 def _run(line: CodeType, known: dict[str, Any], tries: int = 2) -> None:
-    """Run an import, once more if the module that it names has the name for type checkers only, too."""
+    """Run an import, and again if the imported module also has the name only for type checkers."""
     try:
         exec(line, known)
     except ImportError as error:

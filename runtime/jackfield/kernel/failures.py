@@ -1,6 +1,7 @@
-"""Handling of any exception: undo and re-raise (``OnFailure``), or keep foreign code from ending its thread or task (``Contained``).
-``attempt`` returns an exception of foreign code as a value, ``loaded`` imports declared objects of packages, and ``exhausted`` says whether
-memory, threads or descriptors have run out. ``ClientsLeave`` lets a server's client disconnect."""
+"""Handling of any exception: undo and re-raise (``OnFailure``), or prevent foreign code from ending its thread or task (``Contained``).
+``attempt`` returns an exception of foreign code as a value, ``loaded`` imports declared objects of packages, and ``exhausted`` detects
+that memory, threads or descriptors have run out. ``ClientsLeave`` lets a server's client disconnect.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
         @property
         def module(self) -> str:
-            """Module of the named object."""
+            """Module of the declared object."""
 
         @property
         def attribute(self) -> str:
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 class OnFailure:
     """Context manager that calls ``undo`` if the block raises, Ctrl-C included; the exception propagates.
 
-    A class, because a generator-based context manager costs several times as much, and each database call passes two.
+    It is a class, because a generator-based context manager costs several times as much, and each database call passes two.
     """
 
     __slots__ = ("_given", "_undo")
@@ -72,10 +73,10 @@ class Raised:
 
 class Contained:
     """Context manager around foreign code that turns its exits into failures. An exit, a ``CancelledError`` or a ``GeneratorExit`` must not
-    end the thread, task or generator that runs it: its invocation would end without a Result. They become a ``RuntimeError``.
+    end the thread, task or generator that runs the code: its invocation would end without a Result. They become a ``RuntimeError``.
 
     Exceptions of the host's named classes or of a signal handler pass through (``interrupts``). Ctrl-C stays unchanged in the main thread,
-    the only one that it reaches, and so does a requested cancellation of a task.
+    the only thread that it reaches, and so does a requested cancellation of a task.
     """
 
     __slots__ = ()
@@ -112,7 +113,7 @@ def _was_asked_for(error: BaseException) -> bool:
 def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call foreign code, contained.
 
-    :raises RuntimeError: in place of a ``BaseException`` that is no ``Exception``.
+    :raises RuntimeError: in place of a ``BaseException`` that is not an ``Exception``.
     """
     try:
         return function(*args, **kwargs)
@@ -157,8 +158,9 @@ def value_of(outcome: T | Raised) -> T:
 
 
 class BrokenPart(ImportError):
-    """Failure to load an object that an installed package declares. ``kind`` is the class of the exception; ``reason`` may quote the
-    package."""
+    """Error for an object that an installed package declares and that cannot be loaded. ``kind`` is the class of the exception; ``reason``
+    may quote the package.
+    """
 
     def __init__(self, noun: str, point: Point, reason: str, kind: str = "") -> None:
         self.about = f"the {noun} '{point.name}' of the distribution {point.distribution}"
@@ -172,7 +174,7 @@ class BrokenPart(ImportError):
 def loaded(point: Point, noun: str = "entry point") -> Any:
     """Import the object that an installed package declares, contained.
 
-    :raises BrokenPart: if that raises anything, or there is no such object.
+    :raises BrokenPart: if the import raises anything, or there is no such object.
     """
     found = attempt(contained, _imported, point)
     if isinstance(found, Raised):
@@ -208,9 +210,9 @@ def exhausted(error: BaseException, sent: Sent | None = None) -> Unavailable | N
 
 
 class ClientsLeave:
-    """Mixin of the servers of ``socketserver``: a client that has left, or that says nothing, is no fault, and writes no traceback."""
+    """Mixin for servers of ``socketserver``: a client that has left, or that sends nothing, is no fault, and causes no traceback."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print the traceback of a fault."""
+        """Print the traceback of a fault; print nothing for a client that has left."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""SIGTERM of the first process of a container: the kernel drops it as long as that process has no handler of its own for it."""
+"""SIGTERM of the first process of a container: the kernel drops it as long as that process has no handler for it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import signal
 
 
 def obey() -> None:
-    """Let SIGTERM end this process from now on, until a command sets a handler of its own.
+    """Make SIGTERM end this process from now on, until a command sets its own handler.
 
     The handler of process 1 is the C library's ``_exit``, so that it also ends a process that waits in a library or for a database. The
-    exit code is the number of the signal. An earlier SIGTERM stays pending where the starter blocks it (``env --block-signal=TERM``, as the
+    exit code is the number of the signal. An earlier SIGTERM stays pending if the starter blocks it (``env --block-signal=TERM``, as the
     image does), and takes effect now.
     """
     if os.getpid() == 1:

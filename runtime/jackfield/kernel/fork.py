@@ -61,7 +61,7 @@ _LEAVE = methodcaller("_leave_to_parent")
 
 
 class ProcessLocal:
-    """Base of objects with locks, threads or connections. Each begins anew in a forked child, from the end of its ``__init__`` on."""
+    """Base of objects with locks, threads or connections. Each object is reset in a forked child, from the end of its ``__init__`` on."""
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
@@ -78,7 +78,7 @@ class ProcessLocal:
         cls.__init__ = init  # type: ignore[assignment,method-assign]
 
     def _leave_to_parent(self) -> None:
-        """Let go of the parent's resources, in a forked child."""
+        """Reset the object in a forked child, and leave the parent's resources unchanged."""
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -106,10 +106,10 @@ def without_fork() -> Iterator[None]:
 
 
 _FLAGS, _FORKED = 6, 0x40
-"""Place of a process's flags in its ``stat``, after its name, and Linux's flag PF_FORKNOEXEC (proc(5), sched.h)."""
+"""Index of a process's flags in its ``stat``, after its name, and Linux's flag PF_FORKNOEXEC (proc(5), sched.h)."""
 _OWNERS: WeakKeyDictionary[Any, tuple[_Hook | None, _Hook | None, _Hook]] = WeakKeyDictionary()
 _FORKING = threading.RLock()
-"""Held during a fork: without it, two threads that fork at the same time could deadlock on the locks that their ``before`` hooks take."""
+"""Lock held during a fork. Without it, two threads that fork at the same time could deadlock on the locks of their ``before`` hooks."""
 
 
 def _call(place: int) -> None:
@@ -123,7 +123,7 @@ def _call(place: int) -> None:
 
 
 _LOOK, _LOOKS = 0.001, 5_000
-"""Seconds between two checks of running imports, and the number of checks, after which a fork waits no longer."""
+"""Seconds between two checks for running imports, and the maximum number of checks before a fork."""
 
 
 def _before() -> None:
@@ -136,8 +136,9 @@ def _before() -> None:
 
 
 def _others_import() -> bool:
-    """Return whether another thread imports a module, as first calls do. Python's lock of that module would stay locked in the child, which
-    would wait for it for good at its own first call."""
+    """Return whether another thread imports a module, as first calls do. Python's lock of that module would stay locked in the child, whose
+    own import of the module would wait for ever.
+    """
     references = [*getattr(sys.modules.get("_frozen_importlib"), "_module_locks", {}).values()]
     owners = {getattr(reference(), "owner", None) for reference in references} - {None, threading.get_ident()}
     return bool(owners) and any(thread.ident in owners for thread in threading.enumerate())  # a parent's threads are none of this process

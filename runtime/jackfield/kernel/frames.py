@@ -1,7 +1,8 @@
-"""Removal of secrets from the frames of exceptions that leave the library: error trackers, and tracebacks with locals, show each variable.
+"""Removal of secrets from the frames of exceptions that leave the library, since error trackers, and tracebacks with locals, display each
+variable.
 
-Frames keep their file and line. Frames of our own code, and of the libraries that it called, lose their variables once they have ended;
-frames of the host and of connectors' authors keep theirs.
+Frames keep their file and line. Frames of jackfield's code, and of the libraries that it called, lose their variables once they have ended;
+frames of the host and of connectors' authors keep them.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ _LIBRARIES = sys.stdlib_module_names | {
     "boto3", "botocore", "cryptography", "httpcore2", "httpx2", "jsonschema", "jsonschema_rs", "obstore", "orjson", "pluggy", "psycopg",
     "psycopg_pool", "pydantic", "pydantic_core", "s3transfer", "urllib3", "yaml",
 }  # fmt: skip
-"""Packages that run no code of their own accord: their callers own their frames."""
+"""Packages that run code only for their callers, whose frames include theirs."""
 _LONGEST = 100
-"""Limit of causes that are looked at."""
+"""Maximum number of causes that are inspected."""
 _ASYNC, _GENERATES = 0x80, 0x20
 
 
 def bordered(kind: T, unless: Callable[[], object] | None = None) -> T:
-    """Make a function, or the public methods and properties of a class, inherited ones too, the border to the host: exceptions that cross
-    it carry no variables of ours.
+    """Make a function, or the public methods and properties of a class, inherited ones too, the boundary to the host: exceptions that cross
+    it carry no variables of jackfield's.
 
-    ``Jackfield`` is bordered, and so are the objects that its methods return; a test follows their annotations. Inner code that each call
-    passes has no border, or an inactive one while ``unless`` returns a call. A border costs one function call.
+    ``Jackfield`` has this boundary, and so have the objects that its methods return; a test follows their annotations. Inner code that each
+    call passes has none, or an inactive one while ``unless`` returns a call. A boundary costs one function call.
     """
     if not isinstance(kind, type):
         made: T = _bordered(kind, unless)
@@ -85,8 +86,9 @@ def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
 def _begun(
     function: Callable[..., Any], begin: Callable[[Callable[..., Any], Iterator[Any]], Any], unless: Callable[[], object] | None = None
 ) -> Callable[..., Any]:
-    """Return a function for coroutines that a host begins later, or cancels before the first step: in both cases, no frame has their
-    arguments."""
+    """Return a function for coroutines that a host starts later, or cancels before the first step. In both cases, no frame holds their
+    arguments.
+    """
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -112,7 +114,7 @@ def _generate(function: Callable[..., Any], given: Iterator[Any]) -> Generator[A
 
 
 async def cleared(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Await a coroutine; its exceptions carry no variables of ours."""
+    """Await a coroutine; its exceptions carry no variables of jackfield's frames."""
     try:
         return await coroutine
     except BaseException as error:
@@ -130,7 +132,7 @@ def _leave(error: BaseException) -> None:
 
 
 def clear(error: BaseException) -> None:
-    """Clear the variables of our own frames in the tracebacks of an exception and its causes."""
+    """Clear the variables of jackfield's frames in the tracebacks of an exception and its causes."""
     if isinstance(error, (StopIteration, StopAsyncIteration, GeneratorExit)):
         return
     from jackfield.kernel.packages import IMPORTED  # which no call that succeeds loads
@@ -170,13 +172,16 @@ def _frames(error: BaseException) -> Iterator[FrameType]:
 
 def _has_ended(frame: FrameType) -> bool:
     """Return whether a frame has ended, and is not suspended: only then may it be cleared. Clearing the frame of a suspended generator
-    would end the generator."""
+    would end the generator.
+    """
     code = frame.f_code
     return any(found is code for found in gc.get_referents(frame))
 
 
 def _tell(error: BaseException) -> None:
-    """Log the frames of an exception at DEBUG, without values: messages are ours only, which hold no secrets."""
+    """Log the frames of an exception at DEBUG, without values. Messages are logged only for jackfield's own exceptions, which hold no
+    secrets.
+    """
     if _LOG.isEnabledFor(logging.DEBUG):
         _LOG.debug(
             "raised to the host: %s", "\nin place of, or caused by: ".join(map(_described, _chain(error))), extra={"has_lines": True}

@@ -1,4 +1,4 @@
-"""Characters that are not seen, or that hide or reorder others: strangers' texts lose them, or show them, before people read or decide."""
+"""Characters that are invisible, or that hide or reorder others. Strangers' texts lose or mark them before people read or decide."""
 
 from __future__ import annotations
 
@@ -17,36 +17,37 @@ _HIDDEN = (
     "]"
 )
 _LATIN, _ALIKE = "a-zA-Z\u00c0-\u024f", "\u0370-\u03ff\u0400-\u052f\u0531-\u0587\u13a0-\u13ff\u1c80-\u1c8a\u2c80-\u2cff\ua4d0-\ua4fd"
-"""Letters of Latin, and of the scripts that have such as look like those."""
+"""Letters of Latin, and of the scripts with letters that look like Latin ones."""
 _JOINERS = "\u200c\u200d"
 _COMPLEX = "\u0590"
-"""First letter of the scripts that are neither Latin, nor Greek, Cyrillic or Armenian."""
+"""First letter of the scripts that are not Latin, Greek, Cyrillic or Armenian."""
 
 
 def has_hidden(text: str, kept: str = "") -> bool:
-    """Return True if a text has hidden characters other than ``kept`` ones."""
+    """Return True if a text has hidden characters other than those in ``kept``."""
     if text.isascii() and text.isprintable():
         return False
     return any(found[0] not in kept for found in _hidden().finditer(text))
 
 
 def without_hidden(text: str, kept: str = "") -> str:
-    """Return a text without hidden characters, except ``kept`` ones."""
+    """Return a text without hidden characters, except those in ``kept``."""
     if text.isascii() and text.isprintable():
         return text
     return _hidden().sub(lambda found: found[0] if found[0] in kept else "", text)
 
 
 def visible(text: str, kept: str = "\n") -> str:
-    """Return a text with each hidden character as an escape of JSON, except ``kept`` ones. JSON that is shown so is read as before."""
+    """Return a text with each hidden character as an escape of JSON, except those in ``kept``. The parsed value of JSON stays equal."""
     if text.isascii() and text.isprintable():
         return text
     return _hidden().sub(lambda found: found[0] if found[0] in kept else escape_of(found[0]), text)
 
 
 def visible_json(text: str) -> str:
-    """Return JSON in which each hidden character is an escape, and so is each letter of another alphabet in a word with Latin ones.
-    Otherwise a person who decides would read another name than the real one."""
+    """Return JSON in which each hidden character is an escape, and so is each letter of another alphabet in a word with Latin letters.
+    Otherwise an approver would read another name than the real one.
+    """
     if text.isascii() and text.isprintable():
         return text
     found, alike = visible(text), _alike()
@@ -60,14 +61,15 @@ def _told(found: re.Match[str]) -> str:
 
 
 def escape_of(character: str) -> str:
-    """Return a character as JSON escapes it: as one or two units of UTF-16."""
+    """Return a character's JSON escape: one or two units of UTF-16."""
     units = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def hidden_parts(text: str, kept: str = "\n\r\t") -> list[str]:
-    """Part a text into pieces that are seen, at even places, and hidden characters, at odd ones. Joiners of emoji and of scripts that need
-    them are no hidden ones."""
+    """Split a text into visible pieces, at even places, and hidden characters, at odd places. Joiners of emoji and of scripts that need
+    them do not count as hidden.
+    """
     if text.isascii() and text.isprintable():
         return [text]
     pieces, end = [""], 0
@@ -94,7 +96,7 @@ def trimmed(text: str) -> str:
 
 @cache
 def _hidden() -> re.Pattern[str]:
-    """Compile the characters once they are needed: not for texts in ASCII that can be printed, as most are."""
+    """Compile the regular expression of hidden characters on first use; printable ASCII texts, which are most, do not need it."""
     return re.compile(_HIDDEN)
 
 
@@ -105,7 +107,7 @@ def _alike() -> re.Pattern[str]:
 
 @cache
 def _words() -> re.Pattern[str]:
-    """Compile the words of JSON, and its escapes, whose letters are of no word."""
+    """Compile the regular expression of words in JSON, and of escapes, whose letters belong to no word."""
     return re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)|[^\W\d_]+", re.DOTALL)
 
 

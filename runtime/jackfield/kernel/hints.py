@@ -1,4 +1,4 @@
-"""Hints worded for their readers: an error holds a :class:`NextStep`, and a surface shows it through :func:`worded`.
+"""Hints worded for their readers: an error holds a :class:`NextStep`, and a surface words it by :func:`worded`.
 
 This module has the library's words for the framework's steps, and the words of its own command line. Each distribution above adds its
 steps, and the words of its surfaces, when it is imported. The journal stores the library's wording, which names no surface.
@@ -60,9 +60,9 @@ _WORDS: dict[str, dict[str, str]] = {
         "only_hosts": "Nothing was sent. Add the host to JACKFIELD_ONLY_HOSTS.",
     },
 }
-"""Words of the steps by surface. A surface that has none for a step uses the library's."""
+"""Words of the steps by surface. A surface without words for a step uses the library's."""
 _SURFACES: dict[str, Callable[[str, str], str]] = {}
-"""Surfaces whose words depend on the reader, or that add to plain texts."""
+"""Functions that word the hints of surfaces whose words depend on the reader, or that add to plain texts."""
 OF_PROVIDERS: Mapping[str, str] = {
     "rejected": "The provider refused this request for its content: correct what its message names. Unchanged, it is refused again.",
     "not_found": "Check the names and IDs in the inputs, and whether the account of the connection may see what they name.",
@@ -73,21 +73,21 @@ OF_PROVIDERS: Mapping[str, str] = {
     "rate_limited": "Send it again later, or fewer at a time.",
     "unavailable": "The failure is on the provider's side: try again later.",
 }
-"""Hints by code for a provider's answers without a hint of the connector."""
+"""Hints by code, for a provider's answers without a hint of the connector."""
 
 
 def add_words(surface: str, words: Mapping[str, str]) -> None:
-    """Add the words of a distribution for one surface; for ``library``, these are its steps."""
+    """Add the words of a distribution for one surface; words for ``library`` define its steps."""
     _WORDS.setdefault(surface, {}).update(words)
 
 
 def add_surface(name: str, wording: Callable[[str, str], str]) -> None:
-    """Let ``wording`` word all hints of a surface: it gets the hint, and the text after the surface's name and a colon."""
+    """Let ``wording`` word all hints of a surface. It gets the hint, and the rest of the surface's name after a colon."""
     _SURFACES[name] = wording
 
 
 class NextStep(str):
-    """Hint with one wording per surface. As text it is the library's wording; ``more`` is appended to every wording."""
+    """Hint with one wording per surface. As a string it is the library's wording; ``more`` is appended to every wording."""
 
     __slots__ = ("facts", "kind", "more")
 
@@ -96,7 +96,7 @@ class NextStep(str):
     facts: Mapping[str, str]
 
     def __new__(cls, kind: str, *, more: str = "", **facts: str) -> Self:
-        """Compose the hint; ``facts`` fill the placeholders of its wordings.
+        """Create the hint; ``facts`` fill the placeholders of its wordings.
 
         :raises KeyError: if no imported distribution has such a step.
         """
@@ -104,22 +104,22 @@ class NextStep(str):
 
     @classmethod
     def of(cls, text: str, kind: str, more: str, facts: Mapping[str, str]) -> Self:
-        """Return a step as another process has worded it, which has imported its distribution."""
+        """Return a step with another process's wording, if this process has not imported the step's distribution."""
         made = super().__new__(cls, text)
         made.kind, made.more, made.facts = kind, more, facts
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the text, too: another process need not have imported the distribution whose step it is."""
+        """Pickle the wording, too: another process need not have imported the distribution of the step."""
         return NextStep.of, (str(self), self.kind, self.more, self.facts)
 
     def said(self, words: str | None) -> str:
-        """Return the hint in the ``words`` of a surface; without any, in the library's."""
+        """Return the hint in the ``words`` of a surface; in the library's if there are none."""
         return str(self) if words is None else _filled(words, self.more, self.facts)
 
 
 def worded(hint: str | None, surface: str) -> str | None:
-    """Return the hint as worded for ``surface``. Plain text stays unchanged, but for surfaces that add to it."""
+    """Return the hint as worded for ``surface``. A plain string stays unchanged, except for surfaces that add to it."""
     name, _, caller = surface.partition(":")
     if hint is None or name not in _SURFACES:
         return hint.said(_WORDS.get(name, {}).get(hint.kind)) if isinstance(hint, NextStep) else hint
@@ -127,7 +127,7 @@ def worded(hint: str | None, surface: str) -> str | None:
 
 
 def restored(hint: str | None) -> str | None:
-    """Return a hint that was kept as the step that it was, if it was one: then each surface words it again."""
+    """Return a stored hint as its original step, if it was a step, so that each surface can word it again. Other hints stay unchanged."""
     if hint is None or isinstance(hint, NextStep):
         return hint
     for kind, kept in _WORDS["library"].items():
@@ -138,7 +138,7 @@ def restored(hint: str | None) -> str | None:
 
 
 def _kept_as(kind: str, kept: str, hint: str) -> NextStep | None:
-    """Read a step from its library's wording: the facts inserted there, and the text that follows."""
+    """Parse a step from its library's wording: the inserted facts, and the following text. None if the hint has another wording."""
     names, place = list[str](), 0
     if not hint.startswith(kept.partition("{")[0]):
         return None

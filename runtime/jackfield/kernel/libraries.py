@@ -1,4 +1,4 @@
-"""Loggers of the libraries that speak to providers."""
+"""Loggers of the libraries that call providers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import logging
 LIBRARIES = (
     "h2", "hpack", "httpcore", "httpcore2", "httpx", "httpx2", "imapclient", "paramiko", "pika", "psycopg", "psycopg2", "pymysql", "redis",
 )  # fmt: skip
-"""Loggers of libraries that speak to providers: they quote foreign texts, and each failure is an error with a code anyway."""
+"""Loggers of libraries that call providers. They quote foreign texts, and each failure is reported as an error with a code."""
 
 
 def silence_libraries() -> None:
-    """Let no such library write a stranger's text into the log of this process."""
+    """Silence the loggers of these libraries, so that strangers' texts stay out of the log of this process."""
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)

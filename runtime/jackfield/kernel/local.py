@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 _STDOUT = 1
 CORES = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset[int]()
-"""Cores that this process may use, as its parent has left them; empty on systems without affinities."""
+"""Cores that this process may use by its parent's setting; empty on systems without affinities."""
 PIN = "JACKFIELD_PIN"
 _PR_SET_DUMPABLE = 4
 COMMAND_LINE = "cli"
-"""Kind of the accounts of a machine, as the journal and the audit log name who asks, approves and creates there: ``cli:ada``."""
+"""Kind of a machine's accounts in the journal and the audit log: ``cli:ada``."""
 
 
 def account() -> str | None:
@@ -35,7 +35,7 @@ def account() -> str | None:
 
 
 def sudo_account() -> str:
-    """Return the account that ran ``sudo``; empty unless this is root, since others can forge SUDO_USER."""
+    """Return the account that ran ``sudo``; empty unless this process runs as root, since others can forge SUDO_USER."""
     return os.environ.get("SUDO_USER", "") if sys.platform != "win32" and os.getuid() == 0 else ""
 
 
@@ -56,7 +56,8 @@ def home(environment: Mapping[str, str]) -> str:
 
     That is XDG_DATA_HOME (XDG Base Directory Specification) on Linux, Application Support on macOS, LOCALAPPDATA on Windows.
 
-    :raises InvalidInvocation: if the folder is not an absolute path, nor expands to one: another working directory would mean another
+    :raises InvalidInvocation: if the path is neither absolute nor expands to an absolute path: another working directory would mean
+        another
         folder.
     """
     named = environment.get("JACKFIELD_HOME")
@@ -141,12 +142,12 @@ def silence_stdout(stream: TextIO | None = None) -> None:
 
 
 def replace_file(path: str, *pieces: bytes, mode: int = 0o666) -> None:
-    """Write ``pieces`` as the content of a file, also for after a power failure. An existing file keeps its mode.
+    """Write ``pieces`` as the content of a file, durable after a power failure. An existing file keeps its mode.
 
-    Readers find the old content or the new one.
+    Readers find the old or the new content.
 
     :param mode: of a new file, before the umask.
-    :raises OSError: if it cannot be written; the old content is kept then.
+    :raises OSError: if the file cannot be written; the old content then stays.
     """
     partial = f"{path}.{os.getpid()}.partial"
     try:
@@ -165,9 +166,9 @@ def replace_file(path: str, *pieces: bytes, mode: int = 0o666) -> None:
 
 @contextmanager
 def turn(path: str) -> Iterator[None]:
-    """Hold the lock file next to ``path`` while it is changed, on systems with such locks. It is released if the process dies.
+    """Hold the lock file next to ``path`` while ``path`` is changed, on systems with such locks. The lock is released if the process dies.
 
-    :raises OSError: if the folder or the lock file cannot be made.
+    :raises OSError: if the folder or the lock file cannot be created.
     """
     os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
     if sys.platform == "win32":
@@ -181,14 +182,14 @@ def turn(path: str) -> Iterator[None]:
 
 
 def keep_to_one_core(environment: Mapping[str, str]) -> socket.socket | None:
-    """Keep all threads of this process to one core, unless ``JACKFIELD_PIN=0``.
+    """Restrict all threads of this process to one core, unless ``JACKFIELD_PIN=0``.
 
-    Threads of one Python process on several cores mostly fight for the interpreter's lock. A server that keeps to one core makes the same
-    calls in half the CPU time (docs/reference/cli-serve.md).
+    Threads of one Python process on several cores mostly contend for the interpreter's lock. A server on one core makes the same calls in
+    half the CPU time (docs/reference/cli-serve.md).
 
     Return the claim on that core: an abstract socket, whose name no other serving process of this machine (of this network namespace) can
-    take while it is open. A process that ends, however it does, leaves its core to the next. Servers that cannot see each other's names, in
-    containers, begin at different cores.
+    use while it is open. A process that ends, for whatever reason, leaves its core to the next process. Servers that cannot see each
+    other's names, in containers, start at different cores. Return None if no core is claimed.
     """
     if environment.get(PIN) == "0" or len(CORES) < 2:
         return None
@@ -228,7 +229,7 @@ def _keep_to(core: int) -> None:
 
 
 class OnAllCores:
-    """Context manager that gives this thread, and so the processes that it starts in the block, all cores of the process again."""
+    """Context manager that gives this thread, and processes that it starts in the block, all cores of the process again."""
 
     __slots__ = ("_before",)
 
@@ -244,7 +245,7 @@ class OnAllCores:
 
 
 def keep_memory_private() -> None:
-    """Write no core dump, and let no other process of this user read this one's memory and environment, where the system can.
+    """Disable core dumps, and prevent other processes of this user from reading this one's memory and environment, where the system can.
 
     The memory of a server holds the master key and its tenants' secrets. Programs that this process starts can be read again.
     """

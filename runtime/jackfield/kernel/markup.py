@@ -1,6 +1,6 @@
 """HTML for pages: elements, tables, lists of facts, and Markdown from third parties.
 
-Everything that is not ``Markup`` is escaped, so no page can forget to. Of Markdown, raw HTML and images are disabled, and links may be
+Everything that is not ``Markup`` is escaped, so no page can forget to. In Markdown, raw HTML and images are disabled, and links may be
 http, https or mailto. The few HTML elements that descriptions of APIs use are read as the equivalent Markdown.
 """
 
@@ -25,20 +25,20 @@ _ADDRESSES = frozenset({"action", "data-options", "formaction", "href", "hx-get"
 _SAID = frozenset({"alt", "aria-label", "data-label", "data-message", "label", "placeholder", "title"})
 """Attributes that people read or hear."""
 _UNMARKED = frozenset({"option", "title"})
-"""Elements that have texts alone."""
+"""Elements that contain only text."""
 _VERBATIM = frozenset({"script", "style", "textarea"})
-"""Elements whose text is taken as it is."""
+"""Elements whose text is not changed."""
 _EMPTY = frozenset({"br", "hr", "img", "input", "link", "meta"})
 _LOWEST = 6
 _COUNT = "count"
-"""Class of the cells of a column of numbers."""
+"""CSS class of the cells in a column of numbers."""
 _PLAIN = re.compile(r"[^\\`*_\[\]<>&!\n]*")
-"""Text without a sign that means something in Markdown."""
+"""Regular expression of a text without characters that have a meaning in Markdown."""
 _CODE = re.compile("(```.*?```|`[^`\\n]*`)", re.DOTALL)
 _TAG = re.compile(r"<(/?)(a|b|blockquote|br|code|div|em|h[1-6]|i|li|ol|p|pre|span|strong|ul)((?:\s[^<>]*)?)/?>", re.IGNORECASE)
 _HREF = re.compile(r"""\shref\s*=\s*["']?([^"'\s]*)""", re.IGNORECASE)
 _MARKS = {"b": "**", "strong": "**", "em": "*", "i": "*", "code": "`", "span": "", "br": "\n", "/li": "", "li": "\n- "}
-"""Markdown of an element's begin and end; all others separate paragraphs."""
+"""Markdown for the start or end of an element; all other elements separate paragraphs."""
 
 
 class Markup(str):
@@ -61,7 +61,7 @@ class Tag(Protocol):
 class Tags:
     """Shorthand for elements: ``h.p("text", class_="note")`` is ``h.element("p", "text", class_="note")``.
 
-    ``placed`` is called with each attribute that holds a URL, for servers below a path of another host; ``shown`` with every text.
+    ``placed`` converts each URL in an attribute, for servers below a path of another host; ``shown`` converts every text.
     """
 
     def __init__(self, placed: Callable[[str], str] = str, shown: Callable[[str], str] = str) -> None:
@@ -76,7 +76,8 @@ class Tags:
 
     def element(self, name: str, /, *children: Node, **attributes: Attribute) -> Markup:
         """Build an element. In attribute names, a trailing underscore is dropped and others become hyphens (``class_``, ``aria_label``).
-        True renders an attribute without a value; False and None render none."""
+        True renders an attribute without a value; False and None render no attribute.
+        """
         opened = f"<{name}{''.join(self._attribute(key, value) for key, value in attributes.items())}>"
         if name in _EMPTY:
             return Markup(opened)
@@ -100,7 +101,7 @@ class Tags:
         return self._joined(node, written)
 
     def _marked(self, value: str | float) -> str:
-        """Escape a text, and mark its hidden characters: each is an element with its escape, which the text itself cannot be."""
+        """Escape a text, and mark its hidden characters. Each becomes an element with its escape, which plain text cannot imitate."""
         pieces = hidden_parts(self._shown(str(value)))
         if len(pieces) == 1:
             return escape(pieces[0])
@@ -121,7 +122,7 @@ class Tags:
         return f" {name}" if value is True else f' {name}="{self._said(value) if name in _SAID else self._escaped(value)}"'
 
     def _escaped(self, value: str | float) -> str:
-        """Escape a text. A lone surrogate, which JSON can hold and UTF-8 cannot, becomes a question mark."""
+        """Escape a text. A lone surrogate, which JSON can contain and UTF-8 cannot, becomes a question mark."""
         return escape(self._shown(str(value)).encode("utf-8", "replace").decode())
 
 
@@ -139,11 +140,11 @@ def table(
     sorts: Mapping[str, tuple[Node, str | None]] | None = None,
     numbers: Container[str] = (),
 ) -> Markup:
-    """Render a table, or ``empty`` without rows. The first cell heads its row. Columns in ``hidden`` are present, but not shown.
+    """Render a table, or ``empty`` without rows. The first cell heads its row. Columns in ``hidden`` are present, but not displayed.
 
-    Each cell carries its column's name, since narrow screens show a row as a card; the roles keep it a table there for screen readers.
-    ``sorts`` has the columns by which a reader may sort: the link for it, and ``ascending`` or ``descending`` where they are sorted.
-    Columns in ``numbers`` are compared by their last digits.
+    Each cell carries its column's name, since narrow screens display a row as a card; the roles keep it a table there for screen readers.
+    ``sorts`` has the columns by which a reader may sort: the link, and ``ascending`` or ``descending`` for the current sort column. Columns
+    in ``numbers`` are aligned right.
     """
     body = [h.tr(_cells(columns, row, hidden, numbers), role="row") for row in rows]
     if not body:
@@ -209,7 +210,7 @@ def line(text: str, *, new_window: bool = False) -> Markup:
 
 
 def markdown(text: str) -> str:
-    """Translate the HTML elements of a description, outside of code, to Markdown; without any, the text stays as it is."""
+    """Translate the HTML elements of a description, outside of code, to Markdown. A text without such elements stays unchanged."""
     if "<" not in text:
         return text
     return "".join(part if place % 2 else _translated(part) for place, part in enumerate(_CODE.split(text)))
@@ -231,7 +232,7 @@ def _translated(text: str) -> str:
 
 
 def _rendered(tokens: Sequence[Token], *, new_window: bool) -> Markup:
-    """Render Markdown, with links that do not reveal the page to their target."""
+    """Render Markdown. Its links do not reveal the page to their target."""
     found = reader()
     for parent in tokens:
         if parent.children:
@@ -245,7 +246,7 @@ def _rendered(tokens: Sequence[Token], *, new_window: bool) -> Markup:
 
 
 def _with_safe_links(tokens: Iterable[Token]) -> Iterator[Token]:
-    """Keep only the text of links that lead nowhere from here, such as to another part of the page that the text was taken from."""
+    """Yield the tokens without unsafe links, such as links to another part of the text's original page. Their text stays."""
     is_kept = True
     for token in tokens:
         if token.type == "link_open":
@@ -265,7 +266,7 @@ def reader() -> MarkdownIt:
 
 
 def _is_any_link(url: str) -> bool:
-    """Accept every link; of an unsafe one, only the text is rendered."""
+    """Accept every link, since unsafe links are reduced to their text later."""
     return isinstance(url, str)
 
 

@@ -1,4 +1,4 @@
-"""Names of files, and media types by them, the same on every host."""
+"""Names of files, and media types by name, equal on every host."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _OFFICE = {
 
 _WORD = r"[A-Za-z0-9!#$&^_.+-]"
 _TYPE = re.compile(rf'{_WORD}{{1,60}}/{_WORD}{{1,100}}(?:; ?{_WORD}{{1,60}}=(?:{_WORD}{{1,100}}|"[ !#-\[\]-~]{{0,100}}")){{0,4}}\Z')
-"""Type, subtype and a few parameters: RFC 6838 and 9110 without escapes in quotes."""
+"""Regular expression of a media type: type, subtype and a few parameters, by RFC 6838 and 9110 without escapes in quotes."""
 
 _LONGEST = 200
-"""Bytes of a name: file systems take 255, and browsers add " (1)" and an ending of their own."""
+"""Maximum bytes of a name: file systems accept 255, and browsers add " (1)" and an ending of their own."""
 _LONGEST_ENDING = 32
 _JOINERS = "\u200c\u200d"
 """Hidden characters that emoji and some scripts need."""
 
 
 def clean_name(name: str) -> str | None:
-    """Return the last part of a path in a form that every host can save; None if nothing is left.
+    """Return the last part of a path in a form that every host can save; None if nothing remains.
 
-    Hidden characters go, such as those that reorder displayed text ("fdp.exe" for "exe.pdf"), and so do blanks and dots at the end, which
-    Windows drops and of which ``..`` consists. A longer name is cut before its ending.
+    Hidden characters are removed, such as characters that reorder displayed text ("fdp.exe" for "exe.pdf"), and so are blanks and dots at
+    the end, which Windows drops and of which ``..`` consists. A longer name is truncated before its ending.
     """
     last = without_hidden(re.split(r"[/\\]", name)[-1], _JOINERS).strip().rstrip(". ")
     if len(last.encode()) > _LONGEST:
@@ -45,13 +45,12 @@ def clean_name(name: str) -> str | None:
 
 
 def media_type(given: str) -> str:
-    """Return a media type that a caller, a connector or a provider gave; ``application/octet-stream`` for a text without the form of
-    one."""
+    """Return a media type from a caller, a connector or a provider; ``application/octet-stream`` for a malformed one."""
     return given if _TYPE.match(given) else OCTETS
 
 
 def media_type_of(name: str | None) -> str:
-    """Return the media type of a file by the end of its name; ``application/octet-stream`` if that says nothing."""
+    """Return the media type of a file by its name's ending; ``application/octet-stream`` for an unknown ending."""
     if not name:
         return OCTETS
     suffix = os.path.splitext(name)[1].lower()

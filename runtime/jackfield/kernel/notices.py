@@ -1,4 +1,4 @@
-"""Notices to systemd (``sd_notify(3)``): the service is ready, reloads, stops, and still lives."""
+"""Notices to systemd (``sd_notify(3)``): the service is ready, reloads, stops, and is still alive."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Notices:
-    """Notices of one process to the manager that started it; none where ``NOTIFY_SOCKET`` is not set.
+    """Notices of one process to the manager that started it; none unless ``NOTIFY_SOCKET`` is set.
 
-    With ``WatchdogSec=`` the manager restarts a service that has not said ``alive`` for so long.
+    With ``WatchdogSec=`` the manager restarts a service that has not called ``alive`` for that long.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
@@ -27,11 +27,11 @@ class Notices:
 
     @property
     def wanted(self) -> bool:
-        """True if notices have a reader."""
+        """True if notices have a receiver."""
         return bool(self._address)
 
     def alive(self) -> None:
-        """Say that the service is ready, once, and whenever this is called that it lives."""
+        """Notify that the service is ready, at the first call; at every call, that it is alive."""
         if not self._is_ready:
             self._is_ready = True
             self._say("READY=1")
@@ -39,12 +39,12 @@ class Notices:
             self._say("WATCHDOG=1")
 
     def reloading(self) -> None:
-        """Say that the service reads its settings again; the next ``alive`` says that it has."""
+        """Notify that the service reads its settings again; the next ``alive`` notifies that it is ready."""
         self._say(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         self._is_ready = False
 
     def stopping(self) -> None:
-        """Say that the service stops."""
+        """Notify that the service stops."""
         self._say("STOPPING=1")
 
     def _say(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The packages that stand above the framework, which names them nowhere else: written by ``make generate`` from their
+"""Packages above the framework, which names them nowhere else. ``make generate`` writes this module from their
 ``pyproject.toml``."""
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ IMPORTED = (
     "jackfield_store",
     "jackfield_vault",
 )
-"""Import packages whose code is the runtime's or a library of connectors."""
+"""Import packages whose code belongs to the runtime or to a library of connectors."""
 AUDIENCES = ("mcp",)
-"""Audiences of surfaces that are offered actions apart from tenants and the operator."""
+"""Audiences, besides tenants and the operator, with their own offers of actions."""
 DECLARED = {
     "jackfield.bindings": {
         "aws": ("jackfield-aws", ""),
@@ -129,7 +129,7 @@ DECLARED = {
 }
 """Package and extra of each entry point, by group and name."""
 NEEDS = {"mcp": "mcp", "server": "starlette"}
-"""A module of another project that an extra brings, where the extra adds requirements to a package and no package."""
+"""Module of another project by which an installed extra is detected, for extras that only add requirements to a package."""
 TOPICS = {
     "call": {
         "invocations": "view the journal, resolve invocations in doubt",
@@ -202,4 +202,4 @@ TOPICS = {
         "generate.aws": "freeze a service of AWS into a connector",
     },
 }
-"""Summary of each command, by the topic under which ``--help`` has it, since an entry point can carry neither."""
+"""Summary of each command, by its topic in ``--help``, since an entry point can contain neither."""
