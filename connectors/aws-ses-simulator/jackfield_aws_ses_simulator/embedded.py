@@ -34,8 +34,8 @@ _OF_PAGE = ("cloudwatch:*", "route53:*", "sns:*", "sqs:*")
 _ROWS = (*_MANIFEST["actions"], *_MANIFEST["triggers"])
 _DECLARED = (name for row in _ROWS for name in row.get("permissions", {}).get("aws:iam", ()))
 PERMISSIONS = tuple(sorted({"ses:GetAccount", *_OF_PAGE, *_DECLARED}))
-"""Permissions of the role: those of the connector's actions and triggers, of the page 'Set SES up and watch it', and ``ses:GetAccount`` for
-the connection test.
+"""Permissions of the role: for the connector's actions and triggers, for the page 'Set SES up and watch it', and ``ses:GetAccount`` for the
+connection test.
 """
 
 _LOOPBACK = "127.0.0.1"

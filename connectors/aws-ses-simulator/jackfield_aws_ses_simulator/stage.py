@@ -45,13 +45,13 @@ class Played:
 
     @property
     def output(self) -> Mapping[str, Any]:
-        """The output; empty if there is none."""
+        """Output of the Result; empty if it has none."""
         found: Mapping[str, Any] = self.result.get("output") or {}
         return found
 
     @property
     def error(self) -> Mapping[str, Any]:
-        """The error; empty if there is none."""
+        """Error of the Result; empty if it has none."""
         found: Mapping[str, Any] = self.result.get("error") or {}
         return found
 

@@ -85,7 +85,7 @@ class AwsRolesAnywhere(ConnectionType):
 
     @property
     def reads_host(self) -> bool:
-        """False: the values contain everything needed."""
+        """Always False: the values contain all that is needed."""
         return False
 
     def request(self, context: OpenContext) -> SessionRequest:

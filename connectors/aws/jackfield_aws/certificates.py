@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _CERTIFICATE, _KEY = "/certificate", "/privateKey"
 _MOST = 6
-"""Maximum certificates in a request: the signing one and those between it and the trust anchor."""
+"""Maximum certificates in a request: the signing certificate and the certificates between it and the trust anchor."""
 _SERVICE = "rolesanywhere"
 _PEM = "Paste the file in PEM form, from '-----BEGIN' to '-----END …-----'."
 

@@ -232,7 +232,7 @@ class ApiKeySecret(ConnectionType, json_schema_extra=fields.AT_AWS):
 
     @property
     def reads_host(self) -> bool:
-        """False: the values contain everything needed."""
+        """Always False: the values contain all that is needed."""
         return False
 
     def _identity(self) -> Keys:

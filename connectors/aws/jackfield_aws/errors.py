@@ -126,9 +126,10 @@ class AwsErrors:
     def find(self, answer: Answer) -> Row:
         """Return the row for an answer.
 
-        The outcome of anything but an explicit refusal (a 5xx, a redirect) is in doubt, unless the code means that nothing was done. Such
-        codes are a throttle's, which EC2 and S3 send with 503, and those of ``NOT_READY``. A 429 is a throttle, unless the row is about a
-        quota. A 501 is a refusal: the endpoint lacks the operation (row ``501``). A 407 is a proxy's (row ``407``).
+        Only an explicit refusal proves that nothing was done; after any other error (a 5xx, a redirect), the outcome is in doubt. A
+        throttle's code is a refusal with any status, since EC2 and S3 send it with 503; so are the codes of ``NOT_READY``. A 429 is a
+        throttle, unless the row is about a quota. A 501 is a refusal: the endpoint lacks the operation (row ``501``). A 407 is a proxy's
+        (row ``407``).
         """
         if answer.status in (_LOGIN_WANTED, _NOT_IMPLEMENTED):  # whatever the page of a proxy, or of an emulator, says
             return self._rows.get(str(answer.status)) or BY_STATUS.get(answer.status, NOT_IMPLEMENTED)

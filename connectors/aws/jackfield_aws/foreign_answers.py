@@ -1,7 +1,7 @@
 """Foreign responses: HTML pages of proxies, and successes that are not in the service's protocol.
 
-botocore attributes any error status to AWS, and takes an HTML page that is well-formed XML, or content that is not JSON, for an empty
-answer.
+botocore attributes any error status to AWS. It reads an HTML page that is well-formed XML, or content that is not JSON, as an empty
+response.
 """
 
 from __future__ import annotations
@@ -72,9 +72,7 @@ def _login_wanted(operation: str) -> Exception:
 
 
 def _is_read(body: bytes) -> bool:
-    """Return whether botocore reads a JSON body correctly: it takes one with a byte order mark for an empty response, and
-    raises at null.
-    """
+    """Return whether botocore reads a JSON body correctly: it reads a body with a byte order mark as empty, and raises at null."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

@@ -2,7 +2,7 @@
 request.
 
 Only certainly wrong values are refused: keys of test endpoints may be any text, and keys of other vendors' endpoints have other lengths. So
-the check of one value applies only if the other has AWS's own form (IAM User Guide, unique identifiers; SES Developer Guide, SMTP
+one half of a key is checked only if the other half has AWS's own form (IAM User Guide, unique identifiers; SES Developer Guide, SMTP
 credentials).
 """
 

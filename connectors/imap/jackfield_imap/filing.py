@@ -89,7 +89,7 @@ def flag_messages(flagging: Flagging, client: ImapClient) -> Filed:
     keywords=("archive", "file"),
 )
 def move_messages(moving: Moving, client: ImapClient) -> Filed:
-    """Move messages to another mailbox, where they get new UIDs. The server does it at once (RFC 6851), or refuses it."""
+    """Move messages to another mailbox, where they get new UIDs. The server moves them in one step (RFC 6851), or refuses."""
 
     def move(server: Server) -> Filed:
         _require(server, "MOVE", "move messages at once, so none is moved")
@@ -108,7 +108,7 @@ def move_messages(moving: Moving, client: ImapClient) -> Filed:
     examples=[("Delete for good", {"uids": [4711]}, _DONE)],
 )
 def delete_messages(deleting: Deleting, client: ImapClient) -> Filed:
-    """Delete messages for good. To throw them away, move them to the mailbox for that ('use': trash)."""
+    """Delete messages for good. To put them into the trash instead, move them to the mailbox with 'use': trash."""
 
     def delete(server: Server) -> Filed:
         _require(server, "UIDPLUS", "delete single messages, so none is deleted")

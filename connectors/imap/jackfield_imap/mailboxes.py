@@ -77,6 +77,6 @@ def opened(server: Server, mailbox: str, *, validity: int | None = None, changes
 
 
 def present(server: Server, uids: tuple[int, ...]) -> tuple[int, ...]:
-    """Return those of ``uids`` that the open mailbox holds."""
+    """Return the UIDs among ``uids`` that the open mailbox holds."""
     found = set(server.search(["UID", ",".join(map(str, uids))]))
     return tuple(uid for uid in uids if uid in found)

@@ -37,7 +37,7 @@ def _day(title: str, description: str) -> Any:
 
 
 class Query(Inputs):
-    """Search for messages that fit all of it."""
+    """Search for messages that meet all conditions."""
 
     mailbox: str = mailbox_field()
     from_: str | None = Field(

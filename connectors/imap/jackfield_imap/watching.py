@@ -25,8 +25,9 @@ class Watched(Inputs):
 
 @connector.poll("newMessages", inputs=Watched, event=Summary, every=60, types=("messageArrived",))
 def new_messages(watched: Watched, client: ImapClient, since: Since) -> Polled:
-    """Tell messages as they arrive in a mailbox, or are moved there, oldest first. Messages that exist when the subscription is added, or
-    when the server renumbers its messages, are not reported."""
+    """Report messages as they arrive in a mailbox, or are moved there, oldest first. Messages that exist when the subscription is added, or
+    when the server renumbers its messages, are not reported.
+    """
 
     def poll(server: Server) -> Polled:
         validity = opened(server, watched.mailbox)

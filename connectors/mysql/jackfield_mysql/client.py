@@ -120,8 +120,8 @@ def _variables(statement: str, parameters: Sequence[Any]) -> str:
 
 
 def _run(session: Session, variables: str, count: int, most: int, *, drains: bool) -> Rows:
-    """Let the server prepare and execute the caller's statement. Its parser tells placeholders from strings and refuses a
-    second statement.
+    """Let the server prepare and execute the caller's statement. Its parser distinguishes placeholders from strings and refuses a second
+    statement.
     """
     session.run(variables)
     session.run("PREPARE jackfield FROM @jackfield")

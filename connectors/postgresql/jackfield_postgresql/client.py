@@ -50,7 +50,7 @@ class PostgresClient(SessionClient[Session]):
     def change(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Rows:
         """Run a statement in a transaction and commit it; return the rows of its RETURNING clause.
 
-        If the answer to the commit is lost, the server is asked for the outcome of the transaction over another connection.
+        If the answer to the commit is lost, a query over another connection finds the outcome of the transaction.
 
         :raises JackfieldError: with ``sent`` nothing before the commit; unknown if neither the commit nor the query for its outcome was
             answered.

@@ -13,7 +13,7 @@ from jackfield_postgresql.rows import quoted
 
 _PAGE = 200
 _SETTLED = " AND pg_catalog.age(t.xmin) >= pg_catalog.age((txid_snapshot_xmin(txid_current_snapshot()) % 4294967296)::text::xid)"
-"""Condition for rows of transactions older than all running ones. A running transaction may still commit a smaller value than those of
+"""Condition for rows of transactions older than all running ones. A running transaction may still commit a row with a smaller value than
 existing rows.
 """
 

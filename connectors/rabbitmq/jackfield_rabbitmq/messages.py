@@ -145,7 +145,7 @@ class TakenMessages(Output):
     keywords=("send to a queue", "enqueue"),
 )
 def publish_message(new: NewMessage, client: RabbitClient) -> Published:
-    """Publish a message, and wait until the broker has confirmed that it keeps it."""
+    """Publish a message, and wait until the broker has confirmed it."""
     properties, body = new.properties(client.invocation_id), encoded(new.body, new.encoding, "/body")
     client.publish(new.exchange, new.routing_key, properties, body, mandatory=new.mandatory)
     return Published(message_id=properties.message_id)

@@ -101,7 +101,7 @@ class Session(ServerSession):
             return self._ask(_CHANNEL, method, *answers)
 
     def publish(self, method: Any, properties: BasicProperties, body: bytes) -> tuple[bool, bool]:
-        """Publish a message; return whether the broker accepted it, and False second if the broker returned it as unroutable.
+        """Publish a message. Return whether the broker accepted it, and whether it was routed: False if the broker returned it.
 
         :raises Refusal: as ``ask`` does.
         """

@@ -32,9 +32,9 @@ def text(answer: Any) -> str:
 
 
 def value(answer: Any) -> bytes | None:
-    """Return a value, or None if there is none.
+    """Return a value; None if the key has none.
 
-    :raises TypeError: if the answer is neither.
+    :raises TypeError: if the answer is neither a value nor None.
     """
     return None if answer is None else _be(answer, bytes)
 

@@ -1,4 +1,4 @@
-"""One connection to a server, signed in. redis-py writes commands and reads answers; the socket under it is ours."""
+"""One connection to a server, signed in. redis-py writes commands and reads answers over jackfield's own socket."""
 
 # mypy: allow-subclassing-any
 from __future__ import annotations

@@ -108,7 +108,7 @@ class _Bounded(Message):
         return found
 
     def need(self, size: int) -> None:
-        """Check that ``size`` more bytes are there.
+        """Check that ``size`` more bytes exist.
 
         :raises ValueError: if one is missing.
         """

@@ -19,7 +19,7 @@ class HttpRequest:
 
     @property
     def closes(self) -> bool:
-        """True if the caller wants the connection closed after the answer."""
+        """True if the caller requested to close the connection after the response."""
         return self.headers.get("connection", "").lower() == "close"
 
 

@@ -108,8 +108,8 @@ def _all_recipients(mail: BulkEmail) -> float:
 def send_bulk_email(mail: BulkEmail, aws: AwsClients) -> BulkSent:
     """Send a message from one template to each of up to 50 destinations, in one request; the output has the outcome of each.
 
-    The action succeeds if Amazon SES has accepted a message at least: 'accepted' and 'refused' count them, and a warning names each that
-    was refused. If all were refused, it fails, with a detail for each. None is retried automatically, not even a throttled one, since
+    The action succeeds if Amazon SES has accepted at least one message: 'accepted' and 'refused' count messages, and a warning names each
+    refused one. If all were refused, it fails, with a detail for each. No message is retried automatically, not even a throttled one, since
     other messages in the request may have been accepted.
     """
     warn_of_missing(mail.missing_pictures)

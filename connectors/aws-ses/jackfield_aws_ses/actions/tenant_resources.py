@@ -57,7 +57,9 @@ def create_tenant_association(wanted: Association, aws: AwsClients) -> Done:
     examples=one_example("deleteTenantAssociation", "A domain that moves", {"tenant": "acme", "resourceArn": _IDENTITY}, {}),
 )
 def delete_tenant_association(wanted: Association, aws: AwsClients) -> Done:
-    """Take an identity, a configuration set or a template from a tenant: its mail with it is refused from then on. The resource stays."""
+    """Remove an identity, a configuration set or a template from a tenant. The tenant's mail that uses it is refused from then on. The
+    resource stays.
+    """
     return read(Done, ask(aws, wanted.aws_region, "delete_tenant_resource_association", wanted.parameters))
 
 

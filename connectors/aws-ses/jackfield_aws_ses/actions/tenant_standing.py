@@ -69,7 +69,7 @@ def update_tenant_policy(wanted: PolicyChange, aws: AwsClients) -> Done:
 
 
 class StatusRecord(Answer):
-    """Sending status that one side has set."""
+    """Sending status set by one side: AWS or the customer."""
 
     status: str | None = Field(None, description="ENABLED, REINSTATED or DISABLED.")
     cause: str | None = Field(None, description="Why.")

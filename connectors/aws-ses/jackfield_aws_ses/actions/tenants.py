@@ -187,7 +187,7 @@ class SuppressionChanges(SuppressionChoice):
     """New suppression settings of a tenant: both members, or none for the account's."""
 
     def rules(self) -> Iterator[Detail]:
-        """Yield the fault of one member without the other."""
+        """Yield the fault of giving only one of the two members."""
         if len(self.suppression) == 1:
             lacking = "suppressionScope" if "SuppressedReasons" in self.suppression else "suppressedReasons"
             yield Detail(f"/{lacking}", "is missing: Amazon SES takes the list and the reasons together, or neither", "required")
@@ -207,7 +207,8 @@ class SuppressionChanges(SuppressionChoice):
     keywords=("suppression list of a customer",),
 )
 def update_tenant_suppression(wanted: SuppressionChanges, aws: AwsClients) -> Done:
-    """Choose whether a tenant has its own suppression list, and which events add recipients to it. With neither, the account's settings
-    apply again."""
+    """Choose whether a tenant has its own suppression list, and which events add recipients to it. Without both inputs, the account's
+    settings apply again.
+    """
     given = {"TenantName": wanted.tenant, **wanted.suppression}
     return read(Done, ask(aws, wanted.aws_region, "put_tenant_suppression_attributes", given))

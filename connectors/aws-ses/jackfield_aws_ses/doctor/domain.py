@@ -58,8 +58,8 @@ def mail_from_findings(attributes: Mapping[str, Any], region: str, records: Reco
 
 
 def spf_findings(domain: str, records: Records, missing: str = "spf_missing") -> Iterator[Finding]:
-    """Check the SPF record of a sender's domain (RFC 7208). ``missing`` is the code of the finding if there is none, as for a MAIL FROM
-    domain.
+    """Check the SPF record of a sender's domain (RFC 7208). ``missing`` is the code of the finding for a missing record, which differs for
+    a MAIL FROM domain.
     """
     spf = _spf(records.txt(domain))
     if len(spf) > 1:

@@ -28,7 +28,7 @@ _SHOWN = 300
 
 
 def is_notice(found: Any, *, tell: bool = True) -> bool:
-    """Return whether a message, as text or JSON, is a notice. Log the action that it requires, unless ``tell`` is False."""
+    """Return whether a message, as text or JSON, is a notice. Log its required action, unless ``tell`` is False."""
     if isinstance(found, str):
         return found.strip().startswith(_VALIDATED)
     read = _reader(found) if isinstance(found, Mapping) else None
@@ -89,7 +89,7 @@ def _of_a_topic(found: Mapping[str, Any]) -> str:
 
 
 def _of_an_alarm(found: Mapping[str, Any]) -> str:
-    """Describe a CloudWatch alarm in the state ALARM, whose topic is that of the events."""
+    """Describe a CloudWatch alarm in the state ALARM that publishes to the topic of events."""
     if found.get("NewStateValue") != "ALARM":
         return ""
     name, why, when = (shown(found.get(member, "")) for member in ("AlarmName", "NewStateReason", "StateChangeTime"))

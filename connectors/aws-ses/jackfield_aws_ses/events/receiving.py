@@ -55,7 +55,7 @@ class InboundWatch(Watched):
             yield Detail(place, "is for the receipt rule that is made with 'bucketName': your own rules have theirs")
 
     def rule(self, hook: Hook, rule_set: str | None) -> ReceiptRule:
-        """Return a subscription's receipt rule. Its name is made from the hook URL's path, so a change of the server's address keeps it."""
+        """Return a subscription's receipt rule. Its name depends only on the path of the hook's URL, not on the server's address."""
         name = f"jackfield-mail-{hashlib.sha256(hook.url.rpartition('/')[2].encode()).hexdigest()[:16]}"
         return ReceiptRule(
             name, self.aws_region, self.topic_arn, rule_set, self.bucket_name, self.object_key_prefix, self.recipients
@@ -80,7 +80,7 @@ mail_received.fetch(fetch_certificate)
 
 @mail_received.receive
 def receive(request: HookRequest, hook: Hook) -> Received:
-    """Report incoming mail: from whom, for whom, SES's verdicts (spam, virus, SPF, DKIM, DMARC), and where the message is stored."""
+    """Report incoming mail: sender, recipients, SES's verdicts (spam, virus, SPF, DKIM, DMARC), and the place of the stored message."""
     return received(request, hook, mail_of_text)
 
 

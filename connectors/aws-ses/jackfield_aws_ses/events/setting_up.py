@@ -53,7 +53,7 @@ class Publisher(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the topic, and of the other resources."""
+        """Name of the topic and all further resources."""
 
     @property
     def source(self) -> str | None:
@@ -130,7 +130,7 @@ class Wanted:
         return next((one for one in found if one.get("Name") == self.name), None)
 
     def is_published(self, known: Mapping[str, Any], topic_arn: str) -> bool:
-        """Return whether an event destination is enabled, and publishes the wanted types to the topic."""
+        """Return whether an event destination is enabled, and publishes these event types to the topic."""
         return bool(known.get("Enabled")) and _fits(known, self.target(topic_arn))
 
     def withdraw(self, aws: AwsClients) -> None:

@@ -42,8 +42,9 @@ class VerifiedIdentity(Output):
     examples=[{"title": "A domain is verified", "events": [{"id": "shop.example.com", "item": _VERIFIED}]}],
 )
 def identity_status(watch: Watched, aws: AwsClients, after: str | None) -> Listed:
-    """Report which addresses and domains of a region become verified, which lose that or are deleted ('identityUnverified'), and for which
-    SES no longer finds DNS records ('identityUpdated', status TEMPORARY_FAILURE)."""
+    """Report which addresses and domains of a region become verified, which lose their verification or are deleted ('identityUnverified'),
+    and for which SES no longer finds DNS records ('identityUpdated', status TEMPORARY_FAILURE).
+    """
     asked = {"PageSize": _PAGE, "NextToken": after}
     found = ask_page(aws, watch.aws_region, "list_email_identities", asked, "EmailIdentities")
     return Listed(
@@ -88,8 +89,9 @@ _STATUS = {"sendingEnabled": True, "enforcementStatus": "PROBATION", "production
     examples=[{"title": "AWS reviews the account", "events": [{**_STATUS, "previous": {"enforcementStatus": "HEALTHY"}}]}],
 )
 def account_status(watch: Watched, aws: AwsClients, since: Since) -> Polled:
-    """Tell when sending of the account in a region is paused or resumed, when AWS changes its judgement of the account's reputation
-    ('enforcementStatus'), and when it leaves the sandbox."""
+    """Report when sending of the account in a region is paused or resumed, when AWS changes its judgement of the account's reputation
+    ('enforcementStatus'), and when it leaves the sandbox.
+    """
     found = ask(aws, watch.aws_region, "get_account", {}, "SendQuota")
     now = {
         "sendingEnabled": bool(found.get("SendingEnabled", True)), "enforcementStatus": found.get("EnforcementStatus") or "HEALTHY",

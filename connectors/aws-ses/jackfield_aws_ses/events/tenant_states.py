@@ -64,7 +64,7 @@ class PausedTenant(Output):
     examples=[{"title": "A tenant is paused", "events": [{"id": "acme", "item": _PAUSED}]}],
 )
 def tenant_status(watch: TenantWatch, aws: AwsClients, after: str | None) -> Listed:
-    """Tell which tenants are paused, by whomever, and which may send again or are deleted ('tenantResumed')."""
+    """Report which tenants are paused, and which may send again or are deleted ('tenantResumed')."""
     only = watch.only(aws)
     if only is not None:
         return Listed([_paused(row) for row in _one(watch, only, aws) if row.get("SendingStatus") == "DISABLED"])

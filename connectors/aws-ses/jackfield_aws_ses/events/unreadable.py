@@ -20,7 +20,7 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AWS.SimpleQueueSe
 
 
 class Unreadable:
-    """Collector of one poll's unreadable messages. ``count`` includes those of earlier polls."""
+    """Collector of one poll's unreadable messages. ``count`` includes messages of earlier polls."""
 
     def __init__(self, queue: Any, url: str, count: int) -> None:
         self.count = count

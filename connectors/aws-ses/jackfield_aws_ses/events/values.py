@@ -30,7 +30,7 @@ def text(about: Mapping[str, Any], name: str) -> str | None:
 
 
 def moment(text: Any) -> float | None:
-    """Return a time in seconds since 1970; None if the text is none."""
+    """Return a time in seconds since 1970; None if the text is no time."""
     try:
         found = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
@@ -39,7 +39,7 @@ def moment(text: Any) -> float | None:
 
 
 def addresses(value: Any) -> tuple[str, ...]:
-    """Return the bare addresses in a list without duplicates, such as in ``Ada <ada@example.org>`` and ``a@example.org, b@example.org``."""
+    """Return the bare addresses in a list of texts, without duplicates. A text may hold display names or several mailboxes."""
     return tuple(dict.fromkeys(address for one in texts(value) for address in _bare(one)))
 
 

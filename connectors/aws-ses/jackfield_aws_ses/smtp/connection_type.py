@@ -246,7 +246,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         return Login(username, derived.value, derived=True)
 
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
-        """Return the permissions without those of the API: SMTP needs only ses:SendRawEmail."""
+        """Return the permissions that SMTP needs: ses:SendRawEmail alone."""
         return {_SMTP_PERMISSION} & set(permissions)
 
     def policies(

@@ -27,7 +27,7 @@ _Raw = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 class Calls(ProcessLocal):
-    """Calls of one service's operations, without botocore's client for those that qualify. Thread-safe; never repeats a request.
+    """Calls of one service's operations, without botocore's client for operations that qualify. Thread-safe; never repeats a request.
 
     ``make`` creates botocore's client when needed; without it, there are no listeners, and operations outside ``without`` qualify.
     ``begins`` is set for the provider's operations; STS calls never count as an attempt.

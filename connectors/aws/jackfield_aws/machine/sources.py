@@ -117,7 +117,9 @@ class Sources:
         return str(self._session.get_config_variable("profile") or "default")
 
     def setting(self, name: str, beside: str = "") -> str | None:
-        """Return a setting of the profile, or of the first of its source profiles that has both this and the setting ``beside``."""
+        """Return a setting of the profile, or of the first of its source profiles that has both the setting and the one named by
+        ``beside``.
+        """
         profiles, profile, seen = self._session.full_config.get("profiles", {}), self.profile, set[str]()
         while profile and profile not in seen:
             seen.add(profile)

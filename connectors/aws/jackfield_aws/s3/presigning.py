@@ -96,7 +96,7 @@ class Post(Located):
 
 
 class Presigned(Output):
-    """A request that whoever has it may send."""
+    """Presigned request, which its holder may send."""
 
     url: str = Field(title="URL")
     method: str = Field(title="Method")
@@ -105,7 +105,7 @@ class Presigned(Output):
 
 
 class PresignedForm(Output):
-    """A form that whoever has it may send as multipart/form-data, with the fields first and the file last."""
+    """Presigned form, which its holder may send as multipart/form-data, with the fields first and the file last."""
 
     url: str = Field(title="URL")
     fields: dict[str, str] = Field(title="Fields")

@@ -64,7 +64,7 @@ class Written(Output):
 
 
 class Begun(Output):
-    """An upload that has begun."""
+    """Upload in progress."""
 
     bucket: str
     key: str

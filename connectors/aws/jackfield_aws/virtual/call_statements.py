@@ -47,7 +47,7 @@ class CallRow:
         return self.condition == _ALWAYS or all(_holds(part, inputs) for part in self.condition.split("&"))
 
     def of(self, own: Iterable[str]) -> list[str]:
-        """Return the row's actions for an operation whose own actions ``own`` have no row yet."""
+        """Return the row's actions. ``own`` are the operation's own actions for which no earlier row matched."""
         if self.actions == (_OWN,):
             return list(own)
         left = set(own)
@@ -104,8 +104,8 @@ def statements_of(
 
 
 def statements_of_any(service: str, name: str, own: Iterable[str], members: Collection[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """Return pairs of an IAM action and its resources for calls with any inputs, whose names are ``members``: all resources of the action's
-    type.
+    """Return pairs of an IAM action and its resources for calls of an operation with any inputs: all resources of the action's type.
+    ``members`` are the names of its inputs.
     """
     known = dict.fromkeys(own)
     found = [pair for pair in statements_of(service, name, known, {}, reads=True, members=members) if pair[0] in known]

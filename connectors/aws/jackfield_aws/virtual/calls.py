@@ -177,7 +177,7 @@ class CalledOperation:
 
 
 def _would_have_succeeded(error: Any, parameters: Mapping[str, Any]) -> bool:
-    """Return whether an error means that a request with ``DryRun`` would have succeeded; if so, tell the caller by a warning.
+    """Return whether an error means that a request with ``DryRun`` would have succeeded; if so, warn the caller.
 
     EC2, KMS and others answer a dry run with such an error (EC2 API reference, RunInstances, DryRun).
     """

@@ -134,7 +134,7 @@ def _values(stem: str, suffix: str) -> list[str]:
 
 
 def _lists(shape: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the lists of structures or strings in a response, including those one level down."""
+    """Yield the lists of structures or strings in a response, including the lists one level down."""
     for name, member in shape.members.items():
         item = member.member if member.type_name == "list" else member
         if member.type_name == "list" and item.type_name in ("structure", "string"):

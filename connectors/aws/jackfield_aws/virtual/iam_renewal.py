@@ -59,7 +59,7 @@ def ended() -> Iterator[str]:
 
 
 def unproven_operations() -> Iterator[tuple[str, str, list[str]]]:
-    """Yield the operations of the installed botocore whose IAM actions are not documented: service, name, and those actions."""
+    """Yield the operations of the installed botocore whose IAM actions are not documented: service, name, and the undocumented actions."""
     for service in models.services():
         model = models.service_model(service)
         for name in models.operations(service):

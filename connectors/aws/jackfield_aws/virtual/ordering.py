@@ -51,7 +51,7 @@ _KEPT = re.compile("(ss|us|is|as|ics|Cors)$")
 
 
 def ordered(service: str, rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """Return a service's rows, whose first member is an operation's name, the most used first."""
+    """Return a service's rows, the most used operations first; a row begins with the operation's name."""
     places = {name: place for place, name in enumerate(MOST_USED.get(service, "").split())}
     return sorted(rows, key=lambda row: places.get(row[0], len(places)))
 

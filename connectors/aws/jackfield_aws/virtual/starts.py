@@ -22,7 +22,7 @@ class Start:
 
 
 def _same(waiter: str, cancel: str | None = None, **given: str) -> Start:
-    """Return a job whose cancelling operation takes the same inputs as its waiter's."""
+    """Return a job whose cancelling operation has the same inputs as its waiter's operation."""
     return Start(waiter, given, None if cancel is None else (cancel, given))
 
 
