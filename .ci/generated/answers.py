@@ -79,6 +79,8 @@ def paging() -> Json:
             ),
             "cuts": _ends("Statuses of a page after the first by which the provider shows no more of the list."),
             "totalEnds": {"const": True, "description": "The list ends once so many items were read as 'total' says; by offset."},
+            "step": {**_POINTER, "description": "Number by which offsets grow, if pages may have fewer items; with 'totalEnds'."},
+            "lastHeader": {**_FIELD, "description": "Header field with the number of the last page, or with true on it; of kind 'page'."},
             "emptyEnds": {"const": True, "description": "An empty page is the last, although it names a next one."},
             "partial": {**_POINTER, "description": "Member that is true, or has a reason, if a page lacks items of the list."},
             "total": {**_POINTER, "description": "Number of items of the whole list."},

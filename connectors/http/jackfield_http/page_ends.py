@@ -20,6 +20,8 @@ from jackfield_http.pointers import find
 from jackfield_http.urls import UrlError, plain
 
 _ERRORS = ("error", "errors", "fault")
+_LONGEST = 16
+"""Digits of a number of items or pages, of which a hostile response could name more than can be read."""
 
 
 class Declared(Protocol):
@@ -66,6 +68,14 @@ class Declared(Protocol):
         """True if a list by offset ends once so many items were read as ``total`` says."""
 
     @property
+    def step(self) -> str | None:
+        """JSON Pointer of the number by which offsets grow; None if by the number of items."""
+
+    @property
+    def last_header(self) -> str:
+        """Header field of a response with the number of the last page, or with "true" on it; empty if there is none."""
+
+    @property
     def most(self) -> int | None:
         """Number of items that the provider shows of a list at most."""
 
@@ -108,7 +118,7 @@ def following(pages: Declared, answer: Answer, body: Any, position: int) -> Foll
         return END
     if pages.kind == "linkHeader":
         return _linked(pages, answer, body, more)
-    return _named(pages, body, more) if is_named else _counted(pages, body, position, more)
+    return _named(pages, body, more) if is_named else _counted(pages, answer, body, position, more)
 
 
 def lacking(pages: Declared, body: Any, found: Following) -> str | None:
@@ -195,28 +205,51 @@ def _named(pages: Declared, body: Any, more: bool | None) -> Following:
     return _nothing_named(pages, more) or (_no_list(pages) if silent else END)
 
 
-def _counted(pages: Declared, body: Any, position: int, more: bool | None) -> Following:
-    """Read a page that is counted or followed by its last ID: an empty one ends the list, a short one may only be the server's limit."""
+def _counted(pages: Declared, answer: Answer, body: Any, position: int, more: bool | None) -> Following:
+    """Read a page that is counted or followed by its last ID: an empty one ends the list, a short one may only be the server's limit.
+
+    An empty page ends no list whose provider tells the number of the last page, or the step of its offsets, which have gaps then.
+    """
     items, flag = find(body, pages.items), _flag(pages)
-    if pages.total_ends and _has_all(pages, body, position + (len(items) if isinstance(items, list) else 0)):
+    count = len(items) if isinstance(items, list) else 0
+    step, is_last = _step(pages, body, count), _is_last(pages, answer, position)
+    if is_last or (pages.total_ends and _has_all(pages, body, position + (step or count))):
         return END
     if not isinstance(items, list) and (items is not None or is_absent(pages.items, body)):
         return _no_list(pages)
+    if step is not None or is_last is False:
+        return Following(str(position + (step or 1)))
+    if flag is not None and (not items or more is None):
+        return _open(f"says neither yes nor no at '{flag}'" if items else f"is empty, and does not say at '{flag}' that there is no more")
     if not items:
-        return END if flag is None else _open(f"is empty, and does not say at '{flag}' that there is no more")
-    if flag is not None and more is None:
-        return _open(f"says neither yes nor no at '{flag}'")
+        return END
     if pages.kind == "lastId":
         return Following(last_id(find(items[-1], pages.next)))
     return Following(str(position + (1 if pages.kind == "page" else len(items))))
 
 
+def _step(pages: Declared, body: Any, count: int) -> int | None:
+    """Return the number by which an offset grows, as a response says; None if it does not, or if it cannot say how many items there are."""
+    said: Any = None if pages.step is None or not _counts(find(body, pages.total or "")) else find(body, pages.step)
+    return max(int(said), count) if _counts(said) and int(said) > 0 else None
+
+
+def _is_last(pages: Declared, answer: Answer, position: int) -> bool | None:
+    """Return whether a response's header field says that this is the last page; None if it says neither."""
+    said = answer.headers.get(pages.last_header, "").strip() if pages.last_header else ""
+    return position - pages.first + 1 >= int(said) if _counts(said) else yes_or_no(said)
+
+
+def _counts(said: Any) -> bool:
+    """Return whether a value is a whole number from 0, as a number or as its text."""
+    is_number = isinstance(said, int) and not isinstance(said, bool)
+    return said >= 0 if is_number else isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < _LONGEST
+
+
 def _has_all(pages: Declared, body: Any, count: int) -> bool:
     """Return whether so many items are all that the list has, as the response says by a number or by its text."""
     said = find(body, pages.total or "")
-    is_number = isinstance(said, int) and not isinstance(said, bool)
-    total = int(said) if is_number or (isinstance(said, str) and said.isascii() and said.isdigit()) else None
-    return total is not None and count - pages.first >= total
+    return _counts(said) and count - pages.first >= int(said)
 
 
 def _nothing_named(pages: Declared, more: bool | None) -> Following | None:

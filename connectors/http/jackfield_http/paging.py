@@ -63,8 +63,10 @@ class Pages:
     has ended, with the provider's code where a status has other reasons: ``(404, (400, "no_such_page"))``. ``cuts`` are statuses by which a
     provider refuses to show more of the list: the list is then incomplete. ``empty_ends``: an empty page is the last, although it names a
     next one. ``partial`` points at a member that is true, or has a reason, if a page lacks items. ``total`` points at the number of items
-    of the whole list, of which the provider shows ``most``; with ``total_ends``, a list by offset ends after that number. ``under`` is the
-    path that contains pages, if it differs from the list's own. ``is_assumed``: it is not declared that the API sends ``Link``, so a
+    of the whole list, of which the provider shows ``most``; with ``total_ends``, a list by offset ends after that number. ``step`` points
+    at the number by which offsets grow, if a page may have fewer items. ``last_header`` names the header field with the number of the
+    last page, or with "true" on it: an empty page before it is not the last. ``under`` is the path that contains pages, if it differs
+    from the list's own. ``is_assumed``: it is not declared that the API sends ``Link``, so a
     response without it says nothing.
     """
 
@@ -87,10 +89,12 @@ class Pages:
     total: str | None = None
     most: int | None = None
     total_ends: bool = False
+    step: str | None = None
+    last_header: str = ""
 
     def __post_init__(self) -> None:
         """Refuse options that would end a list after its first page, or never."""
-        for name in ("items", "next", "more", "last", "partial", "total"):
+        for name in ("items", "next", "more", "last", "partial", "total", "step"):
             at: str | None = getattr(self, name)
             if at and not at.startswith("/"):
                 raise ValueError(f"'{name}' is not a JSON Pointer: it must begin with a slash")
@@ -100,6 +104,10 @@ class Pages:
             raise ValueError(f"pages of the kind '{self.kind}' need 'next'")
         if self.header and (self.kind != "token" or not is_token(self.header)):
             raise ValueError("'header' is the name of a header field with a token: it needs the kind 'token'")
+        if self.last_header and (self.kind != "page" or not is_token(self.last_header)):
+            raise ValueError("'last_header' is the name of a header field about the last page: it needs the kind 'page'")
+        if self.step is not None and not (self.kind == "offset" and self.total_ends):
+            raise ValueError("'step' needs the kind 'offset' and 'total_ends': an empty page does not end such a list")
         if any(map(is_vague, self.ends)):
             raise ValueError(f"'ends' has a status alone: {NEEDS_CODE}")
         if self.more is not None and self.last is not None:
@@ -113,7 +121,8 @@ class Pages:
         parameter = row.get("input", pagination.token_input)
         ends = {"ends": ends_of(row.get("ends", ())), "cuts": ends_of(row.get("cuts", ())), "empty_ends": row.get("emptyEnds", False)}
         following = "" if "header" in row else row.get("response", usual)
-        told = {**{name: row.get(name) for name in ("last", "partial", "total", "most")}, "header": row.get("header", "")}
+        told = {name: row.get(name) for name in ("last", "partial", "total", "most", "step")}
+        told |= {"header": row.get("header", ""), "last_header": row.get("lastHeader", "")}
         ends["total_ends"] = row.get("totalEnds", False)
         options = {"first": first, **ends, "is_assumed": row.get("confidence", "high") != "high", **told}
         return cls(kind, row.get("items", ""), parameter, following, row.get("more"), row.get("size"), **options)

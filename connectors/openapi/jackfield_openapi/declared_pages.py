@@ -14,8 +14,8 @@ from jackfield_openapi.operations import Operation
 from jackfield_openapi.parameters import Drawn
 
 _KINDS = get_args(Kind)
-_POINTERS = ("response", "items", "more", "last", "partial", "total")
-NAMES = ("input", *_POINTERS, "header", "first", "ends", "cuts", "emptyEnds", "most", "totalEnds", "continue")
+_POINTERS = ("response", "items", "more", "last", "partial", "total", "step")
+NAMES = ("input", *_POINTERS, "header", "first", "ends", "cuts", "emptyEnds", "most", "totalEnds", "lastHeader", "continue")
 
 Json = dict[str, Any]
 
@@ -64,7 +64,7 @@ def _fetching_fault(operation: Operation, kind: object, pages: Json) -> str | No
         return "'header' must be the name of a header field with the token, of the kind 'token' and in place of 'response'"
     if "more" in pages and "last" in pages:
         return "'more' and 'last' say the same thing: declare one of them"
-    return _end_fault(kind, pages) or _place_fault(operation, kind, pages)
+    return _end_fault(kind, pages) or _last_fault(kind, pages) or _place_fault(operation, kind, pages)
 
 
 def _end_fault(kind: object, pages: Json) -> str | None:
@@ -82,6 +82,15 @@ def _end_fault(kind: object, pages: Json) -> str | None:
         return "'totalEnds' may be true, for the kind 'offset': of the others, nobody knows how many items were read"
     if "emptyEnds" in pages and not (pages["emptyEnds"] is True and kind in ("url", "linkHeader")):
         return "'emptyEnds' may be true, for the kinds 'url' and 'linkHeader'; pages that are counted end so without it"
+    return None
+
+
+def _last_fault(kind: object, pages: Json) -> str | None:
+    """Return the fault in an overlay's declaration of a last page that an empty one before it is not."""
+    if "step" in pages and "totalEnds" not in pages:
+        return "'step' needs 'totalEnds': an empty page does not end a list whose offsets have gaps"
+    if "lastHeader" in pages and not (kind == "page" and is_token(str(pages["lastHeader"]))):
+        return "'lastHeader' must be the name of a header field with the number of the last page, or with true on it, of the kind 'page'"
     return None
 
 

@@ -242,6 +242,68 @@ def test_a_list_that_its_provider_cuts_is_not_complete(tmp_path: Path) -> None:
     assert "shows no further pages" in result.meta.warnings[0]["message"]
 
 
+def _told(*pages: tuple[list[int], str | None]) -> list[Answer]:
+    return [Answer(items, headers={} if said is None else {"x-last": said}) for items, said in pages]
+
+
+_PAGED: dict[str, tuple[list[Answer], list[int], int]] = {
+    "number of pages": (_told(([1], "2"), ([2], "2")), [1, 2], 2),
+    "an empty page before the last": (_told(([1], "3"), ([], "3"), ([3], "3")), [1, 3], 3),
+    "an empty first page": (_told(([], "2"), ([2], "2")), [2], 2),
+    "nothing at all": (_told(([], "0")), [], 1),
+    "fewer pages than before": (_told(([1], "3"), ([2], "1")), [1, 2], 2),
+    "a flag": (_told(([1], "false"), ([], "false"), ([3], "true")), [1, 3], 3),
+    "said no more": (_told(([1], "3"), ([2], None), ([], None)), [1, 2], 3),
+    "another word": (_told(([1], "many"), ([], "many")), [1], 2),
+    "a number that is too long": (_told(([1], "9" * 5000), ([], "-1")), [1], 2),
+}
+
+
+@pytest.mark.parametrize("name", _PAGED)
+def test_a_header_field_tells_the_last_page(tmp_path: Path, name: str) -> None:
+    """WordPress tells the number of pages and leaves out of them what the user may not read, Clockify tells the last page as it comes:
+    an empty page before the last ends nothing. Without such a header field, it does."""
+    answers, items, count = _PAGED[name]
+    pages = {"kind": "page", "input": "page", "items": "", "lastHeader": "X-Last"}
+    result, asked = _declared(tmp_path, [_parameter("page", type="integer")], _LIST, pages, answers)
+    assert (result.unwrap()["items"], result.meta.complete, asked) == (items, True, count)
+
+
+def _stepped(*pages: tuple[list[int], Any, Any]) -> list[Answer]:
+    return [Answer({"data": items, "limit": limit, "total": total}) for items, limit, total in pages]
+
+
+_GAPS: dict[str, tuple[list[Answer], list[int], list[str]]] = {
+    "whole pages": (_stepped(([1, 2], 2, 4), ([3, 4], 2, 4)), [1, 2, 3, 4], ["0", "2"]),
+    "a gap": (_stepped(([1], 2, 3), ([3], 2, 3)), [1, 3], ["0", "2"]),
+    "an empty page before the last": (_stepped(([1, 2], 2, 5), ([], 2, 5), ([5], 2, 5)), [1, 2, 5], ["0", "2", "4"]),
+    "a limit as text": (_stepped(([1], "2", "3"), ([3], "2", "3")), [1, 3], ["0", "2"]),
+    "a limit below the items": (_stepped(([1, 2], 1, 3), ([3], 1, 3)), [1, 2, 3], ["0", "2"]),
+    "no limit": (_stepped(([1, 2], None, 3), ([3], 0, 3)), [1, 2, 3], ["0", "2"]),
+    "no total": (_stepped(([1], 2, None), ([2], 2, None), ([], 2, None)), [1, 2], ["0", "1", "2"]),
+}
+
+
+@pytest.mark.parametrize("name", _GAPS)
+def test_offsets_grow_by_what_the_provider_counts(tmp_path: Path, name: str) -> None:
+    """Box counts the items of a page that it leaves out: by the items that came, the next page would begin within this one, and an empty
+    page would end the list."""
+    answers, items, offsets = _GAPS[name]
+    pages = {"kind": "offset", "input": "skip", "items": "/data", "total": "/total", "totalEnds": True, "step": "/limit", "first": 0}
+    schema = _object(data=_LIST, total={}, limit={})
+    about = operation(
+        operationId="listIt",
+        parameters=[_parameter("skip", type="integer")],
+        responses={"200": _answer(schema)},
+        **{"x-jackfield": {"pagination": pages}},
+    )
+    with Provider(answers) as provider:
+        with installed(tmp_path, generate(tmp_path, document({"/l": {"get": about}})), {"server": provider.url}) as jackfield:
+            result = jackfield.invoke({"connector": "acme", "action": "listIt", "connection": "main", "inputs": {"fetchAll": True}})
+        asked = [one.path.rpartition("=")[2] for one in provider.requests]
+    assert (result.unwrap()["data"], result.meta.complete, asked) == (items, True, offsets)
+
+
 @pytest.mark.parametrize(("last", "is_complete", "warning"), [
     ({"count": 1000, "partial": False}, True, ""), ({"count": 1001}, False, "1001 items, of which the provider shows the first 1000"),
     ({"count": 2, "partial": True}, False, "at '/partial'"), ({"count": "many"}, True, ""), ({}, True, ""),

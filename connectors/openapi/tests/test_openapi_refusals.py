@@ -263,7 +263,12 @@ def test_faults_of_a_table(name: str) -> None:
         converted(document({"/a": {"get": operation(operationId="a")}}, **{"x-jackfield": {"errors": FAULTS[name]}}), Choices())
 
 
-@pytest.mark.parametrize("pages", [{"kind": "page"}, {"totalEnds": "yes"}, {"total": None}])
+_STEP: Json = {"totalEnds": None, "total": None, "step": "/limit"}
+
+
+@pytest.mark.parametrize(
+    "pages", [{"kind": "page"}, {"totalEnds": "yes"}, {"total": None}, _STEP, {"lastHeader": "X-Last"}, {"step": "limit"}]
+)
 def test_faults_of_a_total(pages: Json) -> None:
     """Only a list by offset counts its items."""
     given = {"kind": "offset", "input": "start", "items": "/rows", "total": "/total", "totalEnds": True, **pages}

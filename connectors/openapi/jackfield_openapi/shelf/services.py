@@ -216,7 +216,7 @@ def _check_pages(file: Path, operation: Json, document: Json) -> None:
     complete."""
     paging = operation.get("x-jackfield", {}).get("pagination")
     answer = _answer_of(operation) if isinstance(paging, dict) else None
-    for member in ("items", "response", "more", "last", "partial", "total") if answer is not None else ():
+    for member in ("items", "response", "more", "last", "partial", "total", "step") if answer is not None else ():
         place = None if member == "response" and paging.get("kind") == "lastId" else paging.get(member)  # that is in an item
         if isinstance(place, str) and place.startswith("/") and not may_hold(document, answer, steps_of(place)):
             text = f"'pagination' of '{operation.get('operationId')}' names '{place}' ('{member}'), which its answer does not declare"

@@ -117,9 +117,11 @@ class Pages:
     def _lead_on(self, body: dict[str, Any], request: Request, *, is_last: bool, items: list[Any]) -> dict[str, str]:
         kind, path = self._row["kind"], request.path
         names_more = not is_last or self._row.get("emptyEnds") is True
-        for name, value in (("more", not is_last), ("last", is_last), ("partial", False), ("total", ITEMS)):
+        for name, value in (("more", not is_last), ("last", is_last), ("partial", False), ("total", ITEMS), ("step", _FIRST)):
             if name in self._row:
                 put(body, self._row[name], value)
+        if "lastHeader" in self._row:
+            return {self._row["lastHeader"]: _SECOND}
         address = f"{self._url}{path}{'&' if '?' in path else '?'}page={_THIRD if is_last else _SECOND}"
         if kind == "linkHeader":
             return {"Link": f'<{address}>; rel="next"'} if names_more else {}

@@ -56,10 +56,11 @@ class PolledPages:
     def answer(self, request: Request, body: Any, end: int, total: int) -> Answer:
         """Return a response with a page, which says as declared whether there is more after the position ``end``, and where."""
         row, goes_on = self._row, end < total
-        for name, value in (("more", goes_on), ("last", not goes_on), ("partial", False), ("total", total)):
+        for name, value in (("more", goes_on), ("last", not goes_on), ("partial", False), ("total", total), ("step", LARGEST)):
             if name in row and isinstance(body, dict):
                 put(body, self._within + row[name], value)
-        own, headers = _after(request.path, end), {}
+        own = _after(request.path, end)
+        headers = {row["lastHeader"]: str(-(-total // LARGEST))} if "lastHeader" in row else {}
         if self._kind == "linkHeader" and goes_on:
             headers["Link"] = f'<{own}>; rel="next"'
         elif "header" in row and goes_on:

@@ -191,9 +191,8 @@ def _watchings(subject: Subject, seed: int = 7, **about: Any) -> Iterator[_Watch
 def _polled(subject: Subject, trigger: Trigger) -> tuple[Mapping[str, Any], PolledPages]:
     """Return the declaration of a poll without code, and the pages of its list; both are empty if it has code."""
     raw = subject.manifest.raw
-    polled = next(
-        (row["http"]["poll"] for row in raw.get("triggers", ()) if row["key"] == trigger.key and "poll" in row.get("http", {})), {}
-    )
+    rows = (row["http"] for row in raw.get("triggers", ()) if row["key"] == trigger.key and "http" in row)
+    polled: dict[str, Any] = next((row["poll"] for row in rows if "poll" in row), {})
     return polled, PolledPages(next((row["http"] for row in raw["actions"] if row["key"] == polled.get("action") and "http" in row), {}))
 
 
