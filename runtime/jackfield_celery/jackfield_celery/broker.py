@@ -20,18 +20,19 @@ from jackfield_celery.urls import check
 TASK = "jackfield.run"
 QUEUE = "jackfield"
 DELIVERY_LIMIT = 5
-"""Deliveries of one message without an acknowledgement after which RabbitMQ moves it to ``jackfield.dead``."""
+"""Number of deliveries of one message without an acknowledgement after which RabbitMQ moves it to ``jackfield.dead``."""
 _VISIBILITY = 1200
 """Seconds after which Redis delivers an unacknowledged message again; longer than any invocation may run."""
 _DIRECT = Exchange("", type="direct")
 _HEARTBEAT = 10
 _CONNECT_WITHIN = 4
 _ANSWER_WITHIN = 2.0
-"""Seconds that Redis may take to accept a connection, or answer a command; then the connection is given up."""
+"""Seconds for Redis to accept a connection, or answer a command, before the connection is closed."""
 _LOOK_EVERY = 1.0
-"""Seconds between checks whether Redis still answers a waiting worker, and the maximum delay of a message. Where a network drops bytes
-without closing the connection, nothing else notices that. With the pauses between tries, all works five seconds after the network is
-back."""
+"""Seconds between checks whether Redis still answers a waiting worker, and the maximum delay of a message. If a network drops bytes without
+closing the connection, only this check notices it. With the pauses between tries, everything works again five seconds after the network
+is back.
+"""
 _PROBE = 1.0
 """Seconds that a probe waits for the broker."""
 
@@ -98,10 +99,10 @@ def _transport_options(url: str) -> dict[str, Any]:
 
 def warning(url: str) -> str | None:
     """Try the queue's steps over a new connection, for a second: connect, and publish a message in a place without readers. Return the
-    fault of a broker that does not answer, or None.
+    fault if the broker does not answer, else None.
 
-    :raises Unavailable: if the broker answers but takes no messages, such as one whose memory or disk is full, or a replica. Such a broker
-        does not recover by itself.
+    :raises Unavailable: if the broker answers but accepts no messages, such as one whose memory or disk is full, or a replica. Such a
+        broker does not recover by itself.
     """
     short = {**_transport_options(url), "socket_timeout": _PROBE, "socket_connect_timeout": _PROBE}
     options = {"transport": transport_of(url), "transport_options": short, "ssl": _tls(url), "connect_timeout": _PROBE}
@@ -124,8 +125,9 @@ def warning(url: str) -> str | None:
 
 
 def _refusal(connection: Broker, url: str) -> str | None:
-    """Return why a broker takes or gives no messages; None if it does both. The published message is dropped at once: it is for no queue,
-    or taken again."""
+    """Return why a broker accepts or delivers no messages; None if it does both. The published message is dropped at once: it is for no
+    queue, or consumed again.
+    """
     channel = connection.channel()
     if _is_amqp(url):
         message = channel.prepare_message("", content_encoding="utf-8")
@@ -147,7 +149,7 @@ def _refusal(connection: Broker, url: str) -> str | None:
 
 
 def _tls(url: str) -> dict[str, Any] | None:
-    """Verify the broker's certificate and name, as the drivers themselves do not by default."""
+    """Return the settings that verify the broker's certificate and name, which the drivers do not by default; None without TLS."""
     parts = urlsplit(url)
     if parts.scheme == "amqps":
         return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": parts.hostname}

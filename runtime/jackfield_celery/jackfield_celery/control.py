@@ -17,10 +17,10 @@ _INSTEAD = "stop a worker with SIGTERM, cancel with POST /v1/invocations/{id}/ca
 
 
 class Control(CeleryControl):
-    """Celery's step that takes remote commands.
+    """Celery's step that receives remote commands.
 
-    The others are refused: ``shutdown`` and ``cancel_consumer`` would leave a process that works on nothing. After ``revoke`` a worker
-    would drop the messages of invocations, and after ``rate_limit`` hold them, while the journal counts on their delivery.
+    Commands that change something are refused: after ``shutdown`` and ``cancel_consumer`` a process would work on nothing. After ``revoke``
+    a worker would drop the messages of invocations, and after ``rate_limit`` hold them, while the journal counts on their delivery.
     """
 
     def __init__(self, c: Any, **options: Any) -> None:

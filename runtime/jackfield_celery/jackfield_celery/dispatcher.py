@@ -1,4 +1,4 @@
-"""The dispatcher: a thread of each process, of which one at a time hands queued invocations to a broker."""
+"""The dispatcher: a thread of each process; one dispatcher at a time passes queued invocations to a broker."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ _LOST = 3.0
 """Seconds after which an invocation is released again if the broker holds fewer messages than were released. A worker claims each message
 at once, and a second message for the same invocation runs nothing."""
 _LOST_ANYWAY = 60.0
-"""The same if the broker holds as many messages, or cannot be asked: some may be duplicates, or belong to others."""
+"""Seconds after which an invocation is released again if the broker holds as many messages, or does not answer: some messages may be
+duplicates, or belong to others.
+"""
 _DEAD_AT_ONCE = 100
 _NOT_HANDED_OVER = "queued invocations cannot be handed to the broker and wait in the journal"
 _NOT_READ = "the broker's queues cannot be read; invocations whose messages are lost are released again after a minute"
@@ -79,7 +81,7 @@ class Dispatcher(ProcessLocal):
         self._thread.start()
 
     def wake(self) -> None:
-        """Select now: something was queued."""
+        """Select now, since an invocation was queued."""
         if self._woken.empty():
             self._woken.put(None)
 
@@ -111,7 +113,7 @@ class Dispatcher(ProcessLocal):
         return Outbox(runtimes.storage.database, runtimes.clock, runtimes.limits, runtimes.has_lost, runtimes.blocked)
 
     def _step(self, outbox: Outbox) -> float:
-        """Release as many invocations as there is room for, if this process leads, and return the seconds until the next step."""
+        """Release as many invocations as the workers can begin soon, if this process leads, and return the seconds until the next step."""
         now = time.monotonic()
         if now >= self._leads_until:
             self._leads = outbox.lead()
@@ -155,7 +157,8 @@ class Dispatcher(ProcessLocal):
 
     def _recall(self, outbox: Outbox, waiting: float) -> None:
         """Release again the invocations that no worker received: soon if the broker holds fewer messages than were released, else later if
-        there are workers."""
+        there are workers.
+        """
         if waiting < outbox.released():
             age = _LOST
         elif self._slots:

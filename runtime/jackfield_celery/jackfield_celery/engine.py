@@ -1,4 +1,4 @@
-"""The engine that runs queued invocations through Celery: the journal decides which ones run, the broker only hands them out."""
+"""The engine that runs queued invocations through Celery: the journal decides which ones run, the broker only delivers them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DISCONNECT_WITHIN = 5.0
 
 
 class CeleryEngine(ProcessLocal):
-    """Engine of one process: a dispatcher, of which one in all processes works at a time, and a Celery worker if it has ``slots``."""
+    """Engine of one process: a dispatcher, one of which works at a time in all processes, and a Celery worker if it has ``slots``."""
 
     check = staticmethod(check)
     warning = staticmethod(warning)
@@ -97,7 +97,7 @@ class CeleryEngine(ProcessLocal):
                 self._runtimes.leave(claimed)
 
     def _watch(self) -> None:
-        """Register this process's slots, then look for requests to cancel and for claims that nothing works on."""
+        """Register this process's slots, then check for requests to cancel and for claims without a task here."""
         while not self._stopped.wait(EVERY if self._upkeep is not None else 0.0):
             try:
                 if self._upkeep is None:

@@ -1,4 +1,4 @@
-"""The journal as an outbox: queued invocations that one elected process hands to the workers through a broker."""
+"""The journal as an outbox: queued invocations that one elected process passes to the workers through a broker."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from jackfield_store.journal.instance import LEASE
 from jackfield_store.journal.leadership import Leadership
 
 Message = tuple[str, str]
-"""Workspace and id of an invocation: all that goes through a broker."""
+"""Workspace and id of an invocation: the only content of a message to a broker."""
 _RELEASE = "the release of queued invocations"
 
 
 class Outbox:
-    """Queued invocations of all workspaces, as the dispatching process sees them.
+    """Queued invocations of all workspaces, for the dispatching process.
 
     ``limits`` returns a workspace's budgets, ``lost`` whether a process has certainly ended. Rows of workspaces that are ``blocked`` wait.
     """
@@ -43,7 +43,7 @@ class Outbox:
         self._order = FairOrder(self._blocked, unreleased=True, budgets=budgets)
 
     def lead(self) -> bool:
-        """Take or renew the lease of the process that hands invocations over; return False if another process holds it."""
+        """Take or renew the lease of the dispatching process; return False if another process holds it."""
         return self._leadership.take()
 
     def resign(self) -> None:
@@ -85,8 +85,9 @@ class Outbox:
         self._blocked.together((name for name, _ in messages), _RELEASE, lambda names: self._database.record(partial(unit, names)))
 
     def recall(self, age: float) -> int:
-        """Release again, with the next selection, invocations that were released ``age`` seconds ago and are not claimed: their messages
-        were lost."""
+        """Make releasable again the invocations that were released ``age`` seconds ago and are not claimed, since their messages were lost;
+        return their number.
+        """
         statement = sql.RECALL.format(now=self._now)
         return self._database.record(lambda transaction: transaction.change(statement, {"age": age}))
 

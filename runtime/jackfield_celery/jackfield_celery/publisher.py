@@ -24,11 +24,13 @@ _CONFIRM_WITHIN = 10.0
 """Seconds to wait for the confirmations of one batch."""
 _MOST_UNREADABLE = 1000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
-"""Form of workspaces and ids. The database refuses other texts, which a worker would take for an outage and try again for ever."""
+"""Regular expression of workspaces and ids. The database refuses other texts; a worker would mistake that for an outage and
+try for ever.
+"""
 
 
 def read_message(body: object) -> Message | None:
-    """Read workspace and id from the body of a message; None if it is not one of ours."""
+    """Read workspace and id from the body of a message; None if jackfield did not send it."""
     if isinstance(body, str | bytes):
         try:
             body = json.loads(body)
@@ -56,7 +58,7 @@ class CeleryPublisher:
         self._unreadable = 0
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Publish messages and wait until the broker has confirmed all of them. Redis answers each command instead."""
+        """Publish messages and wait until the broker has confirmed all of them. With Redis, the answer to each command confirms it."""
         with self._connected() as channel:
             for workspace, identifier in messages:
                 self._send(channel, workspace, identifier)
@@ -69,13 +71,14 @@ class CeleryPublisher:
     def ready(self) -> int:
         """Return the number of messages that wait in the broker.
 
-        Redis has no empty queues: it answers a passive declaration of one with an error. An active one creates nothing there.
+        Redis has no empty queues: it answers a passive declaration of an empty queue with an error. An active declaration creates nothing
+        there.
         """
         with self._connected() as channel:
             return int(channel.queue_declare(QUEUE, passive=self._confirms).message_count)
 
     def dead(self, most: int) -> Iterator[Message]:
-        """Take up to ``most`` messages that the broker has given up. Unreadable ones stay there for a person to look at."""
+        """Take up to ``most`` messages that the broker has given up. Unreadable ones stay there for a person to read."""
         with self._connected() as channel:
             for _ in range(most):
                 message = channel.basic_get(DEAD)

@@ -1,4 +1,4 @@
-"""The broker's transports, guarded: no forged message on the broker can fill the memory, end the consumer or get lost.
+"""The broker's transports, guarded: a forged message on the broker can neither fill the memory, end the consumer nor get lost.
 
 Celery decompresses a message before it checks it, kombu's Redis transport ends on an invalid message, and Redis drops rejected messages.
 """
@@ -21,13 +21,13 @@ _LOG = logging.getLogger("jackfield.queue")
 DEAD = "jackfield.dead"
 """The broker's queue of dead letters."""
 _ANSWER_WITHIN = 10.0
-"""Seconds that RabbitMQ may take to answer."""
+"""Seconds for RabbitMQ to answer."""
 TRIAL = "jackfield.trial"
 """Destination of trial messages: no queue in RabbitMQ, and in Redis a list that is deleted in the same step."""
 LONGEST_BODY = 4 * 1024
-"""Bytes of a message's body: it has the name of a workspace and an ID."""
+"""Maximum bytes of a message's body: it has the name of a workspace and an ID."""
 _LONGEST_ENVELOPE = 64 * 1024
-"""Characters of a message with its headers on Redis. Of a longer one, the dead letters have the beginning."""
+"""Maximum characters of a message with its headers on Redis. Of a longer message, only the beginning enters the dead letters."""
 
 
 class Refused(ValueError):
@@ -48,7 +48,7 @@ def _errors(headers: object, body: object) -> list[Any]:
 
 
 class AmqpMessage(pyamqp.Message):
-    """Message of RabbitMQ that is judged before anything of it is decoded."""
+    """Message of RabbitMQ that is checked before any part of it is decoded."""
 
     def __init__(self, msg: Any, channel: Any = None, **named: Any) -> None:
         self.errors = _errors(msg.properties.get("application_headers") or {}, msg.body)
@@ -56,14 +56,15 @@ class AmqpMessage(pyamqp.Message):
 
 
 class AmqpChannel(pyamqp.Channel):
-    """Channel to RabbitMQ, with such messages."""
+    """Channel to RabbitMQ that checks its messages."""
 
     Message = AmqpMessage
 
 
 class AmqpConnection(pyamqp.Connection):
-    """Connection to RabbitMQ, with such channels, that never waits endlessly for an answer. Where a network drops bytes without closing the
-    connection, or a node hangs, nothing else ends that wait. A worker that waits for messages notices it by their heartbeats."""
+    """Connection to RabbitMQ with checked messages that never waits endlessly for an answer. If a network drops bytes without closing the
+    connection, or a node hangs, nothing else ends that wait. A worker that waits for messages notices the loss by their heartbeats.
+    """
 
     Channel = AmqpChannel
 
@@ -73,19 +74,19 @@ class AmqpConnection(pyamqp.Connection):
 
 
 class AmqpTransport(pyamqp.Transport):
-    """Transport of ``amqp``, with such connections."""
+    """Transport of ``amqp`` with guarded connections."""
 
     Connection = AmqpConnection
 
 
 class AmqpsTransport(pyamqp.SSLTransport):
-    """Transport of ``amqps``, with such connections."""
+    """Transport of ``amqps`` with guarded connections."""
 
     Connection = AmqpConnection
 
 
 class RedisMessage(virtual.Message):
-    """Message of Redis that is judged before anything of it is decoded."""
+    """Message of Redis that is checked before any part of it is decoded."""
 
     def __init__(self, payload: Any, channel: Any = None, **named: Any) -> None:
         self.errors = _errors(payload.get("headers") or {}, payload.get("body"))
@@ -98,9 +99,9 @@ class RedisChannel(redis.Channel):
     Message = RedisMessage
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        """Connect. Of several servers, a replica is passed over: it accepts connections, and refuses whatever is published or taken.
+        """Connect. A replica among several servers is skipped: it accepts connections, but refuses publishing and consuming.
 
-        :raises ConnectionError: if it is one; Celery tries the next URL.
+        :raises ConnectionError: if the server is a replica; Celery tries the next URL.
         """
         super().__init__(*given, **named)
         if len(self.connection.client.alt) > 1:
@@ -118,7 +119,7 @@ class RedisChannel(redis.Channel):
         super().basic_reject(delivery_tag, requeue)
 
     def _bury(self, payload: Mapping[str, Any]) -> None:
-        """Put a message into the list of dead letters, to which it also returns if nobody acknowledges it there."""
+        """Move a message to the list of dead letters. It also returns there if a reader does not acknowledge it."""
         about = {**payload["properties"], "delivery_info": {"exchange": "", "routing_key": DEAD}, "delivery_tag": str(uuid.uuid4())}
         self._put(DEAD, {**payload, "properties": about})
 
@@ -146,7 +147,7 @@ class RedisChannel(redis.Channel):
             self._flush_brpop_reauth()
 
     def _get(self, queue: str) -> Any:
-        """Return the next message of a queue; an invalid one is wrapped in a message.
+        """Return the next message of a queue; an invalid item is wrapped in a message.
 
         :raises Empty: if there is none.
         """
@@ -159,7 +160,7 @@ class RedisChannel(redis.Channel):
 
 
 class RedisTransport(redis.Transport):
-    """Transport of ``redis`` and ``rediss``, with such channels."""
+    """Transport of ``redis`` and ``rediss`` with guarded channels."""
 
     Channel = RedisChannel
 
@@ -202,16 +203,16 @@ def _wrapped(item: bytes) -> Mapping[str, Any]:
 
 
 class Broker(Connection):
-    """Connection to one broker of several, which are tried in turn. Kombu leaves the guarded transport at the second one."""
+    """Connection to one broker of several, which are tried in turn. Kombu would leave the guarded transport at the second broker."""
 
     def switch(self, conn_str: str) -> None:
-        """Go on to another URL."""
+        """Switch to another URL."""
         super().switch(conn_str)
         self.transport_cls = transport_of(conn_str)
 
 
 class Amqp(AMQP):
-    """Celery's maker of connections, with such ones."""
+    """Celery's factory of connections, which makes guarded ones."""
 
     Connection = Broker
 

@@ -1,4 +1,4 @@
-"""The broker's URL, read before anything connects: the drivers end with a traceback where it is wrong, and quote parts of the password."""
+"""The broker's URL, checked before anything connects: for a wrong URL the drivers end with a traceback, and quote parts of the password."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jackfield.kernel.secrecy import without_password
 
 _SCHEMES = ("amqp", "amqps", "redis", "rediss")
 _OF_TLS = frozenset({"ssl_ca_certs", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"})
-"""Parameters that ``rediss://`` may have."""
+"""Parameters that a ``rediss://`` URL may have."""
 _FORMS = "Use 'amqp://user:password@host:5672/vhost', 'amqps://…', 'redis://…' or 'rediss://…'; unset it to use the database."
 _NONE = "which is not the URL of a broker"
 _ENCODED = "Percent-encode special characters of the password: '/' is %2F, '#' is %23, '?' is %3F, '@' is %40, ';' is %3B."
@@ -18,7 +18,7 @@ _ENCODED = "Percent-encode special characters of the password: '/' is %2F, '#' i
 def check(url: str) -> None:
     """Check that a URL, or each of several separated by ``;``, names a broker, in a form that its driver reads correctly.
 
-    :raises InvalidInvocation: if not. The text shows no password.
+    :raises InvalidInvocation: if one does not. The message contains no password.
     """
     for one in url.split(";"):
         _check_one(url, one)
@@ -38,7 +38,7 @@ def _check_one(url: str, one: str) -> None:
 
 
 def _split(url: str) -> SplitResult | None:
-    """Return the parts of a URL; None if its host or its port is none."""
+    """Return the parts of a URL; None if its host or its port is not valid."""
     try:
         parts = urlsplit(url)
         port = parts.port

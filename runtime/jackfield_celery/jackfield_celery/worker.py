@@ -1,4 +1,4 @@
-"""Celery's worker inside one of our processes: threads of our own run the tasks, and no message stops it."""
+"""Celery's worker inside a process of jackfield: jackfield's threads run the tasks, and no message stops it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LONGEST_RETRY = 1.0
 
 
 class BusyError(Exception):
-    """Signal that a delivery cannot be worked on here, so that its message returns to the broker."""
+    """Signal that a delivery cannot be processed here, so that its message returns to the broker."""
 
 
 class Pool(BasePool):
@@ -50,7 +50,7 @@ class Pool(BasePool):
         self._threads: Executor = Threads(self.limit, "jackfield-queue")
 
     def on_stop(self) -> None:
-        """Let running tasks go on: the engine has waited for them as long as it may."""
+        """Do nothing: the engine has already waited for running tasks, which may go on."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def on_apply(self, target: Callable[..., Any], args: Any = None, kwargs: Any = None, callback: Any = None,
@@ -73,7 +73,7 @@ def _log_failure(future: Future[None]) -> None:
 
 
 class Consumer(CeleryConsumer):
-    """Celery's consumer, which moves unreadable messages to the dead letters, and looks for a lost broker every second."""
+    """Celery's consumer, which moves unreadable messages to the dead letters, and tries to reach a lost broker every second."""
 
     class Blueprint(CeleryConsumer.Blueprint):
         """Celery's steps with a limited remote control, and without queues for delayed delivery: the journal delays."""
@@ -88,11 +88,11 @@ class Consumer(CeleryConsumer):
         super().__init__(*given, **named)
 
     def on_decode_error(self, message: Message, _exc: Exception) -> None:
-        """Reject a message that cannot be decoded. Celery acknowledges it, so that it would be lost."""
+        """Reject a message that cannot be decoded. Celery would acknowledge it, so that it would be lost."""
         self._refuse(message)
 
     def on_unknown_message(self, _body: object, message: Message) -> None:
-        """Reject a message that is no task."""
+        """Reject a message that is not a task."""
         self._refuse(message)
 
     def on_unknown_task(self, _body: object, message: Message, _exc: Exception) -> None:
@@ -104,7 +104,7 @@ class Consumer(CeleryConsumer):
         self._refuse(message)
 
     def create_task_handler(self, *arguments: Any, **named: Any) -> Callable[[Message], None]:
-        """Return Celery's function that takes a message; no message makes it fail."""
+        """Return Celery's function that receives a message, guarded so that no message makes it fail."""
         take = super().create_task_handler(*arguments, **named)
 
         def taken(message: Message) -> None:
@@ -119,7 +119,7 @@ class Consumer(CeleryConsumer):
         return taken
 
     def ensure_connected(self, conn: Connection) -> Connection:
-        """Connect, with tries at most a second apart however long the broker is away."""
+        """Connect, with tries at most a second apart, however long the broker is unavailable."""
 
         def lost(error: Exception, _seconds: float) -> None:
             self._lines.error("the broker is unavailable: %s", type(error).__name__)
@@ -129,7 +129,7 @@ class Consumer(CeleryConsumer):
         )
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Drop the lost connection. Running invocations go on: the journal knows them, and drops their messages on redelivery."""
+        """Drop the lost connection. Running invocations go on: the journal has their state, and drops their messages on redelivery."""
         self._lines.error("the connection to the broker is lost: %s", type(exc).__name__)
         connection: Connection | None = self.connection
         self.connection: Connection | None = None
@@ -147,7 +147,7 @@ class Consumer(CeleryConsumer):
 
 
 _NEVER_SENT = ("eta", "expires", "shadow")
-"""Headers that delay or drop an invocation, or give its task another name, of which Celery remembers each."""
+"""Headers that delay or drop an invocation, or that give its task another name; Celery caches each such name."""
 
 
 def _strategy(task: Task, app: Celery, consumer: CeleryConsumer) -> Callable[..., Any]:
@@ -193,7 +193,7 @@ class Worker(ProcessLocal):
         self._thread.start()
 
     def _consume(self, controller: WorkController) -> None:
-        """Run Celery's worker, anew if it ends by itself: a process that takes no messages would look as if it worked."""
+        """Run Celery's worker, and restart it if it ends by itself: a process that receives no messages would seem to work."""
         while not self._stopped.is_set():
             controller.start()
             if not self._stopped.wait(_LONGEST_RETRY):
@@ -215,7 +215,7 @@ class Worker(ProcessLocal):
         )
 
     def pause(self) -> None:
-        """Take no further messages."""
+        """Receive no further messages."""
         self._stopped.set()
         consumer = getattr(self._controller, "consumer", None)
         if consumer is not None:
@@ -240,4 +240,4 @@ def _cancel(consumer: CeleryConsumer) -> None:
 
 
 def _nothing() -> None:
-    """Do nothing, in the consumer's loop, which then looks at the request to stop."""
+    """Do nothing, in the consumer's loop, which then reads the request to stop."""

@@ -24,11 +24,11 @@ _VARIABLE = "JACKFIELD_KUBERNETES_ACCOUNT"
 _TIMEOUT = 10.0
 """Seconds for the connection, and for each read."""
 _LARGEST = 4 * 1024 * 1024
-"""Bytes of an answer that are read: a Secret has at most 1 MiB, which base64 lengthens."""
+"""Maximum bytes of an answer that are read: a Secret has at most 1 MiB, which base64 lengthens."""
 
 
 def read(reference: Mapping[str, Any], environment: Mapping[str, str]) -> str:
-    """Return a key of a Secret, asked for in a pod.
+    """Return a key of a Secret, read from inside a pod.
 
     :raises ValueError: if the API does not return it; the message contains no secret.
     """

@@ -27,7 +27,7 @@ from jackfield_formats.translating import ForeignError, connection_of, translate
 
 
 class Templates:
-    """Values of ``{uuid}`` (one for each component), ``{podName}``, ``{namespace}`` and ``{appID}``."""
+    """Values of the templates ``{uuid}`` (one for each component), ``{podName}``, ``{namespace}`` and ``{appID}``."""
 
     def __init__(self, environment: Mapping[str, str], namespace: str | None, app_id: str | None) -> None:
         app = app_id if app_id is not None else environment.get("APP_ID", "")
@@ -52,12 +52,12 @@ class Templates:
 
 _VERSION = "dapr.io/v1alpha1"
 _OTHER_KINDS = frozenset({"Configuration", "HTTPEndpoint", "Resiliency", "Subscription", "MCPServer", "WorkflowAccessPolicy"})
-"""Other kinds of documents that a sidecar reads from such folders; jackfield does not use them."""
+"""Kinds of documents that a sidecar also reads from such folders; jackfield does not use them."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Item:
-    """One entry of ``spec.metadata``: a value, an environment variable's name, or a secret's name and key."""
+    """Entry of ``spec.metadata``: a value, an environment variable's name, or a secret's name and key."""
 
     name: str
     value: str | None = None
@@ -67,7 +67,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Component:
-    """Component with its original values. ``scopes`` are the applications that may use it; all if empty."""
+    """Component with its original values. ``scopes`` are the applications that may use it; if empty, all may."""
 
     document: Document
     name: str
@@ -86,12 +86,12 @@ class Component:
 
     @property
     def is_initial(self) -> bool:
-        """True for the first version of a type; a sidecar takes v0 for v1."""
+        """True for the first version of a type; a sidecar treats v0 as v1."""
         return self.version.lower() in ("v0", "v1")
 
     @property
     def full_type(self) -> str:
-        """Type as a sidecar looks it up: with the version unless it is the first."""
+        """Type by which a sidecar finds the component: with the version unless it is the first."""
         return self.type if self.is_initial else f"{self.type}/{self.version}"
 
 
@@ -109,7 +109,7 @@ def _unused(document: Document) -> str | None:
 def parse_component(document: Document) -> Component | None:
     """Return the component of a document; None for another kind of Dapr document.
 
-    :raises ForeignError: if it is not a Component, or a member is missing or has the wrong type.
+    :raises ForeignError: if the document is not a Component, or a member is missing or has the wrong type.
     """
     content = document.content
     kind, version = content.get("kind"), content.get("apiVersion")
@@ -164,7 +164,10 @@ def _secret(entry: Mapping[str, Any], at: str) -> tuple[str, str] | None:
 
 
 def _scalar(value: object, at: str) -> str | None:
-    """Return a value of any scalar type as text, as in JSON."""
+    """Return a scalar value as text, numbers and booleans in JSON notation; None for null.
+
+    :raises ForeignError: if the value is not a scalar.
+    """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
@@ -211,8 +214,9 @@ _LOG = logging.getLogger("jackfield.connections")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReadComponent:
-    """Component that an installed connector knows, with resolved references. ``fields`` are spelled as in the alias; ``lacking`` names
-    required fields that are missing: no call will succeed."""
+    """Component that an installed connector supports, with resolved references. ``fields`` are spelled as in the alias; ``lacking`` names
+    missing required fields, without which no call succeeds.
+    """
 
     component: Component
     alias: Alias
@@ -228,7 +232,7 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedC
 
 
 def read_components(documents: Iterable[Document], around: Surroundings) -> Iterator[ReadComponent | Problem]:
-    """Yield the components that installed connectors know; secret stores are opened first, regardless of their order."""
+    """Yield the components that installed connectors support; secret stores are opened first, regardless of their order."""
     parsed: list[Component] = []
     for document in documents:
         try:
@@ -300,8 +304,9 @@ class _Found:
         return ReadComponent(component, alias, fields, connection, made.lacking)
 
     def _alias(self, name: str) -> tuple[Alias | None, Callable[[Fields], Fields]]:
-        """Return the alias of a type and the function that prepares its fields: an installed connector's own, else one of ours for such a
-        connector."""
+        """Return the alias of a type and the function that prepares its fields: an installed connector's own alias, else one from
+        ``BINDINGS`` for such a connector.
+        """
         alias, known = self.around.aliases.find(FORMAT, name), BINDINGS.get(name)
         if alias is not None or known is None or self._fault(known) is not None:
             return alias, dict
@@ -311,7 +316,9 @@ class _Found:
         return known.fault(self.around.catalog, self.around.environment.get("JACKFIELD_WORKSPACE") or "default")
 
     def _no_connector(self, name: str) -> str:
-        """Explain why no connector supports a type: its package is not installed or not offered, or nothing has it."""
+        """Return the reason why no connector supports a type: its package is not installed or not offered, or no package
+        supports the type.
+        """
         known = BINDINGS.get(name)
         if known is not None:
             return f"'{name}' {self._fault(known)}"
@@ -361,7 +368,7 @@ class _Found:
 
 
 def _passed_over(document: Document, around: Surroundings) -> Iterator[Problem]:
-    """Report a document that is not used: to the user of a sidecar, else to the log."""
+    """Report a document that is not used: to the user of a sidecar, or else in the log."""
     told = _unused(document)
     if told is not None and around.app_id is not None:
         yield Problem(told)
@@ -372,7 +379,7 @@ def _passed_over(document: Document, around: Surroundings) -> Iterator[Problem]:
 def _check_version(component: Component) -> None:
     """Check that the component has the first version, the only one of most types.
 
-    :raises ForeignError: if not; a sidecar does not support the type either.
+    :raises ForeignError: if it has another version, which a sidecar does not support either.
     """
     if not component.is_initial:
         raise ForeignError(f"spec.version: '{component.type}' has no version '{component.version[:40]}'; it has v1")
@@ -394,7 +401,7 @@ def _used(alias: Alias) -> frozenset[str]:
 
 
 def _spelt(names: Iterable[str], values: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields with the alias's spelling: metadata names are not case-sensitive.
+    """Return the fields with the alias's spelling: metadata names are case-insensitive.
 
     :raises ForeignError: if two names differ only in case; a sidecar would read neither.
     """

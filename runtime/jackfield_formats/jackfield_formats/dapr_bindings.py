@@ -37,11 +37,11 @@ class BindingType:
     prepare: Callable[[Fields], Fields] = _unchanged
 
     def read(self, name: str) -> Alias:
-        """Return the alias of this type, whose name in Dapr is ``name``."""
+        """Return the alias of this type; ``name`` is its name in Dapr."""
         return Alias.from_json(self.connector, name, self.alias)
 
     def fault(self, catalog: Catalog, workspace: str) -> str | None:
-        """Explain why a workspace has not got the connector; None if it has."""
+        """Return the reason why a workspace has not got the connector; None if it has."""
         try:
             of_workspace(catalog, workspace).find(self.connector)
         except UnknownConnector as error:
@@ -94,7 +94,7 @@ def _aws(operations: Mapping[str, str], required: str, place: Mapping[str, Any] 
 
 
 def _with_scheme(fields: Fields) -> Fields:
-    """Return the fields with an endpoint that is a URL: without a scheme it is https, or http with ``disableSSL``."""
+    """Return the fields with an endpoint that is a URL. An endpoint without a scheme gets https, or http with ``disableSSL``."""
     endpoint = fields.get("endpoint", "").strip()
     plain = is_true(fields.get("disableSSL"))
     if endpoint and "://" not in endpoint:
@@ -106,7 +106,7 @@ def _with_scheme(fields: Fields) -> Fields:
 
 
 def _s3(fields: Fields) -> Fields:
-    """Return the fields of a bucket, with the addressing that ``forcePathStyle`` means."""
+    """Return the fields of a bucket, with the addressing style of ``forcePathStyle``."""
     found = _with_scheme(fields)
     if not fields.get("forcePathStyle"):
         return found
@@ -157,7 +157,9 @@ _HEADER_WITH_SCHEME = re.compile(r"([A-Za-z0-9-]+):\s*([A-Za-z]+)")
 
 
 def _http(fields: Fields) -> Fields:
-    """Return the fields of a server: files apart from PEM texts, and the scheme of a token's header (``Authorization: Bearer``) with it."""
+    """Return the fields of a server: paths of files apart from PEM texts, and a token's header together with its scheme (``Authorization:
+    Bearer``).
+    """
     found = dict(fields)
     for name in ("MTLSRootCA", "MTLSClientCert", "MTLSClientKey"):
         if found.get(name) and not _PEM.match(found[name]):
@@ -217,4 +219,4 @@ BINDINGS: Mapping[str, BindingType] = {
     "bindings.aws.sns": BindingType("aws.sns", "jackfield-aws", _aws({"create": "publish"}, "topicArn"), _with_scheme),
     "bindings.aws.dynamodb": BindingType("aws.dynamodb", "jackfield-aws", _aws({"create": "putItem"}, "table"), _with_scheme),
 }
-"""By the type of a component, as in ``spec.type``."""
+"""Binding types by the type of a component, as in ``spec.type``."""

@@ -18,7 +18,7 @@ from jackfield_formats.translating import ForeignError
 
 STORE_PREFIX = "secretstores."
 _KUBERNETES = "kubernetes"
-"""Name of the store that a sidecar in Kubernetes has without a component, and the default of its components."""
+"""Name of the store that a sidecar in Kubernetes has without a component, and the default store of its components."""
 _VARIABLE = "JACKFIELD_KUBERNETES_SECRETS"
 _MOUNT = "/etc/jackfield/secrets"
 _VAULT = "https://127.0.0.1:8200"
@@ -31,12 +31,13 @@ _UNSAFE = {
 }
 
 _Read = Callable[[object, Mapping[str, str]], str]
-"""Reads a secret from a store that a package declares."""
+"""Function that reads a secret from a store that a package declares."""
 
 
 def is_readable(name: str, environment: Mapping[str, str]) -> bool:
-    """Return whether ``envRef`` may read the variable: never the sidecar's own or jackfield's; in Kubernetes, only those in
-    DAPR_ENV_KEYS."""
+    """Return whether ``envRef`` may read the variable: never the sidecar's own or jackfield's; in Kubernetes, only variables in
+    DAPR_ENV_KEYS.
+    """
     upper = name.upper()
     if not upper or " " in upper or upper == "APP_API_TOKEN" or upper.startswith(("DAPR_", "JACKFIELD_")):
         return False
@@ -93,12 +94,12 @@ def _declared(kind: str) -> _Read | None:
 
 
 def default_store(around: Surroundings) -> str | None:
-    """Return the store of a component that names none: ``kubernetes`` in a pod, else none."""
+    """Return the store of a component that names none: ``kubernetes`` in a pod, else None."""
     return _KUBERNETES if around.reads_files and _in_kubernetes(around.environment) else None
 
 
 def built_in_store(name: str, around: Surroundings) -> SecretStore | None:
-    """Return the store that exists without a component: ``kubernetes``."""
+    """Return the store that exists without a component, ``kubernetes``; None for another name."""
     return _kubernetes_secrets(around, {}) if around.reads_files and name == _KUBERNETES else None
 
 
@@ -114,8 +115,9 @@ def _unknown_store(kind: str) -> str:
 
 
 def _kubernetes_secrets(around: Surroundings, given: Mapping[str, str]) -> SecretStore:
-    """Return the store of Kubernetes Secrets: mounted in the folder that ``given`` or the environment names; else, in a pod, mounted in the
-    usual folder, or read by the API."""
+    """Return the store of Kubernetes Secrets: mounted in the folder that ``given`` or the environment names. Otherwise, in a pod, they are
+    mounted in the default folder, or read by the API.
+    """
     folder = given.get("secretspath") or around.environment.get(_VARIABLE)
     mounted = _MountedSecrets(folder or _MOUNT)
     is_asked = not folder and around.environment.get("KUBERNETES_SERVICE_HOST")
@@ -124,12 +126,12 @@ def _kubernetes_secrets(around: Surroundings, given: Mapping[str, str]) -> Secre
 
 
 def _in_kubernetes(environment: Mapping[str, str]) -> bool:
-    """Return whether Kubernetes' is the default secret store: in a pod, or if its folder is named."""
+    """Return whether ``kubernetes`` is the default secret store: in a pod, or if its folder is named."""
     return bool(environment.get("KUBERNETES_SERVICE_HOST") or environment.get(_VARIABLE))
 
 
 class _Variables:
-    """``secretstores.local.env``: a secret is a variable, and its only key is its name."""
+    """Store ``secretstores.local.env``: a secret is a variable, and its only key is its name."""
 
     def __init__(self, prefix: str, environment: Mapping[str, str]) -> None:
         self._prefix = prefix
@@ -141,7 +143,7 @@ class _Variables:
 
 
 class _FileStore:
-    """``secretstores.local.file``: nested names are joined by a separator; with ``several``, a secret is a whole top-level object."""
+    """Store ``secretstores.local.file``: nested names are joined by a separator; with ``several``, a secret is a whole top-level object."""
 
     def __init__(self, content: Mapping[str, Any], separator: str, *, several: bool) -> None:
         self._separator = separator
@@ -192,7 +194,7 @@ def _text(value: object) -> str:
 
 
 class _MountedSecrets:
-    """``secretstores.kubernetes``: each Secret is a folder, mounted as a volume, and each of its keys a file."""
+    """Store ``secretstores.kubernetes``: each Secret is a folder, mounted as a volume, and each of its keys a file."""
 
     def __init__(self, folder: str) -> None:
         self._folder = os.path.expanduser(folder)
@@ -200,7 +202,7 @@ class _MountedSecrets:
     def find(self, name: str, key: str) -> str | None:
         """Return a key's value.
 
-        :raises ForeignError: if it is not mounted, naming the folder.
+        :raises ForeignError: if it is not mounted; the message names the folder.
         """
         _check_names(name, key)
         try:
@@ -217,7 +219,7 @@ def _check_names(name: str, key: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _PodSecrets:
-    """``secretstores.kubernetes`` in a pod: a mounted Secret, else the answer of Kubernetes' API."""
+    """Store ``secretstores.kubernetes`` in a pod: a mounted Secret, else the answer of Kubernetes' API."""
 
     mounted: _MountedSecrets
     api: _DeclaredStore
@@ -238,7 +240,9 @@ class _PodSecrets:
 
 
 class _VaultStore:
-    """``secretstores.hashicorp.vault``: version 2 of the KV engine. Without a token in the component, Vault's own variables give it."""
+    """Store ``secretstores.hashicorp.vault``: version 2 of the KV engine. Without a token in the component, Vault's own variables supply
+    it.
+    """
 
     def __init__(self, values: Mapping[str, str], environment: Mapping[str, str], read: _Read) -> None:
         for name, reason in _UNSAFE.items():
@@ -279,7 +283,7 @@ def _vault_address(values: Mapping[str, str], environment: Mapping[str, str]) ->
 
 
 def _vault_variables(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the component's settings as Vault's variables; a setting of the component replaces all variables of its subject."""
+    """Return the component's settings as Vault's variables. A setting of the component replaces all variables with the same purpose."""
     trust = {
         "VAULT_CACERT_BYTES": values.get("capem", ""),
         "VAULT_CACERT": values.get("cacert", ""),
@@ -291,7 +295,8 @@ def _vault_variables(values: Mapping[str, str]) -> dict[str, str]:
 
 class _DeclaredStore:
     """Store that a package declares under its type. A reference is ``{"store", "name", "key"}``, where ``store`` has the component's
-    metadata under names in lower case."""
+    metadata under names in lower case.
+    """
 
     def __init__(self, values: Mapping[str, str], environment: Mapping[str, str], read: _Read) -> None:
         self._values, self._environment = values, environment

@@ -51,8 +51,9 @@ def _is_prismatic(content: object) -> bool:
 
 
 def _is_config_variable(content: Mapping[str, Any]) -> bool:
-    """Return whether this is a single connection: ``{"key", "connection": {…}, "inputs": …}``, or as Prismatic passes it to code, with
-    ``fields``."""
+    """Return whether the content is a single connection: ``{"key", "connection": {…}, "inputs": …}``, or as Prismatic passes it to code,
+    with ``fields``.
+    """
     named = "connection" in content or "key" in content
     return named and ("inputs" in content or "fields" in content) and "action" not in content
 

@@ -25,16 +25,21 @@ _VALUE_FAULTS = (
     ),
     (re.compile(rf"Cannot iterate over {_KIND}"), "{0} cannot be iterated over"),
 )
-"""jq's messages for values of a wrong type, and replacements that name only the types, since jq quotes the values."""
+"""Regular expressions of jq's messages for values of a wrong type, and replacements that name only the types, since jq quotes
+the values.
+"""
 _BUILT_IN = ("__loc__", "ENV")
 _SHOWN = 80
 _MAX_LENGTH = 8192
-"""Maximum length of an expression. jq limits the depth; it cannot be interrupted, so an expression's running time is up to its author."""
+"""Maximum length of an expression, in characters. jq limits the depth; it cannot be interrupted, so an expression's running time is up to
+its author.
+"""
 
 
 class ExpressionError(ValueError):
-    """An expression cannot be read or evaluated; the message quotes the expression, never a value. ``path`` is the field that contains
-    it, ``""`` for an expression on its own."""
+    """Expression that cannot be read or evaluated; the message quotes the expression, never a value. ``path`` is the field that contains
+    it, ``""`` for an expression on its own.
+    """
 
     def __init__(self, reason: str, path: str = "") -> None:
         super().__init__(f"{path}: {reason}" if path else reason)
@@ -42,7 +47,7 @@ class ExpressionError(ValueError):
         self.path = path
 
     def under(self, member: str | int) -> ExpressionError:
-        """Prefix the path with the member in which the expression was found."""
+        """Prefix the path with the member that contains the expression."""
         step = f"[{member}]" if isinstance(member, int) else str(member)[:80]
         return ExpressionError(self.reason, step + ("." if self.path and not self.path.startswith("[") else "") + self.path)
 
@@ -70,7 +75,7 @@ def substitute(value: Any, given: Any, variables: Mapping[str, Any], *, embedded
 
     ``given`` is the input, ``.``; ``variables`` are the values of ``$name``.
 
-    :raises ExpressionError: if one cannot be evaluated. Within a text, anything that is not an expression stays as it is.
+    :raises ExpressionError: if one cannot be evaluated. Within a text, anything that is not an expression is left unchanged.
     """
     return _each(value, lambda text: _filled(text, given, variables, embedded=embedded))
 

@@ -1,7 +1,7 @@
 """Exports of grants: Nango's, Apideck's, and tables of one's own as CSV or JSON Lines.
 
-JSON exports are an array, one object, JSON Lines, or an object that has the array as ``connections`` or ``data``. No reader of another
-system's export takes an address of a token endpoint, a client or its secret from it.
+JSON exports are an array, one object, JSON Lines, or an object that has the array as ``connections`` or ``data``. No reader uses the
+address of a token endpoint, a client or its secret from another system's export.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def apideck(text: str) -> Iterator[ForeignGrant]:
 
 
 def jsonl(text: str) -> Iterator[ForeignGrant]:
-    """Yield objects as ``POST /v1/connections`` takes them."""
+    """Yield objects in the form of ``POST /v1/connections``."""
     yield from _rows(text, _of_own)
 
 
@@ -124,7 +124,7 @@ def _tokens(credentials: Json) -> dict[str, Any]:
 
 
 def _expiry(credentials: Json) -> str | None:
-    """Return the end of a token of which the issue and the life in seconds are known."""
+    """Return the expiry of a token whose time of issue and lifetime in seconds are known; else None."""
     issued, lasts = credentials.get("issued_at"), credentials.get("expires_in")
     if not isinstance(issued, str) or not isinstance(lasts, int | float):
         return None
@@ -140,7 +140,7 @@ def _rows(text: str, read: Callable[[str, Json], ForeignGrant]) -> Iterator[Fore
 
 
 def _objects(text: str) -> Iterator[tuple[str, Any]]:
-    """Yield the objects of a JSON document, or of JSON Lines; None for text that is not JSON.
+    """Yield the objects of a JSON document, or of JSON Lines, each with its place; None for text that is not JSON.
 
     :raises InvalidInvocation: if an array is not JSON, or too large.
     """

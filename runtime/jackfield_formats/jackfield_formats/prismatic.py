@@ -1,8 +1,8 @@
 """Prismatic: the connections of an integration or an instance. Aliases translate its component and connection keys.
 
-Supported are an integration's YAML (``requiredConfigVars``), an instance's variables (``configVariables``), a list of these, one of
-them, and a connection as Prismatic passes it to code (``{"key", "configVarKey", "fields"}``). Inputs may be an object of values, an
-object of ``{"type", "value"}``, or a list of ``{"name" or "key", "value"}``.
+Supported are an integration's YAML (``requiredConfigVars``), an instance's variables (``configVariables``), and one or a list of these
+variables. Supported is also a connection as Prismatic passes it to code (``{"key", "configVarKey", "fields"}``). Inputs may be an object of
+values, an object of ``{"type", "value"}``, or a list of ``{"name" or "key", "value"}``.
 
 Members of an invocation are translated, too: the connection, the inputs of a step, and files (a Buffer as JSON, a list as JSON text). They
 are recognised by their exact shape, for connectors with an alias of this format that names the action. Callers translate only invocations
@@ -159,7 +159,9 @@ def _value(value: Any, at: str) -> Any:
 
 
 def native_invocation(given: object, find: Callable[[str, str | None], Manifest]) -> dict[str, Any] | None:
-    """Translate an invocation's JSON; None if it has neither form. ``find`` finds the manifests that the caller may see."""
+    """Translate an invocation's JSON; return None if neither the connection nor the inputs have Prismatic's form. ``find`` returns the
+    manifests that the caller may see.
+    """
     if not isinstance(given, Mapping):
         return None
     connector, version = given.get("connector"), given.get("connectorVersion")
@@ -173,7 +175,7 @@ def native_invocation(given: object, find: Callable[[str, str | None], Manifest]
 
 
 def _native_members(body: object, manifest: Manifest) -> dict[str, Any] | None:
-    """Translate the connection and a list of inputs in an invocation's JSON; None if it has neither form.
+    """Translate the connection and a list of inputs in an invocation's JSON; return None if neither has Prismatic's form.
 
     :raises InvalidInvocation: if a member has the form, but cannot be translated.
     """
@@ -196,7 +198,7 @@ def _native_members(body: object, manifest: Manifest) -> dict[str, Any] | None:
 
 
 def native_inputs(inputs: Mapping[str, Any], refused: Collection[str], manifest: Manifest, action: str) -> dict[str, Any] | None:
-    """Translate typed inputs and files; None if nothing has the form. ``refused`` names the inputs that the action's schema refuses: typed
+    """Translate typed inputs and files; return None if there are none. ``refused`` names the inputs that the action's schema refuses: typed
     inputs are recognised only if one of them is refused.
 
     :raises InvalidInput: if an input is a reference, which only Prismatic can resolve.
@@ -284,7 +286,7 @@ def _file(given: Any) -> Any:
 
 
 def _buffer(given: object) -> str | None:
-    """Return the octets of a Node.js Buffer as JSON, ``{"type": "Buffer", "data": [0, 255]}``, as base64."""
+    """Return the octets of a Node.js Buffer as JSON, ``{"type": "Buffer", "data": [0, 255]}``, as base64; None for another value."""
     if not isinstance(given, Mapping) or given.keys() != {"type", "data"} or given["type"] != "Buffer":
         return None
     octets = given["data"]

@@ -72,7 +72,7 @@ def _validated(entry: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _switched_off(entry: Mapping[str, Any]) -> str | None:
-    """Return why the provider is not used: not enabled (the default), or it may not notify; None if it is used."""
+    """Return the reason why the provider is not used: not enabled (the default), or not allowed to notify; None if it is used."""
     capabilities = entry.get("capabilities")
     notifier = capabilities.get("notifier") if isinstance(capabilities, Mapping) else None
     notifies = notifier.get("enabled", True) if isinstance(notifier, Mapping) else True

@@ -13,11 +13,11 @@ from jackfield.kernel.connection_names import connection_name
 from jackfield.kernel.dataclass import dataclass
 
 _PLACEHOLDER = re.compile(r"\*{3,}|<[^<>@]+>")
-"""Text that documentation puts in place of a value: ``*****`` or ``<your-access-key-id>``."""
+"""Regular expression of text that documentation puts in place of a value: ``*****`` or ``<your-access-key-id>``."""
 
 
 class ForeignError(ValueError):
-    """A foreign entry cannot be read; the message names the field and the reason, without the value."""
+    """Foreign entry that cannot be read; the message names the field and the reason, without the value."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -76,7 +76,7 @@ def inputs_of(alias: Alias, fields: Mapping[str, Any], *, strict: bool = False) 
 def connection_of(alias: Alias, made: Translation, document: Document, form: str, names: tuple[str, ...], at: str = "") -> NamedConnection:
     """Build the connection of a translation, named after the first of ``names``; ``at`` is its place in the document.
 
-    :raises ForeignError: if that cannot be a connection's name.
+    :raises ForeignError: if that name is not valid for a connection.
     """
     inputs = {f"{alias.connector}/{action}": made.inputs for action in alias.operations.values()} if made.inputs else {}
     foreign = Foreign(form, alias.key, names, inputs)
@@ -97,7 +97,7 @@ def _defaults(alias: Alias, environment: Mapping[str, str]) -> Iterator[tuple[st
 
 
 def _values(choice: Choice, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill the values; if two fields provide one value, the first in the alias wins."""
+    """Fill the values; if two fields provide one value, the first in the alias takes precedence."""
     found: dict[str, Any] = {}
     for name, parts in choice.values.items():
         for part in parts:

@@ -2,8 +2,8 @@
 
 Aliases of this format have further members. ``hosts`` is a regular expression that the host name of a binding must match in addition to its
 name. ``host`` are the fields that may contain the host. ``companions`` are the fields that mark a ``user-provided`` service as the
-credentials of a binding. ``secrets`` are the fields one of which a sign-in needs; if all are missing, the message ``bare`` says what to do.
-``parameters`` are fields for creating a service, which are no binding; the message ``parameters`` says so.
+credentials of a binding. ``secrets`` are fields, one of which a sign-in needs; if all are missing, the message ``bare`` says what to do.
+``parameters`` are fields for creating a service, which are not a binding; the message ``parameters`` says so.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _USER_PROVIDED = "user-provided"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Binding:
-    """One service binding and its place."""
+    """Service binding and its place."""
 
     at: str
     label: str
@@ -43,8 +43,9 @@ class _Binding:
 
 
 def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem]:
-    """Yield a connection for each binding that an installed connector knows; if several services contain credentials for it, one for
-    each."""
+    """Yield a connection for each binding that an installed connector supports; if several services contain credentials for a binding, one
+    for each.
+    """
     for document in documents:
         aliases = around.aliases.all(FORMAT)
         try:
@@ -85,9 +86,9 @@ def _services(content: object) -> Mapping[str, Any]:
 
 
 def _refuse_parameters(services: Mapping[str, Any], aliases: Mapping[str, Alias]) -> None:
-    """Refuse the parameters with which a service is created, given instead of its binding.
+    """Refuse the parameters for creating a service in place of its binding.
 
-    :raises ForeignError: if these are some.
+    :raises ForeignError: if ``services`` are such parameters.
     """
     for alias in aliases.values():
         if any(isinstance(services.get(name), str) for name in alias.raw.get("parameters") or ()):
@@ -156,7 +157,7 @@ def _signs_in(alias: Alias, fields: Mapping[str, Any]) -> bool:
 
 
 def _without_credentials(connection: NamedConnection, alias: Alias) -> NamedConnection:
-    """Add the missing values to a connection whose binding has only a host; an import may add the values."""
+    """Return a connection, marked as lacking credentials if its binding has only a host; an import may add them."""
     if connection.foreign is None:
         return connection
     cure = alias.message("bare", "Bind a service with the credentials to the same application.")

@@ -1,4 +1,4 @@
-"""Steps of the store's errors in the library's words, and the words of its commands for these and the framework's steps."""
+"""Next steps of the store's errors in the library's words, and the store commands' words for their own and the framework's next steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a program's own functions in a workspace's journal, and the runtime of programs that make none."""
+"""Rows of a program's own functions in a workspace's journal, and the runtime that a program gets if it makes none."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class HostRows(Opening):
         storage.look_due = _look_due
 
     def row(self, how: How, work: Work) -> JournalRow:
-        """Return a row, not yet begun, for work that is no call of a connector."""
+        """Return a new row, not yet begun, for work that is not a connector's call."""
         from jackfield_store.recording.rows import JournalRow  # most programs call connectors alone
 
         return JournalRow(self.opened(), how, work, self._clock)
@@ -50,12 +50,12 @@ class HostRows(Opening):
         return self._storage.url, self._workspace
 
     def looked(self, identifier: str, found: Looked) -> Result:
-        """Record a look's finding about a doubt, and return the Result of a repeat."""
+        """Record the finding of a look at a doubt, and return the Result for a repeat."""
         result: Result = _looks().looked(self.opened(), self._clock, identifier, found)
         return result
 
     def told(self, result: Result) -> Result:
-        """Return the Result of a doubt with when it is looked up."""
+        """Return the Result of a doubt with the time of its next look."""
         found: Result = _looks().told(self.opened(), self._clock, result)
         return found
 
@@ -65,7 +65,9 @@ class HostRows(Opening):
 
 
 class Environment(ProcessLocal):
-    """Runtime of a program's functions alone, over the database of its environment: it opens no connection and finds no connector."""
+    """Runtime of a program that declares functions alone, over the database of its environment. It opens no connection and finds no
+    connector.
+    """
 
     def __init__(self) -> None:
         clock, environment = SystemClock(), tidied(os.environ)
@@ -83,7 +85,7 @@ class Environment(ProcessLocal):
 
     @property
     def runtime(self) -> framework.Jackfield:
-        """Runtime of the environment, for functions that are actions; the first use makes it."""
+        """Runtime of the environment, for functions that are actions; made on first use."""
         with self._lock:
             if self._runtime is None:
                 self._runtime = framework.Jackfield(storage=self._storage)
@@ -91,13 +93,13 @@ class Environment(ProcessLocal):
             return self._runtime
 
     def close(self) -> None:
-        """Close the runtime as a program ends, which has none to close."""
+        """Close the runtime when a program ends that does not close one itself."""
         if self._runtime is not None:
             self._runtime.close(0.0)
         self._storage.close()
 
     def waiter(self, *, loops: bool) -> Waiter:
-        """Return how a thread waits, or a task of the running loop."""
+        """Return the waiter of a thread or, with ``loops``, of a task on the running loop."""
         if not loops:
             return self._in_thread
         with self._lock:
@@ -109,7 +111,7 @@ class Environment(ProcessLocal):
 
 
 def _looks() -> Any:
-    """Return the module of looks: most programs have no doubts."""
+    """Import the module of looks; most programs have no doubts."""
     with without_fork():  # the thread of the lease imports it
         from jackfield_store.recording import host_looks
 
@@ -117,7 +119,7 @@ def _looks() -> Any:
 
 
 def _look_due(storage: Storage, clock: Clock) -> None:
-    """Let looks of functions be made that are due, if this process declares any."""
+    """Start the due looks at functions' doubts, if this process declares such functions."""
     looks = sys.modules.get("jackfield.boundary.looks")  # most programs declare no function
     if looks is not None and looks.LOOKING:
         _looks().begin(storage, clock)

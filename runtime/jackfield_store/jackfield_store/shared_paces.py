@@ -24,10 +24,10 @@ _ALONE = 5.0
 _KEPT = 30 * 86_400.0
 """Seconds after which the row of an account that is no longer used is deleted."""
 _DRIFT = 1e-4
-"""Seconds per second by which two clocks drift apart at most."""
+"""Maximum seconds per second by which two clocks drift apart."""
 
 _LOCK = "UPDATE paces SET updated_at = {now} WHERE workspace = :workspace AND pace_key = :key RETURNING state, {now} AS now"
-"""Locks the row before it reads the clock: PostgreSQL evaluates RETURNING after it has waited for other processes."""
+"""Statement that locks the row before it reads the clock: PostgreSQL evaluates RETURNING after it has waited for other processes."""
 _INSERT = """
 INSERT INTO paces (workspace, pace_key, state, updated_at) VALUES (:workspace, :key, '{{}}', {now}) ON CONFLICT DO NOTHING
 """
@@ -53,7 +53,7 @@ class DatabaseRow:
     """
 
     def __init__(self, database: Database, clock: Clock, workspace: str, key: str, about: Callable[[], Mapping[str, str]] = dict) -> None:
-        """``about`` returns the connector and the event ``quota.low``'s further data about the account."""
+        """Set the row's place; ``about`` returns the connector and further data about the account for the event ``quota.low``."""
         self._database = database
         self._clock = clock
         self._key = {"workspace": workspace, "key": key}
@@ -67,7 +67,7 @@ class DatabaseRow:
         self._ahead, self._measured_at = float("-inf"), 0.0
 
     def change(self, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
-        """Apply ``change`` in a transaction."""
+        """Apply ``change`` to the state in a transaction; return its result, the new state and the time."""
         if self._alone is not None and self._clock.monotonic() < self._alone_until:
             return self._alone.change(change)
         try:
@@ -81,7 +81,9 @@ class DatabaseRow:
         return found
 
     def ahead(self, now: float) -> float:
-        """Return the difference of the clocks; for a server's, the largest of late, because the answer's way takes time."""
+        """Return the difference of the database's clock to this process's monotonic one. For a server, return the largest recent
+        difference, because the answer takes time to arrive.
+        """
         if self._local:
             return self._time.now() - self._clock.monotonic()
         here = self._clock.monotonic()
@@ -90,7 +92,7 @@ class DatabaseRow:
         return self._ahead
 
     def joined(self, transaction: Transaction, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
-        """Apply ``change`` in a transaction of others."""
+        """Apply ``change`` as ``change`` does, in the given transaction."""
         at = {"now": self._time.now()} if self._local else {}
         now, values = ":now" if self._local else self._database.dialect.now, {**self._key, **at}
         rows = transaction.execute(_LOCK.format(now=now), values)
@@ -106,7 +108,7 @@ class DatabaseRow:
         return value, state, now_at
 
     def _tell(self, transaction: Transaction, quota: AccountQuota, now: float) -> None:
-        """Record the event that the quota runs low, in the transaction that used it up so far."""
+        """Record the event that the quota runs low, in the transaction that used it."""
         from jackfield_store.database.outbox import record
 
         facts: dict[str, object] = {**self._about()}

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class _Manifests:
-    """Stored manifests of one workspace. Their table is imported with the first use: most processes have none."""
+    """Stored manifests of one workspace. Their table is imported at the first use: most processes have none."""
 
     prefix = LIVE_PREFIX
 
@@ -56,7 +56,7 @@ class _Manifests:
         return self._opened().keys()
 
     def find(self, key: str) -> Manifest | None:
-        """Return a manifest; None if the workspace sees none of this key."""
+        """Return a manifest; None if the workspace sees no connector with this key."""
         return self._opened().find(key)
 
     def load(self, key: str, version: str | None = None) -> Any:
@@ -71,7 +71,7 @@ class _Manifests:
 class DatabaseStore(HostRows):
     """Store of one workspace in a database: of ``storage``, else of ``url`` or the environment.
 
-    None of its parts refers back to it or to a runtime: each is freed with its last reference.
+    None of its parts refers back to the store or to a runtime: each is freed with its last reference.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class DatabaseStore(HostRows):
 
     @property
     def connection_table(self) -> Callable[[], ConnectionTable] | None:
-        """Opens the table of the stored connections; None without a database."""
+        """Function that opens the table of the stored connections; None without a database."""
         return partial(self.storage.connection_table, self._workspace) if self.storage.enabled else None
 
     @property
     def manifests(self) -> StoredManifests | None:
-        """The manifests of servers that the workspace has stored; None without a database."""
+        """Manifests of servers that the workspace has stored; None without a database."""
         return _Manifests(self.storage, self._workspace, self._clock) if self.storage.enabled else None
 
     def files(self) -> Files:
@@ -101,14 +101,15 @@ class DatabaseStore(HostRows):
         return Files(self.storage, FileLimits(), self._clock)
 
     def access(self, names: Callable[[], Iterable[tuple[str, str]]]) -> WorkspaceAccess:
-        """Return settings and access decisions of the workspace, whose settings say for how long the journal keeps entries."""
+        """Return settings and access decisions of the workspace. Its settings determine the journal's retention."""
         found = WorkspaceAccess(self.storage, self._workspace, self._clock, names)
         self._about = {"retention": lambda: found.settings.retention}
         return found
 
     def recording(self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None) -> Recording:
-        """Return the recording of calls, and share the paces among all processes. ``judge`` asks the policies again about a recorded
-        output."""
+        """Return the recording of calls, and share the paces among all processes. ``judge`` submits a recorded output to the policies
+        again.
+        """
         if not self.storage.enabled:
             from jackfield.call.unstored import Unrecorded
 

@@ -16,7 +16,7 @@ from jackfield.kernel.errors import Sent, Unavailable
 from jackfield_vault.wire import VaultFault, ask_vault
 
 _TIMEOUT = 10.0
-"""Longest timeout in seconds for the connection and for each read; a call's own deadline shortens it."""
+"""Maximum timeout in seconds for the connection and for each read; a call's own deadline shortens it."""
 _SHORTEST = 0.001
 _MEMBERS = {"path", "field", "mount", "version"}
 _SHAPE = '\'$vault\' takes {"path": …, "field": …} and optionally "mount" (default: secret) and "version" (default: the newest)'

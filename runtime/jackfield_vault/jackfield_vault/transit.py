@@ -1,8 +1,8 @@
 """Data keys wrapped by the Transit engine of HashiCorp Vault or OpenBao: ``vault-transit://MOUNT/KEY``.
 
-The installation, the workspace and the data key are sent as ``associated_data``, which authenticates them, and as ``context``, from which
-keys with ``derived=true`` are derived. The engine's ``rewrap`` takes no ``associated_data`` (path_rewrap.go, in Vault and in OpenBao), so a
-key is decrypted and encrypted instead. Source: Vault API documentation, "Transit secrets engine".
+The ids of installation, workspace and data key are sent as ``associated_data``, which authenticates them, and as ``context``, from which
+keys with ``derived=true`` are derived. The engine's ``rewrap`` accepts no ``associated_data`` (path_rewrap.go, in Vault and in OpenBao), so
+a key is decrypted and encrypted instead. Source: Vault API documentation, "Transit secrets engine".
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from jackfield_vault.wire import VaultFault, ask_vault
 
 SCHEME = "vault-transit://"
 _UNREADY = frozenset({408, 412, 429, 472, 473})
-"""Statuses of a node that is behind, rate limiting or a standby (Vault API documentation, HTTP status codes; /sys/health)."""
+"""HTTP statuses of a node that is behind, rate limiting or a standby (Vault API documentation, HTTP status codes; /sys/health)."""
 _BAD_REQUEST = 400
 _SERVER_FAULT = 500
 _NO_KEY = "encryption key not found"
 
 
 class TransitKey(SecretHolder):
-    """One key of a Transit engine. ``environment`` has Vault's variables; the token is read for each request."""
+    """Key of a Transit engine. ``environment`` has Vault's variables; the token is read for each request."""
 
     def __init__(self, uri: str, environment: Mapping[str, str]) -> None:
         mount, _, name = uri.removeprefix(SCHEME).strip("/").rpartition("/")
@@ -46,7 +46,7 @@ class TransitKey(SecretHolder):
         """Encrypt a data key.
 
         :raises Unavailable: if Vault gives no answer.
-        :raises Forbidden: if it refuses.
+        :raises Forbidden: if Vault refuses.
         """
         try:
             found = self._asked("encrypt", context, plaintext=_text(data_key))

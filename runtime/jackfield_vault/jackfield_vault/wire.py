@@ -1,6 +1,6 @@
 """Requests to HashiCorp Vault and OpenBao, with the address and identity from Vault's own variables.
 
-They are ``VAULT_ADDR``, ``VAULT_TOKEN`` or ``VAULT_TOKEN_FILE`` (written by Vault Agent), ``VAULT_NAMESPACE``, ``VAULT_CACERT``,
+The variables are ``VAULT_ADDR``, ``VAULT_TOKEN`` or ``VAULT_TOKEN_FILE`` (written by Vault Agent), ``VAULT_NAMESPACE``, ``VAULT_CACERT``,
 ``VAULT_CACERT_BYTES`` and ``VAULT_CAPATH``; ``JACKFIELD_VAULT_HOSTS`` names its other nodes. TLS certificates are always verified.
 """
 
@@ -25,7 +25,7 @@ from jackfield.wire.tls import client_context
 from jackfield.wire.urls import target_of
 
 HOSTS = "JACKFIELD_VAULT_HOSTS"
-"""Variable with further hosts of Vault, to which the one in ``VAULT_ADDR`` may redirect."""
+"""Variable with further hosts of Vault, to which the host in ``VAULT_ADDR`` may redirect."""
 _LARGEST = 1024 * 1024
 _SHORTEST = 0.001
 """Minimum timeout in seconds: 0 would mean "do not block"."""
@@ -41,12 +41,14 @@ _STATUSES = {
 
 
 _OUTAGES = (408, 412, 425, 429, 472, 473)
-"""Statuses that say nothing about the request: of time and rate, and of nodes that cannot answer now (Vault documentation, API)."""
+"""HTTP statuses that do not reject the request itself: of time and rate, and of nodes that cannot answer now (Vault documentation, API)."""
 _SERVER = 500
 
 
 class VaultFault(ValueError):
-    """Request that Vault did not fulfil. ``status`` is its response's, None if there was none; ``errors`` are its own texts."""
+    """Request that Vault did not fulfil. ``status`` is its response's status, None without a response; ``errors`` are the
+    texts of Vault.
+    """
 
     def __init__(self, text: str, status: int | None = None, errors: tuple[str, ...] = ()) -> None:
         super().__init__(text)
@@ -130,8 +132,9 @@ def _errors(found: Any) -> tuple[str, ...]:
 
 
 def _next(url: str, location: str | None, known: str) -> str:
-    """Return the URL to which a standby node redirects. The token goes along, and so may a plain data key. Refuse a redirect from TLS to
-    plain text, and a host that is neither the same nor named by the operator."""
+    """Return the URL to which a standby node redirects. The token, and perhaps a plain data key, is sent there. Refuse a redirect from TLS
+    to plain text, and a host that is neither the same nor named by the operator.
+    """
     found = urljoin(url, location or "")
     if not location or (urlsplit(url).scheme, urlsplit(found).scheme) not in {("http", "http"), ("http", "https"), ("https", "https")}:
         raise ValueError("Vault redirects to an address that is not safe to follow")

@@ -32,8 +32,8 @@ def stop_signal() -> Iterator[threading.Event]:
 
 
 def run_command(words: Sequence[str], variables: Mapping[str, str | None], stop: threading.Event, stdout: IO[Any]) -> int:
-    """Run a command to its end and return its exit code. Signals that would end this process go to it; ``stop`` is set if one came
-    before.
+    """Run a command to its end and return its exit code. Signals that would end this process are sent to the command; ``stop`` is set if a
+    signal came before.
 
     :raises InvalidInvocation: if the command cannot be started.
     """
@@ -55,7 +55,7 @@ def run_command(words: Sequence[str], variables: Mapping[str, str | None], stop:
 def start_command(
     words: Sequence[str], variables: Mapping[str, str | None], stdout: IO[Any], folder: str | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a command in ``folder``. ``variables`` go over the environment, None removes one.
+    """Start a command in ``folder``. ``variables`` override the environment; None removes a variable.
 
     :raises InvalidInvocation: if the command cannot be started.
     """

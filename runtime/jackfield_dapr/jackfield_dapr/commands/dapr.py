@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 _HTTP_PORT, _GRPC_PORT = 3500, 50001
 _USUAL_FOLDER = "~/.dapr/components"
 _LOOK = 0.5
-"""Seconds between two looks for a SIGHUP."""
+"""Seconds between two checks for a SIGHUP."""
 _RECORDING = 0.5
-"""Seconds after the time for stopping in which a call that has just been answered is recorded."""
+"""Seconds after the time for stopping in which a newly answered call is recorded."""
 _UNUSED = (
     ("-c", "--config"), ("-P", "--app-protocol"), ("-u", "--unix-domain-socket"), ("--log-level",), ("--app-ssl",), ("--metrics-port",),
     ("--profile-port",), ("--enable-profiling",), ("--enable-api-logging",), ("--enable-app-health-check",), ("--app-health-check-path",),
@@ -41,7 +41,7 @@ _UNUSED = (
     ("--read-buffer-size",), ("--dapr-internal-grpc-port",), ("--dapr-listen-addresses",), ("--placement-host-address",),
     ("--scheduler-host-address",), ("--runtime-path",),
 )  # fmt: skip
-"""Options of ``dapr run`` that start scripts give, and that change nothing here."""
+"""Options of ``dapr run`` that start scripts pass, and that change nothing here."""
 
 
 def _declare(parser: Parser) -> None:
@@ -99,7 +99,7 @@ def components_of(arguments: Namespace) -> Components:
 
 
 def _check(arguments: Namespace) -> None:
-    """Fill in the usual folder, and name the options that are not used.
+    """Fill in the default folder, and name the options that are not used.
 
     :raises UsageError: if there are no components.
     """
@@ -154,7 +154,7 @@ def _serve(arguments: Namespace, output: Output, components: Components, found: 
 def _run_file(arguments: Namespace, output: Output) -> int:
     """Run the applications of a template.
 
-    :raises UsageError: if options are given that the template has for each application.
+    :raises UsageError: if options are given that the template sets for each application.
     :raises InvalidInvocation: if the template cannot be used.
     """
     options = ("app_id", "http_port", "grpc_port", "app_port", "command", "components")
@@ -171,8 +171,8 @@ def _run_file(arguments: Namespace, output: Output) -> int:
 def mount(arguments: Namespace, *, local: bool) -> Mount:
     """Return the mount of ``jackfield serve --components``; ``local`` means that only this machine can reach the server.
 
-    :raises InvalidInvocation: if others could call without a token.
-    :raises InvalidConnection: for a problem that also keeps Dapr from starting.
+    :raises InvalidInvocation: if other machines could call without a token.
+    :raises InvalidConnection: for a problem that also prevents Dapr from starting.
     """
     from jackfield_dapr.sidecar.mounted import dapr_routes
 
@@ -197,7 +197,7 @@ def _say(text: str) -> None:
 def read_bindings(components: Components) -> Bindings:
     """Read the components and write their problems to stderr.
 
-    :raises InvalidConnection: for a problem that also keeps Dapr from starting.
+    :raises InvalidConnection: for a problem that also prevents Dapr from starting.
     """
     found = components.read(os.environ)
     for problem in found.problems:

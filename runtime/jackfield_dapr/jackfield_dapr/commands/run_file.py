@@ -60,7 +60,7 @@ class App:
 def read_apps(path: str) -> list[App]:
     """Read the applications of a file, or of ``dapr.yaml`` in a folder.
 
-    :raises InvalidInvocation: if it cannot be read, or names something that jackfield cannot do; all faults at once.
+    :raises InvalidInvocation: if it cannot be read, or names a feature that jackfield lacks; all faults at once.
     """
     path = os.path.expanduser(path)
     file = os.path.join(path, USUAL_NAME) if os.path.isdir(path) else path
@@ -97,7 +97,7 @@ def run_apps(apps: Sequence[App], shared: Sequence[str], stop: Event, stdout: IO
 
 
 _LOOK = 0.2
-"""Seconds between two looks at the processes."""
+"""Seconds between two checks of the processes."""
 _KILLED = 128
 """Number that shells add to the number of the signal that ended a command."""
 
@@ -161,7 +161,7 @@ def _app(own: Mapping[str, Any], common: Mapping[str, Any], base: str) -> App:
 
 
 def _resources(given: Mapping[str, Any], base: str) -> list[str]:
-    """Return the folders of components that an application, or all, name; several are a list, or one text with commas."""
+    """Return the component folders of one application, or of all; several are a list, or one text with commas."""
     named = given.get("resourcesPaths") or given.get("resourcesPath") or []
     several = named if isinstance(named, list) else str(named).split(",")
     return [os.path.join(base, os.path.expanduser(str(path).strip())) for path in several if str(path).strip()]
@@ -177,7 +177,7 @@ def _text(value: object) -> str:
 
 
 def _faults_of(apps: Sequence[App]) -> Iterator[Detail]:
-    """Yield faults of the applications together: missing folders, and names or ports that two share."""
+    """Yield the faults of all applications together: missing folders, and names or ports that two applications share."""
     taken: dict[str, str] = {}
     for number, app in enumerate(apps):
         if not os.path.isdir(app.folder):

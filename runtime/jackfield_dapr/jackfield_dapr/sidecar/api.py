@@ -23,7 +23,7 @@ Invoke = Callable[..., Result]
 
 
 def no_files(_identifier: str) -> bytes:
-    """Return no content: where nothing is stored, outputs have their content inline."""
+    """Return no content: without a store, outputs have their content inline."""
     return b""
 
 
@@ -49,7 +49,9 @@ class DaprApi:
         return not self.token or hmac.compare_digest(self.token.encode(), (given or "").encode("utf-8", "surrogateescape"))
 
     def page_fault(self, headers: Mapping[str, str]) -> str | None:
-        """Explain why the web page behind a request may not call. With a token, any host is accepted: a page cannot know the token."""
+        """Return the reason why the web page behind a request may not call; None if it may. With a token, any host is accepted: a page
+        cannot know the token.
+        """
         origins = [headers["origin"]] if "origin" in headers else []
         local = self.local and not self.token
         return page_fault(origins, headers.get("sec-fetch-site", ""), headers.get("host", ""), allowed=self.origins, local=local)

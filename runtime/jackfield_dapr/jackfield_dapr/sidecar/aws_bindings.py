@@ -13,15 +13,16 @@ from jackfield_dapr.sidecar.calls import BindingError, Call, Response
 
 
 def sqs(call: Call) -> Response:
-    """Send the data to the queue, whose URL is looked up by its name."""
+    """Send the data to the queue, whose URL is queried by its name."""
     queue = call.invoke("getQueueUrl", {"QueueName": call.fields["queueName"]})
     call.invoke("sendMessage", {"QueueUrl": queue["QueueUrl"], "MessageBody": _utf8(call.request.octets())})
     return Response()
 
 
 def sns(call: Call) -> Response:
-    """Publish the ``message`` of the data to the topic, under its ``subject``. A missing subject is none, and an object is JSON text; Dapr
-    sends the text ``<nil>``, and Go's notation of a map."""
+    """Publish the ``message`` of the data to the topic, under its ``subject``. A missing subject stays empty, and an object becomes JSON
+    text. Dapr sends the text ``<nil>`` and Go's notation of a map instead.
+    """
     given = json_object(call.request.octets())
     if is_absent(given.get("message")):
         raise BindingError('the data must be an object with a "message", and may have a "subject"')
@@ -43,9 +44,9 @@ def is_absent(value: object) -> bool:
 
 
 def json_object(octets: bytes) -> Mapping[str, Any]:
-    """Parse data that must be a JSON object. Numbers keep their digits.
+    """Parse data that must be a JSON object. Numbers retain their digits.
 
-    :raises BindingError: if they are no JSON object.
+    :raises BindingError: if the data are not a JSON object.
     """
     try:
         check_values(octets)

@@ -19,7 +19,7 @@ from jackfield_formats.dapr import ReadComponent, read_components
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Binding:
-    """One callable component. ``connection`` names the connection that it authenticates with, ``path`` is the file that defines it."""
+    """Callable component. ``connection`` names the connection that it authenticates with, ``path`` is the file that defines it."""
 
     name: str
     type: str

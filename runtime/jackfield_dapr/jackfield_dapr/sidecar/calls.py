@@ -12,15 +12,17 @@ from jackfield.kernel.errors import LimitReached
 from jackfield_dapr.sidecar.durations import seconds_of
 
 Payload = Callable[[tuple[str, ...], bool], "str | Mapping[str, Any]"]
-"""Reads a request's data as the body of a mail, given the allowed members of an object and whether to read strictly."""
+"""Function that reads a request's data as the body of a mail, given the allowed members of an object and whether to read strictly."""
 Send = Callable[[Mapping[str, Any]], Result]
-"""Runs one invocation, within the binding's limits."""
+"""Function that runs one invocation, within the binding's limits."""
 ReadFile = Callable[[str], bytes]
-"""Reads a stored file that an action has returned, and deletes it."""
+"""Function that reads a stored file that an action has returned, and deletes it."""
 
 
 class BindingError(Exception):
-    """A request that cannot be carried out or failed; the text is what Dapr's clients expect. ``result`` is set if it was invoked."""
+    """Request that cannot be carried out or failed; the text is the one that Dapr's clients expect. ``result`` is set if an action was
+    invoked.
+    """
 
     def __init__(self, text: str, result: Result | None = None) -> None:
         super().__init__(text)
@@ -28,7 +30,7 @@ class BindingError(Exception):
 
     @property
     def is_limited(self) -> bool:
-        """True if a limit of the workspace kept the call from beginning: a later repeat may succeed."""
+        """True if a limit of the workspace prevented the call from beginning: a later repeat may succeed."""
         return self.result is not None and isinstance(self.result.error, LimitReached)
 
 
@@ -38,8 +40,7 @@ def _no_data() -> bytes:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
-    """One call of a binding. ``octets`` returns the data in the form in which a sidecar passes them on: the octets of gRPC, the JSON text
-    of HTTP."""
+    """Call of a binding. ``octets`` returns the data as a sidecar passes them on: the octets of gRPC, the JSON text of HTTP."""
 
     operation: str
     metadata: Mapping[str, str]
@@ -50,7 +51,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Response:
-    """Answer of a binding: metadata, and data unless it has none (HTTP 204)."""
+    """Answer of a binding: metadata, and data; without data, HTTP 204."""
 
     metadata: Mapping[str, str] = field(default_factory=dict)
     data: bytes | None = None
@@ -58,7 +59,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Call:
-    """A request to a component. ``fields`` are its metadata under the alias's spelling, ``connection`` is the connection's name."""
+    """Request to a component. ``fields`` are its metadata under the alias's spelling, ``connection`` is the connection's name."""
 
     name: str
     alias: Alias
@@ -110,7 +111,7 @@ def reason(result: Result) -> str:
 def duration(text: str, name: str) -> float:
     """Return the duration in a property in seconds.
 
-    :raises BindingError: if the text is no duration.
+    :raises BindingError: if the text is not a duration.
     """
     try:
         return seconds_of(text)

@@ -11,7 +11,7 @@ _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9
 def seconds_of(text: str) -> float:
     """Return a duration in seconds.
 
-    :raises ValueError: for an invalid text; the message says what form it must have.
+    :raises ValueError: for an invalid text; the message states the valid form.
     """
     plain = text.replace("µs", "us")
     parts = _DURATION.findall(plain)

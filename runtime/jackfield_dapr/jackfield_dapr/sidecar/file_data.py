@@ -1,4 +1,4 @@
-"""Content of files in outputs: inline as base64, or stored where it is large."""
+"""Content of files in outputs: inline as base64, or stored if it is large."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from jackfield_dapr.sidecar.calls import BindingError, ReadFile
 
 MAX_DATA = 64 * 1024 * 1024
-"""Most bytes of a response's data: they are held in memory."""
+"""Maximum bytes of a response's data, which are held in memory."""
 
 
 def file_octets(file: Any, read_file: ReadFile) -> bytes:

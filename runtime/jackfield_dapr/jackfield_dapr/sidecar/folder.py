@@ -31,7 +31,7 @@ def read_folder(path: str) -> Iterator[Document | Problem]:
 
 
 def _passed_over(file: str) -> Iterator[Problem]:
-    """Report a component in a JSON file, which a sidecar does not read; secrets and other files are none of its business."""
+    """Report a component in a JSON file, which a sidecar does not read; ignore secrets and other files."""
     if not file.lower().endswith(".json"):
         return
     try:

@@ -38,7 +38,7 @@ def _on_one_line(value: str) -> str:
 
 
 class _Malformed(ValueError):
-    """A body that the API does not accept."""
+    """Request body that the API does not accept."""
 
 
 def answer(api: DaprApi, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -48,12 +48,12 @@ def answer(api: DaprApi, method: str, target: str, headers: Mapping[str, str], b
 
 
 def stopped() -> Answer:
-    """Answer a call that has not ended when the time for stopping is over."""
+    """Return the answer to a call that has not ended when the time for stopping is over."""
     return _error(500, "ERR_INVOKE_OUTPUT_BINDING", "the sidecar stopped before the call had ended: it may have been carried out")
 
 
 def answer_to_head(api: DaprApi, method: str, target: str, headers: Mapping[str, str]) -> Answer | None:
-    """Answer a request whose body does not matter; return None for a permitted call of a binding, which needs the body."""
+    """Return the answer to a request whose body does not matter; None for a permitted call of a binding, which needs the body."""
     path, query = _path(target), target.partition("?")[2]
     if path in _HEALTH:
         return _health(api, method, path, query)
@@ -101,7 +101,7 @@ def _binding(api: DaprApi, name: str, headers: Mapping[str, str], body: bytes) -
 
 
 def _request(body: bytes, traceparent: str | None) -> Request:
-    """Parse the request in a body. Member names are case-insensitive and unknown ones are ignored, as Go reads JSON."""
+    """Parse the request in a body. Member names are case-insensitive and unknown members are ignored, as Go reads JSON."""
     try:
         check_values(body)
         content = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
@@ -126,7 +126,7 @@ def _request(body: bytes, traceparent: str | None) -> Request:
 
 
 def _octets(data: Any) -> bytes:
-    """Return the data as a sidecar passes them on: as JSON text, a string in quotes; missing ones are empty."""
+    """Return the data as a sidecar passes them on: as JSON text, so that a string has quotes; missing data are empty."""
     return b"" if data is None else json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 

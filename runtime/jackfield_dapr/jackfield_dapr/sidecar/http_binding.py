@@ -16,7 +16,7 @@ from jackfield_formats.dapr_bindings import is_true
 _WITH_BODY = ("POST", "PUT", "PATCH")
 _USUAL_TYPE = "application/json; charset=utf-8"
 _ANY_STATUS = [status for status in responses if status // 100 in (2, 4, 5)]
-"""Statuses that are answers if ``errorIfNot2XX`` is false."""
+"""Statuses that count as answers if ``errorIfNot2XX`` is false."""
 _SIZE = re.compile(r"(\d+)\s*(?:([kKMGT])(i?))?B?")
 _POWERS = {"k": 1, "M": 2, "G": 3, "T": 4}
 _USUAL_SIZE = "64Mi"
@@ -74,7 +74,7 @@ def _failure(result: Result) -> str:
 def size_of(text: str) -> int | None:
     """Return a number of bytes, such as ``100Mi`` or ``2000``; None for no limit.
 
-    :raises BindingError: if the text is no size.
+    :raises BindingError: if the text is not a size.
     """
     found = _SIZE.fullmatch(text.strip())
     if found is None:

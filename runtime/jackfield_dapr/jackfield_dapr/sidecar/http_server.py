@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _BACKLOG = 128
 _AT_ONCE = 1000
 _OF_ONE = 16
-"""Threads of one binding: an unresponsive provider leaves other bindings their threads."""
+"""Maximum number of threads of one binding: an unresponsive provider leaves other bindings their threads."""
 
 
 class HttpServer:

@@ -21,7 +21,7 @@ _KINDS: Mapping[str, Callable[[Call], Response]] = {
 
 
 def respond(call: Call) -> Response:
-    """Carry out a call by the code of its type, unless a connector of another package has declared the type by an alias of its own.
+    """Carry out a call by the code of its type, unless another package's connector has declared an alias of its own for the type.
 
     :raises BindingError: if the call cannot be carried out or fails.
     """

@@ -15,7 +15,9 @@ from jackfield_dapr.sidecar.folder import read_folder
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Folders (or files) of components and the application they are loaded for; ``strict`` refuses files that Dapr's own code refuses."""
+    """Folders (or files) of components, and the application that they are loaded for; ``strict`` refuses files that Dapr's own code
+    refuses.
+    """
 
     folders: tuple[str, ...]
     app_id: str = ""

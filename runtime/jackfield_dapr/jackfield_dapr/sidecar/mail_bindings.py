@@ -16,7 +16,7 @@ _LOWEST, _HIGHEST = 1, 5
 
 
 def by_alias(call: Call) -> Response:
-    """Run the action of the request's operation, with inputs from properties and data as the alias says."""
+    """Run the action of the request's operation. The alias maps properties and data to inputs."""
     return _answer(call, call.send(_invocation(call)))
 
 

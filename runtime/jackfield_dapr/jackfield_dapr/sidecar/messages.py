@@ -1,7 +1,7 @@
-"""Messages of Dapr's gRPC API, as far as bindings need them, declared for the protobuf library without a compiler.
+"""Messages of Dapr's gRPC API that bindings need, declared for the protobuf library without a compiler.
 
 Numbers and types come from ``dapr/proto/runtime/v1/binding.proto`` and ``metadata.proto``, and from ``google/rpc/status.proto`` and
-``error_details.proto``. A pool of their own keeps them apart from those of Dapr's SDK in the same process.
+``error_details.proto``. A separate pool avoids conflicts with the messages of Dapr's SDK in the same process.
 """
 
 from __future__ import annotations
@@ -58,5 +58,5 @@ ErrorInfo, Status = _class("ErrorInfo"), _class("Status")
 
 
 def entries(texts: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return a ``map<string, string>`` as the entries that a message takes."""
+    """Return a ``map<string, string>`` as the entries of a message."""
     return [{"key": key, "value": value} for key, value in texts.items()]

@@ -1,4 +1,4 @@
-"""Dapr's HTTP API mounted on the server, if it is given components."""
+"""Dapr's HTTP API mounted on the server, if the server has components."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _OCTET = 0xFF
 
 
 class QuotingError(ValueError):
-    """A text that is not a quoted literal."""
+    """Text that is not a quoted literal."""
 
     def __init__(self) -> None:
         super().__init__("invalid syntax")
@@ -126,7 +126,7 @@ def from_octets(data: bytes, members: Sequence[str], *, strict: bool) -> str | M
 
 
 def _json(text: str) -> Any:
-    """Decode a JSON string, object or list; return None for everything else, including numbers and keywords.
+    """Decode a JSON string, object or list; return None for any other text, including numbers and keywords.
 
     :raises PayloadError: if it has more values than an invocation may have.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield_store.runtime import Jackfield
 
 INTERVAL = 0.5
-"""Seconds between two looks at the folders."""
+"""Seconds between two checks of the folders."""
 
 
 def served_api(
@@ -33,8 +33,9 @@ def served_api(
     local: bool,
     stopping: threading.Event,
 ) -> DaprApi:
-    """Return the API of components that were read, over a runtime that has their connections. A thread follows their files until
-    ``stopping``; ``say`` takes its sentences for the operator."""
+    """Return the API of components that were read, over a runtime with their connections. A thread follows their files until ``stopping``
+    is set; ``say`` gets sentences for the operator.
+    """
     invoke = partial(jackfield.invoke, caller=Caller(remote=True, waits=False), on_time=True)
     token = environment.get("DAPR_API_TOKEN") or None
     api = DaprApi(found.by_name, invoke, components.app_id, token, origins, local, stopping, partial(taken_file, jackfield))
@@ -43,7 +44,7 @@ def served_api(
 
 
 def taken_file(jackfield: Jackfield, identifier: str) -> bytes:
-    """Return the content of a stored file that an action has returned, and delete the file: the response has it.
+    """Return the content of a stored file that an action has returned, and delete the file, since the response contains it.
 
     :raises NotFound: if the workspace has no such file.
     """
@@ -54,13 +55,13 @@ def taken_file(jackfield: Jackfield, identifier: str) -> bytes:
 
 
 def apply(jackfield: Jackfield, api: DaprApi, found: Bindings) -> None:
-    """Serve other bindings from now on; connections first, since the bindings name them."""
+    """Serve other bindings from now on. Connections are replaced first, since the bindings name them."""
     jackfield.connections.known.reread([{"connections": dict(found.connections)}], catalog=jackfield.catalog)
     api.bindings = found.by_name
 
 
 class Reloading:
-    """Watch on the files of components. ``apply`` takes the components to serve from now on, ``say`` a sentence for the operator.
+    """Watch on the files of components. ``apply`` gets the components to serve from now on, ``say`` a sentence for the operator.
 
     A change is read once two checks in a row have found the same files, so that no file is read while it is written. One thread must call
     ``poll``.
@@ -92,7 +93,7 @@ class Reloading:
         threading.Thread(target=run, name="dapr-components", daemon=True).start()
 
     def poll(self) -> None:
-        """Look at the files, and reload the components if they have changed and the change is complete."""
+        """Check the files, and reload the components if they have changed and the change is complete."""
         before, self._seen = self._seen, look_at(self._components.folders)
         if self._seen != self._read and self._seen == before:
             self._read = self._seen
@@ -117,7 +118,7 @@ class Reloading:
 
 
 def _still_served(served: Bindings, found: Bindings) -> Iterator[tuple[str, Binding]]:
-    """Yield the bindings that are missing because their file or folder cannot be read, or they are not valid any more."""
+    """Yield the bindings that stay although they are missing now: their file or folder cannot be read, or they are not valid any more."""
     broken = {problem.path for problem in found.problems if problem.path}
     for name, binding in served.by_name.items():
         is_broken = binding.path in broken or os.path.dirname(binding.path) in broken

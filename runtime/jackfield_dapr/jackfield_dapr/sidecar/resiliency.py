@@ -17,18 +17,18 @@ from jackfield_dapr.sidecar.durations import seconds_of
 T = TypeVar("T")
 _KIND = "Resiliency"
 _DEFAULTS = ("DefaultBindingComponentOutbound", "DefaultComponentOutbound", "DefaultComponent", "Default")
-"""Beginnings of the names of default policies that hold for an output binding, the most specific first."""
+"""Beginnings of the names of default policies that apply to an output binding, the most specific first."""
 _FOREVER = 2**31
-"""Attempts of a policy without a limit: the deadline ends them."""
+"""Number of attempts that stands for a policy without a limit: the deadline ends them."""
 
 
 class _PolicyError(ValueError):
-    """A policy or a target that cannot be read; the message names the member."""
+    """Policy or target that cannot be read; the message names the member."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of a call of one output binding; None is jackfield's default."""
+    """Limits of a call of one output binding; None stands for jackfield's default."""
 
     timeout: float | None = None
     tries: int | None = None
@@ -41,7 +41,7 @@ class Resiliency:
     timeouts: dict[str, float] = field(default_factory=dict)
     retries: dict[str, int] = field(default_factory=dict)
     targets: dict[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
-    """Outbound policies of a component, with their place."""
+    """Outbound policies by component, each with its place."""
     problems: list[Problem] = field(default_factory=list)
 
     @classmethod
@@ -54,7 +54,7 @@ class Resiliency:
         return found
 
     def of(self, component: str) -> Limits:
-        """Return the limits of an output binding: of the policies that it names, or of the default ones."""
+        """Return the limits of an output binding, from the policies that it names, or else from the default policies."""
         place, named = self.targets.get(component, ("", {}))
         timeout = self._policy(self.timeouts, named.get("timeout"), "Timeout", f"{place}.timeout")
         tries = self._policy(self.retries, named.get("retry"), "Retry", f"{place}.retry")
@@ -126,7 +126,7 @@ def _seconds(value: object) -> float:
 
 
 def _tries(value: object) -> int:
-    """Return the limit of attempts of a retry policy; without one, the deadline ends them."""
+    """Return the limit of attempts of a retry policy; without a limit, the deadline ends them."""
     most = value.get("maxRetries", -1) if isinstance(value, Mapping) else None
     try:
         retries = int(str(most))

@@ -43,5 +43,5 @@ def _response(found: Answer, more: dict[str, str]) -> Response:
 
 
 def _has_body(headers: dict[str, str]) -> bool:
-    """Return whether a body is left unread, so that the connection cannot be reused."""
+    """Return whether a request has an unread body, so that the connection cannot be reused."""
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"

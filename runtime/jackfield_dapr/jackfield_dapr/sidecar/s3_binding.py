@@ -95,7 +95,7 @@ def _key(call: Call) -> str:
 
 
 def _content(call: Call) -> bytes:
-    """Return the content of the object: the text of a literal, else the data as they are; decoded with ``decodeBase64``."""
+    """Return the content of the object: the text of a literal, else the unchanged data; decoded with ``decodeBase64``."""
     octets = call.request.octets()
     with suppress(QuotingError, UnicodeError):
         octets = unquote(octets.decode("utf-8")).encode("utf-8")
@@ -108,7 +108,7 @@ def _content(call: Call) -> bytes:
 
 
 def _tagging(text: str) -> str:
-    """Return tags (``key=value,key=value``) as the query text that S3 takes."""
+    """Return tags (``key=value,key=value``) as the query string for S3."""
     pairs = [pair.partition("=") for pair in text.split(",")]
     if not all(name.strip() and equals for name, equals, _ in pairs):
         raise BindingError("s3 binding error: 'tags' must be pairs such as project=apollo,stage=test")
@@ -116,7 +116,7 @@ def _tagging(text: str) -> str:
 
 
 def _location(call: Call, key: str) -> str:
-    """Return the URL of an object, which is AWS's own for its bucket unless the component names an endpoint."""
+    """Return the URL of an object: AWS's URL for the bucket, unless the component names an endpoint."""
     bucket, name, endpoint = call.fields["bucket"], quote(key), call.fields.get("endpoint", "").rstrip("/")
     if endpoint:
         return f"{endpoint}/{bucket}/{name}"

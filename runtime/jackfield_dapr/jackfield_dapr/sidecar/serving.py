@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield_dapr.sidecar.http_server import HttpServer
 
 _AT_ONCE = 64
-"""Calls at once, as in ``jackfield serve``."""
+"""Maximum number of concurrent calls, as in ``jackfield serve``."""
 
 
 def has_grpc() -> bool:

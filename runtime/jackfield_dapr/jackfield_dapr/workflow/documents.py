@@ -60,7 +60,7 @@ def read_workflows(documents: Iterable[Document]) -> list[Workflow]:
 
 def find_workflow(workflows: Sequence[Workflow], name: str | None, faults: Sequence[str] = (), without: str = "") -> Workflow:
     """Return the workflow with that key or name; without a name, the only workflow. ``faults`` describe unreadable parts of the file,
-    ``without`` is the hint for a file that has no workflows.
+    ``without`` is the hint for a file without workflows.
 
     :raises InvalidInvocation: if there is none, several match, or it is not enabled.
     """

@@ -69,7 +69,7 @@ def _split(text: str) -> list[str]:
 
 _LOG = logging.getLogger("jackfield.workflow")
 _AT_ONCE = 8
-"""Maximum number of one notification's mails in flight."""
+"""Maximum number of one notification's mails that are sent at once."""
 _OURS = frozenset({"provider", "to", "message", "body", "text", "html", "subject", "fanout"})
 _TO_ALL = ("cc", "bcc")
 """Fields whose recipients would get every mail; with one of them a single mail goes to all recipients."""

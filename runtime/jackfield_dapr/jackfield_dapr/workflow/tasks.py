@@ -15,13 +15,14 @@ _COMMON = frozenset({"if", "then", "on", "input", "output", "export", "timeout",
 
 
 class TaskError(ValueError):
-    """A task that is unsupported or malformed; the message names it."""
+    """Task that is unsupported or malformed; the message names it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Task:
-    """One task. ``words`` are the arguments of a ``notify`` or ``set``; ``cases`` are the cases of a ``switch``: name, condition,
-    target."""
+    """Task of a workflow. ``words`` are the arguments of a ``notify`` or ``set``; ``cases`` are the cases of a ``switch``: name, condition,
+    target.
+    """
 
     name: str
     kind: Literal["notify", "set", "switch"]
@@ -74,7 +75,7 @@ def tasks_of_do(do: object) -> Iterator[Task]:
 def check_targets(tasks: Sequence[Task]) -> None:
     """Check that every ``then`` names a task, and that task names are unique.
 
-    :raises TaskError: if not.
+    :raises TaskError: if a check fails.
     """
     names = [task.name for task in tasks]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -139,7 +140,7 @@ def _task(
 
 
 def _condition(value: object, at: str) -> str | None:
-    """Return a condition as an expression; ``true`` and ``false`` stand for themselves."""
+    """Return a condition as an expression; the values ``true`` and ``false`` become expressions too."""
     if value is None:
         return None
     text = str(value).lower() if isinstance(value, bool) else value

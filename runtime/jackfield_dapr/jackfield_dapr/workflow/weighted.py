@@ -18,7 +18,7 @@ _PARTS = 1 << 64
 def weighted(given: object, kind: str | None, providers: Providers, task: str) -> Weighted:
     """Return the providers of a task: one by its name, or several as ``{name: weight}``.
 
-    :raises InvalidInvocation: if none is set, a weight is not a number from 0 on, or a provider is not there.
+    :raises InvalidInvocation: if none is set, a weight is not a number from 0 on, or a provider is missing.
     """
     if isinstance(given, Mapping) and given:
         found = [(providers.find(str(name), kind), _weight(str(name), weight, task)) for name, weight in given.items()]
@@ -61,7 +61,9 @@ def _shared(to: Sequence[str], among: Weighted) -> Iterator[tuple[Provider, list
 
 
 def _choose(among: Weighted, text: str) -> Provider:
-    """Choose by a hash of the recipient: repeated runs choose the same, and a change of weights moves no more recipients than it must."""
+    """Choose by a hash of the recipient: repeated runs choose the same provider, and a change of weights moves as few recipients as
+    possible.
+    """
     point = int.from_bytes(hashlib.sha256(text.lower().encode()).digest()[:8], "big") / _PARTS * sum(weight for _, weight in among)
     for provider, weight in among:
         point -= weight

@@ -29,7 +29,7 @@ _REQUESTS = ("sendgrid", "mailgun", "postmark", "resend")
 _SMTP, _PRISMATIC = "smtp", "prismatic"
 _REFUSED = 2
 _LONGEST = 100
-"""Letters of a file's name."""
+"""Maximum characters of a file's name."""
 _GAP = "which no file is: recipients see a gap"
 _NO_REGION = "requests of other providers have no 'awsRegion': give --region, or use a connection with a 'region'"
 
@@ -138,7 +138,7 @@ def _steps(document: object, arguments: Namespace) -> dict[str, Any]:
 def _write_invocation(folder: str, name: str, invocation: Mapping[str, Any]) -> str:
     """Write an invocation to a new file and return its path.
 
-    :raises InvalidInvocation: if it cannot be written, or is there already.
+    :raises InvalidInvocation: if it cannot be written, or the file exists.
     """
     letters = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name.casefold())
     path = os.path.join(folder, "-".join(filter(None, letters.split("-")))[:_LONGEST] + ".json")
@@ -170,7 +170,7 @@ def _said(fault: Detail, whose: str = "") -> str:
 def _answer(
     made: list[dict[str, Any]], connections: dict[str, Any], differences: Iterable[Note], refused: Iterable[Note]
 ) -> dict[str, Any]:
-    """Return the answer; a difference that several messages share is named once."""
+    """Return the answer; a difference that several messages share is listed once."""
     return {
         "invocations": made,
         "connections": connections,

@@ -1,4 +1,4 @@
-"""Reading of the documents that ``jackfield convert`` takes: JSON, form fields and lines of settings."""
+"""Reading of the documents for ``jackfield convert``: JSON, form fields and lines of settings."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def json_document(content: bytes) -> Any:
 def yaml_document(content: bytes) -> Any:
     """Parse one document of YAML or JSON.
 
-    :raises InvalidInvocation: if the content is no such document, or several.
+    :raises InvalidInvocation: if the content is not one such document.
     """
     return from_yaml(_text(content), "the document")
 
@@ -65,7 +65,7 @@ def yaml_document(content: bytes) -> Any:
 def form_document(content: bytes) -> Any:
     """Parse form fields: JSON, multipart, or URL-encoded.
 
-    :raises InvalidInvocation: if the content is no form.
+    :raises InvalidInvocation: if the content is not a form.
     """
     start = content.lstrip()[:2]
     if start[:1] in {b"{", b"["}:

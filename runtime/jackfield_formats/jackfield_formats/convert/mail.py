@@ -18,7 +18,7 @@ _MAX_TAG = 256
 _MAX_TAGS = 50
 _MAX_LABELS = 100
 _FILLED = ("sender", "replyTo", "to", "cc", "bcc", "subject", "text", "html", "listUnsubscribe")
-"""Inputs whose placeholders a provider fills in."""
+"""Names of inputs in which a provider replaces placeholders."""
 _DROPS = frozenset({"x-mailgun-drop-message"})
 """Header fields by which a provider accepts a message and does not deliver it."""
 
@@ -44,8 +44,9 @@ class RefusedError(ValueError):
 
 
 class Mail:
-    """Builder of one invocation. ``path`` is the message's place in the document, ``now`` the time of the conversion; ``trial`` finds what
-    the connector would refuse."""
+    """Builder of one invocation. ``path`` is the message's place in the document, ``now`` the time of the conversion; ``trial`` tests
+    values with the connector.
+    """
 
     def __init__(self, path: str, now: datetime, trial: Trial) -> None:
         self.path = path
@@ -69,12 +70,13 @@ class Mail:
                 self._places[name] = path
 
     def declare(self, placeholders: Mapping[str, bool]) -> None:
-        """Set the placeholders that the document declares, and that may be left in this message; the value says whether it is one to
-        unsubscribe by."""
+        """Set the placeholders that the document declares, and that may remain in this message; the value says whether the placeholder is
+        for unsubscribing.
+        """
         self._declared = placeholders
 
     def unsubscribe_by(self, address: str) -> None:
-        """Set ``listUnsubscribe``, in place of a header field of the document that cannot be it."""
+        """Set ``listUnsubscribe``, in place of a header field of the document that is not valid for it."""
         given = self._places.get("listUnsubscribe")
         places = [given] if given else []
         for name in [name for name in self._headers if name.lower().startswith("list-unsubscribe")]:
@@ -85,7 +87,7 @@ class Mail:
         self.put("listUnsubscribe", address)
 
     def is_offered(self, form: str) -> bool:
-        """Return whether the message has a ``listUnsubscribe`` that is no placeholder itself."""
+        """Return whether the message has a ``listUnsubscribe`` that is not itself a placeholder."""
         given = str(self.inputs.get("listUnsubscribe", ""))
         return bool(given) and not any(True for _ in find(form, given, self._declared))
 
@@ -101,7 +103,7 @@ class Mail:
         return refusals
 
     def _filled(self) -> Iterator[tuple[str, str]]:
-        """Yield the texts in which a provider fills in placeholders, each with its path."""
+        """Yield the texts in which a provider replaces placeholders, each with its path."""
         for name in _FILLED:
             value, path = self.inputs.get(name, ""), self._places.get(name, self.path)
             yield path, value if isinstance(value, str) else "\n".join(value)
@@ -119,7 +121,7 @@ class Mail:
                 self.differ(f"{path}{pointer(name)}", reason)
 
     def dry_run(self, path: str) -> None:
-        """Validate and send nothing."""
+        """Make the invocation a dry run: it is validated, and nothing is sent."""
         self._members["dryRun"] = True
         self.differ(path, "is 'dryRun': the message is validated and not sent; there are no events about it")
 
@@ -133,7 +135,7 @@ class Mail:
         self.differ(path, "is 'notBefore', which only a queued invocation may have: send it with 'Prefer: respond-async', or in a batch")
 
     def label(self, path: str, name: str, value: object) -> None:
-        """Keep a value for the journal; it is not sent."""
+        """Add a label with a value for the journal; it is not sent."""
         if len(self._labels) >= _MAX_LABELS:
             self.differ(path, f"is left out: an invocation has at most {_MAX_LABELS} labels")
             return
@@ -141,7 +143,7 @@ class Mail:
         self.differ(path, "is a label of the invocation, which the journal and logs show; SES's events have tags only")
 
     def tag(self, path: str, name: str, value: str) -> None:
-        """Add a tag of SES; characters that it cannot have become hyphens, and a name that is taken gets a number."""
+        """Add a tag of SES. Characters that SES refuses become hyphens, and a name that is taken gets a number."""
         cleaned, content = _clean(name), _clean(value)
         if not cleaned or not content or len(self._tags) >= _MAX_TAGS:
             why = "it has no letter or digit of ASCII" if not (cleaned and content) else f"a message has at most {_MAX_TAGS} tags"
@@ -183,7 +185,7 @@ class Mail:
         self._places[f"header {name}"] = path
 
     def headers(self, fields: Iterable[tuple[str, str, str]]) -> None:
-        """Add header fields, each with its path; ``List-Unsubscribe`` first, since it decides about another."""
+        """Add header fields, each with its path; ``List-Unsubscribe`` first, since another field depends on it."""
         for path, name, value in sorted(fields, key=lambda field: field[1].lower() != "list-unsubscribe"):
             self.header(path, name, value)
 
@@ -240,7 +242,7 @@ class Mail:
 def text(value: object, path: str) -> str:
     """Return a text.
 
-    :raises RefusedError: if the value is no text.
+    :raises RefusedError: if the value is not a text.
     """
     if not isinstance(value, str):
         raise RefusedError(path, "must be a string")
@@ -250,15 +252,15 @@ def text(value: object, path: str) -> str:
 def optional_text(value: object, path: str) -> str | None:
     """Return a text, or None if it is missing or blank.
 
-    :raises RefusedError: if it is neither.
+    :raises RefusedError: if the value is of another type.
     """
     return None if value is None else text(value, path) or None
 
 
 def mapping(value: object, path: str) -> Mapping[str, Any]:
-    """Return an object; a missing one is empty.
+    """Return an object; a missing object is empty.
 
-    :raises RefusedError: if the value is no mapping.
+    :raises RefusedError: if the value is not a mapping.
     """
     if value is None:
         return {}
@@ -270,7 +272,7 @@ def mapping(value: object, path: str) -> Mapping[str, Any]:
 def each(value: object, path: str) -> list[tuple[str, Any]]:
     """Return the items of a list with their paths; a missing list is empty.
 
-    :raises RefusedError: if it is no list.
+    :raises RefusedError: if the value is not a list.
     """
     if value is None:
         return []

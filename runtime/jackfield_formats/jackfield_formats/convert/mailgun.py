@@ -37,7 +37,7 @@ _KNOWN = frozenset(
     {*_INPUTS, *_TEMPLATE, *_DROPPED, "attachment", "inline", "recipient-variables", "o:tag", "o:testmode", "o:deliverytime"}
 )
 _PERSON = re.compile(r'(?:"(?:[^"\\]|\\.)*"|<[^<>]*>|\([^()]*\)|\\[^,;\r\n]|[^,;\r\n])+')
-"""A recipient in a list: separators in quotes, angle brackets and comments do not count."""
+"""Regular expression of a recipient in a list: separators in quotes, angle brackets and comments do not count."""
 _YES = frozenset({"yes", "true", "True", "htmlonly"})
 
 

@@ -1,4 +1,4 @@
-"""Placeholders that other providers fill in and Amazon SES does not: the kind and the treatment of each (docs/tutorial/providers.md).
+"""Placeholders that other providers replace and Amazon SES does not: the kind and the treatment of each (docs/tutorial/providers.md).
 
 A remaining placeholder would arrive in the message unchanged. It is reported as a difference, and refused in a link to unsubscribe: the
 recipient would get a dead link.
@@ -48,17 +48,20 @@ _PATTERNS: Mapping[str, tuple[str, str]] = {
     "postmark": ("Postmark", r"\{\{\{?\s*pm:[^{}]{1,100}\}?\}\}"),
     "resend": ("Resend", r"\{\{\{\s*RESEND_[A-Z_]{1,60}\s*\}\}\}"),
 }
-"""By format: name of the provider, and pattern of the placeholders that are its own (their pages are named in the tests)."""
+"""Name of the provider and pattern of its own placeholders, by format (the tests name the sources)."""
 _BRACES = r"\{\{\{?[^{}]{1,300}\}?\}\}"
-"""Handlebars, Mustache and Mustachio: templates of all four providers."""
+"""Regular expression of Handlebars, Mustache and Mustachio: templates of all four providers."""
 _UNSUBSCRIBES = re.compile(r"unsub|opt[-_]?out|preferences?[-_]?(?:url|link)|^(?:<|&lt;)%|pm:unsubscribe|asm_", re.IGNORECASE)
-"""Placeholders to unsubscribe by. SendGrid makes any text between ``<%`` and ``%>`` such a link, if it tracks subscriptions."""
+"""Regular expression of placeholders for unsubscribing. SendGrid makes any text between ``<%`` and ``%>`` such a link, if it tracks
+subscriptions.
+"""
 _OF_SES = "amazonses"
 
 
 def find(form: str, text: str, own: Mapping[str, bool]) -> Iterator[Placeholder]:
-    """Yield the placeholders of a text, each once, those to unsubscribe by first. ``own`` are further ones, which the request declares; the
-    value says whether it is one to unsubscribe by."""
+    """Yield the placeholders of a text, each once, placeholders for unsubscribing first. ``own`` are further placeholders, which the
+    request declares; the value says whether the placeholder is for unsubscribing.
+    """
     by, pattern = _PATTERNS[form]
     found = {match[0]: bool(_UNSUBSCRIBES.search(match[0])) for match in re.finditer(f"{pattern}|{_BRACES}", text, re.IGNORECASE)}
     found |= {word: unsubscribes for word, unsubscribes in own.items() if word and word in text}
@@ -79,7 +82,7 @@ _INSTEAD: Mapping[str, str] = {
 
 
 def foreign_field(name: str) -> str | None:
-    """Return why a header field is left out, if it means something at one provider only."""
+    """Return the reason why a header field is left out, if it has a meaning at one provider only; else None."""
     key = name.lower()
     by = next((by for start, by in FOREIGN_FIELDS.items() if key.startswith(start)), None)
     if by is None:

@@ -1,5 +1,6 @@
-"""Flows of a Prismatic integration: each step of a component that a connector has an alias for, as an invocation. Values that only
-Prismatic can resolve are named and left out."""
+"""Flows of a Prismatic integration: each step of a component with an alias of a connector, as an invocation. Values that only Prismatic can
+resolve are named and left out.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from jackfield_formats.convert.mail import Note, RefusedError
 
 _REFERENCES = {"configvar": "the configuration variable", "reference": "the output", "template": "the template"}
 _LEVELS = 50
-"""Depth of steps within steps that is read."""
+"""Maximum depth of nested steps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ _INSIDE = (
 _TRUE = frozenset({"true", "yes", "1", "on", "ssl", "tls", "starttls", "mandatorystarttls", "opportunisticstarttls", "force_tls", "auto"})
 _FALSE = frozenset({"false", "no", "0", "off", "", "null", "none", "nostarttls"})
 _ELSEWHERE = re.compile(r"os\.|getenv\(|env\(|config\(|process\.env|\$\{|\{\{|ENV\[")
-"""Beginnings of values that are code or a reference: the real value is elsewhere."""
+"""Regular expression of beginnings of values that are code or a reference: the real value is elsewhere."""
 _PORT_AT_END = re.compile(r"([^:\s]+):(\d{1,5})")
 _OF_SES = re.compile(r"(?:vpce-[^.]+\.)?email-smtp(?:-fips)?\.[a-z]{2,}(?:-[a-z]+)+-\d+\.[a-z]", re.IGNORECASE)
-"""Beginning of an SMTP endpoint of Amazon SES, public or private."""
+"""Regular expression of the beginning of an SMTP endpoint of Amazon SES, public or private."""
 _TLS_PORTS = frozenset({465, 2465})
 _PORTS = {True: 465, False: 587}
 _MAX_PORT = 65535
@@ -30,7 +30,7 @@ _MAX_PORT = 65535
 def connection_values(document: object) -> tuple[dict[str, Any], list[Note]]:
     """Return a connection's values, and every difference.
 
-    :raises RefusedError: if there is no host, or the settings cannot be met.
+    :raises RefusedError: if there is no host, or a setting cannot be converted.
     """
     notes: list[Note] = []
     found = _settings_in(_of_mail(document) if isinstance(document, Mapping) else {"url": document}, notes)
@@ -51,13 +51,13 @@ def connection_values(document: object) -> tuple[dict[str, Any], list[Note]]:
 
 
 def _of_mail(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the part of a larger document that is about mail: ``smtpServer`` of a realm of Keycloak."""
+    """Return the mail settings of a larger document: ``smtpServer`` of a realm of Keycloak."""
     server = document.get("smtpServer")
     return {"smtpServer": server} if isinstance(server, Mapping) else document
 
 
 def _split_port(found: dict[str, tuple[str, Any]]) -> None:
-    """Split ``host:port``, which some tools have in one setting."""
+    """Split ``host:port``, which some tools write in one setting."""
     path, host = found["hostname"]
     both = _PORT_AT_END.fullmatch(str(host).strip())
     if both is not None:
@@ -66,7 +66,7 @@ def _split_port(found: dict[str, tuple[str, Any]]) -> None:
 
 
 def _settings_in(document: Mapping[str, Any], notes: list[Note]) -> dict[str, tuple[str, Any]]:
-    """Return path and value of each meaning; single settings come before a URL or a service."""
+    """Return path and value by the meaning of a setting; single settings take precedence over a URL or a service."""
     found: dict[str, tuple[str, Any]] = {}
     for path, meaning, value in _settings(document, ""):
         if meaning is None:
@@ -85,7 +85,7 @@ def _settings_in(document: Mapping[str, Any], notes: list[Note]) -> dict[str, tu
 
 
 def _settings(given: Mapping[str, Any], path: str) -> Iterator[tuple[str, str | None, Any]]:
-    """Yield path, meaning and value of each setting; a meaning of None is an unknown one."""
+    """Yield path, meaning and value of each setting; the meaning None marks an unknown setting."""
     for name, value in given.items():
         place, key, meaning = f"{path}{pointer(name)}", name.lower(), meaning_of(name)
         if key in _INSIDE and isinstance(value, Mapping):
@@ -148,7 +148,7 @@ def _flag(found: Mapping[str, tuple[str, Any]], meaning: str) -> bool:
 
 
 def settings_of(text: str) -> Mapping[str, Any]:
-    """Return the variables about mail in lines such as ``SMTP_HOST=…`` or ``mail.host: …``; ``export``, quotes and comments are understood.
+    """Return the mail variables from lines such as ``SMTP_HOST=…`` or ``mail.host: …``; ``export``, quotes and comments are understood.
 
     Other variables, such as ``PORT`` or other secrets of an application, are ignored.
     """
@@ -165,6 +165,6 @@ def settings_of(text: str) -> Mapping[str, Any]:
 
 
 def _line(line: str) -> tuple[str, str]:
-    """Return name and value of a line; both are empty if it has none."""
+    """Return name and value of a line; both are empty if the line has no setting."""
     found = re.match(r"([^=:#\s][^=:]*?)\s*(?:=|:\s)\s*(.*)", line.strip().removeprefix("export ").removeprefix("- "))
     return (found[1].strip("\"'"), found[2].strip()) if found else ("", "")

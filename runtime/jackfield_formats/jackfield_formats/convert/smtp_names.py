@@ -1,4 +1,4 @@
-"""Names that settings of SMTP have in tools: variables, members of JSON, keys of property files."""
+"""Names of SMTP settings in tools: variables, members of JSON, keys of property files."""
 
 from __future__ import annotations
 
@@ -45,20 +45,22 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "in_clear": ("ignoretls", "disable_starttls", "disable_tls"),
     "method": ("type", "authtype", "smtp_authentication", "authentication", "auth_mechanism", "smtp_auth_mechanism"),
 }  # fmt: skip
-"""Meaning of a setting, and the suffixes of its names: ``GF_SMTP_HOST``, ``SENTRY_EMAIL_HOST``, ``spring.mail.host``."""
+"""Suffixes of names by the meaning of a setting: ``GF_SMTP_HOST``, ``SENTRY_EMAIL_HOST``, ``spring.mail.host``."""
 _MEANINGS = {name: meaning for meaning, names in _NAMES.items() for name in names}
 _HARMLESS = frozenset({
     "pool", "maxconnections", "maxmessages", "debug", "logger", "name", "mail_mailer", "mail_driver", "email_backend", "mail_backend",
     "enabled", "auth", "smtp_auth", "timeout", "connectiontimeout", "greetingtimeout", "sockettimeout", "localdomain", "local_domain",
     "ehlo_identity", "default_encoding", "transport", "mail_transport", "ping_threshold", "restart_threshold", "mail_list_namespace",
 })  # fmt: skip
-"""Settings without a meaning for a message: of pools, logs and waits."""
+"""Names of settings that do not affect a message: of pools, logs and waits."""
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 _OTHER = re.compile(r"imap|pop3|inbound|incoming")
 
 
 def meaning_of(name: str) -> str | None:
-    """Return a setting's meaning: "" if it changes nothing, None if it is unknown. The longest known suffix of its name decides."""
+    """Return a setting's meaning: "" if the setting changes nothing, None if it is unknown. The longest known suffix of its
+    name decides.
+    """
     if _OTHER.search(name.lower()):
         return ""
     words = _SEPARATORS.sub("_", name.lower()).strip("_").split("_")

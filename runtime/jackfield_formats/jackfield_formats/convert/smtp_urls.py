@@ -26,7 +26,7 @@ _RAW = "has characters before the host that a URL must percent-encode: all befor
 def url_settings(path: str, url: object) -> Iterator[tuple[str, str, object]]:
     """Yield path, meaning and value of the settings of a URL; the meaning ``""`` is a note about the URL.
 
-    :raises RefusedError: if the value is no URL of an SMTP server.
+    :raises RefusedError: if the value is not a URL of an SMTP server.
     """
     scheme, separator, rest = str(url).strip().partition("://")
     scheme = scheme.lower()
@@ -47,8 +47,9 @@ def url_settings(path: str, url: object) -> Iterator[tuple[str, str, object]]:
 
 
 def _split(rest: str) -> tuple[str, re.Match[str] | None]:
-    """Split user name and password from host, port and options at the last ``@``: passwords of SES have slashes, which many tools take as
-    they are. An ``@`` in options (``?from=a@b.c``) is none of the login."""
+    """Split user name and password from host, port and options at the last ``@``: passwords of SES contain slashes, which many tools leave
+    unescaped. An ``@`` in options (``?from=a@b.c``) does not count.
+    """
     options = _OPTIONS.search(rest)
     before = rest[: options.start()] if options else rest
     at = before.rfind("@") if "@" in before else rest.rfind("@")

@@ -16,11 +16,11 @@ _KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "for-validati
 _CONNECTION = "trial"
 _MAIL = {"to": ["a@example.com"], "sender": "a@example.com", "subject": "s", "text": "t"}
 _MISSING = "picture_missing"
-"""Finding for a picture in the HTML without a file."""
+"""Code of the finding for a picture in the HTML without a file."""
 
 
 class Trial:
-    """A runtime without a database and without the machine's connections, for a ``with`` block.
+    """Runtime without a database and without the machine's connections, for a ``with`` block.
 
     :raises UnknownConnector: if the connector is not installed.
     """
@@ -40,7 +40,7 @@ class Trial:
         self._jackfield.close()
 
     def refusal(self, name: str, value: object) -> str | None:
-        """Return why ``sendEmail`` refuses one input, as a predicate; None if it takes it."""
+        """Return the reason why ``sendEmail`` refuses one input, as a predicate; None if the action accepts it."""
         key = json.dumps([name, value])
         if key not in self._said:
             faults = _faults(self._run({"inputs": {**_MAIL, name: value}}))
@@ -48,8 +48,9 @@ class Trial:
         return self._said[key]
 
     def of_mail(self, invocation: Mapping[str, Any]) -> tuple[tuple[Detail, ...], list[str]]:
-        """Return the faults of an invocation, and the links of its HTML to pictures without files. Its time is ignored: only queued
-        invocations may have one."""
+        """Return the faults of an invocation, and the links of its HTML to pictures without files. A time to send is ignored: only queued
+        invocations may have one.
+        """
         direct = {name: value for name, value in invocation.items() if name != "notBefore"}
         inputs = invocation["inputs"]
         if "cid:" in str(inputs.get("html", "")).lower():
@@ -66,5 +67,5 @@ class Trial:
 
 
 def _faults(result: Result) -> tuple[Detail, ...]:
-    """Return the faults that a Result names, or its error as one without a place."""
+    """Return the faults that a Result names, or its error as one fault without a place."""
     return () if result.error is None else (*result.error.details,) or (Detail("", result.error.message),)

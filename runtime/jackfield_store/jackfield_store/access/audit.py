@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _BATCH = 500
 _CAUSES = "the log was changed in the database, an older jackfield wrote {}, or the key of 'default' could not be had"
 _LOWEST = -(2**31)
-"""Lower than any sequence that the column can hold, inserted rows included."""
+"""Number below the ``sequence`` of every row, also of rows that somebody inserted."""
 _COLUMNS = "sequence, actor, event, object, entry, digest"
 _NEXT = """
 INSERT INTO audit_heads (workspace, sequence, digest) VALUES (:workspace, 1, :first)
@@ -60,8 +60,9 @@ SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace AND sequence >
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any], shown: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
-    """Return the members that a change has changed, as entries have them: their values ``before`` and ``after``, null where there is none.
-    Of members that are not ``shown``, the entry says only that they have changed, since it is not encrypted; None shows all."""
+    """Return the changed members, as an entry stores them: their values ``before`` and ``after``, null for a missing value. A member
+    outside of ``shown`` is masked, since entries are not encrypted; None masks nothing.
+    """
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
     def told(side: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any], shown: Colle
 
 
 def by_member(document: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Return a document whose members of these names are members of their own, such as ``inputs/subject``."""
+    """Return a document in which each member of the objects ``names`` is a member of its own, such as ``inputs/subject``."""
     flat = {name: value for name, value in document.items() if name not in names}
     for name in names:
         flat |= {f"{name}/{member}": value for member, value in (document.get(name) or {}).items()}
@@ -139,7 +140,9 @@ class Audit:
     ) -> dict[str, Any]:
         """Return the row of an entry and the seal of the log's head.
 
-        ``last`` is the number of the entry and the digest of the one before it; ``is_sealed`` says whether that head was sealed."""
+        ``last`` holds the entry's number and its predecessor's digest; ``is_sealed`` is False if the predecessor lacked its seal as the
+        head.
+        """
         sequence, before = last
         at = iso(self._clock.time())
         about: dict[str, Any] = {"sequence": sequence, "at": at, "actor": self._actor.to_json(), "event": event, "object": target}
@@ -151,7 +154,7 @@ class Audit:
         return {**columns, "entry": entry, "digest": digest, "seal": seal}
 
     def prepare(self) -> Audit:
-        """Get the key of the seals before a transaction needs it, since that must not wait for a key service. Return the log."""
+        """Get the key of the seals, so that no transaction waits for a key service. Return the log."""
         prepare_seals(self._vault())
         return self
 
@@ -175,9 +178,9 @@ class Audit:
         cursor: str | None = None,
         limit: int = 50,
     ) -> tuple[list[AuditEntry], str | None]:
-        """List up to ``limit`` entries, newest first, and the cursor of the next page. A filter that ends with ``*`` matches by prefix; one
-        that also begins with it matches a part in any case, for the actor also a part of the name. A part of a ``target`` is also found in
-        the new name of a connection that was renamed.
+        """List up to ``limit`` entries, newest first, and the cursor of the next page. A filter ``TEXT*`` matches the beginning. A filter
+        ``*TEXT*`` matches any part and ignores case; for an actor it also matches the name. For a ``target`` it also matches the new
+        name of a renamed connection.
 
         :param since: seconds since 1970 from which on entries count, in the order of their writing.
         :param until: seconds since 1970 before which entries count.
@@ -231,8 +234,8 @@ class Audit:
     def verify(self, known_head: str | None = None, *, seals: bool = True) -> ChainState:
         """Check every digest of the chain, its head, and the seals.
 
-        :param known_head: a head that was printed earlier and stored elsewhere; the entry of that sequence must still have that digest. It
-            vouches for all entries before it: only later seals are checked.
+        :param known_head: a head that was printed earlier and stored elsewhere; its entry must still have its digest. The head vouches for
+            all earlier entries: only later seals are checked.
         :param seals: False if the master key is not available.
         :raises InvalidInvocation: if ``known_head`` is not ``sequence:digest``.
         """
@@ -261,7 +264,7 @@ class Audit:
         return tuple(entry for entry in found if entry.damage is not None or str(entry.about.get("event")).startswith(prefix))
 
     def fault_since(self, sequence: int) -> str | None:
-        """Return the first fault of the chain from an entry to the sealed head; None if there is none."""
+        """Return the first fault of the chain from the entry ``sequence`` to the sealed head; None if there is none."""
         head = self._head()
         if fault := self._seal_fault(head, None):
             return fault
@@ -284,7 +287,7 @@ class Audit:
     def head(self) -> str:
         """Return the newest entry as ``sequence:digest``, if it is sealed.
 
-        :raises Unavailable: if it is not, since then it must not be stored elsewhere as proof.
+        :raises Unavailable: if it is not sealed: it must not be stored elsewhere as proof.
         """
         head = self._head()
         if fault := self._seal_fault(head, None):
@@ -321,8 +324,9 @@ class Audit:
 
 
 def first_acts(acts: Iterable[tuple[Audit, tuple[str, str, Mapping[str, Any]]]]) -> list[Step]:
-    """Return the steps that record the first act of each of several workspaces: its event, target and details. They change fewer rows if a
-    workspace has a log already."""
+    """Return the steps that record the first act of each of several workspaces: its event, target and details. They insert fewer rows if a
+    workspace has a log already.
+    """
     rows = [audit.values((1, FIRST), *act) for audit, act in acts]
     return [(_BEGIN, rows), (f"{_INSERT} ON CONFLICT DO NOTHING", rows)]
 
@@ -345,7 +349,7 @@ def _is_part(text: str) -> bool:
 
 
 def _named(text: str) -> str:
-    """Return the pattern of entries by an actor with a part of a name: the actor comes first in an entry, before its time."""
+    """Return the LIKE pattern of entries whose actor has a text in the name: an entry begins with its actor, followed by its time."""
     return f'{{"actor": {{%"name": "%{like_literal(json.dumps(text[1:-1])[1:-1].lower())}%"}}, "at": "%'
 
 
@@ -359,7 +363,7 @@ def _condition(column: str, text: str) -> tuple[str, str]:
 
 
 def _new_name(text: str) -> str:
-    """Return the pattern of entries of a rename to a name that has a part."""
+    """Return the LIKE pattern of renames whose new name contains a text."""
     return f'%"details": {{"to": "%{like_literal(text[1:-1].lower())}%"}}, "event": "connection.renamed"%'
 
 
@@ -375,7 +379,9 @@ def _fault(row: Row, sequence: int, before: str, heads: Iterable[tuple[int, str]
 
 
 def _end_fault(count: int, last: str, before: tuple[int, str], after: tuple[int, str], known: tuple[int, str] | None) -> str | None:
-    """Compare the end of the chain with its head, read before and after the entries because others may write meanwhile."""
+    """Return the fault at the end of the chain; None if there is none. The head is read before and after the entries, since others may
+    write meanwhile.
+    """
     if known is not None and known[0] > count:
         return f"entry {known[0]:,} is missing: the log ends with entry {count:,}"
     if count < before[0]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FIRST = "0" * 64
 """Predecessor digest of the first entry."""
 BEGUN = "workspace.created"
-"""First event of a workspace; the log of ``default`` may begin with any."""
+"""First event of a workspace's log; the log of ``default`` may begin with any event."""
 _TROUBLE = (DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable)
 _EXISTS = """
 SELECT 1 AS one FROM workspaces WHERE name = :workspace UNION SELECT 1 FROM tokens WHERE workspace = :workspace LIMIT 1
@@ -28,13 +28,15 @@ SELECT 1 AS one FROM workspaces WHERE name = :workspace UNION SELECT 1 FROM toke
 
 
 def prepare_seals(vault: Vault) -> None:
-    """Get the key of the seals before a transaction needs it, as far as it can be had."""
+    """Get the key of the seals before a transaction needs it; ignore a key service that fails."""
     with suppress(*_TROUBLE):
         vault.prepare(HOME)
 
 
 def head_seal(vault: Vault, workspace: str, sequence: int, digest: str) -> bytes | None:
-    """Seal the head of a workspace's log; return None if the key cannot be had: acts in other workspaces go on, and say so."""
+    """Seal the head of a workspace's log; return None if the key is unavailable, so that acts in other workspaces go on, marked as
+    unsealed.
+    """
     try:
         return vault.attest(HOME, _place(workspace, sequence, digest))
     except _TROUBLE:
@@ -44,7 +46,7 @@ def head_seal(vault: Vault, workspace: str, sequence: int, digest: str) -> bytes
 def is_sealed(vault: Vault, workspace: str, sequence: int, digest: str, seal: bytes | None) -> bool:
     """Return whether a head is as jackfield stored it.
 
-    :raises DataKeyDamaged: as ``Vault.open`` does, like others.
+    :raises DataKeyDamaged: and the other errors of ``Vault.open``.
     """
     return vault.attests(HOME, _place(workspace, sequence, digest), seal)
 

@@ -1,7 +1,7 @@
 """Earlier names of stored connections, according to the audit log.
 
-The journal has the name that a call's connection had at the time. Since then that connection may have been renamed, and another one may
-have its name.
+The journal stores the name that a connection had at the time of a call. Meanwhile the connection may have been renamed, and its old name
+given to another connection.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jackfield_store.database import Database, Row
 _NAMING = "event IN ('connection.created', 'connection.renamed', 'connection.removed')"
 """Condition of the index ``audit_entries_names``, word for word."""
 _MOST = 100
-"""Latest changes of one name that are looked at."""
+"""Maximum number of changes of one name that are read, latest first."""
 _HOPS = 20
 """Maximum number of renames that are followed."""
 _OF_NAME = f"""
@@ -40,7 +40,7 @@ class _Change(NamedTuple):
 
 
 class ConnectionNames:
-    """Names of the connections of one workspace over time. An instance reads the changes of each name once: it is for one page."""
+    """Names of the connections of one workspace over time. An instance caches the changes of each name, so it serves one page only."""
 
     def __init__(self, database: Database, workspace: str) -> None:
         self._database, self._workspace = database, workspace
@@ -61,7 +61,7 @@ class ConnectionNames:
         return None
 
     def former(self, name: str) -> list[str]:
-        """Return the other names that connections had which were renamed to ``name``."""
+        """Return the former names of the connections that were renamed to ``name``."""
         values = {"workspace": self._workspace, "to": f'%"to": "{like_literal(name)}"%'}
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_TO_NAME, values)

@@ -1,4 +1,4 @@
-"""Images that a platform gives for its pages: ``data:`` URLs of a bounded size, of which an SVG runs and loads nothing."""
+"""Images that a platform supplies for its pages: ``data:`` URLs of a bounded size. An SVG may run and load nothing."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from urllib.parse import unquote_to_bytes
 
 _IMAGE = re.compile(r"data:image/(png|jpeg|webp|svg\+xml);base64,([A-Za-z0-9+/]+={0,2})")
 _DRAWN = re.compile(r"data:image/svg\+xml(?:;utf8|;charset=utf-8)?,(.+)", re.IGNORECASE | re.DOTALL)
-"""An SVG as text, with octets as ``%23``: the icons of connectors are written so."""
+"""Regular expression of an SVG as text, with ``%23`` for ``#``, as the icons of connectors are written."""
 _ACTIVE = re.compile(
     rb"<\s*(?:\w+:)?(?:script|foreignobject|iframe|object|embed|handler|set|animate\w*)\b|\son\w+\s*=|javascript\s*:|<!(?:entity|doctype)"
     rb"|href\s*=\s*[\"']?\s*(?!#)[^\s\"'#]|url\(\s*[\"']?\s*(?!#)[^\s\"'#)]|@import|\\|&#",
     re.IGNORECASE,
 )
-"""Parts of an SVG that run a script, load something, or could hide either: references to its own parts are all it may have."""
+"""Regular expression of parts of an SVG that run a script, load something, or could hide either. Only references to its own parts are
+allowed.
+"""
 
 _PASSIVE = "must be an SVG without scripts, events, animations, entities and references to other documents"
 
 
 def image_fault(value: object, largest: int) -> str | None:
-    """Return the fault of an image; None if nothing is. Browsers run no scripts of images either, so this is a second lock."""
+    """Return the fault of an image of at most ``largest`` characters; None if it is valid. Browsers run no scripts of images either: this
+    is a second lock.
+    """
     fits = isinstance(value, str) and len(value) <= largest
     match, drawn = (_IMAGE.fullmatch(value), _DRAWN.fullmatch(value)) if isinstance(value, str) and fits else (None, None)
     if drawn is not None:

@@ -1,7 +1,7 @@
 """Rules of workspaces that were deleted for good, by name. So a platform cannot remove rules by deleting a workspace and creating it again.
 
-They are sealed with the key of ``default``, since the workspace's key is deleted with it. They are kept until the workspace is deleted
-again, and then replaced by the rules that it had at its end.
+They are sealed with the key of ``default``, since the workspace's key is deleted with it. The next deletion of the workspace replaces them
+with the rules of that time.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ def kept_rules(database: Database, vault: Vault, name: str) -> Rules:
 
 
 def with_kept_rules(kept: Rules, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the settings of a new workspace, combined with the rules kept for its name. Given rules replace them, but patterns under which
-    calls wait for a person are added."""
+    """Return the settings of a new workspace, combined with the rules stored for its name. Given rules replace stored ones; given patterns
+    under which calls wait for a person are added to the stored patterns.
+    """
     known = kept.to_json()
     if not any(known.values()):
         return changes
@@ -51,7 +52,7 @@ def with_kept_rules(kept: Rules, changes: Mapping[str, Any]) -> Mapping[str, Any
 
 
 def keep_rules(transaction: Transaction, vault: Vault, name: str, rules: Rules) -> None:
-    """Keep the rules of a workspace that is to be deleted; if it has none, delete rules kept before."""
+    """Store the rules of a workspace that is to be deleted; if it has none, delete rules stored before."""
     text = json.dumps(rules.to_json())
     if rules == Rules():
         forget_rules(transaction, name)
@@ -60,7 +61,7 @@ def keep_rules(transaction: Transaction, vault: Vault, name: str, rules: Rules) 
 
 
 def forget_rules(transaction: Transaction, name: str) -> None:
-    """Delete the rules kept for a name, as the operator may."""
+    """Delete the rules stored for a name, as the operator may."""
     transaction.change(_FORGET, {"name": name})
 
 

@@ -24,19 +24,19 @@ _ACTS: Mapping[str, int] = {
         _UPDATE,
     ),
 }  # fmt: skip
-"""Activity of API Activity by the last word of an event."""
+"""Activity ID of API Activity, by the last word of an event."""
 _SESSION = {"session.started": 1, "session.ended": 2}
-"""Activity of Authentication: logon, logoff."""
+"""Activity ID of Authentication: logon, logoff."""
 _AUTHENTICATION, _API = (3, 3002), (6, 6003)
 _KINDS = {"user": 1, "cli": 1, "link": 2}
-"""Type of a user in the framework: user, administrator; all others are system."""
+"""Type ID of a user in the framework: user, administrator; all others are system."""
 _SYSTEM = 3
 
 
 def ocsf_event(entry: Mapping[str, Any], workspace: str, version: str) -> dict[str, Any]:
-    """Return an entry of the audit log, as ``AuditEntry.to_json`` shows it, as an event. ``version`` is jackfield's.
+    """Convert an entry of the audit log, as ``AuditEntry.to_json`` returns it, to an event. ``version`` is jackfield's.
 
-    A damaged entry lacks its unreadable parts, and has the damage in ``unmapped`` and the severity High.
+    The event of a damaged entry lacks the unreadable parts, has the damage in ``unmapped``, and the severity High.
     """
     event, is_damaged = str(entry.get("event", "")), "damage" in entry
     (category, kind), activity = (

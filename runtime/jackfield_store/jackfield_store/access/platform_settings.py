@@ -1,4 +1,4 @@
-"""Settings of workspaces that a platform may not change: those are the operator's."""
+"""Settings of workspaces that only the operator may change, not a platform."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check_settings(actor: Actor, changes: Mapping[str, Any], present: Settings) 
     """Refuse changes that only the operator may make. A platform may not let its tenants read the server's secrets or act with its
     identity, nor loosen the rules of approvals. Nobody sets the counts of guards. ``present`` are the replaced settings.
 
-    :raises NotAllowed: if only the operator may change them so.
+    :raises NotAllowed: if only the operator may make these changes.
     """
     if changes.get("guards"):
         require_own(changes, present.guards)
@@ -42,9 +42,9 @@ def check_settings(actor: Actor, changes: Mapping[str, Any], present: Settings) 
 
 
 def _require_asking(changes: Mapping[str, Any], present: Settings) -> None:
-    """Refuse a platform to let writes that wait for a person be made at once.
+    """Refuse a platform's changes that let a write run which now waits for a person.
 
-    :raises NotAllowed: if it turns that off, or names one more action.
+    :raises NotAllowed: if ``writes`` is no longer ``ask``, or allow patterns name one more action.
     """
     rules = changes.get("rules")
     allow = rules.get("allow") if isinstance(rules, Mapping) else None
@@ -59,9 +59,9 @@ def _require_asking(changes: Mapping[str, Any], present: Settings) -> None:
 
 
 def _require_approvals(wanted: Any, present: Settings) -> None:
-    """Refuse a platform to remove patterns under which calls wait for a person: it may add some.
+    """Refuse a platform's removal of patterns under which calls wait for a person; it may add patterns.
 
-    :raises NotAllowed: if one is missing.
+    :raises NotAllowed: if a pattern is missing.
     """
     if isinstance(wanted, list) and not {*present.rules.approve} <= {text for text in wanted if isinstance(text, str)}:
         fault = Detail("/rules/approve", "only the operator removes a pattern")

@@ -63,7 +63,7 @@ class PlatformToken(TokenTimes):
 
 
 def manages(pattern: str, workspace: str) -> bool:
-    """Return whether a platform's token of ``pattern`` manages a workspace; none manages the operator's own."""
+    """Return whether a platform's token of ``pattern`` manages a workspace; no token manages the operator's own workspace."""
     fits = workspace.startswith(pattern[:-1]) if pattern.endswith("*") else workspace == pattern
     return fits and workspace != DEFAULT
 

@@ -1,4 +1,4 @@
-"""Present rights of people whose calls wait: the current roles, by the groups that the identity provider has named last."""
+"""Read the epoch for this task's block, without blocking the event loop."""
 
 from __future__ import annotations
 

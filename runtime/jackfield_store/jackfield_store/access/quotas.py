@@ -34,12 +34,7 @@ _POINTER = "must be a JSON Pointer into the inputs, such as /amount"
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """One quota: at most ``count``, ``per`` a span of time, of the calls that ``fits`` selects.
-
-    - ``by``: the key with a count of its own: each caller, connection, recipient, or value at a pointer into the inputs.
-    - ``sum``: the number in the inputs that is counted instead of the call.
-    - ``owner``: the owner of the quota. The quota of a token or a connection counts only its own calls.
-    """
+    """Decimal context, precise enough for the largest number in millionths; it rounds further digits up."""
 
     count: float
     per: str
@@ -97,7 +92,7 @@ class Quota:
 
 
 def at(inputs: Any, path: str) -> Any:
-    """Return the value to which a JSON Pointer into the inputs leads; None if there is none."""
+    """Return the beginning and end of the span of time that contains ``now``, in seconds since 1970."""
     for name in names(path):
         if isinstance(inputs, Mapping):
             inputs = inputs.get(name)

@@ -18,7 +18,10 @@ from jackfield_store.keys.vault import SealedTable
 _LOG = logging.getLogger("jackfield.access")
 
 LINK_LASTS = 600.0
-"""Seconds for which a one-time link is valid."""
+"""Sessions of the console and the one-time links that start them, stored in the database so that every process knows them and a sign-out
+ends them everywhere. Only the SHA-256 of 256 random bits is stored, and each row has a seal: neither reading nor writing the table lets
+anybody sign in.
+"""
 IDLE = 3600.0
 """Idle timeout in seconds: a session ends this long after the last request of a person."""
 LASTS = 12 * 3600.0
@@ -115,5 +118,5 @@ class Sessions(SealedTable):
 
 
 def _place(secret: str, kind: str, identity: str, created_at: float, expires_at: float) -> tuple[str, ...]:
-    """Return the values that a seal binds; the time of the last use, which every process writes, is not among them."""
+    """Return the row of this secret; None if it is missing, or not as jackfield stored it."""
     return ("console", kind, digest(secret), identity, json.dumps([created_at, expires_at]))

@@ -1,4 +1,4 @@
-"""Settings of a workspace, which its operator controls."""
+"""Return the values that a seal binds. The time of the last use is not among them, since every process writes it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ stored connections, bytes of files."""
 RATES = {"bounceRate": "bounces", "complaintRate": "complaints"}
 """Largest shares of a connection's messages that a guard may set, and the counted outcomes."""
 MESSAGES = 1000
-"""Default number of the last messages among which a guard counts."""
+"""Maximum shares of a connection's messages that a guard may set, each with the counted outcome."""
 RETENTION_DAYS = 30
 """Default retention of finished invocations in days."""
 _LONGEST = 3650
@@ -84,7 +84,24 @@ class Settings:
 
     @property
     def binding(self) -> Rules:
-        """Rules that bind every call, including the rule from ``writes``."""
+        """Settings of one workspace.
+
+        ``rules`` bind every call of the workspace; ``keep_inputs`` makes the journal store redacted inputs for ``retention_days``. The
+        settings ``allow_*`` apply to connections made over HTTP or MCP. ``allow_references``: the secret references that they may contain:
+        all but jackfield's own, or those that match a pattern such as ``env:ACME_*``. ``allow_ambient``: they may use the server's own
+        identity. ``allow_own_external_id``: they may bring an External ID of their own.
+
+        A ``suspended`` workspace refuses every call. ``limits`` bound its resources (``LIMITS``); a missing one means no limit. ``theme``
+        is the default look of its connect sessions.
+
+        ``queue_rate`` and ``queue_concurrency`` limit the queued invocations of the workspace, per second and at once; 0 is unlimited.
+        ``connection_budgets`` limit the calls over a connection likewise, by its name or ``*``. ``guards`` protect a connection's sender; a
+        guard has ``paused`` the connection if too many messages bounced or drew complaints ``since`` it was set. ``twins`` decides whether
+        an equal write without a key joins an open one, ``join`` or ``allow``; None: the process's setting. ``settle`` decides on evidence
+        about a doubt, ``off``, ``show`` or ``on``; a stricter setting of the operator wins. With ``settle_absent``, the proven absence of a
+        call at the provider settles its doubt, too. With ``writes`` ``ask``, a write that no allow pattern names waits for a person; None
+        is ``allow``. ``quotas`` bound how many calls take effect in a span of time (``access.quotas``).
+        """
         return replace(self.rules, asks_writes=True) if self.writes == "ask" else self.rules
 
     @property
@@ -195,14 +212,18 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
 
 
 def quotas_renamed(quotas: Sequence[Mapping[str, Any]], connection: str, to: str) -> tuple[Mapping[str, Any], ...]:
-    """Return quotas with the present name of a renamed connection."""
+    """Return ``settings`` with ``changes`` applied, whose members are named as in JSON; ``rules`` may have some of ``allow``, ``block`` and
+    ``approve``.
+
+    :raises InvalidInvocation: with all faults at once.
+    """
     return tuple(
         {**one, "of": {**one["of"], "connection": to}} if one.get("of", {}).get("connection") == connection else one for one in quotas
     )
 
 
 def theme_faults(value: object) -> Iterator[Detail]:
-    """Yield the faults of a theme, each at its place below ``/theme``. A member that is empty is none."""
+    """Return quotas with the new name of a renamed connection."""
     if not isinstance(value, Mapping) or value.keys() - set(_THEME):
         yield Detail("/theme", 'must be {"name", "logo", "color", "scheme", "wordmark"}, each optional', "type")
         return
@@ -219,7 +240,7 @@ def theme_faults(value: object) -> Iterator[Detail]:
 
 
 def theme_of(value: Mapping[str, str]) -> dict[str, str]:
-    """Return a valid theme without its empty members."""
+    """Yield the faults of a theme, each at its place below ``/theme``. An empty member counts as missing."""
     return {member: value[member] for member in _THEME if value.get(member)}
 
 
@@ -293,9 +314,9 @@ def _guard_faults(value: object) -> Iterator[Detail]:
 
 
 def require_own(changes: Mapping[str, Any], present: Mapping[str, Mapping[str, Any]]) -> None:
-    """Require that guards from outside do not change jackfield's own counts; ``present`` are the existing guards.
+    """Check and return quotas from a request.
 
-    :raises InvalidInvocation: if a guard changes ``since`` or ``paused``.
+    :raises InvalidInvocation: with all faults at once, each at its place below ``/quotas``.
     """
     given = changes.get("guards")
     faults = [
@@ -326,14 +347,17 @@ def _is_guard(guard: object) -> bool:
 def _merged_budgets(
     present: Mapping[str, Mapping[str, float]], changes: Mapping[str, Mapping[str, float] | None]
 ) -> Mapping[str, Mapping[str, float]]:
-    """Return the budgets with those named changed; a budget without limits is removed."""
+    """Require that guards from a request do not change jackfield's own counts; ``present`` are the existing guards.
+
+    :raises InvalidInvocation: if a guard changes ``since`` or ``paused``.
+    """
     merged = {name: {**present.get(name, {}), **budget} if budget is not None else {} for name, budget in changes.items()}
     found = {**present, **merged}
     return {name: kept for name, budget in found.items() if (kept := {key: number for key, number in budget.items() if number})}
 
 
 def _frozen(value: Any) -> Any:
-    """Return a list as a tuple, and an empty one as False, which allows nothing."""
+    """Return the budgets with ``changes`` applied; a budget without limits is removed."""
     return (tuple(value) or False) if isinstance(value, list) else value
 
 

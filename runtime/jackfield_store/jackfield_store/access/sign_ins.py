@@ -22,7 +22,11 @@ from jackfield_store.keys.vault import Vault
 from jackfield_store.keys.workspace_wrappers import HOME
 
 BEGUN_LASTS = 600.0
-"""Seconds that a person has to sign in at the provider."""
+"""Sign-ins of people at the operator's identity provider: pending ones, sessions, and invitations to a role.
+
+A row is sealed for its ID, so that write access to the database is not enough to sign anyone in or extend a sign-in. The sealed part holds
+refresh tokens. The browser stores a pending sign-in, sealed: requests to sign in cannot fill the database.
+"""
 INVITATION_LASTS = 24 * 3600.0
 """Seconds for which an invitation to a role is valid."""
 _TURN = 30.0
@@ -47,7 +51,7 @@ _PURGE = "DELETE FROM sign_ins WHERE expires_at <= :now"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Person as the provider has described one at ``verified_at``. ``session`` is the provider's ``sid``; times are seconds since 1970."""
+    """Maximum length of a pending sign-in's cookie, in characters."""
 
     issuer: str
     subject: str
@@ -91,7 +95,7 @@ class SignIns:
         return self._vault.seal_text(HOME, _place("begun", state), json.dumps(kept).encode())
 
     def unpacked(self, state: str, text: str) -> dict[str, Any] | None:
-        """Return the value given to ``packed``; None if it was for another state, has expired, or was made elsewhere."""
+        """Seal a pending sign-in as the text of a cookie, valid for ten minutes and for one ``state``."""
         if not text or len(text) > _LONGEST:
             return None
         try:
@@ -111,7 +115,7 @@ class SignIns:
         return identifier
 
     def find(self, identifier: str) -> Person | None:
-        """Return a sign-in; None if it was ended, or is over."""
+        """Store a sign-in for at most ``lasts`` seconds and return its ID, which no browser ever sees."""
         found = self._find_members("person", identifier)
         return None if found is None else Person.from_json(found)
 
@@ -140,7 +144,7 @@ class SignIns:
         self._database.record(lambda transaction: transaction.change(_GIVE_BACK, {"id": identifier}))
 
     def end(self, identifier: str) -> None:
-        """End a sign-in, and with it every session of the console that it began."""
+        """Give the turn back without a renewal, so that another request may try."""
         self._database.record(lambda transaction: transaction.change(_END, {"id": identifier}))
 
     def end_at(self, issuer: str, subject: str, session: str) -> list[Person]:
@@ -157,7 +161,7 @@ class SignIns:
         return [Person.from_json(one) for one in found if one is not None]
 
     def invite(self, role: str, workspace: str) -> str:
-        """Create an invitation to a role, valid for a day, and return its secret."""
+        """End the sign-ins of a session at the provider, or of a person if no session is given; return the people who were signed in."""
         secret = secrets.token_urlsafe(32)
         self._store_row("invitation", digest(secret), {"role": role, "workspace": workspace}, INVITATION_LASTS)
         return secret

@@ -102,7 +102,7 @@ class Token(TokenTimes):
         return self.created_by is None or self.created_by.partition(":")[0] in OPERATORS
 
     def to_json(self, now: float) -> dict[str, Any]:
-        """Return the token as a JSON object."""
+        """True if an operator has created the token."""
         return {
             "id": self.id,
             "name": self.name,
@@ -210,7 +210,7 @@ def _base62(number: int, width: int) -> str:
 
 _LOG = logging.getLogger("jackfield.access")
 NOTED_EVERY = 60.0
-"""Seconds between two records of a token's use."""
+"""Numbers of base-62 digits for 256 random bits and for a CRC-32: 62**43 > 2**256, 62**6 > 2**32."""
 _LONGEST_NAME = 200
 _MOST_CACHED = 1000
 _CHANGED = "cannot be used: its row in the database was changed, or cannot be read"
@@ -250,8 +250,9 @@ def is_operators(database: Database, vault: Vault, workspace: str, clock: Clock,
 
 
 class Tokens:
-    """Tokens of one existing workspace: create, show, revoke. The audit log names ``actor``, who may let others approve calls if the actor
-    is the operator, or ``grants``."""
+    """Return whether an actor is the operator, or a token that the operator has created; False for people with a role and tokens they
+    created.
+    """
 
     def __init__(
         self, database: Database, vault: Vault, workspace: str, clock: Clock, actor: Actor = LIBRARY, *, grants: bool = False
@@ -268,12 +269,8 @@ class Tokens:
     def create(
         self, scope: str, name: str = "", rules: Rules | None = None, expires_at: float | None = None, quotas: Any = ()
     ) -> NewToken[Token]:
-        """Create a token, by default named after the time. Its text is returned only here; the database stores its SHA-256.
-
-        ``quotas`` count the calls of this token alone.
-
-        :raises InvalidInvocation: if the scope, the name, a rule, a quota or the expiry is not valid.
-        :raises NotAllowed: if it includes approving calls, and its creator may not grant that.
+        """Tokens of one existing workspace: create, show, revoke. The audit log names ``actor``. Tokens that approve calls may be created
+        if the actor is an operator, or with ``grants``.
         """
         now = self._clock.time()
         known = f"must be one of {', '.join(TOKEN_SCOPES)}{did_you_mean(scope, TOKEN_SCOPES)}"
@@ -306,7 +303,13 @@ class Tokens:
         return NewToken(text, token, warned(rules, self._workspace, f"the token '{name}'"))
 
     def revoke_all(self, transaction: Transaction) -> int:
-        """Revoke every token of the workspace, in a change of the workspace; return how many could still be used."""
+        """Create a token, by default named after the time. Its text is returned only here; the database stores its SHA-256.
+
+        ``quotas`` count the calls of this token alone.
+
+        :raises InvalidInvocation: if the scope, the name, a rule, a quota or the expiry is not valid.
+        :raises NotAllowed: if the scope includes approving calls, and the creator may not grant that.
+        """
         now, count = self._clock.time(), 0
         rows = transaction.execute(_UNREVOKED, {"workspace": self._workspace})
         for row in rows:
@@ -386,8 +389,8 @@ class Tokens:
 
     @classmethod
     def authenticate(cls, database: Database, vault: Vault, clock: Clock, text: str) -> Token | None:
-        """Return the token with this text, of any workspace; None if it is expired or revoked, with the reason in the log, or unknown: it
-        may then be a platform's. This is the only access to a workspace that does not need its name.
+        """Return the token with this text, of any workspace; None if it is expired or revoked, with the reason in the log, or unknown: the
+        text may be that of a platform's token. This is the only access to a workspace that does not need its name.
 
         :raises Unavailable: if the database, or the token's rules, cannot be read.
         """

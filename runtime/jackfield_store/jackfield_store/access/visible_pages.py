@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 MOST_READ = 1_000
-"""Rows of the whole list that one page reads, at least; a page that few rows fit is short, and its cursor leads on."""
+"""Number of rows of the whole list after which a page ends, even if it is short; its cursor leads on."""
 
 
 class Named(Protocol):
@@ -24,7 +24,7 @@ Fetch = Callable[[str | None, int], tuple[Sequence[Item], str | None]]
 
 
 def visible_page(fetch: Fetch[Item], sees: Callable[[Item], bool], cursor: str | None, limit: int) -> tuple[list[Item], str | None]:
-    """Return up to ``limit`` items that ``sees`` shows, those after ``cursor``, and the cursor of the next page."""
+    """Return up to ``limit`` items after ``cursor`` for which ``sees`` is True, and the cursor of the next page."""
     found: list[Item] = []
     read = 0
     while True:

@@ -1,4 +1,6 @@
-"""Access to a workspace: its settings, and the authorizer of a caller. The workspace's rules bind every call, a token's its own calls."""
+"""Access to a workspace: its settings, and the authorizer of a caller. The workspace's rules bind every call, a token's rules only its own
+calls.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +125,7 @@ class WorkspaceAccess:
     def queued_by(self, stored: Mapping[str, Any]) -> Caller:
         """Return the caller of a queued invocation with their current rights; ``stored`` is the output of ``Caller.to_json``.
 
-        A JWT, or a console session opened by a link, is valid only at the time of the request. For those, only the scope and the
+        A JWT, or a console session opened by a link, is valid only at the time of the request. For these callers, only the scope and the
         workspace's rules are checked again. A person who signed in has the rights of the present roles.
         """
         from jackfield_store.access.tokens import Tokens, UnknownToken

@@ -71,7 +71,7 @@ class Workspace:
 
 
 class _Known:
-    """Settings by workspace, for all that read them in this process; None where there is no workspace."""
+    """Cache of settings by workspace, shared by a process; None for a workspace that does not exist."""
 
     def __init__(self, epoch: Callable[[], int]) -> None:
         self.settings: EpochCache[str, Settings | None] = EpochCache(epoch, _MOST_CACHED)
@@ -97,13 +97,13 @@ class _Creation(JointUnit):
         self.audit.append(transaction, *self.act)
 
     def goes_with(self, other: object) -> bool:
-        """Return whether both use the same keys, for which no service is asked."""
+        """Return whether both use the same vault, and it asks no key service."""
         return isinstance(other, _Creation) and other.vault is self.vault and not self.vault.asks_a_service
 
     def run_all(self, units: Sequence[_Creation], transaction: Transaction) -> None:
-        """Insert several at once.
+        """Insert several workspaces at once.
 
-        :raises ApartError: if one is there already, or has left a key or a log.
+        :raises ApartError: if one exists already, or an earlier one of its name has left a key or a log.
         """
         units = sorted(units, key=lambda unit: str(unit.row["name"]))  # two processes that race for names never wait for each other
         places = {unit.row["name"]: settings_place(unit.row["settings"]) for unit in units}
@@ -129,8 +129,8 @@ class Workspaces:
         return Workspaces(self._database, self._vault, self._clock, actor)
 
     def create(self, name: str, changes: Mapping[str, Any] | None = None) -> Workspace:
-        """Create a workspace with the default settings and ``changes``. Its data key is created too, so that a wrong master key shows at
-        once, and not only with the first secret. Rules kept for its name apply.
+        """Create a workspace with the default settings and ``changes``. Its data key is created too, so that a wrong master key is reported
+        now, and not only with the first secret. Rules stored for its name apply.
 
         :raises InvalidInvocation: if the name or a setting is not valid.
         :raises WorkspaceExists: if the name is taken.
@@ -153,7 +153,7 @@ class Workspaces:
         return _warned(made)
 
     def list(self, *, after: str = "", limit: int = 1000, begin: str = "") -> list[Workspace]:
-        """List up to ``limit`` workspaces by name, after the name ``after``, and none before ``begin``."""
+        """List up to ``limit`` workspaces, ordered by name: names above ``after``, from ``begin`` on."""
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(
                 "SELECT name, created_at, settings, seal FROM workspaces WHERE name > :after AND name >= :begin ORDER BY name LIMIT :limit",
@@ -179,7 +179,7 @@ class Workspaces:
         return self._workspace_from(row) if row is not None else _unset()
 
     def settings(self, name: str) -> Settings:
-        """Return the present settings of a workspace; every call uses this, without SQL while the database's epoch stays.
+        """Return the present settings of a workspace; every call uses this, without SQL while the database's epoch is unchanged.
 
         :raises UnknownWorkspace: if there is none with this name.
         :raises Unavailable: if they cannot be read.
@@ -190,8 +190,8 @@ class Workspaces:
         return found
 
     def set(self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object] = lambda _present: None) -> Workspace:
-        """Change the named settings (names as in JSON) and leave the others, even if they are changed concurrently. ``check`` judges the
-        settings that are replaced, and raises if they may not be.
+        """Change the named settings (names as in JSON) and leave the others, even if they are changed concurrently. ``check`` gets the
+        replaced settings, and raises to refuse the change.
 
         :raises InvalidInvocation: if a setting is not valid.
         :raises UnknownWorkspace: if there is no such workspace.
@@ -207,8 +207,8 @@ class Workspaces:
     def put(
         self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object] = lambda _present: None
     ) -> tuple[Workspace, bool]:  # fmt: skip
-        """Create a workspace, or change the given settings of an existing one; return it, and whether it is new. ``check`` also checks the
-        rules kept for the name of a new one.
+        """Create a workspace, or change the given settings of an existing one; return it, and whether it is new. ``check`` also gets the
+        rules stored for a new workspace's name.
 
         :raises InvalidInvocation: if the name or a setting is not valid.
         """
@@ -219,8 +219,9 @@ class Workspaces:
             return (self.set(name, changes, check) if changes else self.find(name)), False
 
     def rename_guard(self, name: str, connection: str, to: str) -> None:
-        """Let the guard and the quotas of a connection follow it to its new name, in the transaction that renames it: a paused one stays
-        paused."""
+        """Move the guard and the quotas of a connection to its new name, in the transaction that renames it: a paused connection stays
+        paused.
+        """
         settings = self.find(name).settings
         guard, quotas = settings.guards.get(connection), quotas_renamed(settings.quotas, connection, to)
         changes = {"guards": {connection: None, to: guard}} if guard is not None else {}
@@ -240,14 +241,15 @@ class Workspaces:
         raise InvalidInvocation(f"the workspace '{name}' is being changed by too many others at once", hint="Try again.")
 
     def _dated(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the changes with the time in the guards that they set, from which these count."""
+        """Return the changes with the present time in each guard: a guard counts from then on."""
         dated = {"since": iso(self._clock.time())}
         found = {one: None if guard is None else {**guard, **dated} for one, guard in changes.get("guards", {}).items()}
         return {**changes, "guards": found} if found else changes
 
     def _try_to_set(self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object]) -> bool:
-        """Change settings, with an entry in the audit log and, if ``suspended`` is another one now, an event; return False if another
-        process changed them meanwhile."""
+        """Change settings, with an entry in the audit log and, if ``suspended`` changes, an event; return False if another process changed
+        them meanwhile.
+        """
         with self._database.write() as transaction:
             if name == DEFAULT:
                 empty = {"name": name, "now": self._clock.time(), "settings": "{}", "seal": settings_seal(self._vault, name, "{}")}
@@ -270,7 +272,7 @@ class Workspaces:
             return changed
 
     def _tell(self, transaction: Transaction, name: str, before: Settings, after: Settings) -> None:
-        """Record the events of a change: of the workspace, suspended or resumed, and of connections, paused or resumed."""
+        """Record the events of a change: the workspace suspended or resumed, connections paused or resumed."""
         from jackfield_store.database.outbox import record
 
         now = self._clock.time()
@@ -307,7 +309,7 @@ class Workspaces:
 
 
 def _warned(made: Workspace) -> Workspace:
-    """Return a workspace whose rules were made, with their warnings."""
+    """Return a workspace with the warnings about its new rules."""
     rules = made.settings.binding
     if not (rules or rules.asks_writes):
         return made
@@ -327,7 +329,7 @@ def require(database: Database, name: str) -> None:
 
 
 def unknown_to_platform(name: str) -> UnknownWorkspace:
-    """Return one error for workspaces that do not exist and for those of others: it suggests no name."""
+    """Return one error for missing workspaces and for workspaces of others, so that it reveals no name."""
     hint = (
         "GET /v1/workspaces lists those that the platform's token manages; PUT /v1/workspaces/{name} creates one whose name fits the token."
     )
@@ -351,7 +353,7 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
 
 
 def _audited_setting(setting: Any) -> Any:
-    """Return a setting as the audit log has it: a logo would be most of the log."""
+    """Return a setting for the audit log, with images replaced by their length."""
     if not isinstance(setting, Mapping):
         return setting
     return {**setting, **{name: f"{len(setting[name]):,} characters" for name in IMAGES if name in setting}}

@@ -17,14 +17,14 @@ def declare_quota(parser: Parser) -> None:
 
 
 def declare_no_quota(parser: Parser) -> None:
-    """Declare the option that removes them."""
+    """Declare the option that removes all quotas."""
     parser.add_argument("--no-quota", action="store_true", help="remove all quotas")
 
 
 def changed_quotas(arguments: Namespace) -> list[Any] | None:
     """Return the quotas that are set; None if they stay as they are.
 
-    :raises UsageError: if one is no JSON, or some are set and all are removed.
+    :raises UsageError: if a quota is not JSON, or quotas are both set and removed.
     """
     removes = getattr(arguments, "no_quota", False)  # a command that makes something has nothing to remove
     if arguments.quota and removes:
@@ -35,7 +35,7 @@ def changed_quotas(arguments: Namespace) -> list[Any] | None:
 def read_quotas(arguments: Namespace) -> list[Any]:
     """Return the quotas that are given.
 
-    :raises UsageError: if one is no JSON.
+    :raises UsageError: if a quota is not JSON.
     """
     try:
         return [json.loads(text) for text in arguments.quota]

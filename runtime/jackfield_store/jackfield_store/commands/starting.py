@@ -30,7 +30,7 @@ _LOG = logging.getLogger("jackfield.connections")
 def prepare_process(modules: Iterable[str] = ()) -> None:
     """Configure the log of a process that runs for long, keep its memory private, and import the modules of ``--import``.
 
-    :raises InvalidInvocation: if one cannot be imported.
+    :raises InvalidInvocation: if a module cannot be imported.
     """
     configure(serves=True)
     keep_memory_private()
@@ -88,9 +88,9 @@ def check_connection_files(environment: Mapping[str, str], catalog: Catalog) -> 
 
 
 def check_key(storage: Storage) -> None:
-    """Refuse a master key that does not decrypt the database: every call would be refused. A key service that is away is waited for.
+    """Refuse a master key that does not decrypt the database: every call would be refused. Wait for a key service that is unreachable.
 
-    :raises DatabaseUnfit: if it does not, or if it is missing or no key.
+    :raises DatabaseUnfit: if the key does not decrypt, is missing, or is not a key.
     """
     try:
         storage.vault.prepare(DEFAULT)

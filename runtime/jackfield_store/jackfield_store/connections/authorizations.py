@@ -1,8 +1,8 @@
 """Pending authorizations: a person is at the provider, or has a device's code, and has not approved yet.
 
-Each is found by a secret ``state`` that only the person's browser and the provider see; the table holds its digest. Only the one that began
-it can complete it, once, within ten minutes: the console in the same session, a caller of the API with the same token. For the latter, the
-provider's answer is stored when it arrives (``answered``). The state is derived from the secret of a start link. Only the answer of the
+Each is found by a secret ``state`` that only the person's browser and the provider see; the table holds its digest. Only its creator can
+complete it, once, within ten minutes: the console in the same session, a caller of the API with the same token. For a caller of the API,
+the provider's answer is stored when it arrives (``answered``). The state is derived from the secret of a start link. Only the answer of the
 browser that opens the link counts, and that browser gets a proof of its visit.
 """
 
@@ -67,18 +67,19 @@ class NotAnsweredError(InvalidInvocation):
 
 
 class UnprovenAnswerError(InvalidInvocation):
-    """The caller has not shown that the browser which brought the provider's answer is the one it completes the authorization for."""
+    """Refusal to complete an authorization without proof that the caller's browser brought the provider's answer."""
 
     http_status = 403
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pending:
-    """Authorization that waits for a person's approval. ``digest`` is its state's; ``kept`` belongs to the connection type; ``owner`` and
-    ``session`` identify who may complete it. ``over`` is the digest of its connection. ``visitor`` is the secret of the browser that opened
-    the start link, ``answer`` the provider's answer. The browser that opened the link and brought the answer got a secret, whose digest is
-    ``proof``. ``grant`` is the result of exchanging the answer before the authorization is completed, and ``account`` its account: ID and
-    label."""
+    """Authorization that waits for a person's approval. ``digest`` is the digest of its state. ``kept`` belongs to the connection type;
+    ``owner`` and ``session`` identify who may complete it. ``over`` is the digest of its connection. ``visitor`` is the secret of the
+    browser that opened the start link, ``answer`` the provider's answer. The browser that opened the link and brought the answer got a
+    secret, whose digest is ``proof``. ``grant`` is the result of exchanging the answer before the authorization is completed, and
+    ``account`` the grant's account: ID and label.
+    """
 
     id: str
     digest: str
@@ -107,8 +108,9 @@ class Pending:
 
 
 _PLACE = "begun authorization"
-"""Place of the sealed members; versions that completed an authorization in any browser have another name and cannot open these. The seal
-also binds the columns by which an answer finds its authorization, the connection, and the end of both."""
+"""First part of the place that the members are sealed for. Versions that completed an authorization in any browser use another place and
+cannot open these members. The seal also binds the columns by which an answer finds its authorization, the connection, and the expiry.
+"""
 _LATE = {"pending": "nobody approved in time", "answered": "nobody completed it in time"}
 _SEALED = ("kept", "redirect_uri", "return_to", "by", "owner", "session", "over", "url", "visitor", "proof", "answer")
 _LATER = ("grant", "account")
@@ -126,7 +128,7 @@ class Authorizations(SealedTable):
     """Pending authorizations of one workspace. Thread-safe."""
 
     def begin(self, connection: str, flow: Flow, state: str, kept: Mapping[str, Any], within: float = WITHIN, **about: str) -> Pending:
-        """Store an authorization that has begun. ``about`` are further members of ``Pending``.
+        """Store a new authorization. ``about`` are further members of ``Pending``.
 
         :raises InvalidInvocation: if too many authorizations of this connection are pending.
         """
@@ -191,7 +193,7 @@ class Authorizations(SealedTable):
         return found
 
     def hold(self, identifier: str, grant: Mapping[str, Any], account: Sequence[str]) -> None:
-        """Keep the grant that the stored answer was exchanged for, until the authorization is completed.
+        """Store the grant that the answer was exchanged for, until the authorization is completed.
 
         :raises UnknownAuthorizationError: if it does not wait any more.
         """
@@ -205,9 +207,9 @@ class Authorizations(SealedTable):
                 raise unknown()
 
     def take(self, identifier: str, owner: str, session: str, state: str | None, proof: str = "") -> Pending:
-        """Take an authorization to complete it: with the answer that has this state, or, if that is None, with the stored one. It cannot be
-        taken again, whether or not that succeeds. A caller without a ``session`` of this server to whose page the browser returned must
-        have its ``proof``.
+        """Take an authorization to complete it with the answer to ``state``, or with the stored answer if ``state`` is None. An
+        authorization is taken once, whether or not its completion succeeds. A caller without a ``session`` of this server must have the
+        ``proof`` that the browser got.
 
         :raises NotAnsweredError: if no answer is stored yet.
         :raises UnknownAuthorizationError: if the state is not its own, or it has expired, was taken before, or was begun by another owner
@@ -241,7 +243,7 @@ class Authorizations(SealedTable):
             return bool(transaction.change(_ASK, {**values, "sealed": sealed}))
 
     def settling(self, identifier: str, status: Status, reason: str | None = None) -> Callable[[Transaction], None]:
-        """Return the unit that records the outcome."""
+        """Return the transaction step that records the outcome."""
         values = {"workspace": self._workspace, "id": identifier, "status": status, "reason": reason}
 
         def unit(transaction: Transaction) -> None:
@@ -250,7 +252,7 @@ class Authorizations(SealedTable):
         return unit
 
     def decline(self, identifier: str, reason: str, tell: Callable[[Transaction, str, float], None]) -> None:
-        """Record that the approval was refused; ``tell`` reports it in the same transaction, by workspace and time."""
+        """Record that the approval was refused; ``tell`` reports the refusal in the same transaction, with workspace and time."""
         with self._database.write() as transaction:
             self.settling(identifier, "failed", reason)(transaction)
             tell(transaction, self._workspace, self._clock.time())
@@ -261,7 +263,7 @@ class Authorizations(SealedTable):
             self.settling(identifier, "failed", reason)(transaction)
 
     def _note(self, identifier: str, state: str, change: Callable[[Pending], Pending | None]) -> Pending:
-        """Change an authorization that waits; ``change`` returns None to refuse."""
+        """Change a pending authorization; ``change`` returns None to refuse."""
         place = {"workspace": self._workspace, "id": identifier, "now": self._clock.time()}
         with self._database.write() as transaction:
             row = transaction.find(_FIND, place)

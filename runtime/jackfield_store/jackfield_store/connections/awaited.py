@@ -1,7 +1,7 @@
 """Connections that a connect session has stored before their person has approved them at the provider.
 
-Authorizations are for stored connections, so the connection comes first. Until its grant is stored, it is in no list, fits no call that
-names no connection, and belongs to its session, with which it goes.
+An authorization needs a stored connection, so the connection comes first. Until its grant is stored, it is in no list, and calls that name
+no connection ignore it. It is deleted with its session.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jackfield_store.database import Database, Transaction
 
 LISTED = "session IS NULL"
-"""Condition of connections that are no session's."""
+"""SQL condition of connections that wait for no connect session's approval."""
 _AWAIT = "UPDATE connections SET session = :session WHERE workspace = :workspace AND name = :name"
 _APPROVED = "UPDATE connections SET session = NULL WHERE workspace = :workspace AND id = :id AND session IS NOT NULL"
 _AWAITED = "SELECT name, session FROM connections WHERE workspace = :workspace AND session IS NOT NULL ORDER BY name"
@@ -27,7 +27,7 @@ def await_approval(transaction: Transaction, workspace: str, name: str, session:
 
 
 def note_approved(transaction: Transaction, workspace: str, identifier: str) -> None:
-    """Note that a connection has a grant: from the next reading of the epoch on, calls that name no connection count it."""
+    """Record that a connection has a grant: from the next reading of the epoch on, calls that name no connection count it."""
     transaction.change(_APPROVED, {"workspace": workspace, "id": identifier})
     transaction.change(RAISE)
 
@@ -39,6 +39,6 @@ def awaited(database: Database, workspace: str) -> list[tuple[str, str]]:
 
 
 def awaiting_workspaces(database: Database) -> set[str]:
-    """Return the workspaces with such connections."""
+    """Return the workspaces with connections that wait for an approval."""
     with database.read(flush=False) as transaction:
         return {str(row.workspace) for row in transaction.execute(_WORKSPACES)}

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 CALLBACK = "/oauth2/callback"
 """Path of the redirect URI of this installation's server. Operators register it at a provider once, for all surfaces."""
 DOCUMENT = "/oauth2/client-metadata.json"
-"""Path of the metadata document of its client."""
+"""Path of the metadata document of this installation's client."""
 _LASTS = 30 * 86_400.0
 """Seconds after which a client is registered again for new connections: a provider may have silently dropped it."""
 _SPARE = 3_600.0
-"""Seconds for which a secret must still be good."""
+"""Seconds for which a client's secret must still be valid to be used."""
 _MOST = 1_000
-"""Clients of a workspace; further ones are registered for each connection."""
+"""Maximum number of stored clients of a workspace; beyond it, each connection registers a client of its own."""
 _FIND = "SELECT workspace, digest, sealed, created_at FROM client_registrations WHERE workspace = :workspace AND digest = :digest"
 _COUNT = "SELECT COUNT(*) AS n FROM client_registrations WHERE workspace = :workspace"
 _PUT = """
@@ -41,8 +41,9 @@ Json = Mapping[str, Any]
 
 
 def client_document(public_url: str) -> dict[str, Any] | None:
-    """Return the metadata of the client that this installation is for providers that read such documents
-    (draft-ietf-oauth-client-id-metadata-document); None if they cannot reach it: it has to be public, by https."""
+    """Return the metadata of this installation's own client, for providers that read such documents
+    (draft-ietf-oauth-client-id-metadata-document). Return None if providers cannot reach it: it has to be public, by https.
+    """
     parts = urlsplit(public_url)
     if parts.scheme != "https" or not parts.hostname or not Guard().permits(parts.hostname):
         return None
@@ -63,7 +64,7 @@ class ClientRegistrationTable(SealedTable):
         return RegistrationsAt(self, redirect_uri, document["client_id"] if document is not None and known else "")
 
     def find(self, digest: str) -> dict[str, Any] | None:
-        """Return a client that is good for a while.
+        """Return a client that is valid for a while yet; None if there is none.
 
         :raises InvalidConnection: if its row was changed in the database.
         """
@@ -75,7 +76,7 @@ class ClientRegistrationTable(SealedTable):
         return client if row.created_at + _LASTS > now and ends > now + _SPARE else None
 
     def keep(self, digest: str, client: Json) -> dict[str, Any]:
-        """Store a client unless another process was first, and return the one to use."""
+        """Store a client unless another process has stored one, and return the stored client."""
         vault = self._vault()
         vault.prepare(self._workspace)
         sealed = vault.seal(self._workspace, _place(digest), json.dumps(dict(client)).encode())
@@ -88,7 +89,7 @@ class ClientRegistrationTable(SealedTable):
         return dict(client)
 
     def drop(self, digest: str, identifier: str) -> None:
-        """Forget a client, unless another one was registered since."""
+        """Forget a client, unless another client was registered since."""
         row = self._database.look_up(_FIND, {"workspace": self._workspace, "digest": digest})
         if row is not None and self._opened(row).get("id") == identifier:
             with self._database.write() as transaction:
@@ -120,7 +121,7 @@ class RegistrationsAt:
         return self._table.find(self._digest(issuer, server))
 
     def keep(self, issuer: str, server: str, client: Json) -> dict[str, Any]:
-        """Store a client that was registered now, and return the one to use."""
+        """Store a newly registered client, and return the client to use."""
         return self._table.keep(self._digest(issuer, server), client)
 
     def drop(self, issuer: str, server: str, identifier: str) -> None:

@@ -18,12 +18,14 @@ from jackfield.redaction.marks import is_reference, is_secret
 from jackfield_store.database import Row
 
 PLACEHOLDER = "***"
-"""Stands for a sealed value in the open part, and for an unchanged one in an edited connection."""
+"""Placeholder of a sealed value in the open part, and of an unchanged value in an edited connection."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Parts(SecretHolder):
-    """``public`` has the shape of the values, with a placeholder for each secret; ``secrets`` are the secrets as JSON, by JSON Pointer."""
+    """Values of a connection in two parts: ``public`` has their shape, with a placeholder for each secret; ``secrets`` are the secrets as
+    JSON, by JSON Pointer.
+    """
 
     public: Mapping[str, Any]
     secrets: Mapping[str, bytes]
@@ -116,9 +118,10 @@ def _text(value: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRow:
-    """Connection as the database shows it. ``public`` has a placeholder for each secret, whose places are ``sealed``. ``seal``
-    authenticates both and is verified with the key (``sealed_places``). ``damage`` says which part of the row is unreadable; there are
-    no values then."""
+    """Connection as stored in the database. ``public`` has a placeholder for each secret, whose places are ``sealed``. The row's ``seal``
+    authenticates both and is verified with the key (``sealed_places``). ``damage`` names the unreadable part of the row; the values are
+    then empty.
+    """
 
     id: str
     name: str
@@ -163,7 +166,7 @@ def _documents(row: Row) -> tuple[dict[str, Any], dict[str, Any] | None]:
 def refuse_large(size: int) -> None:
     """Refuse values that take more than ``LARGEST`` bytes as JSON.
 
-    :raises InvalidConnection: if they do.
+    :raises InvalidConnection: if ``size`` is larger.
     """
     if size > LARGEST:
         text = f"the values take {size:,} bytes as JSON; the maximum is {LARGEST:,}"

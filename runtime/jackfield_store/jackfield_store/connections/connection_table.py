@@ -53,9 +53,9 @@ def _unlimited() -> None:
 
 _RESTORE = "Remove it and add it again, or restore a backup. Then find out who else writes to the database."
 _CACHED = 2000
-"""Number of most recently used connections whose values are cached in memory."""
+"""Maximum number of connections whose values are cached in memory, most recently used first."""
 _NAMES = 20_000
-"""Number of names that are cached in memory, by type and all together."""
+"""Maximum number of names that are cached in memory: for each type, and in total."""
 _BY_NAME = "WHERE workspace = :workspace AND name = :name"
 _FIND = f"SELECT id, version FROM connections {_BY_NAME}"
 _NAME = "SELECT name FROM connections WHERE workspace = :workspace AND id = :id"
@@ -81,7 +81,9 @@ UPDATE connections
 SET type = :type, version = version + 1, public_values = :public_values, seal = :seal, {_OUTCOME}, updated_at = :now {_BY_VERSION}
 """
 _WORKS = "CASE WHEN :status = 'untested' AND status = 'ok' THEN status ELSE :status END"
-"""Status after a test. A test that has asked the provider nothing takes nothing from a connection over which an action has succeeded."""
+"""SQL expression of the status after a test. A test that asked the provider nothing keeps the status ``ok``, which comes from an action
+that succeeded.
+"""
 _TESTED = f"UPDATE connections SET {_OUTCOME.replace('status = :status', f'status = {_WORKS}')} {_BY_VERSION}"
 _USED = f"UPDATE connections SET status = 'ok' {_BY_VERSION} AND status IN ('untested', 'expired')"
 _EXPIRED = f"UPDATE connections SET status = 'expired' {_BY_VERSION} AND status <> 'expired'"

@@ -40,7 +40,7 @@ def claim(
     The first connection with an External ID is stored under its digest; further connections of the same workspace append their own id to
     that key. The primary key thus decides between workspaces, even if two claim at the same time.
 
-    :raises InvalidConnection: if another workspace uses one of them (``refused``).
+    :raises InvalidConnection: if another workspace uses one of the External IDs (``refused``).
     """
     release(transaction, workspace, connection_id)
     for field, value in external_ids.items():
@@ -98,7 +98,7 @@ def refuse_foreign_ids(
 ) -> None:
     """Refuse ``values``, with resolved references, that contain an External ID of another workspace's stored connection.
 
-    :raises InvalidConnection: if they do, since the role could not distinguish this workspace from the other.
+    :raises InvalidConnection: if such an ID is found: the role could not distinguish this workspace from the other.
     """
     for field in generated_fields(schema):
         value = values.get(field)

@@ -50,14 +50,14 @@ class FileTests:
             return {}
 
     def keep(self, connection: NamedConnection, outcome: LastOutcome) -> None:
-        """Store the outcome of a test in place of the earlier one; without a writable database, it is shown once only."""
+        """Store the outcome of a test in place of the earlier one. Without a writable database nothing is stored."""
         with contextlib.suppress(JackfieldError):
             row = {"workspace": self._workspace, "name": connection.name, "fingerprint": self._fingerprint(connection)}
             with self._database.write() as transaction:
                 transaction.change(_KEEP, {**row, **outcome.columns()})
 
     def note_used(self, connection: NamedConnection) -> None:
-        """Mark a connection as working at the next commit, unless these values of it were tested."""
+        """Mark a connection as working at the next commit, unless its present values were tested."""
         row = {"workspace": self._workspace, "name": connection.name, "fingerprint": self._fingerprint(connection)}
         self._database.defer(lambda transaction: transaction.change(_USED_FILE, {**row, **LastOutcome("ok").columns()}))
 

@@ -57,15 +57,17 @@ _FORGET = (
 )
 _CHANGED = "a value of the connection has changed since"
 _INSIST = 10.0
-"""Seconds for which rotated tokens are offered to a database that is unavailable."""
+"""Seconds for which storing rotated tokens in an unavailable database is retried."""
 _FIRST_PAUSE = 0.05
 _MOST_SCOPES, _LONGEST_SCOPE = 100, 200
-"""Scopes that are noted for the next approval, and the characters of one."""
+"""Maximum number of scopes stored for the next approval, and maximum characters of one."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrantState:
-    """State of a connection's grant. ``reason`` says why it has ended; None while it is in use. ``about`` is an import's data about it."""
+    """State of a connection's grant. ``reason`` says why the grant has ended; None while it is in use. ``about`` is an import's data about
+    the grant.
+    """
 
     scopes: tuple[str, ...]
     reason: str | None
@@ -85,7 +87,8 @@ class GrantState:
 @dataclass(frozen=True, slots=True, repr=False)
 class Adoption(SecretHolder):
     """Grant from another system. ``about`` is stored along with its tokens: ``source``, ``id``, ``user``, ``metadata``. ``reason`` says why
-    it cannot be used."""
+    the grant cannot be used.
+    """
 
     grant: Grant
     about: Mapping[str, Any]
@@ -175,8 +178,8 @@ class GrantTable(SealedTable):
         """Store a grant from another system, in the transaction that stores its connection or a later one; return ``added``, ``replaced``
         or ``kept``.
 
-        A present grant is kept if a person approved it here, or if its tokens were used or refreshed since its import. ``replaces``
-        replaces it all the same. The same grant is always kept.
+        A present grant stays if a person approved it here, or if its tokens were used or refreshed since its import; ``replaces`` replaces
+        it even so. If the grants are equal, the present one stays.
         """
         found = transaction.find(_ID, {"workspace": self._workspace, "name": name})
         identifier = "" if found is None else found.id
@@ -206,7 +209,7 @@ class GrantTable(SealedTable):
         transaction.change(_STATUS.format(instead=instead), {**self._place(identifier), "status": status})
 
     def begin(self, identifier: str, used: Grant) -> None:
-        """Record that the tokens of ``used`` are about to be sent, so that the next process knows if this one ends before the answer."""
+        """Record that the tokens of ``used`` are about to be sent. If this process ends before the answer, the next process knows of it."""
         self._change(_BEGIN, identifier, used, lambda _connection, _about: {"now": self._clock.time()})
 
     def rotate(self, identifier: str, used: Grant, rotated: Grant) -> None:
@@ -231,13 +234,13 @@ class GrantTable(SealedTable):
                 return
 
     def wanted(self, identifier: str) -> tuple[str, ...]:
-        """Return the scopes of a connection's grant, and scopes that its provider asked for since."""
+        """Return the scopes of a connection's grant, and the scopes that its provider has requested since."""
         with self._database.read() as transaction:
             row = transaction.find(_WANTED, self._place(identifier))
         return () if row is None else tuple(dict.fromkeys([*json.loads(row.scopes), *json.loads(row.wanted or "[]")]))
 
     def want(self, identifier: str, scopes: Sequence[str]) -> None:
-        """Note scopes that the provider asked for. The sealed part stays: a refresh that runs meanwhile must not be lost."""
+        """Store scopes that the provider requested. The sealed part stays: a refresh that runs meanwhile must not be lost."""
         known = self.wanted(identifier)
         new = [one for one in dict.fromkeys(scopes) if one not in known and len(one) <= _LONGEST_SCOPE]
         if new and len(known) + len(new) <= _MOST_SCOPES:
@@ -291,7 +294,7 @@ class GrantTable(SealedTable):
         return _Sealed(grant, found.get("about", {}))
 
     def _intact(self, identifier: str, connection: ConnectionRow, row: Row) -> _Sealed | None:
-        """Return the grant of a row; None if the connection was changed since."""
+        """Return the grant of a row; None if the connection has changed since the approval."""
         try:
             return self._unseal_grant(identifier, connection, row)
         except SealBroken:
@@ -353,7 +356,7 @@ def forget(transaction: Transaction, workspace: str, identifier: str) -> None:
 
 
 def _connection(transaction: Transaction, place: Mapping[str, Any]) -> ConnectionRow | None:
-    """Return a connection; the values of the OAuth client that it refers to are among its own, since the approval is for that client."""
+    """Return a connection, with the values of the OAuth client that it refers to, since the approval is for that client."""
     row = transaction.find(_CONNECTION, place)
     found = ConnectionRow.from_row(row) if row is not None else None
     if found is None or not isinstance(found.public.get(OAUTH_CLIENT), str):

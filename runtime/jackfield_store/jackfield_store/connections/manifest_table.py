@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from jackfield_store.database import Database
 
 SERVER = "default"
-"""Workspace whose shared servers are for all workspaces."""
+"""Workspace whose shared servers all workspaces can use."""
 COLUMNS = "workspace, name, version, url, trust, origin, is_shared, tools, sealed, created_at, accepted_at"
 _KEPT = 64
-"""Manifests that a runtime keeps, older versions included."""
+"""Maximum number of manifests that a runtime caches, older versions included."""
 _VISIBLE = f"(workspace = :workspace OR (workspace = '{SERVER}' AND is_shared = 1))"
 _NEAREST = "ORDER BY CASE WHEN workspace = :workspace THEN 0 ELSE 1 END"
 _KEYS = f"SELECT workspace, name, version, origin, created_at FROM mcp_servers WHERE {_VISIBLE} {_NEAREST} DESC, name"
@@ -59,7 +59,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class StoredServer:
-    """Row of a live server: its workspace, and its accepted manifest. ``origin`` is the origin of the one who added it."""
+    """Row of a live server: its workspace, and its accepted manifest. ``origin`` is the origin of the person who added the server."""
 
     workspace: str
     name: str
@@ -76,7 +76,7 @@ class StoredServer:
 def kind() -> LiveKind:
     """Return the installed package's knowledge of MCP servers.
 
-    :raises InvalidInvocation: if no installed package has it.
+    :raises InvalidInvocation: if no installed package knows MCP servers.
     """
     found: LiveKind | None = chosen(BINDINGS, f"mcp.{LIVE}")
     if found is None:
@@ -107,7 +107,7 @@ class ManifestTable(SealedTable):
         return sorted(LIVE_PREFIX + name for name in self._rows())
 
     def find(self, key: str) -> Manifest | None:
-        """Return the manifest of a connector; None if the workspace sees none of this key.
+        """Return the manifest of a connector; None if the workspace sees no connector with this key.
 
         :raises UnknownConnector: if its row was changed in the database.
         """
@@ -129,7 +129,7 @@ class ManifestTable(SealedTable):
     def load(self, key: str, version: str | None = None) -> Any:
         """Return the connector of a manifest, of the version that ``find`` has returned.
 
-        :raises UnknownConnector: if there is none.
+        :raises UnknownConnector: if there is no such connector.
         """
         present = self.find(key) if version is None else None
         known = self._versions.get((key, version if version is not None else "" if present is None else present.version))
@@ -157,12 +157,12 @@ class ManifestTable(SealedTable):
         return self._database.look_up(_ONE, {"workspace": self._workspace, "name": name})
 
     def page(self, after: str, limit: int) -> Sequence[Row]:
-        """Return rows by name: the workspace's own servers, and the shared ones that are not hidden by an own one."""
+        """Return rows by name: the workspace's own servers, and the shared servers of other names."""
         with self._database.read(flush=False) as transaction:
             return transaction.execute(_LIST, {"workspace": self._workspace, "after": after, "limit": limit})
 
     def taken(self, transaction: Transaction, name: str) -> str | None:
-        """Return the workspace that has a server of this name that the new one would hide; None if there is none."""
+        """Return the workspace that has a server of this name which a new server would hide; None if there is none."""
         found = transaction.find(_FIND, {"workspace": self._workspace, "name": name})
         return None if found is None else str(found.workspace)
 

@@ -19,7 +19,7 @@ from jackfield_store.database.epoch import EpochCache
 from jackfield_store.keys.vault import SealedTable, Vault
 
 SERVER = "default"
-"""Workspace whose clients are for all workspaces."""
+"""Workspace whose clients all workspaces can use."""
 COLUMNS = "workspace, name, version, origin, hosts, public_values, sealed, created_at, updated_at"
 _CACHED = 500
 _FIND = f"""
@@ -111,12 +111,12 @@ class OAuthClientTable(SealedTable):
     def replace(
         self, transaction: Transaction, name: str, version: int, origin: Origin, hosts: Sequence[str], values: Mapping[str, Any]
     ) -> bool:
-        """Replace a version of a client; return False if that is not the present one."""
+        """Replace a version of a client; return False if ``version`` is not the present one."""
         row = {**self._values(name, version + 1, origin, hosts, values), "version": version}
         return transaction.change(_UPDATE, row) == 1
 
     def remove(self, transaction: Transaction, name: str) -> bool:
-        """Delete a client; return False if there is none. Connections that are left without a client are expired from then on."""
+        """Delete a client; return False if there is none. Connections without a client are expired from then on."""
         if transaction.change(_REMOVE, {"workspace": self._workspace, "name": name}) != 1:
             return False
         transaction.change(_LOST.format(where=self._meaning), self._mention(name))
@@ -130,7 +130,7 @@ class OAuthClientTable(SealedTable):
 
     @property
     def _meaning(self) -> str:
-        """Condition of connections that mean this workspace's client, if they refer to its name."""
+        """SQL condition of connections that use this workspace's client, if they refer to its name."""
         return _SERVERS_USERS if self._workspace == SERVER else _OWN_USERS
 
     def _mention(self, name: str) -> dict[str, Any]:
@@ -179,8 +179,9 @@ def client_place(name: str, version: int, origin: str, hosts: str, public: str) 
 
 
 def identity_of(transaction: Transaction, workspace: str, name: str) -> list[str]:
-    """Return the facts that approvals over a client are bound to: its owner, and its open values. Its secrets and limits are not among
-    them."""
+    """Return the facts that approvals over a client are bound to: its owner, and its open values. Secrets and limits are not among these
+    facts.
+    """
     row = transaction.find(_FIND, {"workspace": workspace, "name": name})
     if row is None:
         return [name]

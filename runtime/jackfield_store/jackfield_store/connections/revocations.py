@@ -24,7 +24,7 @@ from jackfield_store.keys.vault import SealedTable
 LASTS = 3 * 86_400.0
 """Seconds after which notifying is given up."""
 _HELD = 120.0
-"""Seconds for which one process tries; the next may after that."""
+"""Seconds for which one process has a revocation to itself; then another process may try."""
 _EVERY = 600.0
 """Seconds between two tries."""
 _INSERT = """
@@ -42,8 +42,9 @@ _LATER = "UPDATE revocations SET wake_at = :at WHERE workspace = :workspace AND 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Revocation(SecretHolder):
-    """Grant of a removed connection, which ``workspace`` keeps. ``origin`` is the workspace that the connection was of, ``name`` its name
-    for people."""
+    """Grant of a removed connection, stored in ``workspace``. ``origin`` is the workspace of the connection, ``name`` its name
+    for people.
+    """
 
     workspace: str
     id: str
@@ -55,7 +56,7 @@ class Revocation(SecretHolder):
 
 
 class Revocations(SealedTable):
-    """Revocations that one workspace keeps."""
+    """Revocations stored in one workspace."""
 
     def note(self, transaction: Transaction, origin: str, stored: NamedConnection, grant: Grant, wait: float = _HELD) -> str:
         """Store a grant until its provider is notified, in the transaction that removes the connection; return its id. This process
@@ -69,7 +70,7 @@ class Revocations(SealedTable):
         return identifier
 
     def hand_over(self, target: str) -> list[str]:
-        """Move all that are left to another workspace, which outlasts this one, and make them due; return their ids."""
+        """Move all remaining revocations to another workspace, which outlasts this one, and make them due; return their ids."""
         moved = list[str]()
         with self._database.read() as transaction:
             rows = transaction.execute(_ALL, {"workspace": self._workspace})
@@ -106,7 +107,7 @@ class Revocations(SealedTable):
             in_transaction(transaction)
 
     def put_off(self, identifier: str) -> None:
-        """Try again later."""
+        """Postpone a row to the next try."""
         values = {"workspace": self._workspace, "id": identifier, "at": SharedClock.of(self._database, self._clock).now() + _EVERY}
         self._database.record(lambda transaction: transaction.change(_LATER, values))
 

@@ -68,7 +68,7 @@ WHERE workspace = :workspace AND connection_key = :connection AND lease_key IN (
 )
 """
 _MOST = 500
-"""Limit of the rows of one connection: as many as an AWS connection needs whose sessions are narrowed to each service."""
+"""Maximum number of rows of one connection: enough for an AWS connection whose sessions are narrowed to each service."""
 
 
 class SharedLeases:
@@ -150,7 +150,9 @@ class SharedLeases:
         return holder if self._database.record(unit) else None
 
     def _make_room(self, transaction: Transaction, place: Mapping[str, Any]) -> None:
-        """Delete the expired leases of the workspace and, if the connection has too many, those due first: others issue them anew."""
+        """Delete the expired leases of the workspace and, if the connection has too many, the leases that are due first: processes mint
+        them anew.
+        """
         transaction.change(_EXPIRED, {name: place[name] for name in ("workspace", "lease", "now")})
         excess = transaction.execute(_COUNT, self._key)[0].found - _MOST
         if excess > 0:
@@ -167,7 +169,7 @@ def lease_place(connection: str, key: str) -> tuple[str, ...]:
 
 
 class _NotShared(Exception):
-    """The database is unavailable now."""
+    """Signal that the database is unavailable now."""
 
 
 def _guarded(step: Callable[[], T]) -> T:

@@ -32,7 +32,7 @@ from jackfield_store.database.transaction import Dialect
 __all__ = ["Backup", "CheckReport", "backup", "check", "dump", "restore", "restore_dump"]
 
 _PLACES = "dispatchers"
-"""Table in which a copy says that it is one; the oldest databases have none."""
+"""Table in which a copy of the database is marked as a copy; the oldest databases lack this table."""
 _COPY = "Stop jackfield, copy the backup to the database's path, and start jackfield again."
 
 
@@ -101,7 +101,7 @@ def restore(
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[Path]:
-    """Create a temporary file next to ``path`` and link it to ``path`` on success. Never overwrites a file."""
+    """Create a temporary file next to ``path`` and link it to ``path`` on success. Never overwrite a file."""
     part = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     if path.exists():
         raise _file_exists(path)
@@ -151,7 +151,7 @@ _DUMP = ("--format=custom", "--exclude-table-data=instances", "--lock-wait-timeo
 _SECRET = ("password", "sslpassword")
 _HINT = "Read the program's message. The program must not be older than the server."
 _STALLED = 60.0
-"""Seconds without an answer after which a server that takes new connections is given up, too."""
+"""Seconds without an answer after which a server counts as unavailable, even if it accepts new connections."""
 _BOUND = """import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
 if os.getppid() == int(sys.argv[1]):
@@ -160,8 +160,9 @@ if os.getppid() == int(sys.argv[1]):
     except OSError as fault:
         sys.exit(f"'{sys.argv[2]}' cannot be run: {fault.strerror}")
 """
-"""Program that becomes another program, which the kernel kills with its parent (Linux's PR_SET_PDEATHSIG). Python's own ``preexec_fn`` is
-not safe in a process with threads."""
+"""Python program that replaces itself by another program, which the kernel kills with its parent (Linux's PR_SET_PDEATHSIG). Python's own
+``preexec_fn`` is not safe in a process with threads.
+"""
 _RESTORE = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
 
 
@@ -236,7 +237,10 @@ def _run(dialect: Dialect, command: list[str], *, failed: str) -> None:
 
 
 def _ran(command: list[str], dialect: PostgresDialect | None, failed: str) -> None:
-    """Run a program of PostgreSQL to its end, for as long as the server that it uses answers; None if it uses none."""
+    """Run a program of PostgreSQL to its end, for as long as the server of ``dialect`` answers; None if the program uses no server.
+
+    :raises Unavailable: if the program fails.
+    """
     started: list[subprocess.Popen[str]] = []
     with OnFailure(_end, started):
         try:
@@ -290,7 +294,7 @@ def _started(command: list[str], options: Mapping[str, str]) -> subprocess.Popen
 def _bound() -> list[str]:
     """Return the start of a command whose program never outlives this process: a restore would otherwise continue alone.
 
-    It is empty where the system has no way to do this, or ``sys.executable`` is not Python, as in a frozen application.
+    Return an empty list if the system has no way to do this, or ``sys.executable`` is not Python, as in a frozen application.
     """
     if sys.platform != "linux" or getattr(sys, "frozen", False) or not sys.executable:
         return []
@@ -312,7 +316,7 @@ def _first_line(stderr: str, code: int) -> str:
 def _environment(options: Mapping[str, str]) -> dict[str, str]:
     """Return the program's environment, without jackfield's variables.
 
-    The password goes here because other users can read a process's arguments.
+    The password is passed in the environment because other users can read a process's arguments.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")}
     return environment | ({"PGPASSWORD": options["password"]} if "password" in options else {})

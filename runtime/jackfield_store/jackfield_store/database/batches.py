@@ -2,7 +2,7 @@
 
 The first thread leads: it begins a transaction, takes the units queued meanwhile, runs each, commits once and wakes the others. If a unit
 fails, all run again, each in a savepoint. Savepoints are not used from the start because each costs as much as a unit, and units rarely
-fail. Units from event loops wait for a writer thread, which leads when its turn comes. Neighbours that change one row each by the same
+fail. Units from event loops wait for a writer thread, which leads in its turn. Adjacent units that change one row each by the same
 statements run as one.
 """
 
@@ -43,7 +43,9 @@ _CLOSING = 5.0  # seconds for which closing waits for a lock, and after which a 
 
 
 class JointUnit:
-    """Unit that runs together with neighbours that it ``goes_with``; they have no values. If that fails, each runs again alone."""
+    """Unit that runs together with adjacent units that it ``goes_with``; such units return no values. If running together fails, each runs
+    again alone.
+    """
 
     __slots__ = ()
     goes_first = False
@@ -55,8 +57,9 @@ class JointUnit:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Place among the units that go first. PostgreSQL makes a row wait for a conflicting one until that is committed: two processes
-        that add the same rows in different orders would wait for each other."""
+        """Place among the units that go first. PostgreSQL makes a row wait until a conflicting row is committed: two processes that add the
+        same rows in different orders would wait for each other.
+        """
         return ()
 
     def goes_with(self, other: object) -> bool:
@@ -64,7 +67,7 @@ class JointUnit:
         return type(other) is type(self)
 
     def run_all(self, units: Sequence[Any], transaction: Transaction) -> None:
-        """Run units that go with this one, which is the first."""
+        """Run this unit, which is the first, and units that go with it."""
         raise NotImplementedError
 
 
@@ -75,7 +78,7 @@ class ApartError(Exception):
 @dataclass(frozen=True, slots=True)
 class RowUnit(JointUnit):
     """Unit that runs ``statement``, and ``otherwise`` if that changes no row; then ``in_transaction`` once for all rows changed together.
-    ``before`` gets the rows before ``otherwise`` runs, which most units never need.
+    ``before`` gets the rows before ``otherwise`` runs; most units do not need it.
 
     ``otherwise`` must do nothing to a row that ``statement`` has just changed.
     """
@@ -164,7 +167,7 @@ class Unit:
 
 
 def run_together(batch: list[Unit], transaction: Transaction) -> None:
-    """Run units in one transaction: first the units that may go first, then the others in order. Neighbours that can run together do.
+    """Run units in one transaction: first the units that may go first, then the others in order. Adjacent units that can run together do.
 
     :raises UndoneError: if a unit raised, so that all are rolled back.
     """
@@ -182,7 +185,7 @@ def run_together(batch: list[Unit], transaction: Transaction) -> None:
 
 
 def _in_order(batch: list[Unit]) -> list[Unit]:
-    """Return the units with those first that go first, in their order."""
+    """Return the units, beginning with the units that go first, in their order."""
     goes_first = [isinstance(item.unit, JointUnit) and item.unit.goes_first for item in batch]
     return [*sorted(compress(batch, goes_first), key=_order), *compress(batch, map(not_, goes_first))]
 
@@ -213,7 +216,9 @@ def fail(items: list[Unit], fault: Exception) -> None:
 
 
 def complete(batch: list[Unit]) -> None:
-    """Report the outcome to each unit's waiting thread or callback, again to units that missed it because of an interrupt."""
+    """Report the outcome to each unit's waiting thread or callback; report again to units that missed the report because of an
+    interrupt.
+    """
     for item in batch:
         if item.gate is not None:
             item.completed = True
@@ -231,7 +236,7 @@ class Batches:
 
     ``transaction`` begins a writing transaction, ``quick`` one whose commit does not wait for the disk. A unit waits for its turn and for
     the lock for at most ``wait`` seconds, or until its caller's deadline. Then it leaves the queue, and none of its work was done. If the
-    database ``bounds_each`` wait, the wait for a running commit is also bounded: that caller then does not know whether the commit takes
+    database ``bounds_each`` wait, the wait for a running commit is also bounded: the caller then does not know whether the commit takes
     effect.
     """
 
@@ -265,8 +270,9 @@ class Batches:
         self._turn.acquire()
 
     def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False, quick: bool = False, until: float | None = None) -> T:
-        """Run ``unit`` and return once it is committed: ``ahead`` of all that is queued, in a transaction of its own, or with others.
-        ``until`` overrides the time until which the caller waits."""
+        """Run ``unit`` and return its value once it is committed. With ``ahead`` the unit overtakes the queue in a transaction of its own;
+        otherwise it shares a commit with others. ``until`` overrides the time until which the caller waits.
+        """
         item, batch = Unit(unit, waits_until(self._longest) if until is None else until, self._begun_commits), list[Unit]()
         item.ahead, item.quick = ahead, quick
         try:
@@ -326,7 +332,9 @@ class Batches:
         return cancel
 
     def defer(self, unit: Callable[[Transaction], Any], done: Done | None = None, *, wait: float | None = None) -> Unit:
-        """Run ``unit`` with the next commit, at the latest after ``_MOMENT``; ``wait`` overrides the caller's patience for a lock."""
+        """Run ``unit`` with the next commit, at the latest after ``_MOMENT``; ``wait`` overrides the seconds that the caller waits for a
+        lock.
+        """
         until = monotonic() + (patience(self._longest) if wait is None else min(wait, self._longest))
         item = Unit(unit, until, self._begun_commits, done)
         with self._mutex:
@@ -349,7 +357,7 @@ class Batches:
                 self.record(_nothing, quick=True, until=monotonic() + min(seconds, self._longest))
 
     def replace(self, item: Unit, unit: Callable[[Transaction], Any], done: Done) -> bool:
-        """Put ``unit`` in the place of a deferred one; return False if a commit has taken that already."""
+        """Replace a deferred unit by ``unit``; return False if a commit has taken the deferred unit already."""
         with self._mutex:
             if waits := item.waits:
                 item.unit, item.done, item.until = unit, done, monotonic() + self._longest
@@ -357,7 +365,7 @@ class Batches:
 
     @property
     def defers(self) -> bool:
-        """True if a unit is deferred, or was and is in a commit under way."""
+        """True if a unit is deferred, or is in a commit under way."""
         return bool(self._deferred) or self._taken
 
     @property
@@ -422,7 +430,7 @@ class Batches:
                 raise under_way()
 
     def _leave(self, item: Unit) -> bool:
-        """Remove ``item`` from the waiting queue; return False if it has left the queue already."""
+        """Remove ``item`` from the waiting queue; return False if the item has left the queue already."""
         with self._mutex:
             queued = item in self._waiting and not item.leads
             if queued:
@@ -480,7 +488,7 @@ class Batches:
             batch = []  # while it waits for its turn, it keeps nothing alive
 
     def _writers_patience(self) -> float:
-        """Return the seconds that the writer's next commit may take: each waiting caller gives up at the caller's own deadline."""
+        """Return the seconds that the writer's next commit may take: each waiting caller gives up at its own deadline."""
         if self._bounds_each:
             return math.inf
         with self._mutex:
@@ -489,7 +497,8 @@ class Batches:
 
     def _pass_on(self, own: Unit | None) -> None:
         """Choose the next leader: the thread whose unit goes ahead, the writer thread if units were submitted, or else the thread that has
-        waited longest. ``own`` is the unit of the leader so far, which leads until there is another."""
+        waited longest. ``own`` is the unit of the present leader, which leads until there is another.
+        """
         own = own or Unit(_nothing, 0.0)
         with self._mutex:
             self._taken = False
@@ -509,8 +518,8 @@ class Batches:
             self._led = own.leads = False
 
     def _take(self, batch: list[Unit], own: Unit | None) -> None:
-        """Fill ``batch`` with deferred units, then ``own``, if it does anything, and waiting units; without ``own``, submitted and waiting
-        ones.
+        """Fill ``batch`` with deferred units, then ``own``, if it does anything, and waiting units; without ``own``, with submitted and
+        waiting units.
 
         A unit leaves its queue once it is in the batch, so that an interrupt loses none.
         """
@@ -535,8 +544,9 @@ class Batches:
                     queue.popleft()
 
     def _take_refused(self, batch: list[Unit], own: Unit | None, fault: Exception) -> None:
-        """Fill ``batch`` with ``own`` and the units for which a commit failed to begin. These were queued before it or, if it waited for a
-        lock, their deadlines have passed. Other units are tried again: the database may be back."""
+        """Fill ``batch`` with ``own`` and the units for which a commit failed to begin: units queued before ``own`` or, after a wait for a
+        lock, units whose deadlines have passed. Other units are tried again: the database may be back.
+        """
         now = monotonic()
         with self._mutex:
             for queue in (self._deferred, self._submitted, self._waiting) if own is None or not own.ahead else ():
@@ -616,7 +626,7 @@ def _nothing(_transaction: Transaction) -> None:
 
 
 def _despite_interrupts(step: Callable[[], object]) -> None:
-    """Run a step to its end, again if it is interrupted."""
+    """Run a step to its end; run it again if it is interrupted."""
     tries = _Tries()
     while not tries.are_over:
         with tries:
@@ -624,7 +634,7 @@ def _despite_interrupts(step: Callable[[], object]) -> None:
 
 
 class _Tries:
-    """Context of each try; they are over once one was not interrupted."""
+    """Iterable context of a step's tries; the iteration ends with the first try that was not interrupted."""
 
     are_over = False
 

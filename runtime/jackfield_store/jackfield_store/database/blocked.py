@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.database")
 OWN_FAULTS = (KeyServiceUnavailable, KeyServiceRefused, DataKeyDamaged, WrongMasterKey, RowDamaged)
-"""Errors that concern one workspace; any other error, such as an unavailable database, concerns all workspaces."""
+"""Errors of one workspace; any other error, such as an unavailable database, concerns all workspaces."""
 LOOP_FAULTS = (
     JackfieldError, ConstraintViolation, RuntimeError, MemoryError, OSError, ValueError, TypeError, LookupError, AttributeError,
     ArithmeticError,
@@ -50,13 +50,13 @@ LOOP_FAULTS = (
 """Errors that end no loop and no thread of one: expected ones, and Python's exceptions for a damaged row."""
 _KEYLESS = (KeyServiceRefused, DataKeyDamaged, WrongMasterKey)
 _PATIENCE = 0.25
-"""Seconds that one look waits for key services which have just been asked."""
+"""Seconds for which one reading waits for key services that it has just called."""
 _SHORTEST, _LONGEST = 1.0, 60.0
 """Bounds in seconds of the back-off, which each further failure doubles."""
 _THREADS = 32
-"""Limit of key services that are asked at once."""
+"""Maximum number of key services called at once."""
 _MOST = 1000
-"""Limit of the workspaces that one statement names."""
+"""Maximum number of workspaces that one statement names."""
 _SERVICES_READ = 5.0
 """Seconds for which a process remembers whether the database has keys that a key service wraps."""
 _SAVE = """
@@ -71,7 +71,7 @@ _ONE = "SELECT workspace, code, reason, since, until FROM blocked_workspaces WHE
 
 @dataclass(frozen=True, slots=True)
 class BlockedWorkspace:
-    """A blocked workspace as people see it: the code and the message of the error, since when, and the time of the next try."""
+    """Blocked workspace for people: the code and the message of the error, since when, and the time of the next try."""
 
     workspace: str
     code: str
@@ -86,8 +86,9 @@ class BlockedWorkspace:
 
 @dataclass(slots=True)
 class _State:
-    """Failures of a workspace in a row: ``until`` is when the back-off ends, by the monotonic clock. ``keyless``: it is known
-    that nothing of the workspace can be sealed or opened, and not only that its key service is silent."""
+    """Failures of a workspace in a row. ``until`` is the end of the back-off by the monotonic clock. ``keyless`` is True if nothing of the
+    workspace can be sealed or opened, False if its key service only gives no answer.
+    """
 
     until: float
     failures: int
@@ -96,7 +97,9 @@ class _State:
 
 
 class _States(ProcessLocal):
-    """Which workspaces of a database are blocked in one process, and why. The database keeps it: it refers to nothing that uses it."""
+    """Blocked workspaces of a database in one process, with the reasons. The database holds this object, so it refers to nothing that uses
+    the database.
+    """
 
     def __init__(self) -> None:
         self._begin_anew()
@@ -116,7 +119,7 @@ class _States(ProcessLocal):
         """Time from which a workspace's failure may be logged again, by the monotonic clock."""
 
     def close(self) -> None:
-        """Do nothing: a thread that asks a key service ends with it."""
+        """Do nothing: the threads that call key services end by themselves."""
 
 
 class BlockedWorkspaces:
@@ -132,7 +135,7 @@ class BlockedWorkspaces:
 
     @classmethod
     def of(cls, database: Database, clock: Clock, vault: Callable[[], VaultKeys]) -> BlockedWorkspaces:
-        """Return this process's instance for a database: all users of it share its findings."""
+        """Return this process's instance for a database: all its users share what it has learned."""
         return cls(database, clock, vault, database.attached(_States, _States))
 
     def served(self, workspaces: Iterable[str]) -> list[str]:
@@ -162,7 +165,7 @@ class BlockedWorkspaces:
         return state is not None and state.keyless and self._is_out(workspace)
 
     def note(self, workspace: str, error: JackfieldError) -> bool:
-        """Block a workspace for a back-off if the error is its own; return whether it is. It may be called within a transaction."""
+        """Block a workspace for a back-off if the error is its own; return whether the error is. It may be called within a transaction."""
         if isinstance(error, OWN_FAULTS):
             self._block(workspace, error)
         return isinstance(error, OWN_FAULTS)
@@ -184,7 +187,7 @@ class BlockedWorkspaces:
 
     def apart(self, workspace: str, noun: str, step: Callable[[], T]) -> T | None:
         """Do a step for one workspace, so that its failure holds up no other workspace. A failure is logged with ``noun``, the name of the
-        step. It blocks the workspace if it is the workspace's own. Return the outcome; None if it failed.
+        step; the workspace's own failure blocks the workspace. Return the outcome; None if the step failed.
 
         :raises Unavailable: if the database cannot be used, which concerns all workspaces.
         """
@@ -212,14 +215,15 @@ class BlockedWorkspaces:
 
     def failed(self, workspace: str, noun: str, error: Exception) -> None:
         """Record that ``noun`` failed for one workspace. The workspace is blocked if the error is its own; otherwise the error is logged,
-        the same one once a minute."""
+        once a minute if it repeats.
+        """
         if not (isinstance(error, JackfieldError) and self.note(workspace, error)):
             told = error.message if isinstance(error, JackfieldError) else f"an unexpected {type(error).__name__}"
             self._log(workspace, f"{noun} of the workspace '{workspace}' failed: {told}")
 
     def together(self, workspaces: Iterable[str], noun: str, step: Callable[[Collection[str]], list[T]]) -> list[T]:
-        """Do a step for several workspaces at once, such as a claim in one transaction. If a row of one workspace makes it fail, do it for
-        one workspace after the other: that workspace is blocked, and the others go on. ``noun`` names the step.
+        """Do a step for several workspaces at once, such as a claim in one transaction. If a row of one workspace makes the step fail, do
+        it for one workspace after the other: the failing workspace is blocked, and the others go on. ``noun`` names the step.
 
         :raises Exception: if the failure concerns all workspaces, such as an unavailable database.
         """
@@ -241,7 +245,7 @@ class BlockedWorkspaces:
         return found
 
     def _log(self, workspace: str, text: str) -> None:
-        """Log a failure, the same one once a minute: a loop meets a damaged row each time."""
+        """Log a failure, once a minute if it repeats: a loop meets a damaged row each time."""
         now = self._clock.monotonic()
         with self._states.changed:
             logged = self._states.logged
@@ -283,7 +287,7 @@ class BlockedWorkspaces:
                 self._database.record(partial(_saving, unsaved=unsaved, before=self._clock.time() - 3 * _LONGEST))
 
     def _remote(self, names: Sequence[str]) -> dict[str, str]:
-        """Return the key service that would have to be asked now, by workspace."""
+        """Return the key services that hold missing keys of workspaces, by workspace."""
         if self._vault is None:
             return {}
         vault = self._vault()
@@ -293,7 +297,7 @@ class BlockedWorkspaces:
         return vault.services_of(missing[:_MOST])
 
     def _uses_services(self, vault: VaultKeys) -> bool:
-        """Return whether any key is wrapped by a key service, as it was a few seconds ago."""
+        """Return whether any key is wrapped by a key service; the answer is cached for ``_SERVICES_READ`` seconds."""
         until, found = self._states.services
         now = self._clock.monotonic()
         if now >= until:
@@ -349,7 +353,7 @@ class BlockedWorkspaces:
 
 
 def _concerns_all(error: Exception) -> bool:
-    """Return whether an error is not of one workspace: a database that is away, or a process without threads or memory."""
+    """Return whether an error concerns all workspaces: an unavailable database, or a process without threads or memory."""
     return not isinstance(error, OWN_FAULTS) and isinstance(error, Unavailable | RuntimeError | MemoryError)
 
 
@@ -369,7 +373,7 @@ def blocked_workspaces(database: Database, now: float, limit: int = _MOST) -> li
 
 
 def blocked_workspace(database: Database, workspace: str, now: float) -> BlockedWorkspace | None:
-    """Return why a workspace is blocked; None if no process has found it so."""
+    """Return the block of a workspace; None if no process has blocked it."""
     row = database.look_up(_ONE, {"now": now - _LONGEST, "workspace": workspace})
     return None if row is None else BlockedWorkspace(**row.as_dict())
 

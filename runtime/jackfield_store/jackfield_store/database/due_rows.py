@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.database")
 _ROUNDS = 20
-"""Limit of the selections until one finds no row of a blocked workspace; each skips the workspaces that the one before has found."""
+"""Maximum number of selections; each skips the blocked workspaces that the previous one has met."""
 
 
 class OvertakenError(Exception):
@@ -33,23 +33,25 @@ class OvertakenError(Exception):
 def held(count: int) -> None:
     """Check the number of rows that a statement changed under a claim.
 
-    :raises OvertakenError: if the claim does not hold.
+    :raises OvertakenError: if it is 0: the claim is no longer valid.
     """
     if not count:
         raise OvertakenError
 
 
 def next_due(database: Database, statement: str, blocked: BlockedWorkspaces) -> Row | None:
-    """Return the row that is due next, of the workspaces that are not blocked; ``{without}`` in the statement leaves these out."""
+    """Return the row that is due next, of workspaces that are not blocked; ``{without}`` in the statement stands for the condition that
+    excludes blocked workspaces.
+    """
     condition, left_out = without(blocked.left_out())
     return database.look_up(statement.format(without=condition), left_out)
 
 
 def claim(database: Database, due: str, take: str, now: float, lasts: float, limit: int, blocked: BlockedWorkspaces) -> list[Row]:
-    """Claim up to ``limit`` rows for ``lasts`` seconds, as they were before.
+    """Claim up to ``limit`` rows for ``lasts`` seconds; return them as they were before.
 
-    ``due`` selects them by ``:now``, ``:limit`` and ``{without}``, with ``workspace``, ``id`` and ``claim`` among their columns; ``take``
-    counts the claim of one on, until ``:until``.
+    ``due`` selects rows by ``:now``, ``:limit`` and ``{without}``, with ``workspace``, ``id`` and ``claim`` among their columns. ``take``
+    claims one row until ``:until`` and increments its ``claim``.
     """
 
     def unit(transaction: Transaction, rows: list[Row]) -> list[Row]:
@@ -111,7 +113,7 @@ class DueTable:
 
     @property
     def take(self) -> str:
-        """Statement that claims one of them, unless another process has claimed it."""
+        """Statement that claims a due row, unless another process has claimed it."""
         ours = f"workspace = :workspace AND id = :id AND claim = :claim AND {self.at} <= :now"
         return f"UPDATE {self.name} SET claim = claim + 1, {self.at} = :until{self.also} WHERE {ours}"
 
@@ -127,12 +129,12 @@ class DueRows:
         self._blocked = blocked or BlockedWorkspaces(database, clock)
 
     def lead(self) -> float | None:
-        """Return the seconds until the next row is due, negative if it is overdue; None if there is none."""
+        """Return the seconds until the next row is due, negative if it is overdue; None if there is no row."""
         row = next_due(self._database, self.table.next, self._blocked)
         return None if row is None else row.due_at - self.time.now()
 
     def wait(self) -> float | None:
-        """Return the seconds until a row is due, 0 if one is; None if there is none."""
+        """Return the seconds until a row is due, 0 if one is due now; None if there is no row."""
         lead = self.lead()
         return None if lead is None else max(0.0, lead)
 

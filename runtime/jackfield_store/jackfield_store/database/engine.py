@@ -35,7 +35,7 @@ T = TypeVar("T")
 A = TypeVar("A", bound=_Attached)
 
 _AT_END = _FOR_FORK = 5.0
-"""Seconds for which the end of a process waits for a locked database, and a fork for transactions of other threads."""
+"""Seconds for which the end of a process waits for a locked database, and for which a fork waits for transactions of other threads."""
 _FORMS = "Write it as sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://user:password@host:5432/name."
 
 
@@ -47,8 +47,9 @@ def open_database(
     ``sqlite:///relative.db`` and ``sqlite:////absolute/path.db`` name a file (created with mode 0600, its folder with 0700), ``sqlite://``
     is a private in-process database, ``postgresql://…`` is any URL that libpq accepts (extra ``postgres``). ``migrate``: True brings the
     tables up to date, False refuses a database with older tables, None skips the check. A call waits at most ``wait`` seconds for a lock,
-    one of the ``connections`` to a server, or a silent server; ``jackfield.kernel.clock.within`` can only shorten that. A statement and a
-    lock of SQLite may take ``most`` seconds if that is longer. Without ``syncs``, group commits do not wait for the disk (``Batches``).
+    for one of the ``connections`` to a server, or for a silent server; ``jackfield.kernel.clock.within`` can only shorten that time. With a
+    larger ``most``, a statement and a lock of SQLite may take ``most`` seconds. Without ``syncs``, group commits do not wait for the disk
+    (``Batches``).
 
     :raises DatabaseUnfit: if the URL has another form, migrations are pending, or a newer jackfield has migrated the database.
     :raises Unavailable: if it cannot be reached, opened or written.
@@ -168,8 +169,8 @@ class Database:
     def look_up(self, sql: str, params: Mapping[str, Any], *, flush: bool = False) -> Row | None:
         """Return the first row of a single reading statement, or None.
 
-        Inside a transaction of this thread the statement is part of it. Otherwise it runs on its own, sees this process's deferred units
-        only with ``flush``, and costs one wait for a server where a transaction costs three.
+        Inside a transaction of this thread, the statement is part of the transaction. Otherwise it runs on its own and sees this process's
+        deferred units only with ``flush``. It then waits for a server once, a transaction three times.
 
         :raises Unavailable: if the database cannot be read.
         """
@@ -204,8 +205,9 @@ class Database:
 
     @property
     def timeline(self) -> tuple[int, str | None]:
-        """Number of times that this process has found another server in place of the database's, and the possible effect of the last change
-        on commits."""
+        """Number of times that this process has found another server in place of the database's, and the possible effect of the last such
+        change on commits.
+        """
         return self._live().dialect.timeline
 
     @contextmanager
@@ -228,7 +230,7 @@ class Database:
 
     @contextmanager
     def gather(self) -> Iterator[Transaction]:
-        """Open a transaction as ``write`` does, of which all is part that this thread writes in the block, also by ``record``."""
+        """Open a transaction as ``write`` does; everything that this thread writes in the block is part of it, also by ``record``."""
         with self.write() as transaction:
             transaction.gathers = True
             yield transaction
@@ -256,9 +258,9 @@ class Database:
     def adjust(self, unit: Callable[[Transaction], T]) -> T:
         """Run ``unit`` in a transaction of its own that does not wait for the disk, and return its value.
 
-        All processes see the change at once; only a crash of the machine may lose it. For state that is worth less than a disk sync.
+        All processes see the change at once; only a crash of the machine may lose it. Use it for state that is not worth a disk sync.
 
-        :raises Unavailable: if nothing was done, or that is unknown.
+        :raises Unavailable: if nothing was done, or the outcome is unknown.
         """
         with self._live().begin(Mode.VOLATILE) as transaction:
             return unit(transaction)
@@ -283,15 +285,15 @@ class Database:
     ) -> Unit:
         """Run ``unit`` with the next commit of any caller, at the latest after 50 ms; ``done`` is as for ``submit``.
 
-        For data that may be lost with the process because it can be recovered otherwise. It waits for a lock as long as its caller would,
-        or for ``wait`` seconds. ``replace`` takes the returned unit.
+        For data that may be lost with the process because it can be recovered otherwise. The unit waits for a lock as long as its caller
+        would, or for ``wait`` seconds. ``replace`` accepts the returned unit.
 
         :raises Unavailable: if the database is closed.
         """
         return (self._renewed() if self._forked else self._process).batches.defer(unit, done, wait=wait)
 
     def replace(self, deferred: Unit, unit: Callable[[Transaction], T], done: Callable[[T | None, Exception | None], None]) -> bool:
-        """Put ``unit`` in the place of a ``deferred`` one; return False if a commit has taken that already."""
+        """Replace a ``deferred`` unit by ``unit``; return False if a commit has taken the deferred unit already."""
         return self._process.batches.replace(deferred, unit, done)
 
     def settle(self, seconds: float) -> None:

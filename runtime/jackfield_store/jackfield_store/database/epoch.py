@@ -1,8 +1,8 @@
 """The epoch of a database: a number that increases with each change of data that decides calls, such as connections, tokens and settings.
 
 Data read after a reading of the epoch are valid as long as readings are equal: no call needs SQL to find its connection, its caller or the
-settings. Triggers increase the number in the change's own transaction, whichever program makes it. ``epoch_file`` has the readings of
-SQLite, ``shared_looks`` those of PostgreSQL, and docs/decisions/0042 the reasons.
+settings. Triggers increase the number in the change's own transaction, whichever program changes the data. ``epoch_file`` has the readings
+of SQLite, ``shared_looks`` the readings of PostgreSQL, and docs/decisions/0042 the reasons.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _others = itertools.count(-1, -1)
 
 
 def unlike() -> int:
-    """Return a reading that is equal to no other, for a state that must not be kept."""
+    """Return a reading that is equal to no other, for a state that must not be cached."""
     return next(_others)
 
 
@@ -45,22 +45,24 @@ class Epoch(Protocol):
         """Return the present reading without blocking the event loop."""
 
     def held(self, reading: int | None = None, /, *, later: bool = False) -> AbstractContextManager[object]:
-        """Make ``read`` return one reading within the block, by default the present one: a call runs on one state. ``later``: the reading
-        at its first use."""
+        """Make ``read`` return one reading within the block, by default the present one, so that a call runs on one state. With ``later``,
+        the block's first use reads the epoch.
+        """
 
     async def fix(self) -> None:
-        """Take the reading of the block that ``held`` began, if it has none yet, without blocking the event loop."""
+        """Read the epoch for the block that ``held`` began, if the block has no reading yet, without blocking the event loop."""
 
     def recent(self, seconds: float) -> int | None:
-        """Return the reading that a server has given at most ``seconds`` ago; None if none has, or there is no server."""
+        """Return a server's reading that is at most ``seconds`` old; None if there is none, or no server."""
 
     def close(self) -> None:
         """Release the epoch's resources."""
 
 
 class EpochCache(SecretHolder, Generic[K, V]):
-    """Values read from a database, by key, until its epoch moves. ``epoch`` returns the present reading. At most ``limit`` values are
-    kept, or that much in total as ``weigh`` counts them."""
+    """Cache of values read from a database, by key, until its epoch moves. ``epoch`` returns the present reading. The cache holds at most
+    ``limit`` values or, with ``weigh``, values of that total weight.
+    """
 
     def __init__(self, epoch: Callable[[], int], limit: int, weigh: Callable[[V], int] = lambda _value: 1) -> None:
         self._epoch = epoch
@@ -70,7 +72,7 @@ class EpochCache(SecretHolder, Generic[K, V]):
         self._weight = 0
 
     def find(self, key: K, read: Callable[[], V]) -> V:
-        """Return the value under ``key``, which ``read`` returns if it is not known or may have changed."""
+        """Return the value under ``key``; call ``read`` if the value is unknown or may have changed."""
         values = self.present()
         found = values.get(key, _MISSING)
         if found is _MISSING:
@@ -79,16 +81,18 @@ class EpochCache(SecretHolder, Generic[K, V]):
         return cast("V", found)
 
     def last(self, key: K) -> V | None:
-        """Return the value under ``key`` as of the last reading, which may no longer hold; None if it was not known then."""
+        """Return the value under ``key`` as of the last reading, which may be outdated; None if it was unknown then."""
         return self._held[1].get(key)
 
     def under(self, reading: int, key: K) -> V | None:
-        """Return the value under ``key`` if that reading is the last one and it was known then."""
+        """Return the value under ``key`` if ``reading`` is the last one; None if not, or if the value was unknown then."""
         held, values = self._held
         return values.get(key) if held == reading else None
 
     def present(self) -> dict[K, V]:
-        """Return the values that hold now. Call it before a value is read that ``keep`` adds: it may be newer then, but never older."""
+        """Return the values that are valid now. Call it before reading a value that ``keep`` adds: that value may then be newer than the
+        reading, but never older.
+        """
         present = self._epoch()
         reading, values = self._held
         if reading != present:

@@ -23,7 +23,8 @@ SUFFIX = "-epoch"
 """Suffix of the file's name, after the database's name."""
 _LOOK_EVERY = 0.1
 """Seconds after which a process compares the number with the committed one, and the open file with the file at its path. Another program
-may have changed the database, or moved the file."""
+may have changed the database, or moved the file.
+"""
 _SETTLE_AFTER = 1.0
 """Seconds for which an uncommitted number may belong to a running commit."""
 _BYTES = 8
@@ -32,7 +33,7 @@ _NOTHING = nullcontext()
 
 
 class EpochFile(ProcessLocal):
-    """Readings of the SQLite database at ``path``. ``committed`` returns the number in it, ``settle`` has it raised by a later commit."""
+    """Readings of the SQLite database at ``path``. ``committed`` returns the committed number; ``settle`` makes a later commit raise it."""
 
     answers_locally = True
 
@@ -53,7 +54,7 @@ class EpochFile(ProcessLocal):
         return reading if monotonic() < due and view[0] == number else self._look()
 
     async def aread(self) -> int:
-        """Return the present reading; a look takes microseconds."""
+        """Return the present reading, which takes microseconds."""
         return self.read()
 
     def held(self, _reading: int | None = None, /, *, later: bool = False) -> AbstractContextManager[object]:
@@ -62,10 +63,10 @@ class EpochFile(ProcessLocal):
         return _NOTHING
 
     async def fix(self) -> None:
-        """Do nothing: each reading is one."""
+        """Do nothing: this source needs no fixed reading."""
 
     def recent(self, _seconds: float) -> int | None:
-        """Return None: the file is always there."""
+        """Return None: the source is a file, not a server."""
         return None
 
     def close(self) -> None:
@@ -111,7 +112,9 @@ class EpochFile(ProcessLocal):
         self._known = self._view, 0, 0.0, 0
 
     def _settle_in_time(self) -> None:
-        """Let the number be raised if it stays unlike the committed one: a writer was killed, or changed the database without this file."""
+        """Ask for a commit that raises the number if file and database differ for too long: a writer was killed, or changed the database
+        without this file.
+        """
         now = monotonic()
         since = self._unsettled_since
         if since is None or now - since >= _SETTLE_AFTER:

@@ -35,7 +35,7 @@ class Contended(Unavailable):
 
 
 class NoAnswer(Unavailable):
-    """Database that has not answered in time. The connection is given up: a later answer over it would belong to another question."""
+    """Database that has not answered in time. The connection is closed: a later answer over it would belong to another request."""
 
 
 class KeyServiceUnavailable(Unavailable):
@@ -81,7 +81,7 @@ class RowDamaged(DatabaseUnfit):
 
 
 KEY_FAULTS = (DataKeyDamaged, WrongMasterKey, KeyServiceRefused, KeyServiceUnavailable)
-"""Errors of one workspace whose keys cannot be had; others go on."""
+"""Errors of one workspace whose keys are unavailable; other workspaces go on."""
 
 
 class StatementInvalid(Internal):
@@ -165,7 +165,7 @@ def unavailable(trouble: Trouble, detail: str = "", kind: type[Unavailable] = Un
 
 
 def cause_of(error: JackfieldError) -> Trouble | None:
-    """Return the trouble of an error that ``unavailable`` has made; None if another one is given."""
+    """Return the trouble of an error that ``unavailable`` has made; None for any other error."""
     return next((trouble for trouble in Trouble if error.message.startswith(trouble.value[0])), None)
 
 

@@ -14,7 +14,7 @@ from jackfield.kernel.fork import ProcessLocal
 T = TypeVar("T")
 
 _PATIENCE = 1.0
-"""Seconds from its begin for which others wait for a request that may hang."""
+"""Seconds for which others wait for a request, from its start."""
 
 
 class _Flight(Generic[T]):
@@ -35,10 +35,10 @@ class Flights(ProcessLocal, Generic[T]):
     def run(
         self, key: Hashable, request: Callable[[], T], meanwhile: T | None = None, late: Callable[[], JackfieldError] | None = None
     ) -> T:
-        """Return the value of ``request``, or the value that another thread gets, which has begun it under the same key.
+        """Return the value of ``request``, or of a request that another thread has started under the same key.
 
         A caller with a value for ``meanwhile`` does not wait for another thread, and gets that value. With ``late``, no caller waits for a
-        request that began more than a second ago: an unresponsive one holds a single thread.
+        request that began more than a second ago: an unresponsive request holds a single thread.
 
         :raises JackfieldError: the error of ``late``, in place of waiting longer.
         """

@@ -1,7 +1,7 @@
-"""The hold of a queue: while it is set, no waiting work in the database begins by itself. Direct calls are not affected.
+"""The hold of a queue: while it is set, no waiting work in the database starts by itself. Direct calls are not affected.
 
-It is a row, so that it is in a backup's copy before any process runs. Every process sees it in the statements that claim: invocations,
-slots of schedules, polls of jobs and subscriptions, revocations and deliveries.
+The hold is a row, so that it is in a backup's copy before any process runs. Every process sees it in the statements that claim:
+invocations, slots of schedules, polls of jobs and subscriptions, revocations and deliveries.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def end_hold(transaction: Transaction) -> bool:
 
 
 def move_hold(source: Transaction, target: Transaction) -> None:
-    """Hold the queue of another database if this one's is held."""
+    """Hold the queue of another database if this database's queue is held."""
     row = source.find(_FIND)
     if row is not None:
         target.change(_SET, {"about": row.holder, "since": row.since})

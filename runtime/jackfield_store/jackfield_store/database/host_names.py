@@ -1,4 +1,4 @@
-"""Addresses of a database's hosts, looked up within a limit: libpq asks the system's resolver, and waits for that as long as it takes."""
+"""Addresses of a database's hosts, looked up within a time limit: libpq would wait for the system's resolver without a limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jackfield.kernel.dataclass import dataclass, field
 from jackfield.wire.addresses import LOOK_UPS, Asking, literal
 
 _FAMILIAR = 1.0
-"""Seconds to wait for the addresses of a name that has had some before."""
+"""Seconds to wait for the addresses of a name that has been resolved before."""
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class HostNames:
 
     _known: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _asked: dict[str, Asking] = field(default_factory=dict)
-    """The last look-up of each name, which ends later than its callers wait where a resolver is slow."""
+    """Last look-up of each name, which may run longer than its callers wait for a slow resolver."""
 
     def addressed(self, options: Mapping[str, str], seconds: float) -> dict[str, str]:
         """Return libpq's options with the addresses of all hosts, each with its name. Hosts without an address are left out.

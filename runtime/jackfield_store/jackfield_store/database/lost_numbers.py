@@ -1,8 +1,8 @@
 """Numbers of events after a restored database: they continue above all numbers that it had given, so that receivers may compare them.
 
-Each head of events records where it was last numbered: on which server, in which of its databases, and after which restoration. A process
-has noticed the restoration, or a backup has recorded it. If the place differs now, the lost copy may have given further numbers, and the
-next number is far above. No reader depends on it: a cursor is identified by its mark (``jackfield_service.subjects.events.marks``).
+Each head of events records the place of the last number: the server, its database, and the restoration. A process has noticed the
+restoration, or a backup has recorded it. If the place differs now, the lost copy may have given further numbers, and the next number is far
+above. No reader depends on it: a cursor is identified by its mark (``jackfield_service.subjects.events.marks``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield_store.database.transaction import Dialect, Transaction
 
 _BEYOND = 1_000_000
-"""Numbers left free at least."""
+"""Minimum number of event numbers left unused."""
 _RETURNS = "events returns"
 _NOTE = """
 INSERT INTO dispatchers (name, holder, held_until) VALUES (:name, :holder, {now})
@@ -30,7 +30,7 @@ def place_of(dialect: Dialect) -> str:
 
 
 def is_elsewhere(numbered_on: str | None, here: str | None) -> bool:
-    """Return whether events were last numbered at another place, or before a return; False where that is not known."""
+    """Return whether events were last numbered at another place, or before a restoration; False if the place is unknown."""
     return numbered_on is not None and here is not None and numbered_on != here
 
 
@@ -41,8 +41,9 @@ def above_lost(last: int, now: float) -> int:
 
 
 def note_place(transaction: Transaction, dialect: Dialect, since: float = _NEVER) -> None:
-    """Make this another place: the database went back, or is a copy. ``since``: unless another process has noted that after this time of
-    the database's clock."""
+    """Record that this database is at another place: it was restored, or is a copy. With ``since``, do nothing if another process has
+    recorded that after this time of the database's clock.
+    """
     transaction.change(*noting(dialect, since))
 
 

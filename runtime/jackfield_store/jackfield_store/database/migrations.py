@@ -24,9 +24,9 @@ from jackfield_store.database.transaction import Dialect, Mode, Transaction
 __all__ = ["BASELINE", "UNFINISHED", "Migration", "Migrations", "declared", "known_migrations"]
 
 BASELINE = 66
-"""Version of the baseline. Its tables are those made by the 65 changes before it, which were never released."""
+"""Version of the baseline. Its tables equal the result of 65 earlier changes, which were never released."""
 _FIRST = "engine"
-"""Text of the baseline that the others need."""
+"""Subject whose text of the baseline runs first, since the others need its tables."""
 _CHANGE = re.compile(r"(\d{4})_(\w+)\Z")
 _ONLY = re.compile(r"-- (sqlite|postgresql):\n")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -65,7 +65,7 @@ def known_migrations(folder: str = str(Path(__file__).with_name("schema"))) -> t
 
 
 class Migrations:
-    """Known versions, and those applied to one database. ``begin`` begins a transaction."""
+    """Known versions, and the versions applied to one database. ``begin`` begins a transaction."""
 
     def __init__(
         self,
@@ -85,8 +85,8 @@ class Migrations:
     def pending(self) -> list[Migration]:
         """Return the migrations still to be applied, in order.
 
-        :raises SchemaUnfit: if a newer jackfield has migrated the database, it is older than can be upgraded, or another one is being moved
-            to it.
+        :raises SchemaUnfit: if a newer jackfield has migrated the database, it is too old to be upgraded, or another one is being
+            moved to it.
         """
         with self._begin(Mode.READ) as transaction:
             return self._pending(transaction)

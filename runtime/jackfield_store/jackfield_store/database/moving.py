@@ -1,8 +1,8 @@
 """Copy of all rows from one database to another of the same version, of either kind: in order, resumable, verified by digest.
 
 The tables come from the schema, so that a new table is moved without a change here. Rows are copied in the order of their primary key, some
-thousand per commit, without triggers, whose effects are among the copied rows already. An interrupted move continues at the last key that
-the target has. Until the target is verified, its table ``unfinished_move`` keeps every other process out of it.
+thousand per commit, without triggers, whose effects are among the copied rows already. An interrupted move continues after the last key in
+the target. Until the target is verified, its table ``unfinished_move`` keeps every other process out of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jackfield_store.database.table_shapes import TableShape, continue_numbers, 
 from jackfield_store.database.transaction import Transaction
 
 NOT_MOVED = ("clock", "dispatchers", "epoch", "instances", "schema_migrations")
-"""Tables that describe one database and its processes, and not their work. From ``dispatchers``, only the queue's hold is moved."""
+"""Tables that describe one database and its processes, and are not moved. From ``dispatchers``, only the queue's hold is moved."""
 _ROWS = 2000
 """Rows per commit."""
 _BYTES = 8 * 1024 * 1024
@@ -35,7 +35,7 @@ _AGAIN = "Stop every process that uses either database, then run the same comman
 
 @dataclass(frozen=True, slots=True)
 class MovedTable:
-    """Number of rows of a table, and the SHA-256 of all of them in the order of their key, in hexadecimal."""
+    """Number of rows of a table, and the SHA-256 of all rows in the order of their key, in hexadecimal."""
 
     rows: int
     digest: str
@@ -170,7 +170,7 @@ def _last(database: Database, shape: TableShape) -> Row | None:
 
 @contextmanager
 def _naming(shape: TableShape) -> Iterator[None]:
-    """Name the table whose rows the target refuses."""
+    """Name the table in the error if the target refuses a row."""
     try:
         yield
     except (ConstraintViolation, StatementInvalid) as fault:

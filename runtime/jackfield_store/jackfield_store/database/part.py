@@ -1,4 +1,4 @@
-"""Parts that a database keeps (``Database.attached``): they refer back to it weakly, so that it ends with its last user."""
+"""Parts that a database holds (``Database.attached``). They refer to the database weakly, so that it ends with its last user."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Part:
 
 
 def readings(database: Database) -> Callable[[], int]:
-    """Return a function that reads the epoch of a database, for a cache that the database keeps."""
+    """Return a function that reads the epoch of a database, for a cache that the database itself holds."""
     return partial(_reading, ref(database))
 
 

@@ -1,4 +1,4 @@
-"""Port to the keys of workspaces, which stand above the database. Types alone."""
+"""Port to the keys of workspaces, which belong to a layer above the database. It contains only types."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 
 class VaultKeys(Protocol):
-    """Keys of workspaces, as ``keys.Vault`` has them."""
+    """Keys of workspaces; ``keys.Vault`` implements it."""
 
     def attest(self, workspace: str, aad_parts: tuple[str, ...]) -> bytes:
         """Return a seal of public values."""

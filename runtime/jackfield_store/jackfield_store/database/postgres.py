@@ -50,11 +50,11 @@ _BEGIN = {
 _MIGRATION_LOCK = 0x6A61636B  # "jack"; any number that no other program uses in this database
 _MIGRATION_SECONDS = 600
 _AGAIN = 1.0
-"""Seconds after an unanswered wait in which no other caller begins one."""
+"""Seconds after an unanswered wait in which no other caller waits for the server."""
 _STATEMENT = 30.0
-"""Seconds that a statement may take: the server ends it then."""
+"""Maximum seconds of a statement, after which the server ends it."""
 _ROUND = 0.5
-"""Additional seconds of a wait: a statement that the server itself ends leaves the connection usable."""
+"""Seconds that jackfield waits beyond the server's limit: a statement that the server itself ends leaves the connection usable."""
 # Detect a dead peer within a minute. Options in the URL take precedence.
 _PATIENCE = {
     "connect_timeout": "10",
@@ -67,12 +67,14 @@ _PATIENCE = {
 _SETTINGS = """SELECT pg_backend_pid() AS pid, set_config('statement_timeout', '{most}ms', pg_backend_pid() <> {pid}),
  set_config('idle_in_transaction_session_timeout', '60s', pg_backend_pid() <> {pid}),
  CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', pg_backend_pid() <> {pid}) END"""
-"""Settings of a session. Behind a pooler, which names a process of its own, they end with this statement: the session is shared."""
+"""Statement that sets up a session. Behind a pooler, which names a process of its own, the settings end with this statement: the session is
+shared.
+"""
 _SYNC = b"; SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END"
 _LOCAL = "; SET LOCAL statement_timeout = '{}ms'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 """Settings of each transaction behind a pooler."""
 _STATEMENT_MODE = "statement pooling mode"
-"""PgBouncer's message for a transaction if it lends a session for one statement only."""
+"""PgBouncer's message for a transaction if its sessions serve one statement only."""
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _STATES = {
     "53100": Trouble.FULL,
@@ -124,8 +126,9 @@ class PostgresSession:
         self.connection.most = self._most
 
     def begin(self, mode: Mode) -> None:
-        """Begin a transaction; an ordinary one begins with its first statement, which saves a round trip. Behind a pooler it begins with
-        its settings: the next transaction may get another session of the server."""
+        """Begin a transaction; an ordinary one begins with its first statement, which saves a round trip. Behind a pooler, a transaction
+        begins with its settings: the next one may get another session of the server.
+        """
         self._reads, local, self.connection.most = mode is Mode.READ, self.connection.local, self._most
         if mode in (Mode.READ, Mode.WRITE) and not local:
             self._begins = _BEGIN[mode]
@@ -184,7 +187,9 @@ class PostgresSession:
         self._asked(ask, "SAVEPOINT unit")
 
     def _asked(self, ask: Callable[[bytes | None], T], sql: str) -> T:
-        """Return ``ask`` of the begin that the transaction still needs. If the connection had died before that, reconnect and ask again."""
+        """Return the value of ``ask``, which also sends a postponed begin. If the connection was lost before the transaction began,
+        reconnect and ask again.
+        """
         begins, self._begins = self._begins, None
         try:
             return ask(begins)
@@ -205,8 +210,9 @@ class PostgresSession:
         return not self._reads and getattr(fault, "sqlstate", None) in {"25006", "0A000"}
 
     def _is_closed_by(self, fault: Exception) -> bool:
-        """Return whether the connection is closed; close it where libpq failed, and not the server. libpq itself leaves one open that
-        cannot be written to, until it reads from it."""
+        """Return whether the connection is closed; close it if libpq failed, and not the server. libpq itself leaves open a connection that
+        cannot be written to, until it reads from it.
+        """
         if isinstance(fault, psycopg.OperationalError) and fault.sqlstate is None:
             self.close()
         return bool(self.connection.closed)
@@ -336,7 +342,7 @@ class PostgresDialect(Dialect):
             self._pool.give_back(session)
 
     def epoch(self, committed: Callable[[], int | None], _settle: Callable[[], object], /) -> SharedLooks:
-        """Return readings that are queries, and so are never in doubt."""
+        """Return readings that each query the database's number."""
         return SharedLooks(committed)
 
     def close(self) -> None:
@@ -361,7 +367,8 @@ class PostgresDialect(Dialect):
 
     def _with_reconnect(self, session: PostgresSession, ask: Callable[[], T]) -> T:
         """Return the value of ``ask()``, which must not change anything. If a pooled connection has died, or leads to a standby, reconnect
-        and ask again; a silent one has used up the time for that."""
+        and ask again; a connection without an answer has used up the time for a second try.
+        """
         try:
             return ask()
         except Unavailable as fault:
@@ -372,18 +379,21 @@ class PostgresDialect(Dialect):
             return ask()
 
     def _check_answers(self) -> None:
-        """Refuse at once a step that would wait for a server that was silent a moment ago: each of many callers would wait, and hold its
-        thread."""
+        """Refuse at once a step that would wait for a server which has just given no answer: each of many callers would wait, and hold its
+        thread.
+        """
         if monotonic() < self._silent_until:
             raise unavailable(Trouble.SILENT, f"no answer within {self.wait:.1f} seconds", NoAnswer)
 
     def _full(self) -> Trouble:
-        """Return why no connection came free in time: a server that says nothing keeps all of them."""
+        """Return why no connection became free in time: a server that gives no answer, or connections that are in use."""
         place = self._place
         return Trouble.BUSY if place is None or self._is_there(place, SHORTEST_WAIT / 2) else Trouble.SILENT
 
     def _is_there(self, place: tuple[str, int], seconds: float) -> bool:
-        """Return whether the server at an address accepts a new connection in time; record it if not. One thread asks on behalf of all."""
+        """Return whether the server at an address accepts a new connection in time; record it if not. One thread checks on
+        behalf of all.
+        """
         since = monotonic()
         with self._asking:
             if self._asked_at < since:
@@ -417,7 +427,7 @@ class PostgresDialect(Dialect):
             raise unavailable(Trouble.UNREACHABLE, self._libpq_message(fault)) from None
 
     def _connect_options(self, seconds: float) -> dict[str, Any]:
-        """Return the options of a connection that is made within ``seconds``: each address is tried in its share of them."""
+        """Return the options of a connection that is made within ``seconds``, divided among the addresses to try."""
         began = monotonic()
         try:
             options = self._names.addressed(self.options, max(SHORTEST_WAIT, seconds))
@@ -447,8 +457,9 @@ class PostgresDialect(Dialect):
         return connection
 
     def _set_up(self, connection: PostgresConnection) -> None:
-        """Set a connection up, and read the server's timeline with the same statement; without it, where a server of another maker that
-        speaks PostgreSQL's protocol has none."""
+        """Set a connection up, and read the server's timeline with the same statement. Another maker's server that speaks PostgreSQL's
+        protocol may have no timeline.
+        """
         settings = _SETTINGS.format(most=self._milliseconds, pid=0 if self._pooled else connection.info.backend_pid)
         if self._timelines is not None:
             try:
@@ -465,8 +476,9 @@ class PostgresDialect(Dialect):
         self._share(connection, connection.execute(settings.encode()).fetchone())
 
     def _share(self, connection: PostgresConnection, row: Sequence[Any] | None) -> None:
-        """Store nothing in the server's session if this connection does not own it: a pooler (PgBouncer, Supavisor, PgCat) gives each
-        transaction another session. The URL says so, or the answer to the start of a connection, which names the pooler's own process."""
+        """Store nothing in the server's session if a pooler (PgBouncer, Supavisor, PgCat) gives each transaction another session. The URL
+        says so, or the answer to the start of a connection, which names the pooler's own process.
+        """
         if self._pooled or (row is not None and row[0] != connection.info.backend_pid):
             connection.local = _LOCAL.format(self._milliseconds).encode()
             connection.prepare_threshold = None

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: the time that each waits for an answer, and the reading of the server's messages."""
+"""Connections to PostgreSQL: limits of their waits for an answer, and conversion of the server's values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jackfield.kernel.clock import monotonic, patience
 
 _TIMEOUT = psycopg.errors._WaitTimeout  # noqa: SLF001 (has no public name)
 SHORTEST_WAIT = 1.0
-"""Minimum seconds of a wait for the server once it has begun: giving up a connection costs more than the rest of an answer."""
+"""Minimum seconds of a wait for the server: giving up a connection costs more than the rest of an answer."""
 _HELLO = struct.pack("!ii", 8, 80877103)
 """PostgreSQL's SSLRequest. A server that is up answers it with one byte, before any authentication."""
 
@@ -48,13 +48,14 @@ class PostgresConnection(psycopg.Connection[Any]):
     server works may take ``most`` seconds."""
 
     _pool = None
-    """Marker that tells psycopg that the connection belongs to a pool, ours: a connection dropped with its runtime closes its socket, and
-    the runtime warns."""
+    """Marker that tells psycopg that the connection belongs to a pool, which is jackfield's. A connection dropped with its runtime closes
+    its socket, and the runtime warns.
+    """
     silence = most = math.inf
     local = b""
-    """Settings that each transaction begins with; empty where the session keeps them."""
+    """Settings that each transaction begins with; empty if the session holds them."""
     is_there: Callable[[float], bool]
-    """Asks over another connection whether the server is there, for at most so many seconds."""
+    """Function that tests over another connection whether the server answers within some seconds."""
 
     @contextmanager
     def pipeline(self) -> Iterator[psycopg.Pipeline]:

@@ -1,5 +1,4 @@
-"""URLs of PostgreSQL databases: libpq's reading of them, whether they name a pooler, and the fault of one in words without any part of a
-password."""
+"""URLs of PostgreSQL databases: libpq's reading of them, detection of poolers, and errors without any part of a password."""
 
 from __future__ import annotations
 
@@ -16,24 +15,28 @@ _FOREIGN = frozenset({
     "schema", "currentSchema", "search_path", "connection_limit", "pool_size", "pool_timeout", "pool_mode", "max_overflow",
     "socket_timeout", "sslaccept", "statement_cache_size", "prepared_statements", "charset", "idle_timeout", "max_lifetime", "endpoint",
 })  # fmt: skip
-"""Parameters of other libraries that hosters print: any other name could be a part of a password."""
+"""Parameters of other libraries in the URLs of hosting providers. An error names only these: any other name could be a part of
+a password.
+"""
 
 
 _POOLER = re.compile(r"[?&]pgbouncer=(true|false)(?=&|$)")
-"""Prisma's parameter, which hosters print in the URLs of their poolers."""
+"""Regular expression of Prisma's parameter, in the URLs of hosting providers' poolers."""
 _HOSTS = (
     re.compile(r"\.pooler\.supabase\.com(:6543)?$"),
     re.compile(r"-pooler\.([a-z0-9-]+\.)*neon\.tech(:\d+)?$"),
     re.compile(r"\.ondigitalocean\.com:25061$"),
     re.compile(r"\.postgres\.database\.azure\.com:6432$"),
 )
-"""Hosts, with their ports, of the poolers of Supabase (https://supabase.com/docs/guides/database/connecting-to-postgres), Neon
-(https://neon.com/faqs/enable-disable-connection-pooling-neon), DigitalOcean (25061 from memory: no page that was read names it) and Azure
-(https://learn.microsoft.com/en-us/azure/postgresql/flexible-server/concepts-pgbouncer)."""
+"""Regular expressions of the hosts, with ports, of the poolers of Supabase
+(https://supabase.com/docs/guides/database/connecting-to-postgres), Neon (https://neon.com/faqs/enable-disable-connection-pooling-neon),
+DigitalOcean (25061 from memory: no page that was read names it) and Azure
+(https://learn.microsoft.com/en-us/azure/postgresql/flexible-server/concepts-pgbouncer).
+"""
 
 
 def options_of(url: str) -> tuple[dict[str, str], bool]:
-    """Return libpq's options of a URL, and whether it names a pooler: by the host of a known one, or by ``pgbouncer=true``.
+    """Return libpq's options of a URL, and whether it names a pooler: by a known pooler's host, or by ``pgbouncer=true``.
 
     :raises DatabaseUnfit: if the text is no such URL, has a parameter of another library, or a password that is not percent-encoded.
     """

@@ -31,7 +31,7 @@ POLICY = "policy"
 MCP_RULES = ("operator", "workspaces")
 """Persons who may add MCP servers."""
 LIVE_PREFIX = "mcp."
-"""Prefix of the key of such a server's connector, followed by the server's name."""
+"""Prefix of the key of an MCP server's connector, followed by the server's name."""
 SETTLE_RULES = ("off", "show", "on")
 """Handling of evidence about a call in doubt, the strictest first."""
 TWIN_RULES = ("join", "allow")
@@ -42,7 +42,7 @@ _HOST = re.compile(r"[A-Za-z0-9*?._:\[\]-]{1,253}\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _MOST_HOSTS = 100
 _SHOWN = 5
-"""Processes that a sentence names at most."""
+"""Maximum number of processes that a sentence names."""
 _ALL = "SELECT name, value, changed_at, seal FROM settings ORDER BY name"
 _SET = """
 INSERT INTO settings (name, value, changed_at, seal) VALUES (:name, :value, :at, :seal)
@@ -57,8 +57,9 @@ SELECT id, host, pid, settings FROM instances WHERE seen_at > {now} - :lease AND
 
 @dataclass(frozen=True, slots=True)
 class SharedSetting:
-    """Setting of a database. ``variable`` replaces it in one process; ``check`` returns a value in its stored form, or refuses it. The
-    console calls it by its ``title``."""
+    """Setting of a database. The environment variable ``variable`` replaces it in one process. ``check`` returns a value in its stored
+    form, or refuses the value. ``title`` is its name in the console.
+    """
 
     name: str
     variable: str
@@ -68,7 +69,7 @@ class SharedSetting:
     default: str = ""
     """Value that applies if none is set."""
     inherits: bool = True
-    """True if a process without a value of its own has the stored one."""
+    """True if a process without a value of its own uses the stored one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Difference:
 def checked_public_url(text: str) -> str:
     """Return the operator's public URL without a slash at its end.
 
-    :raises InvalidInvocation: if it is not the address of a server, with a path at most.
+    :raises InvalidInvocation: if it is not the address of a server, with at most a path.
     """
     bare = text.strip().rstrip("/")
     try:
@@ -172,9 +173,9 @@ def checked_mcp_servers(text: str) -> str:
 
 
 def checked_policy(text: str) -> str:
-    """Return the digest of a policy service's URL: it may name a place that not everybody is to know.
+    """Return the digest of a policy service's URL, since the URL may name a place that not everybody may know.
 
-    :raises InvalidInvocation: if it is neither a URL nor such a digest.
+    :raises InvalidInvocation: if the text is neither a URL nor such a digest.
     """
     found = text.strip()
     if not found or _DIGEST.match(found):
@@ -256,7 +257,7 @@ SHARED: Mapping[str, SharedSetting] = MappingProxyType(
 def find_setting(name: str) -> SharedSetting:
     """Return a setting.
 
-    :raises InvalidInvocation: if there is none of this name.
+    :raises InvalidInvocation: if no setting has this name.
     """
     found = SHARED.get(name)
     if found is None:
@@ -265,7 +266,7 @@ def find_setting(name: str) -> SharedSetting:
 
 
 def stored_settings(transaction: Transaction, vault: VaultKeys) -> tuple[dict[str, Stored], list[str]]:
-    """Return the stored settings, and the names of those that were changed in the database, which do not apply."""
+    """Return the stored settings, and the names of settings that do not apply because they were changed in the database."""
     found, damaged = dict[str, Stored](), list[str]()
     for row in transaction.execute(_ALL, {}):
         if row.name not in SHARED:  # of a newer jackfield
@@ -278,7 +279,7 @@ def stored_settings(transaction: Transaction, vault: VaultKeys) -> tuple[dict[st
 
 
 def store_setting(transaction: Transaction, vault: VaultKeys, name: str, value: str, at: float) -> None:
-    """Store a checked value; the epoch moves, so that the next call of each process has it."""
+    """Store a checked value. The epoch moves, so that the next call of each process uses the value."""
     transaction.change(_SET, {"name": name, "value": value, "at": at, "seal": vault.attest(_DEFAULT, _place(name, value))})
     transaction.change(RAISE, {})
 
@@ -292,8 +293,9 @@ def remove_setting(transaction: Transaction, name: str) -> bool:
 
 
 def is_judged(transaction: Transaction) -> bool:
-    """Return whether a policy judges the calls of this database. A row that was changed also counts as True: without a key it cannot be
-    verified."""
+    """Return whether a policy judges the calls of this database. A row that was changed also counts as a policy: without a key it cannot be
+    verified.
+    """
     return transaction.find(_JUDGED, {}) is not None
 
 
@@ -305,8 +307,9 @@ def other_processes(transaction: Transaction, now: str, lease: float) -> list[Ro
 def differences(
     stored: Mapping[str, Stored], own: Mapping[str, str] | None, others: Iterable[Row], here: str | None = None
 ) -> list[Difference]:
-    """Return the settings that differ between the stored ones, this process (whose instance is ``here`` and ``own`` its own values; None if
-    it has none) and others. A setting without a stored value does not count as a place."""
+    """Return the settings whose values differ between database, this process and others. ``own`` are this process's own values, None if it
+    has none; ``here`` is its instance. A setting that is not stored does not count as a place.
+    """
     rows = [(f"process {row.pid} on {row.host}", _parse_published(row.settings)) for row in others if row.id != here]
     if own is not None:
         rows.insert(0, ("this process", own))

@@ -1,14 +1,14 @@
 """The time by which all processes of a database judge keys, purges, ``notBefore``, ``notAfter``, redelivery and dead processes.
 
-PostgreSQL's is the server's own clock. SQLite has none, so its processes agree on one in a row: the highest time that any of them has read,
-plus the monotonic time since. A reading that is more than a minute off is not put into the row until a second process reads the same. It is
-also taken if the same process reads it a lease later and none has contradicted it. So a single wrong clock has no effect. After a boot this
-takes a lease, too, since no process knows how long the machine was off.
+On PostgreSQL it is the server's own clock. SQLite has no clock, so its processes agree on a time in a row: the highest time that any of
+them has read, plus the monotonic time since. A reading that differs by more than a minute is stored only once a second process reads the
+same. It is also stored if the same process reads it a lease later and none has contradicted it. So a single wrong clock has no effect.
+After a boot this takes a lease, too, since no process knows how long the machine was off.
 
 Processes of one machine read one clock, so that they agree on a wrong time as well. However far they set the time ahead, nothing is freed,
-ended or purged until the monotonic clock has shown that time, or the machine has been started anew.
+ended or purged until the monotonic clock has advanced that far, or the machine has been started anew.
 
-Between two looks at the database the time advances by this process's monotonic clock: a call costs no query.
+Between two readings from the database the time advances by this process's monotonic clock: a call costs no query.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from jackfield_store.database.part import Part
 from jackfield_store.database.transaction import Transaction
 
 TOLERATED = 60.0
-"""Seconds by which a process's clock may differ from the database's before it frees, ends and purges nothing."""
+"""Maximum seconds between a process's clock and the database's; beyond it the process frees, ends and purges nothing."""
 _LEASE = 6.0
-"""Seconds between two looks of one process that agree on another time."""
+"""Seconds between two readings of one process that agree on another time."""
 _JUMP = 1.0
-"""Seconds by which the clock moves against the monotonic one before the database is asked again: it was set, or the machine slept."""
+"""Seconds by which the clock moves against the monotonic one before the database is read again: the clock was set, or the machine slept."""
 _STORED_EVERY, _STEP = 60.0, 0.5
 """Seconds by which the stored time ages, or a reading exceeds it, before it is stored again."""
 _WAIT = 1.0
 """Seconds to wait for a locked database."""
 _LOOKS = 3
-"""Looks in which the process may be stopped, until the last one is believed."""
+"""Maximum number of readings during which the process was stopped; the last one is accepted."""
 _SELECT = "SELECT seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot, leap FROM clock WHERE name = 'shared'"
 _STORE = """
 INSERT INTO clock (name, seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot, leap)
@@ -64,10 +64,10 @@ class ClockReading:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """Time that the processes of a SQLite database agree on, as of ``monotonic`` of ``boot``, and a proposed one of one process.
+    """Time that the processes of a SQLite database agree on, as of ``monotonic`` of ``boot``, and a time that one process proposes.
 
-    It can go back, as well as jump ahead, by agreement, after the processes had agreed on a wrong time. ``leap`` is the time by which it
-    has been set ahead in this boot, beyond the monotonic clock.
+    By agreement it can jump ahead or back, if the processes had agreed on a wrong time. ``leap`` is the time by which it has been set ahead
+    in this boot, beyond the monotonic clock.
     """
 
     seconds: float
@@ -100,7 +100,7 @@ class Agreed:
         )  # fmt: skip
 
     def _set(self, seconds: float, reading: ClockReading) -> Agreed:
-        """Return the time after it was set at a reading."""
+        """Return the agreed time after a reading has set it."""
         leap = max(0.0, self.leap + seconds - self.at(reading)) if reading.boot == self.boot else 0.0
         return Agreed(seconds, reading.monotonic, reading.boot, leap=leap)
 
@@ -112,10 +112,11 @@ def _since(reading: ClockReading, monotonic: float, boot: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """Outcome of a look: the time ``at`` a monotonic time, and the lead of this process's clock over its monotonic one then.
+    """Outcome of reading the database's time: ``seconds`` since 1970 at the monotonic time ``at``, and the lead ``skew`` of this process's
+    clock over its monotonic one then.
 
-    On SQLite it is not ``certain`` after a boot, until the processes agree again. ``leap`` seconds of it were not measured by a monotonic
-    clock.
+    On SQLite the time is not ``certain`` after a boot, until the processes agree again. ``leap`` seconds of it were not measured by a
+    monotonic clock.
     """
 
     seconds: float
@@ -142,7 +143,7 @@ class SharedClock(Part):
 
     @classmethod
     def of(cls, database: Database, clock: Clock) -> SharedClock:
-        """Return the shared clock of a process whose own is ``clock``."""
+        """Return the shared clock of a process with the clock ``clock``."""
         clocks = database.attached(_Clocks, _Clocks)
         key = 0 if type(clock) is SystemClock else id(clock)  # all instances of SystemClock are equal
         found = clocks.found.get(key)
@@ -160,16 +161,16 @@ class SharedClock(Part):
         return last.seconds + max(0.0, monotonic - last.at), own
 
     def moments(self) -> Mapping[str, float]:
-        """Return the parameters of statements that select work to begin: ``now``, and ``late`` to compare ``notAfter`` with.
+        """Return the parameters of statements that select work to start: ``now``, and ``late`` to compare ``notAfter`` with.
 
-        After a boot ``late`` may be this process's own time: work whose time passed while the machine was off must not begin.
+        After a boot ``late`` may be this process's own time: work whose time passed while the machine was off must not start.
         """
         now, own = self._moment()
         certain = self._last is None or self._last.certain
         return {"now": now, "late": now if certain else max(now, own)}
 
     def stamp(self) -> float:
-        """Return the time to record for an event of the present: the later of the database's and this process's own.
+        """Return the time to record for a present event: the later of the database's and this process's own.
 
         So a retention counted from it is never too short, whichever of the two clocks is wrong.
         """
@@ -179,10 +180,9 @@ class SharedClock(Part):
         return max(last.seconds + max(0.0, monotonic - last.at), own)
 
     def sure(self) -> float | None:
-        """Return the time by which to free, end or purge; None if this process's clock is off, and neither it nor the database's can be
-        trusted.
+        """Return the time by which to free, end or purge; None if this process's clock and the database's differ by more than a minute.
 
-        It is the database's, without the time by which its processes have set it ahead in this boot.
+        It is the database's time, less the time by which its processes have set it ahead in this boot.
         """
         if self._last is None or not self._last.known:
             self.look()
@@ -192,7 +192,7 @@ class SharedClock(Part):
 
     @property
     def warning(self) -> str | None:
-        """Sentence for operators if this process's clock was off at the last look; None if it was right, or the time is not known."""
+        """Sentence for operators if this process's clock was wrong at the last reading; None if it was right, or the time is not known."""
         last = self._last
         if last is None or not (last.known and last.certain) or abs(last.ahead) <= TOLERATED:
             return None
@@ -203,9 +203,9 @@ class SharedClock(Part):
         )
 
     def look(self) -> _Look:
-        """Ask the database for its time. While it is unavailable, its last known time advances.
+        """Read the database's time. While the database is unavailable, its last known time advances.
 
-        A look during which the process was stopped is repeated: otherwise the database's clock would seem to be behind by that time.
+        A reading during which the process was stopped is repeated: otherwise the database's clock would seem to be behind by that time.
         """
         for _ in range(_LOOKS):
             began = self._monotonic()
@@ -248,7 +248,7 @@ class SharedClock(Part):
 
 
 class _Clocks:
-    """Shared clocks of one process on one database, by the clock of the process."""
+    """Shared clocks of one process on one database, by the process's own clock."""
 
     def __init__(self) -> None:
         self.found: dict[int, SharedClock] = {}
@@ -282,7 +282,7 @@ def _span(seconds: float) -> str:
 
 
 _since_boot = partial(time.clock_gettime, time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic
-"""Monotonic clock that advances while the machine is suspended, unlike Linux's default one."""
+"""Monotonic clock that advances while the machine is suspended, unlike Linux's default monotonic clock."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Readings of the epoch of a database on a server: one query answers all callers that began before it."""
+"""Readings of the epoch of a database on a server: one query answers all callers that called before it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HELD: ContextVar[_Block | None] = ContextVar("reading", default=None)
 
 
 class _Block:
-    """A block of code with one reading: its first look's, unless one was given."""
+    """Block of code with one reading: a given one, or else the first one in the block."""
 
     __slots__ = ("looks", "reading")
 
@@ -34,7 +34,7 @@ class _Block:
 
 
 class _Asking:
-    """Tasks of one event loop that have asked since its last query began; ``runs`` while a query is under way."""
+    """Tasks of one event loop that wait for the next query; ``runs`` is True while a query is under way."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -43,7 +43,7 @@ class _Asking:
 
 
 class SharedLooks(ProcessLocal):
-    """Readings of a database on a server. ``committed`` makes the query; it returns None if there is no number."""
+    """Readings of a database on a server. ``committed`` runs the query; it returns None if there is no number."""
 
     answers_locally = False
 
@@ -69,8 +69,9 @@ class SharedLooks(ProcessLocal):
         return held.reading
 
     async def aread(self) -> int:
-        """Return the reading of a query that begins after this call, for all that have asked by then. A task waits for as long as its
-        deadline allows, and takes no thread for that."""
+        """Return the reading of a query that begins after this call, shared with all waiting tasks. A task waits as long as its deadline
+        allows, and takes no thread for that.
+        """
         loop = asyncio.get_running_loop()
         asking = self._asking  # a loop in another thread may replace it
         if asking is None or asking.loop is not loop:
@@ -89,7 +90,7 @@ class SharedLooks(ProcessLocal):
                 alarm.cancel()
 
     async def fix(self) -> None:
-        """Take the reading of this block, unless it has one, without blocking the event loop."""
+        """Read the epoch for this block, unless it has a reading, without blocking the event loop."""
         held = _HELD.get()
         if held is not None and held.looks is self and held.reading is None:
             held.reading = await self.aread()
@@ -99,7 +100,7 @@ class SharedLooks(ProcessLocal):
         return self._holding(self._look() if reading is None and not later else reading)
 
     def recent(self, seconds: float) -> int | None:
-        """Return the last reading that a query gave, if that began at most ``seconds`` ago."""
+        """Return the last reading of a query, if the query began at most ``seconds`` ago; None if not."""
         reading, at = self._certain
         return reading if monotonic() - at <= seconds else None
 

@@ -16,7 +16,7 @@ def slice_of(table: str, key: str, where: str) -> str:
 
 
 def delete_in_slices(database: Database, statement: str, values: Mapping[str, Any]) -> int:
-    """Run a statement of ``slice_of`` until nothing is left, each time in a commit of its own; return how many rows it has deleted."""
+    """Run a statement of ``slice_of`` until no row matches, each time in a commit of its own; return the number of deleted rows."""
     count, deleted = SLICE, 0
     while count:
         with database.write() as transaction:

@@ -44,18 +44,18 @@ _ROUND = 0.1
 """Seconds that SQLite itself waits for a lock. After each round jackfield checks the caller's deadline and retries."""
 _PAUSE = 0.005
 _CHECKED_FOR = 0.1
-"""Seconds for which a connection trusts that the file still exists: checking takes a tenth of a small call."""
+"""Seconds for which a connection assumes that the file still exists: the check takes a tenth of a small call."""
 _LARGEST_WAL = 64 * 1024 * 1024
 _CHECKPOINT = 1000
 """Pages in the WAL that trigger a checkpoint (SQLite's default)."""
 _PAGE = 4096
 _SHARE = 8
-"""On a small disk, the WAL may use 1/8 of the free space before a checkpoint: a WAL that fills the disk could never be emptied."""
+"""Share of a small disk's free space, 1/8, that the WAL may use before a checkpoint: a WAL that fills the disk could never be emptied."""
 _INCREMENTAL = 2
 _RESERVE, _RESERVED_SHARE = 2000, 50
 """Unused pages that stay in the file for new entries: 8 MB, and a fiftieth of the file."""
 _GIVEN_BACK = 20
-"""Pages that one commit gives back: about 7 ms, since each page that moves changes others."""
+"""Pages that one commit returns to the file system: about 7 ms, since each moved page changes others."""
 _TROUBLES = {
     sqlite3.SQLITE_FULL: Trouble.FULL,
     sqlite3.SQLITE_READONLY: Trouble.READ_ONLY,
@@ -110,7 +110,7 @@ class SqliteSession:
         return self.connection.in_transaction
 
     def check(self) -> None:
-        """Check that the file was not deleted or replaced: SQLite would go on writing to the deleted one."""
+        """Check that the file was not deleted or replaced: SQLite would go on writing to a deleted file."""
         if identity(self._path) != self._file:
             self._gone = True
             raise unavailable(Trouble.GONE)
@@ -398,7 +398,9 @@ class SqliteDialect(Dialect):
                 os.fsync(log.fileno())
 
     def relieve_writers(self) -> None:
-        """Checkpoint on a connection of a reader. The commit that finds 1,000 pages in the WAL would do it and block the only writer."""
+        """Checkpoint on a connection for readers. Otherwise the commit that finds 1,000 pages in the WAL would do it and block the only
+        writer.
+        """
         session = self._readers.take(_nothing)
         try:
             session.checkpoint()
@@ -408,7 +410,7 @@ class SqliteDialect(Dialect):
     def withdraw(self, until: float) -> bool:
         """Close every connection before a fork.
 
-        A child that inherits one treats its parent's file locks as its own: its commits are lost when the parent closes the file
+        A child that inherits a connection treats its parent's file locks as its own: its commits are lost when the parent closes the file
         (https://sqlite.org/howtocorrupt.html, 2.6).
         """
         if not self._writer.withdraw(until):
@@ -419,7 +421,7 @@ class SqliteDialect(Dialect):
         return True
 
     def resume(self) -> None:
-        """Lend connections again."""
+        """Hand out connections again."""
         self._readers.resume()
         self._writer.resume()
 

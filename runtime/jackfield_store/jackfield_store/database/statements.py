@@ -1,6 +1,6 @@
 """Statements and their rows, equal for all dialects: named parameters ``:name``, scripts as statements, columns as attributes.
 
-Quotes, comments and ``::casts`` are left alone. Comments do not nest, as in SQLite.
+Quotes, comments and ``::casts`` are not translated. Comments do not nest, as in SQLite.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def translated(sql: str) -> bytes:
 def positional(sql: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
     """Translate ``sql`` to ``?`` for ``:name``, and return it with a function that makes the tuple of a row's parameters.
 
-    sqlite3 looks up each named parameter of each row in its statement.
+    Positional parameters are faster: sqlite3 looks up each named parameter of each row in its statement.
     """
     names = [found["name"] for found in _PARAMETER.finditer(sql) if found["name"] is not None]
     text = _PARAMETER.sub(lambda found: found[0] if found["name"] is None else "?", sql)
@@ -108,8 +108,9 @@ NOT_HELD = f"NOT EXISTS (SELECT 1 FROM dispatchers WHERE name = '{HOLD}')"
 
 
 def without(workspaces: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """Return a condition that excludes workspaces, and all rows while the queue is held, to be appended to the conditions for due rows; and
-    its parameters."""
+    """Return a condition to append to the conditions for due rows, and its parameters. It excludes workspaces, and all rows while the queue
+    is held.
+    """
     if not workspaces:
         return f" AND {NOT_HELD}", {}
     values = {f"left_out_{place}": name for place, name in enumerate(workspaces)}

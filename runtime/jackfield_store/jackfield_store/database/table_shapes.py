@@ -25,7 +25,7 @@ _SIZED = {"text", "blob", "bytea"}
 
 @dataclass(frozen=True, slots=True)
 class TableShape:
-    """Columns of a table, the columns of its primary key in order, and the columns whose values have a size."""
+    """Columns of a table, the columns of its primary key in order, and its columns of variable size."""
 
     name: str
     columns: tuple[str, ...]
@@ -87,7 +87,7 @@ def tables_of_workspaces(database: Database) -> list[TableShape]:
 
 
 def continue_numbers(transaction: Transaction, dialect: Dialect, table: str) -> None:
-    """Let numbers that PostgreSQL gives to rows go on after the highest one; SQLite does so by itself."""
+    """Continue PostgreSQL's numbers of rows above the highest one; SQLite does so by itself."""
     for row in _columns(transaction, dialect, table):
         if row.numbered:
             transaction.execute(
@@ -98,7 +98,7 @@ def continue_numbers(transaction: Transaction, dialect: Dialect, table: str) -> 
 
 @contextmanager
 def without_triggers(transaction: Transaction, dialect: Dialect, table: str) -> Iterator[None]:
-    """Let no trigger of a table run in the block; foreign keys are checked. A rollback brings the triggers back, too."""
+    """Disable a table's triggers in the block; foreign keys are checked. A rollback brings the triggers back, too."""
     if dialect.name == "sqlite":
         triggers = transaction.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table", {"table": table})
         off, on = [f"DROP TRIGGER {row.name}" for row in triggers], [row.sql for row in triggers]

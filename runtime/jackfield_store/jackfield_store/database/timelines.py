@@ -1,6 +1,6 @@
 """Timeline of a PostgreSQL server, which each new connection reads: a promoted standby begins a new one.
 
-It may not have had the last commits of the primary. Unless these waited for a standby, a process cannot know more. A loss shorter than the
+The standby may lack the last commits of the primary. Unless these waited for a standby, a process cannot know more. A loss shorter than the
 time between two renewals of a lease leaves no other trace.
 """
 
@@ -17,7 +17,7 @@ COLUMNS = f"""{_TIMELINE} AS timeline,
 PLACE = f"(SELECT {_TIMELINE} || '-' || oid::text FROM pg_database WHERE datname = current_database())"
 """Expression for a server's timeline and its own number of the database; NULL on a standby."""
 PASSING = "55000"
-"""State of an error that says nothing about the kind of server: it has just become a standby."""
+"""SQLSTATE of an error that does not depend on the kind of server: the server has just become a standby."""
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Timelines:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, timeline: str | None, *, waits: bool) -> None:
-        """Take note of a server's timeline, in hexadecimal digits, and whether its commits wait for a standby."""
+        """Record a server's timeline, in hexadecimal digits, and whether its commits wait for a standby."""
         if timeline is None:
             return
         with self._lock:

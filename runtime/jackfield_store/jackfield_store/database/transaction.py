@@ -1,5 +1,6 @@
-"""A transaction as stores use it: statements that are committed together. The module also has the session that it runs on, which a pool
-lends to one thread at a time, and the differences between the databases."""
+"""A transaction as stores use it: statements that are committed together. The module also has the session that a transaction runs on, the
+pool that hands out sessions to one thread each, and the differences between the databases.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from jackfield_store.database.faults import StatementInvalid, Trouble, other_dat
 from jackfield_store.database.statements import Row
 
 Step: TypeAlias = tuple[str, Sequence[Mapping[str, Any]]]
-"""A statement, and the sets of parameters to run it with."""
+"""Statement, and the sets of parameters to run it with."""
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -35,12 +36,12 @@ class Mode(Enum):
 
 
 class Pooled(Protocol):
-    """Connection that a pool can lend."""
+    """Connection that a pool can hand out."""
 
     holder: list[Any] | None
-    """List of the borrower that has it; None while it is idle."""
+    """List of the caller that holds the connection; None while it is idle."""
     pool: Pool[Any]
-    """Pool that lends the connection."""
+    """Pool that hands out the connection."""
 
     @property
     def usable(self) -> bool:
@@ -70,7 +71,7 @@ class DatabaseSession(Pooled, Protocol):
         """Set the savepoint ``unit``. ``again`` replaces the present one."""
 
     def commit(self) -> None:
-        """Commit, and wait until it is on the disk."""
+        """Commit, and wait until the commit is on the disk."""
 
     def rollback(self) -> None:
         """Roll back the transaction; raises nothing."""
@@ -82,7 +83,8 @@ P = TypeVar("P", bound=Pooled)
 class Pool(Generic[P]):
     """Pool of at most ``limit`` connections.
 
-    If all are in use, ``take`` blocks for up to ``wait`` seconds, or until the caller's deadline; ``full`` says why it was in vain.
+    If all are in use, ``take`` blocks for up to ``wait`` seconds, or until the caller's deadline; ``full`` then returns the reason for the
+    error.
     """
 
     def __init__(self, connect: Callable[[], P], *, limit: int, wait: float, full: Callable[[], Trouble] = lambda: Trouble.BUSY) -> None:
@@ -97,9 +99,9 @@ class Pool(Generic[P]):
         self._closed = False
 
     def take(self, begin: Callable[[P], None], held: list[Any] | None = None) -> P:
-        """Lend an idle or new connection, on which ``begin`` has been run, until ``give_back``.
+        """Hand out an idle or new connection, on which ``begin`` has been run, until ``give_back``.
 
-        It is put into ``held``, an empty list, before it is returned: the borrower may be interrupted in between.
+        The connection is put into ``held``, an empty list, before it is returned: the caller may be interrupted in between.
 
         :raises Unavailable: if none is available.
         """
@@ -146,7 +148,9 @@ class Pool(Generic[P]):
                 self._idle.pop().close()
 
     def withdraw(self, until: float) -> bool:
-        """Close all connections and lend none before ``resume``; False if one is still in use at ``until`` (``time.monotonic``)."""
+        """Close all connections and hand out none before ``resume``; return False if one is still in use at ``until``
+        (``time.monotonic``).
+        """
         for taken in range(self._limit):
             try:
                 self._free.get(timeout=max(0.0, until - monotonic()))
@@ -157,7 +161,7 @@ class Pool(Generic[P]):
         return True
 
     def resume(self) -> None:
-        """Lend connections again."""
+        """Hand out connections again."""
         self._release(self._limit)
 
     def close(self) -> None:
@@ -201,13 +205,13 @@ class Dialect(ABC):
     tables: ClassVar[str]
     """Statement that lists the names of all tables, as ``name``."""
     barred: ClassVar[str] = ""
-    """Statement that lists the tables that this account may not read and change; empty where file permissions decide."""
+    """Statement that lists the tables that this account may not read and change; empty if file permissions decide."""
     indexes: ClassVar[str]
     """Statement that lists the names of all indexes, as ``name``."""
     locks: ClassVar[str] = ""
     """Clause that makes a SELECT lock its rows; empty if only one transaction writes at a time."""
     shares: ClassVar[str] = ""
-    """The same for transactions that exclude only transactions using ``locks``."""
+    """Clause that makes a SELECT lock its rows only against transactions that use ``locks``."""
     skips_locked: ClassVar[str] = ""
     """Clause that makes a SELECT lock its rows and skip rows locked by others."""
     indexed_by: ClassVar[str] = ""
@@ -222,7 +226,7 @@ class Dialect(ABC):
     wait: float
     """Maximum seconds that a call waits for a lock, a free connection, or an answer of a server."""
     bounds_each: ClassVar[bool] = False
-    """True if each statement and commit has that limit, so that a commit of several need not have one as a whole."""
+    """True if ``wait`` limits each statement and commit, so that a shared commit needs no limit of its own."""
     location: str
     """Location for display, without password."""
 
@@ -242,7 +246,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def epoch(self, committed: Callable[[], int | None], settle: Callable[[], object], /) -> Epoch:
-        """Return the readings of the epoch. ``committed`` queries its number, ``settle`` has it raised by a later commit."""
+        """Return the readings of the epoch. ``committed`` queries its number; ``settle`` makes a later commit raise it."""
 
     @abstractmethod
     def close(self) -> None:
@@ -263,24 +267,26 @@ class Dialect(ABC):
         raise other_database()
 
     def withdraw(self, until: float) -> bool:  # noqa: ARG002 (nothing to do if children may inherit connections)
-        """Close every connection before a fork, if a child must not inherit them, and lend none before ``resume``.
+        """Close every connection before a fork, if a child must not inherit them, and hand out none before ``resume``.
 
         Return False if one is still in use at ``until`` (``time.monotonic``).
         """
         return True
 
     def resume(self) -> None:  # noqa: B027 (nothing to do by default)
-        """Lend connections again after a successful ``withdraw``."""
+        """Hand out connections again after a successful ``withdraw``."""
 
     def give_back_space(self) -> bool:
-        """Return a small part of the file's unused space to the file system, in a commit of its own; True if there is more."""
+        """Return a small part of the file's unused space to the file system, in a commit of its own; return True if more can
+        be returned.
+        """
         return False
 
     def sync(self) -> None:  # noqa: B027 (a server does it by itself)
-        """Put commits on the disk that have not waited for it, if nothing else does so within a second; raise nothing."""
+        """Sync commits that have not waited for the disk, if nothing else does so within a second; raise nothing."""
 
     def relieve_writers(self) -> None:  # noqa: B027 (nothing to do by default)
-        """Do in this thread the work that a later commit would do after large changes, while others wait."""
+        """Do work after large changes in this thread, which a later commit would otherwise do while others wait."""
 
 
 class ThreadState(threading.local):
@@ -290,8 +296,8 @@ class ThreadState(threading.local):
 
 
 class Transaction:
-    """Statements that are committed together, or not at all: at the end of its block, which rolls back if it raises. If an error of a
-    statement was swallowed in the block, its end raises instead of committing.
+    """Statements that are committed together, or not at all, at the end of a block. If the block raises, the transaction is rolled back. If
+    the block swallowed a statement's error, its end raises instead of committing.
 
     Parameters are named: ``:name`` in the text, with a mapping. A failed statement aborts the transaction (as in PostgreSQL); use
     ``savepoint()`` to continue after a violation.
@@ -356,8 +362,9 @@ class Transaction:
                 step()
 
     def abandon(self, *, is_committed: bool = False) -> None:
-        """Return the session to its pool; roll back first, unless that is done: a block that was interrupted may not have got as far as its
-        end. May run twice."""
+        """Return the session to its pool; roll back first, unless that is done: an interrupted block may not have reached its end. May run
+        twice.
+        """
         for session in self._held:
             if session.holder is self._held:
                 try:
@@ -426,14 +433,14 @@ class Transaction:
         self.execute(f"RELEASE SAVEPOINT {name}")
 
     def mark(self) -> None:
-        """Begin a section that ``undo`` can roll back. The section before it is kept."""
+        """Begin a section that ``undo`` can roll back. The previous section stays."""
         if self._ended or self.failed:
             self.check()
         self._session.mark(again=self._marked)
         self._marked, self._since_mark = True, self.afterwards
 
     def undo(self) -> None:
-        """Roll back to ``mark``; ``failed`` stays True if the database cannot."""
+        """Roll back to ``mark``; ``failed`` stays True if the database cannot roll back."""
         self._undo(self._since_mark, "ROLLBACK TO SAVEPOINT unit")
 
     def check(self) -> None:
@@ -458,5 +465,5 @@ class Transaction:
 
 
 def swallowed() -> StatementInvalid:
-    """Return the error of a transaction in which a statement has failed, and its error was swallowed."""
+    """Return the error of a transaction in which the error of a failed statement was swallowed."""
     return StatementInvalid("a statement of the transaction has failed: nothing of it is committed")

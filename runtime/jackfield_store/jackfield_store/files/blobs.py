@@ -47,7 +47,7 @@ class Blobs(Protocol):
     def read(self, key: str, start: int, size: int, segment: int) -> bytes:
         """Return up to ``size`` bytes from ``start``, all in one segment.
 
-        :raises FileDamaged: if there are none.
+        :raises FileDamaged: if the store has no such bytes.
         """
 
     def delete(self, key: str) -> None:

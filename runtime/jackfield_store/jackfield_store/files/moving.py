@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jackfield_store.resources.storage import Storage
 
 _AT_ONCE = 4
-"""Files that are copied at the same time: an object store answers each request late, and many at once."""
+"""Number of files that are copied at the same time: an object store answers a single request slowly, and many at once."""
 _SAID_EVERY = 5.0
 
 
@@ -34,8 +34,8 @@ class _Done:
 
 
 class FileMove:
-    """Move of the content of all files from the store of ``JACKFIELD_FILES_URL`` to the store of ``url``; without a ``url``, they stay
-    where they are and are verified.
+    """Move of the content of all files from the store of ``JACKFIELD_FILES_URL`` to the store of ``url``; without a ``url``, the files are
+    verified in place.
 
     :raises InvalidInvocation: if a URL is not one of a store.
     """
@@ -45,7 +45,7 @@ class FileMove:
         self._to = self._from if url is None else blobs_from({**environment, VARIABLE: url})
 
     def __call__(self, source: Storage, say: Callable[[str], object]) -> MovedFiles:
-        """Copy the files of a database that the new store does not have, and verify each one there.
+        """Copy the files of a database that are missing in the new store, and verify each one there.
 
         :raises Unavailable: if a store cannot be reached; the move can be continued.
         :raises NoRoom: if the new store is full.
@@ -67,7 +67,7 @@ class FileMove:
                 yield from pool.map(lambda file: self._one(files, file), page)
 
     def _one(self, files: Files, file: StoredFile) -> _Done:
-        """Copy one file unless an earlier move has."""
+        """Copy one file unless an earlier move has copied it."""
         name, copied = f"the file {file.id} of the workspace '{file.workspace}'", False
         try:
             whole = files.is_whole(file, self._to)

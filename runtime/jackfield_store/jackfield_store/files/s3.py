@@ -1,7 +1,7 @@
 """Files in an S3-compatible object store, through obstore: one object per segment.
 
 A multipart upload that its process never ends is invisible to listings, yet costs storage. Segments as objects of their own are found and
-deleted by their prefix, and are written and read with single requests that every S3-compatible store answers.
+deleted by their prefix. Single requests, which every S3-compatible store answers, write and read them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FORM = "Write it as s3://bucket/prefix, optionally with ?endpoint=https://HOST 
 _CLIENT = {"timeout": "30s", "connect_timeout": "5s", "pool_max_idle_per_host": "8", "pool_idle_timeout": "30s"}
 _DIRECT = {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": "*,0.0.0.0/0,::/0"}
 _BESIDE = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fd00:ec2::254"
-"""Sources of a machine's credentials, which are reached without a proxy."""
+"""Hosts that supply a machine's credentials, which are reached without a proxy."""
 _REGION = "us-east-1"
 _RETRY = {
     "max_retries": 3,
@@ -123,8 +123,9 @@ class S3Blobs(ProcessLocal):
         return self._store
 
     def _proxy(self, endpoint: str) -> dict[str, str]:
-        """Return the client's options for the route to the store. Without a proxy, one for no host is set, since the client would otherwise
-        read the environment."""
+        """Return the client's options for the route to the store. Without a proxy, a proxy for no host is set, since the client would
+        otherwise read the environment.
+        """
         try:
             found = None if self._route is None else self._route.named(target_of(endpoint)[0])
         except ValueError:  # the store says it

@@ -30,13 +30,15 @@ CHUNK = 1024 * 1024
 _TAG = 16
 _NONCE = 12
 _CHUNKS = 4
-"""Chunks of one segment, the unit in which the store is written and read ahead."""
+"""Number of chunks in one segment, the unit in which the store is written and read ahead."""
 SEGMENT = _CHUNKS * CHUNK
 SEALED_SEGMENT = _CHUNKS * (CHUNK + _TAG)
 
 
 class SealingWriter(SecretHolder):
-    """Content being encrypted: ``write`` takes pieces of any size and passes whole segments on. ``stored`` is called before each."""
+    """Writer that encrypts content: ``write`` takes pieces of any size and passes whole segments on. ``stored`` is called before each
+    segment.
+    """
 
     def __init__(self, target: BlobWriter, stored: Callable[[int], None]) -> None:
         self.key = os.urandom(KEY_BYTES)
@@ -74,7 +76,7 @@ class SealingWriter(SecretHolder):
         self._flush()
 
     def release(self) -> None:
-        """Release the memory now: a reference cycle with ``stored`` would keep it until the next garbage collection."""
+        """Release the memory now: a reference cycle with ``stored`` would hold it until the next garbage collection."""
         self._waiting = bytearray()
         self._segment.close()
 

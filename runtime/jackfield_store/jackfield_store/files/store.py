@@ -32,19 +32,20 @@ _ID = re.compile(r"file_[A-Za-z0-9_-]{22}\Z")
 _SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}\Z")
 _KEY = 32
 _UNFINISHED_KEPT = 3600.0
-"""Seconds without news after which an upload counts as abandoned, and a deletion is tried again."""
+"""Seconds without progress after which an upload counts as abandoned, and a deletion is tried again."""
 _LONGER = 3600.0
 """Seconds for which a file outlives the idempotency key of the last invocation that used it: a repeat must be replayed, not refused."""
 _PIECE = 1024 * 1024
-"""Bytes of an upload that are collected before a thread takes them."""
+"""Bytes of an upload that are collected before a thread stores them."""
 _SWEPT = 200
-"""Files deleted by one step of a sweep."""
+"""Maximum number of files deleted by one step of a sweep."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileLimits:
-    """Limits of stored files: bytes of a file, seconds for which it is kept, bytes and number of a workspace's files. ``together`` limits
-    the total bytes of files that an invocation passes by value."""
+    """Limits of stored files: bytes of a file, seconds of its retention, bytes and number of a workspace's files. ``together`` limits the
+    total bytes of files that an invocation passes by value.
+    """
 
     size: int = 5 * 1024**3
     kept: float = 24 * 3600.0
@@ -73,7 +74,7 @@ class Files:
 
     @property
     def together(self) -> int:
-        """Most bytes of the files that an invocation passes by value together."""
+        """Maximum total bytes of the files that an invocation passes by value."""
         return self.limits.together
 
     @property
@@ -90,7 +91,7 @@ class Files:
 
     @property
     def is_shared(self) -> bool:
-        """True if every process that uses the database is known to reach the same store: a folder may be one machine's own."""
+        """True if every process that uses the database is known to reach the same store: a folder may belong to one machine."""
         return self.enabled and (self.storage.database.dialect.name == "sqlite" or self.blobs.is_shared)
 
     @property
@@ -108,7 +109,7 @@ class Files:
         return SharedClock.of(self.storage.database, self.clock)
 
     def quota(self, workspace: str) -> Quota:
-        """Return how many bytes a workspace's files may have: its limit ``storageBytes``, if that is less than the server's."""
+        """Return the maximum bytes of a workspace's files: its limit ``storageBytes``, if that is less than the server's."""
         own = self.storage.limits.most(workspace, "storageBytes")
         return Quota(self.limits.cap) if own is None or own > self.limits.cap else Quota(int(own), "storageBytes")
 
@@ -127,7 +128,7 @@ class Files:
         caller: str | None = None,
         announced: int = 0,
     ) -> StoredFile:
-        """Store content as it arrives; ``announced`` is its size in bytes, if that is known.
+        """Store content as it arrives; ``announced`` is its size in bytes, if known.
 
         :raises FileTooLarge: if it exceeds the limit; nothing of it is stored.
         :raises NoRoom: if the server's quota of the workspace, or the disk, is full.
@@ -163,9 +164,10 @@ class Files:
         invocation: str | None = None,
         kept: float | None = None,
     ) -> StoredFile:
-        """Store content, as ``keep`` does. Files that a call has ``returned`` count, and are stored beyond the workspace's own limit, too:
-        the call has been carried out. ``invocation`` is the ID of a queued call, which another process may take over. ``kept``: seconds for
-        which it is kept, if less than usual."""
+        """Store content, as ``keep`` does. Files that a call has ``returned`` are stored even beyond the workspace's own limit, and count:
+        the call has been carried out. ``invocation`` is the ID of a queued call, which another process may take over. ``kept`` is the
+        retention in seconds, if less than usual.
+        """
         incoming = self.incoming(workspace, content_type, name=name, caller=caller, returned=returned, invocation=invocation, kept=kept)
         with OnFailure(incoming.abort):
             for piece in pieces:
@@ -201,8 +203,9 @@ class Files:
             return Incoming(self, file, quota)
 
     def find(self, workspace: str, identifier: str, owner: str | None = None) -> StoredFile | None:
-        """Return a file; None if the workspace has no such file, it has expired, its row was changed in the database, or ``owner`` is
-        given and it is not theirs."""
+        """Return a file; None if the workspace has no such file, it has expired, its row was changed in the database, or it belongs to
+        another than ``owner``, if given.
+        """
         file = self.table.find(workspace, identifier, self.time.now()) if _ID.match(identifier) else None
         if file is None or (owner is not None and file.caller != owner):
             return None
@@ -298,11 +301,11 @@ class Files:
         return None if bound and bound != file.binding else (secret[:_KEY], secret[_KEY : 2 * _KEY])
 
     def renew(self, workspace: str, identifiers: Iterable[str]) -> None:
-        """Let files outlive the idempotency key of an invocation that uses them now."""
+        """Extend the expiry of files beyond the idempotency key of an invocation that uses them now."""
         self.table.renew(workspace, set(identifiers), self.time.stamp() + self.limits.kept + _LONGER)
 
     def delete(self, workspace: str, identifier: str) -> bool:
-        """Delete a file; False if there is none."""
+        """Delete a file; return False if there is none."""
         if self.find(workspace, identifier) is None:
             return False
         if self.table.hide(workspace, identifier, self.time.stamp() + _UNFINISHED_KEPT):
@@ -333,14 +336,15 @@ class Files:
 
     def weight(self, workspace: str, owner: str | None, inputs: Any, schema: Mapping[str, Any]) -> int:
         """Return the total size of the files that an invocation would pass by value; 0 if it would be refused. A file that is referred to
-        twice counts twice, since it is sent twice."""
+        twice counts twice, since it is sent twice.
+        """
         places = [place for place in file_places(inputs, schema) if not place.is_streamed]
         sizes = [file.size for place in places if (file := self.find(workspace, place.identifier, owner)) is not None]
         total = sum(sizes)
         return total if total <= self.limits.together else 0
 
     def digests(self, workspace: str, owner: str | None, identifiers: Iterable[str]) -> dict[str, Any]:
-        """Return a digest of type and content for each file that ``find`` finds, by which requests are compared."""
+        """Return a digest of type and content for each file that ``find`` returns; requests are compared by it."""
         found: dict[str, Any] = {}
         for identifier in identifiers:
             file = self.find(workspace, identifier, owner)
@@ -358,7 +362,7 @@ class Files:
         return {"data": b64encode(content).decode("ascii"), "contentType": file.content_type}
 
     def _erase(self, workspace: str, identifier: str) -> None:
-        """Delete the content of a hidden file, then its row: if the store is away, the row stays and the deletion is repeated."""
+        """Delete the content of a hidden file, then its row: if the store is unavailable, the row stays and the deletion is repeated."""
         self.blobs.delete(_key(workspace, identifier))
         self.table.drop(workspace, identifier)
 
@@ -369,7 +373,7 @@ class Files:
             self._erase(workspace, identifier)
 
     def arrived(self, identifier: str) -> None:
-        """Note that this process stores no more of a file."""
+        """Record that this process stores no more of a file."""
         self._arriving.discard(identifier)
 
     def discard_lost(self, workspace: str, invocation: str) -> None:
@@ -383,7 +387,7 @@ class Files:
 
 
 class Incoming:
-    """A file that is being stored. It exists only after ``finish``."""
+    """File that is being stored. It exists only after ``finish``."""
 
     def __init__(self, files: Files, file: StoredFile, quota: Quota) -> None:
         from jackfield_store.files.sealing import SEALED_SEGMENT, SealingWriter
@@ -432,8 +436,9 @@ class Incoming:
 
 
 def _key(workspace: str, identifier: str) -> str:
-    """Return the key of a file's content. Workspaces whose names are not valid file names, which an identity provider may issue, are
-    hashed."""
+    """Return the key of a file's content. A workspace's name is hashed if it is not a valid file name, as an identity provider
+    may issue.
+    """
     name = workspace if _SAFE.match(workspace) else "~" + hashlib.sha256(workspace.encode()).hexdigest()
     return f"{name}/{identifier}"
 

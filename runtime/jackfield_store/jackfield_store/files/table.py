@@ -1,5 +1,6 @@
 """Rows of stored files: existing files, their expiry, and the storage that a workspace uses. Quotas and deletions are exact across
-processes."""
+processes.
+"""
 
 from __future__ import annotations
 
@@ -54,11 +55,11 @@ class FileTable:
     def begin(
         self, workspace: str, identifier: str, about: dict[str, Any], limit: int, quota: Quota, announced: int, invocation: str | None
     ) -> None:
-        """Record a file whose content arrives from now on, up to ``about['until']`` without news: ``announced`` bytes, if known. The file
-        is returned by the queued ``invocation``, or by none.
+        """Record a file whose content arrives from now on; the upload is given up at ``about['until']`` unless data arrive. ``announced``
+        is the size in bytes, if known. The queued ``invocation`` returns the file, if any.
 
         :raises NoRoom: if the workspace has ``limit`` files, or its files would exceed the server's quota.
-        :raises LimitReached: if they would exceed the workspace's own.
+        :raises LimitReached: if the files would exceed the workspace's own limit.
         """
 
         def unit(transaction: Transaction) -> None:
@@ -96,12 +97,12 @@ class FileTable:
         return None if row is None else StoredFile(*row)
 
     def unfinished(self, workspace: str, invocation: str) -> list[str]:
-        """Return the IDs of the files that a queued invocation has begun to store and has not finished."""
+        """Return the IDs of the files that a queued invocation has started to store and has not finished."""
         with self.database.read() as transaction:
             return [row.id for row in transaction.execute(_UNFINISHED, {"workspace": workspace, "invocation": invocation})]
 
     def renew(self, workspace: str, identifiers: Collection[str], until: float) -> None:
-        """Let files expire at ``until``, unless they expire later anyway."""
+        """Extend the expiry of files to ``until``; a later expiry stays."""
 
         def unit(transaction: Transaction) -> None:
             for identifier in sorted(identifiers):
@@ -121,12 +122,12 @@ class FileTable:
             workspace, identifier = rows[-1].workspace, rows[-1].id
 
     def expired(self, now: float, limit: int) -> list[tuple[str, str, bool]]:
-        """Return workspace, id, and whether it was complete, of files that may be deleted."""
+        """Return workspace and id of files that may be deleted, and whether each was complete."""
         with self.database.read(flush=False) as transaction:
             return [(row.workspace, row.id, bool(row.finished)) for row in transaction.execute(_EXPIRED, {"now": now, "limit": limit})]
 
     def hide(self, workspace: str, identifier: str, until: float, *, expired_at: float | None = None) -> bool:
-        """Make a file unknown before its content is deleted; False if there is none to delete, or another process deletes it.
+        """Make a file unknown before its content is deleted; return False if there is none to delete, or another process deletes it.
 
         If this process dies, the deletion is due again at ``until``. With ``expired_at`` the file must have expired by then, and must not
         be held by an invocation.
@@ -136,7 +137,7 @@ class FileTable:
         return bool(self.database.record(lambda transaction: transaction.change(statement, values)))
 
     def drop(self, workspace: str, identifier: str) -> None:
-        """Remove a hidden file's row and return its room to the workspace."""
+        """Remove a hidden file's row and subtract its size from the workspace's storage."""
 
         def unit(transaction: Transaction) -> None:
             row = transaction.find(_DROP, {"workspace": workspace, "id": identifier})
@@ -175,8 +176,9 @@ class FileTable:
 
 
 def holding(workspace: str, identifiers: Collection[str], invocation: str) -> Callable[[Transaction], None] | None:
-    """Return the statements that keep files until an invocation has ended, for the transaction that queues it; None without files. If one
-    was deleted meanwhile, its reader reports that."""
+    """Return the statements that hold files until an invocation has ended, for the transaction that queues it; None without files. If a
+    file was deleted meanwhile, its reader reports that.
+    """
     if not identifiers:
         return None
 

@@ -1,1 +1,1 @@
-"""Features that take part in calls that are recorded (``call/gate``), each in a module of its own."""
+"""Features that take part in recorded calls (``call/gate``), each in a module of its own."""

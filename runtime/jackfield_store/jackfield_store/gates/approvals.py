@@ -32,7 +32,7 @@ class _Approval(Passing):
         return result
 
     def begin(self, unit: Unit) -> Unit:
-        """Say in the audit log that an approved call begins: it does so once."""
+        """Record in the audit log that an approved call begins, which happens once."""
         how, row = self.asked.how, cast("Record", self.row)
         if how.claimed is None or not self._is_approved:
             return unit
@@ -40,7 +40,7 @@ class _Approval(Passing):
         return found
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
-        """Say in the audit log that an approved call goes back to the queue."""
+        """Record in the audit log that an approved call goes back to the queue."""
         del result
         how, row = self.asked.how, cast("Record", self.row)
         if not back or how.claimed is None or not self._is_approved:
@@ -49,7 +49,7 @@ class _Approval(Passing):
         return found
 
     async def answer(self, ended: Ended) -> Ended:
-        """Let the Result of a call that waits wait for its end."""
+        """Attach the wait for the call's end to the Result of a call that waits for approval."""
         return ended if ended.result.status != "waiting" else ended.shown(_recording()[2].waited_by(self.found.pipe, ended.result))
 
     @property
@@ -58,7 +58,7 @@ class _Approval(Passing):
 
 
 class Approvals(unrecorded.NoApprovals):
-    """Lets calls wait until a person approves them."""
+    """Gate that lets calls wait until a person approves them."""
 
     part = _Approval
 
@@ -71,7 +71,9 @@ class Approvals(unrecorded.NoApprovals):
 
 
 def _recording() -> tuple[ModuleType, ModuleType, ModuleType]:
-    """Return the modules that store waiting calls, that begin approved ones, and that wait for them: most processes need none."""
+    """Return the modules that store waiting calls, begin approved ones, and wait for their ends. They are imported here, since most
+    processes need none.
+    """
     from jackfield_store.recording import enqueue, jobs, single_use
 
     return enqueue, single_use, jobs

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 class _Evidence(Passing):
     _expected: Expectation | None = None
-    """The facts for looks, if the call may end in doubt and its action declares evidence."""
+    """Data for looks, if the call may end in doubt and its action declares evidence; else None."""
 
     def attempt(self, checked: Checked) -> None:
         """Prepare the data for looks, and the marker of the attempts."""
@@ -38,16 +38,16 @@ class _Evidence(Passing):
         record.marking = None if self._expected is None else self._expected.marker
 
     def begin(self, unit: Unit) -> Unit:
-        """Keep the facts with the begin."""
+        """Store the data for looks with the begin."""
         return unit if self._expected is None else self._expected.beginning(unit)
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
-        """Let a doubt wait for its first look. A call that returns to the queue is no doubt: its next begin stores the data anew."""
+        """Schedule the first look of a doubt. A call that returns to the queue is no doubt: its next begin stores the data anew."""
         del back
         return unit if self._expected is None else self._expected.ending(unit, result)
 
     async def answer(self, ended: Ended) -> Ended:
-        """Report whether evidence may still settle a doubt, or the finding within the caller's time."""
+        """Add to the Result whether evidence may still settle a doubt, or the finding if one arrives within the caller's time."""
         if ended.result.status != "in_doubt":
             return ended
         from jackfield_store.recording.settling import settled
@@ -56,13 +56,14 @@ class _Evidence(Passing):
 
 
 class Evidence(Gate):
-    """Stores the data that looks for evidence need."""
+    """Gate that stores the data for looks."""
 
     part = _Evidence
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply to calls that declare evidence, or may be answered with an earlier doubt. The first calls of an action, whose code is not
-        loaded yet, may declare it."""
+        """Apply to calls that declare evidence, or may be answered with an earlier doubt. It also applies to the first calls of an action:
+        until the code is loaded, its declaration is unknown.
+        """
         if terms.settle == "off" or not shape & RECORDED:
             return False
         return not shape & LOADED or bool(shape & KEYED) or terms.joins or (bool(plan.code.evidence) and plan.loan is None)

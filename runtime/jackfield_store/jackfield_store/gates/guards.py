@@ -1,4 +1,4 @@
-"""Guards of connections: suppressed recipients are refused, of dry runs, too."""
+"""Guards of connections: calls to suppressed recipients are refused, also in dry runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Guard(Passing):
     async def check(self, checked: Checked) -> None:
         """Refuse suppressed recipients.
 
-        :raises NotAllowed: with the place of each of them.
+        :raises NotAllowed: with the place of each suppressed recipient.
         """
         from jackfield_store.recording.guarding import refuse_suppressed
 
@@ -26,7 +26,7 @@ class _Guard(Passing):
 
 
 class Guards(Gate):
-    """Refuses suppressed recipients over guarded connections."""
+    """Gate that refuses suppressed recipients over guarded connections."""
 
     part = _Guard
 

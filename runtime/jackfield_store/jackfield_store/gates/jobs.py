@@ -1,4 +1,4 @@
-"""Jobs: the handle of a started job is stored, and the process that polls it writes its end."""
+"""Jobs: the handle of a started job is stored, and the process that polls the job writes its end."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ class _Job(unrecorded.Following):
 
 
 class Jobs(unrecorded.Jobs):
-    """Stores the handles of jobs."""
+    """Gate that stores the handles of jobs."""
 
     part = _Job

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Key(Passing):
-    """``_was_looked_for``: its key was free when it was looked for."""
+    """Part of the gate of keys in one call. ``_was_looked_for`` is True if a query has found its key free."""
 
     __slots__ = ("_policies", "_was_looked_for")
 
@@ -30,21 +30,21 @@ class _Key(Passing):
         self._policies, self._was_looked_for = policies, False
 
     async def admit(self, found: Found) -> Result | None:
-        """Answer a repeat. A key that is most likely new is looked for only where the call begins or ends."""
+        """Answer a repeat. A key that is most likely new is queried only where the call begins or ends."""
         may_wait = not self._policies.must_judge and not found.pipe.is_observed
         if may_wait and _begins_at_once(found.plan, found.terms, self.asked, found.pipe.dependencies.clock) and self._record.put_off_key():
             return None
         return await self._held()
 
     async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
-        """Answer a repeat whose first call was faster."""
+        """Answer a repeat whose first call began sooner."""
         found = await self._held() if again and not (self._record.is_undone and self._was_looked_for) else None
         if self._record.repeats and checked.found.plan.code.effect == "idempotent":
             checked.attempts.tally.unclear = True
         return found
 
     async def output(self, ended: Ended) -> Ended:
-        """Answer a repeat that ends before its key was looked for."""
+        """Answer a repeat that ends before its key was queried."""
         record, is_over = self._record, False
         if not record.is_unseen:
             return ended
@@ -65,7 +65,7 @@ class _Key(Passing):
         return None if found is None else self._answer(found)
 
     def _answer(self, found: Result) -> Result:
-        """Return the Result of the call that has the key; a call that waits for an approval can be waited for."""
+        """Return the Result of the call that holds the key. If that call waits for an approval, the caller can wait for its end."""
         if found.status != "waiting":
             return found
         from jackfield_store.recording.jobs import waited_by  # most processes have no calls that wait
@@ -78,7 +78,7 @@ class _Key(Passing):
 
 
 class Keys(Gate):
-    """Answers repeats of calls with a key."""
+    """Gate that answers repeats of calls with a key."""
 
     def __init__(self, policies: StepPolicies) -> None:
         self._policies = policies
@@ -86,7 +86,7 @@ class Keys(Gate):
     part = _Key
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply to calls with a key, but for those from the queue, whose rows have theirs, and for dry runs."""
+        """Apply to calls with a key, except dry runs and calls from the queue, whose rows hold their keys already."""
         del plan, terms
         return shape & (KEYED | RECORDED | QUEUED | REHEARSED) == KEYED | RECORDED
 
@@ -98,7 +98,7 @@ class Keys(Gate):
 def _begins_at_once(plan: Plan, terms: Terms, asked: Asked, clock: Clock) -> bool:
     """Return whether a call most likely waits for nothing between its admission and its begin, and opens its connection from memory.
 
-    A second call with its key may get that far: it has requested no credentials, and has neither waited nor counted at the provider.
+    A second call with its key may get that far: it has requested no credentials, has not waited, and has not counted at the provider.
     """
     opening = plan.kept
     if (

@@ -1,4 +1,4 @@
-"""Limits of a workspace: how many calls run at once, and how much its files hold."""
+"""Limits of a workspace: the number of calls that run at once, and the storage of its files."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ if TYPE_CHECKING:
     from jackfield.call.reached import Terms
 
 _SOON, _LATER = 1.0, 30.0
-"""Seconds after which a queued call is looked at again: calls end soon, and files are deleted later."""
+"""Seconds after which a queued call is tried again: after the limit of calls, which end soon, and after the limit of files, which are
+deleted later.
+"""
 
 
 class _Limit(Passing):
     _is_counted = False
-    """True if the call counts as running."""
+    """True if the call is counted as running."""
 
     async def admit(self, found: Found) -> None:
         """Count the call as running.
 
-        :raises LimitReached: if as many run as the limit allows.
+        :raises LimitReached: if the limit of running calls is reached.
         :raises PostponedError: instead, for a queued call.
         """
         most, pipe = self.found.terms.limits.get("concurrent"), found.pipe
@@ -49,7 +51,7 @@ class _Limit(Passing):
             raise self._refusal(LimitReached("storageBytes", most), _LATER)
 
     def leave(self) -> None:
-        """Count the call no more."""
+        """Stop counting the call as running."""
         if self._is_counted:
             pipe = self.found.pipe
             pipe.dependencies.files.storage.limits.ends(pipe.workspace)

@@ -1,4 +1,4 @@
-"""Features that take part in recorded calls. One order serves all points of a call."""
+"""Features that take part in recorded calls. One order applies to all points of a call."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def ordered(policies: Policies, *, rides: bool) -> Sequence[Gate]:
-    """Return the gates in order, each with its points and the reason for its place; ``rides``: the database has one writer at a time."""
+    """Return the gates in order, each with its points and the reason for its place; ``rides`` is True if the database has one writer at a
+    time.
+    """
     return (
         Limits(),  # admit, before_begin, leave: first, since it costs nothing: what does not begin is counted nowhere
         Judging(policies),  # admit, check, output: nothing of the workspace is looked up for who may not call

@@ -1,4 +1,4 @@
-"""Pace of an account: its row changes in the transactions of a call's begin and end, where that holds up no other call."""
+"""Pace of an account: its row changes in the transactions of a call's begin and end, if that holds up no other call."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 class _Pace(Passing):
     _ride: Ride | None = None
-    """The turn that is taken with the begin; None if it is taken before, as everywhere else."""
+    """Turn that is taken with the begin; None if it is taken before the begin, as usual."""
 
     async def before_begin(self, checked: Checked, *, again: bool) -> None:
-        """Take the turn with a begin that is committed before the call goes on. ``again``, if that was rolled back: in the ordinary way."""
+        """Prepare to take the turn with a begin that is committed before the call goes on. With ``again``, after a rollback, take the turn
+        before the begin.
+        """
         record, attempts = cast("Record", self.row), checked.attempts
         if not again:
             if record.may_meet_another or record.draft.effect == "write":
@@ -34,7 +36,7 @@ class _Pace(Passing):
                 await attempts.take_turn()
 
     def begin(self, unit: Unit) -> Unit:
-        """Take the turn first: if its place does not come due now, nothing begins."""
+        """Take the turn first: if the turn is not due now, nothing begins."""
         ride = self._ride
         if ride is None:
             return unit
@@ -47,7 +49,7 @@ class _Pace(Passing):
         return begin
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
-        """Move later slots if the call has begun after its own, because its commit took so long."""
+        """Move later slots if the call has begun after its own slot, because its commit took so long."""
         del result, back
         ride = self._ride
         if ride is None or not ride.late:
@@ -61,7 +63,9 @@ class _Pace(Passing):
 
 
 class Paces(Gate):
-    """Takes the turns of an account in the transactions of its calls. ``rides``: the database has one writer at a time."""
+    """Gate that takes the turns of an account in the transactions of its calls. ``rides`` is True if the database has one
+    writer at a time.
+    """
 
     part = _Pace
 
@@ -69,8 +73,9 @@ class Paces(Gate):
         self._rides = rides
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply to recorded calls of an action with a budget, but to none from the queue, which has its own pace, and to no dry run. Nor to
-        the start of a job: its call writes no end that could correct the pace."""
+        """Apply to recorded calls of an action with a budget. Queued calls, which have a pace of their own, and dry runs are excluded. The
+        start of a job is excluded too: its call writes no end that could correct the pace.
+        """
         del terms
         is_fit = shape & (RECORDED | LOADED | QUEUED | REHEARSED) == RECORDED | LOADED
         return self._rides and is_fit and plan.code.budget is not None and not plan.action.is_job

@@ -1,4 +1,4 @@
-"""Quotas on effects: a call that one counts takes its places before it begins."""
+"""Quotas on effects: a call is counted against its quotas before it begins."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Quotas(Gate):
-    """Counts effects against the quotas of the workspace and of the caller's token."""
+    """Gate that counts effects against the quotas of the workspace and of the caller's token."""
 
     @property
     def part(self) -> type[Passing]:  # type: ignore[override]  # it is known where there is a quota
-        """The part that counts."""
+        """Class of the gate's part in a call, which counts it."""
         found: type[Passing] = _counting().Counting
         return found
 
@@ -30,7 +30,7 @@ class Quotas(Gate):
 
 
 def _counting() -> ModuleType:
-    """Return the module that counts: most processes have no quota."""
+    """Import the module that counts; most processes have no quota."""
     from jackfield_store.recording import quotas
 
     return quotas

@@ -1,4 +1,4 @@
-"""Twins: an equal write of the same caller that is open answers one without a key."""
+"""Twins: a write without a key gets the answer of an equal open write of the same caller."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Twin(Passing):
     __slots__ = ()
 
     async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
-        """Record what equal writes share; ``again``: wait for the open one, and answer with its Result."""
+        """Record the digest by which equal writes are found. With ``again``, wait for the open twin, and return its Result."""
         record = cast("Record", self.row)
         draft, journal = record.draft, record.journal
         if not again:
@@ -34,10 +34,10 @@ class _Twin(Passing):
 
 
 class Twins(Gate):
-    """Lets equal writes without a key share the answer of the open one."""
+    """Gate by which equal writes without a key share the answer of the open one."""
 
     part = _Twin
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply where the workspace, or the surface, joins equal writes; never from the queue, and to no dry run."""
+        """Apply if the workspace or the surface joins equal writes. Queued calls and dry runs are excluded."""
         return terms.joins and plan.action.rule_effect != "read" and shape & (KEYED | RECORDED | QUEUED | REHEARSED) == RECORDED

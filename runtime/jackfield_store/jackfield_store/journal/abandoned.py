@@ -15,7 +15,9 @@ _LOST = "ended, or lost access to the journal, before recording the outcome"
 
 
 def left_behind(entry: Entry) -> Result:
-    """Judge a run whose process has lost its lease: a ``write`` is in doubt, since it may have been sent; all others have failed."""
+    """Return the Result of a run whose process has lost its lease: a ``write`` is in doubt, since it may have been sent; any other run has
+    failed.
+    """
     if entry.effect == "write" and not entry.dry_run:
         text = f"'{entry.action}' may have taken effect: the process running it {_LOST}"
         doubt = InDoubt(text, hint=NextStep("resolve", id=entry.id), sent=Sent.UNKNOWN)
@@ -25,7 +27,7 @@ def left_behind(entry: Entry) -> Result:
 
 
 def given_up(entry: Entry, deliveries: Sequence[Mapping[str, Any]]) -> Result:
-    """Fail a queued invocation that has taken too many workers down with it."""
+    """Return the failure of a queued invocation that has ended too many workers."""
     details = [Detail(f"/deliveries/{place}", _lost(item)) for place, item in enumerate(deliveries)]
     given = Internal(
         f"the invocation {entry.id} was abandoned after {len(deliveries)} deliveries: each time the worker ended",
@@ -36,7 +38,9 @@ def given_up(entry: Entry, deliveries: Sequence[Mapping[str, Any]]) -> Result:
 
 
 def expired(entry: Entry) -> Result:
-    """Fail a queued invocation that was not begun by its ``notAfter`` time, or cancel one that was not approved in time."""
+    """Return the Result of a queued invocation whose time has passed: failed if it was not begun by its ``notAfter`` time, cancelled if it
+    was not approved in time.
+    """
     if entry.status == "waiting":
         text = f"nobody approved it before {iso(entry.not_after)}; nothing was sent"
         return Result("failed", _meta(entry), error=Cancelled(text, hint="Call again to ask once more."))
@@ -47,7 +51,7 @@ def expired(entry: Entry) -> Result:
 
 
 def cancelled(entry: Entry) -> Result:
-    """End a cancelled queued invocation."""
+    """Return the Result of a cancelled queued invocation."""
     return Result("failed", _meta(entry), error=Cancelled("the invocation was cancelled before it was started"))
 
 

@@ -29,7 +29,9 @@ VALUES (:workspace, :id, 'waiting', :rule, :requested_by, :requested_at, :expire
 """
 _STATUS = f"""CASE WHEN a.status = 'waiting' AND NOT ({IS_WAITING}) THEN 'cancelled'
     WHEN a.status = 'approved' AND i.error_code = 'cancelled' THEN 'cancelled' ELSE a.status END"""
-"""A call that was cancelled by other means, or turned out to be another one when it began, was cancelled."""
+"""SQL expression of an approval's status: ``cancelled`` also for a call that was cancelled by other means, or differed from the approved
+one when it began.
+"""
 _COLUMNS = f"""a.id, {_STATUS} AS status, a.rule, a.requested_by, a.requested_at, a.expires_at, a.decided_by, a.decided_at, a.why,
     a.status AS kept, a.seal, a.about,
     i.connector, i.connector_version, i.action, i.effect, i.connection, i.caller, i.status AS invocation_status"""
@@ -40,7 +42,7 @@ PAGE = f"""SELECT {_COLUMNS}, CASE WHEN {IS_WAITING} THEN i.inputs END AS inputs
 AFTER = " AND (a.requested_at < :at OR (a.requested_at = :at AND a.id < :after))"
 OF_STATUS = f" AND {_STATUS} = :status"
 ONLY_WAITING = " AND a.status = 'waiting'"
-"""Lets the smaller index answer."""
+"""SQL condition that lets the database use the smaller index."""
 _APPROVE = """
 UPDATE invocations SET available_at = :due, not_after = :not_after
 WHERE workspace = :workspace AND id = :id AND status = 'queued' AND available_at IS NULL AND owner IS NULL AND not_after > :now
@@ -63,7 +65,7 @@ _ABOUT = "SELECT connector, action, effect, connection, caller FROM invocations 
 
 
 class NotWaitingError(Exception):
-    """A call does not wait for an approval any more; the transaction changes nothing."""
+    """Signal that a call no longer waits for an approval; the transaction changes nothing."""
 
 
 class ApprovalRows:
@@ -90,7 +92,7 @@ class ApprovalRows:
     def approving(
         self, identifier: str, digest: str, by: Mapping[str, str], why: str, now: float, due: float, not_after: float | None
     ) -> Callable[[Transaction], None]:
-        """Return the unit that approves a call and makes it due. It raises NotWaitingError if the call no longer waits."""
+        """Return the transaction step that approves a call and makes it due. It raises NotWaitingError if the call no longer waits."""
         decided_by = json.dumps(by)
         seal = self._vault.attest(self._workspace, _sealed_as(identifier, digest, decided_by, now, why or None, "approved"))
         values = {**self._place(identifier), "now": now, "due": due, "not_after": not_after, "decided_by": decided_by, "why": why or None}
@@ -107,8 +109,9 @@ class ApprovalRows:
         self, identifier: str, digest: str, status: str, result: bytes, by: Mapping[str, str] | None, why: str, now: float,
         inputs: bytes | None = None,
     ) -> Callable[[Transaction], None]:  # fmt: skip
-        """Return the unit that ends a waiting call, as ``declined`` or ``cancelled``; it raises NotWaitingError if the call does not wait.
-        ``inputs`` are the inputs to record, sealed."""
+        """Return the transaction step that ends a waiting call, as ``declined`` or ``cancelled``; it raises NotWaitingError if the call
+        does not wait. ``inputs`` are the inputs to record, sealed.
+        """
         decided_by = None if by is None else json.dumps(by)
         seal = self._vault.attest(self._workspace, _sealed_as(identifier, digest, decided_by, now, why or None, status))
         values = {
@@ -138,12 +141,12 @@ class ApprovalRows:
         return self._vault.attests(self._workspace, place, row.seal)
 
     def twin_of(self, twin: str) -> str | None:
-        """Return the ID of an equal call of the same caller that waits; None if none does."""
+        """Return the ID of an equal waiting call of the same caller; None if there is none."""
         row = self._database.look_up(_TWIN, {"workspace": self._workspace, "twin": twin}, flush=True)
         return None if row is None else str(row.id)
 
     def account_of(self, connection: str) -> str | None:
-        """Return the account at the provider that a stored connection, by its ID, was found to use."""
+        """Return the provider's account that a stored connection, given by its ID, was last seen to use; None if unknown."""
         row = self._database.look_up(_ACCOUNT, self._place(connection))
         return None if row is None else row.account_id
 
@@ -156,7 +159,7 @@ class ApprovalRows:
 
 
 def ask(draft: Draft, workspace: str, transaction: Transaction) -> None:
-    """Store the approval that a call waits for, in the transaction that stores the call."""
+    """Store the approval of a waiting call, in the transaction that stores the call."""
     asked = draft.approval
     if asked is None:
         return

@@ -21,13 +21,14 @@ ENDED_TWIN = """
 SELECT id FROM invocations WHERE workspace = :workspace AND twin = :twin AND twin IS NOT NULL AND settled_at > :arrived
     AND status IN ('succeeded', 'failed') AND COALESCE(error_code, '') <> 'cancelled' LIMIT 1
 """
-"""Twin that has ended since a write arrived. A cancelled twin has sent nothing, and answers no other call."""
+"""Query for a twin that has ended since a write arrived. A cancelled twin has sent nothing, and answers no other call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Begins(JointUnit):
-    """Unit that adds the row of an invocation that begins. ``row`` makes it when it is needed: most entries of reads are written whole, at
-    their end. ``also`` are statements for the same transaction."""
+    """Unit that adds the row of an invocation that begins. ``row`` makes the row when it is needed: most reads are written whole at their
+    end. ``also`` adds statements to the same transaction.
+    """
 
     draft: Draft
     row: Callable[[], Mapping[str, Any]]
@@ -36,7 +37,7 @@ class Begins(JointUnit):
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Place by the key: rows that exclude each other have the same."""
+        """Place by the idempotency key: rows that exclude each other have the same place."""
         return (self.draft.idempotency_key or "", self.draft.fingerprint or "")
 
     def __call__(self, transaction: Transaction) -> int:
@@ -50,7 +51,7 @@ class Begins(JointUnit):
         return begun
 
     def run_all(self, units: Sequence[Begins], transaction: Transaction) -> None:
-        """Add the rows of several."""
+        """Add the rows of several units."""
         rows = [unit.row() for unit in units]
         for unit, row in zip(units, rows, strict=True):
             if unit.draft.repeats is not None:
@@ -65,13 +66,12 @@ class Begins(JointUnit):
 
 
 def let_go(transaction: Transaction, workspace: str, repeated: str) -> None:
-    """Take the key from the failure that is repeated; if another row has it meanwhile, that is in the way."""
+    """Take the key from a failure, so that its repeat can use the key; another row may have taken the key meanwhile."""
     transaction.change(LET_GO_OF_KEY, {"workspace": workspace, "id": repeated})
 
 
 def beginning(begins: Begins, workspace: str) -> Callable[[Transaction], int]:
-    """Return the unit that records a begin. For a write that may have a twin, the statement itself looks for a twin that has ended
-    meanwhile."""
+    """Return the unit that records a begin. If a write may have a twin, the same statement searches for a twin that has ended meanwhile."""
     return begins if begins.draft.twin is None else partial(_begin_alone, begins, workspace)
 
 

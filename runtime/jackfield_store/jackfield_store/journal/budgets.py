@@ -1,8 +1,8 @@
 """Rate and concurrency budgets of queued invocations, shared by all processes through the database and its clock.
 
 The rate is a token bucket per workspace and per connection. A bucket begins with one token, so a starting process causes no burst. It holds
-the tokens of half a second, so that a worker that polls every 0.25 s loses none. Concurrency is counted from the journal itself: a dead
-process cannot keep a place.
+the tokens of half a second, so that a worker that polls every 0.25 s loses none. Concurrency is counted from the journal itself, so a dead
+process occupies no place.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from jackfield.kernel.stored_values import parsed_object
 from jackfield_store.database import Database, Transaction
 
 _SAVED_UP = 0.5
-"""Seconds of its rate that a bucket holds."""
+"""Size of a bucket, in seconds of its rate."""
 _FORGOTTEN = 3600.0
 """Seconds after which an unused bucket is dropped from the row."""
 _UNBOUND = 1_000_000
 ANY_CONNECTION = "*"
 """Name of the budget of each connection that has none of its own."""
 _WHOLE = ""
-"""Bucket of the workspace as a whole; connections have names."""
+"""Name of the bucket of the workspace as a whole; connections have names."""
 _BEGIN = "INSERT INTO queue_budgets (workspace, state, updated_at) VALUES (:workspace, '{}', 0) ON CONFLICT DO NOTHING"
 _OPEN = "SELECT state, {now} AS now FROM queue_budgets WHERE workspace = :workspace"
 _SAVE = "UPDATE queue_budgets SET state = :state, updated_at = :now WHERE workspace = :workspace"
@@ -38,8 +38,9 @@ _RUNNING = tuple(
         "workspace || '' = :workspace AND status = 'queued' AND released_at IS NOT NULL",
     )
 )
-"""Running (without jobs that wait for a poll), claimed, and in a broker. The concatenation keeps the databases from reading all waiting
-rows: the partial indexes of the two conditions hold few rows."""
+"""Statements that count invocations: running (without jobs that wait for a poll), claimed, and in a broker. The concatenation keeps the
+databases from reading all waiting rows: the partial indexes of the two conditions hold few rows.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class Budgets:
     def open(self, transaction: Transaction, workspace: str, limits: QueueLimits) -> Budget:
         """Open a workspace's budget and lock it until the transaction ends.
 
-        A budget that another process has locked has no room: that process takes the due work, and this one may look again soon.
+        A budget that another process has locked allows nothing: the other process takes the due work, and this one may try again soon.
         """
         place = {"workspace": workspace}
         rows = transaction.execute(self._open, place)
@@ -84,7 +85,7 @@ class Budgets:
 
 
 class Budget:
-    """Rest of a workspace's budgets within one transaction. ``state`` is None if another process has them locked."""
+    """Remaining budgets of a workspace within one transaction. ``state`` is None if another process has locked them."""
 
     def __init__(self, transaction: Transaction, workspace: str, limits: QueueLimits, state: str | None, now: float) -> None:
         self._transaction = transaction

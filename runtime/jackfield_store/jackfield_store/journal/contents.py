@@ -1,4 +1,4 @@
-"""Search in the content of entries: recorded inputs, and texts of errors. Both are sealed, so the newest entries are opened."""
+"""Search in the content of entries: recorded inputs, and texts of errors. Both are sealed, so the newest entries are decrypted."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal
 
 MOST = 500
-"""Newest entries that are opened."""
+"""Maximum number of entries that are decrypted, newest first."""
 _AT_ONCE = 100
 _LONGEST = 65_536
-"""Bytes of sealed inputs that are opened."""
+"""Maximum size of sealed inputs that are decrypted, in bytes."""
 _INPUTS = f"""
 SELECT id, inputs FROM invocations
 WHERE workspace = :workspace AND inputs IS NOT NULL AND status <> 'queued' AND LENGTH(inputs) <= {_LONGEST} AND id IN ({{ids}})
@@ -47,7 +47,7 @@ class Called(Protocol):
 
 
 class Contents(NamedTuple):
-    """Entries that contain a text, newest first; how many were looked at, and whether older ones were not."""
+    """Entries that contain a text, newest first; the number of entries that were read; and whether older entries were not read."""
 
     entries: list[Entry]
     looked_at: int
@@ -55,7 +55,7 @@ class Contents(NamedTuple):
 
 
 def containing(journal: Journal, text: str, **filters: Any) -> Contents:
-    """Find entries whose recorded inputs, or whose error, contain a text, in any case, among the newest that match the filters."""
+    """Find entries whose recorded inputs or error contain a text, ignoring case, among the newest entries that match the filters."""
     found, looked_at, cursor, wanted = list[Any](), 0, None, text.casefold()
     while True:
         entries, cursor = journal.entries(cursor=cursor, limit=_AT_ONCE, **filters)
@@ -78,8 +78,7 @@ def sealed_inputs(journal: Journal, calls: Sequence[Called]) -> dict[str, Mappin
 
 
 def queued_connections(journal: Journal, entries: Sequence[Entry]) -> dict[str, str]:
-    """Return the ID of the stored connection over which each of the entries will run that is queued, by the entry's ID; large and damaged
-    ones are left out."""
+    """Return the ID of the stored connection for each queued entry, by the entry's ID; large and damaged entries are left out."""
     opened = _opened(journal, [entry for entry in entries if entry.connection and entry.status in ("queued", "waiting")], _QUEUED)
     return {identifier: one["connectionId"] for identifier, one in opened.items() if isinstance(one.get("connectionId"), str)}
 

@@ -1,9 +1,9 @@
-"""Statistics of a workspace from sums that the database keeps in the commit that changes an entry.
+"""Statistics of a workspace from sums that the database updates in the commit that changes an entry.
 
 Triggers add each entry that is not running to ``invocation_counts`` (``schema/invocations.sql``), whatever changed it. ``Upkeep`` merges
 the sums of minutes into hours and days. Purged entries stay counted. Running entries are few, and are counted on demand.
 
-For a caller who sees a part of the journal, whose invocations no sum counts, there are the newest invocations, without their Results.
+For a caller who may see only a part of the journal, no sums exist: statistics come from the newest invocations, without their Results.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LIMITS = (*(round(value * 10.0**power, 6) for power in range(-3, 3) for value in
 """Upper limits of the histograms' buckets in seconds; the table ``duration_limits`` has the same."""
 # Sums are of "+ 0.0": a count that somebody has damaged would overflow integers, and end the statement for all.
 OPEN = ("queued", "running", "in_doubt", "dead")
-"""States of which a person should know how many there are now."""
+"""States whose present counts are reported to people."""
 _SINCE = " UNION ALL ".join(
     f"""SELECT {{columns}} FROM invocation_counts
     WHERE workspace = :workspace AND width = {width} AND slot > :slot - {width}"""
@@ -71,7 +71,7 @@ SELECT MIN((
 )) AS oldest FROM invocation_kinds k WHERE k.workspace = :workspace AND k.status = 'in_doubt'
 """
 _DATED = 200
-"""Workspaces with doubts of which the oldest one is looked for."""
+"""Maximum number of workspaces with doubts whose oldest doubt is queried."""
 _ASKED = """
 SELECT i.connector, i.action, i.effect, i.connection, i.caller, COUNT(*) AS invocations
 FROM approvals a JOIN invocations i ON i.workspace = a.workspace AND i.id = a.id
@@ -95,12 +95,14 @@ WHERE workspace = :workspace AND dead_at IS NOT NULL GROUP BY connector, action,
 """
 
 Sees = Callable[[Any], bool]
-"""Returns whether the caller may see a row with connector, action, effect and connection."""
+"""Function that returns whether the caller may see a row with connector, action, effect and connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodPart:
-    """Invocations of one connector in one part of a period. ``bucket`` is -1, or their place in a histogram (without status and code)."""
+    """Number of invocations of one connector in one part of a period. ``bucket`` is the place in a histogram (without status and code), or
+    -1.
+    """
 
     connector: str
     status: str
@@ -136,7 +138,7 @@ def parts(database: Database, workspace: str, since: float, step: int) -> list[P
 
 
 def open_doubts(database: Database) -> tuple[int, float | None]:
-    """Return how many invocations of all workspaces are in doubt, and since when the oldest is; None if none is."""
+    """Return the number of invocations of all workspaces in doubt, and the time since which the oldest one is; None without doubts."""
     with database.read() as transaction:
         counts = {row.workspace: int(row.invocations) for row in transaction.execute(_DOUBTS)}
         found = [transaction.find(_OLDEST_DOUBT, {"workspace": workspace}) for workspace in sorted(counts)[:_DATED]]
@@ -215,8 +217,9 @@ def samples(database: Database, workspace: str, since: float, limit: int, sees: 
 
 
 def open_counts(database: Database, workspace: str, sees: Sees | None = None) -> Mapping[str, int]:
-    """Count the visible invocations of a workspace by state, as ``open_now`` does; ``sees`` decides which ones are visible. Invocations
-    that wait for a person's approval are ``waiting``, and not ``queued``."""
+    """Count the visible invocations of a workspace by state, as ``open_now`` does; ``sees`` decides which are visible. Invocations that
+    wait for a person's approval are ``waiting``, and not ``queued``.
+    """
     with database.read() as transaction:
         asked = [row for row in transaction.execute(_ASKED, {"workspace": workspace}) if sees is None or sees(row)]
         rows = [] if sees is None else [row for row in transaction.execute(_OPEN_KINDS, {"workspace": workspace}) if sees(row)]

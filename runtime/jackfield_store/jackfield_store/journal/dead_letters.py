@@ -1,5 +1,6 @@
-"""Dead letters: queued invocations that recovery has given up, since their workers ended each time. They keep their invocation, encrypted,
-so that a person can queue them again."""
+"""Dead letters: queued invocations that recovery has given up, since their workers ended each time. Each keeps its invocation, encrypted,
+so that a person can queue it again.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ WHERE workspace = :workspace AND id = :id AND dead_at IS NOT NULL
 
 @dataclass(frozen=True, slots=True)
 class Redriven:
-    """Dead letter that was queued again, and how its workers ended."""
+    """Dead letter that was queued again, with the ends of its workers."""
 
     id: str
     connector: str
@@ -43,8 +44,9 @@ class Redriven:
 
 
 class DeadLetters:
-    """Dead letters of one workspace. ``note`` records a redrive in the audit log, in the same commit; ``most`` returns how many
-    invocations of the workspace may wait."""
+    """Dead letters of one workspace. ``note`` records a redrive in the audit log, in the same commit; ``most`` returns the maximum number
+    of waiting invocations of the workspace.
+    """
 
     def __init__(
         self,
@@ -75,7 +77,7 @@ class DeadLetters:
 
         :raises InvalidInvocation: if there is no such invocation, it is not dead, or its ``notAfter`` has passed.
         :raises IdempotencyConflict: if another invocation holds its idempotency key by now.
-        :raises LimitReached: if as many wait as the workspace's limit allows.
+        :raises LimitReached: if the workspace's limit of waiting invocations is reached.
         """
         most = self._most()
         try:

@@ -16,8 +16,8 @@ class Report:
     """Report of one round of looks, of one resolution, or of one late answer.
 
     - ``found``: source and result of each look.
-    - ``by``: ``evidence``, ``person`` or ``answer``, the call's own, if the doubt was settled; ``verdict`` is the outcome: ``took``,
-      ``refused`` or ``absent``. ``took`` means success. A person's failure is ``absent``, and an answer's failure is ``refused``.
+    - ``by``: the source that settled the doubt, if any: ``evidence``, ``person``, or ``answer`` for the call's own answer.
+    - ``verdict``: ``took``, ``refused`` or ``absent``. ``took`` means success. A person's failure is ``absent``, an answer's ``refused``.
     - ``seconds``: duration of the doubt.
     - ``contradicted``: evidence has contradicted a resolution, for the first time.
     """
@@ -44,7 +44,7 @@ class DoubtReports:
         return database.attached(cls, cls)
 
     def add(self, listener: Listener) -> None:
-        """Let ``listener`` have each report from now on."""
+        """Send each report from now on to ``listener``."""
         if listener not in self._listeners:
             self._listeners = (*self._listeners, listener)
 

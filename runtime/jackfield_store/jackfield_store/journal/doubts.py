@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 LOOK_RESULTS = ("nothing", "matched", "refused", "pending", "similar", "ambiguous", "failed")
 """Possible findings of a look."""
 SHOWN = 20
-"""Looks that are kept of one doubt, the newest."""
+"""Maximum number of looks that are stored of one doubt, newest first."""
 UNKNOWN = b""
-"""Facts of a call whose process has died and left none: its first look finds them out."""
+"""Facts of a call whose process has died and stored none: its first look collects the facts."""
 _OVERDUE = 15.0
-"""Seconds after which a look at the doubt of a function is overdue: no process that runs declares one."""
+"""Seconds after which a look at a function's doubt is overdue: no running process declares the function."""
 LASTS = 60.0
 """Seconds for which a claim of a doubt lasts: longer than a look."""
 _LOG = logging.getLogger("jackfield.doubts")
@@ -87,23 +87,24 @@ def sealed_facts(vault: Vault, workspace: str, identifier: str, facts: Mapping[s
 
 
 def expect(transaction: Transaction, workspace: str, identifier: str, facts: bytes) -> None:
-    """Keep the facts of a call that begins, in the transaction of its begin."""
+    """Store the facts of a call that begins, in the transaction of its begin."""
     transaction.change(_EXPECT, {"workspace": workspace, "id": identifier, "facts": facts})
 
 
 def opened(transaction: Transaction, workspace: str, identifier: str, facts: bytes, now: float, first: float) -> None:
-    """Let a call that ends in doubt wait for its first look, in the transaction of its end."""
+    """Schedule the first look of a call that ends in doubt, in the transaction of its end."""
     transaction.change(_OPEN, {"workspace": workspace, "id": identifier, "facts": facts, "now": now, "look_at": now + spread(first)})
 
 
 def dropped(transaction: Transaction, workspace: str, identifier: str) -> None:
-    """Forget the facts of a call that has ended without a doubt."""
+    """Delete the facts of a call that has ended without a doubt."""
     transaction.change(_DROP, {"workspace": workspace, "id": identifier})
 
 
 def left(transaction: Transaction, workspace: str, identifier: str, status: str, now: float, function: str | None = None) -> None:
     """Schedule the first look of a call that recovery has put in doubt, or delete the facts that its process stored. Without facts, the
-    look finds out whether events may be evidence. The call of a ``function`` stores no facts: its look needs the key alone."""
+    look determines whether events may be evidence. The call of a ``function`` stores no facts: its look needs the key alone.
+    """
     values: dict[str, Any] = {"workspace": workspace, "id": identifier, "now": now, "look_at": now + spread(5.0), "function": function}
     if status == "in_doubt":
         if not transaction.change(_LEFT, values):
@@ -113,7 +114,7 @@ def left(transaction: Transaction, workspace: str, identifier: str, status: str,
 
 
 def waiting(end: Callable[[Transaction], int], workspace: str, draft: Draft | Entry, now: float, transaction: Transaction) -> int:
-    """End the call of a function in doubt, which waits for its first look. The function may still return, if its process is not lost."""
+    """End a function's call in doubt and schedule its first look. The function may still return, if its process is not lost."""
     ended = end(transaction)
     if ended:
         transaction.change(_MAY_ANSWER, {"workspace": workspace, "id": draft.id, "now": now})
@@ -122,8 +123,8 @@ def waiting(end: Callable[[Transaction], int], workspace: str, draft: Draft | En
 
 
 def with_looks(entry: Entry, database: Database, vault: Vault, workspace: str, now: float) -> Entry:
-    """Return an entry that is or was in doubt with the looks for evidence of it, the newest last, and the time of the next one. If that
-    time has passed, add what the look waits for.
+    """Return an entry that is or was in doubt, with its looks, newest last, and the time of the next one. If that time has passed, add what
+    the look is waiting for.
 
     :raises SealBroken: if the row was changed.
     """
@@ -142,14 +143,15 @@ def with_looks(entry: Entry, database: Database, vault: Vault, workspace: str, n
 
 
 def spread(seconds: float) -> float:
-    """Spread a time by a fifth, so that doubts of one outage are not all looked at in one moment."""
+    """Vary a time by up to a fifth, so that the doubts of one outage are not all due at one moment."""
     return seconds * (0.8 + secrets.randbelow(401) / 1000)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Doubt:
-    """Row of a doubt. ``log`` has ``looks``, how often each source was ``made``, and since when one found nothing (``absent``); it and the
-    facts are empty while they are ``sealed``."""
+    """Row of a doubt. ``log`` has ``looks``, the number of looks ``made`` at each source, and since when a source found nothing
+    (``absent``). While ``sealed``, log and facts are empty.
+    """
 
     workspace: str
     id: str
@@ -162,23 +164,23 @@ class Doubt:
     """Time of the next look; None if no more looks are made automatically."""
     sealed: Row | None = None
     function: str | None = None
-    """Function of a program whose call it is; None: a connector's."""
+    """Name of the program's function that was called; None for a connector's action."""
 
     @property
     def name(self) -> str:
-        """ID, as messages name it."""
+        """ID of the doubt, for messages."""
         return self.id
 
 
 class Doubts:
-    """Records of one workspace's invocations in doubt, and of the looks at their outcomes."""
+    """Records of one workspace's invocations in doubt, and of the looks for their outcomes."""
 
     def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock) -> None:
         self.database, self.vault, self.workspace = database, vault, workspace
         self.time = SharedClock.of(database, clock)
 
     def find(self, identifier: str) -> Doubt | None:
-        """Return the doubt of an invocation; None if nothing was kept of it, or its call has not ended."""
+        """Return the doubt of an invocation; None if no doubt is stored, or its call has not ended."""
         row = self.database.look_up(_ONE, {"workspace": self.workspace, "id": identifier}, flush=True)
         return None if row is None or row.since is None else self.read(row)
 
@@ -189,11 +191,11 @@ class Doubts:
         return Doubt(row.workspace, row.id, facts, log, row.since, row.claim, row.looks, row.look_at, function=row.function)
 
     def present(self, doubt: Doubt) -> Doubt | None:
-        """Return a doubt as it was claimed, decrypted; or its current state. Records about it are valid only under its claim."""
+        """Return a doubt as it was claimed, decrypted, or its current state. Records about the doubt are valid only under its claim."""
         return self.find(doubt.id) if doubt.sealed is None else replace(self.read(doubt.sealed), claim=doubt.claim)
 
     def claim(self, doubt: Doubt) -> Doubt | None:
-        """Claim a doubt for the look that is due; None if none is, or another process looks."""
+        """Claim a doubt for the look that is due; None if no look is due, or another process has the claim."""
         now = self.time.now()
         values = {"workspace": self.workspace, "id": doubt.id, "claim": doubt.claim, "now": now, "until": now + LASTS}
         taken = self.database.record(lambda transaction: transaction.change(DueDoubts.table.take, values))
@@ -208,10 +210,9 @@ class Doubts:
         *,
         looks: int = 1,
     ) -> str | None:
-        """Record the log of ``looks`` more looks, and when the next one is due. ``more`` is done in the same transaction; return what that
-        returns.
+        """Record the log of ``looks`` more looks, and the time of the next look. ``more`` runs in the same transaction; return its value.
 
-        :raises OvertakenError: if another process has looked meanwhile; nothing is changed then.
+        :raises OvertakenError: if another process has recorded a look meanwhile; nothing is changed then.
         """
         sealed = self.vault.seal(self.workspace, log_place(doubt.id), json.dumps(log, ensure_ascii=False).encode("utf-8", "surrogatepass"))
         values = {
@@ -229,14 +230,16 @@ class Doubts:
         return self.database.record(unit)
 
     def put_off(self, doubt: Doubt, at: float) -> None:
-        """Let the next look wait until ``at``, with the next commit of others. If that is lost, the end of the claim makes it due."""
+        """Postpone the next look until ``at``, with the next commit of others. If that commit is lost, the look is due when
+        the claim ends.
+        """
         values = {"workspace": self.workspace, "id": doubt.id, "claim": doubt.claim, "look_at": at}
         self.database.defer(lambda transaction: transaction.change(_PUT_OFF, values))
 
     def find_out(self, doubt: Doubt, facts: Mapping[str, Any] | None, digests: Sequence[str]) -> Doubt:
-        """Store the facts of a call whose process had left none, and the digests of its markers; None: nothing can be evidence.
+        """Store the facts of a call whose process had left none, and the digests of its markers. With None, nothing can be evidence.
 
-        :raises OvertakenError: if another process looks, or there is nothing to look for any more.
+        :raises OvertakenError: if another process has the claim, or the doubt is settled.
         """
         place = {"workspace": self.workspace, "id": doubt.id, "claim": doubt.claim}
         sealed = None if facts is None else sealed_facts(self.vault, self.workspace, doubt.id, facts)
@@ -254,7 +257,7 @@ class Doubts:
     def settle(
         self, transaction: Transaction, entry: Entry, status: str, code: str | None, result: bytes, references: Sequence[str] = ()
     ) -> None:
-        """Settle a doubt by evidence. By ``references``, further events of the provider name the invocation."""
+        """Settle a doubt by evidence. Later events of the provider refer to the invocation by ``references``."""
         values = {
             "workspace": self.workspace, "id": entry.id, "status": status, "error_code": code, "resolved_by": EVIDENCE, "result": result,
             "purge_after": self.time.stamp() + DOUBT_KEPT, "key_held": int(status == "succeeded" and entry.key_held),
@@ -265,7 +268,7 @@ class Doubts:
         self._refer(transaction, entry, references)
 
     def confirm(self, transaction: Transaction, entry: Entry, result: bytes, references: Sequence[str]) -> None:
-        """Add the evidence's knowledge to a success reported by a person."""
+        """Add the facts from evidence to a success reported by a person."""
         held(transaction.change(_NOTE, {"workspace": self.workspace, "id": entry.id, "status": entry.status, "result": result}))
         self._refer(transaction, entry, references)
 
@@ -275,8 +278,9 @@ class Doubts:
             refer(transaction, [row])
 
     def contradict(self, transaction: Transaction, entry: Entry, result: bytes, verdict: str) -> bool:
-        """Record evidence against a decision, once; return whether it is the first. It changes neither status nor key: a later ``took``
-        after ``failed`` is for a person, since the key may have been used again."""
+        """Record evidence against a decision, once; return whether it is the first such evidence. Status and key stay: a later ``took``
+        after ``failed`` is for a person to judge, since the key may have been used again.
+        """
         now, place = self.time.stamp(), {"workspace": self.workspace, "id": entry.id}
         if not transaction.change(_CONTRADICTED, {**place, "now": now}):
             return False
@@ -286,7 +290,7 @@ class Doubts:
 
 
 class DueDoubts(DueRows):
-    """Doubts of all workspaces of a database that are due for a look: of calls of connectors."""
+    """Doubts about connectors' calls, of all workspaces of a database, that are due for a look."""
 
     table = DueTable("doubts", _COLUMNS, LASTS, at="look_at", where=" AND function IS NULL")
 
@@ -300,7 +304,7 @@ class DueDoubts(DueRows):
 
 
 class DueOfFunctions(DueDoubts):
-    """Doubts of calls of ``functions``, of which each is a workspace, empty for any, and a name that needs no quoting."""
+    """Doubts about calls of ``functions``. Each function is a workspace, empty for any, and a name that needs no quoting."""
 
     def __init__(self, database: Database, clock: Clock, blocked: BlockedWorkspaces, functions: Iterable[tuple[str, str]]) -> None:
         super().__init__(database, clock, blocked)

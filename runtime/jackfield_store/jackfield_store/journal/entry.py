@@ -1,4 +1,4 @@
-"""Journal entries as the database has them: their columns, and their Results, each bound to its entry."""
+"""Journal entries as the database stores them: their columns, and their Results, each bound to its entry."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ COLUMNS = (
 EVIDENCE = "evidence"
 """Resolver of a doubt that evidence has settled. No other resolver may have this name."""
 DOUBT_KEPT = 365 * 24 * 3600.0
-"""Seconds for which an entry in doubt is kept, resolved or not."""
+"""Retention of an entry in doubt, resolved or not, in seconds."""
 LONGEST_NOTE = 1_000
-"""Characters of the note with which a person resolves a doubt."""
+"""Maximum length of the note with which a person resolves a doubt, in characters."""
 _BOUND = "bound"
 """Member of a stored Result, in addition to its JSON: the digest of the columns below."""
 _UNDECIDED = "undecided"
 """Member of a stored Result: the output without a policy's decision, which nobody may read before the decision (``journal/undecided``)."""
 _AGAIN = "again"
-"""Member of a stored failure: the same request may be sent under its key again, and no other."""
+"""Member of a stored failure: the same request, and no other, may be sent under its key again."""
 _BINDING = ("connector", "action", "connection", "caller", "idempotency_key", "fingerprint")
-"""Columns that decide who sees a Result, and which request the Result answers."""
+"""Columns that decide who may see a Result, and which request the Result answers."""
 
 
 def bound_result(result: Mapping[str, Any], about: Any, *, answers: bool, binds: bool = False) -> Mapping[str, Any]:
     """Return a Result's JSON for storing, with a digest of its entry's columns: it cannot be moved to another entry.
 
     A failure that ``answers`` no other request has no output, and may be recorded before the entry's connection is known. The JSON also
-    says whether the Result ``binds`` its key. ``about`` has the output of a success without a policy's decision.
+    says whether the Result ``binds`` its key. ``about`` holds the columns and the output of a success that waits for a policy's decision.
     """
     if binds:
         return {**result, _AGAIN: True}
@@ -97,14 +97,14 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
          "dead_at", "job_until"), _time
     ),
 }  # fmt: skip
-"""Readers of columns whose values may have been changed to another shape."""
+"""Readers of columns whose values somebody may have changed to another shape."""
 _DAMAGED = "its row in the database is damaged"
 
 
 def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs: Mapping[str, Any] | None = None) -> Entry:
     """Create an Entry from a row of the table ``invocations``; ``result`` and ``inputs`` are the decrypted columns.
 
-    Columns that cannot be read are left out, and the entry says so.
+    Unreadable columns are left out, and the entry says so.
     """
     values, damaged = {name: row[name] for name in COLUMNS}, []
     if row["status"] == "queued" and row["available_at"] is None:
@@ -126,5 +126,5 @@ def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs:
 
 
 def damaged_entry(row: Mapping[str, Any]) -> Entry:
-    """Create an Entry without its Result, which cannot be opened."""
+    """Create an Entry without its Result, which cannot be decrypted."""
     return replace(read_entry(row, None), damage=_DAMAGED)

@@ -28,7 +28,7 @@ _NOT_KEPT = "<the body was not kept>"
 
 
 class SealedJournal(Protocol):
-    """Journal of a workspace, as far as its exchanges need it."""
+    """Journal of a workspace, reduced to the method that exchanges need."""
 
     database: Database
     workspace: str
@@ -38,7 +38,7 @@ class SealedJournal(Protocol):
 
 
 def keep(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store the exchanges of outcomes, in their transaction."""
+    """Store the exchanges of outcomes, in the transaction of the outcomes."""
     for row in rows:
         transaction.change(_INSERT, row)
 
@@ -66,7 +66,7 @@ def ended(
 
 
 def remove(transaction: Transaction, workspace: str, identifiers: Mapping[str, str]) -> None:
-    """Delete the exchanges of entries that are deleted; ``identifiers`` by the names of parameters."""
+    """Delete the exchanges of entries that are deleted; ``identifiers`` has the entries' IDs by the names of parameters."""
     ids = ", ".join(f":{name}" for name in identifiers)
     transaction.change(_REMOVE.format(ids=ids), {"workspace": workspace, **identifiers})
 
@@ -78,7 +78,7 @@ def exchanges_of(journal: SealedJournal, identifier: str) -> Mapping[str, Any] |
 
 
 def no_exchanges(entry: Entry) -> InvalidInvocation:
-    """Build the error for an invocation without kept exchanges."""
+    """Build the error for an invocation without stored exchanges."""
     return InvalidInvocation(
         f"no exchanges are kept of the invocation '{entry.id}', which is {entry.status}",
         hint="They are kept of calls that fail or end in doubt after something was sent, and of those with 'trace'.",
@@ -96,12 +96,12 @@ def _bare(exchange: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_curl(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return exchanges, each with the command line that sends its request again, once the masks are filled in."""
+    """Return exchanges, each with the command line that sends its request again once somebody replaces the masks by the secrets."""
     return {**found, "exchanges": [{**one, "curl": curl_of(one)} for one in found["exchanges"]]}
 
 
 def curl_of(exchange: Mapping[str, Any]) -> str:
-    """Return a request as a command line of ``curl``, with ``***`` where it had a secret."""
+    """Return a request as a command line of ``curl``, with ``***`` for each secret."""
     request = exchange["request"]
     words = ["curl", "-X", exchange["method"], exchange["url"]]
     words += _options("-H", (f"{field['name']}: {field['value']}" for field in request["headers"] if field["name"].lower() not in _FRAMING))

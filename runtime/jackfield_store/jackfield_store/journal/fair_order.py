@@ -1,9 +1,9 @@
-"""Selection of the next invocations of the queue: in turn from each workspace, the highest priority first within one, then the oldest.
+"""Selection of the next invocations of the queue: in turn from each workspace, by priority, then by age.
 
 Budgets limit a workspace and its connections. Invocations beyond them stay in the queue, and do not take part in the turns.
 
-Invocations that were lost with two workers run one at a time: one of them may be the cause. An invocation that ends its worker takes down
-all others there; otherwise it would take the same neighbours down each time until all of them are given up.
+Invocations that were lost with two workers run one at a time: one of them may be the cause. An invocation that ends its worker ends all
+others there; otherwise it would end the same others each time, until all of them are given up.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jackfield_store.journal.budgets import Budget, Budgets, QueueLimits
 
 
 class _Line(Protocol):
-    """Waiting invocations of one workspace or connection; ``room`` is the number of further ones that may be claimed."""
+    """Waiting invocations of one workspace or connection; ``room`` is the number of further invocations that may be claimed."""
 
     room: int
 
@@ -28,7 +28,7 @@ class _Line(Protocol):
 
 
 def _in_turn(lines: Iterable[_Line], limit: int) -> list[Row]:
-    """Take up to ``limit`` invocations: an equal share from each line, then the rest from those with more waiting."""
+    """Take up to ``limit`` invocations: an equal share from each line, then the rest from lines with more waiting."""
     found: list[Row] = []
     left = [line for line in lines if line.room > 0]
     while left and len(found) < limit:
@@ -45,7 +45,7 @@ def _in_turn(lines: Iterable[_Line], limit: int) -> list[Row]:
 
 
 class _Lane:
-    """Invocations of a workspace, or of one connection of it, by priority and age."""
+    """Invocations of a workspace, or of one connection in it, by priority and age."""
 
     def __init__(self, transaction: Transaction, statement: str, values: Mapping[str, Any], priorities: Sequence[int], room: int) -> None:
         self._transaction = transaction
@@ -87,7 +87,7 @@ class _Lanes:
         return rows
 
     def save(self) -> None:
-        """Store the rest of the budget."""
+        """Store the remaining budget."""
         if self._budget is not None:
             self._budget.save()
 
@@ -96,8 +96,8 @@ class FairOrder:
     """Order in which one process takes invocations from the queue; it remembers the workspace served last.
 
     ``unreleased`` leaves out invocations that are on their way to a worker through a broker. ``locking`` is the dialect's clause that locks
-    the selected rows, empty to lock none. With ``budgets``, ``due`` needs a transaction that writes. A workspace that is ``blocked`` keeps
-    its place in the queue, and takes none in the turns of the others.
+    the selected rows, empty to lock none. With ``budgets``, ``due`` needs a transaction that writes. A ``blocked`` workspace keeps its
+    place in the queue, and gets no turns.
     """
 
     def __init__(self, blocked: BlockedWorkspaces, locking: str = "", *, unreleased: bool = False, budgets: Budgets | None = None) -> None:
@@ -110,7 +110,7 @@ class FairOrder:
         self._turn = 0
 
     def waiting(self, database: Database, limit: int, moments: Mapping[str, float]) -> list[str]:
-        """Return up to ``limit`` workspaces with due invocations that can be served: those after the one served last, then the others."""
+        """Return up to ``limit`` workspaces that have due invocations and can be served, beginning after the workspace served last."""
         found: list[str] = []
         for begin in dict.fromkeys((self._last, "")):
             names = self._page(database, begin, limit, moments)
@@ -168,7 +168,7 @@ class FairOrder:
 
 
 def _apart(transaction: Transaction, rows: Iterable[Row]) -> list[Row]:
-    """Drop rows so that a workspace has one suspect in work: an invocation whose workers were lost before runs alone."""
+    """Drop rows so that a workspace has one running suspect: an invocation whose workers were lost before runs alone."""
     found: list[Row] = []
     seen: set[str] = set()
     for row in rows:

@@ -31,7 +31,7 @@ from jackfield_store.journal.went_back import Marks
 RENEWED = 2.0
 """Seconds between renewals of a lease."""
 CLAIM, _PARTING = 5 * RENEWED, 60.0
-"""Seconds for which claims hold that renewals prolong, and from when this process ends, while threads of it still work."""
+"""Seconds for which claims hold that renewals prolong: while the process runs, and from its end on, while threads of it still work."""
 LEASE = 6.0
 """Seconds without a renewal after which a lease has expired."""
 _STEADY = 2 * RENEWED + 1
@@ -41,23 +41,23 @@ _LOG = logging.getLogger("jackfield.journal")
 
 
 class Watching(Protocol):
-    """Journal, as the lease of its process uses it."""
+    """Port to the journal for the lease of its process."""
 
     def look(self) -> None:
         """Take over the entries of lost instances; called after each renewal."""
 
     def report_late(self, transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Report the doubts that late outcomes of its process settle, once these are committed."""
+        """Report the doubts that late outcomes of its process settle, once the outcomes are committed."""
 
     def note_return(self, why: str, since: float) -> float:
-        """Note why the database is taken to have gone back since a time of its clock; return when that is noted."""
+        """Record why the database is assumed to have been restored since a time of its clock; return the time of the record."""
 
 
 class Sharing(Protocol):
     """Settings of this process, some of which all processes on a database share."""
 
     own: dict[str, str]
-    """Values that are this process's own, by name."""
+    """Values that are set for this process alone, by name."""
 
     def renewed(self, here: str, lease: float) -> None:
         """Read the shared settings; called after each renewal of the instance ``here``. Other instances are alive if they renewed their
@@ -119,14 +119,16 @@ class Instance(Part):
         return self.id
 
     def watch(self, journal: Watching) -> None:
-        """Let ``journal`` watch for this process, for as long as it is referenced: one of the registered journals does so at a time."""
+        """Register ``journal`` to watch for this process, as long as the journal is referenced; one of the registered journals watches at a
+        time.
+        """
         with self._lock:
             self._journals = (*(one for one in self._journals if one() is not None), ref(journal))
         self._start()
 
     @property
     def watching(self) -> Watching | None:
-        """The journal that watches for this process; None if none does."""
+        """Journal that watches for this process; None if there is none."""
         return next(filter(None, (one() for one in self._journals)), None)
 
     def share(self, settings: Sharing) -> None:
@@ -135,7 +137,7 @@ class Instance(Part):
 
     @contextmanager
     def prolonging(self, prolong: Callable[[float], Callable[[Transaction], Any]]) -> Iterator[None]:
-        """With each renewal until left, record the unit that ``prolong`` returns: a claim holds for the seconds that it is given."""
+        """With each renewal, until the block ends, record the unit that ``prolong`` returns for the seconds that a claim holds."""
         self._prolonging.add(prolong)
         self._start()
         try:
@@ -144,7 +146,7 @@ class Instance(Part):
             self._prolonging.discard(prolong)
 
     def report_late(self, transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Report the doubts that late outcomes of this process settle, whichever workspaces they are of: so they share a commit."""
+        """Report the doubts that late outcomes of this process settle, of all workspaces, since outcomes share a commit."""
         journal = self.watching
         if journal is not None:
             journal.report_late(transaction, rows)
@@ -180,7 +182,7 @@ class Instance(Part):
             self.record_owed()
 
     def renew(self) -> None:
-        """Renew the lease, prolong claims, record outstanding units, then look for entries of lost instances."""
+        """Renew the lease, prolong claims, record outstanding units, then recover entries of lost instances."""
         _database = self._database  # for as long as this takes
         if not self._renew_lease():
             return
@@ -245,8 +247,9 @@ class Instance(Part):
         return found, transaction.execute(f"{statement} RETURNING seen_at", self._row())[0].seen_at
 
     def _compare(self, found: Marks, renewed: float, highest: int, *, lately: bool) -> None:
-        """Report that the database went back if it has less than this process had seen, or may have less since another server was promoted.
-        ``highest`` is the epoch that this process had seen."""
+        """Report that the database was restored if it has less than this process had seen, or may have less since another server was
+        promoted. ``highest`` is the highest epoch that this process had seen.
+        """
         seen, self._marks = self._marks, replace(found, renewed=renewed)
         servers, self._servers = self._servers, self._database.timeline
         changed = self._servers[1] if self._servers[0] != servers[0] else None
@@ -288,7 +291,7 @@ class Instance(Part):
 
 
 class _Stop:
-    """Event that the garbage collector may set, at any line of a thread that waits for it: it consists of a plain lock."""
+    """Event that the garbage collector may set at any line of a waiting thread: it consists of a plain lock."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -307,7 +310,7 @@ class _Stop:
 
 
 def _renew_until_stopped(reference: ref[Instance], stop: _Stop) -> None:
-    """Renew a lease; between two renewals, its thread refers neither to the instance nor to its database."""
+    """Renew a lease until stopped; between renewals, the thread refers neither to the instance nor to its database."""
     while not stop.wait(RENEWED) and (instance := reference()) is not None:
         with suppress(*_SHORTAGES):  # logging may run out of memory, too, and the lease expires if this thread ends
             instance.renew()

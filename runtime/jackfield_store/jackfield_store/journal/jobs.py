@@ -1,7 +1,7 @@
 """Jobs in the journal: invocations that wait for their next poll, which one process at a time makes under its lease.
 
-A started job is a running invocation without an owner, which becomes due. The process that claims it polls the provider, and gives the job
-back or ends it. If that process dies, recovery gives it back: a poll may always be repeated.
+A started job is a running invocation without an owner, which becomes due. The process that claims the job polls the provider, and gives the
+job back or ends it. If that process dies, recovery gives the job back: a poll may always be repeated.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _NEVER = -1.0
 WAITS = "status = 'running' AND job IS NOT NULL AND owner IS NULL"
-"""Of a job between two polls."""
+"""SQL condition of a job between two polls."""
 _OURS = "workspace = :workspace AND id = :id AND owner = :owner AND delivery = :delivery AND status = 'running'"
 _PLACE = "workspace = :workspace AND id = :id"
 STORE = f"""
@@ -33,7 +33,7 @@ UPDATE invocations SET job = :job, job_until = :until, owner = NULL, available_a
     attempts = :attempts, attempt_log = :attempt_log, request_id = :request_id, expires_at = NULL, inputs = :inputs
 WHERE {_OURS} AND job IS NULL
 """
-"""A request to cancel that came while it started is for the first poll."""
+"""Statement that stores a job's handle. A request to cancel that came while the job started is for the first poll."""
 GIVE_BACK = f"""
 UPDATE invocations SET owner = NULL, cancel_at = CASE WHEN cancel_at = :told THEN NULL ELSE cancel_at END,
     available_at = CASE WHEN cancel_at IS NOT NULL AND cancel_at <> :told AND :tried = 0 THEN :now ELSE :due END,
@@ -41,9 +41,11 @@ UPDATE invocations SET owner = NULL, cancel_at = CASE WHEN cancel_at = :told THE
     progress_text = COALESCE(:text, progress_text)
 WHERE {_OURS}
 """
-"""A request to cancel that came meanwhile makes the job due at once."""
+"""Statement that returns a job to wait for its next poll. A request to cancel that came meanwhile makes the job due at once."""
 _ONE_WAITS = "status || '' = 'running' AND job IS NOT NULL AND COALESCE(owner, '') = ''"
-"""Hidden from PostgreSQL's planner, for statements that name a job by its ID: the index of few waiting jobs would look cheaper to it."""
+"""SQL condition of a job between two polls, for statements that name a job by its ID. It is hidden from PostgreSQL's planner, which would
+otherwise prefer the index of the few waiting jobs.
+"""
 _DUE = "SELECT workspace, id, job, delivery, cancel_at FROM invocations WHERE available_at <= :now AND"
 SOME_DUE = f"{_DUE} {WAITS}{{without}} ORDER BY available_at LIMIT :limit"
 ONE_DUE = f"{_DUE} {_PLACE} AND {_ONE_WAITS}"
@@ -54,7 +56,7 @@ UPDATE invocations SET cancel_at = :now, cancel_requested_at = :now, available_a
 WHERE {_PLACE} AND status = 'running' AND job IS NOT NULL
 """
 RETURNED = f"UPDATE invocations SET owner = NULL, available_at = :now WHERE {_OURS} AND job IS NOT NULL"
-"""By recovery, from a process that has died."""
+"""Statement by which recovery returns a job from a process that has died."""
 FINISH = sql.FINISH.replace("attempt_log = :attempt_log,", "job = NULL,").replace(
     "inputs = CASE WHEN delivery > 0 THEN :inputs ELSE inputs END", "cancel_at = NULL"
 )
@@ -65,12 +67,13 @@ class DueJobs(DueRows):
 
     def lead(self) -> float | None:
         """Return the seconds until the next job is due, negative if it is overdue; None if none waits. Jobs are rows among the
-        invocations."""
+        invocations.
+        """
         row = next_due(self._database, NEXT, self._blocked)
         return None if row is None else row.available_at - self.time.now()
 
     def claim(self, limit: int) -> list[ClaimedJob]:
-        """Claim up to ``limit`` jobs that are due, the longest overdue first. No other process gets the same ones."""
+        """Claim up to ``limit`` jobs that are due, the longest overdue first. No other process gets the same jobs."""
         return claim_served(self._database, SOME_DUE, {"now": self.time.now(), "limit": limit}, self._blocked, self._claimed)
 
     def claim_one(self, workspace: str, identifier: str) -> ClaimedJob | None:
@@ -97,15 +100,16 @@ class JobUnits:
     owner: str
 
     def storing(self, identifier: str, delivery: int, sealed: bytes, facts: Mapping[str, Any]) -> Unit:
-        """Return the unit that stores a job's handle and lets it wait for its first poll. It changes no row if the lease was lost."""
+        """Return the unit that stores a job's handle and schedules its first poll. The unit changes no row if the lease was lost."""
         values = {"workspace": self.workspace, "id": identifier, "owner": self.owner, "delivery": delivery, "job": sealed, **facts}
         return lambda transaction: transaction.change(STORE, values)
 
     def giving_back(
         self, claimed: ClaimedJob, seconds: float, fraction: float | None, text: str | None, *, told: bool, tried: bool
     ) -> Unit:
-        """Return the unit that lets a job wait for another poll, in ``seconds``. ``told``: the provider has the request to cancel it;
-        ``tried``: it could not be reached with that."""
+        """Return the unit that schedules another poll of a job, in ``seconds``. ``told`` is True if the provider has the request to cancel
+        the job, ``tried`` if the request did not reach the provider.
+        """
         now = self.time.now()
         values = {
             "workspace": self.workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "now": now,
@@ -119,6 +123,6 @@ class JobUnits:
         return replace(unit, statement=FINISH)
 
     def ask_to_cancel(self, identifier: str) -> bool:
-        """Ask whoever polls a job next to cancel it; return False if it has ended."""
+        """Request the cancellation of a job from the process that polls it next; return False if the job has ended."""
         values = {"workspace": self.workspace, "id": identifier, "now": self.time.now()}
         return bool(self.database.record(lambda transaction: transaction.change(CANCEL, values)))

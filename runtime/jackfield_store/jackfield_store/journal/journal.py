@@ -58,7 +58,7 @@ _PURGE_PAUSE = 0.02
 _PURGE_WAIT = 1.0
 """Seconds for which a purge waits for a locked database; it must not delay a caller's Result."""
 _UNKNOWN_WAIT, _UNKNOWN_PAUSE = 5.0, 0.25
-"""Seconds for which it is found out whether a commit took effect, and between two tries."""
+"""Seconds in which to determine whether a commit took effect, and seconds between two tries."""
 _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 Unit = Callable[["Transaction"], int]
@@ -68,7 +68,7 @@ class Journal(ProcessLocal):
     """Store of one workspace's invocations. Methods that return a unit leave its commit to the caller. It watches the processes of its
     database: this process's lease, others' leases, and whether the database was restored.
 
-    ``retention`` returns the retention of a finished entry in seconds. ``judge`` asks the policies about an undecided output.
+    ``retention`` returns the retention of a finished entry in seconds. ``judge`` submits an undecided output to the policies.
     """
 
     def __init__(
@@ -136,15 +136,16 @@ class Journal(ProcessLocal):
         return self._upkeep
 
     def watch(self, tell: Tell | None = None, settings: Sharing | None = None) -> None:
-        """Begin to renew this process's lease, to look for expired ones, and to notice a restored database; ``tell`` records the latter.
-        ``settings`` are published with the lease."""
+        """Start to renew this process's lease, to check for expired leases, and to notice a restored database; ``tell`` records a restored
+        database. ``settings`` are published with the lease.
+        """
         if settings is not None:
             self._instance.share(settings)
         self._watches, self._tell = True, tell
         self._instance.watch(self)
 
     def look(self) -> None:
-        """Take over the entries of lost processes, and keep the statistics and the file in order."""
+        """Take over the entries of lost processes, and maintain the statistics and the file."""
         try:
             self.recovery.look()  # created only when first needed
         finally:
@@ -152,14 +153,14 @@ class Journal(ProcessLocal):
         self.also()
 
     def note_return(self, why: str, since: float) -> float:
-        """Note that the database went back; return when, by the database's clock."""
+        """Record that the database was restored; return the time of the record, by the database's clock."""
         noted = note_return(self.database, why, self.database.highest_epoch, since, self._tell)
         self.vault.reread()
         return noted
 
     @property
     def tasks(self) -> dict[str, int]:
-        """Deliveries, by id, of the invocations that this process has begun without writing their ends yet."""
+        """Deliveries, by id, of the invocations that this process has begun and not ended."""
         return (self._found or self._instance).tasks
 
     # Entries
@@ -219,7 +220,7 @@ class Journal(ProcessLocal):
         return terms.with_terms(unit, self.workspace, draft) if draft.context else unit
 
     def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any], column: str = "inputs") -> bytes:
-        """Encrypt inputs for the workspace, bound to their entry; or the content of another ``column``."""
+        """Encrypt inputs for the workspace, bound to their entry, or the content of another ``column``."""
         text = exact_json(inputs, _JSON).encode("utf-8", "surrogatepass")
         return self.vault.seal(self.workspace, ("invocation", identifier, column), text)
 
@@ -235,7 +236,9 @@ class Journal(ProcessLocal):
         return JobUnits(self.database, self.workspace, self.time, self.owner)
 
     def queueing(self, draft: Draft, most: float | None = None) -> Unit:
-        """Return the unit that records an invocation as queued, unless ``most`` wait like it; ``draft.inputs`` is all of it, encrypted."""
+        """Return the unit that records an invocation as queued, unless ``most`` invocations wait already; ``draft.inputs`` is the whole
+        request, encrypted.
+        """
 
         def unit(transaction: Transaction) -> int:
             require_room(transaction, self.workspace, most, limit_of(draft))
@@ -249,7 +252,9 @@ class Journal(ProcessLocal):
         return unit
 
     def queue_many(self, drafts: Sequence[Draft], most: Mapping[str, float] | None = None) -> frozenset[str]:
-        """Queue invocations in one commit, up to the limits ``most``, and return the ids of those queued: no key of them was held."""
+        """Queue invocations in one commit, up to the limits ``most``, and return the ids of the queued ones. An invocation whose key is
+        held is not queued.
+        """
         rows = [(draft, self._queued(draft)) for draft in drafts]
 
         def unit(transaction: Transaction) -> frozenset[str]:
@@ -324,7 +329,7 @@ class Journal(ProcessLocal):
         return lambda transaction: transaction.change(sql.REQUEUE, values) or otherwise(transaction)
 
     def not_begun(self, identifier: str) -> JackfieldError:
-        """Build the error for a claimed invocation that could not be begun: cancelled, too late, or taken by another worker."""
+        """Build the error for a claimed invocation that could not begin: cancelled, too late, or taken by another worker."""
         entry = self.find(identifier)
         if entry.error_code == "timeout" or (entry.not_after is not None and entry.not_after <= self.time.moments()["late"]):
             return TimedOut("it was not started before its 'notAfter'; nothing was sent", hint="Add workers, or allow it more time.")
@@ -333,7 +338,7 @@ class Journal(ProcessLocal):
         return Cancelled("another worker took over the invocation before it was started")
 
     def end_queued(self, identifier: str, result: Result) -> bool:
-        """Finish a queued invocation, claimed or not, as failed; return False if a worker has begun it."""
+        """Finish a queued invocation, claimed or not, as failed; return False if a worker has started it."""
         return self.recovery.refuse(self.workspace, identifier, result)
 
     def waiting(self, connector: str | None, before: float | None) -> Iterator[str]:
@@ -354,7 +359,9 @@ class Journal(ProcessLocal):
         return self.end_queued(identifier, _seldom()[0].cancelled(self.find(identifier)))
 
     def ask_to_cancel(self, identifier: str) -> bool:
-        """Ask the process that runs an invocation to cancel it; servers check each second. Return False if no other process runs it."""
+        """Request the cancellation of an invocation from the process that runs it; servers check each second. Return False if no other
+        process runs it.
+        """
         values = {"workspace": self.workspace, "id": identifier, "now": self.time.stamp(), "owner": self.owner}
         return bool(self.database.record(lambda transaction: transaction.change(sql.ASK_TO_CANCEL, values)))
 
@@ -364,7 +371,9 @@ class Journal(ProcessLocal):
         self.database.record(lambda transaction: transaction.change(sql.NOTE_CANCEL, values))
 
     def held(self, key: str) -> Entry | None:
-        """Find the entry that holds an idempotency key, recovered by its effect if its process has died. No part of this is postponed."""
+        """Return the entry that holds an idempotency key, recovered by its effect if its process has died; None if there is none. All work
+        is done at once.
+        """
         self.record_owed()
         row = self.database.look_up(sql.HELD_KEY, {"workspace": self.workspace, "key": key})
         if row is None:
@@ -378,7 +387,7 @@ class Journal(ProcessLocal):
         return entry
 
     def find(self, identifier: str, *, alone: bool = False) -> Entry:
-        """Find the entry of an invocation; ``alone``, without its inputs, and without findings of looks and events.
+        """Return the entry of an invocation; with ``alone``, without its inputs and without findings of looks and events.
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """
@@ -404,7 +413,7 @@ class Journal(ProcessLocal):
         return self.database.look_up(sql.SELECT_ID, {"workspace": self.workspace, "id": identifier}) is not None
 
     def _present(self, drafts: Iterable[Draft]) -> frozenset[str]:
-        """Return the ids of those invocations that are recorded."""
+        """Return the ids of the invocations that are recorded."""
         with self.database.read() as transaction:
             asked = [{"workspace": self.workspace, "id": draft.id} for draft in drafts]
             return frozenset(one["id"] for one in asked if transaction.find(sql.SELECT_ID, one) is not None)
@@ -427,7 +436,7 @@ class Journal(ProcessLocal):
     def seen_entries(
         self, sees: Callable[[Any], bool], *, cursor: str | None = None, limit: int = 50, **filters: Any
     ) -> tuple[list[Entry], str | None]:
-        """Return a page of the entries that ``sees`` allows; filters and cursor reveal nothing about the others."""
+        """Return a page of the entries that ``sees`` allows; filters and cursor reveal nothing about other entries."""
         after = None if cursor is None else opened_cursor(self.vault, self.workspace, cursor)
         entries, last = self._page(after, limit, filters, sees)
         return entries, None if last is None else sealed_cursor(self.vault, self.workspace, last)
@@ -451,7 +460,8 @@ class Journal(ProcessLocal):
     def resolve(
         self, identifier: str, outcome: Outcome, by: str, note: str = "", because: int | None = None, output: Json | None = None
     ) -> Entry:
-        """Resolve a doubt by a person's decision: a success keeps its key and replays. ``output`` is a judged output, if it is known.
+        """Resolve a doubt by a person's decision. A success holds its key, and later calls get its Result. ``output`` is a judged output,
+        if known.
 
         :raises InvalidInvocation: if there is no such invocation or look, or it is not in doubt.
         """
@@ -459,20 +469,22 @@ class Journal(ProcessLocal):
         return self.find(identifier)
 
     def report_late(self, transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Report the doubts that late outcomes settle, and the decisions that they contradict, once these are committed."""
+        """Report the doubts that late outcomes settle, and the decisions that they contradict, once the outcomes are committed."""
         _seldom()[2].report_late(self, transaction, rows)
 
     def recover(self) -> int:
-        """Recover by effect the running entries of lost processes in this workspace; return how many. ``watch`` covers all workspaces."""
+        """Recover by effect the running entries of lost processes in this workspace; return their number. ``watch`` covers all
+        workspaces.
+        """
         with self.database.read() as transaction:
             rows = transaction.execute(sql.OPEN, {"workspace": self.workspace, "owner": Instance.of(self.database).id})
         return sum(self.recover_if_lost(self._listed(row)) for row in rows)
 
     def purge(self) -> int:
-        """Delete entries past the workspace's current retention, but none that is running or in doubt; return how many.
+        """Delete entries past the workspace's current retention, except running ones and doubts; return their number.
 
-        None is deleted while this process's clock and the database's differ by more than a minute.
-        Other writers take their turn between the slices. Afterwards the unused space is returned to the file system.
+        None is deleted while this process's clock and the database's differ by more than a minute. Other writers take their turn between
+        the slices. Afterwards the unused space is returned to the file system.
         """
         purged, slice_ = 0, START
         while True:
@@ -505,7 +517,7 @@ class Journal(ProcessLocal):
                 self.database.defer(self._purging(self._purged), ended)
 
     def _purging(self, from_: Purged) -> Callable[[Transaction], Purged]:
-        """Return the unit that deletes a slice of the entries that were finished before their retention."""
+        """Return the unit that deletes a slice of the entries past their retention."""
         now = self.time.sure()
         if now is None:
             return lambda _transaction: START
@@ -526,7 +538,7 @@ class Journal(ProcessLocal):
         Instance.of(self.database).record_owed()
 
     def recover_if_lost(self, entry: Entry) -> bool:
-        """Recover a running entry by its effect if its process has died; return whether it was."""
+        """Recover a running entry by its effect if its process has died; return whether the entry was recovered."""
         if entry.status != "running":
             return False
         lost = self.recovery.has_no_task(entry) or self.recovery.has_lost(entry.owner)
@@ -587,12 +599,13 @@ class Journal(ProcessLocal):
 
 
 def _nothing() -> None:
-    """Look for nothing else."""
+    """Do nothing: the default of a further check."""
 
 
 def _seldom() -> tuple[Any, ...]:
-    """Return the modules that end abandoned calls, ask the policies again, resolve doubts and read their looks: few processes need any of
-    them."""
+    """Import the modules that end abandoned calls, ask the policies again, resolve doubts and read their looks; few processes need any of
+    them.
+    """
     from jackfield_store.journal import abandoned, doubts, resolving, undecided
 
     return abandoned, undecided, resolving, doubts

@@ -1,4 +1,4 @@
-"""Leadership: of all processes that could do something, one does it, for as long as it renews its lease."""
+"""Leadership: one process of several does a piece of work, for as long as it renews its lease."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jackfield_store.journal import statements as sql
 from jackfield_store.journal.instance import Instance
 
 LEAD = 3.0
-"""Seconds for which a process leads without renewing it."""
+"""Seconds for which a process leads without renewing its lease."""
 
 
 class Leadership:

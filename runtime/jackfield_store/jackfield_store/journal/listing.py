@@ -12,7 +12,7 @@ GROUPED = {
     "status": "status", "connector": "connector", "action": "action", "connection": "connection", "caller": "caller",
     "errorCode": "error_code",
 }  # fmt: skip
-"""Filters by the columns that make entries one kind (``invocation_kinds``)."""
+"""Filters on the columns that determine an entry's kind (``invocation_kinds``), with these columns."""
 _EQUAL = {**GROUPED, "idempotencyKey": "idempotency_key"}
 _NAMES = ("connector", "action", "connection", "caller", "error_code")
 _IDENTIFIERS = ("id", "idempotency_key", "request_id", "context")
@@ -24,20 +24,20 @@ AFTER_CURSOR = " AND (created_at, id) < (:at, :after)"
 
 
 NOT_CANCELLED = "isNotCancelled"
-"""Filter that leaves out cancelled or declined calls, which are failed ones in the journal. It is not part of the API."""
+"""Filter that leaves out cancelled or declined calls, which the journal stores as failed. It is not part of the API."""
 _FLAGS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "dead": ("dead_at IS NOT NULL", lambda row: row.dead_at is not None),
     NOT_CANCELLED: ("COALESCE(error_code, '') <> 'cancelled'", lambda row: bool(row.error_code != "cancelled")),
 }
-"""Filters without a value: as SQL, and as a test of a row."""
+"""Filters without a value, each as SQL and as a test of a row."""
 _WAITS = {True: "available_at IS NULL", False: "available_at IS NOT NULL"}
 
 
 def normalized(filters: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the given filters; None if nothing can match.
 
-    ``cancelled`` becomes a failure with that code, ``dead`` a failure that is a dead letter, and ``waiting`` a queued invocation that is
-    not due until a person approves it.
+    ``cancelled`` becomes a failure with the code ``cancelled``, ``dead`` a failure that is a dead letter, and ``waiting`` a queued
+    invocation that is not due until a person approves it.
     """
     given = {name: value for name, value in filters.items() if value is not None}
     if given.get("status") == "cancelled":
@@ -74,7 +74,7 @@ def fits(row: Any, filters: Mapping[str, Any]) -> bool:
 
 
 def naming(text: str) -> tuple[str, dict[str, str]]:
-    """Return a further condition for kinds of entries (``k``) with a name that contains a text, and its value."""
+    """Return a further condition for kinds of entries (``k``) whose names contain a text, and its value."""
     return f" AND ({_containing([f'k.{column}' for column in _NAMES], 'name')})", {"by_name": _pattern("q", text)}
 
 

@@ -1,8 +1,8 @@
 """Events that carry the marker of an attempt, as evidence of doubts. They come before, while or after a call ends in doubt.
 
-An event whose invocation is not known by its reference is stored with the facts for its doubt: the provider's ID, the trigger and the
-account. A doubt with its marker becomes due at once, in the transaction that stores the event; a look then judges the event. An event that
-arrives before its doubt is found by the first look.
+If an event's reference leads to no invocation, the event is stored with the facts for its doubt: the provider's ID, the trigger and the
+account. A doubt with its marker becomes due at once, in the transaction that stores the event; a look then judges the event. The first look
+of a doubt finds earlier events.
 
 Each source of events, a subscription or a log, has a share of the stored events. Among the events of one marker, each account has a share.
 So foreign events cannot displace evidence.
@@ -20,13 +20,15 @@ from jackfield_store.database import Database, Transaction
 from jackfield_store.keys.vault import Vault
 
 KEPT = 72 * 3600.0
-"""Seconds for which an event is kept."""
+"""Seconds for which an event is stored."""
 MOST = 10_000
-"""Events that are kept of one source, the newest."""
+"""Maximum number of events stored of one source, newest first."""
 MOST_OF_MARKER = 4
-"""Events with one marker that are kept of one source and account: two things with it prove nothing, and more say no more."""
+"""Maximum number of events with one marker that are stored of one source and account. Two objects with one marker prove nothing, and more
+add nothing.
+"""
 _MOST_READ = 1_000
-"""Events that one look reads: a marker in events of so many subscriptions and accounts was copied on purpose."""
+"""Maximum number of events that one look reads: a marker in events of more subscriptions and accounts was copied on purpose."""
 _KNOW = "INSERT INTO doubt_markers (workspace, digest, id) VALUES (:workspace, :digest, :id) ON CONFLICT DO NOTHING"
 _KEEP = f"""
 INSERT INTO marked_events (workspace, digest, reference, received_at, sealed, source, whose)
@@ -56,7 +58,7 @@ _REMOVE = "DELETE FROM doubt_markers WHERE workspace = :workspace AND id IN ({id
 
 @dataclass(frozen=True, slots=True, repr=False)
 class NewMark:
-    """Event that is ready to be kept."""
+    """Event that is ready to be stored."""
 
     digest: str
     reference: str
@@ -65,11 +67,11 @@ class NewMark:
     source: str
     """ID of a subscription, or name of a log."""
     whose: str
-    """Digest of the source and the account that an event is of."""
+    """Digest of the event's source and account."""
 
 
 def digest_of(connector: str, marker: str) -> str:
-    """Return the digest under which the marker of an attempt is found."""
+    """Return the digest by which the marker of an attempt is searched."""
     return hashlib.sha256(f"{connector}\0{marker}".encode()).hexdigest()
 
 
@@ -82,19 +84,20 @@ def sealed_mark(
     vault: Vault, workspace: str, digest: str, reference: str, received_at: float, about: Mapping[str, Any], source: str = "",
     whose: str | None = None,
 ) -> NewMark:  # fmt: skip
-    """Seal an event's data for looks. Without ``whose``, every event counts, as every record of a log does."""
+    """Seal an event's data for looks. Without ``whose``, no account limits the stored events: every record of a log counts."""
     text = json.dumps(about, ensure_ascii=False).encode("utf-8", "surrogatepass")
     return NewMark(digest, reference, received_at, vault.seal(workspace, marked_place(digest, reference), text), source, whose or reference)
 
 
 def know(transaction: Transaction, workspace: str, identifier: str, digests: Sequence[str]) -> None:
-    """Let events find a doubt by the markers of its attempts."""
+    """Store the digests of a doubt's markers, so that events find the doubt."""
     transaction.change_all([(_KNOW, [{"workspace": workspace, "digest": one, "id": identifier} for one in digests])])
 
 
 def keep(transaction: Transaction, workspace: str, found: Sequence[NewMark], now: float, *, besides: str = "") -> None:
-    """Store events, and make their doubts due, except ``besides``, whose look is running. An overdue doubt keeps its place before others.
-    Old events, and excess ones of their source, are deleted once for all of them."""
+    """Store events and make their doubts due, except the doubt ``besides``, whose look is running. An overdue doubt stays before others.
+    Afterwards delete old events, and the excess events of each source, once.
+    """
     filled = set[str]()
     for one in found:
         own = {"workspace": workspace, "digest": one.digest}
@@ -109,7 +112,7 @@ def keep(transaction: Transaction, workspace: str, found: Sequence[NewMark], now
 
 
 def invocation_of_marker(database: Database, workspace: str, digest: str) -> str | None:
-    """Return the invocation in doubt that a marker belongs to; None if there is none, or it has not ended yet."""
+    """Return the invocation in doubt that a marker belongs to; None if there is none, or the invocation has not ended yet."""
     row = database.look_up(_ID, {"workspace": workspace, "digest": digest})
     return None if row is None else str(row.id)
 
@@ -126,13 +129,14 @@ def kept_events(database: Database, vault: Vault, workspace: str, digests: Seque
 
 
 def connection_facts(database: Database, workspace: str, name: str | None, identifier: str | None = None) -> dict[str, Any]:
-    """Return ID, type, version and account of a stored connection: by ID, whatever its current name, else by name. Empty if there is
-    none."""
+    """Return ID, type, version and account of a stored connection: by ID, whatever its current name, else by name. Return an empty object
+    if there is none.
+    """
     column, place = ("name", name) if identifier is None else ("id", identifier)
     row = None if place is None else database.look_up(_CONNECTION.format(place=column), {"workspace": workspace, "place": place})
     return {} if row is None else {"id": row.id, "type": row.type, "version": row.version, "account": row.account_id}
 
 
 def remove(transaction: Transaction, workspace: str, ids: Mapping[str, str]) -> None:
-    """Delete the markers of invocations that are deleted; ``ids`` are named values."""
+    """Delete the markers of invocations that are deleted; ``ids`` has their IDs by the names of parameters."""
     transaction.change(_REMOVE.format(ids=", ".join(f":{name}" for name in ids)), {"workspace": workspace, **ids})

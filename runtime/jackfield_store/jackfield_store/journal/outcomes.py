@@ -24,10 +24,10 @@ KEPT = 400 * 86_400
 """Seconds for which an outcome is stored, and a recipient suppressed: longer than doubts. Outcomes of a deleted invocation are deleted with
 it, unless they suppress a recipient."""
 REASONS = ("bounce", "complaint")
-"""Reasons why an outcome suppresses its recipient; the database has 1 and 2, and 0 for no reason."""
+"""Reasons why an outcome suppresses its recipient. The database stores 1 and 2, or 0 for no reason."""
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _MOST = 200
-"""Outcomes that are shown with an invocation."""
+"""Maximum number of outcomes that an invocation's entry contains."""
 _REFER = """
 INSERT INTO invocation_references (workspace, id, reference, connection) VALUES (:workspace, :id, :reference, :connection)
 ON CONFLICT DO NOTHING
@@ -66,7 +66,7 @@ class NewOutcome:
 
 
 def sealed_outcome(vault: Vault, workspace: str, reference: str, at: float, found: Any) -> NewOutcome:
-    """Seal an outcome (``jackfield.connector.Outcome``) of an event that happened ``at`` this time."""
+    """Seal an outcome (``jackfield.connector.Outcome``) of an event that happened at the time ``at``."""
     part = part_of(vault, workspace, found.part)
     shown = {name: value for name in ("part", "status", "text") if (value := getattr(found, name))}
     text = json.dumps(shown, ensure_ascii=False).encode("utf-8", "surrogatepass")
@@ -75,13 +75,14 @@ def sealed_outcome(vault: Vault, workspace: str, reference: str, at: float, foun
 
 
 def part_of(vault: Vault, workspace: str, name: str) -> str:
-    """Return the keyed digest of a part's name, however it is written: addresses are few enough to be guessed."""
+    """Return the keyed digest of a part's name, equal for each spelling. It is keyed because addresses are few enough to be guessed."""
     return vault.hmac(workspace, _bare(name).encode("utf-8", "surrogatepass"))
 
 
 def _bare(name: str) -> str:
     """Return an address without display name, comment and needless quotes, in lower case, with the domain in ASCII. A suffix after ``+``
-    makes another address."""
+    stays: it makes another address.
+    """
     bare = _without_comment(name.strip())
     bare = bare[bare.rfind("<") + 1 : -1] if bare.endswith(">") else bare
     local, at, domain = bare.strip().lower().rpartition("@")
@@ -109,8 +110,9 @@ def outcome_place(reference: str, part: str) -> tuple[str, ...]:
 
 
 def refer(transaction: Transaction, ended: Sequence[Mapping[str, Any]]) -> None:
-    """Note the IDs with which providers have answered invocations that end now: rows with ``workspace``, ``id``, ``connection``
-    and ``references``."""
+    """Store the IDs with which providers have answered invocations that end now. Rows have ``workspace``, ``id``, ``connection`` and
+    ``references``.
+    """
     rows = [
         {**{name: row[name] for name in ("workspace", "id", "connection")}, "reference": one} for row in ended for one in row["references"]
     ]
@@ -118,7 +120,7 @@ def refer(transaction: Transaction, ended: Sequence[Mapping[str, Any]]) -> None:
 
 
 def invocation_of(database: Database, workspace: str, reference: str) -> str | None:
-    """Return the invocation that a reference belongs to; None if there is none, or it has not ended yet."""
+    """Return the invocation that a reference belongs to; None if there is none, or the invocation has not ended yet."""
     row = database.look_up(_INVOCATION, {"workspace": workspace, "reference": reference})
     return None if row is None else str(row.id)
 
@@ -130,7 +132,7 @@ def note(transaction: Transaction, workspace: str, found: NewOutcome) -> None:
 
 
 def purge(transaction: Transaction, workspace: str, now: float) -> None:
-    """Delete the outcomes that are old enough."""
+    """Delete the outcomes that are older than ``KEPT``."""
     transaction.change(_PURGE, {"workspace": workspace, "before": now - KEPT})
 
 
@@ -150,7 +152,7 @@ def with_outcomes(entry: Entry, database: Database, vault: Vault, workspace: str
 
 
 def remove(transaction: Transaction, workspace: str, ids: Mapping[str, str]) -> None:
-    """Delete the rows of deleted invocations; ``ids`` are named values."""
+    """Delete the rows of deleted invocations; ``ids`` has their IDs by the names of parameters."""
     names, values = ", ".join(f":{name}" for name in ids), {"workspace": workspace, **ids}
     transaction.change(_REMOVE.format(ids=names), values)
     transaction.change(_REMOVE_REFERENCES.format(ids=names), values)

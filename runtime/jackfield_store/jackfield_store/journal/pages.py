@@ -2,7 +2,7 @@
 
 Filters by connector, action, connection, caller, status and error code, and the rules of a token, select kinds of entries
 (``invocation_kinds``). The entries of a kind are in an index in the order of the list. Keys, correlation IDs, labels and dead letters have
-indexes of their own. A text is searched for within the newest entries, in the names of all kinds, and as a prefix of identifiers.
+indexes of their own. A text is searched in the newest entries, in the names of all kinds, and as a prefix of identifiers.
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ from jackfield_store.journal.terms import correlation_term, label_term
 from jackfield_store.keys.vault import Vault
 
 PAGE_BYTES = 8 * 1024 * 1024
-"""Bytes of stored Results on one page, unless its only entry has more."""
+"""Maximum bytes of stored Results on one page, unless its only entry has more."""
 LOOKED_AT = 1000
-"""Rows that one page reads through the index of a key, correlation ID or label; if these are not enough, it is short and has a cursor."""
+"""Maximum number of rows that one page reads through the index of a key, correlation ID or label; a page with fewer matches is short and
+has a cursor.
+"""
 SCANNED = 5000
-"""Number of newest rows in which a text is found anywhere, and of rows that a page scans where no index helps."""
+"""Number of newest rows in which a text is searched anywhere, and of rows that a page scans if no index helps."""
 MOST_KINDS = 5000
-"""Kinds that one page looks into; a filter with more of them is answered by a scan."""
+"""Maximum number of kinds that one page searches; for a filter with more kinds, the page is a scan."""
 NAMED_KINDS = 200
-"""Kinds that a statement names, if a caller sees no others."""
+"""Maximum number of kinds that a statement names, if a caller sees no others."""
 BEGINNINGS = 500
 """Maximum number of entries found by the beginning of their identifiers; if more match, the page is a scan."""
 _CURSOR_WIDTH = 100
-"""Bytes of every sealed cursor before encryption; fixed, so that the length reveals nothing."""
+"""Bytes of every cursor before encryption; the fixed width lets the length reveal nothing."""
 _CURSOR = ("invocations", "cursor")
 _ORDER = "ORDER BY created_at DESC, id DESC"
 _COLUMNS = (
@@ -89,14 +91,14 @@ class EntryPosition(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Places of matching entries, newest first. Entries older than ``cut`` were not looked at; None if all were."""
+    """Places of matching entries, newest first. Entries older than ``cut`` were not searched; None if all entries were."""
 
     places: list[EntryPosition]
     cut: EntryPosition | None = None
 
 
 class EntrySearch:
-    """Search in the entries of one workspace, within one transaction. ``sees`` decides which entries the caller may see; None: all."""
+    """Search in the entries of one workspace, within one transaction. ``sees`` decides which entries the caller may see; None shows all."""
 
     def __init__(self, transaction: Transaction, workspace: str, sees: Callable[[Any], bool] | None, dialect: Dialect) -> None:
         self._transaction = transaction
@@ -121,7 +123,7 @@ class EntrySearch:
         return _Search(self._transaction, period, bounds, values, given, self._sees, limit, self._dialect).found()
 
     def rows(self, places: Sequence[EntryPosition]) -> Sequence[Row]:
-        """Return the rows of the first of these entries, newest first, as many as fit into the bytes of a page; one at least."""
+        """Return the rows of the first of these entries, newest first, as many as fit into the bytes of a page, but at least one."""
         total, fitting = 0, len(places)
         for count, row in enumerate(self._rows(sql.SIZES, places)):
             total += row.size
@@ -180,7 +182,9 @@ class _Search:
         return self._filtered(self._rows(statement, {"limit": LOOKED_AT}))
 
     def _of_kinds(self, text: str | None = None) -> Found | None:
-        """Find the entries of the kinds that match; None if there are too many kinds. ``text`` must be part of a kind's names."""
+        """Find the entries of the kinds that match; None if there are too many kinds. If ``text`` is given, a kind's names
+        must contain it.
+        """
         grouped = {name: value for name, value in self._given.items() if name in GROUPED}
         places = [] if text is not None else self._running(grouped)
         if grouped.get("status") == "running":
@@ -210,7 +214,7 @@ class _Search:
         return self._rows(_KINDS.format(newest=newest, kinds=chosen), wanted)
 
     def _of_each(self, kinds: Sequence[Row]) -> list[EntryPosition]:
-        """Return the newest places of kinds, which are sorted by their newest entry: a page has entries of the first ones only."""
+        """Return the newest places of kinds, which are sorted by their newest entry: only the first kinds have entries on the page."""
         floor = kinds[self._limit - 1].newest if len(kinds) >= self._limit else float("-inf")  # the newest of each fill a page
         if self._dialect.lateral:
             values = {"kinds": [kind.id for kind in kinds[: self._limit]], "limit": self._limit, "floor": floor}
@@ -246,7 +250,7 @@ class _Search:
         return Found(_places(row for row in self._visible(rows) if fits(row, self._given))[: self._limit], cut)
 
     def _containing(self, text: str) -> Found:
-        """Find entries that contain a text in the newest rows, whose names contain it, or whose identifiers begin with it."""
+        """Find entries in the newest rows that contain a text, whose names contain the text, or whose identifiers begin with it."""
         identifiers = {name: value for name, value in self._given.items() if name != "q"} | {"identifiers": text}
         identified = self._beginning_with(text)
         by_name = self._of_kinds(text) if identified is not None else None
@@ -307,7 +311,7 @@ def _newest(places: Iterable[EntryPosition], limit: int) -> list[EntryPosition]:
 
 
 def sealed_cursor(vault: Vault, workspace: str, place: EntryPosition) -> str:
-    """Encrypt a place in the list as a cursor for callers who see a part of the journal: a page may end at a hidden entry."""
+    """Encrypt a place in the list as a cursor for callers who may see a part of the journal: a page may end at a hidden entry."""
     text = json.dumps([place.created_at, place.id]).encode()
     return vault.seal_text(workspace, _CURSOR, text.ljust(_CURSOR_WIDTH))
 

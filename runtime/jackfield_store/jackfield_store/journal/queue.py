@@ -26,8 +26,8 @@ def _rest(_workspace: str, busy: int, most: int) -> int:
 class Queue:
     """Queue of a whole database. Workers serve every workspace, so only these statements are not limited to one.
 
-    ``limits`` returns the budgets of a workspace; without it there are none. ``free`` returns how many more calls of a workspace this
-    process may take: it gets the number taken, and the maximum. Rows of ``blocked`` workspaces wait.
+    ``limits`` returns the budgets of a workspace; without it there are none. ``free`` gets the number of a workspace's calls taken and the
+    maximum; it returns the number of calls that this process may still take. Rows of ``blocked`` workspaces wait.
     """
 
     def __init__(
@@ -47,9 +47,10 @@ class Queue:
         self._order = FairOrder(self._blocked, database.dialect.skips_locked, budgets=budgets)
 
     def claim(self, limit: int, busy: Mapping[str, int] = _NOBODY, most: int | None = None) -> list[Claimed]:
-        """Claim up to ``limit`` waiting invocations, oldest first and in turn from each workspace. No other process gets the same ones.
+        """Claim up to ``limit`` waiting invocations, oldest first and in turn from each workspace. No other process gets the same
+        invocations.
 
-        ``busy`` counts the invocations of each workspace that run here, ``most`` is their limit.
+        ``busy`` counts the running invocations of each workspace here; ``most`` is their limit.
         """
         moments = self._time.moments()
         most = limit if most is None else most
@@ -78,10 +79,10 @@ class Queue:
         return Claimed(workspace, identifier, row.inputs, row.delivery, is_again=bool(row.delivery > 1 or row.lost))
 
     def give_back(self, claimed: Claimed) -> bool | None:
-        """Return an invocation that has not begun to the queue; False if it has begun.
+        """Return an invocation that has not begun to the queue; return False if it has begun.
 
-        The result is None if the database is unavailable: the invocation then returns to the queue as soon as the database answers, unless
-        it has begun.
+        Return None if the database is unavailable: the invocation then returns to the queue as soon as the database answers, unless it has
+        begun.
         """
         return self._returned(sql.GIVE_BACK, claimed)
 
@@ -101,7 +102,7 @@ class Queue:
         return bool(given[-1]) if given else None
 
     def release(self, workspace: str, identifier: str, delivery: int) -> None:
-        """Return a claimed invocation that no task here works on to the queue."""
+        """Return a claimed invocation to the queue, if no task here works on it."""
         values = {"workspace": workspace, "id": identifier, "owner": Instance.of(self._database).owner, "delivery": delivery}
         self._database.record(lambda transaction: transaction.change(sql.RELEASE, values))
 
@@ -112,7 +113,7 @@ class Queue:
         return [(row.workspace, row.id, row.delivery) for row in rows]
 
     def asked_to_cancel(self) -> list[tuple[str, str]]:
-        """Return workspace and id of the invocations here that other processes asked to cancel; each is reported once."""
+        """Return workspace and id of the invocations here whose cancellation other processes have requested; each is reported once."""
         owner = Instance.of(self._database).owner
         if self._database.look_up(sql.ASKED_TO_CANCEL, {"owner": owner}) is None:
             return []

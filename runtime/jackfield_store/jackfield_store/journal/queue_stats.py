@@ -1,4 +1,4 @@
-"""Figures of the queue, by workspace: totals from the sums that the database keeps, the rest from indexes of the smaller part."""
+"""Figures of the queue, by workspace: totals from stored sums, other figures from indexes of the smaller part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = ("queued", "delayed", "released", "running", "dead")
 KINDS = ("schedules", "subscriptions", "jobs", "deliveries")
 """Kinds of waiting work in the database other than invocations."""
 COUNTED = 1000
-"""Entries that are counted to learn whether those due or those delayed are the smaller part of a queue; both are rarely more."""
+"""Maximum number of entries counted to find the smaller part of a queue, due or delayed entries; both are rarely more."""
 _CLAIMED = """
 SELECT workspace, COUNT(*) AS running FROM invocations{hint} WHERE status = 'queued' AND owner IS NOT NULL GROUP BY workspace
 """
@@ -41,11 +41,13 @@ SELECT created_at, available_at {_QUEUED} {{range}} AND owner IS NULL
 ORDER BY available_at, id LIMIT 1
 """
 _FIRST, _FIRST_DELAYED = _OLDEST.format(range="= 0"), _OLDEST.format(range="> 0 AND available_at <= :now")
-"""Invocations that were never delayed, in the order of their ids, which is the order of their creation; and those whose time has come."""
+"""Queries for the oldest invocation: among those never delayed, in the order of their ids, which is the order of creation; and among those
+whose delay has passed.
+"""
 
 
 def queue_stats(database: Database, clock: Clock) -> dict[str, dict[str, Any]]:
-    """Count queued invocations by workspace: waiting, delayed, released to a broker, running, dead; with the age of the oldest waiting one,
+    """Count queued invocations by workspace: waiting, delayed, released to a broker, running, dead. Add the age of the oldest waiting one,
     and the reason why none begins at present (``blocked``).
 
     Invocations that a worker has claimed count as running.
@@ -84,7 +86,7 @@ def waiting_kinds(database: Database, clock: Clock) -> dict[str, dict[str, int]]
 
 
 def _count(transaction: Transaction, workspace: str, total: int, taken: int, now: float, mine: dict[str, Any]) -> None:
-    """Divide the entries without an owner into due and delayed ones, and find the oldest waiting one."""
+    """Divide the entries without an owner into due and delayed ones, and determine the age of the oldest waiting one."""
     values = {"workspace": workspace, "now": now, "most": COUNTED}
 
     def counted(statement: str) -> int:

@@ -1,10 +1,10 @@
 """Places that calls take from quotas in the database, before they begin, each call in a transaction of its own.
 
-A place has its process as ``owner`` until the call begins; the begin's transaction takes the owner away. So the places of a process that
-has counted calls and not begun them are found when it has died, and are given back once. A begin whose place is gone by then is rolled
-back. A place that is to be given back has an owner that does not exist.
+A place has its process as ``owner`` until the call begins; the begin's transaction removes the owner. So the places of a dead process whose
+calls have not begun are recognized, and given back once. A begin whose place is gone is rolled back. A place to be given back has an owner
+that does not exist.
 
-A change of several sums makes them in order, in a transaction that has locked nothing that another one may wait for.
+Sums are changed in one order, in a transaction that holds no other lock that others may wait for.
 
 A count does not wait for the disk: the begin comes later in the same log, and waits for both.
 """
@@ -66,18 +66,20 @@ DELETE FROM quota_counts WHERE workspace = :workspace AND bucket IN (
 )
 """
 _KEPT = 86_400.0
-"""Seconds after its span for which a place is kept."""
+"""Seconds after the end of its span for which a place is stored."""
 _AT_ONCE = 500
 
 
 def digest(vault: Vault, workspace: str, value: Any) -> str:
-    """Return the keyed digest of a quota's name, or of one count of it: callers and recipients can be guessed."""
+    """Return the keyed digest of a quota's name, or of the key of one of its counts. It is keyed because callers and recipients can be
+    guessed.
+    """
     return vault.hmac(workspace, b"quota\0" + json.dumps(value).encode("utf-8", "surrogatepass"))
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Part of one quota that a call wants. ``bucket`` and ``quota`` are digests; ``title`` names the quota to people."""
+    """Amount that a call takes from one quota. ``bucket`` and ``quota`` are digests; ``title`` names the quota to people."""
 
     bucket: str
     quota: str
@@ -101,16 +103,16 @@ class Places:
         return {"workspace": self.workspace, "id": self.id, "mark": self.mark}
 
     def begin(self, transaction: Transaction) -> bool:
-        """Record with the begin that they are spent; return False if one of them was given back meanwhile."""
+        """Record with the begin that the places are spent; return False if one of them was given back meanwhile."""
         return transaction.change(_BEGIN, self._run) == self.count
 
     def return_all(self) -> Returning:
-        """Return the unit that gives them back, unless that was done."""
+        """Return the unit that gives the places back, unless they were given back before."""
         return Returning(self._run)
 
 
 class FullError(Exception):
-    """Signal that a quota has no place left, so that none is taken of the others."""
+    """Signal that a quota has no place left, so that no places of the other quotas are taken."""
 
     def __init__(self, share: Share) -> None:
         super().__init__(share.title)
@@ -122,8 +124,8 @@ def taking(
 ) -> Callable[[Transaction], Places]:
     """Return the unit that takes a call's places from its quotas: all or nothing, and never twice for one call.
 
-    ``again``: the call may have places already. Places that it has begun with stay spent, and others are taken over. ``owner`` is None
-    where the begin is not written before anything is sent. ``purge`` is called where a span begins.
+    With ``again`` the call may have places already. Places that it has begun with stay spent, and others are taken over. ``owner`` is None
+    if nothing records the begin before data are sent. ``purge`` is called when a span begins.
 
     The unit raises FullError if a quota has no place left, with the quota that has a free place last.
     """
@@ -159,8 +161,8 @@ def taking(
 def give_back(database: Database, transaction: Transaction, workspace: str, identifier: str) -> None:
     """Give back the places of a call that certainly has not taken effect, according to this transaction.
 
-    This only removes the places' owner, so that no sum is locked until the transaction is on the disk. After that, they are subtracted from
-    the sums; if that does not happen, recovery does it.
+    The transaction only removes the places' owner, so that no sum is locked until it is on the disk. Afterwards the places are subtracted
+    from the sums; if that fails, recovery does it.
     """
     place = {"workspace": workspace, "id": identifier, "mark": ""}
     if transaction.change(_DISOWN, place):
@@ -182,11 +184,11 @@ class Returning(JointUnit):
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Return a place before all others."""
+        """Place before all others."""
         return ("",)
 
     def run_all(self, units: Sequence[Returning], transaction: Transaction) -> None:
-        """Return the places of several calls."""
+        """Give back the places of several calls."""
         _returned([unit.place for unit in units], transaction)
 
 
@@ -201,7 +203,7 @@ def _returned(places: Iterable[Mapping[str, Any]], transaction: Transaction) -> 
 
 
 def recover(database: Database) -> int:
-    """Give back the places that dead processes have counted without beginning; return how many."""
+    """Give back the places of dead processes whose calls have not begun; return the number of places."""
     found = 0
     while True:
         with database.read(flush=False) as transaction:
@@ -213,7 +215,7 @@ def recover(database: Database) -> int:
 
 
 def used(database: Database, workspace: str, now: float) -> dict[str, tuple[int, int]]:
-    """Return how many keys have used each quota now, and the highest usage of one of them, in millionths."""
+    """Return for each quota the number of its keys in use now, and the highest usage of a key, in millionths."""
     with database.read() as transaction:
         rows = transaction.execute(_USED, {"workspace": workspace, "now": now})
     return {row.quota: (int(row.buckets), int(row.most)) for row in rows}

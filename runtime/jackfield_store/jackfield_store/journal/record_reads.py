@@ -1,6 +1,6 @@
 """Readings of a provider's own log of requests, shared by the processes of one database: one page a second per account and region.
 
-A reading goes through pages, each of which may be read by another process. It serves all doubts of the same operation and time.
+Each page of a reading may be read by another process. A reading serves all doubts of the same operation and time.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database import Database, Transaction
 
 PACE = 1.0
-"""Seconds between two pages of one log: half of the rate that AWS allows, since others read, too (CloudTrail API reference,
-LookupEvents)."""
+"""Seconds between two pages of one log: half of the rate that AWS allows, since other programs read, too (CloudTrail API reference,
+LookupEvents).
+"""
 _KEPT = 2 * 86_400.0
-"""Seconds for which the state of a reading is stored: no look takes longer."""
+"""Seconds for which the state of a reading is stored: longer than any look takes."""
 _REMEMBERED = 365 * 86_400.0
-"""Seconds for which the fault of a read that echoes its inputs is remembered."""
+"""Seconds for which the fault of a read that repeats its inputs in the answer is stored."""
 _COLUMNS = "page, began_at, changed_at, complete_at, refused"
 _FIND = f"SELECT {_COLUMNS} FROM record_reads WHERE workspace = :workspace AND digest = :digest"
 _NEXT = "SELECT next_at FROM record_paces WHERE place = :place"
@@ -37,7 +38,7 @@ _OLD = "DELETE FROM record_reads WHERE workspace = :workspace AND changed_at < :
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """State of a reading."""
+    """State of reading a provider's log, as far as it has come."""
 
     page: str | None = None
     began_at: float | None = None
@@ -58,8 +59,9 @@ def find(database: Database, workspace: str, digest: str) -> Reading:
 
 
 def takes_turn(database: Database, place: str, now: float) -> bool:
-    """Return whether a page of a log may be read now; if so, no other process may read one within a second. A process that has to wait
-    commits nothing."""
+    """Return whether a page of a log may be read now; if True, no other process may read a page within a second. A process that has to wait
+    commits nothing.
+    """
     row = database.look_up(_NEXT, {"place": place})
     if row is not None and row.next_at > now:
         return False
@@ -76,6 +78,6 @@ def put(transaction: Transaction, workspace: str, digest: str, reading: Reading,
 
 
 def remember(transaction: Transaction, workspace: str, digest: str, fault: str | None, now: float) -> None:
-    """Store the fault of a read, or that it has none: for longer than the state of a reading, which shares the table."""
+    """Store the fault of a read, None if it has none, for longer than the state of a reading, which shares the table."""
     about = {"page": None, "began_at": None, "complete_at": now, "refused": fault}
     transaction.change(_PUT, {"workspace": workspace, "digest": digest, "changed_at": now + _REMEMBERED, **about})

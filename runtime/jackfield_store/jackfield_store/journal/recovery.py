@@ -36,18 +36,21 @@ from jackfield_store.keys.vault import Vault
 DELIVERIES = 5
 """Limit of deliveries of a queued invocation that were begun and lost with their worker; then the invocation fails."""
 _UNBEGUN = 20
-"""Limit of deliveries lost before they were begun: higher, since another invocation of that worker was probably the cause."""
+"""Maximum number of deliveries lost before they were begun: higher, since another invocation of that worker was probably the cause."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _STALE = 60.0
-"""Age in seconds by the database's clock at which a process that has just started counts a lease as expired; the clock may have been
-changed."""
+"""Age of a renewal, in seconds by the database's clock, at which a newly started process considers the lease expired; the clock may have
+been changed.
+"""
 _UNREGISTERED_EVERY = 2 * LEASE
 _AT_ONCE = 200
 _OVERDUE = 2000
-"""Limit of invocations past their ``notAfter`` that are failed at once."""
+"""Maximum number of invocations past their ``notAfter`` that are failed at once."""
 _LONGEST_PAUSE = 4.0
 _SURPLUS = 3.0
-"""Seconds past its deadline from which on an entry of this process without a task has ended: its outcome is written by then, or owed."""
+"""Seconds past the deadline after which an entry of this process without a task has ended: its outcome is written by then, or
+outstanding.
+"""
 _UNIT = 50
 """Number of entries recovered in one commit."""
 
@@ -95,7 +98,7 @@ class Recovery:
     def has_lost(self, owner: str | None) -> bool:
         """Return whether an owner has lost its lease, as far as this process can tell without watching for the duration of a lease.
 
-        By age alone it counts as lost only if an earlier look, at least a lease ago, found the same: the database's clock may have been
+        Age alone proves a lost lease only if an earlier check, at least a lease ago, found the same: the database's clock may have been
         changed.
         """
         if owner is None or owner == Instance.of(self._database).id:
@@ -113,14 +116,14 @@ class Recovery:
         return bool(row.doubted > LEASE)
 
     def has_no_task(self, entry: Entry) -> bool:
-        """Return whether an entry is this process's own, and past its deadline, and nothing here runs it: its end was lost."""
+        """Return whether an entry of this process is past its deadline and nothing here runs it: its end was lost."""
         me, now = Instance.of(self._database), self._time.sure()
         if entry.owner != me.id or now is None or entry.job_until is not None or entry.expires_at is None:
             return False
         return entry.expires_at < now - _SURPLUS and entry.id not in me.tasks
 
     def _recover_own(self, me: Instance) -> int:
-        """Recover entries of this process of which it has no task: past their deadline, and jobs that it does not poll, seen twice."""
+        """Recover entries of this process without a task, seen twice: entries past their deadline, and jobs that it does not poll."""
         now = self._time.sure()
         if now is None:
             return 0
@@ -133,7 +136,7 @@ class Recovery:
         return sum(self._recovered_together(part, None) for part in _parts(left))
 
     def recover(self, workspace: str, entry: Entry) -> bool:
-        """Finish or requeue one entry whose owner has lost its lease; return False if another process was faster."""
+        """Finish or requeue one entry whose owner has lost its lease; return False if another process has done so first."""
         return bool(self._database.record(lambda transaction: self._recovered(transaction, workspace, entry, None)))
 
     def refuse(self, workspace: str, identifier: str, result: Result, *, approval: str = "cancelled") -> bool:
@@ -185,7 +188,7 @@ class Recovery:
         return found
 
     def _recovered_together(self, rows: list[Row], host: str | None) -> int:
-        """Recover entries in one commit; one by one if that fails for a reason that concerns only one workspace."""
+        """Recover entries in one commit; one by one if the commit fails for a reason of one workspace."""
         ready = self._ready(rows)
         entries = readable((row for row in rows if row.workspace in ready), lambda row: (row.workspace, _entry(row)), "invocation")
 
@@ -195,7 +198,7 @@ class Recovery:
         return self._together("the recovery of invocations", {name for name, _ in entries}, unit)
 
     def _together(self, noun: str, workspaces: Iterable[str], unit: Callable[[Collection[str], Transaction], list[int]]) -> int:
-        """Change entries in one commit, or in one per workspace if that fails; return how many were changed."""
+        """Change entries in one commit, or in one per workspace if that commit fails; return the number of changed entries."""
         return sum(self._blocked.together(workspaces, noun, lambda names: self._database.record(partial(unit, names))))
 
     def _recovered(self, transaction: Transaction, workspace: str, entry: Entry, host: str | None) -> int:
@@ -219,7 +222,7 @@ class Recovery:
         return transaction.change(sql.REDELIVER, {**about, "available_at": self._next(entry, deliveries)})
 
     def _ended(self, transaction: Transaction, entry: Entry, values: Mapping[str, Any]) -> int:
-        """Finish a running entry; a doubt waits for its first look, if its call had stored the data for it."""
+        """Finish a running entry; schedule the first look of a doubt if its call had stored the data for looks."""
         changed = transaction.change(sql.RECOVERED, values)
         if changed:
             function = entry.action if entry.connector == HOST else None
@@ -229,7 +232,7 @@ class Recovery:
     def _next(self, entry: Entry, deliveries: list[Mapping[str, Any]]) -> float:
         """Return the time of the next delivery, delayed at random and longer with each worker lost.
 
-        So an invocation that crashes its worker does not take the same neighbours down each time.
+        So an invocation that ends its worker does not end the same other invocations each time.
         """
         suspicion = max(_count(deliveries, "lost"), _count(deliveries, "not_begun") - 2)
         if suspicion <= 0:
@@ -251,7 +254,7 @@ class Recovery:
         }
 
     def _sealed(self, workspace: str, identifier: str, result: Mapping[str, Any]) -> bytes | None:
-        """Seal a Result; None if there is no key for that, so that only the status can be stored."""
+        """Seal a Result; None if no key is available, so that only the status can be stored."""
         if self._blocked.is_keyless(workspace):
             return None
         text = result_json(result, _JSON).encode("utf-8", "surrogatepass")
@@ -261,8 +264,9 @@ class Recovery:
             return None
 
     def _ready(self, rows: Iterable[Row]) -> set[str]:
-        """Return the workspaces of rows whose outcomes can be stored now: sealed, or only their status where there is no key. While the
-        key service of one gives no answer, its invocations are left for a later look."""
+        """Return the workspaces of rows whose outcomes can be stored now: sealed, or only their status without a key. If a workspace's key
+        service gives no answer, its invocations wait for a later round.
+        """
         names = {row.workspace for row in rows}
         for name in names:
             self._vault.reread(name)  # nothing of it was opened, which would tell that its keys are others

@@ -1,4 +1,4 @@
-"""Doubts that a person resolves, with their Results from then on, or that a late answer settles."""
+"""Doubts that a person resolves or a late answer settles, and their Results from then on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class Resolvable(Protocol):
-    """Journal of a workspace, as far as resolutions need it."""
+    """Port to a workspace's journal for resolutions."""
 
     database: Database
     vault: Vault
@@ -47,7 +47,7 @@ class Resolvable(Protocol):
 
 
 UNKNOWN_OUTPUT = {"path": "", "message": "the output is unknown: the answer was lost, and a person has told that it took effect"}
-"""Warning of a success reported by a person, in place of its output."""
+"""Warning of a success reported by a person, in place of the output."""
 
 
 def resolve(
@@ -90,7 +90,7 @@ def _resolved(database: Database, values: Mapping[str, Any], transaction: Transa
 
 
 def with_output(result: Mapping[str, Any], output: Mapping[str, Any] | None, warning: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the Result of a success with its output or, if that is unknown, without one and with a ``warning``."""
+    """Return the Result of a success with its output; if the output is unknown, without one and with a ``warning``."""
     meta = dict(result["meta"])
     if others := [one for one in meta.pop("warnings", ()) if one != UNKNOWN_OUTPUT]:
         meta["warnings"] = others
@@ -100,8 +100,9 @@ def with_output(result: Mapping[str, Any], output: Mapping[str, Any] | None, war
 
 
 def report_late(journal: Resolvable, transaction: Transaction, rows: Sequence[dict[str, Any]]) -> None:
-    """Report the doubts that late outcomes settle, and the decisions that they contradict, once these are committed. ``rows`` are outcomes
-    of entries that have ended, in doubt or otherwise: their process counted as lost."""
+    """Report the doubts that late outcomes settle, and the decisions that they contradict, once the outcomes are committed. ``rows`` are
+    outcomes of entries that had ended already, in doubt or otherwise, because their process counted as lost.
+    """
     reports = DoubtReports.of(journal.database)
     for row in rows:
         found = None if row["status"] == "in_doubt" else transaction.find(sql.CORRECTED + journal.database.dialect.locks, row)
@@ -119,7 +120,7 @@ def report_late(journal: Resolvable, transaction: Transaction, rows: Sequence[di
 
 
 def _after_decision(vault: Vault, row: Mapping[str, Any], found: Row, verdict: str) -> tuple[bytes, bool]:
-    """Return the sealed Result of a late answer, with the decision made before it; and whether the answer contradicts the decision."""
+    """Return the sealed Result of a late answer, with the decision made before it, and whether the answer contradicts the decision."""
     workspace, place = row["workspace"], ("invocation", found.id, "result")
     known, result = (
         json.loads(vault.open(workspace, place, one), parse_float=read_float) if one is not None else {"meta": {}}
@@ -135,7 +136,9 @@ def _after_decision(vault: Vault, row: Mapping[str, Any], found: Row, verdict: s
 
 
 def tell_contradiction(transaction: Transaction, row: Mapping[str, Any], entry: Any, verdict: str, at: float, what: str) -> None:
-    """Report that evidence, or ``what``, contradicts the resolution of a doubt. ``row`` has the call's workspace and status."""
+    """Report that evidence, or the source named by ``what``, contradicts the resolution of a doubt. ``row`` has the call's workspace and
+    status.
+    """
     facts = {"invocationId": entry.id, "status": row["status"], "resolvedBy": entry.resolved_by or "answer", "verdict": verdict,
              "connector": entry.connector, "action": entry.action}  # fmt: skip
     outbox.record(transaction, row["workspace"], "invocation.contradicted", entry.id, at, facts)
@@ -152,8 +155,8 @@ def resolved(
 ) -> tuple[dict[str, Any], str | None]:
     """Resolve a doubt as a person decided; return the Result and its error's code.
 
-    ``meta.resolution`` holds who decided, when, the ``note`` of how they know, the look that shows it (``because``), and the error of the
-    doubt. The provider's request id stays. A success has no output yet. A failure may be sent again.
+    ``meta.resolution`` holds the person, the time, their ``note`` of reasons, the look that supports the decision (``because``), and the
+    error of the doubt. The provider's request id stays. A success has no output yet. A failure may be sent again.
     """
     known = dict(entry.result or {"meta": {"invocationId": entry.id}})
     before = known["meta"].get("resolution", {})
@@ -173,7 +176,7 @@ def resolved(
 def _by_person(entry: Entry, outcome: Outcome, by: str, at: float, note: str, because: int | None) -> tuple[dict[str, Any], str | None]:
     """Resolve a doubt as ``resolved`` does; ``because`` is the number of a look.
 
-    :raises InvalidInvocation: if it is in the name of evidence, which is for looks alone, or there is no such look.
+    :raises InvalidInvocation: if ``by`` is the name for evidence, which only looks may use, or there is no such look.
     """
     if by.strip().casefold().startswith(EVIDENCE):
         raise InvalidInvocation(f"'{EVIDENCE}' resolves nothing by itself", hint="Say who has decided; add how they know it as a note.")

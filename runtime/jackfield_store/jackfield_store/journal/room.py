@@ -34,26 +34,26 @@ def limit_of(draft: Draft) -> str:
 
 
 def in_use(transaction: Transaction, workspace: str, limit: str = QUEUED) -> int:
-    """Return how many invocations a limit counts now."""
+    """Return the number of invocations that a limit counts now."""
     return int(transaction.execute(_COUNTS[limit], {"workspace": workspace})[0].n)
 
 
 def limit_reached(limit: str, most: float) -> LimitReached:
-    """Build the error of an invocation for which there is no room."""
+    """Build the error of an invocation beyond a limit."""
     return LimitReached(limit, most) if limit == QUEUED else LimitReached(limit, most, hint=_DECIDE)
 
 
 def require_room(transaction: Transaction, workspace: str, most: float | None, limit: str = QUEUED) -> None:
-    """Check that one more may wait; None is no limit.
+    """Check that one more invocation may wait; ``most`` is None without a limit.
 
-    :raises LimitReached: if it may not.
+    :raises LimitReached: if the limit is reached.
     """
     if most is not None and in_use(transaction, workspace, limit) >= int(most):
         raise limit_reached(limit, most)
 
 
 def is_queue_full(database: Database, workspace: str, most: float | None) -> bool:
-    """Return whether as many wait for a worker as may."""
+    """Return whether the number of invocations that wait for a worker has reached ``most``."""
     if most is None:
         return False
     with database.read() as transaction:

@@ -1,4 +1,4 @@
-"""The row of one call in the database, by the parts that change it: in each state, each event leads to a state, by one statement.
+"""Table of the states of a call's row in the database. In each state, each event leads to a state, by one statement.
 
 ``recording/states`` has the states known to the process that runs the call. No code runs from this table: it describes all statements
 together, and a test executes each of them in each state.

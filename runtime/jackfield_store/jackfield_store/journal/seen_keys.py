@@ -9,14 +9,15 @@ from jackfield.kernel.clock import monotonic
 from jackfield_store.database import Database
 
 _MOST = 16_384
-"""Maximum number of remembered keys, of all workspaces: a forgotten key costs a failed begin, and a look-up then."""
+"""Maximum number of remembered keys, of all workspaces. A forgotten key costs a failed begin, and then a query."""
 _WARY = 1.0
-"""Seconds for which each key is looked for first, after one was held that this process had not seen. Other calls are repeated then, too, as
-when a process was started anew; and a begin that fails lets all others of its commit run again, each by itself."""
+"""Seconds for which each key is queried before its call begins, after an unseen key turned out to be held. Others are then probably
+repeats, too, as after a restart; and a begin that fails makes all others of its commit run again, each by itself.
+"""
 
 
 class SeenKeys:
-    """Keys of one process on one database, as hashes: a collision costs a look-up."""
+    """Keys of one process on one database, as hashes: a collision costs a query."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[int, None] = OrderedDict()
@@ -31,7 +32,7 @@ class SeenKeys:
         """Do nothing: keys hold no resource."""
 
     def add(self, workspace: str, key: str) -> bool:
-        """Remember a key; return whether it is worth no look before its call begins."""
+        """Remember a key; return True if its call may begin without a query for it."""
         number, seen = hash((workspace, key)), self._seen
         if number in seen:
             return False
@@ -41,5 +42,5 @@ class SeenKeys:
         return monotonic() >= self._wary_until
 
     def found_held(self) -> None:
-        """Look for all keys first for a while: one was held that this process had not seen."""
+        """Query every key first for a while: a key that this process had not seen was held."""
         self._wary_until = monotonic() + _WARY

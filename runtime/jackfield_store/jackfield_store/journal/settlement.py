@@ -1,4 +1,4 @@
-"""Results of invocations whose doubt evidence has settled, or whose resolution it contradicts."""
+"""Results of invocations whose doubt evidence has settled, or whose resolution evidence contradicts."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ def settled(
     output: Mapping[str, Any] | None,
     refusal: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], str | None]:
-    """Settle a doubt by evidence; return the Result and its error's code. ``output`` is the output that the look has declared and found,
-    ``refusal`` the provider's own record of a refused request, or the error of a failed object."""
+    """Settle a doubt by evidence; return the Result and its error's code. ``output`` is the output that the look declares and has found,
+    ``refusal`` the provider's own record of a refused request, or the error of a failed object.
+    """
     outcome: Any = _OUTCOMES[verdict]
     result, code = resolved(entry, outcome, EVIDENCE, at)
     meta = {**result["meta"], "resolution": {**result["meta"]["resolution"], "evidence": dict(evidence)}}

@@ -19,8 +19,9 @@ VALUES (:workspace, :id, :status, :connector, :connector_version, :action, :effe
 INSERT_ONCE = f"{INSERT}ON CONFLICT (workspace, id) DO NOTHING"
 _OURS = "workspace = :workspace AND id = :id AND owner = :owner AND delivery = :delivery"
 _QUEUED = "status || '' = 'queued'"
-"""The status, hidden from PostgreSQL's planner, for statements that name an entry by its id. The index of a short queue would look cheaper
-to it than the primary key, and it would keep that plan when the queue has grown long."""
+"""SQL condition of a queued entry, for statements that name an entry by its id. It is hidden from PostgreSQL's planner, which would
+otherwise prefer the index of a short queue to the primary key, and stay with it after the queue has grown.
+"""
 FINISH = f"""
 UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
     request_id = :request_id, settled_at = :settled_at, result = :result, key_held = :key_held,
@@ -51,7 +52,9 @@ UPDATE invocations SET error_code = :error_code, result = :result, resolved_by =
     key_held = CASE WHEN :status = 'succeeded' AND idempotency_key IS NOT NULL AND {_KEY_IS_FREE} THEN 1 ELSE 0 END
 WHERE workspace = :workspace AND id = :id AND status IN ('succeeded', 'failed') AND resolved_by = :evidence AND status <> :status
 """
-"""A person's decision takes precedence over evidence. The key moves with the outcome, if no other call has used it meanwhile."""
+"""Statement by which a person's decision replaces a decision by evidence. The key moves with the outcome, if no other call has used the key
+meanwhile.
+"""
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :workspace"
 CORRECTED = f"{SELECT} AND id = :id AND owner = :owner AND delivery = :delivery AND recovered_at IS NOT NULL"
 """Entry that a late outcome is about to correct."""
@@ -69,15 +72,16 @@ HELD_KEY = f"{SELECT} AND idempotency_key = :key AND key_held = 1"
 LET_GO_OF_KEY = """
 UPDATE invocations SET key_held = 0 WHERE workspace = :workspace AND id = :id AND key_held = 1 AND status = 'failed'
 """
-"""A failure that may have taken effect holds its key until the same request begins again."""
+"""Statement that releases a failure's key. A failure that may have taken effect holds its key until the same request begins again."""
 FREE_EXPIRED_KEY = """
 UPDATE invocations SET key_held = 0
 WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1 AND settled_at IS NOT NULL AND settled_at < :before
     AND (corrected_at IS NULL OR corrected_at < :before) AND (resolved_by IS NULL OR purge_after < :purged_after)
     AND status <> 'in_doubt'
 """
-"""A key is free a day after the last change of its entry's outcome, or after the time in its row (``kept_for``). That change is the
-outcome, a person's resolution (a year before ``purge_after``), or a late outcome that corrected either."""
+"""Statement that frees a key a day after the last change of its entry's outcome, or after the time in its row (``kept_for``). Such a change
+is the outcome, a person's resolution (a year before ``purge_after``), or a late outcome that corrected either.
+"""
 OPEN = f"{SELECT} AND status = 'running' AND (owner <> :owner OR owner IS NULL)"
 _WAITING = "status = 'queued' AND owner IS NULL AND available_at <= :now AND (not_after IS NULL OR not_after > :late)"
 _UNRELEASED = f"{_WAITING} AND released_at IS NULL"
@@ -114,7 +118,7 @@ WITH RECURSIVE found(connection) AS (
 )
 SELECT connection FROM found
 """
-"""The last row is NULL: invocations without a connection."""
+"""Query for the connections of queued invocations; the last row is NULL, for invocations without a connection."""
 _IN_TURN = """
 SELECT workspace, id, inputs, delivery, connection, deliveries IS NOT NULL AS lost FROM invocations
 WHERE workspace = :workspace AND {lane} AND priority = :priority AND {condition}
@@ -132,10 +136,10 @@ WHERE workspace = :workspace AND status = 'queued' AND released_at IS NOT NULL A
 LIMIT 1
 """
 LANES = ("1 = 1", "connection = :connection", "connection IS NULL")
-"""All of a workspace, or one connection's."""
+"""SQL conditions of a lane: all of a workspace, one connection, or no connection."""
 CLAIMABLE = tuple(_IN_TURN.format(lane=lane, condition=_WAITING) for lane in LANES)
 RELEASABLE = tuple(_IN_TURN.format(lane=lane, condition=_UNRELEASED).replace("inputs, ", "") for lane in LANES)
-"""Without the inputs, which do not go through the broker."""
+"""Queries for invocations to release, without the inputs, which do not go through the broker."""
 CLAIM = f"""
 UPDATE invocations SET owner = :owner, delivery = delivery + 1, released_at = NULL
 WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND owner IS NULL AND {NOT_HELD}
@@ -150,17 +154,21 @@ CLAIM_ONE = f"""{CLAIM}    AND (not_after IS NULL OR not_after > :late) AND (rel
     ))
 RETURNING inputs, delivery, deliveries IS NOT NULL AS lost
 """
-"""A released invocation is due by the clock of the process that released it. Its message may arrive before the mark. A broker returns all
-messages of a lost worker at once: of invocations that were lost twice, one runs at a time here, too."""
+"""Statement that claims one invocation. A released invocation is due by the clock of the process that released it. Its message may arrive
+before its release is recorded. A broker returns all messages of a lost worker at once: of invocations that were lost twice, only one
+runs at a time.
+"""
 SUSPECT = 2
-"""Deliveries after which a lost invocation runs apart from others like it."""
+"""Number of deliveries after which a lost invocation runs apart from other lost ones."""
 MARK_RELEASED = f"""
 UPDATE invocations SET released_at = {{now}} WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND owner IS NULL
     AND released_at IS NULL
 """
 RELEASED = "SELECT COUNT(*) AS released FROM invocations WHERE status = 'queued' AND released_at IS NOT NULL"
 RECALL = "UPDATE invocations SET released_at = NULL WHERE status = 'queued' AND (released_at < {now} - :age OR released_at > {now} + :age)"
-"""Times in the future were written before the clock was set back."""
+"""Statement that makes released invocations releasable again after ``:age`` seconds. Times in the future were written before the clock was
+set back.
+"""
 RECALL_ONE = f"""
 UPDATE invocations SET released_at = NULL
 WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND owner IS NULL AND released_at IS NOT NULL
@@ -183,11 +191,11 @@ UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expir
 WHERE {_OURS} AND status = 'running' AND created_at >= :since AND (not_after IS NULL OR not_after > :available_at)
 """
 GIVE_BACK = f"UPDATE invocations SET owner = NULL, inputs = :inputs WHERE {_OURS} AND {_QUEUED}"
-"""Only for invocations that have not begun: begun ones may have been sent."""
+"""Statement that returns a claimed invocation to the queue. It must not have begun: a begun one may have been sent."""
 POSTPONE = f"""
 UPDATE invocations SET owner = NULL, inputs = :inputs, available_at = :at, delivery = delivery - 1 WHERE {_OURS} AND {_QUEUED}
 """
-"""The delivery does not count, since the invocation has not begun."""
+"""Statement that postpones a claimed invocation. The delivery does not count, since the invocation has not begun."""
 RELEASE = f"UPDATE invocations SET owner = NULL WHERE {_OURS} AND {_QUEUED}"
 UNCLAIM_ALL = "UPDATE invocations SET owner = NULL WHERE status = 'queued' AND owner = :owner"
 CLAIMED = "SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner"
@@ -197,28 +205,29 @@ UPDATE invocations SET status = 'running', started_at = :started_at, connector_v
 WHERE {_OURS} AND {_QUEUED} AND (not_after IS NULL OR not_after > :late)
 """
 MAY_HAVE_SENT = "deliveries IS NOT NULL AND effect = 'idempotent'"
-"""True of one in the queue that may have taken effect before: a delivery was lost, or an earlier call had its request and its key."""
+"""SQL condition of a queued invocation that may have taken effect: a delivery was lost, or an earlier call had its request and its key."""
 END_QUEUED = f"""
 UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at = :settled_at, result = :result, inputs = NULL,
     key_held = CASE WHEN {MAY_HAVE_SENT} THEN key_held ELSE 0 END, available_at = COALESCE(available_at, :settled_at)
 WHERE workspace = :workspace AND id = :id AND {_QUEUED}
 """
-"""An invocation that waits for an approval is never due; its end is reported like others."""
+"""Statement that ends a queued invocation. An invocation that waits for an approval is never due; its end is reported like others."""
 ASK_TO_CANCEL = """
 UPDATE invocations SET cancel_at = :now, cancel_requested_at = :now
 WHERE workspace = :workspace AND id = :id AND status = 'running' AND owner <> :owner
 """
 NOTE_CANCEL = "UPDATE invocations SET cancel_requested_at = :now WHERE workspace = :workspace AND id = :id AND status = 'running'"
 ASKED_TO_CANCEL = "SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at IS NOT NULL AND job_until IS NULL"
-"""A job's next poll sees such a request."""
+"""Query for invocations to cancel. Jobs are left out, since their next poll reads the request."""
 CANCEL_REPORTED = "UPDATE invocations SET cancel_at = NULL WHERE workspace = :workspace AND id = :id AND job_until IS NULL"
 KNOWN_WORKSPACES = "(SELECT name FROM workspaces UNION SELECT 'default' AS name) AS known"
 _EACH = f"SELECT invocations.workspace, {', '.join(f'invocations.{name}' for name in COLUMNS)}"
 LEFT_RUNNING = f"""{_EACH} FROM {KNOWN_WORKSPACES} CROSS JOIN invocations
 WHERE invocations.workspace = known.name AND status = 'running' AND owner = :owner LIMIT :limit"""
 WITHOUT_TASK = LEFT_RUNNING.replace(" LIMIT", " AND (expires_at < :before OR job_until IS NOT NULL) LIMIT")
-"""Rows past their deadline, which have ended without a recorded end: the database was restored. Jobs among them are being polled, or were
-claimed by a commit with an unknown outcome."""
+"""Query for rows past their deadline, which have ended without a recorded end: the database was restored. Jobs among them are being polled,
+or were claimed by a commit with an unknown outcome.
+"""
 LEFT_CLAIMED = f"{_EACH} FROM invocations WHERE status = 'queued' AND owner = :owner LIMIT :limit"
 OVERDUE = f"{_EACH} FROM invocations WHERE status = 'queued' AND not_after <= :now ORDER BY not_after LIMIT :limit OFFSET :left"
 UNKNOWN_OWNERS = f"""
@@ -251,7 +260,9 @@ LIVE_INSTANCE = "SELECT host, pid FROM instances WHERE seen_at > {now} - :lease 
 INSTANCES = "SELECT id, host, pid, place, born, seen_at FROM instances"
 INSTANCE = "SELECT pid, place, born, seen_at, {now} - seen_at AS age, {now} - doubted_at AS doubted FROM instances WHERE id = :id"
 DOUBT_INSTANCE = "UPDATE instances SET doubted_at = {now} WHERE id = :id AND seen_at = :seen_at"
-"""``{now}`` is the dialect's expression for the database's clock, since clocks of hosts differ."""
+"""Statement that records when an instance seemed lost. ``{now}`` is the dialect's expression for the database's clock, since clocks of
+hosts differ.
+"""
 DEPTH = f"""
 SELECT counts.workspace, SUM(counts.invocations + 0.0) - (
     SELECT COUNT(*) FROM approvals WHERE approvals.workspace = counts.workspace AND approvals.status = 'waiting'
@@ -264,13 +275,13 @@ _QUEUED_COLUMNS = (
     "id", "connector", "connector_version", "action", "effect", "connection", "caller", "idempotency_key", "key_held", "fingerprint",
     "dry_run", "created_at", "inputs", "context", "available_at", "not_after", "priority", "kept_for",
 )  # fmt: skip
-"""Columns of a queued invocation that differ between rows; the others have their defaults."""
+"""Columns of a queued invocation that differ between rows; other columns have their defaults."""
 _SIZES = (64, 16, 4, 1)
 """Rows per statement: few sizes, so that the databases' statement caches hold all of them."""
 
 
 def resolve(transaction: Transaction, values: Mapping[str, Any]) -> int:
-    """Resolve a doubt as a person decided, or decide otherwise than evidence did; return the number of changed rows."""
+    """Resolve a doubt as a person decided, or replace a decision by evidence; return the number of changed rows."""
     return transaction.change(RESOLVE, values) or transaction.change(OVERRULE, {**values, "evidence": EVIDENCE})
 
 
@@ -284,7 +295,7 @@ def _insert_queued(rows: int) -> str:
 def insert_queued(transaction: Transaction, workspace: str, rows: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     """Insert queued invocations in order with few statements, since one per row would cost a round trip each.
 
-    Return the ids of inserted ones; rows whose idempotency key is held are not inserted.
+    Return the ids of inserted rows; a row whose idempotency key is held is not inserted.
     """
     found: set[str] = set()
     for part in _parts(rows):

@@ -1,4 +1,4 @@
-"""Suppressed recipients: they get no more messages, since one bounced or drew a complaint (``Outcome.suppresses``)."""
+"""Suppressed recipients: they get no more messages, since a message to them bounced or drew a complaint (``Outcome.suppresses``)."""
 
 from __future__ import annotations
 
@@ -52,8 +52,9 @@ class UnknownSuppression(InvalidInvocation):
 
 class Suppressions:
     """Suppressed recipients of one workspace: each for ``KEPT`` seconds after the outcome, or until a person lifts the suppression.
-    ``note`` records that, in the same transaction, with the keyed digest of the recipient. ``refusing`` names the connections whose guard
-    refuses them."""
+    ``note`` records the lifting in the same transaction, with the keyed digest of the recipient. ``refusing`` names the connections
+    whose guard refuses suppressed recipients.
+    """
 
     def __init__(
         self, database: Database, vault: Vault, workspace: str, clock: Clock, note: Callable[[Transaction, str], object] | None = None,
@@ -67,7 +68,7 @@ class Suppressions:
         self._refusing = refusing
 
     def among(self, recipients: Collection[str]) -> dict[str, str]:
-        """Return the suppressed ones among the recipients, each with the reason: ``bounce`` or ``complaint``."""
+        """Return the suppressed recipients among ``recipients``, each with the reason: ``bounce`` or ``complaint``."""
         parts = {name: part_of(self._vault, self._workspace, name) for name in recipients}
         found: dict[str, str] = {}
         wanted = [*parts.values()]
@@ -93,9 +94,9 @@ class Suppressions:
         return [self._shown(row) for row in rows[:limit]], more
 
     def remove(self, recipient: str) -> None:
-        """Let a recipient be sent to again, until another message to it bounces or draws a complaint.
+        """Lift a suppression, until another message to the recipient bounces or draws a complaint.
 
-        :raises UnknownSuppression: if nothing suppresses it.
+        :raises UnknownSuppression: if the recipient is not suppressed.
         """
         part = part_of(self._vault, self._workspace, recipient)
         with self._database.write() as transaction:
@@ -105,13 +106,14 @@ class Suppressions:
                 self._note(transaction, part)
 
     def connections(self, references: Collection[str]) -> set[str]:
-        """Return the connections over which the messages with these references were sent, as far as they are known."""
+        """Return the known connections over which the messages with these references were sent."""
         rows = [self._database.look_up(_CONNECTION, {"workspace": self._workspace, "reference": one}) for one in references]
         return {row.connection for row in rows if row is not None and row.connection is not None}
 
     def figures(self, connection: str, messages: int, since: float) -> dict[str, int]:
-        """Count the last messages over a connection, up to ``messages`` and none sent before ``since``. Count the bounces and complaints
-        since the first of these, whichever message of the connection they are about: complaints come days later."""
+        """Count the last messages over a connection, up to ``messages`` and none sent before ``since``. Count all bounces and complaints of
+        the connection since the first of these messages, since complaints come days later.
+        """
         own, after = {"workspace": self._workspace, "connection": connection}, f"{int(since * 1000):012x}"
         with self._database.read() as transaction:
             (sent,) = transaction.execute(_SENT, {**own, "after": f"{after[:8]}-{after[8:]}", "messages": messages})
@@ -137,5 +139,5 @@ class Suppressions:
 
 
 def _reason(row: Row) -> str:
-    """Return why a recipient is suppressed; for a changed row, the gravest reason."""
+    """Return the reason for which a recipient is suppressed; for a changed row, the gravest reason."""
     return dict(enumerate(REASONS, 1)).get(row.blocks, REASONS[-1])

@@ -1,4 +1,4 @@
-"""Outputs without a policy's decision when their calls ended: sealed within their Results, and unreadable until there is one."""
+"""Outputs without a policy's decision when their calls ended: sealed within their Results, and unreadable until a policy decides."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.policy")
 Term = Callable[[], float]
-"""Returns a number of seconds."""
+"""Function that returns a number of seconds."""
 Judge = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any] | None] | None
-"""Function that takes a Result's JSON and its withheld part; returns the Result as policies permit it, None if they have not decided. None:
-no policies."""
+"""Function that gets a Result's JSON and its withheld part. It returns the Result as policies permit it, or None if they have not decided.
+In place of a function, None means that there are no policies.
+"""
 _DECIDE = "UPDATE invocations SET result = :result WHERE workspace = :workspace AND id = :id AND result = :before"
 
 
 class Sealing(Protocol):
-    """Journal of a workspace, as far as decisions need it."""
+    """Port to a workspace's journal for decisions."""
 
     database: Database
     workspace: str
@@ -40,8 +41,9 @@ def decided(
     undecided: Mapping[str, Any],
     judge: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any] | None],
 ) -> Entry:
-    """Ask the policies about an output, and record the Result without the withheld part, unless it was changed meanwhile. Return the entry,
-    unchanged if there is still no decision. ``before`` is its Result, sealed."""
+    """Submit an output to the policies, and record the Result without the withheld part, unless it was changed meanwhile. Return the entry,
+    unchanged if there is still no decision. ``before`` is its Result, sealed.
+    """
     found = None if entry.result is None else judge(entry.result, undecided)
     if found is None:
         return entry

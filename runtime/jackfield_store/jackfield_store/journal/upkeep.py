@@ -1,7 +1,7 @@
 """Upkeep of the journal in short commits.
 
-Entries past their retention are deleted in slices, of which each looks at a bounded number of the oldest entries. The sums of statistics
-are merged, and the space of deleted entries is given back to the disk.
+Entries past their retention are deleted in slices, each of which reads a bounded number of the oldest entries. The sums of statistics are
+merged, and the space of deleted entries is returned to the disk.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from jackfield_store.journal.entry import DOUBT_KEPT
 from jackfield_store.journal.pages import EntryPosition
 
 KEPT = 30 * 24 * 3600.0
-"""Seconds for which a finished entry is kept, unless the workspace's settings say otherwise."""
+"""Default retention of a finished entry, in seconds."""
 KEY_KEPT = 24 * 3600.0
-"""Seconds for which a finished key replays its Result, counted from the last word about it: outcome, resolution or correction."""
+"""Seconds for which a finished key replays its Result, counted from the last change: outcome, resolution or correction."""
 _MINUTES = 2 * 3600.0
 """Age at which sums of minutes are merged into hours; the console shows minutes of the last hour."""
 _HOURS = 9 * 86_400.0
@@ -55,7 +55,7 @@ ON CONFLICT (workspace, width, slot, connector, action, status, error_code, buck
 """
 _REMOVE = "DELETE FROM invocation_counts WHERE workspace = :workspace AND id IN ({ids})"
 SLICE, _SMALLEST = 250, 20
-"""Limits of the entries that a purge looks at in one commit, for which other writes wait."""
+"""Maximum and minimum number of entries that a purge reads in one commit, for which other writes wait."""
 _LONG, _SHORT = 0.01, 0.004
 """Seconds of a slice after which the next one is smaller or larger: entries that are not in memory take ten times as long."""
 _OLDEST_PLACE = EntryPosition(float("-inf"), "")
@@ -83,7 +83,7 @@ class JournalUpkeep:
         self._after = ""
 
     def run_if_due(self) -> None:
-        """Do a part of the upkeep, every 20 seconds, for at most a fifth of a second."""
+        """Do a part of the upkeep, every 20 seconds, for at most 0.2 seconds."""
         now = self._monotonic()
         if now >= self._at:
             self._at = now + (0.0 if self.run(now + _PASS) else _EVERY)
@@ -107,7 +107,7 @@ class JournalUpkeep:
         return True
 
     def _give_back_space(self, until: float) -> bool:
-        """Give unused space back to the disk until a time; return whether there is more."""
+        """Return unused space to the disk until a time; return True if more can be returned."""
         while self._database.dialect.give_back_space():
             self._database.dialect.relieve_writers()
             if self._monotonic() >= until:
@@ -116,7 +116,7 @@ class JournalUpkeep:
         return False
 
     def merge(self, workspace: str) -> int:
-        """Merge a slice of a workspace's sums in one commit; return how many rows were merged, 0 if there is nothing to do."""
+        """Merge a slice of a workspace's sums in one commit; return the number of merged rows, 0 if there is nothing to do."""
         now = self._time.now()
         for width, into, before, shard in (
             (MINUTE, HOUR, now - _MINUTES, 0),
@@ -146,7 +146,7 @@ class JournalUpkeep:
 
 
 def free_key(database: Database, workspace: str, entry: Entry, now: float) -> bool:
-    """Free the key of an entry that has ended, if it has been held for long enough; return whether it is free."""
+    """Free the key of an entry that has ended, if its retention is over; return whether the key is free."""
     before = now - (KEY_KEPT if entry.kept_for is None else entry.kept_for)
     if entry.settled_at is None or entry.settled_at >= before:
         return False
@@ -156,7 +156,9 @@ def free_key(database: Database, workspace: str, entry: Entry, now: float) -> bo
 
 
 class Purged(NamedTuple):
-    """Outcome of one slice: entries deleted, the place from which to go on (None if no older entry is left), and the next slice's size."""
+    """Outcome of one slice: entries deleted, the place after which the next slice begins (None if no older entry remains), and the next
+    slice's size.
+    """
 
     deleted: int
     last: EntryPosition | None
@@ -167,7 +169,7 @@ START = Purged(0, None)
 
 
 def purge_slice(transaction: Transaction, workspace: str, from_: Purged, *, before: float, now: float, locking: str = "") -> Purged:
-    """Delete those of the next entries that were finished before ``before``, and are neither running nor in doubt.
+    """Delete those entries of a slice that finished before ``before``, and are neither running nor in doubt.
 
     ``from_`` is the previous slice, ``START`` for the first one.
     """
@@ -182,7 +184,7 @@ def purge_slice(transaction: Transaction, workspace: str, from_: Purged, *, befo
 
 
 def resized(slice_: Purged, seconds: float) -> Purged:
-    """Choose the size of the next slice by the time that this one took."""
+    """Choose the size of the next slice by the duration of this one."""
     size = slice_.size
     if seconds > _LONG:
         size = max(size // 2, _SMALLEST)

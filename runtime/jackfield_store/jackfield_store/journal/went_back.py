@@ -1,8 +1,8 @@
 """A database that was set back to an earlier state under running processes: a standby promoted too early, or a restored copy.
 
 Three marks only grow in one database: the epoch, the numbers of events, and the time at which this process renewed its lease. A mark lower
-than the committed value that this process has seen belongs to an older copy, and so does a number that another event has now. Data read
-before may never have been there, and running calls may have ended in the lost part.
+than the committed value that this process has seen belongs to an older copy, and so does an event's number that another event has now. Data
+read before may never have been there, and running calls may have ended in the lost part.
 """
 
 from __future__ import annotations
@@ -32,16 +32,18 @@ FROM event_heads LEFT JOIN workspaces ON workspaces.name = event_heads.workspace
 LEFT JOIN events ON events.workspace = event_heads.workspace AND events.sequence = event_heads.last
 ORDER BY event_heads.numbered_at DESC LIMIT 100
 """
-"""The workspaces in which something happened last: how many events others have is known without it. A workspace that was purged and created
-anew numbers its events from 1 again."""
+"""Query for the last event of each workspace, in the 100 workspaces with the latest events. A workspace that was purged and created anew
+numbers its events from 1 again.
+"""
 _KEPT = """
 SELECT purged, (SELECT id FROM events WHERE workspace = :workspace AND sequence = :last) AS id
 FROM event_heads WHERE workspace = :workspace
 """
 _RAISE = "UPDATE epoch SET number = :number WHERE name = 'shared' AND number < :number"
 _NAME, _APART, _TOLD_FOR = "went back", 600.0, 3600.0
-"""Row by which processes agree on the one that records it; seconds within which several notice the same; seconds for which probes warn of
-it."""
+"""Row by which processes agree on the one that records the restoration; seconds within which several processes notice the same one; seconds
+for which probes warn of it.
+"""
 _LATEST = "SELECT holder, held_until - {now} AS left FROM dispatchers WHERE name = :name"
 _LOG = logging.getLogger("jackfield.journal")
 
@@ -54,11 +56,11 @@ class Marks:
     renewed: float | None = None
     heads: Mapping[tuple[str, Any], Head] = field(default_factory=dict)
     others: frozenset[str] = frozenset()
-    """Workspaces in which another event has the number of the last one that this process has seen, as far as checked."""
+    """Workspaces in which another event now has the number of the last event that this process had seen, as far as checked."""
 
     @classmethod
     def read(cls, transaction: Transaction, instance: str, seen: Marks) -> Marks:
-        """Read the marks. If the lease of this process is gone, also look for the events in ``seen``."""
+        """Read the marks. If the lease of this process is gone, also read the events in ``seen``."""
         row = transaction.find(_EPOCH, {"id": instance})
         heads = {(head.workspace, head.created_at): (head.last, head.id) for head in transaction.execute(_HEADS)}
         if row is None:
@@ -75,8 +77,9 @@ class Marks:
                     yield workspace
 
     def lower(self, found: Marks, *, lately: bool) -> str | None:
-        """Return in words which mark of a database is lower now; None if none is. ``lately``: the lease was renewed so lately that no other
-        process has taken it for expired."""
+        """Return a sentence about the mark of a database that is lower now; None if none is. ``lately`` is True if the lease was renewed so
+        recently that no other process can have considered it expired.
+        """
         if found.epoch < self.epoch:
             return f"its epoch is {found.epoch}, and was {self.epoch}"
         if self.renewed is not None and (lately if found.renewed is None else found.renewed < self.renewed):
@@ -93,8 +96,9 @@ class Marks:
 
 def note_return(database: Database, why: str, highest: int, since: float, tell: Tell | None) -> float:
     """Log once that the database was set back, and raise the epoch above every seen value, so that no process uses its caches. Continue the
-    numbers of events above the lost ones, unless another process has recorded the same since ``since``. Return the time of that, by the
-    database's clock."""
+    numbers of events above the lost ones, unless another process has recorded the same since ``since``. Return the time of the record,
+    by the database's clock.
+    """
     _LOG.error("the database went back to an earlier state, or may have: %s; see docs/tutorial/failover.md for what to do", why)
     values = {"name": _NAME, "holder": os.urandom(8).hex(), "seconds": _APART, "lost": ""}
     dialect = database.dialect

@@ -39,15 +39,15 @@ if TYPE_CHECKING:
 CACHE_SECONDS = 86_400.0
 """Default lifetime of an unwrapped data key in this process."""
 _GRACE = 1 / 12
-"""Part of its lifetime for which a key may be used after its end, if the key service cannot be reached."""
+"""Share of its lifetime for which a key may be used after its end, if the key service cannot be reached."""
 _CACHED_WORKSPACES = 10_000
 _REFRESH_SECONDS = 60.0
-"""Seconds after which a process checks whether another one has created a new data key, or asked all to forget one."""
+"""Seconds after which a process checks whether another process has created a new data key, or requested all to forget one."""
 INSTALLATION = "installation"
 """Name of the installation's wrappers among the wrappers of a workspace."""
 COLUMNS = "workspace, key_id, wrapped, master_key_id, created_at, forgotten_at"
 _FIRST = "SELECT key_id FROM data_keys ORDER BY workspace, key_id LIMIT 1"
-"""Row by whose lock a new data key is created before or after each step of a rotation."""
+"""Query for the row whose lock orders the creation of a data key before or after each step of a rotation."""
 _INSERT = (
     "INSERT INTO data_keys (workspace, key_id, wrapped, master_key_id, created_at) "
     "VALUES (:workspace, :key_id, :wrapped, :master_key_id, :created_at) ON CONFLICT DO NOTHING"
@@ -66,7 +66,7 @@ WITH RECURSIVE used(id) AS (
     UNION ALL SELECT (SELECT MIN(k.master_key_id) FROM data_keys k WHERE k.master_key_id > used.id) FROM used WHERE used.id IS NOT NULL
 ) SELECT id AS master_key_id FROM used WHERE id IS NOT NULL
 """
-"""Ids of the wrappers in use: one look in an index for each, however many keys there are."""
+"""Query for the ids of the wrappers in use: one index lookup for each, however many keys there are."""
 _FOREIGN = (
     "SELECT 1 AS one FROM data_keys WHERE master_key_id = :id AND workspace NOT IN (SELECT workspace FROM workspace_wrappers) LIMIT 1"
 )
@@ -74,7 +74,7 @@ _FOREIGN = (
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DataKey(SecretHolder):
-    """An unwrapped data key. ``mark`` is its row's ``forgotten_at``. It is unwrapped again from ``renew`` on, unused from ``until`` on."""
+    """Unwrapped data key. ``mark`` is its row's ``forgotten_at``. It is unwrapped again from ``renew`` on, unused from ``until`` on."""
 
     id: str
     cipher: AESGCM
@@ -87,7 +87,7 @@ class DataKey(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class WorkspaceKeys(SecretHolder):
-    """Keys with which a workspace seals and computes digests; read again after ``until``."""
+    """Keys with which a workspace seals and computes digests; they are read again after ``until``."""
 
     current: DataKey
     first: DataKey
@@ -96,7 +96,7 @@ class WorkspaceKeys(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Fresh(SecretHolder):
-    """A new data key, not stored yet."""
+    """New data key, not stored yet."""
 
     id: str
     key: bytes
@@ -109,7 +109,9 @@ class _Fresh(SecretHolder):
 
 
 class Services:
-    """``asked`` is True if a key service may have to be asked for a key: one is the installation's, or was asked for a workspace's own."""
+    """Record of whether the process needs key services. ``asked`` is True if the installation has one, or one was called for a
+    workspace.
+    """
 
     __slots__ = ("asked",)
 
@@ -118,8 +120,9 @@ class Services:
 
 
 class DataKeys(SecretHolder):
-    """Data keys of one database. ``own`` returns the ids of the wrappers that a workspace has of its own, the first to be used first.
-    ``rewrap`` wraps all data keys with the first wrapper of the ring."""
+    """Data keys of one database. ``own`` returns the ids of a workspace's own wrappers, in order of use. ``rewrap`` wraps all data keys
+    with the first wrapper of the ring.
+    """
 
     def __init__(
         self,
@@ -163,7 +166,7 @@ class DataKeys(SecretHolder):
         return known
 
     def prepare(self, workspace: str, *, create: bool) -> WorkspaceKeys | None:
-        """Return the keys of a workspace as ``of`` does; None if it has none and none is to be created."""
+        """Return the keys of a workspace as ``of`` does; None if it has no key and ``create`` is False."""
         uncertain = self._database.writing  # do not cache what the surrounding transaction may yet roll back
         known = self._known.get(workspace)
         if known is not None and self._clock.monotonic() < known.until:
@@ -176,14 +179,14 @@ class DataKeys(SecretHolder):
         return known
 
     def has(self, workspace: str) -> bool:
-        """Return whether the keys of a workspace are at hand: neither the database nor a key service is needed."""
+        """Return whether the keys of a workspace are cached: neither the database nor a key service is needed."""
         known = self._known.get(workspace)
         return known is not None and self._clock.monotonic() < known.until
 
     def find(self, workspace: str, key_id: str) -> DataKey:
         """Return one key of a workspace.
 
-        :raises SealBroken: if there is none with this id.
+        :raises SealBroken: if no key has this id.
         :raises DataKeyDamaged: if its row was changed, or moved to another workspace.
         :raises WrongMasterKey: as ``of`` does.
         :raises KeyServiceUnavailable: as ``of`` does.
@@ -207,22 +210,24 @@ class DataKeys(SecretHolder):
         self._known.remove(workspace)
 
     def _follow_exchange(self, workspace: str, key_id: str) -> None:
-        """Read a workspace's keys again when an unknown one appears, so that no deleted key is used for sealing.
+        """Read a workspace's keys again when an unknown key appears, so that no deleted key is used for sealing.
 
-        So a process notices that another one has purged the workspace and created it again: it opens some of its data, such as settings,
-        before it seals any.
+        So a process notices that another process has purged the workspace and created it again: it opens some of its data, such as
+        settings, before it seals any.
         """
         known = self._known.get(workspace)
         if known is not None and key_id not in (known.current.id, known.first.id):
             self.reread(workspace)
 
     def clear(self) -> None:
-        """Read the rows again when they are needed next."""
+        """Drop the cached keys; their rows are read again when needed."""
         self._known.clear()
         self._checked.clear()
 
     def forget(self, now: float, workspace: str | None = None) -> int:
-        """Let all processes drop the unwrapped keys of a workspace, or of all, within a minute, this one at once. Return how many."""
+        """Let all processes drop the unwrapped keys of a workspace, or of all, within a minute; this process drops them at once. Return the
+        number of keys.
+        """
         count, names = 0, self._after("") if workspace is None else [workspace]
         while names:
             with self._database.write() as transaction:
@@ -272,13 +277,13 @@ class DataKeys(SecretHolder):
         return found
 
     def uses_services(self) -> bool:
-        """Return whether a key service may have to be asked for any key of the database."""
+        """Return whether any key of the database may need a key service."""
         with self._database.read(flush=False) as transaction:
             used = [row.master_key_id for row in transaction.execute(_USED)]
         return any(":" in name for name in (*used, self.ring.ids[0]))
 
     def services_of(self, workspaces: Sequence[str]) -> dict[str, str]:
-        """Return the URI of the key service that would be asked for the keys of a workspace, for each that has one."""
+        """Return for each workspace with a key service the URI of that service."""
         values = {f"name_{place}": name for place, name in enumerate(workspaces)}
         statement = f"SELECT workspace, master_key_id FROM data_keys WHERE workspace IN ({', '.join(f':{name}' for name in values)})"
         with self._database.read(flush=False) as transaction:
@@ -289,7 +294,7 @@ class DataKeys(SecretHolder):
 
     def target(self, transaction: Transaction, workspace: str) -> AnyWrapper:
         """Return the wrapper for new keys of a workspace: its own, else the wrapper of all the installation's keys, else the installation's
-        first. Another process may have rotated to the second.
+        first. Another process may have rotated to the wrapper of all keys.
 
         :raises WrongMasterKey: if data keys were wrapped by a wrapper that is not in the ring.
         """
@@ -301,8 +306,8 @@ class DataKeys(SecretHolder):
         return self.ring.having(used.pop()) if len(used) == 1 else self.ring.first
 
     def verify(self, transaction: Transaction, ring: KeyRing | None = None) -> set[str]:
-        """Return the ids of the installation's wrappers that wrapped data keys. A key with another wrapper in addition to these is damaged,
-        or its wrapper was dropped too early: only its workspace gets the error.
+        """Return the ids of the installation's wrappers that wrapped data keys. If a further key has a wrapper outside of the ring, the key
+        is damaged, or its wrapper was dropped too early: only its workspace gets the error.
 
         :raises WrongMasterKey: if only other wrappers did, and for workspaces without wrappers of their own.
         """
@@ -323,7 +328,7 @@ class DataKeys(SecretHolder):
     def first(self, transaction: Transaction, workspaces: Iterable[str]) -> tuple[dict[str, DataKey], Step]:
         """Make the first data keys of new workspaces, and return them with the step that stores them: it must change a row for each.
 
-        :raises ApartError: if this is the first key at all, or a key service would have to be asked.
+        :raises ApartError: if the database has no data key yet, or a key service would be needed.
         """
         others = self.beside_creations(transaction)
         target, now = self._shared(transaction), self._clock.time()
@@ -345,7 +350,9 @@ class DataKeys(SecretHolder):
         return made
 
     def beside_creations(self, transaction: Transaction) -> bool:
-        """Keep the steps of a rotation out of the rest of the transaction, which creates data keys; return whether there is a rotation."""
+        """Exclude the steps of a rotation from the rest of the transaction, which creates data keys; return True if the database has data
+        keys.
+        """
         return bool(transaction.execute(_FIRST + self._database.dialect.shares))
 
     def between_creations(self, transaction: Transaction) -> None:
@@ -362,8 +369,9 @@ class DataKeys(SecretHolder):
         return WorkspaceKeys(self._read_key(rows[-1]), self._read_key(rows[0]), until) if rows else None
 
     def _created(self, workspace: str) -> WorkspaceKeys | None:
-        """Create the first data key of a workspace, unless another process does at the same time. A key service wraps it before the
-        transaction, unless there is one already."""
+        """Create the first data key of a workspace, unless another process does at the same time; return the keys. A key service wraps the
+        new key before the transaction, unless this thread is in one already.
+        """
         inside, fresh = self._database.writing, None
         known: WorkspaceKeys | None = None
         begin = self._database.read if inside else self._database.write  # inside a transaction without a savepoint: its errors end both
@@ -382,7 +390,7 @@ class DataKeys(SecretHolder):
         return known
 
     def _follow(self, used: KeyRing) -> None:
-        """Wrap data keys again that this process wrapped with the ring ``used`` while it rotated to another."""
+        """Wrap again the data keys that this process wrapped with the ring ``used`` while it rotated to another ring."""
         while (ring := self.ring) is not used:
             self._rewrap(self)
             used = ring

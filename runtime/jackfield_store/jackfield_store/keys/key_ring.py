@@ -20,7 +20,7 @@ FILE = "file:"
 
 
 class RingPart(Protocol):
-    """One or more wrappers: a master key or a key service."""
+    """Part of a ring: a master key, with one or more keys, or a key service."""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ class RingPart(Protocol):
         """Reason why the keys cannot be used at present, if that is known."""
 
     def wrapper(self, wrapper_id: str) -> LocalKey | KeyService | None:
-        """Return the wrapper with this id, if it is one of them."""
+        """Return the wrapper with this id; None if this part has no such wrapper."""
 
 
 class KeyRing(SecretHolder):
@@ -56,7 +56,7 @@ class KeyRing(SecretHolder):
 
     @property
     def first(self) -> LocalKey | KeyService:
-        """The wrapper that wraps."""
+        """Wrapper that wraps new data keys."""
         return self.having(self.parts[0].ids[0])
 
     @property
@@ -67,17 +67,17 @@ class KeyRing(SecretHolder):
 
     @property
     def trouble(self) -> str | None:
-        """Reason why the wrapper that wraps cannot be used at present; None if it can, or was not asked yet."""
+        """Reason why the first wrapper cannot be used at present; None if it can, or was not used yet."""
         return self.parts[0].trouble
 
     def wrapper(self, wrapper_id: str) -> LocalKey | KeyService | None:
-        """Return the wrapper with this id; None if the ring has none with it."""
+        """Return the wrapper with this id; None if the ring has no such wrapper."""
         return next((found for part in self.parts if (found := part.wrapper(wrapper_id)) is not None), None)
 
     def having(self, wrapper_id: str) -> LocalKey | KeyService:
         """Return the wrapper with this id.
 
-        :raises WrongMasterKey: if the ring has none with it.
+        :raises WrongMasterKey: if the ring has no such wrapper.
         """
         found = self.wrapper(wrapper_id)
         if found is None:
@@ -94,16 +94,16 @@ class KeyRing(SecretHolder):
         return self._services(uri)
 
     def check_files(self) -> None:
-        """Check that the files of master keys can be read and have the keys in use; changes of them are followed anyway.
+        """Check that the files of master keys can be read and have the keys in use. Changes of the files are followed in any case.
 
-        :raises DatabaseUnfit: if not; the keys that were read before stay in use.
+        :raises DatabaseUnfit: if a check fails; the keys that were read before stay in use.
         """
         for part in self.parts:
             if isinstance(part, LiveKey):
                 part.check()
 
     def behind(self, new: RingPart) -> KeyRing:
-        """Return a ring in which ``new`` wraps."""
+        """Return a ring whose first wrapper is ``new``."""
         return KeyRing([new, *self.parts], self._services)
 
     def wrong(self, wrapper_id: str) -> WrongMasterKey:
@@ -149,7 +149,7 @@ def uris(environment: Mapping[str, str]) -> list[str]:
 
 
 def file_that_wraps(environment: Mapping[str, str], home: str) -> KeyFile | None:
-    """Return the key file whose first key wraps; None if that is in JACKFIELD_MASTER_KEY, or in a key service."""
+    """Return the key file whose first key wraps; None if the wrapping key is in JACKFIELD_MASTER_KEY, or in a key service."""
     uri = uris(environment)[0]
     if uri == FILE:
         return KeyFile.of(environment, home)
@@ -161,6 +161,6 @@ def _key_file(uri: str) -> KeyFile:
 
 
 def _is_missing(environment: Mapping[str, str], home: str) -> bool:
-    """Return whether there is no master key: an unused one is not created."""
+    """Return whether the master key's file is missing, so that an unused key is not created."""
     file = KeyFile.of(environment, home)
     return file is not None and file.is_missing

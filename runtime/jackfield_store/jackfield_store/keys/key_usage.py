@@ -1,4 +1,4 @@
-"""Which wrapper wraps which data keys, and since when: for operators."""
+"""Usage of wrappers for operators: the data keys that each has wrapped, and since when."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def key_usage(database: Database, vault: Vault) -> list[dict[str, Any]]:
 
 
 def key_faults(vault: Vault) -> dict[str, dict[str, Any]]:
-    """Ask each key service to wrap and unwrap. Return by id if it is ``healthy``, else also ``message`` and ``hint`` of the error."""
+    """Let each key service wrap and unwrap. Return by id whether it is ``healthy``, and if not ``message`` and ``hint`` of the error."""
     found: dict[str, dict[str, Any]] = {}
     for uri, fault in vault.ask_services().items():
         found[uri] = {"healthy": True} if fault is None else {"healthy": False, "message": fault.message, "hint": fault.hint}

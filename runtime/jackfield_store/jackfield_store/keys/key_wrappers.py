@@ -29,26 +29,26 @@ They raise a ValueError with the reason, without a secret, if the URI is not val
 TIMEOUT = "JACKFIELD_KEY_SERVICE_SECONDS"
 """Setting: seconds for a request, two by default. Wrappers get it with the environment."""
 _PAUSE = 5.0
-"""Seconds for which a key service that cannot be reached is not asked again."""
+"""Seconds for which no request is sent to a key service after a failure to reach it."""
 _TRIES = 2
 _FAST = 1.0
-"""Seconds within which a request must have failed to be sent again at once."""
+"""Maximum seconds after which a failed request is repeated at once."""
 
 
 class Wrapper(Protocol):
-    """A key that encrypts data keys. Arguments are plain values, so that a package with a wrapper needs nothing from this module.
+    """Key that encrypts data keys. Arguments are plain values, so that a package with a wrapper needs nothing from this module.
 
     ``context`` has the ids of the installation (``installation``), the workspace (``workspace``) and the data key (``key``). It is not
     secret, and must be authenticated: a key wrapped in one context cannot be unwrapped in another.
 
-    Errors are those of ``jackfield.kernel.errors``: ``Unavailable`` or ``TimedOut`` if the service gives no answer, ``Rejected`` if
-    ``wrapped`` was not wrapped by it in this context. Any other means that the service refuses. A request may take
+    The methods raise errors of ``jackfield.kernel.errors``: ``Unavailable`` or ``TimedOut`` if the service gives no answer, ``Rejected`` if
+    it did not wrap ``wrapped`` in this context. Any other error means that the service refuses. A request may take
     ``JACKFIELD_KEY_SERVICE_SECONDS`` of the environment, since calls wait for it; creating a wrapper sends none.
     """
 
     @property
     def id(self) -> str:
-        """The name that is stored with each key that it wrapped: the URI."""
+        """Name that is stored with each key that the wrapper wrapped: the URI."""
 
     def wrap(self, context: Mapping[str, str], data_key: bytes) -> bytes:
         """Encrypt a data key of 32 bytes."""
@@ -58,11 +58,12 @@ class Wrapper(Protocol):
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
         """Encrypt with this wrapper a key encrypted by the wrapper with the id ``source`` (possibly itself), without the key leaving the
-        service. None if the service cannot: the key is then unwrapped and wrapped."""
+        service. Return None if the service cannot: the key is then unwrapped and wrapped.
+        """
 
 
 class KeyService(ProcessLocal, SecretHolder):
-    """One wrapper of a key service. While the service cannot be reached, one request is sent in five seconds; others fail at once."""
+    """Wrapper of one key service. While the service cannot be reached, one request is sent in five seconds; others fail at once."""
 
     is_local = False
 
@@ -80,12 +81,12 @@ class KeyService(ProcessLocal, SecretHolder):
 
     @property
     def trouble(self) -> str | None:
-        """Reason why the service cannot be reached; None if the last request was answered, or there was none."""
+        """Reason why the service cannot be reached; None if the last request was answered, or none was sent yet."""
         reason = self._reason
         return None if reason is None else f"the key service '{self.id}' cannot be reached: {reason}"
 
     def wrapper(self, wrapper_id: str) -> KeyService | None:
-        """Return this wrapper if it has that id."""
+        """Return this wrapper if it has the id; else None."""
         return self if wrapper_id == self.id else None
 
     def wrap(self, context: Mapping[str, str], data_key: bytes) -> bytes:
@@ -140,9 +141,9 @@ class KeyService(ProcessLocal, SecretHolder):
         raise self._unavailable()
 
     def _enter(self) -> None:
-        """Refuse if the service could not be reached a moment ago; of later callers, one asks it again.
+        """Refuse the request if the service could not be reached a moment ago; after the pause, one caller tries again.
 
-        :raises KeyServiceUnavailable: if the caller may not ask now.
+        :raises KeyServiceUnavailable: if the caller must not send a request now.
         """
         with self._lock:
             if self._reason is None:
@@ -168,7 +169,7 @@ class KeyService(ProcessLocal, SecretHolder):
 
 
 class KeyServices(ProcessLocal):
-    """The key services that packages bring, by the scheme of their URIs. Each is opened once in a process."""
+    """Key services from installed packages, by the scheme of their URIs. Each is opened once in a process."""
 
     def __init__(self, environment: Mapping[str, str], clock: Clock | None = None) -> None:
         self._environment = environment

@@ -26,7 +26,7 @@ _FILE = "master.key"
 _HINT = "A key is 32 random bytes in base64: head -c 32 /dev/urandom | base64"
 _LARGEST = 64 * 1024
 _DIGITS = 43
-"""Digits of 32 bytes in Base64, without the padding."""
+"""Number of Base64 digits for 32 bytes, without the padding."""
 _BASE64, _BASE64URL = re.compile(r"[A-Za-z0-9+/]*"), re.compile(r"[A-Za-z0-9_-]*")
 _BOUND = b"\x02"
 """First byte of a key that is bound to its installation. Keys wrapped by an older version are one byte shorter, and not bound to it."""
@@ -59,7 +59,7 @@ class LocalKey(SecretHolder):
         return unwrap(cipher(self._key), _bound(context), wrapped[len(_BOUND) :])
 
     def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
-        """Encrypt again a key that this key encrypted; None for another wrapper's.
+        """Encrypt again a key that this key encrypted; return None if another wrapper encrypted it.
 
         :raises SealBroken: as ``unwrap`` does.
         """
@@ -83,7 +83,7 @@ class MasterKey(SecretHolder):
         self.id = _key_id(keys[0])
 
     trouble = None
-    """No service is needed."""
+    """None, since a master key needs no service."""
 
     def __repr__(self) -> str:
         return f"<MasterKey {', '.join(self._keys)}>"
@@ -103,7 +103,7 @@ class MasterKey(SecretHolder):
         """Parse keys from ``text``, separated by commas or white space. ``source`` names their origin in errors.
 
         Each is Base64 or Base64url (RFC 4648, section 4 and 5) with or without padding, with or without the prefix ``base64:``, or 64
-        hexadecimal digits: the forms that key generators write. Lines that begin with ``#`` are comments.
+        hexadecimal digits, as key generators write it. Lines that begin with ``#`` are comments.
 
         :raises DatabaseUnfit: if the text has no key, or any other content.
         """
@@ -213,7 +213,9 @@ _BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """Location of the master keys, of which the first wraps. ``private``: the file is in the home, and only our account may access it."""
+    """Location of the master keys, of which the first wraps. ``private`` is True if the file is in the home: only our account may access
+    it.
+    """
 
     path: str
     private: bool
@@ -291,8 +293,8 @@ class KeyFile:
 class LiveKey(MasterKey):
     """Master key that follows changes of its file.
 
-    A file without the wrapping key is ignored until the database needs a key of it: it may belong to another installation, or be a mistake.
-    A new data key that only such a file could decrypt would be lost with the file.
+    A file without the wrapping key is ignored until the database needs a key of that file: it may belong to another installation, or be a
+    mistake. A new data key that only such a file could decrypt would be lost with the file.
     """
 
     def __init__(self, file: KeyFile) -> None:
@@ -307,7 +309,7 @@ class LiveKey(MasterKey):
         return super().ids
 
     def wrapper(self, wrapper_id: str) -> LocalKey | None:
-        """Return the key with this id, also if it was added to the file in the meantime."""
+        """Return the key with this id, even if it was added to the file in the meantime."""
         found = super().wrapper(wrapper_id)
         if found is None:
             self._refresh(wrapper_id)
@@ -315,9 +317,9 @@ class LiveKey(MasterKey):
         return found
 
     def check(self) -> None:
-        """Check that the file can be read and has the key that wraps.
+        """Check that the file can be read and has the wrapping key.
 
-        :raises DatabaseUnfit: if not; the keys that were read before stay in use.
+        :raises DatabaseUnfit: if a check fails; the keys that were read before stay in use.
         """
         if self.id not in self.file.read().ids:
             raise DatabaseUnfit(

@@ -1,8 +1,8 @@
 """Rotation: data keys are wrapped again, or replaced, while calls go on.
 
-Key services are called outside of transactions. A row is changed only if it still has the wrapped value, and to a workspace's own wrapper
-only while that is assigned to it. Removing a wrapper wraps all its keys again, and a later one could not be unwrapped. Before the last look
-no data key is being created, so none is left behind. Rotations can be interrupted anywhere and run again.
+Key services are called outside of transactions. A row is changed only if it still has the wrapped value, and gets a workspace's own wrapper
+only while that is assigned. Removing a wrapper wraps all its keys again; a key wrapped with it later could not be unwrapped. During the
+last check no data key is created, so the rotation misses none. Rotations can be interrupted anywhere and run again.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from jackfield_store.keys.data_keys import AnyWrapper
 
 _PAGE = 10
-"""Rows that one transaction changes, so that no other writer waits for long: 3 ms on PostgreSQL, less on SQLite."""
+"""Number of rows that one transaction changes, so that no other writer waits for long: 3 ms on PostgreSQL, less on SQLite."""
 _SHARED = "workspace NOT IN (SELECT workspace FROM workspace_wrappers)"
 _OWN = "workspace = :workspace"
 _OF_OTHERS = f"SELECT {COLUMNS} FROM data_keys WHERE (master_key_id < :id OR master_key_id > :id) AND {{}} LIMIT :page"
-"""Reads the index of wrappers: a scan of all keys would lock out other writers for the longer, the more workspaces there are."""
+"""Query for data keys with another wrapper. It reads the index of wrappers: a scan of all keys would lock out other writers for longer, the
+more workspaces there are.
+"""
 _AFTER = f"""
 SELECT {COLUMNS} FROM data_keys WHERE master_key_id = :id AND (workspace, key_id) > (:after_workspace, :after_key) AND {{}}
 ORDER BY workspace, key_id LIMIT :page
@@ -47,7 +49,7 @@ def _always(_: Transaction) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """Number of rewrapped data keys, and the workspaces whose own key service, or a damaged key, prevented it."""
+    """Number of rewrapped data keys, and the workspaces that failed because of their own key service or a damaged key."""
 
     count: int
     left: tuple[str, ...] = ()
@@ -61,8 +63,10 @@ def rewrap(
     holds: Holds = _always,
     left: set[str] | None = None,
 ) -> int:
-    """Wrap with ``target`` the data keys of a workspace, while it ``holds`` in each transaction, or of all that have no wrappers of their
-    own. Return the number. Workspaces with a damaged key are added to ``left``, and left out; without it, they raise."""
+    """Wrap data keys with ``target``: of a workspace, while ``holds`` is True in each transaction, or of all workspaces without wrappers of
+    their own. Return the number of keys. Workspaces with a damaged key are skipped and added to ``left``; without ``left``, a damaged
+    key raises.
+    """
     count = 0
     while True:
         condition, left_out = without(sorted(left or ()))
@@ -84,8 +88,9 @@ def refresh(
     holds: Holds = _always,
     left: set[str] | None = None,
 ) -> int:
-    """Wrap keys of a key service again that may have been wrapped with an earlier version of its key. Return the number. The data keys, and
-    ``left``, have the same meaning as for ``rewrap``."""
+    """Wrap keys of a key service again that may have been wrapped with an earlier version of its key. Return the number of keys.
+    ``workspace`` and ``left`` have the same meaning as for ``rewrap``.
+    """
     statement = _AFTER.format(_SHARED if workspace is None else _OWN)
     count, last = 0, ("", "")
     while not target.is_local:

@@ -47,7 +47,7 @@ def seal(aead: AESGCM, key_id: str, place: tuple[str, ...], plaintext: bytes) ->
 
 
 def key_id_of(sealed: bytes | memoryview | object) -> str:
-    """Return the id of the data key that ``sealed`` needs. It may be any content of a damaged row.
+    """Return the id of the data key that ``sealed`` needs; ``sealed`` may be any content of a damaged row.
 
     :raises SealBroken: if it is not a sealed value.
     """
@@ -106,5 +106,7 @@ def new_secret() -> str:
 
 
 def digest(secret: str) -> str:
-    """Return the SHA-256 of a secret in hexadecimal, which is stored instead of it: with 256 random bits, a slow hash is unnecessary."""
+    """Return the SHA-256 of a secret in hexadecimal, which is stored in place of the secret. For 256 random bits, a slow hash is
+    unnecessary.
+    """
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

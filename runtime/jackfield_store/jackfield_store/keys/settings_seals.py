@@ -25,7 +25,7 @@ def settings_seal(vault: Vault, workspace: str, text: str) -> bytes:
 def checked_settings(vault: Vault, workspace: str, row: Row | Any) -> str:
     """Return the stored settings of a workspace if they were not changed in the database.
 
-    :raises RowDamaged: if they have no seal, or another one; nothing is allowed then.
+    :raises RowDamaged: if their seal is missing or does not match; nothing is allowed then.
     """
     if not vault.attests(workspace, settings_place(row.settings), row.seal):
         raise damaged_settings(workspace)

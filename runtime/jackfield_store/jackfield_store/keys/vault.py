@@ -72,7 +72,7 @@ class Vault(SecretHolder):
     def open_text(self, workspace: str, aad_parts: tuple[str, ...], text: str) -> bytes:
         """Decrypt a text that ``seal_text`` returned. Each seal has one text: other spellings are refused.
 
-        :raises SealBroken: if it is not one; the other errors of ``open``.
+        :raises SealBroken: if the text is not such a seal; and the other errors of ``open``.
         """
         try:
             sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -88,7 +88,7 @@ class Vault(SecretHolder):
         self._keys.find(workspace, sealing.key_id_of(ciphertext))
 
     def attest(self, workspace: str, aad_parts: tuple[str, ...]) -> bytes:
-        """Return a seal over open values: without the master key, none can be made for other values.
+        """Return a seal over open values: without the master key, nobody can make a seal for other values.
 
         :raises WrongMasterKey: as ``seal`` does.
         :raises KeyServiceUnavailable: as ``seal`` does.
@@ -127,11 +127,11 @@ class Vault(SecretHolder):
         return digest.hexdigest()
 
     def hmac_key(self, workspace: str) -> str:
-        """Return the id of the data key from which ``hmac`` derives its key: another one if the workspace was deleted and made again."""
+        """Return the id of the data key from which ``hmac`` derives its key. The id differs if the workspace was deleted and made again."""
         return self._keys.of(workspace).first.id
 
     def prepare(self, workspace: str) -> None:
-        """Unwrap the keys of a workspace before a transaction needs them, since that must not wait for a key service.
+        """Unwrap the keys of a workspace, so that no transaction waits for a key service.
 
         :raises KeyServiceUnavailable: as ``seal`` does.
         """
@@ -139,24 +139,24 @@ class Vault(SecretHolder):
             self._keys.prepare(workspace, create=self.asks_a_service)
 
     def prepare_all(self, first: str, last: str) -> None:
-        """Unwrap the keys of the workspaces from ``first`` to ``last`` by one query; those that fail raise their errors when used."""
+        """Unwrap the keys of the workspaces from ``first`` to ``last`` by one query; a key that fails raises its error when used."""
         if not self._database.writing:
             self._keys.read(first, last)
 
     def uses_services(self) -> bool:
-        """Return whether a key service may have to be asked for any key of the database."""
+        """Return whether any key of the database may need a key service."""
         return self._keys.uses_services()
 
     def services_of(self, workspaces: Sequence[str]) -> dict[str, str]:
-        """Return the URI of the key service that would be asked for the keys of a workspace, for each that has one."""
+        """Return for each workspace with a key service the URI of that service."""
         return self._keys.services_of(workspaces)
 
     def has_keys(self, workspace: str) -> bool:
-        """Return whether the keys of a workspace are at hand: neither the database nor a key service is needed."""
+        """Return whether the keys of a workspace are cached: neither the database nor a key service is needed."""
         return self._keys.has(workspace)
 
     def keys_of(self, workspace: str) -> KeysOfWorkspace:
-        """Return a view of the keys of a workspace, by which a call gets them before anything is sent."""
+        """Return a view of the keys of a workspace; a call gets them through it before anything is sent."""
         return KeysOfWorkspace(self, self._keys, workspace)
 
     @property
@@ -166,7 +166,9 @@ class Vault(SecretHolder):
 
     @property
     def trouble(self) -> str | None:
-        """Reason why the key service cannot be reached; None if it can, or if no key is cached in this process and it was not asked yet."""
+        """Reason why the key service cannot be reached; None if it can, or if no key is cached in this process and no request
+        was sent yet.
+        """
         return self._keys.ring.trouble
 
     @property
@@ -180,9 +182,9 @@ class Vault(SecretHolder):
         return self._keys.ring
 
     def verify(self) -> None:
-        """Check that the wrappers include those that wrapped the data keys.
+        """Check that the ring has the wrappers of the data keys.
 
-        :raises WrongMasterKey: if they do not.
+        :raises WrongMasterKey: if it has not.
         """
         with self._database.read(flush=False) as transaction:
             self._keys.verify(transaction)
@@ -207,7 +209,7 @@ class Vault(SecretHolder):
         A running process needs the new wrapper too: give every process ``old,new`` first, then rotate, then drop the old one.
 
         :raises WrongMasterKey: if a data key was wrapped by another master key; nothing was changed.
-        :raises KeyServiceUnavailable: if the key service gives no answer; keys already wrapped stay so.
+        :raises KeyServiceUnavailable: if the key service gives no answer; keys wrapped so far stay rewrapped.
         """
         ring = self._keys.ring if new_master is None else self._keys.ring.behind(new_master)
         with self._database.read(flush=False) as transaction:
@@ -227,9 +229,9 @@ class Vault(SecretHolder):
         return Rotated(count, tuple(sorted(left)))
 
     def assign(self, workspace: str, uri: str) -> int:
-        """Give a workspace a key service of its own, and wrap its data keys with it. Return the number of keys.
+        """Assign a key service of its own to a workspace, and wrap its data keys with it. Return the number of keys.
 
-        Other processes need no setting. If it is interrupted, ``rotate`` continues it.
+        Other processes need no setting. After an interruption, ``rotate`` continues.
 
         :raises UsageFault: for the workspace ``default``, whose key protects these assignments.
         :raises DatabaseUnfit: if the URI does not name a key service.
@@ -243,7 +245,7 @@ class Vault(SecretHolder):
         return self._settle(workspace, self._moved_to(uri, workspace))
 
     def unassign(self, workspace: str) -> int:
-        """Wrap a workspace's data keys with the wrapper of the installation again. Return the number of those.
+        """Wrap a workspace's data keys with the wrapper of the installation again. Return the number of keys.
 
         :raises KeyServiceUnavailable: if a key service gives no answer.
         :raises KeyServiceRefused: if a key service refuses.
@@ -258,7 +260,9 @@ class Vault(SecretHolder):
         rewrap(self._database, keys, keys.ring.first)
 
     def _moved_to(self, first: str, workspace: str) -> tuple[str, ...]:
-        """Store that ``first`` wraps the data keys of a workspace, and that those before unwrap them; none if it has none of its own."""
+        """Store that ``first`` wraps the data keys of a workspace, and that its earlier wrappers unwrap them. Return the wrappers; none if
+        the workspace has no wrapper of its own.
+        """
         while True:
             before = self._own.of(workspace)
             wrappers = tuple(dict.fromkeys((first, *(before or (INSTALLATION,)))))
@@ -268,8 +272,9 @@ class Vault(SecretHolder):
                 return wrappers
 
     def _settle(self, workspace: str, wrappers: tuple[str, ...]) -> int:
-        """Wrap the data keys of a workspace with the first of its wrappers; drop the others. Once another process has changed the wrappers,
-        the rest is left to it."""
+        """Wrap the data keys of a workspace with the first of its wrappers; drop the others. If another process changes the wrappers, leave
+        the rest to it.
+        """
         from jackfield_store.keys.rewrapping import refresh, rewrap
 
         first, database, keys = wrappers[0], self._database, self._keys
@@ -285,8 +290,9 @@ class Vault(SecretHolder):
         return {workspace: wrappers[0] for workspace, wrappers in self._own.all().items()}
 
     def reread(self, workspace: str | None = None) -> None:
-        """Read the data keys again when they are needed next. The database was set back, and may have fewer, or a workspace's keys were
-        deleted with an earlier workspace of its name."""
+        """Drop the cached data keys, so that they are read again when needed. The database was set back, and may have fewer keys, or a
+        workspace's keys were deleted with an earlier workspace of its name.
+        """
         if workspace is None:
             self._keys.clear()
         else:
@@ -297,7 +303,7 @@ class Vault(SecretHolder):
         return self._keys.forget(self._clock.time(), workspace)
 
     def ask_services(self) -> dict[str, JackfieldError | None]:
-        """Ask each key service to wrap and unwrap a key. Return the errors, by URI; None for a working one."""
+        """Let each key service wrap and unwrap a key. Return the errors, by URI; None for a working service."""
         services = {service.id: (service, HOME) for service in self._keys.ring.services}
         own = {uri: (self._keys.ring.opened(uri), workspace) for workspace, uri in self.assigned().items() if uri not in services}
         return {uri: self._tried(service, workspace) for uri, (service, workspace) in {**services, **own}.items()}
@@ -313,7 +319,7 @@ class Vault(SecretHolder):
 
 
 class KeysOfWorkspace(SecretHolder):
-    """Keys of one workspace: whether they are at hand. ``services.asked`` is False in processes that never need a key service."""
+    """View of the keys of one workspace. ``services.asked`` is False in processes that never need a key service."""
 
     def __init__(self, vault: Vault, keys: DataKeys, workspace: str) -> None:
         self.services = keys.services
@@ -335,7 +341,7 @@ class KeysOfWorkspace(SecretHolder):
 
 
 class SealedTable:
-    """Base of the stores of rows of one workspace, of which a part is sealed. Thread-safe."""
+    """Base of stores of one workspace's rows that are partly sealed. Thread-safe."""
 
     def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
         self._database = database

@@ -24,7 +24,7 @@ _REMOVE = f"DELETE FROM workspace_wrappers WHERE {_STILL}"
 
 
 class Seals(Protocol):
-    """Maker and judge of seals over open values: the vault."""
+    """Maker and verifier of seals over open values; the vault implements it."""
 
     def attest(self, workspace: str, aad_parts: tuple[str, ...]) -> bytes:
         """Return a seal over values."""
@@ -62,8 +62,9 @@ class WorkspaceWrappers:
         return {row.workspace: self._uris_from(row) for row in rows}
 
     def change(self, workspace: str, before: tuple[str, ...], wrappers: tuple[str, ...]) -> bool:
-        """Set the wrappers of a workspace, which were ``before``; none gives it the installation's. Return False if they were changed
-        meanwhile: then nothing was stored."""
+        """Set the wrappers of a workspace, which were ``before``; an empty tuple restores the installation's. Return False if they were
+        changed meanwhile: then nothing was stored.
+        """
         text = " ".join(wrappers)
         values = {"workspace": workspace, "before": " ".join(before)}
         anew = {"wrappers": text, "seal": self._seals.attest(HOME, _place(workspace, text))} if wrappers else {}

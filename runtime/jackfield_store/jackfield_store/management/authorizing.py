@@ -1,4 +1,4 @@
-"""Connect a stored connection: a person approves at the provider, and the grant is stored for the connection."""
+"""Connecting of a stored connection: a person approves at the provider, and the grant is stored for the connection."""
 
 from __future__ import annotations
 
@@ -51,13 +51,14 @@ _LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}\Z")
 DECLINED = "the approval was declined at the provider (access_denied)"
-"""Reason of an authorization whose person said no."""
+"""Reason of an authorization that the person declined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """Authorization that a person has completed. ``return_to`` is where the caller wanted the browser to go afterwards, and ``proof`` a
-    secret for the browser that came back from the provider. ``declined`` is the provider's code if the person, or the provider, said no."""
+    """Authorization that a person has completed. ``return_to`` is the caller's address for the browser afterwards, ``proof`` a secret for
+    the browser that came back from the provider. ``declined`` is the provider's code if the person or the provider declined.
+    """
 
     connection: str
     return_to: str
@@ -68,8 +69,9 @@ class Completed:
 @bordered
 class Authorizing:
     """Authorizations of one workspace's stored connections. ``finders`` find a connection that the caller may use by its name, and any by
-    its id; ``audited`` makes the unit that records an event. ``tables`` have the clients for a redirect URI.
-    Only the ``actor`` that began an authorization completes it."""
+    its id; ``audited`` makes the unit that records an event. ``tables`` return the clients for a redirect URI. Only the ``actor`` that
+    created an authorization completes it.
+    """
 
     def __init__(
         self,
@@ -95,8 +97,8 @@ class Authorizing:
         """Begin to connect a connection in a browser; return the authorization's ``id``, the ``url`` to open, ``expiresAt``, and the
         ``link``, a secret for ``open_link``.
 
-        The provider answers to ``redirect_uri``; pass its parameters to ``complete``, or to ``note_answer`` if who began is not there.
-        ``browser`` is a secret that only the browser has that began it, such as a cookie's value; the same one must complete it.
+        The provider answers to ``redirect_uri``; pass its parameters to ``complete``, or to ``note_answer`` if the creator is not there.
+        ``browser`` is a secret that only the present browser has, such as a cookie's value; the same browser must complete it.
 
         :raises UnknownConnection: if there is none with that name.
         :raises InvalidConnection: if it is defined in a file, or its type or values do not allow this flow.
@@ -120,7 +122,7 @@ class Authorizing:
 
     def open_link(self, identifier: str, link: str, visitor: str) -> str:
         """Return the address at which the person approves. ``visitor`` is a secret of the browser that opened the start link: from now on,
-        ``note_answer`` takes the answer of that browser only.
+        ``note_answer`` accepts the answer of that browser only.
 
         :raises UnknownAuthorizationError: if there is none, or the link was opened before.
         """
@@ -164,8 +166,8 @@ class Authorizing:
         accept: Callable[[Account], None] | None = None,
     ) -> Completed:
         """Complete an authorization with the parameters that the provider added to the redirect URI (``code``, ``state``, ``iss`` …), or
-        with the ones that ``note_answer`` has stored. The latter needs the ``proof`` of a browser that ``note_answer`` has sent to the
-        caller's page.
+        with the parameters that ``note_answer`` has stored. Stored parameters need the ``proof`` of a browser that ``note_answer`` has
+        sent to the caller's page.
 
         ``accept`` is called with the account, if the connection's test finds one, before anything is stored; it raises to refuse.
 
@@ -192,8 +194,8 @@ class Authorizing:
         return Completed(stored.name, pending.return_to)
 
     def exchange(self, identifier: str, *, browser: str) -> Account | None:
-        """Exchange the stored answer for a grant, and return whose account it is; None if the connection's test does not find that. The
-        grant stays sealed with the authorization: nothing uses it unless ``complete`` takes it.
+        """Exchange the stored answer for a grant, and return its account; None if the connection's test does not find one. The grant stays
+        sealed with the authorization: nothing uses it unless ``complete`` takes it.
 
         :raises UnknownAuthorizationError: if there is no answer, or another actor or browser began.
         :raises JackfieldError: if the provider refuses the answer; that ends the authorization.
@@ -228,15 +230,16 @@ class Authorizing:
         return grant if accept is None else self._accepted(connector, opening, grant, accept)
 
     def page_of(self, identifier: str) -> str:
-        """Return where the browser goes after a pending authorization; a path is a page of this server that completes it itself.
+        """Return the address to which the browser goes after a pending authorization; a path is a page of this server that completes the
+        authorization itself.
 
         :raises UnknownAuthorizationError: if there is none.
         """
         return self._pending.find(identifier).return_to
 
     def begin_device(self, name: str) -> dict[str, Any]:
-        """Begin to connect a connection on another device; return its ``id``, the ``url``, the ``userCode`` to enter there, the
-        ``interval`` in seconds at which ``poll`` asks the provider, and ``expiresAt``.
+        """Begin to connect a connection on another device; return the authorization's ``id``, the ``url``, the ``userCode`` to enter there,
+        the ``interval`` in seconds at which ``poll`` calls the provider, and ``expiresAt``.
 
         :raises UnknownConnection: if there is none with that name.
         :raises InvalidConnection: as ``begin`` does.
@@ -259,7 +262,7 @@ class Authorizing:
     def poll(self, identifier: str) -> dict[str, Any]:
         """Return the ``status`` of an authorization: ``pending``, ``answered``, ``granted`` or ``failed`` with a ``reason``.
 
-        For a device, the provider is asked, at most once per interval, if the actor is the one that began the authorization.
+        For a device, the provider is called at most once per interval, and only for the actor that began the authorization.
 
         :raises UnknownAuthorizationError: if there is none.
         """
@@ -274,16 +277,17 @@ class Authorizing:
         return {**about, **reason, "expiresAt": iso(found.expires_at)}
 
     def adopted(self, opening: OpenConnection, connector: LoadedConnector, tokens: Mapping[str, Any]) -> Grant:
-        """Return the grant that the type of a connection makes of tokens that exist already; nothing is sent.
+        """Return the grant that a connection's type makes from existing tokens; nothing is sent.
 
-        :raises InvalidConnection: if the type takes none.
+        :raises InvalidConnection: if the type accepts no tokens.
         """
         secrets = [str(tokens[name]) for name in ("refreshToken", "accessToken") if name in tokens]
         grant: Grant = self._attempted(connector, opening, lambda _context: opening.kind.adopt(tokens), secrets)
         return grant
 
     def revoke(self, stored: NamedConnection, grant: Grant) -> bool:
-        """Notify the provider that the grant of a removed connection is no longer needed; return False if it has no endpoint for that.
+        """Notify the provider that the grant of a removed connection is no longer needed; return False if the provider has no endpoint for
+        that.
 
         :raises JackfieldError: if it cannot be notified now.
         """
@@ -292,9 +296,9 @@ class Authorizing:
         return bool(self._attempted(connector, revoking, opening.kind.revoke, grant.secrets))
 
     def _accepted(self, connector: LoadedConnector, opening: OpenConnection, grant: Grant, accept: Callable[[Account], None]) -> Grant:
-        """Test the connection with a grant that is not stored, and return the grant with the tokens that it has then.
+        """Test the connection with a grant that is not stored, and return the grant with the tokens after the test.
 
-        :raises JackfieldError: if the account is not accepted. A test that fails for another reason does not decide.
+        :raises JackfieldError: if the account is not accepted. A test that fails for another reason is ignored.
         """
         candidate = UnstoredGrant(replace(grant, id=uuid.uuid4().hex))
         trying = replace(opening, grants=candidate)
@@ -320,7 +324,7 @@ class Authorizing:
             self._keep(stored, found, grant)
 
     def _require_unchanged(self, stored: NamedConnection, found: Pending) -> None:
-        """Require the values with which the authorization was begun: its code must not go to another token endpoint."""
+        """Require that the values are the same as when the authorization began: its code must not go to another token endpoint."""
         if self._grants.digest(stored) != found.over:
             raise changed(stored.name)
 
@@ -353,11 +357,11 @@ class Authorizing:
     def _attempted(
         self, connector: LoadedConnector, opening: OpenConnection, step: Callable[[OpenContext], T], secrets: Iterable[str] = ()
     ) -> T:
-        """Run a step of the connection type; its errors are masked, and errors that the type does not explain hide their text.
+        """Run a step of the connection type. Secrets in its errors are masked; errors that the type does not explain hide their text.
 
         ``secrets`` are this authorization's, such as the provider's code.
 
-        :raises JackfieldError: if it fails.
+        :raises JackfieldError: if the step fails.
         """
         call = Call(Deadline.after(_SECONDS, self._clock), threading.Event(), workspace=self._opener.workspace)
         with entered(call):
@@ -376,7 +380,7 @@ def _texts(kept: Mapping[str, Any]) -> list[str]:
 
 
 def checked_address(text: str) -> str:
-    """Return the address of an approval page: it is shown to the person, and opened by browsers, so it must be a web address.
+    """Return the address of an approval page. The person reads it and browsers open it, so it must be a web address.
 
     :raises Unavailable: if it is not.
     """
@@ -394,7 +398,7 @@ def checked_address(text: str) -> str:
 
 
 def _declined(answer: Mapping[str, str]) -> str:
-    """Return the code of an answer that refuses the approval (RFC 6749 §4.1.2.1); an empty string if it does not."""
+    """Return the error code of an answer that refuses the approval (RFC 6749 §4.1.2.1); an empty string for any other answer."""
     code = answer.get("error", "")
     if not code or answer.get("code"):
         return ""
@@ -402,7 +406,7 @@ def _declined(answer: Mapping[str, str]) -> str:
 
 
 def _checked_code(text: str) -> str:
-    """Return a code that a person enters: it is written to terminals and pages.
+    """Return a code that a person enters. It must be safe to write to terminals and pages.
 
     :raises Unavailable: if it is empty, too long or not printable.
     """

@@ -42,8 +42,9 @@ def needed(
     calls: Sequence[Mapping[str, Any]] | None,
     whole: Sequence[tuple[str, ActionManifest | TriggerManifest]],
 ) -> tuple[set[str], list[Needed]]:
-    """Return the permissions that are needed for all resources, and those for some. The actions of ``whole`` may be called with any inputs:
-    they need theirs for all resources of the type that the action has."""
+    """Return the permissions that are needed for all resources, and the permissions needed for some. The actions of ``whole`` may be called
+    with any inputs: they need their permissions for all resources of the action's type.
+    """
     loaded = {one.key: one for one in connectors}
     wide = list(_of_calls(loaded, [(key, action, None) for key, action in whole], system))
     called = (

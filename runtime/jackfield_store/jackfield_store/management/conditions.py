@@ -1,4 +1,4 @@
-"""Conditions under which a process is ready: needs of all its calls, needs of some calls, and the kinds of faults.
+"""Conditions under which a process is ready: the needs of all calls, the needs of some calls, and the kinds of faults.
 
 Strangers get a kind and its general sentence (``SAID``): the full text can name hosts, accounts, workspaces and packages.
 """
@@ -34,7 +34,7 @@ _NO_KEYS = "the key service of JACKFIELD_KEY_WRAPPERS cannot be used"
 _CACHED = "workspaces whose keys are cached are served"
 _PROBE = "UPDATE schema_migrations SET applied_at = applied_at WHERE version = (SELECT MAX(version) FROM schema_migrations)"
 _SHOWN = 5
-"""Names of tables that a text lists at most."""
+"""Maximum number of table names that a text lists."""
 
 SAID: Mapping[str, str] = {
     "starting": "the process is starting",
@@ -65,7 +65,7 @@ SAID: Mapping[str, str] = {
     "packages": "an installed package warns of something",
     "shortage": "this process has no memory or threads left",
 }
-"""General sentence of each kind."""
+"""General sentence of each kind of fault, for strangers."""
 _KINDS = {
     Trouble.FULL: "disk",
     Trouble.FAILING: "disk",
@@ -95,18 +95,19 @@ class FoundCondition:
     hint: str = ""
 
     def shown(self, *, full: bool) -> str:
-        """Return the text, or only the part for strangers."""
+        """Return the full text or, for strangers, the general sentence."""
         return self.text if full else SAID[self.kind]
 
     def members(self, *, full: bool) -> dict[str, str]:
-        """Return the further members of a Problem: the kind, and the remedy only where the text is shown, too."""
+        """Return the further members of a Problem: the kind and, with ``full``, the remedy."""
         return {"kind": self.kind, "hint": self.hint} if full and self.hint else {"kind": self.kind}
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Condition of a process: the reason why it can serve no call, if there is one, and warnings for an operator although it serves
-    calls."""
+    """Condition of a process: the reason why it can serve no call, None if it can, and warnings for an operator even though it serves
+    calls.
+    """
 
     fault: FoundCondition | None = None
     warnings: tuple[FoundCondition, ...] = ()
@@ -121,8 +122,8 @@ def examine(
 ) -> Condition:
     """Check the needs of each call (database, tables, rights, a commit, disk, master key), then the needs of some calls.
 
-    ``more`` are further checks of a usable database, by the kind of their findings. ``stage`` gets the name of the current check: a
-    ``FoundCondition`` of that kind is reported if the checks take too long.
+    ``more`` are further checks of a usable database, by the kind of their findings. ``stage`` gets the name of the current check, so that
+    checks that take too long can be reported as a ``FoundCondition`` of that kind.
     """
     step = "configuration"
     try:
@@ -162,7 +163,7 @@ def of_packages(texts: Iterable[str]) -> list[FoundCondition]:
 
 
 def _of_error(error: JackfieldError, step: str) -> FoundCondition:
-    """Return the finding of an error that a step of the examination has met."""
+    """Return the finding for an error in a step of the examination."""
     trouble = cause_of(error)
     if trouble is not None:
         kind = _KINDS[trouble]
@@ -218,7 +219,8 @@ def _of_database(database: Database, clock: Clock, more: Mapping[str, Look]) -> 
 
 
 def key_state(storage: Storage) -> tuple[FoundCondition | None, str | None]:
-    """Return why no workspace can be served for lack of its key, and a warning for an operator if only workspaces with cached keys can.
+    """Return a fault if no workspace can be served for lack of its key, and a warning for an operator if only workspaces with cached keys
+    can. Each is None if it does not apply.
 
     :raises JackfieldError: if the master key is missing, or does not decrypt this database: every call would be refused.
     """
@@ -235,20 +237,20 @@ def key_state(storage: Storage) -> tuple[FoundCondition | None, str | None]:
 
 
 def blocked_warning(database: Database, clock: Clock) -> str | None:
-    """Return how many workspaces are blocked."""
+    """Return a warning with the number of blocked workspaces; None if none is blocked."""
     count = len(blocked_workspaces(database, clock.time()))
     noun = "1 workspace is" if count == 1 else f"{count:,} workspaces are"
     return f"{noun} blocked, since their keys or settings cannot be used: 'jackfield queue stats' says why" if count else None
 
 
 def hold_warning(database: Database) -> str | None:
-    """Return since when the queue is held, by whom and why; None if it is not."""
+    """Return a warning about the hold of the queue: since when, by whom and why; None if the queue is not held."""
     hold = find_hold(database)
     return None if hold is None else hold.warning
 
 
 def clock_warning(database: Database, clock: Clock) -> str | None:
-    """Return by how much this process's clock differs from the database's now; None if they agree."""
+    """Return a warning with the difference between this process's clock and the database's; None if they agree."""
     shared = SharedClock.of(database, clock)
     shared.look()
     return shared.warning

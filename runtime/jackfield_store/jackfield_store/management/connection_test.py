@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class TargetSource(Protocol):
-    """Finder of a connection's target. ``Targets`` does this for stored connections; a draft returns its own."""
+    """Source of the target of a connection. ``Targets`` is one for stored connections; a draft returns its own target."""
 
     def find(self, stored: NamedConnection, manifest: Manifest) -> CallTarget:
         """Return the target that the connection makes for a connector."""
@@ -45,7 +45,7 @@ class Trial:
     faults: list[Detail] = field(default_factory=list)
     """Faults of single values that ended the test, each with its place."""
     warnings: list[dict[str, str]] = field(default_factory=list)
-    """Secrets that are weak, each with its place."""
+    """Warnings about weak secrets, each with its place."""
 
     @property
     def status(self) -> Literal["ok", "failing", "untested"]:
@@ -88,7 +88,7 @@ def not_saved(trial: Trial, *, generated: bool) -> InvalidConnection:
 
 def serving(catalog: Catalog, stored: NamedConnection) -> Sequence[Manifest]:
     """Return the installed connectors that a stored connection serves: its own, or all of its family. Fully offered services of AWS are
-    left out if there are others, and so are isolated connectors if there are some in this environment.
+    left out if there are other connectors, and isolated connectors if some run in this environment.
 
     :raises InvalidConnection: if none is installed.
     """
@@ -103,8 +103,9 @@ def serving(catalog: Catalog, stored: NamedConnection) -> Sequence[Manifest]:
 
 
 def unasked(catalog: Catalog, kind: str) -> Sequence[Manifest]:
-    """Return the connectors that get connections of a type without being named. Isolated connectors get only their own connections: one
-    that declares the family of another connector would otherwise get its credentials with the next test."""
+    """Return the connectors that get connections of a type without being named. An isolated connector gets only its own connections:
+    otherwise it could declare the family of another connector, and get the credentials of that family with the next test.
+    """
     fitting = catalog.chosen(catalog.with_type(kind))
     return [manifest for manifest in fitting if manifest.takes_unnamed(kind)] or fitting[:1]
 
@@ -134,7 +135,9 @@ def try_connection(stored: NamedConnection, catalog: Catalog, connections: Opene
 
 
 def _tested_with(manifests: Sequence[Manifest]) -> Iterator[Manifest]:
-    """Yield the connectors that take part in a test: connectors of a catalog source share their types, and have no tests of their own."""
+    """Yield the connectors that take part in a test. Connectors of a catalog source are left out: they share their types, and have no tests
+    of their own.
+    """
     yield manifests[0]
     yield from (manifest for manifest in manifests[1:] if "." not in manifest.key)
 

@@ -60,10 +60,10 @@ _OPERATOR = Provenance()
 class ManagedConnections:
     """Connections of one workspace: list, show, test, add and change. Thread-safe.
 
-    ``values`` go in as their type's schema defines them and come out masked. Their provenance matters: ``Provenance("remote")`` means
-    callers over HTTP or MCP, who have less access to the server; the default is the operator. ``audit`` opens the audit log for an actor,
-    which ``acting_as`` sets; it is None without a database. ``authorizer`` decides what is visible, may be used and may be changed
-    (``VisibleConnections``); the default allows everything.
+    ``values`` have the form of their type's schema; returned values are masked. ``Provenance("remote")`` means callers over HTTP or MCP,
+    who have less access to the server; the default is the operator. ``audit`` opens the audit log for an actor, which ``acting_as`` sets;
+    it is None without a database. ``authorizer`` decides what is visible, may be used and may be changed (``VisibleConnections``); the
+    default allows everything.
 
     :raises UnknownConnection: from methods that take a name, if the caller sees no connection of that name.
     :raises NotAllowed: from methods that test or change a connection, if rules forbid its use.
@@ -101,20 +101,20 @@ class ManagedConnections:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """A sentence for each part of the connection files that cannot be read."""
+        """Sentences about the parts of the connection files that cannot be read."""
         return self._visible.problems
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """A sentence for each stored connection that a file hides."""
+        """Sentences about the stored connections that a file hides."""
         return self._visible.warnings
 
     def access(self) -> HostAccess:
-        """Return the access to the server that connections made over HTTP or MCP have."""
+        """Return the host access that the server grants to connections made over HTTP or MCP."""
         return self.known.access()
 
     def require(self, name: str) -> None:
-        """Require that the rules let the caller use the connection of this name; without rules, nothing is looked up.
+        """Require that the rules let the caller use the connection of this name; without rules, nothing is read.
 
         :raises NotAllowed: if they forbid every use of the name, whether or not the connection exists.
         :raises UnknownConnection: if they allow the name, but the connection does not exist or is hidden for its type.
@@ -187,8 +187,8 @@ class ManagedConnections:
         timeout_seconds: float = DEFAULT_TIMEOUT,
         quotas: Any = (),
     ) -> dict[str, Any]:
-        """Validate the values, test the connection and store it; return it as ``show`` does, with ``warnings``. ``force`` stores it even
-        if the test fails. ``quotas`` bound the effects over it.
+        """Validate the values, test the connection and store it; return it as ``show`` does, with ``warnings``. ``force`` stores it even if
+        the test fails. ``quotas`` bound the effects of calls over it.
 
         :raises InvalidConnection: if the name is taken or not valid, the type is unknown, values are not valid (with all faults), or
             the test fails.
@@ -216,9 +216,9 @@ class ManagedConnections:
         timeout_seconds: float = DEFAULT_TIMEOUT,
         quotas: Any = None,
     ) -> dict[str, Any]:
-        """Replace the values of a stored connection. Omitted secrets, and values sent back masked, stay unchanged; a secret
-        given as null is removed. ``version`` is the version that the caller saw; any other current version is a conflict. ``quotas`` None:
-        they stay as they are.
+        """Replace the values of a stored connection. Omitted secrets, and values sent back masked, stay unchanged; a secret given as null
+        is removed. ``version`` is the version that the caller saw; any other current version is a conflict. With ``quotas`` None, the
+        present quotas stay.
 
         :raises VersionConflict: if it was changed in the meantime.
         :raises InvalidConnection: as ``add`` does.
@@ -255,7 +255,7 @@ class ManagedConnections:
         return shown_from_store(store.replace(name, draft, old.version, in_transaction), self.kinds)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
-        """Rename a stored connection; return it with ``warnings``: objects that do not follow the new name, or that nothing was changed.
+        """Rename a stored connection; return it with ``warnings``: about objects that still use the old name, or about an unchanged name.
 
         :raises UnknownConnection: if there is none with the old name.
         :raises InvalidConnection: if the new name is taken or not valid.
@@ -270,7 +270,7 @@ class ManagedConnections:
         return renamed(shown_from_store(row, self.kinds), name)
 
     def authorizing(self) -> Authorizing:
-        """Return the object that connects stored connections: a person approves them at the provider.
+        """Return the object that connects stored connections by a person's approval at the provider.
 
         :raises InvalidInvocation: if there is no database.
         """
@@ -278,13 +278,13 @@ class ManagedConnections:
         return Authorizing(self._catalog, self._opening, self._targets, self._clock, tables, finders, self._audited, self._actor)
 
     def moving_in(self) -> MovingIn:
-        """Return the object that takes grants which a person approved elsewhere."""
+        """Return the object that imports grants which a person approved elsewhere."""
         parts = self._opening, self._catalog, self._clock
         return MovingIn(self._visible, self._drafter, self._changeable, parts, self.authorizing, self._audited, self._actor)
 
     def remove(self, name: str) -> None:
-        """Delete a stored connection and its secrets, and notify the provider that its grant is no longer needed. Its subscriptions are
-        paused, its schedules stopped, and a process notifies the provider.
+        """Delete a stored connection and its secrets. Its subscriptions are paused and its schedules stopped; a process notifies the
+        provider that its grant is no longer needed.
 
         :raises InvalidConnection: if it is defined in a file.
         """
@@ -300,7 +300,7 @@ class ManagedConnections:
         return Revoking(self._store(), self._clock, self.find, self.authorizing, self._audited, audit)
 
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
-        """Test a connection without changing anything, with the connectors for which it may be used, store the outcome, and return the
+        """Test a connection, with the connectors for which it may be used, without changing its values. Store the outcome, and return the
         connection with it.
 
         :raises InvalidConnection: if its values break its type's schema, or a secret cannot be read.
@@ -351,9 +351,9 @@ class ManagedConnections:
         provenance: Provenance = _OPERATOR,
     ) -> Sequence[dict[str, Any]]:
         """Store the connections of a document: the path of a file or folder, or the text itself if it contains a line break or begins with
-        a brace. Return a row for each: ``{"name", "type", "result": "added" | "replaced" | "refused"}`` with its ``status`` or ``error``.
-        ``replace`` overwrites existing connections. ``values``, or its return value for a connection, are added to each connection's, for
-        values that the document lacks. Of two connections with the same name, the second is refused.
+        a brace. Return a row for each: ``{"name", "type", "result": "added" | "replaced" | "refused"}`` with its ``status`` or
+        ``error``. ``replace`` overwrites existing connections. ``values``, or its return value for a connection, supply values that the
+        document lacks. Of two connections with one name, the second is refused.
 
         :raises InvalidConnection: if the document cannot be read at all.
         """
@@ -384,8 +384,9 @@ class ManagedConnections:
         evidence: bool = False,
     ) -> dict[str, Any]:
         """Return the provider policies that the connection needs for ``actions`` (``sendEmail``, ``aws-ses/get*``), or for a whole
-        ``connector``, and for its test; by default for all its connectors. ``sender`` is the address that email may be sent from, ``*`` in
-        it any text. ``calls`` (``{"action", "inputs"}``) are added to ``actions``, and ``evidence`` adds the permissions for reads of logs.
+        ``connector``, and for its test; by default for all its connectors. ``sender`` is the address that email may be sent from, with
+        ``*`` for any text. ``calls`` (``{"action", "inputs"}``) are added to ``actions``, and ``evidence`` adds the permissions for
+        reads of logs.
 
         :raises UnknownAction: if there is no such action, or UnknownConnector, no such connector.
         :raises InvalidInvocation: if it serves too many actions for one policy and neither actions nor a connector is named.
@@ -397,7 +398,7 @@ class ManagedConnections:
     def draft_policy(
         self, type: str, values: Mapping[str, Any], name: str, wanted: PolicyRequest, provenance: Provenance = _OPERATOR, *, role: str = ""
     ) -> dict[str, Any]:
-        """Return the policies as ``policy`` does, for a connection that does not exist yet: its type foresees values, for ``role``.
+        """Return the policies as ``policy`` does, for a connection that does not exist yet: its type predicts missing values, for ``role``.
 
         :raises JackfieldError: as ``policy`` does, or if values are not valid.
         """
@@ -424,7 +425,7 @@ class ManagedConnections:
         return kind is not None and bool(kind.about.authorizes)
 
     def _approvable(self, name: str) -> NamedConnection:
-        """Return a stored connection that the caller may use; a connection in a file cannot store an approval."""
+        """Return a stored connection that the caller may use, for an approval; a connection in a file cannot store one."""
         self.require(name)
         if self.known.in_files(name) is not None:
             raise not_stored(self.known, name)
@@ -444,7 +445,7 @@ class ManagedConnections:
             return None
 
     def _audited(self, event: str, name: str, renamed: str | None = None, **details: Any) -> Callable[[Transaction], None]:
-        """Return a callback that audits an event of the connection in the transaction of the change; its subscriptions are looked at."""
+        """Return a step that audits an event of the connection in the transaction of the change, and wakes its subscriptions."""
         audit, store = self._open_audit and self._open_audit(self._actor).prepare(), self._store_if_open()
 
         def in_transaction(transaction: Transaction) -> None:

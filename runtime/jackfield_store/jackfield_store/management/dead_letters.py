@@ -16,10 +16,10 @@ from jackfield_store.resources.storage import Storage
 
 
 def refuse_unapproved(authorizer: Authorizer, entry: Entry) -> None:
-    """Refuse to queue a dead letter again for a caller whose own calls of that action need an approval: the redriven call would not wait
-    for one.
+    """Refuse to queue a dead letter again if the caller's own calls of its action need an approval: the redriven call would not wait for
+    one.
 
-    :raises ApprovalRequired: if they do.
+    :raises ApprovalRequired: if such calls need an approval.
     """
     effect: Any = entry.effect
     rule = authorizer.asks(Request(entry.connector, entry.action, effect, entry.connection))
@@ -28,7 +28,9 @@ def refuse_unapproved(authorizer: Authorizer, entry: Entry) -> None:
 
 
 def audited_dead_letters(storage: Storage, workspace: str, clock: Clock, actor: Actor) -> DeadLetters:
-    """Return the dead letters of a workspace; the audit log attributes redrives to ``actor``, and they keep to the workspace's limits."""
+    """Return the dead letters of a workspace. The audit log attributes redrives to ``actor``; redrives count against the workspace's
+    limits.
+    """
     audit = Audit(storage.database, lambda: storage.vault, workspace, clock, actor)
 
     def note(transaction: Transaction, redriven: Redriven) -> None:

@@ -30,7 +30,7 @@ _NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def doctors(catalog: Catalog, kind: str) -> list[str]:
-    """Return the keys of the connectors that take connections of a type and have an action ``doctor`` that reads."""
+    """Return the keys of the connectors that accept connections of a type and have an action ``doctor`` that reads."""
     found = unasked(catalog, kind)
     return [manifest.key for manifest in found if DOCTOR in manifest.actions and manifest.actions[DOCTOR].rule_effect == "read"]
 
@@ -77,7 +77,7 @@ def _listed(output: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def _is_finding(item: object) -> bool:
-    """Return whether an item of an author's list has the texts of a finding."""
+    """Return whether an item of a connector's list has the texts of a finding."""
     return isinstance(item, Mapping) and all(isinstance(item.get(name), str) for name in _TEXTS)
 
 

@@ -61,7 +61,7 @@ def _merged(given: Any, old: Any, shown: Any, secret: frozenset[str], path: str)
 def refuse_placeholders(schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Refuse placeholders in place of secrets.
 
-    :raises InvalidConnection: if a secret is the placeholder for a stored value that does not exist.
+    :raises InvalidConnection: if a placeholder stands for a stored secret that does not exist.
     """
     found = [path for path in sorted(secret_places(schema, values)) if _at(values, path) == PLACEHOLDER]
     if found:
@@ -89,8 +89,9 @@ def refuse_redirected(schema: Mapping[str, Any], old: Mapping[str, Any], given: 
 
 
 def destinations(schema: Mapping[str, Any]) -> list[str]:
-    """Return the names of values that determine the destination of secrets: those marked as such, and those with the format of a URL or
-    a host."""
+    """Return the names of values that determine the destination of secrets: values marked as such, and values with the format of a URL or a
+    host.
+    """
     fields = {name: field for name, field in schema.get("properties", {}).items() if isinstance(field, Mapping)}
     marked = [name for name, field in fields.items() if field.get("x-jackfield", {}).get("destination")]
     return marked + [name for name, field in fields.items() if field.get("format") in _HOSTS and name not in marked]
@@ -133,15 +134,16 @@ class ConnectionDraft(SecretHolder):
         return NamedConnection(name, self.draft.type, self.draft.values, "draft", origin=self.draft.origin)
 
     def changed(self, old: NamedConnection) -> list[str]:
-        """Return the names of the values that differ from those of a connection; the audit log contains no values."""
+        """Return the names of the values that differ from a connection's; the audit log contains no values."""
         before, now = old.values, self.draft.values
         quotas = ["quotas"] if tuple(old.quotas) != self.draft.quotas else []
         return sorted([*quotas, *(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))])
 
 
 class Drafter:
-    """Factory of drafts. ``access`` returns the host access of connections made over HTTP or MCP; ``check_references`` refuses
-    references that they may not use."""
+    """Factory of drafts. ``access`` returns the host access of connections made over HTTP or MCP; ``check_references`` refuses references
+    that these connections may not use.
+    """
 
     def __init__(self, targets: Targets, access: Callable[[], HostAccess], check_references: Callable[[Mapping[str, Any]], None]) -> None:
         self._targets = targets
@@ -158,7 +160,7 @@ class Drafter:
         old: NamedConnection | None = None,
         quotas: Any = None,
     ) -> ConnectionDraft:
-        """Validate ``given`` as the values of a new connection, or as an edit of ``old``. ``quotas`` None: the quotas of ``old``, if any.
+        """Validate ``given`` as the values of a new connection, or as an edit of ``old``. With ``quotas`` None, the quotas of ``old`` stay.
 
         :raises InvalidConnection: with all faults at once, each with a JSON Pointer into the values.
         :raises InvalidInvocation: if a quota is not valid.
@@ -209,8 +211,7 @@ class Drafter:
 
 
 def _origin(provenance: Provenance, given: Mapping[str, Any], accepted: Mapping[str, Any], old: NamedConnection | None) -> Origin:
-    """Return the origin of the submitted values; but references given over HTTP or MCP remain "remote" when an operator edits other
-    values."""
+    """Return the origin of the submitted values. References given over HTTP or MCP remain "remote" when an operator edits other values."""
     was_remote = old is not None and old.origin == "remote"
     if was_remote and not set(reference_paths(accepted)) <= set(reference_paths(given)):
         return "remote"

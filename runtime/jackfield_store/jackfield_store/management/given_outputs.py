@@ -1,4 +1,6 @@
-"""Outputs that a person gives who resolves a doubt as succeeded: they replay like the provider's own, so they have to be like them."""
+"""Outputs that a person gives when resolving a doubt as succeeded. They are returned to repeats like the provider's own outputs, so they
+must have the same form.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ _HINT = "Give what the provider shows of it, as the action's output has it, or l
 def judged_output(manifest: Manifest | None, entry: Entry, outcome: str, output: Any) -> Mapping[str, Any]:
     """Return an output in its stored form: without its secrets.
 
-    :raises InvalidInput: if it does not fit the action's schema, with a pointer to each fault.
+    :raises InvalidInput: if it breaks the action's schema, with a pointer to each fault.
     :raises InvalidInvocation: if the outcome has no output, or the connector is not installed in this version, so that it cannot be
         checked.
     """
@@ -45,7 +47,7 @@ def judged_output(manifest: Manifest | None, entry: Entry, outcome: str, output:
 
 
 def _value_of_function(name: str, output: Any) -> Mapping[str, Any]:
-    """Return the output of a function that ``once`` has called: any JSON, which no schema declares."""
+    """Return the output of a function that ``once`` has called: any JSON, since no schema declares it."""
     if isinstance(output, Mapping) and output.keys() == {"value"}:
         return output
     fault = Detail("/output", 'must be {"value": …}, with what the function returns')

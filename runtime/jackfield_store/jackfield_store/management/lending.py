@@ -1,4 +1,4 @@
-"""Connections that a program of the operator uses outside invocations, by its family's library (``jackfield_aws.boto3_session``)."""
+"""Connections for a program of the operator to use outside invocations, by its family's library (``jackfield_aws.boto3_session``)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def lend(stages: Pipe, name: str, connector: str | None, audit: Callable[[Actor], Audit] | None) -> LentConnection:
-    """Open a connection, record that in the audit log, and return it for a program's own use.
+    """Open a connection, record its opening in the audit log, and return it for a program's own use.
 
     :raises UnknownConnection: if there is none of that name.
     :raises UnknownConnector: if the connection does not serve ``connector``.
@@ -41,7 +41,9 @@ def lend(stages: Pipe, name: str, connector: str | None, audit: Callable[[Actor]
 
 @bordered
 class LentConnection(SecretHolder):
-    """A connection that the operator's program uses. Each opening looks it up and asks the rules anew: a change of either holds at once."""
+    """Connection that the operator's program uses. Each opening reads it and applies the rules anew: a change of either takes effect at
+    once.
+    """
 
     def __init__(self, stages: Pipe, name: str, connector: str | None) -> None:
         self.name = name
@@ -63,10 +65,10 @@ class LentConnection(SecretHolder):
         )
 
     def manifest(self, stored: NamedConnection | None = None) -> Manifest:
-        """Return the connector with which the connection is opened: the named one, else the first that the connection serves.
+        """Return the manifest of the connector that opens the connection: the named one, else the first that the connection serves.
 
         :raises UnknownConnector: if the connection does not serve it.
-        :raises InvalidConnection: if it runs in a process of its own, which cannot hand out a client.
+        :raises InvalidConnection: if the connector runs in a process of its own, which cannot return a client.
         """
         stored = self._stages.known.find(self.name) if stored is None else stored
         if self._known is None or self._known[0] != stored.type:
@@ -89,7 +91,10 @@ class LentConnection(SecretHolder):
         return found
 
     def _require(self, authorizer: Authorizer, stored: NamedConnection) -> None:
-        """Ask the rules, and the guard of the workspace."""
+        """Check the rules, and the guard of the workspace.
+
+        :raises NotAllowed: if either refuses.
+        """
         served = (manifest.key for manifest in self._stages.catalog.with_type(stored.type))
         authorizer.require_all(stored.name, stored.type.partition("/")[0], served)
         access = self._stages.access

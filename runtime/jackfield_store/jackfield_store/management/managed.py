@@ -49,7 +49,7 @@ class WorkspaceManagement:
 
     @property
     def _audits(self) -> Callable[[Actor], Audit] | None:
-        """Opens the audit log for an actor, and does not refer to this object, which keeps it; None without a database."""
+        """Function that opens the audit log for an actor; None without a database. It does not refer to this object, which stores it."""
         return partial(_audit, self._storage, self._pipeline) if self._storage.enabled else None
 
     def journal(self, authorizer: Authorizer, owner: str | None) -> SeenJournal:
@@ -73,7 +73,7 @@ class WorkspaceManagement:
     def lend(self, name: str, connector: str | None) -> Lent:
         """Open a connection for a program's own use, and record that in the audit log.
 
-        :raises JackfieldError: if it cannot be opened, or the rules allow less than everything over it.
+        :raises JackfieldError: if the connection cannot be opened, or the rules do not allow every use of it.
         """
         from jackfield_store.management.lending import lend
 

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 TRUST = ("none", "annotations")
 MOST = 100
-"""Servers of a workspace."""
+"""Maximum number of a workspace's own servers."""
 _NAME = re.compile(r"(?=.{1,40}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _NAME_EXPECTED = "must be in kebab-case, at most 40 characters: acme-notes"
 _LARGEST = 4 * 1024 * 1024
-"""Bytes of a manifest."""
+"""Maximum size of a manifest, in bytes."""
 _MOST_NAMED = 10
 _DIGITS = 8
 _TEXTS = ("title", "description")
@@ -50,7 +50,7 @@ class ServerTaken(InvalidInvocation):
 
 
 class ServerInUse(InvalidInvocation):
-    """Connections are of the server's types; or it was changed meanwhile."""
+    """The server has connections of its types, or was changed meanwhile."""
 
     http_status = 409
     problem = "conflict"
@@ -58,7 +58,7 @@ class ServerInUse(InvalidInvocation):
 
 @dataclass(frozen=True, slots=True)
 class ServerWish:
-    """Server to add. ``credentials`` are a header field and its value, with which its tools are listed; they are not kept."""
+    """Server to add. ``credentials`` are a header field and its value for listing the tools; they are not stored."""
 
     name: str
     url: str
@@ -69,7 +69,7 @@ class ServerWish:
 
 
 class McpServers:
-    """Live MCP servers of one workspace. Servers that ``default`` shares are visible in all workspaces, and changed there."""
+    """Live MCP servers of one workspace. Servers that ``default`` shares are visible in all workspaces, but changed only in ``default``."""
 
     def __init__(self, jackfield: Jackfield, actor: Actor, origin: Origin, guard: Guard) -> None:
         storage = cast("Storage", jackfield.storage)
@@ -79,8 +79,8 @@ class McpServers:
         self._origin, self._guard, self._actor = origin, guard, actor
 
     def add(self, wish: ServerWish, found: Described | None = None) -> dict[str, Any]:
-        """Ask a server for its tools, unless it was ``asked`` before, accept them unchanged, and store it. A server that requires a sign-in
-        for that has no tools yet: connect it, then accept them over the connection.
+        """List a server's tools, unless ``found`` has them, accept them unchanged, and store the server. If the list requires a sign-in,
+        the server has no tools yet: connect it, then accept them over the connection.
 
         :raises InvalidInvocation: with all faults at once, or if the name is taken.
         :raises NotAllowed: if the workspace may not add servers, or not this one.
@@ -110,14 +110,14 @@ class McpServers:
         return {**self.show(wish.name), **_reported(found)}
 
     def page(self, cursor: str | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of servers by name, shared ones among them, and the cursor of the next page."""
+        """Return a page of servers by name, including shared ones, and the cursor of the next page."""
         rows = self._table.page(cursor or "", limit + 1)
         return [self._shown(row) for row in rows[:limit]], rows[limit - 1].name if len(rows) > limit else None
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a server and its tools as they were accepted.
 
-        :raises InvalidInvocation: if there is none that the workspace sees.
+        :raises InvalidInvocation: if the workspace sees no such server.
         """
         row = self._table.visible_row(name)
         if row is None:
@@ -128,11 +128,11 @@ class McpServers:
         return {**found, "leftOut": left} if left else found
 
     def review(self, name: str, *, connection: str | None = None, credentials: tuple[str, str] | None = None) -> dict[str, Any]:
-        """Compare a server's tools with the accepted ones: ``changed`` with the members that differ, ``new``, ``gone`` and ``leftOut``.
-        ``connection`` is a connection to the server, over which it is asked.
+        """Compare a server's tools with the accepted ones: ``changed`` with the members that differ, ``new``, ``gone`` and ``leftOut``. The
+        server is called over ``connection``, if one is given.
 
         :raises InvalidInvocation: if the workspace has no such server of its own.
-        :raises JackfieldError: if the server cannot be asked.
+        :raises JackfieldError: if the server cannot be called.
         """
         stored = self._own(name)
         found = self._described(stored, connection, credentials)
@@ -152,7 +152,7 @@ class McpServers:
 
         :raises InvalidInvocation: if the workspace has no such server of its own, or a tool is neither the server's nor an accepted one.
         :raises ServerInUse: if it was changed meanwhile, or a tool differs from the reviewed one.
-        :raises JackfieldError: if the server cannot be asked.
+        :raises JackfieldError: if the server cannot be called.
         """
         stored = self._own(name)
         found = self._described(stored, connection, credentials)
@@ -167,11 +167,11 @@ class McpServers:
         return self.show(name)
 
     def overlay(self, name: str, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """Set properties of tools, which override the server's: for each the members that change (``effect``, ``idempotencyKey``,
-        ``toolError``, ``pagination``). None resets a member, and an object without members resets all. The server is not asked.
+        """Set properties of tools, which override the server's. For each tool, give the members to change (``effect``, ``idempotencyKey``,
+        ``toolError``, ``pagination``). None resets a member, and an object without members resets all. The server is not called.
 
         :raises InvalidInput: if a member is unknown, or does not fit the tool.
-        :raises InvalidInvocation: if the workspace has no such server of its own, or it no such tool.
+        :raises InvalidInvocation: if the workspace has no such server of its own, or the server no such tool.
         :raises ServerInUse: if it was changed meanwhile.
         """
         stored = self._own(name)
@@ -188,7 +188,7 @@ class McpServers:
         return self.show(name)
 
     def remove(self, name: str) -> dict[str, Any]:
-        """Delete a server that no connection is for: its actions are gone, and calls that wait for an approval are refused.
+        """Delete a server without connections: its actions are gone, and calls that wait for an approval are refused.
 
         :raises ServerInUse: if there are connections of its types.
         :raises InvalidInvocation: if the workspace has no such server of its own.
@@ -221,7 +221,7 @@ class McpServers:
         return opened(self._storage.vault, row)
 
     def _require_operator(self) -> None:
-        """Refuse callers other than the operator to change data that all workspaces see.
+        """Refuse a change of data that all workspaces see, unless the operator makes it.
 
         :raises NotAllowed: if the caller is not the operator.
         """
@@ -244,7 +244,7 @@ class McpServers:
     def _require_allowed(self, wish: ServerWish) -> None:
         """Refuse a server that this caller may not add.
 
-        :raises NotAllowed: if it may not.
+        :raises NotAllowed: if the caller may not add it.
         """
         if wish.shared and self._workspace != SERVER:
             raise NotAllowed(f"only the workspace '{SERVER}' shares MCP servers with all", hint="Add it to this workspace alone.")
@@ -273,10 +273,10 @@ class McpServers:
 
 
 def asked(wish: ServerWish, guard: Guard | None) -> Described:
-    """Ask a server for its tools; ``guard`` limits where that reaches.
+    """List a server's tools; ``guard`` limits the hosts that may be reached.
 
-    :raises InvalidInvocation: if it has none.
-    :raises JackfieldError: if it cannot be reached.
+    :raises InvalidInvocation: if the server has no tools.
+    :raises JackfieldError: if the server cannot be reached.
     """
     options: dict[str, Any] = {"title": wish.title, "trust": wish.trust, "credentials": wish.credentials, "guard": guard}
     found = kind().described(LIVE_PREFIX + wish.name, wish.url, **options)
@@ -288,8 +288,8 @@ def asked(wish: ServerWish, guard: Guard | None) -> Described:
 
 
 def mcp_servers(jackfield: Jackfield, actor: Actor, origin: Origin, guard: Guard = ANYWHERE) -> McpServers:
-    """Return the live MCP servers of a runtime's workspace; the audit log attributes changes to ``actor``. ``guard`` limits where a remote
-    ``origin`` reaches.
+    """Return the live MCP servers of a runtime's workspace; the audit log attributes changes to ``actor``. ``guard`` limits the hosts that
+    a remote ``origin`` reaches.
 
     :raises InvalidInvocation: if there is no database, or jackfield-mcp is not installed.
     """
@@ -319,7 +319,7 @@ def _check(wish: ServerWish) -> None:
 
 
 def _versioned(manifest: Json, number: int) -> dict[str, Any]:
-    """Return a manifest with its version: the number of the acceptance, and a digest, so that no other manifest has the same.
+    """Return a manifest with its version: the number of the acceptance, and a digest, so that no other manifest has that version.
 
     :raises InvalidInvocation: if it is too large.
     """
@@ -357,7 +357,7 @@ def _changed(tool: str, was: tuple[Pin, Json], now: tuple[Pin, Json]) -> dict[st
 
 
 def _tools(pins: Mapping[str, Pin], manifest: Json) -> list[dict[str, Any]]:
-    """Return the displayed tools of a manifest, by name; ``overlay`` has the operator's settings of a tool."""
+    """Return the tools of a manifest for display, by name; ``overlay`` has the operator's settings of a tool."""
     rows, said = _rows(manifest), kind().overlays(manifest)
     found = []
     for tool, pin in sorted(pins.items()):
@@ -384,10 +384,10 @@ def _reported(found: Described) -> dict[str, Any]:
 
 
 def _wanted(stored: Json, found: Described, tools: Collection[str], digests: Mapping[str, str]) -> set[str]:
-    """Return the names of the tools to accept, each of which may be named by its action's key, too.
+    """Return the names of the tools to accept. ``tools`` may also name a tool by its action's key.
 
-    :raises InvalidInvocation: if one is unknown.
-    :raises ServerInUse: if one is not the reviewed one.
+    :raises InvalidInvocation: if a tool is unknown.
+    :raises ServerInUse: if a tool differs from the reviewed one.
     """
     was, now = kind().pins(stored), kind().pins(found.manifest)
     names = {**{pin.action: tool for tool, pin in {**was, **now}.items()}, **{tool: tool for tool in {**was, **now}}}

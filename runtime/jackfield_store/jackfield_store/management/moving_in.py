@@ -52,9 +52,10 @@ _FROM_THE_TYPE = "decides where tokens are sent: it comes from the connection ty
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Choices for an import. ``types`` and ``clients`` are connection types and OAuth clients by the other system's provider; ``names``
-    makes a connection's name of ``{id}``, ``{user}`` and ``{provider}``. ``values`` are added to each row's. ``source`` is the format of
-    the export. ``replaces`` also replaces grants that were used here since."""
+    """Choices for an import. ``types`` and ``clients`` are connection types and OAuth clients by the other system's provider; ``names`` is
+    the pattern of connections' names, with ``{id}``, ``{user}`` and ``{provider}``. ``values`` are added to the values of each row.
+    ``source`` is the format of the export. ``replaces`` also replaces grants that were used here since.
+    """
 
     types: Mapping[str, str] = field(default_factory=dict)
     clients: Mapping[str, str] = field(default_factory=dict)
@@ -66,8 +67,9 @@ class Choices:
 
 @bordered
 class MovingIn:
-    """Imports of one workspace. ``changeable`` returns the table that can hold a connection of a name; ``authorizing`` has connection types
-    read tokens; ``audited`` makes the unit that records an event."""
+    """Imports of one workspace. ``changeable`` returns the table that can hold a connection of a name; ``authorizing`` lets connection
+    types read tokens; ``audited`` makes the unit that records an event.
+    """
 
     choices: ClassVar[type[Choices]] = Choices
 
@@ -88,7 +90,7 @@ class MovingIn:
     def add(self, name: str, type: str, values: Mapping[str, Any], grant: object, provenance: Provenance) -> None:
         """Store a new connection with its grant; nothing is sent.
 
-        :raises InvalidConnection: if the name is taken, the type takes no grant, or values or grant are not valid.
+        :raises InvalidConnection: if the name is taken, the type accepts no grant, or values or grant are not valid.
         :raises NotAllowed: if rules forbid a connection of that name and type.
         """
         if self._changeable(name).show(name) is not None:
@@ -130,9 +132,9 @@ class MovingIn:
         return kind
 
     def _guessed(self, name: str, provider: str) -> str:
-        """Return the only type that fits a provider of the other system.
+        """Return the only connection type that fits a provider of the other system.
 
-        :raises InvalidConnection: if there is none, or several.
+        :raises InvalidConnection: if none or several fit.
         """
         kinds = [kind for kind in self._visible.kinds_for(name).all() if kind.about.authorizes]
         fitting = [kind.full_name for kind in kinds if any(manifest.key == provider for manifest in kind.manifests)]
@@ -201,7 +203,7 @@ class MovingIn:
         return {"result": result[-1], "status": there.outcome.status if now is None else now.outcome.status}
 
     def _reader(self, row: ForeignGrant, choices: Choices, kind: ConnectionKind) -> Callable[[ConnectionDraft], Adoption]:
-        """Return the function that has the connection type of a draft read the row's tokens."""
+        """Return a function that lets a draft's connection type read the row's tokens."""
         tokens = checked(row.grant)
         about = {name: row.grant[name] for name in ("user", "metadata") if row.grant.get(name) is not None}
         expired = "refreshToken" not in tokens and tokens.get("expiresAt", self._clock.time() + 1) <= self._clock.time()
@@ -222,7 +224,7 @@ class MovingIn:
 
 
 def refuse_destinations(kind: ConnectionKind, values: Mapping[str, Any]) -> None:
-    """Refuse values, given with tokens, that decide where the tokens are sent. An OAuth client, if there is one, refuses them itself.
+    """Refuse values that come with tokens and decide where the tokens are sent. An OAuth client, if there is one, refuses them itself.
 
     :raises InvalidConnection: with all faults at once.
     """
@@ -242,7 +244,7 @@ def _refuse_references(values: Mapping[str, Any]) -> None:
 
 
 def _refuse_other_owner(name: str, present: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Refuse a grant for a connection that was imported for another owner: two ids that end in one name must not share an account."""
+    """Refuse a grant for a connection that was imported for another owner: two ids that give one name must not share an account."""
     for member in ("id", "user"):
         if member in present and member in given and present[member] != given[member]:
             text = f"the connection '{name}' was imported for another {'user' if member == 'user' else 'connection of the other system'}"
@@ -252,7 +254,7 @@ def _refuse_other_owner(name: str, present: Mapping[str, Any], given: Mapping[st
 
 
 def checked(grant: object) -> dict[str, Any]:
-    """Return the tokens of a grant: ``refreshToken``, ``accessToken``, ``expiresAt`` in seconds since the epoch, ``scopes``.
+    """Check and return the tokens of a grant: ``refreshToken``, ``accessToken``, ``expiresAt`` in seconds since the epoch, ``scopes``.
 
     :raises InvalidConnection: with all faults at once; none quotes a value.
     """

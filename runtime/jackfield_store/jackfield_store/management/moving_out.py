@@ -72,7 +72,7 @@ def _rows(connections: ManagedConnections, store: ConnectionTable, names: Iterab
 def _encryption(recipient: str) -> Any:
     """Return the function that encrypts to a recipient.
 
-    :raises InvalidInvocation: if the text is no recipient, or the package is missing.
+    :raises InvalidInvocation: if the text is not a recipient, or the package is missing.
     """
     try:
         pyrage: Any = import_module("pyrage")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MEMBERS = frozenset({"server", "values"})
 """Members of a client that a caller may set."""
 MOST = 200
-"""Clients of a workspace."""
+"""Maximum number of a workspace's clients."""
 _HOST = re.compile(r"(\*|(\*\.)?[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}(/[0-9]{1,3})?)\Z")
 _MOST_HOSTS, _LONGEST, _MOST_NAMED = 50, 20_000, 10
 _HINT = 'Give {"server": ["api.example.com"], "values": {"clientId": "…", "clientSecret": "…", "tokenUrl": "https://…"}}.'
@@ -46,7 +46,7 @@ class ClientTaken(InvalidInvocation):
 
 
 class ClientInUse(InvalidInvocation):
-    """Connections refer to the client; or it was changed meanwhile."""
+    """Connections refer to the client, or it was changed meanwhile."""
 
     http_status = 409
     problem = "conflict"
@@ -54,7 +54,8 @@ class ClientInUse(InvalidInvocation):
 
 class OAuthClients:
     """Clients of one workspace; clients of ``default`` are the server's, which only the operator changes. ``origin`` is the origin of the
-    given values, and ``operates`` returns whether the operator gives them."""
+    given values; ``operates`` returns whether they come from the operator.
+    """
 
     def __init__(
         self,
@@ -72,7 +73,7 @@ class OAuthClients:
 
     def add(self, name: str, server: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
         """Register a client. ``server`` are the hosts, and patterns such as ``*.example.com``, that its connections reach in addition to
-        those of its URLs.
+        the hosts of its URLs.
 
         :raises InvalidInvocation: with all faults at once, or if the name is taken.
         :raises NotAllowed: if it would be the server's, and the caller is not the operator.
@@ -90,12 +91,12 @@ class OAuthClients:
         return self.show(name)
 
     def page(self, cursor: str | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of clients by name, the server's among them, and the cursor of the next page."""
+        """Return a page of clients by name, including the server's, and the cursor of the next page."""
         rows = self._table.page(cursor or "", limit + 1)
         return [self._listed(row) for row in rows[:limit]], rows[limit - 1].name if len(rows) > limit else None
 
     def show(self, name: str) -> dict[str, Any]:
-        """Return a client without its secrets; of the server's clients, a workspace sees only the facts needed to refer to one.
+        """Return a client without its secrets. For a client of the server, a workspace sees only the facts needed to refer to it.
 
         :raises InvalidInvocation: if there is none.
         """
@@ -105,7 +106,7 @@ class OAuthClients:
         return self._shown(row)
 
     def change(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Change the given members; a null value is removed. Omitted secrets stay, as on a rotation of one of them.
+        """Change the given members; a null value is removed. Omitted secrets stay, so that one of them can be rotated.
 
         :raises InvalidInvocation: if the workspace has no such client, or a member is not valid.
         :raises NotAllowed: if it is the server's, and the caller is not the operator.
@@ -181,17 +182,17 @@ def unknown(name: str) -> InvalidInvocation:
 
 
 _AUDITED = ("server", "clientId", *ENDPOINTS)
-"""Members of a client whose values the audit log has."""
+"""Members of a client whose values enter the audit log."""
 
 
 def _about(server: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an audit entry's facts about a client: the possible destinations of its secret."""
+    """Return the facts about a client for an audit entry: the possible destinations of its secret."""
     about = {"server": list(server), **values}
     return {key: about[key] for key in _AUDITED if key in about}
 
 
 def _checked(server: object, values: object, faults: list[Detail]) -> dict[str, Any]:
-    """Return the values of a client.
+    """Check and return the values of a client.
 
     :raises InvalidInvocation: with all faults at once.
     """
@@ -244,7 +245,7 @@ def _is_url(text: str) -> bool:
 
 
 def _refuse_redirected(old: Mapping[str, Any], new: Mapping[str, Any], given: Mapping[str, Any], *, moved: bool) -> None:
-    """Refuse an edit that would send a stored secret to another destination than it was given for.
+    """Refuse an edit that would send a stored secret to a new destination.
 
     :raises InvalidInvocation: if a secret was not given again.
     """

@@ -75,7 +75,7 @@ def choices(stages: Pipe, connector_key: str, source: str, connection: str | Non
 
 
 def _missing(manifest: Manifest, source: str, inputs: Mapping[str, Any]) -> list[str]:
-    """Return the inputs that are not given and without which the action of the source cannot be called."""
+    """Return the missing inputs without which the action of the source cannot be called."""
     binding = next((row.get("http") for row in manifest.raw.get("optionSources", ()) if row["key"] == source), None) or {}
     action = manifest.actions.get(binding.get("action", ""))
     needed = action.inputs.get("required", ()) if action is not None else ()
@@ -83,7 +83,7 @@ def _missing(manifest: Manifest, source: str, inputs: Mapping[str, Any]) -> list
 
 
 def _refuse(connector: str, source: str, missing: Sequence[str], *, needs_connection: bool = False) -> NoReturn:
-    """Name all that the source lacks, and how to give it."""
+    """Raise the error that names everything missing for the source, and the way to supply it."""
     listed = " and ".join(f"'{name}'" for name in missing)
     inputs, words = ", ".join(f'"{name}": …' for name in missing), " ".join(f"{name}=…" for name in missing)
     hint = NextStep("option_inputs", connector=connector, source=source, inputs=inputs, words=words, names=listed) if missing else None
@@ -97,7 +97,7 @@ def _refuse(connector: str, source: str, missing: Sequence[str], *, needs_connec
 
 
 def _source(connector: LoadedConnector, manifest: Manifest, source: str) -> OptionSource:
-    """Find an option source. A source that calls an action exists where that action does.
+    """Find an option source. A source that calls an action exists if the action exists.
 
     :raises UnknownAction: if there is none.
     """

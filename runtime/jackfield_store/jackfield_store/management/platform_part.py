@@ -1,4 +1,4 @@
-"""Port to the package above the store, if it is installed: objects that follow connections, and the reading of events."""
+"""Port to the package above the store, if one is installed: objects that follow connections, and the reading of events."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Platform(Protocol):
         """Wake the subscriptions over a changed or tested connection; schedules and subscriptions follow a renamed one."""
 
     def is_parting(self, database: Database, workspace: str, connection: str) -> bool:
-        """Return whether a provider still has to be notified that webhooks over a removed connection are gone."""
+        """Return whether a provider has not yet been notified that webhooks over a removed connection are gone."""
 
     def findings(self, storage: Storage, workspace: str, clock: Clock, tested: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Return findings about a ``tested`` connection, for its diagnosis."""
@@ -51,7 +51,7 @@ class Platform(Protocol):
 
 
 class _NoPlatform:
-    """No package above the store: there are no subscriptions, and events are not numbered."""
+    """Substitute if no package above the store is installed: there are no subscriptions, and events are not numbered."""
 
     SEALED_ROWS: Sequence[SealedRows] = ()
 
@@ -80,6 +80,6 @@ class _NoPlatform:
 
 
 def platform_part() -> Platform:
-    """Return the installed package's part, or an empty one."""
+    """Return the installed package's part, or an empty substitute."""
     found: Platform | None = part("platform")
     return _NoPlatform() if found is None else found

@@ -53,7 +53,7 @@ class PolicyRequest:
 
     @property
     def names(self) -> Sequence[str] | None:
-        """Names and patterns of the actions that it is for; None for all."""
+        """Names and patterns of the actions that the policy is for; None for all."""
         if self.calls is None:
             return self.actions
         return [*(self.actions or ()), *(call["action"] for call in self.calls)]
@@ -75,8 +75,8 @@ def policies(
 ) -> dict[str, Any]:
     """Return ``{"connection", "actions", "permissions"}`` and the policy documents that the connection's type derives from them.
 
-    ``permissions`` are the actions'; the documents also allow the connection's test. ``catalog`` has the actions that the caller may run;
-    ``allows`` decides on triggers, which the catalog does not filter.
+    ``permissions`` are the permissions of the actions; the documents also allow the connection's test. ``catalog`` has the actions that the
+    caller may run; ``allows`` decides on triggers, which the catalog does not filter.
 
     :raises UnknownAction: if the connection does not serve one of the actions.
     :raises UnknownConnector: if there is no such connector, or the connection does not serve it.
@@ -116,14 +116,14 @@ def policies(
 
 
 def _loaded(catalog: Catalog, first: LoadedConnector, parts: Sequence[tuple[str, Part]]) -> Iterator[LoadedConnector]:
-    """Load the connectors of the chosen actions. A broken one adds nothing; its actions cannot run anyway."""
+    """Load the connectors of the chosen actions. A broken connector is skipped, since its actions cannot run."""
     for key in dict.fromkeys(name.partition("/")[0] for name, _ in parts):
         with contextlib.suppress(JackfieldError):
             yield first if key == first.key else catalog.load(key)
 
 
 def _of_evidence(connectors: Sequence[LoadedConnector], parts: Sequence[tuple[str, Part]], system: str) -> set[str]:
-    """Return the permissions that the logs need which are evidence of the actions."""
+    """Return the permissions for reading the logs that are evidence of the actions."""
     loaded = {one.key: one for one in connectors}
     found: set[str] = set()
     for key, part in parts:
@@ -136,7 +136,7 @@ def _of_evidence(connectors: Sequence[LoadedConnector], parts: Sequence[tuple[st
 
 
 def _more(kind: ConnectionType, sender: str | None, testing: Sequence[str], statements: Sequence[Needed]) -> dict[str, Any]:
-    """Return the optional arguments of a type's ``policies``: only those with a value, since few types take them."""
+    """Return the optional arguments of a type's ``policies``. Empty ones are left out, since few types accept them."""
     if sender is not None and "sender" not in type(kind).model_fields:
         text = f"connections of the type '{type(kind).key}' have no sender to restrict"
         raise InvalidInvocation(text, details=[Detail("/from", text)], hint="Omit the sender.")

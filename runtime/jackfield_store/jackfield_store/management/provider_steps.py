@@ -1,4 +1,4 @@
-"""Steps over a connection that are no invocations: the choices of a form, and the work on a subscription."""
+"""Steps over a connection that are not invocations: the choices of a form, and the work on a subscription."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NO_PERMISSIONS: Mapping[str, tuple[str, ...]] = {}
 
 
 class UnstoredGrant:
-    """Grant that is not stored (any more): no other process knows it, so its tokens are rotated here."""
+    """Grant that is not stored, or not any more. No other process knows it, so its tokens are rotated in memory."""
 
     def __init__(self, grant: Grant) -> None:
         self.grant = grant
@@ -36,17 +36,17 @@ class UnstoredGrant:
         return self.grant
 
     def begin(self, used: Grant) -> None:
-        """Record nothing: if this process ends, so does the grant."""
+        """Record nothing: the grant ends with this process."""
 
     def replace(self, used: Grant, rotated: Grant) -> None:
-        """Go on with the rotated tokens."""
+        """Replace the tokens in memory."""
         self.grant = rotated if self.grant == used else self.grant
 
     def end(self, used: Grant, reason: str) -> None:
         """Record nothing: the grant is not stored."""
 
     def want(self, scopes: Sequence[str]) -> None:
-        """Note nothing."""
+        """Do nothing."""
 
     def wanted(self) -> tuple[str, ...]:
         """Return the scopes of the grant."""
@@ -54,7 +54,7 @@ class UnstoredGrant:
 
 
 def call_of(stages: Pipe, seconds: float, permissions: Mapping[str, tuple[str, ...]] = _NO_PERMISSIONS) -> Call:
-    """Return a call with a deadline in ``seconds``; ``permissions`` are the working trigger's."""
+    """Return a call with a deadline in ``seconds``; ``permissions`` are those of the trigger at work."""
     return Call(Deadline.after(seconds, stages.dependencies.clock), threading.Event(), workspace=stages.workspace, permissions=permissions)
 
 
@@ -68,7 +68,7 @@ def over_connection(
     what: str,
     grant: Grant | None = None,
 ) -> T:
-    """Run a step with the open client of a connection. ``what`` begins the message of an unknown failure: "the choices could not be
+    """Run a step with the open client of a connection. ``what`` begins the message of an unknown failure, such as "the choices could not be
     fetched". ``grant`` is the stored grant of a removed connection.
 
     :raises JackfieldError: if the provider refuses or fails.

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class ReadableInputs:
     """Reader of inputs in one workspace.
 
-    ``keeps`` is true if the workspace records inputs. The inputs of calls that have not begun, and of dead letters, are shown only then.
-    ``decides`` is true for callers who may approve, who see the inputs of each call that waits for an approval.
+    ``keeps`` is true if the workspace records inputs. Only then are the inputs of dead letters, and of calls that have not begun, shown.
+    ``decides`` is true for callers who may approve; they see the inputs of each call that waits for an approval.
     """
 
     def __init__(self, journal: Journal, known: Connections, catalog: Catalog, *, keeps: bool, decides: bool) -> None:
@@ -31,7 +31,7 @@ class ReadableInputs:
         self._redactors: dict[str, Redactor | None] = {}
 
     def of(self, calls: Sequence[Called]) -> dict[str, Any]:
-        """Return the inputs of calls, by ID, as far as they may be shown; large and damaged ones are left out."""
+        """Return the inputs of calls that the caller may see, by ID; large and damaged ones are left out."""
         sealed = sealed_inputs(self._journal, calls)
         found = {call.id: self._shown(call, sealed[call.id]) for call in calls if call.id in sealed}
         return {identifier: inputs for identifier, inputs in found.items() if inputs is not None}
@@ -45,7 +45,9 @@ class ReadableInputs:
         return self._masked(call, stored) if self._keeps else None
 
     def _masked(self, call: Called, stored: Mapping[str, Any]) -> Any:
-        """Return the inputs of a call that has not begun, without its and its connection's secrets; None if either are not known."""
+        """Return the inputs of a call that has not begun, with the secrets of the call and its connection masked; None if the secrets or
+        the action are unknown.
+        """
         manifest, invocation = self._catalog.look(call.connector)[1], self._known.followed(stored)
         action, inputs = None if manifest is None else manifest.actions.get(call.action), invocation.get("inputs")
         if action is None or not isinstance(inputs, Mapping) or WHOLE_BODY in inputs:

@@ -1,4 +1,4 @@
-"""Tell providers that the approvals of removed connections are no longer needed: at once, and again later if one does not answer."""
+"""Revocation of removed connections' approvals at their providers: at once, and again later if a provider does not answer."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Revoking:
 
     def remove(self, name: str, joined: Callable[[Transaction], None], *, is_granted: bool) -> None:
         """Remove a connection and pause its subscriptions; ``joined`` runs in the same transaction. If a person granted its use
-        (``is_granted``), revoke the grant at the provider: now, or later if it does not answer. It is also later if webhooks still have to
-        be removed there, which needs the grant.
+        (``is_granted``), revoke the grant at the provider: now, or later if the provider does not answer. If webhooks still have to be
+        removed there, which needs the grant, revoke it later.
 
         :raises UnknownConnection: if there is none with that name.
         """
@@ -88,7 +88,7 @@ class Revoking:
             return None
 
     def revoke(self, row: Row) -> bool | None:
-        """Notify a provider; return whether that worked, and None if it is tried again later."""
+        """Notify a provider; return whether that worked, or None if it will be tried again later."""
         table = self._store.revocations
         try:
             found = table.read(row)
@@ -116,10 +116,10 @@ class Revoking:
 def revoke_due(
     database: Database, clock: Clock, revoking: Callable[[str], Revoking], blocked: BlockedWorkspaces, within: float = 60.0
 ) -> dict[str, bool]:
-    """Notify the providers of all due revocations, and begin nothing more after ``within`` seconds. ``revoking`` returns the workspace's
-    object for that.
+    """Notify the providers of all due revocations, and begin nothing more after ``within`` seconds. ``revoking`` returns the object that
+    revokes a workspace's grants.
 
-    :return: whether the provider was notified, by the id of each finished one.
+    :return: whether the provider was notified, by the id of each finished revocation.
     """
     until, over, revocations = monotonic() + within, dict[str, bool](), DueRevocations(database, clock, blocked)
     while monotonic() < until:

@@ -1,4 +1,4 @@
-"""Roles of people who sign in at the identity provider, as the operator gives and takes them; each change is in the audit log."""
+"""Roles of people who sign in at the identity provider. The operator grants and removes them; each change is in the audit log."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Roles:
         self._storage, self._clock, self._actor = storage, clock, actor
 
     def list(self) -> list[RoleGrant]:
-        """Return the grants that hold for this process, in their order.
+        """Return the grants that apply in this process, in order.
 
         :raises InvalidInvocation: if a variable has roles that are not valid.
         """
         return [*read_grants(self._storage.shared_setting(ROLES))]
 
     def add(self, grant: RoleGrant) -> None:
-        """Give a role; nothing changes if it was given before.
+        """Grant a role; nothing changes if it was granted before.
 
         :raises InvalidInvocation: if a variable of this process has the roles instead.
         """
@@ -38,7 +38,7 @@ class Roles:
     def remove(self, grant: RoleGrant) -> None:
         """Remove a role; its holder loses it with the next request.
 
-        :raises InvalidInvocation: if it was not given, or a variable of this process has the roles instead.
+        :raises InvalidInvocation: if it was not granted, or a variable of this process has the roles instead.
         """
         if grant not in self.list():
             raise InvalidInvocation("nobody has this role so", hint="'jackfield roles list' shows who has which role.")

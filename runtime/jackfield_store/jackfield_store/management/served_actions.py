@@ -1,4 +1,4 @@
-"""Actions and triggers of a policy: those that a connection serves and a caller's rules allow, by name or by pattern."""
+"""Actions and triggers of a policy, by name or by pattern. A connection serves them, and a caller's rules allow them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ if TYPE_CHECKING:
     Part = ActionManifest | TriggerManifest
 
 Allows = Callable[[Request], bool]
-"""Decides whether rules allow a request."""
+"""Function that returns whether rules allow a request."""
 _FORMS = "Write an action's name, connector/action, or a pattern such as aws-ses/get* or aws-ses/* & effect:read."
 _MOST_CONNECTORS = 10
-"""Connectors of one policy: fewer than the service models that jackfield-aws caches (16)."""
+"""Maximum number of connectors of one policy: fewer than the service models that jackfield-aws caches (16)."""
 _MOST_ACTIONS = 1_000
-"""Maximum actions of one policy: enough for the largest service of AWS, and more than any IAM policy has room for (6,144 characters)."""
+"""Maximum number of actions of one policy: enough for the largest service of AWS, and more than fit into an IAM policy (6,144
+characters).
+"""
 _NAMED = 50
-"""Actions that a hint names."""
+"""Maximum number of actions that a hint names."""
 
 
 class TooWide(InvalidInvocation):
-    """The connection serves more than one policy may hold; the caller has to narrow the request."""
+    """The connection serves more than one policy may hold. A narrower request is needed."""
 
 
 def manifests_for(
@@ -62,9 +64,9 @@ def manifests_for(
 
 
 def _fitting(stored: NamedConnection, catalog: Catalog, names: Sequence[str]) -> dict[str, Manifest]:
-    """Return the manifests for names and patterns that are about no connector alone; without any, all that the connection serves.
+    """Return the manifests for names and patterns that do not name a single connector; without any, all that the connection serves.
 
-    :raises TooWide: if the patterns fit more than a policy holds.
+    :raises TooWide: if the patterns match more than a policy holds.
     """
     rules = [_pattern(name) for name in names]
     everywhere = any("/" in name for name in names)  # a pattern of connectors finds those of sources that are offered as a whole, too
@@ -76,7 +78,7 @@ def _fitting(stored: NamedConnection, catalog: Catalog, names: Sequence[str]) ->
 
 
 def _connector_of(name: str) -> str | None:
-    """Return the connector of a name or pattern of actions that is about one alone."""
+    """Return the connector of a name or pattern of actions that names a single connector; else None."""
     named = [term.partition("/")[0].strip() for term in name.split("&") if "/" in term]
     return named[0] if named and "*" not in named[0] else None
 
@@ -88,7 +90,7 @@ def _is_pattern(name: str) -> bool:
 def _pattern(name: str) -> Rule:
     """Parse a pattern of actions; a name without a connector matches any connector.
 
-    :raises InvalidInvocation: if it is not valid.
+    :raises InvalidInvocation: if the pattern is not valid.
     """
     try:
         return rule(name if name == "*" or any(sign in name for sign in "/:&") else f"*/{name}")
@@ -109,7 +111,10 @@ def _serving(stored: NamedConnection, catalog: Catalog, key: str) -> Manifest:
 
 
 def _check_width(stored: NamedConnection, manifests: Sequence[Manifest]) -> None:
-    """Refuse a request for more connectors or actions than a policy may hold."""
+    """Refuse a request for more connectors or actions than a policy may hold.
+
+    :raises TooWide: if it is one.
+    """
     count = sum(len(manifest.actions) for manifest in manifests[: _MOST_CONNECTORS + 1])
     if len(manifests) <= _MOST_CONNECTORS and count <= _MOST_ACTIONS:
         return
@@ -120,8 +125,9 @@ def _check_width(stored: NamedConnection, manifests: Sequence[Manifest]) -> None
 
 
 def parts_served(stored: NamedConnection, manifests: Sequence[Manifest], allows: Allows) -> dict[str, Part]:
-    """Return the actions and triggers of connectors that a connection serves, as ``connector/action``. ``allows`` decides on triggers: the
-    manifests that a caller sees have all of them."""
+    """Return the actions and triggers of connectors that a connection serves, as ``connector/action``. ``allows`` decides on triggers,
+    since the caller's manifests are not filtered by them.
+    """
     return {f"{manifest.key}/{part.key}": part for manifest, part in _served(stored, manifests, allows)}
 
 
@@ -136,10 +142,10 @@ def _served(stored: NamedConnection, manifests: Sequence[Manifest], allows: Allo
 
 
 def unserved(stored: NamedConnection, catalog: Catalog, names: Iterable[str], allows: Allows) -> dict[str, str]:
-    """Return the names and patterns of actions that fit nothing which the connection serves. Each comes with the connector that it is about
-    if the catalog does not have that; with an empty text otherwise.
+    """Return the names and patterns of actions that match nothing which the connection serves. Each has the connector that it names, if the
+    catalog lacks that connector; otherwise an empty text.
 
-    :raises InvalidInvocation: if a pattern is not valid, or fits more connectors than a policy holds.
+    :raises InvalidInvocation: if a pattern is not valid, or matches more connectors than a policy holds.
     """
     lacking = dict[str, str]()
     for name in names:
@@ -166,7 +172,7 @@ def _missing(catalog: Catalog, name: str) -> str:
 def chosen(stored: NamedConnection, served: Mapping[str, Part], names: Sequence[str] | None, *, lenient: bool) -> Mapping[str, Part]:
     """Return the actions and triggers that match the names and patterns; all of them without any.
 
-    :raises UnknownAction: if one of the names matches none; if ``lenient``, only if all of them do.
+    :raises UnknownAction: if a name or pattern matches nothing; with ``lenient``, only if none of them matches anything.
     """
     if names is None:
         return served
@@ -191,7 +197,7 @@ def _meant(stored: NamedConnection, served: Mapping[str, Part], name: str) -> Ma
 
 
 def _request(connector: str, part: Part, connection: str) -> Request:
-    """Return the request that rules judge: a trigger counts as an action that reads."""
+    """Return the request for which rules are checked: a trigger counts as an action that reads."""
     return Request(connector, part.key, getattr(part, "rule_effect", "read"), connection)
 
 

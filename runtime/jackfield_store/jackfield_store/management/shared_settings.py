@@ -54,7 +54,7 @@ class SharedSettings:
     def find(self, name: str) -> dict[str, Any]:
         """Return one setting.
 
-        :raises InvalidInvocation: if there is none of this name.
+        :raises InvalidInvocation: if no setting has this name.
         """
         find_setting(name)
         return next(one for one in self.list() if one["name"] == name)
@@ -62,9 +62,9 @@ class SharedSettings:
     def set(self, name: str, value: str, seen: str | None = None) -> dict[str, Any]:
         """Store a value for all processes.
 
-        :param seen: the value that is to be replaced, empty if none is stored; None to replace whichever is.
+        :param seen: the expected present value, empty if none is stored; None to replace any value.
         :raises InvalidInvocation: if there is no such setting, or the value does not fit it.
-        :raises SettingChanged: if another value is stored than the one ``seen``.
+        :raises SettingChanged: if another value is stored than ``seen``.
         """
         checked = find_setting(name).check(value)
         if not checked:
@@ -81,7 +81,7 @@ class SharedSettings:
         """Remove a stored value; ``seen`` is as in ``set``.
 
         :raises InvalidInvocation: if there is no such setting.
-        :raises SettingChanged: if another value is stored than the one ``seen``.
+        :raises SettingChanged: if another value is stored than ``seen``.
         """
         find_setting(name)
         vault = self._storage.vault

@@ -1,5 +1,6 @@
-"""Suppressed recipients, for people who manage them: the audit log has the person who lifted a suppression, and the digest of the
-recipient."""
+"""Suppressed recipients for people who manage them. The audit log names the person who lifted a suppression, and the digest of the
+recipient.
+"""
 
 from __future__ import annotations
 

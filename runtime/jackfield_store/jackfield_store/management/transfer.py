@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from jackfield.connections.provenance import Provenance
 
     class ImportTarget(Protocol):
-        """Connections of a workspace, as an import changes them."""
+        """Port to a workspace's connections for imports."""
 
         known: Connections
 
         @property
         def kinds(self) -> Kinds:
-            """Connection types that are known there."""
+            """Connection types that the workspace knows."""
 
         def add(
             self, name: str, type: str, values: Mapping[str, Any], *, test: bool, force: bool, provenance: Provenance
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
             """Validate, test and store a new connection."""
 
         def replace(self, name: str, values: Mapping[str, Any], *, test: bool, force: bool, provenance: Provenance) -> dict[str, Any]:
-            """Replace the values of a stored one."""
+            """Validate, test and store new values of a stored connection."""
 
 
 def _read_document(text: str, source: str, folder: str, *, reads_host: bool = True) -> list[NamedConnection | str]:
@@ -79,10 +79,10 @@ def _read_document(text: str, source: str, folder: str, *, reads_host: bool = Tr
 
 
 def _read_folder(path: str) -> list[NamedConnection | str]:
-    """Return the connections in the files of a folder, and a sentence for each fault. The files are read together, since one may refer
-    to another.
+    """Return the connections in the files of a folder, and a sentence for each fault. The files are read together, since one may refer to
+    another.
 
-    :raises InvalidConnection: if there are none.
+    :raises InvalidConnection: if the folder has no such files.
     """
     found = load([path])
     rows: list[NamedConnection | str] = [item for items in found.connections.values() for item in items]
@@ -112,7 +112,7 @@ _LOG = logging.getLogger("jackfield.connections")
 
 
 Fill = Callable[[NamedConnection], Mapping[str, Any]]
-"""Returns the values to add to a connection of a document."""
+"""Function that returns the values to add to a connection of a document."""
 
 
 def imported(
@@ -124,9 +124,9 @@ def imported(
     force: bool,
     provenance: Provenance,
 ) -> list[dict[str, Any]]:
-    """Store the connections of a document one by one and return a row for each; a refused one does not affect the others. ``given`` has the
-    document, and values that are added to each connection's, and replace values of the same name; a function returns them for one
-    connection.
+    """Store the connections of a document one by one and return a row for each; a refused connection does not affect the others. ``given``
+    has the document, and values that are added to each connection's values, and replace values of the same name; a function returns them
+    for one connection.
 
     :raises InvalidConnection: if the document cannot be read at all.
     :raises InvalidInvocation: if there is no database.
@@ -159,7 +159,7 @@ def imported(
 
 
 def _load_connections(document: str | os.PathLike[str], provenance: Provenance) -> list[NamedConnection | str]:
-    """Read a document. Only the operator's may be a path, or name files and variables of this host."""
+    """Read a document. Only the operator may pass a path, or a document that names files and variables of this host."""
     _check_kind(document)
     if provenance.origin != "operator":
         return _read_document(str(document), "the document", ".", reads_host=False)
@@ -269,7 +269,7 @@ def _variable_name(name: str, path: str) -> str:
 
 
 def _free(variable: str, taken: set[str]) -> str:
-    """Return ``variable``, with the first number appended that makes it unique if it is taken."""
+    """Return ``variable`` or, if it is taken, append the first number that makes it unique."""
     free, number = variable, 1
     while free in taken:
         number += 1

@@ -24,8 +24,7 @@ def shown_from_file(stored: NamedConnection, kinds: Kinds, outcome: LastOutcome 
 
 
 def renamed(shown: dict[str, Any], before: str) -> dict[str, Any]:
-    """Return a displayed connection, with warnings about objects that do not follow its new name, or that it still has the name
-    ``before``."""
+    """Return a displayed connection with warnings: about objects that still use the name ``before``, or about an unchanged name."""
     if shown["name"] == before:
         return {**shown, "warnings": [f"nothing was changed: the connection is named '{before}' already"]}
     calls = f"calls by the name '{before}' fail from now on; those that wait for an approval end as cancelled"
@@ -42,7 +41,7 @@ def shown_from_store(row: ConnectionRow, kinds: Kinds) -> dict[str, Any]:
 
 
 def _shown(name: str, type_: str, values: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:
-    """Mask by the type's schema; without a schema, mask all values."""
+    """Return a connection masked by the type's schema; without a schema, mask all values."""
     kind = kinds.known(type_)
     return {"name": name, "type": type_, "values": masked(kind.schema, values) if kind is not None else dict.fromkeys(values, "***")}
 
@@ -53,7 +52,9 @@ _Maker = Callable[[], dict[str, Any]]
 def page(
     known: Connections, kinds: Kinds, after: str, limit: int, full_name: str | None, text: str | None, sees: Callable[[str, str], bool]
 ) -> ConnectionPage:
-    """List up to ``limit`` visible connections whose names follow ``after``. A connection in a file hides a stored one of that name."""
+    """List up to ``limit`` visible connections whose names follow ``after``. A connection in a file hides a stored connection
+    of that name.
+    """
     found: list[tuple[str, _Maker]] = []
     while True:
         rows, end = _page(known, kinds, after, limit, full_name, text, sees)

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class VisibleConnections:
-    """Look-up of connections and of their types under a caller's rules. ``kinds`` are the types that the caller may see.
+    """Lookup of connections and of their types under a caller's rules. ``kinds`` are the types that the caller may see.
 
-    A connection is visible if some action may be run over it. Looking up a hidden one gives the same error as a missing one. Use and
-    change are refused by the name alone, whether or not the connection exists.
+    A connection is visible if some action may be run over it. Hidden and missing connections give the same error. Use and change are
+    refused by the name alone, whether or not the connection exists.
     """
 
     def __init__(self, known: Connections, catalog: Catalog, authorizer: Authorizer) -> None:
@@ -45,7 +45,9 @@ class VisibleConnections:
         return () if self._authorizer.is_bound else self._known.warnings
 
     def kinds_for(self, name: str | None) -> Kinds:
-        """Return the types that a new connection of this name may have: no action runs over it yet, so it is not visible itself."""
+        """Return the types that a new connection of this name may have. Before it exists, no action runs over it, so visibility does not
+        apply.
+        """
         return Kinds(self.catalog_for(name)) if self._authorizer.is_bound else self._installed
 
     def catalog_for(self, name: str | None) -> Catalog:
@@ -81,11 +83,11 @@ class VisibleConnections:
         return found
 
     def unknown(self, name: str) -> UnknownConnection:
-        """Return the error for a missing or hidden name, with the most similar visible one."""
+        """Return the error for a missing or hidden name, with the most similar visible name."""
         return self._known.unknown(name, self.sees if self._authorizer.is_bound else None)
 
     def require(self, name: str) -> None:
-        """Require that the rules let the caller use the connection of this name; without rules, nothing is looked up.
+        """Require that the rules let the caller use the connection of this name; without rules, nothing is read.
 
         :raises NotAllowed: if they forbid every use of the name, whether or not the connection exists.
         :raises UnknownConnection: if they allow the name, but the connection does not exist or is hidden for its type.
@@ -128,7 +130,7 @@ def table_of(known: Connections) -> ConnectionTable | None:
 
 
 def not_stored(known: Connections, name: str) -> JackfieldError:
-    """Return the error about a connection that is not in the database: it is in a file, or nowhere."""
+    """Return the error about a connection that is not in the database: it is defined in a file, or does not exist."""
     file = known.in_files(name)
     if file is None:
         return known.unknown(name)

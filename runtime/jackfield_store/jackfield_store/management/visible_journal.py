@@ -28,9 +28,9 @@ _FOUND = ("text", "link", "sent", "matched")
 
 @bordered
 class SeenJournal:
-    """Read and resolve visible entries; all others appear not to exist.
+    """Visible entries of a journal, to read and resolve; all others appear not to exist.
 
-    ``owner``: only this caller's outputs are shown; None: all outputs.
+    ``owner`` is the caller whose outputs are shown; None shows all outputs.
     """
 
     def __init__(self, journal: Journal, workspace: str, catalog: Catalog, authorizer: Authorizer, owner: str | None) -> None:
@@ -49,18 +49,19 @@ class SeenJournal:
         return [self._shown(entry) for entry in found], cursor
 
     def containing(self, text: str, **filters: Any) -> Contents | None:
-        """Find entries whose recorded inputs, or whose error, contain a text; None if the caller sees a part of the journal only."""
+        """Find entries whose recorded inputs or error contain a text; None if the caller may see only a part of the journal."""
         return None if self._authorizer.token else containing(self._journal, text, **filters)
 
     def queued_connections(self, entries: Sequence[Entry]) -> dict[str, str]:
-        """Return the ID of the connection of each entry that is queued, by the entry's ID. A caller who sees a part of the journal gets
-        none, since perhaps he does not see each connection."""
+        """Return the ID of the connection of each queued entry, by the entry's ID. A caller who may see only a part of the journal gets
+        none, since some connections may be hidden.
+        """
         return {} if self._authorizer.token else queued_connections(self._journal, entries)
 
     def find(self, identifier: str) -> Entry:
         """Return the entry of an invocation.
 
-        :raises InvalidInvocation: if there is no visible one.
+        :raises InvalidInvocation: if there is no visible entry.
         """
         entry = self._journal.find(identifier)
         if not self._sees(entry):
@@ -68,8 +69,8 @@ class SeenJournal:
         return self._shown(entry)
 
     def exchanges(self, identifier: str) -> Mapping[str, Any]:
-        """Return an invocation's exchanges with its provider, and each request as a ``curl`` command. A caller with rules gets no bodies of
-        another caller's call.
+        """Return an invocation's exchanges with its provider, and each request as a ``curl`` command. Bodies of another caller's call are
+        left out for a caller with rules.
 
         :raises InvalidInvocation: if there is no visible entry, or its exchanges were not stored.
         """
@@ -91,7 +92,7 @@ class SeenJournal:
     ) -> Entry:
         """Resolve an in-doubt entry with a person's answer, as the journal does; ``output`` is the output of a success.
 
-        :raises InvalidInvocation: if there is no such visible entry, it is not in doubt, or it takes no output.
+        :raises InvalidInvocation: if there is no such visible entry, it is not in doubt, or it accepts no output.
         :raises InvalidInput: if the output breaks the action's schema.
         """
         entry = self.find(identifier)
@@ -102,11 +103,13 @@ class SeenJournal:
         return self._shown(self._journal.resolve(identifier, outcome, by, note, because, output))
 
     def parts(self, since: float, step: int) -> list[PeriodPart] | None:
-        """Return the invocations since a time, counted in parts of ``step`` seconds; None if the caller sees a part of the journal only."""
+        """Return the invocations since a time, counted in parts of ``step`` seconds; None if the caller may see only a part of
+        the journal.
+        """
         return None if self._authorizer.token else parts(self._journal.database, self._workspace, since, step)
 
     def uses(self, since: float) -> Counter[tuple[str, str]]:
-        """Count the invocations since a time by connector and action; none if the caller sees a part of the journal only."""
+        """Count the invocations since a time by connector and action; empty if the caller may see only a part of the journal."""
         rows = [] if self._authorizer.token else sums(self._journal.database, self._workspace, since)
         found = Counter[tuple[str, str]]()
         for row in rows:
@@ -127,7 +130,9 @@ class SeenJournal:
 
     def _shown(self, entry: Entry) -> Entry:
         """Return the entry without the deciding pattern, which may name hidden objects, and without the output of another's call. Such an
-        output may contain data that the rules would hide, and names files that the caller may not use; so may findings of looks."""
+        output may contain data that the rules would hide, and names files that the caller may not use. Findings of looks may do the
+        same, and are left out too.
+        """
         if not self._authorizer.token:
             return entry
         is_foreign = self._owner is not None and entry.caller != self._owner

@@ -1,4 +1,6 @@
-"""Warnings of secrets that are short or known to everybody: outputs are searched for them less, or not (docs/reference/masking.md)."""
+"""Warnings about secrets that are short or publicly known. Outputs are masked less, or not at all, for such secrets
+(docs/reference/masking.md).
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def _at(values: Any, path: str) -> object:
 
 
 def warned(shown: dict[str, Any], draft: Draft) -> dict[str, Any]:
-    """Log the warnings of a connection that was stored. Return it with them: its last test has them, if it was tested."""
+    """Log the warnings about a stored connection's secrets, and return the connection with them. If it was tested, its last test has them
+    already.
+    """
     warnings = weak_secrets(draft.schema, draft.values)
     for warning in warnings:
         _LOG.warning("the connection '%s': its secret '%s' %s", shown["name"], warning["path"].removeprefix("/"), warning["message"])

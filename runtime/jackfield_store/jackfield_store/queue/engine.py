@@ -28,7 +28,7 @@ class Engine(Protocol):
     """Engine of one process. Except for ``submit``, which any thread may call, all methods belong to one event loop."""
 
     def start(self) -> None:
-        """Start to run queued invocations, and to pass this process's own on to others."""
+        """Start to run queued invocations, and to pass this process's own invocations on to others."""
 
     def submit(self) -> None:
         """Notify the engine that invocations were queued. Call it after the journal's commit; it must not fail."""
@@ -53,9 +53,9 @@ class BrokerEngines(Protocol):
         """
 
     def warning(self, url: str) -> str | None:
-        """Try the queue's steps with a broker for a second; return the fault of one that does not answer, None if it works.
+        """Try the queue's steps with a broker for a second; return the fault if the broker does not answer, None if it works.
 
-        :raises Unavailable: if it answers but takes no messages.
+        :raises Unavailable: if it answers but accepts no messages.
         """
 
     def __call__(
@@ -72,7 +72,7 @@ async def run(engine: Engine, stop: asyncio.Event, within: float) -> None:
 
 
 async def look_each_second(runtimes: RuntimePool, notices: Notices) -> None:
-    """Do the renewals that SIGHUP requests, and notify systemd that this process is alive, until it stops."""
+    """Renew on each SIGHUP, and notify systemd that this process is alive, until the process stops."""
     try:
         while True:
             notices.alive()
@@ -93,7 +93,7 @@ def queue_url(environment: Mapping[str, str]) -> str | None:
 
 
 def check_queue(environment: Mapping[str, str]) -> None:
-    """Check the broker's URL and the package that it needs, if there is one.
+    """Check the broker's URL and the package that it needs, if there is a broker.
 
     :raises InvalidInvocation: if the URL is wrong, the package is missing, or there is no database.
     """
@@ -103,9 +103,9 @@ def check_queue(environment: Mapping[str, str]) -> None:
 
 
 def broker_warning(environment: Mapping[str, str]) -> str | None:
-    """Return the probes' warning about a broker that does not answer within a second; None if it does, or there is none.
+    """Return the probes' warning about a broker that does not answer within a second; None if it answers, or there is none.
 
-    :raises Unavailable: if it answers but takes no messages: nothing queued runs until a person intervenes.
+    :raises Unavailable: if it answers but accepts no messages: nothing queued runs until a person intervenes.
     """
     url = queue_url(environment)
     return None if url is None else _broker_engines(environment).warning(url)
@@ -128,7 +128,7 @@ def open_engine(
     ended: Callable[[Result], None] = lambda _result: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Engine:
-    """Create the engine that the environment chooses, with ``slots`` concurrent invocations; none of them only hands work over.
+    """Create the engine that the environment chooses, with ``slots`` concurrent invocations. With 0 slots, the engine only passes work on.
 
     :raises InvalidInvocation: as ``check_queue`` does.
     """

@@ -1,6 +1,6 @@
 """The engine of one machine, where the journal itself is the queue.
 
-Each process claims invocations from it, runs them, and checks it for requests to cancel.
+Each process claims invocations from the journal, runs them, and checks it for requests to cancel.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ _LOG = logging.getLogger("jackfield.queue")
 _POLL = 0.25
 """Seconds between polls for invocations that other processes have queued."""
 _RESERVED = 8
-"""One of this many slots is reserved for workspaces without running invocations, so that one workspace's long ones cannot take them all."""
+"""Divisor of the slots: one of this many is reserved for workspaces without running invocations. So one workspace's long invocations cannot
+take all slots.
+"""
 
 
 class LocalEngine:
@@ -69,7 +71,7 @@ class LocalEngine:
             self._task = asyncio.ensure_future(self._serve())
 
     def submit(self) -> None:
-        """Poll now: something was queued."""
+        """Poll now, since an invocation was queued."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._woken.set)
@@ -153,7 +155,9 @@ class LocalEngine:
 
 
 def leave(code: int) -> int:
-    """Return the exit code, or exit at once if an action that does not end blocks a thread; the journal has recorded it already."""
+    """Return the exit code, or exit at once if an action that does not end blocks a thread; the journal has already recorded the action's
+    outcome.
+    """
     if any(thread.name.startswith("jackfield") and not thread.daemon for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -14,9 +14,9 @@ from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _LOG = logging.getLogger("jackfield.queue")
 EVERY = 1.0
-"""Seconds between checks for requests to cancel, and for claims that nothing here works on."""
+"""Seconds between checks for requests to cancel, and for claims without a task here."""
 SHORTAGES = (Unavailable, RuntimeError, MemoryError)
-"""Errors of a process without database, threads or memory, after which it pauses."""
+"""Errors of a process without database, threads or memory, after which the engine pauses."""
 _OUTCOMES: dict[bool | None, str] = {
     True: "could not be started and returns to the queue",
     False: "was started, but its worker could not continue; see its journal entry",
@@ -33,7 +33,7 @@ class QueueUpkeep:
         self._idle: set[tuple[str, str, int]] = set()
 
     def check(self, running: Iterable[Claimed]) -> None:
-        """Cancel invocations as other processes requested, and return claims that nothing here works on, seen twice, to the queue."""
+        """Cancel invocations as other processes requested, and return claims without a task here, seen twice, to the queue."""
         for workspace, identifier in self._queue.asked_to_cancel():
             self._runtimes.cancel(workspace, identifier)
         busy = {(item.workspace, item.id, item.delivery) for item in running}
@@ -44,7 +44,8 @@ class QueueUpkeep:
 
     def settle(self, claimed: Claimed, error: Exception) -> None:
         """Return an invocation whose run raised an exception to the queue, or finish it: by its effect if it was begun, as failed
-        otherwise."""
+        otherwise.
+        """
         if isinstance(error, JackfieldError):
             self._runtimes.blocked.note(claimed.workspace, error)
         if isinstance(error, PostponedError):

@@ -1,6 +1,6 @@
-"""Signs that the answer to a read comes from the right place: not from a cache, a gateway or another server, and as a plain success.
+"""Signs that the answer to a read comes from the right source: not from a cache, a gateway or another server, and as a plain success.
 
-They are read from the exchanges of a look. A read that does not use HTTP has none.
+The signs are in the exchanges of a look. A read that does not use HTTP has none.
 """
 
 from __future__ import annotations
@@ -18,25 +18,26 @@ if TYPE_CHECKING:
     from jackfield.wire.exchanges import Exchange
 
 _LONGEST = 1024 * 1024
-"""Bytes of a decoded body that are read for a failure."""
+"""Maximum bytes of a decoded body in which a failure is searched."""
 _OK, _REDIRECTS = 200, range(300, 400)
 _PASSING = ("retry-after", "www-authenticate")
-"""Header fields that make a refusal one of the caller, or of the present time."""
+"""Header fields that attribute a refusal to the caller, or to the present time."""
 _CACHED = ("hit", "stale", "updating", "revalidated")
-"""A cache's words for its own answers, in a field with 'cache' in its name, as each cache has one of its own."""
+"""Values by which caches mark their own answers, in a field with 'cache' in its name; each cache uses a field of its own."""
 _DIRECTIVES = "cache-control"
-"""A field with 'cache' in its name that contains the server's directives to caches."""
+"""Field with 'cache' in its name that contains the server's directives to caches."""
 _APART = 60.0
-"""Difference in seconds between the times of two answers, by their servers' clocks, from which on one of them was cached: a look takes
-15."""
+"""Minimum difference in seconds between the times of two answers, by their servers' clocks, that shows that one was cached: a look takes
+15.
+"""
 _FAULTS = ("error", "errors", "fault")
 """Members of a success that report a failure, unless they are empty."""
 _SUCCESSES = ("ok", "success", "succeeded")
-"""Members that report one if they are false."""
+"""Members that report a failure if they are false."""
 _FAILED = frozenset({"error", "fail", "failed", "failure"})
-"""Values of ``status`` that report one."""
+"""Values of ``status`` that report a failure."""
 _STATUSES, _REFUSED = ("status", "statuscode", "status_code", "code"), re.compile(r"[45]\d\d")
-"""Members that report one by a status of HTTP, which the answer itself does not have."""
+"""Members that report a failure by a status of HTTP, if the answer itself has none, and the regular expression of such a status."""
 _PROBLEM = "application/problem+json"
 
 
@@ -47,7 +48,7 @@ def strays(seen: Sequence[Exchange]) -> str | None:
 
 
 def unsound_success(seen: Sequence[Exchange]) -> str | None:
-    """Say why the answers to a read are no plain success; None if they are."""
+    """Return the reason why the answers to a read are no plain success; None if they are."""
     odd = next((one.status for one in seen if one.status != _OK), _OK)
     if odd != _OK:
         return f"it was answered with status {odd}"
@@ -60,7 +61,9 @@ def unsound_success(seen: Sequence[Exchange]) -> str | None:
 
 
 def unsound_absence(missing: Sequence[Exchange], canary: Sequence[Exchange]) -> str | None:
-    """Say why the answer that the object does not exist may come from another API than the canary's answer; None if it does not."""
+    """Return the reason why the answer that the object does not exist may come from another API than the canary's answer; None if there is
+    none.
+    """
     if not (missing and canary):
         return None
     said, known = missing[-1], canary[-1]
@@ -83,13 +86,13 @@ def _origin(one: Exchange) -> tuple[str, str]:
 
 
 def _field(one: Exchange, name: str) -> str | None:
-    """Return the values of a field; None without it."""
+    """Return the values of a header field; None if the field is missing."""
     found = [value.decode("latin-1").strip() for key, value in one.fields if key.decode("latin-1").lower() == name]
     return ", ".join(found) if found else None
 
 
 def _software(one: Exchange) -> tuple[str | None, int]:
-    """Return the server, and the number of proxies that the answer has passed: their names may differ from answer to answer."""
+    """Return the server, and the number of proxies that the answer has passed; their names may differ from answer to answer."""
     via = _field(one, "via")
     return _field(one, "server"), 0 if not via else via.count(",") + 1
 
@@ -103,7 +106,7 @@ def _is_cached(one: Exchange) -> bool:
 
 
 def _are_apart(one: Exchange, other: Exchange) -> bool:
-    """Return whether two answers of one look were made at different times, as far as both say when."""
+    """Return whether two answers of one look were made at different times; False if either has no time."""
     times = [moment for moment in (_made_at(one), _made_at(other)) if moment is not None]
     return len(times) > 1 and abs(times[0] - times[1]) > _APART
 
@@ -116,7 +119,7 @@ def _made_at(one: Exchange) -> float | None:
 
 
 def _kind(one: Exchange) -> str:
-    """Return the media type; all of JSON are one."""
+    """Return the media type; all types of JSON count as one."""
     found = (_field(one, "content-type") or "").partition(";")[0].strip().lower()
     return "json" if found.endswith(("/json", "+json")) else found
 
@@ -138,7 +141,7 @@ def _reports_failure(one: Exchange) -> bool:
 
 
 def _json(one: Exchange) -> Any:
-    """Return the body as JSON; an empty list if it is not JSON, or too long to have been kept."""
+    """Return the body as JSON; an empty list if it is not JSON, or too long to have been stored."""
     kept = one.answer.beginning
     plain = None if kept is None or one.answer.size > len(kept) else decoded(kept, _field(one, "content-encoding") or "", _LONGEST)
     try:

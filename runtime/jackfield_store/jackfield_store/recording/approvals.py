@@ -1,4 +1,4 @@
-"""Calls that wait for a person's approval: stored with the data shown to the person, and compared with these when they begin.
+"""Calls that wait for a person's approval: stored with the data shown to the person, and compared with these data when they begin.
 
 A digest covers the whole invocation as received, the versions of connector and connection, the connection's values and account, and the
 content of files. It is sealed with the invocation. A refreshed token changes none of these.
@@ -50,7 +50,7 @@ _NAMES = {
 
 
 def waiting(pipeline: Pipe, identifier: str) -> Result:
-    """Return the Result of a call that was put by."""
+    """Return the Result of a call that was stored to wait for an approval."""
     entry = required(pipeline.journal()).find(identifier)
     meta = Meta(entry.id, entry.connector, entry.connector_version, entry.action)
     return waited_by(pipeline, unended(meta, entry))
@@ -123,8 +123,9 @@ def displayed(found: Found, asked: AskedApproval, effective: Mapping[str, Any], 
 
 
 def _destination(plan: Planned) -> dict[str, Any]:
-    """Return a call's destination: the hosts of its connection, else the connector's; and the connection's values without secrets, such as
-    region and role."""
+    """Return a call's destination: the hosts of its connection, or else of the connector, and the connection's values without secrets, such
+    as region and role.
+    """
     target = plan.target
     if target is None:
         return {"hosts": [*plan.manifest.hosts], "connection": {}}
@@ -138,7 +139,7 @@ def _destination(plan: Planned) -> dict[str, Any]:
 
 
 def sealed_about(journal: Journal, draft: Draft, asked: AskedApproval, known: Mapping[str, Any]) -> AskedApproval:
-    """Return an approval with its displayed data for as long as its row is kept: the call's inputs are deleted when it begins."""
+    """Return an approval with its displayed data sealed in its own row, since the call's inputs are deleted when the call begins."""
     over = known["connection"]
     about = {
         "connector": known["connector"], "connectorVersion": known["connectorVersion"], "action": known["action"],
@@ -149,8 +150,9 @@ def sealed_about(journal: Journal, draft: Draft, asked: AskedApproval, known: Ma
 
 
 def shown(pipeline: Pipe, body: Mapping[str, Any], plan: Planned, caller: Caller, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the facts that an approval is bound to, and the digest of all of them with the invocation; ``known`` is the data shown
-    before."""
+    """Return the facts that an approval is bound to, and the digest of all of them with the invocation; ``known`` is the data
+    shown before.
+    """
     journal, files = required(pipeline.journal()), pipeline.dependencies.files
     body = json.loads(exact_json(body, _JSON), parse_float=read_float)  # as it is read from the journal
     named = named_files(body.get("inputs"))
@@ -172,8 +174,9 @@ def changed(known: Mapping[str, Any], present: Mapping[str, Any]) -> str | None:
 
 
 def _facts(journal: Journal, plan: Planned | None, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the facts beyond the invocation that decide its request. An account that was not ``known``, and that a test of the same
-    connection has found since, does not count as a change."""
+    """Return the facts beyond the invocation that decide its request. An account that was not ``known``, and that a later test of the same
+    connection has determined, does not count as a change.
+    """
     if plan is None:
         raise TypeError("the call has no plan")
     target, connection, account = plan.target, None, None
@@ -198,7 +201,7 @@ def require_approved(found: Found) -> None:
 
     :raises ApprovalRequired: if no approval was requested.
     :raises Cancelled: if it was not approved, or has changed.
-    :raises InDoubt: likewise, if it was delivered before.
+    :raises InDoubt: in both of these cases, if it was delivered before.
     """
     pipeline, how = found.pipe, found.asked.how
     known = None if how.claimed is None else how.claimed.approval
@@ -216,14 +219,16 @@ def require_approved(found: Found) -> None:
 
 def cancelled(how: How, reason: str, hint: str | None = None, details: Iterable[Detail] = ()) -> JackfieldError:
     """Return the error of a call that differs from the approved one, for a ``reason``: nothing was sent, unless a lost process has begun it
-    before."""
+    before.
+    """
     if how.claimed is not None and how.claimed.delivery > 1:
         return InDoubt(f"{reason}; a process that was lost may have sent it before", details=details, hint=NextStep("in_doubt"))
     return Cancelled(f"{reason}; nothing was sent", details=details, hint=hint)
 
 
 async def frees_key(journal: Journal, entry: Entry, call: Reached) -> bool:
-    """End a waiting call that holds this call's key, if it can no longer be approved: its time is over, or its effect has changed.
+    """End a waiting call that holds this call's key, if the waiting call can no longer be approved: its time is over, or its effect has
+    changed.
 
     Return whether it was ended.
     """
@@ -253,13 +258,13 @@ def _freed(journal: Journal, entry: Entry, call: Reached) -> bool:
 
 
 def spoiled(identifier: str, about: Any, reason: str) -> Result:
-    """Return the Result of a call that waited and can be approved no more, for a ``reason``."""
+    """Return the Result of a waiting call that can no longer be approved, for a ``reason``."""
     meta = Meta(identifier, connector=about.connector, connector_version=about.connector_version, action=about.action)
     return failed(meta, Cancelled(f"it waited for an approval, and {reason}; nothing was sent", hint="Call again to ask once more."))
 
 
 async def waiting_twin(journal: Journal, twin: str, call: Reached) -> Result | None:
-    """Return the Result of an equal call of the same caller that waits; None if none does any more."""
+    """Return the Result of an equal waiting call of the same caller; None if no such call waits any more."""
 
     def step() -> Result | None:
         rows = rows_of(journal)

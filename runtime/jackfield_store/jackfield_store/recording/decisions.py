@@ -1,4 +1,4 @@
-"""People's decisions on calls that wait for an approval: list them, show their requests, approve or decline.
+"""People's decisions on calls that wait for an approval: list the calls, show their requests, approve or decline.
 
 A person cannot approve an own call, or a call by a token that the person created (``own_calls``).
 """
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
 
 STATUSES = ("waiting", "approved", "declined", "expired", "cancelled")
 LONGEST_WHY = 1_000
-"""Characters of the reason of a decision."""
+"""Maximum length of the reason of a decision, in characters."""
 
 _OF_COLUMNS = ("effect", "rule", "requestedBy")
-"""Sealed members of a call that are in columns, too."""
+"""Sealed members of a call that are also in columns."""
 _ABOUT = (
     "connector", "connectorVersion", "action", "effect", "connection", "reason", "requestedBy", "requestedAt", "expiresAt",
 )  # fmt: skip
-"""Displayed members of each approval, as requested."""
+"""Members of each approval for display, as requested."""
 _OF_ROW = ("connector", "action", "reason", "requestedAt", "expiresAt")
 _CHANGED = "its row in the database was changed"
 
@@ -65,7 +65,7 @@ class ApprovalClosed(InvalidInvocation):
 
 
 class ApprovalChanged(InvalidInvocation):
-    """The call is another one than the digest that came with a decision says; nothing was decided."""
+    """The call's digest differs from the digest in a decision; nothing was decided."""
 
     http_status = 412
     problem = "version_conflict"
@@ -83,8 +83,7 @@ class ApprovalSpoiled(ApprovalClosed):
 
 @bordered
 class WaitingCalls:
-    """Calls of one workspace that wait for an approval, or waited for one, as far as ``caller`` may see them. The audit log names
-    ``actor``."""
+    """Calls of one workspace that wait for an approval, or waited for one, and that ``caller`` may see. The audit log names ``actor``."""
 
     def __init__(self, storage: Storage, pipeline: Pipe, caller: Caller, actor: Actor | None = None) -> None:
         self._storage, self._pipeline, self._caller, self._actor = storage, pipeline, caller, actor or PROGRAM
@@ -107,7 +106,7 @@ class WaitingCalls:
     def show(self, identifier: str) -> dict[str, Any]:
         """Return an approval; while the call waits, with its inputs, secrets masked, and its files.
 
-        :raises UnknownApproval: if there is none that the caller may see.
+        :raises UnknownApproval: if the caller sees no such approval.
         :raises NotAllowed: if the caller's token may not approve.
         """
         row = self._find_row(identifier)
@@ -115,8 +114,9 @@ class WaitingCalls:
         return {**self._about(row), **(self._shown(row) if self._waits(row) else {})}
 
     def decision(self, identifier: str) -> dict[str, Any] | None:
-        """Return an approval that was decided, or has ended otherwise, without inputs. None if the call waits or needed none. A caller who
-        may see the call may see this: it needs no scope ``approve``."""
+        """Return an approval that was decided, or has ended otherwise, without inputs. None if the call waits or needed no approval. A
+        caller who may see the call may see its approval, without the scope ``approve``.
+        """
         row = rows_of(self._journal).find(identifier)
         if row is None or self._waits(row) or not self._sees(self._pipeline.access.authorizer(self._caller), row):
             return None
@@ -125,7 +125,7 @@ class WaitingCalls:
     def approve(self, identifier: str, why: str = "", digest: str | None = None) -> dict[str, Any]:
         """Approve a call: the workers begin it. ``digest`` is the digest of the displayed call, if only this call may be approved.
 
-        :raises UnknownApproval: if there is none that the caller may see.
+        :raises UnknownApproval: if the caller sees no such approval.
         :raises ApprovalChanged: if the call has another digest.
         :raises NotAllowed: if the caller's token may not approve, the call is the caller's own, or a call of a token that the caller
             created.
@@ -150,9 +150,9 @@ class WaitingCalls:
         return self.show(identifier)
 
     def own_reason(self, identifier: str) -> str | None:
-        """Return why the caller may not approve a call that waits: it is his own. None if it is not.
+        """Return the reason if a waiting call is the caller's own, which the caller may not approve; None if it is not.
 
-        :raises UnknownApproval: if there is none that the caller may see.
+        :raises UnknownApproval: if the caller sees no such approval.
         """
         row = self._find_row(identifier)
         if not self._waits(row):
@@ -164,10 +164,10 @@ class WaitingCalls:
         return None
 
     def spoiled_reason(self, identifier: str) -> str | None:
-        """Return why a waiting call can no longer be approved, such as a renamed or removed connection. None if it can, or if that cannot
-        be determined now.
+        """Return the reason why a waiting call can no longer be approved, such as a renamed or removed connection. None if it can, or if
+        that cannot be determined now.
 
-        :raises UnknownApproval: if there is none that the caller may see.
+        :raises UnknownApproval: if the caller sees no such approval.
         """
         row = self._find_row(identifier)
         if not self._waits(row):
@@ -182,7 +182,7 @@ class WaitingCalls:
     def decline(self, identifier: str, why: str = "", digest: str | None = None) -> dict[str, Any]:
         """Decline a call: it ends as cancelled, nothing is sent, and its key is free. ``digest`` is as for ``approve``.
 
-        :raises UnknownApproval: if there is none that the caller may see.
+        :raises UnknownApproval: if the caller sees no such approval.
         :raises ApprovalChanged: if the call has another digest.
         :raises NotAllowed: if the caller's token may not approve.
         :raises ApprovalClosed: if it does not wait any more.
@@ -222,7 +222,7 @@ class WaitingCalls:
         return bool(row.status == "waiting" and row.expires_at > self._journal.time.now())
 
     def _open(self, identifier: str, why: str) -> Row:
-        """Return an approval on which the caller may decide, as far as that is known without opening it."""
+        """Return an approval that the caller may decide, checked without decrypting it."""
         if len(why) > LONGEST_WHY or not is_storable(why):
             says = "must not have a NUL or a lone surrogate" if len(why) <= LONGEST_WHY else f"must have at most {LONGEST_WHY:,} characters"
             raise InvalidInvocation("the reason is not valid", details=[Detail("/why", says)])
@@ -289,7 +289,7 @@ class WaitingCalls:
         return stored
 
     def _verified(self, row: Row) -> Row:
-        """Return the row of a call; if it waits and was changed in the database, as it is once it was cancelled for that."""
+        """Return the row of a call. If a waiting call was changed in the database, cancel it and return the row after that."""
         if not self._waits(row):
             return row
         try:
@@ -298,7 +298,9 @@ class WaitingCalls:
             return rows_of(self._journal).find(row.id) or row
 
     def _present(self, row: Row, stored: Mapping[str, Any]) -> Row:
-        """Return the row of a waiting call; cancelled, if the rights of the caller who requested it have ended."""
+        """Return the row of a waiting call. If the rights of the caller who requested it have ended, cancel the call and return the row
+        after that.
+        """
         end = self._pipeline.access.queued_by(stored).end
         if end is None:
             return row
@@ -306,7 +308,7 @@ class WaitingCalls:
         return rows_of(self._journal).find(row.id) or row
 
     def _looked_at(self, row: Row, stored: Mapping[str, Any], known: Mapping[str, Any]) -> Invocation | str:
-        """Return the call as its caller may make it with the present rights; or why it may not be made any more as it was shown."""
+        """Return the call as its caller may make it with the present rights, or the reason why it can no longer be made as displayed."""
         if (renamed := self._renamed(row, stored)) is not None:
             return renamed
         pipeline = self._pipeline
@@ -326,7 +328,9 @@ class WaitingCalls:
         return run_in_thread(pipeline.step(How(pipeline.in_thread, pipeline.access.queued_by(stored)), work))
 
     def _renamed(self, row: Row, stored: Mapping[str, Any]) -> str | None:
-        """Return that the call's connection was renamed, with the new name if the caller may see calls over it; None if it was not."""
+        """Return a sentence if the call's connection was renamed, with the new name if the caller may see calls over it; None if it was
+        not.
+        """
         present = self._pipeline.known.followed(stored).get("connection")
         if present == stored["invocation"].get("connection"):
             return None
@@ -336,8 +340,9 @@ class WaitingCalls:
         return f"its connection '{row.connection}' was renamed{named} since it was asked for"
 
     def _shown(self, row: Row) -> dict[str, Any]:
-        """Return the sealed data that a person decides on: inputs without secrets, files, other members that change the call, and the
-        digest."""
+        """Return the sealed data for a person's decision: inputs without secrets, files, other members that change the call, and the
+        digest.
+        """
         known = self._open_call(row)["approval"]
         members = {name: value for name, value in known["shown"].items() if name not in _OF_COLUMNS}
         about = {**members, "files": known["files"] or None, "account": known["account"], "digest": known["digest"]}
@@ -346,7 +351,7 @@ class WaitingCalls:
     def _refuse_own(self, stored: Mapping[str, Any]) -> None:
         """Refuse the approval of a call by its caller, or by the person behind the caller.
 
-        :raises NotAllowed: if it is the approver's own.
+        :raises NotAllowed: if the call is the approver's own.
         """
         pipeline, storage = self._pipeline, self._storage
         OwnCalls(storage.database, storage.vault, pipeline.workspace, pipeline.dependencies.clock).refuse(stored, self._actor)
@@ -362,7 +367,7 @@ class WaitingCalls:
         self, row: Row, status: Literal["declined", "cancelled"], why: str, known: Mapping[str, Any] | None = None,
         inputs: bytes | None = None,
     ) -> None:  # fmt: skip
-        """End a waiting call, with the inputs to record; the audit log uses ``known`` facts where its columns are damaged."""
+        """End a waiting call, with the inputs to record. If its columns are damaged, the audit log uses the ``known`` facts."""
         journal = self._journal
         reason = f"it was declined{f': {why}' if why else ''}" if status == "declined" else why
         result = spoiled(row.id, row, reason)
@@ -375,7 +380,7 @@ class WaitingCalls:
     def _decide(self, row: Row, status: str, why: str, unit: Callable[[Transaction], None], known: Mapping[str, Any] | None = None) -> None:
         """Commit a decision with its entry in the audit log.
 
-        :raises ApprovalClosed: if another decision was faster.
+        :raises ApprovalClosed: if another decision was committed first.
         """
         clock, workspace = self._pipeline.dependencies.clock, self._pipeline.workspace
         audit = Audit(self._storage.database, lambda: self._storage.vault, workspace, clock, self._actor).prepare()
@@ -407,7 +412,7 @@ def _object(text: Any) -> Any:
 
 
 def _fits(row: Row, known: Mapping[str, Any]) -> bool:
-    """Return whether the columns by which a waiting call is listed and found match the sealed data."""
+    """Return whether a waiting call's columns for lists and searches match the sealed data."""
     shown, over = known.get("shown"), known["connection"]
     if not isinstance(shown, Mapping):  # what a person would read is not known
         return False

@@ -34,8 +34,9 @@ async def drafted(asked: Asked, call: Reached, journal: Journal, dependencies: D
 
 
 def _fingerprint_again(journal: Journal, invocation: Invocation, draft: Draft, key: str) -> None:
-    """Compute the fingerprint of a request anew if its ``key`` was exchanged, since the settings of its workspace were read anew. Another
-    process may have purged the workspace and made it again: repeats are known by the new keys."""
+    """Compute the fingerprint of a request anew if the workspace's ``key`` has changed since its settings were read. Another process may
+    have purged the workspace and made it again: repeats are then recognized by the new keys.
+    """
     if journal.vault.hmac_key(journal.workspace) != key:
         draft.fingerprint = _fingerprinted(journal, invocation)
 
@@ -43,7 +44,7 @@ def _fingerprint_again(journal: Journal, invocation: Invocation, draft: Draft, k
 def _fingerprinted(journal: Journal, invocation: Invocation) -> str:
     """Compute the fingerprint of a request: connector, action, connection and inputs as received.
 
-    The check refuses inputs that are no JSON, and comes later: they equal no other.
+    Inputs that are not JSON equal no other inputs; the later check refuses them.
     """
     request = {
         "connector": invocation.connector,
@@ -56,7 +57,7 @@ def _fingerprinted(journal: Journal, invocation: Invocation) -> str:
 
 
 def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, now: float) -> Draft:
-    """Create the draft of an entry for an invocation as received ``now``."""
+    """Create the draft of an entry for an invocation that was received at ``now``."""
     from jackfield.invocation.entry import Draft
 
     return Draft(

@@ -1,4 +1,4 @@
-"""Submission to the queue: invocations are admitted and checked as if they ran, then queued; many of them in few commits."""
+"""Submission to the queue: invocations are admitted and checked as for a run, then queued; many of them in few commits."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     InTransaction = Callable[[Transaction], None]
 
 _OF_ANSWERS = ("select", "maxBytes")
-"""Members that say how a call is answered that waits for its output: the journal keeps all of it."""
+"""Members that affect only the answer to a waiting caller: the journal stores the whole output."""
 
 
 async def enqueue(pipeline: Pipe, given: RawInvocation, call: Reached, on_queued: OnQueued | None = None) -> Result | str:
@@ -73,7 +73,7 @@ async def enqueue(pipeline: Pipe, given: RawInvocation, call: Reached, on_queued
 
 
 async def _replayed(pipeline: Pipe, found: Found, result: Result) -> Result:
-    """Return the Result of an earlier call as its caller may see and wait for it."""
+    """Return an earlier call's Result in the form that its caller may see, with a wait for its end."""
     result = (await pipeline.policies.judged(found, Ended(result))).result
     if result.status == "in_doubt" and found.terms.settle == "on":
         return await settled(found, result)
@@ -91,7 +91,8 @@ def _named(on_queued: OnQueued, identifier: str, transaction: Transaction) -> No
 
 
 async def asked(found: Found) -> Result | None:
-    """Let a call that needs a person's approval wait for it, and return its Result of status ``waiting``; None if it has one.
+    """Let a call that needs a person's approval wait for it, and return its Result of status ``waiting``; None if the call is approved or
+    needs none.
 
     :raises ApprovalRequired: if it cannot wait.
     :raises Cancelled: if it differs from the approved call.
@@ -111,7 +112,9 @@ async def asked(found: Found) -> Result | None:
 
 
 def of_approved(call: Reached, error: Exception) -> Exception:
-    """Return ``Cancelled`` with the reason for an approved call that is now refused before it was sent; any other error as it is."""
+    """Return ``Cancelled`` with the reason for an approved call that is now refused before it was sent; return any other error
+    unchanged.
+    """
     approved = call.how.claimed is not None and call.how.claimed.approval is not None
     if not approved or call.attempts is not None or not isinstance(error, JackfieldError) or error.retryable:
         return error
@@ -121,7 +124,7 @@ def of_approved(call: Reached, error: Exception) -> Exception:
 
 
 async def prepared(pipeline: Pipe, given: RawInvocation, call: Reached) -> Draft:
-    """Admit and check an invocation as ``enqueue`` does, queue nothing, and return the entry that it would have.
+    """Admit and check an invocation as ``enqueue`` does, and return the entry that it would have; queue nothing.
 
     :raises JackfieldError: if it is refused.
     """
@@ -130,7 +133,7 @@ async def prepared(pipeline: Pipe, given: RawInvocation, call: Reached) -> Draft
 
 @dataclass(frozen=True, slots=True)
 class _Put:
-    """A call that is ready to be queued, with its record; or that is not, since ``replayed`` answers it."""
+    """Call with its record, ready to be queued; if ``replayed`` is set, that Result answers the call instead."""
 
     found: Found
     record: Record
@@ -142,7 +145,7 @@ async def _prepared(
 ) -> _Put:
     """Admit, check and seal an invocation, and return it ready to be queued.
 
-    ``replay`` looks up its idempotency key before the inputs are checked.
+    ``replay`` queries its idempotency key before the inputs are checked.
 
     :raises JackfieldError: if it is refused at once.
     """
@@ -219,7 +222,7 @@ def _own_form(plan: Plan, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], 
 def enqueue_many(pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
     """Queue invocations in order, in one commit. A refused one is a failed Result and does not affect the others.
 
-    An invocation whose idempotency key is held, by an earlier one of the list too, is not queued again. The outcome is the earlier
+    An invocation whose idempotency key is held, even by an earlier one of the list, is not queued again. The outcome is the earlier
     invocation while it is open, else its Result. Invocations beyond the workspace's limit of waiting ones are refused.
     """
     whole: Any = pipeline
@@ -235,7 +238,9 @@ def enqueue_many(pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller,
 
 
 class _UntilAway:
-    """Plugins of a batch. A policy that has not answered for one call of it is not waited for again: a batch may have 10,000."""
+    """Plugins of a batch. After a policy has not answered for one call, no other call of the batch waits for it: a batch may
+    have 10,000.
+    """
 
     def __init__(self, plugins: Any) -> None:
         self._plugins = plugins
@@ -247,7 +252,7 @@ class _UntilAway:
     def judge(self, question: Mapping[str, Any]) -> Any:
         """Return the policies' decision.
 
-        :raises Unavailable: if one gives no decision, or gave none before.
+        :raises Unavailable: if a policy gives no decision, or gave none before.
         """
         if self._away is not None:
             raise copy.copy(self._away)
@@ -259,7 +264,7 @@ class _UntilAway:
 
 
 def _seen(pipeline: Pipe, item: _Put | Result, outcome: Enqueued | Result) -> Enqueued | Result:
-    """Return an outcome as its caller may see it, and wait for it if it is an earlier one's."""
+    """Return an outcome in the form that its caller may see, with a wait for an earlier call's end."""
     if isinstance(item, Result) or isinstance(outcome, Enqueued):
         return outcome
     if outcome.meta.replayed:
@@ -285,7 +290,8 @@ def _admitted(pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Wait
 
 def _queued(pipeline: Pipe, records: Sequence[Record], most: Mapping[str, float]) -> frozenset[str] | JackfieldError:
     """Return the ids that were queued; all others have an idempotency key that is held, or exceed the workspace's limit. Return the error
-    if the commit failed."""
+    if the commit failed.
+    """
     if not records:
         return frozenset()
     try:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal
 
 CANDIDATES = 5
-"""Attempts of a lost process whose markers are searched for: the real number is unknown."""
+"""Number of attempts of a lost process whose markers are searched: the real number is unknown."""
 
 
 def markers_of(journal: Journal, identifier: str, facts: Mapping[str, Any]) -> Sequence[str]:
@@ -34,9 +34,9 @@ def markers_of(journal: Journal, identifier: str, facts: Mapping[str, Any]) -> S
 
 
 def found_out(pipeline: Pipe, journal: Journal, doubts: Doubts, doubt: Doubt, entry: Entry) -> Doubt:
-    """Find out the facts of a call whose process has died and left none: it left none where only events can be evidence.
+    """Collect the facts of a call whose process has died and stored none. It stored none if only events can be evidence.
 
-    :raises OvertakenError: if nothing can.
+    :raises OvertakenError: if nothing can be evidence.
     """
     plan = run_in_thread(plan_of(pipeline, entry, doubt.facts))
     rows = event_rows(plan.code.evidence) if entry.effect == "write" else []
@@ -55,10 +55,10 @@ def found_out(pipeline: Pipe, journal: Journal, doubts: Doubts, doubt: Doubt, en
 
 
 def made_known(journal: Journal, doubts: Doubts, doubt: Doubt, now: float) -> Doubt:
-    """Make the possible markers of a call, whose process has died, findable by events and records. Readings that began before did not know
-    these markers.
+    """Store the possible markers of a call whose process has died, so that events and records find it. Earlier readings did not know these
+    markers.
 
-    :raises OvertakenError: if another process looks.
+    :raises OvertakenError: if another process has the claim.
     """
     digests = digests_of(doubt.facts["connector"], doubt.facts["looks"], markers_of(journal, doubt.id, doubt.facts))
     return doubts.find_out(doubt, {**doubt.facts, "known": now}, digests)
@@ -83,9 +83,9 @@ async def plan_of(pipeline: Pipe, entry: Entry, facts: Mapping[str, Any]) -> Pla
 
 
 class ToldEvents:
-    """Events of one trigger that carry a marker of a doubt: an ``own`` one per object, and the number of ``foreign`` ones.
+    """Events of one trigger that carry a marker of a doubt: one ``own`` event per object, and the number of ``foreign`` events.
 
-    ``account`` is the account of the call: its connection's, also as an earlier look found it before the connection was changed.
+    ``account`` is the account of the call's connection; an earlier look may have read it before the connection was changed.
     """
 
     def __init__(self, journal: Journal, doubt: Doubt, trigger: str) -> None:
@@ -122,7 +122,9 @@ class ToldEvents:
 
 
 def output_of(plan: Plan, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the output that an event proves: the member that is marked as the provider's reference, if no other member is required."""
+    """Return the output that an event proves: the member that is marked as the provider's reference. Return None if another member is
+    required, or none is marked.
+    """
     reference = event.get("reference")
     place = next((place for place in plan.references if len(place) == 1), None)
     if reference is None or place is None or plan.action.hands_out:

@@ -1,4 +1,4 @@
-"""Exchanges of a call with its provider, as the journal keeps them: of calls that failed, are in doubt or were traced; masked, bounded."""
+"""Exchanges of a call with its provider, as the journal stores them: of calls that failed, are in doubt or were traced; masked, bounded."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _NOT_SENT = {Sent.NOTHING: False, Sent.REFUSED: True, Sent.UNKNOWN: True}
 def exchanges_of(call: Reached, result: Result) -> Mapping[str, Any] | None:
     """Return the exchanges to store of an ended call, without secrets; None if there are none.
 
-    They are stored if the call failed or is in doubt, or if its caller asked for a trace. A call that sends by other means than HTTP, or
-    asks for credentials, has ``captured`` false.
+    They are stored if the call failed or is in doubt, or if its caller requested a trace. ``captured`` is false for a call that sends by
+    other means than HTTP, or that requests credentials.
     """
     attempts, asked = call.attempts, call.asked
     if attempts is None or asked is None or not (asked.invocation.trace or result.status in ("failed", "in_doubt")):
@@ -66,7 +66,7 @@ def _shown(exchange: Exchange, redactor: Redactor, room: int, *, shows_answers: 
 
 
 def _message(fields: Fields, content: ExchangeBody, redactor: Redactor, room: int) -> dict[str, Any]:
-    """Return a message's head, size and, if there is room for it and it was kept, body."""
+    """Return a message's head and size, and its body if it was captured and fits into ``room`` bytes."""
     shown: dict[str, Any] = {"headers": masked_fields(fields, redactor), "bytes": content.size}
     kept = content.beginning
     if not kept or room <= 0:

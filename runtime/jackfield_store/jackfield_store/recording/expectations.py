@@ -1,4 +1,4 @@
-"""Facts that looks for evidence need, kept from the begin of a call: its inputs are erased then, and its process may die."""
+"""Facts for looks, stored from the begin of a call on: its inputs are erased then, and its process may die."""
 
 from __future__ import annotations
 
@@ -33,18 +33,20 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal, Unit
 
 MOST = 4096
-"""Bytes of the facts of a doubt, as JSON. A call that needs more is not looked for."""
+"""Maximum bytes of the facts of a doubt, as JSON. Calls with more facts get no looks."""
 MARGIN = 60.0
-"""Seconds before the begin of a call, and after its end, that count as the time of its request: clocks differ."""
+"""Seconds before the begin of a call, and after its end, that count as the time of its request, since clocks differ."""
 _LONGEST_SIMILAR = 1024
 _EVENT_LOOKS = (2.0, 60.0)
-"""Seconds after a doubt at which events are read that arrived before it. Later events make it due by themselves."""
+"""Seconds after the begin of a doubt at which events that arrived before it are read. Later events make it due by themselves."""
 UNDECIDED = "undecided"
-"""Verdict rule for an object whose declared values are for other inputs than the call's: none of its values decides."""
+"""Verdict rule for an object if no declared values apply to the call's inputs: none of the object's values decides."""
 _LITERAL = "$value"
-"""Stands for a value that is no placeholder, whatever it looks like, until the look is made."""
+"""Key of a literal value in place of a placeholder; the value is not interpreted."""
 OF_HOST = "host"
-"""Stands for credentials of the host, which differ from host to host and change unseen: two reads with them may be of two accounts."""
+"""Stands for the host's credentials in a digest. They differ from host to host and may change unnoticed: two reads with them may be of two
+accounts.
+"""
 _FORMS: Mapping[str | None, Callable[[float], Any]] = {"unix": int, "unixText": lambda moment: str(int(moment))}
 """Forms of a time other than RFC 3339."""
 _LOG = logging.getLogger("jackfield.doubts")
@@ -53,7 +55,7 @@ _LOG = logging.getLogger("jackfield.doubts")
 class Expectation:
     """Facts of one call that may end in doubt. ``wraps`` the units of its begin and end.
 
-    If ``is_kept``, the facts are stored from the begin on. Facts for events alone are collected at the end, or again from the entry:
+    If ``is_kept``, the facts are stored from the begin on. Facts for events alone are collected at the end, or later from the entry:
     otherwise every mail would pay for a rare doubt.
     """
 
@@ -69,7 +71,7 @@ class Expectation:
         return self._found
 
     def marker(self, attempt: int) -> str:
-        """Return the marker of an attempt, or of ``EVERY`` one."""
+        """Return the marker of an attempt, or of ``EVERY`` attempt."""
         return marker_of(self._journal, self._id, self._delivery if attempt else 0, attempt)
 
     def beginning(self, begin: Unit) -> Unit:
@@ -89,7 +91,7 @@ class Expectation:
         return unit
 
     def ending(self, end: Unit, result: Result) -> Unit:
-        """Return the unit of the end: a doubt waits for its first look, anything else needs none."""
+        """Return the unit of the end. It schedules the first look of a doubt; any other outcome needs none."""
         journal, identifier, is_kept = self._journal, self._id, self._is_kept
         if result.status == "in_doubt":
             tally = self._attempts.tally
@@ -129,9 +131,10 @@ class Expectation:
 
 
 def expected(journal: Journal, found: Found, draft: Draft, attempts: Attempts, barred: Barred, *, is_shared: bool) -> Expectation | None:
-    """Return the facts of a call; None if no look could be made: over an inline connection, with too much to store, or where the caller has
-    set the marker's place. ``barred`` returns why the caller may not make a read that the caller gives as evidence; with ``is_shared``, all
-    attempts have one marker."""
+    """Return the facts of a call; None if no look could be made: over an inline connection, with too much to store, or if the caller has
+    set the marker's place. ``barred`` returns why the caller may not make a read that the caller gives as evidence; with ``is_shared``,
+    all attempts have one marker.
+    """
     asked, plan, code, inputs = found.asked, found.plan, found.plan.code, attempts.inputs
     marker, looks = code.marker, code.evidence
     if asked.inline is not None:
@@ -206,13 +209,13 @@ def credentials_of(journal: Journal, attempts: Attempting | None) -> str | None:
 
 
 def digests_of(connector: str, looks: Sequence[Mapping[str, Any]], markers: Sequence[str]) -> list[str]:
-    """Return the digests by which events and records find a doubt; none if neither are evidence of it."""
+    """Return the digests by which events and records find a doubt; none if neither can be evidence of it."""
     is_told = any(row.keys() & {"trigger", "source"} for row in looks)
     return [digest_of(connector, marker) for marker in markers] if is_told else []
 
 
 def event_rows(looks: Sequence[Evidence]) -> list[dict[str, Any]]:
-    """Return the evidence of events, as it is kept."""
+    """Return the evidence of events in its stored form."""
     return [_row_of_events(look) for look in looks if isinstance(look, EventEvidence)]
 
 
@@ -221,14 +224,15 @@ def _row_of_events(look: EventEvidence) -> dict[str, Any]:
 
 
 def _given(row: dict[str, Any], barred: Barred, within: str) -> dict[str, Any]:
-    """Return a look that the caller has given: it is made in his name, and never if his rules do not let him make it now. The thing that he
-    asks for is ``within`` the answer."""
+    """Return a look that the caller has given, in its stored form. It is made in the caller's name, and never if rules forbid the caller
+    the read now. The requested object is ``within`` the answer.
+    """
     why = barred(row["action"])
     return {**row, "given": True, **({} if "each" in row else {"within": within}), **({} if why is None else {"barred": why})}
 
 
 def _row(look: Evidence, known: Mapping[str, Any], *, places: bool) -> dict[str, Any] | None:
-    """Return a look in its stored form, with the values of this call; None if it needs a value that the call lacks."""
+    """Return a look in its stored form, with the values of this call; None if the call lacks a needed value."""
     if isinstance(look, EventEvidence):
         return _row_of_events(look) if places else None
     if isinstance(look, RecordEvidence):
@@ -262,8 +266,9 @@ def _row(look: Evidence, known: Mapping[str, Any], *, places: bool) -> dict[str,
 
 
 def _when(rows: Sequence[When], inputs: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the expected values of an object after a call with these inputs; ``UNDECIDED`` if no row applies to them, None if nothing is
-    declared."""
+    """Return the expected values of an object after a call with these inputs; ``UNDECIDED`` if no row applies to the inputs, None if
+    nothing is declared.
+    """
     found = next((row for row in rows if row.counts(inputs)), None)
     if found is None:
         return {UNDECIDED: True} if rows else None
@@ -271,7 +276,7 @@ def _when(rows: Sequence[When], inputs: Mapping[str, Any]) -> dict[str, Any] | N
 
 
 def _canary(canary: Canary | None, known: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the read that must succeed along with a missing object; None if there is none for this call."""
+    """Return the read that must succeed beside a missing object; None if this call has none."""
     try:
         return None if canary is None else {"action": canary.action, "inputs": filled(canary.inputs, known)}
     except LookupError:

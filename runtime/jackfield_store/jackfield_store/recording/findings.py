@@ -17,7 +17,8 @@ _VALUE = re.compile(r"\{(/[^{}]*)\}")
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Finding of one look. ``result`` is one of ``LOOK_RESULTS``; ``missing`` is True if the provider said that the requested object does
-    not exist. A look whose source is not read to its end continues ``again`` seconds later, and does not count until then."""
+    not exist. A look that has not read its whole source continues ``again`` seconds later, and does not count until then.
+    """
 
     result: str
     text: str = ""
@@ -34,9 +35,10 @@ class Finding:
     """Beginning of ``item``, without its secrets."""
     refusal: Mapping[str, Any] | None = None
     """Error of a refused request, or of a failed object: jackfield's code ``refused``, the provider's ``error`` and ``message``, and
-    whether it ``exists``."""
+    whether the object ``exists``.
+    """
     exists: bool = False
-    """True if the object exists or existed, although that proves nothing."""
+    """True if the object exists or existed, although its existence proves nothing."""
     verdict: str | None = None
     """Verdict declared by a function's author."""
 
@@ -47,7 +49,7 @@ class Finding:
 
 
 def link_of(declared: str | None, item: Any) -> str | None:
-    """Return the address at which people see the found object; None if none is declared, or a value is missing."""
+    """Return the address at which people see the found object; None if no address is declared, or a value is missing."""
     if declared is None:
         return None
     try:

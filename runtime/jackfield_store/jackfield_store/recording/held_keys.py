@@ -1,4 +1,4 @@
-"""Waits for the call that holds an idempotency key, and its Result."""
+"""Waiting for the call that holds an idempotency key, and its Result."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Claimant(Protocol):
         """Seconds for which the caller still waits."""
 
     def holder(self) -> Entry | None:
-        """Return the entry that holds its key; None if the key is free."""
+        """Return the entry that holds the call's key; None if the key is free."""
 
 
 async def result_of_holder(claimant: Claimant, approvals: Callable[[], Any], *, joins: bool) -> Result | None:

@@ -1,7 +1,7 @@
 """Looks of a program's own functions. Their findings settle a doubt as evidence does, on the author's word.
 
-A doubt of a function is due like any other, but only a process that declares the function with a look can claim it. This works wherever
-jackfield keeps its lease: in a program, a worker or a server, in a thread of its own, since a look is code of the program.
+A function's doubt is due like any other, but only a process that declares the function with a look can claim it. Looks run wherever
+jackfield renews its lease: in a program, a worker or a server. They run in a thread of their own, since a look is code of the program.
 """
 
 from __future__ import annotations
@@ -46,32 +46,32 @@ if TYPE_CHECKING:
     Functions = Mapping[tuple[str, str], FunctionLook]
 
 _MOST = 4
-"""Threads of a process that look for doubts of functions: a look that hangs keeps no other waiting."""
+"""Maximum number of a process's threads for functions' looks: a look that hangs delays no other."""
 _PAUSE = 1.0
 """Seconds between two looks at an entry that its caller waits for."""
 _PARTING = 1.0
 """Seconds for which the end of a process waits for looks. An unfinished look is made again when its claim has expired."""
 _WITHIN = 0.5 * LASTS
-"""Seconds that a look may take which is a coroutine."""
+"""Maximum seconds of a look that is a coroutine."""
 _AT_ONCE = "The same call of the function looks at once."
-"""Hint of a doubt that a look of the program may settle."""
+"""Hint for a doubt that a look of the program may settle."""
 
 
 def begin(storage: Storage, clock: Clock) -> None:
-    """Let looks of functions be made that are due."""
+    """Start the due looks of functions."""
     database = storage.database
     database.attached(FunctionLooks, lambda: FunctionLooks(database)).begin(storage, clock)
 
 
 class FunctionLooks(Part):
-    """Looks of this process at the doubts of one database that are of functions which it declares."""
+    """Looks of this process at the doubts of one database, for the functions that the process declares."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._threads: tuple[threading.Thread, ...] = ()
 
     def begin(self, storage: Storage, clock: Clock) -> None:
-        """Let a thread make the looks that are due. The thread of the lease asks for it after each renewal."""
+        """Start a thread for the due looks. The thread of the lease calls this after each renewal."""
         functions, database = declared(storage.url), self._database
         if not functions or storage.shared.rests():
             return
@@ -104,10 +104,10 @@ def _make(database: Database, vault: Vault, clock: Clock, functions: Functions, 
 
 
 def look(journal: Journal, clock: Clock, doubt: Doubt, functions: Functions, *, by_person: bool = False) -> str | None:
-    """Look once for a doubt of a function; return the verdict that has settled it, if one has.
+    """Look once for a doubt of a function; return the verdict that has settled it, or None.
 
     :raises InvalidInvocation: if this process does not declare the function with a look.
-    :raises OvertakenError: if another process has looked meanwhile.
+    :raises OvertakenError: if another process has recorded a look meanwhile.
     """
     name = doubt.function or ""
     function = functions.get((doubt.workspace, name)) or functions.get((ANY, name))
@@ -125,9 +125,9 @@ def look(journal: Journal, clock: Clock, doubt: Doubt, functions: Functions, *, 
 
 
 def noted(journal: Journal, clock: Clock, doubt: Doubt, entry: Entry, found: Looked | None, *, by_person: bool) -> str | None:
-    """Record a look's finding, and settle the doubt by it; return the verdict if it is settled.
+    """Record a look's finding, and settle the doubt by it; return the verdict, or None if the doubt is not settled.
 
-    :raises OvertakenError: if another process has looked meanwhile.
+    :raises OvertakenError: if another process has recorded a look meanwhile.
     """
     doubts = Doubts(journal.database, journal.vault, journal.workspace, clock)
     known = doubts.present(doubt)
@@ -146,7 +146,7 @@ def noted(journal: Journal, clock: Clock, doubt: Doubt, entry: Entry, found: Loo
 
 
 def looked(journal: Journal, clock: Clock, identifier: str, found: Looked) -> Result:
-    """Record the finding of a repeated call about the outcome of work in doubt; return the Result of the repeated call."""
+    """Record a finding of a repeated call about work in doubt; return the Result of the repeated call."""
     doubts, entry = Doubts(journal.database, journal.vault, journal.workspace, clock), journal.find(identifier, alone=True)
     if (doubt := doubts.find(identifier)) is None:  # of a process that did not keep any of functions
         waiting = partial(left, workspace=journal.workspace, identifier=identifier, status=entry.status, now=journal.time.stamp())
@@ -159,7 +159,7 @@ def looked(journal: Journal, clock: Clock, identifier: str, found: Looked) -> Re
 
 
 def told(journal: Journal, clock: Clock, result: Result) -> Result:
-    """Return the Result of a doubt with when it is looked up, which can wait for that."""
+    """Return the Result of a doubt with the time of its next look, and with a wait for that look."""
     doubts = Doubts(journal.database, journal.vault, journal.workspace, clock)
     doubt = doubts.find(result.meta.invocation_id)
     about = None if doubt is None else settling(doubt, doubts.time.now())
@@ -167,7 +167,7 @@ def told(journal: Journal, clock: Clock, result: Result) -> Result:
 
 
 def _awaited(journal: Journal, clock: Clock, identifier: str, timeout: float | None = None) -> Result:
-    """Wait until a doubt is settled, while it is looked up."""
+    """Wait until a doubt is settled, as long as looks are made."""
     until = clock.monotonic() + (math.inf if timeout is None else timeout)
     while True:
         found = told(journal, clock, replay_of(journal.find(identifier, alone=True)))
@@ -178,7 +178,7 @@ def _awaited(journal: Journal, clock: Clock, identifier: str, timeout: float | N
 
 
 class _Looking:
-    """Look of a function at a doubt, which was made."""
+    """Completed look of a function at a doubt."""
 
     judges = False
     account: str | None = None
@@ -188,11 +188,13 @@ class _Looking:
         self.journal, self.doubt, self.entry, self._found = journal, doubt, entry, found
 
     def source(self, row: Mapping[str, Any]) -> str:
-        """Return the function."""
+        """Return the function's name."""
         return f"{HOST}/{row['action']}"
 
     def made(self, row: Mapping[str, Any], due: float | None) -> Finding:
-        """Judge the function's finding. A missing effect is conclusive some time after the doubt, as the author declares."""
+        """Judge the function's finding. A missing effect proves that nothing happened only after a time, declared by the author, since the
+        doubt began.
+        """
         del row, due
         found, at = self._found, self.doubt.since + self._found.absent_after
         if found.output is not None:
@@ -205,6 +207,6 @@ class _Looking:
         return Finding("nothing", "absent", missing=True, verdict="absent")
 
     def output(self, row: Mapping[str, Any], item: Any) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
-        """Return the value."""
+        """Return the function's value as the output."""
         del row, item
         return self._found.output, ()

@@ -2,7 +2,7 @@
 
 The start is a call like any other, so it is retried, paced and in doubt by the action's effect. Once its handle is in the journal, nothing
 starts the job again. From then on each poll is a claim of its own (``journal/jobs``), by any available process: a waiting caller,
-``serve``, ``worker``. A failing poll ends nothing; only the provider's word does, or the end of the job's time.
+``serve``, ``worker``. A failing poll ends nothing; only the provider's answer does, or the end of the job's time.
 
 Without a journal, and over an inline connection, nothing can be stored: the call polls itself, and is in doubt at its deadline.
 
@@ -56,14 +56,14 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal, Unit
 
 _MISSED = 5.0
-"""Seconds at least after a poll that failed."""
+"""Minimum seconds between a failed poll and the next one."""
 _LAST = 30.0
 """Seconds within which a job whose time is over is cancelled."""
 _LOOK = 1.0
 """Seconds between two checks of a waiting caller for the findings of other processes."""
 _MAX_TEXT = 200
 _MAX_INPUT = 2048
-"""Characters of an input, as JSON, that polls get to open the connection with: regions, not attachments."""
+"""Maximum characters of an input, as JSON, that polls get to open the connection with: regions, not attachments."""
 
 
 async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
@@ -71,7 +71,7 @@ async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]
 
     A queued call does not wait. Return the job's Result, or a Result of status ``running``.
 
-    :raises JackfieldError: if the handle can be stored nowhere and the job has not ended in time; a ``write`` is in doubt then.
+    :raises JackfieldError: if the handle cannot be stored and the job has not ended in time; a ``write`` is in doubt then.
     """
     asked, how = attempts.asked, attempts.asked.how
     if asked.row is None or asked.inline is not None:
@@ -100,13 +100,15 @@ async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]
 
 
 def connection_id(plan: Plan) -> dict[str, str]:
-    """Return the ID of a call's connection, by which the call follows a new name; nothing if it has none, or a file's."""
+    """Return the ID of a call's stored connection, by which the call follows a new name; empty without a connection, or for
+    one in a file.
+    """
     identifier = None if plan.target is None else plan.target.id
     return {} if identifier is None else {"connectionId": identifier}
 
 
 def _remembered(invocation: Invocation, plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the invocation by which polls find connector and connection, with its small inputs."""
+    """Return the invocation with its small inputs, by which polls find connector and connection."""
     target = plan.target
     members = {
         "connector": invocation.connector, "action": invocation.action, "connection": None if target is None else target.name,
@@ -126,7 +128,7 @@ async def awaited(
 ) -> Result:
     """Wait for the end of an invocation, at most for ``seconds`` if given, or until ``cancelled`` is set, and poll its due job.
 
-    Return its Result, or an unfinished one. ``follow`` gets the job's progress at each look.
+    Return its Result, or an unfinished one. ``follow`` gets the job's progress at each check.
     """
     journal, clock = required(pipeline.journal()), pipeline.dependencies.clock
     due, until = DueJobs(journal.database, clock), clock.monotonic() + (math.inf if seconds is None else seconds)
@@ -159,13 +161,13 @@ def _running(pipeline: Pipe, meta: Meta, entry: Entry | None) -> Result:
 
 
 def waited_by(pipeline: Pipe, result: Result) -> Result:
-    """Let a Result wait for the end of its invocation, if that has not ended; return it."""
+    """Add a wait for the end of its invocation to a Result, if the invocation has not ended; return the Result."""
     object.__setattr__(result, "waiter", _Ending(pipeline))
     return result
 
 
 class _Ending:
-    """End of an invocation, for ``Result.wait``."""
+    """Function of ``Result.wait``, which waits for the end of an invocation."""
 
     def __init__(self, pipeline: Pipe) -> None:
         self._pipeline = pipeline
@@ -188,7 +190,8 @@ def _meta(entry: Entry) -> Meta:
 async def polled(pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: float = math.inf) -> Result | None:
     """Poll a claimed job, after passing on a requested cancellation to the provider, and record the finding.
 
-    Return the Result if the job has ended; else it waits for its next poll. This takes its ``timeoutSeconds``, at most ``seconds``.
+    Return the Result if the job has ended; None if it waits for its next poll. A poll takes the action's ``timeoutSeconds``, at most
+    ``seconds``.
     """
     return await pipeline.step(How(waiter, LIBRARY, claimed=claimed), partial(_polled, pipeline, claimed, seconds))
 
@@ -212,7 +215,9 @@ async def _polled(pipeline: Pipe, claimed: ClaimedJob, seconds: float, call: Rea
 
 
 def _owe(journal: Journal, claimed: ClaimedJob, unit: Unit) -> None:
-    """Record a poll's finding once the database is back. Until then the job is this process's task, or recovery would give it back."""
+    """Record a poll's finding once the database is available. Until then the job is this process's task, or recovery would return it to
+    wait.
+    """
 
     def owed(transaction: Transaction) -> int:
         journal.tasks.pop(claimed.id, None)
@@ -224,7 +229,7 @@ def _owe(journal: Journal, claimed: ClaimedJob, unit: Unit) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Findings of a poll: the unit that records it, and the Result if the job has ended."""
+    """Findings of a poll: the unit that records the poll, and the Result if the job has ended."""
 
     unit: Unit
     result: Result | None = None
@@ -243,18 +248,18 @@ class _Poll:
     fraction: float | None = None
     text: str | None = None
     told: bool = False
-    """True once the provider knows that the job is to be cancelled."""
+    """True once the provider has the request to cancel the job."""
     tried: bool = False
     can_cancel: bool = False
     asker: Caller | None = None
-    """The caller who started the job, for policies."""
+    """Caller who started the job, for policies."""
     found: Found | None = None
     handle: Mapping[str, Any] = field(default_factory=dict)
     undecided: Mapping[str, Any] | None = None
     """Output that no policy has decided on; None if there is none."""
 
     async def made(self) -> _Found:
-        """Poll, and judge the outcome."""
+        """Poll the job, and judge the outcome."""
         ended, error, seconds = None, None, self._pause()
         try:
             asked = await self._asked()
@@ -284,7 +289,7 @@ class _Poll:
         return _Found(self._finishing(self._dated(ended)), ended)
 
     async def _asked(self) -> Mapping[str, Any] | Result:
-        """Ask the provider; return the progress, or the Result of a success."""
+        """Poll the provider; return the progress, or the Result of a success."""
         call, how, pipeline, journal = self.call, self.call.how, self.pipeline, self.journal
         stored = journal.opened_inputs(self.claimed.id, self.claimed.sealed, "job")
         self.handle, how.claimed = stored["handle"], self.claimed.of(stored)
@@ -315,7 +320,7 @@ class _Poll:
             return self._judged(fault)
 
     async def _seen(self, result: Result) -> Result:
-        """Return a Result in the form that policies permit to the one who started the job."""
+        """Return a Result in the form that policies permit to the caller who started the job."""
         if self.found is None:  # nothing of its action was asked
             return result
         ended = await self.pipeline.policies.judged(self.found, Ended(result, self.call.attempts), self.asker)
@@ -329,9 +334,9 @@ class _Poll:
         return attempts
 
     async def _cancel(self, found: Found, cancel: Action | None) -> None:
-        """Cancel the job at the provider. A refused cancellation is not repeated, and the poll shows the job's state.
+        """Cancel the job at the provider. A refused cancellation is not repeated, and the poll reads the job's state.
 
-        :raises JobFailed: if that has ended it.
+        :raises JobFailed: if the cancellation has ended the job.
         """
         if cancel is not None:
             attempts = await self._step(found, cancel)
@@ -347,7 +352,7 @@ class _Poll:
         self.told = True
 
     async def _stop(self) -> None:
-        """Cancel a job whose time is over, if only its polls do its work: nothing of it may stay."""
+        """Cancel a job whose time is over, if only its polls do its work: no part of it may remain."""
         found, steps = self.found, None if self.found is None else self.found.plan.code.job
         if found is None or steps is None or not steps.cancels_late:
             return
@@ -356,7 +361,7 @@ class _Poll:
             await self._cancel(found, steps.cancel)
 
     def _noted(self, progress: Mapping[str, Any]) -> float:
-        """Note the progress, and return the seconds to the next poll."""
+        """Record the progress, and return the seconds to the next poll."""
         fraction, text, redactor = progress.get("fraction"), progress.get("text"), self.call.redactor
         if isinstance(fraction, int | float) and math.isfinite(fraction):
             self.fraction = min(1.0, max(0.0, fraction))
@@ -398,7 +403,7 @@ class _Poll:
         return endings.refused(self.call, doubt, self.pipeline.workspace)
 
     def _dated(self, result: Result) -> Result:
-        """Set the meta of the whole job: the attempts are those of its start."""
+        """Return the Result with the meta of the whole job: the attempts are those of its start."""
         entry, meta = self.entry, result.meta
         meta.connector_version = meta.connector_version or entry.connector_version
         meta.attempts, meta.request_id = entry.attempts, meta.request_id or entry.request_id

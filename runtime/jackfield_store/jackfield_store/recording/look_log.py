@@ -1,4 +1,4 @@
-"""Log of the looks of one doubt: the due ones, their findings, and whether the findings agree."""
+"""Log of the looks of one doubt: the due looks, their findings, and whether the findings agree."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from jackfield_store.recording.findings import Finding
 
 _FRESH = 10.0
-"""Seconds that the reading of a log may be old when a person looks."""
+"""Maximum age in seconds of a log's reading when a person requests a look."""
 _LEFT = 60.0
-"""Least seconds after which a look is due again that was left to another process."""
+"""Minimum seconds after which a look that was left to another process is due again."""
 _TELLING = frozenset({"matched", "refused", "ambiguous"})
-"""Findings by which something is known of the call, so that another one contradicts them."""
+"""Findings that state a fact about the call, so that another such finding contradicts them."""
 
 
 def source_of(row: Mapping[str, Any]) -> str:
-    """Return the read, the trigger or the log that a look asks."""
+    """Return the read, the trigger or the log that is a look's source."""
     return str(row.get("trigger") or row.get("source") or row["action"])
 
 
 class LookLog:
-    """Log of the looks of one doubt, as it is kept."""
+    """Log of the looks of one doubt, as it is stored."""
 
     def __init__(self, doubt: Doubt, now: float) -> None:
         self._doubt, self.now = doubt, now
@@ -43,13 +43,16 @@ class LookLog:
 
     def rows(self, *, everything: bool, is_open: bool) -> Iterator[Mapping[str, Any]]:
         """Yield the sources to read: those whose next look is due, all events, and ``everything`` for a person. For a settled doubt,
-        sources other than events are read only for a person."""
+        sources other than events are read only for a person.
+        """
         for row in self._doubt.facts["looks"]:
             if everything or row.keys() & {"trigger", "source"} or (is_open and self.is_due(row)):
                 yield row
 
     def due_at(self, row: Mapping[str, Any], *, is_open: bool, now: bool) -> float | None:
-        """Return the time that a log must have been read at for the next look at it; None if none is due. ``now`` a person asks."""
+        """Return the time up to which a log must have been read for its next look; None if no look is due. ``now`` is True if a person
+        requests the look.
+        """
         if not now and not (is_open and self.is_due(row)):
             return None
         due: float = self.now - _FRESH if now else self._doubt.since + row["looks"][self._made.get(row["key"], 0)] * 0.79
@@ -57,7 +60,7 @@ class LookLog:
         return max(due, known)
 
     def goes_on(self, seconds: float) -> None:
-        """Let a look go on later whose source is not read to its end yet."""
+        """Postpone a look that has not read its whole source yet, for ``seconds``."""
         self._again = seconds
 
     @property
@@ -84,8 +87,9 @@ class LookLog:
             self._absent.pop(key, None)
 
     def leaves(self, row: Mapping[str, Any], finding: Finding) -> None:
-        """Leave a look to another process: this is recorded once, the look counts as not made, and becomes due again, the later the older
-        the doubt is."""
+        """Leave a look to another process. This is recorded once, and the look counts as not made. It becomes due again, the later the
+        older the doubt is.
+        """
         last = self._looks[-1] if self._looks else {}
         if (last.get("result"), last.get("text"), last.get("source")) != (finding.result, finding.text, source_of(row)):
             made = dict(self._made)
@@ -98,8 +102,9 @@ class LookLog:
         return self._told <= {finding.result}
 
     def was_absent(self, row: Mapping[str, Any], before: float) -> bool:
-        """Note that a source lacks the object now; return whether it did ``before`` a time, with no other object found since, or ever
-        seen."""
+        """Record that a source lacks the object now. Return whether it also lacked the object ``before`` a time, and no other object was
+        ever found.
+        """
         first = self._absent.setdefault(row["key"], self.now)
         return bool(first <= before) and not self._seen
 
@@ -108,13 +113,14 @@ class LookLog:
         self._ended = True
 
     def left(self, first: float = MAX_LOOKING) -> float | None:
-        """Return after how many seconds of the doubt the next look is due, of sources whose first one is within ``first``; None after the
-        last one."""
+        """Return the age of the doubt, in seconds, at which the next look is due, of sources whose first look is within ``first``; None
+        after the last look.
+        """
         rows = [] if self._ended else [row for row in self._doubt.facts["looks"] if row["looks"][0] <= first]
         return min((row["looks"][made] for row in rows if (made := self._made.get(row["key"], 0)) < len(row["looks"])), default=None)
 
     def next(self) -> float | None:
-        """Return when the next look is due; None after the last one."""
+        """Return the time at which the next look is due; None after the last look."""
         left = self.left()
         if self.now - self._doubt.since > MAX_LOOKING:
             return None

@@ -1,4 +1,4 @@
-"""Reads of looks for evidence: over the connection of the call, under the rules that bind who asks for them, and within one time limit."""
+"""Reads of looks: over the connection of the call, under the rules of the caller in whose name they are made, and within one time limit."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal
 
 _SECONDS, _ROUND = 15.0, 50.0
-"""Seconds that one look may take, whatever it reads, and all looks of one round: less than its claim lasts."""
+"""Maximum seconds of one look, whatever it reads, and of all looks of one round: less than its claim lasts."""
 _GONE = 410
-"""Status that says that an object was there."""
+"""HTTP status by which a provider says that an object existed and is gone."""
 _PAGES = 10
-"""Pages that one look reads of each marker's list."""
+"""Maximum number of pages that one look reads of each marker's list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Answer of a provider without the requested object. It ``is_proof`` if its evidence has declared it as such an answer, ``was_there``
-    if it says that the object was deleted. ``seen`` are the requests and answers of the read."""
+    """Answer of a provider without the requested object. ``is_proof`` is True if the evidence declares this form of answer, ``was_there``
+    if the answer says that the object was deleted. ``seen`` are the requests and answers of the read.
+    """
 
     is_proof: bool
     was_there: bool
@@ -50,8 +51,8 @@ class Missing:
 class LookReads:
     """Reads of one round of looks for a doubt.
 
-    A look that the caller has given with his call is made in his name, with his present rights. Any other one is made with the runtime's
-    own, under the rules of the workspace. The function that judges calls judges both.
+    A look that the caller has given with the call is made in the caller's name, with present rights. Any other look is made with the
+    runtime's own rights, under the rules of the workspace. The function that judges calls judges both.
     """
 
     def __init__(self, pipeline: Pipe, journal: Journal, doubt: Doubt) -> None:
@@ -64,14 +65,14 @@ class LookReads:
 
     @property
     def seen(self) -> Sequence[Exchange]:
-        """Requests and answers of the last read, as far as it has used HTTP."""
+        """Requests and answers of the last read, if it used HTTP."""
         return () if self.attempts is None else self.attempts.tally.exchanges or ()
 
     def begin(self, row: Mapping[str, Any]) -> None:
         """Begin one look: all of its reads share a deadline.
 
-        :raises NotAllowed: if the caller who has given it was not allowed to read himself when he made the call.
-        :raises ApprovalRequired: if his read would have waited for a person's approval.
+        :raises NotAllowed: if the caller gave the look but was not allowed to read when making the call.
+        :raises ApprovalRequired: if the caller's read would have waited for a person's approval.
         """
         self._deadline = Deadline.after(min(_SECONDS, self._until.remaining()), self._until.clock)
         self._caller = self._giver() if row.get("given") else LIBRARY
@@ -81,9 +82,9 @@ class LookReads:
     def pages(
         self, given: Mapping[str, Any], most: int = _PAGES, needs: Mapping[str, Any] | None = None, absent: Absent = PLAIN
     ) -> list[Mapping[str, Any]] | Missing:
-        """Return at most ``most`` pages of a read: connector, action and inputs are ``given``. A session for it is narrowed to its
-        ``needs``, if these permissions are known. If the provider says that the object does not exist, return that answer: ``absent`` is
-        the declared form of it.
+        """Return at most ``most`` pages of a read: connector, action and inputs are ``given``. A session for the read is narrowed to the
+        permissions ``needs``, if known. If the provider says that the object does not exist, return that answer; ``absent`` is its
+        declared form.
 
         :raises JackfieldError: if it fails; secrets of the connection that a provider quotes in it are masked.
         """
@@ -101,7 +102,7 @@ class LookReads:
         return found
 
     def _giver(self) -> Caller:
-        """Return who has given evidence with his call, with his present rights."""
+        """Return the caller who has given evidence with the call, with the caller's present rights."""
         stored: Mapping[str, Any] = self._doubt.facts["caller"]
         return self._pipeline.access.queued_by(stored)
 
@@ -152,7 +153,7 @@ class LookReads:
     def _require_same(self, plan: Plan) -> None:
         """Require that the connection is still the call's.
 
-        :raises NotAllowed: if it is another one: an object missing in another account proves nothing.
+        :raises NotAllowed: if it is another connection: an object missing in another account proves nothing.
         """
         was, target = self._doubt.facts["connection"], plan.target
         if was is None or target is None:

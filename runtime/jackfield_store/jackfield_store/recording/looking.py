@@ -40,7 +40,7 @@ _LONGEST, _LONGEST_TEXT = 256, 2_560
 """Maximum characters of a failure's text, and of a displayed object."""
 _FINAL = frozenset({"not_allowed", "approval_required", "forbidden", "unauthenticated", "unknown_connection", "unknown_connector",
                     "unknown_action", "invalid_connection", "invalid_input"})  # fmt: skip
-"""Errors of a look that further ones would meet again until a person does something."""
+"""Codes of errors of a look that recur until a person fixes the cause."""
 _ROTATED = "not found with credentials that were changed since the call, and may be of another account: that proves nothing"
 _NO_CANARY = "not found, and nothing was read beside it (its evidence has no canary): that proves nothing"
 _FAILED_CANARY = "not found, but the canary beside it failed, too"
@@ -110,7 +110,7 @@ class Looking:
         return self._lacking(row, missing) if by_marker and len(missing) == len(markers) > 0 else Finding("nothing")
 
     def _pages(self, row: Mapping[str, Any], marker: str | None, key: object = None) -> list[Mapping[str, Any]] | Missing:
-        """Read the objects with a marker, with the key of the call unless another is given."""
+        """Read the objects with a marker, with the key of the call unless another key is given."""
         own = row if key is None else {**row, "sentKey": key}
         absent = Absent.from_json(row.get("absent")) or PLAIN
         return self._reads.pages(self._asked(row["action"], self._filled(row["inputs"], marker, own)), absent=absent)
@@ -120,8 +120,9 @@ class Looking:
         return {"connector": self.doubt.facts["connector"], "action": action, "inputs": inputs, **version}
 
     def _found(self, row: Mapping[str, Any], seen: Sequence[Thing], attempts: int) -> Finding:
-        """Judge the objects with a marker of the call: their values decide, if that is declared. An object that was seen twice with
-        different values gives no verdict."""
+        """Judge the objects with a marker of the call by their values, if such values are declared. An object that was read twice with
+        different values gives no verdict.
+        """
         at = row.get("id", "/id")
         found = distinct(seen, at)
         of_each = len({thing.marker for thing in found})
@@ -150,7 +151,8 @@ class Looking:
     @property
     def _accounts_for_all(self) -> bool:
         """True if the objects with each marker account for every attempt. If all attempts carry one marker, a server that does not know
-        their key may have created several objects, and show one."""
+        their key may have created several objects, and list only one.
+        """
         facts = self.doubt.facts
         return facts["markers"] is not None and (facts.get("one", False) or not facts["shared"])
 
@@ -165,7 +167,7 @@ class Looking:
         return Finding("matched", self._text(shown), thing.item, link=self._link_of(row, thing), shown=shown)
 
     def _has_failed(self, row: Mapping[str, Any], thing: Thing, rule: When) -> Finding:
-        """Return the finding of an object that says that the action has failed, with its own error."""
+        """Return the finding for an object that reports the action's failure, with its own error."""
         masked = self._masked(thing)
         code, message = (None, None) if self.judges else rule.error(masked)
         shown = self._shown(row, masked)
@@ -180,8 +182,8 @@ class Looking:
     def _echo(self, row: Mapping[str, Any], *, settles: bool) -> Finding | None:
         """Return the finding for a read that echoes its inputs, so that a match proves nothing; None for a sound read.
 
-        The read is repeated with an unused marker and key, and the result is remembered for this evidence and connection. For evidence that
-        ``settles``, this is confirmed each time, after the match: a read may begin to echo.
+        The read is repeated with an unused marker and key, and the result is stored for this evidence and connection. For evidence that
+        ``settles``, it is repeated after every match: a read may begin to echo.
         """
         if not {"$marker", "$key"} & {*placeholders(row["inputs"])}:
             return None
@@ -201,15 +203,16 @@ class Looking:
         return None if fault is None else Finding("failed", fault, is_final=True)
 
     def _place(self, row: Mapping[str, Any]) -> str:
-        """Return the key under which it is remembered whether a read echoes its inputs."""
+        """Return the key under which the test for echoed inputs is stored."""
         facts, connection = self.doubt.facts, self.doubt.facts["connection"] or {}
         own = [row["inputs"], row["match"], row.get("contains"), row.get("each")] if row.get("given") else None
         over = [connection.get(name) for name in ("id", "version", "digest")]
         return place_of("echo", facts["connector"], facts["version"], self.entry.action, row["key"], own, over)
 
     def _lacking(self, row: Mapping[str, Any], missing: Sequence[Missing]) -> Finding:
-        """Judge that the requested object is missing. That is a proof only with the declared answer, with the call's own credentials, and
-        if the canary was found."""
+        """Judge the absence of the requested object. Absence is a proof only with the declared answer, with the call's own credentials, and
+        if the canary was found.
+        """
         if any(one.was_there for one in missing):
             return Finding("nothing", "answered as gone: it was there, so that proves no absence", exists=True)
         if "absentAfter" not in row:
@@ -222,7 +225,9 @@ class Looking:
         return Finding("nothing", missing=True) if why is None else why
 
     def _canary(self, canary: Mapping[str, Any] | None, missing: Sequence[Missing]) -> Finding | None:
-        """Read the canary of a missing object; return why it proves nothing, None if it succeeds, and the same API has answered both."""
+        """Read the canary of a missing object. Return the finding that it proves nothing; None if it succeeds, and the same API has
+        answered both.
+        """
         if canary is None:
             return Finding("nothing", _NO_CANARY)
         found = attempt(self._reads.pages, self._asked(canary["action"], self._filled(canary["inputs"], None)), 1)
@@ -240,15 +245,16 @@ class Looking:
         return self._unproven() if odd is None else Finding("nothing", f"not found, but {odd}: that proves nothing")
 
     def _unproven(self) -> Finding | None:
-        """Return why the absence in the last read proves nothing: it may have been made with other credentials than the call's. None if
-        they were the same."""
+        """Return the finding that the absence in the last read proves nothing, if the read may have used other credentials than the call.
+        None if they were the same.
+        """
         used, facts = credentials_of(self.journal, self._reads.attempts), self.doubt.facts
         if used == OF_HOST:
             return Finding("nothing", _OF_HOST)
         return None if "credentials" in facts and facts["credentials"] == used else Finding("nothing", _ROTATED)
 
     def _similar(self, row: Mapping[str, Any], like: Sequence[Thing]) -> Finding | None:
-        """Return the finding of an object without the marker that is similar to the request; None without one."""
+        """Return the finding for an object without the marker that is similar to the request; None if there is no such object."""
         if not like:
             return None
         sent = {at: str(self._clean(self._filled(value, None)))[:_LONGEST] for at, value in row["similar"]}
@@ -347,8 +353,9 @@ class Looking:
             return False
 
     def output(self, row: Mapping[str, Any], item: Any) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
-        """Return the output that a look has declared, or that an event proves, if it fits the action; else None. Also return the references
-        by which further events refer to it. A log has none."""
+        """Return the output that a look declares, or that an event proves, if it fits the action; else None. Also return the references by
+        which further events name the object. A log has neither.
+        """
         if "source" in row:
             return None, ()
         try:
@@ -377,15 +384,16 @@ class Looking:
 
 
 def _said(rule: When, thing: Thing, seen: Sequence[Thing], at: str) -> tuple[str | None, str]:
-    """Return the verdict of an object, and the values that decide it; no verdict if another sighting of it differs."""
+    """Return the verdict of an object, and the values that decide it; no verdict if the object was also seen with other values."""
     verdict, told = rule.said(thing.item)
     agrees = all(rule.said(other.item)[0] == verdict for other in seen if is_one(thing, other, at))
     return verdict if agrees else None, told
 
 
 def _version_of(pipeline: Pipe, facts: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Return the specifier of the connector's version that made the call, if it is not the default one here. Also return the text for looks
-    that this process cannot make, because it has another version, whose reads may have another meaning."""
+    """Return the specifier of the connector's version that made the call, if it is not the default version here. If this process has
+    another version, whose reads may have another meaning, also return the text for looks that it cannot make.
+    """
     connector, wanted = facts["connector"], facts["version"]
     present = attempt(pipeline.catalog.find, connector)
     has = None if isinstance(present, Raised) else present.version

@@ -1,7 +1,7 @@
 """Looks for evidence of the outcome of a call in doubt: reads over its connection, whose findings are judged, recorded and shown.
 
-A look is a read with the runtime's own rights, as polls of jobs are: it may be repeated, and nothing here sends anything else. Its finding
-settles the doubt if the workspace and its operator want that; it never lets the call be sent again.
+A look is a read with the runtime's own rights, like the poll of a job: it may be repeated, and sends nothing else. Its finding settles the
+doubt if the workspace and its operator permit that; it never lets the call be sent again.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal
 
 _AGAIN = 60.0
-"""Least seconds between two looks that must agree that something is absent."""
+"""Minimum seconds between two looks that must agree on an absence."""
 _SETTLED, _CONTRADICTED = "settled", "contradicted"
 _PROVED = {"matched": "took", "refused": "refused"}
 
 
 class Judged(Protocol):
-    """Looks of one doubt, as the judgement sees them.
+    """Port to the looks of one doubt, for the judgement.
 
-    - ``judges``: a policy judges the caller's view.
-    - ``account``: of the call, as far as the looks know it.
+    - ``judges``: True if a policy judges the caller's view.
+    - ``account``: account of the call, if the looks know it.
     - ``other_version``: the reason why this process leaves the reads to others; None if it makes them.
     """
 
@@ -56,15 +56,16 @@ class Judged(Protocol):
         """Make one look, and judge its finding."""
 
     def output(self, row: Mapping[str, Any], item: Any) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
-        """Return the output that a look has found, and the references by which further events name it."""
+        """Return the output that a look has found, and the references by which further events name the object."""
 
 
 def look(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent: bool, by_person: bool = False) -> str | None:
-    """Look once for a doubt, at each source that is due or, ``by_person``, at all; return the verdict that has settled it, if one has.
+    """Look once for a doubt, at each source that is due or, ``by_person``, at all sources. Return the verdict that has settled the doubt,
+    or None.
 
-    ``settle`` and ``absent`` are the settings. A doubt that is none any more is only looked at by a person.
+    ``settle`` and ``absent`` are the settings. A settled doubt gets looks only by a person.
 
-    :raises OvertakenError: if another process has looked meanwhile.
+    :raises OvertakenError: if another process has recorded a look meanwhile.
     """
     report = _looked(pipeline, journal, doubt, settle=settle, absent=absent, by_person=by_person)
     DoubtReports.of(journal.database).tell(report)
@@ -94,7 +95,7 @@ def _looked(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, abse
 def judged(doubts: Doubts, looking: Judged, log: LookLog, *, by_person: bool, settles: bool, absent: bool) -> Report:
     """Make one round of looks, and record the findings.
 
-    :raises OvertakenError: if another process has looked meanwhile.
+    :raises OvertakenError: if another process has recorded a look meanwhile.
     """
     is_open = looking.entry.status == "in_doubt"
     report = _round(doubts, looking, log, is_open=is_open, by_person=by_person, settles=settles, absent=absent)
@@ -102,7 +103,7 @@ def judged(doubts: Doubts, looking: Judged, log: LookLog, *, by_person: bool, se
 
 
 def _round(doubts: Doubts, looking: Judged, log: LookLog, *, is_open: bool, by_person: bool, settles: bool, absent: bool) -> Report | None:
-    """Make one round of looks; return the report of its decision, None if there is none."""
+    """Make one round of looks; return the report of its decision, None without a decision."""
     for row in log.rows(everything=by_person, is_open=is_open):
         if "trigger" not in row and looking.other_version is not None:
             log.leaves(row, Finding("failed", looking.other_version))
@@ -124,8 +125,9 @@ def _round(doubts: Doubts, looking: Judged, log: LookLog, *, is_open: bool, by_p
 
 
 def _recorded(doubts: Doubts, doubt: Doubt, log: LookLog, *, is_open: bool, by_person: bool) -> Report:
-    """Record a round without a decision. A round that only waits for a log does not wait for a commit: the end of its claim makes it due,
-    or it is postponed with the next commit of others."""
+    """Record a round without a decision. A round that only waits for a log needs no commit of its own: the end of its claim makes it due,
+    or it is postponed with the next commit of others.
+    """
     at = log.next() if is_open else None
     if by_person or not log.only_waits or at is None:
         doubts.looked(doubt, log.to_json(), at, looks=len(log.found))
@@ -135,7 +137,9 @@ def _recorded(doubts: Doubts, doubt: Doubt, log: LookLog, *, is_open: bool, by_p
 
 
 def _verdict(doubt: Doubt, row: Mapping[str, Any], finding: Finding, log: LookLog, now: float, *, allowed: bool) -> str | None:
-    """Return the verdict of a finding: that the call took effect, or, if the operator allows it, that it did not. None: no verdict."""
+    """Return the verdict of a finding: that the call took effect or, if the operator allows that verdict, that it did not. None: no
+    verdict.
+    """
     if finding.verdict is not None:
         return finding.verdict
     if doubt.facts["partial"]:
@@ -151,8 +155,9 @@ def _verdict(doubt: Doubt, row: Mapping[str, Any], finding: Finding, log: LookLo
 
 
 def next_look(doubt: Doubt, first: float) -> float | None:
-    """Return when the next look is due, in seconds since 1970, of the sources whose first one is due within ``first`` seconds of the doubt.
-    None if none is."""
+    """Return the time of the next look, in seconds since 1970, at sources whose first look is due within ``first`` seconds of the doubt.
+    None if there is none.
+    """
     left = LookLog(doubt, doubt.since).left(first)
     return None if left is None else doubt.since + left
 
@@ -165,9 +170,9 @@ def waits_for_events(doubt: Doubt) -> bool:
 def decided(
     doubts: Doubts, looking: Judged, log: LookLog, row: Mapping[str, Any], finding: Finding, verdict: str, *, settles: bool
 ) -> Report:
-    """Decide by a verdict, once, and record the round of looks with it. ``settles`` if the settings want doubts to be settled.
+    """Decide by a verdict, once, and record the round of looks with it. ``settles`` is True if the settings let evidence settle doubts.
 
-    The entry counts as it is in that transaction: a person, or the call's own late answer, may have decided while the look was made.
+    The entry counts as it is in that transaction: a person, or the call's own late answer, may have decided during the look.
     """
     journal, now = looking.journal, doubts.time.stamp()
     kind = "event" if "trigger" in row else "record" if "source" in row else "object"

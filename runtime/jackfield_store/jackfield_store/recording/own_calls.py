@@ -1,8 +1,8 @@
-"""Four-eyes rule: the persons who have requested a call that waits for an approval, and so may not approve it.
+"""Four-eyes rule: the persons who have requested a call that waits for an approval may not approve it.
 
 A call is requested by its caller, and by the authors of a schedule or subscription that started it. The creator of the token used counts as
-a requester, too, and so does the creator of that creator's token or platform, up to the first. The holder of a one-time link may be anyone
-with an account on the server, and is not distinguished from the accounts of the command line. Tokens created by the operator belong to the
+a requester, and so does each creator of the creator's token or platform, up to the first. The holder of a one-time link may be anyone with
+an account on the server, and is not distinguished from the accounts of the command line. Tokens created by the operator belong to the
 people who get them; two tokens with another common creator belong to one person.
 """
 
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 
 _PROGRAM = "library"
 _UNKNOWN = "operator"
-"""Creator of a token that predates the record of which operator has created it."""
+"""Creator of a token that was made before its creator was recorded."""
 _ELSE = "Let somebody else decide on it."
 
 
 def asker_keys(stored: Mapping[str, Any]) -> frozenset[str]:
-    """Return the keys (``Actor.key``) under which a caller and his fellow authors may decide; ``stored`` is as ``Caller.to_json`` returns
-    it."""
+    """Return the keys (``Actor.key``) under which a caller and the caller's fellow authors may decide; ``stored`` is the output of
+    ``Caller.to_json``.
+    """
     token, name = stored.get("token"), stored.get("caller")
     if token is not None:
         own = {f"token:{token}"}
@@ -45,12 +46,12 @@ def asker_keys(stored: Mapping[str, Any]) -> frozenset[str]:
 
 
 def joined(caller: Caller, before: Mapping[str, Any]) -> Caller:
-    """Return a caller who takes over another's content, as one of its authors; ``before`` is the other's ``Caller.to_json``."""
+    """Return a caller who takes over another's content, as one of its authors; ``before`` is the other author's ``Caller.to_json``."""
     return replace(caller, authors=tuple(sorted(asker_keys(before) | {*caller.to_json().get("authors", ())})))
 
 
 class OwnCalls:
-    """The rule for the calls of one workspace."""
+    """Four-eyes rule for the calls of one workspace."""
 
     def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock) -> None:
         self._tokens = Tokens(database, vault, workspace, clock)
@@ -59,7 +60,7 @@ class OwnCalls:
     def refuse(self, stored: Mapping[str, Any], approver: Actor) -> None:
         """Refuse an approver who has requested the call; ``stored`` is its caller in the form of ``Caller.to_json``.
 
-        :raises NotAllowed: in that case, or if the creator of one of the tokens is no longer known.
+        :raises NotAllowed: if the approver has, or if the creator of one of the tokens is no longer known.
         """
         askers, own = asker_keys(stored), {approver.key, approver.person, *(account_keys() if approver.kind == _PROGRAM else ())}
         above = {creator for asker in askers for creator in self._creators(asker)}
@@ -73,10 +74,9 @@ class OwnCalls:
                 raise NotAllowed(f"not allowed: nobody approves his own call, or one by a token that he created: {why}", hint=_ELSE)
 
     def _creators(self, key: str) -> Iterator[str]:
-        """Yield the creator of a token, the creator of that one's token, and so on, to the first.
+        """Yield the creator of a token, the creator of that creator's token, and so on, to the first.
 
-        :raises NotAllowed: if a token of the chain no longer exists, or was changed in the database: then the creators before it are
-            unknown.
+        :raises NotAllowed: if a token of the chain no longer exists, or was changed in the database: then the earlier creators are unknown.
         """
         seen = set[str]()
         while key not in seen and _kind(key) in ("token", "platform"):
@@ -97,7 +97,7 @@ class OwnCalls:
 
 
 def _meet(ones: Iterable[str], others: Collection[str]) -> bool:
-    """Return whether a person among the ones may be among the others."""
+    """Return whether one person may be in both groups of actor keys."""
     return any(_may_be_one(_person(one), _person(other)) for one in ones for other in others)
 
 
@@ -115,7 +115,8 @@ def _kind(key: str) -> str:
 
 
 def _person(key: str) -> str:
-    """Return the key of an actor without an issuer. A person who signed in to the console has one (``ISSUER#SUBJECT``), and one who sends a
-    JWT has none: equal subjects count as the same person."""
+    """Return the key of an actor without an issuer. A person who signed in to the console has an issuer (``ISSUER#SUBJECT``), a person who
+    sends a JWT has none: equal subjects count as one person.
+    """
     _, marked, subject = key.partition("#")
     return f"user:{subject}" if marked and key.startswith(("user:https://", "user:http://")) else key

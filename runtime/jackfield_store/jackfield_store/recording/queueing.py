@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from jackfield_store.recording.record import Record
 
 _OUTCOME_WAIT = 5.0
-"""Seconds for which it is found out whether an invocation was queued."""
+"""Seconds in which to determine whether an invocation was queued."""
 
 
 class Replay(Protocol):
-    """Look-up of the Result of an earlier call with the same key."""
+    """Query for the Result of an earlier call with the same key."""
 
     def __call__(self, *, joins: bool = False) -> Awaitable[Result | None]:
-        """Return that Result; None if there is none."""
+        """Return the Result of the earlier call; None if there is none."""
 
 
 async def queued(record: Record, most: float | None = None) -> Result | None:
-    """Queue an invocation durably for the workers, of which ``most`` may wait as it does.
+    """Queue an invocation durably for the workers; at most ``most`` invocations may wait.
 
-    :returns: a Result to replay if another caller with the same key was faster; else None.
+    :returns: the Result to replay if another caller with the same key was first; else None.
     """
     journal, draft, call, replay = record.journal, record.draft, record.call, record.replay
     how = call.how
@@ -61,8 +61,9 @@ async def queued(record: Record, most: float | None = None) -> Result | None:
 
 
 async def _before(journal: Journal, draft: Draft, call: Reached, replay: Replay, *, may_be_ours: bool) -> Result | Literal[False] | None:
-    """Return the Result to replay if another caller's entry is in the way, and None if that is gone. False means that it is this entry,
-    whose commit was unknown but had taken effect."""
+    """Return the Result to replay if another caller's entry holds the key, None if that entry is gone. False means that the key's entry is
+    this one: its commit, with an unknown outcome, had taken effect.
+    """
     if may_be_ours and (await call.how.waiter.ask(lambda: journal.has(draft.id))):
         return False
     if draft.approval is not None and draft.approval.twin is not None:

@@ -1,4 +1,4 @@
-"""Part of quotas in one call: it takes its places before it begins, and gives them back if it has certainly not taken effect."""
+"""Part of quotas in one call: the call takes its places before it begins, and gives them back if it has certainly not taken effect."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Counting(Passing):
     _is_gone = False
     """True if the places were given back before the call began: this process counted as dead."""
     _is_lazy = False
-    """True if the begin of the call goes with a later commit."""
+    """True if the begin of the call is written with a later commit."""
     _goes_on = False
     """True if the call has started a job, which continues."""
 
     async def before_begin(self, checked: Checked, *, again: bool) -> None:
         """Take the quota's places for the call.
 
-        :raises QuotaReached: if there is none left.
-        :raises PostponedError: instead, for a queued call that may have one later.
+        :raises QuotaReached: if no place is left.
+        :raises PostponedError: instead, for a queued call that may get a place later.
         :raises InvalidInput: if the number that a quota sums is not in the inputs.
         """
         del again
@@ -69,7 +69,7 @@ class Counting(Passing):
         self._is_gone = False
 
     def begin(self, unit: Unit) -> Unit:
-        """Note that the places are spent. If one was given back meanwhile, nothing begins."""
+        """Record that the places are spent. If a place was given back meanwhile, the call does not begin."""
         places, is_claimed = self._places, self.asked.how.claimed is not None
         if places is None:
             return unit
@@ -171,7 +171,9 @@ class Counting(Passing):
         return digest(self._record.journal.vault, self._record.journal.workspace, value)
 
     def _refusal(self, share: Share, now: float) -> QuotaReached | PostponedError:
-        """Return the error that ends a call before its begin. A queued call waits for the next span, unless it wants too much for any."""
+        """Return the error that ends a call before its begin. A queued call waits for the next span, unless it needs more than any span
+        allows.
+        """
         fits = share.amount <= share.most
         if fits and self.asked.how.claimed is not None:
             return PostponedError(share.ends_at)

@@ -1,4 +1,4 @@
-"""Recording of one invocation in the journal: look-up by its idempotency key, a record before it is sent, and its outcome at the end."""
+"""Recording of one invocation in the journal: a query for its idempotency key, a record before it is sent, and its outcome at the end."""
 
 from __future__ import annotations
 
@@ -41,21 +41,26 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.journal")
 LARGEST_STORED = 256 * 1024
-"""Limit in bytes for inputs stored in the journal: larger ones contain attachments, which do not belong there."""
+"""Maximum bytes of inputs stored in the journal: larger ones contain attachments, which do not belong there."""
 _OUTCOME_WAIT, _INTERRUPTED_WAIT = 5.0, 2.0
-"""Seconds for which a process that stops waits for a locked database; an outcome not recorded by then is tried once more at exit."""
+"""Seconds for which an outcome waits for a locked database, and for which a stopping process waits; an outcome not recorded by then is
+tried once more at exit.
+"""
 _TRIES, _PAUSE = 20, 0.05
-"""Tries, and seconds between them, to queue an outstanding outcome in memory when memory is short."""
+"""Number of tries, and seconds between them, to queue an outstanding outcome in memory when memory is short."""
 _SETTLING_WAIT = 0.5
-"""Seconds for which a caller waits for a locked database with a Result that it could have."""
+"""Seconds for which a caller waits for a locked database although the Result is known."""
 _REFUSAL_WAIT, _TOLD_WAIT = 0.5, 1.0
-"""Seconds past the deadline for which a refusal waits for a locked database, to be recorded; and a caller, for his outcome to be."""
+"""Seconds past the deadline for which a refusal waits for a locked database to record it, and for which a caller waits for the outcome's
+record.
+"""
 _UNRECORDED = "this outcome could not be recorded yet, and is once the database is back; until then the journal shows it as running"
 
 
 class NotNowError(UniqueViolation):
-    """Raised by a gate's statements that accompany a begin, to roll the begin back: the gate does another step first, and the call begins
-    again."""
+    """Error of a gate's statements within a begin, which rolls the begin back: the gate does another step first, and the call
+    begins again.
+    """
 
 
 class Record:
@@ -108,7 +113,9 @@ class Record:
         return found
 
     def put_off_key(self) -> bool:
-        """Put off the look for its key until it begins or ends, if this process has not seen that; return whether it is put off."""
+        """Postpone the query for its key until it begins or ends, if this process has not seen the key; return whether the query is
+        postponed.
+        """
         if not SeenKeys.of(self._journal.database).add(self._journal.workspace, self._draft.idempotency_key or ""):
             return False
         self._on(states.PUT_OFF)
@@ -117,11 +124,11 @@ class Record:
 
     @property
     def is_unseen(self) -> bool:
-        """True if the look for its key is still to come."""
+        """True if the query for its key is still to come."""
         return self._state == states.UNSEEN
 
     async def replay_late(self) -> Result | None:
-        """Look up a postponed key, as the call ends without a begin: a repeat must not get its own refusal, since the first call may have
+        """Query a postponed key when the call ends without a begin. A repeat must not get its own refusal, since the first call may have
         sent.
 
         :raises JackfieldError: as ``replay`` does, or if the journal does not answer.
@@ -131,7 +138,7 @@ class Record:
             return await self.replay()
 
     def holder(self) -> Entry | None:
-        """Return the entry that holds this invocation's idempotency key, of the same request. None if the key is free, or held by a failure
+        """Return the entry of the same request that holds this invocation's idempotency key. None if the key is free, or held by a failure
         that lets the same request begin again.
 
         :raises IdempotencyConflict: if the key belongs to another request.
@@ -155,11 +162,11 @@ class Record:
 
     @property
     def may_meet_another(self) -> bool:
-        """True if another call's row may be in the way of its begin: it has a key, or is a twin. A queued one has its row already."""
+        """True if another call's row may prevent its begin: it has a key, or may have a twin. A queued call has its row already."""
         return self._draft.twin is not None or (self._draft.idempotency_key is not None and self._how.claimed is None)
 
     async def begin(self) -> bool:
-        """Record the invocation as running; for a ``write`` or a request with an idempotency key this is on disk before it is sent.
+        """Record the invocation as running; for a ``write`` or a request with an idempotency key the record is on disk before it is sent.
 
         :returns: False if another row has its key, or is its twin.
         :raises Unavailable: if the journal cannot be written; nothing was sent.
@@ -199,11 +206,11 @@ class Record:
         return statement
 
     def leave(self) -> None:
-        """Write no outcome: another entry answers the call."""
+        """Write no outcome, since another entry answers the call."""
         self._on(states.ANSWERED)
 
     def set_aside(self) -> None:
-        """Leave no row of a call that does not begin, and was counted nowhere."""
+        """Leave no row of a call that has not begun and was not counted."""
         self._on(states.SET_ASIDE)
 
     @property
@@ -213,7 +220,7 @@ class Record:
 
     @property
     def wait_left(self) -> float:
-        """Seconds for which the caller still waits for an earlier call with its key; none are left if that is not positive."""
+        """Seconds for which the caller still waits for an earlier call with its key; the time is over if not positive."""
         return self._wait_until - self._clock.monotonic()
 
     def _begun(self, unit: Unit) -> Unit:
@@ -224,12 +231,13 @@ class Record:
 
     @property
     def _closing(self) -> Sequence[Passing]:
-        """Parts of gates that take part in the transaction of its end."""
+        """Parts of gates that take part in the transaction of the call's end."""
         return [self._call.parts[place] for place in self._call.points.end]
 
     async def _begin_claimed(self) -> None:
-        """Record a claimed invocation as running, unless it runs here already. In that case its claim was lost with a restored database,
-        and was made once more, with the same owner and delivery. The running call ends it."""
+        """Record a claimed invocation as running, unless it runs here already. Then its claim was lost with a restored database, and made
+        once more, with the same owner and delivery; the running call ends it.
+        """
         draft = self._draft
         if self._journal.tasks.get(draft.id) == draft.delivery:
             self._on(states.RUNS_HERE)
@@ -245,7 +253,7 @@ class Record:
         self._on(states.WRITTEN)
 
     async def _prepare(self) -> None:
-        """Record outstanding units, and get the key for the Result: a call must not have an outcome that cannot be recorded."""
+        """Record outstanding units, and get the key for the Result: no call may run whose outcome could not be recorded."""
         if self._journal.owes:
             await self._how.waiter.ask(self._journal.record_owed)
         if self._journal.keys.services.asked and not self._journal.keys.are_ready():
@@ -257,7 +265,7 @@ class Record:
                 self._on(states.PREPARED)
 
     async def _catch_up(self) -> None:
-        """Wait for a commit if too many are put off."""
+        """Wait for a commit if too many units are deferred."""
         if self._journal.database.is_behind:
             with suppress(JackfieldError):  # each deferred unit reports its own failure
                 await self._how.waiter.record(self._journal.database, _nothing)
@@ -274,7 +282,7 @@ class Record:
 
     @property
     def draft(self) -> Draft:
-        """Entry as the record will write it."""
+        """Entry in the form that the record will write."""
         return self._draft
 
     @property
@@ -283,7 +291,7 @@ class Record:
         return self._how.deadline.remaining()
 
     async def store_job(self, job: Mapping[str, Any], seconds: float, in_transaction: Callable[[Transaction], None] | None) -> bool:
-        """Record the output of a job's start, and its polls; the job waits for its first poll, and counts as lost in ``seconds``.
+        """Record the output of a job's start and how to poll it. The job waits for its first poll, and counts as lost in ``seconds``.
 
         ``in_transaction`` are statements for the same transaction. Return False if another process has taken the invocation over.
         """
@@ -308,8 +316,9 @@ class Record:
         return is_stored
 
     async def end(self, result: Result, undecided: Mapping[str, Any] | None, *, is_last: Callable[[], bool]) -> None:
-        """Record the invocation's outcome: at once if the caller may end its process next, and no other running call would share the
-        commit. A failure to do so is logged, since the Result stands."""
+        """Record the invocation's outcome. Commit at once if the caller may end its process next, and no other running call would share the
+        commit. A failure is logged, since the Result is valid without its record.
+        """
         if result.meta.dry_run and (result.output is not None or result.meta.request is not None):
             result = replace(result, output=None, meta=replace(result.meta, request=None))  # they have the inputs in them
         is_over = False
@@ -329,7 +338,7 @@ class Record:
                 self.finish_now(result)
 
     def answer_late(self, made: Mapping[str, Any] | Exception) -> None:
-        """Record the outcome of a call that has ended in doubt, as its caller was informed."""
+        """Record the final outcome of a call that has ended in doubt for its caller."""
         draft, meta = self._draft, replace(self._how.meta)
         if isinstance(made, JackfieldError) and made.sent == Sent.REFUSED:
             result = Result("failed", meta, error=made)
@@ -364,14 +373,13 @@ class Record:
         self._journal.purge_if_due()
 
     async def _settle(self) -> None:
-        """Commit the outcome: of a ``write``, which would otherwise be in doubt, and of any call where no hook runs at the process's
-        end."""
+        """Commit the outcome of a ``write``, which would otherwise be in doubt, or of any call if no hook runs at the process's end."""
         database = self._journal.database
         if database.defers and (self._draft.effect == "write" or database.may_vanish or is_ending()):
             await self._how.waiter.call(partial(database.settle, _SETTLING_WAIT))
 
     def _replaced(self, result: Result) -> bool:
-        """Record the whole invocation in the place of its start, if no commit has taken that yet."""
+        """Record the whole invocation in place of its start, if no commit has taken the start yet."""
         start = self._put_off
         if self._ending != states.REPLACE or start is None or not start.waits:
             return False
@@ -385,7 +393,7 @@ class Record:
     def owe(self, result: Result, error: Exception) -> None:
         """Queue the outcome for later because this process is out of memory or threads.
 
-        The Result stands: a begun run must neither return to the queue nor stay open.
+        The Result is valid: a begun run must neither return to the queue nor stay open.
         """
         if self._state == states.LEFT:
             return
@@ -407,7 +415,7 @@ class Record:
         return self._finishing(result, closing)(transaction)
 
     def finish_now(self, result: Result) -> None:
-        """Record the outcome at once, when the caller is being interrupted and no further step can run."""
+        """Record the outcome at once, if the caller is being interrupted and no further step can run."""
         if self._state == states.LEFT:
             return
         self._ends(result)
@@ -438,7 +446,7 @@ class Record:
             _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error)
 
     def finish_interrupted(self, result: Result | None) -> None:
-        """Record the outcome of a run that is interrupted. A queued invocation of which nothing was sent returns to the queue."""
+        """Record the outcome of an interrupted run. A queued invocation that has sent nothing returns to the queue."""
         if self._state in (states.LEFT, states.DONE):
             return
         if self._how.claimed is not None and (result is None or (result.error is not None and result.error.code == "cancelled")):
@@ -448,11 +456,11 @@ class Record:
             self.finish_now(result)
 
     def found(self, manifest: Manifest, action: ActionManifest) -> None:
-        """Note the connector and the action, before the rules are applied to them."""
+        """Record the connector and the action, before the rules are applied to them."""
         self._draft.connector_version, self._draft.effect = manifest.version, action.rule_effect
 
     def name(self, meta: Meta) -> None:
-        """Take the names of connector and action from a Result's meta, in which secrets are redacted if they were not found."""
+        """Take the names of connector and action from a Result's meta, in which secrets are redacted if the names were not found."""
         self._draft.connector, self._draft.action = (meta.connector or "")[:200], (meta.action or "")[:200]
 
     def describe(self, manifest: Manifest, action: ActionManifest, connection: str | None, *, keeps: bool) -> None:
@@ -472,7 +480,7 @@ class Record:
             self._draft.effect = "write"
 
     def rule(self, text: str) -> None:
-        """Note the rule that refused the invocation."""
+        """Record the rule that refused the invocation."""
         self._draft.rule = text
 
     def keep_inputs(self) -> None:
@@ -484,7 +492,7 @@ class Record:
         self.keep(sealed if len(sealed) <= LARGEST_STORED else None)
 
     def keep(self, inputs: bytes | None) -> None:
-        """Store the inputs, which are already encrypted, with the entry; None stores nothing."""
+        """Store the encrypted inputs with the entry; None stores nothing."""
         self._draft.inputs = inputs
 
     def queue_with(self, in_transaction: Callable[[Transaction], None] | None) -> None:
@@ -492,7 +500,7 @@ class Record:
         self._draft.in_transaction = in_transaction
 
     def _ends(self, result: Result) -> None:
-        """Choose how the end is written, unless that is chosen: an end that fails is tried again as it was."""
+        """Choose how the end is written, unless a choice was made: a failed end is repeated in the same way."""
         if self._state != states.DONE:
             is_later = self._how.claimed is not None and isinstance(result.error, NotYet)
             self._ending = self._on(states.NOT_YET if is_later else states.END)
@@ -541,7 +549,8 @@ class Record:
     def _must_be_durable(self, result: Result) -> bool:
         """Return whether the caller waits until the outcome is on disk: if the call has an idempotency key, or is in doubt.
 
-        Otherwise it is written with the next commit, or its own (``end``). If the process dies before that, a ``write`` is in doubt.
+        Otherwise the outcome is written with the next commit, or its own (``end``). If the process dies before that, a ``write`` is in
+        doubt.
         """
         return (self.has_begun and self._draft.idempotency_key is not None) or result.status == "in_doubt"
 
@@ -558,7 +567,7 @@ def _unwritten(_value: object, error: Exception | None) -> None:
 
 
 def _approvals() -> ModuleType:
-    """Return the module of calls that wait for a person: most processes have none."""
+    """Import the module of calls that wait for a person; most processes have none."""
     from jackfield_store.recording import approvals
 
     return approvals

@@ -21,18 +21,19 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal
 
 _QUARTER = 900.0
-"""Seconds to which the time of a reading is rounded, so that doubts of one outage share it."""
+"""Seconds to which the time of a reading is rounded, so that doubts of one outage share the reading."""
 _GOES_ON = 240.0
-"""Seconds after which a doubt looks again if another one reads its log, and has read within ``_JUST`` seconds; otherwise its claim ends
-earlier. A finding makes the doubt due at once: an earlier look would only take time from calls."""
+"""Seconds after which a doubt looks again, if another doubt reads the same log and has read within ``_JUST`` seconds. Otherwise its claim
+ends earlier. A finding makes the doubt due at once: an earlier look would only take time from calls.
+"""
 _JUST = 5.0
 _REFUSED = 900.0
-"""Seconds for which a refusal of the log holds for all doubts that need it: each of them would only meet it again."""
+"""Seconds for which a log's refusal counts for all doubts that need the log: each would be refused again."""
 Read = Callable[[RecordEvidence, Mapping[str, Any]], Mapping[str, Any] | None]
 
 
 class LoggedRequests:
-    """Records of the attempts of one call in doubt, of one log. ``read`` reads a page of it."""
+    """Records in one log of the attempts of one call in doubt. ``read`` reads a page of the log."""
 
     def __init__(self, journal: Journal, doubt: Doubt, row: Mapping[str, Any], read: Read) -> None:
         self._journal, self._doubt, self._row, self._read = journal, doubt, row, read
@@ -41,8 +42,9 @@ class LoggedRequests:
         self._own = connection_facts(journal.database, journal.workspace, used.get("name"), used.get("id"))
 
     def finding(self, declared: Callable[[], RecordEvidence | None], due: float | None, final: frozenset[str]) -> Finding:
-        """Return the log's finding, from a reading at the time ``due`` or later; None: as far as it was read. ``final`` are codes of errors
-        that any process would get."""
+        """Return the log's finding, from a reading at the time ``due`` or later; with None, from what was read so far. ``final`` are codes
+        of errors that any process would get.
+        """
         found = self._judged()
         if found is not None or due is None:
             return found or Finding("nothing")
@@ -79,7 +81,7 @@ class LoggedRequests:
         return record_reads.place_of(self._row["source"], self._whose, self._row["about"].get("region"))
 
     def _next(self, source: RecordEvidence, reading: Reading, now: float, final: frozenset[str]) -> Finding:
-        """Read the next page, store its records about any doubt of this workspace, and judge it."""
+        """Read the next page, store its records about any doubt of this workspace, and judge them."""
         about, workspace, began = self._row["about"], self._journal.workspace, reading.began_at or now
         try:
             page = self._read(source, source.asked(about, *self._span, reading.page))
@@ -98,7 +100,7 @@ class LoggedRequests:
         return self._judged() or (self._unfinished() if following is None else Finding("nothing", again=record_reads.PACE))
 
     def _failed(self, error: Exception, reading: Reading, now: float, final: frozenset[str]) -> Finding:
-        """Begin anew the next time: the target of a page's token may be gone."""
+        """Return the finding of a failed reading, which starts anew the next time: the target of a page's token may be gone."""
         code = error.code if isinstance(error, JackfieldError) else "invalid_output"
         told = error.message if isinstance(error, JackfieldError) else f"a record cannot be read ({type(error).__name__})"
         hint = f" {error.hint}" if isinstance(error, JackfieldError) and error.hint else ""
@@ -109,7 +111,7 @@ class LoggedRequests:
         return Finding("failed", text, is_final=code in final)
 
     def _kept(self, record: Record, now: float) -> NewMark | None:
-        """Seal a record if it is about a doubt of this workspace."""
+        """Seal a record for storing; None if it is about no doubt of this workspace."""
         journal, connector = self._journal, self._doubt.facts["connector"]
         digest = digest_of(connector, record.marker)
         if record.marker not in self._markers and invocation_of_marker(journal.database, journal.workspace, digest) is None:
@@ -123,7 +125,7 @@ class LoggedRequests:
         return sealed_mark(journal.vault, journal.workspace, digest, reference_of(source, record.id), now, about, source)
 
     def _records(self) -> list[dict[str, Any]]:
-        """Return the records of the attempts in doubt that are of the call's operation, account, region and time."""
+        """Return the records of the attempts in doubt that match the call's operation, account, region and time."""
         journal, facts = self._journal, self._doubt.facts
         digests = [digest_of(facts["connector"], marker) for marker in self._markers]
         until = facts["until"] or facts["deadline"] + 60.0
@@ -134,14 +136,16 @@ class LoggedRequests:
         ]  # fmt: skip
 
     def _is_own(self, record: Mapping[str, Any]) -> bool:
-        """Return whether a record is of the account of the call: both are known and equal, or it was read over the same connection."""
+        """Return whether a record belongs to the account of the call: both accounts are known and equal, or it was read over the same
+        connection.
+        """
         accounts = self._own.get("account"), record["account"]
         return accounts[0] == accounts[1] if None not in accounts else bool(record["over"] == self._doubt.facts["connection"])
 
     def _judged(self) -> Finding | None:
         """Return the verdict of the records; None if there is none.
 
-        The attempts of a call have one marker if their requests count as one at the provider, by their key: then each may have a record.
+        The attempts of a call have one marker if the provider counts their requests as one, by their key: then each may have a record.
         Otherwise one of two records with the same marker may be a copy.
         """
         records, facts = self._records(), self._doubt.facts

@@ -98,17 +98,17 @@ def _can_cancel(pipeline: Pipe, entry: Entry) -> bool:
 
 
 def _intake() -> ModuleType:
-    """Return the module that queues: most processes queue nothing."""
+    """Import the module that queues; most processes queue nothing."""
     return _later()[0]
 
 
 def _jobs() -> ModuleType:
-    """Return the module that polls jobs: most processes have none."""
+    """Import the module that polls jobs; most processes have none."""
     return _later()[1]
 
 
 def _settling() -> ModuleType:
-    """Return the module that waits for evidence: most processes have no doubts."""
+    """Import the module that waits for evidence; most processes have no doubts."""
     from jackfield_store.recording import settling
 
     return settling

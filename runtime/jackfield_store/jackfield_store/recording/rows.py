@@ -5,9 +5,9 @@
         ...
         await row.end(succeeded(how.ended(), {"value": "ch_1"}))
 
-``known`` is the Result of the row that has the key, even a doubt. A process that dies in between leaves a doubt, and so does an end in
-doubt. ``Journal.resolve`` settles it, with the output that a look has found; repeats get that output from then on. A row has states,
-recovery, retention and a place in lists, since it is a call's row (``record``). It passes no gate and needs no page.
+``known`` is the Result of the row that has the key, even if in doubt. If a process dies before the end, its row is in doubt, as after an
+end in doubt. ``Journal.resolve`` settles the doubt, with the output that a look has found; repeats get that output from then on. A row has
+states, recovery, retention and a place in lists, since it is a call's row (``record``). It passes no gate and needs no page.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ class JournalRow:
         return self._record.call
 
     async def held(self) -> Result | None:
-        """Return the Result of the row that has the key, marked as replayed, once it has ended; None if the key is free.
+        """Return the Result of the row that has the key, marked as replayed, once that row has ended; None if the key is free.
 
         :raises IdempotencyConflict: if the key belongs to another request, or that row still runs after the time to wait.
         """
         return await self._record.replay()
 
     async def begin(self) -> Result | None:
-        """Begin: once this returns None, the row is on the disk, except for repeatable work without a key. Otherwise return the Result of
-        ``held``, and leave no row.
+        """Begin the work. Once this returns None, the row is on the disk, except for repeatable work without a key. Otherwise return the
+        Result of ``held``, and leave no row.
 
         :raises JackfieldError: as ``held``; or if the journal cannot be written. Nothing has begun, and the row says so.
         """
@@ -83,15 +83,15 @@ class JournalRow:
         return known
 
     async def end(self, result: Result) -> None:
-        """Record the outcome. A failure to do so is logged, added to the Result's warnings, and repaired later."""
+        """Record the outcome. A failure to record it is logged, added to the Result's warnings, and repaired later."""
         await self._record.end(result, None, is_last=_is_last)
         result.meta.warnings = (*result.meta.warnings, *self._record.unrecorded)
 
     def interrupt(self, result: Result | None) -> None:
-        """Record the outcome at once, as its caller is being interrupted; nothing if there is no outcome."""
+        """Record the outcome at once, as its caller is being interrupted; record nothing without an outcome."""
         self._record.finish_interrupted(result)
 
 
 def _is_last() -> bool:
-    """Let no call wait for the commit of others."""
+    """Return True, so that no call waits for the commit of others."""
     return True

@@ -37,16 +37,16 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal
 
 _SOON = 10.0
-"""Seconds after the doubt within which a source is looked at for the first time, if a call waits for it."""
+"""Seconds after the begin of a doubt within which each source has its first look, if a call waits."""
 _PAUSE = 1.0
-"""Seconds between two looks at the entry of a call whose doubt an event, another process or a person may settle at any moment."""
+"""Seconds between two reads of the entry of a call whose doubt an event, another process or a person may settle at any moment."""
 _NEVER = 1e9
 
 
 async def settled(found: Found, result: Result) -> Result:
-    """Return the Result of a call in doubt, with evidence found within its caller's time. A failure meanwhile leaves the doubt.
+    """Return the Result of a call in doubt, with evidence found within its caller's time. A failure meanwhile leaves the doubt open.
 
-    A worker does not wait: its process looks for all doubts.
+    A worker does not wait, since its process makes the looks for all doubts.
     """
     how, settle = found.asked.how, found.terms.settle
     if how.claimed is not None:
@@ -98,8 +98,9 @@ async def _held(found: Found, result: Result) -> Result:
 async def watched(
     pipeline: Pipe, journal: Journal, identifier: str, waiter: Waiter, left: Callable[[], float], cancelled: threading.Event | None
 ) -> Entry | None:
-    """Wait until a doubt is settled, while evidence may still do that and ``left`` returns a time, and make the looks that are due. Return
-    its entry; None if no time was left."""
+    """Wait until a doubt is settled, and make the due looks, while evidence may settle it and ``left`` returns a positive time. Return its
+    entry; None if no time was left.
+    """
     doubts, entry = _doubts(pipeline, journal), None
     while (seconds := left()) > 0 and not (cancelled is not None and cancelled.is_set()):
         entry = await waiter.ask(partial(journal.find, identifier))
@@ -140,8 +141,9 @@ async def ended(
 
 
 def settling(doubt: Doubt, now: float) -> dict[str, Any] | None:
-    """Return how often a doubt was looked for, and when the ``next`` look is due, if evidence may still settle it; else None. The time is
-    missing while only events may."""
+    """Return the number of looks for a doubt, and the time of the ``next`` look, if evidence may still settle the doubt; else None. The
+    time is missing if only events may settle it.
+    """
     if doubt.look_at is not None:
         return {"next": iso(max(doubt.look_at, now)), "looks": doubt.looks}
     is_open = waits_for_events(doubt) and not doubt.log.get("ended") and now - doubt.since < KEPT
@@ -149,8 +151,9 @@ def settling(doubt: Doubt, now: float) -> dict[str, Any] | None:
 
 
 def _told(pipeline: Pipe, result: Result, settle: str) -> Result:
-    """Return a Result in doubt that says whether evidence may still settle it, and can wait for that. If evidence is only shown, it settles
-    nothing."""
+    """Return a Result in doubt that says whether evidence may still settle the doubt, with a wait for that. Unless ``settle`` is ``on``,
+    return the Result unchanged.
+    """
     doubts = _doubts(pipeline, required(pipeline.journal()))
     doubt = doubts.find(result.meta.invocation_id) if settle == "on" else None
     about = None if doubt is None else settling(doubt, doubts.time.now())
@@ -162,8 +165,7 @@ def _told(pipeline: Pipe, result: Result, settle: str) -> Result:
 
 
 def awaitable(result: Result, about: Mapping[str, Any], wait: Callable[[str, float | None], Result], more: str = "") -> Result:
-    """Return a Result in doubt that says which looks are made, and with which its caller can ``wait`` for them. ``more`` is added to its
-    hint."""
+    """Return a Result in doubt that says which looks are made, and whose caller can ``wait`` for them. ``more`` is added to its hint."""
     error = copy.copy(result.error)
     if error is not None:
         error.hint = NextStep("settling", more=more, id=result.meta.invocation_id)
@@ -173,7 +175,7 @@ def awaitable(result: Result, about: Mapping[str, Any], wait: Callable[[str, flo
 
 
 class _Settlement:
-    """End of a doubt, for ``Result.wait``."""
+    """Function of ``Result.wait``, which waits for the end of a doubt."""
 
     def __init__(self, pipeline: Pipe, meta: Meta) -> None:
         self._pipeline, self._meta = pipeline, meta

@@ -42,7 +42,7 @@ def was_decided(audit: Audit, identifier: str) -> bool:
 
 
 def unusable(audit: Audit, identifier: str) -> str | None:
-    """Return why an approval may not be used; None if the audit log knows of its decision, and is whole since then."""
+    """Return the reason why an approval may not be used; None if the audit log has its decision, and is complete since then."""
     decided = [act for act in audit.prepare().acts(target_of(identifier), _PREFIX) if act.about.get("event") not in (BEGUN, RETURNED)]
     if [act.about.get("event") for act in decided] != [APPROVED]:
         return "the audit log does not know of its approval, or of more than one decision"
@@ -52,7 +52,7 @@ def unusable(audit: Audit, identifier: str) -> str | None:
 
 
 def beginning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed, effect: str) -> Unit:
-    """Return the unit that begins an approved call, and records that in the audit log.
+    """Return the unit that begins an approved call, and records the begin in the audit log.
 
     It raises Cancelled, or InDoubt, if the log records an earlier begin, unless a lost worker has left the call to another.
     """
@@ -71,7 +71,9 @@ def beginning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed, effe
 
 
 def returning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed) -> Unit:
-    """Return the unit that gives an approved but unsent call back, and records that in the audit log if it had begun."""
+    """Return the unit that returns an approved but unsent call to the queue, and records the return in the audit log if the
+    call had begun.
+    """
     audit, target = audit_of(journal, clock), target_of(claimed.id)
 
     def give_back(transaction: Transaction) -> int:
@@ -84,8 +86,9 @@ def returning(unit: Unit, journal: Journal, clock: Clock, claimed: Claimed) -> U
 
 
 def _may_begin(acts: Sequence[Mapping[str, Any]], delivery: int, effect: str) -> bool:
-    """Return whether a delivery may begin a call, by the call's entries in the audit log. A lost worker leaves a repeatable call to
-    another."""
+    """Return whether a delivery may begin a call, by the call's entries in the audit log. After a lost worker, another delivery may begin a
+    repeatable call.
+    """
     last = next((act for act in reversed(acts) if act.get("event") in (BEGUN, RETURNED)), None)
     if last is None:
         return True

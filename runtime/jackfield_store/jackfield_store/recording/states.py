@@ -1,4 +1,6 @@
-"""The row of one call as its process sees it: in each state, each event leads to a state and to a statement. ``Record`` acts on it."""
+"""Table of the states of one call's row as its process sees it: in each state, each event leads to a state and to a statement. ``Record``
+acts on it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ STATES: Mapping[str, str] = {
 BEGAN = frozenset({DEFERRED, BEGUN})
 """States in which the call may have sent something."""
 THERE = frozenset({DEFERRED, UNSURE, BEGUN, RETURNING})
-"""States in which the call's row may be open in the database: an outcome that cannot be written is owed."""
+"""States in which the call's row may be open in the database: an outcome that cannot be written stays outstanding."""
 
 PUT_OFF, LOOKED_FOR, ANSWERED, SET_ASIDE = "key put off", "key looked for", "answered", "set aside"
 BEGIN, BEGIN_LAZILY, WRITTEN, KEY_HELD, REFUSED, UNKNOWN = "begin", "begin lazily", "written", "key is held", "refused", "unknown"
@@ -90,4 +92,6 @@ TABLE: Mapping[tuple[str, str], tuple[str, str | None]] = {
     (BEGUN, NOTHING_SENT): (DONE, GIVE_BACK),
     (RETURNING, NOTHING_SENT): (DONE, GIVE_BACK),
 }
-"""Missing combinations cannot occur. A row that was left never changes again, and a failed end of a finished row is retried unchanged."""
+"""Next state and statement for each state and event. Missing combinations cannot occur. A row that was left never changes again, and a
+failed end of a finished row is retried unchanged.
+"""

@@ -1,4 +1,4 @@
-"""Objects that looks for evidence have found: which of them are the same, their displayed parts, and whether they match the request."""
+"""Objects that looks have found: comparison with each other, their displayed parts, and comparison with the request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.pointers import follow, names, pointer
 
 _MEMBERS, _LONGEST = 8, 256
-"""Displayed members of a found object, and maximum characters of each."""
+"""Maximum number of displayed members of a found object, and maximum characters of each."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -34,7 +34,9 @@ def things(pages: Sequence[Mapping[str, Any]], each: str | None) -> Iterator[Thi
 
 
 def distinct(found: Iterable[Thing], at: str) -> list[Thing]:
-    """Return different objects: equal ones, or those with the same ID ``at`` a pointer, are one, found on two pages."""
+    """Return the distinct objects. Objects that are equal, or have the same ID ``at`` a pointer, count as one that was found
+    on two pages.
+    """
     kept = list[Thing]()
     for thing in found:
         if not any(is_one(thing, other, at) for other in kept):
@@ -57,8 +59,9 @@ def _id(thing: Thing, at: str) -> str | None:
 
 
 def beginning(item: Any, within: str = "", towards: str = "") -> dict[str, str]:
-    """Return the beginning of a found object, masked: a provider's text, which must not look like ours. It has members of the object at
-    ``within``, and of the objects on the way from it ``towards`` the compared value: an envelope has few members of its own."""
+    """Return the beginning of a found object, masked: a provider's text must not look like jackfield's. It has members of the object at
+    ``within``, and of the objects on the path ``towards`` the compared value: an envelope has few members of its own.
+    """
     try:
         found = follow(item, within)
     except (LookupError, ValueError):
@@ -76,12 +79,12 @@ def beginning(item: Any, within: str = "", towards: str = "") -> dict[str, str]:
 
 
 def same(found: Any, wanted: Any) -> bool:
-    """Return whether a value equals the sent one: providers may return a number as text."""
+    """Return whether a value equals the sent value: providers may return a number as text."""
     return (type(found) is type(wanted) and found == wanted) or (isinstance(found, str | int) and str(found) == str(wanted))
 
 
 def has(found: Any, wanted: Any) -> bool:
-    """Return whether a text contains the sent one, or a list an item that equals it or, for an object, has its members."""
+    """Return whether a text contains the sent text, or a list has an item that equals the sent value or, for an object, has its members."""
     if isinstance(found, list):
         return any(_has_members(item, wanted) if isinstance(wanted, Mapping) else same(item, wanted) for item in found)
     return isinstance(found, str) and isinstance(wanted, str) and bool(wanted) and wanted in found

@@ -1,7 +1,7 @@
 """Twins: equal writes of one caller without an idempotency key that overlap. The first is sent, and its outcome answers the others.
 
-A partial unique index lets one of them be open. A twin that ended while another was about to begin is found along with it, in the same
-transaction. That is done after the insert, so that each of two processes sees what the other has committed.
+A partial unique index allows one open twin. If a twin ends while another is about to begin, the begin's own transaction finds it, after the
+insert: so each of two processes sees the other's commits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jackfield_store.journal.journal import Journal
 
 FIRST_LOOK, LONGEST_LOOK = 0.01, 0.25
-"""Seconds after which another invocation is looked at again that a call waits for: twice as long each time."""
+"""Seconds after which a call reads again the invocation that it waits for: the first and the longest interval, doubled each time."""
 _DOUBTED = 86_400.0
 """Seconds for which a doubt answers an equal write."""
 _OPEN = """
@@ -31,8 +31,9 @@ _FREE = "UPDATE invocations SET twin = NULL WHERE workspace = :workspace AND id 
 
 
 def twin_digest(journal: Journal, plan: Planned, caller: Caller, inputs: Mapping[str, Any]) -> str | None:
-    """Compute the keyed digest that equal writes share: of the same caller, the same version of connector and connection, with the same
-    inputs. None for a caller behind whom many may stand."""
+    """Compute the keyed digest that equal writes share: writes of the same caller and version of connector and connection, with the same
+    inputs. None for a caller who may stand for many people.
+    """
     if caller.identity is None:
         return None
     target = plan.target
@@ -45,8 +46,8 @@ def twin_digest(journal: Journal, plan: Planned, caller: Caller, inputs: Mapping
 
 
 async def joined(journal: Journal, draft: Draft, asked: Asked) -> Entry | None:
-    """Wait for the end of the open twin, until the call's deadline, and return it. None if the call may begin: there is no twin any more,
-    or the caller wants both.
+    """Wait for the end of the open twin, until the call's deadline, and return it. None if the call may begin: there is no open twin any
+    more, or the caller wants both writes.
 
     :raises IdempotencyConflict: if the twin still runs at the deadline.
     :raises Cancelled: if the call is cancelled meanwhile; nothing was sent.

@@ -14,17 +14,18 @@ _LOG = logging.getLogger("jackfield.resources")
 _GROUPS = Path("/proc/self/cgroup")
 _ROOT = Path("/sys/fs/cgroup")
 _UNLIMITED = 2**60
-"""Bytes from which a limit counts as none: cgroup v1 reports the largest number of pages instead."""
+"""Minimum bytes of a limit that counts as none: cgroup v1 reports the largest number of pages instead."""
 _ARENA_MAX, _MMAP_THRESHOLD = -8, -3
 """Options of mallopt(3)."""
 _LARGE = 1024**2
 _PROCESS = 128 * 1024**2
 """Bytes that a process needs without any body: it uses 92 MiB after its first mail, and 118 MiB of address space."""
 LEAST_SPACE, LEAST_MEMORY = 256 * 1024**2, 80 * 1024**2
-"""Bytes of address space and of a control group with which a server serves 24 callers at once. With 192 MiB of address space uvloop crashed
-for want of memory; with 64 MiB in the group the kernel killed the process."""
+"""Minimum bytes of address space and of a control group with which a server serves 24 callers at once. With 192 MiB of address space uvloop
+crashed for want of memory; with 64 MiB in the group the kernel killed the process.
+"""
 _COPIES = 8
-"""Copies of a body in memory at its peak: text, JSON, inputs, message, encoded."""
+"""Number of copies of a body in memory at its peak: text, JSON, inputs, message, encoded."""
 _LEAST_ROOM = 1024**2
 
 
@@ -38,9 +39,10 @@ def memory_limit(processes: int = 1) -> int:
 
 
 def require_memory(processes: int = 1) -> None:
-    """Check that this process may have the memory that it needs to refuse calls instead of crashing.
+    """Check that this process may have the memory that it needs to refuse calls instead of crashing; ``processes`` share the control
+    group's limit.
 
-    :raises InvalidInvocation: if it may not; ``processes`` share the control group's limit.
+    :raises InvalidInvocation: if it may not.
     """
     space, group = _address_space(), min((limit for limit in _of_groups() if limit > 0), default=_UNLIMITED) // processes
     if 0 < space < LEAST_SPACE:
@@ -55,7 +57,7 @@ def _refuse(limit: int, what: str, least: int, hint: str) -> NoReturn:
 
 
 def room_within(limit: int, wanted: int) -> int:
-    """Return how many of ``wanted`` bytes for bodies fit into a memory of ``limit`` bytes; 0 is no limit."""
+    """Return how many of ``wanted`` bytes for bodies fit into a memory of ``limit`` bytes; a limit of 0 means none."""
     return min(wanted, max(_LEAST_ROOM, (limit - _PROCESS) // _COPIES)) if limit else wanted
 
 
@@ -102,7 +104,7 @@ def _of_groups() -> list[int]:
 
 
 def _around(root: Path, path: str, name: str) -> list[Path]:
-    """Return the files of a group and its parents. In a container the path may be the host's, of which only the root exists."""
+    """Return the files of a group and its parents. In a container the path may be the host's; then only the root exists."""
     group = PurePosixPath(path.lstrip("/"))
     return [root / part / name for part in (group, *group.parents)]
 

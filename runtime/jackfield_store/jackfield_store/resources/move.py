@@ -29,8 +29,9 @@ _FILE = "sqlite:///"
 
 @dataclass(frozen=True, slots=True)
 class MovedFiles:
-    """Content of stored files: where it is now, the number of files and their bytes, and how many of them this move has copied there.
-    ``problems`` has a sentence for each that is damaged or missing."""
+    """Content of stored files: its location, the number of files and their bytes, and the number of files that this move has copied.
+    ``problems`` has a sentence for each damaged or missing file.
+    """
 
     location: str
     files: int
@@ -127,7 +128,7 @@ def _require_unused(database: Database) -> None:
 
 
 class _Progress:
-    """Reports on the tables that have rows: when one is complete, and every few seconds before."""
+    """Reports on the tables that have rows: at the end of each table, and every few seconds before."""
 
     def __init__(self, say: Callable[[str], object]) -> None:
         self._say = say

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Opening(ProcessLocal):
     """Journal, leases, grants and External IDs of one workspace.
 
-    ``check`` refuses to open the journal where it raises.
+    ``check`` raises to refuse opening the journal.
     """
 
     def __init__(self, storage: Storage, workspace: str, clock: Clock, check: Callable[[], object] = lambda: None, **about: Any) -> None:
@@ -66,7 +66,9 @@ class Opening(ProcessLocal):
         return self.current
 
     def watched(self, *, recovers: bool = False) -> Journal:
-        """Return a journal that watches for calls of lost processes in all workspaces. First it ``recovers`` its own workspace."""
+        """Return a journal that watches for calls of lost processes in all workspaces. With ``recovers``, it recovers its own workspace
+        first.
+        """
         from jackfield_store.journal.journal import Journal
 
         journal = Journal(self._storage.database, self._storage.vault, self._workspace, self._clock, **self._about)
@@ -99,7 +101,10 @@ class Opening(ProcessLocal):
         return GrantTable(self._storage.database, lambda: self._storage.vault, self._workspace, self._clock).of(identifier, name)
 
     def refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        """Refuse values that contain the External ID of another workspace."""
+        """Refuse values that contain the External ID of another workspace.
+
+        :raises InvalidConnection: if they do.
+        """
         if self._storage.enabled:
             from jackfield_store.connections.external_ids import refuse_foreign_ids
 
@@ -107,13 +112,13 @@ class Opening(ProcessLocal):
 
 
 def _look_due(storage: Storage, clock: Clock) -> None:
-    """Let looks at doubts be made that are due, of functions of the program."""
+    """Start the due looks at doubts of the program's functions."""
     if storage.look_due is not None:
         storage.look_due(storage, clock)
 
 
 def _tell_return(storage: Storage, clock: Clock, transaction: Transaction, details: Mapping[str, Any]) -> None:
-    """Record in the operator's audit log that the database went back."""
+    """Record in the operator's audit log that the database was restored."""
     _tell(storage, clock, transaction, "database.wentBack", "database", details)
 
 

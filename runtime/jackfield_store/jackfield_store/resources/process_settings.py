@@ -53,7 +53,7 @@ class SettingsStorage(Protocol):
 class ProcessSettings:
     """Settings of this process. Thread-safe.
 
-    ``own`` are values of variables and options, which win over the stored ones. Without a database there are no others.
+    ``own`` are values of variables and options, which take precedence over stored values. Without a database there are no stored values.
     """
 
     def __init__(self, storage: SettingsStorage, environment: Mapping[str, str]) -> None:
@@ -73,12 +73,12 @@ class ProcessSettings:
         """Stores, for all processes, that the policy of this one judges."""
 
     def take(self, name: str, value: str) -> None:
-        """Take a value of an option of the command, if it is not empty."""
+        """Set the value of a command's option, if it is not empty."""
         if value:
             self.own[name] = value
 
     def known(self, name: str) -> str:
-        """Return a setting as it was last read, without asking the database; empty if it is not set."""
+        """Return a setting as it was last read, without a query; empty if it is not set."""
         own = self.own.get(name)
         if own is not None:
             return own
@@ -98,7 +98,7 @@ class ProcessSettings:
         return self.known(name)
 
     def lacks_policy(self) -> bool:
-        """Return whether a policy judges the calls of this database, and this process has none: it may begin no call.
+        """Return whether the database requires a policy for its calls, and this process has none: it may begin no call.
 
         :raises JackfieldError: if the database does not answer.
         """
@@ -112,7 +112,7 @@ class ProcessSettings:
         return known[1]
 
     def rests(self) -> bool:
-        """Return whether this process lacks a policy, by the last reading: at most a renewal of the lease ago. It then claims nothing.
+        """Return whether this process lacks a policy, by a reading that is at most one renewal of the lease old. It then claims nothing.
 
         :raises JackfieldError: if the database does not answer.
         """
@@ -120,16 +120,17 @@ class ProcessSettings:
         return self.lacks_policy() if known is None else known[1] and POLICY not in self.own
 
     def warning(self) -> str | None:
-        """Return how this process and others differ, for probes; None if they agree, or the database or its key cannot be used, which is
-        found by other examinations."""
+        """Return a warning for probes if settings of this process and others differ. None if they agree, or if the database or its key
+        cannot be used, which other checks report.
+        """
         try:
             return self._warning() or None
         except JackfieldError:
             return None
 
     def renewed(self, here: str, lease: float) -> None:
-        """Read the stored settings, as with each renewal of this process's lease: of the instance ``here``. The first time, log how this
-        process differs from others, which are alive if they renewed their leases in the last ``lease`` seconds.
+        """Read the stored settings, with each renewal of the lease of this process, the instance ``here``. The first time, log the
+        differences to other processes. Those are alive if they renewed their leases in the last ``lease`` seconds.
 
         :raises JackfieldError: if the database does not answer.
         """
@@ -150,7 +151,9 @@ class ProcessSettings:
         return "; ".join(found)
 
     def _note_policy(self) -> None:
-        """Store that a policy judges, unless that is stored already: also if it was removed while this process still has one."""
+        """Store that a policy judges the calls, unless that is stored already. It is stored again if it was removed while this process
+        still has a policy.
+        """
         storage, own = self._owner(), self.own.get(POLICY)
         if own is not None and storage is not None and self.note_policy is not None and not (self._judged or (0, False))[1]:
             self.note_policy(storage, own)

@@ -58,4 +58,6 @@ STORE_ROWS = (
         lambda vault, row: vault.require_key(row.workspace, row.sealed), ("connection_id",),
     ),
 )  # fmt: skip
-"""A grant that is another connection's of its workspace is not among the damage: so is each after a change of its connection."""
+"""Sealed rows of the store. A grant that belongs to another connection of its workspace is not reported as damaged: every grant fails in
+this way after a change of its connection.
+"""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from jackfield_store.keys.vault import Vault
 
 _BEGINS = logging.getLogger("jackfield.database.begins")
-"""Logger with a level of its own, if a program has set one; otherwise at DEBUG."""
+"""Logger for begins, with a level of its own if a program has set one; otherwise at DEBUG."""
 T = TypeVar("T")
 
 _DURABILITY = "JACKFIELD_DURABILITY"
@@ -45,7 +45,9 @@ _NEW = "JACKFIELD_NEW_DATABASE"
 _SERVER_WAIT, _LOCK_WAIT = 5.0, 30.0
 _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 600.0
 _FEWEST, _USUAL, _MOST = 2, 4, 200
-"""Connections of a process to a server. Under load, less than 3 % of the uses find four others in use (``docs/tutorial/shortage.md``)."""
+"""Minimum, default and maximum number of a process's connections to a server. Under load, less than 3 % of the uses find four others in use
+(``docs/tutorial/shortage.md``).
+"""
 UPKEEP = 3600.0
 """Maximum seconds of a command's statement that reads or writes whole tables while a person watches."""
 _SHORTEST_CACHE, _LONGEST_CACHE = 60.0, 7 * 86_400.0
@@ -57,7 +59,7 @@ _ENDS = ("", "-wal", "-shm", "-journal", "-epoch")
 def _syncs(environment: Mapping[str, str]) -> bool:
     """Return whether commits of the journal wait for the disk: ``JACKFIELD_DURABILITY`` is ``disk``, the default, and not ``process``.
 
-    :raises InvalidInvocation: if it is neither.
+    :raises InvalidInvocation: if it has another value.
     """
     found = environment.get(_DURABILITY) or "disk"
     if found not in {"disk", "process"}:
@@ -71,7 +73,7 @@ def _syncs(environment: Mapping[str, str]) -> bool:
 def _key_cache(environment: Mapping[str, str]) -> float:
     """Return the seconds for which unwrapped data keys are cached.
 
-    :raises InvalidInvocation: if ``JACKFIELD_KEY_CACHE_SECONDS`` is not a number of them.
+    :raises InvalidInvocation: if ``JACKFIELD_KEY_CACHE_SECONDS`` is not a valid number.
     """
     text = environment.get(_KEY_CACHE)
     if not text:
@@ -91,9 +93,9 @@ def _key_cache(environment: Mapping[str, str]) -> float:
 
 
 def _wait(environment: Mapping[str, str], *, near: bool) -> float:
-    """Return the seconds that a wait for the database takes at most, unless a call's deadline ends it before.
+    """Return the maximum seconds of a wait for the database, unless a call's deadline ends it before.
 
-    :raises InvalidInvocation: if ``JACKFIELD_DATABASE_WAIT`` is not a number of them.
+    :raises InvalidInvocation: if ``JACKFIELD_DATABASE_WAIT`` is not a valid number.
     """
     text = environment.get(_WAIT)
     if not text:
@@ -108,9 +110,9 @@ def _wait(environment: Mapping[str, str], *, near: bool) -> float:
 
 
 def _connections(environment: Mapping[str, str]) -> int:
-    """Return the number of connections that a process has to a server at most.
+    """Return the maximum number of a process's connections to a server.
 
-    :raises InvalidInvocation: if ``JACKFIELD_DATABASE_CONNECTIONS`` is no number of them.
+    :raises InvalidInvocation: if ``JACKFIELD_DATABASE_CONNECTIONS`` is not a valid number.
     """
     text = environment.get(_CONNECTIONS) or str(_USUAL)
     if not (text.isascii() and text.isdigit() and _FEWEST <= int(text) <= _MOST):
@@ -123,8 +125,8 @@ def _connections(environment: Mapping[str, str]) -> int:
 class Storage(ProcessLocal):
     """Database and vault of one process. Thread-safe; nothing is opened, created or read before ``database`` or ``vault`` is used.
 
-    ``url`` is the database's; None takes it from the environment. A SQLite database is migrated when it is opened, unless ``migrates`` is
-    false and it has tables: then, as a PostgreSQL database, it must be up to date.
+    ``url`` is the URL of the database; None reads it from the environment. A SQLite database is migrated when it is opened, unless
+    ``migrates`` is false and it has tables. Then it must be up to date, as a PostgreSQL database must.
     """
 
     def __init__(self, url: str | None, environment: Mapping[str, str], clock: Clock) -> None:
@@ -163,13 +165,13 @@ class Storage(ProcessLocal):
 
     @property
     def is_new(self) -> bool:
-        """True if the first use would begin a new SQLite database in a file."""
+        """True if the first use would create a new SQLite database in a file."""
         path = self.file
         return path not in {"", ":memory:"} and not os.path.exists(path)
 
     @property
     def answers_locally(self) -> bool:
-        """True if asking whether anything has changed takes no query."""
+        """True if reading the epoch takes no query."""
         return not self.enabled or self.url.startswith("sqlite:")
 
     @property
@@ -227,23 +229,26 @@ class Storage(ProcessLocal):
         return 0 if not self.enabled else self.database.epoch()
 
     def one_state(self) -> AbstractContextManager[object]:
-        """Let all readings in the block be one, the first: a call runs on one state, and asks a server for it once, within its deadline."""
+        """Make all readings in the block equal to the first: a call runs on one state, and queries the server's epoch once, within its
+        deadline.
+        """
         epochs = None if self.answers_locally else self.epochs
         return nullcontext() if epochs is None else epochs.held(later=True)
 
     def held(self, reading: int) -> AbstractContextManager[object]:
-        """Let all readings in the block be ``reading``."""
+        """Make all readings in the block return ``reading``."""
         epochs = None if self.answers_locally else self.epochs
         return nullcontext() if epochs is None else epochs.held(reading)
 
     def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None) -> Coroutine[Any, Any, T]:
-        """Return ``work()``, to be run in a task of its own, with one reading for all of it: by default the reading at its first use, which
-        ``fix_state`` takes without blocking."""
+        """Return ``work()``, to be run in a task of its own, with one reading for all of it. The default is the reading at its first use,
+        which ``fix_state`` reads without blocking.
+        """
         epochs = None if self.answers_locally else self.epochs
         return work() if epochs is None else _in_one_state(epochs, work, reading)
 
     async def fix_state(self) -> None:
-        """Ask the server for the reading of this task's block, without blocking the event loop."""
+        """Read the server's epoch for this task's block, without blocking the event loop."""
         epochs = None if self.answers_locally else self.epochs
         if epochs is not None:
             await epochs.fix()
@@ -270,14 +275,14 @@ class Storage(ProcessLocal):
 
     @property
     def asks_key_services(self) -> bool:
-        """True if key services may have to be asked for the keys of all workspaces."""
+        """True if keys of workspaces may need key services."""
         return self.enabled and bool(self.environment.get(_WRAPPERS))
 
     def opened(self, *, migrate: bool | None, most: float = 0.0) -> Database:
         """Open the database separately; the caller closes it. ``migrate`` decides about its tables, and ``most`` about the seconds of a
         statement, as in ``open_database``.
 
-        :raises InvalidInvocation: if there is none, or ``JACKFIELD_DURABILITY`` has another value; otherwise as ``database`` does.
+        :raises InvalidInvocation: if there is no database, or ``JACKFIELD_DURABILITY`` has another value; otherwise as ``database`` does.
         """
         if not self.enabled:
             raise no_database()
@@ -291,7 +296,7 @@ class Storage(ProcessLocal):
         return open_database(self.url, migrate=migrate, wait=wait, most=most, syncs=syncs, connections=most_open)
 
     def connections(self, sources: Iterable[Source] | Source, workspace: str, catalog: Catalog | None = None) -> Connections:
-        """Return the connections of a workspace: those from files and, if there is a database, those stored there."""
+        """Return the connections of a workspace: from files and, if there is a database, the stored ones."""
         table = partial(self.connection_table, workspace) if self.enabled else None
         return Connections(sources, table, catalog=catalog, environment=self.environment)
 
@@ -352,8 +357,8 @@ class Storage(ProcessLocal):
         return self._database
 
     def _alone(self, step: Callable[[], T]) -> T:
-        """Return ``step()``, which one thread at a time takes. The wait for the others' is part of the own wait for the database: threads
-        that begin while a server is silent do not wait for each other's in turn.
+        """Return ``step()``, which one thread at a time runs. The wait for other threads counts as part of the thread's own wait for the
+        database: threads that arrive while a server gives no answer do not wait one after the other.
 
         :raises Unavailable: if the others take too long.
         """
@@ -362,7 +367,8 @@ class Storage(ProcessLocal):
             return in_turn(self._lock, most, step, "the database does not answer: another call is still opening it")
 
     def _check_new(self) -> None:
-        """Say that a SQLite database will be new, or refuse that: after a typing error, journal, keys and tokens would seem to be gone.
+        """Log that a SQLite database will be new, or refuse to create it: after a typing error, journal, keys and tokens would seem to be
+        gone.
 
         :raises InvalidInvocation: if ``JACKFIELD_NEW_DATABASE`` is ``refuse``, or has no meaning.
         """
@@ -403,7 +409,7 @@ class Storage(ProcessLocal):
         return self._vault
 
     def _vault_of(self, database: Database) -> Vault:
-        """Return the vault while ``database`` is open: a late thread of a closed one must not open another, which would stay open.
+        """Return the vault while ``database`` is open: a late thread must not open a closed database again, which would stay open.
 
         :raises Unavailable: if it is closed; otherwise as ``vault`` does.
         """
@@ -431,7 +437,7 @@ async def _in_one_state(epochs: Epoch, work: Callable[[], Coroutine[Any, Any, T]
 
 
 def _sealed_by(database: Database) -> str | None:
-    """Return the id of the master key that the database needs; None if none wraps anything. Ids of key services are URIs."""
+    """Return the id of the master key that the database needs; None if no master key wraps anything. Ids of key services are URIs."""
     row = database.look_up("SELECT master_key_id FROM data_keys WHERE master_key_id NOT LIKE '%:%' ORDER BY created_at DESC LIMIT 1", {})
     return None if row is None else str(row.master_key_id)
 

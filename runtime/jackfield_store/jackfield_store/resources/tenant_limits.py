@@ -1,5 +1,6 @@
-"""Limits of workspaces in one process (``access.settings.LIMITS``), checked when something begins in them: a call, a queued invocation, a
-connection, a file."""
+"""Limits of workspaces in one process (``access.settings.LIMITS``), checked when something begins in a workspace: a call, a queued
+invocation, a connection, a file.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +20,9 @@ _NONE: Mapping[str, float] = {}
 
 
 class TenantLimits(ProcessLocal):
-    """Limits of all workspaces, and the calls that run in this process in those with the limit ``concurrent``. Thread-safe.
+    """Limits of all workspaces, and the running calls of this process in workspaces with the limit ``concurrent``. Thread-safe.
 
-    The settings are read with the database's epoch, so asking costs no statement while nothing changes.
+    The settings are read with the database's epoch, so a check costs no statement while nothing changes.
     """
 
     def __init__(self, storage: SealedStorage, clock: Clock) -> None:
@@ -68,8 +69,9 @@ class TenantLimits(ProcessLocal):
                 del self._running[workspace]
 
     def free(self, workspace: str, busy: int, most: int) -> int:
-        """Return how many queued calls may be taken for a workspace that has ``busy`` ones: up to ``most`` in all, within its limit
-        ``concurrent``."""
+        """Return how many queued calls may be taken for a workspace that runs ``busy`` calls: up to ``most`` in all, within its limit
+        ``concurrent``.
+        """
         limit = self.most(workspace, "concurrent")
         own = most - busy
         return own if limit is None else min(own, int(limit) - max(busy, self._running[workspace]))

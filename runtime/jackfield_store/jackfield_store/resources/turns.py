@@ -14,22 +14,22 @@ from jackfield.kernel.fork import ProcessLocal
 class Turns(ProcessLocal):
     """Queue of the CPU-bound threads of one process. Workspaces take turns, so that one with many large calls delays no other.
 
-    An event loop that answers meanwhile waits for Python's lock, which each computing thread holds for 5 ms and native code for longer. It
-    competes with one thread, however many callers send large bodies.
+    An event loop needs Python's lock, which each computing thread holds for 5 ms and native code for longer. With turns, the loop competes
+    with one thread, however many callers send large bodies.
     """
 
     def __init__(self) -> None:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Reset in a forked process, which has none of the threads."""
+        """Reset in a forked process, which has none of the parent's threads."""
         self._lock = threading.Lock()
         self._is_taken = False
         self._lines: dict[str, deque[threading.Lock]] = {}
 
     @contextmanager
     def turn(self, workspace: str, seconds: float = math.inf) -> Iterator[bool]:
-        """Wait for a turn of ``workspace``, and hold it within the block. Yield False if it has not come within ``seconds``."""
+        """Wait for a turn of ``workspace``, and hold it within the block. Yield False if no turn has come within ``seconds``."""
         has_turn = self._wait(workspace, seconds)
         try:
             yield has_turn
@@ -55,7 +55,7 @@ class Turns(ProcessLocal):
         return has_come
 
     def _leave(self, workspace: str, gate: threading.Lock) -> bool:
-        """Leave the line. Return False if the turn has come meanwhile."""
+        """Leave the queue. Return False if the turn has come meanwhile."""
         with self._lock:
             line = self._lines.get(workspace, deque())
             if gate not in line:

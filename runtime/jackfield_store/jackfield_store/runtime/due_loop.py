@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from jackfield_store.runtime.runtime_pool import RuntimePool
 
 POLL = 1.0
-"""Seconds between two looks for changes by other processes."""
+"""Seconds between two checks for changes by other processes."""
 _PAUSE = 5.0
-"""Seconds after which a process looks again that could not use the database."""
+"""Seconds to wait after the database could not be used."""
 _SLOW = 1.0
-"""Seconds after which a look no longer keeps others waiting: a step in it does not respond."""
+"""Seconds after which a running check no longer delays other checks: one of its steps does not respond."""
 
 
 class Due(Protocol):
     """Rows of a database on which work is due."""
 
     def wait(self) -> float | None:
-        """Return the seconds until work is due, 0 if it is; None if there is none."""
+        """Return the seconds until work is due, 0 if it is due now; None if there is none."""
 
     def claim(self, limit: int) -> Sequence[Any]:
         """Claim up to ``limit`` rows that are due."""
@@ -62,10 +62,10 @@ class DueLoop(Generic[D]):
     """Loop of one process.
 
     - ``what`` is the name of its work in messages, ``row`` the name of a row.
-    - ``at_once``: rows that it claims at a time; it works on up to ``threads`` of them at once.
+    - ``at_once``: number of rows that it claims at a time; it works on up to ``threads`` of them at once.
     - ``quick``: seconds; rows that take less are processed one after the other, since threads would only contend for the interpreter.
-    - ``share``: part of a processor's time that its work takes at most; it rests in between.
-    - ``looks``: how many looks run concurrently while one is slow.
+    - ``share``: maximum share of a processor's time that its work takes; it rests in between.
+    - ``looks``: number of checks that run concurrently while one is slow.
     - ``submit`` notifies the queue's engine; ``stopping`` returns whether the loop begins nothing more.
     """
 
@@ -89,7 +89,7 @@ class DueLoop(Generic[D]):
         """Seconds of a processor's time that work has taken since the last rest."""
 
     def start(self) -> None:
-        """Begin to look for work, if there is a database; call it in the event loop."""
+        """Start checking for due work, if there is a database; call it in the event loop."""
         if self._runtimes.storage.enabled:
             self._task = asyncio.ensure_future(self._serve())
 
@@ -101,7 +101,7 @@ class DueLoop(Generic[D]):
                 await self._task
 
     def look(self) -> float:
-        """Do the due work, and return the seconds until the next look.
+        """Do the due work, and return the seconds until the next check.
 
         :raises JackfieldError: if the database is unavailable.
         """

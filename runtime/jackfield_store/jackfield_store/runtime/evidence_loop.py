@@ -1,4 +1,4 @@
-"""The loop of one process that looks for evidence of calls in doubt, as it shares the doubts with other processes."""
+"""The loop of one process that makes looks for calls in doubt; processes share the doubts of a database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class EvidenceLoop(DueLoop[DueDoubts]):
     """Loop of one process. A look may wait for a provider, so several are made at once.
 
-    ``note`` gets the reports of all looks and resolutions of this process, its callers' and people's, too.
+    ``note`` gets the reports of all looks and resolutions of this process, including those by callers and people.
     """
 
     what, row = "doubts", "doubt"
@@ -51,7 +51,7 @@ class EvidenceLoop(DueLoop[DueDoubts]):
 
 
 class LookWork:
-    """One look for one doubt."""
+    """Work of one look for one doubt."""
 
     queued = False
 
@@ -61,7 +61,7 @@ class LookWork:
     def work(self) -> None:
         """Look, and record the findings.
 
-        :raises OvertakenError: if another process has looked.
+        :raises OvertakenError: if another process has recorded a look.
         """
         look_once(self._runtime, self._doubt, by_person=False)
 
@@ -69,7 +69,7 @@ class LookWork:
 def look_now(runtime: Jackfield, identifier: str) -> None:
     """Look for an invocation at a person's request; the findings are in its entry afterwards.
 
-    :raises InvalidInvocation: if nothing can be looked up.
+    :raises InvalidInvocation: if no look is possible.
     """
     journal = required(runtime.journal)
     doubt = Doubts(journal.database, journal.vault, journal.workspace, runtime.clock).find(identifier)
@@ -84,7 +84,7 @@ def look_now(runtime: Jackfield, identifier: str) -> None:
 
 
 def look_once(runtime: Jackfield, doubt: Doubt, *, by_person: bool) -> str | None:
-    """Look for a doubt under the present settings of its workspace; return the verdict that has settled it, if one has."""
+    """Look for a doubt under the present settings of its workspace; return the verdict that has settled it, or None."""
     journal = runtime.journal
     if journal is None:
         return None

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _LOOK = 0.5
-"""Seconds between two looks for jobs that other processes have started, or asked to cancel."""
+"""Seconds between two checks for jobs that other processes have started or want to cancel."""
 _AT_ONCE = 32
-"""Limit of jobs that one process polls at once; others wait, or are left to other processes."""
+"""Maximum number of jobs that one process polls at once; others wait, or are left to other processes."""
 
 
 class Poller(DueLoop[DueJobs]):
@@ -49,7 +49,7 @@ class Poller(DueLoop[DueJobs]):
         await asyncio.gather(*left, return_exceptions=True)
 
     def claim(self) -> list[ClaimedJob] | float:
-        """Claim jobs that are due; if there are none, return the seconds until the next look.
+        """Claim jobs that are due; if there are none, return the seconds until the next check.
 
         :raises JackfieldError: if the database is unavailable.
         """

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from jackfield_store.database.blocked import BlockedWorkspaces
 
 _CACHED = 500
-"""Limit of workspaces whose runtimes, with their open connections, one process caches."""
+"""Maximum number of workspaces whose runtimes, with their open connections, one process caches."""
 
 
 def _code() -> tuple[int, int, int] | None:
@@ -48,7 +48,7 @@ def _code() -> tuple[int, int, int] | None:
 
 
 _RUNNING = _code()
-"""Files with which this process has begun."""
+"""Identity of jackfield's files when this process started."""
 _REPLACED = "the files of jackfield were replaced since this process began: restart it, since what it has not loaded yet may fail"
 
 
@@ -96,7 +96,7 @@ class RuntimePool(ProcessLocal):
         self._lock = threading.Lock()
 
     def add(self, plugins: Iterable[object]) -> None:
-        """Add plugins before the first call: those with a thread, which a fork would not copy."""
+        """Add plugins before the first call, such as plugins with a thread, which a fork would not copy."""
         self._given = (*self._given, *plugins)
         self.plugins = self._plugins()
 
@@ -104,8 +104,7 @@ class RuntimePool(ProcessLocal):
         return Plugins(self._groups.get("jackfield.plugins", ()), self._given)
 
     def warnings(self) -> list[str]:
-        """Return the probes' texts about the installed packages: plugins' warnings, known broken packages, and whether the packages have
-        changed."""
+        """Return warnings for probes about the installed packages: plugins' warnings, known broken packages, and changed packages."""
         return [*self.plugins.warn(), *self.catalog.broken(), *([] if _code() == _RUNNING else [_REPLACED])]
 
     def broken(self) -> list[str]:
@@ -146,7 +145,7 @@ class RuntimePool(ProcessLocal):
         return found
 
     def overdue(self) -> int:
-        """Return how many calls of actions still run in this process although their deadline has passed."""
+        """Return the number of actions' calls that still run in this process although their deadline has passed."""
         return sum(runtime.overdue for runtime in [*self._runtimes.values(), *self._beside])
 
     def limits(self, workspace: str) -> QueueLimits | None:
@@ -168,15 +167,17 @@ class RuntimePool(ProcessLocal):
         Instance.of(self.storage.database).renew()
 
     def has_lost(self, owner: str) -> bool:
-        """Return whether a process has ended or has been forgotten; False if it may still live."""
+        """Return whether a process has ended or is unknown; False if it may still live."""
         return self._recovery().has_lost(owner)
 
     def refuse(self, claimed: Claimed, result: Result) -> None:
-        """Finish a claimed invocation as failed, because it cannot be begun."""
+        """Finish a claimed invocation as failed, because it cannot begin."""
         self._recovery().refuse(claimed.workspace, claimed.id, result)
 
     def leave(self, claimed: Claimed) -> None:
-        """Recover by effect, or requeue, an invocation that was begun here but no longer runs; an outstanding outcome may correct that."""
+        """Recover by effect, or requeue, an invocation that was begun here but no longer runs; an outstanding outcome may correct the
+        recovery.
+        """
         journal = self.find(claimed.workspace).journal
         if journal is None:
             return
