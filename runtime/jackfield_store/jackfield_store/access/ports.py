@@ -33,13 +33,13 @@ class SealedStorage(Protocol):
         """True if the database is a local file, so that reading the epoch and rows asks no server."""
 
     def epoch(self) -> int:
-        """Return a reading of the database's epoch; always the same one if there is no database."""
-
-    def shared_setting(self, name: str) -> str:
         """Return a reading of the database's epoch; without a database always the same reading."""
 
+    def shared_setting(self, name: str) -> str:
+        """Return a setting that all processes on the database share, or this process's own; empty if it is not set."""
+
     def lacks_policy(self) -> bool:
-        """Return whether a policy judges the calls of this database, and this process has none."""
+        """Return whether this database requires a policy for its calls, and this process has none."""
 
     async def fix_state(self) -> None:
-        """Return whether this database requires a policy for its calls, and this process has none."""
+        """Read the epoch for this task's block, without blocking the event loop."""

@@ -1,4 +1,4 @@
-"""Read the epoch for this task's block, without blocking the event loop."""
+"""Present rights of people whose calls wait: the current roles, by the groups that the identity provider has named last."""
 
 from __future__ import annotations
 

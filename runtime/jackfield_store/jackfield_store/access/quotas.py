@@ -22,7 +22,7 @@ WORKSPACE = "workspace"
 SCALE = 1_000_000
 """Factor of stored usage, which is in millionths, so that sums of decimal fractions are exact."""
 _CONTEXT = Context(prec=60, rounding=ROUND_CEILING)
-"""Precise enough for the largest number in millionths; further digits are rounded up."""
+"""Decimal context, precise enough for the largest number in millionths; it rounds further digits up."""
 _WRITTEN = re.compile(r"-?[0-9]{1,1000}(\.[0-9]{1,1000})?([eE][+-]?[0-9]{1,5})?")
 _MOST = 50
 _LARGEST = 10**12
@@ -34,7 +34,12 @@ _POINTER = "must be a JSON Pointer into the inputs, such as /amount"
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Decimal context, precise enough for the largest number in millionths; it rounds further digits up."""
+    """One quota: at most ``count``, ``per`` a span of time, of the calls that ``fits`` selects.
+
+    - ``by``: the key with a count of its own: each caller, connection, recipient, or value at a pointer into the inputs.
+    - ``sum``: the number in the inputs that is counted instead of the call.
+    - ``owner``: the owner of the quota. The quota of a token or a connection counts only its own calls.
+    """
 
     count: float
     per: str
@@ -82,7 +87,7 @@ class Quota:
         return int(_CONTEXT.multiply(bounded, SCALE).to_integral_value(ROUND_CEILING))
 
     def span(self, now: float) -> tuple[float, float]:
-        """Return when the span of time begins and ends that a moment is in."""
+        """Return the beginning and end of the span of time that contains ``now``, in seconds since 1970."""
         if seconds := PERIODS[self.per]:
             begun = math.floor(now / seconds) * seconds
             return begun, begun + seconds
@@ -92,7 +97,7 @@ class Quota:
 
 
 def at(inputs: Any, path: str) -> Any:
-    """Return the beginning and end of the span of time that contains ``now``, in seconds since 1970."""
+    """Return the value to which a JSON Pointer into the inputs leads; None if there is none."""
     for name in names(path):
         if isinstance(inputs, Mapping):
             inputs = inputs.get(name)

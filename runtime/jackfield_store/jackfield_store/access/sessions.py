@@ -1,6 +1,7 @@
-"""Sessions of the console and the one-time links that start them, stored in the database so that every process knows them and a
-sign-out ends them everywhere. Only SHA-256 of 256 random bits is stored, so who reads the table cannot sign in, and each row has a seal, so
-who writes to it cannot either."""
+"""Sessions of the console and the one-time links that start them, stored in the database so that every process knows them and a sign-out
+ends them everywhere. Only the SHA-256 of 256 random bits is stored, and each row has a seal: neither reading nor writing the table lets
+anybody sign in.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +19,7 @@ from jackfield_store.keys.vault import SealedTable
 _LOG = logging.getLogger("jackfield.access")
 
 LINK_LASTS = 600.0
-"""Sessions of the console and the one-time links that start them, stored in the database so that every process knows them and a sign-out
-ends them everywhere. Only the SHA-256 of 256 random bits is stored, and each row has a seal: neither reading nor writing the table lets
-anybody sign in.
-"""
+"""Seconds for which a one-time link is valid."""
 IDLE = 3600.0
 """Idle timeout in seconds: a session ends this long after the last request of a person."""
 LASTS = 12 * 3600.0
@@ -103,7 +101,7 @@ class Sessions(SealedTable):
         return secret
 
     def _sealed(self, secret: str, kind: str) -> Row | None:
-        """Return the row of this secret if it is as jackfield stored it."""
+        """Return the row of this secret; None if it is missing, or not as jackfield stored it."""
         with self._database.read(flush=False) as transaction:
             row = transaction.find(_FIND, {**self._of(secret), "kind": kind})
         if row is None:
@@ -118,5 +116,5 @@ class Sessions(SealedTable):
 
 
 def _place(secret: str, kind: str, identity: str, created_at: float, expires_at: float) -> tuple[str, ...]:
-    """Return the row of this secret; None if it is missing, or not as jackfield stored it."""
+    """Return the values that a seal binds. The time of the last use is not among them, since every process writes it."""
     return ("console", kind, digest(secret), identity, json.dumps([created_at, expires_at]))

@@ -1,4 +1,4 @@
-"""Return the values that a seal binds. The time of the last use is not among them, since every process writes it."""
+"""Settings of a workspace, which its operator controls."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ LIMITS = ("requestsPerSecond", "concurrent", "queued", "waiting", "connections",
 """Limits of a workspace: requests over HTTP in a second, calls at once in a process, queued invocations, calls that wait for a person,
 stored connections, bytes of files."""
 RATES = {"bounceRate": "bounces", "complaintRate": "complaints"}
-"""Largest shares of a connection's messages that a guard may set, and the counted outcomes."""
-MESSAGES = 1000
 """Maximum shares of a connection's messages that a guard may set, each with the counted outcome."""
+MESSAGES = 1000
+"""Default number of the last messages among which a guard counts."""
 RETENTION_DAYS = 30
 """Default retention of finished invocations in days."""
 _LONGEST = 3650
@@ -46,10 +46,10 @@ _REFERENCE = re.compile(r"\*|file:(?:[/~]|[A-Za-z]:).{0,999}|(?!file:)[A-Za-z][A
 class Settings:
     """Settings of one workspace.
 
-    ``rules`` bind every call of the workspace; ``keep_inputs`` makes the journal store redacted inputs for ``retention_days``. The others
-    limit connections made over HTTP or MCP. They decide which secret references these may contain: all but jackfield's own, or those that
-    match a pattern such as ``env:ACME_*``. They also decide whether these may use the server's own identity, and bring an External ID of
-    their own.
+    ``rules`` bind every call of the workspace; ``keep_inputs`` makes the journal store redacted inputs for ``retention_days``. The settings
+    ``allow_*`` apply to connections made over HTTP or MCP. ``allow_references``: the secret references that they may contain: all but
+    jackfield's own, or those that match a pattern such as ``env:ACME_*``. ``allow_ambient``: they may use the server's own identity.
+    ``allow_own_external_id``: they may bring an External ID of their own.
 
     A ``suspended`` workspace refuses every call. ``limits`` bound its resources (``LIMITS``); a missing one means no limit. ``theme`` is
     the default look of its connect sessions.
@@ -58,9 +58,9 @@ class Settings:
     ``connection_budgets`` limit the calls over a connection likewise, by its name or ``*``. ``guards`` protect a connection's sender; a
     guard has ``paused`` the connection if too many messages bounced or drew complaints ``since`` it was set. ``twins`` decides whether an
     equal write without a key joins an open one, ``join`` or ``allow``; None: the process's setting. ``settle`` decides on evidence about a
-    doubt, ``off``, ``show`` or ``on``; a stricter setting of the operator wins. With ``settle_absent``, a provider without a trace of a
-    call settles it, too. With ``writes`` ``ask``, a write that no allow pattern names waits for a person; None is ``allow``. ``quotas``
-    bound how many calls take effect in a span of time (``access.quotas``).
+    doubt, ``off``, ``show`` or ``on``; a stricter setting of the operator wins. With ``settle_absent``, the proven absence of a call at the
+    provider settles its doubt, too. With ``writes`` ``ask``, a write that no allow pattern names waits for a person; None is ``allow``.
+    ``quotas`` bound how many calls take effect in a span of time (``access.quotas``).
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -84,24 +84,7 @@ class Settings:
 
     @property
     def binding(self) -> Rules:
-        """Settings of one workspace.
-
-        ``rules`` bind every call of the workspace; ``keep_inputs`` makes the journal store redacted inputs for ``retention_days``. The
-        settings ``allow_*`` apply to connections made over HTTP or MCP. ``allow_references``: the secret references that they may contain:
-        all but jackfield's own, or those that match a pattern such as ``env:ACME_*``. ``allow_ambient``: they may use the server's own
-        identity. ``allow_own_external_id``: they may bring an External ID of their own.
-
-        A ``suspended`` workspace refuses every call. ``limits`` bound its resources (``LIMITS``); a missing one means no limit. ``theme``
-        is the default look of its connect sessions.
-
-        ``queue_rate`` and ``queue_concurrency`` limit the queued invocations of the workspace, per second and at once; 0 is unlimited.
-        ``connection_budgets`` limit the calls over a connection likewise, by its name or ``*``. ``guards`` protect a connection's sender; a
-        guard has ``paused`` the connection if too many messages bounced or drew complaints ``since`` it was set. ``twins`` decides whether
-        an equal write without a key joins an open one, ``join`` or ``allow``; None: the process's setting. ``settle`` decides on evidence
-        about a doubt, ``off``, ``show`` or ``on``; a stricter setting of the operator wins. With ``settle_absent``, the proven absence of a
-        call at the provider settles its doubt, too. With ``writes`` ``ask``, a write that no allow pattern names waits for a person; None
-        is ``allow``. ``quotas`` bound how many calls take effect in a span of time (``access.quotas``).
-        """
+        """Rules that bind every call, including the rule from ``writes``."""
         return replace(self.rules, asks_writes=True) if self.writes == "ask" else self.rules
 
     @property
@@ -164,8 +147,8 @@ _MEMBERS: dict[str, str] = {
 
 
 def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    """Return ``settings`` with ``changes`` applied, whose members are named as in JSON; ``rules`` may have some of ``allow``,
-    ``block`` and ``approve``.
+    """Return ``settings`` with ``changes`` applied, whose members are named as in JSON; ``rules`` may have some of ``allow``, ``block`` and
+    ``approve``.
 
     :raises InvalidInvocation: with all faults at once.
     """
@@ -212,18 +195,14 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
 
 
 def quotas_renamed(quotas: Sequence[Mapping[str, Any]], connection: str, to: str) -> tuple[Mapping[str, Any], ...]:
-    """Return ``settings`` with ``changes`` applied, whose members are named as in JSON; ``rules`` may have some of ``allow``, ``block`` and
-    ``approve``.
-
-    :raises InvalidInvocation: with all faults at once.
-    """
+    """Return quotas with the new name of a renamed connection."""
     return tuple(
         {**one, "of": {**one["of"], "connection": to}} if one.get("of", {}).get("connection") == connection else one for one in quotas
     )
 
 
 def theme_faults(value: object) -> Iterator[Detail]:
-    """Return quotas with the new name of a renamed connection."""
+    """Yield the faults of a theme, each at its place below ``/theme``. An empty member counts as missing."""
     if not isinstance(value, Mapping) or value.keys() - set(_THEME):
         yield Detail("/theme", 'must be {"name", "logo", "color", "scheme", "wordmark"}, each optional', "type")
         return
@@ -240,7 +219,7 @@ def theme_faults(value: object) -> Iterator[Detail]:
 
 
 def theme_of(value: Mapping[str, str]) -> dict[str, str]:
-    """Yield the faults of a theme, each at its place below ``/theme``. An empty member counts as missing."""
+    """Return a valid theme without its empty members."""
     return {member: value[member] for member in _THEME if value.get(member)}
 
 
@@ -289,7 +268,7 @@ def _quota_faults(value: object) -> Iterator[Detail]:
 
 
 def checked_quotas(value: Any) -> tuple[Mapping[str, Any], ...]:
-    """Return quotas from outside.
+    """Check and return quotas from a request.
 
     :raises InvalidInvocation: with all faults at once, each at its place below ``/quotas``.
     """
@@ -314,9 +293,9 @@ def _guard_faults(value: object) -> Iterator[Detail]:
 
 
 def require_own(changes: Mapping[str, Any], present: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check and return quotas from a request.
+    """Require that guards from a request do not change jackfield's own counts; ``present`` are the existing guards.
 
-    :raises InvalidInvocation: with all faults at once, each at its place below ``/quotas``.
+    :raises InvalidInvocation: if a guard changes ``since`` or ``paused``.
     """
     given = changes.get("guards")
     faults = [
@@ -347,17 +326,14 @@ def _is_guard(guard: object) -> bool:
 def _merged_budgets(
     present: Mapping[str, Mapping[str, float]], changes: Mapping[str, Mapping[str, float] | None]
 ) -> Mapping[str, Mapping[str, float]]:
-    """Require that guards from a request do not change jackfield's own counts; ``present`` are the existing guards.
-
-    :raises InvalidInvocation: if a guard changes ``since`` or ``paused``.
-    """
+    """Return the budgets with ``changes`` applied; a budget without limits is removed."""
     merged = {name: {**present.get(name, {}), **budget} if budget is not None else {} for name, budget in changes.items()}
     found = {**present, **merged}
     return {name: kept for name, budget in found.items() if (kept := {key: number for key, number in budget.items() if number})}
 
 
 def _frozen(value: Any) -> Any:
-    """Return the budgets with ``changes`` applied; a budget without limits is removed."""
+    """Return a list as a tuple, and an empty one as False, which allows nothing."""
     return (tuple(value) or False) if isinstance(value, list) else value
 
 

@@ -1,7 +1,7 @@
 """Sign-ins of people at the operator's identity provider: pending ones, sessions, and invitations to a role.
 
 A row is sealed for its ID, so that write access to the database is not enough to sign anyone in or extend a sign-in. The sealed part holds
-refresh tokens. A sign-in that has only begun is stored by the browser, sealed: requests to sign in cannot fill the database.
+refresh tokens. The browser stores a pending sign-in, sealed: requests to sign in cannot fill the database.
 """
 
 from __future__ import annotations
@@ -22,17 +22,13 @@ from jackfield_store.keys.vault import Vault
 from jackfield_store.keys.workspace_wrappers import HOME
 
 BEGUN_LASTS = 600.0
-"""Sign-ins of people at the operator's identity provider: pending ones, sessions, and invitations to a role.
-
-A row is sealed for its ID, so that write access to the database is not enough to sign anyone in or extend a sign-in. The sealed part holds
-refresh tokens. The browser stores a pending sign-in, sealed: requests to sign in cannot fill the database.
-"""
+"""Seconds that a person has to sign in at the provider."""
 INVITATION_LASTS = 24 * 3600.0
 """Seconds for which an invitation to a role is valid."""
 _TURN = 30.0
 """Seconds for which one process has the turn to renew a sign-in."""
 _LONGEST = 4_000
-"""Characters of a sign-in that begins, as browsers keep it."""
+"""Maximum length of a pending sign-in's cookie, in characters."""
 _INSERT = """
 INSERT INTO sign_ins (id, kind, person, session, sealed, turn, expires_at)
 VALUES (:id, :kind, :person, :session, :sealed, 0, :expires_at) ON CONFLICT (id) DO NOTHING
@@ -51,7 +47,7 @@ _PURGE = "DELETE FROM sign_ins WHERE expires_at <= :now"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Maximum length of a pending sign-in's cookie, in characters."""
+    """Person as the provider has described one at ``verified_at``. ``session`` is the provider's ``sid``; times are seconds since 1970."""
 
     issuer: str
     subject: str
@@ -90,12 +86,12 @@ class SignIns:
         self._database, self._vault, self._clock = database, vault, clock
 
     def packed(self, state: str, members: Mapping[str, Any]) -> str:
-        """Return a sign-in that begins as the text of a cookie, valid for ten minutes and for one ``state``."""
+        """Seal a pending sign-in as the text of a cookie, valid for ten minutes and for one ``state``."""
         kept = {**members, "expiresAt": self._clock.time() + BEGUN_LASTS}
         return self._vault.seal_text(HOME, _place("begun", state), json.dumps(kept).encode())
 
     def unpacked(self, state: str, text: str) -> dict[str, Any] | None:
-        """Seal a pending sign-in as the text of a cookie, valid for ten minutes and for one ``state``."""
+        """Return the value given to ``packed``; None if it was for another state, has expired, or was made elsewhere."""
         if not text or len(text) > _LONGEST:
             return None
         try:
@@ -109,13 +105,13 @@ class SignIns:
         return self._store_row("answer", digest(state), {}, BEGUN_LASTS)
 
     def begin(self, person: Person, lasts: float = LASTS) -> str:
-        """Keep a sign-in for at most ``lasts`` seconds and return its ID, which no browser ever sees."""
+        """Store a sign-in for at most ``lasts`` seconds and return its ID, which no browser ever sees."""
         identifier = secrets.token_urlsafe(32)
         self._store_row("person", identifier, person.to_json(), lasts, person)
         return identifier
 
     def find(self, identifier: str) -> Person | None:
-        """Store a sign-in for at most ``lasts`` seconds and return its ID, which no browser ever sees."""
+        """Return a sign-in; None if it was ended, or is over."""
         found = self._find_members("person", identifier)
         return None if found is None else Person.from_json(found)
 
@@ -140,15 +136,15 @@ class SignIns:
             self._database.record(lambda transaction: transaction.change(_RENEW, values))
 
     def give_back(self, identifier: str) -> None:
-        """Give the turn back without a renewal, which another request may try again."""
+        """Give the turn back without a renewal, so that another request may try."""
         self._database.record(lambda transaction: transaction.change(_GIVE_BACK, {"id": identifier}))
 
     def end(self, identifier: str) -> None:
-        """Give the turn back without a renewal, so that another request may try."""
+        """End a sign-in, and with it every session of the console that it began."""
         self._database.record(lambda transaction: transaction.change(_END, {"id": identifier}))
 
     def end_at(self, issuer: str, subject: str, session: str) -> list[Person]:
-        """End the sign-ins of a session at the provider, or of a person if no session is given; return who was signed in."""
+        """End the sign-ins of a session at the provider, or of a person if no session is given; return the people who were signed in."""
         of, name = ("session", session) if session else ("person", subject)
         values = {"key": self._key(issuer, name)}
 
@@ -161,7 +157,7 @@ class SignIns:
         return [Person.from_json(one) for one in found if one is not None]
 
     def invite(self, role: str, workspace: str) -> str:
-        """End the sign-ins of a session at the provider, or of a person if no session is given; return the people who were signed in."""
+        """Create an invitation to a role, valid for a day, and return its secret."""
         secret = secrets.token_urlsafe(32)
         self._store_row("invitation", digest(secret), {"role": role, "workspace": workspace}, INVITATION_LASTS)
         return secret

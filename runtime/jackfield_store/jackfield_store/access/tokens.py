@@ -98,11 +98,11 @@ class Token(TokenTimes):
 
     @property
     def is_operators(self) -> bool:
-        """True if an operator has created it."""
+        """True if an operator has created the token."""
         return self.created_by is None or self.created_by.partition(":")[0] in OPERATORS
 
     def to_json(self, now: float) -> dict[str, Any]:
-        """True if an operator has created the token."""
+        """Return the token as a JSON object."""
         return {
             "id": self.id,
             "name": self.name,
@@ -180,7 +180,7 @@ _PREFIX = "jf_"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BITS = 256
 _RANDOM, _CHECK = 43, 6
-"""Digits that hold 256 random bits and a CRC-32: 62**43 > 2**256, 62**6 > 2**32."""
+"""Numbers of base-62 digits for 256 random bits and for a CRC-32: 62**43 > 2**256, 62**6 > 2**32."""
 
 
 def new_text() -> str:
@@ -210,7 +210,7 @@ def _base62(number: int, width: int) -> str:
 
 _LOG = logging.getLogger("jackfield.access")
 NOTED_EVERY = 60.0
-"""Numbers of base-62 digits for 256 random bits and for a CRC-32: 62**43 > 2**256, 62**6 > 2**32."""
+"""Seconds between two records of a token's use."""
 _LONGEST_NAME = 200
 _MOST_CACHED = 1000
 _CHANGED = "cannot be used: its row in the database was changed, or cannot be read"
@@ -239,8 +239,9 @@ class _Known:
 
 
 def is_operators(database: Database, vault: Vault, workspace: str, clock: Clock, actor: Actor) -> bool:
-    """Return whether an actor is the operator, or a workspace's token that the operator has created; an actor admitted by a role, or by its
-    holder, is not."""
+    """Return whether an actor is the operator, or a token that the operator has created; False for people with a role and tokens they
+    created.
+    """
     if actor.kind != "token":
         return actor.kind in OPERATORS
     try:
@@ -250,8 +251,8 @@ def is_operators(database: Database, vault: Vault, workspace: str, clock: Clock,
 
 
 class Tokens:
-    """Return whether an actor is the operator, or a token that the operator has created; False for people with a role and tokens they
-    created.
+    """Tokens of one existing workspace: create, show, revoke. The audit log names ``actor``. Tokens that approve calls may be created if
+    the actor is an operator, or with ``grants``.
     """
 
     def __init__(
@@ -269,8 +270,12 @@ class Tokens:
     def create(
         self, scope: str, name: str = "", rules: Rules | None = None, expires_at: float | None = None, quotas: Any = ()
     ) -> NewToken[Token]:
-        """Tokens of one existing workspace: create, show, revoke. The audit log names ``actor``. Tokens that approve calls may be created
-        if the actor is an operator, or with ``grants``.
+        """Create a token, by default named after the time. Its text is returned only here; the database stores its SHA-256.
+
+        ``quotas`` count the calls of this token alone.
+
+        :raises InvalidInvocation: if the scope, the name, a rule, a quota or the expiry is not valid.
+        :raises NotAllowed: if the scope includes approving calls, and the creator may not grant that.
         """
         now = self._clock.time()
         known = f"must be one of {', '.join(TOKEN_SCOPES)}{did_you_mean(scope, TOKEN_SCOPES)}"
@@ -303,13 +308,7 @@ class Tokens:
         return NewToken(text, token, warned(rules, self._workspace, f"the token '{name}'"))
 
     def revoke_all(self, transaction: Transaction) -> int:
-        """Create a token, by default named after the time. Its text is returned only here; the database stores its SHA-256.
-
-        ``quotas`` count the calls of this token alone.
-
-        :raises InvalidInvocation: if the scope, the name, a rule, a quota or the expiry is not valid.
-        :raises NotAllowed: if the scope includes approving calls, and the creator may not grant that.
-        """
+        """Revoke every token of the workspace, in a change of the workspace; return how many could still be used."""
         now, count = self._clock.time(), 0
         rows = transaction.execute(_UNREVOKED, {"workspace": self._workspace})
         for row in rows:
