@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from doc_pages import ROOT
 from jackfield.connector.models import DeclarationError
 from jackfield_market.commands.check import _COLOURS
 from jackfield_market.testing.declared_examples import require_examples
@@ -29,6 +31,9 @@ def test_key(client: hmac.HMAC) -> list[Step]:
     return [Step("key", "The key can sign", passed=bool(client.digest()), message="It signed nothing.")]
 """
 UNDONE = {"placeholders-replaced", "listed-for-people", "connection-test-present", "icon-present"}
+
+
+TEMPLATES = [path for folder in ("runtime", "connectors") for path in ROOT.joinpath(folder).glob("*/**/templates/*/**/*.tmpl")]
 
 
 def _failed(answer: Answer) -> set[str]:
@@ -72,7 +77,8 @@ def test_the_authors_texts_lift_the_grade(shell: Shell) -> None:
     shell.run("new", "acme-crm", "--python")
     folder = shell.folder / "acme-crm"
     for name in ("README.md", "LICENSE", "pyproject.toml", "jackfield_acme_crm/__init__.py"):
-        _replace(folder / name, "CHANGE ME", "Acme")
+        text = (folder / name).read_text(encoding="utf-8")
+        (folder / name).write_text(re.sub(r'CHANGE ME: [^"\n]*', "Greets customers of Acme.", text), encoding="utf-8")
     module = folder / "jackfield_acme_crm" / "__init__.py"
     texts = (
         'categories=["crm"],\n    documentation_url="https://acme.example.com/docs",\n    license="MIT",\n    icon=ICON,\n    connections='
@@ -96,6 +102,36 @@ def test_a_piped_check_says_what_failed(shell: Shell) -> None:
     assert [rule["name"] for rule in short["rules"]] == [rule["name"] for rule in whole["rules"]]
     assert {rule["name"] for rule in short["rules"] if "cure" in rule} == UNDONE
     assert all("cure" in rule for rule in whole["rules"])
+
+
+def test_a_check_s_faults_are_lines_for_a_log(shell: Shell) -> None:
+    """With `--format lines`, each fault with its rule and cure after the grade; a piped check says so on stderr, `--json` does not."""
+    shell.run("new", "acme-crm", "--python")
+    lines = shell.run("check", "acme-crm", "--format", "lines", "--at-least", "silver")
+    grade, *faults = lines.out.splitlines()
+    assert (lines.code, bool(re.fullmatch(rf"acme-crm: bronze, {len(UNDONE)} of \d+ rules failed", grade))) == (1, True)
+    assert {fault.partition(" (")[0] for fault in faults} == UNDONE
+    assert "placeholders-replaced (silver): LICENSE contains 'CHANGE ME'. Replace" in lines.out
+    assert grade in shell.run("check", "acme-crm").err
+    assert shell.run("check", "acme-crm", "--format", "lines", "--json").json["grade"] == "bronze"
+    assert shell.run("check", "acme-crm", "--json").err == ""
+
+
+@pytest.mark.tree_only
+def test_a_sentence_of_a_template_is_not_the_author_s(shell: Shell) -> None:
+    """To replace the mark before it, in whatever template, lifts no grade."""
+    shell.run("new", "acme-crm", "--python")
+    found = {
+        line[line.index("CHANGE ME") :]
+        for path in TEMPLATES
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "CHANGE ME" in line
+    }
+    assert len(found) >= 7
+    for sentence in found:
+        shell.write("acme-crm/README.md", sentence.replace("CHANGE ME", "Acme CRM"))
+        (_, rule) = shell.run("check", "acme-crm", "--rule", "placeholders-replaced").json["rules"]
+        assert rule["evidence"][0].startswith("README.md contains the template's sentence"), sentence
 
 
 @pytest.mark.parametrize(

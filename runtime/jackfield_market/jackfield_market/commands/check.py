@@ -1,4 +1,4 @@
-"""``jackfield check``: grade a connector, as JSON, a table, SARIF or a badge."""
+"""``jackfield check``: grade a connector, as JSON, a table, lines, SARIF or a badge."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,10 @@ from jackfield.catalog import Catalog
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.hidden import visible
 
 if TYPE_CHECKING:
-    from jackfield_market.testing.grading import Report
+    from jackfield_market.testing.grading import Report, Verdict
 
 _TIERS = ("bronze", "silver", "gold", "platinum")
 _FAILED = 1
@@ -32,6 +33,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--at-least", choices=_TIERS, default="bronze", help="exit with code 1 if the grade is lower (default: bronze)")
     parser.add_argument("--write-manifest", action="store_true", help="first write connector.json anew from the code")
     parser.add_argument("--rule", metavar="NAME", action="append", default=[], help="judge only this rule, without a grade; repeatable")
+    parser.add_argument("--format", choices=("lines",), help="print the grade and a line for each fault, for a log or a pager")
     parser.add_argument("--sarif", metavar="FILE", help="also write the failed rules as SARIF 2.1.0")
     parser.add_argument("--badge", metavar="FILE", help="also write the grade as an SVG image")
 
@@ -53,13 +55,17 @@ def _run(arguments: Namespace, output: Output) -> int:
         _write(arguments.sarif, json.dumps(sarif(report, arguments.path), indent=2, ensure_ascii=False) + "\n")
     if arguments.badge:
         _write(arguments.badge, badge(str(report.grade)))
-    if output.for_people:
+    if arguments.format and not arguments.json:
+        output.text("".join(f"{line}\n" for line in _lines(report)))
+    elif output.for_people:
         _show(report, output)
     else:
         found = report.to_json()
         output.value(found if arguments.json or arguments.rule else found | {"rules": [_short(rule) for rule in found["rules"]]})
+        if not arguments.json and _failed(report):
+            sys.stderr.write(f"jackfield check: {_summary(report)}; '--format lines' prints them\n")
     if report.grade is None:
-        return _FAILED if any(rule.passed is False for rule in report.rules) else 0
+        return _FAILED if _failed(report) else 0
     return 0 if at_least(report.grade, arguments.at_least) else _FAILED
 
 
@@ -84,6 +90,23 @@ class _Progress:
             sys.stderr.write("\r\x1b[K")
 
 
+def _failed(report: Report) -> list[Verdict]:
+    return [rule for rule in report.rules if rule.passed is False]
+
+
+def _summary(report: Report) -> str:
+    failed = f"{len(_failed(report))} of {len(report.rules)} rules failed"
+    return f"{report.connector}: {failed if report.grade is None else f'{report.grade}, {failed}'}"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    """Yield the grade, then a line for each fault: a rule with its tier, its evidence, and the cure."""
+    yield _summary(report)
+    for rule in _failed(report):
+        for text in rule.evidence:
+            yield visible(" ".join(f"{rule.name} ({rule.tier}): {text}. {rule.cure}".split()), kept="")
+
+
 def _show(report: Report, output: Output) -> None:
     """Draw the table of the rules; of rules that a broken connector leaves open, only the number."""
     rules = report.to_json()["rules"]
@@ -91,8 +114,7 @@ def _show(report: Report, output: Output) -> None:
     output.rows([_row(rule) for rule in (rules if loads else rules[:1])], ("rule", "tier", "verdict", "seconds", "evidence", "cure"))
     if not loads:
         output.text(f"\nThe other {len(rules) - 1} rules cannot be judged before the connector can be loaded.")
-    failed = sum(rule["passed"] is False for rule in rules)
-    output.text(f"\n{report.connector}: {report.grade or f'{failed} of {len(rules)} rules failed'}\n")
+    output.text(f"\n{_summary(report)}\n")
 
 
 def _require(path: str) -> None:

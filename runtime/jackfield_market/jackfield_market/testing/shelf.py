@@ -15,6 +15,14 @@ from jackfield_market.testing.subject import Rule, Subject, Tier
 _ICON = 32_768
 """Octets. Limit of an icon, since every list of connectors contains it."""
 _PLACEHOLDER = "CHANGE ME"
+_TEMPLATE = re.compile(
+    r"which (?:system|library) this connector calls, and what people use it for|put the licence's text here, and its SPDX name"
+    r"|: (?:what it does|what people use it for|where a user creates the API key|why nobody can find out what became of a lost call)\b"
+)
+"""Sentences of the templates, which say what belongs in their place: one is left where only its mark was replaced."""
+_CALL = re.compile(r"\bjackfield invoke ([a-z0-9-]+) ([A-Za-z]\w*)")
+_TYPE = re.compile(r"--type ([a-z0-9-]+)/(\w+)")
+_CODE = re.compile(r"`([A-Za-z]\w*)`")
 _TOKENS = frozenset({"cursor", "nextcursor", "nexttoken", "nextpagetoken", "pagetoken", "continuationtoken", "marker", "nextmarker"})
 _INTERNAL = (
     "access",
@@ -145,6 +153,23 @@ def _readme_present(subject: Subject) -> Iterator[str]:
     text = _project(subject).text("README.md", "README.rst")
     if not text or len(text.split()) < 20:
         yield "there is no README.md of at least 20 words"
+        return
+    key, actions, kinds = subject.manifest.key, subject.manifest.actions, subject.manifest.connection_types
+    named = [action for of, action in _CALL.findall(text) if of == key] + [*_listed_actions(text)]
+    yield from (f"the README names an action '{name}', which does not exist" for name in dict.fromkeys(named) if name not in actions)
+    types = dict.fromkeys(kind for of, kind in _TYPE.findall(text) if of == key)
+    yield from (f"the README names a connection type '{name}', which does not exist" for name in types if name not in kinds)
+
+
+def _listed_actions(text: str) -> Iterator[str]:
+    """Yield names from the first column of each table whose title is "action"."""
+    is_list = False
+    for line in text.splitlines():
+        cell = line.split("|")[1].strip() if line.startswith("|") else None
+        if cell is None or cell.lower() == "action":
+            is_list = cell is not None
+        elif is_list:
+            yield from _CODE.findall(cell)
 
 
 def _changelog_present(subject: Subject) -> Iterator[str]:
@@ -163,11 +188,12 @@ def _licence_given(subject: Subject) -> Iterator[str]:
 
 def _placeholders_replaced(subject: Subject) -> Iterator[str]:
     project = _project(subject)
-    for name in ("README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml"):
-        if _PLACEHOLDER in (project.text(name) or ""):
+    texts = {name: project.text(name) or "" for name in ("README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml")}
+    for name, text in {**texts, "connector.json": str(subject.manifest.raw)}.items():
+        if _PLACEHOLDER in text:
             yield f"{name} contains '{_PLACEHOLDER}'"
-    if _PLACEHOLDER in str(subject.manifest.raw):
-        yield f"connector.json contains '{_PLACEHOLDER}'"
+        elif left := _TEMPLATE.search(text):
+            yield f"{name} contains the template's sentence '{left[0].removeprefix(': ')}'"
 
 
 def _suite_inherited(subject: Subject) -> Iterator[str]:
@@ -282,10 +308,10 @@ SHELF = (
     ),
     _of_project(
         "readme-present",
-        "The project has a README.",
+        "The project has a README, whose actions and connection types exist.",
         _readme_present,
         "silver",
-        "Write README.md: its purpose, and how to set it up.",
+        "Write README.md: the connector's purpose, its actions as they are now, and how to set it up.",
     ),
     _of_project(
         "licence-given",
@@ -296,10 +322,10 @@ SHELF = (
     ),
     _of_project(
         "placeholders-replaced",
-        f"No text of the template contains '{_PLACEHOLDER}' any more.",
+        f"No text contains '{_PLACEHOLDER}' or a sentence of the template any more.",
         _placeholders_replaced,
         "silver",
-        "Replace each of them with your own text.",
+        f"Replace '{_PLACEHOLDER}' and the sentence after it with your own text.",
     ),
     _of_project(
         "suite-inherited",
