@@ -25,7 +25,7 @@ _MAX_HEADER_VALUE = 995
 _MAX_HEADER = 996
 _SHOWN = 100
 _OF_VERSION_2 = frozenset({"TenantName", "EndpointId"})
-"""Parameters that version 1 lacks: a message with one is not sent through it, since it would leave its tenant."""
+"""Parameters that version 1 lacks: a message with one of them is never sent through version 1, which would ignore its tenant."""
 
 
 TAGGED = Marker(code=f"the message tag '{MARKER_TAG}'")

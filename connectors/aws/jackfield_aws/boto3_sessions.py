@@ -47,7 +47,7 @@ class _ForPrograms(SecretHolder):
         self._lent = lent
 
     def adapt(self, service: str, given: dict[str, Any]) -> Callable[[Any], None]:
-        """Complete the arguments for a client; the program's own win."""
+        """Complete the arguments for a client; the program's own arguments win."""
         clients = _open_clients(self._lent)
         if given.get("endpoint_url") is None:
             given["endpoint_url"] = clients.endpoint_of(service)

@@ -168,8 +168,9 @@ class _Head:
 
 
 class _Response(HTTPResponse):
-    """Response that skips interim responses (1xx) and requires a complete head. http.client takes an interim response other than 100 for
-    the final one, so the next request would get the real one. It takes a head cut off by the connection's end for 200 without content.
+    """Response that skips interim responses (1xx) and requires a complete head. http.client treats an interim response other than 100 as
+    final, so the next request would get this request's final response. It treats a head cut off by the connection's end as 200 without
+    content.
     """
 
     def __init__(self, owner: _Bounded, *args: Any, first: bytes = b"", **kwargs: Any) -> None:
@@ -325,7 +326,7 @@ class _Bounded:
         return found
 
     def _handle_expect_response(self: Any, message_body: Any) -> None:
-        """Send the body once the server asks for it. botocore's own method takes 102 and 103 for the response, and never ends at a cut-off
+        """Send the body once the server asks for it. botocore's own method treats 102 and 103 as the response, and never ends at a cut-off
         head.
         """
         with self.sock.makefile("rb", 0) as stream:

@@ -16,7 +16,7 @@ from jackfield_aws.limits import current_deadline
 from jackfield_aws.transport import check_sendable
 
 _SAFE = ("BatchGet", "Describe", "Get", "Head", "List")
-"""Prefixes of AWS operations without changes."""
+"""Name prefixes of AWS operations that change nothing."""
 _AWS = (".amazonaws.com", ".amazonaws.com.cn")
 _HOST = "jackfield_host"
 """Key in a botocore request's context for its original origin."""
@@ -71,7 +71,7 @@ def _observe(session: Any, *, sees: bool) -> None:
 
 
 def _sent(send: Callable[[Any], Any], request: Any) -> Any:
-    """Send a request, or a copy of it to the server with which a test replaces its own.
+    """Send a request; if a test replaces its server, send a copy to the replacement.
 
     :raises InvalidConnection: if the test replaces only other servers.
     """
@@ -142,7 +142,7 @@ def _limit(**_: object) -> None:
 
 
 def _mark(request: Any, event_name: str = "", **_: object) -> None:
-    """Add the attempt's marker to the User-Agent of a write, which the signature does not cover."""
+    """Add the attempt's marker to a write's User-Agent, which is not signed."""
     if not is_safe(event_name.rpartition(".")[2]):
         agent = request.headers.get("User-Agent", "")
         request.headers["User-Agent"] = marked_agent(agent.decode() if isinstance(agent, bytes) else agent, current_call())

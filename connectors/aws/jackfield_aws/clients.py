@@ -166,7 +166,9 @@ class AwsClients(SecretHolder):
 
     @property
     def names_loopback(self) -> bool:
-        """True if every endpoint in the connection or the environment is on this machine."""
+        """True if the connection's endpoint or, without one, every endpoint in the environment is on this machine. False without any
+        endpoint.
+        """
         return names_loopback(self._endpoint, self._context.environment)
 
     @property

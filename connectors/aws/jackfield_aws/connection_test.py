@@ -18,7 +18,7 @@ from jackfield_aws.sts import StsCaller, assume_role, caller_identity
 
 _KEYS = ("accessKeyId", "secretAccessKey", "sessionToken")
 _ROLE = ("roleARN", "externalId")
-"""Values that the role's and the External ID's steps concern."""
+"""Values checked by the steps of the role and the External ID."""
 _ACCEPTED = "AWS accepts the credentials"
 _ASSUMED = "The role can be assumed"
 _ASKED_FOR = "The role requires the External ID"

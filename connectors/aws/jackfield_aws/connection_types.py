@@ -116,7 +116,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
     @property
     def reads_host_at(self) -> str:
-        """Pointer to the access key, with which the host's ambient credentials are not used."""
+        """Pointer to the access key, which replaces the host's ambient credentials."""
         return "/accessKeyId"
 
     def assumption(self, context: OpenContext) -> Assumption:
@@ -341,7 +341,7 @@ class AwsDefault(ConnectionType, json_schema_extra=fields.AT_AWS):
 
     @property
     def reads_host_at(self) -> str:
-        """Pointer to the profile, if one is named."""
+        """Pointer to the profile; empty if none is set."""
         return "/profile" if self.profile else ""
 
     def _identity(self) -> Ambient:

@@ -76,7 +76,7 @@ class S3Settings:
 
     - ``addressing``: ``path`` puts the bucket into the path, ``virtual`` into the host's name; ``auto`` into the path at an endpoint that
       is not AWS's.
-    - ``checksums``: ``whenRequired`` sends none but a request's MD5, which all servers know, and compares none.
+    - ``checksums``: ``whenRequired`` sends no checksum but a request's MD5, which all servers know, and compares none.
     """
 
     addressing: str | None = None

@@ -64,9 +64,9 @@ class AwsErrors:
         return AwsErrors({**new, **{key: row for key, row in self._rows.items() if key not in new}})
 
     def __call__(self, error: Exception, client: Any, inputs: Inputs | None = None) -> JackfieldError | None:  # noqa: ARG002 (author's API)
-        """Explain an exception for a Connector; ``client`` is the open AwsClients, or None.
+        """Return the error for an exception, None if it is unknown; ``client`` is the open AwsClients, or None.
 
-        If AWS does not name the missing permission, the error names the action's permissions; outside of an action, all of the connector's.
+        If AWS does not name the missing permission, the error names the action's permissions or, outside an action, all of the connector's.
         """
         call = current_call()
         short = exhausted(error, Sent.NOTHING) if call is not None and not call.begun else None

@@ -155,7 +155,10 @@ def _asked(service: str, wanted: Mapping[str, str], signing: _Signing, operation
 
 
 def _part(text: str, key: str | None) -> str:
-    """Return the secret or, with ``key``, that member of a secret that is a JSON object, as the AWS console creates it."""
+    """Return a secret or, with ``key``, that member of its JSON object, the AWS console's format.
+
+    :raises ValueError: if the member is missing or the secret is empty.
+    """
     if key is not None:
         try:
             fields = json.loads(text)

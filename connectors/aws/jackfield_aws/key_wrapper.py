@@ -31,7 +31,7 @@ _SERVER_FAULT = 500
 
 
 class KmsKey(ProcessLocal, SecretHolder):
-    """Symmetric key of KMS, named by its ARN: an alias could be moved to another key, which decrypts nothing."""
+    """Symmetric key of KMS, named by its ARN, since an alias could be moved to another key, which could not decrypt."""
 
     def __init__(self, uri: str, environment: Mapping[str, str]) -> None:
         found = _ARN.fullmatch(uri.removeprefix(SCHEME))

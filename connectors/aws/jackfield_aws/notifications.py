@@ -1,8 +1,8 @@
 """Verification of Amazon SNS messages: signature, certificate, topic and age. Only ``fetch_certificate`` calls AWS.
 
-SNS signs the names and values of some members, each followed by a line break, without their lengths. Text can therefore be moved from one
-member to the next. Source: its developer guide, verifying the signatures of messages. Strict forms of the members prevent that: no line
-break except in ``Message``, and exact forms of type, topic and ID.
+SNS signs the names and values of some members, each followed by a line break, without their lengths. Text could therefore be moved from one
+member to the next. Strict forms of the members prevent that: no line break except in ``Message``, and exact forms of type, topic and ID.
+Source: its developer guide, verifying the signatures of messages.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def parse_topic(arn: str) -> Topic | None:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Expected topic of a message. ``origin`` is where its certificates are published: AWS's own origin, or the connection's endpoint;
-    ``versions`` are the accepted signature versions.
+    """Expected topic of a message. ``origin`` is the origin of its certificates: AWS's own, or the connection's endpoint; ``versions`` are
+    the accepted signature versions.
     """
 
     topic: Topic

@@ -1,4 +1,4 @@
-"""Requests with many items that AWS answered with success although all items failed: an error is raised for them."""
+"""Requests with many items that AWS answered with success although all items failed, and the error for them."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ _STEPS: Mapping[str, _Fault] = {
 """Faults by the function of http.client, ssl or botocore in which a connection broke before the request."""
 _UNREADABLE = (FileNotFoundError, IsADirectoryError, PermissionError)
 _CERTIFICATES = "X509"
-"""Part of OpenSSL that reads certificates."""
+"""Name of OpenSSL's part that reads certificates."""
 _NO_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """Characters not allowed in a header line (RFC 9110 §5.5); http.client reports them only once the request counts as begun."""
 _SIGNED = ("Authorization", "X-Amz-Security-Token")

@@ -103,7 +103,7 @@ class Calls(ProcessLocal):
     def _sent(self, operation: Operation, request: Request, call: Call | None) -> _Raw:
         """Send a request and return the whole response.
 
-        :raises HTTPClientError: if there is none; it wraps the error to report.
+        :raises HTTPClientError: if no whole response arrives; it wraps the error to report.
         """
         check_sendable(request.headers)
         deadline = deadline_of(call)

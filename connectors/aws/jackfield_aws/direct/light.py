@@ -146,10 +146,8 @@ def _table() -> dict[str, frozenset[str]]:
 
 
 def _is_plain(spec: ClientSpec) -> bool:
-    """Return whether only ``spec`` decides how AWS is called.
-
-    A function added to the events of all clients also decides, as moto adds one when it is imported. So does an affecting environment
-    variable or setting of the AWS configuration.
+    """Return whether only ``spec`` decides how AWS is called. Otherwise, a function was added to the events of all clients, as moto does,
+    or an environment variable or the AWS configuration has an effect.
     """
     # absent while another thread imports the module
     handlers, endpoint = getattr(sys.modules.get("botocore.handlers"), "BUILTIN_HANDLERS", None), spec.endpoint

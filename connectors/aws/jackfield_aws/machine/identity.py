@@ -25,7 +25,7 @@ _ADVISORY, _MANDATORY = 900.0, 600.0
 botocore's own.
 """
 _PARTS = 4
-"""Divisor of a short life: its last quarter is for renewal, half of that for waiting."""
+"""Divisor of a short credential lifetime: the last quarter is for renewal, half of that for waiting."""
 _AGAIN = 30.0
 """Seconds until a failed renewal of valid credentials is retried."""
 _PATIENCE = 5.0

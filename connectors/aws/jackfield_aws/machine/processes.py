@@ -37,7 +37,7 @@ _LONGEST = 20_000
 
 
 def kind_of_exit(status: int, output: str) -> type[JackfieldError]:
-    """Return the error class for an exit status other than 0; without a known phrase, the configuration's."""
+    """Return the error class for an exit status other than 0: by a known phrase, else that of a wrong configuration."""
     if status in _NOT_STARTED:
         return InvalidConnection
     text = output[-_LONGEST:]

@@ -43,7 +43,7 @@ class Latest(Deadline):
     """Deadline of a fetch, equal to the latest deadline of its callers."""
 
     def extend(self, seconds: float) -> None:
-        """Wait for at least ``seconds`` from now."""
+        """Extend the deadline to at least ``seconds`` from now."""
         object.__setattr__(self, "at", max(self.at, self.clock.monotonic() + seconds))  # frozen for everybody else
 
 
@@ -79,7 +79,7 @@ class Metadata:
 
     @property
     def asked(self) -> bool:
-        """True if a request was sent."""
+        """True if a request was made."""
         return self.failure is not None or self.status is not None
 
     def send(self, request: Any) -> Any:

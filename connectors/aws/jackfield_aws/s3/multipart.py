@@ -118,7 +118,7 @@ def _there(s3: Any, upload: Upload) -> dict[int, dict[str, Any]] | None:
 
 
 def _listed(s3: Any, upload: Upload) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield S3's parts. It stops if S3 repeats a page, which would never end."""
+    """Yield S3's parts; stop if S3 repeats a page, which would loop endlessly."""
     marker = 0
     while True:
         page = s3.list_parts(**upload.place, **({"PartNumberMarker": marker} if marker else {}))

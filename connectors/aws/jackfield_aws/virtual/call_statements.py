@@ -34,7 +34,7 @@ _MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """Row of the table."""
+    """Row of ``call_statements.tsv``."""
 
     operations: frozenset[str]
     condition: str

@@ -1,6 +1,6 @@
-"""Effect of each operation: reviewed exceptions first, then the model's traits, then the verb. Unsure means ``write``.
+"""Effect of each operation: reviewed exceptions first, then the model's traits, then the verb. An uncertain effect is ``write``.
 
-HTTP methods say nothing: AWS sends 1,410 of its ``Get…`` operations by POST, and some that act by GET.
+HTTP methods prove nothing: AWS sends 1,410 of its ``Get…`` operations by POST, and some operations with effects by GET.
 """
 
 from __future__ import annotations

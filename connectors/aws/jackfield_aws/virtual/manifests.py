@@ -31,7 +31,7 @@ _HOSTS = ("*.amazonaws.com", "*.amazonaws.com.cn")
 _MADE = Recent(60)
 """Cache of the actions of services used last."""
 OFFERED: Mapping[str, tuple[str, ...]] = {"s3": ("s3Addressing", "s3Checksums")}
-"""Connection fields that only some services show. All services accept them, since they share connections."""
+"""Connection fields that only some services display. All services accept them, since they share connections."""
 REGIONS = {"key": "awsRegions", "title": "AWS Regions", "description": "The regions of the service.", "needsConnection": False}
 """Option source of each service for its regions."""
 
@@ -57,19 +57,19 @@ def manifest_of(
 
 
 def _description(head: Head) -> str:
-    """Return a service's description without the title with which many begin. A description of the API's documentation is replaced."""
+    """Return a service's description without its leading title. A description of the API's documentation is replaced by a general one."""
     text = head.description.removeprefix(head.title).strip() or head.title
     return f"All operations of {head.title}." if _OF_A_DOCUMENT.search(text) else text
 
 
 def types_for(service: str, kinds: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return connection types with the fields that a service shows."""
+    """Return connection types with the fields that a service displays."""
     names = OFFERED.get(service, ())
     return [_showing(kind, names) for kind in kinds] if names else kinds
 
 
 def _showing(kind: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Return a connection type with the fields ``names`` shown."""
+    """Return a connection type whose fields ``names`` are not hidden."""
     members = dict(kind["schema"]["properties"])
     for name in members.keys() & names:
         marks = {mark: value for mark, value in members[name]["x-jackfield"].items() if mark != "hidden"}

@@ -50,7 +50,7 @@ _THROTTLED: Mapping[str, tuple[str, ...]] = {
     "sqs": ("QueueUrl",),
 }
 """Inputs that name an object with a throttle of its own, in addition to the account's rate for an operation in a region. Sources: the
-services' developer guides, quotas; S3's performance guidelines. S3 throttles by prefix within a bucket, with unpublished and moving
+services' developer guides, quotas; S3's performance guidelines. S3 throttles by prefix within a bucket, by unpublished and changing
 bounds.
 """
 

@@ -43,11 +43,11 @@ MOST_USED = {
 """Most used operations of the most used services, in order of use."""
 _LEAST = 3
 _KEPT_GROUPS = 16
-"""Services whose groups are cached: computing EC2's takes 17 ms."""
+"""Number of services whose groups are cached: computing EC2's takes 17 ms."""
 _LARGE = 200
 """Number of operations by which a group's minimum size grows by one."""
 _KEPT = re.compile("(ss|us|is|as|ics|Cors)$")
-"""Pattern of singular words that end like plurals."""
+"""Pattern of the ends of singular words that look like plurals."""
 
 
 def ordered(service: str, rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:

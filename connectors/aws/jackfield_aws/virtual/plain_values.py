@@ -37,7 +37,7 @@ _TYPES = frozenset(TYPES)
 _NO_BASE64 = 'is not Base64, which a text of a binary type is in AWS\'s own JSON: give Base64, or {"data": Base64}'
 _WITH_ALL = 'give it as a Decimal, as {"N": "its digits"}, or as JSON text'
 _SURE_DIGITS = 15
-"""Number of decimal digits that a double represents exactly."""
+"""Number of decimal digits that a double preserves."""
 _COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
