@@ -111,7 +111,8 @@ def clean_content_type(given: str) -> str:
 
     ``name`` (replaced by the file name), parameters of other programs and unreadable ones are dropped; if the parameters are invalid
     together, only the type remains. ``multipart/*`` and ``message/*`` become application/octet-stream: RFC 2045 §6.4 forbids base64 for
-    them, and an attachment must arrive unchanged. ``*/*``, which is no type, becomes that, too. Raises ValueError with a predicate.
+    them, and an attachment must arrive unchanged. ``*/*`` becomes application/octet-stream, too, since it is no type. Raises ValueError
+    with a predicate.
     """
     trimmed = _FOLD.sub("", given).strip(" \t")
     match = _TYPE.match(trimmed)

@@ -66,7 +66,7 @@ def mail_from_records(domain: str, region: str, condition: str = "") -> tuple[Dn
 
 
 def dmarc_record(domain: str) -> DnsRecord:
-    """Return a DMARC record that only asks for reports."""
+    """Return a DMARC record that only requests reports."""
     return DnsRecord(
         type="TXT",
         name=f"_dmarc.{domain}",

@@ -1,4 +1,4 @@
-"""Header fields: which ones a caller may add, their allowed values, and their encoding (RFC 5322, 2047, 8058)."""
+"""Header fields: names that a caller may add, allowed values, and encoding (RFC 5322, 2047, 8058)."""
 
 import re
 from collections.abc import Iterable, Iterator

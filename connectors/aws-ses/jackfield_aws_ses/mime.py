@@ -118,7 +118,7 @@ def check_texts(message: Message) -> int:
 def write_message(message: Message) -> bytes:
     """Encode the message as raw content for Amazon SES.
 
-    Raises `MessageError` for a subject or body that cannot be encoded, HeaderError for such an additional header field.
+    Raises `MessageError` for a subject or body that cannot be encoded, HeaderError for an additional header field that cannot.
     """
     buffer = io.BytesIO()
     for piece in _pieces(message):

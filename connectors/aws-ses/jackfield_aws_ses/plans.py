@@ -1,4 +1,4 @@
-"""Plans of changes to an account: made by reading, returned with a digest, and carried out only while they still hold."""
+"""Plans of changes to an account: made by reading, identified by a digest, and carried out only if they are still the same."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Plannable(Regional):
     )  # fmt: skip
 
     def rules(self) -> Iterable[Detail]:
-        """Yield the fault of both or neither."""
+        """Yield the fault of giving both or neither of ``plan`` and ``apply``."""
         if self.plan == (self.apply is not None):
             yield Detail("/apply" if self.plan else "/plan", "give either 'plan': true or, in 'apply', the digest of a plan")
 

@@ -19,7 +19,7 @@ _DIGEST = "13b4d0f1a7c56e9b8d2f4a6c8e0b1d3f5a7c9e2b4d6f8a0c1e3b5d7f9a2c4e6b"
 
 
 class AccountWanted(Plannable, IdentityChosen):
-    """Account as it shall be."""
+    """Required setup of an account."""
 
     configuration_set_name: str = Field(
         title="Configuration Set", trim=True, schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},

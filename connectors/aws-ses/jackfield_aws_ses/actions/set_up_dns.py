@@ -16,7 +16,7 @@ from jackfield_aws_ses.provider import ask, one_example
 _TTL = 1800
 _EXAMPLE = dmarc_record("example.com")
 _OURS = {"MX": "feedback-smtp.", "TXT": "include:amazonses.com"}
-"""Part of a value by which a record of the MAIL FROM domain suffices, whatever other values it has."""
+"""Part of a value that makes a record of the MAIL FROM domain valid, even with further values."""
 
 
 class DnsWanted(Plannable, IdentityChosen):

@@ -44,7 +44,7 @@ def _entity(aws: AwsClients, chosen: TenantChosen) -> dict[str, str]:
 
 
 class PolicyChange(TenantChosen):
-    """Reputation policy of a tenant, as it shall be."""
+    """New reputation policy of a tenant."""
 
     policy: Literal["none", "standard", "strict"] = Field(
         title="Reputation Policy",

@@ -1,4 +1,4 @@
-"""Tenants: parts of an account that send apart, each with its own resources, reputation and sending status."""
+"""Tenants: parts of an account that send separately, each with its own resources, reputation and sending status."""
 
 from __future__ import annotations
 

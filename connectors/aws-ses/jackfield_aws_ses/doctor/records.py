@@ -39,11 +39,11 @@ class Records:
         return tuple(b"".join(row.strings).decode("utf-8", "replace") for row in self._rows(name, "TXT"))
 
     def mx(self, name: str) -> tuple[str, ...]:
-        """Return the hosts of the MX records, in lower case. Raises as ``txt`` does."""
+        """Return the hosts of the MX records, in lower case; empty if there are none. Raises as ``txt`` does."""
         return tuple(_plain(row.exchange) for row in self._rows(name, "MX"))
 
     def cname(self, name: str) -> str | None:
-        """Return the target of the CNAME record, in lower case. Raises as ``txt`` does."""
+        """Return the target of the CNAME record, in lower case; None if there is none. Raises as ``txt`` does."""
         return next((_plain(row.target) for row in self._rows(name, "CNAME")), None)
 
     def _rows(self, name: str, kind: str) -> list[Any]:

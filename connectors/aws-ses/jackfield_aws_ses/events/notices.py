@@ -16,11 +16,11 @@ from jackfield_aws_ses.events.values import text, texts
 
 _LOG = logging.getLogger("jackfield.aws_ses")
 SOURCE = "aws.ses"
-"""``source`` of SES's events on EventBridge."""
+"""Member ``source`` of SES's events on EventBridge."""
 _VALIDATED = "Successfully validated SNS topic for Amazon SES"
 """Prefix of the text that SES publishes when an event destination is created."""
 _ABOUT_TOPICS = "AmazonSns"
-"""Prefix of ``notificationType`` in SES's notices about a topic. ``AmazonSnsSubscriptionSucceeded`` comes for each notification type of
+"""Prefix of ``notificationType`` in SES's notices about a topic. ``AmazonSnsSubscriptionSucceeded`` is sent for each notification type of
 each identity when its topic is set.
 """
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")

@@ -126,7 +126,7 @@ class ReceiptRule:
             ask(aws, region_of(aws, self), "update_receipt_rule", wanted, service="ses")
 
     def withdraw(self, aws: AwsClients) -> None:
-        """Remove the rule, if it was made."""
+        """Remove the rule, if it was created."""
         if self.rule_set is not None:
             named = {"RuleSetName": self.rule_set, "RuleName": self.name}
             passing(_NO_SET, aws, region_of(aws, self), "delete_receipt_rule", named, "ses")

@@ -27,7 +27,7 @@ _EXAMPLE = {
 
 
 class InboundWatch(Watched):
-    """Mail that arrives: stored in a bucket by a receipt rule that is made, or by rules of your own that publish to a topic."""
+    """Incoming mail: stored in a bucket by a receipt rule of jackfield, or published to a topic by your own rules."""
 
     bucket_name: str | None = Field(
         None, title="Bucket", trim=True, blank="absent", schema={"pattern": "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"},

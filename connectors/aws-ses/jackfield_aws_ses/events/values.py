@@ -9,7 +9,7 @@ from typing import Any
 
 _ATOM = r"[^\s<>()\",;:@]+"
 _TOKENS = re.compile(rf'(?P<address>(?:"(?:[^"\\]|\\.)*"|{_ATOM})@{_ATOM})|"(?:[^"\\]|\\.)*"|\([^()]*\)|{_ATOM}|.', re.DOTALL)
-"""Tokens of a list of mailboxes: address, quoted string, comment, atom, any other character."""
+"""Pattern of a token in a list of mailboxes: address, quoted string, comment, atom, any other character."""
 _BRACKET = re.compile(r"\s*<")
 
 

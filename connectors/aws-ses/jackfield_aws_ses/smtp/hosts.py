@@ -11,7 +11,7 @@ _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 HOST_PATTERN = f"^{_LABEL}(\\.{_LABEL})*$"
 """JSON Schema ``pattern`` for a host name or an IPv4 address (RFC 1123 §2.1; including underscores, which private zones use)."""
 HOST_EXPECTED = "a host name such as email-smtp.eu-west-1.amazonaws.com, without scheme and port"
-"""Phrase for an invalid host name; it completes "is not …"."""
+"""Phrase for a valid host name; it completes "is not …"."""
 
 _SERVICES = frozenset({"email-smtp", "email-smtp-fips"})
 
