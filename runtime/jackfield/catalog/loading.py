@@ -265,7 +265,7 @@ def refuse_installed(manifest: Manifest, _point: EntryPoint) -> Any:
 
     :raises ImportError: always.
     """
-    raise ImportError(f"'{manifest.key}' {manifest.version} of the data folder runs in a process of its own, and this catalog has none")
+    raise ImportError(f"'{manifest.key}' {manifest.version} of the data folder runs in a process of its own, and this program starts none")
 
 
 def unknown_connector(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ _MEMBERS = {
 }
 """Options that set a member of the invocation."""
 _MAX_CONCURRENCY = 256
+_REPEATS = "jackfield: --repeat changes nothing here: no call of the command line waits for an equal one; --idempotency-key guards a repeat"
 
 
 def _declare(parser: Parser) -> None:
@@ -72,7 +74,9 @@ def _declare(parser: Parser) -> None:
         type=count(1, MAX_OUTPUT_BYTES),
         help="of an output with more bytes of JSON, print what it is like: a stored file has the whole",
     )
-    parser.add_argument("--repeat", action="store_true", help="run it although an equal write without a key is open")
+    parser.add_argument(
+        "--repeat", action="store_true", help="run it although an equal write without a key is open, as the command line does anyway"
+    )
     parser.add_argument("--trace", action="store_true", help="keep what is exchanged with the provider, bodies too, however it ends")
     parser.add_argument("--connector-version", metavar="SPEC", help="the required versions, such as '>=1.2,<2'")
     parser.add_argument("--queue", action="store_true", help="queue it for the workers instead")
@@ -97,6 +101,8 @@ def _declare(parser: Parser) -> None:
 
 def _run(arguments: Namespace, output: Output) -> int:
     import_modules(arguments.modules)
+    if arguments.repeat:
+        sys.stderr.write(f"{_REPEATS}\n")
     if arguments.save_to is not None:
         _check_saving(arguments)
     if arguments.file is None and not arguments.lines:

@@ -48,6 +48,16 @@ def test_options_and_words_may_be_mixed(shell: Shell) -> None:
     assert "'--json' is not of the form key=value" in refused["message"]
 
 
+@pytest.mark.parametrize("words", [("echo", "post", "--connection", "hall", "text=a"), ("--file", "call.json")])
+def test_repeat_says_that_it_changes_nothing(shell: Shell, words: tuple[str, ...]) -> None:
+    """Two equal writes of the command line are both sent, with it or without; who gives it is told what guards a repeat."""
+    shell.write("call.json", json.dumps({**SAY, "action": "post", "inputs": {"text": "a"}}))
+    plain, repeated = shell.run("invoke", *words), shell.run("invoke", *words, "--repeat")
+    assert [answer.json["status"] for answer in (plain, repeated)] == ["succeeded", "succeeded"]
+    assert "twinOf" not in repeated.json["meta"]
+    assert (plain.err, "--idempotency-key guards a repeat" in repeated.err) == ("", True)
+
+
 def test_a_file_as_attachment_or_text(shell: Shell) -> None:
     """``key=@file`` is an attachment where the schema takes files, else text."""
     shell.write("report.pdf", b"%PDF\xff")
