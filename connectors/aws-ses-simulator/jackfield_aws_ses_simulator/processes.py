@@ -77,7 +77,7 @@ class Place:
 
 @contextmanager
 def own_place(aws: EmbeddedAws) -> Iterator[Place]:
-    """Yield an empty folder, and the URL of a database that does not exist yet."""
+    """Yield a place with an empty folder and a database that does not exist yet."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'jackfield.db'}"
         places = {"JACKFIELD_HOME": folder, "JACKFIELD_DATABASE_URL": url, "JACKFIELD_CONNECTIONS": str(EXAMPLES / "connections.yaml")}

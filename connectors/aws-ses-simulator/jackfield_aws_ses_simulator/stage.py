@@ -40,7 +40,7 @@ class Played:
 
     @property
     def status(self) -> str:
-        """``succeeded``, ``failed`` or ``in_doubt``."""
+        """Status of the Result: ``succeeded``, ``failed`` or ``in_doubt``."""
         return str(self.result["status"])
 
     @property

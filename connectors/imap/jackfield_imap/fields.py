@@ -45,7 +45,7 @@ def validity_field() -> Any:
 
 
 def flags_of(names: Iterable[str]) -> list[bytes]:
-    """Convert names in inputs to IMAP flags; a name of no system flag is a keyword."""
+    """Convert names in inputs to IMAP flags; any name but a system flag's is a keyword."""
     return [_SYSTEM.get(name) or name.encode("ascii") for name in names]
 
 

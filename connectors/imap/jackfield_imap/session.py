@@ -23,7 +23,7 @@ T = TypeVar("T")
 _LEAVING_SECONDS = 2.0
 _REFUSES = frozenset({"NO", "BAD"})
 _CHANGES = re.compile(rb"[A-Z0-9]+ (?:UID )?(?:APPEND|STORE|MOVE|EXPUNGE)\b")
-"""Commands that change something. All other commands may be repeated."""
+"""Pattern of commands that change something; all other commands may be repeated."""
 
 
 class Value(bytes):

@@ -18,7 +18,7 @@ from jackfield_sql.statements import Unfit, bad_parameter, check_statement
 _MODE = "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 """Strict SQL mode, the default of both servers: a value that does not fit is refused instead of changed."""
 _NOT_ROLLED_BACK = 1196
-"""ER_WARNING_NOT_COMPLETE_ROLLBACK: the rollback did not undo changes to a non-transactional table."""
+"""Warning ER_WARNING_NOT_COMPLETE_ROLLBACK: the rollback did not undo changes to a non-transactional table."""
 _KEPT = "; what it changed in tables that know no transactions stays"
 _AHEAD = 0.1
 """Share of the remaining time, at most ``_MOST_AHEAD`` seconds, by which the server's time limit lies before the deadline."""

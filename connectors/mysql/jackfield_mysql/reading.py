@@ -1,4 +1,4 @@
-"""Check that a statement only reads. A read-only transaction protects tables; keywords reveal other changes.
+"""Checks of reading statements: a read-only transaction protects tables, and keywords reveal other changes.
 
 Keywords are found by the server's lexical rules (MariaDB's documentation, "Comment Syntax", "Identifier Names"). The ``sql_mode`` of each
 session makes a backslash an escape, and double quotes strings.

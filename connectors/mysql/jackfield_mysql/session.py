@@ -23,7 +23,7 @@ _NO_TLS = "SSL is required"
 _MOST_COLUMNS = 4096
 """Maximum columns of a result, the servers' own limit (MySQL's documentation, "Column Count Limits"). Each column becomes an object."""
 _RESET = 0x1F
-"""COM_RESET_CONNECTION: discards variables, transactions, locks and temporary tables of the previous call."""
+"""Command COM_RESET_CONNECTION, which discards variables, transactions, locks and temporary tables of the previous call."""
 Row = tuple[Any, ...]
 _QUICK, _QUICK_DONE = "caching_sha2_password", b"\x01\x03"
 _PROOFS = ("mysql_native_password", "client_ed25519")
@@ -177,7 +177,9 @@ class Session(ServerSession):
             self._link.connect(self._sock)
 
     def stands(self) -> bool:
-        """Reset the server's state of the session (variables, locks, temporary tables); return False if unexpected bytes have arrived."""
+        """Reset the server's state of the session (variables, locks, temporary tables) and return True; return False if unexpected bytes
+        have arrived.
+        """
         if not self.is_quiet:
             return False
         with self.reading(Sent.NOTHING):

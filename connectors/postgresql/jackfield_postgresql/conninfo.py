@@ -30,7 +30,7 @@ _LOGINS = {"verify": "password,md5,scram-sha-256,none", "encrypt": "scram-sha-25
 _UNSET = {"connect_timeout": "0", "min_protocol_version": "3.0", "max_protocol_version": "3.0"}
 """Neutral values of settings whose empty value libpq refuses."""
 _SERVICE = "service"
-"""Setting that is left out: it names a section of this machine's service file, and libpq cannot turn it off."""
+"""Name of a setting without a neutral value: it selects a section of this machine's service file, and cannot be turned off."""
 
 
 @cache

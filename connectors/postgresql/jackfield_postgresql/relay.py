@@ -42,7 +42,7 @@ class Relay(Intake):
 
     @property
     def is_quiet(self) -> bool:
-        """True if no bytes and no end of the connection have arrived that libpq has not read."""
+        """True if libpq has read all that has arrived, and the connection has not ended."""
         poll = select.poll()
         for file in (self._file, self._server.fileno()):
             poll.register(file, select.POLLIN)

@@ -24,7 +24,7 @@ from jackfield_postgresql.faults import refusal_of, refused_login
 from jackfield_postgresql.relay import Relay, is_connected
 
 _LOOK_SECONDS = 0.25
-"""Seconds between two checks of a wait whether the call is cancelled."""
+"""Seconds between a wait's checks for a cancelled call."""
 _ROW, _TUPLES, _DONE = pq.ExecStatus.SINGLE_TUPLE, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK
 _UNTAKEN: dict[int, tuple[str, str]] = {
     pq.ExecStatus.EMPTY_QUERY: ("42601", "the statement is empty"),
@@ -54,9 +54,7 @@ Row = tuple[bytes | None, ...]
 
 
 class Session(ServerSession):
-    """Connection to one server, which is also the wire of its readings. Callers of ``run``, ``prepare`` and ``execute`` hold
-    ``reading``.
-    """
+    """Connection to one server. Callers of ``run``, ``prepare`` and ``execute`` use them within ``reading``."""
 
     obeys = True
     login_sent = False
@@ -105,7 +103,7 @@ class Session(ServerSession):
 
     @property
     def is_quiet(self) -> bool:
-        """True if nothing has arrived since the last statement, such as the end of the connection."""
+        """True if nothing has arrived since the last statement, not even the end of the connection."""
         return self._relay is not None and self._relay.is_quiet
 
     def sign_in(self) -> None:

@@ -71,7 +71,7 @@ class JackfieldHook(BaseHook):
 
         ``action`` is ``CONNECTOR/ACTION``, ``options`` are further members of an invocation, such as ``timeoutSeconds``.
 
-        :raises AirflowException: if the server could not be asked; the same key may be used again.
+        :raises AirflowException: if the server did not answer, or may accept a later request; the same key may be used again.
         :raises AirflowFailException: if the server would refuse a retry, too.
         """
         connector, slash, name = action.partition("/")
@@ -85,8 +85,8 @@ class JackfieldHook(BaseHook):
         return self._state(self.server().asking(invocation_id))
 
     def wait(self, invocation: Invocation, poll_interval: float = 5.0) -> Invocation:
-        """Poll an invocation until it has ended, at most every ``poll_interval`` seconds. Only the task's ``execution_timeout`` limits the
-        wait.
+        """Poll an invocation until it has ended, pausing for at most ``poll_interval`` seconds. Only the task's ``execution_timeout``
+        limits the wait.
         """
         pauses = iter(_PAUSES)
         pause = 0.0

@@ -24,8 +24,8 @@ _QUERIES = {"AssumeRole": "sts", "GetCallerIdentity": "sts", "ConfirmSubscriptio
 
 @dataclass(slots=True)
 class Call:
-    """Call of one AWS operation; ``content`` is a message's content, separate from ``parameters``. ``malformed`` refuses an unreadable
-    body.
+    """Call of one AWS operation; ``content`` is a message's content, separate from ``parameters``. ``malformed`` is the refusal of an
+    unreadable body.
     """
 
     http: HttpRequest = field(repr=False)
